@@ -1,0 +1,203 @@
+//! The feed: which columns become a row, the frames of a stream, and the ledger.
+
+use crate::error::Failure;
+use crate::job::LabelKind;
+use serde::{Deserialize, Serialize};
+
+/// A column of the rows handed to the feeder or scorer. `data_type` is Spark's `DataType.catalogString`:
+/// `tinyint smallint int bigint float double boolean decimal(p,s) binary array<...>`, or `vector` for VectorUDT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Column {
+    /// Position in the row.
+    pub ordinal: u32,
+    /// Name, for messages.
+    pub name: String,
+    /// Spark's type.
+    pub data_type: String,
+}
+
+/// How rows are read. Features are the concatenation of `features`; every numeric, array or vector column counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Columns {
+    /// Fields of the row (the null bit set depends on it).
+    pub num_fields: u32,
+    /// The columns of the features, in order.
+    pub features: Vec<Column>,
+    /// f32 values the features must have in all.
+    pub feature_width: u32,
+    /// Factor for every feature value (binary columns: byte * scale).
+    pub scale: Option<f64>,
+    /// The label; absent when scoring.
+    pub label: Option<Column>,
+    /// What the label means; absent when scoring.
+    pub label_kind: Option<LabelKind>,
+    /// The weight, if a column gives it.
+    pub weight: Option<Column>,
+    /// `handleInvalid`: true leaves invalid rows out (and counts them), false fails.
+    pub skip_invalid: bool,
+}
+
+/// Where a shard range is fed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    /// Id of the trainer.
+    pub trainer: String,
+    /// Its host.
+    pub host: String,
+    /// Its Flight port.
+    pub port: u16,
+    /// First shard.
+    pub lo: u32,
+    /// One past the last shard.
+    pub hi: u32,
+}
+
+/// What a feed task gets from the driver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedSpec {
+    /// Id of the job.
+    pub job: String,
+    /// Feed round.
+    pub round: u32,
+    /// V.
+    pub logical_shards: u32,
+    /// Owners in rank order; together they cover `0..logical_shards`.
+    pub owners: Vec<Owner>,
+    /// How rows are read.
+    pub columns: Columns,
+    /// Bytes of one open batch per (task, owner).
+    pub batch_bytes: u64,
+    /// Longest wait for one write or answer, milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// What names a stream: it is the JSON in the `cmd` of the DoPut descriptor.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamId {
+    /// Id of the job.
+    pub job: String,
+    /// Feed round.
+    pub round: u32,
+    /// Partition of the DataFrame.
+    pub partition: u32,
+    /// TaskContext.taskAttemptId: unique, unlike attemptNumber.
+    pub attempt: u64,
+}
+
+/// `app_metadata` of every data frame of a stream, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrameHeader {
+    /// Which stream it belongs to.
+    #[serde(flatten)]
+    pub stream: StreamId,
+    /// Position in the stream, from 0 without gaps.
+    pub sequence: u64,
+}
+
+/// Rows of a shard and the sum (mod 2^128) of their hashes, as 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShardSum {
+    /// Logical shard.
+    pub shard: u32,
+    /// Rows.
+    pub rows: u64,
+    /// Sum of the rows' 128-bit hashes, modulo 2^128.
+    #[serde(with = "hex128")]
+    pub hash_sum: u128,
+}
+
+/// Answer of a trainer at the end of a stream (`PutResult.app_metadata`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamSealed {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Rows in the spool.
+    pub rows: u64,
+    /// Sum of their hashes, recomputed by the spool.
+    #[serde(with = "hex128")]
+    pub hash_sum: u128,
+}
+
+/// The result of a feed task: one ledger row per partition. Independent counts, rule A8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskLedger {
+    /// Partition of the DataFrame.
+    pub partition: u32,
+    /// TaskContext.taskAttemptId.
+    pub attempt: u64,
+    /// Rows the JVM's iterator gave.
+    pub rows_read: u64,
+    /// Rows the encoder wrote.
+    pub rows_sent: u64,
+    /// Rows left out because of handleInvalid="skip".
+    pub rows_skipped: u64,
+    /// f32 bytes of the features sent.
+    pub feature_bytes: u64,
+    /// Per shard, only those with rows.
+    pub shards: Vec<ShardSum>,
+    /// Set instead of throwing where a row is invalid, so that Spark does not try the task again in vain.
+    pub failure: Option<Failure>,
+}
+
+/// The attempt that won a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Winner {
+    /// Partition of the DataFrame.
+    pub partition: u32,
+    /// TaskContext.taskAttemptId.
+    pub attempt: u64,
+}
+
+/// The job's ledger, shown as `summary.ledger`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Partitions fed.
+    pub partitions: u64,
+    /// Rows the JVM's iterators gave.
+    pub rows_read: u64,
+    /// Rows the encoders wrote.
+    pub rows_sent: u64,
+    /// Rows left out because of handleInvalid="skip".
+    pub rows_skipped: u64,
+    /// Rows the spools hold, counted from their bytes.
+    pub rows_spooled: u64,
+    /// f32 bytes of the features sent.
+    pub feature_bytes: u64,
+    /// Rows per logical shard.
+    pub shard_rows: Vec<u64>,
+    /// Data fingerprint: sum of all hashes, 32 hexadecimal digits.
+    pub hash_sum: String,
+}
+
+/// serde of a u128 as 32 hexadecimal digits: JSON numbers do not hold it.
+pub mod hex128 {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes 32 hexadecimal digits.
+    ///
+    /// # Errors
+    /// As the serializer.
+    pub fn serialize<S: Serializer>(value: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{value:032x}"))
+    }
+
+    /// Reads hexadecimal digits.
+    ///
+    /// # Errors
+    /// Where the text is no hexadecimal number of at most 128 bits.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map_err(D::Error::custom)
+    }
+}

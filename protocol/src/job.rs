@@ -1,0 +1,85 @@
+//! The specification of one training job: what the driver resolves and every trainer receives.
+
+use serde::{Deserialize, Serialize};
+
+/// What the labels mean, decided by the estimator and the loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum LabelKind {
+    /// Class indices 0..num_classes; the row carries one f64.
+    Class {
+        /// Number of classes.
+        num_classes: u32,
+    },
+    /// Real targets; the row carries `width` f64.
+    Real {
+        /// Number of values in a label.
+        width: u32,
+    },
+}
+
+impl LabelKind {
+    /// Number of f64 values a row's label takes.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            LabelKind::Class { .. } => 1,
+            LabelKind::Real { width } => *width as usize,
+        }
+    }
+}
+
+/// Shape of the rows once decoded: `features` f32 values, the label, and a weight (1.0 where no column gives it).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataSpec {
+    /// f32 values in a row's features.
+    pub feature_width: u32,
+    /// Shape that views the features as a tensor, without the batch dimension.
+    pub input_shape: Vec<usize>,
+    /// What the label means.
+    pub label: LabelKind,
+}
+
+/// What is trained and how. The documents `network`, `loss` and `optimizer` are those that the builders write and
+/// that `candlewick-model` validates; here they are complete (defaults filled in, sizes inferred).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainSpec {
+    /// Network document, format `candlewick.network/1`.
+    pub network: serde_json::Value,
+    /// Loss document: `{"type": "CrossEntropyLoss", ...}`.
+    pub loss: serde_json::Value,
+    /// Optimiser document: `{"type": "AdamW", "lr": 0.001, ...}`.
+    pub optimizer: serde_json::Value,
+    /// Passes over the data; 0 gives a model with its initial weights.
+    pub epochs: u32,
+    /// Rows of one step over all trainers, exact but for the last of an epoch.
+    pub batch_size: u32,
+    /// Leave out the last, shorter step of an epoch.
+    pub drop_last: bool,
+    /// Seed of initial weights, order and dropout.
+    pub seed: u64,
+    /// V: the number of logical shards.
+    pub logical_shards: u32,
+    /// Largest global gradient norm (torch.nn.utils.clip_grad_norm_), if set.
+    pub clip_norm: Option<f64>,
+    /// Largest absolute gradient value (torch.nn.utils.clip_grad_value_), if set.
+    pub clip_value: Option<f64>,
+}
+
+/// The whole job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobSpec {
+    /// Id of the job: 32 hexadecimal digits.
+    pub job: String,
+    /// Shape of the rows.
+    pub data: DataSpec,
+    /// What is trained and how.
+    pub train: TrainSpec,
+    /// Silence after which a trainer counts as lost, milliseconds.
+    pub failure_timeout_ms: u64,
+    /// Time without a step after which a trainer counts as stuck, milliseconds.
+    pub progress_timeout_ms: u64,
+}

@@ -1,0 +1,19 @@
+//! What every part of Candlewick agrees on: the job's specification, the messages between coordinator and
+//! trainers, the feed's frames and ledger, keys, row identity, the plan of a step and the reduction tree.
+//!
+//! The crate knows no transport, no JVM and no tensor. Together with `candlewick-model` it is the only home of
+//! defaults; the Scala and Python builders are generated from both.
+
+pub mod auth;
+pub mod error;
+pub mod feed;
+pub mod job;
+pub mod keys;
+pub mod message;
+pub mod order;
+pub mod params;
+pub mod plan;
+pub mod row;
+pub mod tree;
+
+pub use error::{ErrorKind, Failure};

@@ -1,0 +1,215 @@
+//! Control messages between coordinator and trainers, protocols.md section C.
+//!
+//! A trainer opens one Flight `DoExchange` stream to the coordinator and keeps it for its life: the end of the stream
+//! is the end of the other side. Each `FlightData` carries one message as JSON in `app_metadata`; weights travel in
+//! `data_body`.
+
+use crate::error::Failure;
+use crate::feed::{ShardSum, Winner};
+use crate::job::JobSpec;
+use serde::{Deserialize, Serialize};
+
+/// Largest control message before authentication, bytes.
+pub const MAX_UNAUTHENTICATED_FRAME: usize = 4 * 1024;
+/// Bytes of weights in one `Weights` message.
+pub const WEIGHTS_CHUNK: usize = 1024 * 1024;
+/// Largest Flight message either side decodes.
+pub const MAX_FLIGHT_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// A trainer as the others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainerInfo {
+    /// Id of the process, never reused.
+    pub id: String,
+    /// Host both listeners are bound to.
+    pub host: String,
+    /// Spark executor whose JVM is the parent.
+    pub executor: String,
+    /// Position among the trainers of that executor, from 0.
+    pub index: u32,
+    /// Port of the Flight server.
+    pub flight_port: u16,
+    /// Port of the collective listener.
+    pub collective_port: u16,
+    /// Process id, for the logs and for tests that kill.
+    pub pid: u32,
+    /// Compute threads.
+    pub threads: u32,
+    /// Instruction set the kernels use: "avx512", "avx2", "generic".
+    pub cpu_level: String,
+}
+
+/// A member of a generation: a trainer and the contiguous logical shards `[lo, hi)` it owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    /// Who it is; the position in the list is its rank.
+    pub trainer: TrainerInfo,
+    /// First shard.
+    pub lo: u32,
+    /// One past the last shard.
+    pub hi: u32,
+}
+
+/// Progress of the computing thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Epoch, from 0.
+    pub epoch: u32,
+    /// Steps completed since the start of training.
+    pub step: u64,
+    /// Rows received by the spool so far.
+    pub rows_spooled: u64,
+    /// Grows whenever the computing thread does something.
+    pub ticks: u64,
+}
+
+/// One record of `summary.history`, made by the trainers from replicated state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EpochRecord {
+    /// Epoch, from 0.
+    pub epoch: u32,
+    /// Steps completed since the start of training.
+    pub step: u64,
+    /// Mean loss over the epoch's rows, weighted as the loss is.
+    pub loss: f64,
+    /// Learning rate of the epoch's last step.
+    pub lr: f64,
+    /// Rows trained on in this epoch, over all trainers.
+    pub rows: u64,
+    /// Seconds the epoch took; filled in by the coordinator.
+    pub seconds: f64,
+}
+
+/// From a trainer to the coordinator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToCoordinator {
+    /// First message on the stream.
+    Register {
+        /// Who it is and where it listens.
+        trainer: TrainerInfo,
+    },
+    /// Sign of life, at least every failureTimeout / 5.
+    Beat {
+        /// Generation, 0 before the first FORM.
+        generation: u64,
+        /// Where the computing thread is.
+        progress: Progress,
+    },
+    /// Answer to `Seal`.
+    Sealed {
+        /// Feed round.
+        round: u32,
+        /// What the spool holds, recomputed from its bytes.
+        shards: Vec<ShardSum>,
+    },
+    /// Answer to `Form`: connected to all peers, state installed.
+    Ready {
+        /// Generation.
+        generation: u64,
+        /// Step to begin with.
+        step: u64,
+        /// Hash of weights and optimiser state.
+        state_hash: String,
+    },
+    /// An epoch is over (sent by rank 0).
+    Epoch {
+        /// Generation.
+        generation: u64,
+        /// Its record.
+        record: EpochRecord,
+    },
+    /// Training is over.
+    Done {
+        /// Generation.
+        generation: u64,
+        /// Steps made.
+        steps: u64,
+        /// Hash of weights and optimiser state.
+        state_hash: String,
+        /// weightsHash of the model.
+        weights_hash: String,
+    },
+    /// A part of the weights file (safetensors), in `data_body`; sent by rank 0 after `Done`.
+    Weights {
+        /// Position of this part.
+        offset: u64,
+        /// Bytes of the whole file.
+        total: u64,
+    },
+    /// A peer is silent or its connection broke.
+    Suspect {
+        /// Generation.
+        generation: u64,
+        /// Id of the peer.
+        peer: String,
+        /// What was being waited for, and how long.
+        why: String,
+    },
+    /// The trainer cannot go on.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// From the coordinator to a trainer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToTrainer {
+    /// Answer to `Register`: the job and the shards the trainer takes in feed round `round`.
+    Welcome {
+        /// The job.
+        job: Box<JobSpec>,
+    },
+    /// Answer to `Beat`.
+    BeatAck,
+    /// A feed round begins: accept frames of it for the shards `[lo, hi)`.
+    Open {
+        /// Feed round.
+        round: u32,
+        /// First shard.
+        lo: u32,
+        /// One past the last shard.
+        hi: u32,
+    },
+    /// The feed round is over: keep the winners, drop all else, refuse later frames, answer `Sealed`.
+    Seal {
+        /// Feed round.
+        round: u32,
+        /// The attempt that won each partition.
+        winners: Vec<Winner>,
+        /// Rows and hash sums of this trainer's shards, added over the winners.
+        expected: Vec<ShardSum>,
+    },
+    /// Connect to the members and answer `Ready`.
+    Form {
+        /// Generation.
+        generation: u64,
+        /// Members by rank; contiguous shard ranges in rank order.
+        members: Vec<Member>,
+        /// Step to begin with.
+        step: u64,
+    },
+    /// Begin the steps of a generation.
+    Start {
+        /// Generation.
+        generation: u64,
+    },
+    /// Abandon the step in flight.
+    Halt {
+        /// Generation.
+        generation: u64,
+    },
+    /// The job is over and its model received: end with status 0.
+    Finish,
+    /// End at once.
+    Die {
+        /// Why.
+        reason: String,
+    },
+}
