@@ -45,7 +45,10 @@ pub struct Failure {
 impl Failure {
     /// A failure of `kind` with a sentence for its reader.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Failure { kind, message: message.into() }
+        Failure {
+            kind,
+            message: message.into(),
+        }
     }
     /// A wrong parameter, network or schema.
     pub fn parameter(message: impl Into<String>) -> Self {

@@ -32,7 +32,8 @@ impl JobSecret {
     /// `Internal` where that source fails.
     pub fn random() -> Result<Self, Failure> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|error| Failure::internal(format!("no random bytes: {error}")))?;
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Failure::internal(format!("no random bytes: {error}")))?;
         Ok(JobSecret(bytes))
     }
 
@@ -78,7 +79,9 @@ impl Key {
     /// HMAC-SHA256 over `parts`, each preceded by its length so that no two lists of parts agree.
     #[must_use]
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+            return [0; 32];
+        };
         for part in parts {
             mac.update(&(part.len() as u64).to_le_bytes());
             mac.update(part);
@@ -134,7 +137,10 @@ mod tests {
     #[test]
     fn hex_round_trip_and_refusal() {
         let secret = JobSecret::random().unwrap();
-        assert_eq!(JobSecret::from_hex(&secret.to_hex()).unwrap().to_hex(), secret.to_hex());
+        assert_eq!(
+            JobSecret::from_hex(&secret.to_hex()).unwrap().to_hex(),
+            secret.to_hex()
+        );
         assert!(JobSecret::from_hex("zz").is_err());
         assert_eq!(format!("{secret:?}"), "JobSecret(..)");
     }

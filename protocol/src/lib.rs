@@ -13,6 +13,7 @@ pub mod message;
 pub mod order;
 pub mod params;
 pub mod plan;
+pub mod ports;
 pub mod row;
 pub mod tree;
 

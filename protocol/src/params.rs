@@ -82,7 +82,14 @@ const fn p(
     default: &'static str,
     doc: &'static str,
 ) -> Param {
-    Param { name, group, scope, kind, default, doc }
+    Param {
+        name,
+        group,
+        scope,
+        kind,
+        default,
+        doc,
+    }
 }
 
 const fn int(min: i64, max: i64) -> ParamType {
@@ -92,37 +99,235 @@ const fn int(min: i64, max: i64) -> ParamType {
 /// Every parameter, in the order of the documentation.
 pub const PARAMS: &[Param] = &[
     // columns
-    p("featuresCol", "columns", Scope::All, ANY, "\"features\"", "Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric column, or binary (see inputShape and scale)."),
-    p("featuresCols", "columns", Scope::All, ParamType::TextList, "", "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed."),
-    p("labelCol", "columns", Scope::Estimator, ANY, "\"label\"", "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs)."),
-    p("weightCol", "columns", Scope::Estimator, ANY, "", "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1."),
-    p("predictionCol", "columns", Scope::All, ANY, "\"prediction\"", "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor."),
-    p("probabilityCol", "columns", Scope::Classifier, ANY, "\"probability\"", "Column that transform appends: the Vector of class probabilities. Empty text: not appended."),
-    p("rawPredictionCol", "columns", Scope::Classifier, ANY, "\"rawPrediction\"", "Column that transform appends: the Vector of the network's outputs (logits). Empty text: not appended."),
-    p("thresholds", "columns", Scope::Classifier, ParamType::DoubleList, "", "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML."),
-    p("handleInvalid", "columns", Scope::All, ParamType::Text { options: &["error", "skip"] }, "\"error\"", "What to do with a row that holds null, NaN, infinity or a vector of another length: \"error\" fails with the row named, \"skip\" leaves it out and counts it in the ledger."),
-    p("inputShape", "columns", Scope::All, ParamType::IntList, "", "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features."),
-    p("scale", "columns", Scope::All, ParamType::Double { above: 0 }, "", "Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1."),
+    p(
+        "featuresCol",
+        "columns",
+        Scope::All,
+        ANY,
+        "\"features\"",
+        "Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric column, or binary (see inputShape and scale).",
+    ),
+    p(
+        "featuresCols",
+        "columns",
+        Scope::All,
+        ParamType::TextList,
+        "",
+        "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed.",
+    ),
+    p(
+        "labelCol",
+        "columns",
+        Scope::Estimator,
+        ANY,
+        "\"label\"",
+        "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs).",
+    ),
+    p(
+        "weightCol",
+        "columns",
+        Scope::Estimator,
+        ANY,
+        "",
+        "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1.",
+    ),
+    p(
+        "predictionCol",
+        "columns",
+        Scope::All,
+        ANY,
+        "\"prediction\"",
+        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor.",
+    ),
+    p(
+        "probabilityCol",
+        "columns",
+        Scope::Classifier,
+        ANY,
+        "\"probability\"",
+        "Column that transform appends: the Vector of class probabilities. Empty text: not appended.",
+    ),
+    p(
+        "rawPredictionCol",
+        "columns",
+        Scope::Classifier,
+        ANY,
+        "\"rawPrediction\"",
+        "Column that transform appends: the Vector of the network's outputs (logits). Empty text: not appended.",
+    ),
+    p(
+        "thresholds",
+        "columns",
+        Scope::Classifier,
+        ParamType::DoubleList,
+        "",
+        "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML.",
+    ),
+    p(
+        "handleInvalid",
+        "columns",
+        Scope::All,
+        ParamType::Text {
+            options: &["error", "skip"],
+        },
+        "\"error\"",
+        "What to do with a row that holds null, NaN, infinity or a vector of another length: \"error\" fails with the row named, \"skip\" leaves it out and counts it in the ledger.",
+    ),
+    p(
+        "inputShape",
+        "columns",
+        Scope::All,
+        ParamType::IntList,
+        "",
+        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features.",
+    ),
+    p(
+        "scale",
+        "columns",
+        Scope::All,
+        ParamType::Double { above: 0 },
+        "",
+        "Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1.",
+    ),
     // network
-    p("network", "network", Scope::Estimator, ParamType::Document, "", "The network: nn.Sequential(...) or its JSON document."),
-    p("loss", "network", Scope::Estimator, ParamType::Document, "", "The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor."),
+    p(
+        "network",
+        "network",
+        Scope::Estimator,
+        ParamType::Document,
+        "",
+        "The network: nn.Sequential(...) or its JSON document.",
+    ),
+    p(
+        "loss",
+        "network",
+        Scope::Estimator,
+        ParamType::Document,
+        "",
+        "The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor.",
+    ),
     // training
-    p("epochs", "training", Scope::Estimator, int(0, 1_000_000), "10", "Passes over the data. 0 gives a model that holds the initial weights."),
-    p("batchSize", "training", Scope::Estimator, int(1, 1 << 24), "256", "Rows of one step over all trainers together; exact, only the last step of an epoch may be shorter."),
-    p("optimizer", "training", Scope::Estimator, ParamType::Document, "{\"type\": \"AdamW\", \"lr\": 0.001}", "The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document."),
-    p("clipNorm", "training", Scope::Estimator, ParamType::Double { above: 0 }, "", "Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no clipping."),
-    p("clipValue", "training", Scope::Estimator, ParamType::Double { above: 0 }, "", "Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no clipping."),
-    p("dropLast", "training", Scope::Estimator, ParamType::Boolean, "false", "Leave out the last step of an epoch where it has fewer than batchSize rows."),
-    p("seed", "training", Scope::Estimator, ParamType::Long, "0", "Seed of initial weights, row order and dropout. The same data, parameters and seed give the same weights bit for bit, on any number of trainers."),
-    p("verbose", "training", Scope::Estimator, ParamType::Boolean, "false", "Print a line per epoch on the driver: loss, rows/s, seconds left."),
+    p(
+        "epochs",
+        "training",
+        Scope::Estimator,
+        int(0, 1_000_000),
+        "10",
+        "Passes over the data. 0 gives a model that holds the initial weights.",
+    ),
+    p(
+        "batchSize",
+        "training",
+        Scope::Estimator,
+        int(1, 1 << 24),
+        "256",
+        "Rows of one step over all trainers together; exact, only the last step of an epoch may be shorter.",
+    ),
+    p(
+        "optimizer",
+        "training",
+        Scope::Estimator,
+        ParamType::Document,
+        "{\"type\": \"AdamW\", \"lr\": 0.001}",
+        "The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document.",
+    ),
+    p(
+        "clipNorm",
+        "training",
+        Scope::Estimator,
+        ParamType::Double { above: 0 },
+        "",
+        "Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no clipping.",
+    ),
+    p(
+        "clipValue",
+        "training",
+        Scope::Estimator,
+        ParamType::Double { above: 0 },
+        "",
+        "Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no clipping.",
+    ),
+    p(
+        "dropLast",
+        "training",
+        Scope::Estimator,
+        ParamType::Boolean,
+        "false",
+        "Leave out the last step of an epoch where it has fewer than batchSize rows.",
+    ),
+    p(
+        "seed",
+        "training",
+        Scope::Estimator,
+        ParamType::Long,
+        "0",
+        "Seed of initial weights, row order and dropout. The same data, parameters and seed give the same weights bit for bit, on any number of trainers.",
+    ),
+    p(
+        "verbose",
+        "training",
+        Scope::Estimator,
+        ParamType::Boolean,
+        "false",
+        "Print a line per epoch on the driver: loss, rows/s, seconds left.",
+    ),
     // gang
-    p("numTrainers", "gang", Scope::Estimator, int(0, 4096), "0", "Trainer processes. 0: one per executor."),
-    p("threadsPerTrainer", "gang", Scope::Estimator, int(0, 1024), "0", "Compute threads of a trainer. 0: the executor's cores divided by its trainers."),
-    p("logicalShards", "gang", Scope::Estimator, int(1, 65_536), "8", "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers."),
-    p("failureTimeout", "gang", Scope::Estimator, ParamType::Duration, "\"15s\"", "Silence after which a trainer counts as lost."),
-    p("progressTimeout", "gang", Scope::Estimator, ParamType::Duration, "\"600s\"", "Time without a step after which a trainer counts as stuck."),
-    p("launchTimeout", "gang", Scope::Estimator, ParamType::Duration, "\"300s\"", "Longest wait for all trainers to start."),
-    p("feedMemory", "gang", Scope::Estimator, ParamType::Bytes, "\"64m\"", "Memory of an executor for rows on their way to the trainers."),
+    p(
+        "numTrainers",
+        "gang",
+        Scope::Estimator,
+        int(0, 4096),
+        "0",
+        "Trainer processes. 0: one per executor.",
+    ),
+    p(
+        "threadsPerTrainer",
+        "gang",
+        Scope::Estimator,
+        int(0, 1024),
+        "0",
+        "Compute threads of a trainer. 0: the executor's cores divided by its trainers.",
+    ),
+    p(
+        "logicalShards",
+        "gang",
+        Scope::Estimator,
+        int(1, 65_536),
+        "8",
+        "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers.",
+    ),
+    p(
+        "failureTimeout",
+        "gang",
+        Scope::Estimator,
+        ParamType::Duration,
+        "\"15s\"",
+        "Silence after which a trainer counts as lost.",
+    ),
+    p(
+        "progressTimeout",
+        "gang",
+        Scope::Estimator,
+        ParamType::Duration,
+        "\"600s\"",
+        "Time without a step after which a trainer counts as stuck.",
+    ),
+    p(
+        "launchTimeout",
+        "gang",
+        Scope::Estimator,
+        ParamType::Duration,
+        "\"300s\"",
+        "Longest wait for all trainers to start.",
+    ),
+    p(
+        "feedMemory",
+        "gang",
+        Scope::Estimator,
+        ParamType::Bytes,
+        "\"64m\"",
+        "Memory of an executor for rows on their way to the trainers.",
+    ),
 ];
 
 /// The parameter called `name`.
@@ -134,7 +339,9 @@ pub fn find(name: &str) -> Option<&'static Param> {
 /// The default of `name`, `Value::Null` where there is none or the name is unknown.
 #[must_use]
 pub fn default_of(name: &str) -> Value {
-    find(name).and_then(|param| serde_json::from_str(param.default).ok()).unwrap_or(Value::Null)
+    find(name)
+        .and_then(|param| serde_json::from_str(param.default).ok())
+        .unwrap_or(Value::Null)
 }
 
 /// Checks names, types and ranges of what a user set and fills in the defaults.
@@ -143,7 +350,8 @@ pub fn default_of(name: &str) -> Value {
 /// `InvalidParameter` naming the parameter, its value and what it may be.
 pub fn check(set: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
     for (name, value) in set {
-        let param = find(name).ok_or_else(|| Failure::parameter(format!("there is no parameter '{name}'")))?;
+        let param =
+            find(name).ok_or_else(|| Failure::parameter(format!("there is no parameter '{name}'")))?;
         if !value.is_null() {
             check_value(param, value)?;
         }
@@ -170,31 +378,44 @@ fn check_value(param: &Param, value: &Value) -> Result<(), Failure> {
             value.as_i64().is_some_and(|number| (min..=max).contains(&number)),
             format!("a whole number from {min} to {max}"),
         ),
-        ParamType::Long => (value.is_i64() || value.is_u64(), "a whole number of 64 bits".to_owned()),
+        ParamType::Long => (
+            value.is_i64() || value.is_u64(),
+            "a whole number of 64 bits".to_owned(),
+        ),
         ParamType::Double { above } => (
             #[expect(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
-            value.as_f64().is_some_and(|number| number.is_finite() && number > above as f64),
+            value
+                .as_f64()
+                .is_some_and(|number| number.is_finite() && number > above as f64),
             format!("a number above {above}"),
         ),
         ParamType::Boolean => (value.is_boolean(), "true or false".to_owned()),
         ParamType::TextList => (
-            value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_string)),
+            value
+                .as_array()
+                .is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_string)),
             "a list of column names".to_owned(),
         ),
         ParamType::IntList => (
             value.as_array().is_some_and(|list| {
-                !list.is_empty() && list.iter().all(|item| item.as_i64().is_some_and(|number| number >= 1))
+                !list.is_empty()
+                    && list
+                        .iter()
+                        .all(|item| item.as_i64().is_some_and(|number| number >= 1))
             }),
             "a list of whole numbers of at least 1".to_owned(),
         ),
         ParamType::DoubleList => (
             value.as_array().is_some_and(|list| {
-                list.iter().all(|item| item.as_f64().is_some_and(|number| (0.0..=1.0).contains(&number)))
+                list.iter()
+                    .all(|item| item.as_f64().is_some_and(|number| (0.0..=1.0).contains(&number)))
             }),
             "a list of numbers from 0 to 1".to_owned(),
         ),
         ParamType::Duration => (
-            value.as_str().is_some_and(|text| parse_duration_ms(text).is_some()),
+            value
+                .as_str()
+                .is_some_and(|text| parse_duration_ms(text).is_some()),
             "a duration such as \"15s\", \"500ms\" or \"2min\"".to_owned(),
         ),
         ParamType::Bytes => (
@@ -206,7 +427,10 @@ fn check_value(param: &Param, value: &Value) -> Result<(), Failure> {
     if fits {
         Ok(())
     } else {
-        Err(Failure::parameter(format!("parameter {} = {value} is not legal: expected {wanted}", param.name)))
+        Err(Failure::parameter(format!(
+            "parameter {} = {value} is not legal: expected {wanted}",
+            param.name
+        )))
     }
 }
 

@@ -48,7 +48,10 @@ impl RowHasher {
 /// The logical shard of a row: low 64 bits of its hash modulo V.
 #[must_use]
 pub fn shard_of(hash: u128, logical_shards: u32) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is meant; the remainder is below a u32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low half is meant; the remainder is below a u32"
+    )]
     let shard = (hash as u64 % u64::from(logical_shards)) as u32;
     shard
 }
@@ -61,12 +64,28 @@ mod tests {
     fn every_part_of_a_row_counts() {
         let mut hasher = RowHasher::default();
         let base = hasher.hash(&[1.0, 0.0, 2.0], &[1.0], 1.0, false);
-        assert_ne!(base, hasher.hash(&[1.0, 2.0, 0.0], &[1.0], 1.0, false), "position of a feature");
-        assert_ne!(base, hasher.hash(&[1.0, 0.0, 2.5], &[1.0], 1.0, false), "value of a feature");
+        assert_ne!(
+            base,
+            hasher.hash(&[1.0, 2.0, 0.0], &[1.0], 1.0, false),
+            "position of a feature"
+        );
+        assert_ne!(
+            base,
+            hasher.hash(&[1.0, 0.0, 2.5], &[1.0], 1.0, false),
+            "value of a feature"
+        );
         assert_ne!(base, hasher.hash(&[1.0, 0.0, 2.0], &[2.0], 1.0, false), "label");
         assert_ne!(base, hasher.hash(&[1.0, 0.0, 2.0], &[1.0], 2.0, false), "weight");
-        assert_ne!(base, hasher.hash(&[1.0, 0.0, 2.0], &[1.0], 1.0, true), "validation flag");
-        assert_eq!(base, hasher.hash(&[1.0, -0.0, 2.0], &[1.0], 1.0, false), "-0.0 is 0.0");
+        assert_ne!(
+            base,
+            hasher.hash(&[1.0, 0.0, 2.0], &[1.0], 1.0, true),
+            "validation flag"
+        );
+        assert_eq!(
+            base,
+            hasher.hash(&[1.0, -0.0, 2.0], &[1.0], 1.0, false),
+            "-0.0 is 0.0"
+        );
     }
 
     #[test]
@@ -75,7 +94,10 @@ mod tests {
         let bytes: Vec<u8> = [1u32.to_le_bytes(), 1.5f32.to_bits().to_le_bytes()].concat();
         let tail: Vec<u8> = [3.0f64.to_bits().to_le_bytes(), 1.0f64.to_bits().to_le_bytes()].concat();
         let expected = xxh3_128(&[bytes, tail, vec![0]].concat());
-        assert_eq!(RowHasher::default().hash(&[0.0, 1.5], &[3.0], 1.0, false), expected);
+        assert_eq!(
+            RowHasher::default().hash(&[0.0, 1.5], &[3.0], 1.0, false),
+            expected
+        );
     }
 
     #[test]

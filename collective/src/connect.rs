@@ -1,0 +1,204 @@
+//! Forming a gang: one connection per pair. The higher rank dials, the lower rank's listener takes.
+
+use crate::config::seconds;
+use crate::handshake::dial;
+use crate::listener::GLANCE;
+use crate::{Abort, CollectiveError, Config, Credentials, Listener};
+use candlewick_protocol::auth::HANDSHAKE_TIMEOUT_MS;
+use candlewick_protocol::message::Member;
+use candlewick_protocol::{ErrorKind, Failure};
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Another trainer of the gang and the connection to it.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) rank: usize,
+    pub(crate) id: String,
+    /// "trainer 3 (host, executor 7)".
+    pub(crate) name: String,
+    pub(crate) stream: TcpStream,
+}
+
+/// How messages name a member.
+pub(crate) fn name_of(rank: usize, member: &Member) -> String {
+    format!(
+        "trainer {rank} ({}, executor {})",
+        member.trainer.host, member.trainer.executor
+    )
+}
+
+/// Connects to every other member, in rank order.
+pub(crate) fn connect_all(
+    listener: &Listener,
+    config: &Config,
+    abort: &Abort,
+) -> Result<Vec<Peer>, CollectiveError> {
+    let deadline = Instant::now() + config.timeout;
+    let dials: Vec<_> = (0..config.rank)
+        .map(|rank| start_dial(listener, config, rank, deadline, abort))
+        .collect();
+    let mut peers = Vec::new();
+    for (rank, member) in config
+        .members
+        .iter()
+        .enumerate()
+        .filter(|(rank, _)| *rank != config.rank)
+    {
+        let stream = match dials.get(rank) {
+            Some(dial) => await_dial(dial, config, abort)?,
+            None => await_arrival(listener, config, rank, deadline, abort)?,
+        };
+        let (id, name) = (member.trainer.id.clone(), name_of(rank, member));
+        prepare(&stream).map_err(|error| {
+            CollectiveError::peer(
+                &id,
+                Failure::unavailable(format!("{name}: its connection broke: {error}")),
+            )
+        })?;
+        peers.push(Peer {
+            rank,
+            id,
+            name,
+            stream,
+        });
+    }
+    Ok(peers)
+}
+
+type Dial = mpsc::Receiver<Result<TcpStream, CollectiveError>>;
+
+/// Dials on a thread of its own: connecting to a host that does not answer cannot be interrupted.
+fn start_dial(listener: &Listener, config: &Config, rank: usize, deadline: Instant, abort: &Abort) -> Dial {
+    let (sender, receiver) = mpsc::channel();
+    let (credentials, config, abort) = (listener.credentials().clone(), config.clone(), abort.clone());
+    let dial = move || {
+        // Nobody waits any more after an abort.
+        let _ = sender.send(dial_until(&credentials, &config, rank, deadline, &abort));
+    };
+    // Where there is no thread, the receiver finds that its sender is gone.
+    let _ = thread::Builder::new().name("collective-dial".into()).spawn(dial);
+    receiver
+}
+
+fn await_dial(dial: &Dial, config: &Config, abort: &Abort) -> Result<TcpStream, CollectiveError> {
+    loop {
+        match dial.recv_timeout(GLANCE) {
+            Ok(outcome) => return outcome,
+            Err(mpsc::RecvTimeoutError::Timeout) if abort.is_set() => {
+                return Err(CollectiveError::aborted(&what(config)));
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(CollectiveError::of(Failure::internal(
+                    "no thread to connect to another trainer",
+                )));
+            }
+        }
+    }
+}
+
+fn await_arrival(
+    listener: &Listener,
+    config: &Config,
+    rank: usize,
+    deadline: Instant,
+    abort: &Abort,
+) -> Result<TcpStream, CollectiveError> {
+    let member = &config.members[rank];
+    let what = what(config);
+    listener
+        .take(&member.trainer.id, config.generation, deadline, abort)
+        .ok_or_else(|| {
+            if abort.is_set() {
+                return CollectiveError::aborted(&what);
+            }
+            let (name, waited) = (name_of(rank, member), seconds(config.timeout));
+            let message = format!("{name} did not connect within {waited} while {what}");
+            CollectiveError::peer(&member.trainer.id, Failure::unavailable(message))
+        })
+}
+
+fn what(config: &Config) -> String {
+    format!("forming generation {}", config.generation)
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(None)?;
+    stream.set_write_timeout(None)?;
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)
+}
+
+/// Dials until it works: a peer may not be up yet. Only a failed proof ends it at once.
+fn dial_until(
+    credentials: &Credentials,
+    config: &Config,
+    rank: usize,
+    deadline: Instant,
+    abort: &Abort,
+) -> Result<TcpStream, CollectiveError> {
+    let member = &config.members[rank];
+    let what = what(config);
+    loop {
+        let failure = match dial_once(credentials, config, member, deadline) {
+            Ok(stream) => return Ok(stream),
+            Err(failure) => failure,
+        };
+        if abort.is_set() {
+            return Err(CollectiveError::aborted(&what));
+        }
+        let fatal = failure.kind != ErrorKind::Unavailable;
+        if fatal || Instant::now() + GLANCE >= deadline {
+            let tried = if fatal {
+                String::new()
+            } else {
+                format!(" within {}", seconds(config.timeout))
+            };
+            let message = format!(
+                "{} at {}:{} could not be connected to{tried} while {what}: {}",
+                name_of(rank, member),
+                member.trainer.host,
+                member.trainer.collective_port,
+                failure.message
+            );
+            return Err(CollectiveError::peer(
+                &member.trainer.id,
+                Failure::new(failure.kind, message),
+            ));
+        }
+        thread::sleep(GLANCE);
+    }
+}
+
+fn dial_once(
+    credentials: &Credentials,
+    config: &Config,
+    member: &Member,
+    deadline: Instant,
+) -> Result<TcpStream, Failure> {
+    let trainer = &member.trainer;
+    let addresses: Vec<SocketAddr> = (trainer.host.as_str(), trainer.collective_port)
+        .to_socket_addrs()
+        .map_err(|error| Failure::unavailable(format!("its host is not known here: {error}")))?
+        .collect();
+    let mut failure = Failure::unavailable("its host has no address");
+    for address in addresses {
+        let step = deadline.min(Instant::now() + Duration::from_millis(HANDSHAKE_TIMEOUT_MS));
+        let left = step
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(mut stream) => {
+                let _ = stream.set_nodelay(true);
+                dial(&mut stream, credentials, &trainer.id, config.generation, step)?;
+                return Ok(stream);
+            }
+            Err(error) => failure = Failure::unavailable(error.to_string()),
+        }
+    }
+    Err(failure)
+}

@@ -1,0 +1,321 @@
+//! Sending to and receiving from all peers at once, on the calling thread: sockets that do not block, and poll(2)
+//! when none is ready.
+//!
+//! Why it cannot deadlock: a trainer in a round always takes what any peer sends for that round, so a send waits only
+//! for a peer that is computing or in an earlier round. A round ends for a trainer when it has received from all, so
+//! nobody is ahead of the trainer in the earliest round, all of whose peers have sent or are sending what it waits for.
+
+use crate::config::seconds;
+use crate::connect::Peer;
+use crate::frame::{HEADER, Header, Place, bytes_of_mut, decode};
+use crate::listener::GLANCE;
+use crate::{Abort, CollectiveError};
+use candlewick_protocol::Failure;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Tries to find a socket ready before the thread goes to sleep: short exchanges need no wake-up then.
+const SPINS: u32 = 64;
+/// Bytes of one read or write at most, so that sending and receiving take turns.
+const TURN: usize = 512 * 1024;
+
+/// What is still to be sent to one peer.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing<'a> {
+    parts: VecDeque<&'a [u8]>,
+}
+
+impl<'a> Outgoing<'a> {
+    pub(crate) fn push(&mut self, part: &'a [u8]) {
+        if !part.is_empty() {
+            self.parts.push_back(part);
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Writes once; how many bytes went out.
+    fn advance(&mut self, mut stream: &TcpStream) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let (mut count, mut bytes) = (0, 0);
+        for part in self.parts.iter().take(slices.len()) {
+            let part = &part[..part.len().min(TURN - bytes)];
+            slices[count] = IoSlice::new(part);
+            (count, bytes) = (count + 1, bytes + part.len());
+            if bytes == TURN {
+                break;
+            }
+        }
+        let written = stream.write_vectored(&slices[..count])?;
+        let mut left = written;
+        while let Some(part) = self.parts.front_mut() {
+            if left < part.len() {
+                *part = &part[left..];
+                break;
+            }
+            left -= part.len();
+            self.parts.pop_front();
+        }
+        Ok(written)
+    }
+}
+
+/// The frame that is being received from one peer.
+#[derive(Debug)]
+pub(crate) struct Incoming<'a> {
+    place: Place,
+    bytes: [u8; HEADER],
+    header: Option<Header>,
+    filled: usize,
+    /// What describes the values.
+    pub(crate) meta: Vec<u8>,
+    /// Where the values go; may be longer than they are.
+    body: &'a mut [f32],
+    farewell: bool,
+}
+
+/// How far a frame is.
+enum Got {
+    Bytes,
+    Nothing,
+    Closed,
+}
+
+impl<'a> Incoming<'a> {
+    pub(crate) fn new(place: Place, body: &'a mut [f32]) -> Self {
+        Incoming {
+            place,
+            bytes: [0; HEADER],
+            header: None,
+            filled: 0,
+            meta: Vec::new(),
+            body,
+            farewell: false,
+        }
+    }
+
+    /// Number of values the frame brought.
+    pub(crate) fn floats(&self) -> usize {
+        self.header.map_or(0, |header| header.floats)
+    }
+
+    fn is_done(&self) -> bool {
+        self.header
+            .is_some_and(|header| self.filled == header.meta + header.floats * size_of::<f32>())
+    }
+
+    /// Reads once.
+    fn advance(&mut self, mut stream: &TcpStream) -> Result<Got, Failure> {
+        let target = match self.header {
+            None => &mut self.bytes[self.filled..],
+            Some(header) if self.filled < header.meta => &mut self.meta[self.filled..],
+            Some(header) => {
+                let bytes = &mut bytes_of_mut(&mut self.body[..header.floats])[self.filled - header.meta..];
+                let turn = bytes.len().min(TURN);
+                &mut bytes[..turn]
+            }
+        };
+        let read = match stream.read(target) {
+            Ok(0) => return Ok(Got::Closed),
+            Ok(read) => read,
+            Err(error) if is_later(&error) => return Ok(Got::Nothing),
+            Err(error) => return Err(Failure::unavailable(format!("broke the connection ({error})"))),
+        };
+        self.filled += read;
+        if self.header.is_none() && self.filled == HEADER {
+            self.begin()?;
+        }
+        Ok(Got::Bytes)
+    }
+
+    fn begin(&mut self) -> Result<(), Failure> {
+        let header = decode(&self.bytes)?;
+        self.farewell = header.is_goodbye(self.place.job);
+        if !self.farewell {
+            header.check(&self.place)?;
+        }
+        if header.floats > self.body.len() || (self.farewell && header.floats > 0) {
+            return Err(Failure::internal(format!(
+                "sent {} values, at most {} were expected",
+                header.floats,
+                self.body.len()
+            )));
+        }
+        self.meta.resize(header.meta, 0);
+        self.filled = 0;
+        self.header = Some(header);
+        Ok(())
+    }
+}
+
+fn is_later(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+/// A wait: what for, how long, and what ends it early.
+pub(crate) struct Wait<'a> {
+    /// "allreduce, step 812".
+    pub(crate) what: &'a str,
+    pub(crate) timeout: Duration,
+    pub(crate) abort: &'a Abort,
+    /// True: all must be sent too. False: what is left is sent in the next round.
+    pub(crate) flush: bool,
+}
+
+/// Sends and receives until every frame is there. `outgoing[i]` and `incoming[i]` belong to `peers[i]`.
+pub(crate) fn drive(
+    peers: &[Peer],
+    outgoing: &mut [Outgoing<'_>],
+    incoming: &mut [Incoming<'_>],
+    wait: &Wait<'_>,
+) -> Result<(), CollectiveError> {
+    let begin = Instant::now();
+    let mut heard = vec![begin; peers.len()];
+    let mut spins = 0;
+    loop {
+        let (mut moved, mut done) = (false, true);
+        for (at, peer) in peers.iter().enumerate() {
+            let bytes = step(peer, &mut outgoing[at], &mut incoming[at], wait)?;
+            if bytes {
+                moved = true;
+                heard[at] = Instant::now();
+            }
+            done &= incoming[at].is_done() && (!wait.flush || outgoing[at].is_done());
+        }
+        if done {
+            return Ok(());
+        }
+        if moved {
+            spins = 0;
+            continue;
+        }
+        if wait.abort.is_set() {
+            return Err(CollectiveError::aborted(wait.what));
+        }
+        if spins < SPINS {
+            spins += 1;
+            thread::yield_now();
+            continue;
+        }
+        check_silence(peers, outgoing, incoming, wait, &heard)?;
+        sleep_until_ready(peers, outgoing, incoming);
+    }
+}
+
+/// One turn with one peer; true where bytes moved.
+fn step(
+    peer: &Peer,
+    outgoing: &mut Outgoing<'_>,
+    incoming: &mut Incoming<'_>,
+    wait: &Wait<'_>,
+) -> Result<bool, CollectiveError> {
+    let blame = |what: &str| {
+        let message = format!("{} {what} in {}", peer.name, wait.what);
+        CollectiveError::peer(&peer.id, Failure::unavailable(message))
+    };
+    let mut moved = false;
+    // Reading first: a peer that gives up says why before it closes.
+    if !incoming.is_done() {
+        match incoming.advance(&peer.stream) {
+            Ok(Got::Bytes) => moved = true,
+            Ok(Got::Nothing) => {}
+            Ok(Got::Closed) => return Err(blame("closed its connection")),
+            Err(failure) => {
+                let message = format!("{} {} in {}", peer.name, failure.message, wait.what);
+                return Err(CollectiveError::peer(
+                    &peer.id,
+                    Failure::new(failure.kind, message),
+                ));
+            }
+        }
+        if incoming.farewell && incoming.is_done() {
+            return Err(farewell(peer, &incoming.meta, wait));
+        }
+    }
+    if !outgoing.is_done() {
+        match outgoing.advance(&peer.stream) {
+            Ok(bytes) => moved |= bytes > 0,
+            Err(error) if is_later(&error) => {}
+            // What it said before it went is still to be read.
+            Err(_) if moved => {}
+            Err(error) => return Err(blame(&format!("broke the connection ({error})"))),
+        }
+    }
+    Ok(moved)
+}
+
+/// A peer gave up; it names whom it blames.
+fn farewell(peer: &Peer, meta: &[u8], wait: &Wait<'_>) -> CollectiveError {
+    let text = String::from_utf8_lossy(meta);
+    let (blamed, why) = text.split_once('\n').unwrap_or(("", &text));
+    let id = if blamed.is_empty() { &peer.id } else { blamed };
+    let message = format!(
+        "{} gave up in {}: {}",
+        peer.name,
+        wait.what,
+        why.chars().take(1000).collect::<String>()
+    );
+    CollectiveError::peer(id, Failure::unavailable(message))
+}
+
+/// Blames the peer that has been silent for longest, once that is too long.
+fn check_silence(
+    peers: &[Peer],
+    outgoing: &[Outgoing<'_>],
+    incoming: &[Incoming<'_>],
+    wait: &Wait<'_>,
+    heard: &[Instant],
+) -> Result<(), CollectiveError> {
+    let now = Instant::now();
+    let silent = (0..peers.len())
+        .filter(|at| !incoming[*at].is_done() || (wait.flush && !outgoing[*at].is_done()))
+        .map(|at| (now.saturating_duration_since(heard[at]), at))
+        .max_by_key(|(silence, at)| (*silence, std::cmp::Reverse(*at)));
+    match silent {
+        Some((silence, at)) if silence >= wait.timeout => {
+            let message = format!("{} silent {} in {}", peers[at].name, seconds(silence), wait.what);
+            Err(CollectiveError::peer(
+                &peers[at].id,
+                Failure::unavailable(message),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sleeps until a socket is ready, 20 ms at most: aborts and deadlines are looked at in between.
+fn sleep_until_ready(peers: &[Peer], outgoing: &[Outgoing<'_>], incoming: &[Incoming<'_>]) {
+    let mut polled: Vec<libc::pollfd> = Vec::with_capacity(peers.len());
+    for (at, peer) in peers.iter().enumerate() {
+        let mut events = 0;
+        if !incoming[at].is_done() {
+            events |= libc::POLLIN;
+        }
+        if !outgoing[at].is_done() {
+            events |= libc::POLLOUT;
+        }
+        if events != 0 {
+            polled.push(libc::pollfd {
+                fd: peer.stream.as_raw_fd(),
+                events,
+                revents: 0,
+            });
+        }
+    }
+    let timeout = i32::try_from(GLANCE.as_millis()).unwrap_or(20);
+    // SAFETY: the pointer and the count are those of one live vector of pollfd, which poll only writes `revents` of;
+    // the descriptors belong to the peers' streams, which outlive the call.
+    let ready = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) };
+    if ready < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+        thread::sleep(Duration::from_millis(1));
+    }
+}

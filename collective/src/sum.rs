@@ -1,0 +1,174 @@
+//! Assembling the root of the reduction tree from the nodes of all trainers, rule B5.
+
+use candlewick_protocol::tree::{NodeValue, assemble};
+
+/// Values worked on at once: the partial sums of a tile stay in the first-level cache.
+const TILE: usize = 2048;
+
+/// A step of the sum, on a stack of partial sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Op {
+    /// Push node `.0`.
+    Load(usize),
+    /// Push node `.0` + node `.1`.
+    Sum(usize, usize),
+    /// top = top + node `.0`.
+    AddNode(usize),
+    /// Pop the right one; top = top + right.
+    Add,
+}
+
+/// The sum over the tree of `shards` leaves as a list of steps; `nodes` says which nodes there are and which of them
+/// are present. Empty where none is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    ops: Vec<Op>,
+    depth: usize,
+}
+
+impl Program {
+    pub(crate) fn new(nodes: &[((u32, u32), bool)], shards: u32) -> Self {
+        let mut find = |lo: u32, hi: u32| match nodes.iter().position(|(node, _)| *node == (lo, hi)) {
+            Some(at) => NodeValue::Known(nodes[at].1.then(|| vec![Op::Load(at)])),
+            None => NodeValue::Split,
+        };
+        let mut add = |mut left: Vec<Op>, right: Vec<Op>| {
+            match (left.as_slice(), right.as_slice()) {
+                ([Op::Load(first)], [Op::Load(second)]) => left = vec![Op::Sum(*first, *second)],
+                (_, [Op::Load(node)]) => left.push(Op::AddNode(*node)),
+                _ => {
+                    left.extend(right);
+                    left.push(Op::Add);
+                }
+            }
+            left
+        };
+        let ops = assemble(0, shards, &mut find, &mut add).unwrap_or_default();
+        let (mut height, mut depth) = (0usize, 0);
+        for op in &ops {
+            match op {
+                Op::Load(_) | Op::Sum(..) => height += 1,
+                Op::AddNode(_) => {}
+                Op::Add => height -= 1,
+            }
+            depth = depth.max(height);
+        }
+        Program { ops, depth }
+    }
+
+    /// True where some node is present.
+    pub(crate) fn is_present(&self) -> bool {
+        !self.ops.is_empty()
+    }
+
+    /// Writes the root's values; `nodes[i]` are those of node i, as long as `out` where it is present.
+    pub(crate) fn run(&self, nodes: &[&[f32]], out: &mut [f32], scratch: &mut Vec<f32>) {
+        if !self.is_present() {
+            return;
+        }
+        // The lowest partial sum is formed in `out` itself.
+        scratch.resize(self.depth.saturating_sub(1) * TILE, 0.0);
+        let mut start = 0;
+        for out in out.chunks_mut(TILE) {
+            let range = start..start + out.len();
+            start = range.end;
+            self.run_tile(nodes, range, out, scratch);
+        }
+    }
+
+    fn run_tile(
+        &self,
+        nodes: &[&[f32]],
+        range: std::ops::Range<usize>,
+        out: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let width = out.len();
+        let mut height = 0usize;
+        for op in &self.ops {
+            match *op {
+                Op::Load(node) => {
+                    level(out, scratch, height, width).copy_from_slice(&nodes[node][range.clone()]);
+                    height += 1;
+                }
+                Op::Sum(left, right) => {
+                    let (left, right) = (&nodes[left][range.clone()], &nodes[right][range.clone()]);
+                    let to = level(out, scratch, height, width);
+                    for ((to, left), right) in to.iter_mut().zip(left).zip(right) {
+                        *to = left + right;
+                    }
+                    height += 1;
+                }
+                Op::AddNode(node) => add(
+                    level(out, scratch, height - 1, width),
+                    &nodes[node][range.clone()],
+                ),
+                Op::Add => {
+                    height -= 1;
+                    if height == 1 {
+                        add(out, &scratch[..width]);
+                    } else {
+                        let (left, right) = scratch.split_at_mut((height - 1) * TILE);
+                        add(&mut left[(height - 2) * TILE..][..width], &right[..width]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The partial sum at a height of the stack.
+fn level<'a>(out: &'a mut [f32], scratch: &'a mut [f32], height: usize, width: usize) -> &'a mut [f32] {
+    if height == 0 {
+        out
+    } else {
+        &mut scratch[(height - 1) * TILE..][..width]
+    }
+}
+
+/// left = left + right, element by element; the compiler makes vector instructions of it.
+fn add(left: &mut [f32], right: &[f32]) {
+    for (left, right) in left.iter_mut().zip(right) {
+        *left += right;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(nodes: &[((u32, u32), bool)], shards: u32) -> Program {
+        Program::new(nodes, shards)
+    }
+
+    #[test]
+    fn absent_nodes_leave_no_trace() {
+        let nodes = [((0, 4), false), ((4, 6), true), ((6, 8), false)];
+        let program = program(&nodes, 8);
+        assert_eq!(program.ops, [Op::Load(1)]);
+        let mut out = [1.0];
+        program.run(&[&[], &[-0.0], &[]], &mut out, &mut Vec::new());
+        assert!(out[0].is_sign_negative());
+    }
+
+    #[test]
+    fn the_order_is_the_trees() {
+        let leaves: Vec<((u32, u32), bool)> = (0..8).map(|leaf| ((leaf, leaf + 1), true)).collect();
+        let program = program(&leaves, 8);
+        assert_eq!(program.depth, 3);
+        let values: Vec<Vec<f32>> = (0..8u32)
+            .map(|leaf| vec![1.0 / (leaf as f32 + 1.3); 5000])
+            .collect();
+        let nodes: Vec<&[f32]> = values.iter().map(Vec::as_slice).collect();
+        let mut out = vec![0.0; 5000];
+        program.run(&nodes, &mut out, &mut Vec::new());
+        let v = |leaf: usize| values[leaf][0];
+        let expected = ((v(0) + v(1)) + (v(2) + v(3))) + ((v(4) + v(5)) + (v(6) + v(7)));
+        assert!(out.iter().all(|value| value.to_bits() == expected.to_bits()));
+    }
+
+    #[test]
+    fn nothing_present_is_an_empty_program() {
+        assert!(!program(&[((0, 2), false)], 2).is_present());
+    }
+}

@@ -1,0 +1,140 @@
+//! The sum over all trainers is, bit for bit, that of one process which evaluates the tree.
+
+mod support;
+
+use candlewick_collective::{Node, Reduced};
+use candlewick_protocol::order::mix;
+use candlewick_protocol::plan::ownership;
+use candlewick_protocol::tree::{NodeValue, assemble, cover};
+use support::{LONG, gang};
+
+/// What one step of a random job has: by shard, gradient and scalars; `None` without rows.
+struct Job {
+    leaves: Vec<Option<Vec<f32>>>,
+    length: usize,
+    seed: u64,
+}
+
+impl Job {
+    fn new(shards: u32, length: usize, absent_in_8: u64, seed: u64) -> Self {
+        let leaf = |shard: u32| {
+            let random = |at: u64| mix(at, seed, shard);
+            let value = |at: usize| {
+                let bits = random(at as u64 + 1);
+                // Very different sizes, so that the order of the additions shows; -0.0 now and then.
+                let scale = 10f32.powi((bits % 13) as i32 - 6);
+                if bits.is_multiple_of(17) {
+                    -0.0
+                } else {
+                    (((bits >> 20) as i32) as f32 / 2e9) * scale
+                }
+            };
+            (random(0) % 8 >= absent_in_8).then(|| (0..length).map(value).collect())
+        };
+        Job {
+            leaves: (0..shards).map(leaf).collect(),
+            length,
+            seed,
+        }
+    }
+
+    fn value(&self, lo: u32, hi: u32) -> Option<Vec<f32>> {
+        let mut find = |lo: u32, hi: u32| match hi - lo {
+            1 => NodeValue::Known(self.leaves[lo as usize].clone()),
+            _ => NodeValue::Split,
+        };
+        assemble(lo, hi, &mut find, &mut |left: Vec<f32>, right| {
+            left.iter()
+                .zip(&right)
+                .map(|(left, right)| left + right)
+                .collect()
+        })
+    }
+
+    fn scalars(&self, shard: u32) -> Option<Vec<f64>> {
+        self.leaves[shard as usize]
+            .as_ref()
+            .map(|_| vec![f64::from(shard), mix(self.seed, 1, shard) as f64])
+    }
+}
+
+fn run(ranks: usize, jobs: &[Job]) {
+    let shards = jobs[0].leaves.len() as u32;
+    let results = gang(ranks, shards, LONG, |rank, gang, _| {
+        let (lo, hi) = ownership(shards, ranks)[rank];
+        let one = |(step, job): (usize, &Job)| {
+            let owned = cover(lo, hi, shards);
+            let values: Vec<Option<Vec<f32>>> = owned.iter().map(|(lo, hi)| job.value(*lo, *hi)).collect();
+            let node = |((lo, hi), values): (&(u32, u32), &'_ Option<Vec<f32>>)| {
+                // The slices outlive the call only.
+                (*lo, *hi, values.clone())
+            };
+            let held: Vec<(u32, u32, Option<Vec<f32>>)> = owned.iter().zip(&values).map(node).collect();
+            let nodes: Vec<Node<'_>> = held
+                .iter()
+                .map(|(lo, hi, values)| Node {
+                    lo: *lo,
+                    hi: *hi,
+                    values: values.as_deref(),
+                })
+                .collect();
+            let scalars: Vec<(u32, Option<Vec<f64>>)> =
+                (lo..hi).map(|shard| (shard, job.scalars(shard))).collect();
+            let mut out = vec![f32::NAN; job.length];
+            let reduced = gang.reduce(step as u64, &scalars, &nodes, &mut out).unwrap();
+            (reduced, out)
+        };
+        jobs.iter()
+            .enumerate()
+            .map(one)
+            .collect::<Vec<(Reduced, Vec<f32>)>>()
+    });
+    for (rank, steps) in results.iter().enumerate() {
+        for (job, (reduced, out)) in jobs.iter().zip(steps) {
+            let expected = job.value(0, shards);
+            assert_eq!(reduced.present, expected.is_some());
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+            let expected = expected.unwrap_or_else(|| vec![f32::NAN; job.length]);
+            assert!(
+                bits(out) == bits(&expected),
+                "rank {rank} of {ranks}, {shards} shards, {} values",
+                job.length
+            );
+            let scalars: Vec<Option<Vec<f64>>> = (0..shards).map(|shard| job.scalars(shard)).collect();
+            assert_eq!(reduced.scalars, scalars);
+        }
+    }
+}
+
+#[test]
+fn any_number_of_trainers_gives_the_bits_of_one() {
+    for ranks in 1..=5u64 {
+        for (round, length) in [0, 1, 15, 17, 100, 5000].into_iter().enumerate() {
+            let shards = ranks as u32 + (mix(ranks, 5, round as u32) % 9) as u32;
+            let jobs: Vec<Job> = (0..4)
+                .map(|step| Job::new(shards, length, step * 2, ranks * 1000 + step))
+                .collect();
+            run(ranks as usize, &jobs);
+        }
+    }
+}
+
+#[test]
+fn big_vectors_of_all_ranks_do_not_lock() {
+    for ranks in [2, 4] {
+        let jobs: Vec<Job> = (0..2).map(|step| Job::new(8, 1 << 20, 1, step)).collect();
+        run(ranks, &jobs);
+    }
+}
+
+#[test]
+fn without_rows_nothing_is_present_and_nothing_written() {
+    for ranks in [1, 3] {
+        run(ranks, &[Job::new(5, 100, 8, 1), Job::new(5, 100, 0, 2)]);
+    }
+}
+
+#[test]
+fn more_members_than_shards_is_legal_on_the_wire() {
+    run(4, &[Job::new(2, 40, 0, 1)]);
+}

@@ -1,0 +1,146 @@
+//! Gangs in threads over loopback, and what their logs say.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use candlewick_collective::{Abort, Collective, CollectiveError, Config, Credentials, Listener};
+use candlewick_protocol::keys::{JobSecret, Key, Purpose};
+use candlewick_protocol::message::{Member, TrainerInfo};
+use candlewick_protocol::plan::ownership;
+use std::io::Write;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+pub const JOB: &str = "0123456789abcdef0123456789abcdef";
+/// Long enough for any machine; a test that waits for it has failed.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// The secret made of one repeated byte, and its hexadecimal digits.
+pub fn secret(byte: &str) -> String {
+    byte.repeat(32)
+}
+
+pub fn key(byte: &str) -> Key {
+    JobSecret::from_hex(&secret(byte))
+        .unwrap()
+        .derive(JOB, Purpose::Peer)
+}
+
+pub fn credentials(rank: usize, byte: &str) -> Credentials {
+    Credentials {
+        job: JOB.into(),
+        trainer: format!("id-{rank}"),
+        key: key(byte),
+    }
+}
+
+pub fn listener(rank: usize, byte: &str) -> Listener {
+    Listener::bind("127.0.0.1", "0", credentials(rank, byte)).unwrap()
+}
+
+pub fn members(ports: &[u16], shards: u32) -> Vec<Member> {
+    let ranges = ownership(shards, ports.len());
+    let trainer = |rank: usize, port: u16| TrainerInfo {
+        id: format!("id-{rank}"),
+        host: "127.0.0.1".into(),
+        executor: format!("{}", rank + 10),
+        index: 0,
+        flight_port: 1,
+        collective_port: port,
+        pid: 1,
+        threads: 1,
+        cpu_level: "generic".into(),
+    };
+    let member = |(rank, port): (usize, &u16)| Member {
+        trainer: trainer(rank, *port),
+        lo: ranges[rank].0,
+        hi: ranges[rank].1,
+    };
+    ports.iter().enumerate().map(member).collect()
+}
+
+pub fn config(rank: usize, members: &[Member], timeout: Duration) -> Config {
+    Config {
+        generation: 1,
+        rank,
+        members: members.to_vec(),
+        timeout,
+    }
+}
+
+/// Forms a gang of `ranks` and runs `body` on every member in a thread of its own; the results by rank.
+pub fn gang<R: Send>(
+    ranks: usize,
+    shards: u32,
+    timeout: Duration,
+    body: impl Fn(usize, &mut Collective, &Abort) -> R + Sync,
+) -> Vec<R> {
+    let listeners: Vec<Listener> = (0..ranks).map(|rank| listener(rank, "07")).collect();
+    let ports: Vec<u16> = listeners.iter().map(Listener::port).collect();
+    let members = members(&ports, shards);
+    thread::scope(|scope| {
+        let threads: Vec<_> = listeners
+            .iter()
+            .enumerate()
+            .map(|(rank, listener)| {
+                let (members, body) = (&members, &body);
+                scope.spawn(move || {
+                    let abort = Abort::new();
+                    let mut gang = connect(listener, rank, members, timeout, &abort).unwrap();
+                    body(rank, &mut gang, &abort)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+pub fn connect(
+    listener: &Listener,
+    rank: usize,
+    members: &[Member],
+    timeout: Duration,
+    abort: &Abort,
+) -> Result<Collective, CollectiveError> {
+    Collective::connect(listener, config(rank, members, timeout), abort.clone())
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Starts to collect what this process logs; the function gives all of it so far.
+pub fn log() -> impl Fn() -> String {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .init();
+        log
+    });
+    move || String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+/// Waits until the log has a line with `text`.
+pub fn await_log(text: &str) -> String {
+    let log = log();
+    loop {
+        let all = log();
+        if let Some(line) = all.lines().find(|line| line.contains(text)) {
+            return line.to_owned();
+        }
+        thread::yield_now();
+    }
+}

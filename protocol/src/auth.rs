@@ -1,0 +1,399 @@
+//! Mutual proof of the job's secret, protocols.md section E: pure state machines, used by the Flight handshake and by
+//! the connections between trainers.
+//!
+//! 1. client -> server [`ClientHello`]: who it is, what it wants, a nonce.
+//! 2. server -> client [`ServerHello`]: its id, a nonce, and its proof. The server proves itself first, so a client
+//!    tells a stranger nothing.
+//! 3. client -> server [`ClientProof`].
+//!
+//! A proof is an HMAC over the role, the job, the purpose, both ids, the generation and both nonces, under the key of
+//! that purpose: it fits one connection of one job and cannot be played back.
+
+use crate::error::{ErrorKind, Failure};
+use crate::keys::{Key, Purpose, hex};
+use serde::{Deserialize, Serialize};
+
+/// Version of the handshake.
+pub const VERSION: u32 = 1;
+/// Time in which a connection must have proved itself, milliseconds.
+pub const HANDSHAKE_TIMEOUT_MS: u64 = 5_000;
+/// Connections that may be in the handshake at once.
+pub const MAX_PENDING: usize = 64;
+
+/// 32 random bytes in hexadecimal digits, used once.
+///
+/// # Errors
+/// `Internal` where the operating system's random source fails.
+pub fn nonce() -> Result<String, Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::internal(format!("no random bytes: {error}")))?;
+    Ok(hex(&bytes))
+}
+
+/// The name of a purpose in messages.
+#[must_use]
+pub const fn purpose_name(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Feed => "feed",
+        Purpose::Peer => "peer",
+        Purpose::Control => "control",
+    }
+}
+
+/// The purpose of a name.
+#[must_use]
+pub fn purpose_of(name: &str) -> Option<Purpose> {
+    [Purpose::Feed, Purpose::Peer, Purpose::Control]
+        .into_iter()
+        .find(|purpose| purpose_name(*purpose) == name)
+}
+
+/// First message: who the client is and what it wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientHello {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Id of the job.
+    pub job: String,
+    /// Name of the purpose.
+    pub purpose: String,
+    /// Id of the client.
+    pub client: String,
+    /// Id of the server the client means; empty where it knows only the address.
+    pub server: String,
+    /// Generation of the gang; 0 outside of a gang.
+    pub generation: u64,
+    /// The client's nonce.
+    pub nonce: String,
+}
+
+/// Second message: the server's proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerHello {
+    /// Id of the server.
+    pub server: String,
+    /// The server's nonce.
+    pub nonce: String,
+    /// HMAC in hexadecimal digits.
+    pub proof: String,
+}
+
+/// Third message: the client's proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientProof {
+    /// HMAC in hexadecimal digits; empty where the server's proof did not convince the client.
+    pub proof: String,
+}
+
+/// The connection's side that speaks first.
+#[derive(Debug)]
+pub struct Initiator {
+    key: Key,
+    hello: ClientHello,
+}
+
+/// The connection's side that answers.
+#[derive(Debug)]
+pub struct Responder {
+    key: Key,
+    hello: ClientHello,
+    server: String,
+    nonce: String,
+}
+
+/// Whom a client calls, for what, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// Id of the job.
+    pub job: &'a str,
+    /// What for; the key must be derived for it.
+    pub purpose: Purpose,
+    /// Id of the client.
+    pub client: &'a str,
+    /// Id of the server; empty where only the address is known.
+    pub server: &'a str,
+    /// Generation of the gang; 0 outside of a gang.
+    pub generation: u64,
+}
+
+impl Initiator {
+    /// Begins a handshake; [`Initiator::hello`] is the message to send.
+    ///
+    /// # Errors
+    /// `Internal` where there are no random bytes.
+    pub fn new(key: Key, call: &Call<'_>) -> Result<Self, Failure> {
+        let hello = ClientHello {
+            version: VERSION,
+            job: call.job.to_owned(),
+            purpose: purpose_name(call.purpose).to_owned(),
+            client: call.client.to_owned(),
+            server: call.server.to_owned(),
+            generation: call.generation,
+            nonce: nonce()?,
+        };
+        Ok(Initiator { key, hello })
+    }
+
+    /// The first message.
+    #[must_use]
+    pub fn hello(&self) -> &ClientHello {
+        &self.hello
+    }
+
+    /// Checks the server's proof; gives the third message and the key of the session.
+    ///
+    /// # Errors
+    /// `Unauthenticated` where the server did not prove that it knows the job's secret, or is not the one meant.
+    pub fn prove(self, answer: &ServerHello) -> Result<(ClientProof, Key), Failure> {
+        if !self.hello.server.is_empty() && self.hello.server != answer.server {
+            return Err(unauthenticated(format!(
+                "the other side is {} and not {}",
+                short(&answer.server),
+                short(&self.hello.server)
+            )));
+        }
+        let transcript = Transcript {
+            hello: &self.hello,
+            server: &answer.server,
+            nonce: &answer.nonce,
+        };
+        if !transcript.verify(&self.key, "server", &answer.proof) {
+            return Err(unauthenticated("it did not prove that it knows the job's secret"));
+        }
+        let proof = ClientProof {
+            proof: transcript.proof(&self.key, "client"),
+        };
+        Ok((proof, transcript.session(&self.key)))
+    }
+}
+
+impl Responder {
+    /// Answers a hello under `key`, which the caller chose by the hello's job and purpose.
+    ///
+    /// # Errors
+    /// `Unauthenticated` where the hello's version is another or it means another server; `Internal` where there are
+    /// no random bytes.
+    pub fn new(key: Key, server: &str, hello: ClientHello) -> Result<(Self, ServerHello), Failure> {
+        if hello.version != VERSION {
+            return Err(unauthenticated(format!(
+                "it speaks version {} of the handshake, expected {VERSION}: both sides must run one version of Candlewick",
+                hello.version
+            )));
+        }
+        if !hello.server.is_empty() && hello.server != server {
+            return Err(unauthenticated(format!(
+                "it wants {}, but this is {}",
+                short(&hello.server),
+                short(server)
+            )));
+        }
+        let responder = Responder {
+            key,
+            hello,
+            server: server.to_owned(),
+            nonce: nonce()?,
+        };
+        let answer = ServerHello {
+            server: responder.server.clone(),
+            nonce: responder.nonce.clone(),
+            proof: responder.transcript().proof(&responder.key, "server"),
+        };
+        Ok((responder, answer))
+    }
+
+    /// The hello that is being answered.
+    #[must_use]
+    pub fn hello(&self) -> &ClientHello {
+        &self.hello
+    }
+
+    /// Checks the client's proof; gives the key of the session.
+    ///
+    /// # Errors
+    /// `Unauthenticated` where the client did not prove that it knows the job's secret.
+    pub fn accept(&self, proof: &ClientProof) -> Result<Key, Failure> {
+        if proof.proof.is_empty() {
+            return Err(unauthenticated(
+                "our proof did not convince it: the two sides hold different secrets",
+            ));
+        }
+        if !self.transcript().verify(&self.key, "client", &proof.proof) {
+            return Err(unauthenticated("it did not prove that it knows the job's secret"));
+        }
+        Ok(self.transcript().session(&self.key))
+    }
+
+    fn transcript(&self) -> Transcript<'_> {
+        Transcript {
+            hello: &self.hello,
+            server: &self.server,
+            nonce: &self.nonce,
+        }
+    }
+}
+
+/// All that both sides said.
+struct Transcript<'a> {
+    hello: &'a ClientHello,
+    server: &'a str,
+    nonce: &'a str,
+}
+
+impl Transcript<'_> {
+    fn with_parts<R>(&self, role: &str, body: impl FnOnce(&[&[u8]]) -> R) -> R {
+        let hello = self.hello;
+        body(&[
+            b"candlewick/1",
+            role.as_bytes(),
+            hello.job.as_bytes(),
+            hello.purpose.as_bytes(),
+            hello.client.as_bytes(),
+            self.server.as_bytes(),
+            &hello.generation.to_le_bytes(),
+            hello.nonce.as_bytes(),
+            self.nonce.as_bytes(),
+        ])
+    }
+
+    fn proof(&self, key: &Key, role: &str) -> String {
+        hex(&self.with_parts(role, |parts| key.mac(parts)))
+    }
+
+    fn verify(&self, key: &Key, role: &str, proof: &str) -> bool {
+        constant_time_eq::constant_time_eq(self.proof(key, role).as_bytes(), proof.as_bytes())
+    }
+
+    fn session(&self, key: &Key) -> Key {
+        self.with_parts("session", |parts| key.session(parts))
+    }
+}
+
+fn unauthenticated(message: impl Into<String>) -> Failure {
+    Failure::new(ErrorKind::Unauthenticated, message)
+}
+
+/// Text from a stranger, fit for a log: short, without control characters.
+#[must_use]
+pub fn short(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .take(64)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::JobSecret;
+
+    const CALL: Call<'_> = Call {
+        job: "job",
+        purpose: Purpose::Feed,
+        client: "executor 1",
+        server: "trainer",
+        generation: 3,
+    };
+
+    fn key(secret: &str) -> Key {
+        JobSecret::from_hex(&secret.repeat(32))
+            .unwrap()
+            .derive("job", Purpose::Feed)
+    }
+
+    fn initiator(secret: &str) -> Initiator {
+        Initiator::new(key(secret), &CALL).unwrap()
+    }
+
+    #[test]
+    fn both_sides_agree_on_a_session_key() {
+        let initiator = initiator("07");
+        let (responder, answer) = Responder::new(key("07"), "trainer", initiator.hello().clone()).unwrap();
+        let (proof, client_key) = initiator.prove(&answer).unwrap();
+        let server_key = responder.accept(&proof).unwrap();
+        assert_eq!(client_key.mac(&[b"x"]), server_key.mac(&[b"x"]));
+        assert_eq!(responder.hello().client, "executor 1");
+    }
+
+    #[test]
+    fn each_side_detects_a_stranger() {
+        let client = initiator("07");
+        let (_, answer) = Responder::new(key("08"), "trainer", client.hello().clone()).unwrap();
+        let failure = client.prove(&answer).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Unauthenticated);
+        assert!(
+            failure
+                .message
+                .contains("did not prove that it knows the job's secret")
+        );
+
+        let (responder, _) = Responder::new(key("07"), "trainer", initiator("08").hello().clone()).unwrap();
+        assert!(
+            responder
+                .accept(&ClientProof {
+                    proof: "00".repeat(32)
+                })
+                .is_err()
+        );
+        assert!(
+            responder
+                .accept(&ClientProof { proof: String::new() })
+                .unwrap_err()
+                .message
+                .contains("different")
+        );
+    }
+
+    #[test]
+    fn a_proof_fits_one_connection_and_one_role() {
+        let first = initiator("07");
+        let (_, answer) = Responder::new(key("07"), "trainer", first.hello().clone()).unwrap();
+        let second = initiator("07");
+        let (responder, _) = Responder::new(key("07"), "trainer", second.hello().clone()).unwrap();
+        assert!(second.prove(&answer).is_err(), "an answer to another nonce");
+        let (proof, _) = first.prove(&answer).unwrap();
+        assert!(responder.accept(&proof).is_err(), "a proof of another connection");
+        assert!(
+            responder.accept(&ClientProof { proof: answer.proof }).is_err(),
+            "the server's proof sent back"
+        );
+    }
+
+    #[test]
+    fn every_field_of_the_hello_is_bound() {
+        let changes: [fn(&mut ClientHello); 4] = [
+            |hello| hello.job.push('x'),
+            |hello| hello.client.push('x'),
+            |hello| hello.generation += 1,
+            |hello| hello.purpose = "control".into(),
+        ];
+        for change in changes {
+            let client = initiator("07");
+            let mut hello = client.hello().clone();
+            change(&mut hello);
+            let (_, answer) = Responder::new(key("07"), "trainer", hello).unwrap();
+            assert!(client.prove(&answer).is_err());
+        }
+    }
+
+    #[test]
+    fn another_server_or_version_is_refused() {
+        let client = initiator("07");
+        assert!(Responder::new(key("07"), "someone", client.hello().clone()).is_err());
+        let mut hello = client.hello().clone();
+        hello.version = 2;
+        let failure = Responder::new(key("07"), "trainer", hello).unwrap_err();
+        assert!(failure.message.contains("version 2"));
+    }
+
+    #[test]
+    fn purposes_have_names() {
+        for purpose in [Purpose::Feed, Purpose::Peer, Purpose::Control] {
+            assert_eq!(purpose_of(purpose_name(purpose)), Some(purpose));
+        }
+        assert_eq!(purpose_of("root"), None);
+        assert_eq!(short("a\nb"), "a?b");
+    }
+}

@@ -1,0 +1,201 @@
+//! The plan of a step, rule B3: which rows of every logical shard make it up. It depends on the rows of the shards
+//! and the batch size, never on who owns the shards.
+
+/// Rows of every shard among the first `t` of the epoch, where `n` gives the rows of every shard.
+///
+/// Row k of shard v has virtual time (2k+1) / (2 n\[v\]); the epoch is all rows by (virtual time, shard). Exact for
+/// fewer than 2^60 rows.
+///
+/// ```
+/// use candlewick_protocol::plan::taken;
+/// assert_eq!(taken(&[4, 2, 0], 3), [2, 1, 0]);
+/// assert_eq!(taken(&[4, 2, 0], 9), [4, 2, 0]);
+/// ```
+#[must_use]
+pub fn taken(n: &[u64], t: u64) -> Vec<u64> {
+    let total: u64 = n.iter().sum();
+    if t >= total {
+        return n.to_vec();
+    }
+    let shards = n.len() as u64;
+    // A start that never exceeds the answer: every shard's rows up to the time at which t - shards/2 rows are due.
+    let p = u128::from((2 * t).saturating_sub(shards));
+    let q = 2 * u128::from(total);
+    let mut share: Vec<u64> = n
+        .iter()
+        .map(|rows| {
+            let due = if p == 0 {
+                0
+            } else {
+                (2 * u128::from(*rows) * p + q) / (2 * q)
+            };
+            u64::try_from(due).unwrap_or(u64::MAX).min(*rows)
+        })
+        .collect();
+    // What is left, at most a few rows a shard, one by one in the order of the sequence.
+    for _ in share.iter().sum::<u64>()..t {
+        match next_shard(n, &share) {
+            Some(shard) => share[shard] += 1,
+            None => break,
+        }
+    }
+    share
+}
+
+/// The shard whose next row has the earliest virtual time; the lowest of equals.
+fn next_shard(n: &[u64], share: &[u64]) -> Option<usize> {
+    let earlier = |v: usize, best: usize| {
+        (2 * u128::from(share[v]) + 1) * u128::from(n[best])
+            < (2 * u128::from(share[best]) + 1) * u128::from(n[v])
+    };
+    let mut best = None;
+    for v in 0..n.len() {
+        if share[v] < n[v] && best.is_none_or(|best| earlier(v, best)) {
+            best = Some(v);
+        }
+    }
+    best
+}
+
+/// The steps of an epoch. Steps are computed when asked for; nothing is held per step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepPlan {
+    shard_rows: Vec<u64>,
+    total: u64,
+    batch_size: u64,
+    drop_last: bool,
+}
+
+impl StepPlan {
+    /// The plan for shards of `shard_rows` rows and steps of `batch_size` rows (0 counts as 1). With `drop_last` an
+    /// epoch leaves out its last, shorter step.
+    #[must_use]
+    pub fn new(shard_rows: Vec<u64>, batch_size: u32, drop_last: bool) -> Self {
+        let total = shard_rows.iter().sum();
+        StepPlan {
+            shard_rows,
+            total,
+            batch_size: u64::from(batch_size.max(1)),
+            drop_last,
+        }
+    }
+
+    /// Number of steps of an epoch.
+    #[must_use]
+    pub fn steps_per_epoch(&self) -> u64 {
+        if self.drop_last {
+            self.total / self.batch_size
+        } else {
+            self.total.div_ceil(self.batch_size)
+        }
+    }
+
+    /// Rows of an epoch: all, or with `drop_last` those of its full steps.
+    #[must_use]
+    pub fn rows_per_epoch(&self) -> u64 {
+        if self.drop_last {
+            self.steps_per_epoch() * self.batch_size
+        } else {
+            self.total
+        }
+    }
+
+    /// Rows of all shards.
+    #[must_use]
+    pub fn total_rows(&self) -> u64 {
+        self.total
+    }
+
+    /// The rows of step `s` (0-based in the epoch): for every shard the range `[start, end)` in the shard's epoch
+    /// order. A step after the epoch's last has no rows.
+    #[must_use]
+    pub fn step(&self, s: u64) -> Vec<(u64, u64)> {
+        let edge = |steps: u64| taken(&self.shard_rows, steps.saturating_mul(self.batch_size));
+        if s >= self.steps_per_epoch() {
+            return self.shard_rows.iter().map(|rows| (*rows, *rows)).collect();
+        }
+        edge(s).into_iter().zip(edge(s + 1)).collect()
+    }
+}
+
+/// Who owns which shards, rule B5: trainer `r` of `trainers` gets the contiguous range `[r*v/n, (r+1)*v/n)`.
+///
+/// ```
+/// use candlewick_protocol::plan::ownership;
+/// assert_eq!(ownership(8, 3), [(0, 2), (2, 5), (5, 8)]);
+/// ```
+#[must_use]
+pub fn ownership(v: u32, trainers: usize) -> Vec<(u32, u32)> {
+    let edge = |r: usize| {
+        let shard = r as u128 * u128::from(v) / trainers.max(1) as u128;
+        u32::try_from(shard).unwrap_or(v)
+    };
+    (0..trainers).map(|r| (edge(r), edge(r + 1))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_take_every_row_once_and_full_batches() {
+        let rows = vec![13, 0, 1, 300, 47, 47, 2];
+        for batch in [1, 2, 7, 64, 1000] {
+            let plan = StepPlan::new(rows.clone(), batch, false);
+            let mut at = vec![0; rows.len()];
+            for s in 0..plan.steps_per_epoch() {
+                let step = plan.step(s);
+                let size: u64 = step.iter().map(|(start, end)| end - start).sum();
+                let last = s + 1 == plan.steps_per_epoch();
+                assert!(size == u64::from(batch) || last && size > 0);
+                for (shard, (start, end)) in step.into_iter().enumerate() {
+                    assert_eq!(start, at[shard]);
+                    at[shard] = end;
+                }
+            }
+            assert_eq!(at, rows);
+            assert!(
+                plan.step(plan.steps_per_epoch())
+                    .iter()
+                    .all(|(start, end)| start == end)
+            );
+        }
+    }
+
+    #[test]
+    fn drop_last_keeps_full_steps_only() {
+        let plan = StepPlan::new(vec![5, 6], 4, true);
+        assert_eq!(
+            (plan.steps_per_epoch(), plan.rows_per_epoch(), plan.total_rows()),
+            (2, 8, 11)
+        );
+        assert_eq!(StepPlan::new(vec![5, 6], 4, false).steps_per_epoch(), 3);
+        assert_eq!(StepPlan::new(vec![0, 0], 4, false).steps_per_epoch(), 0);
+        let step = plan.step(2);
+        assert_eq!(step, [(5, 5), (6, 6)]);
+    }
+
+    #[test]
+    fn large_shards_stay_exact() {
+        let n = [1 << 58, (1 << 58) + 1, 3];
+        let total: u64 = n.iter().sum();
+        for t in [1, 1 << 40, total / 2, total - 1] {
+            let share = taken(&n, t);
+            assert_eq!(share.iter().sum::<u64>(), t);
+            assert!(share.iter().zip(n).all(|(share, n)| *share <= n));
+        }
+    }
+
+    #[test]
+    fn ownership_covers_all_shards_in_order() {
+        for v in 1..40 {
+            for trainers in 1..=v as usize {
+                let ranges = ownership(v, trainers);
+                assert_eq!(ranges.len(), trainers);
+                assert_eq!((ranges[0].0, ranges[trainers - 1].1), (0, v));
+                assert!(ranges.windows(2).all(|pair| pair[0].1 == pair[1].0));
+                assert!(ranges.iter().all(|(lo, hi)| lo < hi));
+            }
+        }
+    }
+}

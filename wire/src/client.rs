@@ -1,0 +1,262 @@
+//! The client's side: connect, prove, authorise every call.
+
+use crate::auth::Accepted;
+use crate::session::proof;
+use crate::status::{from_status, root_cause};
+use crate::{AUTH_HEADER, CONNECTION_WINDOW, HEADER_LIST, HTTP_FRAME, STREAM_WINDOW};
+use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::{HandshakeRequest, HandshakeResponse};
+use candlewick_protocol::auth::{Call, ClientProof, Initiator, ServerHello};
+use candlewick_protocol::keys::{JobSecret, Key, Purpose};
+use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
+use candlewick_protocol::{ErrorKind, Failure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Streaming};
+
+/// Who calls, and for what.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Id of the job.
+    pub job: String,
+    /// Id of the caller.
+    pub client: String,
+    /// The job's secret.
+    pub secret: JobSecret,
+    /// What the calls are for.
+    pub purpose: Purpose,
+}
+
+enum Credentials {
+    Session {
+        id: String,
+        key: Key,
+        counter: AtomicU64,
+    },
+    Bearer(MetadataValue<Ascii>),
+}
+
+/// A connection to a Flight server that has proved itself. Clones share the connection.
+#[derive(Clone)]
+pub struct Client {
+    channel: Channel,
+    credentials: Arc<Credentials>,
+}
+
+impl Client {
+    /// Connects and makes the handshake, all within `timeout`.
+    ///
+    /// # Errors
+    /// `Unavailable` where nobody listens or answers in time, `Unauthenticated` where one side did not prove that it
+    /// knows the job's secret; the message names host and port.
+    pub async fn connect(
+        host: &str,
+        port: u16,
+        identity: &Identity,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        within(host, port, timeout, async {
+            let channel = open(host, port, timeout).await?;
+            let credentials = Arc::new(shake_hands(&channel, host, port, identity).await?);
+            Ok(Client { channel, credentials })
+        })
+        .await
+    }
+
+    /// Connects to a server in `serve` mode, which wants `token` with every call.
+    ///
+    /// # Errors
+    /// `Unavailable` where nobody listens or answers in time; `InvalidParameter` where the token cannot be sent.
+    pub async fn connect_bearer(
+        host: &str,
+        port: u16,
+        token: &str,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
+            .parse()
+            .map_err(|_| Failure::parameter("a bearer token is printable ASCII text"))?;
+        value.set_sensitive(true);
+        let channel = within(host, port, timeout, open(host, port, timeout)).await?;
+        Ok(Client {
+            channel,
+            credentials: Arc::new(Credentials::Bearer(value)),
+        })
+    }
+
+    /// The generated client, with the limits both sides keep; cheap.
+    #[must_use]
+    pub fn flight(&self) -> FlightServiceClient<Channel> {
+        FlightServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_FLIGHT_MESSAGE)
+            .max_encoding_message_size(MAX_FLIGHT_MESSAGE)
+    }
+
+    /// Authorises one call. `method` is the gRPC name of the method the request is for: "DoPut", "DoGet", "DoAction",
+    /// "DoExchange", "ListActions". The proof is good for one call only.
+    #[must_use]
+    pub fn authorize<T>(&self, method: &'static str, mut request: Request<T>) -> Request<T> {
+        match &*self.credentials {
+            Credentials::Session { id, key, counter } => {
+                let counter = counter.fetch_add(1, Ordering::Relaxed);
+                if let Ok(value) = proof(id, key, method, counter).parse() {
+                    request.metadata_mut().insert(AUTH_HEADER, value);
+                }
+            }
+            Credentials::Bearer(value) => {
+                request.metadata_mut().insert("authorization", value.clone());
+            }
+        }
+        request
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client(..)")
+    }
+}
+
+async fn within<T>(
+    host: &str,
+    port: u16,
+    timeout: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::unavailable(format!(
+            "{host}:{port} did not answer within {:.1} s",
+            timeout.as_secs_f64()
+        ))),
+    }
+}
+
+async fn open(host: &str, port: u16, timeout: Duration) -> Result<Channel, Failure> {
+    let authority = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    let endpoint = Endpoint::from_shared(format!("http://{authority}"))
+        .map_err(|_| Failure::parameter(format!("{authority} is no address")))?
+        .connect_timeout(timeout)
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(HTTP_FRAME)
+        .http2_max_header_list_size(HEADER_LIST);
+    endpoint.connect().await.map_err(|error| {
+        let refused = io_kind(&error) == Some(io::ErrorKind::ConnectionRefused);
+        let cause = if refused {
+            "nothing listens there".to_owned()
+        } else {
+            root_cause(&error)
+        };
+        Failure::unavailable(format!("cannot connect to {host}:{port}: {cause}"))
+    })
+}
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
+async fn shake_hands(
+    channel: &Channel,
+    host: &str,
+    port: u16,
+    identity: &Identity,
+) -> Result<Credentials, Failure> {
+    let context = format!("handshake with {host}:{port}");
+    let key = identity.secret.derive(&identity.job, identity.purpose);
+    let call = Call {
+        job: &identity.job,
+        purpose: identity.purpose,
+        client: &identity.client,
+        server: "",
+        generation: 0,
+    };
+    let initiator = Initiator::new(key, &call)?;
+    let (sender, receiver) = mpsc::channel(2);
+    send(&sender, initiator.hello()).await?;
+    let mut answers = FlightServiceClient::new(channel.clone())
+        .handshake(ReceiverStream::new(receiver))
+        .await
+        .map_err(|status| from_status(&status, &context))?
+        .into_inner();
+    let hello: ServerHello = next_answer(&mut answers, &context).await?;
+    let (proof, session_key) = match initiator.prove(&hello) {
+        Ok(proved) => proved,
+        Err(failure) => {
+            // The server learns why we leave; where it is a stranger it learns nothing else.
+            let _ = send(&sender, &ClientProof { proof: String::new() }).await;
+            let _ = answers.message().await;
+            return Err(Failure::new(
+                failure.kind,
+                format!("{context}: the server is a stranger: {}", failure.message),
+            ));
+        }
+    };
+    send(&sender, &proof).await?;
+    let accepted: Accepted =
+        next_answer(&mut answers, &context)
+            .await
+            .map_err(|failure| match failure.kind {
+                ErrorKind::Unauthenticated => Failure::new(
+                    failure.kind,
+                    format!("{context}: the server refused our proof: {}", failure.message),
+                ),
+                _ => failure,
+            })?;
+    Ok(Credentials::Session {
+        id: accepted.session,
+        key: session_key,
+        counter: AtomicU64::new(1),
+    })
+}
+
+async fn send<T: Serialize>(sender: &mpsc::Sender<HandshakeRequest>, message: &T) -> Result<(), Failure> {
+    let payload = serde_json::to_vec(message).map_err(|error| Failure::internal(error.to_string()))?;
+    let request = HandshakeRequest {
+        protocol_version: 0,
+        payload: payload.into(),
+    };
+    // Where the call has ended already, its answer says why.
+    let _ = sender.send(request).await;
+    Ok(())
+}
+
+async fn next_answer<T: DeserializeOwned>(
+    answers: &mut Streaming<HandshakeResponse>,
+    context: &str,
+) -> Result<T, Failure> {
+    let answer = answers
+        .message()
+        .await
+        .map_err(|status| from_status(&status, context))?;
+    let answer =
+        answer.ok_or_else(|| Failure::unavailable(format!("{context}: the server ended it early")))?;
+    serde_json::from_slice(&answer.payload).map_err(|_| {
+        Failure::new(
+            ErrorKind::Unauthenticated,
+            format!("{context}: the answer is not Candlewick's"),
+        )
+    })
+}

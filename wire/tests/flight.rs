@@ -1,0 +1,525 @@
+//! A small Flight service over loopback: who gets in, who does not, and what they are told.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
+    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
+};
+use candlewick_protocol::auth::{Call, ClientProof, Initiator};
+use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::{ErrorKind, Failure};
+use candlewick_wire::{
+    AUTH_HEADER, AuthMode, Client, Identity, ServerAuth, bind, from_status, serve, to_status,
+};
+use futures::stream::{self, BoxStream, StreamExt};
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status, Streaming};
+
+const JOB: &str = "0123456789abcdef0123456789abcdef";
+/// Long enough for any machine; a test that waits for it has failed.
+const LONG: Duration = Duration::from_secs(60);
+
+type Items<T> = BoxStream<'static, Result<T, Status>>;
+
+/// Says who called; counts what is put; fails on demand.
+struct Echo(ServerAuth);
+
+#[tonic::async_trait]
+impl FlightService for Echo {
+    type HandshakeStream = Items<HandshakeResponse>;
+    type ListFlightsStream = Items<FlightInfo>;
+    type DoGetStream = Items<FlightData>;
+    type DoPutStream = Items<PutResult>;
+    type DoExchangeStream = Items<FlightData>;
+    type DoActionStream = Items<arrow_flight::Result>;
+    type ListActionsStream = Items<ActionType>;
+
+    async fn handshake(
+        &self,
+        request: Request<Streaming<HandshakeRequest>>,
+    ) -> Result<Response<Self::HandshakeStream>, Status> {
+        self.0.handshake(request).await
+    }
+
+    async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
+        let caller = self.0.check("DoAction", &request)?;
+        if request.get_ref().r#type == "fail" {
+            return Err(to_status(&Failure::data("row 7 holds NaN")));
+        }
+        let body = format!("{} {:?}", caller.client, caller.purpose)
+            .into_bytes()
+            .into();
+        Ok(Response::new(
+            stream::iter([Ok(arrow_flight::Result { body })]).boxed(),
+        ))
+    }
+
+    async fn do_put(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoPutStream>, Status> {
+        self.0.check("DoPut", &request)?;
+        let mut frames = request.into_inner();
+        let mut bytes = 0;
+        while let Some(frame) = frames.message().await? {
+            bytes += frame.data_body.len();
+        }
+        let app_metadata = bytes.to_string().into_bytes().into();
+        Ok(Response::new(
+            stream::iter([Ok(PutResult { app_metadata })]).boxed(),
+        ))
+    }
+
+    /// Never ends by itself.
+    async fn do_exchange(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoExchangeStream>, Status> {
+        self.0.check("DoExchange", &request)?;
+        Ok(Response::new(
+            stream::iter([Ok(FlightData::default())])
+                .chain(stream::pending())
+                .boxed(),
+        ))
+    }
+
+    /// A mistake: it asks for the proof of another method.
+    async fn do_get(&self, request: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
+        self.0.check("DoPut", &request)?;
+        Err(Status::unimplemented("do_get"))
+    }
+
+    async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
+        Err(Status::unimplemented("list_flights"))
+    }
+
+    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+        Err(Status::unimplemented("get_flight_info"))
+    }
+
+    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        Err(Status::unimplemented("poll_flight_info"))
+    }
+
+    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        Err(Status::unimplemented("get_schema"))
+    }
+
+    async fn list_actions(&self, _: Request<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
+        Err(Status::unimplemented("list_actions"))
+    }
+}
+
+struct Running {
+    port: u16,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), Failure>>,
+}
+
+fn start(mode: AuthMode) -> Running {
+    log();
+    let listener = bind("127.0.0.1", "0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let auth = ServerAuth::new(mode);
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(serve(listener, Echo(auth.clone()), auth, async {
+        let _ = stopped.await;
+    }));
+    Running { port, stop, task }
+}
+
+fn secret(byte: &str) -> JobSecret {
+    JobSecret::from_hex(&byte.repeat(32)).unwrap()
+}
+
+fn job_mode() -> AuthMode {
+    AuthMode::Job {
+        job: JOB.into(),
+        server: "trainer 1".into(),
+        secret: secret("07"),
+        purposes: vec![Purpose::Feed],
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
+        job: JOB.into(),
+        client: "executor 1".into(),
+        secret: secret("07"),
+        purpose: Purpose::Feed,
+    }
+}
+
+async fn connect(port: u16, identity: &Identity) -> Result<Client, Failure> {
+    Client::connect("127.0.0.1", port, identity, LONG).await
+}
+
+fn action(name: &str) -> Request<Action> {
+    Request::new(Action {
+        r#type: name.into(),
+        body: Default::default(),
+    })
+}
+
+async fn call(client: &Client, request: Request<Action>) -> Result<String, Status> {
+    let mut items = client.flight().do_action(request).await?.into_inner();
+    let item = items.message().await?.unwrap();
+    Ok(String::from_utf8(item.body.to_vec()).unwrap())
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// All that this process has logged.
+fn log() -> String {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .init();
+        log
+    });
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+async fn await_log(text: &str) -> String {
+    loop {
+        if let Some(line) = log().lines().find(|line| line.contains(text)) {
+            return line.to_owned();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_proves_itself_is_known_by_name() {
+    let server = start(job_mode());
+    let client = connect(server.port, &identity()).await.unwrap();
+    for _ in 0..3 {
+        let answer = call(&client, client.authorize("DoAction", action("whoami")))
+            .await
+            .unwrap();
+        assert_eq!(answer, "executor 1 Some(Feed)");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_large_frames_of_several_clones_arrive() {
+    let server = start(job_mode());
+    let client = connect(server.port, &identity()).await.unwrap();
+    let puts = (0..4).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let frame = FlightData {
+                data_body: vec![1; 8 << 20].into(),
+                ..FlightData::default()
+            };
+            let frames = stream::iter(vec![frame; 4]);
+            let request = client.authorize("DoPut", Request::new(frames));
+            let mut answers = client.flight().do_put(request).await.unwrap().into_inner();
+            answers.message().await.unwrap().unwrap().app_metadata
+        })
+    });
+    for put in puts.collect::<Vec<_>>() {
+        assert_eq!(put.await.unwrap(), (32 << 20).to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_refused_by_the_client_and_logged_by_the_server() {
+    let server = start(job_mode());
+    let wrong = Identity {
+        secret: secret("66"),
+        client: "executor 66".into(),
+        ..identity()
+    };
+    let failure = connect(server.port, &wrong).await.unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unauthenticated);
+    let text = &failure.message;
+    assert!(text.contains(&format!("127.0.0.1:{}", server.port)), "{text}");
+    assert!(
+        text.contains("did not prove that it knows the job's secret"),
+        "{text}"
+    );
+    let line = await_log("the two sides hold different secrets").await;
+    assert!(line.contains("WARN") && line.contains("127.0.0.1:"), "{line}");
+    assert!(connect(server.port, &identity()).await.is_ok());
+    for byte in ["07", "66"] {
+        assert!(!log().contains(&byte.repeat(32)));
+    }
+}
+
+/// Speaks the handshake up to the proof, and sends another one.
+#[tokio::test]
+async fn a_forged_proof_is_refused() {
+    let server = start(job_mode());
+    let mut flight = raw(server.port).await;
+    let call = Call {
+        job: JOB,
+        purpose: Purpose::Feed,
+        client: "x",
+        server: "",
+        generation: 0,
+    };
+    let initiator = Initiator::new(secret("66").derive(JOB, Purpose::Feed), &call).unwrap();
+    let proof = ClientProof {
+        proof: "00".repeat(32),
+    };
+    let messages = [
+        serde_json::to_vec(initiator.hello()).unwrap(),
+        serde_json::to_vec(&proof).unwrap(),
+    ];
+    let requests = messages.map(|payload| HandshakeRequest {
+        protocol_version: 0,
+        payload: payload.into(),
+    });
+    let mut answers = flight
+        .handshake(stream::iter(requests))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+    let status = answers.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert_eq!(
+        status.message(),
+        "refused: it did not prove that it knows the job's secret"
+    );
+}
+
+#[tokio::test]
+async fn another_job_or_purpose_is_refused() {
+    let server = start(job_mode());
+    let other = Identity {
+        job: "another".into(),
+        ..identity()
+    };
+    let failure = connect(server.port, &other).await.unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unauthenticated);
+    assert!(
+        failure
+            .message
+            .contains("it belongs to job another, this is job 0123"),
+        "{}",
+        failure.message
+    );
+    let control = Identity {
+        purpose: Purpose::Control,
+        ..identity()
+    };
+    let failure = connect(server.port, &control).await.unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unauthenticated);
+    assert!(
+        failure
+            .message
+            .contains("it came for \"control\", this server is for: feed"),
+        "{}",
+        failure.message
+    );
+}
+
+#[tokio::test]
+async fn a_proof_is_good_for_one_call_of_one_method() {
+    let server = start(job_mode());
+    let client = connect(server.port, &identity()).await.unwrap();
+    let first = client.authorize("DoAction", action("whoami"));
+    let mut again = action("whoami");
+    *again.metadata_mut() = first.metadata().clone();
+    call(&client, first).await.unwrap();
+    let status = call(&client, again).await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unauthenticated, "refused: its proof was used before")
+    );
+
+    let status = call(&client, client.authorize("DoPut", action("whoami")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        status.message(),
+        "refused: its proof does not fit the session and the method"
+    );
+    let status = call(&client, action("whoami")).await.unwrap_err();
+    assert!(status.message().contains("it carries no proof"), "{status}");
+    let mut wrong = action("whoami");
+    wrong.metadata_mut().insert(AUTH_HEADER, "a.1.b".parse().unwrap());
+    assert!(
+        call(&client, wrong)
+            .await
+            .unwrap_err()
+            .message()
+            .contains("its session is not known here")
+    );
+}
+
+#[tokio::test]
+async fn a_handler_cannot_ask_for_another_method() {
+    let server = start(job_mode());
+    let client = connect(server.port, &identity()).await.unwrap();
+    let request = client.authorize("DoGet", Request::new(Ticket::default()));
+    let status = client.flight().do_get(request).await.unwrap_err();
+    assert_eq!(
+        status.message(),
+        "refused: its handler asks for DoPut, but the call is DoGet"
+    );
+}
+
+#[tokio::test]
+async fn failures_keep_their_kind_on_the_way() {
+    let server = start(job_mode());
+    let client = connect(server.port, &identity()).await.unwrap();
+    let status = call(&client, client.authorize("DoAction", action("fail")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        from_status(&status, "feed"),
+        Failure::data("feed: row 7 holds NaN")
+    );
+}
+
+#[tokio::test]
+async fn a_bearer_token_opens_every_call() {
+    let server = start(AuthMode::Bearer("open sesame".into()));
+    let client = Client::connect_bearer("127.0.0.1", server.port, "open sesame", LONG)
+        .await
+        .unwrap();
+    assert_eq!(
+        call(&client, client.authorize("DoAction", action("whoami")))
+            .await
+            .unwrap(),
+        " None"
+    );
+    assert!(
+        call(&client, action("whoami"))
+            .await
+            .unwrap_err()
+            .message()
+            .contains("it carries no token")
+    );
+    let wrong = Client::connect_bearer("127.0.0.1", server.port, "open", LONG)
+        .await
+        .unwrap();
+    let status = call(&wrong, wrong.authorize("DoAction", action("whoami")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unauthenticated, "refused: its token is not this server's")
+    );
+    let failure = connect(server.port, &identity()).await.unwrap_err();
+    assert!(
+        failure.message.contains("this server wants a bearer token"),
+        "{}",
+        failure.message
+    );
+    assert!(!log().contains("sesame"));
+}
+
+#[tokio::test]
+async fn a_long_message_before_authentication_is_refused() {
+    let server = start(job_mode());
+    let mut flight = raw(server.port).await;
+    let request = HandshakeRequest {
+        protocol_version: 0,
+        payload: vec![b'x'; 5000].into(),
+    };
+    let mut answers = flight
+        .handshake(stream::iter([request]))
+        .await
+        .unwrap()
+        .into_inner();
+    let status = answers.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(status.message().contains("longer than 4096 bytes"), "{status}");
+    await_log("longer than 4096 bytes").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_proves_nothing_is_closed() {
+    let server = start(job_mode());
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let closed = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+    });
+    closed.await.unwrap();
+    await_log("closed a connection that did not prove itself in 5000 ms").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_proved_itself_stays() {
+    let server = start(job_mode());
+    let client = connect(server.port, &identity()).await.unwrap();
+    let idle = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    // The idle one is closed when its time is over; the client came before it and is still served.
+    let closed = tokio::task::spawn_blocking(move || (&idle).read(&mut [0]));
+    let _ = closed.await.unwrap();
+    assert!(
+        call(&client, client.authorize("DoAction", action("whoami")))
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_open_streams() {
+    let server = start(job_mode());
+    let client = connect(server.port, &identity()).await.unwrap();
+    let request = client.authorize("DoExchange", Request::new(stream::pending()));
+    let mut answers = client.flight().do_exchange(request).await.unwrap().into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+    server.stop.send(()).unwrap();
+    server.task.await.unwrap().unwrap();
+    let status = answers.message().await.unwrap_err();
+    assert_eq!(
+        from_status(&status, "control stream").kind,
+        ErrorKind::Unavailable,
+        "{status:?}"
+    );
+    let failure = connect(server.port, &identity()).await.unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unavailable);
+    let text = format!(
+        "cannot connect to 127.0.0.1:{}: nothing listens there",
+        server.port
+    );
+    assert_eq!(failure.message, text);
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_named() {
+    let deaf = bind("127.0.0.1", "0").unwrap();
+    let port = deaf.local_addr().unwrap().port();
+    let short = Duration::from_millis(100);
+    let failure = Client::connect("127.0.0.1", port, &identity(), short)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        failure,
+        Failure::unavailable(format!("127.0.0.1:{port} did not answer within 0.1 s"))
+    );
+}
+
+async fn raw(port: u16) -> FlightServiceClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
+    FlightServiceClient::new(endpoint.connect().await.unwrap())
+}
