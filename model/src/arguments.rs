@@ -1,0 +1,292 @@
+//! Reads a constructor's arguments from a JSON document and checks each against the catalogue.
+
+use crate::catalogue::{self, Arg, ArgType, Entry, Kind, Range};
+use candlewick_protocol::Failure;
+use serde_json::{Map, Value};
+
+/// The complete arguments of one layer, loss or optimiser: every name of its entry is there, of the right type and
+/// in range. An inferred size that was left out is null.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    entry: &'static Entry,
+    values: Map<String, Value>,
+}
+
+impl Arguments {
+    /// Reads `document` as an entry of `kind`. `place` starts the message of a failure, for example
+    /// `layers.2 (Linear)` or `optimizer`; the type is added by the callee where it is known.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the document is no object, has no or an unknown type, an unknown key, or a value of
+    /// the wrong type or out of range.
+    pub fn read(kind: Kind, document: &Value, place: &str) -> Result<Self, Failure> {
+        let object = document.as_object().ok_or_else(|| {
+            Failure::parameter(format!(
+                "{place}: expected an object such as {}, got {}",
+                example(kind),
+                excerpt(document)
+            ))
+        })?;
+        let name = match object.get("type") {
+            Some(Value::String(name)) => name.as_str(),
+            other => {
+                let got = other.map_or("none".to_owned(), excerpt);
+                return Err(Failure::parameter(format!(
+                    "{place}: expected a \"type\", one of {}; got {got}",
+                    catalogue::names(kind).join(", ")
+                )));
+            }
+        };
+        let entry = catalogue::find(kind, name).ok_or_else(|| {
+            Failure::parameter(format!(
+                "{place}: unknown type {name:?}; legal types are {}",
+                catalogue::names(kind).join(", ")
+            ))
+        })?;
+        Self::fill(entry, object, &format!("{place} ({name})"))
+    }
+
+    fn fill(entry: &'static Entry, object: &Map<String, Value>, place: &str) -> Result<Self, Failure> {
+        for key in object.keys().filter(|key| *key != "type") {
+            if !entry.args.iter().any(|arg| arg.name == key) {
+                return Err(Failure::parameter(format!(
+                    "{place}: unknown argument {key:?}; {}",
+                    legal_keys(entry)
+                )));
+            }
+        }
+        let mut values = Map::new();
+        for arg in entry.args {
+            let given = object
+                .get(arg.name)
+                .filter(|value| !(arg.input && value.is_null()));
+            if let Some(value) = given {
+                check(arg, value).map_err(|wrong| Failure::parameter(format!("{place}: {wrong}")))?;
+            } else if arg.default.is_none() && !arg.input {
+                return Err(Failure::parameter(format!(
+                    "{place}: the argument {} is missing",
+                    arg.name
+                )));
+            }
+            values.insert(
+                arg.name.to_owned(),
+                given.cloned().unwrap_or_else(|| catalogue::default_of(arg)),
+            );
+        }
+        Ok(Arguments { entry, values })
+    }
+
+    /// Name of the layer, loss or optimiser.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.entry.name
+    }
+
+    /// A whole number of at least 0, if it is given.
+    #[must_use]
+    pub fn size(&self, name: &str) -> Option<usize> {
+        self.values
+            .get(name)?
+            .as_u64()
+            .and_then(|value| usize::try_from(value).ok())
+    }
+
+    /// A whole number; 0 where the entry has no such argument.
+    #[must_use]
+    pub fn int(&self, name: &str) -> i64 {
+        self.values.get(name).and_then(Value::as_i64).unwrap_or_default()
+    }
+
+    /// A real number; 0 where the entry has no such argument.
+    #[must_use]
+    pub fn real(&self, name: &str) -> f64 {
+        self.values.get(name).and_then(Value::as_f64).unwrap_or_default()
+    }
+
+    /// Two real numbers; zeros where the entry has no such argument.
+    #[must_use]
+    pub fn real_pair(&self, name: &str) -> [f64; 2] {
+        let list = self.values.get(name).and_then(Value::as_array);
+        let item = |at: usize| list.and_then(|list| list.get(at)?.as_f64()).unwrap_or_default();
+        [item(0), item(1)]
+    }
+
+    /// A truth value; false where the entry has no such argument.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.values.get(name).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// A text; empty where the entry has no such argument.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        self.values.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Sets an inferred size.
+    pub fn set_size(&mut self, name: &str, size: usize) {
+        self.values.insert(name.to_owned(), Value::from(size));
+    }
+
+    /// The complete document: type first, then every argument in the catalogue's order.
+    #[must_use]
+    pub fn to_document(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("type".to_owned(), Value::from(self.entry.name));
+        for arg in self.entry.args {
+            object.insert(
+                arg.name.to_owned(),
+                self.values.get(arg.name).cloned().unwrap_or(Value::Null),
+            );
+        }
+        Value::Object(object)
+    }
+}
+
+/// Checks one argument's value; the message names the argument, the value and what is legal.
+///
+/// # Errors
+/// That message.
+pub fn check(arg: &Arg, value: &Value) -> Result<(), String> {
+    if is_legal(arg, value) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{} = {} is not legal: expected {}",
+            arg.name,
+            excerpt(value),
+            wanted(arg)
+        ))
+    }
+}
+
+fn is_legal(arg: &Arg, value: &Value) -> bool {
+    match arg.ty {
+        ArgType::Int => value.as_i64().is_some_and(|number| match arg.range {
+            Range::Ints { min, max } => (min..=max).contains(&number),
+            _ => true,
+        }),
+        ArgType::Real => value.as_f64().is_some_and(|number| in_range(arg.range, number)),
+        ArgType::Bool => value.is_boolean(),
+        ArgType::Text => value.as_str().is_some_and(|text| match arg.range {
+            Range::OneOf(legal) => legal.contains(&text),
+            _ => true,
+        }),
+        ArgType::RealPair => value.as_array().is_some_and(|list| {
+            list.len() == 2
+                && list
+                    .iter()
+                    .all(|item| item.as_f64().is_some_and(|number| in_range(arg.range, number)))
+        }),
+    }
+}
+
+fn in_range(range: Range, number: f64) -> bool {
+    number.is_finite()
+        && match range {
+            Range::AtLeast(min) => number >= min,
+            Range::Closed { min, max } => (min..=max).contains(&number),
+            Range::HalfOpen { min, below } => (min..below).contains(&number),
+            Range::Any | Range::Ints { .. } | Range::OneOf(_) => true,
+        }
+}
+
+fn wanted(arg: &Arg) -> String {
+    let what = match arg.ty {
+        ArgType::Int => "a whole number",
+        ArgType::Real => "a finite number",
+        ArgType::Bool => "true or false",
+        ArgType::Text => "a text",
+        ArgType::RealPair => "a list of two numbers, each",
+    };
+    match arg.range {
+        Range::Any => what.to_owned(),
+        Range::Ints { min, max } => format!("{what} from {min} to {max}"),
+        Range::AtLeast(min) => format!("{what} of at least {min}"),
+        Range::Closed { min, max } => format!("{what} from {min} to {max}"),
+        Range::HalfOpen { min, below } => format!("{what} of at least {min} and below {below}"),
+        Range::OneOf(texts) => {
+            let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+            quoted.join(" or ")
+        }
+    }
+}
+
+fn legal_keys(entry: &Entry) -> String {
+    if entry.args.is_empty() {
+        return format!("{} takes no arguments", entry.name);
+    }
+    let names: Vec<&str> = entry.args.iter().map(|arg| arg.name).collect();
+    format!("legal arguments are {}", names.join(", "))
+}
+
+fn example(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Layer => "{\"type\": \"ReLU\"}",
+        Kind::Loss => "{\"type\": \"MSELoss\"}",
+        Kind::Optimizer => "{\"type\": \"AdamW\", \"lr\": 0.001}",
+    }
+}
+
+/// A value's JSON text, cut where it is long.
+pub(crate) fn excerpt(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 80 {
+        return text;
+    }
+    let head: String = text.chars().take(77).collect();
+    format!("{head}...")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn message(kind: Kind, document: Value) -> String {
+        Arguments::read(kind, &document, "here").unwrap_err().message
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let adam = Arguments::read(Kind::Optimizer, &json!({"type": "Adam", "lr": 1}), "optimizer").unwrap();
+        assert_eq!(
+            adam.to_document().to_string(),
+            "{\"type\":\"Adam\",\"lr\":1,\"betas\":[0.9,0.999],\"eps\":1e-8,\"weight_decay\":0,\
+             \"amsgrad\":false,\"maximize\":false}"
+        );
+        assert!((adam.real("lr") - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn messages_name_what_is_legal() {
+        assert!(message(Kind::Layer, json!({"type": "Conv9d"})).contains("legal types are Linear, ReLU"));
+        assert!(message(Kind::Layer, json!([1])).contains("expected an object such as"));
+        assert!(message(Kind::Layer, json!({})).contains("got none"));
+        assert_eq!(
+            message(Kind::Layer, json!({"type": "Linear", "out": 3})),
+            "here (Linear): unknown argument \"out\"; legal arguments are in_features, out_features, bias"
+        );
+        assert_eq!(
+            message(Kind::Layer, json!({"type": "Linear"})),
+            "here (Linear): the argument out_features is missing"
+        );
+        assert_eq!(
+            message(Kind::Layer, json!({"type": "Dropout", "p": 1.5})),
+            "here (Dropout): p = 1.5 is not legal: expected a finite number from 0 to 1"
+        );
+        assert!(
+            message(Kind::Layer, json!({"type": "ReLU", "inplace": true})).contains("takes no arguments")
+        );
+        assert!(
+            message(Kind::Layer, json!({"type": "GELU", "approximate": "x"}))
+                .contains("\"none\" or \"tanh\"")
+        );
+        assert!(message(Kind::Optimizer, json!({"type": "Adam", "betas": [0.9]})).contains("two numbers"));
+        assert!(message(Kind::Optimizer, json!({"type": "Adam", "betas": [0.9, 1.0]})).contains("below 1"));
+        assert!(message(Kind::Optimizer, json!({"type": "SGD", "lr": -0.1})).contains("lr = -0.1"));
+        assert!(
+            message(Kind::Layer, json!({"type": "Linear", "out_features": 2.5})).contains("whole number")
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Elementwise functions over slices, compiled for every instruction set.
+
+use super::math;
+
+/// Defines a function whose body is compiled for every [`Level`] and which takes the level as its first argument.
+/// The compiler never fuses or reorders floating-point operations, so all versions give the same bits.
+macro_rules! leveled {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
+        $(#[$doc])*
+        $vis fn $name(level: $crate::kernels::Level, $($arg: $ty),*) {
+            #[inline(always)]
+            fn body($($arg: $ty),*) $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            fn avx512($($arg: $ty),*) {
+                body($($arg),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $ty),*) {
+                body($($arg),*);
+            }
+            match level.min($crate::kernels::Level::detect()) {
+                // SAFETY: the level was just bounded by what this processor has.
+                #[cfg(target_arch = "x86_64")]
+                $crate::kernels::Level::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::kernels::Level::Avx2 => unsafe { avx2($($arg),*) },
+                _ => body($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use leveled;
+
+leveled! {
+    /// `left += right`.
+    pub fn add_into(left: &mut [f32], right: &[f32]) {
+        left.iter_mut().zip(right).for_each(|(left, right)| *left += *right);
+    }
+}
+
+leveled! {
+    /// max(x, 0); NaN stays NaN.
+    pub fn relu(values: &mut [f32]) {
+        values.iter_mut().for_each(|x| *x = if *x <= 0.0 { 0.0 } else { *x });
+    }
+}
+
+leveled! {
+    /// The gradient of [`relu`], given its output.
+    pub fn relu_gradient(output: &[f32], gradient: &mut [f32]) {
+        gradient.iter_mut().zip(output).for_each(|(g, y)| *g = if *y <= 0.0 { 0.0 } else { *g });
+    }
+}
+
+leveled! {
+    /// Hyperbolic tangent.
+    pub fn tanh(values: &mut [f32]) {
+        values.iter_mut().for_each(|x| *x = math::tanh_of(*x));
+    }
+}
+
+leveled! {
+    /// The gradient of [`tanh`], given its output.
+    pub fn tanh_gradient(output: &[f32], gradient: &mut [f32]) {
+        gradient.iter_mut().zip(output).for_each(|(g, y)| *g *= 1.0 - *y * *y);
+    }
+}
+
+leveled! {
+    /// Logistic function.
+    pub fn sigmoid(values: &mut [f32]) {
+        values.iter_mut().for_each(|x| *x = 1.0 / (1.0 + math::exp(-*x)));
+    }
+}
+
+leveled! {
+    /// The gradient of [`sigmoid`], given its output.
+    pub fn sigmoid_gradient(output: &[f32], gradient: &mut [f32]) {
+        gradient.iter_mut().zip(output).for_each(|(g, y)| *g *= (1.0 - *y) * *y);
+    }
+}
+
+const SQRT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
+/// 1 / sqrt(2 pi).
+const NORMAL: f32 = 0.398_942_3;
+/// sqrt(2 / pi).
+const GELU_SCALE: f32 = 0.797_884_6;
+const GELU_CUBE: f32 = 0.044_715;
+
+leveled! {
+    /// GELU: x Φ(x).
+    pub fn gelu(values: &mut [f32]) {
+        values.iter_mut().for_each(|x| *x = *x * 0.5 * (1.0 + math::erf(*x * SQRT_HALF)));
+    }
+}
+
+leveled! {
+    /// The gradient of [`gelu`], given its input.
+    pub fn gelu_gradient(input: &[f32], gradient: &mut [f32]) {
+        gradient.iter_mut().zip(input).for_each(|(g, x)| {
+            let cumulative = 0.5 * (1.0 + math::erf(*x * SQRT_HALF));
+            let density = NORMAL * math::exp(-0.5 * *x * *x);
+            *g *= cumulative + *x * density;
+        });
+    }
+}
+
+leveled! {
+    /// GELU approximated by tanh.
+    pub fn gelu_tanh(values: &mut [f32]) {
+        values.iter_mut().for_each(|x| {
+            let inner = GELU_SCALE * (*x + GELU_CUBE * *x * *x * *x);
+            *x = 0.5 * *x * (1.0 + math::tanh_of(inner));
+        });
+    }
+}
+
+leveled! {
+    /// The gradient of [`gelu_tanh`], given its input.
+    pub fn gelu_tanh_gradient(input: &[f32], gradient: &mut [f32]) {
+        gradient.iter_mut().zip(input).for_each(|(g, x)| {
+            let t = math::tanh_of(GELU_SCALE * (*x + GELU_CUBE * *x * *x * *x));
+            let slope = GELU_SCALE * (1.0 + 3.0 * GELU_CUBE * *x * *x);
+            *g *= 0.5 * (1.0 + t) + 0.5 * *x * (1.0 - t * t) * slope;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Level;
+
+    /// An elementwise function and its name.
+    type Named = (&'static str, fn(Level, &mut [f32]));
+
+    const MAPS: [Named; 5] = [
+        ("relu", relu),
+        ("tanh", tanh),
+        ("sigmoid", sigmoid),
+        ("gelu", gelu),
+        ("gelu_tanh", gelu_tanh),
+    ];
+
+    #[test]
+    fn every_level_and_every_position_gives_the_same_bits() {
+        let input: Vec<f32> = (0..1_003).map(|at| (at as f32 - 500.0) * 0.037).collect();
+        for (name, map) in MAPS {
+            let mut whole = input.clone();
+            map(Level::Generic, &mut whole);
+            for level in Level::available() {
+                let mut other = input.clone();
+                map(level, &mut other[..7]);
+                map(level, &mut other[7..]);
+                assert!(
+                    whole.iter().zip(&other).all(|(a, b)| a.to_bits() == b.to_bits()),
+                    "{name} {level:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn relu_keeps_nan() {
+        let mut values = [-1.0, 0.0, -0.0, 2.0, f32::NAN];
+        relu(Level::detect(), &mut values);
+        assert_eq!(values[..4], [0.0, 0.0, 0.0, 2.0]);
+        assert!(values[4].is_nan());
+    }
+}

@@ -1,0 +1,29 @@
+//! Matrix products and elementwise functions whose bits depend on nothing but their operands.
+//!
+//! Every element of a product is a sum over `k` in ascending order: `k` is cut into blocks by a rule that looks at
+//! its length alone ([`blocks`]), each block is one chain of fused multiply-adds from zero, and the blocks are added
+//! in order. Number of rows, number of threads and instruction set do not enter, so a row has the same bits alone or
+//! in a batch, here or on another machine. Elementwise functions use additions and multiplications that IEEE 754
+//! defines, no library of the host, and no fusing.
+
+mod gemm;
+mod generic;
+mod level;
+mod maps;
+mod math;
+mod pack;
+mod program;
+mod workers;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use gemm::{Kernels, Matrix, Start, blocks};
+pub use level::Level;
+pub(crate) use maps::leveled;
+pub use maps::{
+    add_into, gelu, gelu_gradient, gelu_tanh, gelu_tanh_gradient, relu, relu_gradient, sigmoid,
+    sigmoid_gradient, tanh, tanh_gradient,
+};
+pub use math::{erf, exp, tanh_of};
+pub use program::{Op, Program};
+pub use workers::Workers;

@@ -1,0 +1,109 @@
+//! Weights as bytes: the safetensors file and the hash.
+
+use crate::network::Parameter;
+use candlewick_protocol::Failure;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use xxhash_rust::xxh3::Xxh3;
+
+/// Values converted to bytes at a time.
+const CHUNK: usize = 1_024;
+
+/// Feeds values to a hash, little endian.
+pub(crate) fn update_with_values(hasher: &mut Xxh3, values: &[f32]) {
+    let mut bytes = [0u8; CHUNK * 4];
+    for chunk in values.chunks(CHUNK) {
+        for (target, value) in bytes.chunks_exact_mut(4).zip(chunk) {
+            target.copy_from_slice(&value.to_le_bytes());
+        }
+        hasher.update(&bytes[..chunk.len() * 4]);
+    }
+}
+
+/// Rule B12. For every parameter in the network's order: length of the name (u32), name, `F32`, number of
+/// dimensions (u32), dimensions (u64 each), values (f32); all numbers little endian; XXH3-128 of it all as 32
+/// hexadecimal digits.
+pub(crate) fn hash(parameters: &[Parameter], weights: &[f32]) -> String {
+    let short = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let mut hasher = Xxh3::new();
+    for parameter in parameters {
+        hasher.update(&short(parameter.name.len()));
+        hasher.update(parameter.name.as_bytes());
+        hasher.update(b"F32");
+        hasher.update(&short(parameter.shape.len()));
+        for size in &parameter.shape {
+            hasher.update(&(*size as u64).to_le_bytes());
+        }
+        update_with_values(&mut hasher, values_of(parameter, weights));
+    }
+    format!("{:032x}", hasher.digest128())
+}
+
+fn values_of<'a>(parameter: &Parameter, weights: &'a [f32]) -> &'a [f32] {
+    &weights[parameter.offset..parameter.offset + parameter.len()]
+}
+
+/// The safetensors file.
+pub(crate) fn save(parameters: &[Parameter], weights: &[f32]) -> Result<Vec<u8>, Failure> {
+    let wrong = |error| Failure::internal(format!("weights cannot be written as safetensors: {error}"));
+    let bytes: Vec<Vec<u8>> = parameters
+        .iter()
+        .map(|parameter| {
+            values_of(parameter, weights)
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect()
+        })
+        .collect();
+    let mut views = Vec::with_capacity(parameters.len());
+    for (parameter, bytes) in parameters.iter().zip(&bytes) {
+        let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes).map_err(wrong)?;
+        views.push((parameter.name.as_str(), view));
+    }
+    let format = [("format".to_owned(), "pt".to_owned())].into();
+    safetensors::serialize(views, Some(format)).map_err(wrong)
+}
+
+/// Reads a safetensors file that holds exactly these parameters.
+pub(crate) fn load(parameters: &[Parameter], total: usize, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|error| Failure::parameter(format!("the weights are no safetensors file: {error}")))?;
+    let mut strangers: Vec<&str> = file
+        .names()
+        .into_iter()
+        .filter(|name| parameters.iter().all(|known| known.name != *name))
+        .collect();
+    strangers.sort_unstable();
+    if let Some(name) = strangers.first() {
+        let known: Vec<&str> = parameters
+            .iter()
+            .map(|parameter| parameter.name.as_str())
+            .collect();
+        return Err(Failure::parameter(format!(
+            "the weights hold a tensor {name:?} that the network has not; its parameters are {}",
+            known.join(", ")
+        )));
+    }
+    let mut weights = vec![0.0; total];
+    for parameter in parameters {
+        let tensor = file.tensor(&parameter.name).map_err(|_| {
+            Failure::parameter(format!(
+                "the weights lack the tensor {:?}, shape {:?}",
+                parameter.name, parameter.shape
+            ))
+        })?;
+        if tensor.dtype() != Dtype::F32 || tensor.shape() != parameter.shape {
+            return Err(Failure::parameter(format!(
+                "tensor {:?} of the weights is {:?} of shape {:?}; the network wants F32 of shape {:?}",
+                parameter.name,
+                tensor.dtype(),
+                tensor.shape(),
+                parameter.shape
+            )));
+        }
+        let target = &mut weights[parameter.offset..parameter.offset + parameter.len()];
+        for (value, bytes) in target.iter_mut().zip(tensor.data().as_chunks::<4>().0) {
+            *value = f32::from_le_bytes(*bytes);
+        }
+    }
+    Ok(weights)
+}
