@@ -1,0 +1,222 @@
+//! Commands of the driver and reports of the executors, and the events they cause.
+
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::{Ledger, TaskLedger};
+use candlewick_protocol::message::{EpochRecord, Progress, TrainerInfo};
+use serde::{Deserialize, Serialize};
+
+/// A command of the driver: `{"cmd": "tick"}` and so on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cmd", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Command {
+    /// The driver lives. Every other command says so too.
+    Tick,
+    /// Who has registered; answer `{"trainers": [TrainerInfo..]}`.
+    Registered,
+    /// Fixes the members and opens feed round 0; answer `{"round": 0, "owners": [Owner..]}`.
+    Members {
+        /// Ids of registered trainers.
+        trainers: Vec<String>,
+    },
+    /// The feed's Spark job is over; `sealed` or `failed` follows as an event.
+    Seal {
+        /// Feed round.
+        round: u32,
+        /// One ledger per partition: the winning attempts.
+        ledgers: Vec<TaskLedger>,
+    },
+    /// Begin training; `epoch`, then `done` or `failed` follow as events.
+    Train,
+    /// Spark removed an executor.
+    ExecutorLost {
+        /// Id of the executor.
+        executor: String,
+        /// Spark's reason.
+        reason: String,
+    },
+    /// A trainer process ended, as the JVM that started it saw.
+    Exited(ExitReport),
+    /// The user or Spark cancelled the fit.
+    Cancel {
+        /// Who or what cancelled.
+        reason: String,
+    },
+    /// The weights are taken: trainers may end.
+    Finish,
+}
+
+/// How a trainer process ended, from the JVM that was its parent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitReport {
+    /// Id of the job; a report for another job is refused.
+    #[serde(default)]
+    pub job: Option<String>,
+    /// Id of the trainer.
+    pub trainer: String,
+    /// Executor whose JVM reports.
+    #[serde(default)]
+    pub executor: Option<String>,
+    /// Exit status as the JVM gives it: 128 + n where signal n ended the process.
+    #[serde(default)]
+    pub code: Option<i32>,
+    /// The signal, where the reporter knows it.
+    #[serde(default)]
+    pub signal: Option<i32>,
+    /// Last lines of the process's stderr.
+    #[serde(default)]
+    pub stderr: String,
+}
+
+impl ExitReport {
+    /// The signal that ended the process, given or read from the exit status.
+    #[must_use]
+    pub fn signal(&self) -> Option<i32> {
+        self.signal.or(self
+            .code
+            .filter(|code| (129..=192).contains(code))
+            .map(|code| code - 128))
+    }
+
+    /// True where the process ended in order, or was told to end from outside while nothing depended on it.
+    pub(crate) fn is_harmless(&self) -> bool {
+        const SIGTERM: i32 = 15;
+        self.code == Some(0) || self.signal() == Some(SIGTERM)
+    }
+
+    /// "killed by signal 9 (SIGKILL); last lines of its stderr: ...".
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let how = match (self.signal(), self.code) {
+            (Some(signal), _) => format!("killed by signal {signal}{}", signal_name(signal)),
+            (None, Some(code)) => format!("exit status {code}"),
+            (None, None) => "exit status unknown".to_owned(),
+        };
+        let tail = tail(&self.stderr);
+        if tail.is_empty() {
+            how
+        } else {
+            format!("{how}; last lines of its stderr:\n{tail}")
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        7 => " (SIGBUS)",
+        9 => " (SIGKILL)",
+        11 => " (SIGSEGV)",
+        15 => " (SIGTERM)",
+        _ => "",
+    }
+}
+
+/// The last 20 lines, at most 4 KiB of them: a failure's message is read by a person.
+fn tail(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr.trim_end().lines().collect();
+    let text = lines[lines.len().saturating_sub(20)..].join("\n");
+    let mut from = text.len().saturating_sub(4096);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text[from..].to_owned()
+}
+
+/// What the driver polls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// A trainer has registered.
+    Registered {
+        /// Who and where.
+        trainer: TrainerInfo,
+    },
+    /// The feed round is sealed and its ledger balances.
+    Sealed {
+        /// The job's ledger.
+        ledger: Ledger,
+    },
+    /// A trainer's progress; may be left out where the queue is full.
+    Progress {
+        /// Id of the trainer.
+        trainer: String,
+        /// Where it is.
+        progress: Progress,
+    },
+    /// An epoch is over.
+    Epoch {
+        /// Its record, seconds filled in.
+        record: EpochRecord,
+    },
+    /// Training is over and the weights are here.
+    Done {
+        /// weightsHash of the model.
+        weights_hash: String,
+        /// Steps made.
+        steps: u64,
+    },
+    /// The job failed; sent once.
+    Failed {
+        /// The first cause in causal order.
+        failure: Failure,
+    },
+    /// Something worth a line in the log; may be left out where the queue is full.
+    Log {
+        /// The line.
+        message: String,
+    },
+}
+
+impl Event {
+    /// True for events that may be left out where nobody polls.
+    pub(crate) fn is_optional(&self) -> bool {
+        matches!(self, Event::Progress { .. } | Event::Log { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_have_the_documented_json() {
+        let exited: Command =
+            serde_json::from_str(r#"{"cmd":"exited","trainer":"t","code":137,"stderr":"a\nb\n"}"#).unwrap();
+        let Command::Exited(report) = exited else {
+            panic!("{exited:?}")
+        };
+        assert_eq!(
+            report.describe(),
+            "killed by signal 9 (SIGKILL); last lines of its stderr:\na\nb"
+        );
+        assert_eq!(
+            serde_json::to_string(&Command::Tick).unwrap(),
+            r#"{"cmd":"tick"}"#
+        );
+        let lost = Command::ExecutorLost {
+            executor: "2".into(),
+            reason: "x".into(),
+        };
+        assert_eq!(
+            serde_json::to_string(&lost).unwrap(),
+            r#"{"cmd":"executorLost","executor":"2","reason":"x"}"#
+        );
+    }
+
+    #[test]
+    fn a_long_stderr_is_cut_to_its_end() {
+        let text: String = (0..100)
+            .map(|line| format!("line {line} é{}\n", "x".repeat(300)))
+            .collect();
+        let report = ExitReport {
+            code: Some(1),
+            stderr: text,
+            ..ExitReport::default()
+        };
+        let told = report.describe();
+        assert!(told.starts_with("exit status 1; last lines"), "{told}");
+        assert!(told.len() < 4200 && told.contains("line 99") && !told.contains("line 70"));
+    }
+}

@@ -1,0 +1,236 @@
+//! The ledger of a feed round: what the winning tasks say, against what the spools hold (rules A3, A8).
+
+use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger, Winner};
+use candlewick_protocol::message::Member;
+use candlewick_protocol::{ErrorKind, Failure};
+use std::collections::HashSet;
+
+/// What a round must have put into the spools.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Expected {
+    pub(crate) winners: Vec<Winner>,
+    /// One entry per logical shard, in order.
+    pub(crate) sums: Vec<ShardSum>,
+    pub(crate) ledger: Ledger,
+}
+
+/// Adds up the tasks' ledgers and checks each against itself.
+pub(crate) fn add_up(ledgers: &[TaskLedger], logical_shards: u32) -> Result<Expected, Failure> {
+    let mut sums: Vec<ShardSum> = (0..logical_shards)
+        .map(|shard| ShardSum {
+            shard,
+            rows: 0,
+            hash_sum: 0,
+        })
+        .collect();
+    let mut ledger = Ledger::default();
+    let mut seen = HashSet::new();
+    let mut ordered: Vec<&TaskLedger> = ledgers.iter().collect();
+    ordered.sort_by_key(|task| task.partition);
+    for task in &ordered {
+        if let Some(failure) = &task.failure {
+            return Err(failure.clone());
+        }
+        if !seen.insert(task.partition) {
+            return Err(unbalanced(format!(
+                "partition {} was reported twice",
+                task.partition
+            )));
+        }
+        add_task(task, &mut sums, &mut ledger)?;
+    }
+    if ledger.rows_sent == 0 {
+        return Err(Failure::data(format!(
+            "there are no rows to train on: {} partitions gave {} rows, of which {} were left out as invalid",
+            ledger.partitions, ledger.rows_read, ledger.rows_skipped
+        )));
+    }
+    ledger.shard_rows = sums.iter().map(|sum| sum.rows).collect();
+    let total = sums
+        .iter()
+        .fold(0u128, |total, sum| total.wrapping_add(sum.hash_sum));
+    ledger.hash_sum = format!("{total:032x}");
+    let winners = ordered
+        .iter()
+        .map(|task| Winner {
+            partition: task.partition,
+            attempt: task.attempt,
+        })
+        .collect();
+    Ok(Expected {
+        winners,
+        sums,
+        ledger,
+    })
+}
+
+fn add_task(task: &TaskLedger, sums: &mut [ShardSum], ledger: &mut Ledger) -> Result<(), Failure> {
+    let (read, sent, skipped) = (task.rows_read, task.rows_sent, task.rows_skipped);
+    if read != sent + skipped {
+        return Err(unbalanced(format!(
+            "partition {} gave {read} rows, but {sent} were sent and {skipped} left out",
+            task.partition
+        )));
+    }
+    let routed: u64 = task.shards.iter().map(|sum| sum.rows).sum();
+    if routed != sent {
+        return Err(unbalanced(format!(
+            "partition {} sent {sent} rows, but {routed} were routed to shards",
+            task.partition
+        )));
+    }
+    let shards = sums.len();
+    for part in &task.shards {
+        let Some(sum) = sums.get_mut(part.shard as usize) else {
+            return Err(unbalanced(format!(
+                "partition {} names shard {}, but the job has shards 0 to {}",
+                task.partition,
+                part.shard,
+                shards.saturating_sub(1)
+            )));
+        };
+        sum.rows += part.rows;
+        sum.hash_sum = sum.hash_sum.wrapping_add(part.hash_sum);
+    }
+    ledger.partitions += 1;
+    ledger.rows_read += read;
+    ledger.rows_sent += sent;
+    ledger.rows_skipped += skipped;
+    ledger.feature_bytes += task.feature_bytes;
+    Ok(())
+}
+
+/// Compares a trainer's answer to SEAL with what its shards must hold; gives its rows.
+///
+/// `who` describes the trainer for the message.
+pub(crate) fn compare(
+    expected: &[ShardSum],
+    member: &Member,
+    who: &str,
+    held: &[ShardSum],
+) -> Result<u64, Failure> {
+    let mut rows = 0;
+    for sum in held {
+        if !(member.lo..member.hi).contains(&sum.shard) && sum.rows > 0 {
+            return Err(unbalanced(format!(
+                "{who} holds {} rows of shard {}, but owns shards {} to {} only",
+                sum.rows,
+                sum.shard,
+                member.lo,
+                member.hi - 1
+            )));
+        }
+        rows += sum.rows;
+    }
+    for want in expected
+        .iter()
+        .filter(|sum| (member.lo..member.hi).contains(&sum.shard))
+    {
+        let (have_rows, have_sum) = held
+            .iter()
+            .find(|sum| sum.shard == want.shard)
+            .map_or((0, 0), |sum| (sum.rows, sum.hash_sum));
+        if (have_rows, have_sum) != (want.rows, want.hash_sum) {
+            return Err(unbalanced(format!(
+                "shard {} on {who} holds {have_rows} rows with hash sum {have_sum:032x}, but the winning feed \
+                 tasks sent {} rows with hash sum {:032x}",
+                want.shard, want.rows, want.hash_sum
+            )));
+        }
+    }
+    Ok(rows)
+}
+
+fn unbalanced(what: String) -> Failure {
+    Failure::new(
+        ErrorKind::JobFailed,
+        format!("the ledger of the feed does not balance: {what}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(partition: u32, shards: &[(u32, u64, u128)]) -> TaskLedger {
+        let rows = shards.iter().map(|(_, rows, _)| rows).sum();
+        TaskLedger {
+            partition,
+            attempt: u64::from(partition) + 100,
+            rows_read: rows,
+            rows_sent: rows,
+            rows_skipped: 0,
+            feature_bytes: rows * 4,
+            shards: shards
+                .iter()
+                .map(|&(shard, rows, hash_sum)| ShardSum {
+                    shard,
+                    rows,
+                    hash_sum,
+                })
+                .collect(),
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn sums_wrap_and_partitions_without_rows_count() {
+        let expected = add_up(
+            &[
+                task(1, &[(0, 2, u128::MAX), (1, 1, 7)]),
+                task(0, &[(0, 1, 3)]),
+                task(2, &[]),
+            ],
+            2,
+        )
+        .unwrap();
+        assert_eq!(
+            expected.sums[0],
+            ShardSum {
+                shard: 0,
+                rows: 3,
+                hash_sum: 2
+            }
+        );
+        assert_eq!(expected.ledger.partitions, 3);
+        assert_eq!(expected.ledger.shard_rows, [3, 1]);
+        assert_eq!(expected.ledger.hash_sum, format!("{:032x}", 9));
+        assert_eq!(
+            expected.winners[0],
+            Winner {
+                partition: 0,
+                attempt: 100
+            }
+        );
+    }
+
+    #[test]
+    fn each_way_to_be_out_of_balance_is_named() {
+        let told = |ledgers: &[TaskLedger]| add_up(ledgers, 2).unwrap_err().message;
+        let mut lost = task(4, &[(0, 5, 1)]);
+        lost.rows_read = 6;
+        assert!(told(&[lost]).contains("partition 4 gave 6 rows, but 5 were sent and 0 left out"));
+        let mut routed = task(4, &[(0, 5, 1)]);
+        (routed.rows_read, routed.rows_sent) = (6, 6);
+        assert!(told(&[routed]).contains("partition 4 sent 6 rows, but 5 were routed"));
+        assert!(
+            told(&[task(1, &[(0, 1, 1)]), task(1, &[(0, 1, 1)])]).contains("partition 1 was reported twice")
+        );
+        assert!(told(&[task(1, &[(2, 1, 1)])]).contains("names shard 2"));
+        let mut skipped = task(0, &[]);
+        (skipped.rows_read, skipped.rows_skipped) = (12, 12);
+        assert!(told(&[skipped]).contains("no rows to train on: 1 partitions gave 12 rows, of which 12"));
+    }
+
+    #[test]
+    fn an_invalid_row_of_the_first_partition_is_the_failure() {
+        let mut bad = task(3, &[]);
+        bad.failure = Some(Failure::data("NaN in column x"));
+        let mut worse = task(2, &[]);
+        worse.failure = Some(Failure::data("null in column y"));
+        assert_eq!(
+            add_up(&[bad, worse], 2).unwrap_err(),
+            Failure::data("null in column y")
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! The coordinator of a Candlewick job: membership, feed rounds, training, failure.
+//!
+//! A library in the driver's process. Trainers keep one Flight `DoExchange` stream each to it; the driver commands it
+//! with JSON, polls JSON events from a bounded queue and takes the weights at the end. What happens when is decided
+//! by a pure state machine (`machine`); this module owns the threads, two tokio workers that never touch a JVM.
+//!
+//! A failure is told once, with the first cause in causal order: a trainer that ended is blamed before those that
+//! complained about it, and its exit status and last stderr lines (reported by the JVM that started it) are waited
+//! for up to two seconds. After it every trainer is told to die and its stream is closed.
+
+mod command;
+mod config;
+mod ledger;
+mod machine;
+mod members;
+mod queue;
+mod runtime;
+mod service;
+mod weights;
+
+pub use command::{Command, Event, ExitReport};
+pub use config::CoordinatorConfig;
+
+use candlewick_protocol::Failure;
+use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_wire::{AuthMode, ServerAuth};
+use machine::Machine;
+use runtime::{Shared, TICK};
+use service::Service;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Longest wait for the last messages to leave at the shutdown.
+const SHUTDOWN_WAIT: Duration = Duration::from_millis(1_000);
+
+/// A running coordinator. Its methods block shortly or not at all and may be called from any thread that is not a
+/// tokio worker.
+#[derive(Debug)]
+pub struct Coordinator {
+    shared: Arc<Shared>,
+    address: (String, u16),
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    runtime: Runtime,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Coordinator {
+    /// Binds the port and begins to serve.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a wrong port or host, `Unavailable` where no port is free or no thread can be started.
+    pub fn start(config: CoordinatorConfig, secret: JobSecret) -> Result<Self, Failure> {
+        let listener = candlewick_wire::bind(&config.bind_host, &config.port)?;
+        let local = listener.local_addr().map_err(|error| {
+            Failure::unavailable(format!("the coordinator's port cannot be read: {error}"))
+        })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("candlewick-coord")
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                Failure::unavailable(format!("the coordinator's threads cannot start: {error}"))
+            })?;
+        let auth = ServerAuth::new(AuthMode::Job {
+            job: config.job.job.clone(),
+            server: "coordinator".to_owned(),
+            secret,
+            purposes: vec![Purpose::Control],
+        });
+        let waits = config.waits();
+        let shared = Arc::new(Shared::new(Machine::new(config.job, waits)));
+        let (stop, stopped) = oneshot::channel();
+        let service = Service {
+            shared: Arc::clone(&shared),
+            auth: auth.clone(),
+        };
+        let server = runtime.spawn(serve(listener, service, auth, stopped));
+        let clock = Arc::clone(&shared);
+        runtime.spawn(async move {
+            let mut ticks = tokio::time::interval(TICK);
+            loop {
+                ticks.tick().await;
+                clock.tick();
+            }
+        });
+        let running = Mutex::new(Some(Running {
+            runtime,
+            stop,
+            server,
+        }));
+        Ok(Coordinator {
+            shared,
+            address: (config.bind_host, local.port()),
+            running,
+        })
+    }
+
+    /// Host and port trainers and executors reach it at.
+    #[must_use]
+    pub fn address(&self) -> (String, u16) {
+        self.address.clone()
+    }
+
+    /// Obeys a command (see [`Command`]); the answer is a JSON object, `{}` where there is nothing to say.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the text is no command; else what the command's documentation says.
+    pub fn command(&self, json: &str) -> Result<String, Failure> {
+        let command: Command = serde_json::from_str(json)
+            .map_err(|error| Failure::parameter(format!("the coordinator knows no such command: {error}")))?;
+        self.shared.command(command).map(|answer| answer.to_string())
+    }
+
+    /// The next event (see [`Event`]) as JSON, waited for up to `timeout`.
+    #[must_use]
+    pub fn poll(&self, timeout: Duration) -> Option<String> {
+        let event = self.shared.events.poll(timeout)?;
+        serde_json::to_string(&event).ok()
+    }
+
+    /// The driver lives; to be called about once a second.
+    pub fn tick(&self) {
+        // A tick cannot fail.
+        let _ = self.shared.command(Command::Tick);
+    }
+
+    /// The weights file (safetensors), complete after the event `done`.
+    ///
+    /// # Errors
+    /// `Unavailable` before that.
+    pub fn weights(&self) -> Result<Vec<u8>, Failure> {
+        self.shared.weights()
+    }
+
+    /// Tells every trainer still connected to die, closes streams and port and ends the threads. Again: nothing.
+    pub fn shutdown(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Running {
+            runtime,
+            stop,
+            server,
+        }) = running
+        else {
+            return;
+        };
+        self.shared.shut_down();
+        // An error means that the server has ended already.
+        let _ = stop.send(());
+        let _ = runtime.block_on(async { tokio::time::timeout(SHUTDOWN_WAIT, server).await });
+        runtime.shutdown_timeout(SHUTDOWN_WAIT);
+    }
+}
+
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+async fn serve(listener: TcpListener, service: Service, auth: ServerAuth, stopped: oneshot::Receiver<()>) {
+    let stop = async {
+        // The sender gone counts as told.
+        let _ = stopped.await;
+    };
+    if let Err(failure) = candlewick_wire::serve(listener, service, auth, stop).await {
+        tracing::error!("the coordinator's server ended: {}", failure.message);
+    }
+}

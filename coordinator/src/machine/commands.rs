@@ -1,0 +1,168 @@
+//! Commands of the driver.
+
+use super::{Machine, Now, Output, Phase};
+use crate::command::Command;
+use crate::ledger;
+use crate::members::{owners, rank};
+use candlewick_protocol::feed::{ShardSum, TaskLedger};
+use candlewick_protocol::message::{ToTrainer, TrainerInfo};
+use candlewick_protocol::{ErrorKind, Failure};
+use serde_json::{Value, json};
+
+/// Generation of the first FORM.
+const FIRST_GENERATION: u64 = 1;
+
+impl Machine {
+    /// Obeys a command; its answer is a JSON object.
+    pub(crate) fn command(&mut self, now: Now, command: Command) -> Result<Value, Failure> {
+        // An executor's report is no sign of life of the driver.
+        if !matches!(command, Command::Exited(_)) {
+            self.driver_seen = now;
+        }
+        match command {
+            Command::Tick => {}
+            Command::Registered => return Ok(json!({"trainers": self.registered()})),
+            Command::Members { trainers } => return self.fix_members(&trainers),
+            Command::Seal { round, ledgers } => self.seal(now, round, &ledgers)?,
+            Command::Train => self.train(now)?,
+            Command::ExecutorLost { executor, reason } => self.on_executor_lost(now, &executor, &reason),
+            Command::Exited(report) => self.on_exited(report)?,
+            Command::Cancel { reason } => {
+                self.fail(Failure::new(
+                    ErrorKind::Cancelled,
+                    format!("the fit was cancelled: {reason}"),
+                ));
+            }
+            Command::Finish => self.finish()?,
+        }
+        Ok(json!({}))
+    }
+
+    fn registered(&self) -> Vec<&TrainerInfo> {
+        self.trainers
+            .values()
+            .filter(|trainer| trainer.connected)
+            .map(|trainer| &trainer.info)
+            .collect()
+    }
+
+    /// An error for a command that does not fit the phase.
+    fn out_of_place(&self, command: &str, wanted: &str) -> Failure {
+        let phase = match self.phase {
+            Phase::Failed => {
+                return Failure::new(ErrorKind::JobFailed, format!("{command}: the job has failed"));
+            }
+            phase => format!("{phase:?}"),
+        };
+        Failure::internal(format!("{command}: the job is {phase}, expected {wanted}"))
+    }
+
+    fn fix_members(&mut self, wanted: &[String]) -> Result<Value, Failure> {
+        if self.phase != Phase::Gathering {
+            return Err(self.out_of_place("members", "Gathering"));
+        }
+        let mut infos: Vec<TrainerInfo> = Vec::new();
+        for id in wanted {
+            match self.trainers.get(id).filter(|trainer| trainer.connected) {
+                Some(known) if !infos.iter().any(|info| info.id == *id) => infos.push(known.info.clone()),
+                Some(_) => return Err(Failure::parameter(format!("members names trainer {id} twice"))),
+                None => return Err(Failure::unavailable(format!("trainer {id} is not registered"))),
+            }
+        }
+        self.members = rank(infos, self.job.train.logical_shards)?;
+        self.phase = Phase::Feeding { round: 0 };
+        for member in self.members.clone() {
+            let open = ToTrainer::Open {
+                round: 0,
+                lo: member.lo,
+                hi: member.hi,
+            };
+            self.send(&member.trainer.id, open);
+        }
+        let surplus: Vec<String> = self
+            .trainers
+            .keys()
+            .filter(|id| self.rank_of(id).is_none())
+            .cloned()
+            .collect();
+        for trainer in surplus {
+            self.send(
+                &trainer,
+                ToTrainer::Die {
+                    reason: "the gang is complete without it".to_owned(),
+                },
+            );
+            self.out.push(Output::Close { trainer });
+        }
+        Ok(json!({"round": 0, "owners": owners(&self.members)}))
+    }
+
+    fn seal(&mut self, now: Now, round: u32, ledgers: &[TaskLedger]) -> Result<(), Failure> {
+        if self.phase != (Phase::Feeding { round }) {
+            return Err(self.out_of_place("seal", &format!("Feeding {{ round: {round} }}")));
+        }
+        let expected = match ledger::add_up(ledgers, self.job.train.logical_shards) {
+            Ok(expected) => expected,
+            Err(failure) => {
+                self.fail(failure.clone());
+                return Err(failure);
+            }
+        };
+        self.phase = Phase::Sealing { round };
+        self.restart_progress(now);
+        for member in self.members.clone() {
+            // The sums of all shards: a trainer checks its own and plans its steps with the rows of all.
+            let message = ToTrainer::Seal {
+                round,
+                winners: expected.winners.clone(),
+                expected: expected.sums.clone(),
+            };
+            self.send(&member.trainer.id, message);
+        }
+        self.expected = Some(expected);
+        Ok(())
+    }
+
+    fn train(&mut self, now: Now) -> Result<(), Failure> {
+        if self.phase != Phase::Sealed {
+            return Err(self.out_of_place("train", "Sealed"));
+        }
+        self.phase = Phase::Forming {
+            generation: FIRST_GENERATION,
+        };
+        self.restart_progress(now);
+        for member in self.members.clone() {
+            let message = ToTrainer::Form {
+                generation: FIRST_GENERATION,
+                members: self.members.clone(),
+                step: 0,
+            };
+            self.send(&member.trainer.id, message);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        if self.phase != Phase::Done {
+            return Err(self.out_of_place("finish", "Done"));
+        }
+        for member in self.members.clone() {
+            let trainer = member.trainer.id;
+            self.send(&trainer, ToTrainer::Finish);
+            self.out.push(Output::Close { trainer });
+        }
+        Ok(())
+    }
+
+    /// The clock of progressTimeout starts anew: what came before was another phase.
+    pub(super) fn restart_progress(&mut self, now: Now) {
+        for trainer in self.trainers.values_mut() {
+            trainer.progressed = now;
+        }
+    }
+
+    /// Sums of every shard, once the round is sealed by the tasks.
+    pub(super) fn expected_sums(&self) -> &[ShardSum] {
+        self.expected.as_ref().map_or(&[], |expected| &expected.sums)
+    }
+}

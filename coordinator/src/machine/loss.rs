@@ -1,0 +1,304 @@
+//! Losses and who is to blame: the first cause in causal order. A trainer that died is blamed before those that
+//! complained about it, and its exit status and last stderr lines are waited for a moment.
+
+use super::{Machine, Now, Output, Phase};
+use crate::command::ExitReport;
+use candlewick_protocol::{ErrorKind, Failure};
+
+/// A loss that is being looked into until `deadline`.
+#[derive(Debug)]
+pub(super) struct Case {
+    deadline: Now,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    /// The trainer's stream ended; its exit report may still come.
+    Ended { trainer: String },
+    /// A member complained about a peer, whose end may still be seen.
+    Suspected { by: String, peer: String, why: String },
+}
+
+impl Machine {
+    /// The trainer's stream ended, or it does not read what it is sent.
+    pub(crate) fn disconnect(&mut self, now: Now, from: &str) {
+        let Some(trainer) = self.trainers.get_mut(from).filter(|trainer| trainer.connected) else {
+            return;
+        };
+        trainer.connected = false;
+        trainer.ended = Some(now);
+        let done = trainer.done.is_some();
+        let Some(rank) = self.rank_of(from) else { return };
+        if matches!(self.phase, Phase::Gathering | Phase::Done | Phase::Failed) {
+            return;
+        }
+        if done && rank != 0 {
+            // Its work is done and reported; rank 0 alone still has something to give.
+            return self.log(format!("{} ended after its last step", self.who(from)));
+        }
+        if !matches!(
+            self.case,
+            Some(Case {
+                cause: Cause::Ended { .. },
+                ..
+            })
+        ) {
+            let cause = Cause::Ended {
+                trainer: from.to_owned(),
+            };
+            self.case = Some(Case {
+                deadline: now + self.waits.grace,
+                cause,
+            });
+        }
+    }
+
+    /// The JVM that started a trainer saw it end.
+    pub(super) fn on_exited(&mut self, report: ExitReport) -> Result<(), Failure> {
+        if report.job.as_ref().is_some_and(|job| *job != self.job.job) {
+            return Err(Failure::parameter("the report is about a trainer of another job"));
+        }
+        let id = report.trainer.clone();
+        if let Some(trainer) = self.trainers.get_mut(&id) {
+            trainer.exit = Some(report.clone());
+        }
+        match self.phase {
+            Phase::Done | Phase::Failed => {}
+            Phase::Gathering => self.ended_at_launch(&id, &report),
+            _ => self.ended_at_work(&id),
+        }
+        Ok(())
+    }
+
+    /// A trainer that could not start fails the fit with its reason; one that went with its executor is replaced.
+    fn ended_at_launch(&mut self, id: &str, report: &ExitReport) {
+        if report.is_harmless() {
+            self.log(format!(
+                "{} ended during launch: {}",
+                self.who(id),
+                report.describe()
+            ));
+            if self.trainers.remove(id).is_some_and(|trainer| trainer.connected) {
+                self.out.push(Output::Close {
+                    trainer: id.to_owned(),
+                });
+            }
+            return;
+        }
+        let mut who = self.who(id);
+        if let (None, Some(executor)) = (self.trainers.get(id), &report.executor) {
+            who = format!("a trainer of executor {executor}");
+        }
+        self.fail(Failure::new(
+            ErrorKind::JobFailed,
+            format!("{who} ended during launch: {}", report.describe()),
+        ));
+    }
+
+    fn ended_at_work(&mut self, id: &str) {
+        let Some(rank) = self.rank_of(id) else { return };
+        let done = self
+            .trainers
+            .get(id)
+            .is_some_and(|trainer| trainer.done.is_some());
+        if done && rank != 0 {
+            return;
+        }
+        match &self.case {
+            // Another one ended before: this end may well be its consequence.
+            Some(Case {
+                cause: Cause::Ended { trainer },
+                ..
+            }) if trainer != id => {}
+            _ => self.blame_end(id, None),
+        }
+    }
+
+    pub(super) fn on_executor_lost(&mut self, now: Now, executor: &str, reason: &str) {
+        let of_it = |trainer: &super::Trainer| trainer.info.executor == executor;
+        let ids: Vec<String> = self
+            .trainers
+            .values()
+            .filter(|t| of_it(t))
+            .map(|t| t.info.id.clone())
+            .collect();
+        if ids.is_empty() || matches!(self.phase, Phase::Done | Phase::Failed) {
+            return;
+        }
+        if self.phase == Phase::Gathering {
+            for id in ids {
+                self.trainers.remove(&id);
+                self.out.push(Output::Close { trainer: id });
+            }
+            return self.log(format!("executor {executor} was lost during launch: {reason}"));
+        }
+        let earlier = match &self.case {
+            Some(Case {
+                cause: Cause::Ended { trainer },
+                ..
+            }) => !ids.contains(trainer),
+            _ => false,
+        };
+        let member = ids.iter().find(|id| {
+            let done = self
+                .trainers
+                .get(*id)
+                .is_some_and(|trainer| trainer.done.is_some());
+            self.rank_of(id).is_some_and(|rank| rank == 0 || !done)
+        });
+        if let (false, Some(id)) = (earlier, member.cloned()) {
+            self.blame_end(&id, Some(reason));
+        }
+        for trainer in self.trainers.values_mut().filter(|trainer| of_it(trainer)) {
+            trainer.ended.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn on_suspect(&mut self, now: Now, by: &str, generation: u64, peer: &str, why: String) {
+        let current = matches!(self.phase, Phase::Forming { generation: g } | Phase::Running { generation: g }
+            if g == generation);
+        if !current || self.rank_of(by).is_none() || self.case.is_some() {
+            return;
+        }
+        let cause = Cause::Suspected {
+            by: by.to_owned(),
+            peer: peer.to_owned(),
+            why,
+        };
+        self.case = Some(Case {
+            deadline: now + self.waits.grace,
+            cause,
+        });
+        // The peer's end may have been reported before anybody complained.
+        if self
+            .trainers
+            .get(peer)
+            .is_some_and(|trainer| trainer.exit.is_some())
+        {
+            self.blame_end(peer, None);
+        }
+    }
+
+    /// A trainer says itself that it cannot go on.
+    pub(super) fn on_failed(&mut self, from: &str, failure: &Failure) {
+        let mine = self.rank_of(from).is_some() || self.phase == Phase::Gathering;
+        let earlier =
+            matches!(&self.case, Some(Case { cause: Cause::Ended { trainer }, .. }) if trainer != from);
+        if !mine || earlier {
+            return;
+        }
+        let failure = match failure.kind {
+            // The user's to mend: no trainer is at fault.
+            ErrorKind::InvalidParameter | ErrorKind::InvalidData => failure.clone(),
+            kind => {
+                let kind = if kind == ErrorKind::Internal {
+                    kind
+                } else {
+                    ErrorKind::JobFailed
+                };
+                let message = format!(
+                    "{} failed during {}: {}",
+                    self.who(from),
+                    self.doing(from),
+                    failure.message
+                );
+                Failure::new(kind, message)
+            }
+        };
+        self.fail(failure);
+    }
+
+    /// Fails the job with the end of a trainer: its exit report where it came, and the loss of its executor.
+    fn blame_end(&mut self, id: &str, executor_lost: Option<&str>) {
+        let exit = self.trainers.get(id).and_then(|trainer| trainer.exit.as_ref());
+        let how = match (exit, executor_lost) {
+            (Some(report), _) if !report.is_harmless() || executor_lost.is_none() => report.describe(),
+            (_, Some(reason)) => format!("its executor was lost: {reason}"),
+            _ => format!(
+                "its connection ended and no exit status came within {} ms",
+                self.waits.grace.as_millis()
+            ),
+        };
+        let message = format!("{} ended during {}: {how}", self.who(id), self.doing(id));
+        self.fail(Failure::new(ErrorKind::JobFailed, message));
+    }
+
+    /// Ends the open case once its time is over.
+    pub(super) fn conclude_when_due(&mut self, now: Now) {
+        let Some(case) = self.case.take_if(|case| now >= case.deadline) else {
+            return;
+        };
+        match case.cause {
+            Cause::Ended { trainer } => self.blame_end(&trainer, None),
+            Cause::Suspected { by, peer, why } => {
+                let message = format!(
+                    "{} lost {} during {}: {why}; neither of the two processes was seen to end",
+                    self.who(&by),
+                    self.who(&peer),
+                    self.doing(&by)
+                );
+                self.fail(Failure::new(ErrorKind::JobFailed, message));
+            }
+        }
+    }
+
+    /// During launch a trainer whose stream ended is forgotten once no report about it came.
+    pub(super) fn drop_ended(&mut self, now: Now) {
+        if self.phase != Phase::Gathering {
+            return;
+        }
+        let grace = self.waits.grace;
+        let due = |trainer: &super::Trainer| trainer.ended.is_some_and(|at| now >= at + grace);
+        let gone: Vec<String> = self
+            .trainers
+            .values()
+            .filter(|t| due(t))
+            .map(|t| t.info.id.clone())
+            .collect();
+        for id in gone {
+            self.log(format!("{} ended during launch without a report", self.who(&id)));
+            self.trainers.remove(&id);
+        }
+    }
+
+    /// Silence (no beat) and standstill (no progress of the computing thread), rule C2.
+    pub(super) fn look_for_silence(&mut self, now: Now) {
+        let alive = || self.trainers.values().filter(|trainer| trainer.connected);
+        let silent = alive()
+            .filter(|trainer| self.phase == Phase::Gathering || self.rank_of(&trainer.info.id).is_some())
+            .filter(|trainer| now.saturating_sub(trainer.last_beat) > self.waits.failure)
+            .min_by_key(|trainer| trainer.last_beat);
+        if let Some(trainer) = silent {
+            let id = trainer.info.id.clone();
+            let seconds = now.saturating_sub(trainer.last_beat).as_secs_f64();
+            let message = format!(
+                "{} silent for {seconds:.0} s during {}",
+                self.who(&id),
+                self.doing(&id)
+            );
+            return self.fail(Failure::new(ErrorKind::JobFailed, message));
+        }
+        if matches!(
+            self.phase,
+            Phase::Gathering | Phase::Feeding { .. } | Phase::Sealed
+        ) {
+            return;
+        }
+        // The one that stopped first is blamed: the others wait for it.
+        let stuck = alive()
+            .filter(|trainer| self.rank_of(&trainer.info.id).is_some() && trainer.done.is_none())
+            .filter(|trainer| now.saturating_sub(trainer.progressed) > self.waits.progress)
+            .min_by_key(|trainer| (trainer.progress.step, trainer.progressed));
+        if let Some(trainer) = stuck {
+            let id = trainer.info.id.clone();
+            let seconds = now.saturating_sub(trainer.progressed).as_secs_f64();
+            let message = format!(
+                "{} made no progress for {seconds:.0} s during {} (progressTimeout)",
+                self.who(&id),
+                self.doing(&id)
+            );
+            self.fail(Failure::new(ErrorKind::JobFailed, message));
+        }
+    }
+}

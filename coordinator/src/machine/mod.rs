@@ -1,0 +1,365 @@
+//! The coordinator's state machine: pure and synchronous. Messages, commands and the time go in; messages to
+//! trainers and events for the driver come out. Threads, sockets and clocks are in `runtime` and `service`.
+//!
+//! ```text
+//! Gathering --members--> Feeding --seal--> Sealing --all sums equal--> Sealed --train--> Forming(g)
+//!     --READY from all, equal hashes--> Running(g) --DONE from all, equal hashes, weights here--> Done
+//! ```
+//! and Failed from everywhere. A loss fails the job (rounds, generations and HALT exist in the messages so that
+//! recovery can take the loss instead).
+
+mod commands;
+mod loss;
+mod phases;
+#[cfg(test)]
+mod tests;
+
+use crate::command::{Event, ExitReport};
+use crate::config::Waits;
+use crate::ledger::Expected;
+use crate::weights::Assembly;
+use candlewick_protocol::feed::ShardSum;
+use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::{ErrorKind, Failure};
+use loss::Case;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Time since the coordinator's start.
+pub(crate) type Now = Duration;
+
+/// What the machine wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Output {
+    Send {
+        trainer: String,
+        message: ToTrainer,
+    },
+    /// Close the trainer's stream, after what was sent before.
+    Close {
+        trainer: String,
+    },
+    Event(Event),
+}
+
+/// Where the job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Gathering,
+    Feeding { round: u32 },
+    Sealing { round: u32 },
+    Sealed,
+    Forming { generation: u64 },
+    Running { generation: u64 },
+    Done,
+    Failed,
+}
+
+/// A trainer's word that training is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DoneReport {
+    steps: u64,
+    state_hash: String,
+    weights_hash: String,
+}
+
+/// What is known of a registered trainer.
+#[derive(Debug)]
+pub(crate) struct Trainer {
+    info: TrainerInfo,
+    connected: bool,
+    last_beat: Now,
+    progress: Progress,
+    progressed: Now,
+    ended: Option<Now>,
+    sealed: Option<Vec<ShardSum>>,
+    ready: Option<(u64, String)>,
+    done: Option<DoneReport>,
+    exit: Option<ExitReport>,
+}
+
+/// The state machine of one job.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    job: JobSpec,
+    waits: Waits,
+    phase: Phase,
+    trainers: BTreeMap<String, Trainer>,
+    members: Vec<Member>,
+    expected: Option<Expected>,
+    case: Option<Case>,
+    weights: Assembly,
+    epoch_began: Now,
+    epochs_told: u32,
+    driver_seen: Now,
+    last_tick: Now,
+    out: Vec<Output>,
+}
+
+impl Machine {
+    pub(crate) fn new(job: JobSpec, waits: Waits) -> Self {
+        Machine {
+            job,
+            waits,
+            phase: Phase::Gathering,
+            trainers: BTreeMap::new(),
+            members: Vec::new(),
+            expected: None,
+            case: None,
+            weights: Assembly::default(),
+            epoch_began: Duration::ZERO,
+            epochs_told: 0,
+            driver_seen: Duration::ZERO,
+            last_tick: Duration::ZERO,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes what the machine wants done, in order.
+    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// A trainer's first message on a new stream. An error refuses the stream.
+    pub(crate) fn connect(&mut self, now: Now, info: TrainerInfo) -> Result<(), Failure> {
+        if self.trainers.contains_key(&info.id) {
+            return Err(Failure::parameter(format!(
+                "trainer {} has registered before",
+                info.id
+            )));
+        }
+        if self.phase != Phase::Gathering {
+            let why = format!("trainer {} came too late: the gang is complete", info.id);
+            return Err(Failure::new(ErrorKind::Cancelled, why));
+        }
+        let id = info.id.clone();
+        self.send(
+            &id,
+            ToTrainer::Welcome {
+                job: Box::new(self.job.clone()),
+            },
+        );
+        self.out.push(Output::Event(Event::Registered {
+            trainer: info.clone(),
+        }));
+        let trainer = Trainer {
+            info,
+            connected: true,
+            last_beat: now,
+            progress: Progress::default(),
+            progressed: now,
+            ended: None,
+            sealed: None,
+            ready: None,
+            done: None,
+            exit: None,
+        };
+        self.trainers.insert(id, trainer);
+        Ok(())
+    }
+
+    /// A message from a registered trainer.
+    pub(crate) fn message(&mut self, now: Now, from: &str, message: ToCoordinator, body: &[u8]) {
+        if self.phase == Phase::Failed || !self.trainers.contains_key(from) {
+            return;
+        }
+        match message {
+            ToCoordinator::Register { .. } => self.log(format!("{} registered twice", self.who(from))),
+            ToCoordinator::Beat { progress, .. } => self.on_beat(now, from, progress),
+            ToCoordinator::Sealed { round, shards } => self.on_sealed(now, from, round, shards),
+            ToCoordinator::Ready {
+                generation,
+                step,
+                state_hash,
+            } => {
+                self.on_ready(now, from, generation, (step, state_hash));
+            }
+            ToCoordinator::Epoch { generation, record } => self.on_epoch(now, from, generation, record),
+            ToCoordinator::Done {
+                generation,
+                steps,
+                state_hash,
+                weights_hash,
+            } => {
+                self.on_done(
+                    from,
+                    generation,
+                    DoneReport {
+                        steps,
+                        state_hash,
+                        weights_hash,
+                    },
+                );
+            }
+            ToCoordinator::Weights { offset, total } => self.on_weights(from, offset, total, body),
+            ToCoordinator::Suspect {
+                generation,
+                peer,
+                why,
+            } => {
+                self.on_suspect(now, from, generation, &peer, why);
+            }
+            ToCoordinator::Failed { failure } => self.on_failed(from, &failure),
+        }
+    }
+
+    fn on_beat(&mut self, now: Now, from: &str, progress: Progress) {
+        let Some(trainer) = self.trainers.get_mut(from) else {
+            return;
+        };
+        trainer.last_beat = now;
+        let changed = trainer.progress != progress;
+        if trainer.progress.ticks != progress.ticks {
+            trainer.progressed = now;
+        }
+        trainer.progress = progress;
+        self.send(from, ToTrainer::BeatAck);
+        if changed {
+            self.out.push(Output::Event(Event::Progress {
+                trainer: from.to_owned(),
+                progress,
+            }));
+        }
+    }
+
+    /// Time passes: deadlines. To be called at least every 100 ms.
+    pub(crate) fn tick(&mut self, now: Now) {
+        self.forgive_pause(now);
+        if matches!(self.phase, Phase::Failed) {
+            return;
+        }
+        if now.saturating_sub(self.driver_seen) > self.waits.driver {
+            return self.driver_lost(now);
+        }
+        if self.phase == Phase::Done {
+            return;
+        }
+        self.drop_ended(now);
+        if self.case.is_some() {
+            self.conclude_when_due(now);
+        } else {
+            self.look_for_silence(now);
+        }
+    }
+
+    /// A pause of this very process (SIGSTOP, a sleeping laptop) is nobody's silence.
+    fn forgive_pause(&mut self, now: Now) {
+        const USUAL: Duration = Duration::from_secs(1);
+        let gap = now.saturating_sub(self.last_tick);
+        if gap > USUAL {
+            self.driver_seen += gap;
+            for trainer in self.trainers.values_mut() {
+                trainer.last_beat += gap;
+                trainer.progressed += gap;
+            }
+        }
+        self.last_tick = now;
+    }
+
+    fn driver_lost(&mut self, now: Now) {
+        let silent = now.saturating_sub(self.driver_seen).as_secs();
+        let why = format!("the driver has been silent for {silent} s: its fit no longer waits for this job");
+        if self.phase == Phase::Done {
+            self.dismiss(&why);
+            self.phase = Phase::Failed;
+        } else {
+            self.fail(Failure::new(ErrorKind::Cancelled, why));
+        }
+    }
+
+    /// The end of the coordinator: every trainer still connected is told to die.
+    pub(crate) fn shut_down(&mut self) {
+        self.dismiss("the coordinator shuts down");
+        self.phase = Phase::Failed;
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if matches!(self.phase, Phase::Failed | Phase::Done) {
+            return;
+        }
+        self.phase = Phase::Failed;
+        self.case = None;
+        self.dismiss(&format!("the job failed: {}", failure.message));
+        self.out.push(Output::Event(Event::Failed { failure }));
+    }
+
+    /// Die to every connected trainer, and its stream closed.
+    fn dismiss(&mut self, reason: &str) {
+        let connected: Vec<String> = self
+            .trainers
+            .iter()
+            .filter(|t| t.1.connected)
+            .map(|t| t.0.clone())
+            .collect();
+        for trainer in connected {
+            self.send(
+                &trainer,
+                ToTrainer::Die {
+                    reason: reason.to_owned(),
+                },
+            );
+            self.out.push(Output::Close { trainer });
+        }
+    }
+
+    fn send(&mut self, trainer: &str, message: ToTrainer) {
+        self.out.push(Output::Send {
+            trainer: trainer.to_owned(),
+            message,
+        });
+    }
+
+    fn log(&mut self, message: String) {
+        self.out.push(Output::Event(Event::Log { message }));
+    }
+
+    fn rank_of(&self, trainer: &str) -> Option<usize> {
+        self.members
+            .iter()
+            .position(|member| member.trainer.id == trainer)
+    }
+
+    /// True where every member's report satisfies `test`.
+    fn all_members(&self, test: impl Fn(&Trainer) -> bool) -> bool {
+        self.members
+            .iter()
+            .all(|member| self.trainers.get(&member.trainer.id).is_some_and(&test))
+    }
+
+    /// "trainer 1 (hostB, executor 3, pid 4711)": the rank where there is one, else the beginning of the id.
+    fn who(&self, trainer: &str) -> String {
+        let name = match self.rank_of(trainer) {
+            Some(rank) => rank.to_string(),
+            None => trainer.chars().take(8).collect(),
+        };
+        match self.trainers.get(trainer) {
+            Some(known) => format!(
+                "trainer {name} ({}, executor {}, pid {})",
+                known.info.host, known.info.executor, known.info.pid
+            ),
+            None => format!("trainer {name}"),
+        }
+    }
+
+    /// "training, step 812": what the job was doing, for the message of a loss.
+    fn doing(&self, trainer: &str) -> String {
+        let step = self.trainers.get(trainer).map_or(0, |known| known.progress.step);
+        match self.phase {
+            Phase::Gathering => "launch".to_owned(),
+            Phase::Feeding { .. } | Phase::Sealing { .. } | Phase::Sealed => "feed".to_owned(),
+            Phase::Forming { .. } => "training, before its first step".to_owned(),
+            Phase::Running { .. } | Phase::Done | Phase::Failed => format!("training, step {step}"),
+        }
+    }
+
+    /// The weights file, once `done` was told.
+    pub(crate) fn weights(&self) -> Result<Vec<u8>, Failure> {
+        if self.weights.is_complete() {
+            return Ok(self.weights.bytes().to_vec());
+        }
+        Err(Failure::unavailable(
+            "there are no weights yet: wait for the event \"done\"",
+        ))
+    }
+}

@@ -1,0 +1,155 @@
+//! Answers of trainers that move the job on: SEALED, READY, epochs, DONE, weights.
+
+use super::{DoneReport, Machine, Now, Output, Phase};
+use crate::command::Event;
+use crate::ledger;
+use candlewick_protocol::feed::ShardSum;
+use candlewick_protocol::message::{EpochRecord, ToTrainer};
+use candlewick_protocol::{ErrorKind, Failure};
+
+impl Machine {
+    pub(super) fn on_sealed(&mut self, now: Now, from: &str, round: u32, shards: Vec<ShardSum>) {
+        let (Some(rank), true) = (self.rank_of(from), self.phase == (Phase::Sealing { round })) else {
+            return;
+        };
+        let checked = ledger::compare(
+            self.expected_sums(),
+            &self.members[rank],
+            &self.who(from),
+            &shards,
+        );
+        if let Err(failure) = checked {
+            return self.fail(failure);
+        }
+        if let Some(trainer) = self.trainers.get_mut(from) {
+            trainer.sealed = Some(shards);
+            trainer.progressed = now;
+        }
+        if !self.all_members(|trainer| trainer.sealed.is_some()) {
+            return;
+        }
+        // Counted from the spools' answers, independently of what the tasks said (rule A8).
+        let held = |shards: &Vec<ShardSum>| shards.iter().map(|sum| sum.rows).sum::<u64>();
+        let spooled = self
+            .trainers
+            .values()
+            .filter_map(|trainer| trainer.sealed.as_ref())
+            .map(held)
+            .sum();
+        let Some(expected) = &self.expected else { return };
+        let mut ledger = expected.ledger.clone();
+        ledger.rows_spooled = spooled;
+        self.phase = Phase::Sealed;
+        self.out.push(Output::Event(Event::Sealed { ledger }));
+    }
+
+    pub(super) fn on_ready(&mut self, now: Now, from: &str, generation: u64, state: (u64, String)) {
+        if self.rank_of(from).is_none() || self.phase != (Phase::Forming { generation }) {
+            return;
+        }
+        if let Some(trainer) = self.trainers.get_mut(from) {
+            trainer.ready = Some(state);
+            trainer.progressed = now;
+        }
+        if let Some(failure) = self.unequal("at the start of training", |trainer| {
+            trainer
+                .ready
+                .as_ref()
+                .map(|(step, hash)| format!("step {step}, state {hash}"))
+        }) {
+            return self.fail(failure);
+        }
+        if self.all_members(|trainer| trainer.ready.is_some()) {
+            self.phase = Phase::Running { generation };
+            self.epoch_began = now;
+            self.restart_progress(now);
+            for member in self.members.clone() {
+                self.send(&member.trainer.id, ToTrainer::Start { generation });
+            }
+        }
+    }
+
+    pub(super) fn on_epoch(&mut self, now: Now, from: &str, generation: u64, mut record: EpochRecord) {
+        let current = self.phase == (Phase::Running { generation }) && self.rank_of(from) == Some(0);
+        // Idempotent by epoch: a step made again must not add a record.
+        if !current || record.epoch != self.epochs_told {
+            return;
+        }
+        record.seconds = now.saturating_sub(self.epoch_began).as_secs_f64();
+        self.epoch_began = now;
+        self.epochs_told += 1;
+        self.out.push(Output::Event(Event::Epoch { record }));
+    }
+
+    pub(super) fn on_done(&mut self, from: &str, generation: u64, report: DoneReport) {
+        if self.rank_of(from).is_none() || self.phase != (Phase::Running { generation }) {
+            return;
+        }
+        if let Some(trainer) = self.trainers.get_mut(from) {
+            trainer.done = Some(report);
+        }
+        if let Some(failure) = self.unequal("at the end of training", |trainer| {
+            trainer.done.as_ref().map(|done| {
+                format!(
+                    "{} steps, state {}, weights {}",
+                    done.steps, done.state_hash, done.weights_hash
+                )
+            })
+        }) {
+            return self.fail(failure);
+        }
+        self.complete_when_done();
+    }
+
+    pub(super) fn on_weights(&mut self, from: &str, offset: u64, total: u64, body: &[u8]) {
+        if self.rank_of(from) != Some(0) || !matches!(self.phase, Phase::Running { .. }) {
+            return;
+        }
+        match self.weights.add(offset, total, body) {
+            Ok(()) => self.complete_when_done(),
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn complete_when_done(&mut self) {
+        if !self.weights.is_complete() || !self.all_members(|trainer| trainer.done.is_some()) {
+            return;
+        }
+        let first = self
+            .members
+            .first()
+            .and_then(|member| self.trainers.get(&member.trainer.id));
+        let Some(done) = first.and_then(|trainer| trainer.done.clone()) else {
+            return;
+        };
+        if done.weights_hash.is_empty() {
+            return self.fail(Failure::internal("the trainers gave no hash of the weights"));
+        }
+        self.phase = Phase::Done;
+        self.case = None;
+        self.out.push(Output::Event(Event::Done {
+            weights_hash: done.weights_hash,
+            steps: done.steps,
+        }));
+    }
+
+    /// A failure naming two members (and their hosts) whose reports differ, rule B11.
+    fn unequal(&self, when: &str, report: impl Fn(&super::Trainer) -> Option<String>) -> Option<Failure> {
+        let mut reports = self
+            .members
+            .iter()
+            .filter_map(|member| self.trainers.get(&member.trainer.id))
+            .filter_map(|trainer| Some((&trainer.info.id, report(trainer)?)));
+        let (first, mine) = reports.next()?;
+        let (other, theirs) = reports.find(|(_, theirs)| *theirs != mine)?;
+        Some(Failure::new(
+            ErrorKind::JobFailed,
+            format!(
+                "the trainers differ {when}: {} has {mine}, {} has {theirs}; the same data and parameters must give \
+                 the same bits, so one of the two computes wrongly (memory, CPU) or runs another build",
+                self.who(first),
+                self.who(other)
+            ),
+        ))
+    }
+}

@@ -1,0 +1,91 @@
+//! Who is a member, in which order, and which shards each one owns.
+
+use candlewick_protocol::feed::Owner;
+use candlewick_protocol::message::{Member, TrainerInfo};
+use candlewick_protocol::plan;
+use candlewick_protocol::{ErrorKind, Failure};
+
+/// Ranks the trainers (those of one host and executor adjacent) and gives each its contiguous range of shards.
+pub(crate) fn rank(mut trainers: Vec<TrainerInfo>, logical_shards: u32) -> Result<Vec<Member>, Failure> {
+    if trainers.is_empty() {
+        return Err(Failure::parameter("a gang needs at least one trainer"));
+    }
+    if trainers.len() > logical_shards as usize {
+        return Err(Failure::new(
+            ErrorKind::InvalidParameter,
+            format!(
+                "{} trainers are more than logicalShards = {logical_shards}: raise logicalShards or lower \
+                 numTrainers",
+                trainers.len()
+            ),
+        ));
+    }
+    // Executor ids are numbers where Spark gives them; "driver" in local mode.
+    trainers.sort_by(|a, b| order_key(a).cmp(&order_key(b)));
+    let ranges = plan::ownership(logical_shards, trainers.len());
+    Ok(trainers
+        .into_iter()
+        .zip(ranges)
+        .map(|(trainer, (lo, hi))| Member { trainer, lo, hi })
+        .collect())
+}
+
+fn order_key(trainer: &TrainerInfo) -> (&str, Option<u64>, &str, u32, &str) {
+    (
+        &trainer.host,
+        trainer.executor.parse().ok(),
+        &trainer.executor,
+        trainer.index,
+        &trainer.id,
+    )
+}
+
+/// The members as the feed's tasks need them.
+pub(crate) fn owners(members: &[Member]) -> Vec<Owner> {
+    members
+        .iter()
+        .map(|member| Owner {
+            trainer: member.trainer.id.clone(),
+            host: member.trainer.host.clone(),
+            port: member.trainer.flight_port,
+            lo: member.lo,
+            hi: member.hi,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trainers_of_a_host_are_adjacent_and_executors_in_the_order_of_their_numbers() {
+        let trainer = |host: &str, executor: &str, index| TrainerInfo {
+            id: format!("{host}-{executor}-{index}"),
+            host: host.into(),
+            executor: executor.into(),
+            index,
+            flight_port: 1,
+            collective_port: 2,
+            pid: 3,
+            threads: 1,
+            cpu_level: "generic".into(),
+        };
+        let trainers = vec![
+            trainer("y", "1", 0),
+            trainer("x", "10", 0),
+            trainer("x", "9", 1),
+            trainer("x", "9", 0),
+            trainer("x", "driver", 0),
+        ];
+        let members = rank(trainers, 8).unwrap();
+        let ids: Vec<&str> = members.iter().map(|member| member.trainer.id.as_str()).collect();
+        assert_eq!(ids, ["x-driver-0", "x-9-0", "x-9-1", "x-10-0", "y-1-0"]);
+        let ranges: Vec<(u32, u32)> = owners(&members)
+            .iter()
+            .map(|owner| (owner.lo, owner.hi))
+            .collect();
+        assert_eq!(ranges, [(0, 1), (1, 3), (3, 4), (4, 6), (6, 8)]);
+        assert!(rank(Vec::new(), 8).is_err());
+    }
+}

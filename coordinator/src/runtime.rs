@@ -1,0 +1,130 @@
+//! The state machine among threads: one lock, the links to the trainers, the clock.
+
+use crate::command::Command;
+use crate::machine::{Machine, Now, Output};
+use crate::queue::EventQueue;
+use candlewick_protocol::Failure;
+use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// How often deadlines are looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(50);
+/// Messages that may wait for a trainer that does not read; more, and its link is cut.
+pub(crate) const OUTBOX: usize = 1024;
+
+/// The coordinator's end of a trainer's stream. Dropping it closes the stream after what was sent.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) outbox: mpsc::Sender<ToTrainer>,
+    /// Dropped with the link, which ends the task that reads the stream.
+    pub(crate) _reader: oneshot::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    machine: Machine,
+    links: HashMap<String, Link>,
+}
+
+/// What the service, the clock and the driver's calls share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    began: Instant,
+    inner: Mutex<Inner>,
+    pub(crate) events: EventQueue,
+}
+
+impl Shared {
+    pub(crate) fn new(machine: Machine) -> Self {
+        let inner = Mutex::new(Inner {
+            machine,
+            links: HashMap::new(),
+        });
+        Shared {
+            began: Instant::now(),
+            inner,
+            events: EventQueue::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the machine an input and does what it wants done, under one lock so that the order is kept.
+    fn drive<T>(&self, input: impl FnOnce(&mut Machine, Now) -> T) -> T {
+        let mut inner = self.lock();
+        let now = self.began.elapsed();
+        let answer = input(&mut inner.machine, now);
+        self.perform(&mut inner, now);
+        answer
+    }
+
+    fn perform(&self, inner: &mut Inner, now: Now) {
+        loop {
+            let outputs = inner.machine.take_outputs();
+            if outputs.is_empty() {
+                return;
+            }
+            for output in outputs {
+                match output {
+                    Output::Event(event) => self.events.push(event),
+                    Output::Close { trainer } => {
+                        inner.links.remove(&trainer);
+                    }
+                    Output::Send { trainer, message } => {
+                        let sent = inner
+                            .links
+                            .get(&trainer)
+                            .map(|link| link.outbox.try_send(message));
+                        if let Some(Err(_)) = sent {
+                            inner.links.remove(&trainer);
+                            inner.machine.disconnect(now, &trainer);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A trainer's first message; `link` is kept where it is accepted.
+    pub(crate) fn connect(&self, info: TrainerInfo, link: Link) -> Result<(), Failure> {
+        let mut inner = self.lock();
+        let now = self.began.elapsed();
+        let id = info.id.clone();
+        inner.machine.connect(now, info)?;
+        inner.links.insert(id, link);
+        self.perform(&mut inner, now);
+        Ok(())
+    }
+
+    pub(crate) fn message(&self, from: &str, message: ToCoordinator, body: &[u8]) {
+        self.drive(|machine, now| machine.message(now, from, message, body));
+    }
+
+    pub(crate) fn disconnect(&self, from: &str) {
+        self.drive(|machine, now| machine.disconnect(now, from));
+        self.lock().links.remove(from);
+    }
+
+    pub(crate) fn command(&self, command: Command) -> Result<Value, Failure> {
+        self.drive(|machine, now| machine.command(now, command))
+    }
+
+    pub(crate) fn tick(&self) {
+        self.drive(Machine::tick);
+    }
+
+    pub(crate) fn weights(&self) -> Result<Vec<u8>, Failure> {
+        self.lock().machine.weights()
+    }
+
+    pub(crate) fn shut_down(&self) {
+        self.drive(|machine, _| machine.shut_down());
+        self.lock().links.clear();
+    }
+}

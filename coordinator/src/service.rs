@@ -1,0 +1,182 @@
+//! The coordinator's Flight service: control streams of trainers (DoExchange), reports of executors (DoAction).
+
+use crate::command::{Command, ExitReport};
+use crate::runtime::{Link, OUTBOX, Shared};
+use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
+    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
+};
+use candlewick_protocol::Failure;
+use candlewick_protocol::message::{ToCoordinator, ToTrainer};
+use candlewick_wire::{ServerAuth, to_status};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Longest wait for the first message of a control stream.
+const REGISTER_WITHIN: Duration = Duration::from_secs(5);
+
+type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
+
+/// See the module.
+pub(crate) struct Service {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) auth: ServerAuth,
+}
+
+fn refused(what: &str) -> Status {
+    Status::unimplemented(format!(
+        "a Candlewick coordinator does not offer {what}: it has DoExchange (trainers) and DoAction \"exited\" (executors)"
+    ))
+}
+
+fn encode(message: &ToTrainer) -> Result<FlightData, Status> {
+    let json = serde_json::to_vec(message)
+        .map_err(|error| Status::internal(format!("a control message cannot be written: {error}")))?;
+    Ok(FlightData::new().with_app_metadata(json))
+}
+
+fn decode(data: &FlightData) -> Result<ToCoordinator, Failure> {
+    serde_json::from_slice(&data.app_metadata)
+        .map_err(|error| Failure::internal(format!("a control message cannot be read: {error}")))
+}
+
+impl Service {
+    /// Registers the caller of a control stream; its first message must come soon and bear the caller's own id.
+    async fn register(
+        &self,
+        client: &str,
+        inbound: &mut Streaming<FlightData>,
+        link: Link,
+    ) -> Result<String, Status> {
+        let first = tokio::time::timeout(REGISTER_WITHIN, inbound.message()).await;
+        let Ok(Ok(Some(data))) = first else {
+            return Err(Status::deadline_exceeded("a control stream begins with Register"));
+        };
+        match decode(&data).map_err(|failure| to_status(&failure))? {
+            ToCoordinator::Register { trainer } if trainer.id == client => {
+                let id = trainer.id.clone();
+                self.shared
+                    .connect(trainer, link)
+                    .map_err(|failure| to_status(&failure))?;
+                Ok(id)
+            }
+            ToCoordinator::Register { .. } => Err(Status::permission_denied(
+                "a trainer registers under the id of its handshake",
+            )),
+            _ => Err(Status::invalid_argument("a control stream begins with Register")),
+        }
+    }
+}
+
+/// Reads a trainer's messages until its stream ends or the coordinator closes the link.
+async fn read(
+    shared: Arc<Shared>,
+    id: String,
+    mut inbound: Streaming<FlightData>,
+    mut closed: oneshot::Receiver<()>,
+) {
+    loop {
+        let next = tokio::select! {
+            next = inbound.message() => next,
+            _ = &mut closed => break,
+        };
+        let Ok(Some(data)) = next else { break };
+        match decode(&data) {
+            Ok(message) => shared.message(&id, message, &data.data_body),
+            Err(failure) => {
+                tracing::warn!(trainer = id, "{}", failure.message);
+                shared.message(&id, ToCoordinator::Failed { failure }, &[]);
+                break;
+            }
+        }
+    }
+    shared.disconnect(&id);
+}
+
+#[tonic::async_trait]
+impl FlightService for Service {
+    type HandshakeStream = BoxStream<'static, Result<HandshakeResponse, Status>>;
+    type ListFlightsStream = BoxStream<'static, Result<FlightInfo, Status>>;
+    type DoGetStream = BoxStream<'static, Result<FlightData, Status>>;
+    type DoPutStream = BoxStream<'static, Result<PutResult, Status>>;
+    type DoExchangeStream = BoxStream<'static, Result<FlightData, Status>>;
+    type DoActionStream = BoxStream<'static, Result<arrow_flight::Result, Status>>;
+    type ListActionsStream = BoxStream<'static, Result<ActionType, Status>>;
+
+    async fn handshake(&self, request: Request<Streaming<HandshakeRequest>>) -> Answer<HandshakeResponse> {
+        self.auth.handshake(request).await
+    }
+
+    async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Answer<FlightData> {
+        let caller = self.auth.check("DoExchange", &request)?;
+        let mut inbound = request.into_inner();
+        let (outbox, messages) = mpsc::channel(OUTBOX);
+        let (reader, closed) = oneshot::channel();
+        let id = self
+            .register(
+                &caller.client,
+                &mut inbound,
+                Link {
+                    outbox,
+                    _reader: reader,
+                },
+            )
+            .await?;
+        tokio::spawn(read(Arc::clone(&self.shared), id, inbound, closed));
+        let outbound = ReceiverStream::new(messages).map(|message| encode(&message));
+        Ok(Response::new(outbound.boxed()))
+    }
+
+    async fn do_action(&self, request: Request<Action>) -> Answer<arrow_flight::Result> {
+        self.auth.check("DoAction", &request)?;
+        let action = request.into_inner();
+        if action.r#type != "exited" {
+            return Err(refused(&format!("the action \"{}\"", action.r#type)));
+        }
+        let report: ExitReport = serde_json::from_slice(&action.body)
+            .map_err(|error| Status::invalid_argument(format!("the report cannot be read: {error}")))?;
+        self.shared
+            .command(Command::Exited(report))
+            .map_err(|failure| to_status(&failure))?;
+        Ok(Response::new(stream::empty().boxed()))
+    }
+
+    async fn list_actions(&self, _: Request<Empty>) -> Answer<ActionType> {
+        let description = "An executor reports how a trainer process ended".to_owned();
+        let exited = ActionType {
+            r#type: "exited".to_owned(),
+            description,
+        };
+        Ok(Response::new(stream::iter([Ok(exited)]).boxed()))
+    }
+
+    async fn list_flights(&self, _: Request<Criteria>) -> Answer<FlightInfo> {
+        Err(refused("ListFlights"))
+    }
+
+    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+        Err(refused("GetFlightInfo"))
+    }
+
+    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        Err(refused("PollFlightInfo"))
+    }
+
+    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        Err(refused("GetSchema"))
+    }
+
+    async fn do_get(&self, _: Request<Ticket>) -> Answer<FlightData> {
+        Err(refused("DoGet"))
+    }
+
+    async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Answer<PutResult> {
+        Err(refused("DoPut"))
+    }
+}

@@ -1,0 +1,259 @@
+//! The coordinator over real sockets: registration, refusal, and nothing left after the shutdown.
+
+use arrow_flight::{Action, FlightData};
+use candlewick_coordinator::{Coordinator, CoordinatorConfig};
+use candlewick_protocol::ErrorKind;
+use candlewick_protocol::job::{DataSpec, JobSpec, LabelKind, TrainSpec};
+use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_wire::{Client, Identity};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Streaming};
+
+/// One test at a time: one of them counts the threads of this process.
+static ALONE: Mutex<()> = Mutex::new(());
+const WAIT: Duration = Duration::from_secs(20);
+
+fn config() -> CoordinatorConfig {
+    let train = TrainSpec {
+        network: json!({}),
+        loss: json!({}),
+        optimizer: json!({}),
+        epochs: 1,
+        batch_size: 1,
+        drop_last: false,
+        seed: 0,
+        logical_shards: 8,
+        clip_norm: None,
+        clip_value: None,
+    };
+    let data = DataSpec {
+        feature_width: 1,
+        input_shape: vec![1],
+        label: LabelKind::Real { width: 1 },
+    };
+    CoordinatorConfig {
+        bind_host: "127.0.0.1".into(),
+        port: "0".into(),
+        job: JobSpec {
+            job: "job".into(),
+            data,
+            train,
+            failure_timeout_ms: 15_000,
+            progress_timeout_ms: 60_000,
+        },
+        executor_grace_ms: 300,
+        driver_timeout_ms: 60_000,
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+async fn connect(
+    coordinator: &Coordinator,
+    secret: &JobSecret,
+    id: &str,
+    purpose: Purpose,
+) -> Result<Client, ErrorKind> {
+    let (host, port) = coordinator.address();
+    let identity = Identity {
+        job: "job".into(),
+        client: id.into(),
+        secret: secret.clone(),
+        purpose,
+    };
+    Client::connect(&host, port, &identity, WAIT)
+        .await
+        .map_err(|failure| failure.kind)
+}
+
+/// A trainer of the test: both ends of its control stream.
+struct Puppet {
+    outbox: mpsc::Sender<FlightData>,
+    inbox: Streaming<FlightData>,
+}
+
+impl Puppet {
+    async fn register(client: &Client, id: &str) -> Result<Self, tonic::Status> {
+        let info = TrainerInfo {
+            id: id.into(),
+            host: "127.0.0.1".into(),
+            executor: "0".into(),
+            index: 0,
+            flight_port: 1,
+            collective_port: 2,
+            pid: 3,
+            threads: 1,
+            cpu_level: "generic".into(),
+        };
+        let (outbox, messages) = mpsc::channel(8);
+        let register = serde_json::to_vec(&ToCoordinator::Register { trainer: info }).unwrap();
+        outbox
+            .send(FlightData::new().with_app_metadata(register))
+            .await
+            .unwrap();
+        let request = client.authorize("DoExchange", Request::new(ReceiverStream::new(messages)));
+        let inbox = client.flight().do_exchange(request).await?.into_inner();
+        Ok(Puppet { outbox, inbox })
+    }
+
+    /// The next message; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<ToTrainer> {
+        let data = tokio::time::timeout(WAIT, self.inbox.next())
+            .await
+            .unwrap()?
+            .ok()?;
+        Some(serde_json::from_slice(&data.app_metadata).unwrap())
+    }
+}
+
+fn event(coordinator: &Coordinator, name: &str) -> Value {
+    let deadline = Instant::now() + WAIT;
+    while Instant::now() < deadline {
+        if let Some(text) = coordinator.poll(Duration::from_millis(200)) {
+            let event: Value = serde_json::from_str(&text).unwrap();
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+    panic!("no event {name}");
+}
+
+#[test]
+fn a_trainer_registers_and_dies_with_the_coordinator() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let secret = JobSecret::random().unwrap();
+    let coordinator = Coordinator::start(config(), secret.clone()).unwrap();
+    let runtime = runtime();
+    let mut puppet = runtime.block_on(async {
+        let client = connect(&coordinator, &secret, "t", Purpose::Control)
+            .await
+            .unwrap();
+        let mut puppet = Puppet::register(&client, "t").await.unwrap();
+        assert!(matches!(puppet.next().await, Some(ToTrainer::Welcome { .. })));
+        assert_eq!(
+            Puppet::register(&client, "someone else")
+                .await
+                .err()
+                .unwrap()
+                .code(),
+            tonic::Code::PermissionDenied
+        );
+        puppet
+    });
+    assert_eq!(event(&coordinator, "registered")["trainer"]["id"], "t");
+    let answer: Value =
+        serde_json::from_str(&coordinator.command(r#"{"cmd":"registered"}"#).unwrap()).unwrap();
+    assert_eq!(answer["trainers"][0]["id"], "t");
+    coordinator.tick();
+    let threads_of_it = || {
+        let names = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let of_it = |task: &std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("comm"))
+                .is_ok_and(|name| name.starts_with("candlewick-coor"))
+        };
+        names.filter(of_it).count()
+    };
+    assert!(threads_of_it() >= 2);
+    coordinator.shutdown();
+    coordinator.shutdown();
+    runtime.block_on(async {
+        assert!(matches!(puppet.next().await, Some(ToTrainer::Die { .. })));
+        assert!(puppet.next().await.is_none());
+    });
+    let (host, port) = coordinator.address();
+    assert!(
+        std::net::TcpStream::connect((host, port)).is_err(),
+        "the port must refuse connections"
+    );
+    assert_eq!(threads_of_it(), 0);
+    drop(puppet.outbox);
+}
+
+#[test]
+fn a_stranger_is_refused_and_a_lost_trainer_reported_by_its_executor() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let secret = JobSecret::random().unwrap();
+    let coordinator = Coordinator::start(config(), secret.clone()).unwrap();
+    let runtime = runtime();
+    runtime.block_on(async {
+        let wrong = JobSecret::random().unwrap();
+        let refused = connect(&coordinator, &wrong, "t", Purpose::Control).await;
+        assert_eq!(refused.err(), Some(ErrorKind::Unauthenticated));
+        let refused = connect(&coordinator, &secret, "t", Purpose::Feed).await;
+        assert_eq!(
+            refused.err(),
+            Some(ErrorKind::Unauthenticated),
+            "a feed key is no control key"
+        );
+        let client = connect(&coordinator, &secret, "t", Purpose::Control)
+            .await
+            .unwrap();
+        let mut puppet = Puppet::register(&client, "t").await.unwrap();
+        assert!(matches!(puppet.next().await, Some(ToTrainer::Welcome { .. })));
+        coordinator
+            .command(r#"{"cmd":"members","trainers":["t"]}"#)
+            .unwrap();
+        assert_eq!(
+            puppet.next().await,
+            Some(ToTrainer::Open {
+                round: 0,
+                lo: 0,
+                hi: 8
+            })
+        );
+        drop(puppet);
+        let executor = connect(&coordinator, &secret, "executor-0", Purpose::Control)
+            .await
+            .unwrap();
+        let report = json!({"job": "job", "trainer": "t", "executor": "0", "code": 137, "stderr": "oops"});
+        let action = Action::new("exited", report.to_string());
+        let mut answer = executor
+            .flight()
+            .do_action(executor.authorize("DoAction", Request::new(action)))
+            .await
+            .unwrap()
+            .into_inner();
+        assert!(answer.next().await.is_none());
+    });
+    let failed = event(&coordinator, "failed");
+    let told = failed["failure"]["message"].as_str().unwrap();
+    assert!(
+        told.contains("trainer 0 (127.0.0.1, executor 0, pid 3) ended during feed: killed by signal 9"),
+        "{told}"
+    );
+    coordinator.shutdown();
+}
+
+#[test]
+fn wrong_commands_and_ports_say_what_is_legal() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let secret = JobSecret::random().unwrap();
+    let coordinator = Coordinator::start(config(), secret.clone()).unwrap();
+    let told = coordinator.command(r#"{"cmd":"explode"}"#).unwrap_err().message;
+    assert!(
+        told.contains("knows no such command") && told.contains("seal"),
+        "{told}"
+    );
+    assert!(coordinator.command(r#"{"cmd":"train"}"#).is_err());
+    assert!(coordinator.weights().is_err());
+    let taken = CoordinatorConfig {
+        port: coordinator.address().1.to_string(),
+        ..config()
+    };
+    assert_eq!(
+        Coordinator::start(taken, secret).unwrap_err().kind,
+        ErrorKind::Unavailable
+    );
+}

@@ -1,0 +1,229 @@
+//! A chunk of the spool: rows in canonical form, with their hashes.
+
+use candlewick_protocol::Failure;
+use candlewick_protocol::job::{DataSpec, LabelKind};
+use candlewick_protocol::row::{RowHasher, shard_of};
+
+/// What the rows of a job look like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// f32 values of a row's features.
+    pub features: usize,
+    /// What the label means.
+    pub label: LabelKind,
+    /// V.
+    pub logical_shards: u32,
+}
+
+impl Shape {
+    /// The shape of a job's rows.
+    #[must_use]
+    pub fn of(data: &DataSpec, logical_shards: u32) -> Self {
+        Shape {
+            features: data.feature_width as usize,
+            label: data.label.clone(),
+            logical_shards,
+        }
+    }
+
+    /// f64 values of a row's label.
+    #[must_use]
+    pub fn labels(&self) -> usize {
+        self.label.width()
+    }
+
+    /// Bytes of a row's values, a function of the data alone: rule B4 derives the buckets from it.
+    #[must_use]
+    pub fn row_bytes(&self) -> u64 {
+        (self.features * 4 + (self.labels() + 1) * 8) as u64
+    }
+}
+
+/// Rows one after another. -0.0 is stored as 0.0, so that rows of one hash are equal bit for bit.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// `rows * shape.features` values.
+    pub features: Vec<f32>,
+    /// `rows * shape.labels()` values.
+    pub labels: Vec<f64>,
+    /// One per row.
+    pub weights: Vec<f64>,
+    /// Identity of each row (rule A6), computed from the values above.
+    pub hashes: Vec<u128>,
+}
+
+impl Chunk {
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.hashes.len()
+    }
+}
+
+/// Builds a chunk row by row: copies, checks and hashes while the row is in the cache.
+#[derive(Debug)]
+pub struct ChunkBuilder<'a> {
+    shape: &'a Shape,
+    chunk: Chunk,
+    hasher: RowHasher,
+}
+
+const EXPONENT: u32 = 0x7f80_0000;
+
+impl<'a> ChunkBuilder<'a> {
+    /// A builder for `rows` rows.
+    #[must_use]
+    pub fn new(shape: &'a Shape, rows: usize) -> Self {
+        let chunk = Chunk {
+            features: Vec::with_capacity(rows * shape.features),
+            labels: Vec::with_capacity(rows * shape.labels()),
+            weights: Vec::with_capacity(rows),
+            hashes: Vec::with_capacity(rows),
+        };
+        ChunkBuilder {
+            shape,
+            chunk,
+            hasher: RowHasher::default(),
+        }
+    }
+
+    /// Adds a row and gives the logical shard it belongs to.
+    ///
+    /// # Errors
+    /// What is wrong with the row, without its position: "features\[3\] is NaN".
+    pub fn push(
+        &mut self,
+        features: impl Iterator<Item = f32>,
+        labels: impl Iterator<Item = f64>,
+        weight: f64,
+    ) -> Result<u32, String> {
+        let chunk = &mut self.chunk;
+        let (first, first_label) = (chunk.features.len(), chunk.labels.len());
+        // Adding 0.0 turns -0.0 into 0.0 and leaves every other value as it is.
+        chunk.features.extend(features.map(|value| value + 0.0));
+        chunk.labels.extend(labels.map(|value| value + 0.0));
+        let weight = weight + 0.0;
+        let row = &chunk.features[first..];
+        let labels = &chunk.labels[first_label..];
+        if row.len() != self.shape.features {
+            return Err(format!(
+                "it has {} features, expected {}",
+                row.len(),
+                self.shape.features
+            ));
+        }
+        let odd = row
+            .iter()
+            .fold(false, |odd, value| odd | (value.to_bits() & EXPONENT == EXPONENT));
+        if odd {
+            return Err(describe_odd(row));
+        }
+        check_label(&self.shape.label, labels)?;
+        if !(weight.is_finite() && weight >= 0.0) {
+            return Err(format!(
+                "its weight is {weight}, expected a finite number of at least 0"
+            ));
+        }
+        let hash = self.hasher.hash(row, labels, weight, false);
+        chunk.weights.push(weight);
+        chunk.hashes.push(hash);
+        Ok(shard_of(hash, self.shape.logical_shards))
+    }
+
+    /// The chunk.
+    #[must_use]
+    pub fn finish(self) -> Chunk {
+        self.chunk
+    }
+}
+
+#[cold]
+fn describe_odd(row: &[f32]) -> String {
+    let at = row.iter().position(|value| !value.is_finite()).unwrap_or(0);
+    format!("features[{at}] is {}, expected a finite number", row[at])
+}
+
+fn check_label(kind: &LabelKind, labels: &[f64]) -> Result<(), String> {
+    if labels.len() != kind.width() {
+        return Err(format!(
+            "its label has {} values, expected {}",
+            labels.len(),
+            kind.width()
+        ));
+    }
+    match kind {
+        LabelKind::Class { num_classes } => {
+            let label = labels[0];
+            if label.fract() != 0.0 || label < 0.0 || label >= f64::from(*num_classes) {
+                let last = num_classes.saturating_sub(1);
+                return Err(format!(
+                    "its label is {label}, expected a whole number from 0 to {last}"
+                ));
+            }
+        }
+        LabelKind::Real { .. } => {
+            if let Some(value) = labels.iter().find(|value| !value.is_finite()) {
+                return Err(format!("its label is {value}, expected a finite number"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A row that cannot be taken, with its place.
+pub(crate) fn bad_row(place: &str, row: usize, what: &str) -> Failure {
+    Failure::data(format!("row {row} of {place}: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(label: LabelKind) -> Shape {
+        Shape {
+            features: 2,
+            label,
+            logical_shards: 8,
+        }
+    }
+
+    fn push(shape: &Shape, features: &[f32], labels: &[f64], weight: f64) -> Result<Chunk, String> {
+        let mut builder = ChunkBuilder::new(shape, 1);
+        builder.push(features.iter().copied(), labels.iter().copied(), weight)?;
+        Ok(builder.finish())
+    }
+
+    #[test]
+    fn negative_zero_is_stored_as_zero() {
+        let shape = shape(LabelKind::Real { width: 1 });
+        let one = push(&shape, &[-0.0, 1.0], &[-0.0], 1.0).unwrap();
+        let other = push(&shape, &[0.0, 1.0], &[0.0], 1.0).unwrap();
+        assert_eq!(one.hashes, other.hashes);
+        assert_eq!(one.features[0].to_bits(), 0);
+        assert_eq!(one.labels[0].to_bits(), 0);
+    }
+
+    #[test]
+    fn a_wrong_row_says_what_is_wrong() {
+        let class = shape(LabelKind::Class { num_classes: 3 });
+        let told =
+            |features: &[f32], labels: &[f64], weight| push(&class, features, labels, weight).unwrap_err();
+        assert_eq!(
+            told(&[1.0, f32::NAN], &[0.0], 1.0),
+            "features[1] is NaN, expected a finite number"
+        );
+        assert_eq!(
+            told(&[f32::INFINITY, 1.0], &[0.0], 1.0),
+            "features[0] is inf, expected a finite number"
+        );
+        assert_eq!(told(&[1.0], &[0.0], 1.0), "it has 1 features, expected 2");
+        for label in [3.0, -1.0, 0.5, f64::NAN] {
+            assert!(told(&[1.0, 1.0], &[label], 1.0).contains("expected a whole number from 0 to 2"));
+        }
+        assert!(told(&[1.0, 1.0], &[0.0, 1.0], 1.0).contains("its label has 2 values, expected 1"));
+        assert!(told(&[1.0, 1.0], &[0.0], -1.0).contains("its weight is -1"));
+        let real = shape(LabelKind::Real { width: 2 });
+        assert!(push(&real, &[1.0, 1.0], &[0.0, f64::INFINITY], 1.0).is_err());
+        assert!(push(&real, &[1.0, 1.0], &[0.5, -1e300], 0.0).is_ok());
+    }
+}

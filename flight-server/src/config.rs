@@ -1,0 +1,121 @@
+//! What a gang trainer gets on its first line of stdin, and the line it answers on stdout.
+
+use candlewick_protocol::Failure;
+use candlewick_protocol::keys::JobSecret;
+use serde::{Deserialize, Serialize};
+
+/// Configuration of a trainer of a gang: one line of JSON, then stdin stays open until the trainer shall end.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GangConfig {
+    /// Id of the job.
+    pub job: String,
+    /// Id of this process, never reused.
+    pub trainer: String,
+    /// Spark executor whose JVM is the parent.
+    pub executor: String,
+    /// Position among the trainers of that executor, from 0.
+    #[serde(default)]
+    pub index: u32,
+    /// The job's secret, 64 hexadecimal digits.
+    #[serde(deserialize_with = "secret")]
+    pub secret: JobSecret,
+    /// Where the coordinator listens.
+    pub coordinator_host: String,
+    /// Its port.
+    pub coordinator_port: u16,
+    /// Host both listeners are bound to, and by which others reach them.
+    pub bind_host: String,
+    /// `"0"` for any free port, or a range `"7000-7100"`.
+    #[serde(default = "any_port")]
+    pub port_range: String,
+    /// Compute threads; 0 counts as 1.
+    #[serde(default)]
+    pub threads: usize,
+    /// Bytes of rows on their way; informative, the feeders keep to it.
+    #[serde(default)]
+    pub feed_memory: u64,
+}
+
+fn any_port() -> String {
+    "0".to_owned()
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<JobSecret, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    JobSecret::from_hex(&text).map_err(serde::de::Error::custom)
+}
+
+impl GangConfig {
+    /// Reads the first line of stdin.
+    ///
+    /// # Errors
+    /// `InvalidParameter`, which never repeats the line: it holds the secret.
+    pub fn read(line: &str) -> Result<Self, Failure> {
+        serde_json::from_str(line).map_err(|error| {
+            let place = error.column();
+            let what = if error.is_data() {
+                error.to_string()
+            } else {
+                "it is no JSON object".to_owned()
+            };
+            // serde quotes offending values; a secret of the wrong type must not get into a log.
+            let what = if what.contains("secret") || what.contains("invalid type") {
+                "a field is missing or has the wrong type".to_owned()
+            } else {
+                what
+            };
+            Failure::parameter(format!(
+                "the configuration on stdin cannot be read (column {place}): {what}"
+            ))
+        })
+    }
+}
+
+/// The line on stdout that says where the trainer listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listening {
+    /// Process id.
+    pub pid: u32,
+    /// Port of the Flight server.
+    pub flight_port: u16,
+    /// Port of the collective listener.
+    pub collective_port: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_never_gets_into_a_message() {
+        let secret = "5a".repeat(32);
+        for line in [
+            format!(r#"{{"secret": "{secret}""#),
+            format!(r#"{{"secret": ["{secret}"]}}"#),
+            format!(r#"{{"secret": "{secret}x"}}"#),
+            format!(r#"{{"secret": "{secret}", "job": "j"}}"#),
+            format!(r#""{secret}""#),
+            secret.clone(),
+        ] {
+            let told = GangConfig::read(&line).unwrap_err().message;
+            assert!(!told.contains("5a5a"), "{told}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_any_port_and_index_zero() {
+        let line = format!(
+            r#"{{"job":"j","trainer":"t","executor":"1","secret":"{}","coordinatorHost":"h","coordinatorPort":7,
+            "bindHost":"127.0.0.1"}}"#,
+            "00".repeat(32)
+        );
+        let config = GangConfig::read(&line).unwrap();
+        assert_eq!(
+            (config.port_range.as_str(), config.index, config.threads),
+            ("0", 0, 0)
+        );
+        assert!(!format!("{config:?}").contains("0000"));
+    }
+}

@@ -1,0 +1,79 @@
+//! How the process ends: with its parent, with a panic, in order.
+
+use candlewick_protocol::Failure;
+use std::io::Read;
+use std::panic::PanicHookInfo;
+use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+/// Exit status after the end of the job, or because the parent closed stdin.
+pub const OK: i32 = 0;
+/// Exit status after a failure.
+pub const FAILED: i32 = 1;
+/// Exit status after a wrong command line or configuration.
+pub const USAGE: i32 = 2;
+
+/// How long a panic's message may take to reach the coordinator.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+type LastWords = Box<dyn Fn(Failure) + Send + Sync>;
+
+static TELL: OnceLock<RwLock<Option<LastWords>>> = OnceLock::new();
+
+/// Ends the process at once when stdin ends: the parent is gone or wants it. A thread of its own, so that it works
+/// whatever the others do.
+///
+/// # Errors
+/// `Unavailable` where no thread can be started.
+pub fn when_stdin_ends() -> Result<(), Failure> {
+    let watch = || {
+        let mut bytes = [0; 256];
+        let mut stdin = std::io::stdin().lock();
+        loop {
+            match stdin.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        tracing::info!("stdin has ended: the parent is gone or wants this process to end");
+        std::process::exit(OK);
+    };
+    std::thread::Builder::new()
+        .name("candlewick-stdin".to_owned())
+        .spawn(watch)
+        .map(drop)
+        .map_err(|error| Failure::unavailable(format!("a thread cannot be started: {error}")))
+}
+
+/// From now on a panic in any thread is logged, told with `tell`, and ends the process with status 1.
+pub fn on_panic(tell: impl Fn(Failure) + Send + Sync + 'static) {
+    let slot = TELL.get_or_init(RwLock::default);
+    *slot.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tell));
+    std::panic::set_hook(Box::new(last_words));
+}
+
+fn last_words(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown panic".to_owned());
+    let place = info
+        .location()
+        .map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+    let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+    let message =
+        format!("thread {thread} panicked{place}: {text}; this is a defect of Candlewick, please report it");
+    tracing::error!("{message}");
+    // try_read: a panic within a panic must not wait for itself.
+    if let Some(slot) = TELL.get().and_then(|slot| slot.try_read().ok())
+        && let Some(tell) = &*slot
+    {
+        tell(Failure::internal(message));
+        std::thread::sleep(LAST_WORDS);
+    }
+    std::process::exit(FAILED);
+}

@@ -1,0 +1,213 @@
+//! The stream to the coordinator: beats, orders, and the end of the process when the coordinator is gone.
+//!
+//! Runs on a thread and runtime of its own, so that no amount of rows or computing delays a beat.
+
+use super::runner::Order;
+use super::state::{Outbox, State};
+use crate::chunk::Shape;
+use crate::config::GangConfig;
+use crate::exit;
+use crate::spool::Spool;
+use arrow_flight::FlightData;
+use candlewick_protocol::keys::Purpose;
+use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::{ErrorKind, Failure};
+use candlewick_wire::{Client, Identity, from_status};
+use futures::{Stream, stream};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+use tonic::{Request, Streaming};
+
+/// Longest wait for the coordinator at the start.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Bounds of the time between beats; within them failureTimeout / 20.
+const SHORTEST_BEAT: Duration = Duration::from_millis(50);
+const LONGEST_BEAT: Duration = Duration::from_millis(1_000);
+
+/// Talks with the coordinator until the end; gives the exit status.
+pub(super) fn run(
+    config: &GangConfig,
+    info: TrainerInfo,
+    state: &Arc<State>,
+    orders: &Sender<Order>,
+    outbox: Outbox,
+) -> Result<i32, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unavailable(format!("the control thread cannot start: {error}")))?;
+    let outcome = runtime.block_on(talk(config, info, state, orders, outbox));
+    // Nothing on this thread is worth waiting for any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn talk(
+    config: &GangConfig,
+    info: TrainerInfo,
+    state: &Arc<State>,
+    orders: &Sender<Order>,
+    outbox: Outbox,
+) -> Result<i32, Failure> {
+    let identity = Identity {
+        job: config.job.clone(),
+        client: config.trainer.clone(),
+        secret: config.secret.clone(),
+        purpose: Purpose::Control,
+    };
+    let client = Client::connect(
+        &config.coordinator_host,
+        config.coordinator_port,
+        &identity,
+        CONNECT,
+    )
+    .await?;
+    state.tell(ToCoordinator::Register { trainer: info });
+    let request = client.authorize("DoExchange", Request::new(frames(outbox)));
+    let mut inbound = client
+        .flight()
+        .do_exchange(request)
+        .await
+        .map_err(|status| from_status(&status, "the coordinator refused this trainer"))?
+        .into_inner();
+    let job = welcome(&mut inbound).await?;
+    let failure_timeout = Duration::from_millis(job.failure_timeout_ms);
+    state.begin_lease(failure_timeout);
+    let spool = Spool::new(job.job.clone(), Shape::of(&job.data, job.train.logical_shards));
+    state.set_spool(Arc::new(spool))?;
+    send(orders, Order::Prepare(job))?;
+    converse(
+        &mut inbound,
+        state,
+        orders,
+        (failure_timeout / 20).clamp(SHORTEST_BEAT, LONGEST_BEAT),
+    )
+    .await
+}
+
+/// What goes out: words before bulk.
+fn frames(outbox: Outbox) -> impl Stream<Item = FlightData> + Send {
+    stream::unfold(outbox, |mut outbox| async move {
+        let (message, body) = tokio::select! {
+            biased;
+            Some(word) = outbox.words.recv() => (word, Vec::new()),
+            Some(bulk) = outbox.bulk.recv() => bulk,
+            else => return None,
+        };
+        // A message of our own types can always be written; an empty one would end the stream.
+        let json = serde_json::to_vec(&message).unwrap_or_default();
+        let frame = FlightData::new().with_app_metadata(json).with_data_body(body);
+        Some((frame, outbox))
+    })
+}
+
+async fn welcome(
+    inbound: &mut Streaming<FlightData>,
+) -> Result<Box<candlewick_protocol::job::JobSpec>, Failure> {
+    let first = tokio::time::timeout(CONNECT, next(inbound)).await;
+    match first.map_err(|_| Failure::unavailable("the coordinator did not answer the registration"))?? {
+        ToTrainer::Welcome { job } => Ok(job),
+        ToTrainer::Die { reason } => Err(Failure::new(ErrorKind::Cancelled, reason)),
+        other => Err(Failure::internal(format!("the coordinator began with {other:?}"))),
+    }
+}
+
+async fn next(inbound: &mut Streaming<FlightData>) -> Result<ToTrainer, Failure> {
+    let message = inbound
+        .message()
+        .await
+        .map_err(|status| from_status(&status, "the coordinator is gone"))?;
+    let data =
+        message.ok_or_else(|| Failure::unavailable("the coordinator is gone: it closed the stream"))?;
+    serde_json::from_slice(&data.app_metadata)
+        .map_err(|error| Failure::internal(format!("the coordinator's message cannot be read: {error}")))
+}
+
+async fn converse(
+    inbound: &mut Streaming<FlightData>,
+    state: &Arc<State>,
+    orders: &Sender<Order>,
+    beat: Duration,
+) -> Result<i32, Failure> {
+    let mut beats = tokio::time::interval(beat);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let message = tokio::select! {
+            message = next(inbound) => message?,
+            _ = beats.tick() => {
+                if state.must_exit() {
+                    return Err(Failure::unavailable(
+                        "the coordinator did not answer for failureTimeout: it counts this trainer as lost",
+                    ));
+                }
+                state.tell(state.beat());
+                continue;
+            }
+        };
+        if let Some(status) = obey(message, state, orders)? {
+            return Ok(status);
+        }
+    }
+}
+
+/// Obeys one message; gives the exit status where it is the last.
+fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Result<Option<i32>, Failure> {
+    match message {
+        ToTrainer::BeatAck => state.acknowledge(),
+        ToTrainer::Welcome { .. } => return Err(Failure::internal("the coordinator said Welcome twice")),
+        ToTrainer::Open { round, lo, hi } => {
+            let spool = state
+                .spool()
+                .ok_or_else(|| Failure::internal("Open before Welcome"))?;
+            spool.open(round, lo..hi)?;
+        }
+        ToTrainer::Seal {
+            round,
+            winners,
+            expected,
+        } => {
+            send(
+                orders,
+                Order::Seal {
+                    round,
+                    winners,
+                    expected,
+                },
+            )?;
+        }
+        ToTrainer::Form {
+            generation,
+            members,
+            step,
+        } => {
+            // Whatever this trainer still does belongs to an older generation.
+            state.halt();
+            send(
+                orders,
+                Order::Form {
+                    generation,
+                    members,
+                    step,
+                },
+            )?;
+        }
+        ToTrainer::Start { generation } => send(orders, Order::Start { generation })?,
+        ToTrainer::Halt { .. } => state.halt(),
+        ToTrainer::Finish => {
+            tracing::info!("the job is over");
+            return Ok(Some(exit::OK));
+        }
+        ToTrainer::Die { reason } => {
+            tracing::error!("told to end: {reason}");
+            return Ok(Some(exit::FAILED));
+        }
+    }
+    Ok(None)
+}
+
+fn send(orders: &Sender<Order>, order: Order) -> Result<(), Failure> {
+    orders
+        .send(order)
+        .map_err(|_| Failure::internal("the computing thread has ended"))
+}

@@ -1,0 +1,119 @@
+//! A trainer of a gang: listeners, the stream to the coordinator, the computing thread.
+//!
+//! Threads: `candlewick-stdin` ends the process with its parent; `candlewick-control` (this module's caller) holds
+//! the stream to the coordinator, beats, and ends the process when the coordinator is gone; `candlewick-flight` are
+//! tokio workers that take rows; `candlewick-train` seals, connects to the peers and computes.
+
+mod control;
+mod runner;
+mod service;
+mod state;
+
+use crate::config::{GangConfig, Listening};
+use crate::exit;
+use candlewick_collective::{Credentials, Listener};
+use candlewick_protocol::Failure;
+use candlewick_protocol::keys::Purpose;
+use candlewick_protocol::message::TrainerInfo;
+use candlewick_wire::{AuthMode, ServerAuth};
+use service::GangService;
+use state::State;
+use std::io::{BufRead, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+
+/// Runs until the job or the process that started this one ends; gives the exit status.
+///
+/// # Errors
+/// What kept it from starting.
+pub fn run() -> Result<i32, Failure> {
+    let config = read_config()?;
+    exit::when_stdin_ends()?;
+    let threads = config.threads.max(1);
+    let credentials = Credentials {
+        job: config.job.clone(),
+        trainer: config.trainer.clone(),
+        key: config.secret.derive(&config.job, Purpose::Peer),
+    };
+    let peers = Listener::bind(&config.bind_host, &config.port_range, credentials)?;
+    let listener = candlewick_wire::bind(&config.bind_host, &config.port_range)?;
+    let flight_port = listener
+        .local_addr()
+        .map_err(|error| Failure::unavailable(format!("the Flight port cannot be read: {error}")))?
+        .port();
+    let (state, outbox) = State::new();
+    let state = Arc::new(state);
+    let teller = Arc::clone(&state);
+    exit::on_panic(move |failure| teller.fail(failure));
+    serve(&config, listener, &state)?;
+    let info = TrainerInfo {
+        id: config.trainer.clone(),
+        host: config.bind_host.clone(),
+        executor: config.executor.clone(),
+        index: config.index,
+        flight_port,
+        collective_port: peers.port(),
+        pid: std::process::id(),
+        threads: u32::try_from(threads).unwrap_or(u32::MAX),
+        cpu_level: candlewick_model::cpu_level().to_owned(),
+    };
+    announce(&Listening {
+        pid: info.pid,
+        flight_port,
+        collective_port: info.collective_port,
+    })?;
+    let orders = runner::start(&info.id, threads, peers, Arc::clone(&state))?;
+    control::run(&config, info, &state, &orders, outbox)
+}
+
+fn read_config() -> Result<GangConfig, Failure> {
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|error| Failure::parameter(format!("no configuration on stdin: {error}")))?;
+    GangConfig::read(&line)
+}
+
+fn announce(listening: &Listening) -> Result<(), Failure> {
+    let line = serde_json::to_string(listening).map_err(|error| Failure::internal(error.to_string()))?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::unavailable(format!("the parent does not read stdout: {error}")))
+}
+
+/// Starts the Flight server on threads of its own; they live as long as the process.
+fn serve(config: &GangConfig, listener: TcpListener, state: &Arc<State>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // Rows are hashed there: more threads than cores would only take turns.
+        .max_blocking_threads(config.threads.clamp(2, 16))
+        .thread_name("candlewick-flight")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unavailable(format!("threads cannot be started: {error}")))?;
+    let auth = ServerAuth::new(AuthMode::Job {
+        job: config.job.clone(),
+        server: config.trainer.clone(),
+        secret: config.secret.clone(),
+        purposes: vec![Purpose::Feed],
+    });
+    let service = GangService::new(auth.clone(), Arc::clone(state));
+    let state = Arc::clone(state);
+    let spawn = std::thread::Builder::new().name("candlewick-serve".to_owned());
+    spawn
+        .spawn(move || {
+            let outcome = runtime.block_on(candlewick_wire::serve(
+                listener,
+                service,
+                auth,
+                std::future::pending(),
+            ));
+            if let Err(failure) = outcome {
+                state.fail(failure);
+            }
+        })
+        .map(drop)
+        .map_err(|error| Failure::unavailable(format!("a thread cannot be started: {error}")))
+}

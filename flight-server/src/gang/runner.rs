@@ -1,0 +1,284 @@
+//! The computing thread: obeys the coordinator's orders one after another.
+
+use super::state::State;
+use crate::dataset::Dataset;
+use crate::train::{Alone, Course, Reduce, Session, Stop, Trained, Watch};
+use candlewick_collective::{Abort, Collective, Config, Listener};
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::{ShardSum, Winner};
+use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::message::{EpochRecord, Member, ToCoordinator, WEIGHTS_CHUNK};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// Peer waits expire so much later than beats do, so that the one waited for is blamed (rule C2).
+const AFTER_BEATS: Duration = Duration::from_secs(10);
+/// How often a paused trainer looks whether the coordinator answers again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What the computing thread is told to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    Prepare(Box<JobSpec>),
+    Seal {
+        round: u32,
+        winners: Vec<Winner>,
+        expected: Vec<ShardSum>,
+    },
+    Form {
+        generation: u64,
+        members: Vec<Member>,
+        step: u64,
+    },
+    Start {
+        generation: u64,
+    },
+}
+
+/// Starts the thread; it lives as long as the process.
+pub(super) fn start(
+    id: &str,
+    threads: usize,
+    listener: Listener,
+    state: Arc<State>,
+) -> Result<Sender<Order>, Failure> {
+    let (orders, inbox) = channel();
+    let id = id.to_owned();
+    std::thread::Builder::new()
+        .name("candlewick-train".to_owned())
+        .spawn(move || {
+            let mut runner = Runner {
+                id,
+                threads,
+                listener,
+                state,
+                job: None,
+                session: None,
+                sealed: None,
+                gang: None,
+            };
+            runner.obey(&inbox);
+        })
+        .map_err(|error| Failure::unavailable(format!("a thread cannot be started: {error}")))?;
+    Ok(orders)
+}
+
+/// A generation that is formed.
+struct Gang {
+    generation: u64,
+    rank: usize,
+    reduce: Box<dyn Reduce>,
+    abort: Abort,
+}
+
+struct Runner {
+    id: String,
+    threads: usize,
+    listener: Listener,
+    state: Arc<State>,
+    job: Option<JobSpec>,
+    session: Option<Session>,
+    sealed: Option<(Dataset, Vec<ShardSum>)>,
+    gang: Option<Gang>,
+}
+
+impl Runner {
+    fn obey(&mut self, inbox: &Receiver<Order>) {
+        while let Ok(order) = inbox.recv() {
+            self.state.tick();
+            let generation = match &order {
+                Order::Form { generation, .. } | Order::Start { generation } => *generation,
+                Order::Prepare(_) | Order::Seal { .. } => 0,
+            };
+            let outcome = match order {
+                Order::Prepare(job) => self.prepare(*job).map_err(Stop::Failed),
+                Order::Seal {
+                    round,
+                    winners,
+                    expected,
+                } => self.seal(round, &winners, expected).map_err(Stop::Failed),
+                Order::Form {
+                    generation,
+                    members,
+                    step,
+                } => self.form(generation, members, step),
+                Order::Start { generation } => self.train(generation),
+            };
+            self.state.tick();
+            match outcome {
+                Ok(()) => {}
+                // The next order says how it goes on.
+                Err(Stop::Halted) => tracing::info!(generation, "halted"),
+                Err(Stop::Failed(failure)) => self.state.fail(failure),
+                Err(Stop::Peer(error)) => {
+                    tracing::error!(generation, "{error}");
+                    let peer = error.peer.unwrap_or_default();
+                    self.state.tell(ToCoordinator::Suspect {
+                        generation,
+                        peer,
+                        why: error.failure.message,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Builds network and engine while the rows come.
+    fn prepare(&mut self, job: JobSpec) -> Result<(), Failure> {
+        self.session = Some(Session::new(&job, self.threads)?);
+        self.job = Some(job);
+        Ok(())
+    }
+
+    fn seal(&mut self, round: u32, winners: &[Winner], expected: Vec<ShardSum>) -> Result<(), Failure> {
+        let spool = self
+            .state
+            .spool()
+            .ok_or_else(|| Failure::internal("SEAL before Welcome"))?;
+        let data = spool.seal(round, winners, self.threads)?;
+        let shards = data.sums();
+        for (held, wanted) in shards
+            .iter()
+            .filter_map(|held| Some((held, expected.get(held.shard as usize)?)))
+        {
+            if held != wanted {
+                // The coordinator compares too and tells the user, with the name of this trainer.
+                tracing::error!("shard {} holds {held:?}, expected {wanted:?}", held.shard);
+            }
+        }
+        self.sealed = Some((data, expected));
+        self.state.tell(ToCoordinator::Sealed { round, shards });
+        Ok(())
+    }
+
+    fn form(&mut self, generation: u64, members: Vec<Member>, step: u64) -> Result<(), Stop> {
+        let (Some(job), Some(session)) = (&self.job, &self.session) else {
+            return Err(Failure::internal("FORM before Welcome").into());
+        };
+        if session.steps() != step {
+            let have = session.steps();
+            return Err(
+                Failure::internal(format!("FORM at step {step}, but this trainer is at {have}")).into(),
+            );
+        }
+        let rank = members.iter().position(|member| member.trainer.id == self.id);
+        let rank = rank.ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?;
+        self.state.set_generation(generation);
+        let abort = self.state.renew_abort();
+        // The old connections close first: the peers' new ones may need the same resources.
+        self.gang = None;
+        let reduce: Box<dyn Reduce> = if members.len() == 1 {
+            Box::new(Alone {
+                logical_shards: job.train.logical_shards,
+            })
+        } else {
+            let timeout = Duration::from_millis(job.failure_timeout_ms) + AFTER_BEATS;
+            let config = Config {
+                generation,
+                rank,
+                members,
+                timeout,
+            };
+            Box::new(Collective::connect(&self.listener, config, abort.clone())?)
+        };
+        self.gang = Some(Gang {
+            generation,
+            rank,
+            reduce,
+            abort,
+        });
+        self.state.tell(ToCoordinator::Ready {
+            generation,
+            step,
+            state_hash: session.state_hash(),
+        });
+        Ok(())
+    }
+
+    fn train(&mut self, generation: u64) -> Result<(), Stop> {
+        let sealed = self.sealed.take();
+        let (Some(job), Some(session), Some(gang), Some((data, sums))) =
+            (&self.job, &mut self.session, &mut self.gang, sealed)
+        else {
+            return Err(Failure::internal("START before FORM or SEAL").into());
+        };
+        if gang.generation != generation {
+            return Err(Failure::internal("START of a generation that was not formed").into());
+        }
+        let course = Course::new(job.clone(), data, &sums)?;
+        let watch = GangWatch {
+            state: &self.state,
+            abort: &gang.abort,
+            generation,
+            rank: gang.rank,
+        };
+        let outcome = session.run(&course, gang.reduce.as_mut(), &watch);
+        self.sealed = Some((course.into_data(), sums));
+        let Trained {
+            steps,
+            state_hash,
+            weights_hash,
+        } = outcome?;
+        let rank = gang.rank;
+        self.state.tell(ToCoordinator::Done {
+            generation,
+            steps,
+            state_hash,
+            weights_hash,
+        });
+        if rank == 0 { self.send_weights() } else { Ok(()) }
+    }
+
+    fn send_weights(&self) -> Result<(), Stop> {
+        let Some(session) = &self.session else {
+            return Ok(());
+        };
+        let file = session.network().save_weights(session.weights())?;
+        let total = file.len() as u64;
+        let mut offset = 0;
+        for part in file.chunks(WEIGHTS_CHUNK) {
+            self.state
+                .send_bulk(ToCoordinator::Weights { offset, total }, part.to_vec());
+            offset += part.len() as u64;
+            self.state.tick();
+        }
+        Ok(())
+    }
+}
+
+/// Reports progress and obeys halts and the lease (rule C1).
+struct GangWatch<'a> {
+    state: &'a State,
+    abort: &'a Abort,
+    generation: u64,
+    rank: usize,
+}
+
+impl Watch for GangWatch<'_> {
+    fn boundary(&self) -> Result<(), Stop> {
+        // The control thread ends the process when the lease is over.
+        while self.state.must_pause() && !self.abort.is_set() {
+            std::thread::sleep(PAUSE);
+        }
+        if self.abort.is_set() {
+            Err(Stop::Halted)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn progress(&self, epoch: u32, steps: u64) {
+        self.state.progressed(epoch, steps);
+    }
+
+    fn epoch(&self, record: &EpochRecord) -> Result<(), Stop> {
+        if self.rank == 0 {
+            self.state.tell(ToCoordinator::Epoch {
+                generation: self.generation,
+                record: record.clone(),
+            });
+        }
+        Ok(())
+    }
+}

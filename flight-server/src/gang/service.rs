@@ -1,0 +1,186 @@
+//! The Flight service of a gang trainer: DoPut of rows, nothing else.
+
+use super::state::State;
+use crate::chunk::Chunk;
+use crate::frame;
+use crate::refused::unimplemented;
+use crate::spool::{Spool, StreamWriter};
+use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
+    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
+};
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::{FrameHeader, StreamId, StreamSealed};
+use candlewick_wire::{ServerAuth, to_status};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tonic::{Request, Response, Status, Streaming};
+
+/// How long a stream may wait for its round: the coordinator opened it before the feeders learned of it.
+const ROUND_WAIT: Duration = Duration::from_secs(10);
+/// Frames of one stream that are decoded and hashed while others arrive.
+const IN_FLIGHT: usize = 2;
+
+type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
+
+/// See the module.
+pub(super) struct GangService {
+    auth: ServerAuth,
+    state: Arc<State>,
+}
+
+impl GangService {
+    pub(super) fn new(auth: ServerAuth, state: Arc<State>) -> Self {
+        GangService { auth, state }
+    }
+}
+
+/// Takes a whole stream into the spool.
+async fn take(spool: Arc<Spool>, mut frames: Streaming<FlightData>) -> Result<StreamSealed, Failure> {
+    let broken = |status: Status| candlewick_wire::from_status(&status, "the feed stream broke");
+    let first = frames.message().await.map_err(broken)?;
+    let first = first.ok_or_else(|| Failure::data("the feed stream is empty: it begins with its schema"))?;
+    let id = first
+        .flight_descriptor
+        .as_ref()
+        .and_then(|named| serde_json::from_slice::<StreamId>(&named.cmd).ok());
+    let id = id.ok_or_else(|| {
+        Failure::data("the descriptor of a feed stream names job, round, partition, attempt")
+    })?;
+    frame::check_schema(&first.data_header, spool.shape())?;
+    spool.wait_open(id.round, ROUND_WAIT).await;
+    let mut intake = Intake {
+        writer: spool.begin(id.clone())?,
+        spool,
+        id,
+        sequence: 0,
+        hashing: VecDeque::new(),
+    };
+    while let Some(data) = frames.message().await.map_err(broken)? {
+        intake.accept(data).await?;
+    }
+    while intake.collect().await? {}
+    intake.writer.finish()
+}
+
+struct Intake {
+    writer: StreamWriter,
+    spool: Arc<Spool>,
+    id: StreamId,
+    sequence: u64,
+    hashing: VecDeque<JoinHandle<Result<Chunk, Failure>>>,
+}
+
+impl Intake {
+    /// Checks a frame's place in the stream and begins to decode it.
+    async fn accept(&mut self, data: FlightData) -> Result<(), Failure> {
+        let header: FrameHeader = serde_json::from_slice(&data.app_metadata)
+            .map_err(|error| Failure::data(format!("the header of a feed frame cannot be read: {error}")))?;
+        if header.stream != self.id || header.sequence != self.sequence {
+            return Err(Failure::data(format!(
+                "frame {} of partition {}, attempt {} came where frame {} of partition {}, attempt {} was due",
+                header.sequence,
+                header.stream.partition,
+                header.stream.attempt,
+                self.sequence,
+                self.id.partition,
+                self.id.attempt
+            )));
+        }
+        self.sequence += 1;
+        if self.hashing.len() >= IN_FLIGHT {
+            self.collect().await?;
+        }
+        let place = format!(
+            "frame {} of partition {}",
+            header.sequence, header.stream.partition
+        );
+        let (spool, owned) = (Arc::clone(&self.spool), self.writer.owned());
+        self.hashing.push_back(tokio::task::spawn_blocking(move || {
+            frame::decode(&data.data_header, &data.data_body, spool.shape(), &owned, &place)
+        }));
+        Ok(())
+    }
+
+    /// Puts the oldest frame into the spool; false where none is left.
+    async fn collect(&mut self) -> Result<bool, Failure> {
+        let Some(oldest) = self.hashing.pop_front() else {
+            return Ok(false);
+        };
+        let chunk = oldest
+            .await
+            .map_err(|error| Failure::internal(format!("a frame was not decoded: {error}")))??;
+        self.writer.append(chunk)?;
+        Ok(true)
+    }
+}
+
+#[tonic::async_trait]
+impl FlightService for GangService {
+    type HandshakeStream = BoxStream<'static, Result<HandshakeResponse, Status>>;
+    type ListFlightsStream = BoxStream<'static, Result<FlightInfo, Status>>;
+    type DoGetStream = BoxStream<'static, Result<FlightData, Status>>;
+    type DoPutStream = BoxStream<'static, Result<PutResult, Status>>;
+    type DoExchangeStream = BoxStream<'static, Result<FlightData, Status>>;
+    type DoActionStream = BoxStream<'static, Result<arrow_flight::Result, Status>>;
+    type ListActionsStream = BoxStream<'static, Result<ActionType, Status>>;
+
+    async fn handshake(&self, request: Request<Streaming<HandshakeRequest>>) -> Answer<HandshakeResponse> {
+        self.auth.handshake(request).await
+    }
+
+    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
+        self.auth.check("DoPut", &request)?;
+        let spool = self.state.spool().cloned();
+        let spool =
+            spool.ok_or_else(|| Status::unavailable("this trainer has not been welcomed to its job yet"))?;
+        let sealed = take(spool, request.into_inner()).await.map_err(|failure| {
+            tracing::warn!("a feed stream was refused: {}", failure.message);
+            to_status(&failure)
+        })?;
+        let json = serde_json::to_vec(&sealed).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(
+            stream::iter([Ok(PutResult {
+                app_metadata: json.into(),
+            })])
+            .boxed(),
+        ))
+    }
+
+    async fn list_flights(&self, _: Request<Criteria>) -> Answer<FlightInfo> {
+        Err(unimplemented("ListFlights"))
+    }
+
+    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+        Err(unimplemented("GetFlightInfo"))
+    }
+
+    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        Err(unimplemented("PollFlightInfo"))
+    }
+
+    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        Err(unimplemented("GetSchema"))
+    }
+
+    async fn do_get(&self, _: Request<Ticket>) -> Answer<FlightData> {
+        Err(unimplemented("DoGet"))
+    }
+
+    async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Answer<FlightData> {
+        Err(unimplemented("DoExchange"))
+    }
+
+    async fn do_action(&self, _: Request<Action>) -> Answer<arrow_flight::Result> {
+        Err(unimplemented("DoAction"))
+    }
+
+    async fn list_actions(&self, _: Request<Empty>) -> Answer<ActionType> {
+        Ok(Response::new(stream::empty().boxed()))
+    }
+}

@@ -1,0 +1,160 @@
+//! What the threads of a gang trainer share.
+
+use crate::spool::Spool;
+use candlewick_collective::Abort;
+use candlewick_protocol::Failure;
+use candlewick_protocol::message::{Progress, ToCoordinator};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Parts of the weights file that may wait to be sent, so that beats never queue behind all of it.
+const BULK: usize = 4;
+
+/// Both ends of what goes to the coordinator: words first, bulk when there is room.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    pub(super) words: mpsc::UnboundedReceiver<ToCoordinator>,
+    pub(super) bulk: mpsc::Receiver<(ToCoordinator, Vec<u8>)>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct State {
+    began: Instant,
+    spool: OnceLock<Arc<Spool>>,
+    epoch: AtomicU32,
+    step: AtomicU64,
+    ticks: AtomicU64,
+    generation: AtomicU64,
+    /// Milliseconds since `began` of the last answer to a beat.
+    acknowledged: AtomicU64,
+    failure_timeout_ms: AtomicU64,
+    /// Ends the waits of the current generation.
+    abort: Mutex<Abort>,
+    words: mpsc::UnboundedSender<ToCoordinator>,
+    bulk: mpsc::Sender<(ToCoordinator, Vec<u8>)>,
+}
+
+impl State {
+    pub(super) fn new() -> (Self, Outbox) {
+        let (words, word_inbox) = mpsc::unbounded_channel();
+        let (bulk, bulk_inbox) = mpsc::channel(BULK);
+        let state = State {
+            began: Instant::now(),
+            spool: OnceLock::new(),
+            epoch: AtomicU32::new(0),
+            step: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            failure_timeout_ms: AtomicU64::new(u64::MAX),
+            abort: Mutex::default(),
+            words,
+            bulk,
+        };
+        (
+            state,
+            Outbox {
+                words: word_inbox,
+                bulk: bulk_inbox,
+            },
+        )
+    }
+
+    /// Says something to the coordinator.
+    pub(super) fn tell(&self, message: ToCoordinator) {
+        // Without a receiver the control thread is about to end the process.
+        let _ = self.words.send(message);
+    }
+
+    pub(super) fn fail(&self, failure: Failure) {
+        tracing::error!("{}", failure.message);
+        self.tell(ToCoordinator::Failed { failure });
+    }
+
+    /// Sends a part of the weights; waits while earlier ones are on their way. For the computing thread.
+    pub(super) fn send_bulk(&self, message: ToCoordinator, body: Vec<u8>) {
+        let _ = self.bulk.blocking_send((message, body));
+    }
+
+    pub(super) fn set_spool(&self, spool: Arc<Spool>) -> Result<(), Failure> {
+        self.spool
+            .set(spool)
+            .map_err(|_| Failure::internal("the coordinator said Welcome twice"))
+    }
+
+    pub(super) fn spool(&self) -> Option<&Arc<Spool>> {
+        self.spool.get()
+    }
+
+    pub(super) fn progressed(&self, epoch: u32, step: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+        self.step.store(step, Ordering::Relaxed);
+        self.tick();
+    }
+
+    /// The computing thread did something.
+    pub(super) fn tick(&self) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_generation(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
+    pub(super) fn beat(&self) -> ToCoordinator {
+        let progress = Progress {
+            epoch: self.epoch.load(Ordering::Relaxed),
+            step: self.step.load(Ordering::Relaxed),
+            rows_spooled: self.spool.get().map_or(0, |spool| spool.rows()),
+            ticks: self.ticks.load(Ordering::Relaxed),
+        };
+        ToCoordinator::Beat {
+            generation: self.generation.load(Ordering::Relaxed),
+            progress,
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn begin_lease(&self, failure_timeout: Duration) {
+        self.acknowledge();
+        let timeout = u64::try_from(failure_timeout.as_millis()).unwrap_or(u64::MAX);
+        self.failure_timeout_ms.store(timeout, Ordering::Relaxed);
+    }
+
+    pub(super) fn acknowledge(&self) {
+        self.acknowledged.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    fn unanswered_ms(&self) -> u64 {
+        self.now_ms()
+            .saturating_sub(self.acknowledged.load(Ordering::Relaxed))
+    }
+
+    /// Rule C1: without an answer to a beat for half of failureTimeout no further step begins.
+    pub(super) fn must_pause(&self) -> bool {
+        self.unanswered_ms() > self.failure_timeout_ms.load(Ordering::Relaxed) / 2
+    }
+
+    /// Rule C1: without an answer for failureTimeout the coordinator counts this trainer as lost.
+    pub(super) fn must_exit(&self) -> bool {
+        self.unanswered_ms() > self.failure_timeout_ms.load(Ordering::Relaxed)
+    }
+
+    /// A new generation: its own abort, the old one's waits end.
+    pub(super) fn renew_abort(&self) -> Abort {
+        let fresh = Abort::new();
+        let mut abort = self.abort.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *abort, fresh.clone()).set();
+        fresh
+    }
+
+    pub(super) fn halt(&self) {
+        self.abort.lock().unwrap_or_else(PoisonError::into_inner).set();
+    }
+}

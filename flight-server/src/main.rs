@@ -1,0 +1,5 @@
+//! The trainer binary; see `candlewick_trainer::cli`.
+
+fn main() {
+    std::process::exit(candlewick_trainer::cli::main());
+}

@@ -1,0 +1,149 @@
+//! A trainer as a plain Arrow Flight server: any Flight client feeds rows, trains and reads the weights. The protocol
+//! is described in docs/flight.md. Spool, plan and engine are those of a gang, so the weights are too.
+
+mod answers;
+mod configure;
+mod hall;
+mod rows;
+mod service;
+
+use crate::exit;
+use candlewick_protocol::Failure;
+use candlewick_wire::{AuthMode, ServerAuth};
+use hall::Hall;
+use service::ServeService;
+use std::io::{BufRead, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Where the bearer token comes from; never from the command line, which every user of the machine can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// A file that only its owner can read.
+    File(PathBuf),
+    /// The first line of stdin.
+    Stdin,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Host to bind.
+    pub host: String,
+    /// `"0"`, a port or a range.
+    pub port: String,
+    /// Compute threads; 0 = one per core.
+    pub threads: usize,
+    /// Where the token comes from.
+    pub token: TokenSource,
+}
+
+/// Serves until the action "shutdown" or a signal; gives the exit status.
+///
+/// # Errors
+/// What kept it from starting.
+pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
+    let token = read_token(&config.token)?;
+    exit::on_panic(|_| {});
+    let listener = candlewick_wire::bind(&config.host, &config.port)?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::unavailable(format!("the port cannot be read: {error}")))?;
+    let threads = match config.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("candlewick-flight")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unavailable(format!("threads cannot be started: {error}")))?;
+    let auth = ServerAuth::new(AuthMode::Bearer(token));
+    let (stop, mut stopped) = mpsc::channel::<()>(1);
+    let service = ServeService::new(auth.clone(), Arc::new(Hall::new(threads)), stop);
+    let host = if config.host.contains(':') {
+        format!("[{}]", config.host)
+    } else {
+        config.host.clone()
+    };
+    let mut stdout = std::io::stdout().lock();
+    writeln!(
+        stdout,
+        "candlewick-trainer listening on grpc://{host}:{}",
+        address.port()
+    )
+    .and_then(|()| stdout.flush())
+    .map_err(|error| Failure::unavailable(format!("nobody reads stdout: {error}")))?;
+    drop(stdout);
+    runtime.block_on(candlewick_wire::serve(listener, service, auth, async move {
+        let _ = stopped.recv().await;
+    }))?;
+    // A training in progress is nobody's any more.
+    runtime.shutdown_background();
+    Ok(exit::OK)
+}
+
+fn read_token(source: &TokenSource) -> Result<String, Failure> {
+    let text = match source {
+        TokenSource::File(path) => read_token_file(path)?,
+        TokenSource::Stdin => {
+            let mut line = String::new();
+            let outcome = std::io::stdin().lock().read_line(&mut line);
+            outcome.map_err(|error| Failure::parameter(format!("no token on stdin: {error}")))?;
+            line
+        }
+    };
+    let token = text.trim();
+    if token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::parameter(
+            "the token must be one line of at least 16 printable ASCII characters without blanks, for example the \
+             output of `openssl rand -hex 32`",
+        ));
+    }
+    Ok(token.to_owned())
+}
+
+fn read_token_file(path: &Path) -> Result<String, Failure> {
+    let unreadable = |error| {
+        Failure::parameter(format!(
+            "the token file {} cannot be read: {error}",
+            path.display()
+        ))
+    };
+    let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::parameter(format!(
+            "the token file {} has mode {:03o}: others can read it; chmod 600 it",
+            path.display(),
+            mode & 0o777
+        )));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_file_must_be_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "0123456789abcdef\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let source = TokenSource::File(path.clone());
+        assert!(
+            read_token(&source)
+                .unwrap_err()
+                .message
+                .contains("has mode 644: others can read it")
+        );
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read_token(&source).unwrap(), "0123456789abcdef");
+        std::fs::write(&path, "short\n").unwrap();
+        assert!(read_token(&source).unwrap_err().message.contains("at least 16"));
+    }
+}

@@ -1,0 +1,232 @@
+//! Rows of any sensible Arrow types into the spool's form: lists of numbers as features, numbers as labels.
+
+use crate::chunk::{Chunk, ChunkBuilder, Shape};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, OffsetSizeTrait, PrimitiveArray, RecordBatch};
+use arrow_cast::cast;
+use arrow_schema::DataType;
+use candlewick_protocol::Failure;
+use std::ops::Range;
+
+/// Converts a batch; `number` is its position in the stream, for messages.
+pub(super) fn to_chunk(batch: &RecordBatch, number: u64, shape: &Shape) -> Result<Chunk, Failure> {
+    let features = Lists::<Float32Type>::read(column(batch, "features")?, "features", number)?;
+    let labels = Lists::<Float64Type>::read(column(batch, "label")?, "label", number)?;
+    let weights = match batch.column_by_name("weight") {
+        Some(weight) => Some(Lists::<Float64Type>::read(weight, "weight", number)?),
+        None => None,
+    };
+    let mut builder = ChunkBuilder::new(shape, batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let weight = match &weights {
+            None => 1.0,
+            Some(weights) => *weights
+                .row(row)
+                .first()
+                .ok_or_else(|| bad(row, number, "column weight is empty"))?,
+        };
+        builder
+            .push(
+                features.row(row).iter().copied(),
+                labels.row(row).iter().copied(),
+                weight,
+            )
+            .map_err(|what| bad(row, number, &what))?;
+    }
+    Ok(builder.finish())
+}
+
+fn bad(row: usize, number: u64, what: &str) -> Failure {
+    Failure::data(format!("row {row} of batch {number}: {what}"))
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Failure> {
+    batch.column_by_name(name).ok_or_else(|| {
+        let schema = batch.schema();
+        let have: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        Failure::data(format!(
+            "the rows have no column \"{name}\"; expected features, label and perhaps weight, got {have:?}"
+        ))
+    })
+}
+
+/// A column as a list of numbers per row; a plain number is a list of one.
+struct Lists<T: ArrowPrimitiveType> {
+    values: PrimitiveArray<T>,
+    ends: Ends,
+}
+
+enum Ends {
+    Fixed(usize),
+    Offsets(Vec<usize>),
+}
+
+impl<T: ArrowPrimitiveType> Lists<T> {
+    fn read(array: &ArrayRef, name: &str, number: u64) -> Result<Self, Failure> {
+        let null_at = |row: usize| bad(row, number, &format!("column {name} is null"));
+        if let Some(row) = (0..array.len()).find(|row| array.is_null(*row)) {
+            return Err(null_at(row));
+        }
+        let (values, ends) = match array.data_type() {
+            DataType::FixedSizeList(_, width) => {
+                let list = array.as_fixed_size_list();
+                (
+                    list.values().clone(),
+                    Ends::Fixed(usize::try_from(*width).unwrap_or(0)),
+                )
+            }
+            DataType::List(_) => of_list::<i32>(array),
+            DataType::LargeList(_) => of_list::<i64>(array),
+            _ => (array.clone(), Ends::Fixed(1)),
+        };
+        let numeric = values.data_type().is_numeric() || *values.data_type() == DataType::Boolean;
+        if !numeric {
+            return Err(Failure::data(format!(
+                "column {name} has type {:?}: expected numbers or lists of numbers",
+                array.data_type()
+            )));
+        }
+        let cast = cast(&values, &T::DATA_TYPE)
+            .map_err(|error| Failure::data(format!("column {name} cannot be read as numbers: {error}")))?;
+        let lists = Lists {
+            values: cast.as_primitive::<T>().clone(),
+            ends,
+        };
+        if lists.values.null_count() > 0 {
+            // A null value, or one that the type does not hold.
+            let row = (0..array.len()).find(|row| lists.range(*row).any(|at| lists.values.is_null(at)));
+            let what = format!("column {name} holds a null or a number out of range");
+            if let Some(row) = row {
+                return Err(bad(row, number, &what));
+            }
+        }
+        Ok(lists)
+    }
+
+    fn range(&self, row: usize) -> Range<usize> {
+        match &self.ends {
+            Ends::Fixed(width) => row * width..(row + 1) * width,
+            Ends::Offsets(offsets) => offsets[row]..offsets[row + 1],
+        }
+    }
+
+    fn row(&self, row: usize) -> &[T::Native] {
+        &self.values.values()[self.range(row)]
+    }
+}
+
+fn of_list<O: OffsetSizeTrait>(array: &ArrayRef) -> (ArrayRef, Ends) {
+    let list = array.as_list::<O>();
+    let offsets = list
+        .value_offsets()
+        .iter()
+        .map(|offset| offset.as_usize())
+        .collect();
+    (list.values().clone(), Ends::Offsets(offsets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::builder::{Float64Builder, ListBuilder};
+    use arrow_array::{BooleanArray, FixedSizeListArray, Float32Array, Int8Array, Int64Array, StringArray};
+    use arrow_schema::Field;
+    use candlewick_protocol::job::LabelKind;
+    use std::sync::Arc;
+
+    fn shape() -> Shape {
+        Shape {
+            features: 2,
+            label: LabelKind::Class { num_classes: 3 },
+            logical_shards: 8,
+        }
+    }
+
+    fn fixed() -> ArrayRef {
+        let item = Arc::new(Field::new("item", DataType::Float32, true));
+        let values = Arc::new(Float32Array::from(vec![1.0, 2.0, 3.0, 4.0]));
+        Arc::new(FixedSizeListArray::new(item, 2, values, None))
+    }
+
+    fn list(rows: &[Option<&[Option<f64>]>]) -> ArrayRef {
+        let mut builder = ListBuilder::new(Float64Builder::new());
+        for row in rows {
+            match row {
+                Some(values) => builder.append_value(values.iter().copied()),
+                None => builder.append_null(),
+            }
+        }
+        Arc::new(builder.finish())
+    }
+
+    fn batch(features: ArrayRef, label: ArrayRef) -> RecordBatch {
+        RecordBatch::try_from_iter_with_nullable([("features", features, true), ("label", label, true)])
+            .unwrap()
+    }
+
+    fn told(batch: &RecordBatch) -> String {
+        to_chunk(batch, 4, &shape()).unwrap_err().message
+    }
+
+    #[test]
+    fn equal_rows_of_any_types_are_the_same_rows() {
+        let labels: [ArrayRef; 3] = [
+            Arc::new(Int64Array::from(vec![0, 1])),
+            Arc::new(Int8Array::from(vec![0, 1])),
+            Arc::new(BooleanArray::from(vec![false, true])),
+        ];
+        let features = [
+            fixed(),
+            list(&[Some(&[Some(1.0), Some(2.0)]), Some(&[Some(3.0), Some(4.0)])]),
+        ];
+        let wanted = to_chunk(&batch(features[0].clone(), labels[0].clone()), 0, &shape()).unwrap();
+        for features in &features {
+            for labels in &labels {
+                let chunk = to_chunk(&batch(features.clone(), labels.clone()), 0, &shape()).unwrap();
+                assert_eq!(chunk.hashes, wanted.hashes);
+            }
+        }
+        let sliced = batch(features[1].clone(), labels[0].clone()).slice(1, 1);
+        assert_eq!(to_chunk(&sliced, 0, &shape()).unwrap().hashes, wanted.hashes[1..]);
+        let sliced = batch(features[0].clone(), labels[0].clone()).slice(1, 1);
+        assert_eq!(to_chunk(&sliced, 0, &shape()).unwrap().hashes, wanted.hashes[1..]);
+    }
+
+    #[test]
+    fn what_is_wrong_names_column_batch_and_row() {
+        let label: ArrayRef = Arc::new(Int64Array::from(vec![0, 1]));
+        let null_row = batch(list(&[Some(&[Some(1.0), Some(2.0)]), None]), label.clone());
+        assert_eq!(told(&null_row), "row 1 of batch 4: column features is null");
+        let null_value = batch(
+            list(&[Some(&[Some(1.0), Some(2.0)]), Some(&[None, Some(2.0)])]),
+            label.clone(),
+        );
+        assert!(told(&null_value).contains("row 1 of batch 4: column features holds a null"));
+        let nan = batch(
+            list(&[Some(&[Some(1.0), Some(f64::NAN)]), Some(&[Some(1.0), Some(2.0)])]),
+            label.clone(),
+        );
+        assert!(told(&nan).contains("row 0 of batch 4: features[1] is NaN"));
+        let short = batch(
+            list(&[Some(&[Some(1.0)]), Some(&[Some(1.0), Some(2.0)])]),
+            label.clone(),
+        );
+        assert!(told(&short).contains("row 0 of batch 4: it has 1 features, expected 2"));
+        let huge = batch(
+            list(&[Some(&[Some(1e300), Some(0.0)]), Some(&[Some(1.0), Some(2.0)])]),
+            label.clone(),
+        );
+        assert!(told(&huge).contains("row 0 of batch 4"), "{}", told(&huge));
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        assert!(told(&batch(fixed(), text)).contains("column label has type Utf8"));
+        let odd: ArrayRef = Arc::new(Int64Array::from(vec![0, 3]));
+        assert!(told(&batch(fixed(), odd)).contains("row 1 of batch 4: its label is 3"));
+        let unnamed = RecordBatch::try_from_iter([("x", fixed()), ("label", label)]).unwrap();
+        assert!(told(&unnamed).contains("no column \"features\""));
+    }
+}

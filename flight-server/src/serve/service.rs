@@ -1,0 +1,287 @@
+//! The Flight service of `serve`; docs/flight.md describes it for its users.
+
+use super::answers::{metrics, metrics_schema, rows_schema, weights, weights_schema};
+use super::hall::Hall;
+use super::rows::to_chunk;
+use crate::refused::unimplemented;
+use arrow_array::RecordBatch;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::error::FlightError;
+use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo,
+    HandshakeRequest, HandshakeResponse, IpcMessage, PollInfo, PutResult, SchemaAsIpc, SchemaResult, Ticket,
+};
+use arrow_schema::Schema;
+use candlewick_protocol::Failure;
+use candlewick_protocol::message::WEIGHTS_CHUNK;
+use candlewick_wire::{ServerAuth, from_status, to_status};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tonic::{Request, Response, Status, Streaming};
+
+type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
+
+/// Actions and what they do, as ListActions tells them.
+const ACTIONS: [(&str, &str); 6] = [
+    (
+        "configure",
+        "What is trained and how (JSON); answers with the defaults filled in",
+    ),
+    (
+        "train",
+        "Trains from the initial weights; one JSON record per epoch",
+    ),
+    ("status", "What this trainer holds and does (JSON)"),
+    ("weights.safetensors", "The weights file, in pieces to be joined"),
+    ("reset", "Forgets job, rows and weights"),
+    ("shutdown", "Ends the process"),
+];
+
+/// See the module.
+pub(super) struct ServeService {
+    auth: ServerAuth,
+    hall: Arc<Hall>,
+    stop: mpsc::Sender<()>,
+}
+
+fn json_result(value: &Value) -> Answer<arrow_flight::Result> {
+    let result = arrow_flight::Result::new(value.to_string());
+    Ok(Response::new(stream::iter([Ok(result)]).boxed()))
+}
+
+fn status(failure: Failure) -> Status {
+    to_status(&failure)
+}
+
+fn flight_error(error: FlightError) -> Failure {
+    match error {
+        FlightError::Tonic(status) => from_status(&status, "the stream of rows broke"),
+        other => Failure::data(format!("the rows cannot be read as Arrow: {other}")),
+    }
+}
+
+impl ServeService {
+    pub(super) fn new(auth: ServerAuth, hall: Arc<Hall>, stop: mpsc::Sender<()>) -> Self {
+        ServeService { auth, hall, stop }
+    }
+
+    /// Rows of one DoPut into the spool.
+    async fn take(&self, frames: Streaming<FlightData>) -> Result<Value, Failure> {
+        let mut frames = frames.peekable();
+        let mut put = self.hall.begin_put()?;
+        if let Some(Ok(first)) = std::pin::Pin::new(&mut frames).peek().await {
+            let path = first
+                .flight_descriptor
+                .as_ref()
+                .map(|descriptor| descriptor.path.clone())
+                .unwrap_or_default();
+            if path != ["rows"] {
+                return Err(Failure::parameter(format!(
+                    "DoPut takes the descriptor path [\"rows\"], got {path:?}"
+                )));
+            }
+        }
+        let mut batches = FlightRecordBatchStream::new_from_flight_data(frames.map_err(FlightError::from));
+        let mut number = 0;
+        while let Some(batch) = batches.try_next().await.map_err(flight_error)? {
+            let spool = Arc::clone(&put.spool);
+            let chunk = spawn_blocking(move || to_chunk(&batch, number, spool.shape())).await;
+            put.append(chunk.map_err(|error| Failure::internal(format!("a batch was not read: {error}")))??)?;
+            number += 1;
+        }
+        let (rows, total) = put.finish()?;
+        Ok(json!({"rows": rows, "total": total}))
+    }
+
+    fn train(&self) -> Answer<arrow_flight::Result> {
+        let records = self.hall.train().map_err(status)?;
+        let results = stream::unfold(records, async |mut records| {
+            let item = match records.recv().await? {
+                Ok(record) => serde_json::to_string(&record)
+                    .map(arrow_flight::Result::new)
+                    .map_err(|error| Status::internal(error.to_string())),
+                Err(failure) => Err(to_status(&failure)),
+            };
+            Some((item, records))
+        });
+        Ok(Response::new(results.boxed()))
+    }
+
+    fn weights_file(&self) -> Answer<arrow_flight::Result> {
+        let model = self.hall.model().map_err(status)?;
+        let file = model.network.save_weights(&model.weights).map_err(status)?;
+        let pieces: Vec<Result<arrow_flight::Result, Status>> = file
+            .chunks(WEIGHTS_CHUNK)
+            .map(|piece| Ok(arrow_flight::Result::new(piece.to_vec())))
+            .collect();
+        Ok(Response::new(stream::iter(pieces).boxed()))
+    }
+
+    /// What is here: name, columns, rows.
+    fn flights(&self) -> Vec<(&'static str, Schema, usize)> {
+        let mut flights = Vec::new();
+        if let Some(shape) = self.hall.shape() {
+            let rows = usize::try_from(self.hall.rows()).unwrap_or(usize::MAX);
+            flights.push(("rows", rows_schema(&shape), rows));
+        }
+        if let Ok(model) = self.hall.model() {
+            flights.push(("weights", weights_schema(), model.network.parameters().len()));
+            flights.push(("metrics", metrics_schema(), model.history.len()));
+        }
+        flights
+    }
+
+    fn find(&self, descriptor: &FlightDescriptor) -> Result<(&'static str, Schema, usize), Status> {
+        let flights = self.flights();
+        let have: Vec<&str> = flights.iter().map(|(name, ..)| *name).collect();
+        let told = format!(
+            "there is no flight with path {:?}; this trainer holds {have:?}",
+            descriptor.path
+        );
+        let [name] = descriptor.path.as_slice() else {
+            return Err(Status::not_found(told));
+        };
+        flights
+            .into_iter()
+            .find(|flight| flight.0 == name)
+            .ok_or_else(|| Status::not_found(told))
+    }
+}
+
+fn info((name, schema, records): (&'static str, Schema, usize)) -> Result<FlightInfo, Status> {
+    let info = FlightInfo::new()
+        .try_with_schema(&schema)
+        .map_err(|error| Status::internal(error.to_string()))?
+        .with_descriptor(FlightDescriptor::new_path(vec![name.to_owned()]))
+        .with_total_records(i64::try_from(records).unwrap_or(i64::MAX));
+    // Rows go in, they do not come out.
+    let readable = name != "rows";
+    Ok(if readable {
+        info.with_endpoint(FlightEndpoint::new().with_ticket(Ticket::new(name)))
+    } else {
+        info
+    })
+}
+
+fn batches(schema: Schema, batches: Vec<RecordBatch>) -> Answer<FlightData> {
+    let batches = stream::iter(batches.into_iter().map(Ok));
+    let frames = FlightDataEncoderBuilder::new()
+        .with_schema(Arc::new(schema))
+        .build(batches);
+    Ok(Response::new(frames.map_err(Status::from).boxed()))
+}
+
+#[tonic::async_trait]
+impl FlightService for ServeService {
+    type HandshakeStream = BoxStream<'static, Result<HandshakeResponse, Status>>;
+    type ListFlightsStream = BoxStream<'static, Result<FlightInfo, Status>>;
+    type DoGetStream = BoxStream<'static, Result<FlightData, Status>>;
+    type DoPutStream = BoxStream<'static, Result<PutResult, Status>>;
+    type DoExchangeStream = BoxStream<'static, Result<FlightData, Status>>;
+    type DoActionStream = BoxStream<'static, Result<arrow_flight::Result, Status>>;
+    type ListActionsStream = BoxStream<'static, Result<ActionType, Status>>;
+
+    async fn handshake(&self, request: Request<Streaming<HandshakeRequest>>) -> Answer<HandshakeResponse> {
+        self.auth.handshake(request).await
+    }
+
+    async fn list_flights(&self, request: Request<Criteria>) -> Answer<FlightInfo> {
+        self.auth.check("ListFlights", &request)?;
+        let flights: Vec<Result<FlightInfo, Status>> = self.flights().into_iter().map(info).collect();
+        Ok(Response::new(stream::iter(flights).boxed()))
+    }
+
+    async fn get_flight_info(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.auth.check("GetFlightInfo", &request)?;
+        info(self.find(request.get_ref())?).map(Response::new)
+    }
+
+    async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        self.auth.check("GetSchema", &request)?;
+        let (_, schema, _) = self.find(request.get_ref())?;
+        let options = arrow_ipc::writer::IpcWriteOptions::default();
+        let IpcMessage(schema) = SchemaAsIpc::new(&schema, &options)
+            .try_into()
+            .map_err(|error: arrow_schema::ArrowError| Status::internal(error.to_string()))?;
+        Ok(Response::new(SchemaResult { schema }))
+    }
+
+    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
+        self.auth.check("DoPut", &request)?;
+        let answer = self.take(request.into_inner()).await.map_err(status)?;
+        let result = PutResult {
+            app_metadata: answer.to_string().into(),
+        };
+        Ok(Response::new(stream::iter([Ok(result)]).boxed()))
+    }
+
+    async fn do_get(&self, request: Request<Ticket>) -> Answer<FlightData> {
+        self.auth.check("DoGet", &request)?;
+        let ticket = request.into_inner().ticket;
+        match ticket.as_ref() {
+            b"weights" => {
+                let model = self.hall.model().map_err(status)?;
+                batches(weights_schema(), weights(&model).map_err(status)?)
+            }
+            b"metrics" => {
+                let model = self.hall.model().map_err(status)?;
+                batches(metrics_schema(), vec![metrics(&model).map_err(status)?])
+            }
+            other => Err(Status::not_found(format!(
+                "there is no ticket {:?}; tickets are \"weights\" and \"metrics\"",
+                String::from_utf8_lossy(other)
+            ))),
+        }
+    }
+
+    async fn do_action(&self, request: Request<Action>) -> Answer<arrow_flight::Result> {
+        self.auth.check("DoAction", &request)?;
+        let action = request.into_inner();
+        match action.r#type.as_str() {
+            "configure" => json_result(&self.hall.configure(&action.body).map_err(status)?),
+            "train" => self.train(),
+            "status" => json_result(&self.hall.status()),
+            "weights.safetensors" => self.weights_file(),
+            "reset" => json_result(&self.hall.reset().map_err(status)?),
+            "shutdown" => {
+                // Full means that someone else asked already.
+                let _ = self.stop.try_send(());
+                json_result(&json!({}))
+            }
+            other => {
+                let have: Vec<&str> = ACTIONS.iter().map(|(name, _)| *name).collect();
+                Err(Status::invalid_argument(format!(
+                    "there is no action \"{other}\"; actions are {have:?}"
+                )))
+            }
+        }
+    }
+
+    async fn list_actions(&self, request: Request<Empty>) -> Answer<ActionType> {
+        self.auth.check("ListActions", &request)?;
+        let list = ACTIONS.map(|(name, description)| {
+            Ok(ActionType {
+                r#type: name.to_owned(),
+                description: description.to_owned(),
+            })
+        });
+        Ok(Response::new(stream::iter(list).boxed()))
+    }
+
+    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        Err(unimplemented("PollFlightInfo"))
+    }
+
+    async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Answer<FlightData> {
+        Err(unimplemented("DoExchange"))
+    }
+}

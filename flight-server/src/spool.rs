@@ -1,0 +1,430 @@
+//! The spool: rows by (partition, attempt) until SEAL names the winners. A sink: it forwards nothing and waits for
+//! nobody (rule A1).
+
+use crate::chunk::{Chunk, Shape};
+use crate::dataset::Dataset;
+use candlewick_protocol::feed::{StreamId, StreamSealed, Winner};
+use candlewick_protocol::{ErrorKind, Failure};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Rows of a finished stream.
+#[derive(Debug)]
+struct Stored {
+    chunks: Vec<Arc<Chunk>>,
+}
+
+/// A stream of the open round.
+#[derive(Debug)]
+enum Entry {
+    Writing,
+    Stored(Stored),
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The open round and the shards taken in it.
+    open: Option<(u32, Range<u32>)>,
+    /// Rounds below this one are over for good.
+    over: u32,
+    streams: HashMap<(u32, u64), Entry>,
+}
+
+/// The rows of one trainer.
+#[derive(Debug)]
+pub struct Spool {
+    job: String,
+    shape: Shape,
+    inner: Mutex<Inner>,
+    rows: AtomicU64,
+    /// Counts openings, for those that wait for one.
+    openings: watch::Sender<u64>,
+}
+
+impl Spool {
+    /// An empty spool for the rows of a job.
+    #[must_use]
+    pub fn new(job: impl Into<String>, shape: Shape) -> Self {
+        Spool {
+            job: job.into(),
+            shape,
+            inner: Mutex::default(),
+            rows: AtomicU64::new(0),
+            openings: watch::channel(0).0,
+        }
+    }
+
+    /// What its rows look like.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Rows received so far, those of losing attempts included.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A feed round begins: rows of the shards `owned` are taken.
+    ///
+    /// # Errors
+    /// `Internal` where the round was over before.
+    pub fn open(&self, round: u32, owned: Range<u32>) -> Result<(), Failure> {
+        let mut inner = self.lock();
+        if round < inner.over {
+            return Err(Failure::internal(format!(
+                "feed round {round} is over and cannot be opened again"
+            )));
+        }
+        inner.over = round;
+        inner.open = Some((round, owned));
+        drop(inner);
+        self.openings.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// Waits until `round` is open or over: a feeder may be faster than the coordinator's word.
+    pub async fn wait_open(&self, round: u32, timeout: Duration) {
+        let mut openings = self.openings.subscribe();
+        let reached = || {
+            let inner = self.lock();
+            round < inner.over || inner.open.as_ref().is_some_and(|(open, _)| *open >= round)
+        };
+        let wait = async {
+            while !reached() {
+                if openings.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Not open in time: begin() refuses with the reason.
+        let _ = tokio::time::timeout(timeout, wait).await;
+    }
+
+    /// Begins a stream.
+    ///
+    /// # Errors
+    /// `JobFailed` where the round is over, `Unavailable` where it is not open yet, `InvalidParameter` for a stream of
+    /// another job or one that exists.
+    pub fn begin(self: &Arc<Self>, id: StreamId) -> Result<StreamWriter, Failure> {
+        if id.job != self.job {
+            return Err(Failure::parameter("the stream belongs to another job"));
+        }
+        let mut inner = self.lock();
+        let owned = inner.owned_in(id.round)?;
+        let key = (id.partition, id.attempt);
+        if inner.streams.contains_key(&key) {
+            return Err(Failure::parameter(format!(
+                "partition {}, attempt {} already has a stream to this trainer",
+                id.partition, id.attempt
+            )));
+        }
+        inner.streams.insert(key, Entry::Writing);
+        drop(inner);
+        Ok(StreamWriter {
+            spool: Arc::clone(self),
+            id,
+            owned,
+            chunks: Vec::new(),
+            sealed: false,
+        })
+    }
+
+    /// An index of every finished stream; the round stays open. For a trainer that is fed by one client and asked to
+    /// train in between.
+    ///
+    /// # Errors
+    /// `Unavailable` where no round is open.
+    pub fn snapshot(&self, round: u32, threads: usize) -> Result<Dataset, Failure> {
+        let inner = self.lock();
+        let owned = inner.owned_in(round)?;
+        let stored = inner.streams.values().filter_map(|entry| match entry {
+            Entry::Stored(stored) => Some(&stored.chunks),
+            Entry::Writing => None,
+        });
+        let chunks = stored.flatten().cloned().collect();
+        drop(inner);
+        Dataset::build(self.shape.clone(), owned, chunks, threads)
+    }
+
+    /// SEAL: keeps the winners, drops all else, refuses every later frame of the round and indexes what is left.
+    ///
+    /// # Errors
+    /// `Internal` where the round is not open.
+    pub fn seal(&self, round: u32, winners: &[Winner], threads: usize) -> Result<Dataset, Failure> {
+        let (owned, mut streams) = {
+            let mut inner = self.lock();
+            let owned = inner.owned_in(round)?;
+            inner.open = None;
+            inner.over = round + 1;
+            (owned, std::mem::take(&mut inner.streams))
+        };
+        self.openings.send_modify(|count| *count += 1);
+        let mut chunks = Vec::new();
+        for winner in winners {
+            // No stream, or one that never ended: nothing of it counts, and the sums will tell.
+            if let Some(Entry::Stored(stored)) = streams.remove(&(winner.partition, winner.attempt)) {
+                chunks.extend(stored.chunks);
+            }
+        }
+        drop(streams);
+        Dataset::build(self.shape.clone(), owned, chunks, threads)
+    }
+}
+
+impl Inner {
+    fn owned_in(&self, round: u32) -> Result<Range<u32>, Failure> {
+        match &self.open {
+            Some((open, owned)) if *open == round => Ok(owned.clone()),
+            _ if round < self.over => Err(Failure::new(
+                ErrorKind::JobFailed,
+                format!("feed round {round} is sealed: rows come too late"),
+            )),
+            _ => Err(Failure::unavailable(format!("feed round {round} is not open"))),
+        }
+    }
+}
+
+/// A stream on its way into the spool. Dropped before [`StreamWriter::finish`], its rows are dropped with it.
+#[derive(Debug)]
+pub struct StreamWriter {
+    spool: Arc<Spool>,
+    id: StreamId,
+    owned: Range<u32>,
+    chunks: Vec<Arc<Chunk>>,
+    sealed: bool,
+}
+
+impl StreamWriter {
+    /// The shards its rows may belong to.
+    #[must_use]
+    pub fn owned(&self) -> Range<u32> {
+        self.owned.clone()
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// `JobFailed` where the round is over.
+    pub fn append(&mut self, chunk: Chunk) -> Result<(), Failure> {
+        self.spool.lock().owned_in(self.id.round)?;
+        self.spool.rows.fetch_add(chunk.rows() as u64, Ordering::Relaxed);
+        if chunk.rows() > 0 {
+            self.chunks.push(Arc::new(chunk));
+        }
+        Ok(())
+    }
+
+    /// The stream has ended as it should; its rows are in the spool.
+    ///
+    /// # Errors
+    /// `JobFailed` where the round is over.
+    pub fn finish(mut self) -> Result<StreamSealed, Failure> {
+        let hashes = self.chunks.iter().flat_map(|chunk| &chunk.hashes);
+        let hash_sum = hashes.fold(0u128, |sum, hash| sum.wrapping_add(*hash));
+        let rows = self.chunks.iter().map(|chunk| chunk.rows() as u64).sum();
+        let mut inner = self.spool.lock();
+        inner.owned_in(self.id.round)?;
+        let stored = Stored {
+            chunks: std::mem::take(&mut self.chunks),
+        };
+        inner
+            .streams
+            .insert((self.id.partition, self.id.attempt), Entry::Stored(stored));
+        drop(inner);
+        self.sealed = true;
+        Ok(StreamSealed {
+            stream: self.id.clone(),
+            rows,
+            hash_sum,
+        })
+    }
+}
+
+impl Drop for StreamWriter {
+    fn drop(&mut self) {
+        if self.sealed {
+            return;
+        }
+        let mut inner = self.spool.lock();
+        let key = (self.id.partition, self.id.attempt);
+        // Another round may have begun meanwhile; its streams are not ours.
+        if inner.owned_in(self.id.round).is_ok() && matches!(inner.streams.get(&key), Some(Entry::Writing)) {
+            inner.streams.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::ChunkBuilder;
+    use candlewick_protocol::feed::ShardSum;
+    use candlewick_protocol::job::LabelKind;
+
+    fn spool() -> Arc<Spool> {
+        let shape = Shape {
+            features: 1,
+            label: LabelKind::Real { width: 1 },
+            logical_shards: 2,
+        };
+        let spool = Arc::new(Spool::new("j", shape));
+        spool.open(0, 0..2).unwrap();
+        spool
+    }
+
+    fn id(partition: u32, attempt: u64) -> StreamId {
+        StreamId {
+            job: "j".into(),
+            round: 0,
+            partition,
+            attempt,
+        }
+    }
+
+    fn chunk(spool: &Spool, values: &[f32]) -> Chunk {
+        let mut builder = ChunkBuilder::new(spool.shape(), values.len());
+        for value in values {
+            builder
+                .push([*value].into_iter(), [0.0].into_iter(), 1.0)
+                .unwrap();
+        }
+        builder.finish()
+    }
+
+    fn write(spool: &Arc<Spool>, id: StreamId, values: &[f32]) -> StreamSealed {
+        let mut writer = spool.begin(id).unwrap();
+        writer.append(chunk(spool, values)).unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn total(sums: &[ShardSum]) -> u64 {
+        sums.iter().map(|sum| sum.rows).sum()
+    }
+
+    #[test]
+    fn only_winners_stay_and_late_frames_are_refused() {
+        let spool = spool();
+        let sealed = write(&spool, id(0, 1), &[1.0, 2.0]);
+        write(&spool, id(0, 2), &[1.0, 2.0]);
+        write(&spool, id(1, 3), &[3.0]);
+        let mut late = spool.begin(id(1, 4)).unwrap();
+        late.append(chunk(&spool, &[9.0])).unwrap();
+        let winners = [
+            Winner {
+                partition: 0,
+                attempt: 1,
+            },
+            Winner {
+                partition: 1,
+                attempt: 3,
+            },
+        ];
+        let data = spool.seal(0, &winners, 2).unwrap();
+        assert_eq!(total(&data.sums()), 3);
+        let all = data
+            .sums()
+            .iter()
+            .fold(0u128, |sum, shard| sum.wrapping_add(shard.hash_sum));
+        let third = chunk(&spool, &[3.0]).hashes[0];
+        assert_eq!(all, sealed.hash_sum.wrapping_add(third));
+        assert_eq!(spool.rows(), 6);
+        let refused = late.append(chunk(&spool, &[9.0])).unwrap_err();
+        assert!(refused.message.contains("feed round 0 is sealed"), "{refused}");
+        assert!(late.finish().is_err());
+        assert!(spool.begin(id(7, 7)).is_err());
+        assert!(spool.open(0, 0..2).is_err());
+        assert!(spool.seal(0, &winners, 1).is_err());
+        assert!(spool.lock().streams.is_empty(), "losers are freed");
+    }
+
+    #[test]
+    fn an_attempt_has_one_stream_and_an_aborted_one_leaves_nothing() {
+        let spool = spool();
+        let writer = spool.begin(id(0, 1)).unwrap();
+        assert!(
+            spool
+                .begin(id(0, 1))
+                .unwrap_err()
+                .message
+                .contains("already has a stream")
+        );
+        drop(writer);
+        write(&spool, id(0, 1), &[1.0]);
+        assert!(spool.begin(id(0, 1)).is_err());
+        let foreign = StreamId {
+            job: "k".into(),
+            ..id(3, 3)
+        };
+        assert!(spool.begin(foreign).is_err());
+        let early = StreamId { round: 1, ..id(3, 3) };
+        assert_eq!(spool.begin(early).unwrap_err().kind, ErrorKind::Unavailable);
+        let data = spool
+            .seal(
+                0,
+                &[Winner {
+                    partition: 0,
+                    attempt: 1,
+                }],
+                1,
+            )
+            .unwrap();
+        assert_eq!(total(&data.sums()), 1);
+    }
+
+    #[test]
+    fn the_index_does_not_depend_on_order_or_split() {
+        let values: Vec<f32> = (0..500).map(|n| (n % 311) as f32).collect();
+        let one = spool();
+        write(&one, id(0, 1), &values);
+        let other = spool();
+        let mut turned = values.clone();
+        turned.reverse();
+        for (partition, part) in (0..).zip(turned.chunks(37)) {
+            write(&other, id(partition, 1), part);
+        }
+        let winners: Vec<Winner> = (0..20)
+            .map(|partition| Winner {
+                partition,
+                attempt: 1,
+            })
+            .collect();
+        let (a, b) = (
+            one.seal(0, &winners, 3).unwrap(),
+            other.seal(0, &winners, 1).unwrap(),
+        );
+        assert_eq!(a.sums(), b.sums());
+        for local in 0..2 {
+            let (order_a, order_b) = (a.epoch_order(local, 7, 3), b.epoch_order(local, 7, 3));
+            let (mut rows_a, mut rows_b) = Default::default();
+            a.gather(local, &order_a, &mut rows_a);
+            b.gather(local, &order_b, &mut rows_b);
+            assert_eq!(rows_a.features, rows_b.features);
+            assert_eq!(rows_a.features.len() as u64, a.sums()[local].rows);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_feeder_that_is_early_waits_for_the_round() {
+        let spool = spool();
+        let waiting = Arc::clone(&spool);
+        let early = tokio::spawn(async move {
+            waiting.wait_open(1, Duration::from_secs(20)).await;
+            waiting.begin(StreamId { round: 1, ..id(0, 1) }).map(|_| ())
+        });
+        spool.seal(0, &[], 1).unwrap();
+        spool.open(1, 0..1).unwrap();
+        early.await.unwrap().unwrap();
+        spool.wait_open(5, Duration::from_millis(1)).await;
+        assert!(spool.begin(StreamId { round: 5, ..id(0, 2) }).is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! What is trained on, in which steps.
+
+use crate::dataset::Dataset;
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::ShardSum;
+use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::plan::StepPlan;
+
+/// A job, the rows this trainer holds, and the plan over the rows of all trainers.
+#[derive(Debug)]
+pub struct Course {
+    pub(crate) job: JobSpec,
+    pub(crate) data: Dataset,
+    pub(crate) plan: StepPlan,
+}
+
+impl Course {
+    /// The course of `job` over shards of `sums` rows (all shards, in order), of which `data` holds this trainer's.
+    ///
+    /// # Errors
+    /// `InvalidData` without any row; `InvalidParameter` where dropLast leaves no step; `Internal` where the sums are
+    /// not those of all shards.
+    pub fn new(job: JobSpec, data: Dataset, sums: &[ShardSum]) -> Result<Self, Failure> {
+        let train = &job.train;
+        let complete = sums.len() == train.logical_shards as usize
+            && sums.iter().zip(0..).all(|(sum, shard)| sum.shard == shard);
+        if !complete {
+            return Err(Failure::internal(
+                "the sums of a feed round cover every shard, in order",
+            ));
+        }
+        let rows: Vec<u64> = sums.iter().map(|sum| sum.rows).collect();
+        let plan = StepPlan::new(rows, train.batch_size, train.drop_last);
+        if plan.total_rows() == 0 {
+            return Err(Failure::data("there are no rows to train on"));
+        }
+        if train.epochs > 0 && plan.steps_per_epoch() == 0 {
+            return Err(Failure::parameter(format!(
+                "there are {} rows, fewer than batchSize = {}, and dropLast = true leaves out the only step of an epoch: \
+                 lower batchSize or set dropLast = false",
+                plan.total_rows(),
+                train.batch_size
+            )));
+        }
+        Ok(Course { job, data, plan })
+    }
+
+    /// The rows again, for another course.
+    #[must_use]
+    pub fn into_data(self) -> Dataset {
+        self.data
+    }
+
+    /// Steps of the whole training.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.plan.steps_per_epoch() * u64::from(self.job.train.epochs)
+    }
+}

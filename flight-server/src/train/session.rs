@@ -1,0 +1,281 @@
+//! The state of a training and its steps, rules B1 to B6 and B10.
+
+use super::batch::{Prepared, prepare};
+use super::{Course, Reduce, Stop, Watch};
+use candlewick_model::engine::{Batch, Engine, NodeGradient, SliceSums};
+use candlewick_model::network::Network;
+use candlewick_model::optim::{Clip, Optimizer};
+use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::message::EpochRecord;
+use candlewick_protocol::{Failure, tree};
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+
+/// Scalars a slice sends along with its gradient: loss numerator, denominator, rows.
+const SCALARS: usize = 3;
+/// Batches in flight: one being computed, one being gathered.
+const BATCHES: usize = 2;
+
+/// Sums over an epoch, in the order of its steps.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    loss: f64,
+    denominator: f64,
+    rows: f64,
+}
+
+/// The replicated state: everything a survivor would need to go on (rule B10).
+#[derive(Debug)]
+pub struct Session {
+    network: Network,
+    engine: Engine,
+    optimizer: Optimizer,
+    clip: Clip,
+    weights: Vec<f32>,
+    gradient: Vec<f32>,
+    steps: u64,
+    epoch: Sums,
+}
+
+/// What a training ends with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trained {
+    /// Steps made since the start.
+    pub steps: u64,
+    /// Hash of weights and optimiser state.
+    pub state_hash: String,
+    /// weightsHash of the model, rule B12.
+    pub weights_hash: String,
+}
+
+impl Session {
+    /// The state before the first step: initial weights by the job's seed.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a document is wrong, which the driver should have found.
+    pub fn new(job: &JobSpec, threads: usize) -> Result<Self, Failure> {
+        let train = &job.train;
+        let network = Network::from_document(&train.network, &job.data.input_shape)?;
+        let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
+        let optimizer = Optimizer::from_document(&train.optimizer, network.num_parameters())?;
+        let weights = network.initial_weights(train.seed);
+        let gradient = vec![0.0; weights.len()];
+        let clip = Clip {
+            norm: train.clip_norm,
+            value: train.clip_value,
+        };
+        Ok(Session {
+            network,
+            engine,
+            optimizer,
+            clip,
+            weights,
+            gradient,
+            steps: 0,
+            epoch: Sums::default(),
+        })
+    }
+
+    /// Steps made since the start.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Hash of weights and optimiser state.
+    #[must_use]
+    pub fn state_hash(&self) -> String {
+        self.optimizer.state_hash(&self.weights)
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The weights as they are.
+    #[must_use]
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// Makes the steps that are left.
+    ///
+    /// # Errors
+    /// Why it stopped; the state is that of the last completed step (invariant I4).
+    pub fn run(
+        &mut self,
+        course: &Course,
+        reduce: &mut dyn Reduce,
+        watch: &dyn Watch,
+    ) -> Result<Trained, Stop> {
+        if self.steps < course.steps() {
+            let first = self.steps;
+            std::thread::scope(|scope| {
+                let (give_back, free) = channel::<Prepared>();
+                let (ready, batches) = sync_channel::<Prepared>(BATCHES);
+                for _ in 0..BATCHES {
+                    // The receiver lives in the thread below.
+                    let _ = give_back.send(Prepared::default());
+                }
+                let gather = std::thread::Builder::new().name("candlewick-rows".to_owned());
+                gather
+                    .spawn_scoped(scope, move || prepare_steps(course, first, free, ready))
+                    .map_err(|error| Failure::internal(format!("a thread cannot be started: {error}")))?;
+                self.steps_left(course, reduce, watch, &|| batches.recv().ok(), &|batch| {
+                    // At the last steps nobody takes it back.
+                    let _ = give_back.send(batch);
+                })
+            })?;
+        }
+        Ok(Trained {
+            steps: self.steps,
+            state_hash: self.state_hash(),
+            weights_hash: self.network.weights_hash(&self.weights),
+        })
+    }
+
+    fn steps_left(
+        &mut self,
+        course: &Course,
+        reduce: &mut dyn Reduce,
+        watch: &dyn Watch,
+        next: &dyn Fn() -> Option<Prepared>,
+        give_back: &dyn Fn(Prepared),
+    ) -> Result<(), Stop> {
+        let per_epoch = course.plan.steps_per_epoch();
+        let mut nodes = Self::nodes(course.data.owned(), course.job.train.logical_shards);
+        while self.steps < course.steps() {
+            watch.boundary()?;
+            let Some(batch) = next() else {
+                return Err(Failure::internal("the rows of a step did not come").into());
+            };
+            let epoch = u32::try_from(self.steps / per_epoch).unwrap_or(u32::MAX);
+            self.step(course, &batch, &mut nodes, reduce)?;
+            give_back(batch);
+            watch.progress(epoch, self.steps);
+            if self.steps.is_multiple_of(per_epoch) {
+                let record = self.close_epoch(epoch, course.plan.rows_per_epoch())?;
+                reduce.all_equal(&format!("state after epoch {epoch}"), &self.state_hash())?;
+                watch.epoch(&record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The maximal nodes of this trainer's shards.
+    fn nodes(owned: Range<u32>, logical_shards: u32) -> Vec<NodeGradient> {
+        let cover = tree::cover(owned.start, owned.end, logical_shards);
+        cover
+            .into_iter()
+            .map(|(lo, hi)| NodeGradient::new(lo, hi))
+            .collect()
+    }
+
+    fn step(
+        &mut self,
+        course: &Course,
+        prepared: &Prepared,
+        nodes: &mut [NodeGradient],
+        reduce: &mut dyn Reduce,
+    ) -> Result<(), Stop> {
+        let batch = Batch {
+            step: self.steps,
+            slices: &prepared.slices,
+            features: &prepared.rows.features,
+            labels: &prepared.rows.labels,
+            weights: &prepared.rows.weights,
+        };
+        let sums = self.engine.step(&self.weights, &batch, nodes)?;
+        let scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
+        let reduced = reduce.reduce(self.steps, &scalars, nodes, &mut self.gradient)?;
+        let total = add_up(&reduced.scalars);
+        if !total.loss.is_finite() {
+            return Err(self.not_finite(course, total.loss).into());
+        }
+        if reduced.present {
+            // Where no row counts (denominator 0) nothing is updated, rule B6.
+            self.optimizer.update(
+                &mut self.weights,
+                &mut self.gradient,
+                total.denominator,
+                &self.clip,
+            )?;
+        }
+        self.steps += 1;
+        self.epoch.loss += total.loss;
+        self.epoch.denominator += total.denominator;
+        self.epoch.rows += total.rows;
+        Ok(())
+    }
+
+    fn not_finite(&self, course: &Course, loss: f64) -> Failure {
+        let per_epoch = course.plan.steps_per_epoch();
+        Failure::parameter(format!(
+            "the loss became {loss} in epoch {}, step {} of it (step {} of the training): lower the learning rate ({}), \
+             scale the features, or set clipNorm",
+            self.steps / per_epoch,
+            self.steps % per_epoch,
+            self.steps,
+            self.optimizer.lr()
+        ))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an epoch has far fewer than 2^53 rows")]
+    fn close_epoch(&mut self, epoch: u32, rows: u64) -> Result<EpochRecord, Failure> {
+        let sums = std::mem::take(&mut self.epoch);
+        if sums.rows != rows as f64 {
+            let message = format!("epoch {epoch} trained on {} rows, its plan has {rows}", sums.rows);
+            return Err(Failure::internal(message));
+        }
+        let loss = if sums.denominator > 0.0 {
+            sums.loss / sums.denominator
+        } else {
+            0.0
+        };
+        Ok(EpochRecord {
+            epoch,
+            step: self.steps,
+            loss,
+            lr: self.optimizer.lr(),
+            rows,
+            seconds: 0.0,
+        })
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the thread owns its ends of the channels"
+)]
+fn prepare_steps(course: &Course, first: u64, free: Receiver<Prepared>, ready: SyncSender<Prepared>) {
+    prepare(course, first, &free, &ready);
+}
+
+/// A slice without rows is absent, not zero (rule B5).
+#[expect(clippy::cast_precision_loss, reason = "a slice has far fewer than 2^53 rows")]
+fn scalars_of(sums: &SliceSums) -> (u32, Option<Vec<f64>>) {
+    let present = sums.rows > 0;
+    (
+        sums.shard,
+        present.then(|| vec![sums.loss, sums.denominator, sums.rows as f64]),
+    )
+}
+
+/// Sums over the shards along the tree, each scalar by itself.
+fn add_up(by_shard: &[Option<Vec<f64>>]) -> Sums {
+    let sum = |index: usize| {
+        let leaves: Vec<Option<f64>> = by_shard
+            .iter()
+            .map(|leaf| leaf.as_ref().and_then(|values| values.get(index).copied()))
+            .collect();
+        tree::reduce_f64(&leaves).unwrap_or(0.0)
+    };
+    let [loss, denominator, rows]: [f64; SCALARS] = std::array::from_fn(sum);
+    Sums {
+        loss,
+        denominator,
+        rows,
+    }
+}
