@@ -1,0 +1,66 @@
+package candlewick.jni;
+
+/**
+ * The coordinator of one job, in the driver's JVM. Its threads are native and never enter the JVM;
+ * events are polled. Thread safe.
+ */
+public final class Coordinator extends NativeHandle {
+  private Coordinator(long handle) {
+    super(handle);
+  }
+
+  /**
+   * Starts a coordinator.
+   *
+   * @param configJson {@code {"bindHost", "port", "job": JobSpec, ...}}
+   * @param secretHex the job's secret, see {@link Native#newSecret()}
+   * @return the coordinator, to be closed; closing tells all trainers to end
+   */
+  public static Coordinator start(String configJson, String secretHex) {
+    NativeLibrary.load();
+    return new Coordinator(Natives.coordinatorStart(configJson, secretHex));
+  }
+
+  /**
+   * Where it listens.
+   *
+   * @return {@code {"host": ..., "port": ...}}
+   */
+  public String address() {
+    return Natives.coordinatorAddress(handle());
+  }
+
+  /**
+   * Executes a command.
+   *
+   * @param json for example {@code {"cmd": "tick"}}
+   * @return the answer, JSON
+   */
+  public String command(String json) {
+    return Natives.coordinatorCommand(handle(), json);
+  }
+
+  /**
+   * Waits for the next event.
+   *
+   * @param timeoutMs longest wait
+   * @return JSON, or null if nothing happened
+   */
+  public String poll(int timeoutMs) {
+    return Natives.coordinatorPoll(handle(), timeoutMs);
+  }
+
+  /**
+   * The trained weights, once the event "done" came.
+   *
+   * @return a safetensors file
+   */
+  public byte[] weights() {
+    return Natives.coordinatorWeights(handle());
+  }
+
+  @Override
+  void release(long released) {
+    Natives.coordinatorClose(released);
+  }
+}

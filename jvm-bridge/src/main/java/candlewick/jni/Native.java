@@ -1,0 +1,74 @@
+package candlewick.jni;
+
+/** The functions of the native library that need no handle. Each loads the library first. */
+public final class Native {
+  private Native() {}
+
+  /**
+   * The version of the native library.
+   *
+   * @return for example {@code 0.1.0}
+   */
+  public static String version() {
+    NativeLibrary.load();
+    return Natives.version();
+  }
+
+  /**
+   * Validates the parameters of a job and completes them: defaults, inferred sizes.
+   *
+   * @param requestJson {@code {"job": id, "params": {...}, "task": "classifier" or "regressor",
+   *     "featureWidth": n, "labelWidth": n, "numTrainers": n}}; labelWidth (regressor) and
+   *     numTrainers may be absent
+   * @return {@code {"job": JobSpec, "outputWidth": n, "parameters": n, "summary": text}}
+   * @throws InvalidParameterException if something is wrong, with what to change
+   */
+  public static String resolve(String requestJson) {
+    NativeLibrary.load();
+    return Natives.resolve(requestJson);
+  }
+
+  /**
+   * A table of a network's layers.
+   *
+   * @param json {@code {"network": document, "inputShape": [...]}}
+   * @return the table
+   */
+  public static String networkSummary(String json) {
+    NativeLibrary.load();
+    return Natives.networkSummary(json);
+  }
+
+  /**
+   * Decodes one row of {@link Canary#TYPES} and returns what was read. Prefer {@link Canary#check}.
+   *
+   * @param address of the row's bytes
+   * @param bytes size of the row
+   * @return JSON, one list of numbers per field
+   */
+  public static String canary(long address, int bytes) {
+    NativeLibrary.load();
+    return Natives.canary(address, bytes);
+  }
+
+  /**
+   * A new job secret from the operating system's random source.
+   *
+   * @return 64 hexadecimal digits
+   */
+  public static String newSecret() {
+    NativeLibrary.load();
+    return Natives.newSecret();
+  }
+
+  /**
+   * Panics in native code, to test that a panic becomes an exception.
+   *
+   * @param message of the panic
+   * @throws NativePanicException always
+   */
+  public static void panic(String message) {
+    NativeLibrary.load();
+    Natives.panic(message);
+  }
+}

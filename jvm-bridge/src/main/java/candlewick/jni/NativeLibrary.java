@@ -1,0 +1,148 @@
+package candlewick.jni;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.UUID;
+
+/**
+ * Finds and loads the native library, once per class loader.
+ *
+ * <p>The files come from the jar ({@code candlewick/native/<os>/<arch>/}) and are extracted to the
+ * first of these folders that is writable and may run programs: {@code
+ * -Dcandlewick.native.cacheDir}, {@code java.io.tmpdir}, {@code ~/.cache}. {@code
+ * -Dcandlewick.native.dir} names a folder that holds them already (development).
+ *
+ * <p>A JVM loads a file for one class loader only. A second loader, such as a notebook that
+ * attaches the jar again, gets a hard link (or copy) of its own, whose name is removed at once
+ * after loading.
+ */
+public final class NativeLibrary {
+  /** Folder to extract into before all others. */
+  public static final String CACHE_DIR_PROPERTY = "candlewick.native.cacheDir";
+
+  /** Folder that already holds the native files. */
+  public static final String DIR_PROPERTY = "candlewick.native.dir";
+
+  static final String LIBRARY = "libcandlewick_native.so";
+  static final String TRAINER = "candlewick-trainer";
+
+  private static Path folder;
+  private static boolean loaded;
+  private static CandlewickException failure;
+
+  private NativeLibrary() {}
+
+  /**
+   * Loads the library unless that is done.
+   *
+   * @throws CandlewickException if that fails, with what to change; also for every later call
+   */
+  public static synchronized void load() {
+    if (loaded) {
+      return;
+    }
+    if (failure != null) {
+      throw new CandlewickException(failure.getMessage(), failure);
+    }
+    try {
+      loadFrom(file(LIBRARY));
+      loaded = true;
+    } catch (CandlewickException e) {
+      failure = e;
+      throw e;
+    }
+  }
+
+  /**
+   * The trainer program.
+   *
+   * @return its path on the local disk
+   */
+  public static synchronized Path trainerPath() {
+    return file(TRAINER);
+  }
+
+  /** A native file; extracts again where a cleaner of temporary folders has taken it away. */
+  private static Path file(String name) {
+    if (folder == null || !Files.isRegularFile(folder.resolve(name))) {
+      folder = findFolder(name);
+    }
+    return folder.resolve(name);
+  }
+
+  private static Path findFolder(String name) {
+    String given = System.getProperty(DIR_PROPERTY);
+    if (given != null && !given.isEmpty()) {
+      Path dir = Paths.get(given).toAbsolutePath();
+      if (!Files.isRegularFile(dir.resolve(name))) {
+        throw new CandlewickException(
+            "-D"
+                + DIR_PROPERTY
+                + "="
+                + given
+                + " holds no "
+                + name
+                + "; build it or leave the property out");
+      }
+      return dir;
+    }
+    ClassLoader loader = NativeLibrary.class.getClassLoader();
+    return new Extraction(loader, "candlewick/native/" + platform()).extract(candidates());
+  }
+
+  /** {@code linux/x86_64} and the like. */
+  static String platform() {
+    String os = System.getProperty("os.name").toLowerCase(Locale.ROOT).replace(' ', '_');
+    String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
+    return os + "/" + (arch.equals("amd64") ? "x86_64" : arch);
+  }
+
+  private static List<Path> candidates() {
+    List<Path> bases = new ArrayList<>();
+    String chosen = System.getProperty(CACHE_DIR_PROPERTY);
+    if (chosen != null && !chosen.isEmpty()) {
+      bases.add(Paths.get(chosen).toAbsolutePath());
+    }
+    bases.add(Paths.get(System.getProperty("java.io.tmpdir")).toAbsolutePath());
+    bases.add(Paths.get(System.getProperty("user.home"), ".cache").toAbsolutePath());
+    return bases;
+  }
+
+  private static void loadFrom(Path library) {
+    try {
+      System.load(library.toString());
+    } catch (UnsatisfiedLinkError e) {
+      if (e.getMessage() == null || !e.getMessage().contains("another classloader")) {
+        throw new CandlewickException("cannot load " + library + ": " + e.getMessage(), e);
+      }
+      loadUnderOtherName(library);
+    }
+  }
+
+  private static void loadUnderOtherName(Path library) {
+    String name = "libcandlewick_native-" + UUID.randomUUID() + ".so";
+    Path other = library.resolveSibling(name);
+    try {
+      try {
+        try {
+          Files.createLink(other, library);
+        } catch (IOException | UnsupportedOperationException noLinksHere) {
+          other = Paths.get(System.getProperty("java.io.tmpdir")).toAbsolutePath().resolve(name);
+          Files.copy(library, other, StandardCopyOption.REPLACE_EXISTING);
+        }
+        System.load(other.toString());
+      } finally {
+        Files.deleteIfExists(other);
+      }
+    } catch (IOException | UnsatisfiedLinkError e) {
+      throw new CandlewickException(
+          "cannot load " + library + " for a second class loader: " + e.getMessage(), e);
+    }
+  }
+}

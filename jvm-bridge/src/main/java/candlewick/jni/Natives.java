@@ -1,0 +1,78 @@
+package candlewick.jni;
+
+import java.nio.ByteBuffer;
+
+/**
+ * The functions of the native library, as they are. A handle is a number that the library's
+ * registry knows: a stale or foreign one is an exception, never undefined behaviour. Only the
+ * classes of this package call these, after {@link NativeLibrary#load()}.
+ */
+final class Natives {
+  private Natives() {}
+
+  static native String version();
+
+  static native String resolve(String requestJson);
+
+  static native String networkSummary(String json);
+
+  static native String canary(long address, int bytes);
+
+  static native String newSecret();
+
+  static native void panic(String message);
+
+  static native void reportExit(String trainerConfigJson, int code, String stderrTail);
+
+  static native long bufferAllocate(long capacity);
+
+  static native void bufferFree(long address, long capacity);
+
+  static native ByteBuffer bufferView(long address, long capacity);
+
+  static native long coordinatorStart(String configJson, String secretHex);
+
+  static native String coordinatorAddress(long handle);
+
+  static native String coordinatorCommand(long handle, String json);
+
+  static native String coordinatorPoll(long handle, int timeoutMs);
+
+  static native byte[] coordinatorWeights(long handle);
+
+  static native void coordinatorClose(long handle);
+
+  static native long feederOpen(String feedJson, String secretHex);
+
+  static native boolean feederPush(
+      long handle, long address, long bytes, int rows, boolean interrupted);
+
+  static native String feederFinish(long handle, long rowsRead);
+
+  static native void feederClose(long handle);
+
+  static native long modelLoad(String modelJson, byte[] safetensors);
+
+  static native String modelInfo(long handle);
+
+  static native void modelClose(long handle);
+
+  static native long scorerOpen(long model, String scoreJson);
+
+  static native long scorerRun(long handle, long address, long bytes, int rows);
+
+  static native long scorerResultBytes(long handle);
+
+  static native long scorerKept(long handle);
+
+  static native void scorerClose(long handle);
+
+  /**
+   * Called by the library while it waits for the network, so that a killed task ends at once.
+   *
+   * @return true if the calling thread is interrupted
+   */
+  static boolean threadInterrupted() {
+    return Thread.currentThread().isInterrupted();
+  }
+}

@@ -1,0 +1,77 @@
+package candlewick.jni;
+
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Runs {@code candlewick-trainer --version}: the only sure way to learn that a folder is not
+ * mounted noexec.
+ */
+final class Probe {
+  private static final int SECONDS = 20;
+  private static final int BUSY_TRIES = 40;
+
+  private Probe() {}
+
+  static void run(Path trainer) throws IOException {
+    Process process = start(trainer);
+    try {
+      process.getOutputStream().close();
+      String line;
+      try (BufferedReader out =
+          new BufferedReader(
+              new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+        line = out.readLine();
+      }
+      if (!process.waitFor(SECONDS, TimeUnit.SECONDS)) {
+        throw new IOException(trainer + " --version did not end within " + SECONDS + " s");
+      }
+      if (process.exitValue() != 0 || line == null || !line.startsWith(NativeLibrary.TRAINER)) {
+        throw new IOException(
+            trainer
+                + " --version ended with status "
+                + process.exitValue()
+                + " and printed: "
+                + line);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while " + trainer + " --version ran", e);
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  /**
+   * Starts the probe. A child that another thread forks while we still had the file open for
+   * writing holds that descriptor until it has closed or replaced it; until then the system says
+   * "text file busy" (errno 26).
+   */
+  private static Process start(Path trainer) throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(trainer.toString(), "--version");
+    builder.redirectError(ProcessBuilder.Redirect.to(new File("/dev/null")));
+    IOException busy = null;
+    for (int tries = 0; tries < BUSY_TRIES; tries++) {
+      try {
+        return builder.start();
+      } catch (IOException e) {
+        if (e.getMessage() == null || !e.getMessage().contains("error=26")) {
+          throw e;
+        }
+        busy = e;
+        try {
+          Thread.sleep(50);
+        } catch (InterruptedException interrupted) {
+          Thread.currentThread().interrupt();
+          throw e;
+        }
+      }
+    }
+    throw busy;
+  }
+}

@@ -1,0 +1,60 @@
+package candlewick.jni;
+
+/** Scores batches of rows with a {@link Model}. For one task. */
+public final class Scorer extends NativeHandle {
+  private Scorer(long handle) {
+    super(handle);
+  }
+
+  /**
+   * Opens a scorer.
+   *
+   * @param model the model; it may be closed before the scorer
+   * @param scoreJson {@code {"columns": Columns, "outputs": [...], "thresholds": [...] or null,
+   *     "partition": n, "skipInvalid": bool}}; outputs are of "rawPrediction", "probability",
+   *     "prediction", in the order wanted
+   * @return the scorer, to be closed
+   */
+  public static Scorer open(Model model, String scoreJson) {
+    return new Scorer(Natives.scorerOpen(model.handle(), scoreJson));
+  }
+
+  /**
+   * Scores rows.
+   *
+   * @param rows the rows, format of {@link NativeBuffer}
+   * @param bytes bytes used in the buffer
+   * @param count number of rows
+   * @return address of the result: for every kept row one UnsafeRow of the outputs, in the format
+   *     of {@link NativeBuffer}; valid until the next call or close
+   * @throws InvalidDataException if a row is invalid and skipInvalid is false
+   */
+  public long run(NativeBuffer rows, long bytes, int count) {
+    synchronized (rows) {
+      return Natives.scorerRun(handle(), rows.addressOf(bytes), bytes, count);
+    }
+  }
+
+  /**
+   * Size of the last result.
+   *
+   * @return bytes
+   */
+  public long resultBytes() {
+    return Natives.scorerResultBytes(handle());
+  }
+
+  /**
+   * Which rows of the last batch were kept.
+   *
+   * @return address of one byte per row: 1 kept, 0 left out
+   */
+  public long kept() {
+    return Natives.scorerKept(handle());
+  }
+
+  @Override
+  void release(long released) {
+    Natives.scorerClose(released);
+  }
+}

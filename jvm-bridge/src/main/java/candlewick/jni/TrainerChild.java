@@ -1,0 +1,164 @@
+package candlewick.jni;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** One trainer process with the threads that drain its output and report its end. */
+final class TrainerChild {
+  private static final int TAIL_LINES = 50;
+
+  private final Process process;
+  private final String config;
+  private final Deque<String> tail = new ArrayDeque<>();
+  private final CompletableFuture<String> ready = new CompletableFuture<>();
+
+  private TrainerChild(Process process, String config) {
+    this.process = process;
+    this.config = config;
+  }
+
+  static TrainerChild start(Path program, String config) throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(program.toString(), "gang");
+    keepAllowed(builder.environment());
+    TrainerChild child = new TrainerChild(builder.start(), config);
+    Thread errors = daemon("candlewick-trainer-stderr", child::drainErrors);
+    daemon("candlewick-trainer-stdout", child::drainOutput);
+    daemon("candlewick-trainer-exit", () -> child.reportExit(errors));
+    OutputStream in = child.process.getOutputStream();
+    try {
+      // The secret is in this line: it goes over the pipe and nowhere else.
+      in.write(TrainerHost.line(config));
+      in.flush();
+    } catch (IOException e) {
+      // The child ended at once; awaitReady says why, from its stderr.
+      child.process.destroyForcibly();
+    }
+    return child;
+  }
+
+  /**
+   * What a trainer may see of the environment; an allow-list, since a JVM's may hold credentials.
+   */
+  static void keepAllowed(Map<String, String> environment) {
+    environment
+        .keySet()
+        .removeIf(
+            name ->
+                !(name.equals("PATH")
+                    || name.equals("LANG")
+                    || name.equals("TZ")
+                    || name.equals("LD_LIBRARY_PATH")
+                    || name.equals("RUST_LOG")
+                    || name.startsWith("CUDA_")));
+  }
+
+  Process process() {
+    return process;
+  }
+
+  /** The line that the trainer prints when it listens. */
+  String awaitReady(long seconds) {
+    try {
+      return ready.get(seconds, TimeUnit.SECONDS);
+    } catch (TimeoutException e) {
+      process.destroyForcibly();
+      throw new RetryableException(
+          "a trainer did not listen within "
+              + seconds
+              + " s of its start; its stderr ends with:\n"
+              + tail());
+    } catch (ExecutionException e) {
+      throw new RetryableException(e.getCause().getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancelledException("interrupted while a trainer started");
+    }
+  }
+
+  private void drainErrors() {
+    try (BufferedReader lines = reader(process.getErrorStream())) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        synchronized (tail) {
+          if (tail.size() == TAIL_LINES) {
+            tail.removeFirst();
+          }
+          tail.addLast(line);
+        }
+        System.err.println("[candlewick-trainer] " + line);
+      }
+    } catch (IOException e) {
+      // The process ended and the pipe with it.
+    }
+  }
+
+  private void drainOutput() {
+    try (BufferedReader lines = reader(process.getInputStream())) {
+      String first = lines.readLine();
+      if (first != null) {
+        ready.complete(first);
+      }
+      while (lines.readLine() != null) {
+        // Nothing else is expected there; it must not fill the pipe.
+      }
+    } catch (IOException e) {
+      // The process ended and the pipe with it.
+    }
+  }
+
+  private void reportExit(Thread errors) {
+    try {
+      int code = process.waitFor();
+      // Its last words may still be in the pipe. A grandchild could keep it open, so not for ever.
+      errors.join(TimeUnit.SECONDS.toMillis(2));
+      String last = tail();
+      ready.completeExceptionally(
+          new IOException(
+              "a trainer ended with status "
+                  + code
+                  + " before it listened; its stderr ends with:\n"
+                  + last));
+      boolean expected = TrainerHost.stopped(process);
+      TrainerHost.forgetEnded();
+      // Status 0 is the end of a job that went well: the coordinator let it go.
+      if (!expected && code != 0) {
+        Natives.reportExit(config, code, last);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (CandlewickException e) {
+      // The coordinator has gone, which is how a job ends normally; the trainer's own connection
+      // told it the rest.
+      System.err.println(
+          "[candlewick] the end of a trainer could not be reported: " + e.getMessage());
+    }
+  }
+
+  private String tail() {
+    synchronized (tail) {
+      return String.join("\n", tail);
+    }
+  }
+
+  private static BufferedReader reader(InputStream in) {
+    return new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
+  }
+
+  private static Thread daemon(String name, Runnable body) {
+    Thread thread = new Thread(body, name);
+    thread.setDaemon(true);
+    thread.start();
+    return thread;
+  }
+}

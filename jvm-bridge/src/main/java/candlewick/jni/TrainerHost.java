@@ -1,0 +1,213 @@
+package candlewick.jni;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The trainer processes of this JVM, by job. A trainer lives as long as its stdin is open: this
+ * class keeps it, so a trainer ends with its JVM however that ends, and with {@link #stop}.
+ */
+public final class TrainerHost {
+  private static final String PROCESSES = "trainers";
+  private static final long STOP_SECONDS = 5;
+  private static final long START_SECONDS = 60;
+
+  private TrainerHost() {}
+
+  /**
+   * Starts the trainers of a job in this JVM unless they were started already, and waits until each
+   * listens.
+   *
+   * @param jobId the job
+   * @param configs one JSON line per trainer, as {@code candlewick-trainer gang} reads it
+   * @return per trainer the JSON line it printed: {@code {"pid", "flightPort", "collectivePort"}}
+   * @throws RetryableException if a trainer ended before it listened, with the end of its stderr
+   */
+  public static List<String> ensure(String jobId, List<String> configs) {
+    // Loaded before a child may need it to report its end.
+    NativeLibrary.load();
+    return ensure(jobId, configs, NativeLibrary.trainerPath());
+  }
+
+  static List<String> ensure(String jobId, List<String> configs, Path program) {
+    while (true) {
+      Object[] started =
+          jobs().computeIfAbsent(jobId, key -> new Object[] {new ArrayList<Process>(), null});
+      // One lock per job, and of the JVM rather than of a class loader.
+      synchronized (started) {
+        if (jobs().get(jobId) != started) {
+          // Stopped, or failed to start, while this thread waited.
+          continue;
+        }
+        if (started[1] == null) {
+          installShutdownHook();
+          started[1] = startAll(jobId, program, configs, processes(started));
+        }
+        List<String> lines = new ArrayList<>();
+        for (Object line : (List<?>) started[1]) {
+          lines.add((String) line);
+        }
+        return lines;
+      }
+    }
+  }
+
+  private static List<String> startAll(
+      String jobId, Path program, List<String> configs, List<Process> processes) {
+    List<TrainerChild> children = new ArrayList<>();
+    try {
+      for (String config : configs) {
+        TrainerChild child = TrainerChild.start(program, config);
+        synchronized (processes) {
+          processes.add(child.process());
+        }
+        children.add(child);
+      }
+      List<String> lines = new ArrayList<>();
+      for (TrainerChild child : children) {
+        lines.add(child.awaitReady(START_SECONDS));
+      }
+      return lines;
+    } catch (IOException e) {
+      stop(jobId);
+      throw new RetryableException("cannot start " + program + ": " + e.getMessage());
+    } catch (RuntimeException e) {
+      stop(jobId);
+      throw e;
+    }
+  }
+
+  /**
+   * Whether a trainer of the job runs in this JVM.
+   *
+   * @param jobId the job
+   * @return true if one does
+   */
+  public static boolean alive(String jobId) {
+    for (Process process : snapshot(jobs().get(jobId))) {
+      if (process.isAlive()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * The jobs that have trainers in this JVM.
+   *
+   * @return their ids
+   */
+  public static List<String> jobIds() {
+    List<String> ids = new ArrayList<>();
+    for (String jobId : jobs().keySet()) {
+      if (alive(jobId)) {
+        ids.add(jobId);
+      }
+    }
+    return ids;
+  }
+
+  /**
+   * Ends the trainers of a job: closes their stdin, waits up to 5 seconds, then kills. No effect if
+   * there are none.
+   *
+   * @param jobId the job
+   */
+  public static void stop(String jobId) {
+    List<Process> processes = snapshot(jobs().remove(jobId));
+    for (Process process : processes) {
+      closeQuietly(process.getOutputStream());
+    }
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(STOP_SECONDS);
+    boolean interrupted = false;
+    for (Process process : processes) {
+      try {
+        if (interrupted || !process.waitFor(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+          process.destroyForcibly();
+        }
+      } catch (InterruptedException e) {
+        interrupted = true;
+        process.destroyForcibly();
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Whether the job was stopped here, so that the end of its trainers is no news. */
+  static boolean stopped(Process process) {
+    for (Object[] started : jobs().values()) {
+      if (snapshot(started).contains(process)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Forgets a job whose trainers have all ended. */
+  static void forgetEnded() {
+    for (Map.Entry<String, Object[]> job : jobs().entrySet()) {
+      // One that is being started is locked by its starter; it is looked at again when its last
+      // child ends.
+      boolean begun = job.getValue()[1] != null;
+      if (begun && !alive(job.getKey())) {
+        jobs().remove(job.getKey(), job.getValue());
+      }
+    }
+  }
+
+  private static void installShutdownHook() {
+    ConcurrentHashMap<String, Boolean> hooks = PerJvm.map("hooks");
+    if (hooks.putIfAbsent(PROCESSES, Boolean.TRUE) == null) {
+      Thread hook =
+          new Thread(
+              () -> {
+                for (String jobId : new ArrayList<>(jobs().keySet())) {
+                  stop(jobId);
+                }
+              },
+              "candlewick-stop-trainers");
+      Runtime.getRuntime().addShutdownHook(hook);
+    }
+  }
+
+  /** Per job: [the processes, the lines they printed or null until all listen]. */
+  private static ConcurrentHashMap<String, Object[]> jobs() {
+    return PerJvm.map(PROCESSES);
+  }
+
+  @SuppressWarnings("unchecked") // only ensure() writes it
+  private static List<Process> processes(Object[] started) {
+    return (List<Process>) started[0];
+  }
+
+  private static List<Process> snapshot(Object[] started) {
+    if (started == null) {
+      return new ArrayList<>();
+    }
+    List<Process> processes = processes(started);
+    synchronized (processes) {
+      return new ArrayList<>(processes);
+    }
+  }
+
+  static void closeQuietly(OutputStream stream) {
+    try {
+      stream.close();
+    } catch (IOException e) {
+      // The child has ended already: the pipe is broken, which is what closing is for.
+    }
+  }
+
+  static byte[] line(String text) {
+    return (text + "\n").getBytes(StandardCharsets.UTF_8);
+  }
+}

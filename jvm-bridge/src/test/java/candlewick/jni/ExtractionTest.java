@@ -1,0 +1,173 @@
+package candlewick.jni;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.reflect.Method;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Extraction from a jar, here a folder with the real library and a program that answers --version.
+ */
+class ExtractionTest {
+  private static final String RESOURCES = "candlewick/native/" + NativeLibrary.platform();
+
+  @TempDir Path temp;
+  private Path jar;
+
+  @BeforeEach
+  void writeJar() throws IOException {
+    jar = temp.resolve("jar");
+    Path files = Files.createDirectories(jar.resolve(RESOURCES));
+    Path built = Paths.get(System.getProperty(NativeLibrary.DIR_PROPERTY));
+    Files.copy(built.resolve(NativeLibrary.LIBRARY), files.resolve(NativeLibrary.LIBRARY));
+    String script = "#!/bin/sh\necho candlewick-trainer 0.0.0\n";
+    Files.write(files.resolve(NativeLibrary.TRAINER), script.getBytes(StandardCharsets.UTF_8));
+    StringBuilder sums = new StringBuilder();
+    for (String name : new String[] {NativeLibrary.LIBRARY, NativeLibrary.TRAINER}) {
+      sums.append(Extraction.sumOf(files.resolve(name))).append("  ").append(name).append('\n');
+    }
+    Files.write(files.resolve("SHA256SUMS"), sums.toString().getBytes(StandardCharsets.UTF_8));
+  }
+
+  private Path extract(Path... bases) throws IOException {
+    try (URLClassLoader loader = new URLClassLoader(new URL[] {jar.toUri().toURL()}, null)) {
+      return new Extraction(loader, RESOURCES).extract(Arrays.asList(bases));
+    }
+  }
+
+  @Test
+  void extractsOnceIntoAPrivateFolderNamedByContent() throws IOException {
+    Path folder = extract(temp.resolve("new/base"));
+    assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder)));
+    assertEquals(temp.resolve("new/base/candlewick-" + Extraction.uid()), folder.getParent());
+    Path library = folder.resolve(NativeLibrary.LIBRARY);
+    Object first = Files.getAttribute(library, "unix:ino");
+    assertEquals(folder, extract(temp.resolve("new/base")));
+    assertEquals(first, Files.getAttribute(library, "unix:ino"), "not written again");
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(2, files.count(), "no temporary file is left");
+    }
+  }
+
+  @Test
+  void aCorruptFileIsExtractedAgain() throws IOException {
+    Path library = extract(temp.resolve("base")).resolve(NativeLibrary.LIBRARY);
+    byte[] good = Files.readAllBytes(library);
+    byte[] bad = good.clone();
+    bad[bad.length / 2] ^= 1;
+    Files.write(library, bad);
+    extract(temp.resolve("base"));
+    assertArrayEquals(good, Files.readAllBytes(library));
+    Files.write(library, new byte[0]);
+    extract(temp.resolve("base"));
+    assertArrayEquals(good, Files.readAllBytes(library));
+  }
+
+  @Test
+  void manyThreadsMayExtractAtOnce() throws Exception {
+    ExecutorService threads = Executors.newFixedThreadPool(6);
+    try {
+      CountDownLatch start = new CountDownLatch(1);
+      List<Future<Path>> folders = new ArrayList<>();
+      for (int i = 0; i < 6; i++) {
+        Callable<Path> task =
+            () -> {
+              start.await();
+              return extract(temp.resolve("base"));
+            };
+        folders.add(threads.submit(task));
+      }
+      start.countDown();
+      Path one = folders.get(0).get();
+      for (Future<Path> folder : folders) {
+        assertEquals(one, folder.get());
+      }
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  @Test
+  void afolderOfNoUseIsSkipped() throws IOException {
+    Path file = Files.write(temp.resolve("file"), new byte[] {1});
+    Path open = Files.createDirectories(temp.resolve("open/candlewick-" + Extraction.uid()));
+    Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
+    Path folder = extract(file, temp.resolve("open"), temp.resolve("good"));
+    assertTrue(folder.startsWith(temp.resolve("good")), folder.toString());
+  }
+
+  @Test
+  void aProgramThatCannotRunSkipsTheFolderAndAllFailuresAreNamed() throws IOException {
+    Path trainer = jar.resolve(RESOURCES).resolve(NativeLibrary.TRAINER);
+    Files.write(trainer, "#!/bin/sh\nexit 3\n".getBytes(StandardCharsets.UTF_8));
+    Path sums = jar.resolve(RESOURCES).resolve("SHA256SUMS");
+    String line = Extraction.sumOf(trainer) + "  " + NativeLibrary.TRAINER + "\n";
+    Files.write(sums, line.getBytes(StandardCharsets.UTF_8));
+    Path one = temp.resolve("one");
+    CandlewickException e =
+        assertThrows(CandlewickException.class, () -> extract(one, temp.resolve("two")));
+    assertTrue(e.getMessage().contains(one.toString()), e.getMessage());
+    assertTrue(e.getMessage().contains("ended with status 3"), e.getMessage());
+    assertTrue(e.getMessage().contains("-Dcandlewick.native.cacheDir"), e.getMessage());
+  }
+
+  @Test
+  void aJarWithoutTheFilesSaysSo() throws IOException {
+    try (URLClassLoader empty = new URLClassLoader(new URL[0], null)) {
+      Extraction extraction = new Extraction(empty, RESOURCES);
+      CandlewickException e =
+          assertThrows(
+              CandlewickException.class, () -> extraction.extract(Collections.singletonList(temp)));
+      assertTrue(e.getMessage().contains("no native files for this platform"), e.getMessage());
+    }
+  }
+
+  @Test
+  void aSecondClassLoaderLoadsTheLibraryToo() throws Exception {
+    NativeLibrary.load();
+    URL classes = NativeLibrary.class.getProtectionDomain().getCodeSource().getLocation();
+    try (URLClassLoader other = new URLClassLoader(new URL[] {classes}, null)) {
+      Class<?> type = Class.forName("candlewick.jni.Native", true, other);
+      assertNotEquals(Native.class, type);
+      Method version = type.getMethod("version");
+      assertEquals(Native.version(), version.invoke(null));
+      // Exceptions are those of the loader that calls.
+      Throwable thrown =
+          assertThrows(
+                  java.lang.reflect.InvocationTargetException.class,
+                  () -> type.getMethod("panic", String.class).invoke(null, "x"))
+              .getCause();
+      assertEquals("candlewick.jni.NativePanicException", thrown.getClass().getName());
+      assertEquals(other, thrown.getClass().getClassLoader());
+    }
+    Path built = Paths.get(System.getProperty(NativeLibrary.DIR_PROPERTY));
+    try (Stream<Path> files = Files.list(built)) {
+      assertTrue(
+          files.noneMatch(f -> f.getFileName().toString().startsWith("libcandlewick_native-")));
+    }
+  }
+}

@@ -1,0 +1,359 @@
+//! Rows of a DataFrame to features (f32), label and weight (f64).
+
+use crate::convert::{self, first_not_finite};
+use crate::invalid::{self, Invalid, Values};
+use crate::number::Number;
+use crate::row::{Array, Corrupt, Row};
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::{Column, Columns};
+use candlewick_protocol::job::LabelKind;
+
+/// How a column is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// VectorUDT, dense or sparse.
+    Vector,
+    /// An array of numbers.
+    Array(Number),
+    /// One number.
+    Scalar(Number),
+    /// Unsigned bytes.
+    Binary,
+}
+
+impl Shape {
+    fn parse(name: &str) -> Option<Shape> {
+        match name {
+            "vector" => Some(Shape::Vector),
+            "binary" => Some(Shape::Binary),
+            _ => match name
+                .strip_prefix("array<")
+                .and_then(|rest| rest.strip_suffix('>'))
+            {
+                Some(element) => Number::parse(element).map(Shape::Array),
+                None => Number::parse(name).map(Shape::Scalar),
+            },
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    ordinal: usize,
+    name: String,
+    shape: Shape,
+}
+
+/// Reads rows as [`Columns`] says.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    fields: usize,
+    width: usize,
+    scale: f64,
+    features: Vec<Source>,
+    label: Option<(Source, LabelKind)>,
+    weight: Option<(Source, Number)>,
+}
+
+impl Decoder {
+    /// A decoder for rows of these columns.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a column has a type that cannot be read as what it is meant for.
+    pub fn new(columns: &Columns) -> Result<Decoder, Failure> {
+        let features: Vec<Source> = columns
+            .features
+            .iter()
+            .map(feature_source)
+            .collect::<Result<_, _>>()?;
+        if features.is_empty() {
+            return Err(Failure::parameter("no feature column is given"));
+        }
+        let label = match (&columns.label, &columns.label_kind) {
+            (Some(column), Some(kind)) => Some((label_source(column, kind)?, kind.clone())),
+            (None, None) => None,
+            _ => return Err(Failure::internal("a label column and a label kind go together")),
+        };
+        let weight = columns.weight.as_ref().map(weight_source).transpose()?;
+        let fields = columns.num_fields as usize;
+        let all = features
+            .iter()
+            .chain(label.iter().map(|(source, _)| source))
+            .chain(weight.iter().map(|(source, _)| source));
+        if let Some(outside) = all.into_iter().find(|source| source.ordinal >= fields) {
+            let Source { name, ordinal, .. } = outside;
+            return Err(Failure::internal(format!(
+                "column '{name}' has position {ordinal} in rows of {fields} fields"
+            )));
+        }
+        let scale = columns.scale.unwrap_or(1.0);
+        Ok(Decoder {
+            fields,
+            width: columns.feature_width as usize,
+            scale,
+            features,
+            label,
+            weight,
+        })
+    }
+
+    /// f32 values of a row's features.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// f64 values of a row's label; 0 without a label column.
+    #[must_use]
+    pub fn label_width(&self) -> usize {
+        self.label.as_ref().map_or(0, |(_, kind)| kind.width())
+    }
+
+    /// Decodes one row into `features` ([`Decoder::width`] values) and `labels` ([`Decoder::label_width`] values) and
+    /// returns its weight, 1 without a weight column. After an error both hold anything.
+    ///
+    /// # Errors
+    /// [`Invalid`] with what is wrong in which column.
+    pub fn decode(&self, bytes: &[u8], features: &mut [f32], labels: &mut [f64]) -> Result<f64, Invalid> {
+        let row = Row::new(bytes, self.fields)?;
+        let mut at = 0;
+        for source in &self.features {
+            at += self.feature(&row, source, features, at)?;
+        }
+        if at != self.width {
+            return Err(self.wrong_width(&row));
+        }
+        if let Some((source, kind)) = &self.label {
+            label(&row, source, kind, labels)?;
+        }
+        match &self.weight {
+            Some((source, number)) => weight(&row, source, *number),
+            None => Ok(1.0),
+        }
+    }
+
+    /// Decodes one feature column to `features[at..]`; returns the number of values.
+    fn feature(
+        &self,
+        row: &Row<'_>,
+        source: &Source,
+        features: &mut [f32],
+        at: usize,
+    ) -> Result<usize, Invalid> {
+        let name = &source.name;
+        if row.is_null(source.ordinal) {
+            return Err(Invalid::null(name));
+        }
+        let values = match source.shape {
+            Shape::Scalar(number) => Values::One(number.field(row, source.ordinal)?),
+            Shape::Binary => Values::Bytes(row.variable(source.ordinal)?),
+            Shape::Array(number) => Values::Array(number, Array::new(row.variable(source.ordinal)?)?),
+            Shape::Vector => vector(row.variable(source.ordinal)?)?,
+        };
+        let count = values.len();
+        let Some(out) = at.checked_add(count).and_then(|end| features.get_mut(at..end)) else {
+            return Err(self.wrong_width(row));
+        };
+        if let Values::Array(_, array) = &values
+            && let Some(index) = array.first_null()
+        {
+            return Err(Invalid::null_element(name, index, &values));
+        }
+        if !values.write(out, self.scale)? {
+            let index = first_not_finite(out).unwrap_or(0);
+            return Err(Invalid::not_finite(name, index, &values, self.scale));
+        }
+        Ok(count)
+    }
+
+    /// The features have another number of values than the network: says how many each column has.
+    fn wrong_width(&self, row: &Row<'_>) -> Invalid {
+        let mut parts = Vec::new();
+        let mut total = 0;
+        let mut first = None;
+        for source in &self.features {
+            if row.is_null(source.ordinal) {
+                return Invalid::null(&source.name);
+            }
+            let values = match source.shape {
+                Shape::Scalar(number) => number.field(row, source.ordinal).map(Values::One),
+                Shape::Binary => row.variable(source.ordinal).map(Values::Bytes),
+                Shape::Array(number) => row
+                    .variable(source.ordinal)
+                    .and_then(Array::new)
+                    .map(|array| Values::Array(number, array)),
+                Shape::Vector => row.variable(source.ordinal).and_then(vector),
+            };
+            match values {
+                Ok(values) => {
+                    total += values.len();
+                    parts.push((source.name.as_str(), values.len()));
+                    first.get_or_insert(values);
+                }
+                Err(corrupt) => return corrupt.into(),
+            }
+        }
+        Invalid::wrong_width(&parts, total, self.width, first.as_ref())
+    }
+}
+
+/// A VectorUDT: struct of type (1 dense, 0 sparse), size, indices, values.
+fn vector(bytes: &[u8]) -> Result<Values<'_>, Corrupt> {
+    let row = Row::new(bytes, 4)?;
+    let values = Array::new(row.variable(3)?)?;
+    match row.slot(0)?[0] {
+        1 => Ok(Values::Array(Number::Double, values)),
+        0 => {
+            let [a, b, c, d, ..] = row.slot(1)?;
+            let size = u32::from_le_bytes([a, b, c, d]);
+            let indices = Array::new(row.variable(2)?)?;
+            if indices.len() != values.len() {
+                let (left, right) = (indices.len(), values.len());
+                return Err(Corrupt(format!(
+                    "a sparse vector of {left} indices and {right} values"
+                )));
+            }
+            Ok(Values::Sparse {
+                size: size as usize,
+                indices: indices.elements()?,
+                values,
+            })
+        }
+        other => Err(Corrupt(format!(
+            "a vector of type {other}, which is neither sparse (0) nor dense (1)"
+        ))),
+    }
+}
+
+fn feature_source(column: &Column) -> Result<Source, Failure> {
+    let shape = Shape::parse(&column.data_type).ok_or_else(|| {
+        let Column { name, data_type, .. } = column;
+        Failure::parameter(format!(
+            "column '{name}' has type {data_type}: features are a Vector, an array of numbers, numeric columns or binary; \
+             turn it into numbers first (for example with StringIndexer or cast)"
+        ))
+    })?;
+    Ok(Source {
+        ordinal: column.ordinal as usize,
+        name: column.name.clone(),
+        shape,
+    })
+}
+
+fn label_source(column: &Column, kind: &LabelKind) -> Result<Source, Failure> {
+    let shape = Shape::parse(&column.data_type);
+    let Column { name, data_type, .. } = column;
+    match (shape, kind) {
+        (Some(shape @ Shape::Scalar(_)), _) if kind.width() == 1 => Ok(Source {
+            ordinal: column.ordinal as usize,
+            name: name.clone(),
+            shape,
+        }),
+        (Some(shape @ (Shape::Array(_) | Shape::Vector)), LabelKind::Real { .. }) => Ok(Source {
+            ordinal: column.ordinal as usize,
+            name: name.clone(),
+            shape,
+        }),
+        (_, LabelKind::Class { .. }) => Err(Failure::parameter(format!(
+            "label column '{name}' has type {data_type}: the label of a classifier is a number; use StringIndexer for text"
+        ))),
+        (_, LabelKind::Real { width }) => Err(Failure::parameter(format!(
+            "label column '{name}' has type {data_type}: the label of a regressor with {width} output(s) is {}",
+            if *width == 1 {
+                "a number"
+            } else {
+                "an array of numbers or a Vector"
+            }
+        ))),
+    }
+}
+
+fn weight_source(column: &Column) -> Result<(Source, Number), Failure> {
+    match Shape::parse(&column.data_type) {
+        Some(shape @ Shape::Scalar(number)) => Ok((
+            Source {
+                ordinal: column.ordinal as usize,
+                name: column.name.clone(),
+                shape,
+            },
+            number,
+        )),
+        _ => {
+            let Column { name, data_type, .. } = column;
+            Err(Failure::parameter(format!(
+                "weight column '{name}' has type {data_type}: a weight is a number"
+            )))
+        }
+    }
+}
+
+fn label(row: &Row<'_>, source: &Source, kind: &LabelKind, out: &mut [f64]) -> Result<(), Invalid> {
+    if row.is_null(source.ordinal) {
+        return Err(Invalid::null(&source.name));
+    }
+    let values = match source.shape {
+        Shape::Scalar(number) => Values::One(number.field(row, source.ordinal)?),
+        Shape::Array(number) => Values::Array(number, Array::new(row.variable(source.ordinal)?)?),
+        Shape::Vector => vector(row.variable(source.ordinal)?)?,
+        Shape::Binary => return Err(Corrupt("a binary label".to_owned()).into()),
+    };
+    if values.len() != kind.width() || out.len() != kind.width() {
+        return Err(invalid::label_width(&source.name, values.len(), kind.width()));
+    }
+    if let Values::Array(_, array) = &values
+        && let Some(index) = array.first_null()
+    {
+        return Err(Invalid::null_element(&source.name, index, &values));
+    }
+    for (index, out) in out.iter_mut().enumerate() {
+        *out = values.get(index)?;
+    }
+    invalid::check_label(&source.name, kind, out)
+}
+
+fn weight(row: &Row<'_>, source: &Source, number: Number) -> Result<f64, Invalid> {
+    if row.is_null(source.ordinal) {
+        return Err(Invalid::null(&source.name));
+    }
+    let value = number.field(row, source.ordinal)?;
+    if value.is_finite() && value >= 0.0 {
+        Ok(value)
+    } else {
+        Err(invalid::weight(&source.name, value))
+    }
+}
+
+impl Values<'_> {
+    /// Writes the values times `scale`; true where all are finite.
+    fn write(&self, out: &mut [f32], scale: f64) -> Result<bool, Corrupt> {
+        match self {
+            Values::One(value) => {
+                #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
+                let number = (value * scale) as f32;
+                out.fill(number);
+                Ok(number.is_finite())
+            }
+            Values::Bytes(bytes) => Ok(convert::unsigned(bytes.as_chunks::<1>().0, out, scale)),
+            Values::Array(number, array) => number.elements(array, out, scale),
+            Values::Sparse {
+                size,
+                indices,
+                values,
+            } => {
+                out.fill(0.0);
+                let mut finite = true;
+                for (index, value) in indices.iter().zip(values.elements::<8>()?) {
+                    let index = u32::from_le_bytes(*index) as usize;
+                    let place = out.get_mut(index);
+                    let place = place
+                        .ok_or_else(|| Corrupt(format!("index {index} in a sparse vector of {size}")))?;
+                    #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
+                    let number = (f64::from_le_bytes(*value) * scale) as f32;
+                    *place = number;
+                    finite &= number.is_finite();
+                }
+                Ok(finite)
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The functions of `candlewick.jni.Natives`.
+//!
+//! Each is its name, its arguments and one body inside the [`funnel`]; what it does lives in the module it calls.
+#![expect(non_snake_case, reason = "the JVM finds a native method by this name")]
+
+use crate::feeder::{FeedTask, Feeder};
+use crate::funnel::{self, Thrown};
+use crate::request::{JobRequest, complete};
+use crate::runtime::{self, Wait};
+use crate::scorer::{Model, ModelSpec, ScoreTask, Scorer};
+use crate::{canary, handles, memory, report};
+use candlewick_coordinator::{Coordinator, CoordinatorConfig};
+use candlewick_model::network::Network;
+use candlewick_protocol::Failure;
+use candlewick_protocol::keys::JobSecret;
+use jni::objects::{JByteArray, JClass, JObject, JString};
+use jni::sys::{jboolean, jint, jlong};
+use jni::{Env, EnvUnowned, jni_sig, jni_str};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A Java string of `text`.
+fn string<'l>(env: &mut Env<'l>, text: impl AsRef<str>) -> Result<JObject<'l>, Thrown> {
+    Ok(JString::new(env, text)?.into())
+}
+
+/// Parses a JSON argument; `what` names it in the error.
+fn parse<T: DeserializeOwned>(env: &Env<'_>, text: &JString<'_>, what: &str) -> Result<T, Thrown> {
+    let text = text.try_to_string(env)?;
+    let parsed = serde_json::from_str(&text);
+    Ok(parsed.map_err(|error| Failure::parameter(format!("{what} is not what is expected: {error}")))?)
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure::internal(error.to_string()))
+}
+
+macro_rules! exports {
+    ($($(#[$doc:meta])* fn $name:ident<$l:lifetime>($env:ident $(, $arg:ident: $type:ty)* $(,)?) $(-> $ret:ty)? $body:block)*) => {$(
+        $(#[$doc])*
+        #[unsafe(export_name = concat!("Java_candlewick_jni_Natives_", stringify!($name)))]
+        pub extern "system" fn $name<$l>(mut unowned: EnvUnowned<$l>, _: JClass<$l> $(, $arg: $type)*) $(-> $ret)? {
+            funnel::run(&mut unowned, |$env| $body)
+        }
+    )*};
+}
+
+/// Runs `body` with a [`Wait`] that asks the JVM whether the calling thread is interrupted.
+fn waiting<T>(
+    env: &mut Env<'_>,
+    closed: &AtomicBool,
+    told: bool,
+    body: impl FnOnce(&mut Wait<'_>) -> Result<T, Thrown>,
+) -> Result<T, Thrown> {
+    let mut interrupted = || told || thread_interrupted(env);
+    body(&mut Wait {
+        closed,
+        interrupted: &mut interrupted,
+    })
+}
+
+/// Calls `Natives.threadInterrupted`. Where that fails, which it does not, the thread counts as interrupted.
+fn thread_interrupted(env: &mut Env<'_>) -> bool {
+    let ask = |env: &mut Env<'_>| {
+        let natives = env.find_class(jni_str!("candlewick/jni/Natives"))?;
+        env.call_static_method(natives, jni_str!("threadInterrupted"), jni_sig!("()Z"), &[])?
+            .z()
+    };
+    env.with_local_frame(4, ask).unwrap_or(true)
+}
+
+/// A feeder as Java holds it.
+struct FeederHandle {
+    /// Set by close, which may come while another thread is inside.
+    closed: AtomicBool,
+    /// Taken by finish.
+    feeder: Mutex<Option<Feeder>>,
+}
+
+impl FeederHandle {
+    fn with<T>(&self, body: impl FnOnce(&mut Feeder) -> Result<T, Failure>) -> Result<T, Thrown> {
+        let mut feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
+        let feeder = feeder
+            .as_mut()
+            .ok_or_else(|| Thrown::State("the feeder has finished".to_owned()))?;
+        Ok(body(feeder)?)
+    }
+}
+
+/// What `networkSummary` is asked.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SummaryRequest {
+    network: Value,
+    input_shape: Vec<usize>,
+}
+
+/// A scorer as Java holds it.
+type ScorerHandle = Mutex<Scorer>;
+
+/// Runs `body` with the scorer behind a handle.
+fn with_scorer<T>(handle: jlong, body: impl FnOnce(&mut Scorer) -> Result<T, Failure>) -> Result<T, Thrown> {
+    let scorer = handles::get::<ScorerHandle>(handle)?;
+    let mut scorer = scorer.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(body(&mut scorer)?)
+}
+
+/// The address of bytes that outlive the call, for Java.
+fn address_of(bytes: &[u8]) -> jlong {
+    bytes.as_ptr().expose_provenance() as jlong
+}
+
+exports! {
+    fn version<'l>(env) -> JObject<'l> {
+        string(env, env!("CARGO_PKG_VERSION"))
+    }
+
+    fn newSecret<'l>(env) -> JObject<'l> {
+        string(env, JobSecret::random()?.to_hex())
+    }
+
+    fn panic<'l>(env, message: JString<'l>) {
+        let message = message.try_to_string(env)?;
+        #[expect(clippy::panic, reason = "this export is how the funnel is tested from Java")]
+        std::panic::panic_any(message)
+    }
+
+    fn canary<'l>(env, address: jlong, bytes: jint) -> JObject<'l> {
+        // SAFETY: Java passes a row that it keeps until the call returns.
+        let row = unsafe { memory::view(address, bytes.into()) }?;
+        string(env, canary::read(row)?)
+    }
+
+    fn bufferAllocate<'l>(_env, capacity: jlong) -> jlong {
+        Ok(memory::allocate(capacity)?)
+    }
+
+    fn bufferFree<'l>(_env, address: jlong, capacity: jlong) {
+        // SAFETY: NativeBuffer frees what it allocated, once, under its lock.
+        Ok(unsafe { memory::free(address, capacity) }?)
+    }
+
+    fn bufferView<'l>(env, address: jlong, capacity: jlong) -> JObject<'l> {
+        // SAFETY: NativeBuffer passes its own memory; its documentation says how long the view may be used.
+        let bytes = unsafe { memory::view(address, capacity) }?;
+        // SAFETY: as above; the JVM reads and writes through the address, native code only during calls.
+        Ok(unsafe { env.new_direct_byte_buffer(bytes.as_ptr().cast_mut(), bytes.len()) }?.into())
+    }
+
+    fn feederOpen<'l>(env, task: JString<'l>, secret: JString<'l>) -> jlong {
+        let task: FeedTask = parse(env, &task, "the feed task")?;
+        let secret = JobSecret::from_hex(&secret.try_to_string(env)?)?;
+        let feeder = Mutex::new(Some(Feeder::new(task, secret)?));
+        Ok(handles::insert(FeederHandle { closed: AtomicBool::new(false), feeder }))
+    }
+
+    fn feederPush<'l>(env, handle: jlong, address: jlong, bytes: jlong, rows: jint, interrupted: jboolean) -> jboolean {
+        let handle = handles::get::<FeederHandle>(handle)?;
+        // SAFETY: Java passes its own buffer and holds its lock until the call returns.
+        let batch = unsafe { memory::view(address, bytes) }?;
+        let rows = usize::try_from(rows).unwrap_or_default();
+        waiting(env, &handle.closed, interrupted, |wait| handle.with(|feeder| feeder.push(batch, rows, wait)))
+    }
+
+    fn feederFinish<'l>(env, handle: jlong, rows_read: jlong) -> JObject<'l> {
+        let handle = handles::get::<FeederHandle>(handle)?;
+        let rows_read = u64::try_from(rows_read).unwrap_or_default();
+        let ledger = waiting(env, &handle.closed, false, |wait| handle.with(|feeder| feeder.finish(rows_read, wait)))?;
+        handle.feeder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        string(env, to_json(&ledger)?)
+    }
+
+    fn feederClose<'l>(_env, handle: jlong) {
+        if let Some(handle) = handles::remove::<FeederHandle>(handle)? {
+            handle.closed.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn resolve<'l>(env, request: JString<'l>) -> JObject<'l> {
+        let request: JobRequest = parse(env, &request, "the job request")?;
+        string(env, to_json(&complete(&request)?)?)
+    }
+
+    fn networkSummary<'l>(env, request: JString<'l>) -> JObject<'l> {
+        let request: SummaryRequest = parse(env, &request, "the summary request")?;
+        string(env, Network::from_document(&request.network, &request.input_shape)?.summary())
+    }
+
+    fn reportExit<'l>(env, config: JString<'l>, code: jint, stderr: JString<'l>) {
+        let (config, stderr) = (config.try_to_string(env)?, stderr.try_to_string(env)?);
+        Ok(report::exit(&config, code, stderr)?)
+    }
+
+    fn coordinatorStart<'l>(env, config: JString<'l>, secret: JString<'l>) -> jlong {
+        // Starts the log too, which the coordinator writes to.
+        runtime::shared()?;
+        let config: CoordinatorConfig = parse(env, &config, "the coordinator's configuration")?;
+        let secret = JobSecret::from_hex(&secret.try_to_string(env)?)?;
+        Ok(handles::insert(Coordinator::start(config, secret)?))
+    }
+
+    fn coordinatorAddress<'l>(env, handle: jlong) -> JObject<'l> {
+        let (host, port) = handles::get::<Coordinator>(handle)?.address();
+        string(env, json!({"host": host, "port": port}).to_string())
+    }
+
+    fn coordinatorCommand<'l>(env, handle: jlong, command: JString<'l>) -> JObject<'l> {
+        let command = command.try_to_string(env)?;
+        let answer = handles::get::<Coordinator>(handle)?.command(&command)?;
+        string(env, answer)
+    }
+
+    fn coordinatorPoll<'l>(env, handle: jlong, timeout_ms: jint) -> JObject<'l> {
+        let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or_default());
+        match handles::get::<Coordinator>(handle)?.poll(timeout) {
+            Some(event) => string(env, event),
+            None => Ok(JObject::null()),
+        }
+    }
+
+    fn coordinatorWeights<'l>(env, handle: jlong) -> JObject<'l> {
+        let weights = handles::get::<Coordinator>(handle)?.weights()?;
+        Ok(env.byte_array_from_slice(&weights)?.into())
+    }
+
+    fn coordinatorClose<'l>(_env, handle: jlong) {
+        if let Some(coordinator) = handles::remove::<Coordinator>(handle)? {
+            coordinator.shutdown();
+        }
+        Ok(())
+    }
+
+    fn modelLoad<'l>(env, spec: JString<'l>, weights: JByteArray<'l>) -> jlong {
+        let spec: ModelSpec = parse(env, &spec, "the model's description")?;
+        let weights = env.convert_byte_array(&weights)?;
+        Ok(handles::insert(Model::load(&spec, &weights)?))
+    }
+
+    fn modelInfo<'l>(env, handle: jlong) -> JObject<'l> {
+        let info = handles::get::<Model>(handle)?.info();
+        string(env, info.to_string())
+    }
+
+    fn modelClose<'l>(_env, handle: jlong) {
+        handles::remove::<Model>(handle).map(drop)
+    }
+
+    fn scorerOpen<'l>(env, model: jlong, task: JString<'l>) -> jlong {
+        let model = handles::get::<Model>(model)?;
+        let task: ScoreTask = parse(env, &task, "the scoring task")?;
+        Ok(handles::insert(ScorerHandle::new(Scorer::new(model, task)?)))
+    }
+
+    fn scorerRun<'l>(_env, handle: jlong, address: jlong, bytes: jlong, rows: jint) -> jlong {
+        // SAFETY: Java passes its own buffer and holds its lock until the call returns.
+        let batch = unsafe { memory::view(address, bytes) }?;
+        let rows = usize::try_from(rows).unwrap_or_default();
+        with_scorer(handle, |scorer| {
+            scorer.run(batch, rows)?;
+            Ok(address_of(scorer.result()))
+        })
+    }
+
+    fn scorerResultBytes<'l>(_env, handle: jlong) -> jlong {
+        with_scorer(handle, |scorer| Ok(scorer.result().len() as jlong))
+    }
+
+    fn scorerKept<'l>(_env, handle: jlong) -> jlong {
+        with_scorer(handle, |scorer| Ok(address_of(scorer.kept())))
+    }
+
+    fn scorerClose<'l>(_env, handle: jlong) {
+        handles::remove::<ScorerHandle>(handle).map(drop)
+    }
+}

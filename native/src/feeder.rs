@@ -1,0 +1,282 @@
+//! Feeding one partition: decode, hash, route, send, seal.
+//!
+//! Every row goes to the trainer that owns its shard, over one stream per (task, trainer). A stream that is sealed commits
+//! nothing: the ledger of the attempt that Spark names the winner does. See protocols.md, section A.
+
+use crate::connections::Connection;
+use crate::decode::Decoder;
+use crate::frames::{Format, OpenBatch};
+use crate::invalid::Invalid;
+use crate::row::Rows;
+use crate::runtime::Wait;
+use crate::streams::Stream;
+use candlewick_protocol::feed::{FeedSpec, Owner, ShardSum, StreamId, TaskLedger};
+use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::keys::JobSecret;
+use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::{ErrorKind, Failure};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// What a feed task is given.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedTask {
+    /// The job's feed.
+    pub feed: FeedSpec,
+    /// Partition of the DataFrame.
+    pub partition: u32,
+    /// TaskContext.taskAttemptId.
+    pub attempt: u64,
+    /// Executor that runs the task.
+    pub executor: String,
+}
+
+/// The feeder of one task.
+#[derive(Debug)]
+pub struct Feeder {
+    task: FeedTask,
+    secret: JobSecret,
+    decoder: Decoder,
+    format: Format,
+    stream: StreamId,
+    /// Position in `outlets` of the owner of each shard.
+    owner_of: Vec<usize>,
+    outlets: Vec<Outlet>,
+    sums: Sums,
+    /// The row being decoded.
+    features: Vec<f32>,
+    labels: Vec<f64>,
+    /// The first invalid row's failure: it ends the feed, as part of the ledger.
+    failure: Option<Failure>,
+}
+
+/// What the ledger will say.
+#[derive(Debug, Default)]
+struct Sums {
+    hasher: RowHasher,
+    shards: Vec<(u64, u128)>,
+    rows: u64,
+    sent: u64,
+    skipped: u64,
+}
+
+/// Rows for one trainer.
+#[derive(Debug)]
+struct Outlet {
+    batch: OpenBatch,
+    stream: Option<Stream>,
+    rows: u64,
+    hash_sum: u128,
+}
+
+impl Feeder {
+    /// A feeder; connects nowhere before the first full batch.
+    ///
+    /// # Errors
+    /// `InvalidParameter` or `Internal` where the task's description is wrong.
+    pub fn new(task: FeedTask, secret: JobSecret) -> Result<Feeder, Failure> {
+        let feed = &task.feed;
+        let decoder = Decoder::new(&feed.columns)?;
+        let label_width = feed.columns.label_kind.as_ref().map_or(0, LabelKind::width);
+        if label_width == 0 {
+            return Err(Failure::parameter("training needs a label column"));
+        }
+        let format = Format::new(decoder.width(), label_width, feed.batch_bytes)?;
+        let owner_of = owners_of_shards(feed.logical_shards, &feed.owners)?;
+        let outlet = |_: &Owner| Outlet {
+            batch: OpenBatch::new(format.clone()),
+            stream: None,
+            rows: 0,
+            hash_sum: 0,
+        };
+        let stream = StreamId {
+            job: feed.job.clone(),
+            round: feed.round,
+            partition: task.partition,
+            attempt: task.attempt,
+        };
+        Ok(Feeder {
+            outlets: feed.owners.iter().map(outlet).collect(),
+            sums: Sums {
+                shards: vec![(0, 0); feed.logical_shards as usize],
+                ..Sums::default()
+            },
+            features: vec![0.0; decoder.width()],
+            labels: vec![0.0; label_width],
+            failure: None,
+            task,
+            secret,
+            decoder,
+            format,
+            stream,
+            owner_of,
+        })
+    }
+
+    /// Decodes and routes the `count` rows in `bytes`. False where no more rows are wanted, since one was invalid.
+    ///
+    /// # Errors
+    /// Where a row is corrupt, a trainer fails or does not answer in time, or the task was told to stop.
+    pub fn push(&mut self, bytes: &[u8], count: usize, wait: &mut Wait<'_>) -> Result<bool, Failure> {
+        wait.check()?;
+        if self.failure.is_some() {
+            return Ok(false);
+        }
+        for row in Rows::new(bytes, count) {
+            let row = row?;
+            let index = self.sums.rows;
+            self.sums.rows += 1;
+            match self.decoder.decode(row, &mut self.features, &mut self.labels) {
+                Ok(weight) => self.route(weight, wait)?,
+                Err(Invalid::Data { .. }) if self.task.feed.columns.skip_invalid => self.sums.skipped += 1,
+                Err(invalid @ Invalid::Data { .. }) => {
+                    self.failure = Some(invalid.at(self.task.partition, index));
+                    // Dropped streams are reset.
+                    self.outlets.iter_mut().for_each(|outlet| outlet.stream = None);
+                    return Ok(false);
+                }
+                Err(corrupt @ Invalid::Corrupt(_)) => return Err(corrupt.at(self.task.partition, index)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn route(&mut self, weight: f64, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        let hash = self.sums.hasher.hash(&self.features, &self.labels, weight, false);
+        let shard = shard_of(hash, self.task.feed.logical_shards) as usize;
+        let sum = &mut self.sums.shards[shard];
+        *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
+        let owner = self.owner_of[shard];
+        let outlet = &mut self.outlets[owner];
+        outlet.hash_sum = outlet.hash_sum.wrapping_add(hash);
+        if outlet.batch.push(&self.features, &self.labels, weight) {
+            self.flush(owner, wait)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the open batch of an owner, if it holds rows.
+    fn flush(&mut self, owner: usize, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        let Some((frame, rows)) = self.outlets[owner].batch.frame(&self.stream)? else {
+            return Ok(());
+        };
+        if self.outlets[owner].stream.is_none() {
+            let stream = self.open(owner, wait)?;
+            self.outlets[owner].stream = Some(stream);
+        }
+        let outlet = &mut self.outlets[owner];
+        if let Some(stream) = &mut outlet.stream {
+            stream.send(frame, wait)?;
+        }
+        outlet.rows += rows;
+        self.sums.sent += rows;
+        Ok(())
+    }
+
+    fn open(&self, owner: usize, wait: &mut Wait<'_>) -> Result<Stream, Failure> {
+        let feed = &self.task.feed;
+        let owner = &feed.owners[owner];
+        let name = format!("trainer {} ({}:{})", owner.trainer, owner.host, owner.port);
+        let timeout = Duration::from_millis(feed.timeout_ms);
+        let connection = Connection::to(&feed.job, owner);
+        let client = format!("executor {} pid {}", self.task.executor, std::process::id());
+        let connecting = connection.client(client, &self.secret, timeout);
+        let late = || {
+            format!(
+                "feeding {name}: no connection within {:.0} s",
+                timeout.as_secs_f64()
+            )
+        };
+        let client = wait.on(connecting, timeout, late)?;
+        let client = client.map_err(|failure| {
+            connection.discard();
+            Failure::new(failure.kind, format!("feeding {name}: {}", failure.message))
+        })?;
+        Stream::open(
+            &client,
+            self.format.opening(&self.stream)?,
+            name,
+            timeout,
+            connection,
+        )
+    }
+
+    /// Sends what is left, ends all streams and waits until every trainer has sealed its part.
+    ///
+    /// # Errors
+    /// As [`Feeder::push`], and `JobFailed` where a trainer sealed other rows than were sent.
+    pub fn finish(&mut self, rows_read: u64, wait: &mut Wait<'_>) -> Result<TaskLedger, Failure> {
+        wait.check()?;
+        if self.failure.is_none() {
+            for owner in 0..self.outlets.len() {
+                self.flush(owner, wait)?;
+            }
+            for outlet in &mut self.outlets {
+                outlet.stream.as_mut().map_or(Ok(()), |stream| stream.end(wait))?;
+            }
+            for owner in 0..self.outlets.len() {
+                self.await_seal(owner, wait)?;
+            }
+        }
+        Ok(self.ledger(rows_read))
+    }
+
+    fn await_seal(&mut self, owner: usize, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        let outlet = &mut self.outlets[owner];
+        let Some(mut stream) = outlet.stream.take() else {
+            return Ok(());
+        };
+        let sealed = stream.sealed(wait)?;
+        if sealed.stream != self.stream || sealed.rows != outlet.rows || sealed.hash_sum != outlet.hash_sum {
+            return Err(Failure::new(
+                ErrorKind::JobFailed,
+                format!(
+                    "trainer {} sealed {} rows with hash sum {:032x} of {:?}, but {} rows with {:032x} of {:?} were sent",
+                    self.task.feed.owners[owner].trainer,
+                    sealed.rows,
+                    sealed.hash_sum,
+                    sealed.stream,
+                    outlet.rows,
+                    outlet.hash_sum,
+                    self.stream
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn ledger(&self, rows_read: u64) -> TaskLedger {
+        let shards = (0u32..).zip(&self.sums.shards).filter(|(_, (rows, _))| *rows > 0);
+        TaskLedger {
+            partition: self.task.partition,
+            attempt: self.task.attempt,
+            rows_read,
+            rows_sent: self.sums.sent,
+            rows_skipped: self.sums.skipped,
+            feature_bytes: self.sums.sent * self.decoder.width() as u64 * 4,
+            shards: shards
+                .map(|(shard, (rows, sum))| ShardSum {
+                    shard,
+                    rows: *rows,
+                    hash_sum: *sum,
+                })
+                .collect(),
+            failure: self.failure.clone(),
+        }
+    }
+}
+
+/// The position in `owners` of the owner of each shard.
+fn owners_of_shards(shards: u32, owners: &[Owner]) -> Result<Vec<usize>, Failure> {
+    let of = |shard| {
+        owners
+            .iter()
+            .position(|owner| owner.lo <= shard && shard < owner.hi)
+    };
+    (0..shards)
+        .map(|shard| {
+            of(shard).ok_or_else(|| Failure::internal(format!("shard {shard} of {shards} has no owner")))
+        })
+        .collect()
+}

@@ -1,0 +1,220 @@
+//! Rows on their way to one trainer: an open batch and its frames.
+
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
+use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
+use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::{FrameHeader, StreamId};
+use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
+use std::mem::take;
+use std::sync::Arc;
+
+/// Widths of a row and the number of rows that a batch holds.
+#[derive(Debug, Clone)]
+pub struct Format {
+    features: usize,
+    labels: usize,
+    rows: usize,
+    schema: SchemaRef,
+}
+
+impl Format {
+    /// Batches of about `batch_bytes` bytes, at least one row.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where one row is larger than a Flight message may be.
+    pub fn new(features: usize, labels: usize, batch_bytes: u64) -> Result<Format, Failure> {
+        let row = features * 4 + labels * 8 + 8;
+        // Room for the frame's own header.
+        let most = MAX_FLIGHT_MESSAGE - 64 * 1024;
+        if row > most {
+            return Err(Failure::parameter(format!(
+                "a row takes {row} bytes ({features} features), more than the {most} that a message may hold"
+            )));
+        }
+        let bytes = usize::try_from(batch_bytes).unwrap_or(most).min(most);
+        let list = |name: &str, item: DataType, width: usize| -> Result<Field, Failure> {
+            let width =
+                i32::try_from(width).map_err(|_| Failure::parameter(format!("{name} of {width} values")))?;
+            let item = Arc::new(Field::new("item", item, false));
+            Ok(Field::new(name, DataType::FixedSizeList(item, width), false))
+        };
+        let schema = Arc::new(Schema::new(vec![
+            list("features", DataType::Float32, features)?,
+            list("label", DataType::Float64, labels)?,
+            Field::new("weight", DataType::Float64, false),
+        ]));
+        Ok(Format {
+            features,
+            labels,
+            rows: (bytes / row).max(1),
+            schema,
+        })
+    }
+
+    /// The first message of a stream: its schema and which stream it is.
+    ///
+    /// # Errors
+    /// `Internal` where it cannot be written.
+    pub fn opening(&self, stream: &StreamId) -> Result<FlightData, Failure> {
+        let cmd = serde_json::to_vec(stream).map_err(|error| Failure::internal(error.to_string()))?;
+        let options = IpcWriteOptions::default();
+        let schema: FlightData = SchemaAsIpc::new(&self.schema, &options).into();
+        Ok(schema.with_descriptor(FlightDescriptor::new_cmd(cmd)))
+    }
+
+    fn list(&self, field: usize, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
+        let DataType::FixedSizeList(item, width) = self.schema.field(field).data_type() else {
+            return Err(ArrowError::SchemaError("a list is expected".to_owned()));
+        };
+        Ok(Arc::new(FixedSizeListArray::try_new(
+            Arc::clone(item),
+            *width,
+            values,
+            None,
+        )?))
+    }
+}
+
+/// The rows that were not sent yet, and the position of the next frame.
+#[derive(Debug)]
+pub struct OpenBatch {
+    format: Format,
+    sequence: u64,
+    features: Vec<f32>,
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+    context: IpcWriteContext,
+}
+
+impl OpenBatch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new(format: Format) -> OpenBatch {
+        let context = IpcWriteContext::default();
+        OpenBatch {
+            format,
+            sequence: 0,
+            features: vec![],
+            labels: vec![],
+            weights: vec![],
+            context,
+        }
+    }
+
+    /// Adds a row; true where the batch is full now.
+    pub fn push(&mut self, features: &[f32], labels: &[f64], weight: f64) -> bool {
+        if self.weights.is_empty() {
+            // One allocation per batch, and none for a trainer that gets no rows.
+            self.features
+                .reserve_exact(self.format.rows * self.format.features);
+            self.labels.reserve_exact(self.format.rows * self.format.labels);
+            self.weights.reserve_exact(self.format.rows);
+        }
+        self.features.extend_from_slice(features);
+        self.labels.extend_from_slice(labels);
+        self.weights.push(weight);
+        self.weights.len() >= self.format.rows
+    }
+
+    /// The frame of all rows added since the last one, and their number; `None` without rows.
+    ///
+    /// # Errors
+    /// `Internal` where it cannot be written.
+    pub fn frame(&mut self, stream: &StreamId) -> Result<Option<(FlightData, u64)>, Failure> {
+        if self.weights.is_empty() {
+            return Ok(None);
+        }
+        let header = FrameHeader {
+            stream: stream.clone(),
+            sequence: self.sequence,
+        };
+        let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
+        let (data, rows) = self
+            .encode()
+            .map_err(|error| Failure::internal(format!("cannot encode rows: {error}")))?;
+        self.sequence += 1;
+        Ok(Some((data.with_app_metadata(header), rows)))
+    }
+
+    fn encode(&mut self) -> Result<(FlightData, u64), ArrowError> {
+        let features: ArrayRef = Arc::new(Float32Array::from(take(&mut self.features)));
+        let labels: ArrayRef = Arc::new(Float64Array::from(take(&mut self.labels)));
+        let weights: ArrayRef = Arc::new(Float64Array::from(take(&mut self.weights)));
+        let columns = vec![
+            self.format.list(0, features)?,
+            self.format.list(1, labels)?,
+            weights,
+        ];
+        let batch = RecordBatch::try_new(Arc::clone(&self.format.schema), columns)?;
+        let options = IpcWriteOptions::default();
+        let mut dictionaries = DictionaryTracker::new(false);
+        let (_, encoded) =
+            IpcDataGenerator::default().encode(&batch, &mut dictionaries, &options, &mut self.context)?;
+        let data = FlightData::new()
+            .with_data_header(encoded.ipc_message)
+            .with_data_body(encoded.arrow_data);
+        Ok((data, batch.num_rows() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float32Type, Float64Type};
+    use arrow_flight::utils::flight_data_to_batches;
+
+    fn stream() -> StreamId {
+        StreamId {
+            job: "j".into(),
+            round: 0,
+            partition: 2,
+            attempt: 9,
+        }
+    }
+
+    #[test]
+    fn frames_hold_the_rows_in_order_with_their_sequence() {
+        let format = Format::new(3, 1, 60).unwrap();
+        let opening = format.opening(&stream()).unwrap();
+        let cmd = opening.flight_descriptor.clone().unwrap().cmd;
+        assert_eq!(serde_json::from_slice::<StreamId>(&cmd).unwrap(), stream());
+        let mut batch = OpenBatch::new(format);
+        let mut frames = vec![opening];
+        for row in 0..5u8 {
+            let value = f32::from(row);
+            if batch.push(&[value, -value, 0.5], &[f64::from(row)], 1.0) {
+                frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+            }
+        }
+        frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+        assert!(batch.frame(&stream()).unwrap().is_none());
+        for (at, frame) in frames[1..].iter().enumerate() {
+            let header: FrameHeader = serde_json::from_slice(&frame.app_metadata).unwrap();
+            assert_eq!((header.stream, header.sequence), (stream(), at as u64));
+        }
+        let batches = flight_data_to_batches(&frames).unwrap();
+        assert_eq!(
+            batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(),
+            [2, 2, 1]
+        );
+        let last = batches[2].column(0).as_fixed_size_list().value(0);
+        assert_eq!(last.as_primitive::<Float32Type>().values(), &[4.0, -4.0, 0.5]);
+        assert_eq!(
+            batches[1].column(2).as_primitive::<Float64Type>().values(),
+            &[1.0, 1.0]
+        );
+    }
+
+    #[test]
+    fn a_row_beyond_a_message_is_refused() {
+        assert!(
+            Format::new(20_000_000, 1, 1)
+                .unwrap_err()
+                .message
+                .contains("20000000 features")
+        );
+    }
+}

@@ -1,0 +1,227 @@
+//! Scoring: rows in, rows of predictions out. Weights are loaded once; each task has a scorer of its own.
+
+use crate::decode::Decoder;
+use crate::encode::{Encoder, OutputType};
+use crate::invalid::Invalid;
+use crate::row::Rows;
+use candlewick_model::engine::Predictor;
+use candlewick_model::head::Head;
+use candlewick_model::network::Network;
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::Columns;
+use candlewick_protocol::job::LabelKind;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Rows computed at a time: enough for the matrix products, little enough for the caches.
+const BLOCK_ROWS: usize = 1024;
+
+/// What a model is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelSpec {
+    /// Network document.
+    pub network: Value,
+    /// Shape that views the features as a tensor.
+    pub input_shape: Vec<usize>,
+    /// What the label meant.
+    pub label: LabelKind,
+}
+
+/// A network and its weights.
+#[derive(Debug)]
+pub struct Model {
+    network: Network,
+    weights: Vec<f32>,
+    head: Head,
+}
+
+impl Model {
+    /// Loads a model from its specification and its weights file (safetensors).
+    ///
+    /// # Errors
+    /// `InvalidParameter` where they do not fit together.
+    pub fn load(spec: &ModelSpec, safetensors: &[u8]) -> Result<Model, Failure> {
+        let network = Network::from_document(&spec.network, &spec.input_shape)?;
+        let weights = network.load_weights(safetensors)?;
+        let head = Head::of(&spec.label, network.output_width())?;
+        Ok(Model { network, weights, head })
+    }
+
+    /// What the model is, for Java.
+    #[must_use]
+    pub fn info(&self) -> Value {
+        json!({
+            "weightsHash": self.network.weights_hash(&self.weights),
+            "parameters": self.network.num_parameters(),
+            "inputWidth": self.network.input_width(),
+            "outputWidth": self.network.output_width(),
+            "bytes": self.weights.len() * 4,
+            "summary": self.network.summary(),
+        })
+    }
+}
+
+/// A column that scoring appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Output {
+    /// The network's outputs, `[-z, z]` where it has one for two classes.
+    RawPrediction,
+    /// Probabilities of the classes.
+    Probability,
+    /// The class, or the value(s).
+    Prediction,
+}
+
+/// What a scoring task is given.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreTask {
+    /// How rows are read.
+    pub columns: Columns,
+    /// The columns to append, in order.
+    pub outputs: Vec<Output>,
+    /// A threshold per class, if set.
+    pub thresholds: Option<Vec<f64>>,
+    /// Partition, for messages.
+    pub partition: u32,
+    /// Leave invalid rows out instead of failing.
+    #[serde(default)]
+    pub skip_invalid: bool,
+}
+
+/// Scores batches of rows.
+#[derive(Debug)]
+pub struct Scorer {
+    model: Arc<Model>,
+    predictor: Predictor,
+    decoder: Decoder,
+    encoder: Encoder,
+    task: ScoreTask,
+    skip: bool,
+    /// Rows seen so far, for messages.
+    rows: u64,
+    /// A block of decoded rows.
+    features: Vec<f32>,
+    /// Raw predictions and probabilities of one row.
+    raw: Vec<f64>,
+    probabilities: Vec<f64>,
+    result: Vec<u8>,
+    kept: Vec<u8>,
+}
+
+impl Scorer {
+    /// A scorer.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where columns, outputs or thresholds do not fit the model.
+    pub fn new(model: Arc<Model>, mut task: ScoreTask) -> Result<Scorer, Failure> {
+        // A label plays no part, even where the column is there.
+        (task.columns.label, task.columns.label_kind, task.columns.weight) = (None, None, None);
+        let decoder = Decoder::new(&task.columns)?;
+        let (width, wanted) = (decoder.width(), model.network.input_width());
+        if width != wanted {
+            return Err(Failure::parameter(format!("the features have {width} values, but the model was trained on {wanted}")));
+        }
+        let head = model.head;
+        if let Some(has) = task.thresholds.as_ref().map(Vec::len).filter(|has| *has != head.width()) {
+            let classes = head.width();
+            return Err(Failure::parameter(format!("thresholds has {has} values, but there are {classes} classes")));
+        }
+        let types: Vec<OutputType> = task.outputs.iter().map(|output| output_type(*output, head)).collect();
+        Ok(Scorer {
+            predictor: Predictor::new(&model.network, 1)?,
+            encoder: Encoder::new(&types),
+            skip: task.skip_invalid || task.columns.skip_invalid,
+            rows: 0,
+            features: vec![0.0; BLOCK_ROWS * width],
+            raw: vec![0.0; head.width()],
+            probabilities: vec![0.0; head.width()],
+            result: Vec::new(),
+            kept: Vec::new(),
+            model,
+            decoder,
+            task,
+        })
+    }
+
+    /// Scores the `count` rows in `bytes`; the result is in [`Scorer::result`] and [`Scorer::kept`] until the next call.
+    ///
+    /// # Errors
+    /// `InvalidData` for an invalid row, unless such rows are left out; `Internal` for a corrupt one.
+    pub fn run(&mut self, bytes: &[u8], count: usize) -> Result<(), Failure> {
+        self.result.clear();
+        self.kept.clear();
+        self.result.reserve(count * self.encoder.row_bytes());
+        let width = self.decoder.width();
+        let mut filled = 0;
+        for row in Rows::new(bytes, count) {
+            let place = &mut self.features[filled * width..(filled + 1) * width];
+            let index = self.rows;
+            self.rows += 1;
+            match self.decoder.decode(row?, place, &mut []) {
+                Ok(_) => {
+                    filled += 1;
+                    self.kept.push(1);
+                }
+                Err(Invalid::Data { .. }) if self.skip => self.kept.push(0),
+                Err(invalid) => return Err(invalid.at(self.task.partition, index)),
+            }
+            if filled == BLOCK_ROWS {
+                self.block(filled)?;
+                filled = 0;
+            }
+        }
+        self.block(filled)
+    }
+
+    fn block(&mut self, rows: usize) -> Result<(), Failure> {
+        if rows == 0 {
+            return Ok(());
+        }
+        let head = self.model.head;
+        let features = &self.features[..rows * self.decoder.width()];
+        let outputs = self.predictor.predict(&self.model.weights, features, rows)?;
+        let probable = self.task.outputs.iter().any(|output| *output != Output::RawPrediction);
+        for outputs in outputs.chunks_exact(head.output_width()) {
+            head.raw_predictions(outputs, &mut self.raw);
+            if probable {
+                head.probabilities(outputs, &mut self.probabilities);
+            }
+            let row = self.encoder.push(&mut self.result);
+            for (column, output) in self.task.outputs.iter().enumerate() {
+                match output {
+                    Output::RawPrediction => self.encoder.set(row, column, self.raw.iter().copied()),
+                    Output::Probability => self.encoder.set(row, column, self.probabilities.iter().copied()),
+                    Output::Prediction if output_type(*output, head) == OutputType::Double => {
+                        let class = head.prediction(&self.probabilities, self.task.thresholds.as_deref());
+                        self.encoder.set(row, column, [class]);
+                    }
+                    Output::Prediction => self.encoder.set(row, column, self.raw.iter().copied()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// For every kept row of the last batch one row of the outputs, each `[u32 size][u32 0][row]`.
+    #[must_use]
+    pub fn result(&self) -> &[u8] {
+        &self.result
+    }
+
+    /// One byte per row of the last batch: 1 kept, 0 left out.
+    #[must_use]
+    pub fn kept(&self) -> &[u8] {
+        &self.kept
+    }
+}
+
+fn output_type(output: Output, head: Head) -> OutputType {
+    match (output, head) {
+        (Output::Prediction, Head::ClassLogits { .. } | Head::BinaryLogit | Head::Values { width: 1 }) => OutputType::Double,
+        _ => OutputType::Vector(head.width()),
+    }
+}

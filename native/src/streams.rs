@@ -1,0 +1,179 @@
+//! One DoPut stream from a feed task to one trainer.
+
+use crate::connections::Connection;
+use crate::runtime::{self, Wait};
+use arrow_flight::FlightData;
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::StreamSealed;
+use candlewick_wire::{Client, from_status};
+use futures::stream;
+use std::time::Duration;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tonic::Request;
+
+/// Frames between the task and the connection: enough that both work at the same time.
+const FRAMES_IN_FLIGHT: usize = 2;
+/// Wait for the reason after a stream broke; it is on its way already.
+const REASON_LIMIT: Duration = Duration::from_secs(2);
+
+/// An open stream. Dropped before its end it is reset, so that the trainer seals nothing.
+#[derive(Debug)]
+pub struct Stream {
+    /// A frame, or `None` for the end of the stream.
+    frames: mpsc::Sender<Option<FlightData>>,
+    answer: oneshot::Receiver<Result<StreamSealed, Failure>>,
+    task: AbortHandle,
+    /// Whom it goes to, for messages.
+    name: String,
+    timeout: Duration,
+    connection: Connection,
+}
+
+impl Stream {
+    /// Opens a stream with its first message.
+    ///
+    /// # Errors
+    /// `Unavailable` where there are no threads.
+    pub fn open(
+        client: &Client,
+        opening: FlightData,
+        name: String,
+        timeout: Duration,
+        connection: Connection,
+    ) -> Result<Stream, Failure> {
+        let (frames, receiver) = mpsc::channel(FRAMES_IN_FLIGHT + 1);
+        let (sender, answer) = oneshot::channel();
+        // The channel is new and has room.
+        let _ = frames.try_send(Some(opening));
+        let put = put(client.clone(), receiver, format!("feeding {name}"));
+        let task = runtime::shared()?.spawn(async move {
+            // Nobody listens any more where the stream was dropped.
+            let _ = sender.send(put.await);
+        });
+        Ok(Stream {
+            frames,
+            answer,
+            task: task.abort_handle(),
+            name,
+            timeout,
+            connection,
+        })
+    }
+
+    /// Sends a frame; waits while the trainer is busy with those before.
+    ///
+    /// # Errors
+    /// The trainer's failure, `Unavailable` after the timeout, `Cancelled` where the wait was ended.
+    pub fn send(&mut self, frame: FlightData, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        self.put(Some(frame), wait)
+    }
+
+    fn put(&mut self, frame: Option<FlightData>, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        let frames = self.frames.clone();
+        let frame = match frames.try_send(frame) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(self.reason(wait)),
+            Err(TrySendError::Full(frame)) => frame,
+        };
+        let (name, limit) = (&self.name, self.timeout);
+        let late = || {
+            format!(
+                "feeding {name}: no frame was taken for {:.0} s",
+                limit.as_secs_f64()
+            )
+        };
+        match wait.on(frames.reserve(), limit, late) {
+            Ok(Ok(permit)) => {
+                permit.send(frame);
+                Ok(())
+            }
+            Ok(Err(_)) => Err(self.reason(wait)),
+            Err(failure) => {
+                self.connection.discard();
+                Err(failure)
+            }
+        }
+    }
+
+    /// Ends the stream: no frame follows.
+    ///
+    /// # Errors
+    /// As [`Stream::send`].
+    pub fn end(&mut self, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        self.put(None, wait)
+    }
+
+    /// Waits for the trainer's answer after [`Stream::end`].
+    ///
+    /// # Errors
+    /// As [`Stream::send`].
+    pub fn sealed(&mut self, wait: &mut Wait<'_>) -> Result<StreamSealed, Failure> {
+        let (name, limit) = (&self.name, self.timeout);
+        let late = || {
+            format!(
+                "feeding {name}: the rows were not sealed within {:.0} s",
+                limit.as_secs_f64()
+            )
+        };
+        let answer = wait.on(&mut self.answer, limit, late);
+        let answer = answer.and_then(|answer| answer.unwrap_or_else(|_| Err(lost(name))));
+        answer.inspect_err(|_| self.connection.discard())
+    }
+
+    /// Why the stream broke.
+    fn reason(&mut self, wait: &mut Wait<'_>) -> Failure {
+        self.connection.discard();
+        let name = &self.name;
+        let limit = REASON_LIMIT.min(self.timeout);
+        match wait.on(&mut self.answer, limit, || {
+            format!("feeding {name}: the stream broke")
+        }) {
+            Ok(Ok(Err(failure))) | Err(failure) => failure,
+            Ok(Ok(Ok(_))) => {
+                Failure::internal(format!("feeding {name}: it sealed the stream before its end"))
+            }
+            Ok(Err(_)) => lost(name),
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn lost(name: &str) -> Failure {
+    Failure::unavailable(format!("feeding {name}: the stream was abandoned"))
+}
+
+async fn put(
+    client: Client,
+    frames: mpsc::Receiver<Option<FlightData>>,
+    context: String,
+) -> Result<StreamSealed, Failure> {
+    let frames = stream::unfold(frames, |mut frames| async {
+        match frames.recv().await {
+            Some(frame) => frame.map(|frame| (frame, frames)),
+            // Dropped without an end: it must not look like one to the trainer. The call is aborted, which resets it.
+            None => std::future::pending().await,
+        }
+    });
+    let request = client.authorize("DoPut", Request::new(frames));
+    let answers = client
+        .flight()
+        .do_put(request)
+        .await
+        .map_err(|status| from_status(&status, &context))?;
+    let mut answers = answers.into_inner();
+    let answer = answers
+        .message()
+        .await
+        .map_err(|status| from_status(&status, &context))?;
+    let answer =
+        answer.ok_or_else(|| Failure::unavailable(format!("{context}: it ended without an answer")))?;
+    serde_json::from_slice(&answer.app_metadata)
+        .map_err(|error| Failure::internal(format!("{context}: an answer that is no StreamSealed: {error}")))
+}

@@ -1,0 +1,216 @@
+//! The feeder against Flight servers that behave well or badly.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+#[path = "common/trainer.rs"]
+mod trainer;
+
+use candlewick_native::feeder::{FeedTask, Feeder};
+use candlewick_native::runtime::Wait;
+use candlewick_protocol::feed::{FeedSpec, Owner, TaskLedger};
+use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::keys::JobSecret;
+use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::{ErrorKind, Failure};
+use common::{Field, batch, column, features, floats, row};
+use std::sync::atomic::{AtomicBool, Ordering};
+use trainer::{Arrived, Manner, Trainer};
+
+type Items<T> = futures::stream::BoxStream<'static, Result<T, tonic::Status>>;
+
+const SHARDS: u32 = 8;
+/// Far more than a healthy machine needs; only the tests of deadlines set less.
+const LONG_MS: u64 = 60_000;
+
+fn job() -> (String, JobSecret) {
+    let secret = JobSecret::random().unwrap();
+    (secret.to_hex()[..32].to_owned(), secret)
+}
+
+fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
+    let mut columns = features(3, &[(0, "x", "array<float>")], 4);
+    columns.label = Some(column(1, "y", "int"));
+    columns.label_kind = Some(LabelKind::Class { num_classes: 10 });
+    columns.weight = Some(column(2, "w", "double"));
+    let feed = FeedSpec {
+        job: job.to_owned(),
+        round: 0,
+        logical_shards: SHARDS,
+        owners,
+        columns,
+        batch_bytes: 200,
+        timeout_ms: LONG_MS,
+    };
+    FeedTask { feed, partition, attempt: 40 + u64::from(partition), executor: "3".to_owned() }
+}
+
+fn data(rows: usize) -> (Vec<Vec<u8>>, Vec<Arrived>) {
+    let values = |at: usize| ([at as f32, 1.0, 0.0, -0.5], (at % 10) as i32, 1.0 + at as f64);
+    let encoded = (0..rows).map(values).map(|(x, y, w)| row(&[floats(&x), Field::Int(y), Field::Double(w)]));
+    let plain = (0..rows).map(values).map(|(x, y, w)| (x.to_vec(), vec![f64::from(y)], w));
+    (encoded.collect(), plain.collect())
+}
+
+/// Pushes and finishes as a task does that nobody stops.
+fn feed(feeder: &mut Feeder, rows: &[Vec<u8>]) -> Result<TaskLedger, Failure> {
+    let (closed, mut no) = (AtomicBool::new(false), || false);
+    let mut wait = Wait { closed: &closed, interrupted: &mut no };
+    for part in rows.chunks(7) {
+        if !feeder.push(&batch(part), part.len(), &mut wait)? {
+            break;
+        }
+    }
+    feeder.finish(rows.len() as u64, &mut wait)
+}
+
+#[test]
+fn every_row_reaches_the_owner_of_its_shard_once() {
+    let (job, secret) = job();
+    let trainers = [3, 5].map(|_| Trainer::start(&job, &secret, Manner::Honest));
+    let owners = vec![trainers[0].owner(0, 3), trainers[1].owner(3, SHARDS)];
+    let (rows, plain) = data(500);
+    // Four tasks at once, as in an executor; they share a connection per trainer.
+    let ledgers: Vec<TaskLedger> = std::thread::scope(|scope| {
+        let tasks: Vec<_> = (0..4)
+            .map(|partition| {
+                let mut feeder = Feeder::new(task(&job, owners.clone(), partition), secret.clone()).unwrap();
+                let rows = &rows;
+                scope.spawn(move || feed(&mut feeder, rows).unwrap())
+            })
+            .collect();
+        tasks.into_iter().map(|task| task.join().unwrap()).collect()
+    });
+    let mut hasher = RowHasher::default();
+    let mut expected = [(0, 0u128); SHARDS as usize];
+    for (x, y, w) in &plain {
+        let hash = hasher.hash(x, y, *w, false);
+        let sum = &mut expected[shard_of(hash, SHARDS) as usize];
+        *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
+    }
+    for ledger in &ledgers {
+        assert_eq!((ledger.rows_read, ledger.rows_sent, ledger.rows_skipped), (500, 500, 0));
+        assert_eq!(ledger.feature_bytes, 500 * 16);
+        assert_eq!(ledger.failure, None);
+        let sums = ledger.shards.iter().map(|sum| (sum.rows, sum.hash_sum));
+        assert_eq!(sums.collect::<Vec<_>>(), expected);
+    }
+    let mut arrived = Vec::new();
+    for (trainer, shards) in trainers.iter().zip([0..3, 3..SHARDS]) {
+        let seen = trainer.seen.lock().unwrap();
+        assert_eq!(seen.streams.len(), 4);
+        assert!(seen.rows.iter().all(|row| shards.contains(&shard_of(hasher.hash(&row.0, &row.1, row.2, false), SHARDS))));
+        arrived.extend(seen.rows.clone());
+    }
+    let by_first = |a: &Arrived, b: &Arrived| a.0[0].total_cmp(&b.0[0]);
+    arrived.sort_by(by_first);
+    let mut all: Vec<Arrived> = (0..4).flat_map(|_| plain.clone()).collect();
+    all.sort_by(by_first);
+    assert_eq!(arrived, all);
+}
+
+#[test]
+fn an_empty_partition_opens_no_stream() {
+    let (job, secret) = job();
+    let nobody = Owner { trainer: "gone".into(), host: "127.0.0.1".into(), port: 1, lo: 0, hi: SHARDS };
+    let mut feeder = Feeder::new(task(&job, vec![nobody], 0), secret).unwrap();
+    let ledger = feed(&mut feeder, &[]).unwrap();
+    assert_eq!((ledger.rows_sent, ledger.shards.len()), (0, 0));
+}
+
+#[test]
+fn an_invalid_row_ends_in_the_ledger_and_resets_the_streams() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Honest);
+    let (mut rows, _) = data(100);
+    rows[93] = row(&[floats(&[1.0, f32::NAN, 0.0, 0.0]), Field::Int(1), Field::Double(1.0)]);
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 6), secret.clone()).unwrap();
+    let failure = feed(&mut feeder, &rows).unwrap().failure.unwrap();
+    assert_eq!(failure.kind, ErrorKind::InvalidData);
+    assert!(failure.message.contains("column 'x' is NaN at index 1"), "{}", failure.message);
+    assert!(failure.message.contains("partition 6, row 93"), "{}", failure.message);
+    drop(feeder);
+    let mut lenient = task(&job, vec![trainer.owner(0, SHARDS)], 7);
+    lenient.feed.columns.skip_invalid = true;
+    let ledger = feed(&mut Feeder::new(lenient, secret).unwrap(), &rows).unwrap();
+    assert_eq!((ledger.rows_sent, ledger.rows_skipped, ledger.failure), (99, 1, None));
+    let seen = trainer.seen.lock().unwrap();
+    assert_eq!(seen.streams.iter().map(|stream| stream.partition).collect::<Vec<_>>(), [7]);
+    assert_eq!(seen.rows.len(), 99);
+}
+
+#[test]
+fn a_trainer_that_counts_otherwise_fails_the_task() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Miscounts);
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), secret).unwrap();
+    let failure = feed(&mut feeder, &data(20).0).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::JobFailed);
+    assert!(failure.message.contains("trainer t0 sealed 21 rows") && failure.message.contains("20 rows"), "{failure}");
+}
+
+#[test]
+fn the_reason_of_a_trainer_that_refuses_arrives() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Refuses);
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), secret).unwrap();
+    let failure = feed(&mut feeder, &data(5_000).0).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::JobFailed);
+    assert!(failure.message.contains("feeding trainer t0 (127.0.0.1:"), "{failure}");
+    assert!(failure.message.contains("the spool is full"), "{failure}");
+}
+
+#[test]
+fn nobody_there_and_a_wrong_secret_are_told_apart() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Honest);
+    let mut stranger = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), JobSecret::random().unwrap()).unwrap();
+    let failure = feed(&mut stranger, &data(20).0).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unauthenticated, "{failure}");
+    let owner = trainer.owner(0, SHARDS);
+    drop(trainer);
+    let mut late = Feeder::new(task(&job, vec![owner], 0), secret).unwrap();
+    let failure = feed(&mut late, &data(20).0).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unavailable, "{failure}");
+    assert!(failure.message.contains("feeding trainer t0"), "{failure}");
+}
+
+#[test]
+fn a_trainer_that_stalls_or_is_silent_meets_the_deadline() {
+    for (manner, rows, part) in [(Manner::Stalls, 400_000, "no frame was taken"), (Manner::Silent, 50, "were not sealed")] {
+        let (job, secret) = job();
+        let trainer = Trainer::start(&job, &secret, manner);
+        let mut spec = task(&job, vec![trainer.owner(0, SHARDS)], 0);
+        spec.feed.timeout_ms = 300;
+        spec.feed.batch_bytes = 1 << 20;
+        let failure = feed(&mut Feeder::new(spec, secret).unwrap(), &data(rows).0).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Unavailable);
+        assert!(failure.message.contains(part), "{failure}");
+    }
+}
+
+#[test]
+fn a_task_that_is_told_to_stop_stops() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Silent);
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), secret).unwrap();
+    let closed = AtomicBool::new(false);
+    let mut asked = 0;
+    let rows = data(50).0;
+    let mut told = || {
+        asked += 1;
+        asked > 5
+    };
+    let mut wait = Wait { closed: &closed, interrupted: &mut told };
+    feeder.push(&batch(&rows), rows.len(), &mut wait).unwrap();
+    assert_eq!(feeder.finish(50, &mut wait).unwrap_err().kind, ErrorKind::Cancelled);
+    closed.store(true, Ordering::Relaxed);
+    assert_eq!(feeder.push(&[], 0, &mut wait).unwrap_err().kind, ErrorKind::Cancelled);
+}
+
+#[test]
+fn shards_without_an_owner_are_a_defect_that_is_named() {
+    let (job, secret) = job();
+    let owner = Owner { trainer: "t".into(), host: "h".into(), port: 1, lo: 0, hi: 7 };
+    let failure = Feeder::new(task(&job, vec![owner], 0), secret).unwrap_err();
+    assert_eq!(failure.message, "shard 7 of 8 has no owner");
+}

@@ -1,0 +1,137 @@
+//! Scoring: results as Spark reads them, rows left out, errors.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use candlewick_model::network::Network;
+use candlewick_native::decode::Decoder;
+use candlewick_native::row::Rows;
+use candlewick_native::scorer::{Model, ModelSpec, Output, ScoreTask, Scorer};
+use candlewick_protocol::ErrorKind;
+use candlewick_protocol::job::LabelKind;
+use common::{Field, Random, batch, features, floats, row};
+use serde_json::json;
+use std::sync::Arc;
+
+/// A single Linear layer with known weights: row-major [out, in], then the bias.
+fn linear(label: LabelKind, out: usize, weights: &[f32]) -> Arc<Model> {
+    let document = json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": out}]});
+    let width = weights.len() / out - 1;
+    let network = Network::from_document(&document, &[width]).unwrap();
+    let file = network.save_weights(weights).unwrap();
+    let spec = ModelSpec { network: document, input_shape: vec![width], label };
+    Arc::new(Model::load(&spec, &file).unwrap())
+}
+
+fn task(outputs: &[Output]) -> ScoreTask {
+    ScoreTask {
+        columns: features(1, &[(0, "x", "array<float>")], 2),
+        outputs: outputs.to_vec(),
+        thresholds: None,
+        partition: 5,
+        skip_invalid: false,
+    }
+}
+
+/// The values of the result's columns, each of `widths` values, row by row.
+fn read(scorer: &Scorer, columns: &[(u32, &str, &str)], width: u32) -> Vec<Vec<f32>> {
+    let rows = scorer.kept().iter().filter(|kept| **kept == 1).count();
+    let decoder = Decoder::new(&features(columns.len() as u32, columns, width)).unwrap();
+    let mut values = vec![0.0; width as usize];
+    Rows::new(scorer.result(), rows)
+        .map(|row| {
+            decoder.decode(row.unwrap(), &mut values, &mut []).unwrap();
+            values.clone()
+        })
+        .collect()
+}
+
+const ALL: [Output; 3] = [Output::RawPrediction, Output::Probability, Output::Prediction];
+const COLUMNS: [(u32, &str, &str); 3] = [(0, "raw", "vector"), (1, "p", "vector"), (2, "y", "double")];
+
+#[test]
+fn three_classes() {
+    let model = linear(LabelKind::Class { num_classes: 3 }, 3, &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.5]);
+    let mut scorer = Scorer::new(Arc::clone(&model), task(&ALL)).unwrap();
+    let rows = batch(&[row(&[floats(&[2.0, 1.0])]), row(&[floats(&[-1.0, 3.0])])]);
+    scorer.run(&rows, 2).unwrap();
+    let read = read(&scorer, &COLUMNS, 7);
+    assert_eq!(read[0][..3], [2.0, 1.0, 0.5]);
+    assert!((read[0][3..6].iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    assert_eq!((read[0][6], read[1][6]), (0.0, 1.0));
+    let mut with = task(&ALL);
+    with.thresholds = Some(vec![1.0, 0.1, 1.0]);
+    let mut scorer = Scorer::new(model, with).unwrap();
+    scorer.run(&rows, 2).unwrap();
+    assert_eq!(self::read(&scorer, &COLUMNS, 7)[0][6], 1.0);
+}
+
+#[test]
+fn two_classes_from_one_output() {
+    let model = linear(LabelKind::Class { num_classes: 2 }, 1, &[1.0, -1.0, 0.0]);
+    let mut scorer = Scorer::new(model, task(&ALL)).unwrap();
+    scorer.run(&batch(&[row(&[floats(&[3.0, 1.0])])]), 1).unwrap();
+    let read = read(&scorer, &COLUMNS, 5);
+    assert_eq!(read[0][..2], [-2.0, 2.0]);
+    assert!(read[0][3] > 0.88 && read[0][3] < 0.8809);
+    assert_eq!(read[0][4], 1.0);
+}
+
+#[test]
+fn values_of_a_regressor() {
+    let one = linear(LabelKind::Real { width: 1 }, 1, &[1.0, 2.0, 0.5]);
+    let mut scorer = Scorer::new(one, task(&[Output::Prediction])).unwrap();
+    scorer.run(&batch(&[row(&[floats(&[1.0, 1.0])])]), 1).unwrap();
+    assert_eq!(read(&scorer, &[(0, "y", "double")], 1), [[3.5]]);
+    let two = linear(LabelKind::Real { width: 2 }, 2, &[1.0, 0.0, 0.0, 1.0, 0.5, -0.5]);
+    let mut scorer = Scorer::new(two, task(&[Output::Prediction])).unwrap();
+    scorer.run(&batch(&[row(&[floats(&[1.0, 2.0])])]), 1).unwrap();
+    assert_eq!(read(&scorer, &[(0, "y", "vector")], 2), [[1.5, 1.5]]);
+}
+
+#[test]
+fn invalid_rows_are_left_out_or_an_error() {
+    let model = linear(LabelKind::Real { width: 1 }, 1, &[1.0, 1.0, 0.0]);
+    let rows = batch(&[row(&[floats(&[1.0, 1.0])]), row(&[Field::Null]), row(&[floats(&[2.0, 2.0])])]);
+    let mut strict = Scorer::new(Arc::clone(&model), task(&[Output::Prediction])).unwrap();
+    strict.run(&rows[..32 + 8], 1).unwrap();
+    let failure = strict.run(&rows, 3).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::InvalidData);
+    assert!(failure.message.contains("column 'x' is null, in partition 5, row 2 of it"), "{}", failure.message);
+    let mut lenient = task(&[Output::Prediction]);
+    lenient.skip_invalid = true;
+    let mut scorer = Scorer::new(model, lenient).unwrap();
+    scorer.run(&rows, 3).unwrap();
+    assert_eq!(scorer.kept(), [1, 0, 1]);
+    assert_eq!(read(&scorer, &[(0, "y", "double")], 1), [[2.0], [4.0]]);
+    assert!(scorer.run(&rows[..20], 3).is_err());
+}
+
+#[test]
+fn the_bits_of_a_row_do_not_depend_on_its_batch() {
+    let mut random = Random(3);
+    let mut number = || (random.next() >> 40) as f32 / 16_777_216.0 - 0.5;
+    let weights: Vec<f32> = (0..10 * 3).map(|_| number()).collect();
+    let model = linear(LabelKind::Class { num_classes: 10 }, 10, &weights);
+    let rows: Vec<_> = (0..2_100).map(|_| row(&[floats(&[number(), number()])])).collect();
+    let mut all = Scorer::new(Arc::clone(&model), task(&ALL)).unwrap();
+    all.run(&batch(&rows), rows.len()).unwrap();
+    let mut single = Scorer::new(model, task(&ALL)).unwrap();
+    let size = all.result().len() / rows.len();
+    for (at, one) in rows.iter().enumerate() {
+        single.run(&batch(std::slice::from_ref(one)), 1).unwrap();
+        assert_eq!(single.result(), &all.result()[at * size..(at + 1) * size], "row {at}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_the_model_is_refused() {
+    let model = linear(LabelKind::Class { num_classes: 3 }, 3, &[0.0; 9]);
+    let mut wide = task(&ALL);
+    wide.columns.feature_width = 5;
+    let failure = Scorer::new(Arc::clone(&model), wide).unwrap_err();
+    assert!(failure.message.contains("the features have 5 values, but the model was trained on 2"));
+    let mut thresholds = task(&ALL);
+    thresholds.thresholds = Some(vec![1.0]);
+    assert!(Scorer::new(model, thresholds).unwrap_err().message.contains("1 values, but there are 3 classes"));
+}
