@@ -1,0 +1,115 @@
+# Every task of the project. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+# Two runs of Maven or Cargo at once would wait for, or disturb, each other.
+.NOTPARALLEL:
+
+TRIPLE := x86_64-unknown-linux-gnu
+# Oldest C library that the native files run on: RHEL 8, Debian 10, Ubuntu 20.04 and everything newer.
+GLIBC := 2.28
+NATIVE_DIR := $(CURDIR)/target/$(TRIPLE)/release
+NATIVE := $(NATIVE_DIR)/libcandlewick_native.so $(NATIVE_DIR)/candlewick-trainer
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+JAR := $(CURDIR)/dist/candlewick-spark-4.0_2.13-$(VERSION).jar
+WHEEL := $(CURDIR)/dist/candlewick-$(VERSION)-py3-none-manylinux_2_28_x86_64.whl
+PYTHON_PACKAGE := spark-package/python
+STAMPS := .cache/stamps
+VENV := $(CURDIR)/.venv
+PYTHON := $(VENV)/bin/python
+MVN := mvn -B -ntp -Dstyle.color=never -Dcandlewick.native.dir=$(NATIVE_DIR)
+CARGO_TARGET := --release --target $(TRIPLE).$(GLIBC)
+
+# PySpark must start the tools of this environment and find the jar and package that were built here.
+export PATH := $(VENV)/bin:$(PATH)
+export CANDLEWICK_JAR := $(JAR)
+export PYTHONPATH := $(CURDIR)/$(PYTHON_PACKAGE)
+export CARGO_TERM_COLOR := never
+
+JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
+PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
+
+.PHONY: help setup demo test check bench dist clean fmt generate native lint test-rust test-jvm test-python
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.stamp ## install the Python tools into .venv; say which programs are missing
+
+demo: $(JAR) ## build, then train and score handwritten digits through spark-submit on local-cluster
+	spark-submit --master 'local-cluster[2,1,1024]' --jars $(JAR) \
+	  --conf spark.ui.enabled=false --conf spark.log.level=ERROR --conf spark.driver.host=127.0.0.1 \
+	  --conf spark.driver.bindAddress=127.0.0.1 examples/python/digits.py --out target/demo
+
+test: lint test-rust test-jvm test-python ## build everything and run every check and every test
+
+check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no Spark
+	cargo-zigbuild test --workspace --lib --bins $(CARGO_TARGET)
+	$(PYTHON) -m pytest -q $(PYTHON_PACKAGE)/tests
+
+bench: $(JAR) ## side-by-side benchmarks (benchmarks/README.md)
+	$(PYTHON) benchmarks/run.py
+
+dist: $(JAR) $(WHEEL) ## build dist/*.jar and dist/*.whl
+	@ls -l $(JAR) $(WHEEL)
+
+fmt: $(VENV)/.stamp ## format Rust, Scala, Java and Python
+	cargo fmt --all
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+	$(MVN) -q spotless:apply
+
+generate: $(VENV)/.stamp ## write the builders, parameters and their docs anew from the Rust catalogue
+	cargo-zigbuild run -q $(CARGO_TARGET) -p candlewick-codegen
+
+clean: ## remove everything that was built (.venv stays)
+	rm -rf target dist .cache jvm-bridge/target spark-package/target examples/target
+
+lint: $(STAMPS)/jvm-format $(VENV)/.stamp
+	cargo fmt --all --check
+	cargo clippy --release --target $(TRIPLE) --workspace --all-targets -q -- -D warnings
+	cargo-zigbuild run -q $(CARGO_TARGET) -p candlewick-codegen -- --check
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+test-rust: native
+	cargo-zigbuild test --workspace $(CARGO_TARGET)
+
+test-jvm: native
+	$(MVN) verify
+	@mkdir -p $(STAMPS) && touch $(STAMPS)/jvm
+
+test-python: $(JAR) $(WHEEL)
+	$(PYTHON) -m pytest
+
+$(STAMPS)/tools: tools/need.sh
+	@tools/need.sh
+	@mkdir -p $(@D) && touch $@
+
+$(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# Cargo knows best what is stale: it is asked every time and leaves files alone that are up to date.
+native: $(VENV)/.stamp
+	cargo-zigbuild zigbuild --workspace $(CARGO_TARGET)
+
+$(NATIVE): native ;
+
+$(STAMPS)/jvm: $(JVM_SOURCES) | $(STAMPS)/tools
+	$(MVN) -q compile -pl jvm-bridge,spark-package
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/jvm-format: $(JVM_SOURCES) .scalafmt.conf | $(STAMPS)/tools
+	$(MVN) -q spotless:check
+	@mkdir -p $(@D) && touch $@
+
+$(JAR): $(NATIVE) $(STAMPS)/jvm tools/dist.py LICENSE $(VENV)/.stamp
+	$(PYTHON) tools/dist.py --native $(NATIVE_DIR) --jar-only
+
+$(WHEEL): $(JAR) $(PYTHON_SOURCES)
+	$(PYTHON) tools/dist.py --native $(NATIVE_DIR)

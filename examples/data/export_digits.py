@@ -1,0 +1,30 @@
+"""Writes scikit-learn's handwritten digits (1,797 pictures of 8 x 8, bundled with that package) as a CSV file.
+
+Usage: python export_digits.py FILE
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+from sklearn.datasets import load_digits
+
+
+def export(path: Path) -> int:
+    """Writes the file; the number of pictures."""
+    digits = load_digits()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(f"p{i}" for i in range(digits.data.shape[1])), "label"])
+        for pixels, label in zip(digits.data, digits.target, strict=True):
+            writer.writerow([*(int(pixel) for pixel in pixels), int(label)])
+    return len(digits.target)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python export_digits.py FILE")
+    print(f"{export(Path(sys.argv[1]))} pictures written to {sys.argv[1]}")

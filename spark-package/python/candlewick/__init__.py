@@ -1,0 +1,35 @@
+"""Candlewick: deep learning inside the Spark cluster that already holds the data.
+
+>>> from candlewick import NeuralClassifier, nn, optim
+>>> nn.Sequential(nn.Linear(16), nn.ReLU(), nn.Linear(3))
+Sequential(
+  (0): Linear(out_features=16, bias=True)
+  (1): ReLU()
+  (2): Linear(out_features=3, bias=True)
+)
+"""
+
+from candlewick import errors, nn, optim
+from candlewick._estimators import (
+    NeuralClassificationModel,
+    NeuralClassifier,
+    NeuralRegressionModel,
+    NeuralRegressor,
+)
+from candlewick._session import jars, session
+from candlewick._summary import TrainingSummary
+from candlewick._version import __version__
+
+__all__ = [
+    "NeuralClassificationModel",
+    "NeuralClassifier",
+    "NeuralRegressionModel",
+    "NeuralRegressor",
+    "TrainingSummary",
+    "__version__",
+    "errors",
+    "jars",
+    "nn",
+    "optim",
+    "session",
+]

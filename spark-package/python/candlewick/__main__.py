@@ -1,0 +1,34 @@
+"""Command line: ``python -m candlewick doctor [--json]``, ``python -m candlewick jars``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from candlewick import doctor
+from candlewick._session import jars
+from candlewick._version import __version__
+from candlewick.errors import SetupError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m candlewick", description="Deep learning inside Spark.")
+    parser.add_argument("--version", action="version", version=f"candlewick {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    doctors = commands.add_parser("doctor", help="say what works on this machine and what to fix")
+    doctors.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    commands.add_parser("jars", help="print the path of the jar, for spark-submit --jars")
+    given = parser.parse_args(arguments)
+    if given.command == "doctor":
+        return doctor.main(given.json)
+    try:
+        print(jars())
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""What the builders of ``nn`` and ``optim`` are made of: objects that stand for JSON documents.
+
+Nothing is computed here. Names, arguments and defaults come from the generated modules; the native library checks
+values and shapes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
+
+#: Format of a network's document.
+NETWORK_FORMAT = "candlewick.network/1"
+
+
+class Document:
+    """An object that stands for a JSON document: a type and its arguments."""
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self._arguments = {name: _plain(value) for name, value in arguments.items() if value is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document as a dictionary."""
+        return {"type": type(self).__name__, **self._arguments}
+
+    def to_json(self) -> str:
+        """The document as JSON text."""
+        return json.dumps(self.to_dict())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._arguments.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+
+class Module(Document):
+    """A layer or a container of layers."""
+
+    def layer(self) -> dict[str, Any]:
+        """This module as an item of a network's ``layers``."""
+        return super().to_dict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of the network that consists of this module."""
+        return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
+
+
+class Container(Module):
+    """A module that holds others, one after another."""
+
+    def __init__(self, *modules: Module) -> None:
+        for index, module in enumerate(modules):
+            if not isinstance(module, Module):
+                raise TypeError(
+                    f"{type(self).__name__} holds layers such as nn.Linear(10); argument {index} is "
+                    f"{module!r} of type {type(module).__name__}"
+                )
+        super().__init__({})
+        self._modules = modules
+
+    def layer(self) -> dict[str, Any]:
+        return {"type": type(self).__name__, "layers": [module.layer() for module in self._modules]}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"format": NETWORK_FORMAT, "layers": self.layer()["layers"]}
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __getitem__(self, index: int) -> Module:
+        return self._modules[index]
+
+    def __repr__(self) -> str:
+        rows = (f"({i}): {module!r}".replace("\n", "\n  ") for i, module in enumerate(self._modules))
+        return (
+            f"{type(self).__name__}("
+            + "".join(f"\n  {row}" for row in rows)
+            + ("\n)" if self._modules else ")")
+        )
+
+
+class Loss(Document):
+    """A loss."""
+
+
+class Optimizer(Document):
+    """An optimiser."""
+
+
+NetworkLike = Union[Module, Mapping[str, Any], str]
+LossLike = Union[Loss, Mapping[str, Any], str]
+OptimizerLike = Union[Optimizer, Mapping[str, Any], str]
+
+
+def bind(
+    owner: str,
+    inferred: Sequence[str],
+    required: Sequence[str],
+    optional: Mapping[str, Any],
+    given: tuple[tuple[Any, ...], Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Arguments of a layer whose input size may be left out.
+
+    At most as many positional arguments as there are required ones: the short form, without the inferred sizes. More:
+    PyTorch's full order, inferred sizes first.
+    """
+    positional, named = given
+    full = [*inferred, *required, *optional]
+    short = len(positional) <= len(required) and not set(required[: len(positional)]) & set(named)
+    order = list(required) if short else full
+    if len(positional) > len(order):
+        raise TypeError(
+            f"{owner} takes at most {len(full)} positional arguments ({', '.join(full)}), not {len(positional)}"
+        )
+    values = dict(zip(order, positional, strict=False))
+    for name, value in named.items():
+        if name not in full:
+            raise TypeError(f"{owner} has no argument '{name}'; it has {', '.join(full)}")
+        if name in values:
+            raise TypeError(f"{owner} got '{name}' twice, by position and by name")
+        values[name] = value
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise TypeError(f"{owner} misses {', '.join(missing)}")
+    return {name: values.get(name, optional.get(name)) for name in full}
+
+
+def to_network(value: object) -> str:
+    """The JSON text of a network: of a module, a dictionary or a text."""
+    return _text(value, Module, "nn.Sequential(...)")
+
+
+def to_loss(value: object) -> str:
+    """The JSON text of a loss."""
+    return _text(value, Loss, "a loss such as nn.MSELoss()")
+
+
+def to_optimizer(value: object) -> str:
+    """The JSON text of an optimiser."""
+    return _text(value, Optimizer, "an optimiser such as optim.AdamW(lr=1e-3)")
+
+
+def _text(value: object, wanted: type[Document], name: str) -> str:
+    if isinstance(value, wanted):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return json.dumps(_plain(value))
+    if not isinstance(value, str):
+        hint = "; call it: add ()" if isinstance(value, type) and issubclass(value, wanted) else ""
+        raise TypeError(f"expected {name}, its dictionary or its JSON text, not {value!r}{hint}")
+    try:
+        document = json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"expected {name} or its JSON text; the text is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"expected {name} or its JSON text; the text is not a JSON object: {value}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """The value with NumPy scalars, tuples and mappings as what JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.item() if hasattr(value, "item") and callable(value.item) else value

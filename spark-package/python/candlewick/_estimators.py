@@ -1,0 +1,197 @@
+"""Estimators and models: thin companions of the classes in the JVM."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from typing import Any, TypeVar
+
+import numpy as np
+from pyspark.ml.util import JavaMLReadable, JavaMLWritable
+from pyspark.ml.wrapper import JavaEstimator, JavaModel
+from pyspark.sql import DataFrame
+
+from candlewick._params import (
+    NeuralClassifierBase,
+    NeuralClassifierParams,
+    NeuralModelParams,
+    NeuralRegressorBase,
+)
+from candlewick._session import require_jar
+from candlewick._summary import TrainingSummary
+from candlewick._weights import parse_safetensors
+from candlewick.errors import translated
+
+#: One look at the fit blocks the gateway this long, milliseconds: a signal's handler uses the same connection.
+_LOOK_MS = 5
+#: Pauses between looks, seconds: short at first, for small fits.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
+#: After a cancel, seconds to wait for the trainers to be gone.
+_CANCEL_WAIT = 5.0
+
+M = TypeVar("M", bound="NeuralModel")
+
+
+class _NeuralEstimator(JavaEstimator[M]):
+    """What both estimators share: starting a fit in the JVM and looking after it."""
+
+    def _attach(self, given: dict[str, Any]) -> None:
+        require_jar()
+        self._java_obj = self._new_java_obj(f"candlewick.{self._class_name()}", self.uid)
+        self._set(**{name: value for name, value in given.items() if value is not None})
+
+    @abstractmethod
+    def _class_name(self) -> str:
+        """Name of the JVM class."""
+
+    def _fit(self, dataset: DataFrame) -> M:
+        with translated():
+            self._transfer_params_to_java()
+            java: Any = self._java_obj
+            model = self._create_model(_finished(java.startFit(dataset._jdf), self.getOrDefault("verbose")))
+        return self._copyValues(model)
+
+
+def _finished(handle: Any, verbose: bool) -> Any:
+    """Waits for a fit and returns its Java model; whatever interrupts the wait cancels the fit.
+
+    One long call into the JVM would not do: Ctrl-C during it cancels nothing and leaves the training running.
+    """
+    pause = _FIRST_PAUSE
+    try:
+        while not getattr(handle, "await")(_LOOK_MS):
+            _print_progress(handle, verbose)
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.5)
+    except BaseException as error:
+        handle.cancel(f"interrupted in Python by {type(error).__name__}")
+        end = time.monotonic() + _CANCEL_WAIT
+        while not getattr(handle, "await")(_LOOK_MS) and time.monotonic() < end:
+            time.sleep(_FIRST_PAUSE)
+        raise
+    _print_progress(handle, verbose)
+    return handle.result()
+
+
+def _print_progress(handle: Any, verbose: bool) -> None:
+    if verbose:
+        for line in handle.progressLines():
+            print(line, flush=True)
+
+
+class NeuralModel(JavaModel, NeuralModelParams, JavaMLWritable):
+    """What both models share."""
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        with translated():
+            return super()._transform(dataset)
+
+    @property
+    def hasSummary(self) -> bool:
+        """True where the model knows its training run."""
+        return bool(self._call_java("hasSummary"))
+
+    @property
+    def summary(self) -> TrainingSummary:
+        """Record of the training run: history, ledger, hash of the weights, seconds of the phases."""
+        if not self.hasSummary:
+            raise RuntimeError("this model has no training summary: it was not made by fit")
+        return TrainingSummary.from_json(self._call_java("summaryJson"))
+
+    @property
+    def numFeatures(self) -> int:
+        """Values in a row's features."""
+        return int(self._call_java("numFeatures"))
+
+    @property
+    def weightsHash(self) -> str:
+        """Hash of the weights: equal for equal data, parameters and seed."""
+        return str(self._call_java("weightsHash"))
+
+    @property
+    def networkJson(self) -> str:
+        """The network as JSON text, complete with all sizes; ``network=`` takes it."""
+        return str(self._call_java("networkJson"))
+
+    @property
+    def networkSummary(self) -> str:
+        """A table of the layers with their shapes and parameters."""
+        return str(self._call_java("networkSummary"))
+
+    @property
+    def weightsSafetensors(self) -> bytes:
+        """The weights as a safetensors file with PyTorch's names and layouts."""
+        java: Any = self._java_obj
+        return bytes(java.weightsSafetensors())
+
+    def weights(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The weights as NumPy arrays by PyTorch's names: "0.weight" of shape [out, in], "0.bias"."""
+        return parse_safetensors(self.weightsSafetensors)
+
+
+class NeuralClassificationModel(
+    NeuralModel, NeuralClassifierParams, JavaMLReadable["NeuralClassificationModel"]
+):
+    """A trained classifier: ``transform`` appends rawPrediction, probability and prediction."""
+
+    # The JVM's class has the same name, by which persistence finds one for the other.
+    __module__ = "candlewick"
+
+    @property
+    def numClasses(self) -> int:
+        """Number of classes."""
+        return int(self._call_java("numClasses"))
+
+
+class NeuralRegressionModel(NeuralModel, JavaMLReadable["NeuralRegressionModel"]):
+    """A trained regressor: ``transform`` appends the prediction."""
+
+    __module__ = "candlewick"
+
+
+class NeuralClassifier(
+    NeuralClassifierBase,
+    _NeuralEstimator[NeuralClassificationModel],
+    JavaMLWritable,
+    JavaMLReadable["NeuralClassifier"],
+):
+    """Trains a neural network that tells classes apart, inside the Spark cluster.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))  # doctest: +SKIP
+        >>> clf = NeuralClassifier(network=net, epochs=10, optimizer=optim.AdamW(lr=1e-3))  # doctest: +SKIP
+        >>> model = clf.fit(train)  # doctest: +SKIP
+    """
+
+    __module__ = "candlewick"
+
+    def _class_name(self) -> str:
+        return "NeuralClassifier"
+
+    def _create_model(self, java_model: Any) -> NeuralClassificationModel:
+        return NeuralClassificationModel(java_model)
+
+
+class NeuralRegressor(
+    NeuralRegressorBase,
+    _NeuralEstimator[NeuralRegressionModel],
+    JavaMLWritable,
+    JavaMLReadable["NeuralRegressor"],
+):
+    """Trains a neural network that predicts a number, or several where the label is an array or a Vector."""
+
+    __module__ = "candlewick"
+
+    def _class_name(self) -> str:
+        return "NeuralRegressor"
+
+    def _create_model(self, java_model: Any) -> NeuralRegressionModel:
+        return NeuralRegressionModel(java_model)
+
+
+__all__ = [
+    "NeuralClassificationModel",
+    "NeuralClassifier",
+    "NeuralRegressionModel",
+    "NeuralRegressor",
+]

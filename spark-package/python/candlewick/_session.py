@@ -1,0 +1,94 @@
+"""Where the jar is, and Spark sessions that have it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.utils import is_remote
+
+from candlewick._version import __version__
+from candlewick.errors import SetupError
+
+#: Names the jar to use instead of the one in the package.
+JAR_VARIABLE = "CANDLEWICK_JAR"
+
+_REMEDY = (
+    "start the session with candlewick.session(), or give Spark the jar: "
+    "spark-submit --jars $(python -c 'import candlewick; print(candlewick.jars())')"
+)
+
+
+def jars() -> str:
+    """Path of the jar with Candlewick's classes and native files, for ``spark.jars`` or ``--jars``."""
+    chosen = os.environ.get(JAR_VARIABLE)
+    if chosen:
+        if not Path(chosen).is_file():
+            raise SetupError(f"{JAR_VARIABLE} names {chosen}, which is no file; correct or unset it")
+        return str(Path(chosen).resolve())
+    folder = Path(__file__).parent / "jars"
+    found = sorted(folder.glob(f"candlewick-spark-*-{__version__}.jar"))
+    if not found:
+        raise SetupError(
+            f"this installation holds no candlewick-spark jar of version {__version__} (looked in {folder}); install "
+            f"the wheel, or set {JAR_VARIABLE} to a jar built by `make dist`"
+        )
+    return str(found[0])
+
+
+def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkSession:
+    """A Spark session that has Candlewick's jar on the driver and the executors.
+
+    Args:
+        settings: Spark's configuration by its own names, for example ``{"spark.master": "local[2]"}``.
+        **conf: The same; underscores stand for dots where the name has none: ``spark_master="local[2]"``.
+
+    Returns:
+        The running session where there is one, else a new one.
+    """
+    builder = SparkSession.builder
+    wanted = {name: _conf_text(value) for name, value in (settings or {}).items()}
+    for name, value in conf.items():
+        wanted[name if "." in name else name.replace("_", ".")] = _conf_text(value)
+    jar = jars()
+    wanted["spark.jars"] = _joined(jar, wanted.get("spark.jars"), ",")
+    # The driver's own class loader: its JVM starts with this configuration.
+    wanted["spark.driver.extraClassPath"] = _joined(
+        jar, wanted.get("spark.driver.extraClassPath"), os.pathsep
+    )
+    for name, value in wanted.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    require_jar(spark)
+    return spark
+
+
+def require_jar(spark: SparkSession | None = None) -> None:
+    """Fails with the remedy where the session cannot see Candlewick's classes."""
+    if is_remote():
+        raise SetupError(
+            "Candlewick needs a classic Spark session; this one is Spark Connect, which gives Python no JVM. "
+            "Use a session with a master such as local[*], yarn or k8s"
+        )
+    spark = spark or SparkSession.getActiveSession()
+    if spark is None:
+        raise SetupError("there is no Spark session; start one with candlewick.session()")
+    jvm: Any = spark.sparkContext._jvm
+    # py4j answers an unknown name with a package, a known one with a class.
+    if type(jvm.candlewick.NeuralClassifier).__name__ != "JavaClass":
+        raise SetupError(
+            f"Candlewick's jar is not on the class path of this Spark session: {_REMEDY}. "
+            "A JVM that runs already keeps its class path: restart the Python process or notebook kernel first"
+        )
+
+
+def _conf_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _joined(first: str, more: str | None, separator: str) -> str:
+    others = [part for part in (more or "").split(separator) if part and part != first]
+    return separator.join([first, *others])

@@ -1,0 +1,54 @@
+"""What a training run says about itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """Record of one fit."""
+
+    #: One record an epoch: epoch, loss, lr, rows, seconds and more.
+    history: list[dict[str, Any]]
+    #: Loss of every epoch.
+    objectiveHistory: list[float]
+    #: Steps over all epochs.
+    totalSteps: int
+    #: Where every row went: read, skipped, sent, per partition and shard.
+    ledger: dict[str, Any]
+    #: Hash of the weights: equal for equal data, parameters and seed.
+    weightsHash: str
+    #: Number of logical shards.
+    logicalShards: int
+    #: Trainer processes.
+    numTrainers: int
+    #: Seconds of launch, feed, train and total.
+    phases: dict[str, float]
+    #: Losses and recoveries on the way.
+    recoveryLog: list[dict[str, Any]] = field(default_factory=list)
+    #: Rows trained in a second.
+    rowsPerSecond: float | None = None
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainingSummary:
+        """Reads what the JVM gives; fields that this version does not know are left out."""
+        document = json.loads(text)
+        return cls(**{name: value for name, value in document.items() if name in cls.__dataclass_fields__})
+
+    def plot(self, path: str) -> str:
+        """Saves the loss curve as a picture (PNG, SVG or PDF by the name); needs matplotlib. Returns the path."""
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError("plot needs matplotlib: pip install matplotlib") from error
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot(range(1, len(self.objectiveHistory) + 1), self.objectiveHistory, marker="o")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("loss")
+        axes.grid(visible=True, alpha=0.3)
+        figure.savefig(path, dpi=120)
+        return path

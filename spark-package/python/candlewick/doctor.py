@@ -1,0 +1,221 @@
+"""``python -m candlewick doctor``: what works on this machine, and what to do about the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from candlewick._version import __version__
+
+#: Longest wait for a program to answer, seconds.
+_PATIENCE = 60
+OLDEST_PYTHON = (3, 10)
+OLDEST_JAVA = 17
+SPARK_LINE = 4
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row of the table."""
+
+    #: What was looked at.
+    name: str
+    #: "ok", "broken", or "none" for what is absent and not needed.
+    status: str
+    #: What was found.
+    found: str
+    #: What to do, where it is broken.
+    fix: str = ""
+
+
+def table(checks: Iterable[Check]) -> str:
+    """The checks as text in columns; what to fix stands below its row."""
+    rows = list(checks)
+    width = max(len(check.name) for check in rows)
+    lines = []
+    for check in rows:
+        lines.append(f"{check.name:<{width}}  {check.status:<6}  {check.found}".rstrip())
+        if check.fix:
+            lines.append(f"{'':<{width}}  {'':<6}  -> {check.fix}")
+    return "\n".join(lines)
+
+
+def check_python() -> Check:
+    """The interpreter's version."""
+    found = sys.version.split()[0]
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return Check("Python", "ok", found)
+    wanted = ".".join(map(str, OLDEST_PYTHON))
+    return Check("Python", "broken", found, f"use Python {wanted} or newer")
+
+
+def check_pyspark() -> Check:
+    """PySpark's version."""
+    try:
+        import pyspark
+    except ImportError:
+        return Check("PySpark", "broken", "not installed", "pip install 'pyspark>=4.0,<5'")
+    if int(pyspark.__version__.split(".")[0]) == SPARK_LINE:
+        return Check("PySpark", "ok", pyspark.__version__)
+    return Check(
+        "PySpark", "broken", pyspark.__version__, "this build is for Spark 4: pip install 'pyspark>=4.0,<5'"
+    )
+
+
+def java_program() -> str | None:
+    """The java that PySpark would start."""
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which(str(Path(home) / "bin" / "java")) if home else shutil.which("java")
+
+
+def check_java() -> Check:
+    """The version of the java that PySpark would start."""
+    program = java_program()
+    fix = f"install Java {OLDEST_JAVA} or newer (for example openjdk-17-jre-headless) and set JAVA_HOME"
+    if program is None:
+        return Check("Java", "broken", "not found by JAVA_HOME or PATH", fix)
+    answer = _run([program, "-version"])
+    version = re.search(r'version "(\d+)([^"]*)"', answer.text)
+    if version is None:
+        return Check("Java", "broken", f"{program} answered: {answer.text.strip()[:100]}", fix)
+    found = f"{version[1]}{version[2]} ({program})"
+    return (
+        Check("Java", "ok", found) if int(version[1]) >= OLDEST_JAVA else Check("Java", "broken", found, fix)
+    )
+
+
+def check_jar() -> Check:
+    """The jar with the classes and the native files."""
+    from candlewick._session import jars
+    from candlewick.errors import SetupError
+
+    try:
+        path = Path(jars())
+    except SetupError as error:
+        return Check("Jar", "broken", "not found", str(error))
+    return Check("Jar", "ok", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def check_gpu() -> Check:
+    """Graphics cards; this version trains on the CPU, so none is needed."""
+    program = shutil.which("nvidia-smi")
+    answer = _run([program, "--query-gpu=name,memory.total", "--format=csv,noheader"]) if program else None
+    if answer is None or answer.status != 0 or not answer.text.strip():
+        return Check("GPU", "none", "no NVIDIA device; training runs on the CPU")
+    return Check(
+        "GPU", "none", f"{'; '.join(answer.text.strip().splitlines())}; this version trains on the CPU"
+    )
+
+
+def check_in_spark() -> list[Check]:
+    """What only a JVM can tell, from a small local session: library, trainer, and one tiny fit."""
+    from candlewick._session import session
+
+    try:
+        spark = session(
+            {
+                "spark.master": "local[1]",
+                "spark.app.name": "candlewick-doctor",
+                "spark.ui.enabled": False,
+                "spark.log.level": "OFF",
+                "spark.driver.host": "127.0.0.1",
+                "spark.driver.bindAddress": "127.0.0.1",
+            }
+        )
+    except Exception as error:
+        return [Check("Spark session", "broken", _first_line(error), "see the message and the lines above")]
+    try:
+        return [
+            Check("Spark session", "ok", f"local[1], Spark {spark.version}"),
+            *_native_checks(spark.sparkContext._jvm),
+            _guarded("Training", lambda: _tiny_fit(spark), "see docs/troubleshooting.md"),
+        ]
+    finally:
+        spark.stop()
+
+
+def _native_checks(jvm: Any) -> list[Check]:
+    def library() -> str:
+        jvm.candlewick.jni.NativeLibrary.load()
+        return str(jvm.candlewick.jni.Native.version())
+
+    def trainer() -> str:
+        path = str(jvm.candlewick.jni.NativeLibrary.trainerPath().toString())
+        answer = _run([path, "--version"])
+        if answer.status != 0:
+            raise OSError(f"{path} --version ended with {answer.status}: {answer.text.strip()}")
+        return f"{answer.text.strip()} ({path})"
+
+    fix = "64-bit Linux with glibc 2.28 or newer, and a folder that may run programs: "
+    fix += "-Dcandlewick.native.cacheDir=DIR in spark.driver.extraJavaOptions"
+    return [_guarded("Native library", library, fix), _guarded("Trainer", trainer, fix)]
+
+
+def _tiny_fit(spark: Any) -> str:
+    from pyspark.ml.linalg import Vectors
+
+    from candlewick import NeuralClassifier, nn
+
+    rows = [(Vectors.dense([float(i % 2), 1.0]), float(i % 2)) for i in range(64)]
+    frame = spark.createDataFrame(rows, ["features", "label"])
+    model = NeuralClassifier(network=nn.Sequential(nn.Linear(2)), epochs=1, batchSize=16).fit(frame)
+    scored = model.transform(frame).count()
+    return f"{scored} rows in {model.summary.phases['total']:.1f} s, loss {model.summary.objectiveHistory[-1]:.3f}"
+
+
+def _guarded(name: str, look: Callable[[], str], fix: str) -> Check:
+    try:
+        return Check(name, "ok", look())
+    except Exception as error:
+        return Check(name, "broken", _first_line(error), fix)
+
+
+def _first_line(error: Exception) -> str:
+    java = getattr(error, "java_exception", None)
+    text = str(java.toString()) if java is not None else str(error)
+    return (text.strip() or type(error).__name__).splitlines()[0][:300]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    text: str
+
+
+def _run(command: list[str]) -> _Answer:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return _Answer(-1, str(error))
+    return _Answer(done.returncode, done.stdout + done.stderr)
+
+
+def examine() -> list[Check]:
+    """All checks; those that need a JVM only where there can be one."""
+    checks = [
+        Check("Candlewick", "ok", __version__),
+        check_python(),
+        check_pyspark(),
+        check_java(),
+        check_jar(),
+    ]
+    if all(check.status == "ok" for check in checks):
+        checks += check_in_spark()
+    return [*checks, check_gpu()]
+
+
+def main(as_json: bool) -> int:
+    """Prints the table; 0 where all that is needed works."""
+    checks = examine()
+    print(json.dumps([asdict(check) for check in checks], indent=2) if as_json else table(checks))
+    return 1 if any(check.status == "broken" for check in checks) else 0

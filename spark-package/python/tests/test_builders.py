@@ -1,0 +1,115 @@
+"""The builders write the documents that the native library reads."""
+
+import json
+
+import pytest
+
+from candlewick import nn, optim
+from candlewick._document import to_loss, to_network, to_optimizer
+
+
+def test_linear_short_and_full_forms():
+    short = {"type": "Linear", "out_features": 256, "bias": True}
+    full = {"type": "Linear", "in_features": 784, "out_features": 256, "bias": True}
+    assert nn.Linear(256).layer() == short
+    assert nn.Linear(out_features=256).layer() == short
+    assert nn.Linear(784, 256).layer() == full
+    assert nn.Linear(in_features=784, out_features=256).layer() == full
+    assert nn.Linear(784, out_features=256).layer() == full
+    assert nn.Linear(784, 256, bias=False).layer() == {**full, "bias": False}
+    assert nn.Linear(784, 256, False).layer() == {**full, "bias": False}
+    assert nn.Linear(256, bias=False).layer() == {**short, "bias": False}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Linear(), "Linear misses out_features"),
+        (
+            lambda: nn.Linear(1, 2, True, 4),
+            "at most 3 positional arguments (in_features, out_features, bias), not 4",
+        ),
+        (lambda: nn.Linear(4, outs=3), "no argument 'outs'; it has in_features, out_features, bias"),
+        (lambda: nn.Linear(1, 2, out_features=3), "got 'out_features' twice"),
+        (lambda: nn.Sequential(nn.ReLU), "argument 0 is"),
+    ],
+)
+def test_wrong_arguments_are_named(make, message):
+    with pytest.raises(TypeError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+def test_sequential_is_a_network_document():
+    net = nn.Sequential(nn.Linear(4), nn.Sequential(nn.ReLU(), nn.Dropout(0.1)), nn.Linear(2))
+    assert net.to_dict() == {
+        "format": "candlewick.network/1",
+        "layers": [
+            {"type": "Linear", "out_features": 4, "bias": True},
+            {"type": "Sequential", "layers": [{"type": "ReLU"}, {"type": "Dropout", "p": 0.1}]},
+            {"type": "Linear", "out_features": 2, "bias": True},
+        ],
+    }
+    assert json.loads(net.to_json()) == net.to_dict()
+    assert len(net) == 3
+    assert net[0] == nn.Linear(4)
+
+
+def test_repr_is_like_torch():
+    net = nn.Sequential(nn.Linear(8, 4), nn.Sequential(nn.ReLU()))
+    assert repr(net) == (
+        "Sequential(\n"
+        "  (0): Linear(in_features=8, out_features=4, bias=True)\n"
+        "  (1): Sequential(\n"
+        "    (0): ReLU()\n"
+        "  )\n"
+        ")"
+    )
+    assert repr(nn.Sequential()) == "Sequential()"
+
+
+def test_equality_is_by_type_and_arguments():
+    assert nn.Dropout(0.5) == nn.Dropout()
+    assert nn.Dropout(0.5) != nn.Dropout(0.4)
+    assert nn.ReLU() != nn.Tanh()
+    assert len({nn.ReLU(), nn.ReLU(), nn.Tanh()}) == 2
+
+
+def test_defaults_are_those_of_torch():
+    assert optim.AdamW().to_dict() == {
+        "type": "AdamW",
+        "lr": 0.001,
+        "betas": [0.9, 0.999],
+        "eps": 1e-8,
+        "weight_decay": 0.01,
+        "amsgrad": False,
+        "maximize": False,
+    }
+    assert optim.SGD(0.1, momentum=0.9, nesterov=True).to_dict()["momentum"] == 0.9
+    assert nn.CrossEntropyLoss().to_dict() == {"type": "CrossEntropyLoss", "reduction": "mean"}
+
+
+def test_numpy_numbers_become_plain_ones():
+    np = pytest.importorskip("numpy")
+    net = nn.Sequential(nn.Linear(np.int64(3)), nn.Dropout(np.float32(0.5)))
+    assert json.loads(net.to_json())["layers"][0]["out_features"] == 3
+
+
+def test_converters_take_objects_dictionaries_and_texts():
+    net = nn.Sequential(nn.Linear(3))
+    assert to_network(net) == net.to_json()
+    assert json.loads(to_network(net.to_dict())) == net.to_dict()
+    assert to_network(net.to_json()) == net.to_json()
+    assert json.loads(to_loss(nn.MSELoss()))["type"] == "MSELoss"
+    assert json.loads(to_optimizer({"type": "SGD", "lr": 1}))["type"] == "SGD"
+
+
+def test_converters_say_what_they_wanted():
+    with pytest.raises(TypeError, match=r"expected nn\.Sequential\(\.\.\.\).*not SGD"):
+        to_network(optim.SGD())
+    with pytest.raises(TypeError, match="call it: add"):
+        to_loss(nn.MSELoss)
+    with pytest.raises(ValueError, match="the text is not JSON"):
+        to_optimizer("adam")
+    with pytest.raises(ValueError, match="not a JSON object"):
+        to_optimizer("[1]")

@@ -1,0 +1,65 @@
+"""The doctor's table and its checks that need no JVM."""
+
+import sys
+
+import pytest
+
+from candlewick import __main__, doctor
+from candlewick._version import __version__
+from candlewick.doctor import Check
+
+
+def test_table_has_columns_and_fixes_below():
+    text = doctor.table([Check("Java", "ok", "17"), Check("Jar", "broken", "not found", "install the wheel")])
+    assert text.splitlines() == [
+        "Java  ok      17",
+        "Jar   broken  not found",
+        "              -> install the wheel",
+    ]
+
+
+def test_checks_of_this_interpreter_pass():
+    assert doctor.check_python().status == "ok"
+    assert doctor.check_pyspark().status == "ok"
+
+
+def test_missing_java_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    check = doctor.check_java()
+    assert check.status == "broken"
+    assert "install Java 17" in check.fix
+
+
+def test_old_java_is_refused(monkeypatch, tmp_path):
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    check = doctor.check_java()
+    assert (check.status, check.found.split()[0]) == ("broken", "11.0.2")
+
+
+def test_a_wrong_jar_is_broken_and_stops_before_spark(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("CANDLEWICK_JAR", str(tmp_path / "none.jar"))
+    monkeypatch.setattr(doctor, "check_in_spark", lambda: pytest.fail("no JVM without a jar"))
+    assert doctor.main(as_json=False) == 1
+    assert "is no file" in capsys.readouterr().out
+
+
+def test_json_output(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "examine", lambda: [Check("Python", "ok", "3")])
+    assert doctor.main(as_json=True) == 0
+    assert '"status": "ok"' in capsys.readouterr().out
+
+
+def test_command_line(monkeypatch, tmp_path, capsys):
+    jar = tmp_path / "x.jar"
+    jar.touch()
+    monkeypatch.setenv("CANDLEWICK_JAR", str(jar))
+    assert __main__.main(["jars"]) == 0
+    assert capsys.readouterr().out.strip() == str(jar)
+    monkeypatch.setattr(sys, "argv", ["candlewick"])
+    with pytest.raises(SystemExit):
+        __main__.main(["--version"])
+    assert __version__ in capsys.readouterr().out

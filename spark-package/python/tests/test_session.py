@@ -1,0 +1,104 @@
+"""Finding the jar, translating errors, reading summaries, without Spark."""
+
+import json
+
+import pytest
+
+from candlewick import errors
+from candlewick._session import _joined, jars
+from candlewick._summary import TrainingSummary
+from candlewick.errors import SetupError
+
+
+def test_jar_of_the_environment_is_used(monkeypatch, tmp_path):
+    jar = tmp_path / "some.jar"
+    jar.touch()
+    monkeypatch.setenv("CANDLEWICK_JAR", str(jar))
+    assert jars() == str(jar)
+    monkeypatch.setenv("CANDLEWICK_JAR", str(tmp_path / "gone.jar"))
+    with pytest.raises(SetupError, match="is no file"):
+        jars()
+
+
+def test_lists_are_joined_once():
+    assert _joined("a.jar", "b.jar,a.jar", ",") == "a.jar,b.jar"
+    assert _joined("a.jar", None, ",") == "a.jar"
+
+
+class FakeThrowable:
+    def __init__(self, name, message, cause=None):
+        self._name, self._message, self._cause = name, message, cause
+
+    def getClass(self):
+        return self
+
+    def getName(self):
+        return self._name
+
+    def getMessage(self):
+        return self._message
+
+    def getCause(self):
+        return self._cause
+
+
+class FakeJavaError(Exception):
+    def __init__(self, java_exception):
+        super().__init__("An error occurred while calling o1.result")
+        self.java_exception = java_exception
+
+
+@pytest.mark.parametrize(
+    ("java", "python"),
+    [
+        ("InvalidParameterException", errors.InvalidParameterError),
+        ("InvalidDataException", errors.InvalidDataError),
+        ("RetryableException", errors.RetryableError),
+        ("JobFailedException", errors.JobFailedError),
+        ("CancelledException", errors.CancelledError),
+        ("NativePanicException", errors.NativePanicError),
+        ("UnauthenticatedException", errors.UnauthenticatedError),
+    ],
+)
+def test_java_exceptions_become_python_ones(java, python):
+    inner = FakeThrowable(f"candlewick.jni.{java}", "epochs = -1 is not legal")
+    outer = FakeThrowable("org.apache.spark.SparkException", "Job aborted", inner)
+    with pytest.raises(python) as caught, errors.translated():
+        raise FakeJavaError(outer)
+    assert str(caught.value) == "epochs = -1 is not legal"
+    assert caught.value.java_exception is outer
+    assert isinstance(caught.value.__cause__, FakeJavaError)
+
+
+def test_wrong_values_are_value_errors_too():
+    assert issubclass(errors.InvalidParameterError, ValueError)
+    assert issubclass(errors.InvalidDataError, ValueError)
+
+
+def test_other_exceptions_pass_unchanged():
+    with pytest.raises(KeyError), errors.translated():
+        raise KeyError("x")
+
+
+SUMMARY = {
+    "history": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}],
+    "objectiveHistory": [0.5, 0.25],
+    "totalSteps": 4,
+    "ledger": {},
+    "weightsHash": "00ff",
+    "logicalShards": 8,
+    "numTrainers": 2,
+    "phases": {"launch": 0.1, "feed": 0.2, "train": 0.3, "total": 0.6},
+    "recoveryLog": [],
+    "rowsPerSecond": 10.0,
+    "ofALaterVersion": 1,
+}
+
+
+def test_summary_is_read_and_plotted(tmp_path):
+    summary = TrainingSummary.from_json(json.dumps(SUMMARY))
+    assert summary.totalSteps == 4
+    assert summary.history[1]["loss"] == 0.25
+    path = summary.plot(str(tmp_path / "loss.png"))
+    with open(path, "rb") as picture:
+        assert picture.read(4) == b"\x89PNG"

@@ -1,0 +1,67 @@
+package candlewick
+
+import candlewick.fit.FitControl
+import java.util.concurrent.{CountDownLatch, TimeUnit}
+import java.util.concurrent.atomic.AtomicReference
+import scala.util.{Failure, Success, Try}
+
+/** A fit that runs in the background, made by `startFit`.
+  *
+  * {{{
+  * val handle = classifier.startFit(train)
+  * while (!handle.await(500)) handle.progressLines().foreach(println)
+  * val model = handle.result()
+  * }}}
+  *
+  * @tparam M
+  *   class of the model
+  */
+final class FitHandle[M] private[candlewick] (control: FitControl) {
+  private val finished = new CountDownLatch(1)
+  private val outcome = new AtomicReference[Try[M]]()
+
+  /** Id of the fit, as it stands in the log, in the tags of its Spark jobs and in messages. */
+  def id: String = control.id
+
+  /** Waits until the fit is over, at most `timeoutMs` milliseconds. Returns whether it is. */
+  def await(timeoutMs: Long): Boolean = finished.await(timeoutMs, TimeUnit.MILLISECONDS)
+
+  /** The model. Waits until the fit is over, and throws what made it fail. */
+  def result(): M = {
+    finished.await()
+    outcome.get().get
+  }
+
+  /** Cancels the fit: its Spark jobs end, its trainers end, `result` throws a `CancelledException` that gives `reason`.
+    * No effect on a fit that is over.
+    */
+  def cancel(reason: String): Unit = control.cancel(reason)
+
+  /** Takes the lines for the user that came since the last call: epochs where `verbose` is set, and what the fit waits
+    * for.
+    */
+  def progressLines(): Array[String] = control.drain()
+
+  /** Calls `listener` with every such line from now on, from threads of the fit. */
+  def listenProgress(listener: String => Unit): Unit = control.listen(listener)
+
+  /** Runs `body` in a fresh thread. Fresh, so that it inherits the local properties of the caller: job group, scheduler
+    * pool, description.
+    */
+  private[candlewick] def start(body: => M): this.type = {
+    val run: Runnable = () =>
+      try outcome.set(Try(body))
+      catch { case fatal: Throwable => outcome.set(Failure(fatal)) } // an Error too must reach who waits
+      finally finished.countDown()
+    val thread = new Thread(run, s"candlewick-fit-${control.id}")
+    thread.setDaemon(true)
+    thread.start()
+    this
+  }
+
+  override def toString: String = Option(outcome.get()) match {
+    case None => s"FitHandle($id, running)"
+    case Some(Success(_)) => s"FitHandle($id, finished)"
+    case Some(Failure(e)) => s"FitHandle($id, failed: ${e.getMessage})"
+  }
+}

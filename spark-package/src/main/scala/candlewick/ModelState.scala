@@ -1,0 +1,74 @@
+package candlewick
+
+import candlewick.fit.FitResult
+import candlewick.internal.Json
+import candlewick.jni.Model
+import candlewick.score.{ModelBytes, WeightsBroadcast}
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+/** What a model is besides its parameters; shared by its copies, never changed.
+  *
+  * @param document
+  *   `{"network", "inputShape", "label", "featureWidth", "summary"}`, the content of data/model.json
+  * @param weights
+  *   a safetensors file
+  */
+private[candlewick] final class ModelState(val document: ObjectNode, val weights: Array[Byte]) {
+
+  /** Numbers in the features of a row. */
+  def featureWidth: Int = Json.field(document, "featureWidth").asInt
+
+  /** The summary of the fit, if the model comes from one. */
+  def summary: Option[JsonNode] = Option(document.get("summary")).filterNot(_.isNull)
+
+  /** Number of classes, of a classifier. */
+  def numClasses: Option[Int] = Option(label.get("numClasses")).map(_.asInt)
+
+  /** Number of values of a regressor's prediction. */
+  def labelWidth: Int = Option(label.get("width")).fold(1)(_.asInt)
+
+  /** Shape that views the features as a tensor. */
+  def inputShape: Seq[Int] = Json.items(Json.field(document, "inputShape")).map(_.asInt)
+
+  /** What the native library knows of the model; loading checks names and shapes of the weights. */
+  lazy val info: JsonNode = {
+    val loaded = Model.load(bytes.json, weights)
+    try Json.parse(loaded.info())
+    finally loaded.close()
+  }
+
+  /** Hash of the weights, computed from them. */
+  def weightsHash: String = Json.field(info, "weightsHash").asText
+
+  /** What executors load, with the key under which they keep it. */
+  lazy val bytes: ModelBytes = {
+    val json = Json.obj(
+      "network" -> Json.field(document, "network"),
+      "inputShape" -> Json.field(document, "inputShape"),
+      "label" -> label
+    )
+    ModelBytes.of(json.toString, weights)
+  }
+
+  /** The one broadcast of the bytes. */
+  val broadcast = new WeightsBroadcast(() => bytes)
+
+  private def label: JsonNode = Json.field(document, "label")
+}
+
+private[candlewick] object ModelState {
+
+  /** The state after a fit. */
+  def of(result: FitResult): ModelState = {
+    val data = Json.field(result.job, "data")
+    val document = Json.obj(
+      "network" -> Json.field(Json.field(result.job, "train"), "network"),
+      "inputShape" -> Json.field(data, "inputShape"),
+      "label" -> Json.field(data, "label"),
+      "featureWidth" -> Json.field(data, "featureWidth"),
+      "summary" -> result.summary
+    )
+    new ModelState(document, result.weights)
+  }
+}

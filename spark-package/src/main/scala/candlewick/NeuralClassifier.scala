@@ -1,0 +1,60 @@
+package candlewick
+
+import candlewick.columns.TrainingColumns
+import candlewick.generated.NeuralClassifierParams
+import candlewick.persist.ParamsReader
+import candlewick.score.OutputColumns
+import org.apache.spark.ml.param.ParamMap
+import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
+import org.apache.spark.sql.types.StructType
+
+/** Trains a neural network to tell classes apart, on the cluster that holds the data.
+  *
+  * Labels are whole numbers from 0 below the network's number of outputs; a network with one output under
+  * BCEWithLogitsLoss tells two classes apart.
+  *
+  * {{{
+  * import candlewick.{NeuralClassifier, nn, optim}
+  *
+  * val classifier = new NeuralClassifier()
+  *   .setNetwork(nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10)))
+  *   .setOptimizer(optim.AdamW(lr = 1e-3))
+  *   .setEpochs(10)
+  *   .setNumTrainers(2)
+  * val model = classifier.fit(train)
+  * val scored = model.transform(test) // + rawPrediction, probability, prediction
+  * }}}
+  *
+  * @param uid
+  *   id of the stage
+  */
+final class NeuralClassifier(override val uid: String)
+    extends NeuralEstimator[NeuralClassificationModel]
+    with NeuralClassifierParams {
+
+  /** With a random id. */
+  def this() = this(Identifiable.randomUID("NeuralClassifier"))
+
+  override private[candlewick] def classifier: Boolean = true
+
+  override private[candlewick] def model(state: ModelState): NeuralClassificationModel =
+    new NeuralClassificationModel(uid, state)
+
+  override private[candlewick] def outputs: Seq[(String, String)] =
+    OutputColumns.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
+
+  override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
+    StructType(schema.fields ++ OutputColumns.fields(outputs, classes = None, values = 0))
+
+  override def copy(extra: ParamMap): NeuralClassifier = defaultCopy(extra)
+}
+
+/** Loads saved classifiers: `NeuralClassifier.load(path)`. */
+object NeuralClassifier extends MLReadable[NeuralClassifier] {
+
+  /** Reads a saved estimator. */
+  override def read: MLReader[NeuralClassifier] = new ParamsReader(new NeuralClassifier(_))
+
+  /** Loads a saved estimator. */
+  override def load(path: String): NeuralClassifier = super.load(path)
+}

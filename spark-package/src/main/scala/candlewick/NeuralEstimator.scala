@@ -1,0 +1,146 @@
+package candlewick
+
+import candlewick.columns.{ColumnChoice, ColumnRules, TrainingColumns}
+import candlewick.fit.{FitControl, FitJob, FitResult, FitSpec}
+import candlewick.generated.NeuralEstimatorParams
+import candlewick.internal.{Failures, Units}
+import candlewick.persist.{ParamsWriter, RestorableParams}
+import java.util.UUID
+import org.apache.spark.ml.Estimator
+import org.apache.spark.ml.param.{Param, ParamMap}
+import org.apache.spark.ml.util.{MLWritable, MLWriter}
+import org.apache.spark.sql.{Dataset, SparkSession}
+import org.apache.spark.sql.types.StructType
+
+/** What [[NeuralClassifier]] and [[NeuralRegressor]] share: training in processes beside Spark's executors.
+  *
+  * @tparam M
+  *   class of the model
+  */
+abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
+    extends Estimator[M]
+    with NeuralEstimatorParams
+    with RestorableParams
+    with MLWritable {
+
+  /** Whether the label is a class. */
+  private[candlewick] def classifier: Boolean
+
+  /** The model of a finished fit. */
+  private[candlewick] def model(state: ModelState): M
+
+  /** The columns that transform will append: parameter and name. */
+  private[candlewick] def outputs: Seq[(String, String)]
+
+  /** The schema with those columns. */
+  private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType
+
+  /** Trains on a DataFrame and waits for the model. With `verbose`, prints a line per epoch. An interrupt of the
+    * calling thread cancels the fit.
+    *
+    * @param dataset
+    *   any DataFrame that ends; its own partitions are read once, whatever their number
+    * @return
+    *   the model, with its [[TrainingSummary]]
+    */
+  override def fit(dataset: Dataset[_]): M = {
+    val handle = startFit(dataset, println(_))
+    try {
+      while (!handle.await(NeuralEstimator.PollMs)) ()
+      handle.result()
+    } catch {
+      case interrupted: InterruptedException =>
+        handle.cancel("the calling thread was interrupted")
+        handle.await(NeuralEstimator.CancelMs): Unit
+        throw interrupted
+    }
+  }
+
+  /** Starts a fit in the background.
+    *
+    * {{{
+    * val handle = classifier.startFit(train)
+    * handle.listenProgress(println)
+    * val model = handle.result()
+    * }}}
+    *
+    * @return
+    *   its handle: to wait, to read progress, to cancel
+    */
+  def startFit(dataset: Dataset[_]): FitHandle[M] = startFit(dataset, _ => ())
+
+  private def startFit(dataset: Dataset[_], listener: String => Unit): FitHandle[M] = {
+    val control = new FitControl(UUID.randomUUID().toString.replace("-", ""))
+    control.listen(listener)
+    val frozen = copy(ParamMap.empty).asInstanceOf[NeuralEstimator[M]]
+    new FitHandle[M](control).start {
+      val result = new FitJob(dataset, frozen.spec, control).run()
+      finish(frozen, result)
+    }
+  }
+
+  private def finish(frozen: NeuralEstimator[M], result: FitResult): M = {
+    val trained = frozen.model(ModelState.of(result))
+    frozen.copyValues(trained.setParent(this))
+  }
+
+  /** Checks the columns and appends those of the model. */
+  override def transformSchema(schema: StructType): StructType = {
+    val caseSensitive = NeuralEstimator.caseSensitive
+    val columns = TrainingColumns.of(schema, choice, caseSensitive)
+    ColumnRules.checkNew(schema, outputs, caseSensitive)
+    appended(schema, columns)
+  }
+
+  override def copy(extra: ParamMap): Estimator[M] = defaultCopy(extra)
+
+  /** Saves the estimator in Spark ML's layout. */
+  override def write: MLWriter = new ParamsWriter(this)
+
+  private[candlewick] def spec: FitSpec = {
+    if (!isDefined(network))
+      throw Failures.parameter(
+        "network is not set; set it with setNetwork, for example nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))"
+      )
+    FitSpec(
+      choice,
+      paramsJson(),
+      $(numTrainers),
+      $(threadsPerTrainer),
+      $(logicalShards),
+      Units.durationMs("launchTimeout", $(launchTimeout)),
+      Units.durationMs("failureTimeout", $(failureTimeout)),
+      Units.bytes("feedMemory", $(feedMemory)),
+      $(verbose)
+    )
+  }
+
+  private def choice: ColumnChoice = {
+    val many = optional(featuresCols).filter(_.nonEmpty)
+    if (many.isDefined && isSet(featuresCol))
+      throw Failures.parameter("featuresCol and featuresCols are both set; set one of them (clear the other)")
+    ColumnChoice(
+      many.fold(Seq($(featuresCol)))(_.toSeq),
+      if (many.isDefined) "featuresCols" else "featuresCol",
+      $(labelCol),
+      optional(weightCol).filter(_.nonEmpty),
+      optional(inputShape).map(_.toSeq),
+      optional(scale),
+      $(handleInvalid) == "skip",
+      classifier
+    )
+  }
+
+  private def optional[T](param: Param[T]): Option[T] = get(param).orElse(getDefault(param))
+}
+
+private[candlewick] object NeuralEstimator {
+  private val PollMs = 1000L
+
+  /** Wait for a cancelled fit to clean up before the interrupt is passed on. */
+  private val CancelMs = 10000L
+
+  /** How the active session compares names; transformSchema is not told which session it is for. */
+  def caseSensitive: Boolean =
+    SparkSession.getActiveSession.exists(_.conf.get("spark.sql.caseSensitive", "false").toBoolean)
+}

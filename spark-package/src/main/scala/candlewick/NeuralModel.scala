@@ -1,0 +1,125 @@
+package candlewick
+
+import candlewick.columns.ColumnRules
+import candlewick.generated.NeuralModelParams
+import candlewick.internal.{Failures, Json}
+import candlewick.jni.Native
+import candlewick.persist.{ModelWriter, RestorableParams}
+import candlewick.score.{OutputColumns, ScoreOrder, Scoring}
+import org.apache.spark.SparkContext
+import org.apache.spark.ml.Model
+import org.apache.spark.ml.util.{MLWritable, MLWriter}
+import org.apache.spark.sql.{DataFrame, Dataset}
+import org.apache.spark.sql.types.{StructField, StructType}
+
+/** What [[NeuralClassificationModel]] and [[NeuralRegressionModel]] share: a trained network as a transform.
+  *
+  * @tparam M
+  *   class of the model
+  */
+abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
+    private[candlewick] val state: ModelState
+) extends Model[M]
+    with NeuralModelParams
+    with RestorableParams
+    with MLWritable {
+
+  /** The columns to append: what they hold, parameter, name. */
+  private[candlewick] def outputs: Seq[(String, String)]
+
+  /** Thresholds of the classes, if set. */
+  private[candlewick] def thresholdsJson: Option[Seq[Double]] = None
+
+  /** Appends the model's columns. Weights are sent to each executor once and loaded there once; rows are scored in
+    * batches, in the executor's own process. Works on streams too.
+    *
+    * {{{
+    * model.transform(test).select("label", "prediction").show()
+    * }}}
+    */
+  override def transform(dataset: Dataset[_]): DataFrame = {
+    val schema = transformSchema(dataset.schema)
+    val fields = schema.fields.toSeq.takeRight(outputs.length)
+    if (outputs.isEmpty) dataset.toDF()
+    else
+      Scoring.append(dataset, features(dataset.schema).map(dataset.schema.fields.indexOf(_)), fields)(order)
+  }
+
+  /** Checks the feature columns and appends those of the model. */
+  override def transformSchema(schema: StructType): StructType = {
+    val caseSensitive = NeuralEstimator.caseSensitive
+    features(schema).foreach(ColumnRules.checkFeature)
+    checkWidth(features(schema))
+    ColumnRules.checkNew(schema, outputs, caseSensitive)
+    checkThresholds()
+    StructType(schema.fields ++ OutputColumns.fields(outputs, state.numClasses, state.labelWidth))
+  }
+
+  /** Numbers in the features of a row. */
+  def numFeatures: Int = state.featureWidth
+
+  /** Hash of the weights: equal weights, equal hash. */
+  def weightsHash: String = state.weightsHash
+
+  /** The weights as a safetensors file with PyTorch's parameter names and layouts. */
+  def weightsSafetensors: Array[Byte] = state.weights.clone()
+
+  /** Whether the model comes from a fit and knows how it went. */
+  def hasSummary: Boolean = state.summary.isDefined
+
+  /** How the fit went. */
+  def summary: TrainingSummary = new TrainingSummary(summaryJson)
+
+  /** The same as a JSON document. */
+  def summaryJson: String = state.summary.map(_.toString).getOrElse {
+    throw Failures.parameter("this model has no summary: it was not made by fit")
+  }
+
+  /** The network as the JSON document that `setNetwork` takes, complete with all sizes. */
+  def networkJson: String = Json.field(state.document, "network").toString
+
+  /** A table of the layers with their shapes and parameters. */
+  def networkSummary: String = Native.networkSummary(
+    Json.obj("network" -> Json.field(state.document, "network"), "inputShape" -> state.inputShape).toString
+  )
+
+  /** Bytes of the weights: Spark Connect's model cache (since Spark 4.1) asks for it by name. */
+  def estimatedSize: Long = state.weights.length.toLong
+
+  /** Saves the model: parameters in Spark ML's layout, weights as safetensors. */
+  override def write: MLWriter = new ModelWriter(this, state)
+
+  private def features(schema: StructType): Seq[StructField] = {
+    val many = get(featuresCols).filter(_.nonEmpty)
+    val names = many.fold(Seq($(featuresCol)))(_.toSeq)
+    val param = if (many.isDefined) "featuresCols" else "featuresCol"
+    names.map(ColumnRules.find(schema, _, param, NeuralEstimator.caseSensitive))
+  }
+
+  private def checkWidth(fields: Seq[StructField]): Unit = {
+    val known = fields.map(ColumnRules.knownWidth)
+    val sum = known.flatten.sum
+    if (known.forall(_.isDefined) && sum != numFeatures)
+      throw Failures.parameter(
+        s"the features hold $sum values but the model was trained on $numFeatures; use the same feature columns"
+      )
+  }
+
+  private def checkThresholds(): Unit = thresholdsJson.foreach { values =>
+    val classes = state.numClasses.getOrElse(values.length)
+    if (values.length != classes)
+      throw Failures.parameter(s"thresholds has ${values.length} values but the model has $classes classes")
+  }
+
+  private def order(sc: SparkContext): ScoreOrder = ScoreOrder(
+    state.bytes.json,
+    state.bytes.key,
+    state.broadcast.in(sc),
+    outputs.map { case (param, _) => OutputColumns.kind(param) },
+    thresholdsJson,
+    $(handleInvalid) == "skip",
+    get(scale),
+    numFeatures,
+    s"$uid, ${state.bytes.key.take(8)}"
+  )
+}

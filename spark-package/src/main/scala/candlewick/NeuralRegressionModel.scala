@@ -1,0 +1,41 @@
+package candlewick
+
+import candlewick.persist.ModelReader
+import candlewick.score.OutputColumns
+import org.apache.spark.ml.param.ParamMap
+import org.apache.spark.ml.util.{MLReadable, MLReader}
+
+/** A trained regressor. `transform` appends prediction: a number, or a Vector where the label had several values.
+  *
+  * {{{
+  * model.transform(test).select("price", "prediction").show()
+  * }}}
+  *
+  * @param uid
+  *   id of the stage
+  */
+final class NeuralRegressionModel private[candlewick] (override val uid: String, state: ModelState)
+    extends NeuralModel[NeuralRegressionModel](state) {
+
+  /** Number of values of a prediction. */
+  def numOutputs: Int = state.labelWidth
+
+  override private[candlewick] def outputs: Seq[(String, String)] = OutputColumns.regressor($(predictionCol))
+
+  override def copy(extra: ParamMap): NeuralRegressionModel =
+    copyValues(new NeuralRegressionModel(uid, state), extra).setParent(parent)
+
+  override def toString: String =
+    s"NeuralRegressionModel: uid=$uid, numOutputs=$numOutputs, numFeatures=$numFeatures"
+}
+
+/** Loads saved models: `NeuralRegressionModel.load(path)`. */
+object NeuralRegressionModel extends MLReadable[NeuralRegressionModel] {
+
+  /** Reads a saved model. */
+  override def read: MLReader[NeuralRegressionModel] =
+    new ModelReader[NeuralRegressionModel]((uid, state) => new NeuralRegressionModel(uid, state))
+
+  /** Loads a saved model. */
+  override def load(path: String): NeuralRegressionModel = super.load(path)
+}

@@ -1,0 +1,51 @@
+package candlewick
+
+import candlewick.columns.TrainingColumns
+import candlewick.persist.ParamsReader
+import candlewick.score.OutputColumns
+import org.apache.spark.ml.param.ParamMap
+import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
+import org.apache.spark.sql.types.StructType
+
+/** Trains a neural network to predict one number, or several where the label is an array or a Vector.
+  *
+  * {{{
+  * import candlewick.{NeuralRegressor, nn}
+  *
+  * val regressor = new NeuralRegressor()
+  *   .setNetwork(nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(1)))
+  *   .setLabelCol("price")
+  * val model = regressor.fit(train)
+  * val scored = model.transform(test) // + prediction
+  * }}}
+  *
+  * @param uid
+  *   id of the stage
+  */
+final class NeuralRegressor(override val uid: String) extends NeuralEstimator[NeuralRegressionModel] {
+
+  /** With a random id. */
+  def this() = this(Identifiable.randomUID("NeuralRegressor"))
+
+  override private[candlewick] def classifier: Boolean = false
+
+  override private[candlewick] def model(state: ModelState): NeuralRegressionModel =
+    new NeuralRegressionModel(uid, state)
+
+  override private[candlewick] def outputs: Seq[(String, String)] = OutputColumns.regressor($(predictionCol))
+
+  override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
+    StructType(schema.fields ++ OutputColumns.fields(outputs, None, if (columns.multiLabel) 2 else 1))
+
+  override def copy(extra: ParamMap): NeuralRegressor = defaultCopy(extra)
+}
+
+/** Loads saved regressors: `NeuralRegressor.load(path)`. */
+object NeuralRegressor extends MLReadable[NeuralRegressor] {
+
+  /** Reads a saved estimator. */
+  override def read: MLReader[NeuralRegressor] = new ParamsReader(new NeuralRegressor(_))
+
+  /** Loads a saved estimator. */
+  override def load(path: String): NeuralRegressor = super.load(path)
+}

@@ -1,0 +1,82 @@
+package candlewick
+
+import candlewick.internal.Json
+import com.fasterxml.jackson.databind.JsonNode
+
+/** What one epoch was.
+  *
+  * @param epoch
+  *   epoch, from 0
+  * @param step
+  *   steps completed since the start of training
+  * @param loss
+  *   mean loss over the epoch's rows
+  * @param lr
+  *   learning rate of its last step
+  * @param rows
+  *   rows trained on, over all trainers
+  * @param seconds
+  *   time it took
+  */
+final case class EpochRecord(epoch: Int, step: Long, loss: Double, lr: Double, rows: Long, seconds: Double)
+
+/** How a fit went.
+  *
+  * {{{
+  * val summary = model.summary
+  * summary.history.foreach(record => println(s"${record.epoch}: ${record.loss}"))
+  * println(summary.phases("train"))
+  * }}}
+  *
+  * @param json
+  *   the whole summary as a JSON document, the same in Scala and Python
+  */
+final class TrainingSummary private[candlewick] (val json: String) extends Serializable {
+  private def node: JsonNode = Json.parse(json)
+
+  /** A record an epoch. */
+  def history: Array[EpochRecord] =
+    Json.items(Json.field(node, "history")).map(TrainingSummary.record).toArray
+
+  /** The loss of each epoch. */
+  def objectiveHistory: Array[Double] =
+    Json.items(Json.field(node, "objectiveHistory")).map(_.asDouble).toArray
+
+  /** Steps of the optimiser. */
+  def totalSteps: Long = Json.field(node, "totalSteps").asLong
+
+  /** What became of the rows, as JSON: read, sent, skipped, in the trainers' spools, per logical shard. */
+  def ledger: String = Json.field(node, "ledger").toString
+
+  /** Hash of the weights: equal weights, equal hash. */
+  def weightsHash: String = Json.field(node, "weightsHash").asText
+
+  /** Logical shards the rows were dealt to. */
+  def logicalShards: Int = Json.field(node, "logicalShards").asInt
+
+  /** Trainer processes. */
+  def numTrainers: Int = Json.field(node, "numTrainers").asInt
+
+  /** Seconds of launch, feed, train and in total. */
+  def phases: Map[String, Double] =
+    Json.fields(Json.field(node, "phases")).map { case (name, value) => name -> value.asDouble }.toMap
+
+  /** Rows trained on per second, over all epochs. */
+  def rowsPerSecond: Double = Json.field(node, "rowsPerSecond").asDouble
+
+  /** The recoveries, as JSON. */
+  def recoveryLog: String = Json.field(node, "recoveryLog").toString
+
+  override def toString: String = json
+}
+
+private[candlewick] object TrainingSummary {
+  private def record(node: JsonNode): EpochRecord = EpochRecord(
+    Json.field(node, "epoch").asInt,
+    Json.field(node, "step").asLong,
+    Json.field(node, "loss").asDouble,
+    Json.field(node, "lr").asDouble,
+    Json.field(node, "rows").asLong,
+    Json.field(node, "seconds").asDouble
+  )
+}

@@ -1,0 +1,64 @@
+package candlewick.cluster
+
+import org.apache.spark.{SparkConf, SparkContext}
+
+/** What the cluster will have at most, as far as its configuration tells: executors register over seconds, and too
+  * large a gang must be an error at once, not after a timeout.
+  *
+  * @param executors
+  *   number of executors, if the configuration fixes it
+  * @param slots
+  *   tasks at a time, if the configuration bounds them
+  * @param source
+  *   the configuration that says so, for messages
+  */
+private[candlewick] final case class Capacity(
+    dynamic: Boolean,
+    executors: Option[Int],
+    slots: Option[Int],
+    source: String
+)
+
+private[candlewick] object Capacity {
+  private val LocalCluster = """local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*\d+\s*\]""".r
+
+  /** The capacity of the application. `slotsOf` turns cores into tasks; `known` are the executors seen so far. */
+  def of(sc: SparkContext, slotsOf: Int => Int, known: Seq[Executor]): Capacity = {
+    val conf = sc.getConf
+    val dynamic = !sc.isLocal && conf.getBoolean("spark.dynamicAllocation.enabled", defaultValue = false)
+    val perExecutor = slotsOf(conf.getInt("spark.executor.cores", known.map(_.cores).maxOption.getOrElse(1)))
+    val bounded = sc.master match {
+      case _ if sc.isLocal =>
+        Capacity(dynamic, Some(1), known.headOption.map(e => slotsOf(e.cores)), sc.master)
+      case LocalCluster(n, c, _) if !dynamic =>
+        Capacity(dynamic, Some(n.toInt), Some(n.toInt * slotsOf(c.toInt)), sc.master)
+      case _ if dynamic => dynamicCapacity(conf, perExecutor)
+      case _ => staticCapacity(conf, perExecutor)
+    }
+    boundByCores(conf, slotsOf, bounded)
+  }
+
+  private def dynamicCapacity(conf: SparkConf, perExecutor: Int): Capacity = {
+    val most = conf.getInt("spark.dynamicAllocation.maxExecutors", Int.MaxValue)
+    val slots = if (most == Int.MaxValue) None else Some(clamp(most.toLong * perExecutor))
+    Capacity(dynamic = true, None, slots, s"spark.dynamicAllocation.maxExecutors=$most")
+  }
+
+  private def staticCapacity(conf: SparkConf, perExecutor: Int): Capacity =
+    conf.getOption("spark.executor.instances").flatMap(_.toIntOption) match {
+      case Some(n) =>
+        val source = s"spark.executor.instances=$n, ${perExecutor} slots each"
+        Capacity(dynamic = false, Some(n), Some(clamp(n.toLong * perExecutor)), source)
+      case None => Capacity(dynamic = false, None, None, "the executors that registered")
+    }
+
+  /** spark.cores.max bounds what a standalone cluster gives, whatever else is said. */
+  private def boundByCores(conf: SparkConf, slotsOf: Int => Int, capacity: Capacity): Capacity =
+    conf.getOption("spark.cores.max").flatMap(_.toIntOption).map(slotsOf) match {
+      case Some(most) if capacity.slots.forall(_ > most) =>
+        capacity.copy(slots = Some(most), source = s"spark.cores.max gives $most slots")
+      case _ => capacity
+    }
+
+  private def clamp(value: Long): Int = math.min(value, Int.MaxValue.toLong).toInt
+}

@@ -1,0 +1,105 @@
+package candlewick.cluster
+
+import org.apache.spark.{SparkContext, SparkEnv}
+import org.apache.spark.status.api.v1.ExecutorSummary
+import org.slf4j.LoggerFactory
+import scala.util.Try
+import scala.util.control.NonFatal
+
+/** An executor that can run tasks. */
+private[candlewick] final case class Executor(id: String, host: String, cores: Int) {
+
+  /** The location that makes Spark prefer this executor; a wish, so tasks check where they are. */
+  def location: String = s"executor_${host}_$id"
+}
+
+/** The executors of the application as they are now. */
+private[candlewick] final class Executors(sc: SparkContext) {
+  private val log = LoggerFactory.getLogger(classOf[Executors])
+  @volatile private var reflective = true
+
+  /** CPUs of a task: spark.task.cpus, fractional since Spark 4.3. */
+  private val taskCpus: Double =
+    sc.getConf.getOption("spark.task.cpus").flatMap(_.toDoubleOption).filter(_ > 0).getOrElse(1.0)
+
+  /** Tasks that `cores` cores run at a time. */
+  def slotsOf(cores: Int): Int = (cores / taskCpus + 1e-9).toInt
+
+  /** Tasks that an executor runs at a time. */
+  def slots(executor: Executor): Int = slotsOf(executor.cores)
+
+  /** The active executors, sorted by host and id. In local mode the one executor is the driver. */
+  def active(): Seq[Executor] = {
+    val found = if (sc.isLocal) Seq(localExecutor) else remote()
+    found.filter(slots(_) > 0).sortBy(executor => (executor.host, executor.id.length, executor.id))
+  }
+
+  private def localExecutor: Executor = {
+    val cores = sc.master match {
+      case Executors.LocalCores("*") => Runtime.getRuntime.availableProcessors
+      case Executors.LocalCores(n) => n.toInt
+      case _ => 1
+    }
+    Executor(SparkEnv.get.executorId, "localhost", cores)
+  }
+
+  private def remote(): Seq[Executor] =
+    if (!reflective) discover()
+    else
+      try snapshot()
+      catch {
+        case NonFatal(error) =>
+          log.warn("Spark's list of executors cannot be read; asking the executors themselves", error)
+          reflective = false
+          discover()
+      }
+
+  /** `sc.statusStore.executorList(true)`: `private[spark]` in Scala, public in bytecode, the same in 4.0 to 4.3. It
+    * works without the UI and knows executors that registered before any listener of ours.
+    */
+  private def snapshot(): Seq[Executor] = {
+    val store = classOf[SparkContext].getMethod("statusStore").invoke(sc)
+    val listed =
+      store.getClass.getMethod("executorList", classOf[Boolean]).invoke(store, java.lang.Boolean.TRUE)
+    listed
+      .asInstanceOf[Iterable[ExecutorSummary]]
+      .filter(summary => summary.isActive && summary.id != Executors.Driver)
+      .filter(_.resourceProfileId == 0)
+      .map(summary => Executor(summary.id, Executors.hostOf(summary.hostPort), summary.totalCores))
+      .toSeq
+  }
+
+  /** A job that lets every executor say who it is. Busy executors are missed, so it is only the way out. */
+  private def discover(): Seq[Executor] = {
+    val tasks = math.max(1, sc.defaultParallelism)
+    val cores = sc.getConf.getInt("spark.executor.cores", 1)
+    val seen = sc.parallelize(0 until tasks, tasks).map(Discovery.whoAmI).collect().distinct
+    seen.toSeq.map { case (id, host) => Executor(id, host, cores) }
+  }
+}
+
+private object Discovery {
+
+  /** Runs in a task; the pause keeps one executor from taking all tasks. */
+  def whoAmI(task: Int): (String, String) = {
+    Thread.sleep(100L + task * 0L)
+    val env = SparkEnv.get
+    (env.executorId, env.blockManager.blockManagerId.host)
+  }
+}
+
+private[candlewick] object Executors {
+
+  /** Id of the driver in the list of executors. */
+  private val Driver = "driver"
+
+  /** Masters local[N], local[*] and local[N, failures]. */
+  private[cluster] val LocalCores = """local\[\s*(\d+|\*)\s*(?:,.*)?\]""".r
+
+  /** The host of "host:port"; an IPv6 address keeps its colons. */
+  def hostOf(hostPort: String): String = {
+    val colon = hostPort.lastIndexOf(':')
+    if (colon < 0 || Try(hostPort.substring(colon + 1).toInt).isFailure) hostPort
+    else hostPort.substring(0, colon)
+  }
+}

@@ -1,0 +1,101 @@
+package candlewick.columns
+
+import candlewick.internal.Failures
+import org.apache.spark.ml.attribute.AttributeGroup
+import org.apache.spark.ml.linalg.SQLDataTypes
+import org.apache.spark.sql.types._
+
+/** What a column of features, labels or weights may be, and how wide it is as far as the schema tells. */
+private[candlewick] object ColumnRules {
+
+  /** The column `name` that parameter `param` asks for. */
+  def find(schema: StructType, name: String, param: String, caseSensitive: Boolean): StructField = {
+    val exact = schema.fields.filter(_.name == name)
+    val found =
+      if (exact.nonEmpty || caseSensitive) exact else schema.fields.filter(_.name.equalsIgnoreCase(name))
+    found match {
+      case Array(field) => field
+      case Array() =>
+        val columns = schema.fieldNames.mkString(", ")
+        throw Failures.parameter(
+          s"$param: there is no column '$name' in the DataFrame, which has: $columns; set $param to one of them"
+        )
+      case _ =>
+        throw Failures.parameter(
+          s"$param: the DataFrame has ${found.length} columns '$name'; rename them so that each name is there once"
+        )
+    }
+  }
+
+  /** Throws unless the column can be part of the features. */
+  def checkFeature(field: StructField): Unit = field.dataType match {
+    case _: NumericType | BooleanType | BinaryType => ()
+    case ArrayType(_: NumericType | BooleanType, _) => ()
+    case kind if isVector(kind) => ()
+    case StringType =>
+      throw Failures.parameter(
+        s"features: column '${field.name}' is a string; index it with StringIndexer (and OneHotEncoder) first"
+      )
+    case kind =>
+      throw Failures.parameter(
+        s"features: column '${field.name}' is ${kind.catalogString}; expected a Vector, an array of numbers, " +
+          "a number or binary; convert it first, for example with VectorAssembler"
+      )
+  }
+
+  /** Throws unless the column can be the label. */
+  def checkLabel(field: StructField, classifier: Boolean): Unit = field.dataType match {
+    case _: NumericType | BooleanType => ()
+    case StringType =>
+      throw Failures.parameter(
+        s"labelCol: column '${field.name}' is a string; index it with StringIndexer and train on the indices"
+      )
+    case kind if !classifier && isVector(kind) => ()
+    case ArrayType(_: NumericType | BooleanType, _) if !classifier => ()
+    case kind =>
+      val wanted = if (classifier) "a number" else "a number, an array of numbers or a Vector"
+      throw Failures.parameter(s"labelCol: column '${field.name}' is ${kind.catalogString}; expected $wanted")
+  }
+
+  /** Throws unless the column can be the weight. */
+  def checkWeight(field: StructField): Unit = field.dataType match {
+    case _: NumericType => ()
+    case kind =>
+      throw Failures.parameter(
+        s"weightCol: column '${field.name}' is ${kind.catalogString}; expected a number"
+      )
+  }
+
+  /** Throws if a column that is to be appended is there already, or is named twice. */
+  def checkNew(schema: StructType, outputs: Seq[(String, String)], caseSensitive: Boolean): Unit = {
+    def same(a: String, b: String) = if (caseSensitive) a == b else a.equalsIgnoreCase(b)
+    outputs.foreach { case (param, name) =>
+      schema.fieldNames.find(same(_, name)).foreach { existing =>
+        throw Failures.parameter(
+          s"$param: the DataFrame already has a column '$existing'; drop or rename it, or set $param to another name"
+        )
+      }
+      outputs.find { case (other, its) => other != param && same(its, name) }.foreach { case (other, _) =>
+        throw Failures.parameter(s"$param and $other are both '$name'; give them different names")
+      }
+    }
+  }
+
+  /** Numbers the column holds, if the schema says so: 1 for a number, the attribute group's size for a Vector. */
+  def knownWidth(field: StructField): Option[Int] = field.dataType match {
+    case _: NumericType | BooleanType => Some(1)
+    case kind if isVector(kind) =>
+      val size = AttributeGroup.fromStructField(field).size
+      if (size > 0) Some(size) else None
+    case _ => None
+  }
+
+  /** Whether a type is Spark ML's Vector. */
+  def isVector(kind: DataType): Boolean = kind == SQLDataTypes.VectorType
+
+  /** Whether the label has several values. */
+  def isMulti(kind: DataType): Boolean = isVector(kind) || kind.isInstanceOf[ArrayType]
+
+  /** The type's name as the native library knows it. */
+  def typeName(kind: DataType): String = if (isVector(kind)) "vector" else kind.catalogString
+}

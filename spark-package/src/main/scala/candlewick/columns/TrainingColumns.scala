@@ -1,0 +1,143 @@
+package candlewick.columns
+
+import candlewick.internal.{Failures, Json}
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.ml.linalg.Vector
+import org.apache.spark.sql.{Column, DataFrame, Row}
+import org.apache.spark.sql.functions.col
+import org.apache.spark.sql.types.{BinaryType, StructField, StructType}
+
+/** Which columns of a DataFrame a user wants to train on.
+  *
+  * @param features
+  *   one or many feature columns; `featuresParam` names the parameter they come from
+  * @param inputShape
+  *   shape that views the features as a tensor, if set
+  */
+private[candlewick] final case class ColumnChoice(
+    features: Seq[String],
+    featuresParam: String,
+    label: String,
+    weight: Option[String],
+    inputShape: Option[Seq[Int]],
+    scale: Option[Double],
+    skipInvalid: Boolean,
+    classifier: Boolean
+)
+
+/** The columns a fit reads, checked against the schema: features first, then label, then weight. */
+private[candlewick] final class TrainingColumns private (
+    choice: ColumnChoice,
+    features: Seq[StructField],
+    label: StructField,
+    weight: Option[StructField]
+) {
+
+  /** Whether the label is an array or a Vector. */
+  def multiLabel: Boolean = ColumnRules.isMulti(label.dataType)
+
+  /** The DataFrame that holds these columns and no other, in this order. */
+  def select(source: DataFrame): DataFrame = source.select(all.map(TrainingColumns.column): _*)
+
+  /** Widths of features and label: from the schema where it tells, else from the first row that has them. */
+  def widths(selected: DataFrame): Widths = {
+    val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
+    val known = features.map(ColumnRules.knownWidth)
+    val total = known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
+    val askFeatures = total.isEmpty && shaped.isEmpty
+    val labelKnown = if (multiLabel) ColumnRules.knownWidth(label) else Some(1)
+    val unknown = features.indices.filter(at => askFeatures && known(at).isEmpty) ++
+      Option.when(labelKnown.isEmpty)(features.length)
+    val read = if (unknown.isEmpty) Map.empty[Int, Int] else firstWidths(selected, unknown)
+    val width =
+      if (askFeatures) known.indices.map(at => known(at).getOrElse(read(at))).sum
+      else total.getOrElse(shaped.fold(0)(_.toInt))
+    shaped.filter(_ != width).foreach(wanted => throw shapeMismatch(wanted, width))
+    Widths(width, labelKnown.getOrElse(read(features.length)))
+  }
+
+  /** The `Columns` document of the feed. */
+  def json(width: Int, labelKind: JsonNode): ObjectNode = {
+    val described = all.zipWithIndex.map { case (field, at) =>
+      TrainingColumns.document(field.name, field, at)
+    }
+    Json.obj(
+      "numFields" -> all.length,
+      "features" -> described.take(features.length),
+      "featureWidth" -> width,
+      "scale" -> choice.scale,
+      "label" -> described(features.length),
+      "labelKind" -> labelKind,
+      "weight" -> weight.map(_ => described.last),
+      "skipInvalid" -> choice.skipInvalid
+    )
+  }
+
+  private def all: Seq[StructField] = (features :+ label) ++ weight
+
+  private def shapeMismatch(wanted: Long, width: Int): Exception = {
+    val shape = choice.inputShape.fold("")(_.mkString("[", ", ", "]"))
+    Failures.parameter(
+      s"inputShape $shape holds $wanted values but ${choice.featuresParam} holds $width; they must be equal"
+    )
+  }
+
+  /** Sizes of the columns at the given positions in the first row where none of them is null. */
+  private def firstWidths(selected: DataFrame, positions: Seq[Int]): Map[Int, Int] = {
+    val named = selected.toDF(selected.columns.indices.map(at => s"c$at"): _*)
+    val wanted: Seq[Column] = positions.map(at => col(s"c$at"))
+    val present = wanted.map(_.isNotNull).reduce(_ && _)
+    named.filter(present).select(wanted: _*).head(1).headOption match {
+      case Some(row) => positions.indices.map(at => positions(at) -> TrainingColumns.size(row, at)).toMap
+      case None => throw nothingToRead(selected)
+    }
+  }
+
+  private def nothingToRead(selected: DataFrame): Exception =
+    if (selected.head(1).isEmpty) TrainingColumns.empty()
+    else
+      Failures.data(
+        s"every row of the DataFrame has null in ${choice.featuresParam} or labelCol: nothing to train on"
+      )
+}
+
+/** Numbers in the features and in the label of a row. */
+private[candlewick] final case class Widths(features: Int, label: Int)
+
+private[candlewick] object TrainingColumns {
+
+  /** Checks the choice against a schema. Nothing is read. */
+  def of(schema: StructType, choice: ColumnChoice, caseSensitive: Boolean): TrainingColumns = {
+    val features = choice.features.map(ColumnRules.find(schema, _, choice.featuresParam, caseSensitive))
+    features.foreach(ColumnRules.checkFeature)
+    features.find(_.dataType == BinaryType).filter(_ => choice.inputShape.isEmpty).foreach { field =>
+      throw Failures.parameter(
+        s"features: column '${field.name}' is binary; set inputShape, for example [1, 28, 28], to say what a row holds"
+      )
+    }
+    val label = ColumnRules.find(schema, choice.label, "labelCol", caseSensitive)
+    ColumnRules.checkLabel(label, choice.classifier)
+    val weight = choice.weight.map(ColumnRules.find(schema, _, "weightCol", caseSensitive))
+    weight.foreach(ColumnRules.checkWeight)
+    new TrainingColumns(choice, features, label, weight)
+  }
+
+  /** The error for a DataFrame without rows. */
+  def empty(): Exception =
+    Failures.data("the DataFrame is empty: fit needs at least one row; check the filters and joins before it")
+
+  /** A column by its exact name, whatever characters it holds. */
+  def column(field: StructField): Column = col("`" + field.name.replace("`", "``") + "`")
+
+  /** The `Column` document. */
+  def document(name: String, field: StructField, ordinal: Int): ObjectNode =
+    Json.obj("ordinal" -> ordinal, "name" -> name, "dataType" -> ColumnRules.typeName(field.dataType))
+
+  private def size(row: Row, at: Int): Int = row.get(at) match {
+    case vector: Vector => vector.size
+    case bytes: Array[Byte] => bytes.length
+    case items: scala.collection.Seq[_] => items.length
+    case _ => 1
+  }
+}

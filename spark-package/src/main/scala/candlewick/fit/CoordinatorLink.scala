@@ -1,0 +1,151 @@
+package candlewick.fit
+
+import candlewick.internal.{Failures, Json}
+import candlewick.jni.{CandlewickException, Coordinator}
+import com.fasterxml.jackson.databind.JsonNode
+import org.slf4j.LoggerFactory
+import scala.collection.mutable
+import scala.util.control.NonFatal
+
+/** The driver's end of the native coordinator: a thread that polls its events and ticks it each second, so that it
+  * knows the driver alive. What happened is kept here; whoever waits, waits with a deadline and sees a failure.
+  *
+  * @param onFailure
+  *   called once, from the polling thread, when the job failed: stops what runs in Spark
+  */
+private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitControl, onFailure: () => Unit)
+    extends AutoCloseable {
+  private val log = LoggerFactory.getLogger(classOf[CoordinatorLink])
+  private val lock = new Object
+  private val registeredIds = mutable.Set.empty[String]
+  private var sealedLedger = Option.empty[JsonNode]
+  private var doneEvent = Option.empty[JsonNode]
+  private var failed = Option.empty[CandlewickException]
+  private val records = mutable.ArrayBuffer.empty[JsonNode]
+  private var onEpoch: JsonNode => Unit = _ => ()
+  @volatile private var open = true
+
+  private val thread = new Thread(() => pump(), s"candlewick-events-${control.id}")
+  thread.setDaemon(true)
+  thread.start()
+
+  /** Executes a command of the coordinator. */
+  def command(name: String, fields: (String, Any)*): JsonNode =
+    Json.parse(coordinator.command(Json.obj((("cmd" -> name) +: fields): _*).toString))
+
+  /** The failure that ended the job, if one did. */
+  def failure: Option[CandlewickException] = lock.synchronized(failed)
+
+  /** The epochs so far. */
+  def epochs: Seq[JsonNode] = lock.synchronized(records.toSeq)
+
+  /** The ledger, once all shards are sealed. */
+  def ledger: Option[JsonNode] = lock.synchronized(sealedLedger)
+
+  /** The event "done", once training is over. */
+  def done: Option[JsonNode] = lock.synchronized(doneEvent)
+
+  /** Which of the trainers are registered. */
+  def registered: Set[String] = lock.synchronized(registeredIds.toSet)
+
+  /** Calls `action` with every record of an epoch from now on. */
+  def listenEpochs(action: JsonNode => Unit): Unit = lock.synchronized { onEpoch = action }
+
+  /** The trained weights. */
+  def weights(): Array[Byte] = coordinator.weights()
+
+  /** Waits until `found` gives something; a failure of the job or a cancel ends the wait.
+    *
+    * @param deadlineMs
+    *   longest wait; None where the coordinator itself watches over it
+    */
+  def await[T](deadlineMs: Option[Long], late: => Exception, each: () => Unit = () => ())(
+      found: => Option[T]
+  ): T = {
+    val clock = new Clock
+    var result = Option.empty[T]
+    while (result.isEmpty) {
+      failure.foreach(throw _)
+      control.check()
+      result = found
+      if (result.isEmpty) {
+        if (deadlineMs.exists(clock.ms > _)) throw late
+        each()
+        lock.synchronized(lock.wait(CoordinatorLink.WaitMs))
+      }
+    }
+    result.getOrElse(throw late)
+  }
+
+  /** Waits up to `ms` for the coordinator's verdict: it learns why a trainer ended a moment after Spark's task does. */
+  def awaitFailure(ms: Long): Option[CandlewickException] = {
+    val clock = new Clock
+    while (failure.isEmpty && clock.ms < ms) lock.synchronized(lock.wait(CoordinatorLink.WaitMs))
+    failure
+  }
+
+  private def pump(): Unit = {
+    var nextTick = 0L
+    val clock = new Clock
+    while (open)
+      try {
+        if (clock.ms >= nextTick) {
+          command("tick")
+          nextTick = clock.ms + CoordinatorLink.TickMs
+        }
+        Option(coordinator.poll(CoordinatorLink.PollMs)).foreach(text => handle(Json.parse(text)))
+      } catch {
+        case NonFatal(error) =>
+          if (open)
+            fail(
+              Failures
+                .find(error)
+                .getOrElse(new CandlewickException(s"the coordinator is gone: $error", error))
+            )
+          open = false
+      }
+  }
+
+  private def handle(event: JsonNode): Unit = Json.field(event, "event").asText match {
+    case "registered" => change(registeredIds += Json.field(Json.field(event, "trainer"), "id").asText)
+    case "sealed" => change { sealedLedger = Some(Json.field(event, "ledger")) }
+    case "done" => change { doneEvent = Some(event) }
+    case "epoch" =>
+      val record = Json.field(event, "record")
+      change(records += record)
+      onEpoch(record)
+    case "failed" =>
+      val failure = Json.field(event, "failure")
+      fail(Failures.of(Json.field(failure, "kind").asText, Json.field(failure, "message").asText))
+    case "log" => log.info(s"fit ${control.id}: ${Json.field(event, "message").asText}")
+    case _ => () // progress; others may come with later versions
+  }
+
+  private def fail(error: CandlewickException): Unit = {
+    val first = lock.synchronized {
+      val isFirst = failed.isEmpty && doneEvent.isEmpty
+      if (isFirst) failed = Some(error)
+      lock.notifyAll()
+      isFirst
+    }
+    if (first) onFailure()
+  }
+
+  private def change(action: => Any): Unit = lock.synchronized {
+    action
+    lock.notifyAll()
+  }
+
+  /** Ends the polling and the coordinator, which tells all trainers to end. */
+  override def close(): Unit = {
+    open = false
+    coordinator.close()
+    if (Thread.currentThread() ne thread) thread.join(CoordinatorLink.PollMs * 10L)
+  }
+}
+
+private object CoordinatorLink {
+  val PollMs = 200
+  val TickMs = 1000L
+  val WaitMs = 50L
+}

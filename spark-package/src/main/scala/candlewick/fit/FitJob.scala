@@ -1,0 +1,244 @@
+package candlewick.fit
+
+import candlewick.cluster.{Executor, Executors, Placement}
+import candlewick.columns.TrainingColumns
+import candlewick.internal.{Failures, Json}
+import candlewick.jni.{CandlewickException, Coordinator, Native, TrainerHost}
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.SparkContext
+import org.apache.spark.sql.{CandlewickShim, Dataset}
+import org.slf4j.LoggerFactory
+import scala.util.control.NonFatal
+
+/** What a fit leaves: the complete job, the weights and the summary. */
+private[candlewick] final case class FitResult(job: ObjectNode, weights: Array[Byte], summary: ObjectNode)
+
+/** One fit from DataFrame to weights: LAUNCH, FEED, HOLD, TRAIN. Runs in a fresh thread of its own, so local properties
+  * and job group of the caller are inherited and whatever is set here is seen by nobody else.
+  */
+private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, control: FitControl) {
+  private val log = LoggerFactory.getLogger(classOf[FitJob])
+  private val total = new Clock
+  private val phases = new Phases
+
+  /** Runs the fit; throws its first cause of failure. */
+  def run(): FitResult = {
+    val sc = dataset.sparkSession.sparkContext
+    val state = DriverState.of(sc)
+    // A tag and not a job group: the user's own group stays, and cancels our jobs too.
+    sc.addJobTag(control.tag)
+    sc.setInterruptOnCancel(true)
+    val cancelJobs = () => quietly("cancel the jobs")(sc.cancelJobsWithTag(control.tag))
+    state.begin(control)
+    try {
+      control.onCancel(_ => cancelJobs())
+      runOn(sc, state, cancelJobs)
+    } catch {
+      case NonFatal(error) => throw explain(error)
+    } finally {
+      cancelJobs()
+      quietly("stop the trainers")(TrainerHost.stop(control.id))
+      state.end(control)
+      quietly("remove the tag")(sc.removeJobTag(control.tag))
+    }
+  }
+
+  private def runOn(sc: SparkContext, state: DriverState, cancelJobs: () => Unit): FitResult = {
+    val prepared = Preparation.run(control.id, dataset, spec, control)
+    control.check()
+    // Only now: a fit whose input is still being looked at must not keep others from starting.
+    state.admission.enqueue(control.id)
+    val gang =
+      new Gang(sc, state.admission, control, spec.numTrainers, prepared.logicalShards, spec.launchTimeoutMs)
+    val places = gang.admit()
+    val secret = Native.newSecret()
+    val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret)
+    val link = new CoordinatorLink(coordinator, control, cancelJobs)
+    try {
+      control.onExecutorLost((executor, reason) =>
+        link.command("executorLost", "executor" -> executor, "reason" -> reason): Unit
+      )
+      control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
+      val trainers = phases.time("launch")(launch(sc, gang, link, address(sc, coordinator), secret, places))
+      phases.time("feed")(feed(prepared, link, secret, trainers, tasksPerExecutor(sc, trainers.map(_._2))))
+      val done = phases.time("train")(train(sc, prepared, link, trainers))
+      val weights = link.weights()
+      link.command("finish")
+      FitResult(prepared.job, weights, summary(prepared, link, done, trainers.length))
+    } finally quietly("close the coordinator")(link.close())
+  }
+
+  private def coordinatorConfig(sc: SparkContext, prepared: Prepared): String =
+    Json
+      .obj(
+        "bindHost" -> Hosts.driverBind(sc),
+        "port" -> sc.getConf.get("spark.candlewick.coordinator.port", "0"),
+        "job" -> prepared.job
+      )
+      .toString
+
+  /** Where trainers find the coordinator: its port at the host by which executors know the driver. */
+  private def address(sc: SparkContext, coordinator: Coordinator): (String, Int) =
+    (Hosts.own(Hosts.loopback(sc)), Json.field(Json.parse(coordinator.address()), "port").asInt)
+
+  private def launch(
+      sc: SparkContext,
+      gang: Gang,
+      link: CoordinatorLink,
+      coordinator: (String, Int),
+      secret: String,
+      places: Seq[Placement]
+  ): Seq[(String, Executor)] = {
+    val config = GangConfig(
+      control.id,
+      secret,
+      coordinator._1,
+      coordinator._2,
+      sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
+      spec.feedMemoryBytes,
+      spec.threadsPerTrainer,
+      Hosts.loopback(sc)
+    )
+    try new Launch(sc, gang, control, link, config, spec.launchTimeoutMs).run(places)
+    catch { case error: Exception => throw verdict(link, error) }
+  }
+
+  private def tasksPerExecutor(sc: SparkContext, executors: Seq[Executor]): Int = {
+    val slots = new Executors(sc)
+    executors.map(slots.slots).maxOption.getOrElse(1)
+  }
+
+  /** FEED: the rows of every partition to the owners of their shards, then the ledger to the coordinator. */
+  private def feed(
+      prepared: Prepared,
+      link: CoordinatorLink,
+      secret: String,
+      trainers: Seq[(String, Executor)],
+      tasks: Int
+  ): Unit = {
+    val members = link.command("members", "trainers" -> trainers.map(_._1))
+    val document = FeedSpecs.document(prepared, members, spec, tasks)
+    val label = s"fit ${control.id}, round 0, ${trainers.length} trainers"
+    val order = new FeedOrder(document.toString, secret, FeedSpecs.rowBytes(spec, tasks), label)
+    val ledgers =
+      try collectLedgers(prepared, order)
+      catch { case error: Exception => throw verdict(link, error) }
+    FitJob.checkLedgers(ledgers)
+    link.command("seal", "round" -> Json.field(members, "round"), "ledgers" -> ledgers)
+    link.await(None, Failures.unavailable("the trainers did not seal their rows"))(link.ledger): Unit
+  }
+
+  private def collectLedgers(prepared: Prepared, order: FeedOrder): Seq[JsonNode] = {
+    val session = prepared.session
+    session.sparkContext.setJobDescription("Candlewick: feed")
+    CandlewickShim.install(session, FeedStrategy)
+    val plan = FeedLogical(order, CandlewickShim.analyzed(prepared.source))
+    CandlewickShim.ofRows(session, plan).collect().toSeq.map(row => Json.parse(row.getString(0)))
+  }
+
+  /** TRAIN: the trainers do it; here progress is passed on and the slots are held. */
+  private def train(
+      sc: SparkContext,
+      prepared: Prepared,
+      link: CoordinatorLink,
+      trainers: Seq[(String, Executor)]
+  ): JsonNode = {
+    val progress = new Progress(prepared.epochs)
+    if (spec.verbose) link.listenEpochs(record => control.say(progress.line(record)))
+    val hold = new Hold(sc, control, trainers.map(_._2))
+    try {
+      hold.tend()
+      link.command("train")
+      // No deadline here: the coordinator watches every trainer and fails the job when one is silent or stuck.
+      link.await(None, Failures.unavailable("training did not end"), () => hold.tend())(link.done)
+    } finally hold.release()
+  }
+
+  /** The first cause: what the coordinator knows of a dead trainer explains what Spark's tasks suffered from it. */
+  private def verdict(link: CoordinatorLink, error: Exception): Throwable = {
+    val ours = Failures.find(error)
+    val waits = control.cancelled.isEmpty && ours.forall(_.kind == "unavailable")
+    val known = if (waits && ours.nonEmpty) link.awaitFailure(FitJob.VerdictMs) else link.failure
+    known.orElse(ours).getOrElse(error)
+  }
+
+  private def explain(error: Throwable): Throwable = control.cancelled match {
+    case Some(reason) => Failures.cancelled(s"the fit was cancelled: $reason")
+    case None =>
+      Failures.find(error) match {
+        case Some(found) => found
+        case None if Hold.isCancel(error) =>
+          Failures.cancelled("the fit was cancelled: a Spark job of it was cancelled")
+        case None => error
+      }
+  }
+
+  private def summary(
+      prepared: Prepared,
+      link: CoordinatorLink,
+      done: JsonNode,
+      trainers: Int
+  ): ObjectNode = {
+    val history = link.epochs
+    val seconds = history.map(Json.field(_, "seconds").asDouble).sum
+    val rows = history.map(Json.field(_, "rows").asDouble).sum
+    Json.obj(
+      "history" -> history,
+      "objectiveHistory" -> history.map(Json.field(_, "loss")),
+      "totalSteps" -> Json.field(done, "steps"),
+      "ledger" -> link.ledger,
+      "weightsHash" -> Json.field(done, "weightsHash"),
+      "logicalShards" -> prepared.logicalShards,
+      "numTrainers" -> trainers,
+      "phases" -> phases.json(total.seconds),
+      "recoveryLog" -> Nil,
+      "rowsPerSecond" -> (if (seconds > 0) rows / seconds else 0.0)
+    )
+  }
+
+  private def quietly(what: String)(action: => Unit): Unit =
+    try action
+    catch { case NonFatal(error) => log.warn(s"fit ${control.id}: could not $what", error) }
+}
+
+/** Seconds of each phase. */
+private[fit] final class Phases {
+  private var seconds = Seq.empty[(String, Double)]
+
+  /** Runs and times a phase. */
+  def time[T](name: String)(action: => T): T = {
+    val clock = new Clock
+    val result = action
+    seconds :+= name -> clock.seconds
+    result
+  }
+
+  /** The phases and the whole. */
+  def json(total: Double): ObjectNode = Json.obj((seconds :+ ("total" -> total)): _*)
+}
+
+private[fit] object FitJob {
+
+  /** Wait for the coordinator's verdict: it waits itself for the exit status of a dead trainer. */
+  private val VerdictMs = 4000L
+
+  /** Throws for what a feed found out about the rows. */
+  def checkLedgers(ledgers: Seq[JsonNode]): Unit = {
+    ledgers.sortBy(Json.field(_, "partition").asInt).find(_.hasNonNull("failure")).foreach { ledger =>
+      val failure: CandlewickException = Failures.of(
+        Json.field(ledger.get("failure"), "kind").asText,
+        Json.field(ledger.get("failure"), "message").asText
+      )
+      throw failure
+    }
+    def sum(field: String) = ledgers.map(Json.field(_, field).asLong).sum
+    val read = sum("rowsRead")
+    if (read == 0) throw TrainingColumns.empty()
+    if (sum("rowsSent") == 0)
+      throw Failures.data(
+        s"all ${read} rows are invalid and handleInvalid=\"skip\" leaves them out: nothing to train on; " +
+          "set handleInvalid=\"error\" to see what is wrong"
+      )
+  }
+}

@@ -1,0 +1,85 @@
+package candlewick.fit
+
+import candlewick.columns.TrainingColumns
+import candlewick.internal.{Failures, Json}
+import candlewick.jni.Native
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset}
+import org.apache.spark.sql.classic.{SparkSession => ClassicSession}
+
+/** A fit whose input is checked and whose job is complete; nothing was started.
+  *
+  * @param source
+  *   the columns that are read, and no other
+  * @param columns
+  *   the `Columns` document of the feed
+  * @param job
+  *   the `JobSpec` document
+  */
+private[candlewick] final case class Prepared(
+    session: ClassicSession,
+    source: DataFrame,
+    columns: ObjectNode,
+    job: ObjectNode
+) {
+
+  /** V. */
+  def logicalShards: Int = Json.field(Json.field(job, "train"), "logicalShards").asInt
+
+  /** Passes over the data. */
+  def epochs: Int = Json.field(Json.field(job, "train"), "epochs").asInt
+}
+
+/** The first step of a fit: everything a user can get wrong is found here, on the driver. */
+private[candlewick] object Preparation {
+
+  /** Checks dataset and parameters and completes the job. */
+  def run(id: String, dataset: Dataset[_], spec: FitSpec, control: FitControl): Prepared = {
+    val session = CandlewickShim.classic(dataset).getOrElse {
+      throw Failures.parameter(
+        "fit needs a Spark session in this JVM; Spark Connect sessions are not supported"
+      )
+    }
+    if (dataset.isStreaming)
+      throw Failures.parameter("fit needs a DataFrame that ends, not a stream; call fit inside foreachBatch")
+    val caseSensitive = session.conf.get("spark.sql.caseSensitive", "false").toBoolean
+    val columns = TrainingColumns.of(dataset.schema, spec.columns, caseSensitive)
+    val source = columns.select(dataset.toDF())
+    val widths = columns.widths(source)
+    val resolved = resolve(id, spec, widths.features, widths.label)
+    warnIfUnstable(source, control)
+    val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
+    val label = Json.field(Json.field(job, "data"), "label")
+    Prepared(session, source, columns.json(widths.features, label), job)
+  }
+
+  private def resolve(id: String, spec: FitSpec, featureWidth: Int, labelWidth: Int): ObjectNode = {
+    val request = Json.obj(
+      "job" -> id,
+      "params" -> params(spec),
+      "task" -> (if (spec.columns.classifier) "classifier" else "regressor"),
+      "featureWidth" -> featureWidth,
+      "labelWidth" -> labelWidth,
+      "numTrainers" -> spec.numTrainers
+    )
+    Json.parseObject("the resolved job", Native.resolve(request.toString))
+  }
+
+  /** The parameters that were set. More trainers than the default number of logical shards earn a larger one; a number
+    * that the user chose stays, and is an error where it is too small.
+    */
+  private def params(spec: FitSpec): ObjectNode = {
+    val set = Json.parseObject("the parameters", spec.params)
+    if (!set.has("logicalShards") && spec.numTrainers > spec.logicalShards)
+      set.put("logicalShards", Integer.highestOneBit(spec.numTrainers * 2 - 1))
+    set
+  }
+
+  /** `deterministic` has false alarms and misses some cases, so it earns a warning and no more. */
+  private def warnIfUnstable(source: DataFrame, control: FitControl): Unit =
+    if (!CandlewickShim.optimized(source).deterministic)
+      control.say(
+        "warning: the DataFrame holds a non-deterministic expression (rand, uuid, monotonically_increasing_id, " +
+          "...): rows read again may differ; checkpoint it or write it out for a reproducible model"
+      )
+}

@@ -1,0 +1,32 @@
+package candlewick.fit
+
+import candlewick.internal.Json
+import com.fasterxml.jackson.databind.JsonNode
+import java.util.Locale
+
+/** The line of an epoch: "epoch 3/10  loss 0.1234  52,000 rows/s  12 s left". */
+private[candlewick] final class Progress(epochs: Int) {
+  private var seconds = 0.0
+  private var seen = 0
+
+  /** The line for a record of the history. */
+  def line(record: JsonNode): String = {
+    val took = Json.field(record, "seconds").asDouble
+    val epoch = Json.field(record, "epoch").asInt + 1
+    seconds += took
+    seen += 1
+    val left = seconds / seen * math.max(0, epochs - epoch)
+    val rate = Json.field(record, "rows").asDouble / math.max(took, 1e-9)
+    val loss = Progress.number(Json.field(record, "loss").asDouble)
+    s"epoch $epoch/$epochs  loss $loss  ${"%,.0f".formatLocal(Locale.ROOT, rate)} rows/s  ${math.round(left)} s left"
+  }
+}
+
+private[candlewick] object Progress {
+
+  /** Four decimals, or the exponent where those would hide the value. */
+  private[fit] def number(value: Double): String = {
+    val pattern = if (value == 0.0 || (math.abs(value) >= 1e-3 && math.abs(value) < 1e6)) "%.4f" else "%.3e"
+    pattern.formatLocal(Locale.ROOT, value)
+  }
+}

@@ -1,0 +1,673 @@
+// Written by candlewick-codegen (`make generate`); do not edit.
+package candlewick.generated
+
+import candlewick.{Document, Loss, Module, Optimizer}
+import org.apache.spark.ml.param._
+
+/** Parameters that estimators and models share. */
+trait NeuralModelParams extends Params {
+
+  /** Every parameter that was set, not the defaults, as one JSON object: what the native library resolves.
+    */
+  def paramsJson(): String = {
+    val set = params.filter(isSet).map(param => s"\"${param.name}\":${jsonValue(param)}")
+    set.mkString("{", ",", "}")
+  }
+
+  private def jsonValue[T](param: Param[T]): String =
+    if (NeuralModelParams.documents.contains(param.name))
+      Document.parse(s"parameter ${param.name}", $(param).toString).toString
+    else param.jsonEncode($(param))
+
+  /** Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric
+    * column, or binary (see inputShape and scale). (text)
+    * @group param
+    */
+  final val featuresCol: Param[String] = new Param[String](
+    this,
+    "featuresCol",
+    "Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric column, or binary (see inputShape and scale)."
+  )
+  setDefault(featuresCol, "features")
+
+  /** Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric
+    * column, or binary (see inputShape and scale). (text)
+    * @group getParam
+    */
+  def getFeaturesCol: String = $(featuresCol)
+
+  /** Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric
+    * column, or binary (see inputShape and scale). (text)
+    * @group setParam
+    */
+  def setFeaturesCol(value: String): this.type = set(featuresCol, value)
+
+  /** Columns whose values are put one after another to form the features, instead of featuresCol:
+    * numeric, array and Vector columns may be mixed. (list of texts)
+    * @group param
+    */
+  final val featuresCols: StringArrayParam = new StringArrayParam(
+    this,
+    "featuresCols",
+    "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed."
+  )
+
+  /** Columns whose values are put one after another to form the features, instead of featuresCol:
+    * numeric, array and Vector columns may be mixed. (list of texts)
+    * @group getParam
+    */
+  def getFeaturesCols: Array[String] = $(featuresCols)
+
+  /** Columns whose values are put one after another to form the features, instead of featuresCol:
+    * numeric, array and Vector columns may be mixed. (list of texts)
+    * @group setParam
+    */
+  def setFeaturesCols(value: Array[String]): this.type = set(featuresCols, value)
+
+  /** Column that transform appends: the class of a classifier, the value (or Vector of values) of a
+    * regressor. (text)
+    * @group param
+    */
+  final val predictionCol: Param[String] = new Param[String](
+    this,
+    "predictionCol",
+    "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor."
+  )
+  setDefault(predictionCol, "prediction")
+
+  /** Column that transform appends: the class of a classifier, the value (or Vector of values) of a
+    * regressor. (text)
+    * @group getParam
+    */
+  def getPredictionCol: String = $(predictionCol)
+
+  /** Column that transform appends: the class of a classifier, the value (or Vector of values) of a
+    * regressor. (text)
+    * @group setParam
+    */
+  def setPredictionCol(value: String): this.type = set(predictionCol, value)
+
+  /** What to do with a row that holds null, NaN, infinity or a vector of another length: "error"
+    * fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or
+    * "skip")
+    * @group param
+    */
+  final val handleInvalid: Param[String] = new Param[String](
+    this,
+    "handleInvalid",
+    "What to do with a row that holds null, NaN, infinity or a vector of another length: \"error\" fails with the row named, \"skip\" leaves it out and counts it in the ledger."
+  )
+  setDefault(handleInvalid, "error")
+
+  /** What to do with a row that holds null, NaN, infinity or a vector of another length: "error"
+    * fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or
+    * "skip")
+    * @group getParam
+    */
+  def getHandleInvalid: String = $(handleInvalid)
+
+  /** What to do with a row that holds null, NaN, infinity or a vector of another length: "error"
+    * fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or
+    * "skip")
+    * @group setParam
+    */
+  def setHandleInvalid(value: String): this.type = set(handleInvalid, value)
+
+  /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
+    * 28, 28]. Needed for binary features. (list of whole numbers of at least 1)
+    * @group param
+    */
+  final val inputShape: IntArrayParam = new IntArrayParam(
+    this,
+    "inputShape",
+    "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features."
+  )
+
+  /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
+    * 28, 28]. Needed for binary features. (list of whole numbers of at least 1)
+    * @group getParam
+    */
+  def getInputShape: Array[Int] = $(inputShape)
+
+  /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
+    * 28, 28]. Needed for binary features. (list of whole numbers of at least 1)
+    * @group setParam
+    */
+  def setInputShape(value: Array[Int]): this.type = set(inputShape, value)
+
+  /** Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1. (number
+    * above 0)
+    * @group param
+    */
+  final val scale: DoubleParam = new DoubleParam(
+    this,
+    "scale",
+    "Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1."
+  )
+
+  /** Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1. (number
+    * above 0)
+    * @group getParam
+    */
+  def getScale: Double = $(scale)
+
+  /** Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1. (number
+    * above 0)
+    * @group setParam
+    */
+  def setScale(value: Double): this.type = set(scale, value)
+}
+
+private[generated] object NeuralModelParams {
+
+  /** Parameters whose text is a JSON document. */
+  val documents: Set[String] = Set("network", "loss", "optimizer")
+}
+
+/** Parameters of every estimator. */
+trait NeuralEstimatorParams extends NeuralModelParams {
+
+  /** Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor
+    * also takes an array or a Vector (several outputs). (text)
+    * @group param
+    */
+  final val labelCol: Param[String] = new Param[String](
+    this,
+    "labelCol",
+    "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs)."
+  )
+  setDefault(labelCol, "label")
+
+  /** Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor
+    * also takes an array or a Vector (several outputs). (text)
+    * @group getParam
+    */
+  def getLabelCol: String = $(labelCol)
+
+  /** Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor
+    * also takes an array or a Vector (several outputs). (text)
+    * @group setParam
+    */
+  def setLabelCol(value: String): this.type = set(labelCol, value)
+
+  /** Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row
+    * weighs 1. (text)
+    * @group param
+    */
+  final val weightCol: Param[String] = new Param[String](
+    this,
+    "weightCol",
+    "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1."
+  )
+
+  /** Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row
+    * weighs 1. (text)
+    * @group getParam
+    */
+  def getWeightCol: String = $(weightCol)
+
+  /** Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row
+    * weighs 1. (text)
+    * @group setParam
+    */
+  def setWeightCol(value: String): this.type = set(weightCol, value)
+
+  /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+    * @group param
+    */
+  final val network: Param[String] = new Param[String](
+    this,
+    "network",
+    "The network: nn.Sequential(...) or its JSON document."
+  )
+
+  /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+    * @group getParam
+    */
+  def getNetwork: String = $(network)
+
+  /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+    * @group setParam
+    */
+  def setNetwork(value: String): this.type = set(network, value)
+
+  /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+    * @group setParam
+    */
+  def setNetwork(value: Module): this.type = set(network, value.json)
+
+  /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
+    * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
+    * MSELoss for a regressor. (builder object or JSON document)
+    * @group param
+    */
+  final val loss: Param[String] = new Param[String](
+    this,
+    "loss",
+    "The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor."
+  )
+
+  /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
+    * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
+    * MSELoss for a regressor. (builder object or JSON document)
+    * @group getParam
+    */
+  def getLoss: String = $(loss)
+
+  /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
+    * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
+    * MSELoss for a regressor. (builder object or JSON document)
+    * @group setParam
+    */
+  def setLoss(value: String): this.type = set(loss, value)
+
+  /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
+    * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
+    * MSELoss for a regressor. (builder object or JSON document)
+    * @group setParam
+    */
+  def setLoss(value: Loss): this.type = set(loss, value.json)
+
+  /** Passes over the data. 0 gives a model that holds the initial weights. (whole number, 0 to
+    * 1000000)
+    * @group param
+    */
+  final val epochs: IntParam = new IntParam(
+    this,
+    "epochs",
+    "Passes over the data. 0 gives a model that holds the initial weights."
+  )
+  setDefault(epochs, 10)
+
+  /** Passes over the data. 0 gives a model that holds the initial weights. (whole number, 0 to
+    * 1000000)
+    * @group getParam
+    */
+  def getEpochs: Int = $(epochs)
+
+  /** Passes over the data. 0 gives a model that holds the initial weights. (whole number, 0 to
+    * 1000000)
+    * @group setParam
+    */
+  def setEpochs(value: Int): this.type = set(epochs, value)
+
+  /** Rows of one step over all trainers together; exact, only the last step of an epoch may be
+    * shorter. (whole number, 1 to 16777216)
+    * @group param
+    */
+  final val batchSize: IntParam = new IntParam(
+    this,
+    "batchSize",
+    "Rows of one step over all trainers together; exact, only the last step of an epoch may be shorter."
+  )
+  setDefault(batchSize, 256)
+
+  /** Rows of one step over all trainers together; exact, only the last step of an epoch may be
+    * shorter. (whole number, 1 to 16777216)
+    * @group getParam
+    */
+  def getBatchSize: Int = $(batchSize)
+
+  /** Rows of one step over all trainers together; exact, only the last step of an epoch may be
+    * shorter. (whole number, 1 to 16777216)
+    * @group setParam
+    */
+  def setBatchSize(value: Int): this.type = set(batchSize, value)
+
+  /** The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+    * JSON document)
+    * @group param
+    */
+  final val optimizer: Param[String] = new Param[String](
+    this,
+    "optimizer",
+    "The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document."
+  )
+  setDefault(optimizer, "{\"type\": \"AdamW\", \"lr\": 0.001}")
+
+  /** The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+    * JSON document)
+    * @group getParam
+    */
+  def getOptimizer: String = $(optimizer)
+
+  /** The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+    * JSON document)
+    * @group setParam
+    */
+  def setOptimizer(value: String): this.type = set(optimizer, value)
+
+  /** The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+    * JSON document)
+    * @group setParam
+    */
+  def setOptimizer(value: Optimizer): this.type = set(optimizer, value.json)
+
+  /** Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no
+    * clipping. (number above 0)
+    * @group param
+    */
+  final val clipNorm: DoubleParam = new DoubleParam(
+    this,
+    "clipNorm",
+    "Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no clipping."
+  )
+
+  /** Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no
+    * clipping. (number above 0)
+    * @group getParam
+    */
+  def getClipNorm: Double = $(clipNorm)
+
+  /** Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no
+    * clipping. (number above 0)
+    * @group setParam
+    */
+  def setClipNorm(value: Double): this.type = set(clipNorm, value)
+
+  /** Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no
+    * clipping. (number above 0)
+    * @group param
+    */
+  final val clipValue: DoubleParam = new DoubleParam(
+    this,
+    "clipValue",
+    "Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no clipping."
+  )
+
+  /** Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no
+    * clipping. (number above 0)
+    * @group getParam
+    */
+  def getClipValue: Double = $(clipValue)
+
+  /** Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no
+    * clipping. (number above 0)
+    * @group setParam
+    */
+  def setClipValue(value: Double): this.type = set(clipValue, value)
+
+  /** Leave out the last step of an epoch where it has fewer than batchSize rows. (true or false)
+    * @group param
+    */
+  final val dropLast: BooleanParam = new BooleanParam(
+    this,
+    "dropLast",
+    "Leave out the last step of an epoch where it has fewer than batchSize rows."
+  )
+  setDefault(dropLast, false)
+
+  /** Leave out the last step of an epoch where it has fewer than batchSize rows. (true or false)
+    * @group getParam
+    */
+  def getDropLast: Boolean = $(dropLast)
+
+  /** Leave out the last step of an epoch where it has fewer than batchSize rows. (true or false)
+    * @group setParam
+    */
+  def setDropLast(value: Boolean): this.type = set(dropLast, value)
+
+  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
+    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
+    * @group param
+    */
+  final val seed: LongParam = new LongParam(
+    this,
+    "seed",
+    "Seed of initial weights, row order and dropout. The same data, parameters and seed give the same weights bit for bit, on any number of trainers."
+  )
+  setDefault(seed, 0L)
+
+  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
+    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
+    * @group getParam
+    */
+  def getSeed: Long = $(seed)
+
+  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
+    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
+    * @group setParam
+    */
+  def setSeed(value: Long): this.type = set(seed, value)
+
+  /** Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
+    * @group param
+    */
+  final val verbose: BooleanParam = new BooleanParam(
+    this,
+    "verbose",
+    "Print a line per epoch on the driver: loss, rows/s, seconds left."
+  )
+  setDefault(verbose, false)
+
+  /** Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
+    * @group getParam
+    */
+  def getVerbose: Boolean = $(verbose)
+
+  /** Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
+    * @group setParam
+    */
+  def setVerbose(value: Boolean): this.type = set(verbose, value)
+
+  /** Trainer processes. 0: one per executor. (whole number, 0 to 4096)
+    * @group param
+    */
+  final val numTrainers: IntParam = new IntParam(
+    this,
+    "numTrainers",
+    "Trainer processes. 0: one per executor."
+  )
+  setDefault(numTrainers, 0)
+
+  /** Trainer processes. 0: one per executor. (whole number, 0 to 4096)
+    * @group getParam
+    */
+  def getNumTrainers: Int = $(numTrainers)
+
+  /** Trainer processes. 0: one per executor. (whole number, 0 to 4096)
+    * @group setParam
+    */
+  def setNumTrainers(value: Int): this.type = set(numTrainers, value)
+
+  /** Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number,
+    * 0 to 1024)
+    * @group param
+    */
+  final val threadsPerTrainer: IntParam = new IntParam(
+    this,
+    "threadsPerTrainer",
+    "Compute threads of a trainer. 0: the executor's cores divided by its trainers."
+  )
+  setDefault(threadsPerTrainer, 0)
+
+  /** Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number,
+    * 0 to 1024)
+    * @group getParam
+    */
+  def getThreadsPerTrainer: Int = $(threadsPerTrainer)
+
+  /** Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number,
+    * 0 to 1024)
+    * @group setParam
+    */
+  def setThreadsPerTrainer(value: Int): this.type = set(threadsPerTrainer, value)
+
+  /** Logical shards the rows are dealt to; the unit of computation, so part of what decides the
+    * weights' bits. At least numTrainers. (whole number, 1 to 65536)
+    * @group param
+    */
+  final val logicalShards: IntParam = new IntParam(
+    this,
+    "logicalShards",
+    "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers."
+  )
+  setDefault(logicalShards, 8)
+
+  /** Logical shards the rows are dealt to; the unit of computation, so part of what decides the
+    * weights' bits. At least numTrainers. (whole number, 1 to 65536)
+    * @group getParam
+    */
+  def getLogicalShards: Int = $(logicalShards)
+
+  /** Logical shards the rows are dealt to; the unit of computation, so part of what decides the
+    * weights' bits. At least numTrainers. (whole number, 1 to 65536)
+    * @group setParam
+    */
+  def setLogicalShards(value: Int): this.type = set(logicalShards, value)
+
+  /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms", "2min")
+    * @group param
+    */
+  final val failureTimeout: Param[String] = new Param[String](
+    this,
+    "failureTimeout",
+    "Silence after which a trainer counts as lost."
+  )
+  setDefault(failureTimeout, "15s")
+
+  /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms", "2min")
+    * @group getParam
+    */
+  def getFailureTimeout: String = $(failureTimeout)
+
+  /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms", "2min")
+    * @group setParam
+    */
+  def setFailureTimeout(value: String): this.type = set(failureTimeout, value)
+
+  /** Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms",
+    * "2min")
+    * @group param
+    */
+  final val progressTimeout: Param[String] = new Param[String](
+    this,
+    "progressTimeout",
+    "Time without a step after which a trainer counts as stuck."
+  )
+  setDefault(progressTimeout, "600s")
+
+  /** Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms",
+    * "2min")
+    * @group getParam
+    */
+  def getProgressTimeout: String = $(progressTimeout)
+
+  /** Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms",
+    * "2min")
+    * @group setParam
+    */
+  def setProgressTimeout(value: String): this.type = set(progressTimeout, value)
+
+  /** Longest wait for all trainers to start. (duration such as "15s", "500ms", "2min")
+    * @group param
+    */
+  final val launchTimeout: Param[String] = new Param[String](
+    this,
+    "launchTimeout",
+    "Longest wait for all trainers to start."
+  )
+  setDefault(launchTimeout, "300s")
+
+  /** Longest wait for all trainers to start. (duration such as "15s", "500ms", "2min")
+    * @group getParam
+    */
+  def getLaunchTimeout: String = $(launchTimeout)
+
+  /** Longest wait for all trainers to start. (duration such as "15s", "500ms", "2min")
+    * @group setParam
+    */
+  def setLaunchTimeout(value: String): this.type = set(launchTimeout, value)
+
+  /** Memory of an executor for rows on their way to the trainers. (size such as "64m", "1g")
+    * @group param
+    */
+  final val feedMemory: Param[String] = new Param[String](
+    this,
+    "feedMemory",
+    "Memory of an executor for rows on their way to the trainers."
+  )
+  setDefault(feedMemory, "64m")
+
+  /** Memory of an executor for rows on their way to the trainers. (size such as "64m", "1g")
+    * @group getParam
+    */
+  def getFeedMemory: String = $(feedMemory)
+
+  /** Memory of an executor for rows on their way to the trainers. (size such as "64m", "1g")
+    * @group setParam
+    */
+  def setFeedMemory(value: String): this.type = set(feedMemory, value)
+}
+
+/** What a classifier and its model have beyond the others. */
+trait NeuralClassifierParams extends NeuralModelParams {
+
+  /** Column that transform appends: the Vector of class probabilities. Empty text: not appended.
+    * (text)
+    * @group param
+    */
+  final val probabilityCol: Param[String] = new Param[String](
+    this,
+    "probabilityCol",
+    "Column that transform appends: the Vector of class probabilities. Empty text: not appended."
+  )
+  setDefault(probabilityCol, "probability")
+
+  /** Column that transform appends: the Vector of class probabilities. Empty text: not appended.
+    * (text)
+    * @group getParam
+    */
+  def getProbabilityCol: String = $(probabilityCol)
+
+  /** Column that transform appends: the Vector of class probabilities. Empty text: not appended.
+    * (text)
+    * @group setParam
+    */
+  def setProbabilityCol(value: String): this.type = set(probabilityCol, value)
+
+  /** Column that transform appends: the Vector of the network's outputs (logits). Empty text: not
+    * appended. (text)
+    * @group param
+    */
+  final val rawPredictionCol: Param[String] = new Param[String](
+    this,
+    "rawPredictionCol",
+    "Column that transform appends: the Vector of the network's outputs (logits). Empty text: not appended."
+  )
+  setDefault(rawPredictionCol, "rawPrediction")
+
+  /** Column that transform appends: the Vector of the network's outputs (logits). Empty text: not
+    * appended. (text)
+    * @group getParam
+    */
+  def getRawPredictionCol: String = $(rawPredictionCol)
+
+  /** Column that transform appends: the Vector of the network's outputs (logits). Empty text: not
+    * appended. (text)
+    * @group setParam
+    */
+  def setRawPredictionCol(value: String): this.type = set(rawPredictionCol, value)
+
+  /** One number per class: the class with the largest probability / threshold is predicted, as in
+    * Spark ML. (list of numbers from 0 to 1)
+    * @group param
+    */
+  final val thresholds: DoubleArrayParam = new DoubleArrayParam(
+    this,
+    "thresholds",
+    "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML."
+  )
+
+  /** One number per class: the class with the largest probability / threshold is predicted, as in
+    * Spark ML. (list of numbers from 0 to 1)
+    * @group getParam
+    */
+  def getThresholds: Array[Double] = $(thresholds)
+
+  /** One number per class: the class with the largest probability / threshold is predicted, as in
+    * Spark ML. (list of numbers from 0 to 1)
+    * @group setParam
+    */
+  def setThresholds(value: Array[Double]): this.type = set(thresholds, value)
+}

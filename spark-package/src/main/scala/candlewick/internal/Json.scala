@@ -1,0 +1,60 @@
+package candlewick.internal
+
+import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
+import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
+import scala.jdk.CollectionConverters._
+
+/** JSON through the plain Java API of Jackson, which every Spark brings: no json4s type may appear in this jar, since
+  * they moved between Spark versions.
+  */
+private[candlewick] object Json {
+
+  /** Thread safe once configured. */
+  private val mapper = new ObjectMapper()
+
+  /** Reads one JSON value. */
+  def parse(text: String): JsonNode = mapper.readTree(text)
+
+  /** Reads a JSON object; `what` names the text in the error. */
+  def parseObject(what: String, text: String): ObjectNode = parse(text) match {
+    case found: ObjectNode => found
+    case other => throw new IllegalArgumentException(s"$what should be a JSON object but is: $other")
+  }
+
+  /** An object of the given fields, in order. */
+  def obj(fields: (String, Any)*): ObjectNode = {
+    val node = mapper.createObjectNode()
+    fields.foreach { case (name, value) => node.set[JsonNode](name, encode(value)) }
+    node
+  }
+
+  /** A list. */
+  def list(items: Iterable[Any]): ArrayNode = {
+    val node = mapper.createArrayNode()
+    items.foreach(item => node.add(encode(item)))
+    node
+  }
+
+  private def encode(value: Any): JsonNode = value match {
+    case node: JsonNode => node
+    case None | null => mapper.nullNode()
+    case Some(inner) => encode(inner)
+    case items: Iterable[_] => list(items)
+    case items: Array[_] => list(items.toSeq)
+    case other => mapper.valueToTree[JsonNode](other)
+  }
+
+  /** The field `name`, or a clear error: documents of the native library are complete. */
+  def field(node: JsonNode, name: String): JsonNode = {
+    val found = node.get(name)
+    if (found == null) throw new IllegalArgumentException(s"the field '$name' is missing in $node")
+    found
+  }
+
+  /** The items of a list. */
+  def items(node: JsonNode): Seq[JsonNode] = node.elements().asScala.toSeq
+
+  /** The fields of an object, in order. */
+  def fields(node: JsonNode): Seq[(String, JsonNode)] =
+    node.fieldNames().asScala.map(name => name -> node.get(name)).toSeq
+}

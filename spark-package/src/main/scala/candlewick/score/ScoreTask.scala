@@ -1,0 +1,124 @@
+package candlewick.score
+
+import candlewick.internal.{Json, RowBatch, RowLayout}
+import candlewick.jni.Scorer
+import org.apache.spark.TaskContext
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.UnsafeRow
+import org.apache.spark.sql.catalyst.expressions.codegen.GenerateUnsafeRowJoiner
+import org.apache.spark.sql.execution.metric.SQLMetric
+import org.apache.spark.sql.types.{DataType, StructField, StructType}
+import org.apache.spark.unsafe.Platform
+
+/** The body of a scoring task.
+  *
+  * @param columns
+  *   position and field of the feature columns
+  * @param types
+  *   types of the child's columns, `input` and `appended` the schemas to join, without user-defined types
+  */
+private[score] final class ScoreTask(
+    order: ScoreOrder,
+    columns: Seq[(Int, StructField)],
+    types: Array[DataType],
+    input: StructType,
+    appended: StructType,
+    rowsMetric: SQLMetric,
+    timeMetric: SQLMetric
+) extends Serializable {
+
+  /** Scores one partition. An empty one loads nothing. */
+  def run(partition: Iterator[InternalRow]): Iterator[InternalRow] =
+    if (!partition.hasNext) Iterator.empty
+    else {
+      RowLayout.check()
+      val context = TaskContext.get()
+      val scorer = ModelCache.open(order.key, order.modelJson, order.weights.value, document(context))
+      context.addTaskCompletionListener[Unit](_ => scorer.close())
+      val batch = new RowBatch(ScoreTask.BatchBytes, ScoreTask.BatchRows)
+      context.addTaskCompletionListener[Unit](_ => batch.close())
+      new Rows(partition, scorer, batch)
+    }
+
+  private def document(context: TaskContext): String = {
+    val described = Json.obj(
+      "numFields" -> types.length,
+      "features" -> Scoring.documents(columns),
+      "featureWidth" -> order.featureWidth,
+      "scale" -> order.scale,
+      "label" -> None,
+      "labelKind" -> None,
+      "weight" -> None,
+      "skipInvalid" -> order.skipInvalid
+    )
+    Json
+      .obj(
+        "columns" -> described,
+        "outputs" -> order.outputs,
+        "thresholds" -> order.thresholds,
+        "partition" -> context.partitionId(),
+        "skipInvalid" -> order.skipInvalid
+      )
+      .toString
+  }
+
+  /** The scored rows: fills the batch, has it scored in one native call, then joins each row to its result. Both sides
+    * of the join point into native memory; the joined row is reused, as is usual among operators.
+    */
+  private final class Rows(child: Iterator[InternalRow], scorer: Scorer, batch: RowBatch)
+      extends Iterator[InternalRow] {
+    private val unsafe = RowLayout.unsafe(types)
+    private val joiner = GenerateUnsafeRowJoiner.create(input, appended)
+    private val left = new UnsafeRow(input.length)
+    private val right = new UnsafeRow(appended.length)
+    private var leftAt = 0L
+    private var rightAt = 0L
+    private var kept = 0L
+    private var index = 0
+
+    override def hasNext: Boolean = {
+      skip()
+      while (index >= batch.rows && child.hasNext) {
+        score()
+        skip()
+      }
+      index < batch.rows
+    }
+
+    override def next(): InternalRow = {
+      if (!hasNext) throw new NoSuchElementException("no more rows")
+      left.pointTo(null, leftAt + RowBatch.HeaderBytes, RowLayout.sizeAt(leftAt))
+      right.pointTo(null, rightAt + RowBatch.HeaderBytes, RowLayout.sizeAt(rightAt))
+      val joined = joiner.join(left, right)
+      advanceLeft()
+      rightAt = RowLayout.next(rightAt)
+      rowsMetric += 1
+      joined
+    }
+
+    /** Passes over rows that were left out: they have no result. */
+    private def skip(): Unit =
+      while (index < batch.rows && Platform.getByte(null, kept + index) == 0) advanceLeft()
+
+    private def advanceLeft(): Unit = {
+      leftAt = RowLayout.next(leftAt)
+      index += 1
+    }
+
+    private def score(): Unit = {
+      batch.clear()
+      while (!batch.isFull && child.hasNext) batch.append(unsafe(child.next()))
+      val started = System.nanoTime()
+      rightAt = scorer.run(batch.buffer, batch.bytes, batch.rows)
+      timeMetric += System.nanoTime() - started
+      kept = scorer.kept()
+      leftAt = batch.buffer.address()
+      index = 0
+    }
+  }
+}
+
+private object ScoreTask {
+  val BatchBytes: Long = 1024L * 1024
+  val BatchRows = 4096
+}

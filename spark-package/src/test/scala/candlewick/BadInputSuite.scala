@@ -1,0 +1,99 @@
+package candlewick
+
+import candlewick.jni.{CandlewickException, InvalidDataException, InvalidParameterException}
+import org.apache.spark.ml.linalg.{Vector, Vectors}
+import org.apache.spark.sql.DataFrame
+import org.apache.spark.sql.functions.{col, lit, udf, when}
+import scala.reflect.ClassTag
+
+class BadInputSuite extends SparkSuite {
+  private lazy val data = blobs(40).cache()
+
+  private def message[T <: CandlewickException: ClassTag](fit: => Any): String = intercept[T](fit).getMessage
+
+  private def check(text: String, parts: String*): Unit =
+    parts.foreach(part => assert(text.contains(part), s"'$part' is not in: $text"))
+
+  private def fitOn(frame: DataFrame) = classifier().setEpochs(1).fit(frame)
+
+  test("columns that are missing, of the wrong type, or named twice") {
+    check(message[InvalidParameterException](classifier().setLabelCol("y").fit(data)), "labelCol", "'y'", "id")
+    check(
+      message[InvalidParameterException](fitOn(data.withColumn("label", col("label").cast("string")))),
+      "'label' is a string",
+      "StringIndexer"
+    )
+    check(message[InvalidParameterException](fitOn(data.withColumn("features", lit("x")))), "string")
+    check(
+      message[InvalidParameterException](fitOn(data.withColumn("features", col("label").cast("date")))) + "", "date"
+    )
+  }
+
+  test("no rows") {
+    check(message[InvalidDataException](fitOn(data.limit(0))), "is empty")
+    check(message[InvalidDataException](classifier().setFeaturesCol("id").fit(data.filter("id < 0"))), "is empty")
+  }
+
+  test("null, NaN and infinity in features or label name column and partition") {
+    val bad = udf((vector: Vector, value: Double) => Vectors.dense(vector.toArray.updated(1, value)))
+    def features(value: Double) = data.withColumn("features", when(col("id") === 7, bad(col("features"), lit(value))).otherwise(col("features")))
+    check(message[InvalidDataException](fitOn(features(Double.NaN))), "features", "partition", "NaN")
+    check(message[InvalidDataException](fitOn(features(Double.PositiveInfinity))), "features", "partition", "inf")
+    check(message[InvalidDataException](fitOn(data.withColumn("features", when(col("id") =!= 7, col("features"))))), "features", "null")
+    check(message[InvalidDataException](fitOn(data.withColumn("label", when(col("id") =!= 7, col("label"))))), "label", "null")
+  }
+
+  test("a vector of another length, and labels that are no classes") {
+    val short = udf((vector: Vector) => Vectors.dense(vector.toArray.take(3)))
+    val mixed = data.withColumn("features", when(col("id") === 39, short(col("features"))).otherwise(col("features")))
+    check(message[InvalidDataException](fitOn(mixed)), "3", "4")
+    Seq(3.5, -1.0, 3.0).foreach { label =>
+      val wrong = data.withColumn("label", when(col("id") === 7, label).otherwise(col("label")))
+      check(message[InvalidDataException](fitOn(wrong)), "label")
+    }
+  }
+
+  test("invalid rows are left out and counted with handleInvalid=skip") {
+    val holes = data.withColumn("features", when(col("id") >= 10, col("features")))
+    val model = classifier().setHandleInvalid("skip").setEpochs(1).fit(holes)
+    check(model.summary.ledger, "\"rowsSkipped\":10", "\"rowsSpooled\":30")
+    assert(model.transform(holes).count() == 30)
+    model.setHandleInvalid("error")
+    val error = intercept[Exception](model.transform(holes).collect())
+    check(candlewick.internal.Failures.causes(error).map(_.getMessage).mkString, "null")
+    val none = data.withColumn("label", when(col("id") < 0, col("label")))
+    check(message[InvalidDataException](classifier().setHandleInvalid("skip").fit(none)), "all 40 rows")
+  }
+
+  test("networks and parameters that do not fit") {
+    check(message[InvalidParameterException](new NeuralClassifier().fit(data)), "network is not set")
+    check(message[InvalidParameterException](classifier().setNetwork(nn.Linear(9, 3)).fit(data)), "9", "4")
+    val unknown = """{"format":"candlewick.network/1","layers":[{"type":"Lineal","out_features":3}]}"""
+    check(message[InvalidParameterException](classifier().setNetwork(unknown).fit(data)), "Lineal", "Linear")
+    check(message[InvalidParameterException](classifier().setBatchSize(0).fit(data)), "batchSize")
+    check(message[InvalidParameterException](classifier().setLaunchTimeout("soon").fit(data)), "launchTimeout")
+    check(message[InvalidParameterException](classifier().setInputShape(Array(5)).fit(data)), "inputShape", "5", "4")
+  }
+
+  test("binary features need inputShape") {
+    val bytes = data.withColumn("features", col("label").cast("string").cast("binary"))
+    check(message[InvalidParameterException](fitOn(bytes)), "binary", "inputShape")
+  }
+
+  test("more trainers than the cluster can host") {
+    val text = message[InvalidParameterException](classifier().setNumTrainers(3).fit(data))
+    check(text, "numTrainers=3", "2 task slots", "local[2]")
+  }
+
+  test("a stream, and columns of the model that are there already") {
+    val stream = spark.readStream.format("rate").load().withColumn("label", lit(0.0)).withColumnRenamed("value", "features")
+    check(message[InvalidParameterException](fitOn(stream)), "foreachBatch")
+    val model = fitOn(data)
+    check(message[InvalidParameterException](model.transform(data.withColumn("prediction", lit(1)))), "predictionCol")
+    check(message[InvalidParameterException](model.setProbabilityCol("prediction").transform(data)), "different names")
+  }
+
+  test("after all that the session works") {
+    assert(fitOn(data).transform(data).count() == 40)
+  }
+}

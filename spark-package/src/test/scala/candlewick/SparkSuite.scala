@@ -1,0 +1,63 @@
+package candlewick
+
+import candlewick.jni.TrainerHost
+import org.apache.spark.ml.linalg.{Vector, Vectors}
+import org.apache.spark.sql.{DataFrame, SparkSession}
+import org.scalatest.BeforeAndAfterAll
+import org.scalatest.funsuite.AnyFunSuite
+
+/** A suite with a Spark session local[2], the native library and small data. After each suite nothing may be left. */
+trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
+
+  protected lazy val spark: SparkSession = SparkSession
+    .builder()
+    .master("local[2]")
+    .appName("candlewick")
+    .config("spark.ui.enabled", "false")
+    .config("spark.driver.host", "127.0.0.1")
+    .config("spark.driver.bindAddress", "127.0.0.1")
+    .config("spark.sql.shuffle.partitions", "2")
+    .config("spark.sql.warehouse.dir", java.nio.file.Files.createTempDirectory("warehouse").toString)
+    .getOrCreate()
+
+  override protected def afterAll(): Unit = {
+    assert(TrainerHost.jobIds().isEmpty, "trainers were left behind")
+    super.afterAll()
+  }
+
+  /** Points of `classes` groups around corners of a square: dense Vectors of 4 numbers, label as double. */
+  protected def blobs(rows: Int, classes: Int = 3, partitions: Int = 3): DataFrame = {
+    val session = spark
+    import session.implicits._
+    val points = (0 until rows).map(row => (SparkSuite.point(row, classes), (row % classes).toDouble, row.toLong))
+    spark.createDataset(points).repartition(partitions).toDF("features", "label", "id")
+  }
+
+  protected def classifier(classes: Int = 3): NeuralClassifier = new NeuralClassifier()
+    .setNetwork(nn.Sequential(nn.Linear(8), nn.ReLU(), nn.Linear(classes)))
+    .setOptimizer(optim.AdamW(lr = 0.05))
+    .setBatchSize(32)
+    .setEpochs(5)
+    .setSeed(7)
+
+  protected def regressor(outputs: Int = 1): NeuralRegressor = new NeuralRegressor()
+    .setNetwork(nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(outputs)))
+    .setOptimizer(optim.AdamW(lr = 0.05))
+    .setBatchSize(32)
+    .setEpochs(5)
+}
+
+object SparkSuite {
+
+  /** A point of class `row % classes`; the spread comes from the row's number, so no random numbers are needed. */
+  def point(row: Int, classes: Int): Vector = {
+    val group = row % classes
+    def spread(step: Int) = ((row * step) % 17 - 8) / 20.0
+    Vectors.dense(
+      (if (group % 2 == 0) 1.0 else -1.0) + spread(5),
+      (if (group / 2 == 0) 1.0 else -1.0) + spread(7),
+      spread(3),
+      group * 0.5 + spread(11)
+    )
+  }
+}

@@ -1,0 +1,88 @@
+package candlewick
+
+import java.nio.file.Files
+import org.apache.spark.ml.functions.vector_to_array
+import org.apache.spark.sql.execution.streaming.MemoryStream
+import org.apache.spark.sql.functions.{array, col, lit, map, struct}
+
+class TransformSuite extends SparkSuite {
+  private lazy val data = blobs(120).cache()
+  private lazy val model = classifier().setEpochs(2).fit(data)
+  private lazy val expected = model.transform(data).select("id", "prediction").collect().toSet
+
+  test("other columns pass through untouched, whatever their types") {
+    val wide = data
+      .withColumn("text", col("id").cast("string"))
+      .withColumn("nested", struct(col("id"), array(col("label"), lit(null))))
+      .withColumn("pairs", map(lit("k"), col("id")))
+      .withColumn("big", col("id").cast("decimal(38,10)"))
+    val scored = model.transform(wide)
+    assert(scored.drop("rawPrediction", "probability", "prediction").collect().toSet == wide.collect().toSet)
+    assert(scored.select("id", "prediction").collect().toSet == expected)
+  }
+
+  test("one row at a time or all at once: the same bits") {
+    val bits = vector_to_array(col("probability"))
+    val all = model.transform(data.coalesce(1)).select(col("id"), bits).collect().toSet
+    val each = model.transform(data.repartition(120)).select(col("id"), bits).collect().toSet
+    assert(all == each)
+  }
+
+  test("joined with itself, cached, limited, filtered, aggregated") {
+    val scored = model.transform(data)
+    val left = scored.select("id", "prediction")
+    assert(left.as("a").join(left.as("b"), col("a.id") === col("b.id")).count() == 120)
+    val both = left.as("a").join(left.as("b"), col("a.id") === col("b.id")).select("a.prediction", "b.prediction")
+    assert(both.collect().forall(row => row.getDouble(0) == row.getDouble(1)))
+    assert(scored.limit(5).collect().length == 5)
+    assert(scored.filter("prediction = 1").count() == expected.count(_.getDouble(1) == 1.0))
+    val kept = scored.cache()
+    assert(kept.select("id", "prediction").collect().toSet == expected)
+    kept.unpersist()
+  }
+
+  test("two models one after another, and outputs left out") {
+    val once = model.copy(org.apache.spark.ml.param.ParamMap.empty).setRawPredictionCol("").setProbabilityCol("")
+    val twice = model.copy(org.apache.spark.ml.param.ParamMap.empty)
+      .setRawPredictionCol("r2").setProbabilityCol("p2").setPredictionCol("c2")
+    val scored = twice.transform(once.transform(data))
+    assert(scored.columns.toSeq == Seq("features", "label", "id", "prediction", "r2", "p2", "c2"))
+    assert(scored.filter("prediction <> c2").count() == 0)
+  }
+
+  test("columns that nobody asks for are not read") {
+    val path = Files.createTempDirectory("candlewick").resolve("table").toString
+    data.withColumn("unused", lit("x")).write.parquet(path)
+    val plan = model.transform(spark.read.parquet(path)).select("prediction").queryExecution.executedPlan.toString
+    assert(plan.contains("CandlewickScore"), plan)
+    assert(!plan.contains("unused"), plan)
+  }
+
+  test("empty DataFrames and empty partitions") {
+    assert(model.transform(data.filter("id < 0")).count() == 0)
+    assert(model.transform(data.filter("id < 2").repartition(6)).count() == 2)
+  }
+
+  test("a view made in one session works in a new one") {
+    model.transform(data).createOrReplaceGlobalTempView("scored")
+    val other = spark.newSession()
+    assert(other.sql("select id, prediction from global_temp.scored").collect().toSet == expected)
+  }
+
+  test("on a stream") {
+    val session = spark
+    import session.implicits._
+    implicit val context: org.apache.spark.sql.SQLContext = spark.sqlContext
+    val input = MemoryStream[(Long, Seq[Double])]
+    val rows = data.select(col("id"), vector_to_array(col("features"))).as[(Long, Seq[Double])].collect().toSeq
+    val scored = model.transform(input.toDF().toDF("id", "features")).select("id", "prediction")
+    val query = scored.writeStream.format("memory").queryName("scores").outputMode("append").start()
+    try {
+      rows.grouped(50).foreach { part =>
+        input.addData(part)
+        query.processAllAvailable()
+      }
+      assert(spark.table("scores").collect().toSet == expected)
+    } finally query.stop()
+  }
+}

@@ -1,0 +1,191 @@
+"""Helpers of the end-to-end tests: processes, waiting for an event, data."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.ml.linalg import Vectors
+from pyspark.sql import DataFrame, SparkSession
+
+from candlewick import NeuralClassifier, nn, optim
+
+#: Longest wait for anything in these tests, seconds; only a failing test comes near it.
+DEADLINE = 120.0
+
+
+def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE) -> Any:
+    """Returns the first true answer of `probe`; fails with the name of what never came."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come within {seconds:g} s")
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A trainer process as /proc shows it."""
+
+    pid: int
+    parent: int
+
+
+def trainers() -> list[Trainer]:
+    """All living trainer processes of this machine that a gang started (zombies are not living)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if command[0].endswith(b"candlewick-trainer") and b"gang" in command and fields[0] != "Z":
+            found.append(Trainer(int(entry.name), int(fields[1])))
+    return sorted(found, key=lambda trainer: trainer.pid)
+
+
+def listening_ports(pid: int) -> set[int]:
+    """TCP ports the process listens on."""
+    inodes = set()
+    try:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            target = os.readlink(link)
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    except OSError:
+        return set()
+    ports = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                ports.add(int(fields[1].rsplit(":", 1)[1], 16))
+    return ports
+
+
+def refuses_connections(port: int) -> bool:
+    """True where nobody listens on the loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def environment_of(pid: int) -> set[str]:
+    """Names of the variables in a process's environment."""
+    entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return {entry.split(b"=", 1)[0].decode() for entry in entries if entry}
+
+
+class Lines(io.TextIOBase):
+    """Stands in for stdout: passes text on and lets a test wait for a line."""
+
+    def __init__(self, onward: Any) -> None:
+        self._onward = onward
+        self._text = ""
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            self._text += text
+        return int(self._onward.write(text))
+
+    def flush(self) -> None:
+        self._onward.flush()
+
+    def has(self, part: str) -> bool:
+        with self._lock:
+            return part in self._text
+
+    @property
+    def text(self) -> str:
+        with self._lock:
+            return self._text
+
+
+@contextmanager
+def captured_lines() -> Iterator[Lines]:
+    """Lets a test see progress lines as they come."""
+    before = sys.stdout
+    lines = Lines(before)
+    sys.stdout = lines  # type: ignore[assignment]
+    try:
+        yield lines
+    finally:
+        sys.stdout = before
+
+
+class Background:
+    """Runs a function in a thread and keeps its result or exception."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+        def body() -> None:
+            try:
+                self.result = function()
+            except BaseException as error:
+                self.error = error
+
+        self._thread = threading.Thread(target=body, daemon=True)
+        self._thread.start()
+
+    def join(self, seconds: float = DEADLINE) -> Background:
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), f"still running after {seconds:g} s"
+        return self
+
+    def message(self, seconds: float = DEADLINE) -> str:
+        """The text of the exception; the function must have failed."""
+        self.join(seconds)
+        assert self.error is not None, f"no exception, result {self.result!r}"
+        return str(self.error)
+
+
+def blobs(spark: SparkSession, rows: int = 600, width: int = 6, classes: int = 3) -> DataFrame:
+    """A small, learnable classification set made by arithmetic only: the same rows everywhere."""
+    data = []
+    for i in range(rows):
+        label = i % classes
+        values = [((i * (31 + 7 * j) + 13 * j) % 101) / 101.0 + (1.5 if j % classes == label else 0.0) for j in range(width)]
+        data.append((Vectors.dense(values), float(label)))
+    return spark.createDataFrame(data, ["features", "label"])
+
+
+def small_net(classes: int = 3) -> Any:
+    """Two layers with dropout, so that random numbers count too."""
+    return nn.Sequential(nn.Linear(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(classes))
+
+
+def classifier(**params: Any) -> NeuralClassifier:
+    """A classifier for `blobs` that trains in well under a second."""
+    settings: dict[str, Any] = dict(
+        network=small_net(), epochs=3, batchSize=64, optimizer=optim.AdamW(lr=1e-2), seed=7, numTrainers=2
+    )
+    return NeuralClassifier(**{**settings, **params})
+
+
+def kill(pid: int) -> None:
+    """SIGKILL: no handler runs, nothing is cleaned up by the victim."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def no_trainer_left(seconds: float = 5.0) -> None:
+    """The promise after every fit, however it ended."""
+    wait_for("the end of all trainers", lambda: not trainers(), seconds)

@@ -1,0 +1,189 @@
+"""Faults: real processes are killed at chosen points; the fit fails with the first cause and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow.flight as flight
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType
+
+from candlewick.errors import CandlewickError
+
+from . import support
+from .support import Background, blobs, captured_lines, classifier, kill, trainers, wait_for
+
+
+@pytest.fixture(scope="module")
+def data(cluster: SparkSession) -> DataFrame:
+    return blobs(cluster, rows=300).repartition(4).cache()
+
+
+@pytest.fixture(autouse=True)
+def next_fit_works(data: DataFrame) -> Iterator[None]:
+    yield
+    support.no_trainer_left()
+    assert data.count() == 300
+    assert classifier(epochs=1).fit(data).summary.totalSteps == 5
+
+
+def endless(**params: object) -> Callable[[DataFrame], object]:
+    """A fit that trains until something ends it."""
+    return lambda df: classifier(epochs=1_000_000, verbose=True, **params).fit(df)
+
+
+def gated(df: DataFrame, folder: Path, partition: int) -> DataFrame:
+    """The same rows; the named partition stops at its first row until the file `go` exists, and tells so by `there`."""
+    there, go = folder / "there", folder / "go"
+
+    def gate(label: float, at: int) -> float:
+        import time
+
+        if at == partition:
+            there.touch()
+            end = time.monotonic() + 60
+            while not go.exists() and time.monotonic() < end:
+                time.sleep(0.01)
+        return label
+
+    wait = F.udf(gate, DoubleType())
+    return df.withColumn("label", wait("label", F.spark_partition_id()))
+
+
+def test_trainer_killed_during_training(data: DataFrame) -> None:
+    with captured_lines() as lines:
+        fit = Background(lambda: endless()(data))
+        wait_for("the third epoch", lambda: lines.has("epoch 3/"))
+        victim = trainers()[0]
+        kill(victim.pid)
+        text = fit.message()
+    assert isinstance(fit.error, CandlewickError)
+    assert f"pid {victim.pid}" in text and "signal 9" in text and "train" in text, text
+
+
+def test_trainer_killed_during_feed(data: DataFrame, tmp_path: Path) -> None:
+    fit = Background(lambda: classifier().fit(gated(data, tmp_path, partition=1)))
+    wait_for("the feed", (tmp_path / "there").exists)
+    victim = trainers()[1]
+    kill(victim.pid)
+    wait_for("the end of the trainer", lambda: victim not in trainers())
+    (tmp_path / "go").touch()
+    text = fit.message()
+    assert f"pid {victim.pid}" in text and "signal 9" in text and "feed" in text, text
+
+
+def test_executor_killed_takes_its_trainers_along(data: DataFrame) -> None:
+    with captured_lines() as lines:
+        fit = Background(lambda: endless()(data))
+        wait_for("the second epoch", lambda: lines.has("epoch 2/"))
+        victim = trainers()[0]
+        kill(victim.parent)
+        wait_for("the end of its trainer", lambda: victim not in trainers(), 5)
+        text = fit.message()
+    assert "executor" in text and f"pid {victim.pid}" in text, text
+
+
+def test_a_cancelled_job_group_cancels_the_fit(cluster: SparkSession, data: DataFrame) -> None:
+    sc = cluster.sparkContext
+
+    def fit_in_group() -> object:
+        sc.setJobGroup("users-group", "a user's notebook cell", interruptOnCancel=False)
+        return endless()(data)
+
+    with captured_lines() as lines:
+        fit = Background(fit_in_group)
+        wait_for("the second epoch", lambda: lines.has("epoch 2/"))
+        sc.cancelJobGroup("users-group")
+        support.no_trainer_left()
+        assert "cancel" in fit.message().lower()
+
+
+def test_wrong_secrets_are_refused_and_training_goes_on(data: DataFrame) -> None:
+    with captured_lines() as lines:
+        fit = Background(lambda: endless()(data))
+        wait_for("the first epoch", lambda: lines.has("epoch 1/"))
+        before = trainers()
+        ports = {port for trainer in before for port in support.listening_ports(trainer.pid)}
+        assert len(ports) >= 3, "two Flight ports and at least one collective port"
+        for port in sorted(ports):
+            client = flight.connect(f"grpc://127.0.0.1:{port}")
+            options = flight.FlightCallOptions(headers=[(b"authorization", b"Bearer guessed")], timeout=5)
+            with pytest.raises(flight.FlightError):
+                list(client.do_action(flight.Action("status", b""), options))
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+                raw.sendall(b"\x00" * 3000)
+                raw.shutdown(socket.SHUT_WR)
+                raw.settimeout(10)
+                while raw.recv(4096):
+                    pass
+        epoch = lines.text.count("epoch ")
+        wait_for("a later epoch", lambda: lines.text.count("epoch ") > epoch + 2)
+        assert trainers() == before
+        kill(before[0].pid)
+        fit.message()
+
+
+def test_the_secret_is_in_no_command_line_and_no_environment(data: DataFrame) -> None:
+    with captured_lines() as lines:
+        fit = Background(lambda: endless()(data))
+        wait_for("the first epoch", lambda: lines.has("epoch 1/"))
+        allowed = {"PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "RUST_LOG"}
+        for trainer in trainers():
+            names = {name for name in support.environment_of(trainer.pid) if not name.startswith("CUDA_")}
+            assert names <= allowed
+            command = Path(f"/proc/{trainer.pid}/cmdline").read_bytes().split(b"\0")
+            assert [part for part in command[1:] if part] == [b"gang"]
+        ports = {port for trainer in trainers() for port in support.listening_ports(trainer.pid)}
+        kill(trainers()[0].pid)
+        fit.message()
+    support.no_trainer_left()
+    assert all(support.refuses_connections(port) for port in ports)
+
+
+SCRIPT = """
+    import sys
+    from pyspark.sql import SparkSession
+    from tests.e2e.conftest import start
+    from tests.e2e.support import blobs, classifier, no_trainer_left
+    spark = start("local[2]")
+    df = blobs(spark, rows=300).cache()
+    try:
+        classifier(epochs=1000000, verbose=True).fit(df)
+    except KeyboardInterrupt:
+        no_trainer_left()
+        print("interrupted, next fit:", classifier(epochs=1).fit(df).summary.totalSteps, flush=True)
+    spark.stop()
+"""
+
+
+def test_ctrl_c_ends_the_training(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    script = tmp_path / "job.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}", "PYTHONUNBUFFERED": "1"}
+    job = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)
+    watchdog = threading.Timer(support.DEADLINE, job.kill)
+    watchdog.start()
+    try:
+        assert job.stdout is not None
+        seen = []
+        for line in job.stdout:
+            seen.append(line)
+            if "epoch 2/" in line:
+                job.send_signal(signal.SIGINT)
+        assert job.wait() == 0, "".join(seen)
+        assert "interrupted, next fit: 5" in "".join(seen)
+    finally:
+        watchdog.cancel()
+        job.kill()
+        job.wait()

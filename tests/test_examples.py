@@ -1,0 +1,101 @@
+"""Runs every example as its reader would, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from candlewick import jars
+from tools import dist
+
+EXAMPLES = dist.ROOT / "examples"
+#: Longest run of one example, seconds; only a failing one comes near it.
+DEADLINE = 300
+CLUSTER = "local-cluster[2,1,1024]"
+QUIET = {
+    "spark.ui.enabled": "false",
+    "spark.log.level": "ERROR",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "4",
+}
+
+
+def run(*command: str) -> str:
+    """The output of a command, which must succeed."""
+    environment = {**os.environ, "PYTHONPATH": str(dist.PYTHON)}
+    done = subprocess.run(
+        command,
+        cwd=dist.ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 0, (
+        f"{command} ended with {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+    )
+    return done.stdout
+
+
+def submit(master: str, *arguments: str) -> str:
+    """The output of spark-submit with the jar that was built."""
+    conf = [part for name, value in QUIET.items() for part in ("--conf", f"{name}={value}")]
+    program = Path(sys.executable).parent / "spark-submit"
+    return run(str(program), "--master", master, "--jars", jars(), *conf, *arguments)
+
+
+def number(pattern: str, text: str) -> float:
+    """The number that a pattern finds."""
+    found = re.search(pattern, text)
+    assert found, f"no {pattern} in:\n{text}"
+    return float(found[1])
+
+
+def test_digits_in_python(tmp_path: Path) -> None:
+    output = submit(CLUSTER, str(EXAMPLES / "python" / "digits.py"), "--out", str(tmp_path))
+    assert number(r"accuracy ([\d.]+)", output) >= 0.97
+    assert number(r"by (\d+) trainers", output) == 2
+    progress = [line for line in output.splitlines() if re.search(r"epoch +\d+", line)]
+    assert len(progress) == 30
+    assert all(re.search(r"loss", line) and re.search(r"rows/s", line) for line in progress)
+    assert "confusion matrix" in output
+    assert (tmp_path / "model" / "data" / "weights.safetensors").is_file()
+    assert (tmp_path / "loss.png").read_bytes()[:4] == b"\x89PNG"
+    assert f"model saved in {tmp_path / 'model'}" in output
+
+
+def test_digits_in_scala(tmp_path: Path) -> None:
+    csv = tmp_path / "digits.csv"
+    assert "1797 pictures" in run(sys.executable, str(EXAMPLES / "data" / "export_digits.py"), str(csv))
+    program = EXAMPLES / "target" / f"candlewick-examples-{dist.version()}.jar"
+    assert program.is_file(), f"{program} is missing: `make test` builds it with `mvn verify`"
+    output = submit(CLUSTER, "--class", "Digits", str(program), str(csv), str(tmp_path / "model"))
+    assert number(r"accuracy ([\d.]+)", output) >= 0.97
+    assert (tmp_path / "model" / "metadata").is_dir()
+
+
+def test_diabetes() -> None:
+    output = submit("local[2]", str(EXAMPLES / "python" / "diabetes.py"))
+    assert number(r"r2 (-?[\d.]+)", output) > 0.3
+    assert number(r"rmse ([\d.]+)", output) < 0.7
+
+
+def test_flight_client() -> None:
+    trainer = dist.ROOT / "target" / "x86_64-unknown-linux-gnu" / "release" / "candlewick-trainer"
+    output = run(sys.executable, str(EXAMPLES / "python" / "flight_client.py"), "--trainer", str(trainer))
+    assert number(r"accuracy ([\d.]+)", output) >= 0.95
+
+
+@pytest.mark.parametrize("command", ["doctor"])
+def test_command_line(command: str) -> None:
+    output = run(sys.executable, "-m", "candlewick", command)
+    assert "Native library" in output
+    assert "broken" not in output

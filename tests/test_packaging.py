@@ -1,0 +1,129 @@
+"""What is shipped: contents of jar and wheel, oldest C library of the native files. Run by `make test`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
+
+from tools import dist
+
+OUT = dist.ROOT / "dist"
+OLDEST_GLIBC = (2, 28)
+
+
+@pytest.fixture(scope="module")
+def jar() -> zipfile.ZipFile:
+    return zipfile.ZipFile(OUT / dist.jar_name())
+
+
+@pytest.fixture(scope="module")
+def wheel() -> zipfile.ZipFile:
+    return zipfile.ZipFile(OUT / dist.wheel_name())
+
+
+def test_jar_holds_scala_java_and_native_files(jar: zipfile.ZipFile) -> None:
+    names = set(jar.namelist())
+    wanted = {
+        "META-INF/LICENSE",
+        "candlewick/NeuralClassifier.class",
+        "candlewick/NeuralClassificationModel.class",
+        "candlewick/NeuralRegressor.class",
+        "candlewick/NeuralRegressionModel.class",
+        "candlewick/nn.class",
+        "candlewick/optim.class",
+        "candlewick/jni/NativeLibrary.class",
+        f"{dist.NATIVE_FOLDER}/libcandlewick_native.so",
+        f"{dist.NATIVE_FOLDER}/candlewick-trainer",
+        f"{dist.NATIVE_FOLDER}/SHA256SUMS",
+    }
+    assert wanted <= names, f"missing: {sorted(wanted - names)}"
+
+
+def test_jar_holds_nothing_of_others(jar: zipfile.ZipFile) -> None:
+    """Only our own classes; the one package of Spark's holds our shims and nothing else."""
+    for name in jar.namelist():
+        ours = name.startswith(("META-INF/", "candlewick/"))
+        shim = re.fullmatch(r"org/apache/spark/(sql|ml)/([a-z]+/)*Candlewick\w*(\$\w*)*\.class", name)
+        assert ours or shim, f"{name} does not belong into the jar"
+
+
+def test_checksums_are_those_of_the_files(jar: zipfile.ZipFile) -> None:
+    lines = jar.read(f"{dist.NATIVE_FOLDER}/SHA256SUMS").decode().splitlines()
+    listed = {name: checksum for checksum, name in (line.split("  ") for line in lines)}
+    assert sorted(listed) == sorted(dist.NATIVE_FILES)
+    for name, checksum in listed.items():
+        assert hashlib.sha256(jar.read(f"{dist.NATIVE_FOLDER}/{name}")).hexdigest() == checksum
+
+
+@pytest.mark.parametrize("name", dist.NATIVE_FILES)
+def test_native_files_need_no_newer_glibc(jar: zipfile.ZipFile, name: str) -> None:
+    elf = ELFFile(io.BytesIO(jar.read(f"{dist.NATIVE_FOLDER}/{name}")))
+    needed = elf.get_section_by_name(".gnu.version_r")
+    assert isinstance(needed, GNUVerNeedSection)
+    versions = {version.name for _, group in needed.iter_versions() for version in group}
+    numbers = {
+        tuple(map(int, found[1].split(".")))
+        for text in versions
+        if (found := re.match(r"GLIBC_([\d.]+)$", text))
+    }
+    assert numbers, f"no GLIBC versions among {sorted(versions)}"
+    assert max(numbers) <= OLDEST_GLIBC, f"{name} needs glibc {max(numbers)}"
+    dynamic = elf.get_section_by_name(".dynamic")
+    assert isinstance(dynamic, DynamicSection)
+    libraries = {str(getattr(tag, "needed", "")) for tag in dynamic.iter_tags("DT_NEEDED")}
+    known = {
+        "libc.so.6",
+        "libm.so.6",
+        "libpthread.so.0",
+        "libdl.so.2",
+        "librt.so.1",
+        "ld-linux-x86-64.so.2",
+        "libgcc_s.so.1",
+    }
+    assert libraries <= known, f"{name} needs {sorted(libraries - known)}"
+
+
+def test_wheel_holds_the_jar_and_typed_python(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    assert {"candlewick/__init__.py", "candlewick/py.typed", f"candlewick/jars/{dist.jar_name()}"} <= names
+    assert not [name for name in names if "test" in name]
+    inside = wheel.read(f"candlewick/jars/{dist.jar_name()}")
+    assert inside == (OUT / dist.jar_name()).read_bytes()
+    tags = wheel.read(f"candlewick-{dist.version()}.dist-info/WHEEL").decode()
+    assert f"Tag: py3-none-{dist.WHEEL_PLATFORM}" in tags
+
+
+def test_installed_wheel_finds_its_jar(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "candlewick", "jars"],
+        env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(tmp_path / "candlewick" / "jars" / dist.jar_name())
+
+
+def test_one_version_everywhere() -> None:
+    pom = (dist.ROOT / "pom.xml").read_text()
+    assert f"<version>{dist.version()}</version>" in pom
+    for module in ("jvm-bridge", "spark-package", "examples"):
+        assert f"<version>{dist.version()}</version>" in (dist.ROOT / module / "pom.xml").read_text()
+
+
+def test_archives_are_reproducible(tmp_path: Path) -> None:
+    entries = {"a": b"1", "b": b"2"}
+    dist.write_zip(tmp_path / "one.zip", entries)
+    dist.write_zip(tmp_path / "two.zip", entries)
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()

@@ -1,0 +1,168 @@
+"""Puts together what is shipped: the jar with Scala, Java and native files, and the wheel that holds the jar.
+
+Run by `make dist` after everything is compiled. Archives are reproducible: sorted entries, fixed times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+CLASSES = (ROOT / "jvm-bridge/target/classes", ROOT / "spark-package/target/classes")
+NATIVE_FILES = ("libcandlewick_native.so", "candlewick-trainer")
+NATIVE_FOLDER = "candlewick/native/linux/x86_64"
+WHEEL_PLATFORM = "manylinux_2_28_x86_64"
+PYTHON = ROOT / "spark-package/python"
+#: Time of every entry in the archives.
+EPOCH = (2025, 1, 1, 0, 0, 0)
+
+
+class DistError(Exception):
+    """Something is missing; the message says what to do."""
+
+
+def version() -> str:
+    """The version of everything: that of the Rust workspace."""
+    with (ROOT / "Cargo.toml").open("rb") as file:
+        return str(tomllib.load(file)["workspace"]["package"]["version"])
+
+
+def jar_name() -> str:
+    """Name of the jar: the line of Spark and Scala, then the version."""
+    return f"candlewick-spark-4.0_2.13-{version()}.jar"
+
+
+def wheel_name() -> str:
+    """Name of the wheel."""
+    return f"candlewick-{version()}-py3-none-{WHEEL_PLATFORM}.whl"
+
+
+def stripped(source: Path, folder: Path) -> Path:
+    """A copy of a native file without what only a debugger reads."""
+    if not source.is_file():
+        raise DistError(f"{source} is missing: run `make dist`, which builds it first")
+    copy = folder / source.name
+    shutil.copy2(source, copy)
+    strip = shutil.which("strip") or shutil.which("llvm-strip")
+    if strip is None:
+        raise DistError("neither strip nor llvm-strip is installed: install binutils")
+    subprocess.run([strip, "--strip-unneeded", str(copy)], check=True)
+    return copy
+
+
+def class_files() -> dict[str, bytes]:
+    """Everything that the JVM modules compiled, by its path in the jar."""
+    entries: dict[str, bytes] = {}
+    for folder in CLASSES:
+        if not folder.is_dir():
+            raise DistError(f"{folder} is missing: run `make dist`, which compiles it first")
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                entries[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return entries
+
+
+def native_files(built: Path) -> dict[str, bytes]:
+    """The native files and their checksums, by their path in the jar."""
+    entries: dict[str, bytes] = {}
+    sums = ""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in NATIVE_FILES:
+            data = stripped(built / name, Path(folder)).read_bytes()
+            entries[f"{NATIVE_FOLDER}/{name}"] = data
+            sums += f"{hashlib.sha256(data).hexdigest()}  {name}\n"
+    entries[f"{NATIVE_FOLDER}/SHA256SUMS"] = sums.encode()
+    return entries
+
+
+def write_zip(path: Path, entries: dict[str, bytes]) -> None:
+    """Writes an archive whose bytes depend on its contents only."""
+    part = path.with_suffix(".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            info = zipfile.ZipInfo(name, EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data)
+    part.replace(path)
+
+
+def make_jar(built: Path, out: Path) -> Path:
+    """The jar."""
+    manifest = (
+        f"Manifest-Version: 1.0\nImplementation-Title: Candlewick\nImplementation-Version: {version()}\n\n"
+    )
+    entries = {"META-INF/MANIFEST.MF": manifest.encode(), "META-INF/LICENSE": (ROOT / "LICENSE").read_bytes()}
+    found = {**class_files(), **native_files(built)}
+    entries.update({name: found[name] for name in sorted(found) if not name.startswith("META-INF/")})
+    path = out / jar_name()
+    write_zip(path, entries)
+    return path
+
+
+def make_wheel(jar: Path, out: Path) -> Path:
+    """The wheel, built in a copy of the sources so that the checkout stays clean."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "python"
+        shutil.copytree(
+            PYTHON,
+            source,
+            ignore=shutil.ignore_patterns("build", "dist", "*.egg-info", "jars", "__pycache__"),
+        )
+        jars = source / "candlewick" / "jars"
+        jars.mkdir()
+        shutil.copy2(jar, jars / jar.name)
+        shutil.copy2(ROOT / "LICENSE", source / "LICENSE")
+        command = [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            folder,
+            str(source),
+        ]
+        command.append(f"--config-setting=--build-option=--plat-name={WHEEL_PLATFORM}")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode != 0 or len(wheels) != 1:
+            raise DistError(f"the wheel was not built:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        path = out / wheel_name()
+        shutil.move(wheels[0], path)
+    return path
+
+
+def main() -> int:
+    """Writes both archives."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--native", type=Path, required=True, help="folder of the cdylib and the trainer")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist")
+    parser.add_argument("--jar-only", action="store_true", help="leave the wheel out")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    try:
+        made = [make_jar(given.native, given.out)]
+        if not given.jar_only:
+            made.append(make_wheel(made[0], given.out))
+    except DistError as error:
+        print(f"dist: {error}", file=sys.stderr)
+        return 1
+    for path in made:
+        print(
+            f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}  {path.stat().st_size / 1e6:.2f} MB"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
