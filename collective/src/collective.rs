@@ -2,13 +2,12 @@
 
 use crate::config::CollectiveError;
 use crate::connect::{Peer, connect_all, name_of};
-use crate::exchange::{Incoming, Outgoing, Wait, drive};
+use crate::exchange::{Incoming, Outgoing, Wait, drive, take_leave};
 use crate::frame::{Kind, Place, encode, job_tag};
 use crate::reduce::{Buffers, Mine, reduce};
 use crate::{Abort, Config, Listener};
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
-use std::io::Write;
 
 /// Longest text of [`Collective::all_equal`], tag included.
 const MAX_TEXT: usize = 4096;
@@ -163,8 +162,10 @@ impl Collective {
             flush,
         };
         let outcome = drive(&self.peers, outgoing, incoming, &wait);
-        if let Err(error) = &outcome {
-            self.say_goodbye(error, outgoing);
+        match &outcome {
+            // After an abort the coordinator has told all of them.
+            Err(error) if error.failure.kind != ErrorKind::Cancelled => self.say_goodbye(error, outgoing),
+            _ => {}
         }
         outcome
     }
@@ -175,12 +176,7 @@ impl Collective {
         let meta = format!("{blamed}\n{text}");
         let head = encode(&self.place(0, Kind::Goodbye, 0), meta.len(), 0);
         let frame = [head.as_slice(), meta.as_bytes()].concat();
-        for (peer, parts) in self.peers.iter().zip(outgoing) {
-            // Only between frames, and only if it fits at once: nobody waits for it.
-            if parts.is_done() && Some(&peer.id) != error.peer.as_ref() {
-                let _ = (&peer.stream).write(&frame);
-            }
-        }
+        take_leave(&self.peers, outgoing, &frame, error.peer.as_deref());
     }
 
     fn compare(&mut self, tag: &str, value: &str) -> Result<(), CollectiveError> {

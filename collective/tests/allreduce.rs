@@ -1,5 +1,7 @@
 //! The sum over all trainers is, bit for bit, that of one process which evaluates the tree.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use candlewick_collective::{Node, Reduced};
@@ -62,17 +64,13 @@ fn run(ranks: usize, jobs: &[Job]) {
     let shards = jobs[0].leaves.len() as u32;
     let results = gang(ranks, shards, LONG, |rank, gang, _| {
         let (lo, hi) = ownership(shards, ranks)[rank];
+        let owned = cover(lo, hi, shards);
         let one = |(step, job): (usize, &Job)| {
-            let owned = cover(lo, hi, shards);
             let values: Vec<Option<Vec<f32>>> = owned.iter().map(|(lo, hi)| job.value(*lo, *hi)).collect();
-            let node = |((lo, hi), values): (&(u32, u32), &'_ Option<Vec<f32>>)| {
-                // The slices outlive the call only.
-                (*lo, *hi, values.clone())
-            };
-            let held: Vec<(u32, u32, Option<Vec<f32>>)> = owned.iter().zip(&values).map(node).collect();
-            let nodes: Vec<Node<'_>> = held
+            let nodes: Vec<Node<'_>> = owned
                 .iter()
-                .map(|(lo, hi, values)| Node {
+                .zip(&values)
+                .map(|((lo, hi), values)| Node {
                     lo: *lo,
                     hi: *hi,
                     values: values.as_deref(),

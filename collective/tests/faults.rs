@@ -12,7 +12,8 @@ use std::thread;
 use std::time::Duration;
 use support::{JOB, LONG, await_log, connect, gang, key, listener, log, members, secret};
 
-const SHORT: Duration = Duration::from_millis(400);
+/// Long enough to form a gang on a busy machine, short enough to wait for.
+const SHORT: Duration = Duration::from_secs(2);
 
 /// One reduction of zeros with all nodes of `rank` present.
 fn reduce(
@@ -168,7 +169,7 @@ fn a_silent_peer_is_blamed_by_name() {
         assert_eq!(error.peer.as_deref(), Some("id-2"), "{error}");
         let text = &error.failure.message;
         assert!(
-            text.contains("trainer 2 (127.0.0.1, executor 12) silent 0."),
+            text.contains("trainer 2 (127.0.0.1, executor 12) silent "),
             "{text}"
         );
         assert!(text.contains(" s in allreduce, step 812"), "{text}");

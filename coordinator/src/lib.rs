@@ -34,8 +34,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Longest wait for the last messages to leave at the shutdown.
-const SHUTDOWN_WAIT: Duration = Duration::from_millis(1_000);
+/// Longest wait for the last messages to leave at the shutdown; a trainer that does not read is not waited for.
+const SHUTDOWN_WAIT: Duration = Duration::from_millis(300);
 
 /// A running coordinator. Its methods block shortly or not at all and may be called from any thread that is not a
 /// tokio worker.

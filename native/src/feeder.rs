@@ -132,7 +132,6 @@ impl Feeder {
                 Err(Invalid::Data { .. }) if self.task.feed.columns.skip_invalid => self.sums.skipped += 1,
                 Err(invalid @ Invalid::Data { .. }) => {
                     self.failure = Some(invalid.at(self.task.partition, index));
-                    // Dropped streams are reset.
                     self.outlets.iter_mut().for_each(|outlet| outlet.stream = None);
                     return Ok(false);
                 }
@@ -213,7 +212,7 @@ impl Feeder {
                 self.flush(owner, wait)?;
             }
             for outlet in &mut self.outlets {
-                outlet.stream.as_mut().map_or(Ok(()), |stream| stream.end(wait))?;
+                outlet.stream.iter_mut().for_each(Stream::end);
             }
             for owner in 0..self.outlets.len() {
                 self.await_seal(owner, wait)?;

@@ -32,8 +32,8 @@ struct TrainerConfig {
 /// `Unavailable` where the coordinator is not there (any more), `InvalidParameter` for a wrong configuration.
 pub fn exit(config: &str, code: i32, stderr: String) -> Result<(), Failure> {
     // The parser's message could show a part of the secret.
-    let config: TrainerConfig =
-        serde_json::from_str(config).map_err(|_| Failure::parameter("the trainer's configuration cannot be read"))?;
+    let config: TrainerConfig = serde_json::from_str(config)
+        .map_err(|_| Failure::parameter("the trainer's configuration cannot be read"))?;
     let identity = Identity {
         job: config.job.clone(),
         client: format!("executor {} pid {}", config.executor, std::process::id()),
@@ -50,12 +50,19 @@ pub fn exit(config: &str, code: i32, stderr: String) -> Result<(), Failure> {
     };
     let body = serde_json::to_vec(&report).map_err(|error| Failure::internal(error.to_string()))?;
     let call = async {
-        let client = Client::connect(&config.coordinator_host, config.coordinator_port, &identity, LIMIT).await?;
+        let client = Client::connect(
+            &config.coordinator_host,
+            config.coordinator_port,
+            &identity,
+            LIMIT,
+        )
+        .await?;
         let request = client.authorize("DoAction", Request::new(Action::new("exited", body)));
         let answer = client.flight().do_action(request).await;
         answer.map_err(|status| from_status(&status, "reporting the end of a trainer"))
     };
     let answer = runtime::shared()?.block_on(async { tokio::time::timeout(LIMIT * 2, call).await });
-    answer.map_err(|_| Failure::unavailable("the coordinator did not take the report of a trainer's end"))??;
+    answer
+        .map_err(|_| Failure::unavailable("the coordinator did not take the report of a trainer's end"))??;
     Ok(())
 }

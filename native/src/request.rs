@@ -65,7 +65,9 @@ pub fn complete(request: &JobRequest) -> Result<JobAnswer, Failure> {
     let feature_width = feature_width(request.feature_width, input_shape.as_deref())?;
     let task = match request.task {
         TaskName::Classifier => Task::Classifier,
-        TaskName::Regressor => Task::Regressor { label_width: request.label_width.unwrap_or(1) },
+        TaskName::Regressor => Task::Regressor {
+            label_width: request.label_width.unwrap_or(1),
+        },
     };
     let resolved = resolve(&ResolveRequest {
         network: &params.0["network"],
@@ -87,7 +89,8 @@ pub fn complete(request: &JobRequest) -> Result<JobAnswer, Failure> {
 }
 
 fn feature_width(known: Option<usize>, input_shape: Option<&[usize]>) -> Result<usize, Failure> {
-    let shape = input_shape.and_then(|shape| shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size)));
+    let shape =
+        input_shape.and_then(|shape| shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size)));
     match (known, shape) {
         (Some(width), _) | (None, Some(width)) => Ok(width),
         (None, None) => Err(Failure::parameter(
@@ -111,7 +114,9 @@ fn check_gang(request: &JobRequest, params: &Params) -> Result<(), Failure> {
 }
 
 fn check_thresholds(params: &Params, label: &LabelKind) -> Result<(), Failure> {
-    let Some(thresholds) = params.0["thresholds"].as_array() else { return Ok(()) };
+    let Some(thresholds) = params.0["thresholds"].as_array() else {
+        return Ok(());
+    };
     let LabelKind::Class { num_classes } = label else {
         return Err(Failure::parameter("parameter thresholds is for classifiers only"));
     };
@@ -121,8 +126,15 @@ fn check_thresholds(params: &Params, label: &LabelKind) -> Result<(), Failure> {
             "parameter thresholds has {has} values, but there are {num_classes} classes: give one per class"
         )));
     }
-    if thresholds.iter().filter(|value| value.as_f64() == Some(0.0)).count() > 1 {
-        return Err(Failure::parameter("parameter thresholds holds more than one 0: at most one class may have it"));
+    if thresholds
+        .iter()
+        .filter(|value| value.as_f64() == Some(0.0))
+        .count()
+        > 1
+    {
+        return Err(Failure::parameter(
+            "parameter thresholds holds more than one 0: at most one class may have it",
+        ));
     }
     Ok(())
 }
@@ -134,11 +146,18 @@ fn job_spec(
     feature_width: usize,
 ) -> Result<JobSpec, Failure> {
     let feature_width = u32::try_from(feature_width).map_err(|_| {
-        Failure::parameter(format!("a row has {feature_width} feature values, more than {} are not supported", u32::MAX))
+        Failure::parameter(format!(
+            "a row has {feature_width} feature values, more than {} are not supported",
+            u32::MAX
+        ))
     })?;
     Ok(JobSpec {
         job: request.job.clone(),
-        data: DataSpec { feature_width, input_shape: resolved.input_shape, label: resolved.label },
+        data: DataSpec {
+            feature_width,
+            input_shape: resolved.input_shape,
+            label: resolved.label,
+        },
         train: TrainSpec {
             network: resolved.network,
             loss: resolved.loss,
@@ -167,7 +186,9 @@ impl Params {
 
     /// Spark's Long: a negative seed is as good as any.
     fn seed(&self) -> Result<u64, Failure> {
-        let value = self.0["seed"].as_u64().or_else(|| self.0["seed"].as_i64().map(i64::cast_unsigned));
+        let value = self.0["seed"]
+            .as_u64()
+            .or_else(|| self.0["seed"].as_i64().map(i64::cast_unsigned));
         value.ok_or_else(|| Failure::internal("parameter seed has no whole number"))
     }
 
@@ -178,7 +199,9 @@ impl Params {
 
     fn sizes(&self, name: &str) -> Option<Vec<usize>> {
         let list = self.0[name].as_array()?;
-        list.iter().map(|size| size.as_u64().and_then(|size| usize::try_from(size).ok())).collect()
+        list.iter()
+            .map(|size| size.as_u64().and_then(|size| usize::try_from(size).ok()))
+            .collect()
     }
 }
 
@@ -203,7 +226,10 @@ mod tests {
     fn defaults_are_filled_in() {
         let answer = ask(&json!({"network": network(), "seed": -1}), &json!({})).unwrap();
         let job = answer.job;
-        assert_eq!((job.train.epochs, job.train.batch_size, job.train.logical_shards), (10, 256, 8));
+        assert_eq!(
+            (job.train.epochs, job.train.batch_size, job.train.logical_shards),
+            (10, 256, 8)
+        );
         assert_eq!(job.train.seed, u64::MAX);
         assert_eq!(job.failure_timeout_ms, 15_000);
         assert_eq!(job.data.label, LabelKind::Class { num_classes: 10 });
@@ -217,9 +243,15 @@ mod tests {
         assert!(message(json!({}), json!({})).contains("parameter network is not set"));
         assert!(message(json!({"network": network(), "epoch": 3}), json!({})).contains("epoch"));
         let gang = message(json!({"network": network()}), json!({"numTrainers": 9}));
-        assert!(gang.contains("9 trainers need at least as many logical shards") && gang.contains("16"), "{gang}");
+        assert!(
+            gang.contains("9 trainers need at least as many logical shards") && gang.contains("16"),
+            "{gang}"
+        );
         let thresholds = message(json!({"network": network(), "thresholds": [0.5]}), json!({}));
-        assert!(thresholds.contains("thresholds has 1 values, but there are 10 classes"), "{thresholds}");
+        assert!(
+            thresholds.contains("thresholds has 1 values, but there are 10 classes"),
+            "{thresholds}"
+        );
         let binary = message(json!({"network": network()}), json!({"featureWidth": null}));
         assert!(binary.contains("set inputShape"), "{binary}");
         let shape = message(json!({"network": network(), "inputShape": [28, 27]}), json!({}));
@@ -231,6 +263,9 @@ mod tests {
         let params = json!({"network": {"format": "candlewick.network/1",
             "layers": [{"type": "Flatten"}, {"type": "Linear", "out_features": 2}]}, "inputShape": [4, 4]});
         let answer = ask(&params, &json!({"featureWidth": null})).unwrap();
-        assert_eq!((answer.job.data.feature_width, answer.job.data.input_shape), (16, vec![4, 4]));
+        assert_eq!(
+            (answer.job.data.feature_width, answer.job.data.input_shape),
+            (16, vec![4, 4])
+        );
     }
 }

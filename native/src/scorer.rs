@@ -46,7 +46,11 @@ impl Model {
         let network = Network::from_document(&spec.network, &spec.input_shape)?;
         let weights = network.load_weights(safetensors)?;
         let head = Head::of(&spec.label, network.output_width())?;
-        Ok(Model { network, weights, head })
+        Ok(Model {
+            network,
+            weights,
+            head,
+        })
     }
 
     /// What the model is, for Java.
@@ -123,14 +127,27 @@ impl Scorer {
         let decoder = Decoder::new(&task.columns)?;
         let (width, wanted) = (decoder.width(), model.network.input_width());
         if width != wanted {
-            return Err(Failure::parameter(format!("the features have {width} values, but the model was trained on {wanted}")));
+            return Err(Failure::parameter(format!(
+                "the features have {width} values, but the model was trained on {wanted}"
+            )));
         }
         let head = model.head;
-        if let Some(has) = task.thresholds.as_ref().map(Vec::len).filter(|has| *has != head.width()) {
+        if let Some(has) = task
+            .thresholds
+            .as_ref()
+            .map(Vec::len)
+            .filter(|has| *has != head.width())
+        {
             let classes = head.width();
-            return Err(Failure::parameter(format!("thresholds has {has} values, but there are {classes} classes")));
+            return Err(Failure::parameter(format!(
+                "thresholds has {has} values, but there are {classes} classes"
+            )));
         }
-        let types: Vec<OutputType> = task.outputs.iter().map(|output| output_type(*output, head)).collect();
+        let types: Vec<OutputType> = task
+            .outputs
+            .iter()
+            .map(|output| output_type(*output, head))
+            .collect();
         Ok(Scorer {
             predictor: Predictor::new(&model.network, 1)?,
             encoder: Encoder::new(&types),
@@ -184,7 +201,11 @@ impl Scorer {
         let head = self.model.head;
         let features = &self.features[..rows * self.decoder.width()];
         let outputs = self.predictor.predict(&self.model.weights, features, rows)?;
-        let probable = self.task.outputs.iter().any(|output| *output != Output::RawPrediction);
+        let probable = self
+            .task
+            .outputs
+            .iter()
+            .any(|output| *output != Output::RawPrediction);
         for outputs in outputs.chunks_exact(head.output_width()) {
             head.raw_predictions(outputs, &mut self.raw);
             if probable {
@@ -221,7 +242,9 @@ impl Scorer {
 
 fn output_type(output: Output, head: Head) -> OutputType {
     match (output, head) {
-        (Output::Prediction, Head::ClassLogits { .. } | Head::BinaryLogit | Head::Values { width: 1 }) => OutputType::Double,
+        (Output::Prediction, Head::ClassLogits { .. } | Head::BinaryLogit | Head::Values { width: 1 }) => {
+            OutputType::Double
+        }
         _ => OutputType::Vector(head.width()),
     }
 }

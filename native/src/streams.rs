@@ -6,11 +6,11 @@ use arrow_flight::FlightData;
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::StreamSealed;
 use candlewick_wire::{Client, from_status};
-use futures::stream;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
 
 /// Frames between the task and the connection: enough that both work at the same time.
@@ -18,11 +18,12 @@ const FRAMES_IN_FLIGHT: usize = 2;
 /// Wait for the reason after a stream broke; it is on its way already.
 const REASON_LIMIT: Duration = Duration::from_secs(2);
 
-/// An open stream. Dropped before its end it is reset, so that the trainer seals nothing.
+/// An open stream. Dropped before its answer the call is cancelled. The trainer cannot tell that from a regular end and may
+/// seal what it got; that commits nothing, since no ledger names the attempt.
 #[derive(Debug)]
 pub struct Stream {
-    /// A frame, or `None` for the end of the stream.
-    frames: mpsc::Sender<Option<FlightData>>,
+    /// Taken at the end of the stream.
+    frames: Option<mpsc::Sender<FlightData>>,
     answer: oneshot::Receiver<Result<StreamSealed, Failure>>,
     task: AbortHandle,
     /// Whom it goes to, for messages.
@@ -46,14 +47,14 @@ impl Stream {
         let (frames, receiver) = mpsc::channel(FRAMES_IN_FLIGHT + 1);
         let (sender, answer) = oneshot::channel();
         // The channel is new and has room.
-        let _ = frames.try_send(Some(opening));
+        let _ = frames.try_send(opening);
         let put = put(client.clone(), receiver, format!("feeding {name}"));
         let task = runtime::shared()?.spawn(async move {
             // Nobody listens any more where the stream was dropped.
             let _ = sender.send(put.await);
         });
         Ok(Stream {
-            frames,
+            frames: Some(frames),
             answer,
             task: task.abort_handle(),
             name,
@@ -67,11 +68,9 @@ impl Stream {
     /// # Errors
     /// The trainer's failure, `Unavailable` after the timeout, `Cancelled` where the wait was ended.
     pub fn send(&mut self, frame: FlightData, wait: &mut Wait<'_>) -> Result<(), Failure> {
-        self.put(Some(frame), wait)
-    }
-
-    fn put(&mut self, frame: Option<FlightData>, wait: &mut Wait<'_>) -> Result<(), Failure> {
-        let frames = self.frames.clone();
+        let Some(frames) = self.frames.clone() else {
+            return Err(Failure::internal("a frame for a stream that has ended"));
+        };
         let frame = match frames.try_send(frame) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Closed(_)) => return Err(self.reason(wait)),
@@ -98,11 +97,8 @@ impl Stream {
     }
 
     /// Ends the stream: no frame follows.
-    ///
-    /// # Errors
-    /// As [`Stream::send`].
-    pub fn end(&mut self, wait: &mut Wait<'_>) -> Result<(), Failure> {
-        self.put(None, wait)
+    pub fn end(&mut self) {
+        self.frames = None;
     }
 
     /// Waits for the trainer's answer after [`Stream::end`].
@@ -151,17 +147,10 @@ fn lost(name: &str) -> Failure {
 
 async fn put(
     client: Client,
-    frames: mpsc::Receiver<Option<FlightData>>,
+    frames: mpsc::Receiver<FlightData>,
     context: String,
 ) -> Result<StreamSealed, Failure> {
-    let frames = stream::unfold(frames, |mut frames| async {
-        match frames.recv().await {
-            Some(frame) => frame.map(|frame| (frame, frames)),
-            // Dropped without an end: it must not look like one to the trainer. The call is aborted, which resets it.
-            None => std::future::pending().await,
-        }
-    });
-    let request = client.authorize("DoPut", Request::new(frames));
+    let request = client.authorize("DoPut", Request::new(ReceiverStream::new(frames)));
     let answers = client
         .flight()
         .do_put(request)

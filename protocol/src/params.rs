@@ -368,69 +368,52 @@ pub fn check(set: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
 }
 
 fn check_value(param: &Param, value: &Value) -> Result<(), Failure> {
-    let (fits, wanted) = match param.kind {
-        ParamType::Text { options: [] } => (value.is_string(), "a text".to_owned()),
-        ParamType::Text { options } => (
-            value.as_str().is_some_and(|text| options.contains(&text)),
-            format!("one of {}", json!(options)),
-        ),
-        ParamType::Int { min, max } => (
-            value.as_i64().is_some_and(|number| (min..=max).contains(&number)),
-            format!("a whole number from {min} to {max}"),
-        ),
-        ParamType::Long => (
-            value.is_i64() || value.is_u64(),
-            "a whole number of 64 bits".to_owned(),
-        ),
-        ParamType::Double { above } => (
-            #[expect(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
-            value
-                .as_f64()
-                .is_some_and(|number| number.is_finite() && number > above as f64),
-            format!("a number above {above}"),
-        ),
-        ParamType::Boolean => (value.is_boolean(), "true or false".to_owned()),
-        ParamType::TextList => (
-            value
-                .as_array()
-                .is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_string)),
-            "a list of column names".to_owned(),
-        ),
-        ParamType::IntList => (
-            value.as_array().is_some_and(|list| {
-                !list.is_empty()
-                    && list
-                        .iter()
-                        .all(|item| item.as_i64().is_some_and(|number| number >= 1))
-            }),
-            "a list of whole numbers of at least 1".to_owned(),
-        ),
-        ParamType::DoubleList => (
-            value.as_array().is_some_and(|list| {
-                list.iter()
-                    .all(|item| item.as_f64().is_some_and(|number| (0.0..=1.0).contains(&number)))
-            }),
-            "a list of numbers from 0 to 1".to_owned(),
-        ),
-        ParamType::Duration => (
-            value
-                .as_str()
-                .is_some_and(|text| parse_duration_ms(text).is_some()),
-            "a duration such as \"15s\", \"500ms\" or \"2min\"".to_owned(),
-        ),
-        ParamType::Bytes => (
-            value.as_str().is_some_and(|text| parse_bytes(text).is_some()),
-            "a size such as \"64m\" or \"1g\"".to_owned(),
-        ),
-        ParamType::Document => (value.is_object(), "a document made by nn.* or optim.*".to_owned()),
+    if fits(param.kind, value) {
+        return Ok(());
+    }
+    let wanted = match param.kind {
+        ParamType::Text { options: [] } => "a text".to_owned(),
+        ParamType::Text { options } => format!("one of {}", json!(options)),
+        ParamType::Int { min, max } => format!("a whole number from {min} to {max}"),
+        ParamType::Long => "a whole number of 64 bits".to_owned(),
+        ParamType::Double { above } => format!("a number above {above}"),
+        ParamType::Boolean => "true or false".to_owned(),
+        ParamType::TextList => "a list of column names".to_owned(),
+        ParamType::IntList => "a list of whole numbers of at least 1".to_owned(),
+        ParamType::DoubleList => "a list of numbers from 0 to 1".to_owned(),
+        ParamType::Duration => "a duration such as \"15s\", \"500ms\" or \"2min\"".to_owned(),
+        ParamType::Bytes => "a size such as \"64m\" or \"1g\"".to_owned(),
+        ParamType::Document => "a document made by nn.* or optim.*".to_owned(),
     };
-    if fits {
-        Ok(())
-    } else {
-        Err(Failure::parameter(format!(
-            "parameter {} = {value} is not legal: expected {wanted}",
-            param.name
-        )))
+    Err(Failure::parameter(format!(
+        "parameter {} = {value} is not legal: expected {wanted}",
+        param.name
+    )))
+}
+
+fn fits(kind: ParamType, value: &Value) -> bool {
+    let list = |each: &dyn Fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(each));
+    let filled = value.as_array().is_some_and(|items| !items.is_empty());
+    match kind {
+        ParamType::Text { options: [] } => value.is_string(),
+        ParamType::Text { options } => value.as_str().is_some_and(|text| options.contains(&text)),
+        ParamType::Int { min, max } => value.as_i64().is_some_and(|number| (min..=max).contains(&number)),
+        ParamType::Long => value.is_i64() || value.is_u64(),
+        #[expect(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
+        ParamType::Double { above } => value
+            .as_f64()
+            .is_some_and(|number| number.is_finite() && number > above as f64),
+        ParamType::Boolean => value.is_boolean(),
+        ParamType::TextList => filled && list(&Value::is_string),
+        ParamType::IntList => filled && list(&|item| item.as_i64().is_some_and(|number| number >= 1)),
+        ParamType::DoubleList => {
+            list(&|item| item.as_f64().is_some_and(|number| (0.0..=1.0).contains(&number)))
+        }
+        ParamType::Duration => value
+            .as_str()
+            .is_some_and(|text| parse_duration_ms(text).is_some()),
+        ParamType::Bytes => value.as_str().is_some_and(|text| parse_bytes(text).is_some()),
+        ParamType::Document => value.is_object(),
     }
 }
 

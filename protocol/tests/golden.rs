@@ -1,6 +1,9 @@
 //! The plan of a step and the reduction tree against cases made from their executable rules (golden/make_golden.py).
 
-#![expect(clippy::unwrap_used, reason = "a golden file of another form must fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a golden file of another form must fail the test"
+)]
 
 use candlewick_protocol::plan::{StepPlan, taken};
 use candlewick_protocol::tree::{NodeValue, assemble, cover, split};

@@ -78,6 +78,10 @@ impl Machine {
         record.seconds = now.saturating_sub(self.epoch_began).as_secs_f64();
         self.epoch_began = now;
         self.epochs_told += 1;
+        // Trainers are in lock step: what rank 0 completed, all took part in; beats come more seldom.
+        for trainer in self.trainers.values_mut() {
+            trainer.progress.step = trainer.progress.step.max(record.step);
+        }
         self.out.push(Output::Event(Event::Epoch { record }));
     }
 

@@ -1,15 +1,15 @@
 //! A Flight server in the place of a trainer: it keeps what is put, and answers as it is told.
 
 use super::Items;
-use arrow_flight::flight_service_server::FlightService;
-use arrow_flight::utils::flight_data_to_batches;
-use arrow_flight::{
-    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse,
-    PollInfo, PutResult, SchemaResult, Ticket,
-};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
+use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::utils::flight_data_to_batches;
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
+    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
+};
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{FrameHeader, Owner, StreamId, StreamSealed};
 use candlewick_protocol::keys::{JobSecret, Purpose};
@@ -41,8 +41,6 @@ pub type Arrived = (Vec<f32>, Vec<f64>, f64);
 pub struct Seen {
     pub rows: Vec<Arrived>,
     pub streams: Vec<StreamId>,
-    /// Streams that were reset.
-    pub broken: usize,
 }
 
 pub struct Trainer {
@@ -69,18 +67,39 @@ impl Trainer {
             purposes: vec![Purpose::Feed],
         });
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let service = Service { auth: auth.clone(), manner, seen: Arc::clone(&seen) };
+        let service = Service {
+            auth: auth.clone(),
+            manner,
+            seen: Arc::clone(&seen),
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-            runtime.block_on(serve(listener, service, auth, async { drop(stopped.await) })).unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime
+                .block_on(serve(listener, service, auth, async { drop(stopped.await) }))
+                .unwrap();
             runtime.shutdown_background();
         });
-        Trainer { seen, port, stop: Some(stop), thread: Some(thread) }
+        Trainer {
+            seen,
+            port,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     pub fn owner(&self, lo: u32, hi: u32) -> Owner {
-        Owner { trainer: format!("t{lo}"), host: "127.0.0.1".to_owned(), port: self.port, lo, hi }
+        Owner {
+            trainer: format!("t{lo}"),
+            host: "127.0.0.1".to_owned(),
+            port: self.port,
+            lo,
+            hi,
+        }
     }
 }
 
@@ -96,25 +115,35 @@ impl Drop for Trainer {
 impl Service {
     async fn receive(self: &Service, mut frames: Streaming<FlightData>) -> Result<StreamSealed, Status> {
         let mut all = Vec::new();
-        while let Some(frame) = frames.message().await.inspect_err(|_| self.seen.lock().unwrap().broken += 1)? {
+        while let Some(frame) = frames.message().await? {
             if self.manner == Manner::Refuses && all.len() == 2 {
-                return Err(to_status(&Failure::new(candlewick_protocol::ErrorKind::JobFailed, "the spool is full")));
+                return Err(to_status(&Failure::new(
+                    candlewick_protocol::ErrorKind::JobFailed,
+                    "the spool is full",
+                )));
             }
             all.push(frame);
         }
-        let stream: StreamId = serde_json::from_slice(&all[0].flight_descriptor.as_ref().unwrap().cmd).unwrap();
+        let stream: StreamId =
+            serde_json::from_slice(&all[0].flight_descriptor.as_ref().unwrap().cmd).unwrap();
         for (at, frame) in all[1..].iter().enumerate() {
             let header: FrameHeader = serde_json::from_slice(&frame.app_metadata).unwrap();
             assert_eq!((header.stream, header.sequence), (stream.clone(), at as u64));
         }
         let mut hasher = RowHasher::default();
-        let mut sealed = StreamSealed { stream: stream.clone(), rows: 0, hash_sum: 0 };
+        let mut sealed = StreamSealed {
+            stream: stream.clone(),
+            rows: 0,
+            hash_sum: 0,
+        };
         let mut seen = self.seen.lock().unwrap();
         seen.streams.push(stream);
         for batch in flight_data_to_batches(&all).unwrap() {
             for row in rows(&batch) {
                 sealed.rows += 1;
-                sealed.hash_sum = sealed.hash_sum.wrapping_add(hasher.hash(&row.0, &row.1, row.2, false));
+                sealed.hash_sum = sealed
+                    .hash_sum
+                    .wrapping_add(hasher.hash(&row.0, &row.1, row.2, false));
                 seen.rows.push(row);
             }
         }
@@ -124,11 +153,18 @@ impl Service {
 }
 
 fn rows(batch: &RecordBatch) -> Vec<Arrived> {
-    let (features, labels) = (batch.column(0).as_fixed_size_list(), batch.column(1).as_fixed_size_list());
+    let (features, labels) = (
+        batch.column(0).as_fixed_size_list(),
+        batch.column(1).as_fixed_size_list(),
+    );
     let weights = batch.column(2).as_primitive::<Float64Type>();
     let row = |at: usize| {
         let features = features.value(at).as_primitive::<Float32Type>().values().to_vec();
-        (features, labels.value(at).as_primitive::<Float64Type>().values().to_vec(), weights.value(at))
+        (
+            features,
+            labels.value(at).as_primitive::<Float64Type>().values().to_vec(),
+            weights.value(at),
+        )
     };
     (0..batch.num_rows()).map(row).collect()
 }
@@ -150,7 +186,10 @@ impl FlightService for Service {
         self.auth.handshake(request).await
     }
 
-    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
+    async fn do_put(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoPutStream>, Status> {
         self.auth.check("DoPut", &request)?;
         if self.manner == Manner::Stalls {
             let _kept = request;
@@ -161,7 +200,9 @@ impl FlightService for Service {
             return std::future::pending().await;
         }
         let app_metadata = serde_json::to_vec(&sealed).unwrap().into();
-        Ok(Response::new(stream::iter([Ok(PutResult { app_metadata })]).boxed()))
+        Ok(Response::new(
+            stream::iter([Ok(PutResult { app_metadata })]).boxed(),
+        ))
     }
 
     async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
@@ -179,7 +220,10 @@ impl FlightService for Service {
     async fn do_get(&self, _: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
         Err(Status::unimplemented(""))
     }
-    async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
+    async fn do_exchange(
+        &self,
+        _: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoExchangeStream>, Status> {
         Err(Status::unimplemented(""))
     }
     async fn do_action(&self, _: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
