@@ -77,11 +77,7 @@ class Container(Module):
 
     def __repr__(self) -> str:
         rows = (f"({i}): {module!r}".replace("\n", "\n  ") for i, module in enumerate(self._modules))
-        return (
-            f"{type(self).__name__}("
-            + "".join(f"\n  {row}" for row in rows)
-            + ("\n)" if self._modules else ")")
-        )
+        return f"{type(self).__name__}(" + "".join(f"\n  {row}" for row in rows) + ("\n)" if self._modules else ")")
 
 
 class Loss(Document):

@@ -25,7 +25,7 @@ from candlewick.errors import translated
 #: One look at the fit blocks the gateway this long, milliseconds: a signal's handler uses the same connection.
 _LOOK_MS = 5
 #: Pauses between looks, seconds: short at first, for small fits.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
 #: After a cancel, seconds to wait for the trainers to be gone.
 _CANCEL_WAIT = 5.0
 
@@ -129,9 +129,7 @@ class NeuralModel(JavaModel, NeuralModelParams, JavaMLWritable):
         return parse_safetensors(self.weightsSafetensors)
 
 
-class NeuralClassificationModel(
-    NeuralModel, NeuralClassifierParams, JavaMLReadable["NeuralClassificationModel"]
-):
+class NeuralClassificationModel(NeuralModel, NeuralClassifierParams, JavaMLReadable["NeuralClassificationModel"]):
     """A trained classifier: ``transform`` appends rawPrediction, probability and prediction."""
 
     # The JVM's class has the same name, by which persistence finds one for the other.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
@@ -56,27 +57,26 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
     jar = jars()
     wanted["spark.jars"] = _joined(jar, wanted.get("spark.jars"), ",")
     # The driver's own class loader: its JVM starts with this configuration.
-    wanted["spark.driver.extraClassPath"] = _joined(
-        jar, wanted.get("spark.driver.extraClassPath"), os.pathsep
-    )
+    wanted["spark.driver.extraClassPath"] = _joined(jar, wanted.get("spark.driver.extraClassPath"), os.pathsep)
     for name, value in wanted.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
-    require_jar(spark)
+    require_jar()
     return spark
 
 
-def require_jar(spark: SparkSession | None = None) -> None:
-    """Fails with the remedy where the session cannot see Candlewick's classes."""
+def require_jar() -> None:
+    """Fails with the remedy where the running Spark cannot see Candlewick's classes."""
     if is_remote():
         raise SetupError(
             "Candlewick needs a classic Spark session; this one is Spark Connect, which gives Python no JVM. "
             "Use a session with a master such as local[*], yarn or k8s"
         )
-    spark = spark or SparkSession.getActiveSession()
-    if spark is None:
+    # Not SparkSession.getActiveSession(): that is a thing of the thread, and fits run in threads of users too.
+    context = SparkContext._active_spark_context
+    if context is None:
         raise SetupError("there is no Spark session; start one with candlewick.session()")
-    jvm: Any = spark.sparkContext._jvm
+    jvm: Any = context._jvm
     # py4j answers an unknown name with a package, a known one with a class.
     if type(jvm.candlewick.NeuralClassifier).__name__ != "JavaClass":
         raise SetupError(

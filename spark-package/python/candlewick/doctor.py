@@ -65,9 +65,7 @@ def check_pyspark() -> Check:
         return Check("PySpark", "broken", "not installed", "pip install 'pyspark>=4.0,<5'")
     if int(pyspark.__version__.split(".")[0]) == SPARK_LINE:
         return Check("PySpark", "ok", pyspark.__version__)
-    return Check(
-        "PySpark", "broken", pyspark.__version__, "this build is for Spark 4: pip install 'pyspark>=4.0,<5'"
-    )
+    return Check("PySpark", "broken", pyspark.__version__, "this build is for Spark 4: pip install 'pyspark>=4.0,<5'")
 
 
 def java_program() -> str | None:
@@ -87,9 +85,7 @@ def check_java() -> Check:
     if version is None:
         return Check("Java", "broken", f"{program} answered: {answer.text.strip()[:100]}", fix)
     found = f"{version[1]}{version[2]} ({program})"
-    return (
-        Check("Java", "ok", found) if int(version[1]) >= OLDEST_JAVA else Check("Java", "broken", found, fix)
-    )
+    return Check("Java", "ok", found) if int(version[1]) >= OLDEST_JAVA else Check("Java", "broken", found, fix)
 
 
 def check_jar() -> Check:
@@ -110,9 +106,7 @@ def check_gpu() -> Check:
     answer = _run([program, "--query-gpu=name,memory.total", "--format=csv,noheader"]) if program else None
     if answer is None or answer.status != 0 or not answer.text.strip():
         return Check("GPU", "none", "no NVIDIA device; training runs on the CPU")
-    return Check(
-        "GPU", "none", f"{'; '.join(answer.text.strip().splitlines())}; this version trains on the CPU"
-    )
+    return Check("GPU", "none", f"{'; '.join(answer.text.strip().splitlines())}; this version trains on the CPU")
 
 
 def check_in_spark() -> list[Check]:
@@ -125,6 +119,7 @@ def check_in_spark() -> list[Check]:
                 "spark.master": "local[1]",
                 "spark.app.name": "candlewick-doctor",
                 "spark.ui.enabled": False,
+                "spark.ui.showConsoleProgress": False,
                 "spark.log.level": "OFF",
                 "spark.driver.host": "127.0.0.1",
                 "spark.driver.bindAddress": "127.0.0.1",

@@ -1,19 +1,16 @@
 package candlewick
 
-import java.nio.file.Files
 import org.apache.spark.ml.{Pipeline, PipelineModel}
 import org.apache.spark.ml.attribute.{Attribute, AttributeGroup, NominalAttribute}
 import org.apache.spark.ml.evaluation.MulticlassClassificationEvaluator
 import org.apache.spark.ml.feature.VectorAssembler
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.tuning.{CrossValidator, CrossValidatorModel, ParamGridBuilder}
-import org.apache.spark.sql.functions.col
+import org.apache.spark.sql.functions.{col, rand}
 
 class ClassifierSuite extends SparkSuite {
   private lazy val data = blobs(300).cache()
   private lazy val model = classifier().fit(data)
-
-  private def folder(): String = Files.createTempDirectory("candlewick").resolve("stage").toString
 
   private def accuracy(model: NeuralClassificationModel) =
     model.transform(data).filter(col("prediction") === col("label")).count().toDouble / data.count()
@@ -21,8 +18,15 @@ class ClassifierSuite extends SparkSuite {
   test("fit learns, transform appends three columns with attributes") {
     assert(accuracy(model) > 0.9)
     val scored = model.transform(data)
-    assert(scored.columns.toSeq == Seq("features", "label", "id", "rawPrediction", "probability", "prediction"))
-    assert(Attribute.fromStructField(scored.schema("prediction")).asInstanceOf[NominalAttribute].getNumValues == Some(3))
+    assert(
+      scored.columns.toSeq == Seq("features", "label", "id", "rawPrediction", "probability", "prediction")
+    )
+    assert(
+      Attribute
+        .fromStructField(scored.schema("prediction"))
+        .asInstanceOf[NominalAttribute]
+        .getNumValues == Some(3)
+    )
     assert(AttributeGroup.fromStructField(scored.schema("probability")).size == 3)
     scored.select("probability", "rawPrediction", "prediction").collect().foreach { row =>
       val probability = row.getAs[Vector](0).toArray
@@ -55,7 +59,7 @@ class ClassifierSuite extends SparkSuite {
   }
 
   test("a model is saved and loaded, with its parameters") {
-    val path = folder()
+    val path = freshPath()
     model.setPredictionCol("guess").write.overwrite().save(path)
     val loaded = NeuralClassificationModel.load(path)
     model.setPredictionCol("prediction")
@@ -72,7 +76,7 @@ class ClassifierSuite extends SparkSuite {
   }
 
   test("an estimator is saved and loaded, with builders' documents") {
-    val path = folder()
+    val path = freshPath()
     val estimator = classifier().setFeaturesCols(Array("a", "b")).setClipNorm(1.5).setInputShape(Array(2))
     estimator.write.save(path)
     val loaded = NeuralClassifier.load(path)
@@ -85,7 +89,8 @@ class ClassifierSuite extends SparkSuite {
     val wide = data.select(col("label"), col("id").cast("double").as("x"), (col("label") * 2 - 1).as("y"))
     val assembler = new VectorAssembler().setInputCols(Array("x", "y")).setOutputCol("features")
     val fitted = new Pipeline().setStages(Array(assembler, classifier().setScale(0.01))).fit(wide)
-    val path = folder()
+    assert(fitted.stages.last.asInstanceOf[NeuralClassificationModel].hasSummary)
+    val path = freshPath()
     fitted.write.overwrite().save(path)
     val again = PipelineModel.load(path)
     assert(
@@ -106,7 +111,7 @@ class ClassifierSuite extends SparkSuite {
       .setSeed(1)
     val fitted = validator.fit(data)
     assert(fitted.avgMetrics.length == 2 && fitted.avgMetrics.forall(_ > 0.5))
-    val path = folder()
+    val path = freshPath()
     fitted.write.overwrite().save(path)
     val best = CrossValidatorModel.load(path).bestModel.asInstanceOf[NeuralClassificationModel]
     assert(best.weightsHash == fitted.bestModel.asInstanceOf[NeuralClassificationModel].weightsHash)
@@ -138,11 +143,25 @@ class ClassifierSuite extends SparkSuite {
     assert(one.summary.history.map(_.rows).toSeq == Seq(1L))
   }
 
+  test("a non-deterministic DataFrame earns a warning, VectorAssembler does not") {
+    def lines(frame: org.apache.spark.sql.DataFrame) = {
+      val handle = classifier().setEpochs(1).startFit(frame)
+      handle.result(): Unit
+      handle.progressLines().mkString
+    }
+    val assembled = new VectorAssembler().setInputCols(Array("label", "id")).setOutputCol("features")
+    assert(lines(assembled.transform(data.drop("features"))) == "")
+    assert(lines(data.withColumn("label", (rand(1) * 3).cast("int"))).contains("(rand)"))
+  }
+
   test("verbose prints a line per epoch; a handle hands them out") {
     val handle = classifier().setVerbose(true).startFit(data)
     handle.result()
     val lines = handle.progressLines()
-    assert(lines.count(_.matches("epoch \\d/5  loss \\S+  [\\d,]+ rows/s  \\d+ s left")) == 5, lines.mkString("\n"))
+    assert(
+      lines.count(_.matches("epoch \\d/5  loss \\S+  [\\d,]+ rows/s  \\d+ s left")) == 5,
+      lines.mkString("\n")
+    )
     assert(handle.progressLines().isEmpty)
   }
 }

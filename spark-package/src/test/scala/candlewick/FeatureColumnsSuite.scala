@@ -16,7 +16,8 @@ class FeatureColumnsSuite extends SparkSuite {
 
   private def whole(value: Column): Column = (value * 10).cast("int").mod(4).plus(4).mod(4).cast("double")
 
-  private val toSparse = udf((values: Seq[Double]) => org.apache.spark.ml.linalg.Vectors.dense(values.toArray).toSparse: Vector)
+  private val toSparse =
+    udf((values: Seq[Double]) => org.apache.spark.ml.linalg.Vectors.dense(values.toArray).toSparse: Vector)
   private val toBytes = udf((values: Seq[Double]) => values.map(_.toByte).toArray)
 
   private def hash(frame: DataFrame, change: NeuralClassifier => NeuralClassifier = identity): String =
@@ -28,7 +29,9 @@ class FeatureColumnsSuite extends SparkSuite {
   private lazy val expected = hash(packed("double"))
 
   test("arrays of every numeric type") {
-    Seq("float", "int", "bigint", "smallint", "tinyint").foreach(kind => assert(hash(packed(kind)) == expected, kind))
+    Seq("float", "int", "bigint", "smallint", "tinyint").foreach(kind =>
+      assert(hash(packed(kind)) == expected, kind)
+    )
   }
 
   test("sparse Vectors") {
@@ -45,7 +48,8 @@ class FeatureColumnsSuite extends SparkSuite {
     val bytes = packed("double").withColumn("features", toBytes(col("features")))
     assert(hash(bytes, _.setInputShape(Array(4))) == expected)
     val flat = nn.Sequential(nn.Flatten(), nn.Linear(8), nn.ReLU(), nn.Linear(3))
-    val scaled = classifier().setNetwork(flat).setInputShape(Array(1, 2, 2)).setScale(1.0 / 255).setEpochs(1).fit(bytes)
+    val scaled =
+      classifier().setNetwork(flat).setInputShape(Array(1, 2, 2)).setScale(1.0 / 255).setEpochs(1).fit(bytes)
     assert(scaled.transform(bytes).count() == 60)
   }
 

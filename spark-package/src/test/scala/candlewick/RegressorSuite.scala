@@ -1,6 +1,5 @@
 package candlewick
 
-import java.nio.file.Files
 import org.apache.spark.ml.evaluation.RegressionEvaluator
 import org.apache.spark.ml.functions.vector_to_array
 import org.apache.spark.ml.linalg.{SQLDataTypes, Vector}
@@ -19,12 +18,14 @@ class RegressorSuite extends SparkSuite {
     assert(scored.schema("prediction").dataType == DoubleType)
     val rmse = new RegressionEvaluator().setLabelCol("y").setMetricName("rmse").evaluate(scored)
     assert(rmse < 0.6, s"rmse $rmse")
-    val path = Files.createTempDirectory("candlewick").resolve("model").toString
+    val path = freshPath()
     model.write.save(path)
     val loaded = NeuralRegressionModel.load(path)
     assert(loaded.numOutputs == 1)
-    assert(loaded.transform(data).select("id", "prediction").collect().toSet ==
-      scored.select("id", "prediction").collect().toSet)
+    assert(
+      loaded.transform(data).select("id", "prediction").collect().toSet ==
+        scored.select("id", "prediction").collect().toSet
+    )
   }
 
   test("an array label gives a Vector prediction") {

@@ -1,6 +1,8 @@
 package candlewick
 
 import candlewick.jni.TrainerHost
+import java.nio.file.{Files, Path}
+import java.util.Comparator
 import org.apache.spark.ml.linalg.{Vector, Vectors}
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.scalatest.BeforeAndAfterAll
@@ -17,7 +19,7 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
     .config("spark.driver.host", "127.0.0.1")
     .config("spark.driver.bindAddress", "127.0.0.1")
     .config("spark.sql.shuffle.partitions", "2")
-    .config("spark.sql.warehouse.dir", java.nio.file.Files.createTempDirectory("warehouse").toString)
+    .config("spark.sql.warehouse.dir", SparkSuite.folder.resolve("warehouse").toString)
     .getOrCreate()
 
   override protected def afterAll(): Unit = {
@@ -25,11 +27,16 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
     super.afterAll()
   }
 
+  /** A path that does not exist yet, in a folder that is removed when the JVM ends. */
+  protected def freshPath(): String =
+    Files.createTempDirectory(SparkSuite.folder, "path").resolve("stage").toString
+
   /** Points of `classes` groups around corners of a square: dense Vectors of 4 numbers, label as double. */
   protected def blobs(rows: Int, classes: Int = 3, partitions: Int = 3): DataFrame = {
     val session = spark
     import session.implicits._
-    val points = (0 until rows).map(row => (SparkSuite.point(row, classes), (row % classes).toDouble, row.toLong))
+    val points =
+      (0 until rows).map(row => (SparkSuite.point(row, classes), (row % classes).toDouble, row.toLong))
     spark.createDataset(points).repartition(partitions).toDF("features", "label", "id")
   }
 
@@ -48,6 +55,17 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
 }
 
 object SparkSuite {
+
+  /** Folder of everything that the suites write. */
+  private lazy val folder: Path = {
+    val made = Files.createTempDirectory("candlewick-suites")
+    sys.addShutdownHook {
+      val all = Files.walk(made)
+      try all.sorted(Comparator.reverseOrder[Path]()).forEach(path => Files.deleteIfExists(path): Unit)
+      finally all.close()
+    }
+    made
+  }
 
   /** A point of class `row % classes`; the spread comes from the row's number, so no random numbers are needed. */
   def point(row: Int, classes: Int): Vector = {

@@ -1,8 +1,6 @@
 package candlewick
 
-import java.nio.file.Files
 import org.apache.spark.ml.functions.vector_to_array
-import org.apache.spark.sql.execution.streaming.MemoryStream
 import org.apache.spark.sql.functions.{array, col, lit, map, struct}
 
 class TransformSuite extends SparkSuite {
@@ -32,7 +30,8 @@ class TransformSuite extends SparkSuite {
     val scored = model.transform(data)
     val left = scored.select("id", "prediction")
     assert(left.as("a").join(left.as("b"), col("a.id") === col("b.id")).count() == 120)
-    val both = left.as("a").join(left.as("b"), col("a.id") === col("b.id")).select("a.prediction", "b.prediction")
+    val both =
+      left.as("a").join(left.as("b"), col("a.id") === col("b.id")).select("a.prediction", "b.prediction")
     assert(both.collect().forall(row => row.getDouble(0) == row.getDouble(1)))
     assert(scored.limit(5).collect().length == 5)
     assert(scored.filter("prediction = 1").count() == expected.count(_.getDouble(1) == 1.0))
@@ -42,18 +41,23 @@ class TransformSuite extends SparkSuite {
   }
 
   test("two models one after another, and outputs left out") {
-    val once = model.copy(org.apache.spark.ml.param.ParamMap.empty).setRawPredictionCol("").setProbabilityCol("")
-    val twice = model.copy(org.apache.spark.ml.param.ParamMap.empty)
-      .setRawPredictionCol("r2").setProbabilityCol("p2").setPredictionCol("c2")
+    val once =
+      model.copy(org.apache.spark.ml.param.ParamMap.empty).setRawPredictionCol("").setProbabilityCol("")
+    val twice = model
+      .copy(org.apache.spark.ml.param.ParamMap.empty)
+      .setRawPredictionCol("r2")
+      .setProbabilityCol("p2")
+      .setPredictionCol("c2")
     val scored = twice.transform(once.transform(data))
     assert(scored.columns.toSeq == Seq("features", "label", "id", "prediction", "r2", "p2", "c2"))
     assert(scored.filter("prediction <> c2").count() == 0)
   }
 
   test("columns that nobody asks for are not read") {
-    val path = Files.createTempDirectory("candlewick").resolve("table").toString
+    val path = freshPath()
     data.withColumn("unused", lit("x")).write.parquet(path)
-    val plan = model.transform(spark.read.parquet(path)).select("prediction").queryExecution.executedPlan.toString
+    val plan =
+      model.transform(spark.read.parquet(path)).select("prediction").queryExecution.executedPlan.toString
     assert(plan.contains("CandlewickScore"), plan)
     assert(!plan.contains("unused"), plan)
   }
@@ -70,18 +74,15 @@ class TransformSuite extends SparkSuite {
   }
 
   test("on a stream") {
-    val session = spark
-    import session.implicits._
-    implicit val context: org.apache.spark.sql.SQLContext = spark.sqlContext
-    val input = MemoryStream[(Long, Seq[Double])]
-    val rows = data.select(col("id"), vector_to_array(col("features"))).as[(Long, Seq[Double])].collect().toSeq
-    val scored = model.transform(input.toDF().toDF("id", "features")).select("id", "prediction")
+    val path = freshPath()
+    data.select("id", "features").repartition(3).write.parquet(path)
+    val schema = spark.read.parquet(path).schema
+    val input = spark.readStream.schema(schema).option("maxFilesPerTrigger", "1").parquet(path)
+    val scored = model.transform(input).select("id", "prediction")
     val query = scored.writeStream.format("memory").queryName("scores").outputMode("append").start()
     try {
-      rows.grouped(50).foreach { part =>
-        input.addData(part)
-        query.processAllAvailable()
-      }
+      query.processAllAvailable()
+      assert(query.recentProgress.length >= 3)
       assert(spark.table("scores").collect().toSet == expected)
     } finally query.stop()
   }

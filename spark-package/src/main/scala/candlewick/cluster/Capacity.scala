@@ -23,19 +23,28 @@ private[candlewick] object Capacity {
   private val LocalCluster = """local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*\d+\s*\]""".r
 
   /** The capacity of the application. `slotsOf` turns cores into tasks; `known` are the executors seen so far. */
-  def of(sc: SparkContext, slotsOf: Int => Int, known: Seq[Executor]): Capacity = {
-    val conf = sc.getConf
-    val dynamic = !sc.isLocal && conf.getBoolean("spark.dynamicAllocation.enabled", defaultValue = false)
+  def of(sc: SparkContext, slotsOf: Int => Int, known: Seq[Executor]): Capacity =
+    of(sc.getConf, sc.master, slotsOf, known)
+
+  /** The same, from its configuration. */
+  private[cluster] def of(
+      conf: SparkConf,
+      master: String,
+      slotsOf: Int => Int,
+      known: Seq[Executor]
+  ): Capacity = {
+    val local = master == "local" || master.startsWith("local[")
+    val dynamic = !local && conf.getBoolean("spark.dynamicAllocation.enabled", defaultValue = false)
     val perExecutor = slotsOf(conf.getInt("spark.executor.cores", known.map(_.cores).maxOption.getOrElse(1)))
-    val bounded = sc.master match {
-      case _ if sc.isLocal =>
-        Capacity(dynamic, Some(1), known.headOption.map(e => slotsOf(e.cores)), sc.master)
-      case LocalCluster(n, c, _) if !dynamic =>
-        Capacity(dynamic, Some(n.toInt), Some(n.toInt * slotsOf(c.toInt)), sc.master)
+    val capacity = master match {
+      case _ if local => Capacity(dynamic, Some(1), known.headOption.map(e => slotsOf(e.cores)), master)
       case _ if dynamic => dynamicCapacity(conf, perExecutor)
+      case LocalCluster(executors, cores) =>
+        val count = executors.toInt
+        Capacity(dynamic, Some(count), Some(count * slotsOf(cores.toInt)), master)
       case _ => staticCapacity(conf, perExecutor)
     }
-    boundByCores(conf, slotsOf, bounded)
+    boundByCores(conf, slotsOf, capacity)
   }
 
   private def dynamicCapacity(conf: SparkConf, perExecutor: Int): Capacity = {

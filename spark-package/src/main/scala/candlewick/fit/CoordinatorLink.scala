@@ -140,12 +140,12 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   override def close(): Unit = {
     open = false
     coordinator.close()
-    if (Thread.currentThread() ne thread) thread.join(CoordinatorLink.PollMs * 10L)
+    if (Thread.currentThread() ne thread) thread.join(CoordinatorLink.PollMs * 20L)
   }
 }
 
 private object CoordinatorLink {
-  val PollMs = 200
+  val PollMs = 50
   val TickMs = 1000L
   val WaitMs = 50L
 }

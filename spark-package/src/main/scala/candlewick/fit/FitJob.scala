@@ -38,7 +38,6 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       case NonFatal(error) => throw explain(error)
     } finally {
       cancelJobs()
-      quietly("stop the trainers")(TrainerHost.stop(control.id))
       state.end(control)
       quietly("remove the tag")(sc.removeJobTag(control.tag))
     }
@@ -62,11 +61,12 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
       val trainers = phases.time("launch")(launch(sc, gang, link, address(sc, coordinator), secret, places))
       phases.time("feed")(feed(prepared, link, secret, trainers, tasksPerExecutor(sc, trainers.map(_._2))))
-      val done = phases.time("train")(train(sc, prepared, link, trainers))
-      val weights = link.weights()
-      link.command("finish")
-      FitResult(prepared.job, weights, summary(prepared, link, done, trainers.length))
-    } finally quietly("close the coordinator")(link.close())
+      train(sc, prepared, link, trainers)
+    } finally {
+      // First the trainers of this JVM, so that they do not hear of a coordinator that is gone.
+      quietly("stop the trainers")(TrainerHost.stop(control.id))
+      quietly("close the coordinator")(link.close())
+    }
   }
 
   private def coordinatorConfig(sc: SparkContext, prepared: Prepared): String =
@@ -137,22 +137,29 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     CandlewickShim.ofRows(session, plan).collect().toSeq.map(row => Json.parse(row.getString(0)))
   }
 
-  /** TRAIN: the trainers do it; here progress is passed on and the slots are held. */
+  /** TRAIN: the trainers do it; here progress is passed on, the slots are held, and the weights are taken at the end. */
   private def train(
       sc: SparkContext,
       prepared: Prepared,
       link: CoordinatorLink,
       trainers: Seq[(String, Executor)]
-  ): JsonNode = {
+  ): FitResult = {
     val progress = new Progress(prepared.epochs)
     if (spec.verbose) link.listenEpochs(record => control.say(progress.line(record)))
     val hold = new Hold(sc, control, trainers.map(_._2))
+    var patienceMs = 0L
     try {
-      hold.tend()
-      link.command("train")
-      // No deadline here: the coordinator watches every trainer and fails the job when one is silent or stuck.
-      link.await(None, Failures.unavailable("training did not end"), () => hold.tend())(link.done)
-    } finally hold.release()
+      val done = phases.time("train") {
+        hold.tend()
+        link.command("train")
+        // No deadline here: the coordinator watches every trainer and fails the job when one is silent or stuck.
+        link.await(None, Failures.unavailable("training did not end"), () => hold.tend())(link.done)
+      }
+      val weights = link.weights()
+      link.command("finish")
+      patienceMs = FitJob.HoldMs
+      FitResult(prepared.job, weights, summary(prepared, link, done, trainers.length))
+    } finally hold.release(patienceMs)
   }
 
   /** The first cause: what the coordinator knows of a dead trainer explains what Spark's tasks suffered from it. */
@@ -219,6 +226,9 @@ private[fit] final class Phases {
 }
 
 private[fit] object FitJob {
+
+  /** Wait for the trainers to end after "finish", and with them the tasks that hold their slots. */
+  private val HoldMs = 1000L
 
   /** Wait for the coordinator's verdict: it waits itself for the exit status of a dead trainer. */
   private val VerdictMs = 4000L

@@ -22,7 +22,7 @@ private[fit] final class Hold(sc: SparkContext, control: FitControl, trainers: S
     private val taken = mutable.Set.empty[Int]
     val job: FutureAction[Unit] = {
       sc.setJobDescription("Candlewick: hold the trainers' slots")
-      val tasks = executors.map(executor => executor.id -> Seq(executor.location))
+      val tasks = executors.map(executor => ParkTask.order(control.id, executor.id) -> Seq(executor.location))
       Jobs.submit(sc, tasks, ParkTask.hold)((index, _) => returned.add(index): Unit)
     }
 
@@ -65,10 +65,16 @@ private[fit] final class Hold(sc: SparkContext, control: FitControl, trainers: S
     case _ => loose ++= wave.takeReturned()
   }
 
-  /** Gives the slots back. */
-  def release(): Unit = {
+  /** Gives the slots back. The tasks end by themselves when the trainers have; only if they do not, they are killed.
+    *
+    * @param patienceMs
+    *   how long to wait for that
+    */
+  def release(patienceMs: Long): Unit = {
     released = true
-    waves.foreach(_.job.cancel())
+    val clock = new Clock
+    while (waves.exists(!_.job.isCompleted) && clock.ms < patienceMs) Thread.sleep(Hold.PollMs)
+    waves.filterNot(_.job.isCompleted).foreach(_.job.cancel())
   }
 }
 
@@ -76,6 +82,7 @@ private[fit] object Hold {
 
   /** Pause before a task that could not be placed is submitted again. */
   private val BackoffMs = 5000L
+  private val PollMs = 10L
 
   /** Whether a job's failure is its cancellation. Spark 4 names it; the text is the same in all versions. */
   def isCancel(error: Throwable): Boolean =

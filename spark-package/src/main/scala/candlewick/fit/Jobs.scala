@@ -65,23 +65,32 @@ private[fit] object LaunchTask {
   }
 }
 
-/** Keeps a slot: parks until Spark kills the task. */
+/** Keeps a slot. */
 private[fit] object ParkTask {
-  private val PollMs = 100L
+  private val PollMs = 50L
 
-  /** Parks anywhere. */
+  /** Parks anywhere until Spark kills the task. */
   def run(ignored: Iterator[String]): String = {
     if (ignored.hasNext) ignored.next(): Unit
-    park()
+    park(true)
   }
 
-  /** Parks on the executor that the text names, else answers "misplaced" at once. */
-  def hold(wanted: Iterator[String]): String =
-    if (!wanted.hasNext || wanted.next() != SparkEnv.get.executorId) Answer.Misplaced else park()
+  /** What [[hold]] takes. */
+  def order(job: String, executor: String): String = s"$job $executor"
 
-  private def park(): String = {
+  /** Parks on the wanted executor as long as it has trainers of the job, else answers "misplaced" at once. So HOLD ends
+    * by itself when the job does, and nothing has to be killed.
+    */
+  def hold(orders: Iterator[String]): String =
+    if (!orders.hasNext) Answer.Misplaced
+    else {
+      val (job, executor) = orders.next().span(_ != ' ')
+      if (executor.drop(1) != SparkEnv.get.executorId) Answer.Misplaced else park(TrainerHost.alive(job))
+    }
+
+  private def park(wanted: => Boolean): String = {
     val context = TaskContext.get()
-    while (!context.isInterrupted()) Thread.sleep(PollMs)
+    while (!context.isInterrupted() && wanted) Thread.sleep(PollMs)
     "released"
   }
 }

@@ -5,6 +5,7 @@ import candlewick.internal.{Failures, Json}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset}
+import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, ScalaUDF}
 import org.apache.spark.sql.classic.{SparkSession => ClassicSession}
 
 /** A fit whose input is checked and whose job is complete; nothing was started.
@@ -75,11 +76,26 @@ private[candlewick] object Preparation {
     set
   }
 
-  /** `deterministic` has false alarms and misses some cases, so it earns a warning and no more. */
-  private def warnIfUnstable(source: DataFrame, control: FitControl): Unit =
-    if (!CandlewickShim.optimized(source).deterministic)
+  /** `deterministic` has false alarms and misses some cases, so it earns a warning and no more. Functions of Spark ML
+    * are left out: VectorAssembler marks its own as non-deterministic only to keep the optimiser away.
+    */
+  private def warnIfUnstable(source: DataFrame, control: FitControl): Unit = {
+    val plan = CandlewickShim.optimized(source)
+    val names = if (plan.deterministic) Nil else plan.flatMap(_.expressions.flatMap(unstable)).distinct
+    if (names.nonEmpty)
       control.say(
-        "warning: the DataFrame holds a non-deterministic expression (rand, uuid, monotonically_increasing_id, " +
-          "...): rows read again may differ; checkpoint it or write it out for a reproducible model"
+        s"warning: the DataFrame holds a non-deterministic expression (${names.mkString(", ")}): rows read again may " +
+          "differ; checkpoint it or write it out for a reproducible model"
       )
+  }
+
+  private def unstable(expression: Expression): Seq[String] = expression.collect {
+    case udf: ScalaUDF
+        if !udf.udfDeterministic && !udf.function.getClass.getName.startsWith("org.apache.spark.ml.") =>
+      udf.name
+    case found: Nondeterministic => found.prettyName
+    case other
+        if !other.deterministic && !other.isInstanceOf[ScalaUDF] && other.children.forall(_.deterministic) =>
+      other.prettyName
+  }
 }

@@ -12,7 +12,9 @@ class ProgressSuite extends AnyFunSuite {
   test("an epoch's line says loss, rows per second and seconds left") {
     val progress = new Progress(10)
     assert(progress.line(record(0, 0.5, 52000, 2.0)) == "epoch 1/10  loss 0.5000  26,000 rows/s  18 s left")
-    assert(progress.line(record(1, 1e-5, 52000, 1.0)) == "epoch 2/10  loss 1.000e-05  52,000 rows/s  12 s left")
+    assert(
+      progress.line(record(1, 1e-5, 52000, 1.0)) == "epoch 2/10  loss 1.000e-05  52,000 rows/s  12 s left"
+    )
   }
 
   private def ledger(partition: Int, read: Long, sent: Long, failure: Option[(String, String)] = None) =
@@ -26,15 +28,21 @@ class ProgressSuite extends AnyFunSuite {
   test("the failure of the first partition that has one is thrown") {
     val bad = Some("invalidData" -> "row 3")
     val error = intercept[InvalidDataException] {
-      FitJob.checkLedgers(Seq(ledger(2, 5, 1, Some("invalidData" -> "row 9")), ledger(0, 5, 5), ledger(1, 5, 2, bad)))
+      FitJob.checkLedgers(
+        Seq(ledger(2, 5, 1, Some("invalidData" -> "row 9")), ledger(0, 5, 5), ledger(1, 5, 2, bad))
+      )
     }
     assert(error.getMessage == "row 3")
   }
 
   test("no rows, or none that are valid, are errors") {
-    assert(intercept[InvalidDataException](FitJob.checkLedgers(Seq(ledger(0, 0, 0)))).getMessage.contains("is empty"))
     assert(
-      intercept[InvalidDataException](FitJob.checkLedgers(Seq(ledger(0, 4, 0)))).getMessage.contains("all 4 rows")
+      intercept[InvalidDataException](FitJob.checkLedgers(Seq(ledger(0, 0, 0)))).getMessage
+        .contains("is empty")
+    )
+    assert(
+      intercept[InvalidDataException](FitJob.checkLedgers(Seq(ledger(0, 4, 0)))).getMessage
+        .contains("all 4 rows")
     )
     FitJob.checkLedgers(Seq(ledger(0, 4, 1), ledger(1, 0, 0)))
   }
