@@ -49,8 +49,8 @@ check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no
 	cargo-zigbuild test --workspace --lib --bins $(CARGO_TARGET)
 	$(PYTHON) -m pytest -q $(PYTHON_PACKAGE)/tests
 
-bench: $(JAR) ## side-by-side benchmarks (benchmarks/README.md)
-	$(PYTHON) benchmarks/run.py
+bench: $(JAR) .cache/bench-venv/.stamp ## side-by-side benchmarks (benchmarks/README.md)
+	$(PYTHON) benchmarks/run.py --python $(CURDIR)/.cache/bench-venv/bin/python
 
 dist: $(JAR) $(WHEEL) ## build dist/*.jar and dist/*.whl
 	@ls -l $(JAR) $(WHEEL)
@@ -67,13 +67,16 @@ generate: $(VENV)/.stamp ## write the builders, parameters and their docs anew f
 clean: ## remove everything that was built (.venv stays)
 	rm -rf target dist .cache jvm-bridge/target spark-package/target examples/target
 
-lint: $(STAMPS)/jvm-format $(VENV)/.stamp
+# The cheapest first. The whole workspace is built before the generator is asked: built alone it would have
+# dependencies with other features, compiled a second time.
+lint: $(VENV)/.stamp $(STAMPS)/jvm-format
 	cargo fmt --all --check
-	cargo clippy --release --target $(TRIPLE) --workspace --all-targets -q -- -D warnings
-	cargo-zigbuild run -q $(CARGO_TARGET) -p candlewick-codegen -- --check
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(MAKE) native
+	$(NATIVE_DIR)/candlewick-codegen --check
+	cargo clippy --release --target $(TRIPLE) --workspace --all-targets -q -- -D warnings
 
 test-rust: native
 	cargo-zigbuild test --workspace $(CARGO_TARGET)
@@ -94,6 +97,11 @@ $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
 	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
+.cache/bench-venv/.stamp: benchmarks/requirements.txt requirements-dev.txt | $(STAMPS)/tools
+	test -x $(@D)/bin/python || python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
 # Cargo knows best what is stale: it is asked every time and leaves files alone that are up to date.
 native: $(VENV)/.stamp
 	cargo-zigbuild zigbuild --workspace $(CARGO_TARGET)
@@ -109,7 +117,7 @@ $(STAMPS)/jvm-format: $(JVM_SOURCES) .scalafmt.conf | $(STAMPS)/tools
 	@mkdir -p $(@D) && touch $@
 
 $(JAR): $(NATIVE) $(STAMPS)/jvm tools/dist.py LICENSE $(VENV)/.stamp
-	$(PYTHON) tools/dist.py --native $(NATIVE_DIR) --jar-only
+	$(PYTHON) tools/dist.py jar --native $(NATIVE_DIR)
 
 $(WHEEL): $(JAR) $(PYTHON_SOURCES)
-	$(PYTHON) tools/dist.py --native $(NATIVE_DIR)
+	$(PYTHON) tools/dist.py wheel

@@ -39,9 +39,7 @@ def run(*command: str) -> str:
         timeout=DEADLINE,
         check=False,
     )
-    assert done.returncode == 0, (
-        f"{command} ended with {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
-    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
     return done.stdout
 
 

@@ -72,9 +72,7 @@ def test_native_files_need_no_newer_glibc(jar: zipfile.ZipFile, name: str) -> No
     assert isinstance(needed, GNUVerNeedSection)
     versions = {version.name for _, group in needed.iter_versions() for version in group}
     numbers = {
-        tuple(map(int, found[1].split(".")))
-        for text in versions
-        if (found := re.match(r"GLIBC_([\d.]+)$", text))
+        tuple(map(int, found[1].split("."))) for text in versions if (found := re.match(r"GLIBC_([\d.]+)$", text))
     }
     assert numbers, f"no GLIBC versions among {sorted(versions)}"
     assert max(numbers) <= OLDEST_GLIBC, f"{name} needs glibc {max(numbers)}"

@@ -96,11 +96,11 @@ def write_zip(path: Path, entries: dict[str, bytes]) -> None:
     part.replace(path)
 
 
-def make_jar(built: Path, out: Path) -> Path:
+def make_jar(built: Path | None, out: Path) -> Path:
     """The jar."""
-    manifest = (
-        f"Manifest-Version: 1.0\nImplementation-Title: Candlewick\nImplementation-Version: {version()}\n\n"
-    )
+    if built is None:
+        raise DistError("the jar needs --native, the folder of the cdylib and the trainer")
+    manifest = f"Manifest-Version: 1.0\nImplementation-Title: Candlewick\nImplementation-Version: {version()}\n\n"
     entries = {"META-INF/MANIFEST.MF": manifest.encode(), "META-INF/LICENSE": (ROOT / "LICENSE").read_bytes()}
     found = {**class_files(), **native_files(built)}
     entries.update({name: found[name] for name in sorted(found) if not name.startswith("META-INF/")})
@@ -109,8 +109,11 @@ def make_jar(built: Path, out: Path) -> Path:
     return path
 
 
-def make_wheel(jar: Path, out: Path) -> Path:
+def make_wheel(out: Path) -> Path:
     """The wheel, built in a copy of the sources so that the checkout stays clean."""
+    jar = out / jar_name()
+    if not jar.is_file():
+        raise DistError(f"{jar} is missing: run `make dist`, which builds it first")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "python"
         shutil.copytree(
@@ -143,24 +146,20 @@ def make_wheel(jar: Path, out: Path) -> Path:
 
 
 def main() -> int:
-    """Writes both archives."""
+    """Writes one archive."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--native", type=Path, required=True, help="folder of the cdylib and the trainer")
+    parser.add_argument("--native", type=Path, help="for the jar: folder of the cdylib and the trainer")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    parser.add_argument("--jar-only", action="store_true", help="leave the wheel out")
+    parser.add_argument("what", choices=["jar", "wheel"], help="the wheel holds the jar, which must be there already")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     try:
-        made = [make_jar(given.native, given.out)]
-        if not given.jar_only:
-            made.append(make_wheel(made[0], given.out))
+        path = make_jar(given.native, given.out) if given.what == "jar" else make_wheel(given.out)
     except DistError as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1
-    for path in made:
-        print(
-            f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}  {path.stat().st_size / 1e6:.2f} MB"
-        )
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    print(f"{shown}  {path.stat().st_size / 1e6:.2f} MB")
     return 0
 
 

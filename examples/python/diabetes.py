@@ -28,8 +28,7 @@ def main() -> int:
     data = load_diabetes(scaled=False)
     names = [str(name) for name in data.feature_names]
     rows = [
-        [*(float(value) for value in row), float(target)]
-        for row, target in zip(data.data, data.target, strict=True)
+        [*(float(value) for value in row), float(target)] for row, target in zip(data.data, data.target, strict=True)
     ]
     frame = spark.createDataFrame(rows, [*names, "progression"])
     # A network learns best where the label is of the order of one.

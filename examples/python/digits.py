@@ -43,9 +43,7 @@ def confusion(scored: DataFrame) -> DataFrame:
 def main() -> int:
     """Trains, scores, saves."""
     parser = argparse.ArgumentParser(description="Tells handwritten digits apart.")
-    parser.add_argument(
-        "--out", type=Path, default=Path("digits-out"), help="folder for the model and the picture"
-    )
+    parser.add_argument("--out", type=Path, default=Path("digits-out"), help="folder for the model and the picture")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--trainers", type=int, default=2)
     given = parser.parse_args()
@@ -55,9 +53,7 @@ def main() -> int:
     train, test = read_digits(spark, out).cache().randomSplit([0.8, 0.2], seed=11)
 
     classifier = NeuralClassifier(
-        network=nn.Sequential(
-            nn.Linear(128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64), nn.ReLU(), nn.Linear(10)
-        ),
+        network=nn.Sequential(nn.Linear(128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64), nn.ReLU(), nn.Linear(10)),
         optimizer=optim.AdamW(lr=3e-3),
         epochs=given.epochs,
         batchSize=64,
@@ -69,18 +65,14 @@ def main() -> int:
 
     scored = model.transform(test).cache()
     right, total = scored.filter(F.col("label") == F.col("prediction")).count(), scored.count()
-    print(
-        f"\nconfusion matrix of {total} pictures that were not trained on (rows: digit, columns: prediction)"
-    )
+    print(f"\nconfusion matrix of {total} pictures that were not trained on (rows: digit, columns: prediction)")
     confusion(scored).show(truncate=False)
     print(f"accuracy {right / total:.4f} ({right} of {total})")
 
     model.write().overwrite().save(str(out / "model"))
     summary = model.summary
     phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in summary.phases.items())
-    print(
-        f"{summary.totalSteps} steps by {summary.numTrainers} trainers: {phases}; weights {summary.weightsHash}"
-    )
+    print(f"{summary.totalSteps} steps by {summary.numTrainers} trainers: {phases}; weights {summary.weightsHash}")
     print(f"model saved in {out / 'model'}")
     print(f"loss curve saved in {summary.plot(str(out / 'loss.png'))}")
     spark.stop()

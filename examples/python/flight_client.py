@@ -58,24 +58,23 @@ class Trainer:
             text = result.body.to_pybytes()
             yield json.loads(text) if text else {}
 
-    def feed(self, features: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> None:
-        """Sends rows."""
+    def feed(self, features: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> int:
+        """Sends rows; how many the trainer holds now."""
         columns = {
             "features": pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), features.shape[1]),
             "label": pa.array(labels),
         }
         table = pa.table(columns)
-        writer, _ = self._client.do_put(flight.FlightDescriptor.for_path("rows"), table.schema, self._options)
+        writer, reader = self._client.do_put(flight.FlightDescriptor.for_path("rows"), table.schema, self._options)
         with writer:
             writer.write_table(table, max_chunksize=CHUNK)
+            writer.done_writing()
+            return int(json.loads(reader.read().to_pybytes())["total"])
 
     def weights(self) -> dict[str, np.ndarray[Any, Any]]:
         """The trained weights by PyTorch's names."""
         table = self._client.do_get(flight.Ticket(b"weights"), self._options).read_all()
-        return {
-            row["name"]: np.array(row["data"], dtype=np.float32).reshape(row["shape"])
-            for row in table.to_pylist()
-        }
+        return {row["name"]: np.array(row["data"], dtype=np.float32).reshape(row["shape"]) for row in table.to_pylist()}
 
 
 def predict(weights: dict[str, np.ndarray[Any, Any]], features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -108,7 +107,7 @@ def main() -> int:
             "seed": 7,
         }
         list(client.act("configure", **configuration))
-        client.feed(features[~held_out], labels[~held_out])
+        print(f"the trainer holds {client.feed(features[~held_out], labels[~held_out])} rows")
         for record in client.act("train"):
             print(f"epoch {record['epoch']} loss {record['loss']:.4f}")
         weights = client.weights()

@@ -30,7 +30,8 @@ object Digits {
 
   private def run(csv: String, out: String): Unit = {
     val spark = SparkSession.builder().appName("candlewick-digits-scala").getOrCreate()
-    val Array(train, test) = read(spark, csv).cache().randomSplit(Array(0.8, 0.2), 11L)
+    val parts = read(spark, csv).cache().randomSplit(Array(0.8, 0.2), 11L)
+    val (train, test) = (parts(0), parts(1))
 
     val classifier = new NeuralClassifier()
       .setNetwork(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,9 @@ from pyspark.sql import SparkSession
 import candlewick
 
 from . import support
+
+# Executors of local-cluster take this machine's address from here: the tests stay on loopback.
+os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 COMMON = {
     "spark.ui.enabled": "false",

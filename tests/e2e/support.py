@@ -24,13 +24,16 @@ from candlewick import NeuralClassifier, nn, optim
 DEADLINE = 120.0
 
 
-def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE) -> Any:
-    """Returns the first true answer of `probe`; fails with the name of what never came."""
+def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE, during: Background | None = None) -> Any:
+    """Returns the first true answer of `probe`; fails with the name of what never came, at once where `during` ended."""
     end = time.monotonic() + seconds
     while True:
+        over = during is not None and during.ended
         answer = probe()
         if answer:
             return answer
+        if over and during is not None:
+            raise AssertionError(f"{what} never came: the fit ended with {during.error!r}, {during.result!r}")
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come within {seconds:g} s")
         time.sleep(0.02)
@@ -44,19 +47,55 @@ class Trainer:
     parent: int
 
 
+def _status(pid: int) -> tuple[int, str] | None:
+    """Parent and state letter of a process; None where there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return int(fields[1]), fields[0]
+
+
+def _is_ours(pid: int) -> bool:
+    """True where this test's process is an ancestor: other sessions of this machine are not our concern."""
+    while pid > 1:
+        status = _status(pid)
+        if status is None:
+            return False
+        pid = status[0]
+        if pid == os.getpid():
+            return True
+    return False
+
+
+def alive(trainer: Trainer) -> bool:
+    """True where the process lives on, whoever its parent is now (a zombie does not live)."""
+    status = _status(trainer.pid)
+    return status is not None and status[1] != "Z" and _is_trainer(trainer.pid)
+
+
+def _is_trainer(pid: int) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return command[0].endswith(b"candlewick-trainer") and b"gang" in command
+
+
+#: Every trainer that any test has seen: one whose executor died has another parent, and must be gone all the same.
+_seen: set[Trainer] = set()
+
+
 def trainers() -> list[Trainer]:
-    """All living trainer processes of this machine that a gang started (zombies are not living)."""
+    """The living trainer processes of this test's sessions."""
     found = []
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes().split(b"\0")
-            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if command[0].endswith(b"candlewick-trainer") and b"gang" in command and fields[0] != "Z":
-            found.append(Trainer(int(entry.name), int(fields[1])))
+        pid = int(entry.name) if entry.name.isdigit() else 0
+        if pid and _is_trainer(pid) and _is_ours(pid):
+            status = _status(pid)
+            if status is not None and status[1] != "Z":
+                found.append(Trainer(pid, status[0]))
+    _seen.update(found)
     return sorted(found, key=lambda trainer: trainer.pid)
 
 
@@ -123,7 +162,7 @@ def captured_lines() -> Iterator[Lines]:
     """Lets a test see progress lines as they come."""
     before = sys.stdout
     lines = Lines(before)
-    sys.stdout = lines  # type: ignore[assignment]
+    sys.stdout = lines
     try:
         yield lines
     finally:
@@ -146,6 +185,11 @@ class Background:
         self._thread = threading.Thread(target=body, daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """True once the function has returned or raised."""
+        return not self._thread.is_alive()
+
     def join(self, seconds: float = DEADLINE) -> Background:
         self._thread.join(seconds)
         assert not self._thread.is_alive(), f"still running after {seconds:g} s"
@@ -163,7 +207,9 @@ def blobs(spark: SparkSession, rows: int = 600, width: int = 6, classes: int = 3
     data = []
     for i in range(rows):
         label = i % classes
-        values = [((i * (31 + 7 * j) + 13 * j) % 101) / 101.0 + (1.5 if j % classes == label else 0.0) for j in range(width)]
+        values = [
+            ((i * (31 + 7 * j) + 13 * j) % 101) / 101.0 + (1.5 if j % classes == label else 0.0) for j in range(width)
+        ]
         data.append((Vectors.dense(values), float(label)))
     return spark.createDataFrame(data, ["features", "label"])
 
@@ -188,4 +234,4 @@ def kill(pid: int) -> None:
 
 def no_trainer_left(seconds: float = 5.0) -> None:
     """The promise after every fit, however it ended."""
-    wait_for("the end of all trainers", lambda: not trainers(), seconds)
+    wait_for("the end of all trainers", lambda: not trainers() and not any(map(alive, _seen)), seconds)

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.flight as flight
@@ -21,7 +22,7 @@ from pyspark.sql.types import DoubleType
 from candlewick.errors import CandlewickError
 
 from . import support
-from .support import Background, blobs, captured_lines, classifier, kill, trainers, wait_for
+from .support import Background, Lines, blobs, captured_lines, classifier, kill, trainers, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,18 @@ def next_fit_works(data: DataFrame) -> Iterator[None]:
     assert classifier(epochs=1).fit(data).summary.totalSteps == 5
 
 
-def endless(**params: object) -> Callable[[DataFrame], object]:
-    """A fit that trains until something ends it."""
-    return lambda df: classifier(epochs=1_000_000, verbose=True, **params).fit(df)
+@contextmanager
+def endless_fit(df: DataFrame, until: str) -> Iterator[tuple[Background, Lines]]:
+    """A fit that trains until something ends it, handed over once a line with `until` came; ended at the latest after."""
+    with captured_lines() as lines:
+        fit = Background(lambda: classifier(epochs=1_000_000, verbose=True).fit(df))
+        try:
+            wait_for(f"a line with {until!r}", lambda: lines.has(until), during=fit)
+            yield fit, lines
+        finally:
+            for trainer in trainers():
+                kill(trainer.pid)
+            fit.join()
 
 
 def gated(df: DataFrame, folder: Path, partition: int) -> DataFrame:
@@ -61,9 +71,7 @@ def gated(df: DataFrame, folder: Path, partition: int) -> DataFrame:
 
 
 def test_trainer_killed_during_training(data: DataFrame) -> None:
-    with captured_lines() as lines:
-        fit = Background(lambda: endless()(data))
-        wait_for("the third epoch", lambda: lines.has("epoch 3/"))
+    with endless_fit(data, "epoch 3/") as (fit, _):
         victim = trainers()[0]
         kill(victim.pid)
         text = fit.message()
@@ -73,22 +81,20 @@ def test_trainer_killed_during_training(data: DataFrame) -> None:
 
 def test_trainer_killed_during_feed(data: DataFrame, tmp_path: Path) -> None:
     fit = Background(lambda: classifier().fit(gated(data, tmp_path, partition=1)))
-    wait_for("the feed", (tmp_path / "there").exists)
+    wait_for("the feed", (tmp_path / "there").exists, during=fit)
     victim = trainers()[1]
     kill(victim.pid)
-    wait_for("the end of the trainer", lambda: victim not in trainers())
+    wait_for("the end of the trainer", lambda: not support.alive(victim))
     (tmp_path / "go").touch()
     text = fit.message()
     assert f"pid {victim.pid}" in text and "signal 9" in text and "feed" in text, text
 
 
 def test_executor_killed_takes_its_trainers_along(data: DataFrame) -> None:
-    with captured_lines() as lines:
-        fit = Background(lambda: endless()(data))
-        wait_for("the second epoch", lambda: lines.has("epoch 2/"))
+    with endless_fit(data, "epoch 2/") as (fit, _):
         victim = trainers()[0]
         kill(victim.parent)
-        wait_for("the end of its trainer", lambda: victim not in trainers(), 5)
+        wait_for("the end of its trainer", lambda: not support.alive(victim), 5)
         text = fit.message()
     assert "executor" in text and f"pid {victim.pid}" in text, text
 
@@ -98,20 +104,30 @@ def test_a_cancelled_job_group_cancels_the_fit(cluster: SparkSession, data: Data
 
     def fit_in_group() -> object:
         sc.setJobGroup("users-group", "a user's notebook cell", interruptOnCancel=False)
-        return endless()(data)
+        return classifier(epochs=1_000_000, verbose=True).fit(data)
 
     with captured_lines() as lines:
         fit = Background(fit_in_group)
-        wait_for("the second epoch", lambda: lines.has("epoch 2/"))
+        wait_for("the second epoch", lambda: lines.has("epoch 2/"), during=fit)
         sc.cancelJobGroup("users-group")
         support.no_trainer_left()
         assert "cancel" in fit.message().lower()
 
 
+def hangs_up(port: int, sent: bytes) -> bool:
+    """True where the listener ends a connection that says `sent`."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        try:
+            raw.sendall(sent)
+            while raw.recv(4096):
+                pass
+        except ConnectionError:
+            pass
+        return True
+
+
 def test_wrong_secrets_are_refused_and_training_goes_on(data: DataFrame) -> None:
-    with captured_lines() as lines:
-        fit = Background(lambda: endless()(data))
-        wait_for("the first epoch", lambda: lines.has("epoch 1/"))
+    with endless_fit(data, "epoch 1/") as (fit, lines):
         before = trainers()
         ports = {port for trainer in before for port in support.listening_ports(trainer.pid)}
         assert len(ports) >= 3, "two Flight ports and at least one collective port"
@@ -120,23 +136,16 @@ def test_wrong_secrets_are_refused_and_training_goes_on(data: DataFrame) -> None
             options = flight.FlightCallOptions(headers=[(b"authorization", b"Bearer guessed")], timeout=5)
             with pytest.raises(flight.FlightError):
                 list(client.do_action(flight.Action("status", b""), options))
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
-                raw.sendall(b"\x00" * 3000)
-                raw.shutdown(socket.SHUT_WR)
-                raw.settimeout(10)
-                while raw.recv(4096):
-                    pass
+            assert hangs_up(port, b"\x00" * 3000)
         epoch = lines.text.count("epoch ")
-        wait_for("a later epoch", lambda: lines.text.count("epoch ") > epoch + 2)
+        wait_for("a later epoch", lambda: lines.text.count("epoch ") > epoch + 2, during=fit)
         assert trainers() == before
         kill(before[0].pid)
         fit.message()
 
 
 def test_the_secret_is_in_no_command_line_and_no_environment(data: DataFrame) -> None:
-    with captured_lines() as lines:
-        fit = Background(lambda: endless()(data))
-        wait_for("the first epoch", lambda: lines.has("epoch 1/"))
+    with endless_fit(data, "epoch 1/") as (fit, _):
         allowed = {"PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "RUST_LOG"}
         for trainer in trainers():
             names = {name for name in support.environment_of(trainer.pid) if not name.startswith("CUDA_")}
@@ -170,7 +179,11 @@ def test_ctrl_c_ends_the_training(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     script = tmp_path / "job.py"
     script.write_text(textwrap.dedent(SCRIPT))
-    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+    }
     job = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)
     watchdog = threading.Timer(support.DEADLINE, job.kill)
     watchdog.start()

@@ -46,18 +46,6 @@ def test_threads_do_not_matter(data: DataFrame, expected: str) -> None:
     assert hash_of(data, numTrainers=1, threadsPerTrainer=3) == expected
 
 
-def test_executors_in_other_jvms_give_the_same_bits(expected: str) -> None:
-    from .conftest import start
-
-    spark = start("local-cluster[2,1,1024]")
-    try:
-        df = blobs(spark)
-        assert hash_of(df, numTrainers=2) == expected
-        assert hash_of(df.repartition(5), numTrainers=1) == expected
-    finally:
-        spark.stop()
-
-
 def test_seed_and_shards_do_matter(local3: SparkSession) -> None:
     df = blobs(local3)
     base = hash_of(df)

@@ -114,14 +114,16 @@ private[fit] final class FeedTask(order: FeedOrder, types: Array[DataType], rows
   ): Long = {
     val unsafe = RowLayout.unsafe(types)
     var read = 0L
+    // False after an invalid row: the ledger tells of it, and the rest of the partition need not be read.
+    var wanted = true
     def flush(): Unit = if (batch.rows > 0) {
-      feeder.push(batch.buffer, batch.bytes, batch.rows, context.isInterrupted())
+      wanted = feeder.push(batch.buffer, batch.bytes, batch.rows, context.isInterrupted())
       rows += batch.rows
       bytes += batch.bytes
       batch.clear()
     }
     // hasNext before every next: the iterator of a cached table needs it.
-    while (partition.hasNext) {
+    while (wanted && partition.hasNext) {
       batch.append(unsafe(partition.next()))
       read += 1
       if (batch.isFull) flush()
