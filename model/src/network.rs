@@ -377,7 +377,8 @@ impl Builder {
             Operation::View | Operation::Map(_) => Vec::new(),
         };
         for spec in specs {
-            let size = elements(&spec.shape).and_then(|size| elements(&[size + self.total])).ok_or_else(|| {
+            let end = elements(&spec.shape).and_then(|size| elements(&[size + self.total]));
+            let end = end.ok_or_else(|| {
                 wrong(format!(
                     "its {} of shape {:?} brings the network to more than {MAX_ELEMENTS} parameters, the limit; make \
                      the layer smaller",
@@ -391,7 +392,7 @@ impl Builder {
                 offset: self.total,
             });
             self.inits.push(spec.init);
-            self.total += size;
+            self.total = end;
         }
         self.shape.clone_from(&made.output);
         self.layers.push(Placed {

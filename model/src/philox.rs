@@ -68,11 +68,11 @@ fn philox_lanes(first: u32, rest: [u32; 3], key: Key) -> [[u32; LANES]; 4] {
     }
     let mut k = key.0;
     for _ in 0..ROUNDS {
-        for lane in 0..LANES {
-            let (high0, low0) = high_low(MULTIPLIERS[0], c[0][lane]);
-            let (high1, low1) = high_low(MULTIPLIERS[1], c[2][lane]);
-            (c[0][lane], c[1][lane], c[2][lane], c[3][lane]) =
-                (high1 ^ c[1][lane] ^ k[0], low1, high0 ^ c[3][lane] ^ k[1], low0);
+        let [c0, c1, c2, c3] = &mut c;
+        for (((c0, c1), c2), c3) in c0.iter_mut().zip(c1).zip(c2).zip(c3) {
+            let (high0, low0) = high_low(MULTIPLIERS[0], *c0);
+            let (high1, low1) = high_low(MULTIPLIERS[1], *c2);
+            (*c0, *c1, *c2, *c3) = (high1 ^ *c1 ^ k[0], low1, high0 ^ *c3 ^ k[1], low0);
         }
         k = [k[0].wrapping_add(WEYL[0]), k[1].wrapping_add(WEYL[1])];
     }

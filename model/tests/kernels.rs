@@ -1,5 +1,7 @@
 //! Products have the same bits alone or in a batch, for every number of threads and every instruction set.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use candlewick_model::kernels::{Kernels, Level, Matrix, Program, Start, blocks};
 use candlewick_model::philox::{Key, philox};
 

@@ -21,7 +21,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status, Streaming};
 
-/// How long a stream may wait for its round: the coordinator opened it before the feeders learned of it.
+/// How long a stream may wait for the Welcome and for its round: the coordinator sent both before the feeders learned
+/// of this trainer.
 const ROUND_WAIT: Duration = Duration::from_secs(10);
 /// Frames of one stream that are decoded and hashed while others arrive.
 const IN_FLIGHT: usize = 2;
@@ -136,7 +137,7 @@ impl FlightService for GangService {
 
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
         self.auth.check("DoPut", &request)?;
-        let spool = self.state.spool().cloned();
+        let spool = self.state.spool_within(ROUND_WAIT).await;
         let spool =
             spool.ok_or_else(|| Status::unavailable("this trainer has not been welcomed to its job yet"))?;
         let sealed = take(spool, request.into_inner()).await.map_err(|failure| {

@@ -5,9 +5,9 @@ use candlewick_collective::Abort;
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::{Progress, ToCoordinator};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{SetOnce, mpsc};
 
 /// Parts of the weights file that may wait to be sent, so that beats never queue behind all of it.
 const BULK: usize = 4;
@@ -23,7 +23,7 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 pub(super) struct State {
     began: Instant,
-    spool: OnceLock<Arc<Spool>>,
+    spool: SetOnce<Arc<Spool>>,
     epoch: AtomicU32,
     step: AtomicU64,
     ticks: AtomicU64,
@@ -43,7 +43,7 @@ impl State {
         let (bulk, bulk_inbox) = mpsc::channel(BULK);
         let state = State {
             began: Instant::now(),
-            spool: OnceLock::new(),
+            spool: SetOnce::new(),
             epoch: AtomicU32::new(0),
             step: AtomicU64::new(0),
             ticks: AtomicU64::new(0),
@@ -87,6 +87,14 @@ impl State {
 
     pub(super) fn spool(&self) -> Option<&Arc<Spool>> {
         self.spool.get()
+    }
+
+    /// The spool, waited for: a feeder may be faster than the coordinator's Welcome.
+    pub(super) async fn spool_within(&self, timeout: Duration) -> Option<Arc<Spool>> {
+        tokio::time::timeout(timeout, self.spool.wait())
+            .await
+            .ok()
+            .cloned()
     }
 
     pub(super) fn progressed(&self, epoch: u32, step: u64) {

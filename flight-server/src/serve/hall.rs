@@ -165,6 +165,7 @@ impl Hall {
         json!({
             "state": state,
             "rows": inner.rows,
+            "puts": inner.puts,
             "step": self.steps.load(Ordering::Relaxed),
             "job": job,
             "weightsHash": model.map(|model| &model.trained.weights_hash),

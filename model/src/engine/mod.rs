@@ -9,7 +9,7 @@ mod stages;
 
 pub use predictor::Predictor;
 
-use crate::kernels::{Kernels, Program};
+use crate::kernels::{Kernels, Program, Workers};
 use crate::layers::{Keeps, MapContext, Operation, RowKey, Sides};
 use crate::losses::{self, Loss, SliceRows};
 use crate::network::Network;
@@ -18,6 +18,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
 use serde_json::Value;
 use stages::{Source, Stage};
+use std::sync::Arc;
 
 /// Rows of a logical shard in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,11 @@ impl Engine {
             gradients: [Vec::new(), Vec::new()],
             rows: Vec::new(),
         })
+    }
+
+    /// The threads, for others to share.
+    pub(crate) fn workers(&self) -> Arc<Workers> {
+        Arc::clone(self.kernels.workers())
     }
 
     /// One step's losses and gradients. `nodes` name the nodes of the reduction tree to compute; every shard of the

@@ -1,6 +1,7 @@
 //! The kernel in plain Rust, for processors without AVX2: slow, and the same bits.
 
-use super::gemm::{Isa, Store};
+use super::level::Level;
+use super::tiles::{Isa, Store, add_rows};
 
 /// Plain Rust.
 pub(crate) struct Generic;
@@ -9,6 +10,7 @@ const ROWS: usize = 4;
 const COLS: usize = 16;
 
 impl Isa for Generic {
+    const LEVEL: Level = Level::Generic;
     const ROWS: usize = ROWS;
     const COLS: usize = COLS;
     const HALF: usize = COLS;
@@ -23,10 +25,10 @@ impl Isa for Generic {
             )
         };
         let mut sums = [[0.0f32; COLS]; ROWS];
-        for (left, right) in a.chunks_exact(rows).zip(b.chunks_exact(COLS)) {
-            for (line, x) in sums.iter_mut().zip(left) {
-                for (sum, y) in line.iter_mut().zip(right) {
-                    *sum = x.mul_add(*y, *sum);
+        for k in 0..depth {
+            for i in 0..rows {
+                for j in 0..COLS {
+                    sums[i][j] = a[k * rows + i].mul_add(b[k * COLS + j], sums[i][j]);
                 }
             }
         }
@@ -49,5 +51,10 @@ impl Isa for Generic {
                 };
             }
         }
+    }
+
+    unsafe fn add(left: *mut f32, right: *const f32, strides: (usize, usize), shape: (usize, usize)) {
+        // SAFETY: the caller keeps the contract of `Isa::add`.
+        unsafe { add_rows(left, right, strides, shape) }
     }
 }

@@ -13,6 +13,7 @@ mod maps;
 mod math;
 mod pack;
 mod program;
+mod tiles;
 mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -1,30 +1,60 @@
 //! Copies panels of an operand into the order in which a kernel reads them.
 
 use super::gemm::Matrix;
+use super::level::Level;
 
 /// Packs rows `rows.0..rows.1` (at most `height`) and columns `depth.0..depth.1` of `matrix` so that the `height`
 /// values of a column lie together, column after column. Missing rows are zeros.
-pub(crate) fn panel(
+pub(super) fn panel(
+    level: Level,
     matrix: &Matrix<'_>,
     rows: (usize, usize),
     depth: (usize, usize),
     height: usize,
     into: &mut [f32],
 ) {
-    let count = rows.1 - rows.0;
+    let (count, length) = (rows.1 - rows.0, depth.1 - depth.0);
+    let into = &mut into[..length * height];
     if count < height {
-        into[..(depth.1 - depth.0) * height].fill(0.0);
+        into.fill(0.0);
     }
+    let data = &matrix.data[rows.0 * matrix.row_stride + depth.0 * matrix.col_stride..];
     if matrix.row_stride == 1 {
-        for (at, k) in (depth.0..depth.1).enumerate() {
-            let from = k * matrix.col_stride + rows.0;
-            into[at * height..at * height + count].copy_from_slice(&matrix.data[from..from + count]);
+        match (count == height, height) {
+            (true, 32) => copy::<32>(data, matrix.col_stride, into),
+            (true, 16) => copy::<16>(data, matrix.col_stride, into),
+            (true, 14) => copy::<14>(data, matrix.col_stride, into),
+            (true, 8) => copy::<8>(data, matrix.col_stride, into),
+            (true, 6) => copy::<6>(data, matrix.col_stride, into),
+            _ => {
+                for (at, target) in into.chunks_exact_mut(height).enumerate() {
+                    let from = at * matrix.col_stride;
+                    target[..count].copy_from_slice(&data[from..from + count]);
+                }
+            }
         }
         return;
     }
-    for (i, row) in (rows.0..rows.1).enumerate() {
-        for (at, k) in (depth.0..depth.1).enumerate() {
-            into[at * height + i] = matrix.data[row * matrix.row_stride + k * matrix.col_stride];
+    let done = match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 | Level::Avx512 if matrix.col_stride == 1 => {
+            super::x86::transpose(data, matrix.row_stride, (count, length), height, into)
+        }
+        _ => 0,
+    };
+    for i in 0..count {
+        for at in done..length {
+            into[at * height + i] = data[i * matrix.row_stride + at * matrix.col_stride];
+        }
+    }
+}
+
+/// Copies runs of N values that lie `stride` apart.
+fn copy<const N: usize>(data: &[f32], stride: usize, into: &mut [f32]) {
+    let (runs, _) = into.as_chunks_mut::<N>();
+    for (at, target) in runs.iter_mut().enumerate() {
+        if let Some(run) = data[at * stride..].first_chunk::<N>() {
+            *target = *run;
         }
     }
 }

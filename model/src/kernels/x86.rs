@@ -1,11 +1,14 @@
 //! Kernels for AVX2 and AVX-512.
 
-use super::gemm::{Isa, Store};
+use super::level::Level;
+use super::tiles::{Isa, Store, add_rows};
 use std::arch::x86_64::{
-    __m256, __m256i, __m512, __mmask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
-    _mm256_setzero_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    __m128, __m256, __m256i, __m512, __mmask16, _mm_loadu_ps, _mm256_add_ps, _mm256_castps128_ps256,
+    _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_insertf128_ps, _mm256_loadu_ps, _mm256_maskload_ps,
+    _mm256_maskstore_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps,
+    _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps,
+    _mm512_setzero_ps,
 };
 
 /// AVX-512: tiles of 14 x 32.
@@ -28,6 +31,7 @@ macro_rules! dispatch {
 }
 
 impl Isa for Avx512 {
+    const LEVEL: Level = Level::Avx512;
     const ROWS: usize = 14;
     const COLS: usize = 32;
     const HALF: usize = 16;
@@ -37,9 +41,16 @@ impl Isa for Avx512 {
     unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store) {
         dispatch!(tile512, rows, half, (depth, a, b, store), 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
     }
+
+    #[inline]
+    unsafe fn add(left: *mut f32, right: *const f32, strides: (usize, usize), shape: (usize, usize)) {
+        // SAFETY: the caller keeps the contract of `Isa::add`, which is that of the function.
+        unsafe { add512(left, right, strides, shape) }
+    }
 }
 
 impl Isa for Avx2 {
+    const LEVEL: Level = Level::Avx2;
     const ROWS: usize = 6;
     const COLS: usize = 16;
     const HALF: usize = 8;
@@ -49,9 +60,25 @@ impl Isa for Avx2 {
     unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store) {
         dispatch!(tile256, rows, half, (depth, a, b, store), 1 2 3 4 5 6);
     }
+
+    #[inline]
+    unsafe fn add(left: *mut f32, right: *const f32, strides: (usize, usize), shape: (usize, usize)) {
+        // SAFETY: the caller keeps the contract of `Isa::add`, which is that of the function.
+        unsafe { add256(left, right, strides, shape) }
+    }
 }
 
 #[target_feature(enable = "avx512f")]
+unsafe fn add512(left: *mut f32, right: *const f32, strides: (usize, usize), shape: (usize, usize)) {
+    // SAFETY: the caller keeps the contract of `Isa::add`.
+    unsafe { add_rows(left, right, strides, shape) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "loops over constants keep the sums in registers, iterators do not"
+)]
 unsafe fn tile512<const M: usize, const V: usize>(
     depth: usize,
     mut a: *const f32,
@@ -61,33 +88,34 @@ unsafe fn tile512<const M: usize, const V: usize>(
     let mut sums: [[__m512; V]; M] = [[_mm512_setzero_ps(); V]; M];
     for _ in 0..depth {
         let mut right = [_mm512_setzero_ps(); V];
-        for (v, vector) in right.iter_mut().enumerate() {
+        for v in 0..V {
             // SAFETY: `b` holds `depth` columns of V * 16 values.
-            *vector = unsafe { _mm512_loadu_ps(b.add(v * 16)) };
+            right[v] = unsafe { _mm512_loadu_ps(b.add(v * 16)) };
         }
-        for (i, line) in sums.iter_mut().enumerate() {
+        for i in 0..M {
             // SAFETY: `a` holds `depth` columns of M values.
             let left = unsafe { _mm512_set1_ps(*a.add(i)) };
-            for (sum, vector) in line.iter_mut().zip(&right) {
-                *sum = _mm512_fmadd_ps(left, *vector, *sum);
+            for v in 0..V {
+                sums[i][v] = _mm512_fmadd_ps(left, right[v], sums[i][v]);
             }
         }
         // SAFETY: one column further, at most to the end of the panels.
         (a, b) = unsafe { (a.add(M), b.add(V * 16)) };
     }
-    for (i, line) in sums.iter().enumerate() {
-        for (v, sum) in line.iter().enumerate() {
+    for i in 0..M {
+        for v in 0..V {
+            let sum = sums[i][v];
             let left = store.cols.saturating_sub(v * 16);
             let mask: __mmask16 = if left >= 16 { !0 } else { (1 << left) - 1 };
             // SAFETY: the mask keeps every access inside the `store.cols` values of row i, and of the bias.
             unsafe {
                 let c = store.c.wrapping_add(i * store.stride + v * 16);
                 let value = if store.add {
-                    _mm512_add_ps(_mm512_maskz_loadu_ps(mask, c), *sum)
+                    _mm512_add_ps(_mm512_maskz_loadu_ps(mask, c), sum)
                 } else if let Some(bias) = store.bias {
-                    _mm512_add_ps(_mm512_maskz_loadu_ps(mask, bias.wrapping_add(v * 16)), *sum)
+                    _mm512_add_ps(_mm512_maskz_loadu_ps(mask, bias.wrapping_add(v * 16)), sum)
                 } else {
-                    *sum
+                    sum
                 };
                 _mm512_mask_storeu_ps(c, mask, value);
             }
@@ -108,6 +136,16 @@ fn mask256(count: usize) -> __m256i {
 }
 
 #[target_feature(enable = "avx2,fma")]
+unsafe fn add256(left: *mut f32, right: *const f32, strides: (usize, usize), shape: (usize, usize)) {
+    // SAFETY: the caller keeps the contract of `Isa::add`.
+    unsafe { add_rows(left, right, strides, shape) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "loops over constants keep the sums in registers, iterators do not"
+)]
 unsafe fn tile256<const M: usize, const V: usize>(
     depth: usize,
     mut a: *const f32,
@@ -117,34 +155,134 @@ unsafe fn tile256<const M: usize, const V: usize>(
     let mut sums: [[__m256; V]; M] = [[_mm256_setzero_ps(); V]; M];
     for _ in 0..depth {
         let mut right = [_mm256_setzero_ps(); V];
-        for (v, vector) in right.iter_mut().enumerate() {
+        for v in 0..V {
             // SAFETY: `b` holds `depth` columns of V * 8 values.
-            *vector = unsafe { _mm256_loadu_ps(b.add(v * 8)) };
+            right[v] = unsafe { _mm256_loadu_ps(b.add(v * 8)) };
         }
-        for (i, line) in sums.iter_mut().enumerate() {
+        for i in 0..M {
             // SAFETY: `a` holds `depth` columns of M values.
             let left = unsafe { _mm256_set1_ps(*a.add(i)) };
-            for (sum, vector) in line.iter_mut().zip(&right) {
-                *sum = _mm256_fmadd_ps(left, *vector, *sum);
+            for v in 0..V {
+                sums[i][v] = _mm256_fmadd_ps(left, right[v], sums[i][v]);
             }
         }
         // SAFETY: one column further, at most to the end of the panels.
         (a, b) = unsafe { (a.add(M), b.add(V * 8)) };
     }
-    for (i, line) in sums.iter().enumerate() {
-        for (v, sum) in line.iter().enumerate() {
+    for i in 0..M {
+        for v in 0..V {
+            let sum = sums[i][v];
             let mask = mask256(store.cols.saturating_sub(v * 8));
             // SAFETY: the mask keeps every access inside the `store.cols` values of row i, and of the bias.
             unsafe {
                 let c = store.c.wrapping_add(i * store.stride + v * 8);
                 let value = if store.add {
-                    _mm256_add_ps(_mm256_maskload_ps(c, mask), *sum)
+                    _mm256_add_ps(_mm256_maskload_ps(c, mask), sum)
                 } else if let Some(bias) = store.bias {
-                    _mm256_add_ps(_mm256_maskload_ps(bias.wrapping_add(v * 8), mask), *sum)
+                    _mm256_add_ps(_mm256_maskload_ps(bias.wrapping_add(v * 8), mask), sum)
                 } else {
-                    *sum
+                    sum
                 };
                 _mm256_maskstore_ps(c, mask, value);
+            }
+        }
+    }
+}
+
+/// Writes `columns.1` columns (rounded down to a multiple of 8) of `columns.0` rows that lie `stride` apart in
+/// `data`, column after column, `height` values apart. The answer is the number of columns written. The level is
+/// AVX2 or above.
+pub(super) fn transpose(
+    data: &[f32],
+    stride: usize,
+    shape: (usize, usize),
+    height: usize,
+    into: &mut [f32],
+) -> usize {
+    let (rows, columns) = (shape.0, shape.1 / 8 * 8);
+    if rows == 0 || columns == 0 || !is_x86_feature_detected!("avx2") {
+        return 0;
+    }
+    assert!((rows - 1) * stride + columns <= data.len() && rows <= height && columns * height <= into.len());
+    for first in (0..rows).step_by(8) {
+        let count = (rows - first).min(8);
+        for at in (0..columns).step_by(8) {
+            // SAFETY: the processor has AVX2. Rows first..first + count and columns at..at + 8 lie in `data`, and
+            // values first..first + count of the same columns in `into`, by the assertion above.
+            unsafe {
+                let from = data.as_ptr().add(first * stride + at);
+                let to = into.as_mut_ptr().add(at * height + first);
+                if count == 8 {
+                    transpose8::<8>(from, stride, to, height, 8)
+                } else {
+                    transpose8::<0>(from, stride, to, height, count)
+                }
+            }
+        }
+    }
+    columns
+}
+
+/// Transposes a square of 8 x 8. With FULL = 8 all rows are there; with 0, the first `count` rows are.
+#[target_feature(enable = "avx2")]
+unsafe fn transpose8<const FULL: usize>(
+    from: *const f32,
+    stride: usize,
+    to: *mut f32,
+    height: usize,
+    count: usize,
+) {
+    // A row that is not there is read as row 0 and not written.
+    let row = |i: usize| {
+        if FULL == 8 || i < count {
+            from.wrapping_add(i * stride)
+        } else {
+            from
+        }
+    };
+    let mut half = [[_mm256_setzero_ps(); 4]; 2];
+    for (h, side) in half.iter_mut().enumerate() {
+        for (i, vector) in side.iter_mut().enumerate() {
+            // SAFETY: the caller promises 8 readable values in every row that is there.
+            *vector = unsafe {
+                let (low, high): (__m128, __m128) = (
+                    _mm_loadu_ps(row(i).add(4 * h)),
+                    _mm_loadu_ps(row(i + 4).add(4 * h)),
+                );
+                _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high)
+            };
+        }
+    }
+    for (h, side) in half.iter().enumerate() {
+        let (a, b) = (
+            _mm256_unpacklo_ps(side[0], side[1]),
+            _mm256_unpackhi_ps(side[0], side[1]),
+        );
+        let (c, d) = (
+            _mm256_unpacklo_ps(side[2], side[3]),
+            _mm256_unpackhi_ps(side[2], side[3]),
+        );
+        let columns = [
+            _mm256_shuffle_ps::<0x44>(a, c),
+            _mm256_shuffle_ps::<0xEE>(a, c),
+            _mm256_shuffle_ps::<0x44>(b, d),
+            _mm256_shuffle_ps::<0xEE>(b, d),
+        ];
+        for (j, column) in columns.into_iter().enumerate() {
+            let target = to.wrapping_add((4 * h + j) * height);
+            // SAFETY: the caller promises `count` writable values in every column.
+            unsafe {
+                if FULL == 8 {
+                    _mm256_storeu_ps(target, column);
+                } else {
+                    let mut values = [0.0f32; 8];
+                    _mm256_storeu_ps(values.as_mut_ptr(), column);
+                    match count {
+                        6 => std::ptr::copy_nonoverlapping(values.as_ptr(), target, 6),
+                        4 => std::ptr::copy_nonoverlapping(values.as_ptr(), target, 4),
+                        count => std::ptr::copy_nonoverlapping(values.as_ptr(), target, count),
+                    }
+                }
             }
         }
     }

@@ -4,10 +4,12 @@ mod rules;
 
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
-use crate::kernels::{Level, leveled};
+use crate::engine::Engine;
+use crate::kernels::{Level, Workers, leveled};
 use candlewick_protocol::Failure;
-use rules::Rule;
+use rules::{Part, Rule};
 use serde_json::Value;
+use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Limits of the gradient, applied after it was divided by the denominator: first the norm, then the values.
@@ -26,8 +28,11 @@ pub struct Optimizer {
     steps: u64,
     state: Vec<Vec<f32>>,
     level: Level,
+    workers: Option<Arc<Workers>>,
 }
 
+/// Weights that are worth a thread.
+const PARALLEL_WEIGHTS: usize = 1 << 16;
 /// Elements of a partial sum of a norm, rule B6.
 const NORM_BLOCK: usize = 4_096;
 
@@ -54,7 +59,13 @@ impl Optimizer {
             steps: 0,
             state,
             level: Level::detect(),
+            workers: None,
         })
+    }
+
+    /// Lets updates run on the threads of an engine. Every weight is updated by itself: the bits do not change.
+    pub fn use_threads_of(&mut self, engine: &Engine) {
+        self.workers = Some(engine.workers());
     }
 
     /// Divides the gradient of the weighted sum by the denominator (in place, once, by its f32 reciprocal), clips it
@@ -95,15 +106,37 @@ impl Optimizer {
             scale = 1.0;
         }
         self.steps += 1;
-        self.rule.apply(
-            self.level,
-            self.steps,
-            scale,
-            weights,
-            gradient_sum,
-            &mut self.state,
-        );
+        let workers = self.workers.clone();
+        let (rule, level, steps) = (self.rule, self.level, self.steps);
+        let mut parts = self.parts(weights, gradient_sum);
+        let apply = |_: usize, part: &mut Part<'_>| rule.apply(level, steps, scale, part);
+        match &workers {
+            Some(workers) => workers.each(&mut parts, apply),
+            None => parts.iter_mut().for_each(|part| apply(0, part)),
+        }
         Ok(true)
+    }
+
+    /// Cuts weights, gradient and state into a part for every thread.
+    fn parts<'a>(&'a mut self, weights: &'a mut [f32], gradient: &'a [f32]) -> Vec<Part<'a>> {
+        let threads = self.workers.as_ref().map_or(1, |workers| workers.threads());
+        let count = (weights.len() / PARALLEL_WEIGHTS).clamp(1, threads);
+        let size = weights.len().div_ceil(count).max(1);
+        let mut parts: Vec<Part<'_>> = weights
+            .chunks_mut(size)
+            .zip(gradient.chunks(size))
+            .map(|(weights, gradient)| Part {
+                weights,
+                gradient,
+                state: Vec::new(),
+            })
+            .collect();
+        for values in &mut self.state {
+            for (part, values) in parts.iter_mut().zip(values.chunks_mut(size)) {
+                part.state.push(values);
+            }
+        }
+        parts
     }
 
     /// The learning rate of the next update.

@@ -72,17 +72,14 @@ impl Rule {
         }
     }
 
-    /// Applies update number `step` (from 1); the gradient is `scale * gradient`.
-    pub(super) fn apply(
-        &self,
-        level: Level,
-        step: u64,
-        scale: f32,
-        weights: &mut [f32],
-        gradient: &[f32],
-        state: &mut [Vec<f32>],
-    ) {
-        match (self, state) {
+    /// Applies update number `step` (from 1) to a part; the gradient is `scale * gradient`.
+    pub(super) fn apply(&self, level: Level, step: u64, scale: f32, part: &mut Part<'_>) {
+        let Part {
+            weights,
+            gradient,
+            state,
+        } = part;
+        match (self, state.as_mut_slice()) {
             (Rule::Sgd(rule), [momentum, ..]) if rule.nesterov => {
                 sgd_nesterov(level, rule.scalars(step, scale), weights, gradient, momentum);
             }
@@ -100,18 +97,20 @@ impl Rule {
                 );
             }
             (Rule::Adam(rule), [mean, square, largest, ..]) => {
-                amsgrad(
-                    level,
-                    rule.scalars(step, scale),
-                    weights,
-                    gradient,
-                    (mean, square, largest),
-                );
+                let means = (&mut **mean, &mut **square, &mut **largest);
+                amsgrad(level, rule.scalars(step, scale), weights, gradient, means);
             }
             // from_document makes the vectors that state_vectors asks for.
             (Rule::Adam(_), _) => {}
         }
     }
+}
+
+/// Weights that are updated together, with their gradient and state.
+pub(super) struct Part<'a> {
+    pub weights: &'a mut [f32],
+    pub gradient: &'a [f32],
+    pub state: Vec<&'a mut [f32]>,
 }
 
 #[derive(Debug, Clone, Copy)]

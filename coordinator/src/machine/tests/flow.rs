@@ -1,0 +1,243 @@
+//! From gathering to done, and what does not belong.
+
+use super::*;
+
+fn check_ledger(sealed: &Event) {
+    let Event::Sealed { ledger } = sealed else {
+        panic!("{sealed:?}")
+    };
+    assert_eq!(
+        *ledger,
+        Ledger {
+            partitions: 2,
+            rows_read: 7,
+            rows_sent: 7,
+            rows_skipped: 0,
+            rows_spooled: 7,
+            feature_bytes: 56,
+            shard_rows: vec![2, 0, 1, 4],
+            hash_sum: format!("{:032x}", 7000),
+        }
+    );
+}
+
+/// After the end trainers may go as they like.
+fn finish(stage: &mut Stage) {
+    stage.command(json!({"cmd": "finish"})).unwrap();
+    stage.end("a");
+    stage.exited("b", 0);
+    stage.pass(60_000, &[], false);
+    assert!(stage.failures().is_empty());
+    let finished = Output::Send {
+        trainer: "a".into(),
+        message: ToTrainer::Finish,
+    };
+    assert!(stage.said.contains(&finished));
+}
+
+#[test]
+fn a_job_goes_from_gathering_to_done() {
+    let mut stage = Stage::at("running");
+    let record = EpochRecord {
+        epoch: 0,
+        step: 2,
+        loss: 0.5,
+        lr: 0.1,
+        rows: 7,
+        seconds: 0.0,
+    };
+    stage.now += 1_500;
+    stage.message(
+        "a",
+        ToCoordinator::Epoch {
+            generation: 1,
+            record: record.clone(),
+        },
+    );
+    stage.message(
+        "b",
+        ToCoordinator::Epoch {
+            generation: 1,
+            record: record.clone(),
+        },
+    );
+    stage.message(
+        "b",
+        ToCoordinator::Epoch {
+            generation: 1,
+            record,
+        },
+    );
+    stage.done("a", "s");
+    stage.done("b", "s");
+    assert!(
+        stage.machine.weights().is_err(),
+        "done is told only once the weights are here"
+    );
+    weights(&mut stage, "a");
+    weights(&mut stage, "b");
+    let events = stage.events();
+    check_ledger(&events[0]);
+    let Event::Epoch { record } = &events[1] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(record.seconds, 1.5);
+    assert_eq!(
+        events[2],
+        Event::Done {
+            weights_hash: "w".into(),
+            steps: 4
+        }
+    );
+    assert_eq!(events.len(), 3);
+    assert_eq!(stage.machine.weights().unwrap(), b"abc");
+    finish(&mut stage);
+}
+
+#[test]
+fn a_ledger_out_of_balance_names_shard_trainer_and_numbers() {
+    let mut stage = Stage::at("sealing");
+    stage.sealed("b", &[(0, 2)]);
+    stage.sealed("a", &[(2, 1), (3, 3)]);
+    assert_eq!(
+        stage.failure().message,
+        format!(
+            "the ledger of the feed does not balance: shard 3 on trainer 1 (hostB, executor 10, pid 4711) holds 3 \
+             rows with hash sum {:032x}, but the winning feed tasks sent 4 rows with hash sum {:032x}",
+            3000, 4000
+        )
+    );
+    let mut stage = Stage::at("sealing");
+    stage.sealed("b", &[(0, 2), (3, 1)]);
+    assert!(
+        stage
+            .failure()
+            .message
+            .contains("holds 1 rows of shard 3, but owns shards 0 to 1 only")
+    );
+    let mut stage = Stage::at("feeding");
+    let mut bad = task(0, &[(0, 1)]);
+    bad.rows_read = 9;
+    let seal = json!({"cmd": "seal", "round": 0, "ledgers": [bad]});
+    assert!(
+        stage
+            .command(seal)
+            .unwrap_err()
+            .message
+            .contains("partition 0 gave 9 rows")
+    );
+    stage.failure();
+}
+
+#[test]
+fn differing_states_name_both_hosts() {
+    let mut stage = Stage::at("forming");
+    stage.message(
+        "a",
+        ToCoordinator::Ready {
+            generation: 1,
+            step: 0,
+            state_hash: "x".into(),
+        },
+    );
+    stage.message(
+        "b",
+        ToCoordinator::Ready {
+            generation: 1,
+            step: 0,
+            state_hash: "y".into(),
+        },
+    );
+    let told = &stage.failure().message;
+    assert!(
+        told.contains("hostB") && told.contains("hostA") && told.contains("state x"),
+        "{told}"
+    );
+    let mut stage = Stage::at("running");
+    stage.done("a", "x");
+    stage.done("b", "y");
+    let told = &stage.failure().message;
+    assert!(told.contains("at the end of training") && told.contains("hostB") && told.contains("hostA"));
+}
+
+#[test]
+fn messages_of_other_rounds_and_generations_are_ignored() {
+    let mut stage = Stage::at("running");
+    stage.message(
+        "a",
+        ToCoordinator::Sealed {
+            round: 0,
+            shards: vec![sum((3, 99))],
+        },
+    );
+    stage.message(
+        "a",
+        ToCoordinator::Ready {
+            generation: 1,
+            step: 3,
+            state_hash: "late".into(),
+        },
+    );
+    stage.message(
+        "a",
+        ToCoordinator::Suspect {
+            generation: 0,
+            peer: "b".into(),
+            why: "old".into(),
+        },
+    );
+    let old = ToCoordinator::Done {
+        generation: 0,
+        steps: 1,
+        state_hash: "old".into(),
+        weights_hash: "old".into(),
+    };
+    stage.message("a", old);
+    stage.message(
+        "nobody",
+        ToCoordinator::Failed {
+            failure: Failure::internal("x"),
+        },
+    );
+    stage.pass(5_000, &["a", "b"], true);
+    assert!(stage.failures().is_empty());
+    assert!(
+        stage
+            .command(json!({"cmd": "seal", "round": 0, "ledgers": []}))
+            .is_err()
+    );
+    assert!(stage.command(json!({"cmd": "finish"})).is_err());
+    stage.done("a", "s");
+    stage.done("b", "s");
+    weights(&mut stage, "b");
+    assert!(matches!(stage.events().last(), Some(Event::Done { .. })));
+}
+
+#[test]
+fn who_comes_late_or_twice_is_refused() {
+    let mut stage = Stage::gathered();
+    assert!(stage.machine.connect(ms(0), info("a", "1")).is_err());
+    stage.machine.connect(ms(0), info("c", "3")).unwrap();
+    stage.members();
+    let surplus = |output: &Output| matches!(output, Output::Send { trainer, message: ToTrainer::Die { .. } } if trainer == "c");
+    assert!(stage.said.iter().any(surplus), "a surplus trainer is sent home");
+    assert!(stage.machine.connect(ms(0), info("d", "3")).is_err());
+    assert!(stage.failures().is_empty());
+}
+
+#[test]
+fn more_trainers_than_shards_are_refused() {
+    let mut stage = Stage::new();
+    let ids: Vec<String> = (0..=SHARDS).map(|n| n.to_string()).collect();
+    for id in &ids {
+        stage.machine.connect(ms(0), info(id, id)).unwrap();
+    }
+    let told = stage
+        .command(json!({"cmd": "members", "trainers": ids}))
+        .unwrap_err();
+    assert!(
+        told.message
+            .contains("5 trainers are more than logicalShards = 4"),
+        "{told}"
+    );
+}

@@ -1,0 +1,175 @@
+//! What a feed task does: hash, route, DoPut, ledger.
+
+use super::Gang;
+use super::data::{FEATURES, Row};
+use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
+use arrow_flight::utils::batches_to_flight_data;
+use arrow_flight::{FlightData, FlightDescriptor};
+use arrow_schema::Field;
+use candlewick_protocol::feed::{FrameHeader, Owner, ShardSum, StreamId, StreamSealed, TaskLedger};
+use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::{ErrorKind, Failure};
+use candlewick_wire::{Client, Identity, from_status};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tonic::Request;
+
+/// Rows of one frame.
+const FRAME_ROWS: usize = 50;
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+pub fn batch(rows: &[Row]) -> RecordBatch {
+    let list = |values: ArrayRef, width: usize| -> ArrayRef {
+        let item = Arc::new(Field::new("item", values.data_type().clone(), false));
+        Arc::new(FixedSizeListArray::new(item, width as i32, values, None))
+    };
+    let features: Vec<f32> = rows.iter().flat_map(|row| row.features.iter().copied()).collect();
+    let labels = Float64Array::from_iter_values(rows.iter().map(|row| row.label));
+    let weights: ArrayRef = Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.weight)));
+    let width = rows.first().map_or(FEATURES, |row| row.features.len());
+    let features = list(Arc::new(Float32Array::from(features)), width);
+    RecordBatch::try_from_iter([
+        ("features", features),
+        ("label", list(Arc::new(labels), 1)),
+        ("weight", weights),
+    ])
+    .unwrap()
+}
+
+/// The frames of a stream.
+pub fn frames(id: &StreamId, rows: &[Row]) -> Vec<FlightData> {
+    frames_of(id, rows, FRAME_ROWS)
+}
+
+/// The frames of a stream, `size` rows each.
+pub fn frames_of(id: &StreamId, rows: &[Row], size: usize) -> Vec<FlightData> {
+    let batches: Vec<RecordBatch> = rows.chunks(size).map(batch).collect();
+    let schema = batch(&rows[..rows.len().min(1)]).schema();
+    let mut frames = batches_to_flight_data(&schema, &batches).unwrap();
+    let command = serde_json::to_vec(id).unwrap();
+    frames[0].flight_descriptor = Some(FlightDescriptor::new_cmd(command));
+    for (sequence, frame) in (0..).zip(&mut frames[1..]) {
+        let header = FrameHeader {
+            stream: id.clone(),
+            sequence,
+        };
+        frame.app_metadata = serde_json::to_vec(&header).unwrap().into();
+    }
+    frames
+}
+
+pub async fn connect(owner: &Owner, job: &str, secret: &JobSecret) -> Result<Client, Failure> {
+    let identity = Identity {
+        job: job.into(),
+        client: "executor-0".into(),
+        secret: secret.clone(),
+        purpose: Purpose::Feed,
+    };
+    Client::connect(&owner.host, owner.port, &identity, super::WAIT).await
+}
+
+/// Sends frames as one DoPut and gives the answer.
+pub async fn put(client: &Client, frames: Vec<FlightData>) -> Result<StreamSealed, Failure> {
+    let request = client.authorize("DoPut", Request::new(futures::stream::iter(frames)));
+    let mut answers = client
+        .flight()
+        .do_put(request)
+        .await
+        .map_err(|status| from_status(&status, "DoPut"))?
+        .into_inner();
+    let answer = answers
+        .message()
+        .await
+        .map_err(|status| from_status(&status, "DoPut"))?;
+    let answer = answer.ok_or_else(|| Failure::new(ErrorKind::Internal, "DoPut without an answer"))?;
+    Ok(serde_json::from_slice(&answer.app_metadata).unwrap())
+}
+
+/// The rows that go to an owner, and the sums of its shards.
+pub fn route(rows: &[Row], owner: &Owner, shards: u32) -> (Vec<Row>, BTreeMap<u32, (u64, u128)>) {
+    let mut hasher = RowHasher::default();
+    let mut sums: BTreeMap<u32, (u64, u128)> = BTreeMap::new();
+    let mut mine = Vec::new();
+    for row in rows {
+        let hash = hasher.hash(&row.features, &[row.label], row.weight, false);
+        let shard = shard_of(hash, shards);
+        if (owner.lo..owner.hi).contains(&shard) {
+            let sum = sums.entry(shard).or_default();
+            *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
+            mine.push(row.clone());
+        }
+    }
+    (mine, sums)
+}
+
+impl Gang {
+    /// Feeds one partition as one attempt; gives its ledger.
+    pub async fn feed_partition(
+        &self,
+        clients: &[Client],
+        partition: u32,
+        attempt: u64,
+        rows: &[Row],
+    ) -> TaskLedger {
+        let mut shards = Vec::new();
+        for (owner, client) in self.owners.iter().zip(clients) {
+            let (mine, sums) = route(rows, owner, self.job.train.logical_shards);
+            let sums = sums.into_iter().map(|(shard, (rows, hash_sum))| ShardSum {
+                shard,
+                rows,
+                hash_sum,
+            });
+            shards.extend(sums);
+            if mine.is_empty() {
+                continue;
+            }
+            let id = StreamId {
+                job: self.job.job.clone(),
+                round: 0,
+                partition,
+                attempt,
+            };
+            let sealed = put(client, frames(&id, &mine)).await.unwrap();
+            assert_eq!(sealed.rows, mine.len() as u64);
+        }
+        TaskLedger {
+            partition,
+            attempt,
+            rows_read: rows.len() as u64,
+            rows_sent: rows.len() as u64,
+            rows_skipped: 0,
+            feature_bytes: (rows.len() * FEATURES * 4) as u64,
+            shards,
+            failure: None,
+        }
+    }
+
+    pub async fn clients(&self) -> Vec<Client> {
+        let mut clients = Vec::new();
+        for owner in &self.owners {
+            clients.push(connect(owner, &self.job.job, &self.secret).await.unwrap());
+        }
+        clients
+    }
+
+    /// Feeds all rows in partitions of `split` rows; attempts are numbered from 100.
+    pub fn feed(&self, rows: &[Row], split: usize) -> Vec<TaskLedger> {
+        runtime().block_on(async {
+            let clients = self.clients().await;
+            let mut ledgers = Vec::new();
+            for (partition, part) in (0u32..).zip(rows.chunks(split)) {
+                let attempt = 100 + u64::from(partition);
+                ledgers.push(self.feed_partition(&clients, partition, attempt, part).await);
+            }
+            ledgers
+        })
+    }
+}

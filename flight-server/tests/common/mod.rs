@@ -1,0 +1,323 @@
+//! A gang of real trainer processes under an in-process coordinator, fed as a Spark job would feed them.
+
+#![allow(dead_code, reason = "every test binary uses its own part")]
+
+pub mod data;
+pub mod feed;
+pub mod proxy;
+
+use candlewick_coordinator::{Coordinator, CoordinatorConfig};
+use candlewick_protocol::feed::{Owner, TaskLedger};
+use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::keys::JobSecret;
+use candlewick_trainer::config::Listening;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Longest wait for anything; far above what anything takes.
+pub const WAIT: Duration = Duration::from_secs(120);
+
+/// A trainer process.
+pub struct Trainer {
+    pub id: String,
+    pub listening: Listening,
+    pub stdin: Option<ChildStdin>,
+    child: Child,
+    stderr: Arc<Mutex<String>>,
+    drain: Option<JoinHandle<()>>,
+}
+
+/// Collects a stream's text on a thread.
+fn drain(mut from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
+    let text = Arc::new(Mutex::new(String::new()));
+    let into = Arc::clone(&text);
+    let thread = std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            into.lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    });
+    (text, thread)
+}
+
+/// The trainer binary with piped streams.
+pub fn binary(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_candlewick-trainer"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The first line that a child prints.
+pub fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    line
+}
+
+impl Trainer {
+    pub fn start(config: &Value) -> Self {
+        let mut child = binary(&["gang"]);
+        let mut stdin = child.stdin.take().unwrap();
+        writeln!(stdin, "{config}").unwrap();
+        let (stderr, drain) = drain(child.stderr.take().unwrap());
+        let line = first_line(&mut child);
+        let listening: Listening = serde_json::from_str(&line).unwrap_or_else(|error| {
+            panic!("{error} in {line:?}; stderr: {}", stderr.lock().unwrap());
+        });
+        assert_eq!(listening.pid, child.id());
+        let id = config["trainer"].as_str().unwrap().to_owned();
+        Trainer {
+            id,
+            listening,
+            stdin: Some(stdin),
+            child,
+            stderr,
+            drain: Some(drain),
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    /// Waits for the end of the process; all of its stderr is read then.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                if let Some(drain) = self.drain.take() {
+                    drain.join().unwrap();
+                }
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "trainer {} does not end; stderr: {}",
+                self.id,
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits for the end of the process, which must have this exit status.
+    pub fn wait_for(&mut self, code: i32) {
+        let status = self.wait();
+        assert_eq!(
+            status.code(),
+            Some(code),
+            "trainer {}: {status}; stderr: {}",
+            self.id,
+            self.log()
+        );
+    }
+
+    pub fn log(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Trainer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Coordinator and trainers.
+pub struct Gang {
+    pub coordinator: Coordinator,
+    pub secret: JobSecret,
+    pub trainers: Vec<Trainer>,
+    pub job: JobSpec,
+    pub owners: Vec<Owner>,
+    seen: RefCell<Vec<Value>>,
+}
+
+/// What a fit ends with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    pub weights_hash: String,
+    pub steps: u64,
+    pub losses: Vec<f64>,
+    pub weights: Vec<u8>,
+    pub ledger: Value,
+}
+
+impl Gang {
+    /// Starts coordinator and trainers of a job, and fixes the members.
+    pub fn start(job: JobSpec, trainers: usize) -> Self {
+        Self::start_via(job, trainers, |address| address)
+    }
+
+    /// The same with trainers that reach the coordinator at another address.
+    pub fn start_via(job: JobSpec, trainers: usize, via: impl Fn((String, u16)) -> (String, u16)) -> Self {
+        let secret = JobSecret::random().unwrap();
+        let config = CoordinatorConfig {
+            bind_host: "127.0.0.1".into(),
+            port: "0".into(),
+            job: job.clone(),
+            executor_grace_ms: 20_000,
+            driver_timeout_ms: 600_000,
+        };
+        let coordinator = Coordinator::start(config, secret.clone()).unwrap();
+        let (host, port) = via(coordinator.address());
+        let trainers: Vec<Trainer> = (0..trainers)
+            .map(|index| {
+                Trainer::start(&json!({
+                    "job": job.job,
+                    "trainer": format!("trainer-{index}"),
+                    "executor": index.to_string(),
+                    "index": 0,
+                    "secret": secret.to_hex(),
+                    "coordinatorHost": host,
+                    "coordinatorPort": port,
+                    "bindHost": "127.0.0.1",
+                    "portRange": "0",
+                    "threads": 1 + index % 2,
+                    "feedMemory": 1 << 26,
+                }))
+            })
+            .collect();
+        let mut gang = Gang {
+            coordinator,
+            secret,
+            trainers,
+            job,
+            owners: Vec::new(),
+            seen: RefCell::default(),
+        };
+        for _ in 0..gang.trainers.len() {
+            gang.event("registered");
+        }
+        let ids: Vec<&str> = gang.trainers.iter().map(|trainer| trainer.id.as_str()).collect();
+        let answer = gang.command(&json!({"cmd": "members", "trainers": ids}));
+        gang.owners = serde_json::from_value(answer["owners"].clone()).unwrap();
+        gang
+    }
+
+    pub fn command(&self, command: &Value) -> Value {
+        let answer = self.coordinator.command(&command.to_string()).unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// The next event that `wanted` accepts; others are remembered. A failure nobody wanted ends the test.
+    pub fn event_where(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + WAIT;
+        while Instant::now() < deadline {
+            let Some(text) = self.coordinator.poll(Duration::from_millis(100)) else {
+                continue;
+            };
+            let event: Value = serde_json::from_str(&text).unwrap();
+            self.seen.borrow_mut().push(event.clone());
+            if wanted(&event) {
+                return event;
+            }
+            assert_ne!(
+                event["event"],
+                "failed",
+                "waiting for {what}: {event}\n{}",
+                self.logs()
+            );
+        }
+        panic!("no {what} within {WAIT:?}\n{}", self.logs());
+    }
+
+    pub fn event(&self, name: &str) -> Value {
+        self.event_where(name, |event| event["event"] == name)
+    }
+
+    /// The message of the failure that must come.
+    pub fn failure(&self) -> String {
+        let event = self.event("failed");
+        event["failure"]["message"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a trainer has made so many steps.
+    pub fn step(&self, at_least: u64) {
+        self.event_where("progress", |event| {
+            event["event"] == "progress" && event["progress"]["step"].as_u64().unwrap() >= at_least
+        });
+    }
+
+    pub fn logs(&self) -> String {
+        self.trainers
+            .iter()
+            .map(|trainer| format!("--- {} (pid {})\n{}", trainer.id, trainer.pid(), trainer.log()))
+            .collect()
+    }
+
+    pub fn seal(&self, ledgers: &[TaskLedger]) -> Value {
+        self.command(&json!({"cmd": "seal", "round": 0, "ledgers": ledgers}));
+        self.event("sealed")["ledger"].clone()
+    }
+
+    /// From the sealed feed to the weights and the orderly end of the trainers.
+    pub fn train(mut self, ledger: Value) -> Fit {
+        self.command(&json!({"cmd": "train"}));
+        let done = self.event("done");
+        let weights = self.coordinator.weights().unwrap();
+        self.command(&json!({"cmd": "finish"}));
+        for trainer in &mut self.trainers {
+            trainer.wait_for(0);
+        }
+        let seen = self.seen.borrow();
+        let epochs = seen.iter().filter(|event| event["event"] == "epoch");
+        let losses = epochs
+            .map(|event| event["record"]["loss"].as_f64().unwrap())
+            .collect();
+        Fit {
+            weights_hash: done["weightsHash"].as_str().unwrap().to_owned(),
+            steps: done["steps"].as_u64().unwrap(),
+            losses,
+            weights,
+            ledger,
+        }
+    }
+
+    /// Kills a trainer and reports it as its executor's JVM would.
+    pub fn kill(&mut self, index: usize) {
+        self.trainers[index].kill();
+        self.report(index);
+    }
+
+    /// Waits for the end of a trainer and reports it.
+    pub fn report(&mut self, index: usize) {
+        let trainer = &mut self.trainers[index];
+        let status = trainer.wait();
+        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        let report = json!({
+            "cmd": "exited",
+            "trainer": trainer.id,
+            "executor": index.to_string(),
+            "code": code,
+            "stderr": trainer.log(),
+        });
+        self.command(&report);
+    }
+
+    /// After a failure every trainer must end by itself.
+    pub fn all_end(&mut self) {
+        for trainer in &mut self.trainers {
+            trainer.wait();
+        }
+    }
+}

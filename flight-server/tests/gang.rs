@@ -1,0 +1,127 @@
+//! Gangs of one, two and three processes train the same model; the feed's commit keeps every row once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod common;
+
+use candlewick_model::network::Network;
+use candlewick_protocol::feed::StreamId;
+use common::data::{Lcg, job, rows};
+use common::{Fit, Gang};
+
+fn fit(trainers: usize, shuffle: u64, split: usize) -> Fit {
+    let mut rows = rows(700);
+    Lcg(shuffle).shuffle(&mut rows);
+    let gang = Gang::start(job(4, 64), trainers);
+    let ledger = gang.seal(&gang.feed(&rows, split));
+    gang.train(ledger)
+}
+
+#[test]
+fn one_two_and_three_trainers_give_the_same_bits() {
+    let one = fit(1, 1, 700);
+    assert_eq!(one.steps, 4 * 11);
+    assert_eq!(one.losses.len(), 4);
+    assert!(one.losses[3] < one.losses[0], "it learns: {:?}", one.losses);
+    assert_eq!(one.ledger["rowsSpooled"], 700);
+    for (trainers, shuffle, split) in [(2, 2, 97), (3, 3, 33)] {
+        let other = fit(trainers, shuffle, split);
+        assert_eq!(other.weights_hash, one.weights_hash, "{trainers} trainers");
+        assert_eq!(other.weights, one.weights);
+        assert_eq!(
+            other.losses, one.losses,
+            "the history is the same bit for bit too"
+        );
+        assert_eq!(other.ledger["shardRows"], one.ledger["shardRows"]);
+        assert_eq!(other.ledger["hashSum"], one.ledger["hashSum"]);
+    }
+    let job = job(4, 64);
+    let network = Network::from_document(&job.train.network, &job.data.input_shape).unwrap();
+    let weights = network.load_weights(&one.weights).unwrap();
+    assert_eq!(network.weights_hash(&weights), one.weights_hash);
+}
+
+#[test]
+fn losing_duplicate_and_zombie_attempts_change_nothing() {
+    let rows = rows(300);
+    let plain = {
+        let gang = Gang::start(job(2, 32), 2);
+        let ledger = gang.seal(&gang.feed(&rows, 100));
+        gang.train(ledger)
+    };
+    let gang = Gang::start(job(2, 32), 2);
+    let runtime = common::feed::runtime();
+    let (ledgers, clients) = runtime.block_on(async {
+        let clients = gang.clients().await;
+        let mut winners = Vec::new();
+        for (partition, part) in (0u32..).zip(rows.chunks(100)) {
+            // A speculative copy that finishes first and loses, and an attempt that read only half.
+            gang.feed_partition(&clients, partition, 1, part).await;
+            gang.feed_partition(&clients, partition, 2, &part[..50]).await;
+            winners.push(gang.feed_partition(&clients, partition, 3, part).await);
+        }
+        // An attempt number is good for one stream to a trainer.
+        let again = StreamId {
+            job: gang.job.job.clone(),
+            round: 0,
+            partition: 0,
+            attempt: 3,
+        };
+        let (mine, _) = common::feed::route(&rows[..100], &gang.owners[0], 8);
+        let twice = common::feed::put(&clients[0], common::feed::frames(&again, &mine))
+            .await
+            .unwrap_err();
+        assert!(twice.message.contains("already has a stream"), "{twice}");
+        (winners, clients)
+    });
+    let ledger = gang.seal(&ledgers);
+    assert_eq!(ledger["rowsSpooled"], 300);
+    runtime.block_on(async {
+        let late = StreamId {
+            job: gang.job.job.clone(),
+            round: 0,
+            partition: 9,
+            attempt: 9,
+        };
+        let (mine, _) = common::feed::route(&rows, &gang.owners[1], 8);
+        let refused = common::feed::put(&clients[1], common::feed::frames(&late, &mine))
+            .await
+            .unwrap_err();
+        assert!(refused.message.contains("feed round 0 is sealed"), "{refused}");
+    });
+    assert_eq!(gang.train(ledger).weights_hash, plain.weights_hash);
+}
+
+#[test]
+fn no_epochs_give_the_initial_weights() {
+    let gang = Gang::start(job(0, 32), 2);
+    let ledger = gang.seal(&gang.feed(&rows(40), 20));
+    let fit = gang.train(ledger);
+    let job = job(0, 32);
+    let network = Network::from_document(&job.train.network, &job.data.input_shape).unwrap();
+    assert_eq!(
+        fit.weights_hash,
+        network.weights_hash(&network.initial_weights(42))
+    );
+    assert_eq!((fit.steps, fit.losses.len()), (0, 0));
+}
+
+#[test]
+fn fewer_rows_than_trainers_and_empty_partitions_are_legal() {
+    let two = rows(2);
+    let one = {
+        let gang = Gang::start(job(2, 8), 1);
+        let ledger = gang.seal(&gang.feed(&two, 2));
+        gang.train(ledger)
+    };
+    let gang = Gang::start(job(2, 8), 3);
+    let mut ledgers = gang.feed(&two, 1);
+    ledgers.push(common::feed::runtime().block_on(gang.feed_partition(&[], 7, 700, &[])));
+    let ledger = gang.seal(&ledgers);
+    assert_eq!(ledger["partitions"], 3);
+    assert_eq!(gang.train(ledger).weights_hash, one.weights_hash);
+}

@@ -1,0 +1,353 @@
+//! How a thread computes its part of a product: blocks that stay in cache, packed operands, tiles in registers.
+
+use super::gemm::{MAX_BLOCK, Matrix, Start, blocks};
+use super::level::Level;
+use super::pack;
+use super::program::{Op, Program};
+
+/// Columns packed at a time: bounds the memory of a product.
+const BLOCK_COLS: usize = 2_048;
+
+/// Where and how a kernel stores its tile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Store {
+    /// First element of the tile.
+    pub c: *mut f32,
+    /// Distance of its rows.
+    pub stride: usize,
+    /// Columns to store.
+    pub cols: usize,
+    /// Add to what is there.
+    pub add: bool,
+    /// Else add to this row, where given.
+    pub bias: Option<*const f32>,
+}
+
+/// The kernels of an instruction set.
+pub(crate) trait Isa {
+    /// Which instruction set.
+    const LEVEL: Level;
+    /// Rows of a full tile.
+    const ROWS: usize;
+    /// Columns of a full tile.
+    const COLS: usize;
+    /// Columns of a narrow tile.
+    const HALF: usize;
+    /// Rows packed at a time.
+    const BLOCK_ROWS: usize;
+
+    /// Computes a tile of `rows` (1..=ROWS) rows and COLS (HALF where `half`) columns over `depth` packed columns.
+    ///
+    /// # Safety
+    /// The processor has the instruction set; `a` holds `depth * rows` values, `b` `depth` times the tile's columns;
+    /// `store` describes writable memory of `rows` rows, and a bias holds `store.cols` values.
+    unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store);
+
+    /// `left += right` for a tile of `cols` columns whose rows lie `strides` apart.
+    ///
+    /// # Safety
+    /// The processor has the instruction set; both pointers lead to `rows` rows of `cols` values, which do not
+    /// overlap; `left` is writable.
+    unsafe fn add(left: *mut f32, right: *const f32, strides: (usize, usize), shape: (usize, usize));
+}
+
+/// The body of [`Isa::add`], compiled for every instruction set.
+///
+/// # Safety
+/// As [`Isa::add`], but for the instruction set.
+#[inline(always)]
+pub(super) unsafe fn add_rows(
+    left: *mut f32,
+    right: *const f32,
+    strides: (usize, usize),
+    shape: (usize, usize),
+) {
+    for i in 0..shape.0 {
+        // SAFETY: the caller promises these rows.
+        let (left, right) = unsafe {
+            (
+                std::slice::from_raw_parts_mut(left.add(i * strides.0), shape.1),
+                std::slice::from_raw_parts(right.add(i * strides.1), shape.1),
+            )
+        };
+        for j in 0..shape.1 {
+            left[j] += right[j];
+        }
+    }
+}
+
+/// Memory that one thread reuses: packed operands, and the stack of a tile's tree.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub a: Vec<f32>,
+    pub b: Vec<f32>,
+    pub tiles: Vec<f32>,
+}
+
+/// Bytes of a cache line: vectors that do not straddle two are loaded in one go.
+const LINE: usize = 64;
+/// Values in a cache line.
+const LINE_VALUES: usize = LINE / size_of::<f32>();
+
+/// The first `length` values of a buffer from a cache line on; it grows as needed.
+pub(super) fn grown(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if buffer.len() < length + LINE_VALUES {
+        buffer.resize(length + LINE_VALUES, 0.0);
+    }
+    let skip = buffer.as_ptr().align_offset(LINE).min(LINE_VALUES);
+    &mut buffer[skip..skip + length]
+}
+
+/// The part of a result that one thread computes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub rows: (usize, usize),
+    pub cols: (usize, usize),
+}
+
+/// The result's memory. Parts of a product do not overlap, so threads may write to it without a lock.
+#[derive(Clone, Copy)]
+pub(super) struct Target(*mut f32, usize);
+// SAFETY: the pointer is only used within a call that holds the exclusive borrow it came from, and every element is
+// written by the thread of the one part it lies in.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// The memory of a result of `cols` columns.
+    pub(super) fn new(values: &mut [f32], cols: usize) -> Self {
+        Target(values.as_mut_ptr(), cols)
+    }
+
+    /// Pointer to an element.
+    fn at(self, row: usize, col: usize) -> *mut f32 {
+        // The pointer may be formed for any element; what is done with it is the caller's to justify.
+        self.0.wrapping_add(row * self.1 + col)
+    }
+}
+
+/// Packs the panels of rows `rows` of `matrix` one after another. A last panel has its own height, or that of a
+/// narrow tile where `half` is given.
+fn pack_panels(
+    level: Level,
+    matrix: &Matrix<'_>,
+    rows: (usize, usize),
+    depth: (usize, usize),
+    height: (usize, Option<usize>),
+    into: &mut [f32],
+) {
+    let length = depth.1 - depth.0;
+    let mut at = 0;
+    for first in (rows.0..rows.1).step_by(height.0) {
+        let last = (first + height.0).min(rows.1);
+        let tall = match height.1 {
+            None => last - first,
+            Some(half) if last - first <= half => half,
+            Some(_) => height.0,
+        };
+        pack::panel(
+            level,
+            matrix,
+            (first, last),
+            depth,
+            tall,
+            &mut into[at..at + tall * length],
+        );
+        at += tall * length;
+    }
+}
+
+/// Computes one part of a product; `b` is given transposed.
+pub(super) fn product_part<I: Isa>(
+    a: &Matrix<'_>,
+    b: &Matrix<'_>,
+    start: Start<'_>,
+    part: Part,
+    target: Target,
+    scratch: &mut Scratch,
+) {
+    for first in (part.cols.0..part.cols.1).step_by(BLOCK_COLS) {
+        let cols = (first, (first + BLOCK_COLS).min(part.cols.1));
+        for depth in blocks(a.cols) {
+            let length = depth.1 - depth.0;
+            let packed = grown(
+                &mut scratch.b,
+                (cols.1 - cols.0).next_multiple_of(I::COLS) * length,
+            );
+            pack_panels(I::LEVEL, b, cols, depth, (I::COLS, Some(I::HALF)), packed);
+            for first in (part.rows.0..part.rows.1).step_by(I::BLOCK_ROWS) {
+                let rows = (first, (first + I::BLOCK_ROWS).min(part.rows.1));
+                let left = grown(&mut scratch.a, (rows.1 - rows.0) * length);
+                pack_panels(I::LEVEL, a, rows, depth, (I::ROWS, None), left);
+                let bias = match start {
+                    Start::Bias(bias) => Some(bias),
+                    Start::Zero => None,
+                };
+                block::<I>(left, packed, Part { rows, cols }, (depth.0 > 0, bias), target);
+            }
+        }
+    }
+}
+
+/// Multiplies packed panels into the part of the result they belong to.
+fn block<I: Isa>(a: &[f32], b: &[f32], part: Part, start: (bool, Option<&[f32]>), target: Target) {
+    let length = a.len() / (part.rows.1 - part.rows.0);
+    let mut right = 0;
+    for col in (part.cols.0..part.cols.1).step_by(I::COLS) {
+        let cols = (part.cols.1 - col).min(I::COLS);
+        let half = cols <= I::HALF;
+        let panel = &b[right..right + length * if half { I::HALF } else { I::COLS }];
+        right += panel.len();
+        for row in (part.rows.0..part.rows.1).step_by(I::ROWS) {
+            let rows = (part.rows.1 - row).min(I::ROWS);
+            let left = (row - part.rows.0) * length;
+            let left = &a[left..left + rows * length];
+            let bias = start.1.map(|bias| bias[col..col + cols].as_ptr());
+            let store = Store {
+                c: target.at(row, col),
+                stride: target.1,
+                cols,
+                add: start.0,
+                bias,
+            };
+            // SAFETY: I is the level of the processor or below; both panels were sliced to the lengths the tile
+            // reads; rows row..row + rows and columns col..col + cols lie in this thread's part of the result.
+            unsafe { I::tile(rows, half, length, left.as_ptr(), panel.as_ptr(), &store) };
+        }
+    }
+}
+
+/// Computes one part of a node whose leaves are products; `b` is given transposed.
+pub(super) fn tree_part<I: Isa>(
+    a: &Matrix<'_>,
+    b: &Matrix<'_>,
+    tree: (&Program, usize),
+    part: Part,
+    target: Target,
+    scratch: &mut Scratch,
+) {
+    let (program, unit) = tree;
+    let (Some(first), Some(last)) = (program.leaves().next(), program.leaves().last()) else {
+        return;
+    };
+    // Leaves lie one after another in the batch: they are packed as one range of columns.
+    let depth = (first.0 * unit, (last.0 + last.1) * unit);
+    let length = depth.1 - depth.0;
+    grown(&mut scratch.tiles, program.depth() * I::ROWS * I::COLS);
+    let step = |most: usize, unit: usize| (most.min(most * MAX_BLOCK / length) / unit).max(1) * unit;
+    let (down, across) = (step(I::BLOCK_ROWS, I::ROWS), step(BLOCK_COLS, I::COLS));
+    for first in (part.cols.0..part.cols.1).step_by(across) {
+        let cols = (first, (first + across).min(part.cols.1));
+        let packed = grown(
+            &mut scratch.b,
+            (cols.1 - cols.0).next_multiple_of(I::COLS) * length,
+        );
+        pack_panels(I::LEVEL, b, cols, depth, (I::COLS, Some(I::HALF)), packed);
+        for first in (part.rows.0..part.rows.1).step_by(down) {
+            let rows = (first, (first + down).min(part.rows.1));
+            let left = grown(&mut scratch.a, (rows.1 - rows.0) * length);
+            pack_panels(I::LEVEL, a, rows, depth, (I::ROWS, None), left);
+            let tree = Tree {
+                program,
+                unit,
+                base: depth.0,
+                length,
+            };
+            tree_block::<I>(
+                left,
+                packed,
+                Part { rows, cols },
+                &tree,
+                target,
+                &mut scratch.tiles,
+            );
+        }
+    }
+}
+
+struct Tree<'a> {
+    program: &'a Program,
+    unit: usize,
+    base: usize,
+    length: usize,
+}
+
+fn tree_block<I: Isa>(a: &[f32], b: &[f32], part: Part, tree: &Tree<'_>, target: Target, tiles: &mut [f32]) {
+    let mut right = 0;
+    for col in (part.cols.0..part.cols.1).step_by(I::COLS) {
+        let cols = (part.cols.1 - col).min(I::COLS);
+        let wide = if cols <= I::HALF { I::HALF } else { I::COLS };
+        let panel = &b[right..right + tree.length * wide];
+        right += panel.len();
+        for row in (part.rows.0..part.rows.1).step_by(I::ROWS) {
+            let rows = (part.rows.1 - row).min(I::ROWS);
+            let left = (row - part.rows.0) * tree.length;
+            let left = &a[left..left + rows * tree.length];
+            let c = target.at(row, col);
+            tree_tile::<I>(left, panel, (rows, cols, wide), tree, (c, target.1), tiles);
+        }
+    }
+}
+
+/// Runs the program for one tile. The bottom of its stack is the result itself, at `c` with rows `stride` apart; the
+/// levels above lie in `tiles`.
+fn tree_tile<I: Isa>(
+    a: &[f32],
+    b: &[f32],
+    shape: (usize, usize, usize),
+    tree: &Tree<'_>,
+    (c, stride): (*mut f32, usize),
+    tiles: &mut [f32],
+) {
+    let (rows, cols, wide) = shape;
+    let size = rows * wide;
+    let spare = tiles[..size * (tree.program.depth() - 1)].as_mut_ptr();
+    let level = |height: usize| match height {
+        0 => (c, stride, cols),
+        _ => (spare.wrapping_add((height - 1) * size), wide, wide),
+    };
+    let mut height = 0;
+    let mut ops = tree.program.ops().iter().peekable();
+    while let Some(op) = ops.next() {
+        let Op::Leaf { start, rows: count } = *op else {
+            let ((left, left_stride, cols), (right, right_stride, _)) =
+                (level(height - 2), level(height - 1));
+            // SAFETY: I is the level of the processor or below; a level below the top of the stack holds `rows` rows
+            // of `cols` values, and levels do not overlap.
+            unsafe { I::add(left, right, (left_stride, right_stride), (rows, cols)) };
+            height -= 1;
+            continue;
+        };
+        // A right leaf of one block is added to its left sibling while it is still in registers.
+        let mut add = count * tree.unit <= MAX_BLOCK && ops.next_if(|next| **next == Op::Add).is_some();
+        height -= usize::from(add);
+        let (c, stride, cols) = level(height);
+        let first = start * tree.unit - tree.base;
+        for (from, to) in blocks(count * tree.unit) {
+            let left = &a[(first + from) * rows..(first + to) * rows];
+            let right = &b[(first + from) * wide..(first + to) * wide];
+            let store = Store {
+                c,
+                stride,
+                cols,
+                add,
+                bias: None,
+            };
+            // SAFETY: I is the level of the processor or below; both panels were sliced to the lengths the tile
+            // reads; the level holds `rows` rows of `cols` values.
+            unsafe {
+                I::tile(
+                    rows,
+                    wide == I::HALF,
+                    to - from,
+                    left.as_ptr(),
+                    right.as_ptr(),
+                    &store,
+                )
+            };
+            add = true;
+        }
+        height += 1;
+    }
+}
