@@ -14,7 +14,12 @@ from candlewick import NeuralClassifier, nn, optim
 
 def main() -> None:
     spark = candlewick.session(
-        **{"spark.master": "local[2]", "spark.driver.memory": "6g", "spark.ui.enabled": "false", "spark.log.level": "ERROR"}
+        **{
+            "spark.master": "local[2]",
+            "spark.driver.memory": "6g",
+            "spark.ui.enabled": "false",
+            "spark.log.level": "ERROR",
+        }
     )
     rows, epochs = argument("rows", 60_000), argument("epochs", 5)
     df = digits_like(spark, rows)
@@ -41,7 +46,9 @@ def main() -> None:
     tiny_rows = [(Vectors.dense([float((i * j) % 7) for j in range(20)]), float(i % 2)) for i in range(1_000)]
     tiny = spark.createDataFrame(tiny_rows, ["features", "label"]).cache()
     tiny.count()
-    small = NeuralClassifier(network=nn.Sequential(nn.Linear(32), nn.ReLU(), nn.Linear(2)), epochs=5, seed=1, numTrainers=2)
+    small = NeuralClassifier(
+        network=nn.Sequential(nn.Linear(32), nn.ReLU(), nn.Linear(2)), epochs=5, seed=1, numTrainers=2
+    )
     small_fits = [timed(lambda: small.fit(tiny))[0] for _ in range(4)]
     second_fit, second = timed(lambda: estimator.fit(df))
 

@@ -27,8 +27,7 @@ def digits_like(spark: SparkSession, rows: int, partitions: int = 4) -> DataFram
     pixel = F.transform(
         F.sequence(F.lit(0), F.lit(WIDTH - 1)),
         lambda j: (
-            F.pmod(F.hash(F.col("id"), j), F.lit(1000)) / 1400.0
-            + F.when(j % CLASSES == label, 0.25).otherwise(0.0)
+            F.pmod(F.hash(F.col("id"), j), F.lit(1000)) / 1400.0 + F.when(j % CLASSES == label, 0.25).otherwise(0.0)
         ).cast("float"),
     )
     frame = spark.range(0, rows, 1, partitions).select(pixel.alias("features"), label.cast("int").alias("label"))

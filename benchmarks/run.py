@@ -72,13 +72,17 @@ def main() -> None:
         "transform_steady_rows_per_s",
     ):
         print(f"{name}: {spread([r[name] for r in ours])}")
-    print(f"fit_1000_rows_s: first {spread([r['fit_1000_rows_s'][0] for r in ours])}, then "
-          f"{spread([value for r in ours for value in r['fit_1000_rows_s'][1:]])}")
+    print(
+        f"fit_1000_rows_s: first {spread([r['fit_1000_rows_s'][0] for r in ours])}, then "
+        f"{spread([value for r in ours for value in r['fit_1000_rows_s'][1:]])}"
+    )
     assert len({r["weights_hash"] for r in ours}) == 1, "the same fit gave other bits"
     folder = HERE / "results" / options.version
     folder.mkdir(parents=True, exist_ok=True)
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    (folder / "fit.json").write_text(json.dumps({"machine": machine, "candlewick": ours, "peer": peers}, indent=1) + "\n")
+    (folder / "fit.json").write_text(
+        json.dumps({"machine": machine, "candlewick": ours, "peer": peers}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

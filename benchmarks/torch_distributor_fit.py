@@ -26,9 +26,9 @@ def train(path: str, epochs: int) -> dict[str, Any]:
     dist.init_process_group("gloo")
     rank = int(os.environ["RANK"])
     table = pq.read_table(path)
-    features = torch.from_numpy(
-        table["features"].combine_chunks().flatten().to_numpy().reshape(-1, 784).copy()
-    )[rank::2]
+    features = torch.from_numpy(table["features"].combine_chunks().flatten().to_numpy().reshape(-1, 784).copy())[
+        rank::2
+    ]
     labels = torch.from_numpy(table["label"].to_numpy().copy()).long()[rank::2]
     torch.manual_seed(1)
     sizes = [784, 512, 256]

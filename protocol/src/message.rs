@@ -183,7 +183,7 @@ pub enum ToTrainer {
         round: u32,
         /// The attempt that won each partition.
         winners: Vec<Winner>,
-        /// Rows and hash sums of this trainer's shards, added over the winners.
+        /// Rows and hash sums of every shard of the job, added over the winners: the plan of a step needs all of them.
         expected: Vec<ShardSum>,
     },
     /// Connect to the members and answer `Ready`.

@@ -64,8 +64,7 @@ def tree_cases(rule):
         root = bits(rule.value(leaf, 0, shards))
         cases.append({"leaves": [bits(value) for value in leaf], "owners": owners, "root": root})
     splits = [
-        [lo, hi, rule.split(lo, hi)]
-        for lo, hi in ((rng.randint(0, 99), rng.randint(101, 4000)) for _ in range(40))
+        [lo, hi, rule.split(lo, hi)] for lo, hi in ((rng.randint(0, 99), rng.randint(101, 4000)) for _ in range(40))
     ]
     return {"cases": cases, "splits": splits}
 
