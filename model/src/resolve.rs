@@ -176,6 +176,23 @@ fn label_kind(task: Task, loss: &str, width: usize) -> Result<LabelKind, Failure
     }
 }
 
+/// Checks that a loss, a label and a network's output width fit together.
+pub(crate) fn check_loss(loss: &str, label: &LabelKind, output_width: usize) -> Result<(), Failure> {
+    let task = match label {
+        LabelKind::Class { .. } => Task::Classifier,
+        LabelKind::Real { width } => Task::Regressor {
+            label_width: *width as usize,
+        },
+    };
+    let wanted = label_kind(task, loss, output_width)?;
+    if wanted == *label {
+        return Ok(());
+    }
+    Err(Failure::parameter(format!(
+        "{loss} over a network that ends in width {output_width} wants a label of {wanted:?}, got {label:?}"
+    )))
+}
+
 /// A loss that takes logits after a layer that has already squashed them trains badly, and silently.
 fn check_end(network: &Network, loss: &str) -> Result<(), Failure> {
     if !["CrossEntropyLoss", "BCEWithLogitsLoss"].contains(&loss) {

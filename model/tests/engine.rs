@@ -304,6 +304,20 @@ fn updates_on_threads_have_the_same_bits() {
 }
 
 #[test]
+fn a_loss_that_does_not_fit_the_label_is_refused() {
+    let network = network(json!([{"type": "Linear", "out_features": 3}]), 4);
+    let failure = |loss: &str, label: LabelKind| {
+        Engine::new(&network, &json!({"type": loss}), &label, 0, 1)
+            .unwrap_err()
+            .message
+    };
+    assert!(failure("CrossEntropyLoss", LabelKind::Class { num_classes: 4 }).contains("ends in width 3"));
+    assert!(failure("CrossEntropyLoss", LabelKind::Real { width: 3 }).contains("no loss of a regressor"));
+    assert!(failure("MSELoss", LabelKind::Class { num_classes: 3 }).contains("no loss of a classifier"));
+    assert!(failure("MSELoss", LabelKind::Real { width: 2 }).contains("label has 2 value(s)"));
+}
+
+#[test]
 fn wrong_calls_are_refused_with_the_reason() {
     let network = every_layer();
     let weights = network.initial_weights(1);

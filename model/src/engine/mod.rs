@@ -114,7 +114,7 @@ impl Engine {
         threads: usize,
     ) -> Result<Self, Failure> {
         let arguments = resolve::read_loss(loss)?;
-        crate::head::Head::of(label, network.output_width())?;
+        resolve::check_loss(arguments.name(), label, network.output_width())?;
         let (stages, buffers) = stages::for_training(network);
         Ok(Engine {
             network: network.clone(),

@@ -37,7 +37,9 @@ pub(crate) use leveled;
 leveled! {
     /// `left += right`.
     pub fn add_into(left: &mut [f32], right: &[f32]) {
-        left.iter_mut().zip(right).for_each(|(left, right)| *left += *right);
+        for (left, right) in left.iter_mut().zip(right) {
+            *left += *right;
+        }
     }
 }
 
@@ -51,7 +53,9 @@ leveled! {
 leveled! {
     /// The gradient of [`relu`], given its output.
     pub fn relu_gradient(output: &[f32], gradient: &mut [f32]) {
-        gradient.iter_mut().zip(output).for_each(|(g, y)| *g = if *y <= 0.0 { 0.0 } else { *g });
+        for (g, y) in gradient.iter_mut().zip(output) {
+            *g = if *y <= 0.0 { 0.0 } else { *g };
+        }
     }
 }
 
@@ -65,7 +69,9 @@ leveled! {
 leveled! {
     /// The gradient of [`tanh`], given its output.
     pub fn tanh_gradient(output: &[f32], gradient: &mut [f32]) {
-        gradient.iter_mut().zip(output).for_each(|(g, y)| *g *= 1.0 - *y * *y);
+        for (g, y) in gradient.iter_mut().zip(output) {
+            *g *= 1.0 - *y * *y;
+        }
     }
 }
 
@@ -79,7 +85,9 @@ leveled! {
 leveled! {
     /// The gradient of [`sigmoid`], given its output.
     pub fn sigmoid_gradient(output: &[f32], gradient: &mut [f32]) {
-        gradient.iter_mut().zip(output).for_each(|(g, y)| *g *= (1.0 - *y) * *y);
+        for (g, y) in gradient.iter_mut().zip(output) {
+            *g *= (1.0 - *y) * *y;
+        }
     }
 }
 
@@ -100,11 +108,11 @@ leveled! {
 leveled! {
     /// The gradient of [`gelu`], given its input.
     pub fn gelu_gradient(input: &[f32], gradient: &mut [f32]) {
-        gradient.iter_mut().zip(input).for_each(|(g, x)| {
+        for (g, x) in gradient.iter_mut().zip(input) {
             let cumulative = 0.5 * (1.0 + math::erf(*x * SQRT_HALF));
             let density = NORMAL * math::exp(-0.5 * *x * *x);
             *g *= cumulative + *x * density;
-        });
+        }
     }
 }
 
@@ -121,11 +129,11 @@ leveled! {
 leveled! {
     /// The gradient of [`gelu_tanh`], given its input.
     pub fn gelu_tanh_gradient(input: &[f32], gradient: &mut [f32]) {
-        gradient.iter_mut().zip(input).for_each(|(g, x)| {
+        for (g, x) in gradient.iter_mut().zip(input) {
             let t = math::tanh_of(GELU_SCALE * (*x + GELU_CUBE * *x * *x * *x));
             let slope = GELU_SCALE * (1.0 + 3.0 * GELU_CUBE * *x * *x);
             *g *= 0.5 * (1.0 + t) + 0.5 * *x * (1.0 - t * t) * slope;
-        });
+        }
     }
 }
 
@@ -136,6 +144,9 @@ mod tests {
 
     /// An elementwise function and its name.
     type Named = (&'static str, fn(Level, &mut [f32]));
+
+    /// The gradient of one and its name.
+    type NamedGradient = (&'static str, fn(Level, &[f32], &mut [f32]));
 
     const MAPS: [Named; 5] = [
         ("relu", relu),
@@ -159,6 +170,28 @@ mod tests {
                     whole.iter().zip(&other).all(|(a, b)| a.to_bits() == b.to_bits()),
                     "{name} {level:?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_gives_the_same_gradients() {
+        let kept: Vec<f32> = (0..517).map(|at| (at as f32 - 250.0) * 0.031).collect();
+        let gradients: [NamedGradient; 5] = [
+            ("relu", relu_gradient),
+            ("tanh", tanh_gradient),
+            ("sigmoid", sigmoid_gradient),
+            ("gelu", gelu_gradient),
+            ("gelu_tanh", gelu_tanh_gradient),
+        ];
+        for (name, map) in gradients {
+            let at = |level| {
+                let mut values: Vec<f32> = kept.iter().map(|x| x * 0.7 - 0.1).collect();
+                map(level, &kept, &mut values);
+                values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>()
+            };
+            for level in Level::available() {
+                assert_eq!(at(level), at(Level::Generic), "{name} {level:?}");
             }
         }
     }
