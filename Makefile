@@ -21,6 +21,9 @@ VENV := $(CURDIR)/.venv
 PYTHON := $(VENV)/bin/python
 MVN := mvn -B -ntp -Dstyle.color=never -Dcandlewick.native.dir=$(NATIVE_DIR)
 CARGO_TARGET := --release --target $(TRIPLE).$(GLIBC)
+# `make test` builds the libraries together with their tests: the tests' dependencies switch on features of shared
+# crates, and a build without them would compile everything a second time.
+NATIVE_BUILD := zigbuild
 
 # PySpark must start the tools of this environment and find the jar and package that were built here.
 export PATH := $(VENV)/bin:$(PATH)
@@ -39,10 +42,11 @@ help: ## list the targets
 setup: $(VENV)/.stamp ## install the Python tools into .venv; say which programs are missing
 
 demo: $(JAR) ## build, then train and score handwritten digits through spark-submit on local-cluster
-	spark-submit --master 'local-cluster[2,1,1024]' --jars $(JAR) \
+	SPARK_LOCAL_IP=127.0.0.1 spark-submit --master 'local-cluster[2,1,1024]' --jars $(JAR) \
 	  --conf spark.ui.enabled=false --conf spark.log.level=ERROR --conf spark.driver.host=127.0.0.1 \
 	  --conf spark.driver.bindAddress=127.0.0.1 examples/python/digits.py --out target/demo
 
+test: NATIVE_BUILD := test --no-run
 test: lint test-rust test-jvm test-python ## build everything and run every check and every test
 
 check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no Spark
@@ -74,7 +78,7 @@ lint: $(VENV)/.stamp $(STAMPS)/jvm-format
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(MAKE) native
+	$(MAKE) native NATIVE_BUILD='$(NATIVE_BUILD)'
 	$(NATIVE_DIR)/candlewick-codegen --check
 	cargo clippy --release --target $(TRIPLE) --workspace --all-targets -q -- -D warnings
 
@@ -104,7 +108,7 @@ $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
 
 # Cargo knows best what is stale: it is asked every time and leaves files alone that are up to date.
 native: $(VENV)/.stamp
-	cargo-zigbuild zigbuild --workspace $(CARGO_TARGET)
+	cargo-zigbuild $(NATIVE_BUILD) --workspace $(CARGO_TARGET)
 
 $(NATIVE): native ;
 
