@@ -46,7 +46,7 @@ demo: $(JAR) ## build, then train and score handwritten digits through spark-sub
 	  --conf spark.ui.enabled=false --conf spark.log.level=ERROR --conf spark.driver.host=127.0.0.1 \
 	  --conf spark.driver.bindAddress=127.0.0.1 examples/python/digits.py --out target/demo
 
-test: NATIVE_BUILD := test --no-run
+test: NATIVE_BUILD := zigbuild --lib --bins --tests
 test: lint test-rust test-jvm test-python ## build everything and run every check and every test
 
 check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no Spark
