@@ -214,6 +214,11 @@ def blobs(spark: SparkSession, rows: int = 600, width: int = 6, classes: int = 3
     return spark.createDataFrame(data, ["features", "label"])
 
 
+#: weightsHash of `classifier()` fitted on `blobs`: the same on every machine and cluster. A change of the engine's
+#: arithmetic, of row identity, order or random numbers changes it, and belongs into the changelog.
+BLOBS_HASH = "5fd14f8eb148329817b69854b691a341"
+
+
 def small_net(classes: int = 3) -> Any:
     """Two layers with dropout, so that random numbers count too."""
     return nn.Sequential(nn.Linear(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(classes))
