@@ -25,7 +25,7 @@ class TrainingSummary:
     logicalShards: int
     #: Trainer processes.
     numTrainers: int
-    #: Seconds of launch, feed, train and total.
+    #: Seconds of prepare (checks, the first row), queue (until slots are free), launch, feed, train; and in total.
     phases: dict[str, float]
     #: Losses and recoveries on the way.
     recoveryLog: list[dict[str, Any]] = field(default_factory=list)

@@ -57,7 +57,9 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   /** Trainer processes. */
   def numTrainers: Int = Json.field(node, "numTrainers").asInt
 
-  /** Seconds of launch, feed, train and in total. */
+  /** Seconds of each phase: prepare (checks, and the first row where nothing else tells a width), queue (until slots
+    * for all trainers are free), launch, feed, train; and in total.
+    */
   def phases: Map[String, Double] =
     Json.fields(Json.field(node, "phases")).map { case (name, value) => name -> value.asDouble }.toMap
 

@@ -44,7 +44,7 @@ class ClassifierSuite extends SparkSuite {
     assert(summary.totalSteps == 5 * 10)
     assert(summary.logicalShards == 8 && summary.numTrainers == 1)
     assert(summary.weightsHash == model.weightsHash)
-    assert(summary.phases.keySet == Set("launch", "feed", "train", "total"))
+    assert(summary.phases.keySet == Set("prepare", "queue", "launch", "feed", "train", "total"))
     assert(summary.ledger.contains("\"rowsSpooled\":300"))
     assert(model.numClasses == 3 && model.numFeatures == 4 && model.hasSummary)
   }

@@ -44,13 +44,13 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   }
 
   private def runOn(sc: SparkContext, state: DriverState, cancelJobs: () => Unit): FitResult = {
-    val prepared = Preparation.run(control.id, dataset, spec, control)
+    val prepared = phases.time("prepare")(Preparation.run(control.id, dataset, spec, control))
     control.check()
     // Only now: a fit whose input is still being looked at must not keep others from starting.
     state.admission.enqueue(control.id)
     val gang =
       new Gang(sc, state.admission, control, spec.numTrainers, prepared.logicalShards, spec.launchTimeoutMs)
-    val places = gang.admit()
+    val places = phases.time("queue")(gang.admit())
     val secret = Native.newSecret()
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret)
     val link = new CoordinatorLink(coordinator, control, cancelJobs)
