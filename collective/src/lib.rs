@@ -2,7 +2,7 @@
 //!
 //! [`Listener`] lives as long as the process and lets in only who proves that it knows the job's secret. For every
 //! generation of the gang [`Collective::connect`] makes one connection per pair. [`Collective::reduce`] adds up the
-//! gradients of all logical shards in the order of one fixed tree (protocols.md, rule B5), so the result does not
+//! gradients of all logical shards in the order of one fixed tree (docs/protocols.md, rule B5), so the result does not
 //! depend on who owns which shard.
 //!
 //! Every wait has a deadline and names whom it waited for.

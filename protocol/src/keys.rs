@@ -1,4 +1,4 @@
-//! The job's secret and the keys derived from it, protocols.md section E.
+//! The job's secret and the keys derived from it, docs/protocols.md section E.
 
 use crate::error::Failure;
 use hkdf::Hkdf;
