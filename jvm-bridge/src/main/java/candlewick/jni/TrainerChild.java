@@ -42,8 +42,9 @@ final class TrainerChild {
       in.write(TrainerHost.line(config));
       in.flush();
     } catch (IOException e) {
-      // The child ended at once; awaitReady says why, from its stderr.
-      child.process.destroyForcibly();
+      // The child ended, or closed its stdin: awaitReady says why, from its stderr, and kills one
+      // that
+      // lives on. Destroying it here would close that stream before its last words are read.
     }
     return child;
   }
@@ -88,7 +89,17 @@ final class TrainerChild {
   }
 
   private void drainErrors() {
-    try (BufferedReader lines = reader(process.getErrorStream())) {
+    // When a process ends, Java moves what its pipe still holds into memory. A read that meets this
+    // fails as if the stream were closed; the next one gets the rest.
+    if (!drainErrorsOnce()) {
+      drainErrorsOnce();
+    }
+  }
+
+  /** Reads stderr to its end; false where a read failed. */
+  private boolean drainErrorsOnce() {
+    try {
+      BufferedReader lines = reader(process.getErrorStream());
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         synchronized (tail) {
           if (tail.size() == TAIL_LINES) {
@@ -98,8 +109,9 @@ final class TrainerChild {
         }
         System.err.println("[candlewick-trainer] " + line);
       }
+      return true;
     } catch (IOException e) {
-      // The process ended and the pipe with it.
+      return false;
     }
   }
 

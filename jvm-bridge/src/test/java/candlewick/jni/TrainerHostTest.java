@@ -79,6 +79,21 @@ class TrainerHostTest {
   }
 
   @Test
+  void itsLastWordsAreReadWhereItNeverReadItsConfiguration() throws IOException {
+    // More than a pipe holds: writing it must fail, before the reason is written.
+    char[] blanks = new char[1 << 20];
+    Arrays.fill(blanks, ' ');
+    String config = "{" + new String(blanks) + "}";
+    Path program = script("exec <&-\nsleep 0.3\necho no port left >&2\nexit 7\n");
+    RetryableException e =
+        assertThrows(
+            RetryableException.class,
+            () -> TrainerHost.ensure(job, Collections.singletonList(config), program));
+    assertTrue(e.getMessage().contains("status 7"), e.getMessage());
+    assertTrue(e.getMessage().contains("no port left"), e.getMessage());
+  }
+
+  @Test
   void oneThatIgnoresTheEndOfItsStdinIsKilled() throws IOException {
     Path program = script("read config\necho ready\ntrap '' TERM\nwhile true; do sleep 1; done\n");
     TrainerHost.ensure(job, Collections.singletonList("{}"), program);
