@@ -42,9 +42,8 @@ final class TrainerChild {
       in.write(TrainerHost.line(config));
       in.flush();
     } catch (IOException e) {
-      // The child ended, or closed its stdin: awaitReady says why, from its stderr, and kills one
-      // that
-      // lives on. Destroying it here would close that stream before its last words are read.
+      // The child ended, or closed its stdin: awaitReady says why and kills one that lives on.
+      // Destroying it here would close its stderr before its last words are read.
     }
     return child;
   }
