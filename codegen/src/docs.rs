@@ -1,7 +1,7 @@
 //! `docs/parameters.md` and `docs/layers.md`: pages of the user guide.
 
 use crate::text::{self, HEADER, arg_words};
-use candlewick_model::catalogue::{CATALOGUE, Kind, default_of};
+use candlewick_model::catalogue::{Kind, default_of, entries};
 use candlewick_protocol::params::{PARAMS, Param, Scope};
 use std::fmt::Write as _;
 
@@ -75,7 +75,7 @@ pub(crate) fn layers() -> String {
     ];
     for (kind, title) in sections {
         let _ = write!(out, "\n## {title}\n");
-        for entry in CATALOGUE.iter().filter(|entry| entry.kind == kind) {
+        for entry in entries().filter(|entry| entry.kind == kind) {
             let _ = write!(out, "\n### {}\n\n{}\n", entry.name, entry.doc);
             if !entry.args.is_empty() {
                 out.push_str("\n| argument | default | meaning |\n|---|---|---|\n");

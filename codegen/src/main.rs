@@ -165,7 +165,7 @@ mod tests {
                 .map(|file| file.content.as_str())
                 .unwrap()
         };
-        for entry in candlewick_model::catalogue::CATALOGUE {
+        for entry in candlewick_model::catalogue::entries() {
             let (python, scala) = (
                 format!("\nclass {}(", entry.name),
                 format!("  object {} {{", entry.name),

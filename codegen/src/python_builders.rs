@@ -2,7 +2,7 @@
 
 use crate::python_params::literal;
 use crate::text::{HEADER, arg_words, wrap};
-use candlewick_model::catalogue::{Arg, ArgType, CATALOGUE, Entry, Kind, default_of};
+use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, default_of, entries};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 108;
@@ -30,7 +30,7 @@ pub(crate) fn nn() -> String {
     );
     out.push_str(SEQUENTIAL);
     let mut names = vec!["Loss", "Module", "Sequential"];
-    for entry in CATALOGUE.iter().filter(|entry| entry.kind != Kind::Optimizer) {
+    for entry in entries().filter(|entry| [Kind::Layer, Kind::Loss].contains(&entry.kind)) {
         class(&mut out, entry);
         names.push(entry.name);
     }
@@ -45,7 +45,7 @@ pub(crate) fn optim() -> String {
          from __future__ import annotations\n\nfrom candlewick._document import Optimizer\n"
     );
     let mut names = vec!["Optimizer"];
-    for entry in CATALOGUE.iter().filter(|entry| entry.kind == Kind::Optimizer) {
+    for entry in entries().filter(|entry| entry.kind == Kind::Optimizer) {
         class(&mut out, entry);
         names.push(entry.name);
     }
@@ -63,11 +63,7 @@ fn all(out: &mut String, mut names: Vec<&str>) {
 }
 
 fn class(out: &mut String, entry: &Entry) {
-    let parent = match entry.kind {
-        Kind::Layer => "Module",
-        Kind::Loss => "Loss",
-        Kind::Optimizer => "Optimizer",
-    };
+    let parent = class_of(entry.kind);
     let name = entry.name;
     let doc = wrap(entry.doc, WIDTH, "    \"\"\"", "    ");
     let _ = write!(out, "\n\nclass {name}({parent}):\n{doc}");
@@ -88,6 +84,16 @@ fn class(out: &mut String, entry: &Entry) {
         inferred(out, entry)
     } else {
         plain(out, entry)
+    }
+}
+
+/// The class that entries of a kind extend.
+fn class_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Layer => "Module",
+        Kind::Loss => "Loss",
+        Kind::Optimizer => "Optimizer",
+        Kind::Scheduler => "LRScheduler",
     }
 }
 
@@ -156,13 +162,22 @@ fn signature(out: &mut String, args: &[Arg], named: bool) {
             parts.push("*".to_owned());
             starred = true;
         }
-        let kind = match arg.ty {
-            ArgType::Int => "int",
-            ArgType::Real => "float",
-            ArgType::Bool => "bool",
-            ArgType::Text => "str",
-            ArgType::RealPair => "tuple[float, float]",
+        let mut kind = match arg.ty {
+            ArgType::Int => "int".to_owned(),
+            ArgType::Real => "float".to_owned(),
+            ArgType::Bool => "bool".to_owned(),
+            ArgType::Text => "str".to_owned(),
+            ArgType::RealPair => "tuple[float, float]".to_owned(),
+            ArgType::RealList => "Sequence[float]".to_owned(),
+            ArgType::IntList => "Sequence[int]".to_owned(),
+            ArgType::Size(_) => "int | Sequence[int]".to_owned(),
+            ArgType::Padding(_) => "int | Sequence[int] | str".to_owned(),
+            ArgType::Document(kind) => class_of(kind).to_owned(),
+            ArgType::Documents(kind) => format!("Sequence[{}]", class_of(kind)),
         };
+        if arg.nullable {
+            kind.push_str(" | None");
+        }
         let default = arg
             .default
             .map(|_| format!(" = {}", literal(&default_of(arg))))

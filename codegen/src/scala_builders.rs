@@ -1,7 +1,7 @@
 //! `nn.scala` and `optim.scala`: the builders of networks, losses and optimisers in Scala.
 
 use crate::text::{HEADER, arg_words, wrap};
-use candlewick_model::catalogue::{Arg, ArgType, CATALOGUE, Entry, Kind, default_of};
+use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, default_of, entries};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
@@ -24,7 +24,7 @@ pub(crate) fn nn() -> String {
          object nn {{\n\n  /** A layer or container of layers. */\n  type Module = candlewick.Module\n\n  \
          /** A loss. */\n  type Loss = candlewick.Loss\n{SEQUENTIAL}"
     );
-    for entry in CATALOGUE.iter().filter(|entry| entry.kind != Kind::Optimizer) {
+    for entry in entries().filter(|entry| [Kind::Layer, Kind::Loss].contains(&entry.kind)) {
         object(&mut out, entry);
     }
     out.push_str("}\n");
@@ -37,7 +37,7 @@ pub(crate) fn optim() -> String {
         "// {HEADER}\npackage candlewick\n\n/** Optimisers by PyTorch's names: `optim.AdamW(lr = 1e-3)`. */\n\
          object optim {{\n\n  /** An optimiser. */\n  type Optimizer = candlewick.Optimizer\n"
     );
-    for entry in CATALOGUE.iter().filter(|entry| entry.kind == Kind::Optimizer) {
+    for entry in entries().filter(|entry| entry.kind == Kind::Optimizer) {
         object(&mut out, entry);
     }
     out.push_str("}\n");
@@ -45,11 +45,7 @@ pub(crate) fn optim() -> String {
 }
 
 fn object(out: &mut String, entry: &Entry) {
-    let result = match entry.kind {
-        Kind::Layer => "Module",
-        Kind::Loss => "Loss",
-        Kind::Optimizer => "Optimizer",
-    };
+    let result = class_of(entry.kind);
     let doc = wrap(entry.doc, WIDTH, "  /** ", "    * ");
     let end = if doc.contains('\n') { "\n    */" } else { " */" };
     let _ = write!(out, "\n{doc}{end}\n  object {} {{\n", entry.name);
@@ -82,6 +78,16 @@ fn object(out: &mut String, entry: &Entry) {
     out.push_str("  }\n");
 }
 
+/// The class of what the builders of a kind make.
+fn class_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Layer => "Module",
+        Kind::Loss => "Loss",
+        Kind::Optimizer => "Optimizer",
+        Kind::Scheduler => "LRScheduler",
+    }
+}
+
 /// One `apply` with `args`; `defaulted` are not arguments but go into the document with their defaults. Scala lets one
 /// overload only have default arguments: `bare` ones have none.
 fn apply(out: &mut String, entry: &Entry, result: &str, args: &[&Arg], defaulted: &[&Arg], bare: bool) {
@@ -94,6 +100,7 @@ fn apply(out: &mut String, entry: &Entry, result: &str, args: &[&Arg], defaulted
                 Kind::Layer => "layer",
                 Kind::Loss => "loss",
                 Kind::Optimizer => "optimiser",
+                Kind::Scheduler => "schedule",
             }
         );
     }
@@ -155,6 +162,12 @@ fn declared(arg: &Arg, bare: bool) -> String {
         ArgType::Bool => "Boolean",
         ArgType::Text => "String",
         ArgType::RealPair => "(Double, Double)",
+        ArgType::RealList => "Seq[Double]",
+        ArgType::IntList => "Seq[Int]",
+        ArgType::Size(_) => "Size",
+        ArgType::Padding(_) => "Padding",
+        ArgType::Document(kind) => class_of(kind),
+        ArgType::Documents(_) => "Seq[Document]",
     };
     match arg.default {
         Some(_) if !bare => format!("{}: {kind} = {}", arg.name, default(arg)),

@@ -80,6 +80,13 @@ pub(crate) fn arg_words(arg: &Arg) -> String {
         ArgType::Bool => "true or false",
         ArgType::Text => "text",
         ArgType::RealPair => "two numbers",
+        ArgType::RealList => "list of numbers",
+        ArgType::IntList => "list of whole numbers",
+        ArgType::Size(1) => "whole number",
+        ArgType::Size(_) => "whole number, or one for every dimension",
+        ArgType::Padding(_) => "\"same\", \"valid\", whole number, or one for every dimension",
+        ArgType::Document(_) => "object",
+        ArgType::Documents(_) => "list of objects",
     };
     let legal = match arg.range {
         Range::Any => what.to_owned(),
@@ -95,7 +102,11 @@ pub(crate) fn arg_words(arg: &Arg) -> String {
             .collect::<Vec<_>>()
             .join(" or "),
     };
-    let inferred = if arg.input { "; may be left out" } else { "" };
+    let inferred = match (arg.input, arg.nullable) {
+        (true, _) => "; may be left out",
+        (false, true) => "; or none",
+        (false, false) => "",
+    };
     format!("{} ({legal}{inferred})", arg.doc)
 }
 

@@ -111,6 +111,46 @@ impl Arguments {
         [item(0), item(1)]
     }
 
+    /// Real numbers; empty where there are none.
+    #[must_use]
+    pub fn reals(&self, name: &str) -> Vec<f64> {
+        let list = self.values.get(name).and_then(Value::as_array);
+        list.map(|list| list.iter().filter_map(Value::as_f64).collect())
+            .unwrap_or_default()
+    }
+
+    /// Whole numbers; empty where there are none.
+    #[must_use]
+    pub fn ints(&self, name: &str) -> Vec<i64> {
+        let list = self.values.get(name).and_then(Value::as_array);
+        list.map(|list| list.iter().filter_map(Value::as_i64).collect())
+            .unwrap_or_default()
+    }
+
+    /// A size for each of `count` dimensions: given for each, or once for all. `None` where it is null or a text.
+    #[must_use]
+    pub fn sizes(&self, name: &str, count: usize) -> Option<Vec<usize>> {
+        match self.values.get(name)? {
+            Value::Array(list) => list
+                .iter()
+                .map(|item| item.as_u64().and_then(|value| usize::try_from(value).ok()))
+                .collect(),
+            _ => Some(vec![self.size(name)?; count]),
+        }
+    }
+
+    /// A value as the document has it; null where there is none.
+    #[must_use]
+    pub fn value(&self, name: &str) -> &Value {
+        self.values.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// True where the value is null or the entry has no such argument.
+    #[must_use]
+    pub fn is_null(&self, name: &str) -> bool {
+        self.value(name).is_null()
+    }
+
     /// A truth value; false where the entry has no such argument.
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
@@ -161,24 +201,46 @@ pub fn check(arg: &Arg, value: &Value) -> Result<(), String> {
 }
 
 fn is_legal(arg: &Arg, value: &Value) -> bool {
+    if arg.nullable && value.is_null() {
+        return true;
+    }
+    let whole = |item: &Value| is_whole(arg.range, item);
+    let real = |item: &Value| is_real(arg.range, item);
+    let items = value.as_array().filter(|items| !items.is_empty());
     match arg.ty {
-        ArgType::Int => value.as_i64().is_some_and(|number| match arg.range {
-            Range::Ints { min, max } => (min..=max).contains(&number),
-            _ => true,
-        }),
-        ArgType::Real => value.as_f64().is_some_and(|number| in_range(arg.range, number)),
+        ArgType::Int => whole(value),
+        ArgType::Real => real(value),
         ArgType::Bool => value.is_boolean(),
         ArgType::Text => value.as_str().is_some_and(|text| match arg.range {
             Range::OneOf(legal) => legal.contains(&text),
             _ => true,
         }),
-        ArgType::RealPair => value.as_array().is_some_and(|list| {
-            list.len() == 2
-                && list
-                    .iter()
-                    .all(|item| item.as_f64().is_some_and(|number| in_range(arg.range, number)))
-        }),
+        ArgType::RealPair => items.is_some_and(|items| items.len() == 2 && items.iter().all(real)),
+        ArgType::RealList => items.is_some_and(|items| items.iter().all(real)),
+        ArgType::IntList => items.is_some_and(|items| items.iter().all(whole)),
+        ArgType::Padding(_) if value.is_string() => PADDINGS.iter().any(|word| value == word),
+        ArgType::Size(count) | ArgType::Padding(count) => match items {
+            Some(items) => items.len() == count && items.iter().all(whole),
+            None => whole(value),
+        },
+        // Its owner reads it, and says where in it something is wrong.
+        ArgType::Document(_) => value.is_object(),
+        ArgType::Documents(_) => items.is_some_and(|items| items.iter().all(Value::is_object)),
     }
+}
+
+/// Words of [`ArgType::Padding`].
+const PADDINGS: [&str; 2] = ["same", "valid"];
+
+fn is_whole(range: Range, value: &Value) -> bool {
+    value.as_i64().is_some_and(|number| match range {
+        Range::Ints { min, max } => (min..=max).contains(&number),
+        _ => true,
+    })
+}
+
+fn is_real(range: Range, value: &Value) -> bool {
+    value.as_f64().is_some_and(|number| in_range(range, number))
 }
 
 fn in_range(range: Range, number: f64) -> bool {
@@ -198,9 +260,15 @@ fn wanted(arg: &Arg) -> String {
         ArgType::Bool => "true or false",
         ArgType::Text => "a text",
         ArgType::RealPair => "a list of two numbers, each",
+        ArgType::RealList => "a list of numbers, each",
+        ArgType::IntList => "a list of whole numbers, each",
+        ArgType::Size(_) => "a whole number, or a list with one for every dimension,",
+        ArgType::Padding(_) => "\"same\", \"valid\", a whole number, or a list with one for every dimension,",
+        ArgType::Document(_) => "an object with a type",
+        ArgType::Documents(_) => "a list of objects with a type",
     };
-    match arg.range {
-        Range::Any => what.to_owned(),
+    let legal = match arg.range {
+        Range::Any => what.trim_end_matches(',').trim_end_matches(", each").to_owned(),
         Range::Ints { min, max } => format!("{what} from {min} to {max}"),
         Range::AtLeast(min) => format!("{what} of at least {min}"),
         Range::Closed { min, max } => format!("{what} from {min} to {max}"),
@@ -209,6 +277,11 @@ fn wanted(arg: &Arg) -> String {
             let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
             quoted.join(" or ")
         }
+    };
+    if arg.nullable {
+        format!("{legal}, or null")
+    } else {
+        legal
     }
 }
 
@@ -225,6 +298,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Layer => "{\"type\": \"ReLU\"}",
         Kind::Loss => "{\"type\": \"MSELoss\"}",
         Kind::Optimizer => "{\"type\": \"AdamW\", \"lr\": 0.001}",
+        Kind::Scheduler => "{\"type\": \"StepLR\", \"step_size\": 10}",
     }
 }
 

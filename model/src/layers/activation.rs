@@ -1,6 +1,6 @@
 //! Activations: ReLU, Tanh, Sigmoid, GELU.
 
-use super::{Keeps, Made, Map, MapContext, Operation};
+use super::{Family, Keeps, Made, Map, MapContext, Operation};
 use crate::arguments::Arguments;
 use crate::kernels::{self, Level};
 use std::sync::Arc;
@@ -32,7 +32,10 @@ impl Map for Activation {
     }
 }
 
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+/// The layers of this family.
+pub(super) const LAYERS: Family = &[("ReLU", make), ("Tanh", make), ("Sigmoid", make), ("GELU", make)];
+
+fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
     let of_output = |cost, forward, backward| Activation {
         keeps: Keeps::Output,
         cost,

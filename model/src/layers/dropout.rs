@@ -1,6 +1,6 @@
 //! Dropout: random numbers by rule B8.
 
-use super::{Keeps, Made, Map, MapContext, Operation};
+use super::{Family, Keeps, Made, Map, MapContext, Operation};
 use crate::arguments::Arguments;
 use crate::philox::{Key, Mask, mask_row};
 use std::sync::Arc;
@@ -63,7 +63,10 @@ impl Map for Dropout {
     }
 }
 
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+/// The layers of this family.
+pub(super) const LAYERS: Family = &[("Dropout", make)];
+
+fn make(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
     let keep = 1.0 - arguments.real("p");
     #[expect(
         clippy::cast_possible_truncation,

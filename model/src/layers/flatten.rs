@@ -1,9 +1,12 @@
 //! Flatten: a change of shape.
 
-use super::{Made, Operation};
+use super::{Family, Made, Operation};
 use crate::arguments::Arguments;
 
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+/// The layers of this family.
+pub(super) const LAYERS: Family = &[("Flatten", make)];
+
+fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
     let rank = i64::try_from(input.len() + 1).unwrap_or(i64::MAX);
     let dimension = |name: &str| {
         let given = arguments.int(name);

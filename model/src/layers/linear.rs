@@ -1,6 +1,6 @@
 //! Linear: y = x Wᵀ + b over the last dimension.
 
-use super::{Init, Made, Module, Operation, ParameterSpec, Sides};
+use super::{Family, Init, Made, Module, Operation, ParameterSpec, Sides};
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Matrix, Program, Start};
 use std::sync::Arc;
@@ -89,7 +89,10 @@ impl Module for Linear {
     }
 }
 
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+/// The layers of this family.
+pub(super) const LAYERS: Family = &[("Linear", make)];
+
+fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
     let Some((&last, before)) = input.split_last() else {
         return Err("wants an input of at least one dimension, got a single number".to_owned());
     };

@@ -1,6 +1,6 @@
 //! Layers: one trait for those with parameters, one for elementwise functions, and the table that makes them.
 //!
-//! A new layer is an entry in the catalogue, a file here and a line in [`LAYERS`]; neither the engine nor the trainer
+//! A new layer is an entry in the catalogue, a file here and a line in its family's table; neither the engine nor the trainer
 //! knows any layer by name.
 
 mod activation;
@@ -150,20 +150,21 @@ pub(crate) struct Made {
 /// It sets inferred sizes in the arguments. An error says what shape it wanted.
 type Make = fn(&mut Arguments, &[usize], &str) -> Result<Made, String>;
 
-/// How the layers of the catalogue are made.
-pub(crate) const LAYERS: &[(&str, Make)] = &[
-    ("Linear", linear::make),
-    ("ReLU", activation::make),
-    ("Tanh", activation::make),
-    ("Sigmoid", activation::make),
-    ("GELU", activation::make),
-    ("Dropout", dropout::make),
-    ("Flatten", flatten::make),
+/// The layers of a family, by name.
+type Family = &'static [(&'static str, Make)];
+
+/// How the layers of the catalogue are made, in its order.
+const FAMILIES: &[Family] = &[
+    linear::LAYERS,
+    activation::LAYERS,
+    dropout::LAYERS,
+    flatten::LAYERS,
 ];
 
 /// Makes the layer that `arguments` describe.
 pub(crate) fn make(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
-    match LAYERS.iter().find(|(name, _)| *name == arguments.name()) {
+    let mut all = FAMILIES.iter().copied().flatten();
+    match all.find(|(name, _)| *name == arguments.name()) {
         Some((_, make)) => make(arguments, input, path),
         None => Err(format!("{} cannot be made by this version", arguments.name())),
     }
@@ -172,16 +173,20 @@ pub(crate) fn make(arguments: &mut Arguments, input: &[usize], path: &str) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::{CATALOGUE, Kind};
+    use crate::catalogue::{Kind, entries};
 
     #[test]
     fn every_layer_of_the_catalogue_can_be_made() {
-        let listed: Vec<&str> = CATALOGUE
-            .iter()
+        let listed: Vec<&str> = entries()
             .filter(|entry| entry.kind == Kind::Layer)
             .map(|entry| entry.name)
             .collect();
-        let made: Vec<&str> = LAYERS.iter().map(|(name, _)| *name).collect();
+        let made: Vec<&str> = FAMILIES
+            .iter()
+            .copied()
+            .flatten()
+            .map(|(name, _)| *name)
+            .collect();
         assert_eq!(listed, made);
     }
 }

@@ -62,12 +62,11 @@ pub(crate) fn make(arguments: &Arguments) -> Result<Box<dyn Loss>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::{CATALOGUE, Kind};
+    use crate::catalogue::{Kind, entries};
 
     #[test]
     fn every_loss_of_the_catalogue_can_be_made() {
-        let listed: Vec<&str> = CATALOGUE
-            .iter()
+        let listed: Vec<&str> = entries()
             .filter(|entry| entry.kind == Kind::Loss)
             .map(|entry| entry.name)
             .collect();

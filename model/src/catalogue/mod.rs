@@ -4,6 +4,13 @@
 //! and Python (`nn.*`, `optim.*`) are generated from it, documentation included. Names, order and defaults are
 //! PyTorch's.
 
+mod activation;
+mod linear;
+mod loss;
+mod optimizer;
+mod regularization;
+mod shape;
+
 use serde_json::{Value, json};
 
 /// What an entry of the catalogue is.
@@ -15,6 +22,8 @@ pub enum Kind {
     Loss,
     /// An optimiser: `optim.*`.
     Optimizer,
+    /// A schedule of the learning rate: `optim.lr_scheduler.*`.
+    Scheduler,
 }
 
 /// Type of an argument's value in JSON.
@@ -30,6 +39,18 @@ pub enum ArgType {
     Text,
     /// A list of two finite real numbers.
     RealPair,
+    /// A list of finite real numbers, at least one.
+    RealList,
+    /// A list of whole numbers, at least one.
+    IntList,
+    /// A whole number for all dimensions, or a list with one for each of so many (PyTorch's `_size_2_t`).
+    Size(usize),
+    /// As [`ArgType::Size`], or "same" or "valid".
+    Padding(usize),
+    /// A document of that kind.
+    Document(Kind),
+    /// A list of documents of that kind, at least one.
+    Documents(Kind),
 }
 
 /// Which values of its type an argument takes.
@@ -78,7 +99,9 @@ pub struct Arg {
     pub input: bool,
     /// True where PyTorch takes it by keyword only.
     pub keyword: bool,
-    /// Legal values.
+    /// True where null is legal and means "without": PyTorch's `None`.
+    pub nullable: bool,
+    /// Legal values; of a list, of its items.
     pub range: Range,
     /// What it does, one sentence or more.
     pub doc: &'static str,
@@ -110,6 +133,7 @@ const fn arg(name: &'static str, ty: ArgType, default: &'static str, range: Rang
         default: Some(default),
         input: false,
         keyword: false,
+        nullable: false,
         range,
         doc,
     }
@@ -117,6 +141,15 @@ const fn arg(name: &'static str, ty: ArgType, default: &'static str, range: Rang
 
 const fn keyword(arg: Arg) -> Arg {
     Arg { keyword: true, ..arg }
+}
+
+/// An argument that may be null, which is its default.
+const fn nullable(arg: Arg) -> Arg {
+    Arg {
+        default: Some("null"),
+        nullable: true,
+        ..arg
+    }
 }
 
 const fn required(arg: Arg) -> Arg {
@@ -144,231 +177,34 @@ const SIZE: Range = Range::Ints {
     min: 1,
     max: MAX_SIZE,
 };
-const DIMENSION: Range = Range::Ints { min: -64, max: 64 };
 const POSITIVE: Range = Range::AtLeast(0.0);
 
-const REDUCTION: Arg = keyword(arg(
-    "reduction",
-    ArgType::Text,
-    "\"mean\"",
-    Range::OneOf(&["mean"]),
-    "How the rows' losses become one number: \"mean\" is the mean over the batch, weighted by weightCol.",
-));
-const LR: Arg = arg("lr", ArgType::Real, "0.001", POSITIVE, "Learning rate.");
-const MAXIMIZE: Arg = keyword(arg(
-    "maximize",
-    ArgType::Bool,
-    "false",
-    Range::Any,
-    "Maximise the loss instead of minimising it.",
-));
-const BETAS: Arg = arg(
-    "betas",
-    ArgType::RealPair,
-    "[0.9, 0.999]",
-    Range::HalfOpen { min: 0.0, below: 1.0 },
-    "Coefficients of the running means of the gradient and of its square.",
-);
-const EPS: Arg = arg(
-    "eps",
-    ArgType::Real,
-    "1e-08",
-    POSITIVE,
-    "Added to the denominator for numerical stability.",
-);
-const AMSGRAD: Arg = arg(
-    "amsgrad",
-    ArgType::Bool,
-    "false",
-    Range::Any,
-    "Use the AMSGrad variant: the largest running mean of squares so far.",
-);
+/// The families of the catalogue, in the order of its pages.
+const FAMILIES: &[&[Entry]] = &[
+    linear::ENTRIES,
+    activation::ENTRIES,
+    regularization::ENTRIES,
+    shape::ENTRIES,
+    loss::ENTRIES,
+    optimizer::ENTRIES,
+];
 
 /// Every layer, loss and optimiser.
-pub static CATALOGUE: &[Entry] = &[
-    layer(
-        "Linear",
-        &[
-            inferred(arg(
-                "in_features",
-                ArgType::Int,
-                "",
-                SIZE,
-                "Size of the last dimension of the input.",
-            )),
-            required(arg(
-                "out_features",
-                ArgType::Int,
-                "",
-                SIZE,
-                "Size of the last dimension of the output.",
-            )),
-            arg("bias", ArgType::Bool, "true", Range::Any, "Add a learned bias."),
-        ],
-        "Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in ±1/√in_features.",
-    ),
-    layer(
-        "ReLU",
-        &[],
-        "Rectified linear unit: max(x, 0), element by element.",
-    ),
-    layer("Tanh", &[], "Hyperbolic tangent, element by element."),
-    layer(
-        "Sigmoid",
-        &[],
-        "Logistic function 1 / (1 + exp(-x)), element by element.",
-    ),
-    layer(
-        "GELU",
-        &[arg(
-            "approximate",
-            ArgType::Text,
-            "\"none\"",
-            Range::OneOf(&["none", "tanh"]),
-            "\"none\" for the exact function, \"tanh\" for the approximation by tanh.",
-        )],
-        "Gaussian error linear unit: x Φ(x), element by element.",
-    ),
-    layer(
-        "Dropout",
-        &[arg(
-            "p",
-            ArgType::Real,
-            "0.5",
-            Range::Closed { min: 0.0, max: 1.0 },
-            "Probability that an element is set to zero.",
-        )],
-        "While training, sets elements to zero with probability p and scales the others by 1 / (1 - p); the identity when scoring.",
-    ),
-    layer(
-        "Flatten",
-        &[
-            arg(
-                "start_dim",
-                ArgType::Int,
-                "1",
-                DIMENSION,
-                "First dimension to flatten; 0 is the batch.",
-            ),
-            arg(
-                "end_dim",
-                ArgType::Int,
-                "-1",
-                DIMENSION,
-                "Last dimension to flatten; -1 is the last.",
-            ),
-        ],
-        "Merges dimensions into one. The batch dimension stays.",
-    ),
-    Entry {
-        kind: Kind::Loss,
-        name: "CrossEntropyLoss",
-        doc: "Cross entropy between logits (one output per class) and the label's class.",
-        args: &[REDUCTION],
-    },
-    Entry {
-        kind: Kind::Loss,
-        name: "BCEWithLogitsLoss",
-        doc: "Binary cross entropy between a logit and a label of 0 or 1. A network with one output makes a classifier of two classes.",
-        args: &[REDUCTION],
-    },
-    Entry {
-        kind: Kind::Loss,
-        name: "MSELoss",
-        doc: "Mean of the squared difference between output and label.",
-        args: &[REDUCTION],
-    },
-    Entry {
-        kind: Kind::Optimizer,
-        name: "SGD",
-        doc: "Stochastic gradient descent, with momentum where asked for.",
-        args: &[
-            LR,
-            arg(
-                "momentum",
-                ArgType::Real,
-                "0",
-                POSITIVE,
-                "Factor of the momentum.",
-            ),
-            arg(
-                "dampening",
-                ArgType::Real,
-                "0",
-                Range::Any,
-                "Dampening of the momentum.",
-            ),
-            arg(
-                "weight_decay",
-                ArgType::Real,
-                "0",
-                POSITIVE,
-                "L2 penalty: added to the gradient.",
-            ),
-            arg(
-                "nesterov",
-                ArgType::Bool,
-                "false",
-                Range::Any,
-                "Nesterov's momentum: needs a momentum above 0 and no dampening.",
-            ),
-            MAXIMIZE,
-        ],
-    },
-    Entry {
-        kind: Kind::Optimizer,
-        name: "Adam",
-        doc: "Adam: steps scaled by running means of the gradient and of its square.",
-        args: &[
-            LR,
-            BETAS,
-            EPS,
-            arg(
-                "weight_decay",
-                ArgType::Real,
-                "0",
-                POSITIVE,
-                "L2 penalty: added to the gradient.",
-            ),
-            AMSGRAD,
-            MAXIMIZE,
-        ],
-    },
-    Entry {
-        kind: Kind::Optimizer,
-        name: "AdamW",
-        doc: "Adam with decoupled weight decay.",
-        args: &[
-            LR,
-            BETAS,
-            EPS,
-            arg(
-                "weight_decay",
-                ArgType::Real,
-                "0.01",
-                POSITIVE,
-                "Decay: weights shrink by lr times this a step.",
-            ),
-            AMSGRAD,
-            MAXIMIZE,
-        ],
-    },
-];
+pub fn entries() -> impl Iterator<Item = &'static Entry> {
+    FAMILIES.iter().copied().flatten()
+}
 
 /// The entry called `name` of a kind.
 #[must_use]
 pub fn find(kind: Kind, name: &str) -> Option<&'static Entry> {
-    CATALOGUE
-        .iter()
-        .find(|entry| entry.kind == kind && entry.name == name)
+    entries().find(|entry| entry.kind == kind && entry.name == name)
 }
 
 /// Names of all entries of a kind, in the catalogue's order; of layers also [`CONTAINER`].
 #[must_use]
 pub fn names(kind: Kind) -> Vec<&'static str> {
     let container = (kind == Kind::Layer).then_some(CONTAINER);
-    CATALOGUE
-        .iter()
+    entries()
         .filter(|entry| entry.kind == kind)
         .map(|entry| entry.name)
         .chain(container)
@@ -376,7 +212,7 @@ pub fn names(kind: Kind) -> Vec<&'static str> {
 }
 
 impl ArgType {
-    /// Name of the type in [`catalogue_json`]: `int`, `real`, `bool`, `text`, `realPair`.
+    /// Name of the type in [`catalogue_json`], such as `int` or `realPair`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -385,6 +221,12 @@ impl ArgType {
             ArgType::Bool => "bool",
             ArgType::Text => "text",
             ArgType::RealPair => "realPair",
+            ArgType::RealList => "realList",
+            ArgType::IntList => "intList",
+            ArgType::Size(_) => "size",
+            ArgType::Padding(_) => "padding",
+            ArgType::Document(_) => "document",
+            ArgType::Documents(_) => "documents",
         }
     }
 }
@@ -412,7 +254,7 @@ pub fn default_of(arg: &Arg) -> Value {
 
 /// The whole catalogue as JSON text, for the generator of the builders:
 /// `[{"kind": "layer"|"loss"|"optimizer", "name", "doc", "args": [{"name", "type", "default", "required", "input",
-/// "keyword", "range", "doc"}]}]`.
+/// "keyword", "nullable", "range", "doc"}]}]`.
 ///
 /// ```
 /// let text = candlewick_model::catalogue::catalogue_json();
@@ -420,7 +262,7 @@ pub fn default_of(arg: &Arg) -> Value {
 /// ```
 #[must_use]
 pub fn catalogue_json() -> String {
-    let entries: Vec<Value> = CATALOGUE.iter().map(entry_json).collect();
+    let entries: Vec<Value> = entries().map(entry_json).collect();
     format!("{:#}", Value::Array(entries))
 }
 
@@ -429,6 +271,7 @@ fn entry_json(entry: &Entry) -> Value {
         Kind::Layer => "layer",
         Kind::Loss => "loss",
         Kind::Optimizer => "optimizer",
+        Kind::Scheduler => "scheduler",
     };
     let args: Vec<Value> = entry
         .args
@@ -441,6 +284,7 @@ fn entry_json(entry: &Entry) -> Value {
                 "required": arg.default.is_none() && !arg.input,
                 "input": arg.input,
                 "keyword": arg.keyword,
+                "nullable": arg.nullable,
                 "range": arg.range.to_json(),
                 "doc": arg.doc,
             })
@@ -456,7 +300,7 @@ mod tests {
 
     #[test]
     fn every_default_is_legal_and_every_doc_a_sentence() {
-        for entry in CATALOGUE {
+        for entry in entries() {
             assert!(entry.doc.ends_with('.'), "{}", entry.name);
             for arg in entry.args {
                 assert!(arg.doc.ends_with('.'), "{}.{}", entry.name, arg.name);
@@ -469,9 +313,9 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        for (at, entry) in CATALOGUE.iter().enumerate() {
+        for (at, entry) in entries().enumerate() {
             assert!(
-                CATALOGUE[..at].iter().all(|other| other.name != entry.name),
+                entries().take(at).all(|other| other.name != entry.name),
                 "{}",
                 entry.name
             );
@@ -482,7 +326,7 @@ mod tests {
     #[test]
     fn the_json_is_complete() {
         let all: Value = serde_json::from_str(&catalogue_json()).unwrap();
-        assert_eq!(all.as_array().unwrap().len(), CATALOGUE.len());
+        assert_eq!(all.as_array().unwrap().len(), entries().count());
         assert_eq!(all[0]["args"][0]["input"], true);
         assert_eq!(all[0]["args"][1]["required"], true);
         assert_eq!(all[0]["args"][2]["default"], true);

@@ -1,0 +1,16 @@
+//! Layers that act while training only.
+
+use super::{ArgType, Entry, Range, arg, layer};
+
+/// The entries.
+pub(super) const ENTRIES: &[Entry] = &[layer(
+    "Dropout",
+    &[arg(
+        "p",
+        ArgType::Real,
+        "0.5",
+        Range::Closed { min: 0.0, max: 1.0 },
+        "Probability that an element is set to zero.",
+    )],
+    "While training, sets elements to zero with probability p and scales the others by 1 / (1 - p); the identity when scoring.",
+)];
