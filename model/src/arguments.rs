@@ -168,6 +168,11 @@ impl Arguments {
         self.values.insert(name.to_owned(), Value::from(size));
     }
 
+    /// Sets a value that was completed.
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        self.values.insert(name.to_owned(), value);
+    }
+
     /// The complete document: type first, then every argument in the catalogue's order.
     #[must_use]
     pub fn to_document(&self) -> Value {

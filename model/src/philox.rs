@@ -125,6 +125,27 @@ pub fn uniform(key: Key, bound: f32, values: &mut [f32]) {
     }
 }
 
+/// Fills `values` with normal numbers around 0: elements `i` and `i + 1` (`i` even) come from two words of counter
+/// `[i / 4 low, i / 4 high, 0, 0]` by the transform of Box and Muller, in f64.
+pub fn normal(key: Key, deviation: f32, values: &mut [f32]) {
+    // Word w is the fraction (w + 0.5) / 2^32: never 0, so its logarithm is finite.
+    let fraction = |word: u32| (f64::from(word) + 0.5) / 4_294_967_296.0;
+    for (at, chunk) in (0u64..).zip(values.chunks_mut(4)) {
+        #[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
+        let words = philox([at as u32, (at >> 32) as u32, 0, 0], key);
+        for (pair, words) in chunk.chunks_mut(2).zip(words.chunks_exact(2)) {
+            let radius = libm::sqrt(-2.0 * libm::log(fraction(words[0]))) * f64::from(deviation);
+            let angle = std::f64::consts::TAU * fraction(words[1]);
+            let both = [radius * libm::cos(angle), radius * libm::sin(angle)];
+            for (value, number) in pair.iter_mut().zip(both) {
+                #[expect(clippy::cast_possible_truncation, reason = "computed in f64, used in f32")]
+                let number = number as f32;
+                *value = number;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

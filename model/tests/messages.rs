@@ -125,10 +125,10 @@ fn shapes_that_do_not_fit_name_layer_and_shapes() {
 #[test]
 fn unknown_names_list_the_legal_ones() {
     let message = refused(document(json!([{"type": "Conv9d"}])), None, CLASSIFIER);
-    assert_eq!(
-        message,
-        "layers.0: unknown type \"Conv9d\"; legal types are Linear, ReLU, Tanh, Sigmoid, GELU, Dropout, Flatten, \
-         Sequential"
+    assert!(
+        message.starts_with("layers.0: unknown type \"Conv9d\"; legal types are Linear, ")
+            && message.ends_with(", Sequential"),
+        "{message}"
     );
     let message = refused(
         document(json!([linear(3), {"type": "Softmax"}])),

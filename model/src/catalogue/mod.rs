@@ -5,6 +5,7 @@
 //! PyTorch's.
 
 mod activation;
+mod join;
 mod linear;
 mod loss;
 mod optimizer;
@@ -185,6 +186,7 @@ const FAMILIES: &[&[Entry]] = &[
     activation::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,
+    join::ENTRIES,
     loss::ENTRIES,
     optimizer::ENTRIES,
 ];

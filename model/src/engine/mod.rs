@@ -4,20 +4,20 @@
 //! bits in any company. Sums over rows (loss, gradients of parameters) are formed slice by slice and combined along
 //! the tree of rule B5, so they do not depend on who owns which slice.
 
+mod plan;
 mod predictor;
-mod stages;
 
 pub use predictor::Predictor;
 
-use crate::kernels::{Kernels, Program, Workers};
-use crate::layers::{Keeps, MapContext, Operation, RowKey, Sides};
+use crate::kernels::{Kernels, Program, Workers, add_into};
+use crate::layers::{Ends, Keeps, Map, MapContext, Module, Operation, Pass, RowKey, Training};
 use crate::losses::{self, Loss, SliceRows};
 use crate::network::Network;
 use crate::resolve;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
+use plan::{Into, Plan, Source, Stage};
 use serde_json::Value;
-use stages::{Source, Stage};
 use std::sync::Arc;
 
 /// Rows of a logical shard in a step.
@@ -84,6 +84,36 @@ pub struct SliceSums {
     pub denominator: f64,
 }
 
+/// Lets the trainers of a job see each other's numbers in the middle of a step, for layers that normalise over all
+/// its rows (rule B7).
+pub trait Exchange {
+    /// Every shard's values, by shard: those of this trainer's shards go in, those of all come out. A shard without
+    /// rows has none. All trainers call it equally often, also those without rows.
+    ///
+    /// # Errors
+    /// The trainer that is blamed, or that the step was abandoned.
+    fn gather(&mut self, own: Vec<(u32, Option<Vec<f64>>)>) -> Result<Vec<Option<Vec<f64>>>, Failure>;
+}
+
+/// The exchange of a trainer that owns all shards.
+#[derive(Debug, Clone, Copy)]
+pub struct Alone;
+
+impl Exchange for Alone {
+    fn gather(&mut self, own: Vec<(u32, Option<Vec<f64>>)>) -> Result<Vec<Option<Vec<f64>>>, Failure> {
+        let shards = own
+            .iter()
+            .map(|(shard, _)| *shard as usize + 1)
+            .max()
+            .unwrap_or(0);
+        let mut all = vec![None; shards];
+        for (shard, values) in own {
+            all[shard as usize] = values;
+        }
+        Ok(all)
+    }
+}
+
 /// Computes losses and gradients. All memory is kept from step to step.
 #[derive(Debug)]
 pub struct Engine {
@@ -91,13 +121,50 @@ pub struct Engine {
     loss: Box<dyn Loss>,
     label_width: usize,
     seed: u64,
-    stages: Vec<Stage>,
+    plan: Plan,
     kernels: Kernels,
-    /// Outputs of the stages.
-    values: Vec<Vec<f32>>,
-    /// Gradient of the output of the stage at hand, and of its input.
-    gradients: [Vec<f32>; 2],
+    memory: Memory,
     rows: Vec<RowKey>,
+}
+
+/// Memory of a plan. It grows to what the largest batch needs and stays.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Buffers of the plan's values.
+    values: Vec<Vec<f32>>,
+    /// Slots of the plan's gradients.
+    gradients: Vec<Vec<f32>>,
+    /// What every stage keeps from forward to backward.
+    kept: Vec<Vec<f32>>,
+}
+
+impl Memory {
+    fn of(plan: &Plan) -> Self {
+        Memory {
+            values: vec![Vec::new(); plan.buffers],
+            gradients: vec![Vec::new(); plan.slots],
+            kept: vec![Vec::new(); plan.stages.len()],
+        }
+    }
+
+    /// The inputs of a stage for `rows` rows.
+    fn inputs<'a>(&'a self, plan: &Plan, stage: &Stage, features: &'a [f32], rows: usize) -> Vec<&'a [f32]> {
+        let ends = stage.inputs.iter().zip(&stage.widths);
+        ends.map(|(source, width)| match source {
+            Source::Features => features,
+            Source::Stage(at) => &self.values[plan.stages[*at].output][..rows * width],
+        })
+        .collect()
+    }
+}
+
+/// Takes a buffer of at least `length` values out of its place.
+fn taken(place: &mut Vec<f32>, length: usize) -> Vec<f32> {
+    let mut buffer = std::mem::take(place);
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+    buffer
 }
 
 impl Engine {
@@ -115,16 +182,15 @@ impl Engine {
     ) -> Result<Self, Failure> {
         let arguments = resolve::read_loss(loss)?;
         resolve::check_loss(arguments.name(), label, network.output_width())?;
-        let (stages, buffers) = stages::for_training(network);
+        let plan = Plan::new(network, true);
         Ok(Engine {
             network: network.clone(),
             loss: losses::make(&arguments)?,
             label_width: label.width(),
             seed,
-            stages,
+            memory: Memory::of(&plan),
+            plan,
             kernels: Kernels::new(threads)?,
-            values: vec![Vec::new(); buffers],
-            gradients: [Vec::new(), Vec::new()],
             rows: Vec::new(),
         })
     }
@@ -134,8 +200,9 @@ impl Engine {
         Arc::clone(self.kernels.workers())
     }
 
-    /// One step's losses and gradients. `nodes` name the nodes of the reduction tree to compute; every shard of the
-    /// batch lies in exactly one of them. The answer has a line for every slice, in order.
+    /// One step's losses and gradients, by a trainer that owns all shards. `nodes` name the nodes of the reduction
+    /// tree to compute; every shard of the batch lies in exactly one of them. The answer has a line for every slice,
+    /// in order.
     ///
     /// # Errors
     /// `InvalidData` where a label is not one of the loss's; `Internal` where lengths or nodes do not fit.
@@ -145,12 +212,37 @@ impl Engine {
         batch: &Batch<'_>,
         nodes: &mut [NodeGradient],
     ) -> Result<Vec<SliceSums>, Failure> {
+        self.step_among(weights, batch, nodes, &mut Alone)
+    }
+
+    /// As [`Engine::step`], by one trainer of several: `exchange` leads to the others.
+    ///
+    /// # Errors
+    /// As [`Engine::step`], and those of the exchange.
+    pub fn step_among(
+        &mut self,
+        weights: &[f32],
+        batch: &Batch<'_>,
+        nodes: &mut [NodeGradient],
+        exchange: &mut (dyn Exchange + Send),
+    ) -> Result<Vec<SliceSums>, Failure> {
         self.check(weights, batch, nodes)?;
         let pool = self.kernels.workers().pool();
         match pool {
             // On a thread of the pool every parallel call below starts without a change of threads.
-            Some(pool) => pool.install(|| self.compute(weights, batch, nodes)),
-            None => self.compute(weights, batch, nodes),
+            Some(pool) => pool.install(|| self.compute(weights, batch, nodes, exchange)),
+            None => self.compute(weights, batch, nodes, exchange),
+        }
+    }
+
+    /// Brings the buffers among the weights (running statistics) up to date with the last step. To be called once
+    /// after every step that updates the weights.
+    pub fn update_buffers(&self, weights: &mut [f32]) {
+        for (stage, kept) in self.plan.stages.iter().zip(&self.memory.kept) {
+            if let Operation::Module(module) = &stage.operation {
+                let length = module.kept(self.rows.len(), true);
+                module.update_buffers(&kept[..length], &mut weights[stage.weights.clone()]);
+            }
         }
     }
 
@@ -197,6 +289,7 @@ impl Engine {
         weights: &[f32],
         batch: &Batch<'_>,
         nodes: &mut [NodeGradient],
+        exchange: &mut (dyn Exchange + Send),
     ) -> Result<Vec<SliceSums>, Failure> {
         self.rows.clear();
         for slice in batch.slices {
@@ -206,63 +299,94 @@ impl Engine {
             });
             self.rows.extend(keys);
         }
-        self.forward(weights, batch);
+        for at in 0..self.plan.stages.len() {
+            self.forward(at, weights, batch, exchange)?;
+        }
         let sums = self.losses(batch)?;
         let programs = programs(batch.slices, nodes);
         for (node, program) in nodes.iter_mut().zip(&programs) {
             node.present = program.depth() > 0;
             node.values.resize(self.network.num_parameters(), 0.0);
         }
-        self.backward(weights, batch, &programs, nodes);
+        for at in (0..self.plan.stages.len()).rev() {
+            let stage = &self.plan.stages[at];
+            let Some(slot) = stage.gradient else { continue };
+            match stage.operation.clone() {
+                Operation::Module(module) => {
+                    let mut gradients = ModuleGradients {
+                        module: &*module,
+                        programs: &programs,
+                        nodes: &mut *nodes,
+                    };
+                    self.module_backward(at, weights, batch, &mut gradients, exchange)?;
+                }
+                Operation::Map(map) => self.map_backward((at, slot), &*map, batch),
+                Operation::View => {}
+            }
+        }
         Ok(sums)
     }
 
-    fn forward(&mut self, weights: &[f32], batch: &Batch<'_>) {
+    fn forward(
+        &mut self,
+        at: usize,
+        weights: &[f32],
+        batch: &Batch<'_>,
+        exchange: &mut (dyn Exchange + Send),
+    ) -> Result<(), Failure> {
         let rows = self.rows.len();
-        for stage in &self.stages {
-            let mut output = std::mem::take(&mut self.values[stage.output]);
-            output.resize(rows * stage.width, 0.0);
-            let input = match stage.input {
-                Source::Features => batch.features,
-                Source::Buffer(at) => &self.values[at],
-            };
-            match &stage.operation {
-                Operation::Module(module) => {
-                    module.forward(
-                        &mut self.kernels,
-                        &weights[stage.weights.clone()],
-                        rows,
-                        input,
-                        &mut output,
-                    );
-                }
-                Operation::Map(map) => {
-                    if stage.copies {
-                        output.copy_from_slice(input);
-                    }
-                    let least = PARALLEL_COST / map.cost();
-                    let context = context(&self.kernels, self.seed, batch.step, stage.width);
-                    let keys = &self.rows;
-                    self.kernels
-                        .workers()
-                        .chunks(&mut output, stage.width, least, |start, part| {
-                            map.forward(&context.of_rows(keys, start, part.len()), part);
-                        });
-                }
-                Operation::View => {}
+        let stage = &self.plan.stages[at];
+        let length = rows * stage.width;
+        let mut output = taken(&mut self.memory.values[stage.output], length);
+        match &stage.operation {
+            Operation::Module(module) => {
+                let kept_length = module.kept(rows, true);
+                let mut kept = taken(&mut self.memory.kept[at], kept_length);
+                let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
+                let mut pass = Pass {
+                    kernels: &mut self.kernels,
+                    weights: &weights[stage.weights.clone()],
+                    rows,
+                    kept: &mut kept[..kept_length],
+                    training: Some(training(self.seed, batch, &self.rows)),
+                    exchange,
+                };
+                let done = module.forward(&mut pass, &inputs, &mut output[..length]);
+                self.memory.kept[at] = kept;
+                done?;
             }
-            self.values[stage.output] = output;
+            Operation::Map(map) => {
+                if stage.copies {
+                    let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
+                    output[..length].copy_from_slice(inputs[0]);
+                }
+                let least = PARALLEL_COST / map.cost();
+                let context = context(&self.kernels, self.seed, batch.step, stage.width);
+                let keys = &self.rows;
+                let output = &mut output[..length];
+                self.kernels
+                    .workers()
+                    .chunks(output, stage.width, least, |start, part| {
+                        map.forward(&context.of_rows(keys, start, part.len()), part);
+                    });
+            }
+            Operation::View => {}
         }
+        self.memory.values[stage.output] = output;
+        Ok(())
     }
 
     fn losses(&mut self, batch: &Batch<'_>) -> Result<Vec<SliceSums>, Failure> {
         let width = self.network.output_width();
-        let outputs = match self.stages.last() {
-            Some(stage) => &self.values[stage.output],
-            None => return Err(Failure::internal("a network without layers")),
+        let Source::Stage(last) = self.plan.output else {
+            return Err(Failure::internal("a network without layers"));
         };
-        let gradient = &mut self.gradients[0];
-        gradient.resize(outputs.len(), 0.0);
+        let (last, length) = (&self.plan.stages[last], self.rows.len() * width);
+        let outputs = &self.memory.values[last.output][..length];
+        // Where nothing is trained the gradient is nobody's, but the losses are wanted.
+        let slot = last.gradient.unwrap_or(0);
+        let mut memory = taken(&mut self.memory.gradients[slot], length);
+        let gradient = &mut memory[..length];
         let mut sums = Vec::with_capacity(batch.slices.len());
         let mut start = 0;
         for slice in batch.slices {
@@ -282,67 +406,152 @@ impl Engine {
             });
             start = end;
         }
+        self.memory.gradients[slot] = memory;
         Ok(sums)
     }
 
-    fn backward(
+    fn module_backward(
         &mut self,
+        at: usize,
         weights: &[f32],
         batch: &Batch<'_>,
-        programs: &[Program],
-        nodes: &mut [NodeGradient],
-    ) {
+        gradients: &mut ModuleGradients<'_>,
+        exchange: &mut (dyn Exchange + Send),
+    ) -> Result<(), Failure> {
         let rows = self.rows.len();
-        let first = self
-            .stages
-            .iter()
-            .position(|stage| !stage.weights.is_empty())
-            .unwrap_or(0);
-        for (at, stage) in self.stages.iter().enumerate().skip(first).rev() {
-            let input = match stage.input {
-                Source::Features => batch.features,
-                Source::Buffer(at) => &self.values[at],
+        let stage = &self.plan.stages[at];
+        let slot = stage.gradient.unwrap_or(0);
+        let module = gradients.module;
+        let mut targets: Vec<Option<Vec<f32>>> = Vec::with_capacity(stage.into.len());
+        for (into, width) in stage.into.iter().zip(&stage.widths) {
+            targets.push(match *into {
+                Into::Nothing => None,
+                Into::Set(slot) | Into::Add(_, slot) => {
+                    Some(taken(&mut self.memory.gradients[slot], rows * width))
+                }
+            });
+        }
+        let kept_length = module.kept(rows, true);
+        let mut kept = std::mem::take(&mut self.memory.kept[at]);
+        let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
+        let ends = Ends {
+            inputs: &inputs,
+            output: &self.memory.values[stage.output][..rows * stage.width],
+            gradient: &self.memory.gradients[slot][..rows * stage.width],
+        };
+        let mut pass = Pass {
+            kernels: &mut self.kernels,
+            weights: &weights[stage.weights.clone()],
+            rows,
+            kept: &mut kept[..kept_length],
+            training: Some(training(self.seed, batch, &self.rows)),
+            exchange,
+        };
+        let mut into: Vec<Option<&mut [f32]>> = targets
+            .iter_mut()
+            .zip(&stage.widths)
+            .map(|(target, width)| target.as_mut().map(|target| &mut target[..rows * width]))
+            .collect();
+        let done = module.backward(&mut pass, ends, &mut into);
+        if done.is_ok() {
+            gradients.of_parameters(&mut pass, &stage.parameters, ends);
+        }
+        self.memory.kept[at] = kept;
+        for ((target, into), width) in targets.into_iter().zip(&stage.into).zip(&stage.widths) {
+            let (Some(target), Into::Set(slot) | Into::Add(_, slot)) = (target, *into) else {
+                continue;
             };
-            let [gradient, spare] = &mut self.gradients;
-            match &stage.operation {
-                Operation::Module(module) => {
-                    let sides = Sides { input, gradient };
-                    for (node, program) in nodes.iter_mut().zip(programs).filter(|(node, _)| node.present) {
-                        for (index, place) in stage.parameters.iter().enumerate() {
-                            let into = &mut node.values[place.clone()];
-                            module.parameter_gradient(&mut self.kernels, index, program, sides, into);
-                        }
-                    }
-                    if at > first {
-                        let weights = &weights[stage.weights.clone()];
-                        spare.resize(input.len(), 0.0);
-                        module.input_gradient(&mut self.kernels, weights, rows, gradient, spare);
-                        std::mem::swap(gradient, spare);
-                    }
-                }
-                Operation::Map(map) => {
-                    let kept: &[f32] = match map.keeps() {
-                        Keeps::Nothing => &[],
-                        Keeps::Input => input,
-                        Keeps::Output => &self.values[stage.output],
-                    };
-                    let least = PARALLEL_COST / map.cost();
-                    let context = context(&self.kernels, self.seed, batch.step, stage.width);
-                    let keys = &self.rows;
-                    self.kernels
-                        .workers()
-                        .chunks(gradient, stage.width, least, |start, part| {
-                            let kept = if kept.is_empty() {
-                                kept
-                            } else {
-                                &kept[start..start + part.len()]
-                            };
-                            map.backward(&context.of_rows(keys, start, part.len()), kept, part);
-                        });
-                }
-                Operation::View => {}
+            self.memory.gradients[slot] = target;
+            if let Into::Add(sum, part) = *into {
+                add_slots(
+                    &self.kernels,
+                    &mut self.memory.gradients,
+                    (sum, part),
+                    rows * width,
+                );
             }
         }
+        done
+    }
+
+    fn map_backward(&mut self, (at, slot): (usize, usize), map: &dyn Map, batch: &Batch<'_>) {
+        let stage = &self.plan.stages[at];
+        let rows = self.rows.len();
+        let length = rows * stage.width;
+        if stage.into[0] == Into::Nothing {
+            return;
+        }
+        let mut memory = std::mem::take(&mut self.memory.gradients[slot]);
+        let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
+        let kept: &[f32] = match map.keeps() {
+            Keeps::Nothing | Keeps::Both => &[],
+            Keeps::Input => inputs[0],
+            Keeps::Output => &self.memory.values[stage.output][..length],
+        };
+        let context = context(&self.kernels, self.seed, batch.step, stage.width);
+        let keys = &self.rows;
+        self.kernels.workers().chunks(
+            &mut memory[..length],
+            stage.width,
+            PARALLEL_COST / map.cost(),
+            |start, part| {
+                let kept = if kept.is_empty() {
+                    kept
+                } else {
+                    &kept[start..start + part.len()]
+                };
+                map.backward(&context.of_rows(keys, start, part.len()), kept, part);
+            },
+        );
+        self.memory.gradients[slot] = memory;
+        if let Into::Add(sum, part) = stage.into[0] {
+            add_slots(&self.kernels, &mut self.memory.gradients, (sum, part), length);
+        }
+    }
+}
+
+/// A module and the nodes that want the gradients of its parameters.
+struct ModuleGradients<'a> {
+    module: &'a dyn Module,
+    programs: &'a [Program],
+    nodes: &'a mut [NodeGradient],
+}
+
+impl ModuleGradients<'_> {
+    fn of_parameters(
+        &mut self,
+        pass: &mut Pass<'_>,
+        parameters: &[(usize, std::ops::Range<usize>)],
+        ends: Ends<'_>,
+    ) {
+        let wanted = self.nodes.iter_mut().zip(self.programs);
+        for (node, program) in wanted.filter(|(node, _)| node.present) {
+            for (index, place) in parameters {
+                let into = &mut node.values[place.clone()];
+                self.module.parameter_gradient(pass, *index, program, ends, into);
+            }
+        }
+    }
+}
+
+/// Adds one gradient to another of `length` values.
+fn add_slots(kernels: &Kernels, slots: &mut [Vec<f32>], (sum, part): (usize, usize), length: usize) {
+    let part_memory = std::mem::take(&mut slots[part]);
+    let level = kernels.level();
+    kernels
+        .workers()
+        .chunks(&mut slots[sum][..length], 1, PARALLEL_COST, |start, values| {
+            add_into(level, values, &part_memory[start..start + values.len()]);
+        });
+    slots[part] = part_memory;
+}
+
+fn training<'a>(seed: u64, batch: &Batch<'a>, rows: &'a [RowKey]) -> Training<'a> {
+    Training {
+        seed,
+        step: batch.step,
+        rows,
+        slices: batch.slices,
     }
 }
 

@@ -1,21 +1,24 @@
 //! Scoring: the network in evaluation mode.
 
-use super::stages::{self, Source, Stage};
-use super::{PARALLEL_COST, context};
+use super::plan::{Plan, Source};
+use super::{Alone, Memory, PARALLEL_COST, context, taken};
 use crate::kernels::Kernels;
-use crate::layers::Operation;
+use crate::layers::{Operation, Pass};
 use crate::network::Network;
 use candlewick_protocol::Failure;
 
-/// Rows that go through the layers together: keeps their values in cache.
+/// Rows that go through the layers together at most: keeps their values in cache.
 const BLOCK_ROWS: usize = 1_024;
+/// Elements of the widest value of the rows that go through the layers together: bounds the memory.
+const BLOCK_VALUES: usize = 1 << 22;
 
 /// Computes outputs. The bits of a row do not depend on the rows it comes with (rule B13).
 #[derive(Debug)]
 pub struct Predictor {
-    stages: Vec<Stage>,
+    plan: Plan,
     kernels: Kernels,
-    buffers: Vec<Vec<f32>>,
+    memory: Memory,
+    block_rows: usize,
     outputs: Vec<f32>,
     input_width: usize,
     output_width: usize,
@@ -39,11 +42,12 @@ impl Predictor {
     /// # Errors
     /// `Unavailable` where the operating system gives no threads.
     pub fn new(network: &Network, threads: usize) -> Result<Self, Failure> {
-        let (stages, buffers) = stages::for_scoring(network);
+        let plan = Plan::new(network, false);
         Ok(Predictor {
-            stages,
+            block_rows: (BLOCK_VALUES / plan.widest()).clamp(1, BLOCK_ROWS),
+            memory: Memory::of(&plan),
+            plan,
             kernels: Kernels::new(threads)?,
-            buffers: vec![Vec::new(); buffers],
             outputs: Vec::new(),
             input_width: network.input_width(),
             output_width: network.output_width(),
@@ -67,58 +71,74 @@ impl Predictor {
         }
         self.outputs.resize(rows * self.output_width, 0.0);
         match self.kernels.workers().pool() {
-            Some(pool) => pool.install(|| self.compute(weights, features)),
-            None => self.compute(weights, features),
+            Some(pool) => pool.install(|| self.compute(weights, features))?,
+            None => self.compute(weights, features)?,
         }
         Ok(&self.outputs)
     }
 
-    fn compute(&mut self, weights: &[f32], features: &[f32]) {
+    fn compute(&mut self, weights: &[f32], features: &[f32]) -> Result<(), Failure> {
         let mut outputs = std::mem::take(&mut self.outputs);
-        let blocks = features.chunks(BLOCK_ROWS * self.input_width);
-        for (block, into) in blocks.zip(outputs.chunks_mut(BLOCK_ROWS * self.output_width)) {
-            self.block(weights, block, into);
+        let blocks = features.chunks(self.block_rows * self.input_width);
+        let mut done = Ok(());
+        for (block, into) in blocks.zip(outputs.chunks_mut(self.block_rows * self.output_width)) {
+            done = done.and_then(|()| self.block(weights, block, into));
         }
         self.outputs = outputs;
+        done
     }
 
-    fn block(&mut self, weights: &[f32], features: &[f32], into: &mut [f32]) {
+    fn block(&mut self, weights: &[f32], features: &[f32], into: &mut [f32]) -> Result<(), Failure> {
         let rows = features.len() / self.input_width;
-        for stage in &self.stages {
-            let mut output = std::mem::take(&mut self.buffers[stage.output]);
-            output.resize(rows * stage.width, 0.0);
-            let input = match stage.input {
-                Source::Features => features,
-                Source::Buffer(at) => &self.buffers[at],
-            };
-            match &stage.operation {
-                Operation::Module(module) => {
-                    module.forward(
-                        &mut self.kernels,
-                        &weights[stage.weights.clone()],
-                        rows,
-                        input,
-                        &mut output,
-                    );
-                }
-                Operation::Map(map) => {
-                    if stage.input == Source::Features {
-                        output.copy_from_slice(input);
-                    }
-                    let context = context(&self.kernels, 0, 0, stage.width);
-                    let least = PARALLEL_COST / map.cost();
-                    self.kernels
-                        .workers()
-                        .chunks(&mut output, stage.width, least, |_, part| {
-                            map.forward(&context, part);
-                        });
-                }
-                Operation::View => {}
+        for at in 0..self.plan.stages.len() {
+            self.stage(at, weights, features, rows)?;
+        }
+        let values = match self.plan.output {
+            Source::Stage(last) => &self.memory.values[self.plan.stages[last].output],
+            // All layers are identities when scoring.
+            Source::Features => features,
+        };
+        into.copy_from_slice(&values[..into.len()]);
+        Ok(())
+    }
+
+    fn stage(&mut self, at: usize, weights: &[f32], features: &[f32], rows: usize) -> Result<(), Failure> {
+        let stage = &self.plan.stages[at];
+        let length = rows * stage.width;
+        let mut output = taken(&mut self.memory.values[stage.output], length);
+        match &stage.operation {
+            Operation::Module(module) => {
+                let kept_length = module.kept(rows, false);
+                let mut kept = taken(&mut self.memory.kept[at], kept_length);
+                let inputs = self.memory.inputs(&self.plan, stage, features, rows);
+                let mut pass = Pass {
+                    kernels: &mut self.kernels,
+                    weights: &weights[stage.weights.clone()],
+                    rows,
+                    kept: &mut kept[..kept_length],
+                    training: None,
+                    exchange: &mut Alone,
+                };
+                let done = module.forward(&mut pass, &inputs, &mut output[..length]);
+                self.memory.kept[at] = kept;
+                done?;
             }
-            self.buffers[stage.output] = output;
+            Operation::Map(map) => {
+                if stage.copies {
+                    let inputs = self.memory.inputs(&self.plan, stage, features, rows);
+                    output[..length].copy_from_slice(inputs[0]);
+                }
+                let context = context(&self.kernels, 0, 0, stage.width);
+                let least = PARALLEL_COST / map.cost();
+                self.kernels
+                    .workers()
+                    .chunks(&mut output[..length], stage.width, least, |_, part| {
+                        map.forward(&context, part);
+                    });
+            }
+            Operation::View => {}
         }
-        if let Some(stage) = self.stages.last() {
-            into.copy_from_slice(&self.buffers[stage.output]);
-        }
+        self.memory.values[stage.output] = output;
+        Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! Linear: y = x Wᵀ + b over the last dimension.
 
-use super::{Family, Init, Made, Module, Operation, ParameterSpec, Sides};
+use super::{Ends, Family, Made, Module, ParameterSpec, Pass, uniform_by_fan};
 use crate::arguments::Arguments;
-use crate::kernels::{Kernels, Matrix, Program, Start};
-use std::sync::Arc;
+use crate::kernels::{Matrix, Program, Start};
+use candlewick_protocol::Failure;
 
 #[derive(Debug)]
 struct Linear {
@@ -23,68 +23,53 @@ impl Linear {
 impl Module for Linear {
     fn parameters(&self) -> Vec<ParameterSpec> {
         // kaiming_uniform with a = sqrt 5 for the weight, as for the bias: both are uniform in ±1/sqrt(inputs).
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            reason = "a bound"
-        )]
-        let init = Init::Uniform((1.0 / (self.inputs as f64).sqrt()) as f32);
-        let mut specs = vec![ParameterSpec {
-            name: "weight",
-            shape: vec![self.outputs, self.inputs],
-            init,
-        }];
+        let init = uniform_by_fan(self.inputs);
+        let mut specs = vec![ParameterSpec::new("weight", &[self.outputs, self.inputs], init)];
         if self.bias {
-            specs.push(ParameterSpec {
-                name: "bias",
-                shape: vec![self.outputs],
-                init,
-            });
+            specs.push(ParameterSpec::new("bias", &[self.outputs], init));
         }
         specs
     }
 
-    fn forward(
-        &self,
-        kernels: &mut Kernels,
-        weights: &[f32],
-        rows: usize,
-        input: &[f32],
-        output: &mut [f32],
-    ) {
-        let x = Matrix::new(input, rows * self.repeat, self.inputs);
-        let bias = &weights[self.outputs * self.inputs..];
+    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let x = Matrix::new(inputs[0], pass.rows * self.repeat, self.inputs);
+        let bias = &pass.weights[self.outputs * self.inputs..];
         let start = if self.bias { Start::Bias(bias) } else { Start::Zero };
-        kernels.product(x, self.weight(weights).transposed(), start, output);
+        let weight = self.weight(pass.weights).transposed();
+        pass.kernels.product(x, weight, start, output);
+        Ok(())
     }
 
-    fn input_gradient(
+    fn backward(
         &self,
-        kernels: &mut Kernels,
-        weights: &[f32],
-        rows: usize,
-        gradient: &[f32],
-        into: &mut [f32],
-    ) {
-        let g = Matrix::new(gradient, rows * self.repeat, self.outputs);
-        kernels.product(g, self.weight(weights), Start::Zero, into);
+        pass: &mut Pass<'_>,
+        ends: Ends<'_>,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), Failure> {
+        if let Some(into) = &mut into[0] {
+            let g = Matrix::new(ends.gradient, pass.rows * self.repeat, self.outputs);
+            pass.kernels
+                .product(g, self.weight(pass.weights), Start::Zero, into);
+        }
+        Ok(())
     }
 
     fn parameter_gradient(
         &self,
-        kernels: &mut Kernels,
+        pass: &mut Pass<'_>,
         parameter: usize,
         tree: &Program,
-        sides: Sides<'_>,
+        ends: Ends<'_>,
         into: &mut [f32],
     ) {
-        let rows = sides.gradient.len() / self.outputs;
-        let g = Matrix::new(sides.gradient, rows, self.outputs);
+        let rows = ends.gradient.len() / self.outputs;
+        let g = Matrix::new(ends.gradient, rows, self.outputs);
         if parameter == 0 {
-            let x = Matrix::new(sides.input, rows, self.inputs);
-            kernels.tree_product(g.transposed(), x, tree, self.repeat, into);
+            let x = Matrix::new(ends.inputs[0], rows, self.inputs);
+            pass.kernels
+                .tree_product(g.transposed(), x, tree, self.repeat, into);
         } else {
-            kernels.tree_column_sums(&g, tree, self.repeat, into);
+            pass.kernels.tree_column_sums(&g, tree, self.repeat, into);
         }
     }
 }
@@ -111,8 +96,5 @@ fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made,
         repeat: before.iter().product(),
     };
     let output = before.iter().copied().chain([outputs]).collect();
-    Ok(Made {
-        operation: Operation::Module(Arc::new(linear)),
-        output,
-    })
+    Ok(Made::module(linear, output))
 }

@@ -6,10 +6,14 @@
 mod activation;
 mod dropout;
 mod flatten;
+mod join;
 mod linear;
 
 use crate::arguments::Arguments;
+use crate::engine::{Exchange, Slice};
 use crate::kernels::{Kernels, Level, Program};
+use candlewick_protocol::Failure;
+pub(crate) use join::{join_outputs, select};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -29,17 +33,53 @@ pub(crate) enum Operation {
 pub(crate) enum Init {
     /// Uniform in ±bound.
     Uniform(f32),
+    /// Normal around 0 with this standard deviation.
+    Normal(f32),
+    /// Everywhere this value.
+    Constant(f32),
 }
 
-/// A parameter of a layer.
+/// A parameter or a buffer of a layer.
 #[derive(Debug, Clone)]
 pub(crate) struct ParameterSpec {
-    /// Name within the layer: `weight`, `bias`.
-    pub name: &'static str,
+    /// Name within the layer, PyTorch's: `weight`, `bias`, `weight_ih_l0`.
+    pub name: String,
     /// Shape, PyTorch's.
     pub shape: Vec<usize>,
     /// How it starts.
     pub init: Init,
+    /// False for a buffer: no optimiser touches it, the layer itself does ([`Module::update_buffers`]).
+    pub trained: bool,
+}
+
+impl ParameterSpec {
+    /// A parameter that is trained.
+    pub(crate) fn new(name: &str, shape: &[usize], init: Init) -> Self {
+        ParameterSpec {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            init,
+            trained: true,
+        }
+    }
+
+    /// A buffer.
+    pub(crate) fn buffer(name: &str, shape: &[usize], value: f32) -> Self {
+        ParameterSpec {
+            trained: false,
+            ..ParameterSpec::new(name, shape, Init::Constant(value))
+        }
+    }
+}
+
+/// Uniform in ±1/√fan_in: how PyTorch starts weights (kaiming_uniform with a = √5) and biases of most layers.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a bound"
+)]
+pub(crate) fn uniform_by_fan(fan_in: usize) -> Init {
+    Init::Uniform((1.0 / libm::sqrt(fan_in as f64)) as f32)
 }
 
 /// What the gradient of a map needs to see again.
@@ -51,6 +91,20 @@ pub(crate) enum Keeps {
     Input,
     /// Its output: the next layer cannot overwrite it.
     Output,
+    /// Both sides.
+    Both,
+}
+
+impl Keeps {
+    /// True where the input must survive.
+    pub(crate) fn input(self) -> bool {
+        matches!(self, Keeps::Input | Keeps::Both)
+    }
+
+    /// True where the output must survive.
+    pub(crate) fn output(self) -> bool {
+        matches!(self, Keeps::Output | Keeps::Both)
+    }
 }
 
 /// Where a row comes from: random numbers depend on it, not on its position in the batch.
@@ -97,42 +151,102 @@ pub(crate) trait Map: Debug + Send + Sync {
     fn backward(&self, context: &MapContext<'_>, kept: &[f32], gradient: &mut [f32]);
 }
 
-/// A layer with parameters. Its weights lie one after another in the order of [`Module::parameters`].
-///
-/// A row's output and input gradient must have the same bits whatever rows it is computed with.
-pub(crate) trait Module: Debug + Send + Sync {
-    /// The parameters, in order.
-    fn parameters(&self) -> Vec<ParameterSpec>;
-
-    /// Output of `rows` rows.
-    fn forward(&self, kernels: &mut Kernels, weights: &[f32], rows: usize, input: &[f32], output: &mut [f32]);
-
-    /// Gradient of the input of `rows` rows.
-    fn input_gradient(
-        &self,
-        kernels: &mut Kernels,
-        weights: &[f32],
-        rows: usize,
-        gradient: &[f32],
-        into: &mut [f32],
-    );
-
-    /// Gradient of one parameter over a node of the reduction tree.
-    fn parameter_gradient(
-        &self,
-        kernels: &mut Kernels,
-        parameter: usize,
-        tree: &Program,
-        sides: Sides<'_>,
-        into: &mut [f32],
-    );
+/// What a call of a module knows beside its inputs and outputs.
+pub(crate) struct Pass<'a> {
+    /// Products, threads, memory to borrow.
+    pub kernels: &'a mut Kernels,
+    /// The module's own weights, its parameters one after another.
+    pub weights: &'a [f32],
+    /// Rows of the batch.
+    pub rows: usize,
+    /// [`Module::kept`] values: what `forward` leaves for `backward`, and `backward` for `parameter_gradient`. What
+    /// they hold before `forward` is not defined.
+    pub kept: &'a mut [f32],
+    /// While training.
+    pub training: Option<Training<'a>>,
+    /// The trainers of the job, for what is normalised over the whole step (rule B7).
+    pub exchange: &'a mut (dyn Exchange + Send),
 }
 
-/// Both ends of a layer for all rows of the batch.
+/// What a module knows while training.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sides<'a> {
-    /// The input.
-    pub input: &'a [f32],
+pub(crate) struct Training<'a> {
+    /// Seed of the job.
+    pub seed: u64,
+    /// Global step.
+    pub step: u64,
+    /// Every row's place, for random numbers.
+    pub rows: &'a [RowKey],
+    /// The slices the rows come in, by ascending shard, one after another; some may be empty.
+    pub slices: &'a [Slice],
+}
+
+/// A layer with parameters, with several inputs, or one that mixes the elements of a row.
+///
+/// A row's output and input gradient must have the same bits whatever rows it is computed with, unless the layer
+/// normalises over the step by [`Pass::exchange`].
+pub(crate) trait Module: Debug + Send + Sync {
+    /// The parameters and buffers, in order.
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        Vec::new()
+    }
+
+    /// Which ends [`Module::backward`] and [`Module::parameter_gradient`] read.
+    fn keeps(&self) -> Keeps {
+        Keeps::Input
+    }
+
+    /// Values of [`Pass::kept`] for `rows` rows.
+    fn kept(&self, _rows: usize, _training: bool) -> usize {
+        0
+    }
+
+    /// True where evaluation is the identity, so that scoring leaves the layer out.
+    fn only_training(&self) -> bool {
+        false
+    }
+
+    /// Output of all rows.
+    ///
+    /// # Errors
+    /// Those of [`Pass::exchange`].
+    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure>;
+
+    /// Sets the gradient of every input for which there is memory. Called once a step, before
+    /// [`Module::parameter_gradient`], also where no input wants a gradient.
+    ///
+    /// # Errors
+    /// Those of [`Pass::exchange`].
+    fn backward(
+        &self,
+        pass: &mut Pass<'_>,
+        ends: Ends<'_>,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), Failure>;
+
+    /// Sets the gradient of one parameter over a node of the reduction tree. Not called for buffers.
+    fn parameter_gradient(
+        &self,
+        _pass: &mut Pass<'_>,
+        _parameter: usize,
+        _tree: &Program,
+        _ends: Ends<'_>,
+        _into: &mut [f32],
+    ) {
+    }
+
+    /// Brings the module's buffers among its `weights` up to date after a step that counted.
+    fn update_buffers(&self, _kept: &[f32], _weights: &mut [f32]) {}
+}
+
+/// All ends of a module for all rows of the batch. Those that [`Module::keeps`] does not name may have been
+/// overwritten.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends<'a> {
+    /// The inputs.
+    pub inputs: &'a [&'a [f32]],
+    /// The output.
+    pub output: &'a [f32],
     /// The gradient of the output.
     pub gradient: &'a [f32],
 }
@@ -144,6 +258,16 @@ pub(crate) struct Made {
     pub operation: Operation,
     /// Shape of its output, without the batch.
     pub output: Vec<usize>,
+}
+
+impl Made {
+    /// A module.
+    pub(crate) fn module(module: impl Module + 'static, output: Vec<usize>) -> Self {
+        Made {
+            operation: Operation::Module(Arc::new(module)),
+            output,
+        }
+    }
 }
 
 /// Makes a layer from its arguments, the shape that comes in, and its path (`2.0`), which names its random numbers.
@@ -161,12 +285,26 @@ const FAMILIES: &[Family] = &[
     flatten::LAYERS,
 ];
 
+/// Makes a layer of several inputs from its arguments, the shapes that come in, and its path.
+type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<Made, String>;
+
+/// Layers of several inputs.
+const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS];
+
 /// Makes the layer that `arguments` describe.
-pub(crate) fn make(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
-    let mut all = FAMILIES.iter().copied().flatten();
-    match all.find(|(name, _)| *name == arguments.name()) {
+pub(crate) fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Made, String> {
+    let name = arguments.name();
+    let mut joins = JOINS.iter().copied().flatten();
+    if let Some((_, make)) = joins.find(|(join, _)| *join == name) {
+        return make(arguments, inputs, path);
+    }
+    let &[input] = inputs else {
+        return Err(format!("takes one input, got {}", inputs.len()));
+    };
+    let mut layers = FAMILIES.iter().copied().flatten();
+    match layers.find(|(layer, _)| *layer == name) {
         Some((_, make)) => make(arguments, input, path),
-        None => Err(format!("{} cannot be made by this version", arguments.name())),
+        None => Err(format!("{name} cannot be made by this version")),
     }
 }
 
@@ -177,16 +315,15 @@ mod tests {
 
     #[test]
     fn every_layer_of_the_catalogue_can_be_made() {
-        let listed: Vec<&str> = entries()
+        let mut listed: Vec<&str> = entries()
             .filter(|entry| entry.kind == Kind::Layer)
             .map(|entry| entry.name)
             .collect();
-        let made: Vec<&str> = FAMILIES
-            .iter()
-            .copied()
-            .flatten()
-            .map(|(name, _)| *name)
-            .collect();
+        let one = FAMILIES.iter().copied().flatten().map(|(name, _)| *name);
+        let joins = JOINS.iter().copied().flatten().map(|(name, _)| *name);
+        let mut made: Vec<&str> = one.chain(joins).collect();
+        listed.sort_unstable();
+        made.sort_unstable();
         assert_eq!(listed, made);
     }
 }

@@ -1,0 +1,317 @@
+//! Which memory every layer reads and writes, forward and backward.
+//!
+//! A value is what a stage puts out. A buffer holds a value as long as somebody reads it: a later stage, or the
+//! backward pass of its producer or of a consumer. A map overwrites its input where nobody else reads it. The gradient
+//! of a value lies in a slot from the backward pass of its last consumer to that of its producer; consumers before
+//! the last add to it, in the order of the backward pass, which is that of the stages turned round.
+
+use crate::layers::{Keeps, Operation};
+use crate::network::{Network, Placed, Wire};
+use std::ops::Range;
+
+/// What a stage reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The features of the batch.
+    Features,
+    /// The output of a stage.
+    Stage(usize),
+}
+
+/// Where the gradient of an input goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Into {
+    /// Nobody wants it.
+    Nothing,
+    /// Set this slot. A map finds the gradient of its output there and changes it in place.
+    Set(usize),
+    /// Set the second slot, then add it to the first.
+    Add(usize, usize),
+}
+
+/// A layer that does something, and its memory.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub operation: Operation,
+    pub inputs: Vec<Source>,
+    /// Elements of a row of every input.
+    pub widths: Vec<usize>,
+    /// Buffer of the output; a map that may overwrites its input's.
+    pub output: usize,
+    /// A map whose input must survive works on a copy.
+    pub copies: bool,
+    /// Elements of an output row.
+    pub width: usize,
+    /// The layer's elements in the flat weights.
+    pub weights: Range<usize>,
+    /// Index within the layer and elements in the flat weights of each parameter that is trained.
+    pub parameters: Vec<(usize, Range<usize>)>,
+    /// Slot of the output's gradient; none where no parameter lies at or before this stage.
+    pub gradient: Option<usize>,
+    /// Where the inputs' gradients go.
+    pub into: Vec<Into>,
+}
+
+/// The stages in order and the memory they need.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub stages: Vec<Stage>,
+    /// Buffers of values.
+    pub buffers: usize,
+    /// Slots of gradients.
+    pub slots: usize,
+    /// The network's output.
+    pub output: Source,
+}
+
+impl Plan {
+    /// The plan of a training step, or of scoring.
+    pub(super) fn new(network: &Network, training: bool) -> Self {
+        let (mut stages, output) = connect(network, training);
+        let buffers = buffers(&mut stages, output, training);
+        let slots = if training { slots(&mut stages, output) } else { 0 };
+        Plan {
+            stages,
+            buffers,
+            slots,
+            output,
+        }
+    }
+
+    /// Elements of a row of the widest value.
+    pub(super) fn widest(&self) -> usize {
+        self.stages.iter().map(|stage| stage.width).max().unwrap_or(1)
+    }
+}
+
+impl Stage {
+    fn of(placed: &Placed, network: &Network, inputs: Vec<Source>) -> Self {
+        let parameters = &network.parameters()[placed.parameters.clone()];
+        Stage {
+            operation: placed.operation.clone(),
+            widths: Vec::new(),
+            inputs,
+            output: 0,
+            copies: false,
+            width: placed.output.iter().product(),
+            weights: placed.weights.clone(),
+            parameters: parameters
+                .iter()
+                .enumerate()
+                .filter(|(_, parameter)| parameter.trained)
+                .map(|(index, p)| (index, p.offset..p.offset + p.len()))
+                .collect(),
+            gradient: None,
+            into: Vec::new(),
+        }
+    }
+
+    fn keeps(&self) -> Keeps {
+        match &self.operation {
+            Operation::View => Keeps::Nothing,
+            Operation::Map(map) => map.keeps(),
+            Operation::Module(module) => module.keeps(),
+        }
+    }
+}
+
+fn connect(network: &Network, training: bool) -> (Vec<Stage>, Source) {
+    let mut stages: Vec<Stage> = Vec::new();
+    let mut sources = Vec::with_capacity(network.layers().len());
+    let find = |sources: &[Source], wire: Wire| match wire {
+        Wire::Features => Source::Features,
+        Wire::Layer(at) => sources[at],
+    };
+    for placed in network.layers() {
+        let inputs: Vec<Source> = placed.inputs.iter().map(|wire| find(&sources, *wire)).collect();
+        let skipped = match &placed.operation {
+            Operation::View => true,
+            Operation::Map(map) => !training && map.only_training(),
+            Operation::Module(module) => !training && module.only_training(),
+        };
+        if skipped {
+            sources.push(inputs[0]);
+            continue;
+        }
+        let mut stage = Stage::of(placed, network, inputs);
+        let width = |source: &Source| match source {
+            Source::Features => network.input_width(),
+            Source::Stage(at) => stages[*at].width,
+        };
+        stage.widths = stage.inputs.iter().map(width).collect();
+        sources.push(Source::Stage(stages.len()));
+        stages.push(stage);
+    }
+    (stages, find(&sources, network.output_wire()))
+}
+
+/// Gives every stage its output buffer; the answer is their number.
+fn buffers(stages: &mut [Stage], output: Source, training: bool) -> usize {
+    let readers = |source: Source| {
+        stages
+            .iter()
+            .enumerate()
+            .flat_map(move |(at, stage)| {
+                let times = stage.inputs.iter().filter(|input| **input == source).count();
+                std::iter::repeat_n(at, times)
+            })
+            .collect::<Vec<usize>>()
+    };
+    let all: Vec<Vec<usize>> = (0..stages.len()).map(|at| readers(Source::Stage(at))).collect();
+    let mut free: Vec<usize> = Vec::new();
+    let mut count = 0;
+    for at in 0..stages.len() {
+        let stage = &stages[at];
+        let overwrites = match (&stage.operation, stage.inputs[0]) {
+            (Operation::Map(map), Source::Stage(input)) => {
+                let own = training && map.keeps().input();
+                let producer = training && stages[input].keeps().output();
+                (!own && !producer && all[input].len() == 1 && output != stage.inputs[0])
+                    .then(|| stages[input].output)
+            }
+            _ => None,
+        };
+        let buffer = overwrites.or_else(|| free.pop()).unwrap_or_else(|| {
+            count += 1;
+            count - 1
+        });
+        stages[at].output = buffer;
+        stages[at].copies = overwrites.is_none() && matches!(stages[at].operation, Operation::Map(_));
+        let mut released: Vec<usize> = Vec::new();
+        for input in &stages[at].inputs {
+            let Source::Stage(input) = *input else { continue };
+            let last = all[input].last() == Some(&at) && output != Source::Stage(input);
+            let kept = training
+                && (stages[input].keeps().output()
+                    || all[input].iter().any(|reader| stages[*reader].keeps().input()));
+            if last && !kept && overwrites.is_none() && !released.contains(&stages[input].output) {
+                released.push(stages[input].output);
+            }
+        }
+        free.extend(released);
+    }
+    count
+}
+
+/// Gives every gradient its slot; the answer is their number.
+fn slots(stages: &mut [Stage], output: Source) -> usize {
+    let mut wanted = vec![false; stages.len()];
+    for at in 0..stages.len() {
+        let above = |input: &Source| matches!(input, Source::Stage(input) if wanted[*input]);
+        wanted[at] = !stages[at].parameters.is_empty() || stages[at].inputs.iter().any(above);
+    }
+    let mut free: Vec<usize> = vec![0];
+    let mut count = 1;
+    let mut take = |free: &mut Vec<usize>| {
+        free.pop().unwrap_or_else(|| {
+            count += 1;
+            count - 1
+        })
+    };
+    let mut held: Vec<Option<usize>> = vec![None; stages.len()];
+    if let Source::Stage(at) = output {
+        held[at] = Some(take(&mut free));
+    }
+    for at in (0..stages.len()).rev() {
+        let Some(own) = held[at].filter(|_| wanted[at]) else {
+            continue;
+        };
+        stages[at].gradient = Some(own);
+        let map = matches!(stages[at].operation, Operation::Map(_));
+        let mut kept = false;
+        let mut spare = Vec::new();
+        for input in stages[at].inputs.clone() {
+            let into = match input {
+                Source::Stage(input) if wanted[input] => match held[input] {
+                    None if map => {
+                        kept = true;
+                        held[input] = Some(own);
+                        Into::Set(own)
+                    }
+                    None => {
+                        let slot = take(&mut free);
+                        held[input] = Some(slot);
+                        Into::Set(slot)
+                    }
+                    Some(slot) if map => Into::Add(slot, own),
+                    Some(slot) => {
+                        let other = take(&mut free);
+                        spare.push(other);
+                        Into::Add(slot, other)
+                    }
+                },
+                _ => Into::Nothing,
+            };
+            stages[at].into.push(into);
+        }
+        free.extend(spare);
+        if !kept {
+            free.push(own);
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn network(layers: &[&str]) -> Network {
+        let layers: Vec<_> = layers
+            .iter()
+            .map(|name| {
+                if *name == "Linear" {
+                    json!({"type": name, "out_features": 3})
+                } else {
+                    json!({"type": name})
+                }
+            })
+            .collect();
+        let document = json!({"format": "candlewick.network/1", "layers": layers});
+        Network::from_document(&document, &[3]).unwrap()
+    }
+
+    fn outputs(plan: &Plan) -> Vec<usize> {
+        plan.stages.iter().map(|stage| stage.output).collect()
+    }
+
+    #[test]
+    fn maps_overwrite_only_what_nobody_needs() {
+        let plan = Plan::new(
+            &network(&["Linear", "ReLU", "Flatten", "Dropout", "Linear"]),
+            true,
+        );
+        assert_eq!(
+            (outputs(&plan), plan.buffers),
+            (vec![0, 0, 1, 2], 3),
+            "ReLU's output survives Dropout"
+        );
+        let plan = Plan::new(&network(&["Linear", "GELU", "Dropout", "ReLU"]), true);
+        assert_eq!(outputs(&plan), [0, 1, 1, 1], "GELU's input survives GELU");
+        let plan = Plan::new(&network(&["ReLU", "Linear"]), true);
+        assert_eq!(outputs(&plan), [0, 1], "the features survive");
+        assert!(plan.stages[0].copies);
+        assert_eq!(
+            plan.stages[0].gradient, None,
+            "nothing to train before the Linear"
+        );
+    }
+
+    #[test]
+    fn scoring_takes_two_buffers() {
+        let layers = ["Dropout", "Tanh", "Linear", "GELU", "Linear", "Linear"];
+        let plan = Plan::new(&network(&layers), false);
+        assert_eq!((outputs(&plan), plan.buffers), (vec![0, 1, 1, 0, 1], 2));
+        assert_eq!(plan.stages[0].inputs, [Source::Features]);
+    }
+
+    #[test]
+    fn gradients_take_two_slots_in_a_chain() {
+        let plan = Plan::new(&network(&["Linear", "ReLU", "Linear", "GELU", "Linear"]), true);
+        let slots: Vec<_> = plan.stages.iter().map(|stage| stage.gradient).collect();
+        assert_eq!(plan.slots, 2);
+        assert_eq!(slots, [Some(0), Some(0), Some(1), Some(1), Some(0)]);
+        assert_eq!(plan.stages[0].into, [Into::Nothing]);
+    }
+}

@@ -1,0 +1,404 @@
+//! Reads a network document: every argument checked, every size inferred, every layer in its place.
+
+use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Wire};
+use crate::arguments::{Arguments, excerpt};
+use crate::catalogue::{self, CONTAINER, Kind};
+use crate::layers::{self, Init, Made, Operation, ParameterSpec};
+use crate::network::FORMAT;
+use candlewick_protocol::Failure;
+use serde_json::{Map, Value, json};
+
+/// Where a layer's input comes from, and its shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    pub wire: Wire,
+    pub shape: Vec<usize>,
+}
+
+/// Where in the document and in the names of the parameters a layer stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// Path in the document, for messages: `layers.2.layers.0`.
+    pub document: &'a str,
+    /// Path of its parameters: `2.0`.
+    pub path: &'a str,
+    /// Containers around it.
+    pub depth: usize,
+}
+
+pub(super) struct Builder {
+    pub(super) input: Vec<usize>,
+    layers: Vec<Placed>,
+    pub(super) parameters: Vec<Parameter>,
+    inits: Vec<Init>,
+    total: usize,
+}
+
+/// Elements of a shape, if there are at most [`MAX_ELEMENTS`].
+pub(super) fn elements(shape: &[usize]) -> Option<usize> {
+    let product = shape
+        .iter()
+        .try_fold(1usize, |product, size| product.checked_mul(*size))?;
+    (product <= MAX_ELEMENTS).then_some(product)
+}
+
+/// A failure of the document as a whole.
+pub(super) fn wrong(message: impl std::fmt::Display) -> Failure {
+    Failure::parameter(format!("network: {message}"))
+}
+
+/// Appends to a path of parameter names.
+pub(super) fn below(path: &str, name: impl std::fmt::Display) -> String {
+    if path.is_empty() {
+        name.to_string()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+impl Builder {
+    pub(super) fn new(input_shape: &[usize]) -> Result<Self, Failure> {
+        if input_shape.is_empty() || input_shape.contains(&0) || elements(input_shape).is_none() {
+            return Err(Failure::parameter(format!(
+                "the input shape {input_shape:?} is not legal: expected sizes of at least 1 whose product is at most \
+                 {MAX_ELEMENTS}"
+            )));
+        }
+        Ok(Builder {
+            input: input_shape.to_vec(),
+            layers: Vec::new(),
+            parameters: Vec::new(),
+            inits: Vec::new(),
+            total: 0,
+        })
+    }
+
+    /// Reads the whole document; gives the complete one and the outputs.
+    pub(super) fn body(&mut self, document: &Value) -> Result<(Value, (End, Vec<Output>)), Failure> {
+        let object = header(document, &self.input)?;
+        if object.contains_key("nodes") {
+            return self.graph(object);
+        }
+        let list = object
+            .get("layers")
+            .ok_or_else(|| wrong("the list \"layers\" is missing"))?;
+        let input = self.features();
+        let place = Place {
+            document: "layers",
+            path: "",
+            depth: 0,
+        };
+        let (layers, end) = self.sequence(list, place, input)?;
+        let output = Output {
+            name: String::new(),
+            shape: end.shape.clone(),
+            range: 0..end.shape.iter().product(),
+        };
+        let document = json!({"format": FORMAT, "input": {"shape": self.input}, "layers": layers});
+        Ok((document, (end, vec![output])))
+    }
+
+    /// The features as an input.
+    pub(super) fn features(&self) -> End {
+        End {
+            wire: Wire::Features,
+            shape: self.input.clone(),
+        }
+    }
+
+    /// Adds the layers of a list, one after another; gives their complete documents and the end of the last.
+    pub(super) fn sequence(
+        &mut self,
+        list: &Value,
+        place: Place<'_>,
+        input: End,
+    ) -> Result<(Vec<Value>, End), Failure> {
+        let list = items(list, place)?;
+        let mut documents = Vec::with_capacity(list.len());
+        let mut end = input;
+        for (index, layer) in list.iter().enumerate() {
+            let (document, path) = (format!("{}.{index}", place.document), below(place.path, index));
+            let inner = Place {
+                document: &document,
+                path: &path,
+                depth: place.depth,
+            };
+            let (document, next) = self.layer(layer, inner, &[end])?;
+            documents.push(document);
+            end = next;
+        }
+        Ok((documents, end))
+    }
+
+    /// Adds one layer or container; gives its complete document and its end.
+    pub(super) fn layer(
+        &mut self,
+        document: &Value,
+        place: Place<'_>,
+        inputs: &[End],
+    ) -> Result<(Value, End), Failure> {
+        if document.get("type").is_some_and(|kind| kind == CONTAINER) {
+            return self.sequential(document, place, inputs);
+        }
+        let mut arguments = Arguments::read(Kind::Layer, document, place.document)
+            .map_err(|failure| hint(failure, document))?;
+        if let Value::Array(_) = arguments.value("layers") {
+            return self.branches(&mut arguments, place, inputs);
+        }
+        let name = arguments.name();
+        let wrong = |message: String| Failure::parameter(format!("{} ({name}): {message}", place.document));
+        let shapes: Vec<&[usize]> = inputs.iter().map(|end| end.shape.as_slice()).collect();
+        let made = layers::make(&mut arguments, &shapes, place.path).map_err(wrong)?;
+        let wires = inputs.iter().map(|end| end.wire).collect();
+        let end = self.add(made, (name, place), wires)?;
+        Ok((arguments.to_document(), end))
+    }
+
+    fn sequential(
+        &mut self,
+        layer: &Value,
+        place: Place<'_>,
+        inputs: &[End],
+    ) -> Result<(Value, End), Failure> {
+        let object = layer.as_object().cloned().unwrap_or_else(Map::new);
+        if let Some(key) = object
+            .keys()
+            .find(|key| !["type", "layers", "format"].contains(&key.as_str()))
+        {
+            return Err(Failure::parameter(format!(
+                "{} ({CONTAINER}): unknown argument {key:?}; legal arguments are layers",
+                place.document
+            )));
+        }
+        let [input] = inputs else {
+            return Err(Failure::parameter(format!(
+                "{} ({CONTAINER}): takes one input, got {}",
+                place.document,
+                inputs.len()
+            )));
+        };
+        let list = object.get("layers").unwrap_or(&Value::Null);
+        let document = format!("{}.layers", place.document);
+        let (layers, end) = self.sequence(list, place.inside(&document), input.clone())?;
+        Ok((json!({"type": CONTAINER, "layers": layers}), end))
+    }
+
+    /// A container whose layers are branches over the same input, which its join brings together (Add, Multiply,
+    /// Concat), or one chain that is added to its input (Residual).
+    fn branches(
+        &mut self,
+        arguments: &mut Arguments,
+        place: Place<'_>,
+        inputs: &[End],
+    ) -> Result<(Value, End), Failure> {
+        let name = arguments.name();
+        let [input] = inputs else {
+            return Err(Failure::parameter(format!(
+                "{} ({name}): with layers of its own it takes one input, got {}",
+                place.document,
+                inputs.len()
+            )));
+        };
+        let list = arguments.value("layers").clone();
+        let inner = format!("{}.layers", place.document);
+        let (documents, ends) = if name == "Residual" {
+            let (documents, end) = self.sequence(&list, place.inside(&inner), input.clone())?;
+            (documents, vec![input.clone(), end])
+        } else {
+            let mut ends = Vec::new();
+            let mut documents = Vec::new();
+            for (index, branch) in items(&list, place.inside(&inner))?.iter().enumerate() {
+                let (document, path) = (format!("{inner}.{index}"), below(place.path, index));
+                let place = Place {
+                    document: &document,
+                    path: &path,
+                    depth: place.depth + 1,
+                };
+                let (document, end) = self.layer(branch, place, std::slice::from_ref(input))?;
+                documents.push(document);
+                ends.push(end);
+            }
+            (documents, ends)
+        };
+        let shapes: Vec<&[usize]> = ends.iter().map(|end| end.shape.as_slice()).collect();
+        let made = layers::make(arguments, &shapes, place.path)
+            .map_err(|message| Failure::parameter(format!("{} ({name}): {message}", place.document)))?;
+        let wires = ends.iter().map(|end| end.wire).collect();
+        let end = self.add(made, (name, place), wires)?;
+        arguments.set("layers", Value::from(documents));
+        Ok((arguments.to_document(), end))
+    }
+
+    /// Puts a layer that was made in its place.
+    pub(super) fn add(
+        &mut self,
+        made: Made,
+        (name, place): (&'static str, Place<'_>),
+        inputs: Vec<Wire>,
+    ) -> Result<End, Failure> {
+        let wrong = |message: String| Failure::parameter(format!("{} ({name}): {message}", place.document));
+        if elements(&made.output).is_none() {
+            return Err(wrong(format!(
+                "its output of shape {:?} has more than {MAX_ELEMENTS} elements a row",
+                made.output
+            )));
+        }
+        let (first, start) = (self.parameters.len(), self.total);
+        let specs = match &made.operation {
+            Operation::Module(module) => module.parameters(),
+            Operation::View | Operation::Map(_) => Vec::new(),
+        };
+        for spec in specs {
+            self.parameter(spec, place.path).map_err(wrong)?;
+        }
+        let shape = made.output.clone();
+        self.layers.push(Placed {
+            place: place.document.to_owned(),
+            name,
+            operation: made.operation,
+            inputs,
+            output: made.output,
+            parameters: first..self.parameters.len(),
+            weights: start..self.total,
+        });
+        Ok(End {
+            wire: Wire::Layer(self.layers.len() - 1),
+            shape,
+        })
+    }
+
+    fn parameter(&mut self, spec: ParameterSpec, path: &str) -> Result<(), String> {
+        let end = elements(&spec.shape).and_then(|size| elements(&[size + self.total]));
+        let end = end.ok_or_else(|| {
+            format!(
+                "its {} of shape {:?} brings the network to more than {MAX_ELEMENTS} parameters, the limit; make \
+                 the layer smaller",
+                spec.name, spec.shape
+            )
+        })?;
+        self.parameters.push(Parameter {
+            name: below(path, spec.name),
+            shape: spec.shape,
+            offset: self.total,
+            trained: spec.trained,
+        });
+        self.inits.push(spec.init);
+        self.total = end;
+        Ok(())
+    }
+
+    /// Layers that somebody reads, by index.
+    pub(super) fn is_read(&self, layer: usize) -> bool {
+        let wire = Wire::Layer(layer);
+        self.layers.iter().any(|placed| placed.inputs.contains(&wire))
+    }
+
+    pub(super) fn finish(self, document: Value, (end, outputs): (End, Vec<Output>)) -> Inner {
+        Inner {
+            document,
+            input_shape: self.input,
+            output: end.wire,
+            output_shape: end.shape,
+            outputs,
+            layers: self.layers,
+            parameters: self.parameters,
+            inits: self.inits,
+            num_parameters: self.total,
+        }
+    }
+}
+
+impl<'a> Place<'a> {
+    /// The place of what this container holds; `document` is its list.
+    fn inside(self, document: &'a str) -> Self {
+        Place {
+            document,
+            depth: self.depth + 1,
+            ..self
+        }
+    }
+}
+
+/// The layers of a list that is not empty and not nested too deep.
+fn items<'a>(list: &'a Value, place: Place<'_>) -> Result<&'a [Value], Failure> {
+    let items = list.as_array().filter(|list| !list.is_empty()).ok_or_else(|| {
+        let got = excerpt(list);
+        wrong(format!(
+            "{} is to be a list of at least one layer, got {got}",
+            place.document
+        ))
+    })?;
+    if place.depth > MAX_NESTING {
+        return Err(wrong(format!(
+            "{} is nested more than {MAX_NESTING} deep; put its layers into the Sequential around it",
+            place.document
+        )));
+    }
+    Ok(items)
+}
+
+/// The object of a document whose header is right.
+fn header<'a>(document: &'a Value, input_shape: &[usize]) -> Result<&'a Map<String, Value>, Failure> {
+    let object = document.as_object().filter(|object| !object.is_empty()).ok_or_else(|| {
+        wrong(format!(
+            "expected a document such as {{\"format\": \"{FORMAT}\", \"layers\": [...]}}, got {}; make it with \
+             nn.Sequential(...)",
+            excerpt(document)
+        ))
+    })?;
+    match object.get("format") {
+        Some(Value::String(format)) if format == FORMAT => {}
+        other => {
+            let got = other.map_or("none".to_owned(), excerpt);
+            return Err(wrong(format!("expected \"format\": \"{FORMAT}\", got {got}")));
+        }
+    }
+    let legal: &[&str] = if object.contains_key("nodes") {
+        &["format", "type", "input", "inputs", "nodes", "outputs"]
+    } else {
+        &["format", "type", "input", "layers"]
+    };
+    for key in object.keys() {
+        if !legal.contains(&key.as_str()) {
+            let legal: Vec<&str> = legal.iter().copied().filter(|key| *key != "type").collect();
+            return Err(wrong(format!(
+                "unknown key {key:?}; legal keys are {}",
+                legal.join(", ")
+            )));
+        }
+    }
+    let wanted = if object.contains_key("nodes") {
+        "Graph"
+    } else {
+        CONTAINER
+    };
+    if let Some(kind) = object.get("type").filter(|kind| *kind != wanted) {
+        return Err(wrong(format!("expected a {wanted}, got type {}", excerpt(kind))));
+    }
+    if let Some(shape) = object.get("input").and_then(|input| input.get("shape"))
+        && *shape != json!(input_shape)
+    {
+        return Err(wrong(format!(
+            "its \"input\" says shape {}, but the features have {input_shape:?}",
+            excerpt(shape)
+        )));
+    }
+    Ok(object)
+}
+
+/// Says more where the type is one that users of PyTorch put at the end of a classifier.
+fn hint(failure: Failure, document: &Value) -> Failure {
+    match document.get("type").and_then(Value::as_str) {
+        Some(name @ ("Softmax" | "LogSoftmax")) if catalogue::find(Kind::Layer, name).is_none() => {
+            Failure::new(
+                failure.kind,
+                format!(
+                    "{}. At the end of a classifier remove {name}: CrossEntropyLoss takes the outputs before softmax, \
+                     and transform gives probabilities",
+                    failure.message
+                ),
+            )
+        }
+        _ => failure,
+    }
+}
