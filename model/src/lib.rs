@@ -22,6 +22,7 @@ pub mod kernels;
 pub(crate) mod layers;
 pub(crate) mod losses;
 pub mod network;
+pub mod onnx;
 pub mod optim;
 pub mod philox;
 pub mod resolve;

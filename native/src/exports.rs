@@ -11,6 +11,7 @@ use crate::scorer::{Model, ModelSpec, ScoreTask, Scorer};
 use crate::{canary, handles, memory, report};
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_model::network::Network;
+use candlewick_model::onnx;
 use candlewick_protocol::Failure;
 use candlewick_protocol::keys::JobSecret;
 use jni::objects::{JByteArray, JClass, JObject, JString};
@@ -91,10 +92,10 @@ impl FeederHandle {
     }
 }
 
-/// What `networkSummary` is asked.
+/// A network as `networkSummary` and `exportOnnx` are given it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SummaryRequest {
+struct NetworkRequest {
     network: Value,
     input_shape: Vec<usize>,
 }
@@ -187,8 +188,16 @@ exports! {
     }
 
     fn networkSummary<'l>(env, request: JString<'l>) -> JObject<'l> {
-        let request: SummaryRequest = parse(env, &request, "the summary request")?;
+        let request: NetworkRequest = parse(env, &request, "the summary request")?;
         string(env, Network::from_document(&request.network, &request.input_shape)?.summary())
+    }
+
+    fn exportOnnx<'l>(env, request: JString<'l>, weights: JByteArray<'l>) -> JObject<'l> {
+        let request: NetworkRequest = parse(env, &request, "the export request")?;
+        let network = Network::from_document(&request.network, &request.input_shape)?;
+        let weights = network.load_weights(&env.convert_byte_array(&weights)?)?;
+        let file = onnx::export(&network, &weights)?;
+        Ok(env.byte_array_from_slice(&file)?.into())
     }
 
     fn reportExit<'l>(env, config: JString<'l>, code: jint, stderr: JString<'l>) {

@@ -26,8 +26,16 @@ pub(super) struct Place<'a> {
     pub depth: usize,
 }
 
+/// Where a network ends: its whole output, the outputs it consists of, and what each is read from.
+pub(super) struct Ends {
+    pub whole: End,
+    pub outputs: Vec<Output>,
+    pub wires: Vec<Wire>,
+}
+
 pub(super) struct Builder {
     pub(super) input: Vec<usize>,
+    pub(super) graph_inputs: Vec<(String, Vec<usize>)>,
     layers: Vec<Placed>,
     pub(super) parameters: Vec<Parameter>,
     inits: Vec<Init>,
@@ -66,6 +74,7 @@ impl Builder {
         }
         Ok(Builder {
             input: input_shape.to_vec(),
+            graph_inputs: Vec::new(),
             layers: Vec::new(),
             parameters: Vec::new(),
             inits: Vec::new(),
@@ -73,8 +82,8 @@ impl Builder {
         })
     }
 
-    /// Reads the whole document; gives the complete one and the outputs.
-    pub(super) fn body(&mut self, document: &Value) -> Result<(Value, (End, Vec<Output>)), Failure> {
+    /// Reads the whole document; gives the complete one and the ends.
+    pub(super) fn body(&mut self, document: &Value) -> Result<(Value, Ends), Failure> {
         let object = header(document, &self.input)?;
         if object.contains_key("nodes") {
             return self.graph(object);
@@ -95,7 +104,12 @@ impl Builder {
             range: 0..end.shape.iter().product(),
         };
         let document = json!({"format": FORMAT, "input": {"shape": self.input}, "layers": layers});
-        Ok((document, (end, vec![output])))
+        let ends = Ends {
+            wires: vec![end.wire],
+            outputs: vec![output],
+            whole: end,
+        };
+        Ok((document, ends))
     }
 
     /// The features as an input.
@@ -151,7 +165,15 @@ impl Builder {
         let made = layers::make(&mut arguments, &shapes, place.path).map_err(wrong)?;
         let wires = inputs.iter().map(|end| end.wire).collect();
         let end = self.add(made, (name, place), wires)?;
-        Ok((arguments.to_document(), end))
+        Ok((self.documented(arguments.to_document()), end))
+    }
+
+    /// Notes the complete document of the layer that was added last.
+    fn documented(&mut self, document: Value) -> Value {
+        if let Some(placed) = self.layers.last_mut() {
+            placed.arguments.clone_from(&document);
+        }
+        document
     }
 
     fn sequential(
@@ -225,6 +247,7 @@ impl Builder {
             .map_err(|message| Failure::parameter(format!("{} ({name}): {message}", place.document)))?;
         let wires = ends.iter().map(|end| end.wire).collect();
         let end = self.add(made, (name, place), wires)?;
+        self.documented(arguments.to_document());
         arguments.set("layers", Value::from(documents));
         Ok((arguments.to_document(), end))
     }
@@ -256,6 +279,7 @@ impl Builder {
             place: place.document.to_owned(),
             name,
             operation: made.operation,
+            arguments: Value::Null,
             inputs,
             output: made.output,
             parameters: first..self.parameters.len(),
@@ -293,13 +317,15 @@ impl Builder {
         self.layers.iter().any(|placed| placed.inputs.contains(&wire))
     }
 
-    pub(super) fn finish(self, document: Value, (end, outputs): (End, Vec<Output>)) -> Inner {
+    pub(super) fn finish(self, document: Value, ends: Ends) -> Inner {
         Inner {
             document,
             input_shape: self.input,
-            output: end.wire,
-            output_shape: end.shape,
-            outputs,
+            output: ends.whole.wire,
+            output_shape: ends.whole.shape,
+            outputs: ends.outputs,
+            output_wires: ends.wires,
+            graph_inputs: self.graph_inputs,
             layers: self.layers,
             parameters: self.parameters,
             inits: self.inits,

@@ -4,7 +4,7 @@
 //! "nodes": [{"name": "hidden", "inputs": ["user"], "layer": {"type": "Linear", ...}}, ...], "outputs": ["score"]}`.
 //! A row of features holds the inputs one after another; a row of outputs holds the outputs one after another.
 
-use super::builder::{Builder, End, Place, elements, wrong};
+use super::builder::{Builder, End, Ends, Place, elements, wrong};
 use super::{FORMAT, Output, Wire};
 use crate::arguments::excerpt;
 use crate::layers;
@@ -15,11 +15,8 @@ use serde_json::{Map, Value, json};
 type Named = Vec<(String, End)>;
 
 impl Builder {
-    /// Reads the body of a graph document; gives the complete document and the outputs.
-    pub(super) fn graph(
-        &mut self,
-        object: &Map<String, Value>,
-    ) -> Result<(Value, (End, Vec<Output>)), Failure> {
+    /// Reads the body of a graph document; gives the complete document and the ends.
+    pub(super) fn graph(&mut self, object: &Map<String, Value>) -> Result<(Value, Ends), Failure> {
         let mut ends: Named = Vec::new();
         let inputs = self.graph_inputs(object, &mut ends)?;
         let list = object
@@ -61,14 +58,20 @@ impl Builder {
                 )));
             }
         }
-        let end = match <[End; 1]>::try_from(parts) {
+        let wires = parts.iter().map(|end| end.wire).collect();
+        let whole = match <[End; 1]>::try_from(parts) {
             Ok([end]) => end,
             Err(parts) => self.join_outputs(&parts)?,
         };
         let document = json!({
             "format": FORMAT, "input": {"shape": self.input}, "inputs": inputs, "nodes": nodes, "outputs": names,
         });
-        Ok((document, (end, outputs)))
+        let ends = Ends {
+            whole,
+            outputs,
+            wires,
+        };
+        Ok((document, ends))
     }
 
     fn graph_inputs(&mut self, object: &Map<String, Value>, ends: &mut Named) -> Result<Vec<Value>, Failure> {
@@ -115,6 +118,7 @@ impl Builder {
                 self.add(made, ("Input", place), vec![Wire::Features])?
             };
             documents.push(json!({"name": name, "shape": shape}));
+            self.graph_inputs.push((name.clone(), shape.clone()));
             ends.push((name, end));
             start += size;
         }

@@ -65,6 +65,8 @@ pub(crate) struct Placed {
     pub name: &'static str,
     /// What it does.
     pub operation: Operation,
+    /// Its complete arguments.
+    pub arguments: Value,
     /// What it reads.
     pub inputs: Vec<Wire>,
     /// Shape that goes out.
@@ -93,6 +95,8 @@ struct Inner {
     output: Wire,
     output_shape: Vec<usize>,
     outputs: Vec<Output>,
+    output_wires: Vec<Wire>,
+    graph_inputs: Vec<(String, Vec<usize>)>,
     layers: Vec<Placed>,
     parameters: Vec<Parameter>,
     inits: Vec<Init>,
@@ -122,14 +126,14 @@ impl Network {
     /// `InvalidParameter`, with the layer's index and type where a layer is at fault.
     pub fn from_document(document: &Value, input_shape: &[usize]) -> Result<Self, Failure> {
         let mut builder = Builder::new(input_shape)?;
-        let (body, outputs) = builder.body(document)?;
+        let (body, ends) = builder.body(document)?;
         if builder.parameters.is_empty() {
             return Err(Failure::parameter(
                 "the network has no parameters, so there is nothing to train: add a Linear layer",
             ));
         }
         Ok(Network {
-            inner: Arc::new(builder.finish(body, outputs)),
+            inner: Arc::new(builder.finish(body, ends)),
         })
     }
 
@@ -179,6 +183,17 @@ impl Network {
     #[must_use]
     pub fn outputs(&self) -> &[Output] {
         &self.inner.outputs
+    }
+
+    /// What each of the outputs is read from.
+    pub(crate) fn output_wires(&self) -> impl Iterator<Item = Wire> + '_ {
+        self.inner.output_wires.iter().copied()
+    }
+
+    /// Names and shapes of the inputs of a graph, one after another in a row of features; empty for a chain of layers.
+    #[must_use]
+    pub fn graph_inputs(&self) -> &[(String, Vec<usize>)] {
+        &self.inner.graph_inputs
     }
 
     pub(crate) fn output_wire(&self) -> Wire {

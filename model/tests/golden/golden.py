@@ -56,6 +56,7 @@ def layer_case(
         "network": document,
         "inputShape": list(shape),
         "parameters": named(state),
+        "shapes": {key: list(value.shape) for key, value in state.items()},
         "features": numbers(features),
         "labels": numbers(labels),
         "weights": numbers(weights),

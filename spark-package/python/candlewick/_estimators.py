@@ -124,6 +124,18 @@ class NeuralModel(JavaModel, NeuralModelParams, JavaMLWritable):
         java: Any = self._java_obj
         return bytes(java.weightsSafetensors())
 
+    def toOnnx(self) -> bytes:
+        """The network with its weights as an ONNX model file (operator set 17), for other runtimes.
+
+        It takes batches of features as ``features`` (a graph network: its inputs by name) and gives the network's
+        outputs before softmax as ``output`` (a graph network: its outputs by name).
+
+        Example:
+            >>> Path("model.onnx").write_bytes(model.toOnnx())  # doctest: +SKIP
+        """
+        java: Any = self._java_obj
+        return bytes(java.toOnnx())
+
     def weights(self) -> dict[str, np.ndarray[Any, Any]]:
         """The weights as NumPy arrays by PyTorch's names: "0.weight" of shape [out, in], "0.bias"."""
         return parse_safetensors(self.weightsSafetensors)

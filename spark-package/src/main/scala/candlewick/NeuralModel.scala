@@ -79,9 +79,20 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
   def networkJson: String = Json.field(state.document, "network").toString
 
   /** A table of the layers with their shapes and parameters. */
-  def networkSummary: String = Native.networkSummary(
+  def networkSummary: String = Native.networkSummary(shapedNetwork)
+
+  /** The network with its weights as an ONNX model file (operator set 17), for other runtimes. It takes batches of
+    * features as `features` (a graph network: its inputs by name) and gives the network's outputs before softmax as
+    * `output` (a graph network: its outputs by name).
+    *
+    * {{{
+    * java.nio.file.Files.write(path, model.toOnnx)
+    * }}}
+    */
+  def toOnnx: Array[Byte] = Native.exportOnnx(shapedNetwork, state.weights)
+
+  private def shapedNetwork: String =
     Json.obj("network" -> Json.field(state.document, "network"), "inputShape" -> state.inputShape).toString
-  )
 
   /** Bytes of the weights: Spark Connect's model cache (since Spark 4.1) asks for it by name. */
   def estimatedSize: Long = state.weights.length.toLong

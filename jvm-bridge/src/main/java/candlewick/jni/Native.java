@@ -40,6 +40,19 @@ public final class Native {
   }
 
   /**
+   * A network with its weights as an ONNX model file (operator set 17).
+   *
+   * @param json {@code {"network": document, "inputShape": [...]}}
+   * @param safetensors the weights
+   * @return the file
+   * @throws InvalidParameterException if they do not fit, or a layer has no counterpart in ONNX
+   */
+  public static byte[] exportOnnx(String json, byte[] safetensors) {
+    NativeLibrary.load();
+    return Natives.exportOnnx(json, safetensors);
+  }
+
+  /**
    * Decodes one row of {@link Canary#TYPES} and returns what was read. Prefer {@link Canary#check}.
    *
    * @param address of the row's bytes

@@ -16,6 +16,8 @@ final class Natives {
 
   static native String networkSummary(String json);
 
+  static native byte[] exportOnnx(String json, byte[] safetensors);
+
   static native String canary(long address, int bytes);
 
   static native String newSecret();

@@ -1,0 +1,64 @@
+//! Multi-head attention in small parts, and positional encodings.
+
+use super::Express;
+use super::graph::{Attribute, Graph, Layer, Name};
+use candlewick_protocol::Failure;
+
+pub(super) const LAYERS: &[(&str, Express)] = &[("MultiheadAttention", attention)];
+
+/// One of the three input projections, cut into heads: [rows, heads, time, size].
+fn projection(
+    graph: &mut Graph,
+    layer: &Layer<'_>,
+    (part, input): (usize, &str),
+    time: usize,
+) -> Result<Name, Failure> {
+    let weight = layer.values("in_proj_weight")?;
+    let heads = usize::try_from(layer.int("num_heads")).unwrap_or(1).max(1);
+    let width = layer.output.last().copied().unwrap_or(1);
+    let rows = &weight[part * width * width..(part + 1) * width * width];
+    let matrix = graph.reals(&[width, width], rows);
+    let matrix = graph.transpose(&matrix, &[1, 0]);
+    let mut value = graph.node("MatMul", &[input, &matrix], &[]);
+    if let Some((_, bias)) = layer.parameter("in_proj_bias") {
+        let bias = graph.reals(&[width], &bias[part * width..(part + 1) * width]);
+        value = graph.node("Add", &[&value, &bias], &[]);
+    }
+    let split = graph.reshape(&value, &[time, heads, width / heads]);
+    Ok(graph.transpose(&split, &[0, 2, 1, 3]))
+}
+
+fn attention(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
+    let heads = usize::try_from(layer.int("num_heads")).unwrap_or(1).max(1);
+    let width = layer.output.last().copied().unwrap_or(1);
+    let input = |at: usize| layer.inputs.get(at).unwrap_or(&layer.inputs[0]).as_str();
+    let time = |at: usize| layer.shapes.get(at).unwrap_or(&layer.shapes[0])[0];
+    let query = projection(graph, layer, (0, input(0)), time(0))?;
+    let key = projection(graph, layer, (1, input(1)), time(1))?;
+    let value = projection(graph, layer, (2, input(2)), time(1))?;
+    let key = graph.transpose(&key, &[0, 1, 3, 2]);
+    let scores = graph.node("MatMul", &[&query, &key], &[]);
+    #[expect(clippy::cast_precision_loss, reason = "a scale")]
+    let scale = graph.real(1.0 / ((width / heads) as f32).sqrt());
+    let mut scores = graph.node("Mul", &[&scores, &scale], &[]);
+    if layer.flag("is_causal") {
+        let (queries, keys) = (time(0), time(1));
+        let hidden = |at: usize| at % keys > at / keys;
+        let mask: Vec<f32> = (0..queries * keys)
+            .map(|at| if hidden(at) { f32::MIN } else { 0.0 })
+            .collect();
+        let mask = graph.reals(&[queries, keys], &mask);
+        scores = graph.node("Add", &[&scores, &mask], &[]);
+    }
+    let shares = graph.node("Softmax", &[&scores], &[("axis", Attribute::Int(-1))]);
+    let mixed = graph.node("MatMul", &[&shares, &value], &[]);
+    let mixed = graph.transpose(&mixed, &[0, 2, 1, 3]);
+    let mixed = graph.reshape(&mixed, &[time(0), width]);
+    let weight = layer.required(graph, "out_proj.weight")?;
+    let weight = graph.transpose(&weight, &[1, 0]);
+    let output = graph.node("MatMul", &[&mixed, &weight], &[]);
+    Ok(match layer.constant(graph, "out_proj.bias") {
+        Some(bias) => graph.node("Add", &[&output, &bias], &[]),
+        None => output,
+    })
+}

@@ -1,0 +1,153 @@
+//! Convolutions and pooling.
+
+use super::Express;
+use super::graph::{Attribute, Graph, Layer, Name, long};
+use candlewick_protocol::Failure;
+
+pub(super) const LAYERS: &[(&str, Express)] = &[
+    ("Conv1d", |graph, layer| convolution(graph, layer, "Conv", 1)),
+    ("Conv2d", |graph, layer| convolution(graph, layer, "Conv", 2)),
+    ("ConvTranspose2d", |graph, layer| {
+        convolution(graph, layer, "ConvTranspose", 2)
+    }),
+    ("MaxPool1d", |graph, layer| pool(graph, layer, "MaxPool", 1)),
+    ("MaxPool2d", |graph, layer| pool(graph, layer, "MaxPool", 2)),
+    ("AvgPool1d", |graph, layer| pool(graph, layer, "AveragePool", 1)),
+    ("AvgPool2d", |graph, layer| pool(graph, layer, "AveragePool", 2)),
+    ("AdaptiveAvgPool1d", |graph, layer| adaptive_mean(graph, layer, 1)),
+    ("AdaptiveAvgPool2d", |graph, layer| adaptive_mean(graph, layer, 2)),
+    ("AdaptiveMaxPool1d", |graph, layer| {
+        adaptive_largest(graph, layer, 1)
+    }),
+    ("AdaptiveMaxPool2d", |graph, layer| {
+        adaptive_largest(graph, layer, 2)
+    }),
+];
+
+/// Padding at both ends of every dimension: begins first, then ends.
+fn pads(layer: &Layer<'_>, dims: usize) -> Vec<i64> {
+    let ones = vec![1; dims];
+    if layer.arguments["padding"] == "same" {
+        let kernel = layer.sizes("kernel_size", dims, &ones);
+        let dilation = layer.sizes("dilation", dims, &ones);
+        let total: Vec<i64> = kernel.iter().zip(&dilation).map(|(k, d)| (k - 1) * d).collect();
+        let begin = total.iter().map(|total| total / 2);
+        return begin.chain(total.iter().map(|total| total - total / 2)).collect();
+    }
+    let zeros = vec![0; dims];
+    let one = layer.sizes("padding", dims, &zeros);
+    one.iter().chain(&one).copied().collect()
+}
+
+fn convolution(graph: &mut Graph, layer: &Layer<'_>, op: &str, dims: usize) -> Result<Name, Failure> {
+    let ones = vec![1; dims];
+    let mut inputs = vec![layer.input().to_owned(), layer.required(graph, "weight")?];
+    inputs.extend(layer.constant(graph, "bias"));
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let mut attributes = vec![
+        (
+            "kernel_shape",
+            Attribute::Ints(layer.sizes("kernel_size", dims, &ones)),
+        ),
+        ("strides", Attribute::Ints(layer.sizes("stride", dims, &ones))),
+        ("dilations", Attribute::Ints(layer.sizes("dilation", dims, &ones))),
+        ("pads", Attribute::Ints(pads(layer, dims))),
+        ("group", Attribute::Int(layer.int("groups").max(1))),
+    ];
+    if op == "ConvTranspose" {
+        let extra = layer.sizes("output_padding", dims, &vec![0; dims]);
+        attributes.push(("output_padding", Attribute::Ints(extra)));
+    }
+    Ok(graph.node(op, &inputs, &attributes))
+}
+
+fn pool(graph: &mut Graph, layer: &Layer<'_>, op: &str, dims: usize) -> Result<Name, Failure> {
+    let kernel = layer.sizes("kernel_size", dims, &vec![1; dims]);
+    let stride = layer.sizes("stride", dims, &kernel);
+    let mut attributes = vec![
+        ("kernel_shape", Attribute::Ints(kernel.clone())),
+        ("strides", Attribute::Ints(stride)),
+        ("pads", Attribute::Ints(pads(layer, dims))),
+        ("ceil_mode", Attribute::Int(i64::from(layer.flag("ceil_mode")))),
+    ];
+    if op == "MaxPool" {
+        attributes.push((
+            "dilations",
+            Attribute::Ints(layer.sizes("dilation", dims, &vec![1; dims])),
+        ));
+        return Ok(graph.node(op, &[layer.input()], &attributes));
+    }
+    let divisor = layer.arguments["divisor_override"].as_i64();
+    let include = layer.flag("count_include_pad") || divisor.is_some();
+    if divisor.is_some() && layer.flag("ceil_mode") {
+        return Err(Failure::parameter(format!(
+            "{} with ceil_mode and divisor_override has no counterpart in ONNX",
+            layer.kind
+        )));
+    }
+    attributes.push(("count_include_pad", Attribute::Int(i64::from(include))));
+    let mean = graph.node(op, &[layer.input()], &attributes);
+    let Some(divisor) = divisor else { return Ok(mean) };
+    // The mean is over the whole window, padding included; the sum over another number is asked for.
+    #[expect(clippy::cast_precision_loss, reason = "windows are small")]
+    let factor = graph.real(kernel.iter().product::<i64>() as f32 / divisor as f32);
+    Ok(graph.node("Mul", &[&mean, &factor], &[]))
+}
+
+/// First and one past the last element of every window of an adaptive pool, as PyTorch cuts them.
+fn windows(input: usize, output: usize) -> Vec<(usize, usize)> {
+    (0..output)
+        .map(|at| (at * input / output, ((at + 1) * input).div_ceil(output)))
+        .collect()
+}
+
+/// A product with the matrix of means for every pooled dimension.
+fn adaptive_mean(graph: &mut Graph, layer: &Layer<'_>, dims: usize) -> Result<Name, Failure> {
+    let (shape, mut value) = (layer.shape(), layer.input().to_owned());
+    let rank = shape.len();
+    for back in 0..dims {
+        let (input, output) = (shape[rank - 1 - back], layer.output[rank - 1 - back]);
+        let mut matrix = vec![0.0; input * output];
+        for (at, (from, to)) in windows(input, output).into_iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "windows are small")]
+            let share = 1.0 / (to - from) as f32;
+            (from..to).for_each(|row| matrix[row * output + at] = share);
+        }
+        let swap = back == 1;
+        let mut order: Vec<i64> = (0..=long(rank)).collect();
+        let last = order.len() - 1;
+        order.swap(last, last - 1);
+        if swap {
+            value = graph.transpose(&value, &order);
+        }
+        let matrix = graph.reals(&[input, output], &matrix);
+        value = graph.node("MatMul", &[&value, &matrix], &[]);
+        if swap {
+            value = graph.transpose(&value, &order);
+        }
+    }
+    Ok(value)
+}
+
+/// The largest of every window, dimension by dimension.
+fn adaptive_largest(graph: &mut Graph, layer: &Layer<'_>, dims: usize) -> Result<Name, Failure> {
+    let (shape, mut value) = (layer.shape(), layer.input().to_owned());
+    let rank = shape.len();
+    for back in 0..dims {
+        let axis = long(rank - back);
+        let mut parts = Vec::new();
+        for (from, to) in windows(shape[rank - 1 - back], layer.output[rank - 1 - back]) {
+            let (from, to) = (graph.ints(&[long(from)]), graph.ints(&[long(to)]));
+            let axes = graph.ints(&[axis]);
+            let part = graph.node("Slice", &[&value, &from, &to, &axes], &[]);
+            let attributes = [
+                ("axes", Attribute::Ints(vec![axis])),
+                ("keepdims", Attribute::Int(1)),
+            ];
+            parts.push(graph.node("ReduceMax", &[&part], &attributes));
+        }
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        value = graph.node("Concat", &parts, &[("axis", Attribute::Int(axis))]);
+    }
+    Ok(value)
+}

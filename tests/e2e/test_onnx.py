@@ -1,0 +1,83 @@
+"""ONNX files against ONNX Runtime: every golden network of the engine, and a trained model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from pyspark.sql import SparkSession
+
+from candlewick import nn
+
+from .support import blobs, classifier
+
+GOLDEN = Path(__file__).parents[2] / "model" / "tests" / "golden"
+
+
+def cases() -> list[Any]:
+    """The networks of the golden files that hold outputs in evaluation mode."""
+    found = []
+    for file in sorted(GOLDEN.glob("*.json")):
+        content = json.loads(file.read_text())["content"]
+        for case in content if isinstance(content, list) else []:
+            if "evaluated" in case:
+                found.append(pytest.param(case, id=f"{file.stem}: {case['name']}"))
+    return found
+
+
+def safetensors(case: dict[str, Any]) -> bytes:
+    """The case's parameters as a file."""
+    header: dict[str, Any] = {}
+    body = b""
+    for name, shape in case["shapes"].items():
+        dtype, kind = ("I64", np.int64) if name.endswith("num_batches_tracked") else ("F32", np.float32)
+        data = np.asarray(case["parameters"][name], dtype=kind).tobytes()
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + body
+
+
+def feeds(session: onnxruntime.InferenceSession, features: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """The rows of features cut into the inputs of a file."""
+    given, start = {}, 0
+    for value in session.get_inputs():
+        shape = value.shape[1:]
+        size = int(np.prod(shape))
+        given[value.name] = features[:, start : start + size].reshape(-1, *shape)
+        start += size
+    return given
+
+
+def outputs(file: bytes, features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    results = session.run(None, feeds(session, features))
+    return np.concatenate([result.reshape(len(features), -1) for result in results], axis=1)
+
+
+@pytest.mark.parametrize("case", cases())
+def test_golden_networks(local2: SparkSession, case: dict[str, Any]) -> None:
+    jvm: Any = local2.sparkContext._jvm
+    native = jvm.candlewick.jni.Native
+    request = json.dumps({"network": case["network"], "inputShape": case["inputShape"]})
+    file = bytes(native.exportOnnx(request, safetensors(case)))
+    rows = len(case["weights"])
+    features = np.asarray(case["features"], dtype=np.float32).reshape(rows, -1)
+    wanted = np.asarray(case["evaluated"]).reshape(rows, -1)
+    got = outputs(file, features)
+    assert np.abs(got - wanted).max() <= 2e-5 * max(1e-3, np.abs(wanted).max())
+    assert np.array_equal(outputs(file, features[:2]).shape, wanted[:2].shape), "any number of rows"
+
+
+def test_a_trained_model(local2: SparkSession) -> None:
+    data = blobs(local2)
+    model = classifier(network=nn.Sequential(nn.Linear(8), nn.GELU(), nn.Linear(3)), epochs=1).fit(data)
+    scored = model.transform(data).select("features", "rawPrediction").limit(20).collect()
+    features = np.asarray([row.features for row in scored], dtype=np.float32)
+    wanted = np.asarray([row.rawPrediction for row in scored])
+    assert np.abs(outputs(model.toOnnx(), features) - wanted).max() < 1e-5
