@@ -1,18 +1,22 @@
 //! What the outputs of a network mean: raw predictions, probabilities, predictions.
 
+use crate::network::Network;
+use crate::resolve::{self, PROBABILITIES};
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
 
 /// How the outputs of a row are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
-    /// One logit per class.
+    /// One logit per class, or its log-probability, which softmax gives back as it is.
     ClassLogits {
         /// Number of classes.
         n: usize,
     },
     /// One logit for class 1 of two.
     BinaryLogit,
+    /// The probability of class 1 of two.
+    BinaryProbability,
     /// The predicted values themselves.
     Values {
         /// Number of values.
@@ -21,12 +25,16 @@ pub enum Head {
 }
 
 impl Head {
-    /// The head for a label and the network's output width.
+    /// The head for a label and a network. The end of the network tells logits from probabilities: a loss of one is
+    /// refused after layers that give the other. A regressor has all outputs as its values, whose number is not that
+    /// of the label where the loss reads several outputs for a value (such as mean and variance).
     ///
     /// ```
-    /// use candlewick_model::head::Head;
+    /// use candlewick_model::{head::Head, network::Network};
     /// use candlewick_protocol::job::LabelKind;
-    /// let head = Head::of(&LabelKind::Class { num_classes: 2 }, 1)?;
+    /// let document = serde_json::json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 1}]});
+    /// let network = Network::from_document(&document, &[4])?;
+    /// let head = Head::of(&LabelKind::Class { num_classes: 2 }, &network)?;
     /// let mut probabilities = [0.0; 2];
     /// head.probabilities(&[0.0], &mut probabilities);
     /// assert_eq!(probabilities, [0.5, 0.5]);
@@ -35,8 +43,18 @@ impl Head {
     ///
     /// # Errors
     /// `InvalidParameter` where the width does not fit the label.
-    pub fn of(label: &LabelKind, output_width: usize) -> Result<Self, Failure> {
+    pub fn of(label: &LabelKind, network: &Network) -> Result<Self, Failure> {
+        let ending = resolve::ending(network).map(|end| end.name);
+        Self::of_width(label, network.output_width(), ending)
+    }
+
+    fn of_width(label: &LabelKind, output_width: usize, ending: Option<&str>) -> Result<Self, Failure> {
         match *label {
+            LabelKind::Class { num_classes: 2 }
+                if output_width == 1 && ending.is_some_and(|name| PROBABILITIES.contains(&name)) =>
+            {
+                Ok(Head::BinaryProbability)
+            }
             LabelKind::Class { num_classes: 2 } if output_width == 1 => Ok(Head::BinaryLogit),
             LabelKind::Class { num_classes } if num_classes as usize == output_width && output_width > 1 => {
                 Ok(Head::ClassLogits { n: output_width })
@@ -44,12 +62,7 @@ impl Head {
             LabelKind::Class { num_classes } => Err(Failure::parameter(format!(
                 "the network ends in width {output_width}, but there are {num_classes} classes"
             ))),
-            LabelKind::Real { width } if width as usize == output_width => {
-                Ok(Head::Values { width: output_width })
-            }
-            LabelKind::Real { width } => Err(Failure::parameter(format!(
-                "the network ends in width {output_width}, but the label has {width} value(s)"
-            ))),
+            LabelKind::Real { .. } => Ok(Head::Values { width: output_width }),
         }
     }
 
@@ -58,7 +71,7 @@ impl Head {
     pub fn output_width(&self) -> usize {
         match *self {
             Head::ClassLogits { n } => n,
-            Head::BinaryLogit => 1,
+            Head::BinaryLogit | Head::BinaryProbability => 1,
             Head::Values { width } => width,
         }
     }
@@ -68,22 +81,28 @@ impl Head {
     pub fn width(&self) -> usize {
         match *self {
             Head::ClassLogits { n } => n,
-            Head::BinaryLogit => 2,
+            Head::BinaryLogit | Head::BinaryProbability => 2,
             Head::Values { width } => width,
         }
     }
 
-    /// Raw predictions of one or more rows of outputs: the logits, `[-z, z]` for a single one, or the values.
+    /// Raw predictions of one or more rows of outputs: the logits or log-probabilities, `[-z, z]` for a single logit,
+    /// `[1 - p, p]` for a probability, or the values.
     pub fn raw_predictions(&self, outputs: &[f32], out: &mut [f64]) {
-        if *self == Head::BinaryLogit {
-            for (z, pair) in outputs.iter().zip(out.chunks_exact_mut(2)) {
-                pair.copy_from_slice(&[-f64::from(*z), f64::from(*z)]);
+        let other = match self {
+            Head::BinaryLogit => |z: f64| -z,
+            Head::BinaryProbability => |p: f64| 1.0 - p,
+            Head::ClassLogits { .. } | Head::Values { .. } => {
+                out.iter_mut()
+                    .zip(outputs)
+                    .for_each(|(value, z)| *value = f64::from(*z));
+                return;
             }
-            return;
+        };
+        for (z, pair) in outputs.iter().zip(out.chunks_exact_mut(2)) {
+            let z = f64::from(*z);
+            pair.copy_from_slice(&[other(z), z]);
         }
-        out.iter_mut()
-            .zip(outputs)
-            .for_each(|(value, z)| *value = f64::from(*z));
     }
 
     /// Probabilities of the classes for one or more rows of outputs; the values themselves for [`Head::Values`].
@@ -91,7 +110,7 @@ impl Head {
     pub fn probabilities(&self, outputs: &[f32], out: &mut [f64]) {
         self.raw_predictions(outputs, out);
         match *self {
-            Head::Values { .. } => {}
+            Head::Values { .. } | Head::BinaryProbability => {}
             Head::BinaryLogit => {
                 for pair in out.chunks_exact_mut(2) {
                     // exp of a negative number only: neither side loses its digits.
@@ -150,15 +169,36 @@ mod tests {
     #[test]
     fn heads_follow_label_and_width() {
         let class = |num_classes| LabelKind::Class { num_classes };
-        assert_eq!(Head::of(&class(2), 1), Ok(Head::BinaryLogit));
-        assert_eq!(Head::of(&class(2), 2), Ok(Head::ClassLogits { n: 2 }));
-        assert!(Head::of(&class(3), 2).is_err());
-        assert!(Head::of(&class(1), 1).is_err());
+        let of = |label: &LabelKind, width| Head::of_width(label, width, Some("Linear"));
+        assert_eq!(of(&class(2), 1), Ok(Head::BinaryLogit));
+        assert_eq!(of(&class(2), 2), Ok(Head::ClassLogits { n: 2 }));
+        assert!(of(&class(3), 2).is_err());
+        assert!(of(&class(1), 1).is_err());
+        for (label, outputs) in [(3, 3), (1, 3)] {
+            let values = Head::Values { width: outputs };
+            assert_eq!(of(&LabelKind::Real { width: label }, outputs), Ok(values));
+        }
+        for ending in PROBABILITIES {
+            let head = Head::of_width(&class(2), 1, Some(ending));
+            assert_eq!(head, Ok(Head::BinaryProbability));
+        }
         assert_eq!(
-            Head::of(&LabelKind::Real { width: 3 }, 3),
-            Ok(Head::Values { width: 3 })
+            Head::of_width(&class(2), 2, Some("Sigmoid")),
+            Ok(Head::ClassLogits { n: 2 })
         );
-        assert!(Head::of(&LabelKind::Real { width: 1 }, 3).is_err());
+    }
+
+    #[test]
+    fn probabilities_that_the_network_gives() {
+        let mut out = [0.0; 4];
+        Head::BinaryProbability.probabilities(&[0.25, 1.0], &mut out);
+        assert_eq!(out, [0.75, 0.25, 0.0, 1.0]);
+        Head::BinaryProbability.raw_predictions(&[0.5, 0.75], &mut out);
+        assert_eq!(out, [0.5, 0.5, 0.25, 0.75]);
+        // Log-probabilities come back.
+        let logs = [0.2f32.ln(), 0.8f32.ln()];
+        Head::ClassLogits { n: 2 }.probabilities(&logs, &mut out[..2]);
+        assert!((out[0] - 0.2).abs() < 1e-7 && (out[1] - 0.8).abs() < 1e-7);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::Kind;
+use crate::layers::Operation;
+use crate::losses::{self, Criterion, Labels};
 use crate::network::Network;
 use crate::optim;
 use candlewick_protocol::Failure;
@@ -90,12 +92,13 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
     let default = json!({"type": default_loss(request.task, output_width)});
     let loss = request.loss.filter(|loss| !loss.is_null()).unwrap_or(&default);
     let loss = Arguments::read(Kind::Loss, loss, "loss")?;
-    let label = label_kind(request.task, loss.name(), output_width)?;
-    check_end(&network, loss.name())?;
+    let criterion = losses::make(&loss)?;
+    let label = label_kind(request.task, &criterion, output_width)?;
+    check_end(request.task, loss.name(), ending(&network))?;
     let optimizer = optim::read(request.optimizer)?;
     Ok(Resolved {
         network: network.document().clone(),
-        loss: loss.to_document(),
+        loss: losses::complete(&loss),
         optimizer: optimizer.to_document(),
         label,
         input_shape,
@@ -147,37 +150,74 @@ fn default_loss(task: Task, output_width: usize) -> &'static str {
     }
 }
 
-fn label_kind(task: Task, loss: &str, width: usize) -> Result<LabelKind, Failure> {
-    let short = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-    match (task, loss) {
-        (Task::Classifier, "CrossEntropyLoss") if width == 1 => Err(Failure::parameter(
-            "CrossEntropyLoss needs one output per class, at least 2, but the network ends in width 1; end it with \
-             out_features=2 or more, or use BCEWithLogitsLoss for two classes",
-        )),
-        (Task::Classifier, "CrossEntropyLoss") => Ok(LabelKind::Class {
-            num_classes: short(width),
-        }),
-        (Task::Classifier, "BCEWithLogitsLoss") if width == 1 => Ok(LabelKind::Class { num_classes: 2 }),
-        (Task::Classifier, "BCEWithLogitsLoss") => Err(Failure::parameter(format!(
-            "BCEWithLogitsLoss makes a classifier of two classes from one output, but the network ends in width \
-             {width}; end it with out_features=1, or use CrossEntropyLoss for {width} classes"
+fn label_kind(task: Task, loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
+    match task {
+        Task::Classifier => class_label(loss, width),
+        Task::Regressor { label_width } => real_label(loss, width, label_width),
+    }
+}
+
+fn short(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
+    let num_classes = match (loss.name(), width) {
+        (name @ ("CrossEntropyLoss" | "NLLLoss"), 1) => {
+            return Err(Failure::parameter(format!(
+                "{name} needs one output per class, at least 2, but the network ends in width 1; end it with \
+                 out_features=2 or more, or use BCEWithLogitsLoss for two classes"
+            )));
+        }
+        ("CrossEntropyLoss" | "NLLLoss", _) => short(width),
+        ("BCEWithLogitsLoss" | "BCELoss", 1) => 2,
+        (name @ ("BCEWithLogitsLoss" | "BCELoss"), _) => {
+            return Err(Failure::parameter(format!(
+                "{name} makes a classifier of two classes from one output, but the network ends in width {width}; end \
+                 it with out_features=1, or use CrossEntropyLoss for {width} classes"
+            )));
+        }
+        (other, _) => {
+            return Err(Failure::parameter(format!(
+                "{other} is no loss of a classifier; use CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss or BCELoss, or a \
+                 NeuralRegressor"
+            )));
+        }
+    };
+    loss.labels(width)?;
+    Ok(LabelKind::Class { num_classes })
+}
+
+fn real_label(loss: &Criterion, width: usize, label_width: usize) -> Result<LabelKind, Failure> {
+    let name = loss.name();
+    let kind = LabelKind::Real {
+        width: short(label_width),
+    };
+    match loss.labels(width)? {
+        Labels::Class => Err(Failure::parameter(format!(
+            "{name} is no loss of a regressor; use MSELoss, or a NeuralClassifier"
         ))),
-        (Task::Classifier, other) => Err(Failure::parameter(format!(
-            "{other} is no loss of a classifier; use CrossEntropyLoss or BCEWithLogitsLoss, or a NeuralRegressor"
-        ))),
-        (Task::Regressor { .. }, "CrossEntropyLoss") => Err(Failure::parameter(
-            "CrossEntropyLoss is no loss of a regressor; use MSELoss, or a NeuralClassifier",
-        )),
-        (Task::Regressor { label_width }, _) if label_width != width => Err(Failure::parameter(format!(
-            "the network ends in width {width}, but the label has {label_width} value(s); end it with \
-             out_features={label_width}"
-        ))),
-        (Task::Regressor { .. }, _) => Ok(LabelKind::Real { width: short(width) }),
+        Labels::Unused => Ok(kind),
+        Labels::Values(wanted) if wanted == label_width => Ok(kind),
+        Labels::Values(wanted) => {
+            let reads = if wanted == width {
+                String::new()
+            } else {
+                format!(" ({name} reads {wanted} of it for them)")
+            };
+            let advice = match loss.outputs_for(label_width) {
+                Some(outputs) => format!("end it with out_features={outputs}"),
+                None => format!("give {name} a label of {wanted} value(s)"),
+            };
+            Err(Failure::parameter(format!(
+                "the network ends in width {width}, but the label has {label_width} value(s){reads}; {advice}"
+            )))
+        }
     }
 }
 
 /// Checks that a loss, a label and a network's output width fit together.
-pub(crate) fn check_loss(loss: &str, label: &LabelKind, output_width: usize) -> Result<(), Failure> {
+pub(crate) fn check_loss(loss: &Criterion, label: &LabelKind, output_width: usize) -> Result<(), Failure> {
     let task = match label {
         LabelKind::Class { .. } => Task::Classifier,
         LabelKind::Real { width } => Task::Regressor {
@@ -189,30 +229,79 @@ pub(crate) fn check_loss(loss: &str, label: &LabelKind, output_width: usize) -> 
         return Ok(());
     }
     Err(Failure::parameter(format!(
-        "{loss} over a network that ends in width {output_width} wants a label of {wanted:?}, got {label:?}"
+        "{} over a network that ends in width {output_width} wants a label of {wanted:?}, got {label:?}",
+        loss.name()
     )))
 }
 
-/// A loss that takes logits after a layer that has already squashed them trains badly, and silently.
-fn check_end(network: &Network, loss: &str) -> Result<(), Failure> {
-    if !["CrossEntropyLoss", "BCEWithLogitsLoss"].contains(&loss) {
-        return Ok(());
-    }
-    let shapes_nothing = |name: &str| ["Flatten", "Dropout"].contains(&name);
-    match network
+/// A loss that takes logits after a layer that has already squashed them trains badly, and silently; so does one that
+/// takes probabilities or their logarithms and gets logits.
+fn check_end(task: Task, loss: &str, end: Option<Ending<'_>>) -> Result<(), Failure> {
+    let name = end.map_or("", |end| end.name);
+    let place = end.map_or(String::new(), |end| format!("{} ({name})", end.place));
+    let squashed = ["Sigmoid", "Softmax", "LogSoftmax"].contains(&name);
+    let wrong = match loss {
+        "CrossEntropyLoss" if name == "LogSoftmax" => format!(
+            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform gives \
+             probabilities all the same), or use NLLLoss, which is made for it"
+        ),
+        "BCEWithLogitsLoss" if name == "Sigmoid" => format!(
+            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform gives \
+             probabilities all the same), or use BCELoss, which is made for it"
+        ),
+        "CrossEntropyLoss" | "BCEWithLogitsLoss" if squashed => format!(
+            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform gives \
+             probabilities all the same)"
+        ),
+        "NLLLoss" if task == Task::Classifier && name != "LogSoftmax" => format!(
+            "NLLLoss takes logarithms of probabilities, but the network does not end in LogSoftmax{}; put LogSoftmax \
+             at its end, or use CrossEntropyLoss, which applies it itself",
+            but(&place)
+        ),
+        "BCELoss" if task == Task::Classifier && !PROBABILITIES.contains(&name) => format!(
+            "BCELoss takes probabilities, but the network does not end in Sigmoid{}; put Sigmoid at its end, or use \
+             BCEWithLogitsLoss, which applies it itself",
+            but(&place)
+        ),
+        _ => return Ok(()),
+    };
+    Err(Failure::parameter(wrong))
+}
+
+/// The last layer that changes values when scoring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ending<'a> {
+    /// Type.
+    pub name: &'a str,
+    /// Path in the document.
+    pub place: &'a str,
+}
+
+/// How a network ends.
+pub(crate) fn ending(network: &Network) -> Option<Ending<'_>> {
+    let last = network
         .layers()
         .iter()
         .rev()
-        .find(|layer| !shapes_nothing(layer.name))
-    {
-        Some(layer) if ["Sigmoid", "Softmax", "LogSoftmax"].contains(&layer.name) => {
-            Err(Failure::parameter(format!(
-                "{} ({}): {loss} applies it itself, to the outputs before it; remove this layer (transform gives \
-                 probabilities all the same)",
-                layer.place, layer.name
-            )))
-        }
-        _ => Ok(()),
+        .find(|layer| match &layer.operation {
+            Operation::View => false,
+            Operation::Map(map) => !map.only_training(),
+            Operation::Module(_) => true,
+        });
+    last.map(|layer| Ending {
+        name: layer.name,
+        place: &layer.place,
+    })
+}
+
+/// Layers whose single output is a probability.
+pub(crate) const PROBABILITIES: [&str; 2] = ["Sigmoid", "Hardsigmoid"];
+
+fn but(place: &str) -> String {
+    if place.is_empty() {
+        String::new()
+    } else {
+        format!(" but in {place}")
     }
 }
 

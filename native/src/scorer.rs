@@ -45,7 +45,7 @@ impl Model {
     pub fn load(spec: &ModelSpec, safetensors: &[u8]) -> Result<Model, Failure> {
         let network = Network::from_document(&spec.network, &spec.input_shape)?;
         let weights = network.load_weights(safetensors)?;
-        let head = Head::of(&spec.label, network.output_width())?;
+        let head = Head::of(&spec.label, &network)?;
         Ok(Model {
             network,
             weights,
@@ -242,9 +242,13 @@ impl Scorer {
 
 fn output_type(output: Output, head: Head) -> OutputType {
     match (output, head) {
-        (Output::Prediction, Head::ClassLogits { .. } | Head::BinaryLogit | Head::Values { width: 1 }) => {
-            OutputType::Double
-        }
+        (
+            Output::Prediction,
+            Head::ClassLogits { .. }
+            | Head::BinaryLogit
+            | Head::BinaryProbability
+            | Head::Values { width: 1 },
+        ) => OutputType::Double,
         _ => OutputType::Vector(head.width()),
     }
 }

@@ -191,7 +191,8 @@ impl Session {
         let sums = self.engine.step(&self.weights, &batch, nodes)?;
         let scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
         let reduced = reduce.reduce(self.steps, &scalars, nodes, &mut self.gradient)?;
-        let total = add_up(&reduced.scalars);
+        let mut total = add_up(&reduced.scalars);
+        total.denominator = self.engine.denominator(total.denominator);
         if !total.loss.is_finite() {
             return Err(self.not_finite(course, total.loss).into());
         }

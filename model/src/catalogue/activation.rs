@@ -1,6 +1,10 @@
 //! Functions of single elements.
 
-use super::{ArgType, Entry, Range, arg, layer};
+use super::{Arg, ArgType, Entry, POSITIVE, Range, arg, layer};
+
+const fn alpha(doc: &'static str) -> Arg {
+    arg("alpha", ArgType::Real, "1.0", POSITIVE, doc)
+}
 
 /// The entries.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -26,4 +30,92 @@ pub(super) const ENTRIES: &[Entry] = &[
         )],
         "Gaussian error linear unit: x Φ(x), element by element.",
     ),
+    layer(
+        "LeakyReLU",
+        &[arg(
+            "negative_slope",
+            ArgType::Real,
+            "0.01",
+            Range::Any,
+            "Slope below 0.",
+        )],
+        "x above 0, negative_slope times x below, element by element.",
+    ),
+    layer(
+        "ELU",
+        &[alpha("The function tends to -alpha far below 0.")],
+        "Exponential linear unit: x above 0, alpha (exp(x) - 1) below, element by element.",
+    ),
+    layer(
+        "SELU",
+        &[],
+        "ELU scaled so that activations keep mean 0 and variance 1 from layer to layer, element by element.",
+    ),
+    layer(
+        "CELU",
+        &[alpha("The function tends to -alpha far below 0; above 0.")],
+        "ELU with a slope of 1 at 0: x above 0, alpha (exp(x / alpha) - 1) below, element by element.",
+    ),
+    layer(
+        "SiLU",
+        &[],
+        "Sigmoid linear unit, also called swish: x / (1 + exp(-x)), element by element.",
+    ),
+    layer("Mish", &[], "x tanh(softplus(x)), element by element."),
+    layer(
+        "Softplus",
+        &[
+            arg(
+                "beta",
+                ArgType::Real,
+                "1.0",
+                POSITIVE,
+                "Sharpness of the bend; above 0.",
+            ),
+            arg(
+                "threshold",
+                ArgType::Real,
+                "20.0",
+                Range::Any,
+                "Where beta x is above it, the function is x.",
+            ),
+        ],
+        "Smooth ReLU, always above 0: log(1 + exp(beta x)) / beta, element by element.",
+    ),
+    layer("Softsign", &[], "x / (1 + |x|), element by element."),
+    layer(
+        "LogSigmoid",
+        &[],
+        "Logarithm of the logistic function, element by element.",
+    ),
+    layer(
+        "ReLU6",
+        &[],
+        "ReLU bounded by 6: min(max(x, 0), 6), element by element.",
+    ),
+    layer(
+        "Hardtanh",
+        &[
+            arg("min_val", ArgType::Real, "-1.0", Range::Any, "Smallest output."),
+            arg(
+                "max_val",
+                ArgType::Real,
+                "1.0",
+                Range::Any,
+                "Largest output, above min_val.",
+            ),
+        ],
+        "x bounded by min_val and max_val, element by element.",
+    ),
+    layer(
+        "Hardsigmoid",
+        &[],
+        "Sigmoid of straight lines: (x + 3) / 6 bounded by 0 and 1, element by element.",
+    ),
+    layer(
+        "Hardswish",
+        &[],
+        "x times Hardsigmoid, a cheap SiLU, element by element.",
+    ),
+    layer("Identity", &[], "Leaves its input as it is."),
 ];

@@ -11,7 +11,7 @@ pub use predictor::Predictor;
 
 use crate::kernels::{Kernels, Program, Workers, add_into};
 use crate::layers::{Ends, Keeps, Map, MapContext, Module, Operation, Pass, RowKey, Training};
-use crate::losses::{self, Loss, SliceRows};
+use crate::losses::{self, Criterion, SliceRows};
 use crate::network::Network;
 use crate::resolve;
 use candlewick_protocol::Failure;
@@ -80,7 +80,7 @@ pub struct SliceSums {
     pub rows: u64,
     /// Weighted sum of the loss.
     pub loss: f64,
-    /// What the sum of all slices is divided by.
+    /// What it adds to the denominator, see [`Engine::denominator`].
     pub denominator: f64,
 }
 
@@ -118,7 +118,7 @@ impl Exchange for Alone {
 #[derive(Debug)]
 pub struct Engine {
     network: Network,
-    loss: Box<dyn Loss>,
+    loss: Criterion,
     label_width: usize,
     seed: u64,
     plan: Plan,
@@ -180,12 +180,12 @@ impl Engine {
         seed: u64,
         threads: usize,
     ) -> Result<Self, Failure> {
-        let arguments = resolve::read_loss(loss)?;
-        resolve::check_loss(arguments.name(), label, network.output_width())?;
+        let loss = losses::make(&resolve::read_loss(loss)?)?;
+        resolve::check_loss(&loss, label, network.output_width())?;
         let plan = Plan::new(network, true);
         Ok(Engine {
             network: network.clone(),
-            loss: losses::make(&arguments)?,
+            loss,
             label_width: label.width(),
             seed,
             memory: Memory::of(&plan),
@@ -198,6 +198,13 @@ impl Engine {
     /// The threads, for others to share.
     pub(crate) fn workers(&self) -> Arc<Workers> {
         Arc::clone(self.kernels.workers())
+    }
+
+    /// What the loss and the gradient of a step are divided by, given the sum of its slices' denominators: that sum
+    /// where the loss is a mean, 1 where its reduction is "sum"; 0 where no row counts.
+    #[must_use]
+    pub fn denominator(&self, total: f64) -> f64 {
+        self.loss.denominator(total)
     }
 
     /// One step's losses and gradients, by a trainer that owns all shards. `nodes` name the nodes of the reduction

@@ -1,4 +1,4 @@
-//! exp, tanh and erf of our own: a few additions and multiplications each, without branches, so that a loop over
+//! exp, log, tanh and erf of our own: a few additions and multiplications each, without branches, so that a loop over
 //! them becomes vector code, and without the library of the host, whose last bits differ between machines.
 
 /// e^x, within 2 units in the last place; 0 below -104, infinity above 88.72.
@@ -28,6 +28,95 @@ pub fn exp(x: f32) -> f32 {
     let rest = (whole as i32) - half;
     let power = |n: i32| f32::from_bits(((n + 127) as u32) << 23);
     value * power(half) * power(rest)
+}
+
+/// 2^n for n in -126..=127.
+#[inline(always)]
+fn power_of_two(n: i32) -> f32 {
+    f32::from_bits(((n + 127) as u32) << 23)
+}
+
+/// e^x - 1, within 2 units in the last place also near 0; -1 below -17.4, infinity above 88.72.
+#[inline(always)]
+#[must_use]
+pub fn expm1(x: f32) -> f32 {
+    // As exp, but for e^r - 1, to which 1 - 2^-n is added before it is scaled by 2^n: nothing for n = 0.
+    const MAGIC: f32 = 12_582_912.0;
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let clamped = x.clamp(-18.0, 89.0);
+    let shifted = clamped * std::f32::consts::LOG2_E + MAGIC;
+    let n = shifted - MAGIC;
+    let r = clamped - n * LN2_HIGH - n * LN2_LOW;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 0.166_666_66;
+    p = p * r + 0.5;
+    let whole = shifted.to_bits().wrapping_sub(MAGIC.to_bits()) as i32;
+    // Beyond 2^100 the 1 is far below the last digit.
+    let value = p * (r * r) + r + (1.0 - power_of_two(-whole.min(100)));
+    let half = whole >> 1;
+    value * power_of_two(half) * power_of_two(whole - half)
+}
+
+/// Bits of sqrt(1/2).
+const SQRT_HALF_BITS: i32 = 0x3f35_04f3;
+
+/// log of 2^n (1 + f) for f from sqrt(1/2) - 1 to sqrt(2) - 1 (Cephes).
+#[inline(always)]
+fn log_of_parts(n: f32, f: f32) -> f32 {
+    let z = f * f;
+    let mut p = 7.037_683_6e-2;
+    p = p * f - 0.115_146_1;
+    p = p * f + 0.116_769_98;
+    p = p * f - 0.124_201_41;
+    p = p * f + 0.142_493_23;
+    p = p * f - 0.166_680_58;
+    p = p * f + 0.200_007_15;
+    p = p * f - 0.249_999_94;
+    p = p * f + 0.333_333_3;
+    let tail = p * f * z - n * 2.121_944_4e-4 - 0.5 * z;
+    f + tail + n * 0.693_359_4
+}
+
+/// Natural logarithm, within 2 units in the last place; minus infinity of 0, NaN below.
+#[inline(always)]
+#[must_use]
+pub fn log(x: f32) -> f32 {
+    // Numbers too small for a normal mantissa are scaled up first.
+    let small = x < f32::MIN_POSITIVE;
+    let scaled = if small { x * 8_388_608.0 } else { x };
+    let offset = if small { -23.0 } else { 0.0 };
+    let bits = (scaled.to_bits() as i32).wrapping_sub(SQRT_HALF_BITS);
+    let mantissa = f32::from_bits(((bits & 0x007f_ffff) + SQRT_HALF_BITS) as u32);
+    let value = log_of_parts((bits >> 23) as f32 + offset, mantissa - 1.0);
+    let value = if x == f32::INFINITY { x } else { value };
+    let value = if x > 0.0 { value } else { f32::NAN };
+    if x == 0.0 { f32::NEG_INFINITY } else { value }
+}
+
+/// log(1 + x), within 3 units in the last place also near 0; minus infinity of -1, NaN below.
+#[inline(always)]
+#[must_use]
+pub fn log1p(x: f32) -> f32 {
+    let sum = 1.0 + x;
+    // What the sum lost, exactly.
+    let lost = if x.abs() <= 1.0 {
+        x - (sum - 1.0)
+    } else {
+        1.0 - (sum - x)
+    };
+    let bits = (sum.to_bits() as i32).wrapping_sub(SQRT_HALF_BITS);
+    let n = bits >> 23;
+    let mantissa = f32::from_bits(((bits & 0x007f_ffff) + SQRT_HALF_BITS) as u32);
+    // Beyond 2^100 what was lost is far below the last digit.
+    let f = (mantissa - 1.0) + lost * power_of_two(-n.clamp(-100, 100));
+    let value = log_of_parts(n as f32, f);
+    let value = if x == f32::INFINITY { x } else { value };
+    let value = if x > -1.0 { value } else { f32::NAN };
+    if x == -1.0 { f32::NEG_INFINITY } else { value }
 }
 
 /// tanh x, within a few units in the last place.
@@ -104,6 +193,35 @@ mod tests {
     }
 
     #[test]
+    fn logarithms_and_expm1_are_close_to_exact() {
+        for (from, to) in [(-17.0, 88.0), (-1.0, 1.0), (-1e-3, 1e-3), (-1e-30, 1e-30)] {
+            let wrong = worst(expm1, libm::expm1, from, to);
+            assert!(wrong < 2.5e-7, "expm1 {from} {to} {wrong:e}");
+        }
+        for (from, to) in [
+            (1e-37, 1e-30),
+            (1e-3, 0.99),
+            (0.99, 1.01),
+            (1.01, 100.0),
+            (1e3, 3e38),
+            (1e-44, 1e-38),
+        ] {
+            let wrong = worst(log, libm::log, from, to);
+            assert!(wrong < 2e-7, "log {from} {to} {wrong:e}");
+        }
+        for (from, to) in [
+            (-0.999, 1.0),
+            (-0.01, 0.01),
+            (-1e-9, 1e-9),
+            (1.0, 100.0),
+            (1e3, 3e38),
+        ] {
+            let wrong = worst(log1p, libm::log1p, from, to);
+            assert!(wrong < 2.5e-7, "log1p {from} {to} {wrong:e}");
+        }
+    }
+
+    #[test]
     fn ends_of_the_range() {
         assert_eq!(exp(0.0), 1.0);
         assert_eq!(exp(-200.0), 0.0);
@@ -113,6 +231,23 @@ mod tests {
         assert_eq!(exp(f32::NEG_INFINITY), 0.0);
         assert!(exp(f32::NAN).is_nan());
         assert_eq!(tanh_of(50.0), 1.0);
+        assert_eq!((expm1(-200.0), expm1(f32::NEG_INFINITY)), (-1.0, -1.0));
+        assert_eq!((expm1(0.0), expm1(200.0)), (0.0, f32::INFINITY));
+        assert_eq!((log(1.0), log(0.0)), (0.0, f32::NEG_INFINITY));
+        assert_eq!(
+            (log(f32::INFINITY), log1p(f32::INFINITY)),
+            (f32::INFINITY, f32::INFINITY)
+        );
+        assert_eq!((log1p(0.0), log1p(-1.0)), (0.0, f32::NEG_INFINITY));
+        for nothing in [
+            expm1(f32::NAN),
+            log(f32::NAN),
+            log(-1.0),
+            log1p(f32::NAN),
+            log1p(-1.5),
+        ] {
+            assert!(nothing.is_nan());
+        }
         assert_eq!(tanh_of(-0.0).to_bits(), (-0.0f32).to_bits());
         assert_eq!(tanh_of(f32::NEG_INFINITY), -1.0);
         assert!(tanh_of(f32::NAN).is_nan());

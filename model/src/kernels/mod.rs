@@ -6,6 +6,7 @@
 //! in a batch, here or on another machine. Elementwise functions use additions and multiplications that IEEE 754
 //! defines, no library of the host, and no fusing.
 
+mod activations;
 mod gemm;
 mod generic;
 mod level;
@@ -18,6 +19,11 @@ mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use activations::{
+    Elu, Softplus, elu, elu_gradient, hardsigmoid, hardsigmoid_gradient, hardswish, hardswish_gradient,
+    hardtanh, hardtanh_gradient, leaky_relu, leaky_relu_gradient, log_sigmoid, log_sigmoid_gradient, mish,
+    mish_gradient, silu, silu_gradient, softplus, softplus_gradient, softsign, softsign_gradient,
+};
 pub use gemm::{Kernels, Matrix, Start, blocks};
 pub use level::Level;
 pub(crate) use maps::leveled;
@@ -25,6 +31,6 @@ pub use maps::{
     add_into, gelu, gelu_gradient, gelu_tanh, gelu_tanh_gradient, relu, relu_gradient, sigmoid,
     sigmoid_gradient, tanh, tanh_gradient,
 };
-pub use math::{erf, exp, tanh_of};
+pub use math::{erf, exp, expm1, log, log1p, tanh_of};
 pub use program::{Op, Program};
 pub use workers::Workers;

@@ -1,20 +1,22 @@
-//! Activations: ReLU, Tanh, Sigmoid, GELU.
+//! Activations: functions of single elements, with PyTorch's constants.
 
 use super::{Family, Keeps, Made, Map, MapContext, Operation};
 use crate::arguments::Arguments;
-use crate::kernels::{self, Level};
+use crate::kernels::{self, Elu, Level, Softplus};
+use std::fmt::Debug;
 use std::sync::Arc;
 
-/// An elementwise function and its gradient, which takes what the function keeps.
+/// An elementwise function and its gradient, which takes what the function keeps. Both take its constants.
 #[derive(Debug)]
-struct Activation {
+struct Activation<C> {
+    constants: C,
     keeps: Keeps,
     cost: usize,
-    forward: fn(Level, &mut [f32]),
-    backward: fn(Level, &[f32], &mut [f32]),
+    forward: fn(Level, C, &mut [f32]),
+    backward: fn(Level, C, &[f32], &mut [f32]),
 }
 
-impl Map for Activation {
+impl<C: Copy + Debug + Send + Sync> Map for Activation<C> {
     fn keeps(&self) -> Keeps {
         self.keeps
     }
@@ -24,40 +26,162 @@ impl Map for Activation {
     }
 
     fn forward(&self, context: &MapContext<'_>, values: &mut [f32]) {
-        (self.forward)(context.level, values);
+        (self.forward)(context.level, self.constants, values);
     }
 
     fn backward(&self, context: &MapContext<'_>, kept: &[f32], gradient: &mut [f32]) {
-        (self.backward)(context.level, kept, gradient);
+        (self.backward)(context.level, self.constants, kept, gradient);
     }
 }
 
 /// The layers of this family.
-pub(super) const LAYERS: Family = &[("ReLU", make), ("Tanh", make), ("Sigmoid", make), ("GELU", make)];
+pub(super) const LAYERS: Family = &[
+    ("ReLU", make),
+    ("Tanh", make),
+    ("Sigmoid", make),
+    ("GELU", make),
+    ("LeakyReLU", make),
+    ("ELU", make),
+    ("SELU", make),
+    ("CELU", make),
+    ("SiLU", make),
+    ("Mish", make),
+    ("Softplus", make),
+    ("Softsign", make),
+    ("LogSigmoid", make),
+    ("ReLU6", make),
+    ("Hardtanh", make),
+    ("Hardsigmoid", make),
+    ("Hardswish", make),
+    ("Identity", make),
+];
+
+/// SELU's constants (Klambauer et al., Self-Normalizing Neural Networks, 2017).
+const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
 fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
-    let of_output = |cost, forward, backward| Activation {
-        keeps: Keeps::Output,
-        cost,
-        forward,
-        backward,
-    };
-    let of_input = |cost, forward, backward| Activation {
-        keeps: Keeps::Input,
-        cost,
-        forward,
-        backward,
-    };
-    let activation = match (arguments.name(), arguments.text("approximate")) {
-        ("ReLU", _) => of_output(1, kernels::relu, kernels::relu_gradient),
-        ("Tanh", _) => of_output(16, kernels::tanh, kernels::tanh_gradient),
-        ("Sigmoid", _) => of_output(12, kernels::sigmoid, kernels::sigmoid_gradient),
-        ("GELU", "tanh") => of_input(24, kernels::gelu_tanh, kernels::gelu_tanh_gradient),
-        ("GELU", _) => of_input(24, kernels::gelu, kernels::gelu_gradient),
-        (other, _) => return Err(format!("{other} is no activation")),
+    let operation = if arguments.name() == "Identity" {
+        Operation::View
+    } else {
+        Operation::Map(map(arguments)?)
     };
     Ok(Made {
-        operation: Operation::Map(Arc::new(activation)),
+        operation,
         output: input.to_vec(),
+    })
+}
+
+/// A function without constants.
+fn plain(
+    keeps: Keeps,
+    cost: usize,
+    forward: fn(Level, &mut [f32]),
+    backward: fn(Level, &[f32], &mut [f32]),
+) -> Arc<dyn Map> {
+    Arc::new(Activation {
+        constants: (forward, backward),
+        keeps,
+        cost,
+        forward: |level, (forward, _), values| forward(level, values),
+        backward: |level, (_, backward), kept, gradient| backward(level, kept, gradient),
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "elements are f32")]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
+fn map(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
+    use Keeps::{Input, Output};
+    let map = match (arguments.name(), arguments.text("approximate")) {
+        ("ReLU", _) => plain(Output, 1, kernels::relu, kernels::relu_gradient),
+        ("Tanh", _) => plain(Output, 16, kernels::tanh, kernels::tanh_gradient),
+        ("Sigmoid", _) => plain(Output, 12, kernels::sigmoid, kernels::sigmoid_gradient),
+        ("GELU", "tanh") => plain(Input, 24, kernels::gelu_tanh, kernels::gelu_tanh_gradient),
+        ("GELU", _) => plain(Input, 24, kernels::gelu, kernels::gelu_gradient),
+        ("SiLU", _) => plain(Input, 14, kernels::silu, kernels::silu_gradient),
+        ("Mish", _) => plain(Input, 20, kernels::mish, kernels::mish_gradient),
+        ("Softsign", _) => plain(Input, 3, kernels::softsign, kernels::softsign_gradient),
+        ("LogSigmoid", _) => plain(Input, 24, kernels::log_sigmoid, kernels::log_sigmoid_gradient),
+        ("Hardsigmoid", _) => plain(Input, 2, kernels::hardsigmoid, kernels::hardsigmoid_gradient),
+        ("Hardswish", _) => plain(Input, 3, kernels::hardswish, kernels::hardswish_gradient),
+        ("LeakyReLU", _) => leaky(narrow(arguments.real("negative_slope"))),
+        ("ELU" | "SELU" | "CELU", _) => elu(arguments)?,
+        ("Softplus", _) => softplus(arguments)?,
+        ("ReLU6", _) => hardtanh(0.0, 6.0),
+        ("Hardtanh", _) => {
+            let (low, high) = (arguments.real("min_val"), arguments.real("max_val"));
+            if low >= high {
+                return Err(format!(
+                    "min_val = {low} is not below max_val = {high}; choose two numbers in this order"
+                ));
+            }
+            hardtanh(narrow(low), narrow(high))
+        }
+        (other, _) => return Err(format!("{other} is no activation")),
+    };
+    Ok(map)
+}
+
+fn leaky(slope: f32) -> Arc<dyn Map> {
+    Arc::new(Activation {
+        constants: slope,
+        // A negative slope turns signs round: the output does not tell the side then.
+        keeps: if slope >= 0.0 { Keeps::Output } else { Keeps::Input },
+        cost: 1,
+        forward: kernels::leaky_relu,
+        backward: kernels::leaky_relu_gradient,
+    })
+}
+
+fn elu(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
+    let alpha = arguments.real("alpha");
+    let (above, below, rate) = match arguments.name() {
+        "SELU" => (SELU_SCALE, SELU_SCALE * SELU_ALPHA, 1.0),
+        "CELU" if alpha == 0.0 => return Err("alpha = 0 is not legal: choose a number above 0".to_owned()),
+        "CELU" => (1.0, alpha, 1.0 / alpha),
+        _ => (1.0, alpha, 1.0),
+    };
+    Ok(Arc::new(Activation {
+        constants: Elu {
+            above: narrow(above),
+            below: narrow(below),
+            rate: narrow(rate),
+        },
+        keeps: Keeps::Input,
+        cost: 14,
+        forward: kernels::elu,
+        backward: kernels::elu_gradient,
+    }))
+}
+
+fn softplus(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
+    let beta = arguments.real("beta");
+    if beta == 0.0 {
+        return Err("beta = 0 is not legal: choose a number above 0".to_owned());
+    }
+    Ok(Arc::new(Activation {
+        constants: Softplus {
+            beta: narrow(beta),
+            threshold: narrow(arguments.real("threshold")),
+        },
+        keeps: Keeps::Input,
+        cost: 26,
+        forward: kernels::softplus,
+        backward: kernels::softplus_gradient,
+    }))
+}
+
+fn hardtanh(low: f32, high: f32) -> Arc<dyn Map> {
+    Arc::new(Activation {
+        constants: [low, high],
+        keeps: Keeps::Output,
+        cost: 2,
+        forward: |level, [low, high], values| kernels::hardtanh(level, low, high, values),
+        backward: |level, [low, high], kept, gradient| {
+            kernels::hardtanh_gradient(level, low, high, kept, gradient);
+        },
     })
 }
