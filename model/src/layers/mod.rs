@@ -4,6 +4,7 @@
 //! knows any layer by name.
 
 mod activation;
+mod convolution;
 mod dropout;
 mod flatten;
 mod join;
@@ -280,6 +281,7 @@ type Family = &'static [(&'static str, Make)];
 /// How the layers of the catalogue are made, in its order.
 const FAMILIES: &[Family] = &[
     linear::LAYERS,
+    convolution::LAYERS,
     activation::LAYERS,
     dropout::LAYERS,
     flatten::LAYERS,
