@@ -10,6 +10,7 @@ mod join;
 mod linear;
 mod loss;
 mod optimizer;
+mod pooling;
 mod regularization;
 mod shape;
 
@@ -184,8 +185,9 @@ const POSITIVE: Range = Range::AtLeast(0.0);
 /// The families of the catalogue, in the order of its pages.
 const FAMILIES: &[&[Entry]] = &[
     linear::ENTRIES,
-    convolution::ENTRIES,
     activation::ENTRIES,
+    convolution::ENTRIES,
+    pooling::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,
     join::ENTRIES,

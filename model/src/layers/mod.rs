@@ -6,9 +6,10 @@
 mod activation;
 mod convolution;
 mod dropout;
-mod flatten;
 mod join;
 mod linear;
+mod pooling;
+mod shape;
 
 use crate::arguments::Arguments;
 use crate::engine::{Exchange, Slice};
@@ -281,10 +282,11 @@ type Family = &'static [(&'static str, Make)];
 /// How the layers of the catalogue are made, in its order.
 const FAMILIES: &[Family] = &[
     linear::LAYERS,
-    convolution::LAYERS,
     activation::LAYERS,
+    convolution::LAYERS,
+    pooling::LAYERS,
     dropout::LAYERS,
-    flatten::LAYERS,
+    shape::LAYERS,
 ];
 
 /// Makes a layer of several inputs from its arguments, the shapes that come in, and its path.
