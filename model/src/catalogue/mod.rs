@@ -5,10 +5,12 @@
 //! PyTorch's.
 
 mod activation;
+mod convolution;
 mod join;
 mod linear;
 mod loss;
 mod optimizer;
+mod pooling;
 mod regularization;
 mod shape;
 
@@ -184,6 +186,8 @@ const POSITIVE: Range = Range::AtLeast(0.0);
 const FAMILIES: &[&[Entry]] = &[
     linear::ENTRIES,
     activation::ENTRIES,
+    convolution::ENTRIES,
+    pooling::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,
     join::ENTRIES,

@@ -1,27 +1,117 @@
-//! Layers that change the shape only.
+//! Layers that change the shape, or move elements.
 
-use super::{ArgType, Entry, Range, arg, layer};
+use super::{ArgType, Entry, MAX_SIZE, Range, SIZE, arg, layer, nullable, required};
 
 const DIMENSION: Range = Range::Ints { min: -64, max: 64 };
+const SIZE_OR_REST: Range = Range::Ints {
+    min: -1,
+    max: MAX_SIZE,
+};
 
 /// The entries.
-pub(super) const ENTRIES: &[Entry] = &[layer(
-    "Flatten",
-    &[
-        arg(
-            "start_dim",
-            ArgType::Int,
-            "1",
+pub(super) const ENTRIES: &[Entry] = &[
+    layer(
+        "Flatten",
+        &[
+            arg(
+                "start_dim",
+                ArgType::Int,
+                "1",
+                DIMENSION,
+                "First dimension to flatten; 0 is the batch.",
+            ),
+            arg(
+                "end_dim",
+                ArgType::Int,
+                "-1",
+                DIMENSION,
+                "Last dimension to flatten; -1 is the last.",
+            ),
+        ],
+        "Merges dimensions into one. The batch dimension stays.",
+    ),
+    layer(
+        "Unflatten",
+        &[
+            required(arg(
+                "dim",
+                ArgType::Int,
+                "",
+                DIMENSION,
+                "Dimension to cut up; 0 is the batch, which cannot be.",
+            )),
+            required(arg(
+                "unflattened_size",
+                ArgType::IntList,
+                "",
+                SIZE_OR_REST,
+                "Sizes it becomes; one may be -1 and takes what is left.",
+            )),
+        ],
+        "Cuts a dimension up into several, such as 784 values into [1, 28, 28].",
+    ),
+    layer(
+        "Reshape",
+        &[required(arg(
+            "shape",
+            ArgType::IntList,
+            "",
+            SIZE_OR_REST,
+            "The shape without the batch; one size may be -1 and takes what is left.",
+        ))],
+        "Gives the input another shape; the elements keep their order. As torch.reshape, whose batch dimension stays.",
+    ),
+    layer(
+        "Permute",
+        &[required(arg(
+            "dims",
+            ArgType::IntList,
+            "",
             DIMENSION,
-            "First dimension to flatten; 0 is the batch.",
-        ),
-        arg(
-            "end_dim",
-            ArgType::Int,
-            "-1",
-            DIMENSION,
-            "Last dimension to flatten; -1 is the last.",
-        ),
-    ],
-    "Merges dimensions into one. The batch dimension stays.",
-)];
+            "The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves the last of an \
+             image to the front.",
+        ))],
+        "Exchanges dimensions, as torch.permute; every one is named once.",
+    ),
+    layer(
+        "ZeroPad2d",
+        &[required(arg(
+            "padding",
+            ArgType::Size(4),
+            "",
+            Range::Ints {
+                min: 0,
+                max: MAX_SIZE,
+            },
+            "Zeros on all sides, or a list: left, right, top, bottom.",
+        ))],
+        "Puts zeros around inputs of shape [channels, height, width].",
+    ),
+    layer(
+        "Upsample",
+        &[
+            nullable(arg(
+                "size",
+                ArgType::Size(2),
+                "",
+                SIZE,
+                "Height and width of the output; this or scale_factor is given.",
+            )),
+            nullable(arg(
+                "scale_factor",
+                ArgType::Size(2),
+                "",
+                SIZE,
+                "By how much height and width grow.",
+            )),
+            arg(
+                "mode",
+                ArgType::Text,
+                "\"nearest\"",
+                Range::OneOf(&["nearest"]),
+                "How elements between those of the input are found.",
+            ),
+        ],
+        "Enlarges inputs of shape [channels, height, width] by repeating elements.",
+    ),
+];

@@ -82,10 +82,12 @@ pub fn blocks(length: usize) -> impl Iterator<Item = (usize, usize)> {
 /// Products on the threads and the instruction set of one engine, with the memory they reuse.
 #[derive(Debug)]
 pub struct Kernels {
-    level: Level,
-    workers: Arc<Workers>,
-    scratch: Vec<Scratch>,
-    spare: Vec<Vec<f32>>,
+    pub(super) level: Level,
+    pub(super) workers: Arc<Workers>,
+    pub(super) scratch: Vec<Scratch>,
+    pub(super) spare: Vec<Vec<f32>>,
+    /// Weights that all threads read.
+    pub(super) shared: Vec<f32>,
 }
 
 impl Kernels {
@@ -110,6 +112,7 @@ impl Kernels {
             workers,
             scratch,
             spare: Vec::new(),
+            shared: Vec::new(),
         })
     }
 

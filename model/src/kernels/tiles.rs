@@ -23,6 +23,65 @@ pub(crate) struct Store {
     pub bias: Option<*const f32>,
 }
 
+/// The left operand of a tile: where the value of a row and a column lies.
+pub(crate) trait Left: Copy {
+    /// Where a column of `rows` values starts.
+    ///
+    /// # Safety
+    /// The operand has the column.
+    unsafe fn column(self, at: usize, rows: usize) -> *const f32;
+
+    /// The value of a row in a column.
+    ///
+    /// # Safety
+    /// The operand has the row; `column` comes from [`Left::column`].
+    unsafe fn value(self, column: *const f32, row: usize) -> f32;
+}
+
+/// Columns one after another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packed(pub *const f32);
+
+impl Left for Packed {
+    #[inline(always)]
+    unsafe fn column(self, at: usize, rows: usize) -> *const f32 {
+        // SAFETY: the caller promises the column.
+        unsafe { self.0.add(at * rows) }
+    }
+
+    #[inline(always)]
+    unsafe fn value(self, column: *const f32, row: usize) -> f32 {
+        // SAFETY: the caller promises the row.
+        unsafe { *column.add(row) }
+    }
+}
+
+/// Values wherever they are: that of row i and column t lies at `rows[i] + cols[t]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gather {
+    /// What the offsets count from.
+    pub data: *const f32,
+    /// An offset a row.
+    pub rows: *const usize,
+    /// An offset a column.
+    pub cols: *const usize,
+}
+
+impl Left for Gather {
+    #[inline(always)]
+    unsafe fn column(self, at: usize, _rows: usize) -> *const f32 {
+        // SAFETY: the caller promises the column. The sum of both offsets is in range; the pointer in between is
+        // not read.
+        unsafe { self.data.wrapping_add(*self.cols.add(at)) }
+    }
+
+    #[inline(always)]
+    unsafe fn value(self, column: *const f32, row: usize) -> f32 {
+        // SAFETY: the caller promises the row, and that the sum of the offsets leads to a value.
+        unsafe { *column.wrapping_add(*self.rows.add(row)) }
+    }
+}
+
 /// The kernels of an instruction set.
 pub(crate) trait Isa {
     /// Which instruction set.
@@ -42,6 +101,13 @@ pub(crate) trait Isa {
     /// The processor has the instruction set; `a` holds `depth * rows` values, `b` `depth` times the tile's columns;
     /// `store` describes writable memory of `rows` rows, and a bias holds `store.cols` values.
     unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store);
+
+    /// As [`Isa::tile`], with the left operand read where it lies.
+    ///
+    /// # Safety
+    /// As [`Isa::tile`]; `a` holds `rows` row offsets and `depth` column offsets, and the sum of any two leads to a
+    /// readable value.
+    unsafe fn gather_tile(rows: usize, half: bool, depth: usize, a: Gather, b: *const f32, store: &Store);
 
     /// `left += right` for a tile of `cols` columns whose rows lie `strides` apart.
     ///
@@ -82,6 +148,8 @@ pub(super) struct Scratch {
     pub a: Vec<f32>,
     pub b: Vec<f32>,
     pub tiles: Vec<f32>,
+    /// What a convolution keeps beside its operands.
+    pub window: super::conv::WindowScratch,
 }
 
 /// Bytes of a cache line: vectors that do not straddle two are loaded in one go.
@@ -129,7 +197,7 @@ impl Target {
 
 /// Packs the panels of rows `rows` of `matrix` one after another. A last panel has its own height, or that of a
 /// narrow tile where `half` is given.
-fn pack_panels(
+pub(super) fn pack_panels(
     level: Level,
     matrix: &Matrix<'_>,
     rows: (usize, usize),
@@ -190,8 +258,9 @@ pub(super) fn product_part<I: Isa>(
     }
 }
 
-/// Multiplies packed panels into the part of the result they belong to.
-fn block<I: Isa>(a: &[f32], b: &[f32], part: Part, start: (bool, Option<&[f32]>), target: Target) {
+/// Multiplies packed panels into the part of the result they belong to. `start` says whether to add to what is there,
+/// and what else to add to.
+pub(super) fn block<I: Isa>(a: &[f32], b: &[f32], part: Part, start: (bool, Option<&[f32]>), target: Target) {
     let length = a.len() / (part.rows.1 - part.rows.0);
     let mut right = 0;
     for col in (part.cols.0..part.cols.1).step_by(I::COLS) {

@@ -1,7 +1,7 @@
 //! Kernels for AVX2 and AVX-512.
 
 use super::level::Level;
-use super::tiles::{Isa, Store, add_rows};
+use super::tiles::{Gather, Isa, Left, Packed, Store, add_rows};
 use std::arch::x86_64::{
     __m128, __m256, __m256i, __m512, __mmask16, _mm_loadu_ps, _mm256_add_ps, _mm256_castps128_ps256,
     _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_insertf128_ps, _mm256_loadu_ps, _mm256_maskload_ps,
@@ -21,9 +21,9 @@ macro_rules! dispatch {
         match ($rows, $half) {
             $(
                 // SAFETY: the caller keeps the contract of `Isa::tile`, which is that of the function.
-                ($count, false) => unsafe { $tile::<$count, 2>($depth, $a, $b, $store) },
+                ($count, false) => unsafe { $tile::<$count, 2, _>($depth, $a, $b, $store) },
                 // SAFETY: as above.
-                ($count, true) => unsafe { $tile::<$count, 1>($depth, $a, $b, $store) },
+                ($count, true) => unsafe { $tile::<$count, 1, _>($depth, $a, $b, $store) },
             )*
             _ => debug_assert!(false, "a tile has at least one row and at most ROWS"),
         }
@@ -39,6 +39,11 @@ impl Isa for Avx512 {
 
     #[inline]
     unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store) {
+        dispatch!(tile512, rows, half, (depth, Packed(a), b, store), 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    }
+
+    #[inline]
+    unsafe fn gather_tile(rows: usize, half: bool, depth: usize, a: Gather, b: *const f32, store: &Store) {
         dispatch!(tile512, rows, half, (depth, a, b, store), 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
     }
 
@@ -58,6 +63,11 @@ impl Isa for Avx2 {
 
     #[inline]
     unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store) {
+        dispatch!(tile256, rows, half, (depth, Packed(a), b, store), 1 2 3 4 5 6);
+    }
+
+    #[inline]
+    unsafe fn gather_tile(rows: usize, half: bool, depth: usize, a: Gather, b: *const f32, store: &Store) {
         dispatch!(tile256, rows, half, (depth, a, b, store), 1 2 3 4 5 6);
     }
 
@@ -79,28 +89,30 @@ unsafe fn add512(left: *mut f32, right: *const f32, strides: (usize, usize), sha
     clippy::needless_range_loop,
     reason = "loops over constants keep the sums in registers, iterators do not"
 )]
-unsafe fn tile512<const M: usize, const V: usize>(
+unsafe fn tile512<const M: usize, const V: usize, L: Left>(
     depth: usize,
-    mut a: *const f32,
+    a: L,
     mut b: *const f32,
     store: &Store,
 ) {
     let mut sums: [[__m512; V]; M] = [[_mm512_setzero_ps(); V]; M];
-    for _ in 0..depth {
+    for t in 0..depth {
         let mut right = [_mm512_setzero_ps(); V];
         for v in 0..V {
             // SAFETY: `b` holds `depth` columns of V * 16 values.
             right[v] = unsafe { _mm512_loadu_ps(b.add(v * 16)) };
         }
+        // SAFETY: `a` holds `depth` columns.
+        let column = unsafe { a.column(t, M) };
         for i in 0..M {
-            // SAFETY: `a` holds `depth` columns of M values.
-            let left = unsafe { _mm512_set1_ps(*a.add(i)) };
+            // SAFETY: `a` holds M rows.
+            let left = unsafe { _mm512_set1_ps(a.value(column, i)) };
             for v in 0..V {
                 sums[i][v] = _mm512_fmadd_ps(left, right[v], sums[i][v]);
             }
         }
-        // SAFETY: one column further, at most to the end of the panels.
-        (a, b) = unsafe { (a.add(M), b.add(V * 16)) };
+        // SAFETY: one column further, at most to the end of the panel.
+        b = unsafe { b.add(V * 16) };
     }
     for i in 0..M {
         for v in 0..V {
@@ -146,28 +158,30 @@ unsafe fn add256(left: *mut f32, right: *const f32, strides: (usize, usize), sha
     clippy::needless_range_loop,
     reason = "loops over constants keep the sums in registers, iterators do not"
 )]
-unsafe fn tile256<const M: usize, const V: usize>(
+unsafe fn tile256<const M: usize, const V: usize, L: Left>(
     depth: usize,
-    mut a: *const f32,
+    a: L,
     mut b: *const f32,
     store: &Store,
 ) {
     let mut sums: [[__m256; V]; M] = [[_mm256_setzero_ps(); V]; M];
-    for _ in 0..depth {
+    for t in 0..depth {
         let mut right = [_mm256_setzero_ps(); V];
         for v in 0..V {
             // SAFETY: `b` holds `depth` columns of V * 8 values.
             right[v] = unsafe { _mm256_loadu_ps(b.add(v * 8)) };
         }
+        // SAFETY: `a` holds `depth` columns.
+        let column = unsafe { a.column(t, M) };
         for i in 0..M {
-            // SAFETY: `a` holds `depth` columns of M values.
-            let left = unsafe { _mm256_set1_ps(*a.add(i)) };
+            // SAFETY: `a` holds M rows.
+            let left = unsafe { _mm256_set1_ps(a.value(column, i)) };
             for v in 0..V {
                 sums[i][v] = _mm256_fmadd_ps(left, right[v], sums[i][v]);
             }
         }
-        // SAFETY: one column further, at most to the end of the panels.
-        (a, b) = unsafe { (a.add(M), b.add(V * 8)) };
+        // SAFETY: one column further, at most to the end of the panel.
+        b = unsafe { b.add(V * 8) };
     }
     for i in 0..M {
         for v in 0..V {

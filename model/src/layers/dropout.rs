@@ -2,6 +2,7 @@
 
 use super::{Family, Keeps, Made, Map, MapContext, Operation};
 use crate::arguments::Arguments;
+use crate::kernels::Level;
 use crate::philox::{Key, Mask, mask_row};
 use std::sync::Arc;
 
@@ -11,12 +12,15 @@ struct Dropout {
     /// Probability of being kept, of 2^32.
     below: u64,
     scale: f32,
+    /// Neighbouring elements that share a fate: 1, or those of a channel.
+    together: usize,
 }
 
 impl Dropout {
     /// Forward and backward are the same function: the mask is computed again, not kept.
     fn apply(&self, context: &MapContext<'_>, values: &mut [f32]) {
         let key = Key::new(context.seed, &self.path);
+        let mut factors = Vec::new();
         for (row, values) in context
             .rows
             .iter()
@@ -27,16 +31,31 @@ impl Dropout {
                 reason = "the counter's word; no job has 2^32 steps"
             )]
             let place = [row.row, row.shard, context.step as u32];
-            mask_row(
-                context.level,
-                Mask {
-                    key,
-                    place,
-                    below: self.below,
-                    scale: self.scale,
-                },
-                values,
-            );
+            let mask = Mask {
+                key,
+                place,
+                below: self.below,
+                scale: self.scale,
+            };
+            if self.together == 1 {
+                mask_row(context.level, mask, values);
+            } else {
+                mask_channels(context.level, mask, self.together, values, &mut factors);
+            }
+        }
+    }
+}
+
+/// Scales or clears whole channels of `together` elements: the mask's element is the channel.
+fn mask_channels(level: Level, mask: Mask, together: usize, values: &mut [f32], factors: &mut Vec<f32>) {
+    factors.clear();
+    factors.resize(values.len() / together.max(1), 1.0);
+    mask_row(level, mask, factors);
+    for (channel, factor) in values.chunks_exact_mut(together.max(1)).zip(factors) {
+        if *factor == 0.0 {
+            channel.fill(0.0);
+        } else {
+            channel.iter_mut().for_each(|value| *value *= *factor);
         }
     }
 }
@@ -51,7 +70,7 @@ impl Map for Dropout {
     }
 
     fn cost(&self) -> usize {
-        24
+        if self.together == 1 { 24 } else { 1 }
     }
 
     fn forward(&self, context: &MapContext<'_>, values: &mut [f32]) {
@@ -64,9 +83,22 @@ impl Map for Dropout {
 }
 
 /// The layers of this family.
-pub(super) const LAYERS: Family = &[("Dropout", make)];
+pub(super) const LAYERS: Family = &[("Dropout", elements), ("Dropout2d", channels)];
 
-fn make(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn elements(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+    make(arguments, input, path, 1)
+}
+
+fn channels(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+    let &[_, height, width] = input else {
+        return Err(format!(
+            "wants an input of shape [channels, height, width] without the batch, got {input:?}; Dropout takes any shape"
+        ));
+    };
+    make(arguments, input, path, height * width)
+}
+
+fn make(arguments: &mut Arguments, input: &[usize], path: &str, together: usize) -> Result<Made, String> {
     let keep = 1.0 - arguments.real("p");
     #[expect(
         clippy::cast_possible_truncation,
@@ -80,6 +112,7 @@ fn make(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, 
         path: path.to_owned(),
         below,
         scale,
+        together,
     };
     Ok(Made {
         operation: Operation::Map(Arc::new(dropout)),

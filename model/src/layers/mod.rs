@@ -4,10 +4,12 @@
 //! knows any layer by name.
 
 mod activation;
+mod convolution;
 mod dropout;
-mod flatten;
 mod join;
 mod linear;
+mod pooling;
+mod shape;
 
 use crate::arguments::Arguments;
 use crate::engine::{Exchange, Slice};
@@ -281,8 +283,10 @@ type Family = &'static [(&'static str, Make)];
 const FAMILIES: &[Family] = &[
     linear::LAYERS,
     activation::LAYERS,
+    convolution::LAYERS,
+    pooling::LAYERS,
     dropout::LAYERS,
-    flatten::LAYERS,
+    shape::LAYERS,
 ];
 
 /// Makes a layer of several inputs from its arguments, the shapes that come in, and its path.

@@ -1,0 +1,127 @@
+//! Time of a training step of a small convolutional network: `cargo bench -p candlewick-model --bench convolution
+//! [-- THREADS]`. Numbers are medians; with `each`, also the parts of it that end at each layer.
+
+use candlewick_model::engine::{Batch, Engine, NodeGradient, Predictor, Slice};
+use candlewick_model::network::Network;
+use candlewick_model::optim::{Clip, Optimizer};
+use candlewick_model::philox::{Key, uniform};
+use candlewick_protocol::Failure;
+use candlewick_protocol::job::LabelKind;
+use serde_json::{Value, json};
+use std::time::Instant;
+
+const ROWS: usize = 64;
+const STEPS: u64 = 80;
+const WARM: usize = 20;
+
+fn layers() -> Vec<Value> {
+    vec![
+        json!({"type": "Reshape", "shape": [1, 28, 28]}),
+        json!({"type": "Conv2d", "out_channels": 32, "kernel_size": 3}),
+        json!({"type": "ReLU"}),
+        json!({"type": "MaxPool2d", "kernel_size": 2}),
+        json!({"type": "Conv2d", "out_channels": 64, "kernel_size": 3}),
+        json!({"type": "ReLU"}),
+        json!({"type": "MaxPool2d", "kernel_size": 2}),
+        json!({"type": "Flatten"}),
+        json!({"type": "Linear", "out_features": 128}),
+        json!({"type": "ReLU"}),
+        json!({"type": "Linear", "out_features": 10}),
+    ]
+}
+
+fn values(count: usize) -> Vec<f32> {
+    let mut values = vec![0.0; count];
+    uniform(Key::new(1, "bench"), 1.0, &mut values);
+    values
+}
+
+/// Median and least of the times after the first.
+fn summary(mut times: Vec<f64>) -> (f64, f64) {
+    times.drain(..WARM);
+    times.sort_by(f64::total_cmp);
+    (times[times.len() / 2], times[0])
+}
+
+fn step(layers: &[Value], threads: usize, shards: u32) -> Result<(f64, f64), Failure> {
+    let document = json!({"format": "candlewick.network/1", "layers": layers});
+    let network = Network::from_document(&document, &[784])?;
+    let width = network.output_width();
+    let (loss, label) = if width == 10 {
+        ("CrossEntropyLoss", LabelKind::Class { num_classes: 10 })
+    } else {
+        let width = u32::try_from(width).unwrap_or(u32::MAX);
+        ("MSELoss", LabelKind::Real { width })
+    };
+    let labels: Vec<f64> = if width == 10 {
+        (0..64).map(|row| f64::from(row % 10)).collect()
+    } else {
+        vec![0.5; ROWS * width]
+    };
+    let mut engine = Engine::new(&network, &json!({"type": loss}), &label, 1, threads)?;
+    let mut optimizer = Optimizer::from_document(&json!({"type": "AdamW"}), network.num_parameters())?;
+    optimizer.use_threads_of(&engine);
+    let mut weights = network.initial_weights(1);
+    let features = values(ROWS * 784);
+    let slices: Vec<Slice> = (0..shards)
+        .map(|shard| Slice {
+            shard,
+            rows: ROWS / shards as usize,
+        })
+        .collect();
+    let mut nodes = [NodeGradient::new(0, shards)];
+    let mut times = Vec::new();
+    for step in 0..STEPS {
+        let batch = Batch {
+            step,
+            slices: &slices,
+            features: &features,
+            labels: &labels,
+            weights: &[1.0; ROWS],
+        };
+        let start = Instant::now();
+        engine.step(&weights, &batch, &mut nodes)?;
+        optimizer.update(&mut weights, &mut nodes[0].values, 64.0, &Clip::default())?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(summary(times))
+}
+
+fn scoring(threads: usize) -> Result<(), Failure> {
+    let document = json!({"format": "candlewick.network/1", "layers": layers()});
+    let network = Network::from_document(&document, &[784])?;
+    let weights = network.initial_weights(1);
+    let mut predictor = Predictor::new(&network, threads)?;
+    let many = values(1024 * 784);
+    for rows in [1024, 1] {
+        let mut times = Vec::new();
+        for _ in 0..WARM + 20 {
+            let start = Instant::now();
+            predictor.predict(&weights, &many[..rows * 784], rows)?;
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        let (median, least) = summary(times);
+        println!("scoring {rows} rows: median {median:.3} ms, least {least:.3} ms");
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Failure> {
+    let threads = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(1);
+    let all = layers();
+    for shards in [1, 8] {
+        let (median, least) = step(&all, threads, shards)?;
+        println!("cnn step, threads {threads}, V={shards}: median {median:.2} ms, least {least:.2} ms");
+    }
+    if std::env::args().any(|text| text == "each") {
+        for count in [2, 3, 4, 5, 6, 7] {
+            let (median, least) = step(&all[..count], threads, 8)?;
+            println!(
+                "up to {}: median {median:.2} ms, least {least:.2} ms",
+                all[count - 1]["type"]
+            );
+        }
+        scoring(threads)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,354 @@
+//! Convolutions: products with the matrix of all windows of a row, which is never written down as a whole.
+//!
+//! In that matrix (im2col) a row is a tap (channel, then place in the kernel) and a column is a place of the output.
+//! The value of a tap at a place lies at the tap's offset plus the place's in the padded input. Forward packs panels
+//! of it straight from the input. The gradient of the input is the product with the transposed weights, a block of
+//! taps and places at a time, whose rows are added onto the input where their taps lie. The gradient of the weights
+//! reads the matrix in place, by both offsets. Order of sums: that of [`super::blocks`] over the taps, over the
+//! filters, and over rows and places of a slice; onto an element of the input, by block of places, then by tap.
+
+mod backward;
+mod forward;
+mod weights;
+
+use super::gemm::Kernels;
+use super::level::Level;
+use super::maps::{add_into, leveled};
+use super::program::Program;
+use super::tiles::{Part, Scratch, grown};
+#[cfg(target_arch = "x86_64")]
+use super::x86::{Avx2, Avx512};
+use backward::{backward, pack_taps};
+use forward::{forward, pack_filters};
+use weights::weights_part;
+
+/// Values that are copied or added in one go.
+const LANES: usize = 16;
+/// Multiply-adds that are worth a thread.
+const WORK_PER_THREAD: usize = 1 << 19;
+
+/// Sizes of a convolution, height before width. Channels and filters are those of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub groups: usize,
+    pub channels: usize,
+    pub filters: usize,
+    pub input: [usize; 2],
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+    /// Zeros above and to the left.
+    pub before: [usize; 2],
+    /// Size of the input with its zeros.
+    pub padded: [usize; 2],
+    pub output: [usize; 2],
+}
+
+/// Places that lie one after another in a line of the output.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// First place, counted from the start of its block.
+    at: usize,
+    length: usize,
+    /// Offset of the first place in the padded input.
+    from: usize,
+}
+
+/// Memory that one thread reuses.
+#[derive(Debug, Default)]
+pub(super) struct WindowScratch {
+    runs: Vec<Run>,
+    taps: Vec<usize>,
+    offsets: Vec<usize>,
+    plane: Vec<f32>,
+    sums: Vec<f32>,
+    spare: Vec<Vec<f32>>,
+}
+
+impl Window {
+    /// Places of the kernel.
+    fn area(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Terms of an element of the output.
+    fn depth(&self) -> usize {
+        self.channels * self.area()
+    }
+
+    /// Places of the output.
+    fn places(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    /// Values of a padded channel.
+    fn plane(&self) -> usize {
+        self.padded[0] * self.padded[1]
+    }
+
+    /// Values of a row of the input.
+    pub(crate) fn input_row(&self) -> usize {
+        self.groups * self.channels * self.input[0] * self.input[1]
+    }
+
+    /// Values of a padded row of the input.
+    pub(crate) fn padded_row(&self) -> usize {
+        self.groups * self.channels * self.plane()
+    }
+
+    /// Values of a row of the output.
+    pub(crate) fn output_row(&self) -> usize {
+        self.groups * self.filters * self.places()
+    }
+
+    /// True where zeros lie around the input.
+    pub(crate) fn is_padded(&self) -> bool {
+        self.padded != self.input
+    }
+
+    fn work(&self) -> usize {
+        self.groups * self.filters * self.depth() * self.places()
+    }
+
+    /// Offsets of the taps of `channels` channels.
+    fn taps(&self, channels: usize, into: &mut Vec<usize>) {
+        into.clear();
+        let [height, width] = self.kernel;
+        for at in 0..channels * height * width {
+            let (channel, y, x) = (at / (height * width), at / width % height, at % width);
+            into.push(channel * self.plane() + y * self.dilation[0] * self.padded[1] + x * self.dilation[1]);
+        }
+    }
+
+    /// Offset of a place.
+    fn place(&self, place: usize) -> usize {
+        let (y, x) = (place / self.output[1], place % self.output[1]);
+        y * self.stride[0] * self.padded[1] + x * self.stride[1]
+    }
+
+    /// Offsets of places of a batch, counted row after row.
+    fn offsets(&self, range: (usize, usize), into: &mut Vec<usize>) {
+        into.clear();
+        let mut at = range.0;
+        while at < range.1 {
+            let (row, place) = (at / self.places(), at % self.places());
+            let line = self.output[1] - place % self.output[1];
+            let first = row * self.padded_row() + self.place(place);
+            let count = line.min(range.1 - at);
+            into.extend((0..count).map(|x| first + x * self.stride[1]));
+            at += count;
+        }
+    }
+
+    fn runs(&self, places: (usize, usize), into: &mut Vec<Run>) {
+        into.clear();
+        let mut place = places.0;
+        while place < places.1 {
+            let end = (place / self.output[1] + 1) * self.output[1];
+            let length = end.min(places.1) - place;
+            into.push(Run {
+                at: place - places.0,
+                length,
+                from: self.place(place),
+            });
+            place += length;
+        }
+    }
+}
+
+/// Calls a function for the instruction set of some kernels.
+macro_rules! at_level {
+    ($level:expr, $function:ident($($arg:expr),*)) => {
+        match $level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => $function::<Avx512>($($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => $function::<Avx2>($($arg),*),
+            _ => $function::<super::generic::Generic>($($arg),*),
+        }
+    };
+}
+
+impl Kernels {
+    /// Puts zeros around the planes of `rows` rows.
+    pub(crate) fn pad(&mut self, window: &Window, rows: usize, input: &[f32], into: &mut [f32]) {
+        let (line, wide) = (window.input[1], window.padded[1]);
+        let (size, row) = (window.input_row(), window.padded_row());
+        self.workers
+            .chunks(&mut into[..rows * row], row, 1 << 16, |start, part| {
+                part.fill(0.0);
+                let input = &input[start / row * size..];
+                let planes = part.chunks_exact_mut(window.plane());
+                for (plane, input) in planes.zip(input.chunks_exact(window.input[0] * line)) {
+                    let lines = plane[window.before[0] * wide..].chunks_mut(wide);
+                    for (to, from) in lines.zip(input.chunks_exact(line)) {
+                        to[window.before[1]..window.before[1] + line].copy_from_slice(from);
+                    }
+                }
+            });
+    }
+
+    /// Calls `body` with a range of whole rows of `output`, its first row, and memory, on every thread.
+    fn over_rows(
+        &mut self,
+        work: usize,
+        row: usize,
+        output: &mut [f32],
+        body: impl Fn(usize, &mut [f32], &mut Scratch) + Send + Sync,
+    ) {
+        let rows = output.len() / row.max(1);
+        let threads = (work.saturating_mul(rows) / WORK_PER_THREAD).clamp(1, self.workers.threads());
+        let each = rows.div_ceil(threads).max(1);
+        let parts = output.chunks_mut((each * row).max(1)).zip(&mut self.scratch);
+        let mut items: Vec<_> = parts.collect();
+        self.workers.each(&mut items, |index, (part, scratch)| {
+            body(index * each, part, scratch)
+        });
+    }
+
+    /// The convolution of `rows` rows of padded input with `weights` (filter, then tap). A bias has a value a filter.
+    pub(crate) fn convolve(
+        &mut self,
+        window: &Window,
+        input: &[f32],
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        output: &mut [f32],
+    ) {
+        let mut shared = std::mem::take(&mut self.shared);
+        let level = self.level;
+        let packed = grown(&mut shared, weights.len());
+        at_level!(level, pack_filters(window, weights, packed));
+        let packed = &*packed;
+        self.over_rows(
+            window.work(),
+            window.output_row(),
+            output,
+            |row, part, scratch| {
+                let input = &input[row * window.padded_row()..];
+                at_level!(level, forward(window, input, (packed, bias), part, scratch));
+            },
+        );
+        self.shared = shared;
+    }
+
+    /// The gradient of the input of a convolution, without the zeros around it. `bias`, a value a channel, is added.
+    pub(crate) fn convolve_back(
+        &mut self,
+        window: &Window,
+        gradient: &[f32],
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        into: &mut [f32],
+    ) {
+        let mut shared = std::mem::take(&mut self.shared);
+        let level = self.level;
+        let packed = grown(&mut shared, weights.len());
+        at_level!(level, pack_taps(window, weights, packed));
+        let packed = &*packed;
+        self.over_rows(window.work(), window.input_row(), into, |row, part, scratch| {
+            let gradient = &gradient[row * window.output_row()..];
+            at_level!(level, backward(window, gradient, (packed, bias), part, scratch));
+        });
+        self.shared = shared;
+    }
+
+    /// The gradient of the weights over a node of the reduction tree, from padded input and the output's gradient.
+    pub(crate) fn convolve_weights(
+        &mut self,
+        window: &Window,
+        input: &[f32],
+        gradient: &[f32],
+        tree: &Program,
+        into: &mut [f32],
+    ) {
+        let (level, depth, filters) = (self.level, window.depth(), window.filters);
+        let work = (window.work() / window.groups).saturating_mul(tree.rows());
+        let threads = (work / WORK_PER_THREAD).clamp(1, self.workers.threads());
+        // Parts of the filters pack nothing twice.
+        let by_filters = filters >= threads * LANES;
+        let unit = if by_filters { LANES } else { 14 };
+        let length = if by_filters { filters } else { depth };
+        let each = length.div_ceil(threads).next_multiple_of(unit);
+        let part = |index: usize| {
+            let range = ((index * each).min(length), ((index + 1) * each).min(length));
+            if by_filters {
+                Part {
+                    rows: (0, depth),
+                    cols: range,
+                }
+            } else {
+                Part {
+                    rows: range,
+                    cols: (0, filters),
+                }
+            }
+        };
+        for group in 0..window.groups {
+            let scratch = &mut self.scratch[..length.div_ceil(each)];
+            self.workers.each(scratch, |index, scratch| {
+                let part = part(index);
+                at_level!(
+                    level,
+                    weights_part(window, (group, part), (input, gradient), tree, scratch)
+                );
+            });
+            let into = &mut into[group * filters * depth..(group + 1) * filters * depth];
+            for (index, scratch) in scratch.iter().enumerate() {
+                let part = part(index);
+                let cols = part.cols.1 - part.cols.0;
+                if cols == 0 {
+                    continue;
+                }
+                for (line, tap) in scratch
+                    .window
+                    .sums
+                    .chunks_exact(cols)
+                    .zip(part.rows.0..part.rows.1)
+                {
+                    for (value, filter) in line.iter().zip(part.cols.0..) {
+                        into[filter * depth + tap] = *value;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sums of the planes of `values` over a node: those of a row by [`LANES`] partial sums, then row by row.
+    pub(crate) fn tree_plane_sums(&mut self, values: &[f32], plane: usize, tree: &Program, into: &mut [f32]) {
+        let (level, row) = (self.level, plane * into.len());
+        tree.evaluate(
+            into,
+            &mut self.spare,
+            |start, rows, sums| {
+                sums.fill(0.0);
+                for row in values[start * row..(start + rows) * row].chunks_exact(row) {
+                    add_planes(level, row, plane, sums);
+                }
+            },
+            |left, right| add_into(level, left, right),
+        );
+    }
+}
+
+leveled! {
+    /// Adds the sum of every plane to its number.
+    fn add_planes(values: &[f32], plane: usize, sums: &mut [f32]) {
+        for (sum, plane) in sums.iter_mut().zip(values.chunks_exact(plane)) {
+            let mut lanes = [0.0f32; LANES];
+            let (whole, rest) = plane.as_chunks::<LANES>();
+            for chunk in whole {
+                for lane in 0..LANES {
+                    lanes[lane] += chunk[lane];
+                }
+            }
+            lanes.iter_mut().zip(rest).for_each(|(lane, value)| *lane += *value);
+            for half in [8, 4, 2, 1] {
+                for lane in 0..half {
+                    lanes[lane] += lanes[lane + half];
+                }
+            }
+            *sum += lanes[0];
+        }
+    }
+}

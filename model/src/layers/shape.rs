@@ -1,0 +1,224 @@
+//! Layers that change the shape only, and those that move elements: Permute, ZeroPad2d, Upsample.
+
+use super::convolution::{pair, planes};
+use super::{Ends, Family, Keeps, Made, Module, Operation, Pass};
+use crate::arguments::Arguments;
+use candlewick_protocol::Failure;
+
+/// The layers of this family.
+pub(super) const LAYERS: Family = &[
+    ("Flatten", flatten),
+    ("Unflatten", unflatten),
+    ("Reshape", reshape),
+    ("Permute", permute),
+    ("ZeroPad2d", zero_pad),
+    ("Upsample", upsample),
+];
+
+fn view(output: Vec<usize>) -> Made {
+    Made {
+        operation: Operation::View,
+        output,
+    }
+}
+
+fn flatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    let (start, end) = (
+        dimension(arguments, "start_dim", input)?,
+        dimension(arguments, "end_dim", input)?,
+    );
+    if start > end {
+        return Err(format!(
+            "start_dim={} comes after end_dim={} for the input {input:?}; exchange them",
+            arguments.int("start_dim"),
+            arguments.int("end_dim")
+        ));
+    }
+    let mut output = input[..start].to_vec();
+    output.push(input[start..=end].iter().product());
+    output.extend_from_slice(&input[end + 1..]);
+    Ok(view(output))
+}
+
+/// The place in `input` of the dimension that an argument names, which counts the batch as 0.
+fn dimension(arguments: &Arguments, name: &str, input: &[usize]) -> Result<usize, String> {
+    let rank = i64::try_from(input.len() + 1).unwrap_or(i64::MAX);
+    let given = arguments.int(name);
+    let at = if given < 0 { given + rank } else { given };
+    match usize::try_from(at) {
+        Ok(0) => Err(format!(
+            "{name}={given} is the batch dimension, which stays; the first dimension of the input {input:?} is 1"
+        )),
+        Ok(at) if at <= input.len() => Ok(at - 1),
+        _ => Err(format!(
+            "{name}={given} is no dimension of the input {input:?}, whose dimensions are 1 to {}",
+            rank - 1
+        )),
+    }
+}
+
+/// The sizes of an argument for `count` elements; one may be -1.
+fn sizes(arguments: &Arguments, name: &str, count: usize) -> Result<Vec<usize>, String> {
+    let given = arguments.ints(name);
+    let wrong = |why: &str| format!("{name}={given:?} {why}");
+    if given.contains(&0) {
+        return Err(wrong("has a size of 0; sizes are at least 1, or -1 once"));
+    }
+    let known: usize = given
+        .iter()
+        .filter_map(|size| usize::try_from(*size).ok())
+        .fold(1, usize::saturating_mul);
+    let unknown = given.iter().filter(|size| **size < 0).count();
+    if unknown > 1 {
+        return Err(wrong("has more than one -1; only one size can be left open"));
+    }
+    if (unknown == 0 && known != count) || !count.is_multiple_of(known) {
+        return Err(wrong(&format!("does not hold the {count} elements there are")));
+    }
+    let size = |size: &i64| usize::try_from(*size).unwrap_or(count / known);
+    Ok(given.iter().map(size).collect())
+}
+
+fn unflatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    let at = dimension(arguments, "dim", input)?;
+    let mut output = input.to_vec();
+    output.splice(at..=at, sizes(arguments, "unflattened_size", input[at])?);
+    Ok(view(output))
+}
+
+fn reshape(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    Ok(view(sizes(arguments, "shape", input.iter().product())?))
+}
+
+/// Where every element of an output row comes from.
+#[derive(Debug)]
+struct Moved {
+    /// Element of the input row; none for a zero.
+    from: Vec<Option<usize>>,
+    inputs: usize,
+}
+
+impl Moved {
+    fn made(from: Vec<Option<usize>>, input: &[usize], output: Vec<usize>) -> Made {
+        let inputs = input.iter().product();
+        Made::module(Moved { from, inputs }, output)
+    }
+}
+
+/// Elements that are worth a thread.
+const PARALLEL: usize = 1 << 16;
+
+impl Module for Moved {
+    fn keeps(&self) -> Keeps {
+        Keeps::Nothing
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (input, width) = (inputs[0], self.from.len());
+        pass.kernels
+            .workers()
+            .chunks(output, width, PARALLEL, |start, output| {
+                let rows = input[start / width * self.inputs..].chunks(self.inputs);
+                for (output, input) in output.chunks_mut(width).zip(rows) {
+                    for (value, from) in output.iter_mut().zip(&self.from) {
+                        *value = from.map_or(0.0, |from| input[from]);
+                    }
+                }
+            });
+        Ok(())
+    }
+
+    fn backward(
+        &self,
+        pass: &mut Pass<'_>,
+        ends: Ends<'_>,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), Failure> {
+        let Some(into) = &mut into[0] else { return Ok(()) };
+        let (width, size) = (self.from.len(), self.inputs);
+        pass.kernels
+            .workers()
+            .chunks(into, size, PARALLEL, |start, into| {
+                into.fill(0.0);
+                let rows = ends.gradient[start / size * width..].chunks(width);
+                for (into, gradient) in into.chunks_mut(size).zip(rows) {
+                    for (value, from) in gradient.iter().zip(&self.from) {
+                        if let Some(from) = from {
+                            into[*from] += value;
+                        }
+                    }
+                }
+            });
+        Ok(())
+    }
+}
+
+fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    let given = arguments.ints("dims");
+    let rank = input.len() + 1;
+    let signed = i64::try_from(rank).unwrap_or(i64::MAX);
+    let at = |dim: &i64| usize::try_from(if *dim < 0 { dim + signed } else { *dim }).unwrap_or(rank);
+    let order: Vec<usize> = given.iter().map(at).collect();
+    if order.first() != Some(&0) {
+        return Err(format!(
+            "dims={given:?} does not begin with 0: the batch stays the first dimension"
+        ));
+    }
+    if order.len() != rank || (0..rank).any(|dim| !order.contains(&dim)) {
+        return Err(format!(
+            "dims={given:?} is to name each of the dimensions 0 to {} of the input {input:?} (0 is the batch) once",
+            rank - 1
+        ));
+    }
+    let order: Vec<usize> = order[1..].iter().map(|dim| dim - 1).collect();
+    let output: Vec<usize> = order.iter().map(|dim| input[*dim]).collect();
+    let strides: Vec<usize> = order
+        .iter()
+        .map(|dim| input[dim + 1..].iter().product())
+        .collect();
+    let from = (0..output.iter().product()).map(|mut at: usize| {
+        let mut from = 0;
+        for (size, stride) in output.iter().zip(&strides).rev() {
+            from += at % size * stride;
+            at /= size;
+        }
+        Some(from)
+    });
+    Ok(Moved::made(from.collect(), input, output))
+}
+
+fn zero_pad(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    let (channels, [height, width]) = planes(input, 2)?;
+    let padding = arguments.sizes("padding", 4).unwrap_or_default();
+    let [left, right, top, bottom] = padding[..] else {
+        return Err(format!("padding={padding:?} is to be left, right, top, bottom"));
+    };
+    let output = vec![channels, top + height + bottom, left + width + right];
+    let from = (0..output.iter().product()).map(|at: usize| {
+        let (channel, y, x) = (
+            at / (output[1] * output[2]),
+            at / output[2] % output[1],
+            at % output[2],
+        );
+        let (y, x) = (y.checked_sub(top)?, x.checked_sub(left)?);
+        (y < height && x < width).then_some((channel * height + y) * width + x)
+    });
+    Ok(Moved::made(from.collect(), input, output.clone()))
+}
+
+fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    let (channels, [height, width]) = planes(input, 2)?;
+    let [down, across] = match (arguments.is_null("size"), arguments.is_null("scale_factor")) {
+        (false, true) => pair(arguments, "size", 2, 1),
+        (true, false) => {
+            let factor = pair(arguments, "scale_factor", 2, 1);
+            [height * factor[0], width * factor[1]]
+        }
+        _ => return Err("wants either size or scale_factor".to_owned()),
+    };
+    let from = (0..channels * down * across).map(|at| {
+        let (channel, y, x) = (at / (down * across), at / across % down, at % across);
+        Some((channel * height + y * height / down) * width + x * width / across)
+    });
+    Ok(Moved::made(from.collect(), input, vec![channels, down, across]))
+}
