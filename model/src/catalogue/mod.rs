@@ -8,9 +8,11 @@ mod activation;
 mod join;
 mod linear;
 mod loss;
+mod normalization;
 mod optimizer;
 mod regularization;
 mod shape;
+mod softmax;
 
 use serde_json::{Value, json};
 
@@ -44,7 +46,8 @@ pub enum ArgType {
     RealList,
     /// A list of whole numbers, at least one.
     IntList,
-    /// A whole number for all dimensions, or a list with one for each of so many (PyTorch's `_size_2_t`).
+    /// A whole number for all dimensions, or a list with one for each of so many (PyTorch's `_size_2_t`); 0 for a list
+    /// of any length.
     Size(usize),
     /// As [`ArgType::Size`], or "same" or "valid".
     Padding(usize),
@@ -184,6 +187,8 @@ const POSITIVE: Range = Range::AtLeast(0.0);
 const FAMILIES: &[&[Entry]] = &[
     linear::ENTRIES,
     activation::ENTRIES,
+    softmax::ENTRIES,
+    normalization::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,
     join::ENTRIES,

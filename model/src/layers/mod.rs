@@ -8,6 +8,8 @@ mod dropout;
 mod flatten;
 mod join;
 mod linear;
+mod normalization;
+mod softmax;
 
 use crate::arguments::Arguments;
 use crate::engine::{Exchange, Slice};
@@ -50,6 +52,8 @@ pub(crate) struct ParameterSpec {
     pub init: Init,
     /// False for a buffer: no optimiser touches it, the layer itself does ([`Module::update_buffers`]).
     pub trained: bool,
+    /// True for a count: among the weights it is an f32, exact to 2^24; files and hashes hold it as I64, as PyTorch's.
+    pub count: bool,
 }
 
 impl ParameterSpec {
@@ -60,6 +64,7 @@ impl ParameterSpec {
             shape: shape.to_vec(),
             init,
             trained: true,
+            count: false,
         }
     }
 
@@ -68,6 +73,14 @@ impl ParameterSpec {
         ParameterSpec {
             trained: false,
             ..ParameterSpec::new(name, shape, Init::Constant(value))
+        }
+    }
+
+    /// A buffer that counts, from 0.
+    pub(crate) fn count(name: &str) -> Self {
+        ParameterSpec {
+            count: true,
+            ..ParameterSpec::buffer(name, &[], 0.0)
         }
     }
 }
@@ -281,6 +294,8 @@ type Family = &'static [(&'static str, Make)];
 const FAMILIES: &[Family] = &[
     linear::LAYERS,
     activation::LAYERS,
+    softmax::LAYERS,
+    normalization::LAYERS,
     dropout::LAYERS,
     flatten::LAYERS,
 ];
