@@ -10,6 +10,8 @@ mod join;
 mod linear;
 mod pooling;
 mod shape;
+mod normalization;
+mod softmax;
 
 use crate::arguments::Arguments;
 use crate::engine::{Exchange, Slice};
@@ -52,6 +54,8 @@ pub(crate) struct ParameterSpec {
     pub init: Init,
     /// False for a buffer: no optimiser touches it, the layer itself does ([`Module::update_buffers`]).
     pub trained: bool,
+    /// True for a count: among the weights it is an f32, exact to 2^24; files and hashes hold it as I64, as PyTorch's.
+    pub count: bool,
 }
 
 impl ParameterSpec {
@@ -62,6 +66,7 @@ impl ParameterSpec {
             shape: shape.to_vec(),
             init,
             trained: true,
+            count: false,
         }
     }
 
@@ -70,6 +75,14 @@ impl ParameterSpec {
         ParameterSpec {
             trained: false,
             ..ParameterSpec::new(name, shape, Init::Constant(value))
+        }
+    }
+
+    /// A buffer that counts, from 0.
+    pub(crate) fn count(name: &str) -> Self {
+        ParameterSpec {
+            count: true,
+            ..ParameterSpec::buffer(name, &[], 0.0)
         }
     }
 }
@@ -285,6 +298,8 @@ const FAMILIES: &[Family] = &[
     activation::LAYERS,
     convolution::LAYERS,
     pooling::LAYERS,
+    softmax::LAYERS,
+    normalization::LAYERS,
     dropout::LAYERS,
     shape::LAYERS,
 ];
