@@ -9,6 +9,7 @@ mod join;
 mod linear;
 mod loss;
 mod optimizer;
+mod recurrent;
 mod regularization;
 mod shape;
 
@@ -186,6 +187,7 @@ const FAMILIES: &[&[Entry]] = &[
     activation::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,
+    recurrent::ENTRIES,
     join::ENTRIES,
     loss::ENTRIES,
     optimizer::ENTRIES,

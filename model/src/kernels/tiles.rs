@@ -121,15 +121,20 @@ impl Target {
     }
 
     /// Pointer to an element.
-    fn at(self, row: usize, col: usize) -> *mut f32 {
+    pub(super) fn at(self, row: usize, col: usize) -> *mut f32 {
         // The pointer may be formed for any element; what is done with it is the caller's to justify.
         self.0.wrapping_add(row * self.1 + col)
+    }
+
+    /// Distance of the rows.
+    pub(super) fn stride(self) -> usize {
+        self.1
     }
 }
 
 /// Packs the panels of rows `rows` of `matrix` one after another. A last panel has its own height, or that of a
 /// narrow tile where `half` is given.
-fn pack_panels(
+pub(super) fn pack_panels(
     level: Level,
     matrix: &Matrix<'_>,
     rows: (usize, usize),

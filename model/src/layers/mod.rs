@@ -8,6 +8,7 @@ mod dropout;
 mod flatten;
 mod join;
 mod linear;
+mod recurrent;
 
 use crate::arguments::Arguments;
 use crate::engine::{Exchange, Slice};
@@ -283,6 +284,7 @@ const FAMILIES: &[Family] = &[
     activation::LAYERS,
     dropout::LAYERS,
     flatten::LAYERS,
+    recurrent::LAYERS,
 ];
 
 /// Makes a layer of several inputs from its arguments, the shapes that come in, and its path.
