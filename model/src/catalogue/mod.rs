@@ -12,6 +12,7 @@ mod loss;
 mod normalization;
 mod optimizer;
 mod pooling;
+mod recurrent;
 mod regularization;
 mod shape;
 mod softmax;
@@ -195,6 +196,7 @@ const FAMILIES: &[&[Entry]] = &[
     normalization::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,
+    recurrent::ENTRIES,
     join::ENTRIES,
     loss::ENTRIES,
     optimizer::ENTRIES,

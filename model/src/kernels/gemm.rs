@@ -2,6 +2,7 @@
 
 use super::generic::Generic;
 use super::level::Level;
+use super::packed::Packing;
 use super::program::Program;
 use super::tiles::{Part, Scratch, Target, grown, product_part, tree_part};
 use super::workers::Workers;
@@ -88,6 +89,8 @@ pub struct Kernels {
     pub(super) spare: Vec<Vec<f32>>,
     /// Weights that all threads read.
     pub(super) shared: Vec<f32>,
+    packing: Packing,
+    lanes: Vec<Vec<f32>>,
 }
 
 impl Kernels {
@@ -113,6 +116,8 @@ impl Kernels {
             scratch,
             spare: Vec::new(),
             shared: Vec::new(),
+            packing: Packing::default(),
+            lanes: Vec::new(),
         })
     }
 
@@ -126,6 +131,21 @@ impl Kernels {
     #[must_use]
     pub fn workers(&self) -> &Arc<Workers> {
         &self.workers
+    }
+
+    /// Lends memory for packed operands, and a buffer for each of `count` threads; what they hold is not defined.
+    /// To be given back by [`Kernels::give_back`], so that the next call finds it grown.
+    pub(crate) fn borrow(&mut self, count: usize) -> (Packing, Vec<Vec<f32>>) {
+        let (packing, mut lanes) = (std::mem::take(&mut self.packing), std::mem::take(&mut self.lanes));
+        if lanes.len() < count {
+            lanes.resize_with(count, Vec::new);
+        }
+        (packing, lanes)
+    }
+
+    /// Takes back what was borrowed.
+    pub(crate) fn give_back(&mut self, (packing, lanes): (Packing, Vec<Vec<f32>>)) {
+        (self.packing, self.lanes) = (packing, lanes);
     }
 
     /// `c = start + a b`, row after row.

@@ -14,6 +14,7 @@ mod level;
 mod maps;
 mod math;
 mod pack;
+mod packed;
 mod program;
 mod tiles;
 mod workers;
@@ -34,5 +35,6 @@ pub use maps::{
     sigmoid_gradient, tanh, tanh_gradient,
 };
 pub use math::{erf, exp, expm1, log, log1p, tanh_of};
+pub(crate) use packed::{Onto, Packed, PackedValues, Packing};
 pub use program::{Op, Program};
 pub use workers::Workers;

@@ -189,9 +189,14 @@ impl Target {
     }
 
     /// Pointer to an element.
-    fn at(self, row: usize, col: usize) -> *mut f32 {
+    pub(super) fn at(self, row: usize, col: usize) -> *mut f32 {
         // The pointer may be formed for any element; what is done with it is the caller's to justify.
         self.0.wrapping_add(row * self.1 + col)
+    }
+
+    /// Distance of the rows.
+    pub(super) fn stride(self) -> usize {
+        self.1
     }
 }
 

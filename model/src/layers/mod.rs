@@ -8,9 +8,10 @@ mod convolution;
 mod dropout;
 mod join;
 mod linear;
-mod pooling;
-mod shape;
 mod normalization;
+mod pooling;
+mod recurrent;
+mod shape;
 mod softmax;
 
 use crate::arguments::Arguments;
@@ -302,6 +303,7 @@ const FAMILIES: &[Family] = &[
     normalization::LAYERS,
     dropout::LAYERS,
     shape::LAYERS,
+    recurrent::LAYERS,
 ];
 
 /// Makes a layer of several inputs from its arguments, the shapes that come in, and its path.

@@ -1,0 +1,239 @@
+//! Back through the steps.
+
+use super::cell::Row;
+use super::{Block, Context, Cut, Recurrent, Unit};
+use crate::kernels::{Matrix, Onto};
+use crate::layers::Pass;
+
+/// A thread's blocks, each with the gradient of its output and the place for that of its input; and memory.
+struct Lane<'a> {
+    blocks: Vec<(Block<'a>, &'a [f32], Option<&'a mut [f32]>)>,
+    memory: Vec<f32>,
+    scratch: Vec<f32>,
+}
+
+/// Memory of a block's steps: gradients of the sums and of the states of all its rows.
+struct States<'a> {
+    step: &'a mut [f32],
+    dh: &'a mut [f32],
+    dc: &'a mut [f32],
+}
+
+/// Gradient of the hidden states that a unit puts out.
+struct Output<'a> {
+    values: &'a [f32],
+    /// Only of that after the last step.
+    last: bool,
+}
+
+impl Recurrent {
+    pub(super) fn run_backward(&self, pass: &mut Pass<'_>, gradient: &[f32], into: Option<&mut [f32]>) {
+        let Some(training) = pass.training else { return };
+        let level = pass.kernels.level();
+        let workers = std::sync::Arc::clone(pass.kernels.workers());
+        let (threads, sizes) = self.blocks(pass.rows, workers.threads());
+        let (mut packing, mut lent) = pass.kernels.borrow(2 * threads);
+        let packs = self.pack(level, &mut packing, pass.weights, true);
+        let context = Context {
+            level,
+            values: packing.values(),
+            packs: &packs,
+            biases: &[],
+            seed: training.seed,
+            step: training.step,
+        };
+        let in_width = self.steps * self.inputs;
+        let out_width = gradient.len() / pass.rows.max(1);
+        let mut into = into.map(Cut);
+        let mut first = 0;
+        let mut blocks = self
+            .cut(&sizes, pass.kept, training.rows)
+            .into_iter()
+            .map(|block| {
+                let rows = block.rows;
+                first += rows;
+                let gradient = &gradient[(first - rows) * out_width..first * out_width];
+                let into = into.as_mut().map(|into| into.take(rows * in_width));
+                (block, gradient, into)
+            });
+        let each = sizes.len().div_ceil(threads);
+        let mut lanes: Vec<Lane<'_>> = (0..threads)
+            .map(|_| Lane {
+                blocks: blocks.by_ref().take(each).collect(),
+                memory: lent.pop().unwrap_or_default(),
+                scratch: lent.pop().unwrap_or_default(),
+            })
+            .collect();
+        workers.each(&mut lanes, |_, lane| {
+            for (block, gradient, into) in &mut lane.blocks {
+                let ends = (*gradient, into.as_deref_mut());
+                self.block_backward(&context, block, ends, (&mut lane.memory, &mut lane.scratch));
+            }
+        });
+        for lane in lanes {
+            lent.extend([lane.scratch, lane.memory]);
+        }
+        pass.kernels.give_back((packing, lent));
+    }
+
+    fn block_backward(
+        &self,
+        context: &Context<'_>,
+        block: &mut Block<'_>,
+        (gradient, mut into): (&[f32], Option<&mut [f32]>),
+        (memory, scratch): (&mut Vec<f32>, &mut Vec<f32>),
+    ) {
+        let rows = block.rows;
+        let between = if self.layers > 1 {
+            rows * self.steps * self.output_width()
+        } else {
+            0
+        };
+        let wanted = rows * (self.step_width() + 2 * self.hidden) + 2 * between;
+        if memory.len() < wanted {
+            memory.resize(wanted, 0.0);
+        }
+        let mut cut = Cut(memory);
+        let mut states = States {
+            step: cut.take(rows * self.step_width()),
+            dh: cut.take(rows * self.hidden),
+            dc: cut.take(rows * self.hidden),
+        };
+        let (mut above, mut below) = (cut.take(between), cut.take(between));
+        for layer in (0..self.layers).rev() {
+            let top = layer + 1 == self.layers;
+            let output = Output {
+                values: if top { gradient } else { &*above },
+                last: top && self.last,
+            };
+            for direction in 0..self.directions {
+                let unit = layer * self.directions + direction;
+                let kept = &mut block.units[unit];
+                self.unit_backward((context, unit), kept, &mut states, &output, scratch);
+                let target = if layer == 0 {
+                    into.as_deref_mut()
+                } else {
+                    Some(&mut *below)
+                };
+                if let Some(target) = target {
+                    self.input_gradient((context, unit), kept.gates, target, scratch);
+                }
+            }
+            if layer > 0 {
+                self.drop_out(context.level, layer - 1, context, block.keys, below);
+            }
+            std::mem::swap(&mut above, &mut below);
+        }
+    }
+
+    fn unit_backward(
+        &self,
+        (context, unit): (&Context<'_>, usize),
+        kept: &mut Unit<'_>,
+        states: &mut States<'_>,
+        output: &Output<'_>,
+        scratch: &mut Vec<f32>,
+    ) {
+        let (width, hidden) = (self.step_width(), self.hidden);
+        let rows = states.dh.len() / hidden;
+        states.dh.fill(0.0);
+        states.dc.fill(0.0);
+        kept.sums.fill(0.0);
+        for at in (0..self.steps).rev() {
+            let step = self.step_at(unit, at);
+            self.step_backward((context, unit), kept, states, output, (at, step));
+            // The state before the first step is no one's.
+            for (part, pack) in self.cell.parts().iter().zip(&context.packs[unit].hidden) {
+                if at == 0 {
+                    break;
+                }
+                let gradient = Matrix {
+                    data: &states.step[part.at * hidden..],
+                    rows,
+                    cols: (part.to - part.from) * hidden,
+                    row_stride: width,
+                    col_stride: 1,
+                };
+                // What a GRU hands down besides its products is there already.
+                let keeps = self.cell == super::Cell::Gru;
+                let onto = if keeps { Onto::Result } else { Onto::Zero };
+                context
+                    .values
+                    .product(gradient, *pack, onto, (states.dh, hidden), scratch);
+            }
+        }
+    }
+
+    /// The gradients of the sums of a step of all rows.
+    fn step_backward(
+        &self,
+        (context, unit): (&Context<'_>, usize),
+        kept: &mut Unit<'_>,
+        states: &mut States<'_>,
+        output: &Output<'_>,
+        (at, step): (usize, usize),
+    ) {
+        let (width, hidden) = (self.step_width(), self.hidden);
+        let place = unit % self.directions * hidden;
+        let (stride, start) = match output.last {
+            false => (
+                self.steps * self.output_width(),
+                step * self.output_width() + place,
+            ),
+            true => (self.output_width(), place),
+        };
+        let reaches = !output.last || at + 1 == self.steps;
+        for row in 0..states.dh.len() / hidden {
+            let of_step = row * self.steps + step;
+            let state = row * hidden..(row + 1) * hidden;
+            let sums = row * width..(row + 1) * width;
+            let memory = if self.cell.has_memory() {
+                of_step * hidden..(of_step + 1) * hidden
+            } else {
+                0..0
+            };
+            let from = row * stride + start;
+            self.cell.backward(
+                context.level,
+                Row {
+                    gates: &mut kept.gates[of_step * width..(of_step + 1) * width],
+                    h: &kept.before[of_step * hidden..(of_step + 1) * hidden],
+                    c: &kept.memory[memory],
+                    output: if reaches {
+                        &output.values[from..from + hidden]
+                    } else {
+                        &[]
+                    },
+                    dh: &mut states.dh[state.clone()],
+                    dc: &mut states.dc[state],
+                    step: &mut states.step[sums.clone()],
+                    sums: &mut kept.sums[sums],
+                },
+            );
+        }
+    }
+
+    /// The gradient of what came into a unit; the second direction adds to that of the first.
+    fn input_gradient(
+        &self,
+        (context, unit): (&Context<'_>, usize),
+        gates: &[f32],
+        into: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        let width = self.step_width();
+        let gradient = Matrix {
+            cols: self.cell.gates() * self.hidden,
+            ..Matrix::new(gates, gates.len() / width, width)
+        };
+        let onto = if unit % self.directions == 0 {
+            Onto::Zero
+        } else {
+            Onto::Result
+        };
+        let into = (into, self.input_width(unit));
+        context
+            .values
+            .product(gradient, context.packs[unit].input, onto, into, scratch);
+    }
+}

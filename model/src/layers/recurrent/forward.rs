@@ -1,0 +1,258 @@
+//! Through the steps.
+
+use super::{Block, Context, Cut, Recurrent, Unit};
+use crate::kernels::{Matrix, Onto};
+use crate::layers::Pass;
+
+/// A thread's blocks and memory.
+struct Lane<'a> {
+    blocks: Vec<(Block<'a>, &'a [f32], &'a mut [f32])>,
+    memory: Vec<f32>,
+    scratch: Vec<f32>,
+}
+
+/// Memory of a block's steps: sums and states of all its rows.
+struct States<'a> {
+    step: &'a mut [f32],
+    h: &'a mut [f32],
+    c: &'a mut [f32],
+}
+
+/// Where the hidden states of a unit go.
+struct Output<'a> {
+    values: &'a mut [f32],
+    /// Only that after the last step.
+    last: bool,
+}
+
+impl Recurrent {
+    pub(super) fn run_forward(&self, pass: &mut Pass<'_>, input: &[f32], output: &mut [f32]) {
+        let level = pass.kernels.level();
+        let workers = std::sync::Arc::clone(pass.kernels.workers());
+        let (threads, sizes) = self.blocks(pass.rows, workers.threads());
+        let (mut packing, mut lent) = pass.kernels.borrow(2 * threads + 1);
+        let mut biases = lent.pop().unwrap_or_default();
+        self.collect_biases(pass.weights, &mut biases);
+        let packs = self.pack(level, &mut packing, pass.weights, false);
+        let context = Context {
+            level,
+            values: packing.values(),
+            packs: &packs,
+            biases: &biases,
+            seed: pass.training.map_or(0, |training| training.seed),
+            step: pass.training.map_or(0, |training| training.step),
+        };
+        let keys = pass.training.map_or(&[][..], |training| training.rows);
+        let in_width = self.steps * self.inputs;
+        let out_width = output.len() / pass.rows.max(1);
+        let mut output = Cut(output);
+        let mut first = 0;
+        let mut blocks = self.cut(&sizes, pass.kept, keys).into_iter().map(|block| {
+            let rows = block.rows;
+            first += rows;
+            let input = &input[(first - rows) * in_width..first * in_width];
+            (block, input, output.take(rows * out_width))
+        });
+        let each = sizes.len().div_ceil(threads);
+        let mut lanes: Vec<Lane<'_>> = (0..threads)
+            .map(|_| Lane {
+                blocks: blocks.by_ref().take(each).collect(),
+                memory: lent.pop().unwrap_or_default(),
+                scratch: lent.pop().unwrap_or_default(),
+            })
+            .collect();
+        workers.each(&mut lanes, |_, lane| {
+            for (block, input, output) in &mut lane.blocks {
+                self.block_forward(
+                    &context,
+                    block,
+                    (input, output),
+                    (&mut lane.memory, &mut lane.scratch),
+                );
+            }
+        });
+        for lane in lanes {
+            lent.extend([lane.scratch, lane.memory]);
+        }
+        lent.push(biases);
+        pass.kernels.give_back((packing, lent));
+    }
+
+    /// Of every unit what a step's sums start with.
+    fn collect_biases(&self, weights: &[f32], into: &mut Vec<f32>) {
+        into.clear();
+        if !self.bias {
+            return;
+        }
+        for unit in 0..self.units() {
+            let [input, hidden] = self.unit_weights(weights, unit).biases;
+            let start = into.len();
+            into.extend_from_slice(input);
+            into.resize(start + self.step_width(), 0.0);
+            for part in self.cell.parts() {
+                let from = &hidden[part.from * self.hidden..part.to * self.hidden];
+                for (sum, bias) in into[start + part.at * self.hidden..].iter_mut().zip(from) {
+                    *sum += *bias;
+                }
+            }
+        }
+    }
+
+    fn block_forward(
+        &self,
+        context: &Context<'_>,
+        block: &mut Block<'_>,
+        (input, output): (&[f32], &mut [f32]),
+        (memory, scratch): (&mut Vec<f32>, &mut Vec<f32>),
+    ) {
+        let (rows, training) = (block.rows, !block.units.is_empty());
+        let between = rows * self.steps * self.output_width();
+        let states = rows * (self.step_width() + 2 * self.hidden);
+        let own = if training { 0 } else { self.layers - 1 };
+        let wanted = states + own * between;
+        if memory.len() < wanted {
+            memory.resize(wanted, 0.0);
+        }
+        let mut cut = Cut(memory);
+        let mut states = States {
+            step: cut.take(rows * self.step_width()),
+            h: cut.take(rows * self.hidden),
+            c: cut.take(rows * self.hidden),
+        };
+        // When scoring, what lies between layers is forgotten with the block.
+        let mut outputs: Vec<&mut [f32]> = match training {
+            true => block.outputs.iter_mut().map(|output| &mut **output).collect(),
+            false => (0..own).map(|_| cut.take(between)).collect(),
+        };
+        let mut units = block.units.iter_mut();
+        for layer in 0..self.layers {
+            let (below, above) = outputs.split_at_mut(layer);
+            let input = below.last().map_or(input, |below| &**below);
+            let top = layer + 1 == self.layers;
+            let mut output = Output {
+                values: if top { &mut *output } else { &mut *above[0] },
+                last: top && self.last,
+            };
+            for direction in 0..self.directions {
+                let unit = layer * self.directions + direction;
+                self.unit_forward(
+                    (context, unit),
+                    input,
+                    (&mut states, units.next()),
+                    &mut output,
+                    scratch,
+                );
+            }
+            if training && !top {
+                self.drop_out(context.level, layer, context, block.keys, output.values);
+            }
+        }
+    }
+
+    fn unit_forward(
+        &self,
+        (context, unit): (&Context<'_>, usize),
+        input: &[f32],
+        (states, mut kept): (&mut States<'_>, Option<&mut Unit<'_>>),
+        output: &mut Output<'_>,
+        scratch: &mut Vec<f32>,
+    ) {
+        let (width, hidden, steps) = (self.step_width(), self.hidden, self.steps);
+        let rows = states.h.len() / hidden;
+        let in_width = self.input_width(unit);
+        let bias = self
+            .bias
+            .then(|| &context.biases[unit * width..(unit + 1) * width]);
+        let packs = &context.packs[unit];
+        states.h.fill(0.0);
+        states.c.fill(0.0);
+        for at in 0..steps {
+            let step = self.step_at(unit, at);
+            let x = Matrix {
+                data: &input[step * in_width..],
+                rows,
+                cols: in_width,
+                row_stride: steps * in_width,
+                col_stride: 1,
+            };
+            let onto = bias.map_or(Onto::Zero, Onto::Bias);
+            context
+                .values
+                .product(x, packs.input, onto, (states.step, width), scratch);
+            self.add_hidden(context, (unit, at), states, scratch);
+            if let Some(kept) = &mut kept {
+                keep(kept.before, states.h, hidden, (steps, step));
+                if self.cell.has_memory() {
+                    keep(kept.memory, states.c, hidden, (steps, step));
+                }
+            }
+            self.cell
+                .forward(context.level, states.step, states.h, states.c, hidden);
+            if let Some(kept) = &mut kept {
+                keep(kept.gates, states.step, width, (steps, step));
+            }
+            let place = unit % self.directions * hidden;
+            let (stride, start) = match output.last {
+                false => (steps * self.output_width(), step * self.output_width() + place),
+                true => (self.output_width(), place),
+            };
+            if !output.last || at + 1 == steps {
+                let rows = output
+                    .values
+                    .chunks_exact_mut(stride)
+                    .zip(states.h.chunks_exact(hidden));
+                for (into, h) in rows {
+                    into[start..start + hidden].copy_from_slice(h);
+                }
+            }
+        }
+    }
+}
+
+impl Recurrent {
+    /// Adds the products of the hidden state to the sums of a step.
+    fn add_hidden(
+        &self,
+        context: &Context<'_>,
+        (unit, at): (usize, usize),
+        states: &mut States<'_>,
+        scratch: &mut Vec<f32>,
+    ) {
+        let (width, hidden) = (self.step_width(), self.hidden);
+        let h = Matrix::new(states.h, states.h.len() / hidden, hidden);
+        for (part, pack) in self.cell.parts().iter().zip(&context.packs[unit].hidden) {
+            let (from, length) = (part.at * hidden, (part.to - part.from) * hidden);
+            let bias = self
+                .bias
+                .then(|| &context.biases[unit * width + from..][..length]);
+            let onto = match bias {
+                _ if part.joins => Onto::Result,
+                Some(bias) => Onto::Bias(bias),
+                None => Onto::Zero,
+            };
+            if at > 0 {
+                let into = (&mut states.step[from..], width);
+                context.values.product(h, *pack, onto, into, scratch);
+                continue;
+            }
+            // The state is 0 before the first step.
+            for row in states.step.chunks_exact_mut(width).filter(|_| !part.joins) {
+                let into = &mut row[from..from + length];
+                match bias {
+                    Some(bias) => into.copy_from_slice(bias),
+                    None => into.fill(0.0),
+                }
+            }
+        }
+    }
+}
+
+/// Keeps the values of a step of all rows, `width` a row.
+fn keep(kept: &mut [f32], values: &[f32], width: usize, (steps, step): (usize, usize)) {
+    let rows = kept
+        .chunks_exact_mut(steps * width)
+        .zip(values.chunks_exact(width));
+    for (kept, values) in rows {
+        kept[step * width..(step + 1) * width].copy_from_slice(values);
+    }
+}

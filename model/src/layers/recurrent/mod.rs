@@ -1,0 +1,523 @@
+//! Recurrent layers: RNN, LSTM, GRU.
+//!
+//! Rows do not see each other, so every thread takes rows of its own through all layers and all steps: nobody waits
+//! for anybody in between. The weights are packed once and stay in the cache of the processor core. A step's sums are
+//! (biases + product of the input) + product of the hidden state; at the first step the latter is left out, the state
+//! being 0. What the weights' gradients need is kept row after row, all steps of a row together, so that a slice's
+//! rows are one block of memory and its products follow the tree.
+
+mod backward;
+mod cell;
+mod forward;
+
+use super::{Ends, Family, Init, Made, Module, ParameterSpec, Pass, RowKey, uniform_by_fan};
+use crate::arguments::Arguments;
+use crate::kernels::{Kernels, Level, Matrix, Packed, Packing, Program};
+use crate::philox::{Key, Mask, mask_row};
+use candlewick_protocol::Failure;
+use cell::{Cell, Part};
+
+/// Rows that a thread takes through the steps together at most: as many as three tiles have.
+const BLOCK_ROWS: usize = 42;
+/// Multiply-adds that are worth a thread.
+const WORK_PER_THREAD: usize = 1 << 19;
+
+/// Random zeros between two layers.
+#[derive(Debug)]
+struct Dropout {
+    path: String,
+    /// Probability of being kept, of 2^32.
+    below: u64,
+    scale: f32,
+}
+
+#[derive(Debug)]
+struct Recurrent {
+    cell: Cell,
+    inputs: usize,
+    hidden: usize,
+    layers: usize,
+    directions: usize,
+    steps: usize,
+    bias: bool,
+    /// Only the hidden state after the last step comes out.
+    last: bool,
+    /// After every layer but the last, where there is any.
+    dropout: Vec<Dropout>,
+}
+
+/// The weights of a layer and direction.
+struct UnitWeights<'a> {
+    input: Matrix<'a>,
+    hidden: Matrix<'a>,
+    /// Of the input and of the hidden state; empty where there are none.
+    biases: [&'a [f32]; 2],
+}
+
+/// What a layer and direction keeps of some rows.
+struct Unit<'a> {
+    /// Every step's gates; on the way back the gradients of its sums.
+    gates: &'a mut [f32],
+    /// The hidden state before every step.
+    before: &'a mut [f32],
+    /// The memory before every step; empty where the cell has none.
+    memory: &'a mut [f32],
+    /// On the way back, the gradient of a row's sums over all steps.
+    sums: &'a mut [f32],
+}
+
+/// Rows that go through the layers together.
+struct Block<'a> {
+    rows: usize,
+    /// Empty when scoring.
+    keys: &'a [RowKey],
+    /// By layer and direction; empty when scoring.
+    units: Vec<Unit<'a>>,
+    /// Of every layer but the last; empty when scoring.
+    outputs: Vec<&'a mut [f32]>,
+}
+
+/// Memory from which parts are taken one after another.
+struct Cut<'a>(&'a mut [f32]);
+
+impl<'a> Cut<'a> {
+    fn take(&mut self, length: usize) -> &'a mut [f32] {
+        let (part, rest) = std::mem::take(&mut self.0).split_at_mut(length);
+        self.0 = rest;
+        part
+    }
+}
+
+impl Recurrent {
+    fn units(&self) -> usize {
+        self.layers * self.directions
+    }
+
+    /// Values of a step of a row.
+    fn step_width(&self) -> usize {
+        self.cell.blocks() * self.hidden
+    }
+
+    /// Values of a step of a row that a layer puts out.
+    fn output_width(&self) -> usize {
+        self.directions * self.hidden
+    }
+
+    /// Values of a step of a row that come into a unit.
+    fn input_width(&self, unit: usize) -> usize {
+        if unit < self.directions {
+            self.inputs
+        } else {
+            self.output_width()
+        }
+    }
+
+    /// The step of the sequence that a unit takes as its `at`th.
+    fn step_at(&self, unit: usize, at: usize) -> usize {
+        if unit % self.directions == 0 {
+            at
+        } else {
+            self.steps - 1 - at
+        }
+    }
+
+    fn unit_weights<'a>(&self, weights: &'a [f32], unit: usize) -> UnitWeights<'a> {
+        let rows = self.cell.gates() * self.hidden;
+        let size = |unit: usize| {
+            let biases = if self.bias { 2 } else { 0 };
+            rows * (self.input_width(unit) + self.hidden + biases)
+        };
+        let width = self.input_width(unit);
+        let weights = &weights[(0..unit).map(size).sum()..];
+        let (input, rest) = weights.split_at(rows * width);
+        let (hidden, rest) = rest.split_at(rows * self.hidden);
+        let biases = if self.bias {
+            [&rest[..rows], &rest[rows..2 * rows]]
+        } else {
+            [&[][..]; 2]
+        };
+        UnitWeights {
+            input: Matrix::new(input, rows, width),
+            hidden: Matrix::new(hidden, rows, self.hidden),
+            biases,
+        }
+    }
+
+    /// Rows of `weight_hh` that a part multiplies with.
+    fn part_rows<'a>(&self, hidden: &Matrix<'a>, part: Part) -> Matrix<'a> {
+        let (from, to) = (part.from * self.hidden, part.to * self.hidden);
+        Matrix::new(&hidden.data[from * self.hidden..], to - from, self.hidden)
+    }
+
+    /// Values that a row keeps: of every unit the four kinds of [`Unit`], then the outputs between layers.
+    fn kept_widths(&self) -> Vec<usize> {
+        let memory = if self.cell.has_memory() { self.hidden } else { 0 };
+        let unit = [
+            self.steps * self.step_width(),
+            self.steps * self.hidden,
+            self.steps * memory,
+            self.step_width(),
+        ];
+        let mut widths = unit.repeat(self.units());
+        widths.extend(std::iter::repeat_n(
+            self.steps * self.output_width(),
+            self.layers - 1,
+        ));
+        widths
+    }
+
+    /// A kept value of all rows.
+    fn kept_of<'a>(&self, kept: &'a [f32], rows: usize, index: usize) -> &'a [f32] {
+        let widths = self.kept_widths();
+        let start: usize = widths[..index].iter().sum();
+        &kept[rows * start..rows * (start + widths[index])]
+    }
+
+    /// Number of threads that are worth it, and the number of rows of every block; every thread has equally many
+    /// blocks, but for the last.
+    fn blocks(&self, rows: usize, threads: usize) -> (usize, Vec<usize>) {
+        let work: usize = (0..self.units())
+            .map(|unit| rows * self.steps * self.step_width() * (self.input_width(unit) + self.hidden))
+            .sum();
+        let threads = (work / WORK_PER_THREAD).clamp(1, threads);
+        let count = rows.div_ceil(BLOCK_ROWS).next_multiple_of(threads).max(1);
+        let size = rows.div_ceil(count).max(1);
+        let sizes = (0..rows).step_by(size).map(|first| size.min(rows - first));
+        (threads, sizes.collect())
+    }
+
+    /// The rows as blocks, with what is kept of them.
+    fn cut<'a>(&self, sizes: &[usize], kept: &'a mut [f32], keys: &'a [RowKey]) -> Vec<Block<'a>> {
+        let rows: usize = sizes.iter().sum();
+        let training = !kept.is_empty();
+        let widths = self.kept_widths();
+        let mut kept = Cut(kept);
+        let mut kinds: Vec<Cut<'_>> = match training {
+            true => widths.iter().map(|width| Cut(kept.take(rows * width))).collect(),
+            false => Vec::new(),
+        };
+        let mut first = 0;
+        let blocks = sizes.iter().map(|&rows| {
+            let mut parts = kinds
+                .iter_mut()
+                .zip(&widths)
+                .map(|(kind, width)| kind.take(rows * width));
+            let mut next = || parts.next().unwrap_or_default();
+            let unit = |_| Unit {
+                gates: next(),
+                before: next(),
+                memory: next(),
+                sums: next(),
+            };
+            let units = (0..if training { self.units() } else { 0 }).map(unit).collect();
+            first += rows;
+            Block {
+                rows,
+                keys: if keys.is_empty() {
+                    keys
+                } else {
+                    &keys[first - rows..first]
+                },
+                units,
+                outputs: parts.collect(),
+            }
+        });
+        blocks.collect()
+    }
+
+    /// Packs every unit's operands.
+    fn pack(&self, level: Level, packing: &mut Packing, weights: &[f32], back: bool) -> Vec<UnitPacks> {
+        let turned = |matrix: Matrix<'_>| {
+            if back {
+                (matrix.cols, matrix.rows)
+            } else {
+                (matrix.rows, matrix.cols)
+            }
+        };
+        let shapes = (0..self.units()).flat_map(|unit| {
+            let weights = self.unit_weights(weights, unit);
+            let parts = self.cell.parts().iter();
+            let parts = parts.map(move |part| turned(self.part_rows(&weights.hidden, *part)));
+            parts.chain([turned(weights.input)]).collect::<Vec<_>>()
+        });
+        packing.begin(shapes);
+        let mut pack =
+            |matrix: Matrix<'_>| packing.pack(level, if back { matrix.transposed() } else { matrix });
+        let unit = |unit| {
+            let weights = self.unit_weights(weights, unit);
+            let parts = self.cell.parts().iter();
+            UnitPacks {
+                input: pack(weights.input),
+                hidden: parts
+                    .map(|part| pack(self.part_rows(&weights.hidden, *part)))
+                    .collect(),
+            }
+        };
+        (0..self.units()).map(unit).collect()
+    }
+
+    /// Applies the random zeros after a layer to rows of its output or of that one's gradient.
+    fn drop_out(
+        &self,
+        level: Level,
+        layer: usize,
+        context: &Context<'_>,
+        keys: &[RowKey],
+        values: &mut [f32],
+    ) {
+        let Some(dropout) = self.dropout.get(layer) else {
+            return;
+        };
+        let key = Key::new(context.seed, &dropout.path);
+        let rows = values.chunks_exact_mut(self.steps * self.output_width());
+        for (row, values) in keys.iter().zip(rows) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the counter's word; no job has 2^32 steps"
+            )]
+            let place = [row.row, row.shard, context.step as u32];
+            let mask = Mask {
+                key,
+                place,
+                below: dropout.below,
+                scale: dropout.scale,
+            };
+            mask_row(level, mask, values);
+        }
+    }
+
+    /// Gradient of a bias: sums of columns over the rows' own sums.
+    fn bias_gradient(
+        &self,
+        kernels: &mut Kernels,
+        sums: Matrix<'_>,
+        tree: &Program,
+        of_hidden: bool,
+        into: &mut [f32],
+    ) {
+        if self.cell.blocks() == self.cell.gates() {
+            kernels.tree_column_sums(&sums, tree, 1, into);
+            return;
+        }
+        let (packing, mut memory) = kernels.borrow(1);
+        let length = self.step_width().max(memory[0].len());
+        memory[0].resize(length, 0.0);
+        kernels.tree_column_sums(&sums, tree, 1, &mut memory[0]);
+        let parts = self.cell.parts();
+        let input = [Part {
+            at: 0,
+            from: 0,
+            to: self.cell.gates(),
+            joins: true,
+        }];
+        for part in if of_hidden { parts } else { &input } {
+            let length = (part.to - part.from) * self.hidden;
+            let from = &memory[0][part.at * self.hidden..][..length];
+            into[part.from * self.hidden..][..length].copy_from_slice(from);
+        }
+        kernels.give_back((packing, memory));
+    }
+}
+
+/// The packed operands of a layer and direction.
+struct UnitPacks {
+    input: Packed,
+    /// By [`Part`].
+    hidden: Vec<Packed>,
+}
+
+/// What every thread sees.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    level: Level,
+    values: crate::kernels::PackedValues<'a>,
+    packs: &'a [UnitPacks],
+    /// Of every unit the biases of a step, as many as a step has values; empty where there are none.
+    biases: &'a [f32],
+    seed: u64,
+    step: u64,
+}
+
+impl Module for Recurrent {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let init: Init = uniform_by_fan(self.hidden);
+        let rows = self.cell.gates() * self.hidden;
+        let mut specs = Vec::new();
+        for unit in 0..self.units() {
+            let suffix = if unit % self.directions == 0 {
+                ""
+            } else {
+                "_reverse"
+            };
+            let layer = unit / self.directions;
+            let mut add = |name: &str, shape: &[usize]| {
+                specs.push(ParameterSpec::new(
+                    &format!("{name}_l{layer}{suffix}"),
+                    shape,
+                    init,
+                ));
+            };
+            add("weight_ih", &[rows, self.input_width(unit)]);
+            add("weight_hh", &[rows, self.hidden]);
+            if self.bias {
+                add("bias_ih", &[rows]);
+                add("bias_hh", &[rows]);
+            }
+        }
+        specs
+    }
+
+    fn kept(&self, rows: usize, training: bool) -> usize {
+        if training {
+            rows * self.kept_widths().iter().sum::<usize>()
+        } else {
+            0
+        }
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        self.run_forward(pass, inputs[0], output);
+        Ok(())
+    }
+
+    fn backward(
+        &self,
+        pass: &mut Pass<'_>,
+        ends: Ends<'_>,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), Failure> {
+        self.run_backward(pass, ends.gradient, into[0].as_deref_mut());
+        Ok(())
+    }
+
+    fn parameter_gradient(
+        &self,
+        pass: &mut Pass<'_>,
+        parameter: usize,
+        tree: &Program,
+        ends: Ends<'_>,
+        into: &mut [f32],
+    ) {
+        let kinds = if self.bias { 4 } else { 2 };
+        let (unit, kind) = (parameter / kinds, parameter % kinds);
+        let (rows, width) = (pass.rows * self.steps, self.step_width());
+        let of = |index: usize| self.kept_of(pass.kept, pass.rows, index);
+        let gates = of(4 * unit);
+        let gradient = |from: usize, blocks: usize| {
+            let all = Matrix::new(gates, rows, width);
+            let data = &all.data[from * self.hidden..];
+            let cols = blocks * self.hidden;
+            Matrix { data, cols, ..all }.transposed()
+        };
+        match kind {
+            0 => {
+                let x = match unit / self.directions {
+                    0 => ends.inputs[0],
+                    layer => of(4 * self.units() + layer - 1),
+                };
+                let x = Matrix::new(x, rows, self.input_width(unit));
+                let gradient = gradient(0, self.cell.gates());
+                pass.kernels.tree_product(gradient, x, tree, self.steps, into);
+            }
+            1 => {
+                let before = Matrix::new(of(4 * unit + 1), rows, self.hidden);
+                for part in self.cell.parts() {
+                    let blocks = part.to - part.from;
+                    let into = &mut into[part.from * self.hidden * self.hidden..];
+                    pass.kernels
+                        .tree_product(gradient(part.at, blocks), before, tree, self.steps, into);
+                }
+            }
+            _ => {
+                let sums = Matrix::new(of(4 * unit + 3), pass.rows, width);
+                self.bias_gradient(pass.kernels, sums, tree, kind == 3, into);
+            }
+        }
+    }
+}
+
+/// The layers of this family.
+pub(super) const LAYERS: Family = &[("RNN", rnn), ("LSTM", lstm), ("GRU", gru)];
+
+fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+    let cell = if arguments.text("nonlinearity") == "relu" {
+        Cell::Relu
+    } else {
+        Cell::Tanh
+    };
+    make(cell, arguments, input, path)
+}
+
+fn lstm(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+    make(Cell::Lstm, arguments, input, path)
+}
+
+fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+    make(Cell::Gru, arguments, input, path)
+}
+
+fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+    let &[steps, inputs] = input else {
+        return Err(format!(
+            "wants a sequence of shape [time, features] a row, got shape {input:?}; bring it to two dimensions, for \
+             example with a Reshape"
+        ));
+    };
+    if steps == 0 || inputs == 0 {
+        return Err(format!(
+            "wants at least one step of at least one feature, got shape {input:?}"
+        ));
+    }
+    if !arguments.flag("batch_first") {
+        return Err(
+            "batch_first=false is not supported: a row of the data is a sequence [time, features], so the batch is \
+             always the first dimension; leave batch_first out or set it to true"
+                .to_owned(),
+        );
+    }
+    if let Some(wanted) = arguments.size("input_size").filter(|wanted| *wanted != inputs) {
+        return Err(format!(
+            "wants {wanted} features a step (input_size={wanted}), but the input has shape {input:?}; set input_size to \
+             {inputs} or leave it out"
+        ));
+    }
+    arguments.set_size("input_size", inputs);
+    let layers = arguments.size("num_layers").unwrap_or(1);
+    let recurrent = Recurrent {
+        cell,
+        inputs,
+        hidden: arguments.size("hidden_size").unwrap_or_default(),
+        layers,
+        directions: 1 + usize::from(arguments.flag("bidirectional")),
+        steps,
+        bias: arguments.flag("bias"),
+        last: arguments.text("output") == "last",
+        dropout: dropout(arguments.real("dropout"), layers, path),
+    };
+    let width = recurrent.output_width();
+    let output = if recurrent.last {
+        vec![width]
+    } else {
+        vec![steps, width]
+    };
+    Ok(Made::module(recurrent, output))
+}
+
+fn dropout(p: f64, layers: usize, path: &str) -> Vec<Dropout> {
+    let keep = 1.0 - p;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 2^32"
+    )]
+    let below = (keep * 4_294_967_296.0) as u64;
+    #[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
+    let scale = if keep > 0.0 { (1.0 / keep) as f32 } else { 0.0 };
+    let between = if p > 0.0 { layers - 1 } else { 0 };
+    let dropout = |layer| Dropout {
+        path: format!("{path}.dropout_l{layer}"),
+        below,
+        scale,
+    };
+    (0..between).map(dropout).collect()
+}
