@@ -5,6 +5,7 @@
 //! PyTorch's.
 
 mod activation;
+mod embedding;
 mod join;
 mod linear;
 mod loss;
@@ -183,6 +184,7 @@ const POSITIVE: Range = Range::AtLeast(0.0);
 /// The families of the catalogue, in the order of its pages.
 const FAMILIES: &[&[Entry]] = &[
     linear::ENTRIES,
+    embedding::ENTRIES,
     activation::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,

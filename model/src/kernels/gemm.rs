@@ -86,6 +86,7 @@ pub struct Kernels {
     workers: Arc<Workers>,
     scratch: Vec<Scratch>,
     spare: Vec<Vec<f32>>,
+    keys: Vec<u64>,
 }
 
 impl Kernels {
@@ -110,6 +111,7 @@ impl Kernels {
             workers,
             scratch,
             spare: Vec::new(),
+            keys: Vec::new(),
         })
     }
 
@@ -123,6 +125,16 @@ impl Kernels {
     #[must_use]
     pub fn workers(&self) -> &Arc<Workers> {
         &self.workers
+    }
+
+    /// Memory for keys to sort, to be given back by [`Kernels::give_keys`] so that it is kept.
+    pub(crate) fn take_keys(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.keys)
+    }
+
+    /// Takes the memory of [`Kernels::take_keys`] back.
+    pub(crate) fn give_keys(&mut self, keys: Vec<u64>) {
+        self.keys = keys;
     }
 
     /// `c = start + a b`, row after row.

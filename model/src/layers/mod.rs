@@ -4,7 +4,9 @@
 //! knows any layer by name.
 
 mod activation;
+mod bilinear;
 mod dropout;
+mod embedding;
 mod flatten;
 mod join;
 mod linear;
@@ -37,6 +39,8 @@ pub(crate) enum Init {
     Normal(f32),
     /// Everywhere this value.
     Constant(f32),
+    /// Normal around 0 with deviation 1, but 0 from an element on, so many elements.
+    NormalBut(usize, usize),
 }
 
 /// A parameter or a buffer of a layer.
@@ -280,6 +284,7 @@ type Family = &'static [(&'static str, Make)];
 /// How the layers of the catalogue are made, in its order.
 const FAMILIES: &[Family] = &[
     linear::LAYERS,
+    embedding::LAYERS,
     activation::LAYERS,
     dropout::LAYERS,
     flatten::LAYERS,
@@ -289,7 +294,7 @@ const FAMILIES: &[Family] = &[
 type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<Made, String>;
 
 /// Layers of several inputs.
-const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS];
+const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS, bilinear::JOINS];
 
 /// Makes the layer that `arguments` describe.
 pub(crate) fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Made, String> {
