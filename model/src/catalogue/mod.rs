@@ -5,6 +5,7 @@
 //! PyTorch's.
 
 mod activation;
+mod attention;
 mod embedding;
 mod join;
 mod linear;
@@ -185,6 +186,7 @@ const POSITIVE: Range = Range::AtLeast(0.0);
 const FAMILIES: &[&[Entry]] = &[
     linear::ENTRIES,
     embedding::ENTRIES,
+    attention::ENTRIES,
     activation::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,

@@ -64,6 +64,8 @@ pub enum Start<'a> {
     Zero,
     /// A row of as many values as the product has columns.
     Bias(&'a [f32]),
+    /// What the result's memory holds.
+    Here,
 }
 
 /// Cuts `0..length` into the blocks of a sum: as few as possible of at most 512, as even as possible. The bits of
@@ -254,6 +256,15 @@ impl Kernels {
                     body(part, scratch);
                 }
             });
+    }
+}
+
+impl Kernels {
+    /// Calls `body` on so many threads at most, each with memory of its own.
+    pub(super) fn on_threads(&mut self, threads: usize, body: impl Fn(&mut Scratch) + Send + Sync) {
+        let threads = threads.clamp(1, self.workers.threads());
+        self.workers
+            .each(&mut self.scratch[..threads], |_, scratch| body(scratch));
     }
 }
 

@@ -6,6 +6,7 @@
 //! in a batch, here or on another machine. Elementwise functions use additions and multiplications that IEEE 754
 //! defines, no library of the host, and no fusing.
 
+mod attention;
 mod gemm;
 mod generic;
 mod level;
@@ -18,6 +19,7 @@ mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub(crate) use attention::{Attention, Layout, Shape};
 pub use gemm::{Kernels, Matrix, Start, blocks};
 pub use level::Level;
 pub(crate) use maps::leveled;

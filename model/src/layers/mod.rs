@@ -4,6 +4,7 @@
 //! knows any layer by name.
 
 mod activation;
+mod attention;
 mod bilinear;
 mod dropout;
 mod embedding;
@@ -285,6 +286,7 @@ type Family = &'static [(&'static str, Make)];
 const FAMILIES: &[Family] = &[
     linear::LAYERS,
     embedding::LAYERS,
+    attention::LAYERS,
     activation::LAYERS,
     dropout::LAYERS,
     flatten::LAYERS,
@@ -294,7 +296,7 @@ const FAMILIES: &[Family] = &[
 type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<Made, String>;
 
 /// Layers of several inputs.
-const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS, bilinear::JOINS];
+const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS, bilinear::JOINS, attention::JOINS];
 
 /// Makes the layer that `arguments` describe.
 pub(crate) fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Made, String> {
