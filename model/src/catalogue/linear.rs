@@ -3,7 +3,9 @@
 use super::{ArgType, Entry, Range, SIZE, arg, inferred, layer, required};
 
 /// The entries.
-pub(super) const ENTRIES: &[Entry] = &[layer(
+pub(super) const ENTRIES: &[Entry] = &[LINEAR, BILINEAR];
+
+const LINEAR: Entry = layer(
     "Linear",
     &[
         inferred(arg(
@@ -23,4 +25,34 @@ pub(super) const ENTRIES: &[Entry] = &[layer(
         arg("bias", ArgType::Bool, "true", Range::Any, "Add a learned bias."),
     ],
     "Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in ±1/√in_features.",
-)];
+);
+
+const BILINEAR: Entry = layer(
+    "Bilinear",
+    &[
+        inferred(arg(
+            "in1_features",
+            ArgType::Int,
+            "",
+            SIZE,
+            "Size of the last dimension of the first input.",
+        )),
+        inferred(arg(
+            "in2_features",
+            ArgType::Int,
+            "",
+            SIZE,
+            "Size of the last dimension of the second input.",
+        )),
+        required(arg(
+            "out_features",
+            ArgType::Int,
+            "",
+            SIZE,
+            "Size of the last dimension of the output.",
+        )),
+        arg("bias", ArgType::Bool, "true", Range::Any, "Add a learned bias."),
+    ],
+    "Bilinear map of the last dimensions of two inputs of a graph: y = x₁ᵀ A x₂ + b, with a matrix A for every value \
+     of the output. Weights and bias start uniform in ±1/√in1_features.",
+);

@@ -5,7 +5,9 @@
 //! PyTorch's.
 
 mod activation;
+mod attention;
 mod convolution;
+mod embedding;
 mod join;
 mod linear;
 mod loss;
@@ -189,6 +191,8 @@ const POSITIVE: Range = Range::AtLeast(0.0);
 /// The families of the catalogue, in the order of its pages.
 const FAMILIES: &[&[Entry]] = &[
     linear::ENTRIES,
+    embedding::ENTRIES,
+    attention::ENTRIES,
     activation::ENTRIES,
     convolution::ENTRIES,
     pooling::ENTRIES,

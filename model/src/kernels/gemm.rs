@@ -65,6 +65,8 @@ pub enum Start<'a> {
     Zero,
     /// A row of as many values as the product has columns.
     Bias(&'a [f32]),
+    /// What the result's memory holds.
+    Here,
 }
 
 /// Cuts `0..length` into the blocks of a sum: as few as possible of at most 512, as even as possible. The bits of
@@ -91,6 +93,7 @@ pub struct Kernels {
     pub(super) shared: Vec<f32>,
     packing: Packing,
     lanes: Vec<Vec<f32>>,
+    keys: Vec<u64>,
 }
 
 impl Kernels {
@@ -118,6 +121,7 @@ impl Kernels {
             shared: Vec::new(),
             packing: Packing::default(),
             lanes: Vec::new(),
+            keys: Vec::new(),
         })
     }
 
@@ -146,6 +150,16 @@ impl Kernels {
     /// Takes back what was borrowed.
     pub(crate) fn give_back(&mut self, (packing, lanes): (Packing, Vec<Vec<f32>>)) {
         (self.packing, self.lanes) = (packing, lanes);
+    }
+
+    /// Memory for keys to sort, to be given back by [`Kernels::give_keys`] so that it is kept.
+    pub(crate) fn take_keys(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.keys)
+    }
+
+    /// Takes the memory of [`Kernels::take_keys`] back.
+    pub(crate) fn give_keys(&mut self, keys: Vec<u64>) {
+        self.keys = keys;
     }
 
     /// `c = start + a b`, row after row.
@@ -265,6 +279,15 @@ impl Kernels {
                     body(part, scratch);
                 }
             });
+    }
+}
+
+impl Kernels {
+    /// Calls `body` on so many threads at most, each with memory of its own.
+    pub(super) fn on_threads(&mut self, threads: usize, body: impl Fn(&mut Scratch) + Send + Sync) {
+        let threads = threads.clamp(1, self.workers.threads());
+        self.workers
+            .each(&mut self.scratch[..threads], |_, scratch| body(scratch));
     }
 }
 

@@ -7,6 +7,7 @@
 //! defines, no library of the host, and no fusing.
 
 mod activations;
+mod attention;
 mod conv;
 mod gemm;
 mod generic;
@@ -26,6 +27,7 @@ pub use activations::{
     hardtanh, hardtanh_gradient, leaky_relu, leaky_relu_gradient, log_sigmoid, log_sigmoid_gradient, mish,
     mish_gradient, silu, silu_gradient, softplus, softplus_gradient, softsign, softsign_gradient,
 };
+pub(crate) use attention::{Attention, Layout, Shape};
 pub(crate) use conv::Window;
 pub use gemm::{Kernels, Matrix, Start, blocks};
 pub use level::Level;

@@ -142,7 +142,8 @@ pub(super) unsafe fn add_rows(
     }
 }
 
-/// Memory that one thread reuses: packed operands, and the stack of a tile's tree.
+/// Memory that one thread reuses: packed operands, the stack of a tile's tree, and
+/// scores of an attention.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub a: Vec<f32>,
@@ -150,6 +151,7 @@ pub(super) struct Scratch {
     pub tiles: Vec<f32>,
     /// What a convolution keeps beside its operands.
     pub window: super::conv::WindowScratch,
+    pub squares: Vec<f32>,
 }
 
 /// Bytes of a cache line: vectors that do not straddle two are loaded in one go.
@@ -186,6 +188,25 @@ impl Target {
     /// The memory of a result of `cols` columns.
     pub(super) fn new(values: &mut [f32], cols: usize) -> Self {
         Target(values.as_mut_ptr(), cols)
+    }
+
+    /// The same memory from `count` rows further down on.
+    pub(super) fn down(self, count: usize) -> Self {
+        self.right(count * self.1)
+    }
+
+    /// The same memory from `count` elements further on.
+    pub(super) fn right(self, count: usize) -> Self {
+        Target(self.0.wrapping_add(count), self.1)
+    }
+
+    /// A row of the result.
+    ///
+    /// # Safety
+    /// The row lies in the result, and nobody else uses it as long as the answer lives.
+    pub(super) unsafe fn line<'a>(self, row: usize) -> &'a mut [f32] {
+        // SAFETY: the caller promises the row.
+        unsafe { std::slice::from_raw_parts_mut(self.at(row, 0), self.1) }
     }
 
     /// Pointer to an element.
@@ -255,9 +276,10 @@ pub(super) fn product_part<I: Isa>(
                 pack_panels(I::LEVEL, a, rows, depth, (I::ROWS, None), left);
                 let bias = match start {
                     Start::Bias(bias) => Some(bias),
-                    Start::Zero => None,
+                    Start::Zero | Start::Here => None,
                 };
-                block::<I>(left, packed, Part { rows, cols }, (depth.0 > 0, bias), target);
+                let add = depth.0 > 0 || matches!(start, Start::Here);
+                block::<I>(left, packed, Part { rows, cols }, (add, bias), target);
             }
         }
     }

@@ -4,8 +4,11 @@
 //! knows any layer by name.
 
 mod activation;
+mod attention;
+mod bilinear;
 mod convolution;
 mod dropout;
+mod embedding;
 mod join;
 mod linear;
 mod normalization;
@@ -42,6 +45,8 @@ pub(crate) enum Init {
     Normal(f32),
     /// Everywhere this value.
     Constant(f32),
+    /// Normal around 0 with deviation 1, but 0 from an element on, so many elements.
+    NormalBut(usize, usize),
 }
 
 /// A parameter or a buffer of a layer.
@@ -296,6 +301,8 @@ type Family = &'static [(&'static str, Make)];
 /// How the layers of the catalogue are made, in its order.
 const FAMILIES: &[Family] = &[
     linear::LAYERS,
+    embedding::LAYERS,
+    attention::LAYERS,
     activation::LAYERS,
     convolution::LAYERS,
     pooling::LAYERS,
@@ -310,7 +317,7 @@ const FAMILIES: &[Family] = &[
 type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<Made, String>;
 
 /// Layers of several inputs.
-const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS];
+const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS, bilinear::JOINS, attention::JOINS];
 
 /// Makes the layer that `arguments` describe.
 pub(crate) fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Made, String> {

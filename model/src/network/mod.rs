@@ -218,6 +218,10 @@ impl Network {
                     philox::normal(Key::new(seed, &parameter.name), *deviation, values);
                 }
                 Init::Constant(value) => values.fill(*value),
+                Init::NormalBut(start, count) => {
+                    philox::normal(Key::new(seed, &parameter.name), 1.0, values);
+                    values[*start..start + count].fill(0.0);
+                }
             }
         }
         weights

@@ -1,0 +1,113 @@
+//! Attention over sequences.
+
+use super::{Arg, ArgType, Entry, Range, SIZE, arg, inferred, keyword, layer, nullable, required};
+
+const PROBABILITY: Range = Range::Closed { min: 0.0, max: 1.0 };
+
+const HEADS: Range = SIZE;
+
+const BIAS: Arg = arg("bias", ArgType::Bool, "true", Range::Any, "Add learned biases.");
+
+const IS_CAUSAL: Arg = keyword(arg(
+    "is_causal",
+    ArgType::Bool,
+    "false",
+    Range::Any,
+    "Hide from every position those after it.",
+));
+
+const D_MODEL: Arg = inferred(arg(
+    "d_model",
+    ArgType::Int,
+    "",
+    SIZE,
+    "Size of the last dimension of the input.",
+));
+
+/// The entries.
+pub(super) const ENTRIES: &[Entry] = &[MULTIHEAD, SINES, LEARNED];
+
+const MULTIHEAD: Entry = layer(
+    "MultiheadAttention",
+    &[
+        inferred(arg(
+            "embed_dim",
+            ArgType::Int,
+            "",
+            SIZE,
+            "Size of the last dimension of the queries and of the output.",
+        )),
+        required(arg(
+            "num_heads",
+            ArgType::Int,
+            "",
+            HEADS,
+            "Heads; each has embed_dim / num_heads values.",
+        )),
+        arg(
+            "dropout",
+            ArgType::Real,
+            "0.0",
+            PROBABILITY,
+            "Probability that an attention weight is set to zero while training.",
+        ),
+        BIAS,
+        keyword(inferred(arg(
+            "kdim",
+            ArgType::Int,
+            "",
+            SIZE,
+            "Size of the last dimension of the keys.",
+        ))),
+        keyword(inferred(arg(
+            "vdim",
+            ArgType::Int,
+            "",
+            SIZE,
+            "Size of the last dimension of the values.",
+        ))),
+        IS_CAUSAL,
+    ],
+    "Attention of several heads (Vaswani et al. 2017, arXiv:1706.03762): softmax(Q Kᵀ / √d) V for each, between learned \
+     projections. One input of shape [length, embed_dim] attends to itself; a node of a graph with three inputs takes \
+     query, key and value. The batch comes first.",
+);
+
+const SINES: Entry = layer(
+    "PositionalEncoding",
+    &[
+        D_MODEL,
+        arg(
+            "dropout",
+            ArgType::Real,
+            "0.1",
+            PROBABILITY,
+            "Probability that an element of the sum is set to zero while training.",
+        ),
+        arg(
+            "max_len",
+            ArgType::Int,
+            "5000",
+            SIZE,
+            "Positions that a sequence has at most.",
+        ),
+    ],
+    "Adds sines and cosines of every position to a sequence of shape [length, d_model] (Vaswani et al. 2017, \
+     arXiv:1706.03762): sin(p / 10000^(2i / d_model)) to value 2i of position p, the cosine to value 2i + 1.",
+);
+
+const LEARNED: Entry = layer(
+    "LearnedPositionalEncoding",
+    &[
+        D_MODEL,
+        nullable(arg(
+            "max_len",
+            ArgType::Int,
+            "",
+            SIZE,
+            "Positions of the table; without it the length of the input.",
+        )),
+    ],
+    "Adds a learned vector for every position to a sequence of shape [length, d_model]. The table starts normal around \
+     0 with deviation 0.02 (Devlin et al. 2019, arXiv:1810.04805).",
+);

@@ -1,0 +1,463 @@
+//! Embedding and EmbeddingBag: rows of a table, by index.
+//!
+//! The gradient of the table over a node of the reduction tree is that of a dense evaluation, bit for bit, but touches
+//! only rows that occur. In the dense one a leaf starts at +0 everywhere and adds occurrences in order; a sum that
+//! starts at +0 never becomes -0, so adding the +0 of a leaf without the row changes nothing and can be left out.
+
+use super::{Ends, Family, Init, Made, Module, ParameterSpec, Pass};
+use crate::arguments::Arguments;
+use crate::kernels::{Level, Op, Program, add_into, leveled};
+use candlewick_protocol::Failure;
+
+/// Values that are worth a thread.
+const LEAST: usize = 1 << 16;
+
+/// What becomes of the table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Every index has a row of its own.
+    Each,
+    /// The sum of a bag.
+    Sum,
+    /// The mean of a bag; its size is kept.
+    Mean,
+    /// The largest values of a bag; for each, its place in the bag is kept.
+    Max,
+}
+
+#[derive(Debug)]
+struct Lookup {
+    /// Name and path, for messages.
+    name: String,
+    /// Rows of the table.
+    entries: usize,
+    /// Size of a row.
+    width: usize,
+    padding: Option<usize>,
+    mode: Mode,
+    /// Indices of a bag; 1 where every index is by itself.
+    bag: usize,
+    /// Bags in a row of the batch.
+    bags: usize,
+}
+
+/// The index that a value is; the check of all of a batch comes before.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked: a whole number in range"
+)]
+fn index(value: f32) -> usize {
+    value as u32 as usize
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
+fn number(count: usize) -> f32 {
+    count as f32
+}
+
+leveled! {
+    /// `left /= count`.
+    fn divide(left: &mut [f32], count: f32) {
+        left.iter_mut().for_each(|left| *left /= count);
+    }
+}
+
+leveled! {
+    /// The larger of both; `places` learns where `place` won.
+    fn maximum(best: &mut [f32], places: &mut [f32], row: &[f32], place: f32) {
+        for ((best, won), value) in best.iter_mut().zip(places).zip(row) {
+            // The first of equals stays, and a NaN wins, as in PyTorch.
+            let wins = *value > *best || *won < 0.0 || value.is_nan() && !best.is_nan();
+            *best = if wins { *value } else { *best };
+            *won = if wins { place } else { *won };
+        }
+    }
+}
+
+/// Gradient, what was kept, and size of a bag: where the gradient of an occurrence comes from.
+#[derive(Clone, Copy)]
+struct Occurrences<'a> {
+    gradient: &'a [f32],
+    kept: &'a [f32],
+    bag: usize,
+}
+
+/// Position of an occurrence in the input.
+#[inline(always)]
+fn position(key: u64) -> usize {
+    (key & 0xFFFF_FFFF) as usize
+}
+
+leveled! {
+    /// The sum of the gradients of occurrences, from +0 on.
+    fn sum_of(from: Occurrences<'_>, keys: &[u64], sum: &mut [f32]) {
+        let width = sum.len();
+        sum.fill(0.0);
+        for key in keys {
+            let at = position(*key) / from.bag * width;
+            for (sum, g) in sum.iter_mut().zip(&from.gradient[at..at + width]) {
+                *sum += *g;
+            }
+        }
+    }
+}
+
+leveled! {
+    /// As [`sum_of`], each divided by the size of its bag.
+    fn sum_of_means(from: Occurrences<'_>, keys: &[u64], sum: &mut [f32]) {
+        let width = sum.len();
+        sum.fill(0.0);
+        for key in keys {
+            let at = position(*key) / from.bag;
+            let count = from.kept[at];
+            for (sum, g) in sum.iter_mut().zip(&from.gradient[at * width..(at + 1) * width]) {
+                *sum += *g / count;
+            }
+        }
+    }
+}
+
+leveled! {
+    /// As [`sum_of`], of the values that won in their bag.
+    fn sum_of_largest(from: Occurrences<'_>, keys: &[u64], sum: &mut [f32]) {
+        let width = sum.len();
+        sum.fill(0.0);
+        for key in keys {
+            let at = position(*key) / from.bag * width;
+            let place = number(position(*key) % from.bag);
+            let values = from.gradient[at..at + width].iter().zip(&from.kept[at..at + width]);
+            for (sum, (g, won)) in sum.iter_mut().zip(values) {
+                *sum += if *won == place { *g } else { 0.0 };
+            }
+        }
+    }
+}
+
+impl Lookup {
+    fn check(&self, values: &[f32]) -> Result<(), Failure> {
+        let limit = number(self.entries);
+        let legal = |value: &f32| *value >= 0.0 && *value < limit && number(index(*value)) == *value;
+        match values.iter().find(|value| !legal(value)) {
+            None => Ok(()),
+            Some(value) => Err(Failure::data(format!(
+                "{}: {value} is no index of its table: expected whole numbers from 0 to {} (num_embeddings={})",
+                self.name,
+                self.entries - 1,
+                self.entries
+            ))),
+        }
+    }
+
+    fn row<'a>(&self, table: &'a [f32], value: f32) -> &'a [f32] {
+        let at = index(value) * self.width;
+        &table[at..at + self.width]
+    }
+
+    /// One bag; the answer is its size.
+    fn reduce(
+        &self,
+        level: Level,
+        table: &[f32],
+        values: &[f32],
+        into: &mut [f32],
+        places: &mut [f32],
+    ) -> f32 {
+        into.fill(0.0);
+        places.fill(-1.0);
+        let mut count = 0;
+        for (place, value) in values.iter().enumerate() {
+            if Some(index(*value)) == self.padding {
+                continue;
+            }
+            count += 1;
+            let row = self.row(table, *value);
+            if self.mode == Mode::Max {
+                maximum(level, into, places, row, number(place));
+            } else {
+                add_into(level, into, row);
+            }
+        }
+        if self.mode == Mode::Mean && count > 0 {
+            divide(level, into, number(count));
+        }
+        number(count)
+    }
+
+    /// Values of [`Pass::kept`] for a bag.
+    fn kept_of_bag(&self) -> usize {
+        match self.mode {
+            Mode::Each | Mode::Sum => 0,
+            Mode::Mean => 1,
+            Mode::Max => self.width,
+        }
+    }
+
+    /// The occurrences under a node as (index, position in the input), in order of both.
+    fn keys(&self, tree: &Program, values: &[f32], keys: &mut Vec<u64>) {
+        let unit = self.bags * self.bag;
+        keys.clear();
+        for (start, rows) in tree.leaves() {
+            let positions = start * unit..(start + rows) * unit;
+            let occurrences = positions.clone().zip(&values[positions]);
+            keys.extend(
+                occurrences
+                    .map(|(position, value)| (index(*value), position))
+                    .filter(|(index, _)| Some(*index) != self.padding)
+                    .map(|(index, position)| (index as u64) << 32 | position as u64),
+            );
+        }
+        keys.sort_unstable();
+    }
+
+    /// Sets the rows of the table that occur; `into` starts at row `first`.
+    fn rows_of(&self, level: Level, tree: &Program, from: Occurrences<'_>, mut part: RowsPart<'_>) {
+        let mut stack = vec![0.0; tree.depth().saturating_sub(1) * self.width];
+        while let Some(key) = part.keys.first() {
+            let index = key >> 32;
+            let count = part.keys.partition_point(|key| key >> 32 == index);
+            let (keys, rest) = part.keys.split_at(count);
+            let at = (usize::try_from(index).unwrap_or_default() - part.first) * self.width;
+            let into = &mut part.into[at..at + self.width];
+            self.row_of(level, tree, from, keys, (into, &mut stack));
+            part.keys = rest;
+        }
+    }
+
+    /// The value of a node for one row of the table, from the leaves where it occurs.
+    fn row_of(
+        &self,
+        level: Level,
+        tree: &Program,
+        from: Occurrences<'_>,
+        mut keys: &[u64],
+        (into, stack): (&mut [f32], &mut [f32]),
+    ) {
+        let sum = match self.mode {
+            Mode::Each | Mode::Sum => sum_of,
+            Mode::Mean => sum_of_means,
+            Mode::Max => sum_of_largest,
+        };
+        let unit = self.bags * self.bag;
+        let mut present = [false; 64];
+        let mut height = 0;
+        for op in tree.ops() {
+            match *op {
+                Op::Leaf { start, rows } => {
+                    let count = keys.partition_point(|key| position(*key) < (start + rows) * unit);
+                    present[height] = count > 0;
+                    if count > 0 {
+                        let (_, place) = level_of((into, stack), height, self.width);
+                        sum(level, from, &keys[..count], place);
+                        keys = &keys[count..];
+                    }
+                    height += 1;
+                }
+                Op::Add => {
+                    height -= 1;
+                    if present[height] {
+                        let (left, right) = level_of((into, stack), height, self.width);
+                        match present[height - 1] {
+                            true => add_into(level, left, right),
+                            false => left.copy_from_slice(right),
+                        }
+                        present[height - 1] = true;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A level of a stack whose bottom is the result, and the level below it.
+fn level_of<'a>(
+    (into, stack): (&'a mut [f32], &'a mut [f32]),
+    height: usize,
+    width: usize,
+) -> (&'a mut [f32], &'a mut [f32]) {
+    match height {
+        0 => (&mut [], into),
+        1 => (into, &mut stack[..width]),
+        _ => stack[(height - 2) * width..height * width].split_at_mut(width),
+    }
+}
+
+/// Occurrences of some rows of the table, and those rows.
+struct RowsPart<'a> {
+    keys: &'a [u64],
+    first: usize,
+    into: &'a mut [f32],
+}
+
+/// Cuts occurrences into parts of about one size, none within a row of the table.
+fn parts<'a>(mut keys: &'a [u64], mut into: &'a mut [f32], width: usize, count: usize) -> Vec<RowsPart<'a>> {
+    let size = keys.len().div_ceil(count.max(1)).max(1);
+    let mut parts = Vec::with_capacity(count);
+    let mut first = 0;
+    while let Some(last) = keys.get(size.min(keys.len()).saturating_sub(1)) {
+        let index = last >> 32;
+        let (own, rest) = keys.split_at(keys.partition_point(|key| key >> 32 <= index));
+        let end = usize::try_from(index).unwrap_or_default() + 1;
+        let (rows, after) = into.split_at_mut((end - first) * width);
+        parts.push(RowsPart {
+            keys: own,
+            first,
+            into: rows,
+        });
+        (keys, into, first) = (rest, after, end);
+    }
+    parts
+}
+
+impl Module for Lookup {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let init = match self.padding {
+            Some(row) => Init::NormalBut(row * self.width, self.width),
+            None => Init::Normal(1.0),
+        };
+        vec![ParameterSpec::new("weight", &[self.entries, self.width], init)]
+    }
+
+    fn kept(&self, rows: usize, _training: bool) -> usize {
+        rows * self.bags * self.kept_of_bag()
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (values, table) = (inputs[0], pass.weights);
+        self.check(values)?;
+        let level = pass.kernels.level();
+        let workers = pass.kernels.workers();
+        if self.mode == Mode::Each {
+            workers.chunks(output, self.width, LEAST, |start, part| {
+                let values = &values[start / self.width..];
+                for (into, value) in part.chunks_exact_mut(self.width).zip(values) {
+                    into.copy_from_slice(self.row(table, *value));
+                }
+            });
+            return Ok(());
+        }
+        let size = self.kept_of_bag();
+        let mut bags: Vec<(&mut [f32], &mut [f32])> = {
+            let count = pass.rows * self.bags;
+            let parts = (count * self.bag * self.width / LEAST).clamp(1, workers.threads());
+            let each = count.div_ceil(parts).max(1);
+            let mut kept = &mut *pass.kept;
+            let cut = output.chunks_mut(each * self.width).map(|part| {
+                let here = std::mem::take(&mut kept);
+                let (own, rest) = here.split_at_mut(part.len() / self.width * size);
+                kept = rest;
+                (part, own)
+            });
+            cut.collect()
+        };
+        let each = bags.first().map_or(0, |(part, _)| part.len() / self.width);
+        workers.each(&mut bags, |index, (part, kept)| {
+            let values = values[index * each * self.bag..].chunks_exact(self.bag);
+            for (at, (into, values)) in part.chunks_exact_mut(self.width).zip(values).enumerate() {
+                let kept = &mut kept[at * size..(at + 1) * size];
+                if self.mode == Mode::Mean {
+                    kept[0] = self.reduce(level, table, values, into, &mut []);
+                } else {
+                    self.reduce(level, table, values, into, kept);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn backward(
+        &self,
+        _pass: &mut Pass<'_>,
+        _ends: Ends<'_>,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), Failure> {
+        // Indices are constants.
+        if let Some(into) = &mut into[0] {
+            into.fill(0.0);
+        }
+        Ok(())
+    }
+
+    fn parameter_gradient(
+        &self,
+        pass: &mut Pass<'_>,
+        _parameter: usize,
+        tree: &Program,
+        ends: Ends<'_>,
+        into: &mut [f32],
+    ) {
+        let mut keys = pass.kernels.take_keys();
+        self.keys(tree, ends.inputs[0], &mut keys);
+        let (level, workers) = (pass.kernels.level(), pass.kernels.workers());
+        workers.chunks(into, self.width, LEAST, |_, part| part.fill(0.0));
+        let from = Occurrences {
+            gradient: ends.gradient,
+            kept: pass.kept,
+            bag: self.bag,
+        };
+        let count = (keys.len() * self.width / LEAST).clamp(1, workers.threads());
+        let mut parts = parts(&keys, into, self.width, count);
+        workers.each(&mut parts, |_, part| {
+            let part = RowsPart {
+                keys: part.keys,
+                first: part.first,
+                into: &mut *part.into,
+            };
+            self.rows_of(level, tree, from, part);
+        });
+        pass.kernels.give_keys(keys);
+    }
+}
+
+/// The layers of this family.
+pub(super) const LAYERS: Family = &[("Embedding", embedding), ("EmbeddingBag", bag)];
+
+fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+    let size = input.iter().product();
+    let lookup = lookup(arguments, path, Mode::Each, (size, 1))?;
+    let output = input.iter().copied().chain([lookup.width]).collect();
+    Ok(Made::module(lookup, output))
+}
+
+fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+    let Some((&last, before)) = input.split_last() else {
+        return Err("wants an input of at least one dimension, got a single number".to_owned());
+    };
+    let mode = match arguments.text("mode") {
+        "sum" => Mode::Sum,
+        "mean" => Mode::Mean,
+        _ => Mode::Max,
+    };
+    let lookup = lookup(arguments, path, mode, (before.iter().product(), last))?;
+    let output = before.iter().copied().chain([lookup.width]).collect();
+    Ok(Made::module(lookup, output))
+}
+
+fn lookup(
+    arguments: &Arguments,
+    path: &str,
+    mode: Mode,
+    (bags, bag): (usize, usize),
+) -> Result<Lookup, String> {
+    let entries = arguments.size("num_embeddings").unwrap_or_default();
+    let padding = if arguments.is_null("padding_idx") {
+        None
+    } else {
+        let given = arguments.int("padding_idx");
+        let signed = i64::try_from(entries).unwrap_or(i64::MAX);
+        let at = if given < 0 { given + signed } else { given };
+        let at = usize::try_from(at).ok().filter(|at| *at < entries);
+        Some(at.ok_or_else(|| {
+            format!("padding_idx={given} is no row of a table of num_embeddings={entries} rows")
+        })?)
+    };
+    Ok(Lookup {
+        name: format!("{} {path:?}", arguments.name()),
+        entries,
+        width: arguments.size("embedding_dim").unwrap_or_default(),
+        padding,
+        mode,
+        bag,
+        bags,
+    })
+}
