@@ -174,6 +174,7 @@ fn signature(out: &mut String, args: &[Arg], named: bool) {
             ArgType::Padding(_) => "int | Sequence[int] | str".to_owned(),
             ArgType::Document(kind) => class_of(kind).to_owned(),
             ArgType::Documents(kind) => format!("Sequence[{}]", class_of(kind)),
+            ArgType::Groups => "Sequence[Mapping[str, Any]]".to_owned(),
         };
         if arg.nullable {
             kind.push_str(" | None");

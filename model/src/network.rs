@@ -27,6 +27,8 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// First element in the flat weights.
     pub offset: usize,
+    /// False for a buffer, such as running statistics: the optimiser leaves it alone.
+    pub trained: bool,
 }
 
 impl Parameter {
@@ -390,6 +392,7 @@ impl Builder {
                 name,
                 shape: spec.shape,
                 offset: self.total,
+                trained: true,
             });
             self.inits.push(spec.init);
             self.total = end;

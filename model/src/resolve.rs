@@ -92,7 +92,7 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
     let loss = Arguments::read(Kind::Loss, loss, "loss")?;
     let label = label_kind(request.task, loss.name(), output_width)?;
     check_end(&network, loss.name())?;
-    let optimizer = optim::read(request.optimizer)?;
+    let optimizer = optim::read(request.optimizer, &network)?;
     Ok(Resolved {
         network: network.document().clone(),
         loss: loss.to_document(),

@@ -1,4 +1,4 @@
-//! The catalogue: every layer, loss and optimiser with its arguments, their order, types, defaults and ranges.
+//! The catalogue: every layer, loss, optimiser and schedule with its arguments, their order, types, defaults and ranges.
 //!
 //! It is the one home of these facts. [`crate::arguments`] checks documents against it, and the builders of Scala
 //! and Python (`nn.*`, `optim.*`) are generated from it, documentation included. Names, order and defaults are
@@ -9,6 +9,7 @@ mod linear;
 mod loss;
 mod optimizer;
 mod regularization;
+mod scheduler;
 mod shape;
 
 use serde_json::{Value, json};
@@ -51,6 +52,9 @@ pub enum ArgType {
     Document(Kind),
     /// A list of documents of that kind, at least one.
     Documents(Kind),
+    /// A list of an optimiser's groups, at least one: objects with `params`, a pattern of parameter names or a list of
+    /// them, and with `frozen` or numbers among the optimiser's arguments.
+    Groups,
 }
 
 /// Which values of its type an argument takes.
@@ -187,6 +191,7 @@ const FAMILIES: &[&[Entry]] = &[
     shape::ENTRIES,
     loss::ENTRIES,
     optimizer::ENTRIES,
+    scheduler::ENTRIES,
 ];
 
 /// Every layer, loss and optimiser.
@@ -227,6 +232,7 @@ impl ArgType {
             ArgType::Padding(_) => "padding",
             ArgType::Document(_) => "document",
             ArgType::Documents(_) => "documents",
+            ArgType::Groups => "groups",
         }
     }
 }
@@ -253,7 +259,7 @@ pub fn default_of(arg: &Arg) -> Value {
 }
 
 /// The whole catalogue as JSON text, for the generator of the builders:
-/// `[{"kind": "layer"|"loss"|"optimizer", "name", "doc", "args": [{"name", "type", "default", "required", "input",
+/// `[{"kind": "layer"|"loss"|"optimizer"|"scheduler", "name", "doc", "args": [{"name", "type", "default", "required", "input",
 /// "keyword", "nullable", "range", "doc"}]}]`.
 ///
 /// ```
