@@ -123,6 +123,24 @@ fn ten_updates() {
     }
 }
 
+#[test]
+fn ten_updates_under_a_schedule() {
+    let content = content();
+    let network = small();
+    for case in content["followed"].as_array().unwrap() {
+        let mut weights = floats(&content["start"]);
+        let mut optimizer = Optimizer::from_document(&case["optimizer"], &network).unwrap();
+        let schedule = Schedule::from_document(&case["schedule"], &optimizer, 5, 2).unwrap();
+        for (step, gradient) in (0u64..).zip(content["gradients"].as_array().unwrap()) {
+            optimizer.follow(&schedule.setting(step)).unwrap();
+            optimizer
+                .update(&mut weights, &mut floats(gradient), 1.0, &Clip::default())
+                .unwrap();
+        }
+        assert_close(&weights, &floats(&case["end"]), &case["optimizer"].to_string());
+    }
+}
+
 fn assert_rate(got: f64, wanted: f64, what: &str) {
     assert!(
         (got - wanted).abs() <= 1e-12 * wanted.abs(),

@@ -272,7 +272,7 @@ const LAMB: Entry = optimizer(
             ..real(
                 "max_grad_norm",
                 "1.0",
-                "Largest Euclidean norm of the whole gradient: beyond it the gradient is scaled down.",
+                "Largest Euclidean norm of the whole gradient: beyond it the gradient is scaled down. 0 or none: no bound.",
             )
         },
         flag("trust_clip", "false", "Bound the ratio of norms by 1 (LAMBC)."),
@@ -285,7 +285,7 @@ const LAMB: Entry = optimizer(
         GROUPS,
     ],
     "Adam whose step on each parameter is as long as its weights: for large batches (You et al. 2019). Not in PyTorch; \
-     arguments and defaults are timm's, max_grad_norm = 1 included: null switches it off.",
+     arguments and defaults are timm's, max_grad_norm = 1 included: 0 switches it off.",
 );
 
 const LARS: Entry = optimizer(

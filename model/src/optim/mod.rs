@@ -252,7 +252,7 @@ impl Optimizer {
         let mut parts = self.layout.parts(weights, gradient_sum, &mut self.state);
         #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
         let scale = (1.0 / denominator) as f32;
-        let longest = self.arguments.value("max_grad_norm").as_f64();
+        let longest = Some(self.arguments.real("max_grad_norm")).filter(|norm| *norm > 0.0);
         let scale = clip::scale(&run, &mut parts, scale, clip, longest);
         self.steps += 1;
         let (count, level, factor, momentum) = (self.steps, self.level, self.factor, self.momentum);

@@ -62,7 +62,7 @@ class LAMB(Reference):
 
     def scale(self) -> float:
         longest = self.defaults["max_grad_norm"]
-        if longest is None:
+        if not longest:
             return 1.0
         grads = [p.grad.double() for group in self.param_groups for p in group["params"]]
         norm = math.sqrt(sum(float((grad**2).sum()) for grad in grads))
@@ -200,7 +200,7 @@ OPTIONS = [
     ("LAMB", {}),
     ("LAMB", {"lr": 0.01, "bias_correction": False, "betas": [0.8, 0.95], "eps": 1e-3, "weight_decay": 0.1}),
     ("LAMB", {"lr": 0.01, "grad_averaging": False, "max_grad_norm": None, "trust_clip": True}),
-    ("LAMB", {"lr": 0.01, "weight_decay": 0.0}),
+    ("LAMB", {"lr": 0.01, "weight_decay": 0.0, "max_grad_norm": 0.0}),
     ("LAMB", {"lr": 0.01, "weight_decay": 0.0, "always_adapt": True, "max_grad_norm": 0.1}),
     ("LAMB", {"lr": 0.01, "weight_decay": 0.3, "decoupled_decay": True}),
     ("LARS", {}),
@@ -248,6 +248,38 @@ def update_cases(start: list, gradients: list) -> list[dict]:
             optimizer.step()
         end = [number for parameter in net.parameters() for number in numbers(parameter)]
         cases.append({"optimizer": document, "clip": clip, "end": end})
+    return cases
+
+
+FOLLOWED = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.2, "momentum": 0.9, "nesterov": True, "groups": [{"params": "*.bias", "lr": 0.05}]}),
+    ("RMSprop", {"lr": 0.01}),
+    ("AdamW", {"lr": 0.01, "groups": [{"params": "0.*", "lr": 0.03, "betas": [0.8, 0.9]}]}),
+    ("NAdam", {"lr": 0.01}),
+    ("RAdam", {"lr": 0.01}),
+    ("Adamax", {"lr": 0.01}),
+]
+
+
+def followed_cases(start: list, gradients: list) -> list[dict]:
+    """Updates under OneCycleLR; groups keep the proportion of their learning rates."""
+    cases = []
+    for name, chosen in FOLLOWED:
+        net = network()
+        for parameter, values in zip(net.parameters(), start, strict=True):
+            parameter.data.copy_(values)
+        document = {"type": name, **chosen}
+        optimizer = optimizer_of(net, document)
+        largest = [0.3 * group["lr"] / chosen["lr"] for group in optimizer.param_groups]
+        scheduler = lr_scheduler.OneCycleLR(optimizer, largest, total_steps=STEPS)
+        for step in gradients:
+            for parameter, gradient in zip(net.parameters(), step, strict=True):
+                parameter.grad = gradient.clone()
+            optimizer.step()
+            scheduler.step()
+        end = [number for parameter in net.parameters() for number in numbers(parameter)]
+        cases.append({"optimizer": document, "schedule": {"type": "OneCycleLR", "max_lr": 0.3}, "end": end})
     return cases
 
 
@@ -368,6 +400,7 @@ def main() -> None:
         "start": flat(start),
         "gradients": [flat(step) for step in gradients],
         "updates": update_cases(start, gradients),
+        "followed": followed_cases(start, gradients),
         "schedules": schedule_cases(),
         "plateaus": plateau_cases(),
         "averages": ema_cases(start, gradients),
