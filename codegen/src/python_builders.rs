@@ -42,7 +42,8 @@ pub(crate) fn nn() -> String {
 pub(crate) fn optim() -> String {
     let mut out = format!(
         "# {HEADER}\n\"\"\"Optimisers by PyTorch's names: ``optim.AdamW(lr=1e-3)``.\"\"\"\n\n\
-         from __future__ import annotations\n\nfrom candlewick._document import Optimizer\n"
+         from __future__ import annotations\n\nfrom collections.abc import Mapping, Sequence\nfrom typing import Any\n\n\
+         from candlewick._document import Optimizer\n"
     );
     let mut names = vec!["Optimizer"];
     for entry in entries().filter(|entry| entry.kind == Kind::Optimizer) {
