@@ -42,7 +42,8 @@ pub(crate) fn nn() -> String {
 pub(crate) fn optim() -> String {
     let mut out = format!(
         "# {HEADER}\n\"\"\"Optimisers by PyTorch's names: ``optim.AdamW(lr=1e-3)``.\"\"\"\n\n\
-         from __future__ import annotations\n\nfrom candlewick._document import Optimizer\n"
+         from __future__ import annotations\n\nfrom collections.abc import Mapping, Sequence\nfrom typing import Any\n\n\
+         from candlewick._document import Optimizer\n"
     );
     let mut names = vec!["Optimizer"];
     for entry in entries().filter(|entry| entry.kind == Kind::Optimizer) {
@@ -174,6 +175,7 @@ fn signature(out: &mut String, args: &[Arg], named: bool) {
             ArgType::Padding(_) => "int | Sequence[int] | str".to_owned(),
             ArgType::Document(kind) => class_of(kind).to_owned(),
             ArgType::Documents(kind) => format!("Sequence[{}]", class_of(kind)),
+            ArgType::Groups => "Sequence[Mapping[str, Any]]".to_owned(),
         };
         if arg.nullable {
             kind.push_str(" | None");

@@ -168,6 +168,7 @@ fn declared(arg: &Arg, bare: bool) -> String {
         ArgType::Padding(_) => "Padding",
         ArgType::Document(kind) => class_of(kind),
         ArgType::Documents(_) => "Seq[Document]",
+        ArgType::Groups => "Seq[Map[String, Any]]",
     };
     match arg.default {
         Some(_) if !bare => format!("{}: {kind} = {}", arg.name, default(arg)),

@@ -87,6 +87,7 @@ pub(crate) fn arg_words(arg: &Arg) -> String {
         ArgType::Padding(_) => "\"same\", \"valid\", whole number, or one for every dimension",
         ArgType::Document(_) => "object",
         ArgType::Documents(_) => "list of objects",
+        ArgType::Groups => "list of groups",
     };
     let legal = match arg.range {
         Range::Any => what.to_owned(),

@@ -59,7 +59,7 @@ fn step(layers: &[Value], threads: usize, shards: u32) -> Result<(f64, f64), Fai
         vec![0.5; ROWS * width]
     };
     let mut engine = Engine::new(&network, &json!({"type": loss}), &label, 1, threads)?;
-    let mut optimizer = Optimizer::from_document(&json!({"type": "AdamW"}), network.num_parameters())?;
+    let mut optimizer = Optimizer::from_document(&json!({"type": "AdamW"}), &network)?;
     optimizer.use_threads_of(&engine);
     let mut weights = network.initial_weights(1);
     let features = values(ROWS * 784);

@@ -107,7 +107,7 @@ fn steps(
 ) -> Result<Vec<f64>, Failure> {
     let kind = LabelKind::Class { num_classes: 10 };
     let mut engine = Engine::new(network, &json!({"type": "CrossEntropyLoss"}), &kind, 1, threads)?;
-    let mut optimizer = Optimizer::from_document(&json!({"type": "AdamW"}), network.num_parameters())?;
+    let mut optimizer = Optimizer::from_document(&json!({"type": "AdamW"}), network)?;
     optimizer.use_threads_of(&engine);
     let mut weights = network.initial_weights(1);
     let mut features = vec![0.0; work.rows * network.input_width()];

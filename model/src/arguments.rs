@@ -61,7 +61,12 @@ impl Arguments {
                 .get(arg.name)
                 .filter(|value| !(arg.input && value.is_null()));
             if let Some(value) = given {
-                check(arg, value).map_err(|wrong| Failure::parameter(format!("{place}: {wrong}")))?;
+                check(arg, value)
+                    .and_then(|()| match arg.ty {
+                        ArgType::Groups => check_groups(entry, value),
+                        _ => Ok(()),
+                    })
+                    .map_err(|wrong| Failure::parameter(format!("{place}: {wrong}")))?;
             } else if arg.default.is_none() && !arg.input {
                 return Err(Failure::parameter(format!(
                     "{place}: the argument {} is missing",
@@ -163,6 +168,23 @@ impl Arguments {
         self.values.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// The same arguments, those that `values` names replaced.
+    pub(crate) fn with(&self, values: &Map<String, Value>) -> Self {
+        let mut changed = self.clone();
+        for (name, value) in values {
+            if let Some(old) = changed.values.get_mut(name) {
+                *old = value.clone();
+            }
+        }
+        changed
+    }
+
+    /// True where the entry has an argument of that name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// Sets an inferred size.
     pub fn set_size(&mut self, name: &str, size: usize) {
         self.values.insert(name.to_owned(), Value::from(size));
@@ -230,8 +252,65 @@ fn is_legal(arg: &Arg, value: &Value) -> bool {
         },
         // Its owner reads it, and says where in it something is wrong.
         ArgType::Document(_) => value.is_object(),
-        ArgType::Documents(_) => items.is_some_and(|items| items.iter().all(Value::is_object)),
+        ArgType::Documents(_) | ArgType::Groups => {
+            items.is_some_and(|items| items.iter().all(Value::is_object))
+        }
     }
+}
+
+/// Checks the items of [`ArgType::Groups`] against the entry that they are groups of.
+fn check_groups(entry: &Entry, value: &Value) -> Result<(), String> {
+    let groups = value.as_array().map_or(&[][..], Vec::as_slice);
+    for (index, group) in groups.iter().filter_map(Value::as_object).enumerate() {
+        let wrong = |message: String| format!("groups[{index}]: {message}");
+        if !group.contains_key("params") {
+            return Err(wrong(
+                "the key params is missing: a pattern of parameter names such as \"0.*\", or a list of them"
+                    .to_owned(),
+            ));
+        }
+        for (key, value) in group {
+            check_setting(entry, key, value).map_err(wrong)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks one key of a group.
+fn check_setting(entry: &Entry, key: &str, value: &Value) -> Result<(), String> {
+    let text = |item: &Value| item.as_str().is_some_and(|text| !text.is_empty());
+    let arg = entry.args.iter().find(|arg| arg.name == key);
+    match (key, arg) {
+        ("params", _) => {
+            let texts = |items: &Vec<Value>| !items.is_empty() && items.iter().all(text);
+            if text(value) || value.as_array().is_some_and(texts) {
+                return Ok(());
+            }
+            Err(format!(
+                "params = {} is not legal: expected a pattern of parameter names such as \"0.*\", or a list of them",
+                excerpt(value)
+            ))
+        }
+        ("frozen", _) if value.is_boolean() => Ok(()),
+        ("frozen", _) => Err(format!(
+            "frozen = {} is not legal: expected true or false",
+            excerpt(value)
+        )),
+        (_, Some(arg)) if is_group_setting(arg) => check(arg, value),
+        _ => {
+            let settings = entry.args.iter().filter(|arg| is_group_setting(arg));
+            let names: Vec<&str> = settings.map(|arg| arg.name).collect();
+            Err(format!(
+                "{key:?} cannot be set for a group; legal keys are params, frozen, {}",
+                names.join(", ")
+            ))
+        }
+    }
+}
+
+/// True for an argument that a group can have a value of its own for: numbers, but none that can be without.
+fn is_group_setting(arg: &Arg) -> bool {
+    !arg.nullable && matches!(arg.ty, ArgType::Int | ArgType::Real | ArgType::RealPair)
 }
 
 /// Words of [`ArgType::Padding`].
@@ -271,6 +350,7 @@ fn wanted(arg: &Arg) -> String {
         ArgType::Padding(_) => "\"same\", \"valid\", a whole number, or a list with one for every dimension,",
         ArgType::Document(_) => "an object with a type",
         ArgType::Documents(_) => "a list of objects with a type",
+        ArgType::Groups => "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}",
     };
     let legal = match arg.range {
         Range::Any => what.trim_end_matches(',').trim_end_matches(", each").to_owned(),
@@ -332,7 +412,7 @@ mod tests {
         assert_eq!(
             adam.to_document().to_string(),
             "{\"type\":\"Adam\",\"lr\":1,\"betas\":[0.9,0.999],\"eps\":1e-8,\"weight_decay\":0,\
-             \"amsgrad\":false,\"maximize\":false}"
+             \"amsgrad\":false,\"maximize\":false,\"decoupled_weight_decay\":false,\"groups\":null}"
         );
         assert!((adam.real("lr") - 1.0).abs() < 1e-12);
     }

@@ -95,7 +95,7 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
     let criterion = losses::make(&loss)?;
     let label = label_kind(request.task, &criterion, output_width)?;
     check_end(request.task, loss.name(), ending(&network))?;
-    let optimizer = optim::read(request.optimizer)?;
+    let optimizer = optim::read(request.optimizer, &network)?;
     Ok(Resolved {
         network: network.document().clone(),
         loss: losses::complete(&loss),

@@ -286,7 +286,7 @@ fn updates_on_threads_have_the_same_bits() {
         json!({"type": "SGD"}),
     ] {
         let run = |threads: bool| {
-            let mut optimizer = Optimizer::from_document(&document, network.num_parameters()).unwrap();
+            let mut optimizer = Optimizer::from_document(&document, &network).unwrap();
             if threads {
                 optimizer.use_threads_of(&threaded);
             }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use candlewick_model::engine::{Batch, Engine, NodeGradient, Predictor, Slice};
-use candlewick_model::network::Network;
+use candlewick_model::network::{Network, Parameter};
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_protocol::job::LabelKind;
 use serde_json::{Value, json};
@@ -128,7 +128,13 @@ fn optimizers() {
         .unwrap()
     {
         let mut weights = floats(&case["start"]);
-        let mut optimizer = Optimizer::from_document(&case["optimizer"], weights.len()).unwrap();
+        let parameter = Parameter {
+            name: "weight".to_owned(),
+            shape: vec![weights.len()],
+            offset: 0,
+            trained: true,
+        };
+        let mut optimizer = Optimizer::for_parameters(&case["optimizer"], &[parameter]).unwrap();
         for gradient in case["gradients"].as_array().unwrap() {
             let mut gradient: Vec<f32> = floats(gradient).iter().map(|g| g * 4.0).collect();
             optimizer
@@ -151,7 +157,7 @@ fn twenty_steps_of_training() {
     let mut weights = flat(&network, &case["start"]);
     let loss = json!({"type": "CrossEntropyLoss"});
     let mut engine = Engine::new(&network, &loss, &LabelKind::Class { num_classes: 3 }, 0, 1).unwrap();
-    let mut optimizer = Optimizer::from_document(&case["optimizer"], weights.len()).unwrap();
+    let mut optimizer = Optimizer::from_document(&case["optimizer"], &network).unwrap();
     for (at, step) in case["steps"].as_array().unwrap().iter().enumerate() {
         let (features, labels) = (floats(&step["features"]), doubles(&step["labels"]));
         let slices = slices(labels.len());

@@ -57,7 +57,7 @@ impl Session {
         let train = &job.train;
         let network = Network::from_document(&train.network, &job.data.input_shape)?;
         let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
-        let mut optimizer = Optimizer::from_document(&train.optimizer, network.num_parameters())?;
+        let mut optimizer = Optimizer::from_document(&train.optimizer, &network)?;
         optimizer.use_threads_of(&engine);
         let weights = network.initial_weights(train.seed);
         let gradient = vec![0.0; weights.len()];

@@ -1,4 +1,4 @@
-//! The catalogue: every layer, loss and optimiser with its arguments, their order, types, defaults and ranges.
+//! The catalogue: every layer, loss, optimiser and schedule with its arguments, their order, types, defaults and ranges.
 //!
 //! It is the one home of these facts. [`crate::arguments`] checks documents against it, and the builders of Scala
 //! and Python (`nn.*`, `optim.*`) are generated from it, documentation included. Names, order and defaults are
@@ -16,6 +16,7 @@ mod optimizer;
 mod pooling;
 mod recurrent;
 mod regularization;
+mod scheduler;
 mod shape;
 mod softmax;
 
@@ -60,6 +61,9 @@ pub enum ArgType {
     Document(Kind),
     /// A list of documents of that kind, at least one.
     Documents(Kind),
+    /// A list of an optimiser's groups, at least one: objects with `params`, a pattern of parameter names or a list of
+    /// them, and with `frozen` or numbers among the optimiser's arguments.
+    Groups,
 }
 
 /// Which values of its type an argument takes.
@@ -204,6 +208,7 @@ const FAMILIES: &[&[Entry]] = &[
     join::ENTRIES,
     loss::ENTRIES,
     optimizer::ENTRIES,
+    scheduler::ENTRIES,
 ];
 
 /// Every layer, loss and optimiser.
@@ -244,6 +249,7 @@ impl ArgType {
             ArgType::Padding(_) => "padding",
             ArgType::Document(_) => "document",
             ArgType::Documents(_) => "documents",
+            ArgType::Groups => "groups",
         }
     }
 }
@@ -270,7 +276,7 @@ pub fn default_of(arg: &Arg) -> Value {
 }
 
 /// The whole catalogue as JSON text, for the generator of the builders:
-/// `[{"kind": "layer"|"loss"|"optimizer", "name", "doc", "args": [{"name", "type", "default", "required", "input",
+/// `[{"kind": "layer"|"loss"|"optimizer"|"scheduler", "name", "doc", "args": [{"name", "type", "default", "required", "input",
 /// "keyword", "nullable", "range", "doc"}]}]`.
 ///
 /// ```

@@ -1,76 +1,227 @@
-//! Optimisers: one pass over flat memory, in PyTorch's order of operations.
+//! Optimisers: fused passes over flat memory, in PyTorch's order of operations; what belongs to an update (clipping,
+//! accumulation, running averages of weights); schedules of the learning rate.
+//!
+//! Everything here is a pure function of replicated state (rules B6, B9, B10): the same documents, gradients and
+//! metrics give the same bits on every trainer, for any number of threads and any instruction set.
+//!
+//! # One training step
+//!
+//! ```
+//! use candlewick_model::network::Network;
+//! use candlewick_model::optim::{Accumulator, Clip, Optimizer, Schedule};
+//! use serde_json::json;
+//! let document = json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 1}]});
+//! let network = Network::from_document(&document, &[3])?;
+//! let adam = json!({"type": "AdamW", "groups": [{"params": "*.bias", "weight_decay": 0}]});
+//! let mut optimizer = Optimizer::from_document(&adam, &network)?;
+//! let schedule = Schedule::from_document(&json!({"type": "OneCycleLR", "max_lr": 0.1}), &optimizer, 2, 5)?;
+//! let mut accumulator = Accumulator::new(1);
+//! let mut weights = network.initial_weights(1);
+//! for step in 0..10 {
+//!     optimizer.follow(&schedule.setting(step))?;
+//!     let mut gradient_sum = vec![0.5; weights.len()];
+//!     if let Some(denominator) = accumulator.add(&mut gradient_sum, 4.0) {
+//!         optimizer.update(&mut weights, &mut gradient_sum, denominator, &Clip::default())?;
+//!     }
+//! }
+//! assert_eq!(optimizer.steps(), 10);
+//! # Ok::<(), candlewick_protocol::Failure>(())
+//! ```
 
+mod accumulate;
+mod clip;
+mod document;
+mod ema;
+mod layout;
+mod norms;
 mod rules;
+mod schedule;
+mod state;
+
+pub use accumulate::Accumulator;
+pub use clip::Clip;
+pub use ema::Ema;
+pub use schedule::{Schedule, Setting};
+pub use state::{Saved, SavedTensor};
 
 use crate::arguments::Arguments;
-use crate::catalogue::Kind;
 use crate::engine::Engine;
-use crate::kernels::{Level, Workers, leveled};
+use crate::kernels::{Level, Workers};
+use crate::network::{Network, Parameter};
 use candlewick_protocol::Failure;
-use rules::{Part, Rule};
+use layout::Layout;
+use rules::{Part, Rule, Step};
 use serde_json::Value;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Limits of the gradient, applied after it was divided by the denominator: first the norm, then the values.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Clip {
-    /// Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_).
-    pub norm: Option<f64>,
-    /// Largest absolute value of an element (torch.nn.utils.clip_grad_value_).
-    pub value: Option<f64>,
+/// Parameters with settings of their own.
+#[derive(Debug)]
+struct Group {
+    rule: Box<dyn Rule>,
+    /// Learning rate before the schedule.
+    lr: f64,
+    /// What the rule carries from update to update.
+    carry: f32,
 }
 
 /// Weights' updates and the state they need.
 #[derive(Debug)]
 pub struct Optimizer {
-    rule: Rule,
-    steps: u64,
+    arguments: Arguments,
+    /// The optimiser's own comes last.
+    groups: Vec<Group>,
+    parameters: Vec<Parameter>,
+    layout: Layout,
+    slots: Vec<&'static str>,
     state: Vec<Vec<f32>>,
+    steps: u64,
+    factor: f64,
+    momentum: Option<f64>,
     level: Level,
     workers: Option<Arc<Workers>>,
 }
 
-/// Weights that are worth a thread.
-const PARALLEL_WEIGHTS: usize = 1 << 16;
-/// Elements of a partial sum of a norm, rule B6.
-const NORM_BLOCK: usize = 4_096;
+/// Memory that an optimiser needs beside weights and gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateSize {
+    /// Numbers for every weight that is updated.
+    pub vectors: usize,
+    /// Weights that are updated: neither frozen nor buffers.
+    pub updated: usize,
+}
 
-leveled! {
-    /// `values *= factor`, then bounded by `limit` on both sides (infinity: not bounded).
-    fn scale_and_bound(factor: f32, limit: f32, values: &mut [f32]) {
-        values.iter_mut().for_each(|value| *value = (*value * factor).clamp(-limit.abs(), limit.abs()));
+impl StateSize {
+    /// Size in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.vectors * self.updated * size_of::<f32>()
     }
 }
 
+/// What an optimiser of this document will need for a network; nothing is allocated. `cycled`: a schedule moves its
+/// momentum (see [`Schedule::moves_momentum`]), so that it has one even where its document says 0.
+///
+/// ```
+/// use candlewick_model::{network::Network, optim::state_size};
+/// use serde_json::json;
+/// let document = json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 2}]});
+/// let network = Network::from_document(&document, &[3])?;
+/// let frozen = json!({"type": "Adam", "groups": [{"params": "*.bias", "frozen": true}]});
+/// let size = state_size(&frozen, &network, false)?;
+/// assert_eq!((size.vectors, size.updated, size.bytes()), (2, 6, 48));
+/// # Ok::<(), candlewick_protocol::Failure>(())
+/// ```
+///
+/// # Errors
+/// `InvalidParameter` where the document is not legal for the network.
+pub fn state_size(document: &Value, network: &Network, cycled: bool) -> Result<StateSize, Failure> {
+    let arguments = document::read(document)?;
+    let assignment = document::assign(&arguments, network.parameters())?;
+    Ok(StateSize {
+        vectors: rules::slots(&arguments, cycled || has_momentum(&assignment.groups)).len(),
+        updated: Layout::new(network.parameters(), &assignment.of).updated,
+    })
+}
+
+/// Reads an optimiser's document and checks it against the network that it is for.
+pub(crate) fn read(document: &Value, network: &Network) -> Result<Arguments, Failure> {
+    let arguments = document::read(document)?;
+    document::assign(&arguments, network.parameters())?;
+    Ok(arguments)
+}
+
+fn has_momentum(groups: &[Arguments]) -> bool {
+    groups.iter().any(|arguments| arguments.real("momentum") != 0.0)
+}
+
 impl Optimizer {
-    /// The optimiser of a document, with state for `num_parameters` weights.
+    /// The optimiser of a document, with state for the network's parameters that are neither frozen nor buffers.
+    ///
+    /// ```
+    /// use candlewick_model::{network::Network, optim::{Clip, Optimizer}};
+    /// use serde_json::json;
+    /// let document = json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 1}]});
+    /// let network = Network::from_document(&document, &[1])?;
+    /// let sgd = json!({"type": "SGD", "lr": 0.5, "groups": [{"params": "*.bias", "frozen": true}]});
+    /// let mut sgd = Optimizer::from_document(&sgd, &network)?;
+    /// let mut weights = [1.0, 1.0];
+    /// // The gradient of the weighted sum and its denominator: the mean is 1.
+    /// sgd.update(&mut weights, &mut [4.0, 4.0], 4.0, &Clip::default())?;
+    /// assert_eq!(weights, [0.5, 1.0]);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
     ///
     /// # Errors
-    /// `InvalidParameter` where the document is not legal.
-    pub fn from_document(document: &Value, num_parameters: usize) -> Result<Self, Failure> {
-        let arguments = read(document)?;
-        let rule = Rule::of(&arguments);
-        let state = (0..rule.state_vectors())
-            .map(|_| vec![0.0; num_parameters])
-            .collect();
-        Ok(Optimizer {
-            rule,
-            steps: 0,
-            state,
-            level: Level::detect(),
-            workers: None,
-        })
+    /// `InvalidParameter` where the document is not legal, a group's pattern matches no parameter, or all parameters
+    /// are frozen.
+    pub fn from_document(document: &Value, network: &Network) -> Result<Self, Failure> {
+        Self::for_parameters(document, network.parameters())
     }
 
-    /// Lets updates run on the threads of an engine. Every weight is updated by itself: the bits do not change.
+    /// As [`Optimizer::from_document`], for parameters that stand in the order of their offsets.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn for_parameters(document: &Value, parameters: &[Parameter]) -> Result<Self, Failure> {
+        let arguments = document::read(document)?;
+        let assignment = document::assign(&arguments, parameters)?;
+        let slots = rules::slots(&arguments, has_momentum(&assignment.groups));
+        let group = |arguments: &Arguments| Group {
+            rule: rules::rule_of(arguments),
+            lr: arguments.real("lr"),
+            carry: 1.0,
+        };
+        let mut optimizer = Optimizer {
+            groups: assignment.groups.iter().map(group).collect(),
+            arguments,
+            parameters: parameters.to_vec(),
+            layout: Layout::new(parameters, &assignment.of),
+            slots: Vec::new(),
+            state: Vec::new(),
+            steps: 0,
+            factor: 1.0,
+            momentum: None,
+            level: Level::detect(),
+            workers: None,
+        };
+        for slot in slots {
+            optimizer.add_slot(slot);
+        }
+        Ok(optimizer)
+    }
+
+    /// Adds a vector to the state.
+    fn add_slot(&mut self, slot: &'static str) {
+        let mut values = vec![0.0; self.layout.updated];
+        for tensor in &self.layout.tensors {
+            if let (Some(part), Some(group)) = (
+                values.get_mut(tensor.state.clone()),
+                self.groups.get(tensor.group),
+            ) {
+                part.fill(group.rule.initial());
+            }
+        }
+        self.slots.push(slot);
+        self.state.push(values);
+    }
+
+    /// Lets updates run on the threads of an engine. The bits do not change.
     pub fn use_threads_of(&mut self, engine: &Engine) {
-        self.workers = Some(engine.workers());
+        let workers = engine.workers();
+        self.layout.cut(workers.threads());
+        self.workers = Some(workers);
+    }
+
+    /// Lets updates use no more than an instruction set, for tests and comparisons. The bits do not change.
+    pub fn use_level(&mut self, level: Level) {
+        self.level = level;
     }
 
     /// Divides the gradient of the weighted sum by the denominator (in place, once, by its f32 reciprocal), clips it
     /// and updates the weights. A denominator of 0 means that no row counted: nothing changes and the answer is
-    /// false.
+    /// false. Frozen parameters and buffers keep their bits and do not count in norms. What the gradient holds
+    /// afterwards is not specified.
     ///
     /// # Errors
     /// `Internal` where the lengths do not agree with the optimiser's.
@@ -81,7 +232,7 @@ impl Optimizer {
         denominator: f64,
         clip: &Clip,
     ) -> Result<bool, Failure> {
-        let length = self.state.first().map_or(weights.len(), Vec::len);
+        let length = self.layout.length;
         if weights.len() != length || gradient_sum.len() != length {
             return Err(Failure::internal(format!(
                 "update of {} weights with {} gradients by an optimiser for {length}",
@@ -92,57 +243,98 @@ impl Optimizer {
         if denominator == 0.0 {
             return Ok(false);
         }
+        let workers = self.workers.as_deref().filter(|_| self.layout.threads > 1);
+        let run = Run {
+            level: self.level,
+            tensors: self.layout.tensors.len(),
+            workers,
+        };
+        let mut parts = self.layout.parts(weights, gradient_sum, &mut self.state);
         #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
-        let mut scale = (1.0 / denominator) as f32;
-        if clip.norm.is_some() || clip.value.is_some() {
-            scale_and_bound(self.level, scale, f32::INFINITY, gradient_sum);
-            scale = clip
-                .norm
-                .map_or(1.0, |largest| norm_factor(gradient_sum, largest));
-        }
-        if let Some(limit) = clip.value {
-            #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
-            scale_and_bound(self.level, scale, limit as f32, gradient_sum);
-            scale = 1.0;
-        }
+        let scale = (1.0 / denominator) as f32;
+        let longest = Some(self.arguments.real("max_grad_norm")).filter(|norm| *norm > 0.0);
+        let scale = clip::scale(&run, &mut parts, scale, clip, longest);
         self.steps += 1;
-        let workers = self.workers.clone();
-        let (rule, level, steps) = (self.rule, self.level, self.steps);
-        let mut parts = self.parts(weights, gradient_sum);
-        let apply = |_: usize, part: &mut Part<'_>| rule.apply(level, steps, scale, part);
-        match &workers {
-            Some(workers) => workers.each(&mut parts, apply),
-            None => parts.iter_mut().for_each(|part| apply(0, part)),
-        }
+        let (count, level, factor, momentum) = (self.steps, self.level, self.factor, self.momentum);
+        let steps: Vec<Step> = self
+            .groups
+            .iter_mut()
+            .map(|group| {
+                let mut step = Step {
+                    level,
+                    count,
+                    scale,
+                    lr: group.lr * factor,
+                    momentum,
+                    carry: group.carry,
+                };
+                step.carry = group.rule.carry(&step);
+                group.carry = step.carry;
+                step
+            })
+            .collect();
+        run.apply(&self.groups, &steps, &mut parts);
         Ok(true)
     }
 
-    /// Cuts weights, gradient and state into a part for every thread.
-    fn parts<'a>(&'a mut self, weights: &'a mut [f32], gradient: &'a [f32]) -> Vec<Part<'a>> {
-        let threads = self.workers.as_ref().map_or(1, |workers| workers.threads());
-        let count = (weights.len() / PARALLEL_WEIGHTS).clamp(1, threads);
-        let size = weights.len().div_ceil(count).max(1);
-        let mut parts: Vec<Part<'_>> = weights
-            .chunks_mut(size)
-            .zip(gradient.chunks(size))
-            .map(|(weights, gradient)| Part {
-                weights,
-                gradient,
-                state: Vec::new(),
-            })
-            .collect();
-        for values in &mut self.state {
-            for (part, values) in parts.iter_mut().zip(values.chunks_mut(size)) {
-                part.state.push(values);
-            }
-        }
-        parts
-    }
-
-    /// The learning rate of the next update.
+    /// The learning rate of the next update, of parameters that are in no group.
     #[must_use]
     pub fn lr(&self) -> f64 {
-        self.rule.lr()
+        self.base_lr() * self.factor
+    }
+
+    /// The learning rate of the document.
+    #[must_use]
+    pub fn base_lr(&self) -> f64 {
+        self.arguments.real("lr")
+    }
+
+    /// The complete document: defaults filled in.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        self.arguments.to_document()
+    }
+
+    /// Sets the learning rate of the next updates to `factor` times the document's, in every group.
+    pub fn set_learning_rate(&mut self, factor: f64) {
+        self.factor = factor;
+    }
+
+    /// True where there is a momentum that a schedule can move: `momentum`, or the first of `betas`.
+    #[must_use]
+    pub fn takes_momentum(&self) -> bool {
+        self.arguments.has("momentum") || self.arguments.has("betas")
+    }
+
+    /// Sets the momentum, or the first of `betas`, of the next updates in every group; `None`: the document's.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the optimiser has neither.
+    pub fn set_momentum(&mut self, momentum: Option<f64>) -> Result<(), Failure> {
+        if momentum.is_some() && !self.takes_momentum() {
+            return Err(no_momentum(self.arguments.name()));
+        }
+        if momentum.is_some() && self.arguments.has("momentum") {
+            self.ensure_momentum_buffer();
+        }
+        self.momentum = momentum;
+        Ok(())
+    }
+
+    /// A momentum of 0 has no memory; one that is moved later needs it.
+    fn ensure_momentum_buffer(&mut self) {
+        if !self.slots.contains(&rules::MOMENTUM_BUFFER) {
+            self.add_slot(rules::MOMENTUM_BUFFER);
+        }
+    }
+
+    /// Sets what a schedule says: learning rate and, where it moves it, momentum.
+    ///
+    /// # Errors
+    /// As [`Optimizer::set_momentum`].
+    pub fn follow(&mut self, setting: &Setting) -> Result<(), Failure> {
+        self.set_learning_rate(setting.factor);
+        self.set_momentum(setting.momentum)
     }
 
     /// Updates made so far.
@@ -151,8 +343,18 @@ impl Optimizer {
         self.steps
     }
 
-    /// XXH3-128, 32 hexadecimal digits, over the number of updates (u64), the weights, and every vector of the state,
-    /// all little endian: equal on all trainers at all times (rule B11).
+    /// Memory of the state.
+    #[must_use]
+    pub fn state_size(&self) -> StateSize {
+        StateSize {
+            vectors: self.state.len(),
+            updated: self.layout.updated,
+        }
+    }
+
+    /// XXH3-128, 32 hexadecimal digits, over the number of updates (u64), the weights, every vector of the state, the
+    /// factor of the learning rate (f64), the momentum that was set, if any (f64), and what the groups carry, all
+    /// little endian: equal on all trainers at all times (rule B11).
     #[must_use]
     pub fn state_hash(&self, weights: &[f32]) -> String {
         let mut hasher = Xxh3::new();
@@ -160,92 +362,64 @@ impl Optimizer {
         for values in std::iter::once(weights).chain(self.state.iter().map(Vec::as_slice)) {
             crate::weights::update_with_values(&mut hasher, values);
         }
+        hasher.update(&self.factor.to_le_bytes());
+        if let Some(momentum) = self.momentum {
+            hasher.update(&momentum.to_le_bytes());
+        }
+        let carried: Vec<f32> = self.groups.iter().map(|group| group.carry).collect();
+        crate::weights::update_with_values(&mut hasher, &carried);
         format!("{:032x}", hasher.digest128())
     }
 }
 
-/// Reads and checks an optimiser's document.
-pub(crate) fn read(document: &Value) -> Result<Arguments, Failure> {
-    let arguments = Arguments::read(Kind::Optimizer, document, "optimizer")?;
-    if arguments.flag("nesterov") && (arguments.real("momentum") <= 0.0 || arguments.real("dampening") != 0.0)
-    {
-        return Err(Failure::parameter(format!(
-            "optimizer (SGD): nesterov = true needs a momentum above 0 and dampening = 0, got momentum = {} and \
-             dampening = {}; set momentum (for example to 0.9), or leave nesterov out",
-            arguments.real("momentum"),
-            arguments.real("dampening")
-        )));
-    }
-    Ok(arguments)
+fn no_momentum(name: &str) -> Failure {
+    Failure::parameter(format!(
+        "scheduler: cycle_momentum = true moves the momentum or the first of the betas, but {name} has neither; set \
+         cycle_momentum = false, or take an optimiser that has one, such as AdamW"
+    ))
 }
 
-/// What the gradient is multiplied by so that its norm is at most `largest`, as torch.nn.utils.clip_grad_norm_ does.
-fn norm_factor(gradient: &[f32], largest: f64) -> f32 {
-    let square = |value: &f32| f64::from(*value) * f64::from(*value);
-    let sum: f64 = gradient
-        .chunks(NORM_BLOCK)
-        .map(|block| block.iter().map(square).sum::<f64>())
-        .sum();
-    #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
-    let factor = (largest / (libm::sqrt(sum) + 1e-6)).min(1.0) as f32;
-    factor
+/// How the parts of an update are worked on.
+struct Run<'a> {
+    level: Level,
+    tensors: usize,
+    workers: Option<&'a Workers>,
+}
+
+impl Run<'_> {
+    /// Calls `body` with every part.
+    fn each(&self, parts: &mut [Part<'_>], body: impl Fn(&mut Part<'_>) + Send + Sync) {
+        match self.workers {
+            Some(workers) => workers.each(parts, |_, part| body(part)),
+            None => parts.iter_mut().for_each(body),
+        }
+    }
+
+    fn apply(&self, groups: &[Group], steps: &[Step], parts: &mut [Part<'_>]) {
+        let own = |part: &Part<'_>| groups.get(part.group).zip(steps.get(part.group));
+        if groups.iter().any(|group| group.rule.measures()) {
+            self.each(parts, |part| {
+                part.sums.clear();
+                if let Some((group, step)) = own(part)
+                    && group.rule.measures()
+                {
+                    group.rule.measure(step, part);
+                }
+            });
+            let sums = norms::by_tensor(parts, self.tensors);
+            for part in &mut *parts {
+                if let (Some((group, step)), Some(sums)) = (own(part), sums.get(part.tensor)) {
+                    part.ratio = group.rule.ratio(step, sums.map(libm::sqrt));
+                }
+            }
+        }
+        self.each(parts, |part| {
+            if let Some((group, step)) = own(part) {
+                group.rule.apply(step, part);
+            }
+        });
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_denominator_of_zero_changes_nothing() {
-        let mut adam = Optimizer::from_document(&json!({"type": "Adam"}), 2).unwrap();
-        let mut weights = [1.0, 2.0];
-        let before = adam.state_hash(&weights);
-        assert_eq!(
-            adam.update(&mut weights, &mut [1.0, 1.0], 0.0, &Clip::default()),
-            Ok(false)
-        );
-        assert_eq!(adam.state_hash(&weights), before);
-        assert_eq!(
-            adam.update(&mut weights, &mut [1.0, 1.0], 2.0, &Clip::default()),
-            Ok(true)
-        );
-        assert_ne!(adam.state_hash(&weights), before);
-        assert_eq!(adam.steps(), 1);
-    }
-
-    #[test]
-    fn clipping_bounds_norm_then_values() {
-        let mut sgd = Optimizer::from_document(&json!({"type": "SGD", "lr": 1}), 2).unwrap();
-        let mut weights = [0.0, 0.0];
-        let clip = Clip {
-            norm: Some(1.0),
-            value: Some(0.7),
-        };
-        sgd.update(&mut weights, &mut [6.0, 8.0], 2.0, &clip).unwrap();
-        assert!(
-            (weights[0] + 0.6).abs() < 1e-6 && (weights[1] + 0.7).abs() < 1e-6,
-            "{weights:?}"
-        );
-    }
-
-    #[test]
-    fn nesterov_needs_momentum() {
-        let failure = Optimizer::from_document(&json!({"type": "SGD", "nesterov": true}), 1).unwrap_err();
-        assert!(
-            failure
-                .message
-                .contains("nesterov = true needs a momentum above 0"),
-            "{failure}"
-        );
-    }
-
-    #[test]
-    fn a_wrong_length_is_refused() {
-        let mut adam = Optimizer::from_document(&json!({"type": "Adam"}), 2).unwrap();
-        assert!(
-            adam.update(&mut [1.0], &mut [1.0], 1.0, &Clip::default())
-                .is_err()
-        );
-    }
-}
+mod tests;

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from candlewick._document import Optimizer
 
 
@@ -16,6 +19,10 @@ class SGD(Optimizer):
         weight_decay: L2 penalty: added to the gradient. (number of at least 0)
         nesterov: Nesterov's momentum: needs a momentum above 0 and no dampening. (true or false)
         maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
     """
 
     def __init__(
@@ -27,6 +34,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(
             {
@@ -36,6 +44,7 @@ class SGD(Optimizer):
                 "weight_decay": weight_decay,
                 "nesterov": nesterov,
                 "maximize": maximize,
+                "groups": groups,
             }
         )
 
@@ -51,6 +60,12 @@ class Adam(Optimizer):
         weight_decay: L2 penalty: added to the gradient. (number of at least 0)
         amsgrad: Use the AMSGrad variant: the largest running mean of squares so far. (true or false)
         maximize: Maximise the loss instead of minimising it. (true or false)
+        decoupled_weight_decay: Decay the weights themselves by lr times weight_decay, as AdamW does,
+            instead of adding to the gradient. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
     """
 
     def __init__(
@@ -62,6 +77,8 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(
             {
@@ -71,6 +88,8 @@ class Adam(Optimizer):
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
                 "maximize": maximize,
+                "decoupled_weight_decay": decoupled_weight_decay,
+                "groups": groups,
             }
         )
 
@@ -86,6 +105,10 @@ class AdamW(Optimizer):
         weight_decay: Decay: weights shrink by lr times this a step. (number of at least 0)
         amsgrad: Use the AMSGrad variant: the largest running mean of squares so far. (true or false)
         maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
     """
 
     def __init__(
@@ -97,6 +120,7 @@ class AdamW(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(
             {
@@ -106,13 +130,415 @@ class AdamW(Optimizer):
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
                 "maximize": maximize,
+                "groups": groups,
+            }
+        )
+
+
+class NAdam(Optimizer):
+    """Adam with Nesterov's momentum (Dozat 2016).
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        betas: Coefficients of the running means of the gradient and of its square. (two numbers of at least
+            0 and below 1)
+        eps: Added to the denominator for numerical stability. (number of at least 0)
+        weight_decay: L2 penalty: added to the gradient. (number of at least 0)
+        momentum_decay: How fast the momentum grows to betas[0]: it is betas[0] (1 - 0.96^(step
+            momentum_decay) / 2). (number of at least 0)
+        decoupled_weight_decay: Decay the weights themselves by lr times weight_decay, as AdamW does,
+            instead of adding to the gradient. (true or false)
+        maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.002,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 0.004,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "momentum_decay": momentum_decay,
+                "decoupled_weight_decay": decoupled_weight_decay,
+                "maximize": maximize,
+                "groups": groups,
+            }
+        )
+
+
+class RAdam(Optimizer):
+    """Adam with a rectified variance of its first steps (Liu et al. 2019).
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        betas: Coefficients of the running means of the gradient and of its square. (two numbers of at least
+            0 and below 1)
+        eps: Added to the denominator for numerical stability. (number of at least 0)
+        weight_decay: L2 penalty: added to the gradient. (number of at least 0)
+        decoupled_weight_decay: Decay the weights themselves by lr times weight_decay, as AdamW does,
+            instead of adding to the gradient. (true or false)
+        maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "decoupled_weight_decay": decoupled_weight_decay,
+                "maximize": maximize,
+                "groups": groups,
+            }
+        )
+
+
+class Adagrad(Optimizer):
+    """Steps scaled by the sum of all squared gradients (Duchi et al. 2011).
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        lr_decay: Decay of the learning rate: at step t it is lr / (1 + (t - 1) lr_decay). (number of at
+            least 0)
+        weight_decay: L2 penalty: added to the gradient. (number of at least 0)
+        initial_accumulator_value: What the sum of squares starts from. (number of at least 0)
+        eps: Added to the denominator for numerical stability. (number of at least 0)
+        maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.01,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "lr_decay": lr_decay,
+                "weight_decay": weight_decay,
+                "initial_accumulator_value": initial_accumulator_value,
+                "eps": eps,
+                "maximize": maximize,
+                "groups": groups,
+            }
+        )
+
+
+class Adadelta(Optimizer):
+    """Steps scaled by the ratio of the running means of squared steps and gradients (Zeiler 2012).
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        rho: Coefficient of the running means of squares. (number from 0 to 1)
+        eps: Added to the denominator for numerical stability. (number of at least 0)
+        weight_decay: L2 penalty: added to the gradient. (number of at least 0)
+        maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "rho": rho,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "maximize": maximize,
+                "groups": groups,
+            }
+        )
+
+
+class RMSprop(Optimizer):
+    """Steps scaled by the running root mean square of the gradient (Hinton 2012).
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        alpha: Coefficient of the running mean of squared gradients. (number of at least 0)
+        eps: Added to the denominator for numerical stability. (number of at least 0)
+        weight_decay: L2 penalty: added to the gradient. (number of at least 0)
+        momentum: Factor of the momentum. (number of at least 0)
+        centered: Divide by the standard deviation of the gradient instead of its root mean square. (true or
+            false)
+        maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "alpha": alpha,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "momentum": momentum,
+                "centered": centered,
+                "maximize": maximize,
+                "groups": groups,
+            }
+        )
+
+
+class Adamax(Optimizer):
+    """Adam with the infinity norm in place of squares (Kingma and Ba 2015).
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        betas: Coefficients of the running mean of the gradient and of its largest absolute value. (two
+            numbers of at least 0 and below 1)
+        eps: Added to the denominator for numerical stability. (number of at least 0)
+        weight_decay: L2 penalty: added to the gradient. (number of at least 0)
+        maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.002,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "maximize": maximize,
+                "groups": groups,
+            }
+        )
+
+
+class LAMB(Optimizer):
+    """Adam whose step on each parameter is as long as its weights: for large batches (You et al. 2019). Not
+    in PyTorch; arguments and defaults are timm's, max_grad_norm = 1 included: 0 switches it off.
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        bias_correction: Divide the running means by 1 - beta^step. (true or false)
+        betas: Coefficients of the running means of the gradient and of its square. (two numbers of at least
+            0 and below 1)
+        eps: Added to the denominator for numerical stability. (number of at least 0)
+        weight_decay: Decay: this times the weights is added to the step. (number of at least 0)
+        grad_averaging: Take the gradient into its running mean by 1 - betas[0]; without, by 1. (true or
+            false)
+        max_grad_norm: Largest Euclidean norm of the whole gradient: beyond it the gradient is scaled down.
+            0 or none: no bound. (number of at least 0; or none)
+        trust_clip: Bound the ratio of norms by 1 (LAMBC). (true or false)
+        always_adapt: Adapt the learning rate also of parameters without weight decay. (true or false)
+        decoupled_decay: Decay the weights themselves by lr times weight_decay, as AdamW does. (true or
+            false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        bias_correction: bool = True,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-6,
+        weight_decay: float = 0.01,
+        grad_averaging: bool = True,
+        max_grad_norm: float | None = 1.0,
+        trust_clip: bool = False,
+        always_adapt: bool = False,
+        *,
+        decoupled_decay: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "bias_correction": bias_correction,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "grad_averaging": grad_averaging,
+                "max_grad_norm": max_grad_norm,
+                "trust_clip": trust_clip,
+                "always_adapt": always_adapt,
+                "decoupled_decay": decoupled_decay,
+                "groups": groups,
+            }
+        )
+
+
+class LARS(Optimizer):
+    """SGD with a learning rate for each parameter from the norms of its weights and gradient: for large
+    batches (You et al. 2017). Not in PyTorch; arguments and defaults are timm's, so without weight_decay or
+    always_adapt it is SGD.
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        momentum: Factor of the momentum. (number of at least 0)
+        dampening: Dampening of the momentum. (number)
+        weight_decay: L2 penalty: added to the gradient. (number of at least 0)
+        nesterov: Nesterov's momentum: needs a momentum above 0 and no dampening. (true or false)
+        trust_coeff: Length of a step relative to that of a parameter's weights. (number of at least 0)
+        eps: Added to the denominator for numerical stability. (number of at least 0)
+        trust_clip: Bound the learning rate of each parameter by lr (LARC). (true or false)
+        always_adapt: Adapt the learning rate also of parameters without weight decay. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 1.0,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        trust_coeff: float = 0.001,
+        eps: float = 1e-8,
+        trust_clip: bool = False,
+        always_adapt: bool = False,
+        *,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "trust_coeff": trust_coeff,
+                "eps": eps,
+                "trust_clip": trust_clip,
+                "always_adapt": always_adapt,
+                "groups": groups,
+            }
+        )
+
+
+class Lion(Optimizer):
+    """Steps of equal size in the sign of the running mean of the gradient (Chen et al. 2023). Not in
+    PyTorch; arguments and defaults are timm's.
+
+    Args:
+        lr: Learning rate. (number of at least 0)
+        betas: Coefficients of the running mean of the gradient: in the step, and in what is kept. (two
+            numbers of at least 0 and below 1)
+        weight_decay: Decay: weights shrink by lr times this a step. (number of at least 0)
+        maximize: Maximise the loss instead of minimising it. (true or false)
+        groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
+            parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
+            number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
+            parameters as they are. The first group that matches counts. (list of groups; or none)
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "lr": lr,
+                "betas": betas,
+                "weight_decay": weight_decay,
+                "maximize": maximize,
+                "groups": groups,
             }
         )
 
 
 __all__ = [
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "LAMB",
+    "LARS",
+    "Lion",
+    "NAdam",
     "Optimizer",
+    "RAdam",
+    "RMSprop",
     "SGD",
 ]

@@ -1,0 +1,149 @@
+//! Which elements of the flat weights are updated, by what, and how they are cut for threads.
+
+use super::norms::BLOCK;
+use super::rules::Part;
+use crate::network::Parameter;
+use std::ops::Range;
+
+/// Weights that are worth a thread.
+const PARALLEL_WEIGHTS: usize = 1 << 16;
+
+/// A tensor that is updated.
+#[derive(Debug, Clone)]
+pub(super) struct Tensor {
+    /// Index of its parameter in the network.
+    pub parameter: usize,
+    /// Its elements in the flat weights.
+    pub weights: Range<usize>,
+    /// Its elements in every vector of the state.
+    pub state: Range<usize>,
+    /// Index of its group.
+    pub group: usize,
+}
+
+/// A part of a tensor: its index and its elements in the flat weights.
+#[derive(Debug, Clone)]
+struct Piece {
+    tensor: usize,
+    group: usize,
+    weights: Range<usize>,
+}
+
+/// The tensors that are updated, in the order of the parameters.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    /// All elements of the network, updated or not.
+    pub length: usize,
+    /// Elements that are updated: the length of a vector of the state.
+    pub updated: usize,
+    pub tensors: Vec<Tensor>,
+    pieces: Vec<Piece>,
+    /// Threads that the pieces were cut for.
+    pub threads: usize,
+}
+
+impl Layout {
+    /// `groups` has the group of every parameter, `None` where it is not updated.
+    pub(super) fn new(parameters: &[Parameter], groups: &[Option<usize>]) -> Self {
+        let length = parameters
+            .iter()
+            .map(|parameter| parameter.offset + parameter.len())
+            .max()
+            .unwrap_or(0);
+        let mut tensors = Vec::new();
+        let mut updated = 0;
+        for (index, (parameter, group)) in parameters.iter().zip(groups).enumerate() {
+            if let Some(group) = *group {
+                let end = updated + parameter.len();
+                tensors.push(Tensor {
+                    parameter: index,
+                    weights: parameter.offset..parameter.offset + parameter.len(),
+                    state: updated..end,
+                    group,
+                });
+                updated = end;
+            }
+        }
+        let mut layout = Layout {
+            length,
+            updated,
+            tensors,
+            pieces: Vec::new(),
+            threads: 1,
+        };
+        layout.cut(1);
+        layout
+    }
+
+    /// Cuts for so many threads, fewer where there is little to do. Pieces start at multiples of a block of their
+    /// tensor, so that sums do not depend on the cut.
+    pub(super) fn cut(&mut self, threads: usize) {
+        self.threads = (self.updated / PARALLEL_WEIGHTS).clamp(1, threads.max(1));
+        let size = self
+            .updated
+            .div_ceil(self.threads)
+            .next_multiple_of(BLOCK)
+            .max(BLOCK);
+        self.pieces.clear();
+        for (index, tensor) in self.tensors.iter().enumerate() {
+            for start in tensor.weights.clone().step_by(size) {
+                self.pieces.push(Piece {
+                    tensor: index,
+                    group: tensor.group,
+                    weights: start..(start + size).min(tensor.weights.end),
+                });
+            }
+        }
+    }
+
+    /// The pieces with their weights, gradient and state.
+    pub(super) fn parts<'a>(
+        &self,
+        weights: &'a mut [f32],
+        gradient: &'a mut [f32],
+        state: &'a mut [Vec<f32>],
+    ) -> Vec<Part<'a>> {
+        let (mut weights, mut gradient) = (Rest::of(weights), Rest::of(gradient));
+        let mut state: Vec<Rest<'a>> = state.iter_mut().map(|values| Rest::of(values)).collect();
+        let mut at = 0;
+        self.pieces
+            .iter()
+            .map(|piece| {
+                let own = at..at + piece.weights.len();
+                at = own.end;
+                Part {
+                    weights: weights.take(&piece.weights),
+                    gradient: gradient.take(&piece.weights),
+                    state: state.iter_mut().map(|rest| rest.take(&own)).collect(),
+                    group: piece.group,
+                    tensor: piece.tensor,
+                    sums: Vec::new(),
+                    ratio: 1.0,
+                }
+            })
+            .collect()
+    }
+}
+
+/// What is left of a slice whose ranges are taken in ascending order.
+struct Rest<'a> {
+    start: usize,
+    values: &'a mut [f32],
+}
+
+impl<'a> Rest<'a> {
+    fn of(values: &'a mut [f32]) -> Self {
+        Rest { start: 0, values }
+    }
+
+    /// The elements of a range; fewer where the slice ends before.
+    fn take(&mut self, range: &Range<usize>) -> &'a mut [f32] {
+        let values = std::mem::take(&mut self.values);
+        let skipped = range.start.saturating_sub(self.start).min(values.len());
+        let (_, values) = values.split_at_mut(skipped);
+        let (taken, rest) = values.split_at_mut(range.len().min(values.len()));
+        self.start = range.end;
+        self.values = rest;
+        taken
+    }
+}

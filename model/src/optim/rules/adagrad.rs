@@ -1,0 +1,124 @@
+//! Adagrad and Adadelta.
+
+use super::{Mean, Part, Rule, Step, real, short, signed};
+use crate::arguments::Arguments;
+use crate::kernels::leveled;
+
+/// torch.optim.Adagrad: Duchi, Hazan, Singer, JMLR 12, 2011.
+#[derive(Debug)]
+pub(super) struct Adagrad {
+    lr_decay: f64,
+    weight_decay: f64,
+    initial: f64,
+    eps: f64,
+    maximize: bool,
+}
+
+impl Adagrad {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        Adagrad {
+            lr_decay: arguments.real("lr_decay"),
+            weight_decay: arguments.real("weight_decay"),
+            initial: arguments.real("initial_accumulator_value"),
+            eps: arguments.real("eps"),
+            maximize: arguments.flag("maximize"),
+        }
+    }
+}
+
+impl Rule for Adagrad {
+    fn initial(&self) -> f32 {
+        short(self.initial)
+    }
+
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        let s = AdagradScalars {
+            scale: signed(step.scale, self.maximize),
+            penalty: short(self.weight_decay),
+            eps: short(self.eps),
+            size: short(-step.lr / (1.0 + (real(step.count) - 1.0) * self.lr_decay)),
+        };
+        if let [sum, ..] = part.state.as_mut_slice() {
+            adagrad(step.level, s, part.weights, part.gradient, sum);
+        }
+    }
+}
+
+/// torch.optim.Adadelta: Zeiler, arXiv 1212.5701, 2012.
+#[derive(Debug)]
+pub(super) struct Adadelta {
+    rho: f64,
+    eps: f64,
+    weight_decay: f64,
+    maximize: bool,
+}
+
+impl Adadelta {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        Adadelta {
+            rho: arguments.real("rho"),
+            eps: arguments.real("eps"),
+            weight_decay: arguments.real("weight_decay"),
+            maximize: arguments.flag("maximize"),
+        }
+    }
+}
+
+impl Rule for Adadelta {
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        let s = AdadeltaScalars {
+            scale: signed(step.scale, self.maximize),
+            penalty: short(self.weight_decay),
+            mean: Mean::of(self.rho),
+            eps: short(self.eps),
+            size: short(-step.lr),
+        };
+        if let [square, delta, ..] = part.state.as_mut_slice() {
+            adadelta(step.level, s, part.weights, part.gradient, (square, delta));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct AdagradScalars {
+    scale: f32,
+    penalty: f32,
+    eps: f32,
+    size: f32,
+}
+
+leveled! {
+    fn adagrad(s: AdagradScalars, weights: &mut [f32], gradient: &[f32], sum: &mut [f32]) {
+        for ((w, g), sum) in weights.iter_mut().zip(gradient).zip(sum) {
+            let g = *g * s.scale + s.penalty * *w;
+            *sum += g * g;
+            *w += s.size * g / (sum.sqrt() + s.eps);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct AdadeltaScalars {
+    scale: f32,
+    penalty: f32,
+    mean: Mean,
+    eps: f32,
+    size: f32,
+}
+
+leveled! {
+    fn adadelta(
+        s: AdadeltaScalars,
+        weights: &mut [f32],
+        gradient: &[f32],
+        state: (&mut [f32], &mut [f32]),
+    ) {
+        for (((w, g), square), steps) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
+            let g = *g * s.scale + s.penalty * *w;
+            *square = *square * s.mean.keep + s.mean.take * g * g;
+            let delta = (*steps + s.eps).sqrt() / (*square + s.eps).sqrt() * g;
+            *steps = *steps * s.mean.keep + s.mean.take * delta * delta;
+            *w += s.size * delta;
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Adam and AdamW.
+
+use super::{Decay, Mean, Part, Rule, Step, correction, lerp, short, signed};
+use crate::arguments::Arguments;
+use crate::kernels::leveled;
+
+/// torch.optim.Adam and AdamW: Kingma and Ba, arXiv 1412.6980, 2015; Loshchilov and Hutter, arXiv 1711.05101, 2019;
+/// AMSGrad: Reddi, Kale, Kumar, ICLR 2018.
+#[derive(Debug)]
+pub(super) struct Adam {
+    betas: [f64; 2],
+    eps: f64,
+    weight_decay: f64,
+    decoupled: bool,
+    amsgrad: bool,
+    maximize: bool,
+}
+
+impl Adam {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        Adam {
+            betas: arguments.real_pair("betas"),
+            eps: arguments.real("eps"),
+            weight_decay: arguments.real("weight_decay"),
+            decoupled: arguments.name() == "AdamW" || arguments.flag("decoupled_weight_decay"),
+            amsgrad: arguments.flag("amsgrad"),
+            maximize: arguments.flag("maximize"),
+        }
+    }
+
+    fn scalars(&self, step: &Step) -> Scalars {
+        let beta1 = step.momentum.unwrap_or(self.betas[0]);
+        Scalars {
+            scale: signed(step.scale, self.maximize),
+            decay: Decay::of(self.decoupled, step.lr, self.weight_decay),
+            mean: Mean::of(beta1),
+            square: Mean::of(self.betas[1]),
+            root_correction: short(libm::sqrt(correction(self.betas[1], step.count))),
+            eps: short(self.eps),
+            size: short(-(step.lr / correction(beta1, step.count))),
+        }
+    }
+}
+
+impl Rule for Adam {
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        let s = self.scalars(step);
+        let (weights, gradient) = (&mut *part.weights, &*part.gradient);
+        match part.state.as_mut_slice() {
+            [mean, square, largest] if self.amsgrad => {
+                amsgrad(step.level, s, weights, gradient, (mean, square, largest));
+            }
+            [mean, square, ..] => adam(step.level, s, weights, gradient, (mean, square)),
+            // `slots` asks for two vectors at least.
+            _ => {}
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Scalars {
+    scale: f32,
+    decay: Decay,
+    mean: Mean,
+    square: Mean,
+    root_correction: f32,
+    eps: f32,
+    size: f32,
+}
+
+/// Decays the weight and takes the gradient into the running means.
+#[inline(always)]
+fn means(s: &Scalars, w: &mut f32, g: f32, (m, v): (&mut f32, &mut f32)) {
+    *w *= s.decay.shrink;
+    let g = g * s.scale + s.decay.penalty * *w;
+    *m = lerp(*m, g, s.mean.take, s.mean.keep);
+    *v = *v * s.square.keep + s.square.take * g * g;
+}
+
+leveled! {
+    fn adam(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
+        for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
+            means(&s, w, *g, (m, v));
+            *w += s.size * *m / (v.sqrt() / s.root_correction + s.eps);
+        }
+    }
+}
+
+leveled! {
+    fn amsgrad(
+        s: Scalars,
+        weights: &mut [f32],
+        gradient: &[f32],
+        state: (&mut [f32], &mut [f32], &mut [f32]),
+    ) {
+        let state = state.0.iter_mut().zip(state.1).zip(state.2);
+        for ((w, g), ((m, v), largest)) in weights.iter_mut().zip(gradient).zip(state) {
+            means(&s, w, *g, (m, v));
+            *largest = if *v > *largest || v.is_nan() { *v } else { *largest };
+            *w += s.size * *m / (largest.sqrt() / s.root_correction + s.eps);
+        }
+    }
+}

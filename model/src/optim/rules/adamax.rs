@@ -1,0 +1,64 @@
+//! Adamax.
+
+use super::{Mean, Part, Rule, Step, correction, lerp, short, signed};
+use crate::arguments::Arguments;
+use crate::kernels::leveled;
+
+/// torch.optim.Adamax: section 7.1 of Kingma and Ba, arXiv 1412.6980, 2015.
+#[derive(Debug)]
+pub(super) struct Adamax {
+    betas: [f64; 2],
+    eps: f64,
+    weight_decay: f64,
+    maximize: bool,
+}
+
+impl Adamax {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        Adamax {
+            betas: arguments.real_pair("betas"),
+            eps: arguments.real("eps"),
+            weight_decay: arguments.real("weight_decay"),
+            maximize: arguments.flag("maximize"),
+        }
+    }
+}
+
+impl Rule for Adamax {
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        let beta1 = step.momentum.unwrap_or(self.betas[0]);
+        let s = Scalars {
+            scale: signed(step.scale, self.maximize),
+            penalty: short(self.weight_decay),
+            mean: Mean::of(beta1),
+            keep: short(self.betas[1]),
+            eps: short(self.eps),
+            size: short(-(step.lr / correction(beta1, step.count))),
+        };
+        if let [mean, largest, ..] = part.state.as_mut_slice() {
+            adamax(step.level, s, part.weights, part.gradient, (mean, largest));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Scalars {
+    scale: f32,
+    penalty: f32,
+    mean: Mean,
+    keep: f32,
+    eps: f32,
+    size: f32,
+}
+
+leveled! {
+    fn adamax(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
+        for (((w, g), m), largest) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
+            let g = *g * s.scale + s.penalty * *w;
+            *m = lerp(*m, g, s.mean.take, s.mean.keep);
+            let (old, new) = (*largest * s.keep, g.abs() + s.eps);
+            *largest = if new > old || new.is_nan() { new } else { old };
+            *w += s.size * *m / *largest;
+        }
+    }
+}

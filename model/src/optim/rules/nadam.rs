@@ -1,0 +1,191 @@
+//! NAdam and RAdam.
+
+use super::{Decay, Mean, Part, Rule, Step, correction, lerp, real, short, signed};
+use crate::arguments::Arguments;
+use crate::kernels::leveled;
+
+/// What both have of Adam.
+#[derive(Debug)]
+struct Base {
+    betas: [f64; 2],
+    eps: f64,
+    weight_decay: f64,
+    decoupled: bool,
+    maximize: bool,
+}
+
+impl Base {
+    fn of(arguments: &Arguments) -> Self {
+        Base {
+            betas: arguments.real_pair("betas"),
+            eps: arguments.real("eps"),
+            weight_decay: arguments.real("weight_decay"),
+            decoupled: arguments.flag("decoupled_weight_decay"),
+            maximize: arguments.flag("maximize"),
+        }
+    }
+
+    fn beta1(&self, step: &Step) -> f64 {
+        step.momentum.unwrap_or(self.betas[0])
+    }
+
+    fn scalars(&self, step: &Step) -> Scalars {
+        Scalars {
+            scale: signed(step.scale, self.maximize),
+            decay: Decay::of(self.decoupled, step.lr, self.weight_decay),
+            mean: Mean::of(self.beta1(step)),
+            square: Mean::of(self.betas[1]),
+            correction: 1.0,
+            eps: short(self.eps),
+            gradient_size: 0.0,
+            size: 0.0,
+        }
+    }
+}
+
+/// torch.optim.NAdam: Dozat, "Incorporating Nesterov Momentum into Adam", ICLR workshop 2016. It carries the product
+/// of the momenta so far, in f32 as PyTorch does.
+#[derive(Debug)]
+pub(super) struct NAdam {
+    base: Base,
+    momentum_decay: f64,
+}
+
+impl NAdam {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        NAdam {
+            base: Base::of(arguments),
+            momentum_decay: arguments.real("momentum_decay"),
+        }
+    }
+
+    /// The momentum of update number `count`.
+    fn mu(&self, beta1: f64, count: u64) -> f64 {
+        beta1 * (1.0 - 0.5 * libm::pow(0.96, real(count) * self.momentum_decay))
+    }
+}
+
+impl Rule for NAdam {
+    fn carry(&self, step: &Step) -> f32 {
+        step.carry * short(self.mu(self.base.beta1(step), step.count))
+    }
+
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        let beta1 = self.base.beta1(step);
+        let (mu, next) = (self.mu(beta1, step.count), self.mu(beta1, step.count + 1));
+        let product = f64::from(step.carry);
+        let s = Scalars {
+            correction: short(correction(self.base.betas[1], step.count)),
+            gradient_size: short(-step.lr * (1.0 - mu) / (1.0 - product)),
+            size: short(-step.lr * next / (1.0 - product * next)),
+            ..self.base.scalars(step)
+        };
+        if let [mean, square, ..] = part.state.as_mut_slice() {
+            nadam(step.level, s, part.weights, part.gradient, (mean, square));
+        }
+    }
+}
+
+/// torch.optim.RAdam: Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", arXiv 1908.03265, 2019.
+#[derive(Debug)]
+pub(super) struct RAdam {
+    base: Base,
+}
+
+/// Length of the running mean from which its variance is taken to be known; the paper has 4, PyTorch 5.
+const KNOWN: f64 = 5.0;
+
+impl RAdam {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        RAdam {
+            base: Base::of(arguments),
+        }
+    }
+
+    /// What rectifies the variance, where it is known.
+    fn rectification(&self, step: &Step) -> Option<f64> {
+        let beta2 = self.base.betas[1];
+        let most = 2.0 / (1.0 - beta2) - 1.0;
+        let count = real(step.count);
+        let length = most - 2.0 * count * libm::pow(beta2, count) / correction(beta2, step.count);
+        let ratio = (length - 4.0) * (length - 2.0) * most / ((most - 4.0) * (most - 2.0) * length);
+        (length > KNOWN).then(|| libm::sqrt(ratio))
+    }
+}
+
+impl Rule for RAdam {
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        let size = step.lr / correction(self.base.beta1(step), step.count);
+        let s = self.base.scalars(step);
+        let [mean, square, ..] = part.state.as_mut_slice() else {
+            return;
+        };
+        let state = (&mut **mean, &mut **square);
+        if let Some(rectification) = self.rectification(step) {
+            let root = libm::sqrt(correction(self.base.betas[1], step.count));
+            let s = Scalars {
+                size: short(-size * root * rectification),
+                ..s
+            };
+            rectified(step.level, s, part.weights, part.gradient, state);
+        } else {
+            let s = Scalars {
+                size: short(-size),
+                ..s
+            };
+            unrectified(step.level, s, part.weights, part.gradient, state);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Scalars {
+    scale: f32,
+    decay: Decay,
+    mean: Mean,
+    square: Mean,
+    correction: f32,
+    eps: f32,
+    /// NAdam: what the gradient itself is taken by.
+    gradient_size: f32,
+    size: f32,
+}
+
+/// Decays the weight, takes the gradient into the running means and gives it.
+#[inline(always)]
+fn means(s: &Scalars, w: &mut f32, g: f32, (m, v): (&mut f32, &mut f32)) -> f32 {
+    *w *= s.decay.shrink;
+    let g = g * s.scale + s.decay.penalty * *w;
+    *m = lerp(*m, g, s.mean.take, s.mean.keep);
+    *v = *v * s.square.keep + s.square.take * g * g;
+    g
+}
+
+leveled! {
+    fn nadam(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
+        for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
+            let g = means(&s, w, *g, (m, v));
+            let below = (*v / s.correction).sqrt() + s.eps;
+            *w += s.gradient_size * g / below;
+            *w += s.size * *m / below;
+        }
+    }
+}
+
+leveled! {
+    fn rectified(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
+        for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
+            means(&s, w, *g, (m, v));
+            *w += s.size * *m / (v.sqrt() + s.eps);
+        }
+    }
+}
+
+leveled! {
+    fn unrectified(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
+        for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
+            means(&s, w, *g, (m, v));
+            *w += s.size * *m;
+        }
+    }
+}

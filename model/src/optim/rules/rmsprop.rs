@@ -1,0 +1,125 @@
+//! RMSprop.
+
+use super::{Mean, Part, Rule, Step, lerp, short, signed};
+use crate::arguments::Arguments;
+use crate::kernels::leveled;
+
+/// torch.optim.RMSprop: Hinton, lecture 6 of "Neural Networks for Machine Learning", 2012; centered: Graves, arXiv
+/// 1308.0850, 2013.
+#[derive(Debug)]
+pub(super) struct RmsProp {
+    alpha: f64,
+    eps: f64,
+    weight_decay: f64,
+    momentum: f64,
+    centered: bool,
+    maximize: bool,
+}
+
+impl RmsProp {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        RmsProp {
+            alpha: arguments.real("alpha"),
+            eps: arguments.real("eps"),
+            weight_decay: arguments.real("weight_decay"),
+            momentum: arguments.real("momentum"),
+            centered: arguments.flag("centered"),
+            maximize: arguments.flag("maximize"),
+        }
+    }
+}
+
+impl Rule for RmsProp {
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        let momentum = step.momentum.unwrap_or(self.momentum);
+        let s = Scalars {
+            scale: signed(step.scale, self.maximize),
+            penalty: short(self.weight_decay),
+            mean: Mean::of(self.alpha),
+            eps: short(self.eps),
+            momentum: short(momentum),
+            size: short(-step.lr),
+        };
+        let (weights, gradient) = (&mut *part.weights, &*part.gradient);
+        let moves = momentum > 0.0;
+        match (part.state.as_mut_slice(), self.centered) {
+            ([square, mean, buffer], true) if moves => {
+                centered_heavy(step.level, s, weights, gradient, (square, mean, buffer));
+            }
+            ([square, mean, ..], true) => centered(step.level, s, weights, gradient, (square, mean)),
+            ([square, buffer], false) if moves => heavy(step.level, s, weights, gradient, (square, buffer)),
+            ([square, ..], _) => plain(step.level, s, weights, gradient, square),
+            // `slots` asks for one vector at least.
+            ([], _) => {}
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Scalars {
+    scale: f32,
+    penalty: f32,
+    mean: Mean,
+    eps: f32,
+    momentum: f32,
+    size: f32,
+}
+
+/// Takes the gradient into the mean of squares and gives it.
+#[inline(always)]
+fn square_mean(s: &Scalars, w: f32, g: f32, square: &mut f32) -> f32 {
+    let g = g * s.scale + s.penalty * w;
+    *square = *square * s.mean.keep + s.mean.take * g * g;
+    g
+}
+
+/// Takes the gradient into its mean and gives what to divide by.
+#[inline(always)]
+fn deviation(s: &Scalars, g: f32, square: f32, mean: &mut f32) -> f32 {
+    *mean = lerp(*mean, g, s.mean.take, s.mean.keep);
+    (square - *mean * *mean).sqrt() + s.eps
+}
+
+leveled! {
+    fn plain(s: Scalars, weights: &mut [f32], gradient: &[f32], squares: &mut [f32]) {
+        for ((w, g), square) in weights.iter_mut().zip(gradient).zip(squares) {
+            let g = square_mean(&s, *w, *g, square);
+            *w += s.size * g / (square.sqrt() + s.eps);
+        }
+    }
+}
+
+leveled! {
+    fn heavy(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
+        for (((w, g), square), m) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
+            let g = square_mean(&s, *w, *g, square);
+            *m = *m * s.momentum + g / (square.sqrt() + s.eps);
+            *w += s.size * *m;
+        }
+    }
+}
+
+leveled! {
+    fn centered(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
+        for (((w, g), square), mean) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
+            let g = square_mean(&s, *w, *g, square);
+            *w += s.size * g / deviation(&s, g, *square, mean);
+        }
+    }
+}
+
+leveled! {
+    fn centered_heavy(
+        s: Scalars,
+        weights: &mut [f32],
+        gradient: &[f32],
+        state: (&mut [f32], &mut [f32], &mut [f32]),
+    ) {
+        let state = state.0.iter_mut().zip(state.1).zip(state.2);
+        for ((w, g), ((square, mean), m)) in weights.iter_mut().zip(gradient).zip(state) {
+            let g = square_mean(&s, *w, *g, square);
+            *m = *m * s.momentum + g / deviation(&s, g, *square, mean);
+            *w += s.size * *m;
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! SGD, and LARS, which is SGD with a learning rate for each tensor.
+
+use super::{Part, Rule, Step, norms, short, signed};
+use crate::arguments::Arguments;
+use crate::kernels::leveled;
+
+/// torch.optim.SGD.
+#[derive(Debug)]
+pub(super) struct Sgd {
+    momentum: f64,
+    dampening: f64,
+    weight_decay: f64,
+    nesterov: bool,
+    maximize: bool,
+}
+
+impl Sgd {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        Sgd {
+            momentum: arguments.real("momentum"),
+            dampening: arguments.real("dampening"),
+            weight_decay: arguments.real("weight_decay"),
+            nesterov: arguments.flag("nesterov"),
+            maximize: arguments.flag("maximize"),
+        }
+    }
+
+    fn scalars(&self, step: &Step, ratio: f32) -> Scalars {
+        // The first step takes the gradient as the momentum, without dampening.
+        let first = step.count == 1;
+        let momentum = step.momentum.unwrap_or(self.momentum);
+        Scalars {
+            scale: signed(step.scale, self.maximize),
+            penalty: short(self.weight_decay),
+            ratio,
+            keep: if first { 0.0 } else { short(momentum) },
+            take: if first { 1.0 } else { short(1.0 - self.dampening) },
+            ahead: short(momentum),
+            size: short(-step.lr),
+        }
+    }
+}
+
+impl Rule for Sgd {
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        let s = self.scalars(step, part.ratio);
+        let (weights, gradient) = (&mut *part.weights, &*part.gradient);
+        match part.state.last_mut() {
+            Some(buffer) if s.ahead != 0.0 && self.nesterov => {
+                nesterov(step.level, s, weights, gradient, buffer);
+            }
+            Some(buffer) if s.ahead != 0.0 => heavy(step.level, s, weights, gradient, buffer),
+            _ => plain(step.level, s, weights, gradient),
+        }
+    }
+}
+
+/// LARS: You, Gitman, Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888, 2017. The gradient
+/// with its penalty is multiplied by `trust_coeff |w| / (|g| + weight_decay |w| + eps)`, then SGD goes on.
+#[derive(Debug)]
+pub(super) struct Lars {
+    sgd: Sgd,
+    trust_coeff: f64,
+    eps: f64,
+    trust_clip: bool,
+    always_adapt: bool,
+}
+
+impl Lars {
+    pub(super) fn of(arguments: &Arguments) -> Self {
+        Lars {
+            sgd: Sgd::of(arguments),
+            trust_coeff: arguments.real("trust_coeff"),
+            eps: arguments.real("eps"),
+            trust_clip: arguments.flag("trust_clip"),
+            always_adapt: arguments.flag("always_adapt"),
+        }
+    }
+}
+
+impl Rule for Lars {
+    fn measures(&self) -> bool {
+        self.sgd.weight_decay != 0.0 || self.always_adapt
+    }
+
+    fn measure(&self, step: &Step, part: &mut Part<'_>) {
+        norms::blocks(
+            step.level,
+            (1.0, part.weights),
+            (step.scale, part.gradient),
+            &mut part.sums,
+        );
+    }
+
+    fn ratio(&self, step: &Step, [weights, gradient]: [f64; 2]) -> f32 {
+        let below = gradient + weights * self.sgd.weight_decay + self.eps;
+        let ratio = if weights > 0.0 && gradient > 0.0 {
+            self.trust_coeff * weights / below
+        } else {
+            1.0
+        };
+        short(if self.trust_clip {
+            (ratio / step.lr).min(1.0)
+        } else {
+            ratio
+        })
+    }
+
+    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+        self.sgd.apply(step, part);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Scalars {
+    scale: f32,
+    penalty: f32,
+    /// LARS: the tensor's own factor; else 1.
+    ratio: f32,
+    keep: f32,
+    take: f32,
+    /// Nesterov: the step is the gradient plus this times the momentum.
+    ahead: f32,
+    size: f32,
+}
+
+leveled! {
+    fn plain(s: Scalars, weights: &mut [f32], gradient: &[f32]) {
+        for (w, g) in weights.iter_mut().zip(gradient) {
+            *w += s.size * ((*g * s.scale + s.penalty * *w) * s.ratio);
+        }
+    }
+}
+
+leveled! {
+    fn heavy(s: Scalars, weights: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
+        for ((w, g), m) in weights.iter_mut().zip(gradient).zip(buffer) {
+            let g = (*g * s.scale + s.penalty * *w) * s.ratio;
+            *m = *m * s.keep + s.take * g;
+            *w += s.size * *m;
+        }
+    }
+}
+
+leveled! {
+    fn nesterov(s: Scalars, weights: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
+        for ((w, g), m) in weights.iter_mut().zip(gradient).zip(buffer) {
+            let g = (*g * s.scale + s.penalty * *w) * s.ratio;
+            *m = *m * s.keep + s.take * g;
+            *w += s.size * (g + s.ahead * *m);
+        }
+    }
+}

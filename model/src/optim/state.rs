@@ -1,0 +1,282 @@
+//! State as named tensors and counters, to be saved and restored with equal bits.
+
+use super::Optimizer;
+use super::rules::{self, MOMENTUM_BUFFER, MU_PRODUCT};
+use candlewick_protocol::Failure;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::{Map, Value};
+
+/// A tensor of a saved state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedTensor {
+    /// Name; of an optimiser's state that of the parameter and PyTorch's, as in `0.weight.exp_avg`.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Values in row-major order.
+    pub values: Vec<f32>,
+}
+
+/// A saved state: what a checkpoint or a trainer that joins needs (rule B10).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Saved {
+    /// Counters by name. Real numbers stand in them by their bits (`f64::to_bits`).
+    pub counters: Vec<(String, u64)>,
+    /// Tensors.
+    pub tensors: Vec<SavedTensor>,
+}
+
+/// Key of the counters in a file's metadata.
+const COUNTERS: &str = "counters";
+
+impl Saved {
+    /// The state as a safetensors file; counters stand in its metadata.
+    ///
+    /// ```
+    /// use candlewick_model::optim::{Saved, SavedTensor};
+    /// let tensor = SavedTensor { name: "0.bias.exp_avg".into(), shape: vec![2], values: vec![-0.0, 1.0] };
+    /// let saved = Saved { counters: vec![("step".into(), u64::MAX)], tensors: vec![tensor] };
+    /// assert_eq!(Saved::from_bytes(&saved.to_bytes()?)?, saved);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Internal` where a shape and its values do not agree.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
+        let wrong = |error| Failure::internal(format!("a state cannot be written as safetensors: {error}"));
+        let bytes: Vec<Vec<u8>> = self
+            .tensors
+            .iter()
+            .map(|tensor| {
+                tensor
+                    .values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect()
+            })
+            .collect();
+        let mut views = Vec::with_capacity(bytes.len());
+        for (tensor, bytes) in self.tensors.iter().zip(&bytes) {
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(wrong)?;
+            views.push((tensor.name.as_str(), view));
+        }
+        let counters: Map<String, Value> = self
+            .counters
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(*value)))
+            .collect();
+        let metadata = [(COUNTERS.to_owned(), Value::Object(counters).to_string())].into();
+        safetensors::serialize(views, Some(metadata)).map_err(wrong)
+    }
+
+    /// Reads what [`Saved::to_bytes`] wrote. Tensors come in the order of the file's data.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where it is no such file.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
+        let wrong = |what: String| Failure::parameter(format!("the saved state cannot be read: {what}"));
+        let (_, header) = SafeTensors::read_metadata(bytes)
+            .map_err(|error| wrong(format!("it is no safetensors file: {error}")))?;
+        let counters = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(COUNTERS))
+            .and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok())
+            .ok_or_else(|| wrong("its metadata holds no counters".to_owned()))?;
+        let mut saved = Saved::default();
+        for (name, value) in counters {
+            let value = value
+                .as_u64()
+                .ok_or_else(|| wrong(format!("its counter {name:?} is no whole number")))?;
+            saved.counters.push((name, value));
+        }
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|error| wrong(format!("it is no safetensors file: {error}")))?;
+        for name in header.offset_keys() {
+            let view = file.tensor(&name).map_err(|error| wrong(error.to_string()))?;
+            if view.dtype() != Dtype::F32 {
+                return Err(wrong(format!(
+                    "tensor {name:?} is {:?}, expected F32",
+                    view.dtype()
+                )));
+            }
+            let values = view.data().as_chunks::<4>().0;
+            saved.tensors.push(SavedTensor {
+                name,
+                shape: view.shape().to_vec(),
+                values: values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            });
+        }
+        Ok(saved)
+    }
+
+    /// The counter of that name; `what` starts the message of a failure.
+    pub(super) fn counter(&self, what: &str, name: &str) -> Result<u64, Failure> {
+        let found = self.counters.iter().find(|(known, _)| known == name);
+        found
+            .map(|(_, value)| *value)
+            .ok_or_else(|| Failure::parameter(format!("{what} lacks the counter {name:?}")))
+    }
+
+    /// The tensor of that name.
+    pub(super) fn tensor(&self, what: &str, name: &str) -> Result<&SavedTensor, Failure> {
+        let found = self.tensors.iter().find(|tensor| tensor.name == name);
+        found.ok_or_else(|| Failure::parameter(format!("{what} lacks the tensor {name:?}")))
+    }
+
+    /// Refuses counters of other names, and missing ones.
+    pub(super) fn expect_counters(&self, what: &str, names: &[&str]) -> Result<(), Failure> {
+        if let Some((name, _)) = self
+            .counters
+            .iter()
+            .find(|(name, _)| !names.contains(&name.as_str()))
+        {
+            return Err(Failure::parameter(format!(
+                "{what} holds a counter {name:?}; expected {}",
+                names.join(", ")
+            )));
+        }
+        names
+            .iter()
+            .try_for_each(|name| self.counter(what, name).map(|_| ()))
+    }
+
+    /// Refuses tensors of other names or shapes, and missing ones.
+    pub(super) fn expect_tensors(&self, what: &str, wanted: &[(String, Vec<usize>)]) -> Result<(), Failure> {
+        for tensor in &self.tensors {
+            let known = wanted.iter().find(|(name, _)| *name == tensor.name);
+            let Some((name, shape)) = known else {
+                return Err(Failure::parameter(format!(
+                    "{what} holds a tensor {:?}, which is not expected: it was saved with another network, optimiser or \
+                     groups",
+                    tensor.name
+                )));
+            };
+            let elements: usize = shape.iter().product();
+            if tensor.shape != *shape || tensor.values.len() != elements {
+                return Err(Failure::parameter(format!(
+                    "tensor {name:?} of {what} has shape {:?} and {} values; expected shape {shape:?} and {elements} \
+                     values",
+                    tensor.shape,
+                    tensor.values.len()
+                )));
+            }
+        }
+        wanted
+            .iter()
+            .try_for_each(|(name, _)| self.tensor(what, name).map(|_| ()))
+    }
+}
+
+const WHAT: &str = "the saved state of the optimiser";
+const STEP: &str = "step";
+const FACTOR: &str = "lr_factor";
+const MOMENTUM: &str = "momentum";
+
+impl Optimizer {
+    /// Everything that the next updates depend on, beside the weights: tensors by the parameter's name and PyTorch's
+    /// (`0.weight.exp_avg`), for NAdam also `mu_product` with a number for each group, the counter `step`, and bits of
+    /// the learning rate's factor and of the momentum where a schedule has set it.
+    #[must_use]
+    pub fn state(&self) -> Saved {
+        let mut counters = vec![
+            (STEP.to_owned(), self.steps),
+            (FACTOR.to_owned(), self.factor.to_bits()),
+        ];
+        counters.extend(
+            self.momentum
+                .map(|momentum| (MOMENTUM.to_owned(), momentum.to_bits())),
+        );
+        let mut tensors = Vec::new();
+        for ((name, shape), (slot, range)) in self.shapes().into_iter().zip(self.places()) {
+            let values = self.state.get(slot).and_then(|values| values.get(range));
+            tensors.push(SavedTensor {
+                name,
+                shape,
+                values: values.unwrap_or_default().to_vec(),
+            });
+        }
+        if self.carries() {
+            tensors.push(SavedTensor {
+                name: MU_PRODUCT.to_owned(),
+                shape: vec![self.groups.len()],
+                values: self.groups.iter().map(|group| group.carry).collect(),
+            });
+        }
+        Saved { counters, tensors }
+    }
+
+    /// Goes back to a state that [`Optimizer::state`] gave for the same document and network; afterwards all bits are
+    /// equal. Where it fails nothing has changed.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a counter or tensor is missing, unknown or of another shape; the message names it.
+    pub fn restore(&mut self, saved: &Saved) -> Result<(), Failure> {
+        let known = [STEP, FACTOR, MOMENTUM];
+        let momentum = saved.counter(WHAT, MOMENTUM).ok().map(f64::from_bits);
+        let names = if momentum.is_some() {
+            &known[..]
+        } else {
+            &known[..2]
+        };
+        saved.expect_counters(WHAT, names)?;
+        let added =
+            momentum.is_some() && self.arguments.has("momentum") && !self.slots.contains(&MOMENTUM_BUFFER);
+        if added {
+            self.add_slot(MOMENTUM_BUFFER);
+        }
+        let mut wanted = self.shapes();
+        if self.carries() {
+            wanted.push((MU_PRODUCT.to_owned(), vec![self.groups.len()]));
+        }
+        if let Err(failure) = saved.expect_tensors(WHAT, &wanted) {
+            if added {
+                self.slots.pop();
+                self.state.pop();
+            }
+            return Err(failure);
+        }
+        for ((name, _), (slot, range)) in self.shapes().into_iter().zip(self.places()) {
+            let tensor = saved.tensor(WHAT, &name)?;
+            if let Some(target) = self.state.get_mut(slot).and_then(|values| values.get_mut(range)) {
+                target.copy_from_slice(&tensor.values);
+            }
+        }
+        if self.carries() {
+            let carried = &saved.tensor(WHAT, MU_PRODUCT)?.values;
+            for (group, carry) in self.groups.iter_mut().zip(carried) {
+                group.carry = *carry;
+            }
+        }
+        self.steps = saved.counter(WHAT, STEP)?;
+        self.factor = f64::from_bits(saved.counter(WHAT, FACTOR)?);
+        self.momentum = momentum;
+        Ok(())
+    }
+
+    fn carries(&self) -> bool {
+        rules::carries(&self.arguments)
+    }
+
+    /// Names and shapes of the state's tensors.
+    fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        let mut shapes = Vec::new();
+        for tensor in &self.layout.tensors {
+            if let Some(parameter) = self.parameters.get(tensor.parameter) {
+                for slot in &self.slots {
+                    shapes.push((format!("{}.{slot}", parameter.name), parameter.shape.clone()));
+                }
+            }
+        }
+        shapes
+    }
+
+    /// The vector and range of each of [`Optimizer::shapes`].
+    fn places(&self) -> Vec<(usize, std::ops::Range<usize>)> {
+        let slots = self.slots.len();
+        let tensors = self.layout.tensors.iter();
+        tensors
+            .flat_map(|tensor| (0..slots).map(|slot| (slot, tensor.state.clone())))
+            .collect()
+    }
+}

@@ -1,0 +1,230 @@
+use super::*;
+use serde_json::json;
+
+fn parameters() -> Vec<Parameter> {
+    [
+        ("0.weight", 0, vec![3, 2]),
+        ("0.bias", 6, vec![3]),
+        ("1.weight", 9, vec![1, 3]),
+    ]
+    .map(|(name, offset, shape)| Parameter {
+        name: name.to_owned(),
+        shape,
+        offset,
+        trained: true,
+        count: false,
+    })
+    .into()
+}
+
+fn optimizer(document: &Value) -> Optimizer {
+    Optimizer::for_parameters(document, &parameters()).unwrap()
+}
+
+fn message(document: &Value) -> String {
+    Optimizer::for_parameters(document, &parameters())
+        .unwrap_err()
+        .message
+}
+
+#[test]
+fn a_denominator_of_zero_changes_nothing() {
+    let mut adam = optimizer(&json!({"type": "Adam"}));
+    let mut weights = [1.0; 12];
+    let before = adam.state_hash(&weights);
+    let mut update = |weights: &mut [f32], denominator: f64| {
+        let updated = adam.update(weights, &mut [1.0; 12], denominator, &Clip::default());
+        (updated, adam.state_hash(weights), adam.steps())
+    };
+    assert_eq!(update(&mut weights, 0.0), (Ok(false), before.clone(), 0));
+    let (updated, after, steps) = update(&mut weights, 2.0);
+    assert_eq!((updated, steps), (Ok(true), 1));
+    assert_ne!(after, before);
+}
+
+#[test]
+fn clipping_bounds_norm_then_values_and_frozen_parameters_do_not_count() {
+    let document = json!({"type": "SGD", "lr": 1, "groups": [{"params": "0.*", "frozen": true}]});
+    let mut sgd = optimizer(&document);
+    let mut weights = [0.0; 12];
+    let mut gradient = [1e9; 12];
+    gradient[9..].copy_from_slice(&[6.0, 8.0, 0.0]);
+    let clip = Clip {
+        norm: Some(1.0),
+        value: Some(0.7),
+    };
+    sgd.update(&mut weights, &mut gradient, 2.0, &clip).unwrap();
+    assert_eq!(weights[..9], [0.0; 9]);
+    assert!(
+        (weights[9] + 0.6).abs() < 1e-6 && (weights[10] + 0.7).abs() < 1e-6,
+        "{weights:?}"
+    );
+}
+
+#[test]
+fn buffers_are_left_alone() {
+    let mut parameters = parameters();
+    parameters[1].trained = false;
+    let mut adam = Optimizer::for_parameters(&json!({"type": "AdamW", "lr": 0.1}), &parameters).unwrap();
+    assert_eq!(
+        adam.state_size(),
+        StateSize {
+            vectors: 2,
+            updated: 9
+        }
+    );
+    let mut weights = [1.0f32; 12];
+    adam.update(&mut weights, &mut [f32::NAN; 12], 1.0, &Clip::default())
+        .unwrap();
+    assert_eq!(weights[6..9], [1.0; 3]);
+    assert!(
+        weights[..6]
+            .iter()
+            .chain(&weights[9..])
+            .all(|weight| weight.is_nan())
+    );
+    let failure = Optimizer::for_parameters(
+        &json!({"type": "SGD", "groups": [{"params": "0.bias", "lr": 1}]}),
+        &parameters,
+    );
+    assert!(
+        failure
+            .unwrap_err()
+            .message
+            .ends_with("The parameters are 0.weight, 1.weight")
+    );
+}
+
+#[test]
+fn wrong_groups_are_refused_with_their_place() {
+    let groups = |groups: Value| message(&json!({"type": "SGD", "groups": groups}));
+    assert_eq!(
+        groups(json!([{"params": "0.*", "lr": 1}, {"params": ["2.*"], "frozen": true}])),
+        "optimizer (SGD): groups[1]: the pattern \"2.*\" matches no parameter; change it so that it does (* stands for \
+         any characters, ? for one). The parameters are 0.weight, 0.bias, 1.weight"
+    );
+    assert_eq!(
+        groups(json!([{"params": "*", "lr": -1}])),
+        "optimizer (SGD): groups[0]: lr = -1 is not legal: expected a finite number of at least 0"
+    );
+    assert_eq!(
+        groups(json!([{"params": "*", "nesterov": true}])),
+        "optimizer (SGD): groups[0]: \"nesterov\" cannot be set for a group; legal keys are params, frozen, lr, \
+         momentum, dampening, weight_decay"
+    );
+    assert!(groups(json!([{"params": "*", "frozen": 1}])).contains("groups[0]: frozen = 1 is not legal"));
+    assert!(groups(json!([{"lr": 1}])).contains("groups[0]: the key params is missing"));
+    assert!(groups(json!([{"params": []}])).contains("params = [] is not legal"));
+    assert!(groups(json!([])).contains("groups = [] is not legal: expected a list of objects such as"));
+    assert!(groups(json!([3])).contains("groups = [3] is not legal"));
+    assert!(groups(json!([{"params": "*", "frozen": true}])).contains("freeze every parameter"));
+}
+
+#[test]
+fn nesterov_needs_momentum() {
+    assert!(
+        message(&json!({"type": "SGD", "nesterov": true}))
+            .contains("nesterov = true needs a momentum above 0")
+    );
+    let document = json!({"type": "LARS", "nesterov": true, "momentum": 0.9, "groups": [{"params": "*", "dampening": 1}]});
+    assert!(message(&document).starts_with("optimizer (LARS): groups[0]: nesterov = true needs"));
+}
+
+#[test]
+fn wrong_lengths_are_refused() {
+    let mut adam = optimizer(&json!({"type": "Adam"}));
+    let failure = adam.update(&mut [1.0], &mut [1.0], 1.0, &Clip::default());
+    assert!(failure.unwrap_err().message.contains("for 12"));
+}
+
+#[test]
+fn a_schedule_moves_rate_and_momentum_in_every_group() {
+    let document = json!({"type": "SGD", "lr": 1, "groups": [{"params": "*.bias", "lr": 10}]});
+    let mut sgd = optimizer(&document);
+    assert_eq!(sgd.state_size().vectors, 0);
+    sgd.follow(&Setting {
+        factor: 0.5,
+        momentum: Some(0.5),
+    })
+    .unwrap();
+    assert_eq!(sgd.state_size().vectors, 1);
+    let mut weights = [0.0f32; 12];
+    for _ in 0..2 {
+        sgd.update(&mut weights, &mut [1.0; 12], 1.0, &Clip::default())
+            .unwrap();
+    }
+    // 1, then 1 + 0.5.
+    assert_eq!((weights[0], weights[6]), (-1.25, -12.5));
+    assert!((sgd.lr() - 0.5).abs() < 1e-12);
+    let mut adagrad = optimizer(&json!({"type": "Adagrad"}));
+    assert!(
+        adagrad
+            .set_momentum(Some(0.9))
+            .unwrap_err()
+            .message
+            .contains("Adagrad has neither")
+    );
+}
+
+#[test]
+fn accumulated_steps_are_one_step() {
+    let mut accumulator = Accumulator::new(3);
+    assert_eq!(accumulator.add(&mut [1.0, 2.0], 2.0), None);
+    // Nothing counted: what the gradient holds does not matter.
+    assert_eq!(accumulator.add(&mut [f32::NAN; 2], 0.0), None);
+    let saved = accumulator.state();
+    let mut again = Accumulator::new(3);
+    again
+        .restore(&Saved::from_bytes(&saved.to_bytes().unwrap()).unwrap())
+        .unwrap();
+    for mut accumulator in [accumulator, again] {
+        let mut gradient = [3.0, 4.0];
+        assert_eq!(accumulator.add(&mut gradient, 1.0), Some(3.0));
+        assert_eq!((gradient, accumulator.waiting()), ([4.0, 6.0], 0));
+        assert_eq!(accumulator.flush(&mut gradient), None);
+        accumulator.add(&mut gradient, 1.0);
+        gradient = [f32::NAN; 2];
+        assert_eq!(accumulator.flush(&mut gradient), Some(1.0));
+        assert_eq!(gradient, [4.0, 6.0]);
+    }
+    let mut shorter = Accumulator::new(2);
+    assert!(
+        shorter
+            .restore(&saved)
+            .unwrap_err()
+            .message
+            .contains("has 2 steps waiting")
+    );
+    let mut nothing = [1.0];
+    assert_eq!(Accumulator::new(0).add(&mut nothing, 0.0), Some(0.0));
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_refused() {
+    let saved = optimizer(&json!({"type": "Adam"})).state();
+    let refused = |document: Value, saved: &Saved| {
+        let mut other = optimizer(&document);
+        let before = other.state();
+        let message = other.restore(saved).unwrap_err().message;
+        assert_eq!(other.state(), before);
+        message
+    };
+    assert!(
+        refused(json!({"type": "Lion"}), &saved).contains("\"0.weight.exp_avg_sq\", which is not expected")
+    );
+    assert!(refused(json!({"type": "NAdam"}), &saved).contains("lacks the tensor \"mu_product\""));
+    let frozen = json!({"type": "Adam", "groups": [{"params": "0.bias", "frozen": true}]});
+    assert!(refused(frozen, &saved).contains("\"0.bias.exp_avg\", which is not expected"));
+    let mut wrong = saved.clone();
+    wrong.tensors[0].shape = vec![2, 3];
+    assert!(
+        refused(json!({"type": "Adam"}), &wrong)
+            .contains("has shape [2, 3] and 6 values; expected shape [3, 2]")
+    );
+    wrong = saved.clone();
+    wrong.tensors[0].values.pop();
+    assert!(refused(json!({"type": "Adam"}), &wrong).contains("5 values; expected shape [3, 2] and 6"));
+    wrong = saved;
+    wrong.counters.remove(0);
+    assert!(refused(json!({"type": "Adam"}), &wrong).contains("lacks the counter \"step\""));
+}
