@@ -11,10 +11,12 @@
 //! A value that is not defined (an area where all rows are of one class, anything where all weights are 0) is null.
 
 mod name;
+mod plan;
 mod rank;
 mod score;
 mod tally;
 
+pub use plan::evaluation;
 pub use rank::Areas;
 
 use crate::head::Head;
@@ -26,6 +28,9 @@ use tally::Layout;
 
 /// Rows of which a slice of an evaluation consists, but for the last of a shard (rule B9).
 pub const SLICE_ROWS: usize = 1_024;
+
+/// Classes whose counts travel with every step of a training, at most.
+const MOST_CLASSES: usize = 100;
 
 /// Rows of one slice: outputs of the network, labels, weights, row after row.
 #[derive(Debug, Clone, Copy)]
@@ -89,12 +94,16 @@ impl MetricSet {
         }
     }
 
-    /// Those that are sums of a few numbers, fit to be added up while training: all but areas and the confusion
-    /// matrix.
+    /// Those that are sums of a few numbers, fit to travel with every step of a training: all but areas and the
+    /// confusion matrix, and with more than 100 classes but precision, recall and f1.
     #[must_use]
     pub fn of_training(&self) -> Self {
-        let few =
-            |metric: &Metric| !matches!(metric, Metric::RocAuc | Metric::PrAuc | Metric::ConfusionMatrix);
+        let many = self.head.width() > MOST_CLASSES;
+        let few = |metric: &Metric| match metric {
+            Metric::RocAuc | Metric::PrAuc | Metric::ConfusionMatrix => false,
+            Metric::Precision(_) | Metric::Recall(_) | Metric::F1(_) => !many,
+            _ => true,
+        };
         let metrics = self.metrics.iter().filter(|(_, metric)| few(metric));
         Self::of(metrics.cloned().collect(), self.head, self.thresholds.clone())
     }
@@ -103,6 +112,11 @@ impl MetricSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.metrics.is_empty()
+    }
+
+    /// Names of the metrics.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.metrics.iter().map(|(name, _)| name.as_str())
     }
 
     /// Names of the metrics whose value is one number.
