@@ -16,6 +16,7 @@ from pyspark import keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer
+from candlewick._stopping import StoppingLike, to_stopping
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -161,7 +162,7 @@ fn types(param: &Param) -> (&'static str, &'static str, &'static str) {
             ("str", "str", "TypeConverters.toString")
         }
         ParamType::Int { .. } | ParamType::Long => ("int", "int", "TypeConverters.toInt"),
-        ParamType::Double { .. } => ("float", "float", "TypeConverters.toFloat"),
+        ParamType::Double { .. } | ParamType::Fraction => ("float", "float", "TypeConverters.toFloat"),
         ParamType::Boolean => ("bool", "bool", "TypeConverters.toBoolean"),
         ParamType::TextList => ("list[str]", "Sequence[str]", "TypeConverters.toListString"),
         ParamType::IntList => ("list[int]", "Sequence[int]", "TypeConverters.toListInt"),
@@ -169,6 +170,7 @@ fn types(param: &Param) -> (&'static str, &'static str, &'static str) {
         ParamType::Document => match param.name {
             "network" => ("str", "NetworkLike", "to_network"),
             "loss" => ("str", "LossLike", "to_loss"),
+            "earlyStopping" => ("str", "StoppingLike", "to_stopping"),
             _ => ("str", "OptimizerLike", "to_optimizer"),
         },
     }

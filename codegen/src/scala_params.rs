@@ -32,7 +32,7 @@ pub(crate) fn file() -> String {
         .join(", ");
     let mut out = format!(
         "// {HEADER}\npackage candlewick.generated\n\n\
-         import candlewick.{{Document, Loss, Module, Optimizer}}\n\
+         import candlewick.{{Document, EarlyStopping, Loss, Module, Optimizer}}\n\
          import org.apache.spark.ml.param._\n\n{MODEL_TRAIT}"
     );
     members(&mut out, Scope::All);
@@ -113,7 +113,7 @@ fn types(kind: ParamType) -> (&'static str, &'static str) {
         }
         ParamType::Int { .. } => ("IntParam", "Int"),
         ParamType::Long => ("LongParam", "Long"),
-        ParamType::Double { .. } => ("DoubleParam", "Double"),
+        ParamType::Double { .. } | ParamType::Fraction => ("DoubleParam", "Double"),
         ParamType::Boolean => ("BooleanParam", "Boolean"),
         ParamType::TextList => ("StringArrayParam", "Array[String]"),
         ParamType::IntList => ("IntArrayParam", "Array[Int]"),

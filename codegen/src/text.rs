@@ -62,6 +62,7 @@ pub(crate) fn type_words(kind: ParamType) -> String {
         ParamType::Int { min, max } => format!("whole number, {min} to {max}"),
         ParamType::Long => "whole number of 64 bits".to_owned(),
         ParamType::Double { above } => format!("number above {above}"),
+        ParamType::Fraction => "number of at least 0 and below 1".to_owned(),
         ParamType::Boolean => "true or false".to_owned(),
         ParamType::TextList => "list of texts".to_owned(),
         ParamType::IntList => "list of whole numbers of at least 1".to_owned(),

@@ -4,6 +4,7 @@ use crate::config::CollectiveError;
 use crate::connect::{Peer, connect_all, name_of};
 use crate::exchange::{Incoming, Outgoing, Wait, drive, take_leave};
 use crate::frame::{Kind, Place, encode, job_tag};
+use crate::gather::gather;
 use crate::reduce::{Buffers, Mine, reduce};
 use crate::{Abort, Config, Listener};
 use candlewick_protocol::tree::cover;
@@ -110,6 +111,19 @@ impl Collective {
         self.note(outcome)
     }
 
+    /// What every trainer has, one trainer after another by rank: the same list everywhere. Every trainer calls this at
+    /// the same point; `what` says for messages what it is.
+    ///
+    /// A trainer holds all of it, and while it is exchanged the others' part twice.
+    ///
+    /// # Errors
+    /// As [`Collective::reduce`].
+    pub fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, CollectiveError> {
+        self.check_usable()?;
+        let outcome = gather(self, what, mine);
+        self.note(outcome)
+    }
+
     fn check_usable(&self) -> Result<(), CollectiveError> {
         match &self.broken {
             None => Ok(()),
@@ -145,6 +159,13 @@ impl Collective {
             kind,
             chunk,
         }
+    }
+
+    /// The place of the next exchange that belongs to no step.
+    pub(crate) fn next_place(&mut self, kind: Kind) -> Place {
+        let place = self.place(self.texts, kind, 0);
+        self.texts += 1;
+        place
     }
 
     /// Exchanges with all peers; on an error the others are told why before the connections close.
@@ -189,8 +210,7 @@ impl Collective {
             );
             return Err(CollectiveError::of(Failure::internal(message)));
         }
-        let place = self.place(self.texts, Kind::Text, 0);
-        self.texts += 1;
+        let place = self.next_place(Kind::Text);
         let head = encode(&place, meta.len(), 0);
         let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(self.peers.len());
         let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(self.peers.len());

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Text = 3,
     /// The sender gives up and says why.
     Goodbye = 4,
+    /// Numbers that every trainer gets from every other, and before them how many.
+    Numbers = 5,
 }
 
 /// The number that stands for the job in every frame.

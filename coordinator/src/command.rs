@@ -3,6 +3,7 @@
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{Ledger, TaskLedger};
 use candlewick_protocol::message::{EpochRecord, Progress, TrainerInfo};
+use candlewick_protocol::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
 
 /// A command of the driver: `{"cmd": "tick"}` and so on.
@@ -156,6 +157,8 @@ pub enum Event {
         weights_hash: String,
         /// Steps made.
         steps: u64,
+        /// How early stopping went, where it was asked for.
+        stopping: Option<StoppingReport>,
     },
     /// The job failed; sent once.
     Failed {

@@ -100,6 +100,30 @@ fn add_task(task: &TaskLedger, sums: &mut [ShardSum], ledger: &mut Ledger) -> Re
     Ok(())
 }
 
+/// Counts the rows of the shards from `logical_shards` on apart: they are put aside for validation.
+pub(crate) fn set_aside(mut expected: Expected, logical_shards: u32) -> Result<Expected, Failure> {
+    let shards = logical_shards as usize;
+    if expected.sums.len() <= shards {
+        return Ok(expected);
+    }
+    let ledger = &mut expected.ledger;
+    let aside: u64 = ledger.shard_rows.split_off(shards).iter().sum();
+    ledger.validation_rows = aside;
+    let sent = ledger.rows_sent;
+    let remedy = "look at validationIndicatorCol or change validationFraction";
+    if aside == sent {
+        return Err(Failure::data(format!(
+            "all {sent} rows are put aside for validation and none is left to train on: {remedy}"
+        )));
+    }
+    if aside == 0 {
+        return Err(Failure::data(format!(
+            "none of the {sent} rows is put aside for validation: {remedy}"
+        )));
+    }
+    Ok(expected)
+}
+
 /// Compares a trainer's answer to SEAL with what its shards must hold; gives its rows.
 ///
 /// `who` describes the trainer for the message.
@@ -108,10 +132,13 @@ pub(crate) fn compare(
     member: &Member,
     who: &str,
     held: &[ShardSum],
+    logical_shards: u32,
 ) -> Result<u64, Failure> {
     let mut rows = 0;
+    // Who owns a shard owns the validation rows that go with it.
+    let owned = |shard: u32| (member.lo..member.hi).contains(&(shard % logical_shards.max(1)));
     for sum in held {
-        if !(member.lo..member.hi).contains(&sum.shard) && sum.rows > 0 {
+        if !owned(sum.shard) && sum.rows > 0 {
             return Err(unbalanced(format!(
                 "{who} holds {} rows of shard {}, but owns shards {} to {} only",
                 sum.rows,
@@ -122,10 +149,7 @@ pub(crate) fn compare(
         }
         rows += sum.rows;
     }
-    for want in expected
-        .iter()
-        .filter(|sum| (member.lo..member.hi).contains(&sum.shard))
-    {
+    for want in expected.iter().filter(|sum| owned(sum.shard)) {
         let (have_rows, have_sum) = held
             .iter()
             .find(|sum| sum.shard == want.shard)

@@ -9,7 +9,7 @@
 use arrow_flight::{Action, FlightData};
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_protocol::ErrorKind;
-use candlewick_protocol::job::{DataSpec, JobSpec, LabelKind, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, LabelKind, TrainSpec};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_wire::{Client, Identity};
@@ -37,11 +37,13 @@ fn config() -> CoordinatorConfig {
         logical_shards: 8,
         clip_norm: None,
         clip_value: None,
+        evaluation: Evaluation::default(),
     };
     let data = DataSpec {
         feature_width: 1,
         input_shape: vec![1],
         label: LabelKind::Real { width: 1 },
+        validation: None,
     };
     CoordinatorConfig {
         bind_host: "127.0.0.1".into(),

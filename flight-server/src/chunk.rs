@@ -2,7 +2,8 @@
 
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{DataSpec, LabelKind};
-use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::row::RowHasher;
+use candlewick_protocol::validation::{Validation, place_of};
 
 /// What the rows of a job look like.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,8 @@ pub struct Shape {
     pub label: LabelKind,
     /// V.
     pub logical_shards: u32,
+    /// Which rows are put aside for validation, if any.
+    pub validation: Option<Validation>,
 }
 
 impl Shape {
@@ -23,7 +26,15 @@ impl Shape {
             features: data.feature_width as usize,
             label: data.label.clone(),
             logical_shards,
+            validation: data.validation,
         }
+    }
+
+    /// f64 values that come with a row as its label: one more, the mark of a validation row (1, else 0), where a column
+    /// gives it.
+    #[must_use]
+    pub fn sent_labels(&self) -> usize {
+        self.labels() + usize::from(self.validation == Some(Validation::Column))
     }
 
     /// f64 values of a row's label.
@@ -50,6 +61,8 @@ pub struct Chunk {
     pub weights: Vec<f64>,
     /// Identity of each row (rule A6), computed from the values above.
     pub hashes: Vec<u128>,
+    /// True for each row that is put aside for validation; empty where the job puts none aside.
+    pub aside: Vec<bool>,
 }
 
 impl Chunk {
@@ -79,6 +92,7 @@ impl<'a> ChunkBuilder<'a> {
             labels: Vec::with_capacity(rows * shape.labels()),
             weights: Vec::with_capacity(rows),
             hashes: Vec::with_capacity(rows),
+            aside: Vec::new(),
         };
         ChunkBuilder {
             shape,
@@ -87,7 +101,7 @@ impl<'a> ChunkBuilder<'a> {
         }
     }
 
-    /// Adds a row and gives the logical shard it belongs to.
+    /// Adds a row that no column marks and gives the shard it belongs to: V and more for a validation row.
     ///
     /// # Errors
     /// What is wrong with the row, without its position: "features\[3\] is NaN".
@@ -96,6 +110,20 @@ impl<'a> ChunkBuilder<'a> {
         features: impl Iterator<Item = f32>,
         labels: impl Iterator<Item = f64>,
         weight: f64,
+    ) -> Result<u32, String> {
+        self.push_marked(features, labels, weight, false)
+    }
+
+    /// As [`ChunkBuilder::push`], with the mark of a validation row.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn push_marked(
+        &mut self,
+        features: impl Iterator<Item = f32>,
+        labels: impl Iterator<Item = f64>,
+        weight: f64,
+        marked: bool,
     ) -> Result<u32, String> {
         let chunk = &mut self.chunk;
         let (first, first_label) = (chunk.features.len(), chunk.labels.len());
@@ -124,10 +152,18 @@ impl<'a> ChunkBuilder<'a> {
                 "its weight is {weight}, expected a finite number of at least 0"
             ));
         }
-        let hash = self.hasher.hash(row, labels, weight, false);
+        let hash = self.hasher.hash(row, labels, weight, marked);
         chunk.weights.push(weight);
         chunk.hashes.push(hash);
-        Ok(shard_of(hash, self.shape.logical_shards))
+        let aside = match &self.shape.validation {
+            None => false,
+            Some(validation) => {
+                let aside = validation.holds_out(hash, marked);
+                chunk.aside.push(aside);
+                aside
+            }
+        };
+        Ok(place_of(hash, aside, self.shape.logical_shards))
     }
 
     /// The chunk.
@@ -184,6 +220,7 @@ mod tests {
             features: 2,
             label,
             logical_shards: 8,
+            validation: None,
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Dataset {
     owned: Range<u32>,
     chunks: Vec<Arc<Chunk>>,
     shards: Vec<Shard>,
+    /// The validation rows that go with each of them; empty where the job puts none aside.
+    aside: Vec<Shard>,
 }
 
 /// Where gathered rows go: values of the rows one after another.
@@ -55,26 +57,32 @@ impl Dataset {
         chunks: Vec<Arc<Chunk>>,
         threads: usize,
     ) -> Result<Self, Failure> {
-        let mut entries: Vec<Vec<(u128, u32, u32)>> = owned.clone().map(|_| Vec::new()).collect();
+        let parts = if shape.validation.is_some() { 2 } else { 1 };
+        let mut entries: Vec<Vec<(u128, u32, u32)>> = vec![Vec::new(); owned.len() * parts];
         let uncountable = |_| Failure::internal("a spool has more chunks or rows than 32 bits count");
         for (at, chunk) in chunks.iter().enumerate() {
             let at = u32::try_from(at).map_err(uncountable)?;
             u32::try_from(chunk.rows()).map_err(uncountable)?;
             for (row, hash) in (0u32..).zip(&chunk.hashes) {
                 let shard = shard_of(*hash, shape.logical_shards);
-                let entry = shard
-                    .checked_sub(owned.start)
-                    .and_then(|local| entries.get_mut(local as usize));
+                let aside = chunk.aside.get(row as usize).copied().unwrap_or(false);
+                let first = if aside { owned.len() } else { 0 };
+                let entry = (owned.contains(&shard))
+                    .then(|| first + (shard - owned.start) as usize)
+                    .and_then(|local| entries.get_mut(local));
                 let entry =
                     entry.ok_or_else(|| Failure::internal(format!("a row of shard {shard} is not ours")))?;
                 entry.push((*hash, at, row));
             }
         }
+        let mut shards = sort_all(entries, threads.max(1));
+        let aside = shards.split_off(owned.len());
         Ok(Dataset {
             shape,
             owned,
             chunks,
-            shards: sort_all(entries, threads.max(1)),
+            shards,
+            aside,
         })
     }
 
@@ -90,13 +98,15 @@ impl Dataset {
         &self.shape
     }
 
-    /// Rows and hash sum of every owned shard.
+    /// Rows and hash sum of every owned shard, then of the validation rows that go with each.
     #[must_use]
     pub fn sums(&self) -> Vec<ShardSum> {
         let sum = |hashes: &[u128]| hashes.iter().fold(0u128, |sum, hash| sum.wrapping_add(*hash));
-        self.owned
-            .clone()
-            .zip(&self.shards)
+        let first = self.shape.logical_shards;
+        let aside = self.owned.clone().map(|shard| first + shard);
+        let training = self.owned.clone().zip(&self.shards);
+        training
+            .chain(aside.zip(&self.aside))
             .map(|(shard, rows)| ShardSum {
                 shard,
                 rows: rows.hashes.len() as u64,
@@ -117,12 +127,27 @@ impl Dataset {
 
     /// Appends rows of the `local`-th owned shard, given by their position in it.
     pub fn gather(&self, local: usize, rows: &[u32], into: &mut Gathered) {
-        let Some(shard) = self.shards.get(local) else {
-            return;
-        };
+        if let Some(shard) = self.shards.get(local) {
+            let places = rows.iter().map(|row| shard.places[*row as usize]);
+            self.copy(places, into);
+        }
+    }
+
+    /// Number of validation rows that go with the `local`-th owned shard.
+    #[must_use]
+    pub fn rows_aside(&self, local: usize) -> usize {
+        self.aside.get(local).map_or(0, |shard| shard.places.len())
+    }
+
+    /// Appends validation rows that go with the `local`-th owned shard, by their position in the order of hashes.
+    pub fn gather_aside(&self, local: usize, rows: Range<usize>, into: &mut Gathered) {
+        let places = self.aside.get(local).and_then(|shard| shard.places.get(rows));
+        self.copy(places.unwrap_or_default().iter().copied(), into);
+    }
+
+    fn copy(&self, places: impl Iterator<Item = (u32, u32)>, into: &mut Gathered) {
         let (width, labels) = (self.shape.features, self.shape.labels());
-        for row in rows {
-            let (chunk, at) = shard.places[*row as usize];
+        for (chunk, at) in places {
             let (chunk, at) = (&self.chunks[chunk as usize], at as usize);
             into.features
                 .extend_from_slice(&chunk.features[at * width..][..width]);

@@ -35,7 +35,7 @@ pub fn check_schema(header: &[u8], shape: &Shape) -> Result<(), Failure> {
     };
     let fits = matches!(fields[..], [features, label, weight]
         if list(features, &DataType::Float32, shape.features)
-            && list(label, &DataType::Float64, shape.labels())
+            && list(label, &DataType::Float64, shape.sent_labels())
             && *weight == DataType::Float64);
     if fits {
         return Ok(());
@@ -44,7 +44,7 @@ pub fn check_schema(header: &[u8], shape: &Shape) -> Result<(), Failure> {
         "its schema is {fields:?}; expected features FixedSizeList<Float32>[{}], label FixedSizeList<Float64>[{}], weight \
          Float64",
         shape.features,
-        shape.labels()
+        shape.sent_labels()
     )))
 }
 
@@ -63,18 +63,20 @@ pub fn decode(
 ) -> Result<Chunk, Failure> {
     let rows = Rows::new(header, body, shape)?;
     let mut builder = ChunkBuilder::new(shape, rows.count);
-    let (width, labels) = (shape.features, shape.labels());
+    let (width, labels, sent) = (shape.features, shape.labels(), shape.sent_labels());
     for row in 0..rows.count {
         let features = rows.features[row * width * 4..][..width * 4]
             .chunks_exact(4)
             .map(f32_le);
-        let label = rows.labels[row * labels * 8..][..labels * 8]
-            .chunks_exact(8)
-            .map(f64_le);
+        let (values, mark) = rows.labels[row * sent * 8..][..sent * 8].split_at(labels * 8);
+        let values = values.chunks_exact(8).map(f64_le);
+        let marked = mark.chunks_exact(8).map(f64_le).any(|mark| mark != 0.0);
         let weight = f64_le(&rows.weights[row * 8..][..8]);
         let shard = builder
-            .push(features, label, weight)
+            .push_marked(features, values, weight, marked)
             .map_err(|what| bad_row(place, row, &what))?;
+        // Who owns a shard owns the validation rows that go with it.
+        let shard = shard % shape.logical_shards.max(1);
         if !owned.contains(&shard) {
             let what = format!(
                 "it belongs to shard {shard}, this trainer owns {} to {}",
@@ -149,7 +151,7 @@ impl<'a> Rows<'a> {
         Ok(Rows {
             count,
             features: values(FEATURE_VALUES, shape.features * 4)?,
-            labels: values(LABEL_VALUES, shape.labels() * 8)?,
+            labels: values(LABEL_VALUES, shape.sent_labels() * 8)?,
             weights: values(WEIGHT_VALUES, 8)?,
         })
     }
@@ -179,6 +181,7 @@ mod tests {
             features: 3,
             label: LabelKind::Real { width: 2 },
             logical_shards: 8,
+            validation: None,
         }
     }
 

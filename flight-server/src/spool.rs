@@ -276,6 +276,7 @@ mod tests {
             features: 1,
             label: LabelKind::Real { width: 1 },
             logical_shards: 2,
+            validation: None,
         };
         let spool = Arc::new(Spool::new("j", shape));
         spool.open(0, 0..2).unwrap();

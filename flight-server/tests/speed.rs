@@ -117,6 +117,7 @@ fn decoding_of_frames() {
         features: WIDTH,
         label: LabelKind::Class { num_classes: 3 },
         logical_shards: 8,
+        validation: None,
     };
     let frames = frames_of(&id, &rows, FRAME);
     let began = Instant::now();

@@ -21,6 +21,7 @@ pub mod head;
 pub mod kernels;
 pub(crate) mod layers;
 pub(crate) mod losses;
+pub mod metrics;
 pub mod network;
 pub mod onnx;
 pub mod optim;

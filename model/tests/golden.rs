@@ -133,6 +133,7 @@ fn optimizers() {
             shape: vec![weights.len()],
             offset: 0,
             trained: true,
+            count: false,
         };
         let mut optimizer = Optimizer::for_parameters(&case["optimizer"], &[parameter]).unwrap();
         for gradient in case["gradients"].as_array().unwrap() {

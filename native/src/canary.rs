@@ -54,6 +54,7 @@ fn read_field(row: &[u8], ordinal: u32, data_type: &str, width: u32) -> Result<V
         label: scalar.then_some(column),
         label_kind: scalar.then_some(LabelKind::Real { width: 1 }),
         weight: None,
+        validation: None,
         skip_invalid: false,
     };
     let decoder = Decoder::new(&columns)?;

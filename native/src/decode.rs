@@ -53,6 +53,7 @@ pub struct Decoder {
     features: Vec<Source>,
     label: Option<(Source, LabelKind)>,
     weight: Option<(Source, Number)>,
+    mark: Option<(Source, Number)>,
 }
 
 impl Decoder {
@@ -74,12 +75,21 @@ impl Decoder {
             (None, None) => None,
             _ => return Err(Failure::internal("a label column and a label kind go together")),
         };
-        let weight = columns.weight.as_ref().map(weight_source).transpose()?;
+        let weight = columns
+            .weight
+            .as_ref()
+            .map(|column| number_source(column, "weight"))
+            .transpose()?;
+        let mark = columns
+            .validation
+            .as_ref()
+            .map(|column| number_source(column, "validation"))
+            .transpose()?;
         let fields = columns.num_fields as usize;
         let all = features
             .iter()
             .chain(label.iter().map(|(source, _)| source))
-            .chain(weight.iter().map(|(source, _)| source));
+            .chain(weight.iter().chain(&mark).map(|(source, _)| source));
         if let Some(outside) = all.into_iter().find(|source| source.ordinal >= fields) {
             let Source { name, ordinal, .. } = outside;
             return Err(Failure::internal(format!(
@@ -94,6 +104,7 @@ impl Decoder {
             features,
             label,
             weight,
+            mark,
         })
     }
 
@@ -130,6 +141,21 @@ impl Decoder {
             Some((source, number)) => weight(&row, source, *number),
             None => Ok(1.0),
         }
+    }
+
+    /// Whether the validation column marks the row; `None` without such a column.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the mark is null.
+    pub fn mark(&self, bytes: &[u8]) -> Result<Option<bool>, Invalid> {
+        let Some((source, number)) = &self.mark else {
+            return Ok(None);
+        };
+        let row = Row::new(bytes, self.fields)?;
+        if row.is_null(source.ordinal) {
+            return Err(Invalid::null(&source.name));
+        }
+        Ok(Some(number.field(&row, source.ordinal)? != 0.0))
     }
 
     /// Decodes one feature column to `features[at..]`; returns the number of values.
@@ -268,7 +294,7 @@ fn label_source(column: &Column, kind: &LabelKind) -> Result<Source, Failure> {
     }
 }
 
-fn weight_source(column: &Column) -> Result<(Source, Number), Failure> {
+fn number_source(column: &Column, what: &str) -> Result<(Source, Number), Failure> {
     match Shape::parse(&column.data_type) {
         Some(shape @ Shape::Scalar(number)) => Ok((
             Source {
@@ -281,7 +307,7 @@ fn weight_source(column: &Column) -> Result<(Source, Number), Failure> {
         _ => {
             let Column { name, data_type, .. } = column;
             Err(Failure::parameter(format!(
-                "weight column '{name}' has type {data_type}: a weight is a number"
+                "{what} column '{name}' has type {data_type}: expected a number"
             )))
         }
     }

@@ -13,7 +13,8 @@ use crate::streams::Stream;
 use candlewick_protocol::feed::{FeedSpec, Owner, ShardSum, StreamId, TaskLedger};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::keys::JobSecret;
-use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::row::RowHasher;
+use candlewick_protocol::validation::{Validation, place_of};
 use candlewick_protocol::{ErrorKind, Failure};
 use serde::Deserialize;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Feeder {
     /// The row being decoded.
     features: Vec<f32>,
     labels: Vec<f64>,
+    /// Values of a label; one more, the mark of a validation row, is sent where a column gives it.
+    label_width: usize,
     /// The first invalid row's failure: it ends the feed, as part of the ledger.
     failure: Option<Failure>,
 }
@@ -82,7 +85,8 @@ impl Feeder {
         if label_width == 0 {
             return Err(Failure::parameter("training needs a label column"));
         }
-        let format = Format::new(decoder.width(), label_width, feed.batch_bytes)?;
+        let sent_width = label_width + usize::from(feed.validation == Some(Validation::Column));
+        let format = Format::new(decoder.width(), sent_width, feed.batch_bytes)?;
         let owner_of = owners_of_shards(feed.logical_shards, &feed.owners)?;
         let outlet = |_: &Owner| Outlet {
             batch: OpenBatch::new(format.clone()),
@@ -99,11 +103,15 @@ impl Feeder {
         Ok(Feeder {
             outlets: feed.owners.iter().map(outlet).collect(),
             sums: Sums {
-                shards: vec![(0, 0); feed.logical_shards as usize],
+                shards: vec![
+                    (0, 0);
+                    feed.logical_shards as usize * if feed.validation.is_some() { 2 } else { 1 }
+                ],
                 ..Sums::default()
             },
             features: vec![0.0; decoder.width()],
-            labels: vec![0.0; label_width],
+            labels: vec![0.0; sent_width],
+            label_width,
             failure: None,
             task,
             secret,
@@ -127,7 +135,7 @@ impl Feeder {
             let row = row?;
             let index = self.sums.rows;
             self.sums.rows += 1;
-            match self.decoder.decode(row, &mut self.features, &mut self.labels) {
+            match self.decode(row) {
                 Ok(weight) => self.route(weight, wait)?,
                 Err(Invalid::Data { .. }) if self.task.feed.columns.skip_invalid => self.sums.skipped += 1,
                 Err(invalid @ Invalid::Data { .. }) => {
@@ -141,12 +149,26 @@ impl Feeder {
         Ok(true)
     }
 
+    /// Decodes a row; its weight. The mark of a validation row comes after the label.
+    fn decode(&mut self, row: &[u8]) -> Result<f64, Invalid> {
+        let (labels, mark) = self.labels.split_at_mut(self.label_width);
+        let weight = self.decoder.decode(row, &mut self.features, labels)?;
+        if let Some(place) = mark.first_mut() {
+            *place = f64::from(u8::from(self.decoder.mark(row)?.unwrap_or_default()));
+        }
+        Ok(weight)
+    }
+
     fn route(&mut self, weight: f64, wait: &mut Wait<'_>) -> Result<(), Failure> {
-        let hash = self.sums.hasher.hash(&self.features, &self.labels, weight, false);
-        let shard = shard_of(hash, self.task.feed.logical_shards) as usize;
+        let feed = &self.task.feed;
+        let (labels, mark) = self.labels.split_at(self.label_width);
+        let marked = mark.first().is_some_and(|mark| *mark != 0.0);
+        let hash = self.sums.hasher.hash(&self.features, labels, weight, marked);
+        let aside = feed.validation.is_some_and(|rows| rows.holds_out(hash, marked));
+        let shard = place_of(hash, aside, feed.logical_shards) as usize;
         let sum = &mut self.sums.shards[shard];
         *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
-        let owner = self.owner_of[shard];
+        let owner = self.owner_of[shard % self.owner_of.len()];
         let outlet = &mut self.outlets[owner];
         outlet.hash_sum = outlet.hash_sum.wrapping_add(hash);
         if outlet.batch.push(&self.features, &self.labels, weight) {

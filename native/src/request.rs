@@ -1,5 +1,7 @@
 //! What a user set, checked and completed to a job.
 
+use candlewick_model::head::Head;
+use candlewick_model::metrics::evaluation;
 use candlewick_model::network::Network;
 use candlewick_model::resolve::{ResolveRequest, Resolved, Task, resolve};
 use candlewick_protocol::Failure;
@@ -151,12 +153,17 @@ fn job_spec(
             u32::MAX
         ))
     })?;
+    let seed = params.seed()?;
+    let network = Network::from_document(&resolved.network, &resolved.input_shape)?;
+    let head = Head::of(&resolved.label, &network)?;
+    let (evaluation, validation) = evaluation(&params.0, head, seed)?;
     Ok(JobSpec {
         job: request.job.clone(),
         data: DataSpec {
             feature_width,
             input_shape: resolved.input_shape,
             label: resolved.label,
+            validation,
         },
         train: TrainSpec {
             network: resolved.network,
@@ -165,10 +172,11 @@ fn job_spec(
             epochs: params.whole("epochs")?,
             batch_size: params.whole("batchSize")?,
             drop_last: params.0["dropLast"].as_bool().unwrap_or_default(),
-            seed: params.seed()?,
+            seed,
             logical_shards: params.whole("logicalShards")?,
             clip_norm: params.0["clipNorm"].as_f64(),
             clip_value: params.0["clipValue"].as_f64(),
+            evaluation,
         },
         failure_timeout_ms: params.duration("failureTimeout")?,
         progress_timeout_ms: params.duration("progressTimeout")?,

@@ -38,6 +38,7 @@ fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
         logical_shards: SHARDS,
         owners,
         columns,
+        validation: None,
         batch_bytes: 200,
         timeout_ms: LONG_MS,
     };

@@ -2,6 +2,7 @@
 
 use crate::error::Failure;
 use crate::job::LabelKind;
+use crate::validation::Validation;
 use serde::{Deserialize, Serialize};
 
 /// A column of the rows handed to the feeder or scorer. `data_type` is Spark's `DataType.catalogString`:
@@ -35,6 +36,9 @@ pub struct Columns {
     pub label_kind: Option<LabelKind>,
     /// The weight, if a column gives it.
     pub weight: Option<Column>,
+    /// The mark of a validation row, if a column gives it.
+    #[serde(default)]
+    pub validation: Option<Column>,
     /// `handleInvalid`: true leaves invalid rows out (and counts them), false fails.
     pub skip_invalid: bool,
 }
@@ -69,6 +73,9 @@ pub struct FeedSpec {
     pub owners: Vec<Owner>,
     /// How rows are read.
     pub columns: Columns,
+    /// Which rows are put aside for validation, if any.
+    #[serde(default)]
+    pub validation: Option<Validation>,
     /// Bytes of one open batch per (task, owner).
     pub batch_bytes: u64,
     /// Longest wait for one write or answer, milliseconds.
@@ -104,7 +111,7 @@ pub struct FrameHeader {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShardSum {
-    /// Logical shard.
+    /// Logical shard; V and more for the validation rows of shard - V.
     pub shard: u32,
     /// Rows.
     pub rows: u64,
@@ -174,8 +181,11 @@ pub struct Ledger {
     pub rows_spooled: u64,
     /// f32 bytes of the features sent.
     pub feature_bytes: u64,
-    /// Rows per logical shard.
+    /// Rows to train on, per logical shard.
     pub shard_rows: Vec<u64>,
+    /// Rows put aside for validation.
+    #[serde(default)]
+    pub validation_rows: u64,
     /// Data fingerprint: sum of all hashes, 32 hexadecimal digits.
     pub hash_sum: String,
 }

@@ -1,5 +1,7 @@
 //! The specification of one training job: what the driver resolves and every trainer receives.
 
+use crate::stopping::EarlyStopping;
+use crate::validation::Validation;
 use serde::{Deserialize, Serialize};
 
 /// What the labels mean, decided by the estimator and the loss.
@@ -39,6 +41,23 @@ pub struct DataSpec {
     pub input_shape: Vec<usize>,
     /// What the label means.
     pub label: LabelKind,
+    /// Which rows are put aside for validation, if any.
+    #[serde(default)]
+    pub validation: Option<Validation>,
+}
+
+/// What is measured while training, and what follows from it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Evaluation {
+    /// Names of metrics, beside the loss.
+    pub metrics: Vec<String>,
+    /// Thresholds of the predictions that metrics judge, one per class.
+    pub thresholds: Option<Vec<f64>>,
+    /// Steps between evaluations within an epoch; 0 = at its end only.
+    pub validation_steps: u32,
+    /// When training ends before its last epoch.
+    pub early_stopping: Option<EarlyStopping>,
 }
 
 /// What is trained and how. The documents `network`, `loss` and `optimizer` are those that the builders write and
@@ -66,6 +85,9 @@ pub struct TrainSpec {
     pub clip_norm: Option<f64>,
     /// Largest absolute gradient value (torch.nn.utils.clip_grad_value_), if set.
     pub clip_value: Option<f64>,
+    /// What is measured while training, and what follows from it.
+    #[serde(default)]
+    pub evaluation: Evaluation,
 }
 
 /// The whole job.
@@ -82,4 +104,17 @@ pub struct JobSpec {
     pub failure_timeout_ms: u64,
     /// Time without a step after which a trainer counts as stuck, milliseconds.
     pub progress_timeout_ms: u64,
+}
+
+impl JobSpec {
+    /// Shards that the feed deals rows to: V, and V more where rows are put aside for validation.
+    #[must_use]
+    pub fn fed_shards(&self) -> u32 {
+        let shards = self.train.logical_shards;
+        if self.data.validation.is_some() {
+            shards * 2
+        } else {
+            shards
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub mod params;
 pub mod plan;
 pub mod ports;
 pub mod row;
+pub mod stopping;
 pub mod tree;
+pub mod validation;
 
 pub use error::{ErrorKind, Failure};

@@ -7,7 +7,9 @@
 use crate::error::Failure;
 use crate::feed::{ShardSum, Winner};
 use crate::job::JobSpec;
+use crate::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Largest control message before authentication, bytes.
 pub const MAX_UNAUTHENTICATED_FRAME: usize = 4 * 1024;
@@ -82,6 +84,10 @@ pub struct EpochRecord {
     pub rows: u64,
     /// Seconds the epoch took; filled in by the coordinator.
     pub seconds: f64,
+    /// Metrics by name, those over the validation rows with the prefix `val_`; null where a value is not defined.
+    /// With `validationSteps` also `validations`, a list of the evaluations within the epoch, each with its `step`.
+    #[serde(flatten)]
+    pub metrics: Map<String, Value>,
 }
 
 /// From a trainer to the coordinator.
@@ -133,6 +139,8 @@ pub enum ToCoordinator {
         state_hash: String,
         /// weightsHash of the model.
         weights_hash: String,
+        /// How early stopping went, where it was asked for.
+        stopping: Option<StoppingReport>,
     },
     /// A part of the weights file (safetensors), in `data_body`; sent by rank 0 after `Done`.
     Weights {

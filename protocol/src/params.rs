@@ -30,6 +30,8 @@ pub enum ParamType {
     },
     /// true or false.
     Boolean,
+    /// A real number of at least 0 and below 1.
+    Fraction,
     /// A list of texts.
     TextList,
     /// A list of whole numbers of at least 1.
@@ -40,7 +42,7 @@ pub enum ParamType {
     Duration,
     /// A size such as "64m", "1g".
     Bytes,
-    /// A JSON document of a builder: network, loss or optimizer.
+    /// A JSON document of a builder: network, loss, optimizer or earlyStopping.
     Document,
 }
 
@@ -130,6 +132,14 @@ pub const PARAMS: &[Param] = &[
         ANY,
         "",
         "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1.",
+    ),
+    p(
+        "validationIndicatorCol",
+        "columns",
+        Scope::Estimator,
+        ANY,
+        "",
+        "Boolean column that is true for the rows to validate on: they never train. Not set: see validationFraction.",
     ),
     p(
         "predictionCol",
@@ -256,6 +266,38 @@ pub const PARAMS: &[Param] = &[
         "Leave out the last step of an epoch where it has fewer than batchSize rows.",
     ),
     p(
+        "metrics",
+        "training",
+        Scope::Estimator,
+        ParamType::TextList,
+        "",
+        "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes).",
+    ),
+    p(
+        "validationFraction",
+        "training",
+        Scope::Estimator,
+        ParamType::Fraction,
+        "0.0",
+        "Share of the rows to put aside for validation, chosen by their content and the seed: equal rows stay together, and the choice does not depend on partitions or cluster. 0: none.",
+    ),
+    p(
+        "validationSteps",
+        "training",
+        Scope::Estimator,
+        int(0, 1 << 30),
+        "0",
+        "Steps after which the validation rows are also evaluated within an epoch (history: validations). 0: at the end of every epoch only.",
+    ),
+    p(
+        "earlyStopping",
+        "training",
+        Scope::Estimator,
+        ParamType::Document,
+        "",
+        "When training ends before its last epoch: EarlyStopping(metric=\"val_loss\", patience=3, minDelta=0, mode=\"auto\", restoreBest=true), or its JSON document. Decided at the end of an epoch. Not set: never.",
+    ),
+    p(
         "seed",
         "training",
         Scope::Estimator,
@@ -378,12 +420,13 @@ fn check_value(param: &Param, value: &Value) -> Result<(), Failure> {
         ParamType::Long => "a whole number of 64 bits".to_owned(),
         ParamType::Double { above } => format!("a number above {above}"),
         ParamType::Boolean => "true or false".to_owned(),
-        ParamType::TextList => "a list of column names".to_owned(),
+        ParamType::Fraction => "a number of at least 0 and below 1".to_owned(),
+        ParamType::TextList => "a list of texts, at least one".to_owned(),
         ParamType::IntList => "a list of whole numbers of at least 1".to_owned(),
         ParamType::DoubleList => "a list of numbers from 0 to 1".to_owned(),
         ParamType::Duration => "a duration such as \"15s\", \"500ms\" or \"2min\"".to_owned(),
         ParamType::Bytes => "a size such as \"64m\" or \"1g\"".to_owned(),
-        ParamType::Document => "a document made by nn.* or optim.*".to_owned(),
+        ParamType::Document => "a document made by nn.*, optim.* or EarlyStopping".to_owned(),
     };
     Err(Failure::parameter(format!(
         "parameter {} = {value} is not legal: expected {wanted}",
@@ -403,6 +446,7 @@ fn fits(kind: ParamType, value: &Value) -> bool {
         ParamType::Double { above } => value
             .as_f64()
             .is_some_and(|number| number.is_finite() && number > above as f64),
+        ParamType::Fraction => value.as_f64().is_some_and(|number| (0.0..1.0).contains(&number)),
         ParamType::Boolean => value.is_boolean(),
         ParamType::TextList => filled && list(&Value::is_string),
         ParamType::IntList => filled && list(&|item| item.as_i64().is_some_and(|number| number >= 1)),

@@ -101,7 +101,10 @@ impl Machine {
         if self.phase != (Phase::Feeding { round }) {
             return Err(self.out_of_place("seal", &format!("Feeding {{ round: {round} }}")));
         }
-        let expected = match ledger::add_up(ledgers, self.job.train.logical_shards) {
+        let shards = self.job.train.logical_shards;
+        let added = ledger::add_up(ledgers, self.job.fed_shards())
+            .and_then(|expected| ledger::set_aside(expected, shards));
+        let expected = match added {
             Ok(expected) => expected,
             Err(failure) => {
                 self.fail(failure.clone());

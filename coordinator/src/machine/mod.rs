@@ -21,6 +21,7 @@ use crate::weights::Assembly;
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
 use loss::Case;
 use std::collections::BTreeMap;
@@ -57,11 +58,12 @@ pub(crate) enum Phase {
 }
 
 /// A trainer's word that training is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DoneReport {
     steps: u64,
     state_hash: String,
     weights_hash: String,
+    stopping: Option<StoppingReport>,
 }
 
 /// What is known of a registered trainer.
@@ -181,6 +183,7 @@ impl Machine {
                 steps,
                 state_hash,
                 weights_hash,
+                stopping,
             } => {
                 self.on_done(
                     from,
@@ -189,6 +192,7 @@ impl Machine {
                         steps,
                         state_hash,
                         weights_hash,
+                        stopping,
                     },
                 );
             }

@@ -17,6 +17,7 @@ impl Machine {
             &self.members[rank],
             &self.who(from),
             &shards,
+            self.job.train.logical_shards,
         );
         if let Err(failure) = checked {
             return self.fail(failure);
@@ -134,6 +135,7 @@ impl Machine {
         self.out.push(Output::Event(Event::Done {
             weights_hash: done.weights_hash,
             steps: done.steps,
+            stopping: done.stopping,
         }));
     }
 

@@ -219,6 +219,7 @@ impl Runner {
             steps,
             state_hash,
             weights_hash,
+            stopping,
         } = outcome?;
         let rank = gang.rank;
         self.state.tell(ToCoordinator::Done {
@@ -226,6 +227,7 @@ impl Runner {
             steps,
             state_hash,
             weights_hash,
+            stopping,
         });
         if rank == 0 { self.send_weights() } else { Ok(()) }
     }

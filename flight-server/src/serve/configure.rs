@@ -1,14 +1,16 @@
 //! The action "configure": what a user sets becomes a job.
 
+use candlewick_model::head::Head;
+use candlewick_model::metrics::evaluation;
 use candlewick_model::network::Network;
 use candlewick_model::resolve::{ResolveRequest, Task, resolve};
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::{DataSpec, JobSpec, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, TrainSpec};
 use candlewick_protocol::params;
 use serde_json::{Map, Value, json};
 
 /// Estimator parameters that mean something without Spark; the rest names columns and cluster sizes.
-const TRAINING: [&str; 10] = [
+const TRAINING: [&str; 14] = [
     "network",
     "loss",
     "optimizer",
@@ -19,6 +21,10 @@ const TRAINING: [&str; 10] = [
     "logicalShards",
     "clipNorm",
     "clipValue",
+    "metrics",
+    "validationFraction",
+    "validationSteps",
+    "earlyStopping",
 ];
 /// What Spark's schema and estimator say elsewhere.
 const SHAPE: [&str; 4] = ["task", "featureWidth", "labelWidth", "inputShape"];
@@ -60,13 +66,18 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
         feature_width: asked.feature_width,
         input_shape: asked.input_shape.as_deref(),
     })?;
-    let summary = Network::from_document(&resolved.network, &resolved.input_shape)?.summary();
+    let network = Network::from_document(&resolved.network, &resolved.input_shape)?;
+    let summary = network.summary();
+    let head = Head::of(&resolved.label, &network)?;
+    let (evaluation, validation) = evaluation(&full, head, seed(&full))?;
     let data = DataSpec {
         feature_width: narrow("featureWidth", asked.feature_width)?,
         input_shape: resolved.input_shape,
         label: resolved.label,
+        validation,
     };
-    let train = train_spec(&full, resolved.network, resolved.loss, resolved.optimizer)?;
+    let mut train = train_spec(&full, resolved.network, resolved.loss, resolved.optimizer)?;
+    train.evaluation = evaluation;
     // Nobody else beats or waits here: the timeouts mean nothing.
     let job = JobSpec {
         job: JOB.to_owned(),
@@ -140,10 +151,6 @@ fn train_spec(
             .and_then(|value| u32::try_from(value).ok())
             .ok_or_else(|| Failure::internal(format!("parameter {name} has no legal value")))
     };
-    let seed = full["seed"]
-        .as_u64()
-        .or_else(|| full["seed"].as_i64().map(i64::cast_unsigned))
-        .unwrap_or(0);
     Ok(TrainSpec {
         network,
         loss,
@@ -151,11 +158,19 @@ fn train_spec(
         epochs: number("epochs")?,
         batch_size: number("batchSize")?,
         drop_last: full["dropLast"].as_bool().unwrap_or(false),
-        seed,
+        seed: seed(full),
         logical_shards: number("logicalShards")?,
         clip_norm: full["clipNorm"].as_f64(),
         clip_value: full["clipValue"].as_f64(),
+        evaluation: Evaluation::default(),
     })
+}
+
+fn seed(full: &Map<String, Value>) -> u64 {
+    let seed = &full["seed"];
+    seed.as_u64()
+        .or_else(|| seed.as_i64().map(i64::cast_unsigned))
+        .unwrap_or(0)
 }
 
 fn whole(request: &Map<String, Value>, name: &str) -> Result<Option<usize>, Failure> {

@@ -144,6 +144,7 @@ mod tests {
             features: 2,
             label: LabelKind::Class { num_classes: 3 },
             logical_shards: 8,
+            validation: None,
         }
     }
 

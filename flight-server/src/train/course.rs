@@ -22,14 +22,20 @@ impl Course {
     /// not those of all shards.
     pub fn new(job: JobSpec, data: Dataset, sums: &[ShardSum]) -> Result<Self, Failure> {
         let train = &job.train;
-        let complete = sums.len() == train.logical_shards as usize
+        let complete = sums.len() == job.fed_shards() as usize
             && sums.iter().zip(0..).all(|(sum, shard)| sum.shard == shard);
         if !complete {
             return Err(Failure::internal(
                 "the sums of a feed round cover every shard, in order",
             ));
         }
-        let rows: Vec<u64> = sums.iter().map(|sum| sum.rows).collect();
+        let (training, aside) = sums.split_at(train.logical_shards as usize);
+        let rows: Vec<u64> = training.iter().map(|sum| sum.rows).collect();
+        if job.data.validation.is_some() && aside.iter().all(|sum| sum.rows == 0) {
+            return Err(Failure::data(
+                "no row is put aside for validation: raise validationFraction or give more rows",
+            ));
+        }
         let plan = StepPlan::new(rows, train.batch_size, train.drop_last);
         if plan.total_rows() == 0 {
             return Err(Failure::data("there are no rows to train on"));

@@ -3,8 +3,12 @@
 
 mod batch;
 mod course;
+mod judge;
+mod metrics;
 mod reduce;
 mod session;
+mod stopping;
+mod validation;
 
 pub use course::Course;
 pub use reduce::{Alone, Reduce};

@@ -19,6 +19,12 @@ pub trait Reduce {
         out: &mut [f32],
     ) -> Result<Reduced, Stop>;
 
+    /// What every trainer has, one after another in the order of their shards; `what` says for messages what it is.
+    ///
+    /// # Errors
+    /// As `reduce`.
+    fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop>;
+
     /// Fails where `value` differs between trainers (rule B11).
     ///
     /// # Errors
@@ -43,6 +49,10 @@ impl Reduce for Collective {
             })
             .collect();
         Collective::reduce(self, step, scalars, &nodes, out).map_err(Stop::from)
+    }
+
+    fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop> {
+        Collective::gather(self, what, mine).map_err(Stop::from)
     }
 
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Stop> {
@@ -81,6 +91,10 @@ impl Reduce for Alone {
             present: root.present,
             scalars: by_shard,
         })
+    }
+
+    fn gather(&mut self, _what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop> {
+        Ok(mine.to_vec())
     }
 
     fn all_equal(&mut self, _tag: &str, _value: &str) -> Result<(), Stop> {

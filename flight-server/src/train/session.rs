@@ -1,13 +1,17 @@
 //! The state of a training and its steps, rules B1 to B6 and B10.
 
 use super::batch::{Prepared, prepare};
+use super::judge::Judge;
+use super::validation::Scene;
 use super::{Course, Reduce, Stop, Watch};
 use candlewick_model::engine::{Batch, Engine, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
+use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{Failure, tree};
+use serde_json::Map;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
@@ -35,10 +39,11 @@ pub struct Session {
     gradient: Vec<f32>,
     steps: u64,
     epoch: Sums,
+    judge: Judge,
 }
 
 /// What a training ends with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
     /// Steps made since the start.
     pub steps: u64,
@@ -46,6 +51,8 @@ pub struct Trained {
     pub state_hash: String,
     /// weightsHash of the model, rule B12.
     pub weights_hash: String,
+    /// How early stopping went, where it was asked for.
+    pub stopping: Option<StoppingReport>,
 }
 
 impl Session {
@@ -65,6 +72,7 @@ impl Session {
             norm: train.clip_norm,
             value: train.clip_value,
         };
+        let judge = Judge::new(job, &network, threads.max(1))?;
         Ok(Session {
             network,
             engine,
@@ -74,6 +82,7 @@ impl Session {
             gradient,
             steps: 0,
             epoch: Sums::default(),
+            judge,
         })
     }
 
@@ -130,10 +139,12 @@ impl Session {
                 })
             })?;
         }
+        let stopping = self.judge.finish(&mut self.weights);
         Ok(Trained {
             steps: self.steps,
             state_hash: self.state_hash(),
             weights_hash: self.network.weights_hash(&self.weights),
+            stopping,
         })
     }
 
@@ -147,7 +158,7 @@ impl Session {
     ) -> Result<(), Stop> {
         let per_epoch = course.plan.steps_per_epoch();
         let mut nodes = Self::nodes(course.data.owned(), course.job.train.logical_shards);
-        while self.steps < course.steps() {
+        while self.steps < course.steps() && !self.judge.is_over() {
             watch.boundary()?;
             let Some(batch) = next() else {
                 return Err(Failure::internal("the rows of a step did not come").into());
@@ -157,12 +168,37 @@ impl Session {
             give_back(batch);
             watch.progress(epoch, self.steps);
             if self.steps.is_multiple_of(per_epoch) {
-                let record = self.close_epoch(epoch, course.plan.rows_per_epoch())?;
+                let mut record = self.close_epoch(epoch, course.plan.rows_per_epoch())?;
+                self.judged(course, watch, epoch, |judge, scene, engine| {
+                    judge.close(scene, engine, reduce, &mut record)
+                })?;
                 reduce.all_equal(&format!("state after epoch {epoch}"), &self.state_hash())?;
                 watch.epoch(&record)?;
+            } else {
+                self.judged(course, watch, epoch, |judge, scene, engine| {
+                    judge.after_step(scene, engine, reduce)
+                })?;
             }
         }
         Ok(())
+    }
+
+    /// Lets the judge look at the weights as they are.
+    fn judged(
+        &mut self,
+        course: &Course,
+        watch: &dyn Watch,
+        epoch: u32,
+        look: impl FnOnce(&mut Judge, &Scene<'_>, &mut Engine) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let scene = Scene {
+            course,
+            watch,
+            weights: &self.weights,
+            epoch,
+            steps: self.steps,
+        };
+        look(&mut self.judge, &scene, &mut self.engine)
     }
 
     /// The maximal nodes of this trainer's shards.
@@ -189,7 +225,8 @@ impl Session {
             weights: &prepared.rows.weights,
         };
         let sums = self.engine.step(&self.weights, &batch, nodes)?;
-        let scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
+        let mut scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
+        self.judge.append(&self.engine, &batch, &mut scalars);
         let reduced = reduce.reduce(self.steps, &scalars, nodes, &mut self.gradient)?;
         let mut total = add_up(&reduced.scalars);
         total.denominator = self.engine.denominator(total.denominator);
@@ -205,6 +242,7 @@ impl Session {
                 &self.clip,
             )?;
         }
+        self.judge.add(&reduced.scalars, SCALARS);
         self.steps += 1;
         self.epoch.loss += total.loss;
         self.epoch.denominator += total.denominator;
@@ -243,6 +281,7 @@ impl Session {
             lr: self.optimizer.lr(),
             rows,
             seconds: 0.0,
+            metrics: Map::new(),
         })
     }
 }

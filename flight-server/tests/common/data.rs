@@ -1,7 +1,7 @@
 //! Rows and jobs for tests.
 
 use candlewick_model::resolve::{ResolveRequest, Task, resolve};
-use candlewick_protocol::job::{DataSpec, JobSpec, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, TrainSpec};
 use serde_json::{Value, json};
 
 pub const FEATURES: usize = 6;
@@ -90,6 +90,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             feature_width: FEATURES as u32,
             input_shape: resolved.input_shape,
             label: resolved.label,
+            validation: None,
         },
         train: TrainSpec {
             network: resolved.network,
@@ -102,6 +103,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             logical_shards: 8,
             clip_norm: Some(1.0),
             clip_value: None,
+            evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 60_000,
         progress_timeout_ms: 600_000,

@@ -4,6 +4,7 @@
 //! bits in any company. Sums over rows (loss, gradients of parameters) are formed slice by slice and combined along
 //! the tree of rule B5, so they do not depend on who owns which slice.
 
+mod evaluate;
 mod plan;
 mod predictor;
 

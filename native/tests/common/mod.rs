@@ -150,6 +150,7 @@ pub fn features(num_fields: u32, columns: &[(u32, &str, &str)], width: u32) -> C
         label: None,
         label_kind: None,
         weight: None,
+        validation: None,
         skip_invalid: false,
     }
 }

@@ -17,10 +17,12 @@ from candlewick._estimators import (
     NeuralRegressor,
 )
 from candlewick._session import jars, session
+from candlewick._stopping import EarlyStopping
 from candlewick._summary import TrainingSummary
 from candlewick._version import __version__
 
 __all__ = [
+    "EarlyStopping",
     "NeuralClassificationModel",
     "NeuralClassifier",
     "NeuralRegressionModel",

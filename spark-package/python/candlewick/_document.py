@@ -128,20 +128,21 @@ def bind(
 
 def to_network(value: object) -> str:
     """The JSON text of a network: of a module, a dictionary or a text."""
-    return _text(value, Module, "nn.Sequential(...)")
+    return to_text(value, Module, "nn.Sequential(...)")
 
 
 def to_loss(value: object) -> str:
     """The JSON text of a loss."""
-    return _text(value, Loss, "a loss such as nn.MSELoss()")
+    return to_text(value, Loss, "a loss such as nn.MSELoss()")
 
 
 def to_optimizer(value: object) -> str:
     """The JSON text of an optimiser."""
-    return _text(value, Optimizer, "an optimiser such as optim.AdamW(lr=1e-3)")
+    return to_text(value, Optimizer, "an optimiser such as optim.AdamW(lr=1e-3)")
 
 
-def _text(value: object, wanted: type[Document], name: str) -> str:
+def to_text(value: object, wanted: type[Document], name: str) -> str:
+    """The JSON text of a builder's object, a dictionary or a text; `name` says in errors what was expected."""
     if isinstance(value, wanted):
         return value.to_json()
     if isinstance(value, Mapping):

@@ -10,6 +10,7 @@ from pyspark import keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer
+from candlewick._stopping import StoppingLike, to_stopping
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -139,6 +140,12 @@ class NeuralEstimatorParams(NeuralModelParams):
         "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1.",
         typeConverter=TypeConverters.toString,
     )
+    validationIndicatorCol: Param[str] = Param(
+        Params._dummy(),
+        "validationIndicatorCol",
+        "Boolean column that is true for the rows to validate on: they never train. Not set: see validationFraction.",
+        typeConverter=TypeConverters.toString,
+    )
     network: Param[str] = Param(
         Params._dummy(),
         "network",
@@ -186,6 +193,30 @@ class NeuralEstimatorParams(NeuralModelParams):
         "dropLast",
         "Leave out the last step of an epoch where it has fewer than batchSize rows.",
         typeConverter=TypeConverters.toBoolean,
+    )
+    metrics: Param[list[str]] = Param(
+        Params._dummy(),
+        "metrics",
+        "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes).",
+        typeConverter=TypeConverters.toListString,
+    )
+    validationFraction: Param[float] = Param(
+        Params._dummy(),
+        "validationFraction",
+        "Share of the rows to put aside for validation, chosen by their content and the seed: equal rows stay together, and the choice does not depend on partitions or cluster. 0: none.",
+        typeConverter=TypeConverters.toFloat,
+    )
+    validationSteps: Param[int] = Param(
+        Params._dummy(),
+        "validationSteps",
+        "Steps after which the validation rows are also evaluated within an epoch (history: validations). 0: at the end of every epoch only.",
+        typeConverter=TypeConverters.toInt,
+    )
+    earlyStopping: Param[str] = Param(
+        Params._dummy(),
+        "earlyStopping",
+        'When training ends before its last epoch: EarlyStopping(metric="val_loss", patience=3, minDelta=0, mode="auto", restoreBest=true), or its JSON document. Decided at the end of an epoch. Not set: never.',
+        typeConverter=to_stopping,
     )
     seed: Param[int] = Param(
         Params._dummy(),
@@ -250,6 +281,8 @@ class NeuralEstimatorParams(NeuralModelParams):
             batchSize=256,
             optimizer='{"type": "AdamW", "lr": 0.001}',
             dropLast=False,
+            validationFraction=0.0,
+            validationSteps=0,
             seed=0,
             verbose=False,
             numTrainers=0,
@@ -280,6 +313,16 @@ class NeuralEstimatorParams(NeuralModelParams):
         1. (text)
         """
         return self._set(weightCol=value)
+
+    def getValidationIndicatorCol(self) -> str:
+        """Value of validationIndicatorCol, or its default."""
+        return self.getOrDefault(self.validationIndicatorCol)
+
+    def setValidationIndicatorCol(self, value: str) -> Self:
+        """Boolean column that is true for the rows to validate on: they never train. Not set: see
+        validationFraction. (text)
+        """
+        return self._set(validationIndicatorCol=value)
 
     def getNetwork(self) -> str:
         """Value of network, or its default."""
@@ -357,6 +400,52 @@ class NeuralEstimatorParams(NeuralModelParams):
     def setDropLast(self, value: bool) -> Self:
         """Leave out the last step of an epoch where it has fewer than batchSize rows. (true or false)"""
         return self._set(dropLast=value)
+
+    def getMetrics(self) -> list[str]:
+        """Value of metrics, or its default."""
+        return self.getOrDefault(self.metrics)
+
+    def setMetrics(self, value: Sequence[str]) -> Self:
+        """What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy,
+        top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are
+        more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss,
+        confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the
+        validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc,
+        pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of texts)
+        """
+        return self._set(metrics=value)
+
+    def getValidationFraction(self) -> float:
+        """Value of validationFraction, or its default."""
+        return self.getOrDefault(self.validationFraction)
+
+    def setValidationFraction(self, value: float) -> Self:
+        """Share of the rows to put aside for validation, chosen by their content and the seed: equal rows
+        stay together, and the choice does not depend on partitions or cluster. 0: none. (number of at least
+        0 and below 1)
+        """
+        return self._set(validationFraction=value)
+
+    def getValidationSteps(self) -> int:
+        """Value of validationSteps, or its default."""
+        return self.getOrDefault(self.validationSteps)
+
+    def setValidationSteps(self, value: int) -> Self:
+        """Steps after which the validation rows are also evaluated within an epoch (history: validations).
+        0: at the end of every epoch only. (whole number, 0 to 1073741824)
+        """
+        return self._set(validationSteps=value)
+
+    def getEarlyStopping(self) -> str:
+        """Value of earlyStopping, or its default."""
+        return self.getOrDefault(self.earlyStopping)
+
+    def setEarlyStopping(self, value: StoppingLike) -> Self:
+        """When training ends before its last epoch: EarlyStopping(metric="val_loss", patience=3,
+        minDelta=0, mode="auto", restoreBest=true), or its JSON document. Decided at the end of an epoch.
+        Not set: never. (builder object or JSON document)
+        """
+        return self._set(earlyStopping=value)
 
     def getSeed(self) -> int:
         """Value of seed, or its default."""
@@ -517,6 +606,7 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
         featuresCols: Sequence[str] | None = None,
         labelCol: str = "label",
         weightCol: str | None = None,
+        validationIndicatorCol: str | None = None,
         predictionCol: str = "prediction",
         probabilityCol: str = "probability",
         rawPredictionCol: str = "rawPrediction",
@@ -532,6 +622,10 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
         clipNorm: float | None = None,
         clipValue: float | None = None,
         dropLast: bool = False,
+        metrics: Sequence[str] | None = None,
+        validationFraction: float = 0.0,
+        validationSteps: int = 0,
+        earlyStopping: StoppingLike | None = None,
         seed: int = 0,
         verbose: bool = False,
         numTrainers: int = 0,
@@ -553,6 +647,8 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
                 regressor also takes an array or a Vector (several outputs). (text)
             weightCol: Column of the row's weight in the loss: numeric, finite, not negative. Not set: every
                 row weighs 1. (text)
+            validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
+                train. Not set: see validationFraction. (text)
             predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of
                 values) of a regressor. (text)
             probabilityCol: Column that transform appends: the Vector of class probabilities. Empty text:
@@ -584,6 +680,21 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
                 set: no clipping. (number above 0)
             dropLast: Leave out the last step of an epoch where it has fewer than batchSize rows. (true or
                 false)
+            metrics: What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
+                accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by
+                class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average
+                precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has
+                each as val_<metric> over the validation rows, and as <metric> over the outputs of the
+                epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall
+                and f1 of more than 100 classes). (list of texts)
+            validationFraction: Share of the rows to put aside for validation, chosen by their content and
+                the seed: equal rows stay together, and the choice does not depend on partitions or cluster.
+                0: none. (number of at least 0 and below 1)
+            validationSteps: Steps after which the validation rows are also evaluated within an epoch
+                (history: validations). 0: at the end of every epoch only. (whole number, 0 to 1073741824)
+            earlyStopping: When training ends before its last epoch: EarlyStopping(metric="val_loss",
+                patience=3, minDelta=0, mode="auto", restoreBest=true), or its JSON document. Decided at the
+                end of an epoch. Not set: never. (builder object or JSON document)
             seed: Seed of initial weights, row order and dropout. The same data, parameters and seed give
                 the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
             verbose: Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
@@ -612,6 +723,7 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
         featuresCols: Sequence[str] | None = None,
         labelCol: str = "label",
         weightCol: str | None = None,
+        validationIndicatorCol: str | None = None,
         predictionCol: str = "prediction",
         probabilityCol: str = "probability",
         rawPredictionCol: str = "rawPrediction",
@@ -627,6 +739,10 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
         clipNorm: float | None = None,
         clipValue: float | None = None,
         dropLast: bool = False,
+        metrics: Sequence[str] | None = None,
+        validationFraction: float = 0.0,
+        validationSteps: int = 0,
+        earlyStopping: StoppingLike | None = None,
         seed: int = 0,
         verbose: bool = False,
         numTrainers: int = 0,
@@ -659,6 +775,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         featuresCols: Sequence[str] | None = None,
         labelCol: str = "label",
         weightCol: str | None = None,
+        validationIndicatorCol: str | None = None,
         predictionCol: str = "prediction",
         handleInvalid: str = "error",
         inputShape: Sequence[int] | None = None,
@@ -671,6 +788,10 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         clipNorm: float | None = None,
         clipValue: float | None = None,
         dropLast: bool = False,
+        metrics: Sequence[str] | None = None,
+        validationFraction: float = 0.0,
+        validationSteps: int = 0,
+        earlyStopping: StoppingLike | None = None,
         seed: int = 0,
         verbose: bool = False,
         numTrainers: int = 0,
@@ -692,6 +813,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 regressor also takes an array or a Vector (several outputs). (text)
             weightCol: Column of the row's weight in the loss: numeric, finite, not negative. Not set: every
                 row weighs 1. (text)
+            validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
+                train. Not set: see validationFraction. (text)
             predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of
                 values) of a regressor. (text)
             handleInvalid: What to do with a row that holds null, NaN, infinity or a vector of another
@@ -717,6 +840,21 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 set: no clipping. (number above 0)
             dropLast: Leave out the last step of an epoch where it has fewer than batchSize rows. (true or
                 false)
+            metrics: What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
+                accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by
+                class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average
+                precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has
+                each as val_<metric> over the validation rows, and as <metric> over the outputs of the
+                epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall
+                and f1 of more than 100 classes). (list of texts)
+            validationFraction: Share of the rows to put aside for validation, chosen by their content and
+                the seed: equal rows stay together, and the choice does not depend on partitions or cluster.
+                0: none. (number of at least 0 and below 1)
+            validationSteps: Steps after which the validation rows are also evaluated within an epoch
+                (history: validations). 0: at the end of every epoch only. (whole number, 0 to 1073741824)
+            earlyStopping: When training ends before its last epoch: EarlyStopping(metric="val_loss",
+                patience=3, minDelta=0, mode="auto", restoreBest=true), or its JSON document. Decided at the
+                end of an epoch. Not set: never. (builder object or JSON document)
             seed: Seed of initial weights, row order and dropout. The same data, parameters and seed give
                 the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
             verbose: Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
@@ -745,6 +883,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         featuresCols: Sequence[str] | None = None,
         labelCol: str = "label",
         weightCol: str | None = None,
+        validationIndicatorCol: str | None = None,
         predictionCol: str = "prediction",
         handleInvalid: str = "error",
         inputShape: Sequence[int] | None = None,
@@ -757,6 +896,10 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         clipNorm: float | None = None,
         clipValue: float | None = None,
         dropLast: bool = False,
+        metrics: Sequence[str] | None = None,
+        validationFraction: float = 0.0,
+        validationSteps: int = 0,
+        earlyStopping: StoppingLike | None = None,
         seed: int = 0,
         verbose: bool = False,
         numTrainers: int = 0,

@@ -11,7 +11,8 @@ from typing import Any
 class TrainingSummary:
     """Record of one fit."""
 
-    #: One record an epoch: epoch, loss, lr, rows, seconds and more.
+    #: One record an epoch: epoch, loss, lr, rows, seconds; every metric over the training steps, and val_loss and
+    #: val_<metric> over the validation rows (None where a value is not defined).
     history: list[dict[str, Any]]
     #: Loss of every epoch.
     objectiveHistory: list[float]
@@ -31,6 +32,12 @@ class TrainingSummary:
     recoveryLog: list[dict[str, Any]] = field(default_factory=list)
     #: Rows trained in a second.
     rowsPerSecond: float | None = None
+    #: True where early stopping ended the training before its last epoch.
+    stoppedEarly: bool = False
+    #: Epoch of the best value, from 0; None without early stopping.
+    bestEpoch: int | None = None
+    #: The best value of the metric that early stopping looks at.
+    bestValue: float | None = None
 
     @classmethod
     def from_json(cls, text: str) -> TrainingSummary:

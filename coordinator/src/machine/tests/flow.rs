@@ -16,6 +16,7 @@ fn check_ledger(sealed: &Event) {
             rows_spooled: 7,
             feature_bytes: 56,
             shard_rows: vec![2, 0, 1, 4],
+            validation_rows: 0,
             hash_sum: format!("{:032x}", 7000),
         }
     );
@@ -45,6 +46,7 @@ fn a_job_goes_from_gathering_to_done() {
         lr: 0.1,
         rows: 7,
         seconds: 0.0,
+        metrics: serde_json::Map::new(),
     };
     stage.now += 1_500;
     stage.message(
@@ -86,7 +88,8 @@ fn a_job_goes_from_gathering_to_done() {
         events[2],
         Event::Done {
             weights_hash: "w".into(),
-            steps: 4
+            steps: 4,
+            stopping: None,
         }
     );
     assert_eq!(events.len(), 3);
@@ -191,6 +194,7 @@ fn messages_of_other_rounds_and_generations_are_ignored() {
         steps: 1,
         state_hash: "old".into(),
         weights_hash: "old".into(),
+        stopping: None,
     };
     stage.message("a", old);
     stage.message(

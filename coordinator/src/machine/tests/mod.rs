@@ -6,7 +6,7 @@ mod loss;
 use super::*;
 use crate::command::Command;
 use candlewick_protocol::feed::{Ledger, TaskLedger};
-use candlewick_protocol::job::{DataSpec, LabelKind, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, TrainSpec};
 use candlewick_protocol::message::EpochRecord;
 use serde_json::json;
 
@@ -23,6 +23,7 @@ fn job() -> JobSpec {
             feature_width: 2,
             input_shape: vec![2],
             label: LabelKind::Class { num_classes: 2 },
+            validation: None,
         },
         train: TrainSpec {
             network: json!({}),
@@ -35,6 +36,7 @@ fn job() -> JobSpec {
             logical_shards: SHARDS,
             clip_norm: None,
             clip_value: None,
+            evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 15_000,
         progress_timeout_ms: 60_000,
@@ -165,6 +167,7 @@ impl Stage {
             steps: 4,
             state_hash: state.into(),
             weights_hash: "w".into(),
+            stopping: None,
         };
         self.message(from, done);
     }

@@ -124,6 +124,7 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
       if (many.isDefined) "featuresCols" else "featuresCol",
       $(labelCol),
       optional(weightCol).filter(_.nonEmpty),
+      optional(validationIndicatorCol).filter(_.nonEmpty),
       optional(inputShape).map(_.toSeq),
       optional(scale),
       $(handleInvalid) == "skip",

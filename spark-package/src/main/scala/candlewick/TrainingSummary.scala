@@ -17,8 +17,22 @@ import com.fasterxml.jackson.databind.JsonNode
   *   rows trained on, over all trainers
   * @param seconds
   *   time it took
+  * @param metrics
+  *   every metric that is one number, by name: `accuracy` over the training steps, `val_loss` and `val_accuracy` over
+  *   the validation rows; NaN where a value is not defined
+  * @param json
+  *   the whole record, with the confusion matrix and the evaluations within the epoch
   */
-final case class EpochRecord(epoch: Int, step: Long, loss: Double, lr: Double, rows: Long, seconds: Double)
+final case class EpochRecord(
+    epoch: Int,
+    step: Long,
+    loss: Double,
+    lr: Double,
+    rows: Long,
+    seconds: Double,
+    metrics: Map[String, Double],
+    json: String
+)
 
 /** How a fit went.
   *
@@ -41,6 +55,15 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   /** The loss of each epoch. */
   def objectiveHistory: Array[Double] =
     Json.items(Json.field(node, "objectiveHistory")).map(_.asDouble).toArray
+
+  /** Whether early stopping ended the training before its last epoch. */
+  def stoppedEarly: Boolean = Json.field(node, "stoppedEarly").asBoolean
+
+  /** Epoch of the best value, from 0; `None` without early stopping. */
+  def bestEpoch: Option[Int] = Option(Json.field(node, "bestEpoch")).filterNot(_.isNull).map(_.asInt)
+
+  /** The best value of the metric that early stopping looks at. */
+  def bestValue: Option[Double] = Option(Json.field(node, "bestValue")).filterNot(_.isNull).map(_.asDouble)
 
   /** Steps of the optimiser. */
   def totalSteps: Long = Json.field(node, "totalSteps").asLong
@@ -79,6 +102,17 @@ private[candlewick] object TrainingSummary {
     Json.field(node, "loss").asDouble,
     Json.field(node, "lr").asDouble,
     Json.field(node, "rows").asLong,
-    Json.field(node, "seconds").asDouble
+    Json.field(node, "seconds").asDouble,
+    metrics(node),
+    node.toString
   )
+
+  private val plain = Set("epoch", "step", "loss", "lr", "rows", "seconds")
+
+  private def metrics(node: JsonNode): Map[String, Double] = {
+    val numbers = Json.fields(node).filter { case (name, value) =>
+      !plain(name) && (value.isNumber || value.isNull)
+    }
+    numbers.map { case (name, value) => name -> (if (value.isNull) Double.NaN else value.asDouble) }.toMap
+  }
 }

@@ -66,6 +66,14 @@ private[candlewick] object ColumnRules {
       )
   }
 
+  /** Throws unless the column can mark the validation rows. */
+  def checkMark(field: StructField): Unit =
+    if (field.dataType != BooleanType)
+      throw Failures.parameter(
+        s"validationIndicatorCol: column '${field.name}' is ${field.dataType.catalogString}; expected boolean: " +
+          "cast it first"
+      )
+
   /** Throws if a column that is to be appended is there already, or is named twice. */
   def checkNew(schema: StructType, outputs: Seq[(String, String)], caseSensitive: Boolean): Unit = {
     def same(a: String, b: String) = if (caseSensitive) a == b else a.equalsIgnoreCase(b)

@@ -20,18 +20,22 @@ private[candlewick] final case class ColumnChoice(
     featuresParam: String,
     label: String,
     weight: Option[String],
+    validation: Option[String],
     inputShape: Option[Seq[Int]],
     scale: Option[Double],
     skipInvalid: Boolean,
     classifier: Boolean
 )
 
-/** The columns a fit reads, checked against the schema: features first, then label, then weight. */
+/** The columns a fit reads, checked against the schema: features first, then label, weight, and the mark of validation
+  * rows.
+  */
 private[candlewick] final class TrainingColumns private (
     choice: ColumnChoice,
     features: Seq[StructField],
     label: StructField,
-    weight: Option[StructField]
+    weight: Option[StructField],
+    mark: Option[StructField]
 ) {
 
   /** Whether the label is an array or a Vector. */
@@ -69,12 +73,13 @@ private[candlewick] final class TrainingColumns private (
       "scale" -> choice.scale,
       "label" -> described(features.length),
       "labelKind" -> labelKind,
-      "weight" -> weight.map(_ => described.last),
+      "weight" -> weight.map(_ => described(features.length + 1)),
+      "validation" -> mark.map(_ => described.last),
       "skipInvalid" -> choice.skipInvalid
     )
   }
 
-  private def all: Seq[StructField] = (features :+ label) ++ weight
+  private def all: Seq[StructField] = (features :+ label) ++ weight ++ mark
 
   private def shapeMismatch(wanted: Long, width: Int): Exception = {
     val shape = choice.inputShape.fold("")(_.mkString("[", ", ", "]"))
@@ -120,7 +125,9 @@ private[candlewick] object TrainingColumns {
     ColumnRules.checkLabel(label, choice.classifier)
     val weight = choice.weight.map(ColumnRules.find(schema, _, "weightCol", caseSensitive))
     weight.foreach(ColumnRules.checkWeight)
-    new TrainingColumns(choice, features, label, weight)
+    val mark = choice.validation.map(ColumnRules.find(schema, _, "validationIndicatorCol", caseSensitive))
+    mark.foreach(ColumnRules.checkMark)
+    new TrainingColumns(choice, features, label, weight, mark)
   }
 
   /** The error for a DataFrame without rows. */

@@ -171,6 +171,7 @@ private[fit] object FeedSpecs {
       "logicalShards" -> prepared.logicalShards,
       "owners" -> owners,
       "columns" -> prepared.columns,
+      "validation" -> Option(Json.field(prepared.job, "data").get("validation")),
       "batchBytes" -> share.max(MinBatch).min(MaxBatch),
       "timeoutMs" -> math.max(30000L, spec.failureTimeoutMs * 2)
     )

@@ -190,9 +190,13 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val history = link.epochs
     val seconds = history.map(Json.field(_, "seconds").asDouble).sum
     val rows = history.map(Json.field(_, "rows").asDouble).sum
+    val stopping = Option(done.get("stopping")).filterNot(_.isNull)
     Json.obj(
       "history" -> history,
       "objectiveHistory" -> history.map(Json.field(_, "loss")),
+      "stoppedEarly" -> stopping.exists(Json.field(_, "stoppedEarly").asBoolean),
+      "bestEpoch" -> stopping.map(Json.field(_, "bestEpoch")),
+      "bestValue" -> stopping.map(Json.field(_, "bestValue")),
       "totalSteps" -> Json.field(done, "steps"),
       "ledger" -> link.ledger,
       "weightsHash" -> Json.field(done, "weightsHash"),

@@ -4,7 +4,7 @@ import candlewick.internal.Json
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.Locale
 
-/** The line of an epoch: "epoch 3/10  loss 0.1234  52,000 rows/s  12 s left". */
+/** The line of an epoch: "epoch 3/10  loss 0.1234  val_loss 0.2345  52,000 rows/s  12 s left". */
 private[candlewick] final class Progress(epochs: Int) {
   private var seconds = 0.0
   private var seen = 0
@@ -18,7 +18,9 @@ private[candlewick] final class Progress(epochs: Int) {
     val left = seconds / seen * math.max(0, epochs - epoch)
     val rate = Json.field(record, "rows").asDouble / math.max(took, 1e-9)
     val loss = Progress.number(Json.field(record, "loss").asDouble)
-    s"epoch $epoch/$epochs  loss $loss  ${"%,.0f".formatLocal(Locale.ROOT, rate)} rows/s  ${math.round(left)} s left"
+    val validated = Option(record.get("val_loss")).filter(_.isNumber)
+    val told = validated.fold("")(value => s"  val_loss ${Progress.number(value.asDouble)}")
+    s"epoch $epoch/$epochs  loss $loss$told  ${"%,.0f".formatLocal(Locale.ROOT, rate)} rows/s  ${math.round(left)} s left"
   }
 }
 

@@ -1,7 +1,7 @@
 // Written by candlewick-codegen (`make generate`); do not edit.
 package candlewick.generated
 
-import candlewick.{Document, Loss, Module, Optimizer}
+import candlewick.{Document, EarlyStopping, Loss, Module, Optimizer}
 import org.apache.spark.ml.param._
 
 /** Parameters that estimators and models share. */
@@ -161,7 +161,7 @@ trait NeuralModelParams extends Params {
 private[generated] object NeuralModelParams {
 
   /** Parameters whose text is a JSON document. */
-  val documents: Set[String] = Set("network", "loss", "optimizer")
+  val documents: Set[String] = Set("network", "loss", "optimizer", "earlyStopping")
 }
 
 /** Parameters of every estimator. */
@@ -211,6 +211,28 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     * @group setParam
     */
   def setWeightCol(value: String): this.type = set(weightCol, value)
+
+  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
+    * validationFraction. (text)
+    * @group param
+    */
+  final val validationIndicatorCol: Param[String] = new Param[String](
+    this,
+    "validationIndicatorCol",
+    "Boolean column that is true for the rows to validate on: they never train. Not set: see validationFraction."
+  )
+
+  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
+    * validationFraction. (text)
+    * @group getParam
+    */
+  def getValidationIndicatorCol: String = $(validationIndicatorCol)
+
+  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
+    * validationFraction. (text)
+    * @group setParam
+    */
+  def setValidationIndicatorCol(value: String): this.type = set(validationIndicatorCol, value)
 
   /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
     * @group param
@@ -406,6 +428,124 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     * @group setParam
     */
   def setDropLast(value: Boolean): this.type = set(dropLast, value)
+
+  /** What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
+    * accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class
+    * where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision),
+    * log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as
+    * val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's
+    * training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of
+    * more than 100 classes). (list of texts)
+    * @group param
+    */
+  final val metrics: StringArrayParam = new StringArrayParam(
+    this,
+    "metrics",
+    "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes)."
+  )
+
+  /** What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
+    * accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class
+    * where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision),
+    * log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as
+    * val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's
+    * training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of
+    * more than 100 classes). (list of texts)
+    * @group getParam
+    */
+  def getMetrics: Array[String] = $(metrics)
+
+  /** What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
+    * accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class
+    * where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision),
+    * log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as
+    * val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's
+    * training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of
+    * more than 100 classes). (list of texts)
+    * @group setParam
+    */
+  def setMetrics(value: Array[String]): this.type = set(metrics, value)
+
+  /** Share of the rows to put aside for validation, chosen by their content and the seed: equal
+    * rows stay together, and the choice does not depend on partitions or cluster. 0: none. (number
+    * of at least 0 and below 1)
+    * @group param
+    */
+  final val validationFraction: DoubleParam = new DoubleParam(
+    this,
+    "validationFraction",
+    "Share of the rows to put aside for validation, chosen by their content and the seed: equal rows stay together, and the choice does not depend on partitions or cluster. 0: none."
+  )
+  setDefault(validationFraction, 0.0)
+
+  /** Share of the rows to put aside for validation, chosen by their content and the seed: equal
+    * rows stay together, and the choice does not depend on partitions or cluster. 0: none. (number
+    * of at least 0 and below 1)
+    * @group getParam
+    */
+  def getValidationFraction: Double = $(validationFraction)
+
+  /** Share of the rows to put aside for validation, chosen by their content and the seed: equal
+    * rows stay together, and the choice does not depend on partitions or cluster. 0: none. (number
+    * of at least 0 and below 1)
+    * @group setParam
+    */
+  def setValidationFraction(value: Double): this.type = set(validationFraction, value)
+
+  /** Steps after which the validation rows are also evaluated within an epoch (history:
+    * validations). 0: at the end of every epoch only. (whole number, 0 to 1073741824)
+    * @group param
+    */
+  final val validationSteps: IntParam = new IntParam(
+    this,
+    "validationSteps",
+    "Steps after which the validation rows are also evaluated within an epoch (history: validations). 0: at the end of every epoch only."
+  )
+  setDefault(validationSteps, 0)
+
+  /** Steps after which the validation rows are also evaluated within an epoch (history:
+    * validations). 0: at the end of every epoch only. (whole number, 0 to 1073741824)
+    * @group getParam
+    */
+  def getValidationSteps: Int = $(validationSteps)
+
+  /** Steps after which the validation rows are also evaluated within an epoch (history:
+    * validations). 0: at the end of every epoch only. (whole number, 0 to 1073741824)
+    * @group setParam
+    */
+  def setValidationSteps(value: Int): this.type = set(validationSteps, value)
+
+  /** When training ends before its last epoch: EarlyStopping(metric="val_loss", patience=3,
+    * minDelta=0, mode="auto", restoreBest=true), or its JSON document. Decided at the end of an
+    * epoch. Not set: never. (builder object or JSON document)
+    * @group param
+    */
+  final val earlyStopping: Param[String] = new Param[String](
+    this,
+    "earlyStopping",
+    "When training ends before its last epoch: EarlyStopping(metric=\"val_loss\", patience=3, minDelta=0, mode=\"auto\", restoreBest=true), or its JSON document. Decided at the end of an epoch. Not set: never."
+  )
+
+  /** When training ends before its last epoch: EarlyStopping(metric="val_loss", patience=3,
+    * minDelta=0, mode="auto", restoreBest=true), or its JSON document. Decided at the end of an
+    * epoch. Not set: never. (builder object or JSON document)
+    * @group getParam
+    */
+  def getEarlyStopping: String = $(earlyStopping)
+
+  /** When training ends before its last epoch: EarlyStopping(metric="val_loss", patience=3,
+    * minDelta=0, mode="auto", restoreBest=true), or its JSON document. Decided at the end of an
+    * epoch. Not set: never. (builder object or JSON document)
+    * @group setParam
+    */
+  def setEarlyStopping(value: String): this.type = set(earlyStopping, value)
+
+  /** When training ends before its last epoch: EarlyStopping(metric="val_loss", patience=3,
+    * minDelta=0, mode="auto", restoreBest=true), or its JSON document. Decided at the end of an
+    * epoch. Not set: never. (builder object or JSON document)
+    * @group setParam
+    */
+  def setEarlyStopping(value: EarlyStopping): this.type = set(earlyStopping, value.json)
 
   /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
     * same weights bit for bit, on any number of trainers. (whole number of 64 bits)

@@ -1,0 +1,90 @@
+//! What every trainer has, to all of them: lists of numbers of any length.
+
+use crate::collective::Collective;
+use crate::config::CollectiveError;
+use crate::exchange::{Incoming, Outgoing};
+use crate::frame::{Kind, encode};
+use candlewick_protocol::Failure;
+
+/// f32 words of one number on the wire.
+const WORDS: usize = 2;
+/// Numbers that one trainer may send: 4 GiB.
+const MOST: usize = 1 << 29;
+
+/// Two rounds: how much each trainer has, then the numbers, as they are in memory.
+pub(crate) fn gather(gang: &mut Collective, what: &str, mine: &[f64]) -> Result<Vec<f64>, CollectiveError> {
+    if mine.len() > MOST {
+        let message = format!("{what}: {} numbers of one trainer, at most {MOST}", mine.len());
+        return Err(CollectiveError::of(Failure::unavailable(message)));
+    }
+    let waiting = format!("gathering {what}");
+    let counts = lengths(gang, &waiting, mine.len())?;
+    let place = gang.next_place(Kind::Numbers);
+    let bytes: Vec<u8> = mine.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let head = encode(&place, 0, mine.len() * WORDS);
+    let mut bodies: Vec<Vec<f32>> = counts.iter().map(|count| vec![0.0; count * WORDS]).collect();
+    let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(bodies.len());
+    let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(bodies.len());
+    for body in &mut bodies {
+        let mut parts = Outgoing::default();
+        parts.push(&head);
+        parts.push(&bytes);
+        outgoing.push(parts);
+        incoming.push(Incoming::new(place, body));
+    }
+    gang.drive(&mut outgoing, &mut incoming, &waiting, true)?;
+    let short = incoming
+        .iter()
+        .zip(&counts)
+        .position(|(frame, count)| frame.floats() != count * WORDS);
+    if let Some(at) = short {
+        return Err(strange(gang, at, "sent another number of values than it said"));
+    }
+    let mut all = Vec::with_capacity(mine.len() + counts.iter().sum::<usize>());
+    let mut received = bodies.iter();
+    for rank in 0..gang.config.members.len() {
+        if rank == gang.config.rank {
+            all.extend_from_slice(mine);
+        } else if let Some(body) = received.next() {
+            let (pairs, _) = body.as_chunks::<WORDS>();
+            let join =
+                |[low, high]: &[f32; WORDS]| u64::from(low.to_bits()) | (u64::from(high.to_bits()) << 32);
+            all.extend(pairs.iter().map(|pair| f64::from_bits(join(pair))));
+        }
+    }
+    Ok(all)
+}
+
+/// How many numbers each peer has, in the order of the peers.
+fn lengths(gang: &mut Collective, waiting: &str, mine: usize) -> Result<Vec<usize>, CollectiveError> {
+    let place = gang.next_place(Kind::Numbers);
+    let meta = (mine as u64).to_le_bytes();
+    let head = encode(&place, meta.len(), 0);
+    let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(gang.peers.len());
+    let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(gang.peers.len());
+    for _ in &gang.peers {
+        let mut parts = Outgoing::default();
+        parts.push(&head);
+        parts.push(&meta);
+        outgoing.push(parts);
+        incoming.push(Incoming::new(place, &mut []));
+    }
+    gang.drive(&mut outgoing, &mut incoming, waiting, true)?;
+    let read = |meta: &[u8]| {
+        let bytes = meta.first_chunk::<8>().filter(|_| meta.len() == 8)?;
+        usize::try_from(u64::from_le_bytes(*bytes))
+            .ok()
+            .filter(|count| *count <= MOST)
+    };
+    let counts: Vec<Option<usize>> = incoming.iter().map(|frame| read(&frame.meta)).collect();
+    counts
+        .into_iter()
+        .enumerate()
+        .map(|(at, count)| count.ok_or_else(|| strange(gang, at, "did not say how many values it sends")))
+        .collect()
+}
+
+fn strange(gang: &Collective, peer: usize, message: &str) -> CollectiveError {
+    let peer = &gang.peers[peer];
+    CollectiveError::peer(&peer.id, Failure::internal(format!("{} {message}", peer.name)))
+}

@@ -1,0 +1,158 @@
+//! Loss and metrics over the validation rows of all trainers, rule B9: slices of 1,024 rows in the order of hashes, the
+//! tree over the slices of a shard, then the tree over the shards.
+//!
+//! Areas under curves need all rows in one order. Every trainer gets the (score, weight) of all validation rows, 16
+//! bytes each, one class at a time, and sorts them itself; its own rows take 16 bytes a class meanwhile.
+
+use super::{Course, Reduce, Stop, Watch};
+use crate::dataset::Gathered;
+use candlewick_model::engine::{Engine, Predictor};
+use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
+use candlewick_model::network::Network;
+use candlewick_protocol::{Failure, tree};
+use serde_json::{Map, Value};
+
+/// What goes before the tally of a shard: 1 where it has rows, loss numerator, denominator.
+const HEAD: usize = 3;
+
+/// Evaluates weights over the validation rows.
+#[derive(Debug)]
+pub(super) struct Validator {
+    set: MetricSet,
+    predictor: Predictor,
+    rows: Gathered,
+}
+
+/// What an evaluation looks at.
+pub(super) struct Scene<'a> {
+    pub(super) course: &'a Course,
+    pub(super) watch: &'a dyn Watch,
+    pub(super) weights: &'a [f32],
+    /// Epoch from 0, and steps made: for the watch.
+    pub(super) epoch: u32,
+    pub(super) steps: u64,
+}
+
+/// The points of each curve.
+type Curves = Vec<Vec<(f64, f64)>>;
+
+impl Validator {
+    pub(super) fn new(set: MetricSet, network: &Network, threads: usize) -> Result<Self, Failure> {
+        Ok(Validator {
+            set,
+            predictor: Predictor::new(network, threads)?,
+            rows: Gathered::default(),
+        })
+    }
+
+    /// `val_loss` and `val_<metric>` of all validation rows of the job, the same on every trainer.
+    pub(super) fn evaluate(
+        &mut self,
+        scene: &Scene<'_>,
+        engine: &mut Engine,
+        reduce: &mut dyn Reduce,
+    ) -> Result<Map<String, Value>, Stop> {
+        let mut curves: Curves = vec![Vec::new(); self.set.curves().len()];
+        let mut mine = Vec::new();
+        for (local, shard) in scene.course.data.owned().enumerate() {
+            let sums = self.shard(scene, engine, (local, shard), &mut curves)?;
+            mine.push(if sums.is_some() { 1.0 } else { 0.0 });
+            mine.extend(sums.unwrap_or_else(|| vec![0.0; HEAD - 1 + self.set.width()]));
+        }
+        let all = reduce.gather("the sums of the validation rows", &mine)?;
+        let shards = all.chunks_exact(HEAD + self.set.width());
+        let (loss, tally) = self.combine(shards.map(|sums| (sums[0] > 0.0).then(|| sums[1..].to_vec())));
+        let mut areas = Vec::with_capacity(curves.len());
+        for curve in curves {
+            areas.push(area(curve, reduce)?);
+        }
+        let mut record = Map::new();
+        // Not finite, or no row counts: null.
+        record.insert("val_loss".to_owned(), Value::from(loss));
+        if let Some(tally) = tally {
+            let named = self.set.values(&tally, &areas);
+            record.extend(
+                named
+                    .into_iter()
+                    .map(|(name, value)| (format!("val_{name}"), value)),
+            );
+        }
+        Ok(record)
+    }
+
+    /// Loss numerator, denominator and tally of the validation rows of one shard.
+    fn shard(
+        &mut self,
+        scene: &Scene<'_>,
+        engine: &mut Engine,
+        (local, shard): (usize, u32),
+        curves: &mut Curves,
+    ) -> Result<Option<Vec<f64>>, Stop> {
+        let data = &scene.course.data;
+        let total = data.rows_aside(local);
+        let mut leaves = Vec::with_capacity(total.div_ceil(SLICE_ROWS));
+        for start in (0..total).step_by(SLICE_ROWS) {
+            scene.watch.boundary()?;
+            self.rows.clear();
+            data.gather_aside(local, start..total.min(start + SLICE_ROWS), &mut self.rows);
+            let Gathered {
+                features,
+                labels,
+                weights,
+            } = &self.rows;
+            let outputs = self.predictor.predict(scene.weights, features, weights.len())?;
+            let sums = engine.evaluate(shard, outputs, labels, weights)?;
+            let mut leaf = vec![sums.loss, sums.denominator];
+            if !self.set.is_empty() {
+                let rows = Rows {
+                    outputs,
+                    labels,
+                    weights,
+                };
+                self.set.points(&rows, curves);
+                leaf.extend(self.set.tally(&rows));
+            } else {
+                leaf.resize(HEAD - 1 + self.set.width(), 0.0);
+            }
+            leaves.push(Some(leaf));
+            scene.watch.progress(scene.epoch, scene.steps);
+        }
+        let (loss, denominator, tally) = self.sums(leaves.into_iter());
+        Ok(tally.map(|tally| [vec![loss, denominator], tally].concat()))
+    }
+
+    /// The mean loss of all shards, and their tally.
+    fn combine(&self, shards: impl Iterator<Item = Option<Vec<f64>>>) -> (Option<f64>, Option<Vec<f64>>) {
+        let (loss, denominator, tally) = self.sums(shards);
+        ((denominator > 0.0).then(|| loss / denominator), tally)
+    }
+
+    /// Loss numerator, denominator and tally of leaves along the tree.
+    fn sums(&self, leaves: impl Iterator<Item = Option<Vec<f64>>>) -> (f64, f64, Option<Vec<f64>>) {
+        let leaves: Vec<Option<Vec<f64>>> = leaves.collect();
+        let sum = |index: usize| {
+            let column: Vec<Option<f64>> = leaves.iter().map(|leaf| Some(leaf.as_ref()?[index])).collect();
+            tree::reduce_f64(&column).unwrap_or(0.0)
+        };
+        let (loss, denominator) = (sum(0), sum(1));
+        let mut tallies: Vec<Option<Vec<f64>>> = leaves
+            .into_iter()
+            .map(|leaf| leaf.map(|mut values| values.split_off(HEAD - 1)))
+            .collect();
+        (loss, denominator, self.set.reduce(&mut tallies))
+    }
+}
+
+/// The areas of one class over the rows of all trainers.
+fn area(own: Vec<(f64, f64)>, reduce: &mut dyn Reduce) -> Result<Areas, Stop> {
+    let flat: Vec<f64> = own
+        .into_iter()
+        .flat_map(|(score, weight)| [score, weight])
+        .collect();
+    let all = reduce.gather("the scores of the validation rows", &flat)?;
+    drop(flat);
+    let (pairs, _) = all.as_chunks::<2>();
+    let mut points: Vec<(f64, f64)> = pairs.iter().map(|[score, weight]| (*score, *weight)).collect();
+    drop(all);
+    Ok(Areas::of(&mut points))
+}

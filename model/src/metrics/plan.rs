@@ -1,0 +1,170 @@
+//! What a user asks to be measured, checked on the driver.
+
+use super::MetricSet;
+use crate::head::Head;
+use candlewick_protocol::Failure;
+use candlewick_protocol::job::Evaluation;
+use candlewick_protocol::stopping::EarlyStopping;
+use candlewick_protocol::validation::Validation;
+use serde_json::{Map, Value};
+
+/// The parameters `metrics`, `thresholds`, `validationSteps` and `earlyStopping` of a complete set of parameters
+/// (`params::check`), and which rows `validationFraction` and `validationIndicatorCol` put aside.
+///
+/// # Errors
+/// `InvalidParameter`: a metric that is unknown or does not fit the task; what needs validation rows where there are
+/// none; both ways to choose validation rows at once.
+pub fn evaluation(
+    params: &Map<String, Value>,
+    head: Head,
+    seed: u64,
+) -> Result<(Evaluation, Option<Validation>), Failure> {
+    let validation = validation(params, seed)?;
+    let metrics: Vec<String> = texts(&params["metrics"]);
+    let thresholds: Option<Vec<f64>> = params["thresholds"]
+        .as_array()
+        .map(|list| list.iter().filter_map(Value::as_f64).collect());
+    let set = MetricSet::new(&metrics, head, thresholds.as_deref())?;
+    let steps = params["validationSteps"].as_u64().unwrap_or(0);
+    let early_stopping = match &params["earlyStopping"] {
+        Value::Null => None,
+        document => Some(EarlyStopping::from_document(document)?),
+    };
+    if validation.is_none() {
+        check_without_rows(&metrics, &set, steps)?;
+    }
+    if let Some(rule) = &early_stopping {
+        check_stopping(rule, &set, validation.is_some())?;
+    }
+    let evaluation = Evaluation {
+        metrics,
+        thresholds,
+        validation_steps: u32::try_from(steps).unwrap_or(u32::MAX),
+        early_stopping,
+    };
+    Ok((evaluation, validation))
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn validation(params: &Map<String, Value>, seed: u64) -> Result<Option<Validation>, Failure> {
+    let fraction = params["validationFraction"].as_f64().unwrap_or(0.0);
+    let column = params["validationIndicatorCol"]
+        .as_str()
+        .filter(|name| !name.is_empty());
+    match (fraction > 0.0, column) {
+        (true, Some(column)) => Err(Failure::parameter(format!(
+            "validationFraction = {fraction} and validationIndicatorCol = \"{column}\" are both set: set one of them"
+        ))),
+        (true, None) => Ok(Some(Validation::fraction(fraction, seed))),
+        (false, Some(_)) => Ok(Some(Validation::Column)),
+        (false, None) => Ok(None),
+    }
+}
+
+const REMEDY: &str = "set validationFraction (for example 0.1) or validationIndicatorCol";
+
+fn check_without_rows(names: &[String], set: &MetricSet, steps: u64) -> Result<(), Failure> {
+    if steps > 0 {
+        return Err(Failure::parameter(format!(
+            "validationSteps = {steps} needs validation rows: {REMEDY}"
+        )));
+    }
+    let training = set.of_training();
+    let known: Vec<&str> = training.names().collect();
+    match set.names().find(|name| !known.contains(name)) {
+        Some(name) if names.iter().any(|given| given == name) => Err(Failure::parameter(format!(
+            "parameter metrics: \"{name}\" is told of validation rows only, and there are none: {REMEDY}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_stopping(rule: &EarlyStopping, set: &MetricSet, aside: bool) -> Result<(), Failure> {
+    let training = set.of_training();
+    let mut legal: Vec<String> = std::iter::once("loss")
+        .chain(training.numbers())
+        .map(str::to_owned)
+        .collect();
+    let over_rows = std::iter::once("loss").chain(set.numbers());
+    let over_rows: Vec<String> = over_rows.map(|name| format!("val_{name}")).collect();
+    let known = over_rows.contains(&rule.metric);
+    if aside {
+        legal.extend(over_rows);
+    }
+    if legal.contains(&rule.metric) {
+        return Ok(());
+    }
+    Err(Failure::parameter(if known {
+        format!(
+            "parameter earlyStopping: \"{}\" needs validation rows, and there are none: {REMEDY}",
+            rule.metric
+        )
+    } else {
+        format!(
+            "parameter earlyStopping: there will be no \"{}\" in the history; name it in metrics, or use one of {}",
+            rule.metric,
+            legal.join(", ")
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candlewick_protocol::params;
+    use serde_json::json;
+
+    fn ask(set: &Value) -> Result<(Evaluation, Option<Validation>), Failure> {
+        let full = params::check(set.as_object().unwrap())?;
+        evaluation(&full, Head::ClassLogits { n: 3 }, 7)
+    }
+
+    #[test]
+    fn nothing_is_measured_unless_asked_for() {
+        assert_eq!(ask(&json!({})), Ok((Evaluation::default(), None)));
+    }
+
+    #[test]
+    fn what_fits_together_is_taken() {
+        let (evaluation, validation) = ask(&json!({
+            "metrics": ["accuracy", "roc_auc"], "validationFraction": 0.25, "validationSteps": 5,
+            "earlyStopping": {"metric": "val_roc_auc", "patience": 1}
+        }))
+        .unwrap();
+        assert_eq!(evaluation.validation_steps, 5);
+        assert_eq!(evaluation.early_stopping.unwrap().metric, "val_roc_auc");
+        assert_eq!(
+            validation,
+            Some(Validation::Fraction {
+                seed: 7,
+                below: 1 << 62
+            })
+        );
+        let (_, column) = ask(&json!({"validationIndicatorCol": "v"})).unwrap();
+        assert_eq!(column, Some(Validation::Column));
+        ask(&json!({"metrics": ["accuracy"], "earlyStopping": {"metric": "accuracy"}})).unwrap();
+    }
+
+    #[test]
+    fn what_needs_validation_rows_says_so() {
+        let told = |set: Value| ask(&set).unwrap_err().message;
+        assert!(told(json!({"earlyStopping": {}})).contains("\"val_loss\" needs validation rows"));
+        assert!(
+            told(json!({"metrics": ["roc_auc"]})).contains("\"roc_auc\" is told of validation rows only")
+        );
+        assert!(told(json!({"validationSteps": 2})).contains("needs validation rows"));
+        assert!(
+            told(json!({"validationFraction": 0.5, "validationIndicatorCol": "v"})).contains("are both set")
+        );
+        let unknown = told(json!({"validationFraction": 0.5, "earlyStopping": {"metric": "val_accuracy"}}));
+        assert!(
+            unknown.contains("name it in metrics") && unknown.contains("loss, val_loss"),
+            "{unknown}"
+        );
+        assert!(told(json!({"validationFraction": 1.0})).contains("at least 0 and below 1"));
+    }
+}
