@@ -10,7 +10,7 @@ use candlewick_model::philox::{Key, uniform};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::row::{RowHasher, shard_of};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// V of these tests.
 const SHARDS: u32 = 8;

@@ -341,7 +341,10 @@ mod tests {
         },
     ];
 
-    const BENT: [(&str, fn(Level, &mut [f32]), fn(Level, &[f32], &mut [f32])); 4] = [
+    /// Name, function and gradient.
+    type Named = (&'static str, fn(Level, &mut [f32]), fn(Level, &[f32], &mut [f32]));
+
+    const BENT: [Named; 4] = [
         (
             "leaky_relu",
             |level, x| leaky_relu(level, 0.1, x),

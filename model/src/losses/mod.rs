@@ -245,4 +245,45 @@ mod tests {
         assert_eq!(complete["losses"][0]["delta"], 1.0);
         assert_eq!(complete["losses"][1]["loss"]["reduction"], "mean");
     }
+
+    #[test]
+    fn every_level_gives_the_same_bits() {
+        let width = 37;
+        let rows = 40;
+        let outputs: Vec<f32> = (0..rows * width)
+            .map(|at| ((at * 7919) % 2003) as f32 * 0.02 - 20.0)
+            .collect();
+        let weights: Vec<f64> = (0..rows).map(|row| 0.5 + real(row % 3)).collect();
+        let positive: Vec<f64> = (0..width).map(|at| 0.5 + real(at) * 0.1).collect();
+        for document in [
+            json!({"type": "CrossEntropyLoss"}),
+            json!({"type": "CrossEntropyLoss", "label_smoothing": 0.2, "weight": positive}),
+            json!({"type": "BCEWithLogitsLoss"}),
+            json!({"type": "BCEWithLogitsLoss", "pos_weight": [3]}),
+            json!({"type": "BCEWithLogitsLoss", "pos_weight": positive}),
+            json!({"type": "MSELoss"}),
+        ] {
+            let criterion = make(&Arguments::read(Kind::Loss, &document, "loss").unwrap()).unwrap();
+            let count = match criterion.labels(width).unwrap() {
+                Labels::Class => rows,
+                _ => rows * width,
+            };
+            let labels: Vec<f64> = (0..count).map(|at| real(at % 2)).collect();
+            let at_level = |level| {
+                let mut gradient = vec![0.0; outputs.len()];
+                let slice = SliceRows {
+                    outputs: &outputs,
+                    labels: &labels,
+                    weights: &weights,
+                    gradient: &mut gradient,
+                };
+                let sums = criterion.slice(level, width, slice).unwrap();
+                let bits: Vec<u32> = gradient.iter().map(|g| g.to_bits()).collect();
+                (sums.loss.to_bits(), sums.denominator.to_bits(), bits)
+            };
+            for level in Level::available() {
+                assert_eq!(at_level(level), at_level(Level::Generic), "{document} {level:?}");
+            }
+        }
+    }
 }

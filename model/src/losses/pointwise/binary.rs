@@ -118,7 +118,7 @@ impl Pointwise for OfProbability {
     fn outputs(&self) -> Option<Legal<f32>> {
         Some(Legal {
             // NaN passes: the loss becomes NaN, which has a message of its own.
-            test: |output| !(output < 0.0 || output > 1.0),
+            test: |output| (0.0..=1.0).contains(&output) || output.is_nan(),
             expected: "probabilities from 0 to 1; end the network with Sigmoid, or use BCEWithLogitsLoss",
         })
     }
