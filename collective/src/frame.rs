@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Text = 3,
     /// The sender gives up and says why.
     Goodbye = 4,
+    /// The numbers of the sender's shards, in the middle of a step; the chunk is the exchange's number within it.
+    Gather = 5,
 }
 
 /// The number that stands for the job in every frame.

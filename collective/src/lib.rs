@@ -12,6 +12,7 @@ mod config;
 mod connect;
 mod exchange;
 mod frame;
+mod gather;
 mod handshake;
 mod listener;
 mod reduce;

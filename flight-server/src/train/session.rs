@@ -1,6 +1,7 @@
 //! The state of a training and its steps, rules B1 to B6 and B10.
 
 use super::batch::{Prepared, prepare};
+use super::reduce::Midway;
 use super::{Course, Reduce, Stop, Watch};
 use candlewick_model::engine::{Batch, Engine, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
@@ -188,7 +189,11 @@ impl Session {
             labels: &prepared.rows.labels,
             weights: &prepared.rows.weights,
         };
-        let sums = self.engine.step(&self.weights, &batch, nodes)?;
+        let mut midway = Midway::new(&mut *reduce, self.steps);
+        let sums = match self.engine.step_among(&self.weights, &batch, nodes, &mut midway) {
+            Ok(sums) => sums,
+            Err(failure) => return Err(midway.why(failure)),
+        };
         let scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
         let reduced = reduce.reduce(self.steps, &scalars, nodes, &mut self.gradient)?;
         let total = add_up(&reduced.scalars);
@@ -197,12 +202,17 @@ impl Session {
         }
         if reduced.present {
             // Where no row counts (denominator 0) nothing is updated, rule B6.
-            self.optimizer.update(
+            let kept = self.network.buffers_of(&self.weights);
+            let counted = self.optimizer.update(
                 &mut self.weights,
                 &mut self.gradient,
                 total.denominator,
                 &self.clip,
             )?;
+            if counted {
+                self.network.set_buffers(&mut self.weights, &kept);
+                self.engine.update_buffers(&mut self.weights);
+            }
         }
         self.steps += 1;
         self.epoch.loss += total.loss;
