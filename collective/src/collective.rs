@@ -6,6 +6,7 @@ use crate::exchange::{Incoming, Outgoing, Wait, drive, take_leave};
 use crate::frame::{Kind, Place, encode, job_tag};
 use crate::gather::gather;
 use crate::reduce::{Buffers, Mine, reduce};
+use crate::shards;
 use crate::{Abort, Config, Listener};
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -97,6 +98,23 @@ impl Collective {
         let mut buffers = std::mem::take(&mut self.buffers);
         let outcome = reduce(self, step, &Mine { scalars, nodes }, out, &mut buffers);
         self.buffers = buffers;
+        self.note(outcome)
+    }
+
+    /// All shards' numbers, by shard, on every trainer: `own` are those of this trainer's shards, `None` or left out
+    /// where a shard has none. Every trainer calls this with the same `step` and `sequence`, the number of the
+    /// exchange within the step, also one without rows.
+    ///
+    /// # Errors
+    /// As [`Collective::reduce`].
+    pub fn exchange(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        own: &[(u32, Option<Vec<f64>>)],
+    ) -> Result<Vec<Option<Vec<f64>>>, CollectiveError> {
+        self.check_usable()?;
+        let outcome = shards::exchange(self, step, sequence, own);
         self.note(outcome)
     }
 

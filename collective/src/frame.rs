@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Goodbye = 4,
     /// Numbers that every trainer gets from every other, and before them how many.
     Numbers = 5,
+    /// The numbers of the sender's shards, in the middle of a step; the chunk is the exchange's number within it.
+    Gather = 6,
 }
 
 /// The number that stands for the job in every frame.

@@ -16,6 +16,7 @@ mod gather;
 mod handshake;
 mod listener;
 mod reduce;
+mod shards;
 mod sum;
 
 pub use collective::{Collective, Node, Reduced};

@@ -7,6 +7,7 @@ use crate::config::CollectiveError;
 use crate::connect::Peer;
 use crate::exchange::{Incoming, Outgoing};
 use crate::frame::{Kind, bytes_of, encode};
+use crate::shards::{read_shards, write_shards};
 use crate::sum::Program;
 use candlewick_protocol::Failure;
 use std::ops::Range;
@@ -167,42 +168,12 @@ fn describe(gang: &Collective, mine: &Mine<'_>, length: usize) -> Result<Vec<u8>
         )));
     }
     let me = &gang.config.members[gang.config.rank];
-    if let Some((shard, _)) = mine
-        .scalars
-        .iter()
-        .find(|(shard, _)| !(me.lo..me.hi).contains(shard))
-    {
-        return Err(Failure::internal(format!(
-            "reduce got scalars of shard {shard}, expected {}..{}",
-            me.lo, me.hi
-        )));
-    }
     let mut bytes: Vec<u8> = mine
         .nodes
         .iter()
         .map(|node| u8::from(node.values.is_some()))
         .collect();
-    for shard in me.lo..me.hi {
-        let values = mine
-            .scalars
-            .iter()
-            .find(|(of, _)| *of == shard)
-            .and_then(|(_, values)| values.as_deref());
-        if values.is_some_and(|values| values.len() > MAX_SCALARS) {
-            return Err(Failure::internal(format!(
-                "more than {MAX_SCALARS} scalars for shard {shard}"
-            )));
-        }
-        // 0 = none, else one more than their number.
-        let count = values.map_or(0, |values| values.len() + 1);
-        bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
-        bytes.extend(
-            values
-                .unwrap_or_default()
-                .iter()
-                .flat_map(|value| value.to_le_bytes()),
-        );
-    }
+    write_shards(me, mine.scalars, MAX_SCALARS, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -214,32 +185,14 @@ fn read_description(
     into: &mut Described,
 ) -> Result<usize, Failure> {
     let wrong = || Failure::internal("sent a description of its shards that cannot be read");
-    let (nodes, mut rest) = bytes
+    let (nodes, rest) = bytes
         .split_at_checked(gang.covers[rank].len())
         .ok_or_else(wrong)?;
     for (node, present) in gang.covers[rank].iter().zip(nodes) {
         into.nodes.push((*node, *present == 1));
     }
-    let member = &gang.config.members[rank];
-    for _ in member.lo..member.hi {
-        let (count, after) = rest.split_first_chunk::<4>().ok_or_else(wrong)?;
-        let count = u32::from_le_bytes(*count) as usize;
-        if count > MAX_SCALARS + 1 {
-            return Err(wrong());
-        }
-        let (values, after) = after
-            .split_at_checked(count.saturating_sub(1) * 8)
-            .ok_or_else(wrong)?;
-        let (values, _) = values.as_chunks::<8>();
-        into.scalars
-            .push((count > 0).then(|| values.iter().map(|value| f64::from_le_bytes(*value)).collect()));
-        rest = after;
-    }
-    if rest.is_empty() {
-        Ok(nodes.iter().filter(|present| **present == 1).count())
-    } else {
-        Err(wrong())
-    }
+    read_shards(&gang.config.members[rank], rest, MAX_SCALARS, &mut into.scalars)?;
+    Ok(nodes.iter().filter(|present| **present == 1).count())
 }
 
 /// Header and description for the owner of a chunk.
@@ -322,7 +275,7 @@ fn check_floats(
     ))
 }
 
-fn strange(peer: &Peer, message: &str, what: &str) -> CollectiveError {
+pub(crate) fn strange(peer: &Peer, message: &str, what: &str) -> CollectiveError {
     CollectiveError::peer(
         &peer.id,
         Failure::internal(format!("{} {message} in {what}", peer.name)),

@@ -2,11 +2,11 @@
 
 use super::Stop;
 use candlewick_collective::{Collective, Node, Reduced};
-use candlewick_model::engine::NodeGradient;
+use candlewick_model::engine::{self, Exchange, NodeGradient};
 use candlewick_protocol::Failure;
 
 /// Adds up nodes of the reduction tree over all trainers.
-pub trait Reduce {
+pub trait Reduce: Send {
     /// The gradient of all shards into `out`, and every shard's scalars.
     ///
     /// # Errors
@@ -24,6 +24,17 @@ pub trait Reduce {
     /// # Errors
     /// As `reduce`.
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop>;
+
+    /// Every shard's numbers in the middle of a step; `sequence` counts the exchanges of the step.
+    ///
+    /// # Errors
+    /// As `reduce`.
+    fn exchange(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        own: Vec<(u32, Option<Vec<f64>>)>,
+    ) -> Result<Vec<Option<Vec<f64>>>, Stop>;
 
     /// Fails where `value` differs between trainers (rule B11).
     ///
@@ -53,6 +64,15 @@ impl Reduce for Collective {
 
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop> {
         Collective::gather(self, what, mine).map_err(Stop::from)
+    }
+
+    fn exchange(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        own: Vec<(u32, Option<Vec<f64>>)>,
+    ) -> Result<Vec<Option<Vec<f64>>>, Stop> {
+        Collective::exchange(self, step, sequence, &own).map_err(Stop::from)
     }
 
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Stop> {
@@ -97,7 +117,106 @@ impl Reduce for Alone {
         Ok(mine.to_vec())
     }
 
+    fn exchange(
+        &mut self,
+        _step: u64,
+        _sequence: u32,
+        own: Vec<(u32, Option<Vec<f64>>)>,
+    ) -> Result<Vec<Option<Vec<f64>>>, Stop> {
+        engine::Alone.gather(own).map_err(Stop::from)
+    }
+
     fn all_equal(&mut self, _tag: &str, _value: &str) -> Result<(), Stop> {
         Ok(())
+    }
+}
+
+/// The exchanges of one step, for the engine. It knows failures only, so what else stopped an exchange is kept here.
+pub(super) struct Midway<'a> {
+    reduce: &'a mut dyn Reduce,
+    step: u64,
+    sequence: u32,
+    stop: Option<Stop>,
+}
+
+impl<'a> Midway<'a> {
+    pub(super) fn new(reduce: &'a mut dyn Reduce, step: u64) -> Self {
+        Midway {
+            reduce,
+            step,
+            sequence: 0,
+            stop: None,
+        }
+    }
+
+    /// Why the step failed: what stopped an exchange, or else `failure`.
+    pub(super) fn why(self, failure: Failure) -> Stop {
+        self.stop.unwrap_or(Stop::Failed(failure))
+    }
+}
+
+impl Exchange for Midway<'_> {
+    fn gather(&mut self, own: Vec<(u32, Option<Vec<f64>>)>) -> Result<Vec<Option<Vec<f64>>>, Failure> {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.reduce.exchange(self.step, sequence, own).map_err(|stop| {
+            self.stop = Some(stop);
+            Failure::internal("an exchange of the step was stopped")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stopped(Stop);
+
+    impl Reduce for Stopped {
+        fn reduce(
+            &mut self,
+            _: u64,
+            _: &[(u32, Option<Vec<f64>>)],
+            _: &[NodeGradient],
+            _: &mut [f32],
+        ) -> Result<Reduced, Stop> {
+            Err(self.0.clone())
+        }
+
+        fn gather(&mut self, _what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop> {
+            Ok(mine.to_vec())
+        }
+
+        fn exchange(
+            &mut self,
+            step: u64,
+            sequence: u32,
+            own: Vec<(u32, Option<Vec<f64>>)>,
+        ) -> Result<Vec<Option<Vec<f64>>>, Stop> {
+            match (step, sequence) {
+                (7, 0) => Ok(own.into_iter().map(|(_, values)| values).collect()),
+                (7, 1) => Err(self.0.clone()),
+                _ => Err(Stop::Failed(Failure::internal("another exchange"))),
+            }
+        }
+
+        fn all_equal(&mut self, _: &str, _: &str) -> Result<(), Stop> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_stops_an_exchange_stops_the_step() {
+        let mut reduce = Stopped(Stop::Halted);
+        let mut midway = Midway::new(&mut reduce, 7);
+        assert_eq!(
+            midway.gather(vec![(0, Some(vec![1.0]))]).unwrap(),
+            [Some(vec![1.0])]
+        );
+        let failure = midway.gather(Vec::new()).unwrap_err();
+        assert_eq!(midway.why(failure), Stop::Halted);
+        let midway = Midway::new(&mut reduce, 8);
+        let own = Failure::internal("of the engine");
+        assert_eq!(midway.why(own.clone()), Stop::Failed(own));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::batch::{Prepared, prepare};
 use super::judge::Judge;
+use super::reduce::Midway;
 use super::validation::Scene;
 use super::{Course, Reduce, Stop, Watch};
 use candlewick_model::engine::{Batch, Engine, NodeGradient, SliceSums};
@@ -224,7 +225,11 @@ impl Session {
             labels: &prepared.rows.labels,
             weights: &prepared.rows.weights,
         };
-        let sums = self.engine.step(&self.weights, &batch, nodes)?;
+        let mut midway = Midway::new(&mut *reduce, self.steps);
+        let sums = match self.engine.step_among(&self.weights, &batch, nodes, &mut midway) {
+            Ok(sums) => sums,
+            Err(failure) => return Err(midway.why(failure)),
+        };
         let mut scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
         self.judge.append(&self.engine, &batch, &mut scalars);
         let reduced = reduce.reduce(self.steps, &scalars, nodes, &mut self.gradient)?;
@@ -235,12 +240,17 @@ impl Session {
         }
         if reduced.present {
             // Where no row counts (denominator 0) nothing is updated, rule B6.
-            self.optimizer.update(
+            let kept = self.network.buffers_of(&self.weights);
+            let counted = self.optimizer.update(
                 &mut self.weights,
                 &mut self.gradient,
                 total.denominator,
                 &self.clip,
             )?;
+            if counted {
+                self.network.set_buffers(&mut self.weights, &kept);
+                self.engine.update_buffers(&mut self.weights);
+            }
         }
         self.judge.add(&reduced.scalars, SCALARS);
         self.steps += 1;

@@ -1,0 +1,103 @@
+//! Every trainer sees every shard's numbers, and an exchange that does not fit names who is to blame.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod support;
+
+use candlewick_protocol::plan::ownership;
+use support::{LONG, gang};
+
+/// What a shard gives in an exchange: every third has no rows, and the lengths are beyond those of scalars.
+fn numbers(shard: u32, step: u64, sequence: u32) -> Option<Vec<f64>> {
+    let length = if sequence == 1 { 5_000 } else { u64::from(shard) };
+    let value = |at| f64::from(shard) * 1e300 + (step * 10 + u64::from(sequence) + at) as f64 / 3.0;
+    (!(shard + sequence).is_multiple_of(3)).then(|| (0..length).map(value).collect())
+}
+
+#[test]
+fn all_see_all_shards() {
+    for (ranks, shards) in [(1, 4), (2, 8), (3, 8), (4, 5), (4, 2)] {
+        let results = gang(ranks, shards, LONG, |rank, gang, _| {
+            let (lo, hi) = ownership(shards, ranks)[rank];
+            let mut got = Vec::new();
+            for step in 3..6 {
+                for sequence in 0..3 {
+                    // A shard without rows may be left out.
+                    let own: Vec<(u32, Option<Vec<f64>>)> = (lo..hi)
+                        .map(|shard| (shard, numbers(shard, step, sequence)))
+                        .filter(|(_, values)| step > 3 || values.is_some())
+                        .collect();
+                    got.push(gang.exchange(step, sequence, &own).unwrap());
+                }
+                gang.all_equal("between steps", "same").unwrap();
+            }
+            got
+        });
+        for got in results {
+            let wanted = (3..6).flat_map(|step| {
+                (0..3).map(move |sequence| {
+                    (0..shards)
+                        .map(|shard| numbers(shard, step, sequence))
+                        .collect::<Vec<_>>()
+                })
+            });
+            assert!(got.into_iter().eq(wanted), "{ranks} trainers, {shards} shards");
+        }
+    }
+}
+
+#[test]
+fn another_exchange_is_refused_and_blamed() {
+    let results = gang(2, 4, LONG, |rank, gang, _| {
+        let sequence = u32::from(rank == 1);
+        gang.exchange(7, sequence, &[]).unwrap_err()
+    });
+    for (rank, error) in results.iter().enumerate() {
+        let message = &error.failure.message;
+        assert!(
+            error.peer.is_some() && message.contains(&format!("exchange {rank} of step 7")),
+            "{message}"
+        );
+    }
+    assert!(
+        results
+            .iter()
+            .any(|error| error.failure.message.contains("sent a frame of chunk"))
+    );
+}
+
+#[test]
+fn a_foreign_shard_is_a_defect() {
+    let results = gang(2, 4, LONG, |rank, gang, _| {
+        let foreign = if rank == 0 { 3 } else { 0 };
+        gang.exchange(0, 0, &[(foreign, None)])
+            .unwrap_err()
+            .failure
+            .message
+    });
+    assert!(
+        results[0].contains("got scalars of shard 3, expected 0..2"),
+        "{}",
+        results[0]
+    );
+}
+
+#[test]
+fn an_abort_ends_a_wait() {
+    let results = gang(2, 4, LONG, |rank, gang, abort| {
+        if rank == 1 {
+            // Stays away from the exchange until the other has given up.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            return String::new();
+        }
+        let abort = abort.clone();
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            abort.set();
+        });
+        let error = gang.exchange(0, 0, &[]).unwrap_err();
+        stopper.join().unwrap();
+        format!("{:?}", error.failure.kind)
+    });
+    assert_eq!(results[0], "Cancelled");
+}
