@@ -225,7 +225,7 @@ fn is_legal(arg: &Arg, value: &Value) -> bool {
         ArgType::IntList => items.is_some_and(|items| items.iter().all(whole)),
         ArgType::Padding(_) if value.is_string() => PADDINGS.iter().any(|word| value == word),
         ArgType::Size(count) | ArgType::Padding(count) => match items {
-            Some(items) => items.len() == count && items.iter().all(whole),
+            Some(items) => (count == 0 || items.len() == count) && items.iter().all(whole),
             None => whole(value),
         },
         // Its owner reads it, and says where in it something is wrong.

@@ -21,19 +21,23 @@ pub(crate) fn update_with_values(hasher: &mut Xxh3, values: &[f32]) {
 
 /// Rule B12. For every parameter in the network's order: length of the name (u32), name, `F32`, number of
 /// dimensions (u32), dimensions (u64 each), values (f32); all numbers little endian; XXH3-128 of it all as 32
-/// hexadecimal digits.
+/// hexadecimal digits. A count is `I64` and its value an i64, as in the file.
 pub(crate) fn hash(parameters: &[Parameter], weights: &[f32]) -> String {
     let short = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     let mut hasher = Xxh3::new();
     for parameter in parameters {
         hasher.update(&short(parameter.name.len()));
         hasher.update(parameter.name.as_bytes());
-        hasher.update(b"F32");
+        hasher.update(if parameter.count { b"I64" } else { b"F32" });
         hasher.update(&short(parameter.shape.len()));
         for size in &parameter.shape {
             hasher.update(&(*size as u64).to_le_bytes());
         }
-        update_with_values(&mut hasher, values_of(parameter, weights));
+        if parameter.count {
+            hasher.update(&bytes_of(parameter, weights));
+        } else {
+            update_with_values(&mut hasher, values_of(parameter, weights));
+        }
     }
     format!("{:032x}", hasher.digest128())
 }
@@ -42,21 +46,30 @@ fn values_of<'a>(parameter: &Parameter, weights: &'a [f32]) -> &'a [f32] {
     &weights[parameter.offset..parameter.offset + parameter.len()]
 }
 
+/// The values as the file holds them.
+fn bytes_of(parameter: &Parameter, weights: &[f32]) -> Vec<u8> {
+    let values = values_of(parameter, weights).iter();
+    if parameter.count {
+        #[expect(clippy::cast_possible_truncation, reason = "a count is a whole number")]
+        return values.flat_map(|value| (*value as i64).to_le_bytes()).collect();
+    }
+    values.flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn dtype_of(parameter: &Parameter) -> Dtype {
+    if parameter.count { Dtype::I64 } else { Dtype::F32 }
+}
+
 /// The safetensors file.
 pub(crate) fn save(parameters: &[Parameter], weights: &[f32]) -> Result<Vec<u8>, Failure> {
     let wrong = |error| Failure::internal(format!("weights cannot be written as safetensors: {error}"));
     let bytes: Vec<Vec<u8>> = parameters
         .iter()
-        .map(|parameter| {
-            values_of(parameter, weights)
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect()
-        })
+        .map(|parameter| bytes_of(parameter, weights))
         .collect();
     let mut views = Vec::with_capacity(parameters.len());
     for (parameter, bytes) in parameters.iter().zip(&bytes) {
-        let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes).map_err(wrong)?;
+        let view = TensorView::new(dtype_of(parameter), parameter.shape.clone(), bytes).map_err(wrong)?;
         views.push((parameter.name.as_str(), view));
     }
     let format = [("format".to_owned(), "pt".to_owned())].into();
@@ -91,16 +104,25 @@ pub(crate) fn load(parameters: &[Parameter], total: usize, bytes: &[u8]) -> Resu
                 parameter.name, parameter.shape
             ))
         })?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != parameter.shape {
+        if tensor.dtype() != dtype_of(parameter) || tensor.shape() != parameter.shape {
             return Err(Failure::parameter(format!(
-                "tensor {:?} of the weights is {:?} of shape {:?}; the network wants F32 of shape {:?}",
+                "tensor {:?} of the weights is {:?} of shape {:?}; the network wants {:?} of shape {:?}",
                 parameter.name,
                 tensor.dtype(),
                 tensor.shape(),
+                dtype_of(parameter),
                 parameter.shape
             )));
         }
         let target = &mut weights[parameter.offset..parameter.offset + parameter.len()];
+        if parameter.count {
+            for (value, bytes) in target.iter_mut().zip(tensor.data().as_chunks::<8>().0) {
+                #[expect(clippy::cast_precision_loss, reason = "exact to 2^24")]
+                let count = i64::from_le_bytes(*bytes) as f32;
+                *value = count;
+            }
+            continue;
+        }
         for (value, bytes) in target.iter_mut().zip(tensor.data().as_chunks::<4>().0) {
             *value = f32::from_le_bytes(*bytes);
         }

@@ -136,7 +136,8 @@ fn unknown_names_list_the_legal_ones() {
         CLASSIFIER,
     );
     assert!(
-        message.contains("layers.1: unknown type \"Softmax\"") && message.contains("remove Softmax"),
+        message.contains("layers.1 (Softmax): CrossEntropyLoss applies it itself")
+            && message.contains("remove this layer"),
         "{message}"
     );
     let message = refused(

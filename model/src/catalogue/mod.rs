@@ -10,9 +10,11 @@ mod embedding;
 mod join;
 mod linear;
 mod loss;
+mod normalization;
 mod optimizer;
 mod regularization;
 mod shape;
+mod softmax;
 
 use serde_json::{Value, json};
 
@@ -46,7 +48,8 @@ pub enum ArgType {
     RealList,
     /// A list of whole numbers, at least one.
     IntList,
-    /// A whole number for all dimensions, or a list with one for each of so many (PyTorch's `_size_2_t`).
+    /// A whole number for all dimensions, or a list with one for each of so many (PyTorch's `_size_2_t`); 0 for a list
+    /// of any length.
     Size(usize),
     /// As [`ArgType::Size`], or "same" or "valid".
     Padding(usize),
@@ -188,6 +191,8 @@ const FAMILIES: &[&[Entry]] = &[
     embedding::ENTRIES,
     attention::ENTRIES,
     activation::ENTRIES,
+    softmax::ENTRIES,
+    normalization::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,
     join::ENTRIES,

@@ -11,6 +11,8 @@ mod embedding;
 mod flatten;
 mod join;
 mod linear;
+mod normalization;
+mod softmax;
 
 use crate::arguments::Arguments;
 use crate::engine::{Exchange, Slice};
@@ -55,6 +57,8 @@ pub(crate) struct ParameterSpec {
     pub init: Init,
     /// False for a buffer: no optimiser touches it, the layer itself does ([`Module::update_buffers`]).
     pub trained: bool,
+    /// True for a count: among the weights it is an f32, exact to 2^24; files and hashes hold it as I64, as PyTorch's.
+    pub count: bool,
 }
 
 impl ParameterSpec {
@@ -65,6 +69,7 @@ impl ParameterSpec {
             shape: shape.to_vec(),
             init,
             trained: true,
+            count: false,
         }
     }
 
@@ -73,6 +78,14 @@ impl ParameterSpec {
         ParameterSpec {
             trained: false,
             ..ParameterSpec::new(name, shape, Init::Constant(value))
+        }
+    }
+
+    /// A buffer that counts, from 0.
+    pub(crate) fn count(name: &str) -> Self {
+        ParameterSpec {
+            count: true,
+            ..ParameterSpec::buffer(name, &[], 0.0)
         }
     }
 }
@@ -288,6 +301,8 @@ const FAMILIES: &[Family] = &[
     embedding::LAYERS,
     attention::LAYERS,
     activation::LAYERS,
+    softmax::LAYERS,
+    normalization::LAYERS,
     dropout::LAYERS,
     flatten::LAYERS,
 ];

@@ -2,7 +2,7 @@
 
 use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Wire, composite};
 use crate::arguments::{Arguments, excerpt};
-use crate::catalogue::{self, CONTAINER, Kind};
+use crate::catalogue::{CONTAINER, Kind};
 use crate::layers::{self, Init, Made, Operation, ParameterSpec};
 use crate::network::FORMAT;
 use candlewick_protocol::Failure;
@@ -140,8 +140,7 @@ impl Builder {
         if document.get("type").is_some_and(|kind| kind == CONTAINER) {
             return self.sequential(document, place, inputs);
         }
-        let mut arguments = Arguments::read(Kind::Layer, document, place.document)
-            .map_err(|failure| hint(failure, document))?;
+        let mut arguments = Arguments::read(Kind::Layer, document, place.document)?;
         if let Value::Array(_) = arguments.value("layers") {
             return self.branches(&mut arguments, place, inputs);
         }
@@ -284,6 +283,7 @@ impl Builder {
             shape: spec.shape,
             offset: self.total,
             trained: spec.trained,
+            count: spec.count,
         });
         self.inits.push(spec.init);
         self.total = end;
@@ -387,21 +387,4 @@ fn header<'a>(document: &'a Value, input_shape: &[usize]) -> Result<&'a Map<Stri
         )));
     }
     Ok(object)
-}
-
-/// Says more where the type is one that users of PyTorch put at the end of a classifier.
-fn hint(failure: Failure, document: &Value) -> Failure {
-    match document.get("type").and_then(Value::as_str) {
-        Some(name @ ("Softmax" | "LogSoftmax")) if catalogue::find(Kind::Layer, name).is_none() => {
-            Failure::new(
-                failure.kind,
-                format!(
-                    "{}. At the end of a classifier remove {name}: CrossEntropyLoss takes the outputs before softmax, \
-                     and transform gives probabilities",
-                    failure.message
-                ),
-            )
-        }
-        _ => failure,
-    }
 }

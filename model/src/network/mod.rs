@@ -34,6 +34,8 @@ pub struct Parameter {
     pub offset: usize,
     /// False for a buffer, such as a running mean, which no optimiser touches.
     pub trained: bool,
+    /// True for a count, which files and hashes hold as I64.
+    pub count: bool,
 }
 
 impl Parameter {
@@ -214,7 +216,8 @@ impl Network {
     }
 
     /// Hash of the weights, rule B12: XXH3-128, 32 hexadecimal digits, over every parameter in order: length of its
-    /// name (u32), name, `F32`, number of dimensions (u32), dimensions (u64 each), values (f32), little endian.
+    /// name (u32), name, `F32`, number of dimensions (u32), dimensions (u64 each), values (f32), little endian. A count is
+    /// `I64`, its value an i64.
     ///
     /// # Panics
     /// Where there are fewer weights than [`Network::num_parameters`].

@@ -1,0 +1,45 @@
+//! Softmax and its relatives, and the activation that learns.
+
+use super::{Arg, ArgType, Entry, Range, arg, layer};
+
+const DIM: Arg = arg(
+    "dim",
+    ArgType::Int,
+    "-1",
+    Range::Ints { min: -64, max: 64 },
+    "Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the last.",
+);
+
+/// The entries.
+pub(super) const ENTRIES: &[Entry] = &[
+    layer(
+        "Softmax",
+        &[DIM],
+        "exp(x) / Σ exp(x) along a dimension. Not for the end of a classifier: CrossEntropyLoss applies it itself.",
+    ),
+    layer(
+        "LogSoftmax",
+        &[DIM],
+        "Logarithm of the softmax along a dimension: x - log Σ exp(x).",
+    ),
+    layer(
+        "PReLU",
+        &[
+            arg(
+                "num_parameters",
+                ArgType::Int,
+                "1",
+                super::SIZE,
+                "Slopes that are learned: 1 for all, or one for every channel, the first dimension after the batch.",
+            ),
+            arg(
+                "init",
+                ArgType::Real,
+                "0.25",
+                Range::Any,
+                "What the slopes start at.",
+            ),
+        ],
+        "x where x is positive, else a learned slope times x (He et al. 2015, arXiv:1502.01852).",
+    ),
+];

@@ -1,0 +1,493 @@
+//! BatchNorm1d and BatchNorm2d, rule B7: normalised over all rows of the step, whoever holds them.
+//!
+//! Every slice gives (count, mean, M2) per channel in f64; all trainers merge them along the tree of rule B5. The
+//! backward pass does the same with Σ g and Σ g (x - mean). Sums of a slice are also what the gradients of weight
+//! and bias need from it, so those cost nothing more.
+
+use super::moments::{Affine, Layout, gradient_sums, merge, moments, normalise, normalise_gradient};
+use super::{affine_specs, channels};
+use crate::arguments::Arguments;
+use crate::engine::Slice;
+use crate::kernels::{Kernels, Program, add_into};
+use crate::layers::{Ends, Made, Module, ParameterSpec, Pass};
+use candlewick_protocol::Failure;
+use candlewick_protocol::tree::{NodeValue, assemble};
+use std::ops::Range;
+
+/// Values that are worth a thread.
+const PARALLEL: usize = 1 << 17;
+/// Channels of a part of the work at least.
+const CHANNELS: usize = 16;
+/// Coefficients per channel: centre, factor, summand; mean - centre, 1 / deviation, count.
+const COEFFICIENTS: usize = 6;
+
+#[derive(Debug)]
+struct BatchNorm {
+    layout: Layout,
+    eps: f64,
+    momentum: Option<f64>,
+    affine: bool,
+    /// True where every slice is normalised by itself.
+    by_slice: bool,
+}
+
+/// The parts of [`Pass::kept`].
+struct Kept<'a> {
+    /// 1 where the running statistics are to be updated, then mean and unbiased variance of every channel.
+    running: &'a mut [f32],
+    /// [`COEFFICIENTS`] vectors, once or for the first row of every slice.
+    coefficients: &'a mut [f32],
+    /// At the first row of every slice its gradients of weight and bias.
+    gradients: &'a mut [f32],
+}
+
+/// Rows that are normalised together, and where their coefficients lie.
+struct Part {
+    rows: Range<usize>,
+    at: usize,
+}
+
+impl BatchNorm {
+    fn split<'a>(&self, kept: &'a mut [f32], rows: usize) -> Kept<'a> {
+        let c = self.layout.channels;
+        let (running, rest) = kept.split_at_mut(1 + 2 * c);
+        let (coefficients, gradients) = rest.split_at_mut(self.parts(rows) * COEFFICIENTS * c);
+        Kept {
+            running,
+            coefficients,
+            gradients,
+        }
+    }
+
+    /// Sets of coefficients there can be.
+    fn parts(&self, rows: usize) -> usize {
+        if self.by_slice { rows.max(1) } else { 1 }
+    }
+
+    /// What is normalised together.
+    fn together(&self, rows: usize, slices: &[Slice]) -> Vec<Part> {
+        if !self.by_slice {
+            return vec![Part { rows: 0..rows, at: 0 }];
+        }
+        let parts = places(slices).filter(|(_, rows)| !rows.is_empty());
+        parts.map(|(_, rows)| Part { at: rows.start, rows }).collect()
+    }
+
+    fn weight<'a>(&self, weights: &'a [f32]) -> Option<(&'a [f32], &'a [f32])> {
+        let c = self.layout.channels;
+        self.affine.then(|| (&weights[..c], &weights[c..2 * c]))
+    }
+
+    /// Running mean and variance.
+    fn running<'a>(&self, weights: &'a [f32]) -> (&'a [f32], &'a [f32]) {
+        let c = self.layout.channels;
+        let start = if self.affine { 2 * c } else { 0 };
+        (&weights[start..start + c], &weights[start + c..start + 2 * c])
+    }
+
+    /// Sets the coefficients of a part that `mean` and `variance` of every channel normalise. `count` is 0 where
+    /// they do not depend on the part's values.
+    #[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
+    fn coefficients(
+        &self,
+        weights: &[f32],
+        statistics: &dyn Fn(usize) -> (f64, f64),
+        count: f64,
+        into: &mut [f32],
+    ) {
+        let c = self.layout.channels;
+        for at in 0..c {
+            let (mean, variance) = statistics(at);
+            let inverse = 1.0 / libm::sqrt(variance + self.eps);
+            let (w, b) = self.weight(weights).map_or((1.0, 0.0), |(w, b)| (w[at], b[at]));
+            let centre = mean as f32;
+            let factor = (f64::from(w) * inverse) as f32;
+            let off = mean - f64::from(centre);
+            let summand = f64::from(b) - off * f64::from(factor);
+            let values = [
+                centre,
+                factor,
+                summand as f32,
+                off as f32,
+                inverse as f32,
+                count as f32,
+            ];
+            for (index, value) in values.into_iter().enumerate() {
+                into[index * c + at] = value;
+            }
+        }
+    }
+
+    /// (count, mean and M2 of every channel) of a set of values, or the running statistics where there is a single
+    /// value a channel.
+    fn by_moments(&self, weights: &[f32], moments: &[f64], into: &mut [f32]) {
+        if moments[0] > 1.0 {
+            let of = |at: usize| (moments[1 + 2 * at], moments[2 + 2 * at] / moments[0]);
+            self.coefficients(weights, &of, moments[0], into);
+        } else {
+            self.by_running(weights, into);
+        }
+    }
+
+    fn by_running(&self, weights: &[f32], into: &mut [f32]) {
+        let (means, variances) = self.running(weights);
+        let of = |at: usize| (f64::from(means[at]), f64::from(variances[at]));
+        self.coefficients(weights, &of, 0.0, into);
+    }
+
+    /// What every slice adds: a lead value, then two sums a channel.
+    fn per_slice(
+        &self,
+        kernels: &Kernels,
+        slices: &[Slice],
+        lead: impl Fn(usize) -> f64,
+        sums: impl Fn(&Range<usize>, usize, &mut [f64]) + Send + Sync,
+    ) -> Vec<(u32, Option<Vec<f64>>)> {
+        let c = self.layout.channels;
+        let mut own: Vec<(u32, Option<Vec<f64>>)> = places(slices)
+            .map(|(shard, rows)| {
+                let values = (!rows.is_empty()).then(|| {
+                    let mut values = vec![0.0; 1 + 2 * c];
+                    values[0] = lead(rows.len());
+                    values
+                });
+                (shard, values)
+            })
+            .collect();
+        let rows: usize = slices.iter().map(|slice| slice.rows).sum();
+        let threads = (rows * self.layout.width() / PARALLEL).clamp(1, kernels.workers().threads());
+        let share = c.div_ceil(threads).next_multiple_of(CHANNELS);
+        let mut items: Vec<(Range<usize>, usize, &mut [f64])> = Vec::new();
+        for ((_, rows), (_, values)) in places(slices).zip(&mut own) {
+            let Some(values) = values else { continue };
+            let parts = values[1..].chunks_mut(2 * share).enumerate();
+            items.extend(parts.map(|(at, part)| (rows.clone(), at * share, part)));
+        }
+        let body = |item: &mut (Range<usize>, usize, &mut [f64])| sums(&item.0, item.1, item.2);
+        if threads == 1 {
+            items.iter_mut().for_each(body);
+        } else {
+            kernels.workers().each(&mut items, |_, item| body(item));
+        }
+        own
+    }
+
+    fn moments_of(&self, kernels: &Kernels, slices: &[Slice], x: &[f32]) -> Vec<(u32, Option<Vec<f64>>)> {
+        let (layout, level, width) = (self.layout, kernels.level(), self.layout.width());
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 values")]
+        let count = |rows: usize| (rows * layout.run) as f64;
+        self.per_slice(kernels, slices, count, |rows, first, out| {
+            moments(
+                level,
+                layout,
+                &x[rows.start * width..rows.end * width],
+                first,
+                out,
+            );
+        })
+    }
+
+    /// Keeps what [`Module::update_buffers`] needs: nothing is updated where there is a single value a channel.
+    #[expect(clippy::cast_possible_truncation, reason = "the statistics are f32")]
+    fn keep_running(&self, moments: Option<&Vec<f64>>, running: &mut [f32]) {
+        let c = self.layout.channels;
+        running[0] = 0.0;
+        let Some(moments) = moments.filter(|moments| moments[0] > 1.0) else {
+            return;
+        };
+        running[0] = 1.0;
+        for at in 0..c {
+            running[1 + at] = moments[1 + 2 * at] as f32;
+            running[1 + c + at] = (moments[2 + 2 * at] / (moments[0] - 1.0)) as f32;
+        }
+    }
+
+    /// Gradients of weight and bias of every slice, from its sums, for [`Module::parameter_gradient`].
+    #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
+    fn keep_gradients(&self, slices: &[Slice], sums: &[(u32, Option<Vec<f64>>)], kept: &mut Kept<'_>) {
+        let c = self.layout.channels;
+        for ((_, rows), (_, sums)) in places(slices).zip(sums) {
+            let Some(sums) = sums else { continue };
+            let coefficients = self.set(kept.coefficients, rows.start);
+            let (off, inverse) = (&coefficients[3 * c..4 * c], &coefficients[4 * c..5 * c]);
+            let into = &mut kept.gradients[rows.start * 2 * c..(rows.start + 1) * 2 * c];
+            for at in 0..c {
+                let (sum, product) = (sums[1 + 2 * at], sums[2 + 2 * at]);
+                into[at] = ((product - f64::from(off[at]) * sum) * f64::from(inverse[at])) as f32;
+                into[c + at] = sum as f32;
+            }
+        }
+    }
+
+    /// The coefficients of the part that row `start` belongs to.
+    fn set<'a>(&self, coefficients: &'a [f32], start: usize) -> &'a [f32] {
+        let size = COEFFICIENTS * self.layout.channels;
+        let at = if self.by_slice { start } else { 0 };
+        &coefficients[at * size..(at + 1) * size]
+    }
+
+    fn apply(&self, kernels: &Kernels, part: &Part, set: &[f32], x: &[f32], y: &mut [f32]) {
+        let (c, width, run, level) = (
+            self.layout.channels,
+            self.layout.width(),
+            self.layout.run,
+            kernels.level(),
+        );
+        let map = Affine {
+            centre: &set[..c],
+            factor: &set[c..2 * c],
+            summand: &set[2 * c..3 * c],
+        };
+        let x = &x[part.rows.start * width..part.rows.end * width];
+        let y = &mut y[part.rows.start * width..part.rows.end * width];
+        kernels.workers().chunks(y, width, PARALLEL, |start, y| {
+            normalise(level, run, map, &x[start..start + y.len()], y);
+        });
+    }
+
+    /// The gradient of the input of a part, given Σ g and Σ g (x - centre) of every channel over it.
+    #[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
+    fn input_gradient(
+        &self,
+        kernels: &Kernels,
+        (part, set): (&Part, &[f32]),
+        sums: &[f64],
+        ends: (&[f32], &[f32]),
+        into: &mut [f32],
+    ) {
+        let (c, width, run, level) = (
+            self.layout.channels,
+            self.layout.width(),
+            self.layout.run,
+            kernels.level(),
+        );
+        let (mut factor, mut summand) = (vec![0.0f32; c], vec![0.0f32; c]);
+        let count = f64::from(set[5 * c]);
+        // By running statistics no value depends on another.
+        for at in (0..c).filter(|_| count > 0.0) {
+            let [scale, off, inverse] = [1, 3, 4].map(|index| f64::from(set[index * c + at]));
+            let (sum, product) = (sums[1 + 2 * at], sums[2 + 2 * at] - off * sums[1 + 2 * at]);
+            let slope = -scale * inverse * inverse * product / count;
+            factor[at] = slope as f32;
+            summand[at] = (-scale * sum / count - slope * off) as f32;
+        }
+        let map = Affine {
+            centre: &set[..c],
+            factor: &factor,
+            summand: &summand,
+        };
+        let rows = part.rows.start * width..part.rows.end * width;
+        let (x, g) = (&ends.0[rows.clone()], &ends.1[rows.clone()]);
+        kernels
+            .workers()
+            .chunks(&mut into[rows], width, PARALLEL, |start, into| {
+                let at = start..start + into.len();
+                normalise_gradient(level, run, map, &set[c..2 * c], (&x[at.clone()], &g[at]), into);
+            });
+    }
+}
+
+/// Shard and rows of every slice.
+fn places(slices: &[Slice]) -> impl Iterator<Item = (u32, Range<usize>)> + '_ {
+    slices.iter().scan(0, |start, slice| {
+        let rows = *start..*start + slice.rows;
+        *start = rows.end;
+        Some((slice.shard, rows))
+    })
+}
+
+/// The value of the root; `None` where no shard has rows.
+fn root(
+    mut leaves: Vec<Option<Vec<f64>>>,
+    mut add: impl FnMut(Vec<f64>, Vec<f64>) -> Vec<f64>,
+) -> Option<Vec<f64>> {
+    let shards = u32::try_from(leaves.len()).unwrap_or(u32::MAX);
+    let mut find = |lo: u32, hi: u32| match hi - lo {
+        1 => NodeValue::Known(leaves[lo as usize].take()),
+        _ => NodeValue::Split,
+    };
+    assemble(0, shards, &mut find, &mut add)
+}
+
+fn sum(mut left: Vec<f64>, right: Vec<f64>) -> Vec<f64> {
+    left.iter_mut()
+        .zip(right)
+        .for_each(|(left, right)| *left += right);
+    left
+}
+
+/// Every shard's values must be of one length, whoever sent them.
+fn checked(all: Vec<Option<Vec<f64>>>, length: usize) -> Result<Vec<Option<Vec<f64>>>, Failure> {
+    match all.iter().flatten().find(|values| values.len() != length) {
+        None => Ok(all),
+        Some(values) => Err(Failure::internal(format!(
+            "a shard has {} numbers to normalise by, not {length}",
+            values.len()
+        ))),
+    }
+}
+
+impl Module for BatchNorm {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let shape = [self.layout.channels];
+        let mut specs = affine_specs(&shape, self.affine, self.affine);
+        specs.push(ParameterSpec::buffer("running_mean", &shape, 0.0));
+        specs.push(ParameterSpec::buffer("running_var", &shape, 1.0));
+        specs.push(ParameterSpec::count("num_batches_tracked"));
+        specs
+    }
+
+    fn kept(&self, rows: usize, training: bool) -> usize {
+        let c = self.layout.channels;
+        let gradients = if training && self.affine { rows * 2 * c } else { 0 };
+        1 + 2 * c + self.parts(if training { rows } else { 1 }) * COEFFICIENTS * c + gradients
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (x, rows) = (inputs[0], pass.rows);
+        let Some(training) = pass.training else {
+            let kept = self.split(pass.kept, 1);
+            self.by_running(pass.weights, kept.coefficients);
+            let part = Part { rows: 0..rows, at: 0 };
+            self.apply(pass.kernels, &part, kept.coefficients, x, output);
+            return Ok(());
+        };
+        let own = self.moments_of(pass.kernels, training.slices, x);
+        let kept = self.split(pass.kept, rows);
+        let size = COEFFICIENTS * self.layout.channels;
+        if self.by_slice {
+            for ((_, rows), (_, values)) in places(training.slices).zip(&own) {
+                if let Some(values) = values {
+                    let into = &mut kept.coefficients[rows.start * size..(rows.start + 1) * size];
+                    self.by_moments(pass.weights, values, into);
+                }
+            }
+        }
+        let all = checked(pass.exchange.gather(own)?, 1 + 2 * self.layout.channels)?;
+        let moments = root(all, merge);
+        self.keep_running(moments.as_ref(), kept.running);
+        if let Some(moments) = moments.filter(|_| !self.by_slice) {
+            self.by_moments(pass.weights, &moments, kept.coefficients);
+        }
+        for part in self.together(rows, training.slices) {
+            let set = &kept.coefficients[part.at * size..(part.at + 1) * size];
+            self.apply(pass.kernels, &part, set, x, output);
+        }
+        Ok(())
+    }
+
+    fn backward(
+        &self,
+        pass: &mut Pass<'_>,
+        ends: Ends<'_>,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), Failure> {
+        let Some(training) = pass.training else {
+            return Ok(());
+        };
+        let (x, g, width) = (ends.inputs[0], ends.gradient, self.layout.width());
+        let (c, layout, level) = (self.layout.channels, self.layout, pass.kernels.level());
+        let mut kept = self.split(pass.kept, pass.rows);
+        let coefficients = &*kept.coefficients;
+        let own = self.per_slice(
+            pass.kernels,
+            training.slices,
+            |_| 0.0,
+            |rows, first, out| {
+                let at = rows.start * width..rows.end * width;
+                let centre = &self.set(coefficients, rows.start)[..c];
+                gradient_sums(level, layout, (&x[at.clone()], &g[at]), centre, first, out);
+            },
+        );
+        if self.affine {
+            self.keep_gradients(training.slices, &own, &mut kept);
+        }
+        let Some(into) = &mut into[0] else {
+            // Nobody's gradient depends on the sums; all trainers have the same layers, so none waits for them.
+            return Ok(());
+        };
+        let parts = self.together(pass.rows, training.slices);
+        let sums: Vec<Vec<f64>> = if self.by_slice {
+            own.into_iter().filter_map(|(_, sums)| sums).collect()
+        } else {
+            let all = checked(pass.exchange.gather(own)?, 1 + 2 * c)?;
+            root(all, sum).into_iter().collect()
+        };
+        for (part, sums) in parts.iter().zip(&sums) {
+            let set = self.set(kept.coefficients, part.at);
+            self.input_gradient(pass.kernels, (part, set), sums, (x, g), into);
+        }
+        Ok(())
+    }
+
+    fn parameter_gradient(
+        &self,
+        pass: &mut Pass<'_>,
+        parameter: usize,
+        tree: &Program,
+        _ends: Ends<'_>,
+        into: &mut [f32],
+    ) {
+        let c = self.layout.channels;
+        let level = pass.kernels.level();
+        let kept = self.split(pass.kept, pass.rows);
+        let gradients = kept.gradients;
+        tree.evaluate(
+            into,
+            &mut Vec::new(),
+            |start, _, values| {
+                let from = (start * 2 + parameter) * c;
+                values.copy_from_slice(&gradients[from..from + c]);
+            },
+            |left, right| add_into(level, left, right),
+        );
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the statistics are f32")]
+    fn update_buffers(&self, kept: &[f32], weights: &mut [f32]) {
+        let c = self.layout.channels;
+        if kept[0] == 0.0 {
+            return;
+        }
+        let start = if self.affine { 2 * c } else { 0 };
+        let (statistics, tracked) = weights[start..].split_at_mut(2 * c);
+        tracked[0] += 1.0;
+        let share = self.momentum.unwrap_or(1.0 / f64::from(tracked[0]));
+        for (running, step) in statistics.iter_mut().zip(&kept[1..]) {
+            *running = (share * f64::from(*step) + (1.0 - share) * f64::from(*running)) as f32;
+        }
+    }
+}
+
+/// Makes a BatchNorm for the shapes that its name says.
+pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    let (legal, wanted): (&[usize], &str) = if arguments.name() == "BatchNorm2d" {
+        (&[3], "[C, H, W]")
+    } else {
+        (&[1, 2], "[C] or [C, L]")
+    };
+    if !legal.contains(&input.len()) {
+        return Err(format!(
+            "wants an input of shape {wanted} without the batch, got {input:?}"
+        ));
+    }
+    let channels = channels(arguments, "num_features", input)?;
+    if !arguments.flag("track_running_stats") {
+        return Err(
+            "track_running_stats=false is not possible: what comes out for a row would depend on the rows it is scored \
+             with; leave it true, or normalise rows by themselves with LayerNorm or GroupNorm"
+                .to_owned(),
+        );
+    }
+    let layer = BatchNorm {
+        layout: Layout {
+            channels,
+            run: input[1..].iter().product(),
+        },
+        eps: arguments.real("eps"),
+        momentum: (!arguments.is_null("momentum")).then(|| arguments.real("momentum")),
+        affine: arguments.flag("affine"),
+        by_slice: arguments.text("scope") == "slice",
+    };
+    Ok(Made::module(layer, input.to_vec()))
+}

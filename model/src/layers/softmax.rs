@@ -1,0 +1,323 @@
+//! Softmax and LogSoftmax along a dimension, and PReLU.
+
+use super::{Ends, Family, Init, Keeps, Made, Map, MapContext, Module, Operation, ParameterSpec, Pass};
+use crate::arguments::Arguments;
+use crate::kernels::{Program, add_into, exp, leveled};
+use candlewick_protocol::Failure;
+use std::sync::Arc;
+
+/// Sums side by side; the order of a sum over the last dimension is that of its lanes, at every level.
+const LANES: usize = 16;
+
+/// Along a dimension of `size` values that lie `inner` apart.
+#[derive(Debug, Clone, Copy)]
+struct Axis {
+    size: usize,
+    inner: usize,
+}
+
+#[derive(Debug)]
+struct Softmax {
+    axis: Axis,
+    log: bool,
+}
+
+/// The lanes of a sum, halves first.
+#[inline(always)]
+fn total(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for at in 0..half {
+            lanes[at] += lanes[at + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Sum of `of(index)`, lane by lane.
+#[inline(always)]
+fn sum_by(size: usize, of: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let full = size / LANES * LANES;
+    for start in (0..full).step_by(LANES) {
+        for (at, lane) in lanes.iter_mut().enumerate() {
+            *lane += of(start + at);
+        }
+    }
+    for at in full..size {
+        lanes[at - full] += of(at);
+    }
+    total(lanes)
+}
+
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for at in 0..LANES {
+            lanes[at] = if chunk[at] > lanes[at] {
+                chunk[at]
+            } else {
+                lanes[at]
+            };
+        }
+    }
+    let all = lanes.iter().chain(rest);
+    all.fold(
+        f32::NEG_INFINITY,
+        |most, value| if *value > most { *value } else { most },
+    )
+}
+
+leveled! {
+    /// Softmax, or its logarithm, over contiguous values.
+    fn softmax(size: usize, log: bool, values: &mut [f32]) {
+        for values in values.chunks_exact_mut(size) {
+            let most = largest(values);
+            if log {
+                let sum = sum_by(size, |at| exp(values[at] - most));
+                let off = libm::log(f64::from(sum)) as f32;
+                values.iter_mut().for_each(|value| *value = (*value - most) - off);
+                continue;
+            }
+            values.iter_mut().for_each(|value| *value = exp(*value - most));
+            let scale = 1.0 / sum_by(size, |at| values[at]);
+            values.iter_mut().for_each(|value| *value *= scale);
+        }
+    }
+}
+
+leveled! {
+    /// The gradient of [`softmax`], given its output.
+    fn softmax_gradient(size: usize, log: bool, output: &[f32], gradient: &mut [f32]) {
+        for (y, g) in output.chunks_exact(size).zip(gradient.chunks_exact_mut(size)) {
+            if log {
+                let sum = sum_by(size, |at| g[at]);
+                g.iter_mut().zip(y).for_each(|(g, y)| *g -= exp(*y) * sum);
+            } else {
+                let sum = sum_by(size, |at| g[at] * y[at]);
+                g.iter_mut().zip(y).for_each(|(g, y)| *g = (*g - sum) * *y);
+            }
+        }
+    }
+}
+
+leveled! {
+    /// As [`softmax`], over values that lie apart: neighbours side by side.
+    fn softmax_apart(axis: Axis, log: bool, values: &mut [f32]) {
+        let Axis { size, inner } = axis;
+        let (mut most, mut sums) = (vec![0.0f32; inner], vec![0.0f32; inner]);
+        for values in values.chunks_exact_mut(size * inner) {
+            most.fill(f32::NEG_INFINITY);
+            sums.fill(0.0);
+            for line in values.chunks_exact(inner) {
+                for (most, value) in most.iter_mut().zip(line) {
+                    *most = if *value > *most { *value } else { *most };
+                }
+            }
+            for line in values.chunks_exact_mut(inner) {
+                for ((value, most), sum) in line.iter_mut().zip(&most).zip(&mut sums) {
+                    let power = exp(*value - *most);
+                    *sum += power;
+                    *value = if log { *value - *most } else { power };
+                }
+            }
+            for sum in &mut sums {
+                *sum = if log { libm::log(f64::from(*sum)) as f32 } else { 1.0 / *sum };
+            }
+            for line in values.chunks_exact_mut(inner) {
+                for (value, sum) in line.iter_mut().zip(&sums) {
+                    *value = if log { *value - *sum } else { *value * *sum };
+                }
+            }
+        }
+    }
+}
+
+leveled! {
+    /// As [`softmax_gradient`], over values that lie apart.
+    fn softmax_apart_gradient(axis: Axis, log: bool, output: &[f32], gradient: &mut [f32]) {
+        let Axis { size, inner } = axis;
+        let mut sums = vec![0.0f32; inner];
+        let parts = output.chunks_exact(size * inner).zip(gradient.chunks_exact_mut(size * inner));
+        for (y, g) in parts {
+            sums.fill(0.0);
+            for (y, g) in y.chunks_exact(inner).zip(g.chunks_exact(inner)) {
+                for ((sum, y), g) in sums.iter_mut().zip(y).zip(g) {
+                    *sum += if log { *g } else { *g * *y };
+                }
+            }
+            for (y, g) in y.chunks_exact(inner).zip(g.chunks_exact_mut(inner)) {
+                for ((sum, y), g) in sums.iter().zip(y).zip(g) {
+                    *g = if log { *g - exp(*y) * *sum } else { (*g - *sum) * *y };
+                }
+            }
+        }
+    }
+}
+
+impl Map for Softmax {
+    fn keeps(&self) -> Keeps {
+        Keeps::Output
+    }
+
+    fn cost(&self) -> usize {
+        16
+    }
+
+    fn forward(&self, context: &MapContext<'_>, values: &mut [f32]) {
+        if self.axis.inner == 1 {
+            softmax(context.level, self.axis.size, self.log, values);
+        } else {
+            softmax_apart(context.level, self.axis, self.log, values);
+        }
+    }
+
+    fn backward(&self, context: &MapContext<'_>, kept: &[f32], gradient: &mut [f32]) {
+        if self.axis.inner == 1 {
+            softmax_gradient(context.level, self.axis.size, self.log, kept, gradient);
+        } else {
+            softmax_apart_gradient(context.level, self.axis, self.log, kept, gradient);
+        }
+    }
+}
+
+/// x where positive, else a slope times x; a row is `slopes` runs of `run` values.
+#[derive(Debug)]
+struct Prelu {
+    slopes: usize,
+    run: usize,
+    init: f32,
+}
+
+/// Values that are worth a thread.
+const PARALLEL: usize = 1 << 18;
+
+leveled! {
+    /// Multiplies `values` by the slope of their run where `x` is not positive; in place where `x` is empty.
+    fn bend(run: usize, slopes: &[f32], x: &[f32], values: &mut [f32]) {
+        let runs = x.chunks_exact(run).zip(values.chunks_exact_mut(run)).enumerate();
+        for (at, (x, values)) in runs {
+            let slope = slopes[at % slopes.len()];
+            for (x, value) in x.iter().zip(values) {
+                *value = if *x > 0.0 { *value } else { *value * slope };
+            }
+        }
+    }
+}
+
+leveled! {
+    /// Adds the gradients of the slopes over rows.
+    fn slope_gradients(run: usize, x: &[f32], g: &[f32], sums: &mut [f32]) {
+        let slopes = sums.len();
+        let runs = x.chunks_exact(run).zip(g.chunks_exact(run)).enumerate();
+        for (at, (x, g)) in runs {
+            sums[at % slopes] += sum_by(run, |at| if x[at] > 0.0 { 0.0 } else { x[at] * g[at] });
+        }
+    }
+}
+
+impl Module for Prelu {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        vec![ParameterSpec::new(
+            "weight",
+            &[self.slopes],
+            Init::Constant(self.init),
+        )]
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (level, slopes, x) = (pass.kernels.level(), pass.weights, inputs[0]);
+        output.copy_from_slice(x);
+        let workers = pass.kernels.workers();
+        workers.chunks(output, self.slopes * self.run, PARALLEL, |start, y| {
+            bend(level, self.run, slopes, &x[start..start + y.len()], y);
+        });
+        Ok(())
+    }
+
+    fn backward(
+        &self,
+        pass: &mut Pass<'_>,
+        ends: Ends<'_>,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), Failure> {
+        let (level, slopes, x) = (pass.kernels.level(), pass.weights, ends.inputs[0]);
+        let Some(into) = &mut into[0] else { return Ok(()) };
+        into.copy_from_slice(ends.gradient);
+        let workers = pass.kernels.workers();
+        workers.chunks(into, self.slopes * self.run, PARALLEL, |start, g| {
+            bend(level, self.run, slopes, &x[start..start + g.len()], g);
+        });
+        Ok(())
+    }
+
+    fn parameter_gradient(
+        &self,
+        pass: &mut Pass<'_>,
+        _parameter: usize,
+        tree: &Program,
+        ends: Ends<'_>,
+        into: &mut [f32],
+    ) {
+        let (level, width) = (pass.kernels.level(), self.slopes * self.run);
+        tree.evaluate(
+            into,
+            &mut Vec::new(),
+            |start, rows, sums| {
+                sums.fill(0.0);
+                let values = start * width..(start + rows) * width;
+                let (x, g) = (&ends.inputs[0][values.clone()], &ends.gradient[values]);
+                slope_gradients(level, self.run, x, g, sums);
+            },
+            |left, right| add_into(level, left, right),
+        );
+    }
+}
+
+/// The layers of this family.
+pub(super) const LAYERS: Family = &[
+    ("Softmax", make_softmax),
+    ("LogSoftmax", make_softmax),
+    ("PReLU", make_prelu),
+];
+
+fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    let (given, rank) = (arguments.int("dim"), input.len());
+    let signed = i64::try_from(rank).unwrap_or(i64::MAX);
+    let at = if given < 0 { given + signed } else { given - 1 };
+    let at = usize::try_from(at).ok().filter(|at| *at < rank);
+    let at = at.ok_or_else(|| {
+        format!("dim={given} is no dimension of an input of shape {input:?} without the batch, which is 0")
+    })?;
+    let softmax = Softmax {
+        axis: Axis {
+            size: input[at],
+            inner: input[at + 1..].iter().product(),
+        },
+        log: arguments.name() == "LogSoftmax",
+    };
+    Ok(Made {
+        operation: Operation::Map(Arc::new(softmax)),
+        output: input.to_vec(),
+    })
+}
+
+fn make_prelu(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+    let slopes = arguments.size("num_parameters").unwrap_or(1);
+    let channels = input.first().copied().unwrap_or(1);
+    if slopes != 1 && slopes != channels {
+        return Err(format!(
+            "num_parameters={slopes} is neither 1 nor the {channels} channels of an input of shape {input:?}"
+        ));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+    let prelu = Prelu {
+        slopes,
+        run: input.iter().product::<usize>() / slopes,
+        init: arguments.real("init") as f32,
+    };
+    Ok(Made::module(prelu, input.to_vec()))
+}
