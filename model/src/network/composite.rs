@@ -89,9 +89,8 @@ fn transformer_encoder_layer(
     input: &End,
 ) -> Result<End, Failure> {
     check_sequence(parts, arguments, &input.shape)?;
-    let size = input.shape[1];
-    let norm = json!({"type": "LayerNorm", "normalized_shape": [size], "eps": arguments.real("layer_norm_eps"),
-        "bias": arguments.flag("bias")});
+    let norm =
+        json!({"type": "LayerNorm", "eps": arguments.real("layer_norm_eps"), "bias": arguments.flag("bias")});
     let add = json!({"type": "Add"});
     if arguments.flag("norm_first") {
         let normal = parts.add("norm1", &norm, &[input])?;
