@@ -1,10 +1,8 @@
 //! Attention over sequences.
 
-use super::{Arg, ArgType, Entry, Range, SIZE, arg, inferred, keyword, layer, nullable, required};
+use super::{Arg, ArgType, Entry, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required};
 
 const PROBABILITY: Range = Range::Closed { min: 0.0, max: 1.0 };
-
-const HEADS: Range = SIZE;
 
 const BIAS: Arg = arg("bias", ArgType::Bool, "true", Range::Any, "Add learned biases.");
 
@@ -25,7 +23,7 @@ const D_MODEL: Arg = inferred(arg(
 ));
 
 /// The entries.
-pub(super) const ENTRIES: &[Entry] = &[MULTIHEAD, SINES, LEARNED];
+pub(super) const ENTRIES: &[Entry] = &[MULTIHEAD, ENCODER, SINES, LEARNED];
 
 const MULTIHEAD: Entry = layer(
     "MultiheadAttention",
@@ -41,7 +39,7 @@ const MULTIHEAD: Entry = layer(
             "num_heads",
             ArgType::Int,
             "",
-            HEADS,
+            SIZE,
             "Heads; each has embed_dim / num_heads values.",
         )),
         arg(
@@ -71,6 +69,59 @@ const MULTIHEAD: Entry = layer(
     "Attention of several heads (Vaswani et al. 2017, arXiv:1706.03762): softmax(Q Kᵀ / √d) V for each, between learned \
      projections. One input of shape [length, embed_dim] attends to itself; a node of a graph with three inputs takes \
      query, key and value. The batch comes first.",
+);
+
+const ENCODER: Entry = layer(
+    "TransformerEncoderLayer",
+    &[
+        D_MODEL,
+        required(arg(
+            "nhead",
+            ArgType::Int,
+            "",
+            SIZE,
+            "Heads of the attention; each has d_model / nhead values.",
+        )),
+        arg(
+            "dim_feedforward",
+            ArgType::Int,
+            "2048",
+            SIZE,
+            "Size between the two Linear layers.",
+        ),
+        arg(
+            "dropout",
+            ArgType::Real,
+            "0.1",
+            PROBABILITY,
+            "Probability of dropout: of attention weights, after the attention, and twice in the feed-forward part.",
+        ),
+        arg(
+            "activation",
+            ArgType::Text,
+            "\"relu\"",
+            Range::OneOf(&["relu", "gelu"]),
+            "What comes between the two Linear layers.",
+        ),
+        arg(
+            "layer_norm_eps",
+            ArgType::Real,
+            "1e-5",
+            POSITIVE,
+            "Added to the variances of both LayerNorms.",
+        ),
+        keyword(arg(
+            "norm_first",
+            ArgType::Bool,
+            "false",
+            Range::Any,
+            "Normalise before attention and feed-forward part, not after.",
+        )),
+        keyword(BIAS),
+        IS_CAUSAL,
+    ],
+    "Self-attention and a feed-forward network, each with a residual connection and LayerNorm (Vaswani et al. 2017, \
+     arXiv:1706.03762), over a sequence of shape [length, d_model]. The batch comes first.",
 );
 
 const SINES: Entry = layer(

@@ -349,7 +349,8 @@ mod tests {
             .collect();
         let one = FAMILIES.iter().copied().flatten().map(|(name, _)| *name);
         let joins = JOINS.iter().copied().flatten().map(|(name, _)| *name);
-        let mut made: Vec<&str> = one.chain(joins).collect();
+        let composites = crate::network::composites();
+        let mut made: Vec<&str> = one.chain(joins).chain(composites).collect();
         listed.sort_unstable();
         made.sort_unstable();
         assert_eq!(listed, made);

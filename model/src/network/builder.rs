@@ -1,6 +1,6 @@
 //! Reads a network document: every argument checked, every size inferred, every layer in its place.
 
-use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Wire};
+use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Wire, composite};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
 use crate::layers::{self, Init, Made, Operation, ParameterSpec};
@@ -157,6 +157,9 @@ impl Builder {
         let mut arguments = Arguments::read(Kind::Layer, document, place.document)?;
         if let Value::Array(_) = arguments.value("layers") {
             return self.branches(&mut arguments, place, inputs);
+        }
+        if composite::is_composite(arguments.name()) {
+            return self.composite(arguments, place, inputs);
         }
         let name = arguments.name();
         let wrong = |message: String| Failure::parameter(format!("{} ({name}): {message}", place.document));

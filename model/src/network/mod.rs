@@ -1,6 +1,7 @@
 //! A network: what its document says, with every shape known.
 
 mod builder;
+mod composite;
 mod graph;
 
 use crate::layers::{Init, Operation};
@@ -8,6 +9,8 @@ use crate::philox::{self, Key};
 use crate::weights;
 use builder::Builder;
 use candlewick_protocol::Failure;
+#[cfg(test)]
+pub(crate) use composite::composites;
 use serde_json::Value;
 use std::fmt::Write;
 use std::ops::Range;
