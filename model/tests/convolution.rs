@@ -32,19 +32,25 @@ fn channels_are_inferred() {
     assert!(weights.iter().any(|weight| weight.abs() > 0.9 * bound));
 }
 
+/// A Conv2d with more arguments.
+fn conv(more: Value) -> Value {
+    let Value::Object(more) = more else {
+        panic!("an object")
+    };
+    let mut layer = json!({"type": "Conv2d", "out_channels": 4, "kernel_size": 3});
+    layer.as_object_mut().unwrap().extend(more);
+    layer
+}
+
+/// A ConvTranspose2d with more arguments.
+fn transposed(more: Value) -> Value {
+    let mut layer = conv(more);
+    layer["type"] = json!("ConvTranspose2d");
+    layer
+}
+
 #[test]
 fn what_does_not_fit_says_what_came() {
-    let conv = |more: Value| {
-        let mut layer = json!({"type": "Conv2d", "out_channels": 4, "kernel_size": 3});
-        let more = more.as_object().unwrap().clone();
-        layer.as_object_mut().unwrap().extend(more);
-        layer
-    };
-    let transposed = |more: Value| {
-        let mut layer = conv(more);
-        layer["type"] = json!("ConvTranspose2d");
-        layer
-    };
     for (layer, shape, wanted) in [
         (
             conv(json!({})),

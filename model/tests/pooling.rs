@@ -163,6 +163,15 @@ fn what_does_not_fit_says_what_came() {
             vec![8],
             "wants an input of shape [channels, height, width] without the batch, got [8]",
         ),
+    ] {
+        let message = made(&json!([layer]), &shape).unwrap_err();
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[test]
+fn shapes_that_do_not_hold_the_elements_are_refused() {
+    for (layer, shape, wanted) in [
         (
             json!({"type": "Unflatten", "dim": 0, "unflattened_size": [2, 4]}),
             vec![8],

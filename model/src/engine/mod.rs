@@ -444,7 +444,6 @@ impl Engine {
         let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
         let ends = Ends {
             inputs: &inputs,
-            output: &self.memory.values[stage.output][..rows * stage.width],
             gradient: &self.memory.gradients[slot][..rows * stage.width],
         };
         let mut pass = Pass {
@@ -492,7 +491,7 @@ impl Engine {
         let mut memory = std::mem::take(&mut self.memory.gradients[slot]);
         let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
         let kept: &[f32] = match map.keeps() {
-            Keeps::Nothing | Keeps::Both => &[],
+            Keeps::Nothing => &[],
             Keeps::Input => inputs[0],
             Keeps::Output => &self.memory.values[stage.output][..length],
         };

@@ -20,6 +20,7 @@ mod softmax;
 use crate::arguments::Arguments;
 use crate::engine::{Exchange, Slice};
 use crate::kernels::{Kernels, Level, Program};
+pub(crate) use attention::sines;
 use candlewick_protocol::Failure;
 pub(crate) use join::{join_outputs, select};
 use std::fmt::Debug;
@@ -112,19 +113,17 @@ pub(crate) enum Keeps {
     Input,
     /// Its output: the next layer cannot overwrite it.
     Output,
-    /// Both sides.
-    Both,
 }
 
 impl Keeps {
     /// True where the input must survive.
     pub(crate) fn input(self) -> bool {
-        matches!(self, Keeps::Input | Keeps::Both)
+        self == Keeps::Input
     }
 
     /// True where the output must survive.
     pub(crate) fn output(self) -> bool {
-        matches!(self, Keeps::Output | Keeps::Both)
+        self == Keeps::Output
     }
 }
 
@@ -266,8 +265,6 @@ pub(crate) trait Module: Debug + Send + Sync {
 pub(crate) struct Ends<'a> {
     /// The inputs.
     pub inputs: &'a [&'a [f32]],
-    /// The output.
-    pub output: &'a [f32],
     /// The gradient of the output.
     pub gradient: &'a [f32],
 }

@@ -2,9 +2,26 @@
 
 use super::Express;
 use super::graph::{Attribute, Graph, Layer, Name};
+use crate::layers::sines;
 use candlewick_protocol::Failure;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[("MultiheadAttention", attention)];
+pub(super) const LAYERS: &[(&str, Express)] = &[
+    ("MultiheadAttention", attention),
+    ("PositionalEncoding", |graph, layer| {
+        let &[length, size] = layer.shape() else {
+            return Err(Failure::internal("PositionalEncoding reads a sequence"));
+        };
+        let table = graph.reals(&[length, size], &sines(length, size));
+        Ok(graph.node("Add", &[layer.input(), &table], &[]))
+    }),
+    ("LearnedPositionalEncoding", |graph, layer| {
+        let &[length, size] = layer.shape() else {
+            return Err(Failure::internal("LearnedPositionalEncoding reads a sequence"));
+        };
+        let table = graph.reals(&[length, size], &layer.values("weight")?[..length * size]);
+        Ok(graph.node("Add", &[layer.input(), &table], &[]))
+    }),
+];
 
 /// One of the three input projections, cut into heads: [rows, heads, time, size].
 fn projection(

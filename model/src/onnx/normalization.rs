@@ -9,7 +9,13 @@ pub(super) const LAYERS: &[(&str, Express)] = &[
     ("BatchNorm1d", batch_norm),
     ("BatchNorm2d", batch_norm),
     ("LayerNorm", layer_norm),
-    ("GroupNorm", group_norm),
+    ("GroupNorm", |graph, layer| {
+        let groups = usize::try_from(layer.int("num_groups")).unwrap_or(1);
+        group_norm(graph, layer, groups.max(1))
+    }),
+    ("InstanceNorm2d", |graph, layer| {
+        group_norm(graph, layer, layer.shape()[0])
+    }),
     ("RMSNorm", rms_norm),
 ];
 
@@ -70,9 +76,8 @@ fn layer_norm(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
 }
 
 /// Every group normalised as one row, then scale and shift by channel.
-fn group_norm(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
+fn group_norm(graph: &mut Graph, layer: &Layer<'_>, groups: usize) -> Result<Name, Failure> {
     let shape = layer.shape();
-    let groups = usize::try_from(layer.int("num_groups")).unwrap_or(1).max(1);
     let size = shape.iter().product::<usize>() / groups;
     let rows = graph.reshape(layer.input(), &[groups, size]);
     let ones = graph.reals(&[size], &vec![1.0; size]);

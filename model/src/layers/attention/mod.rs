@@ -5,3 +5,4 @@ mod position;
 
 pub(super) use multihead::JOINS;
 pub(super) use position::LAYERS;
+pub(crate) use position::table as sines;

@@ -147,11 +147,11 @@ fn sequence(arguments: &mut Arguments, input: &[usize]) -> Result<(usize, usize)
     clippy::cast_possible_truncation,
     reason = "computed in f64"
 )]
-fn table(length: usize, size: usize) -> Vec<f32> {
+pub(crate) fn table(length: usize, size: usize) -> Vec<f32> {
     let value = |position: usize, at: usize| {
         let power = (at / 2 * 2) as f64 / size as f64;
         let angle = position as f64 / libm::pow(10_000.0, power);
-        let value = if at % 2 == 0 {
+        let value = if at.is_multiple_of(2) {
             libm::sin(angle)
         } else {
             libm::cos(angle)

@@ -5,9 +5,12 @@ use super::{Block, Context, Cut, Recurrent, Unit};
 use crate::kernels::{Matrix, Onto};
 use crate::layers::Pass;
 
-/// A thread's blocks, each with the gradient of its output and the place for that of its input; and memory.
+/// A block with the gradient of its output and the place for that of its input.
+type Task<'a> = (Block<'a>, &'a [f32], Option<&'a mut [f32]>);
+
+/// A thread's blocks, and memory.
 struct Lane<'a> {
-    blocks: Vec<(Block<'a>, &'a [f32], Option<&'a mut [f32]>)>,
+    blocks: Vec<Task<'a>>,
     memory: Vec<f32>,
     scratch: Vec<f32>,
 }

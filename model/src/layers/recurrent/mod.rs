@@ -114,7 +114,7 @@ impl Recurrent {
 
     /// The step of the sequence that a unit takes as its `at`th.
     fn step_at(&self, unit: usize, at: usize) -> usize {
-        if unit % self.directions == 0 {
+        if unit.is_multiple_of(self.directions) {
             at
         } else {
             self.steps - 1 - at
@@ -344,7 +344,7 @@ impl Module for Recurrent {
         let rows = self.cell.gates() * self.hidden;
         let mut specs = Vec::new();
         for unit in 0..self.units() {
-            let suffix = if unit % self.directions == 0 {
+            let suffix = if unit.is_multiple_of(self.directions) {
                 ""
             } else {
                 "_reverse"
