@@ -136,3 +136,27 @@ fn without_rows_nothing_is_present_and_nothing_written() {
 fn more_members_than_shards_is_legal_on_the_wire() {
     run(4, &[Job::new(2, 40, 0, 1)]);
 }
+
+#[test]
+fn lists_of_any_length_reach_all_in_the_order_of_the_ranks() {
+    // NaN of any bits, -0.0 and more values than a socket's buffers hold come through as they are.
+    let list = |rank: usize| -> Vec<f64> {
+        let length = [3, 0, 700_000, 1][rank % 4];
+        (0..length)
+            .map(|at| f64::from_bits(mix(at, rank as u64, 9)))
+            .collect()
+    };
+    let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<u64>>();
+    for ranks in [1usize, 2, 4] {
+        let everything: Vec<f64> = (0..ranks).flat_map(list).collect();
+        let results = gang(ranks, 8, LONG, |rank, gang, _| {
+            let first = gang.gather("a list", &list(rank)).unwrap();
+            gang.all_equal("in between", "x").unwrap();
+            (first, gang.gather("nothing", &[]).unwrap())
+        });
+        for (all, nothing) in results {
+            assert!(bits(&all) == bits(&everything), "{ranks} trainers");
+            assert!(nothing.is_empty());
+        }
+    }
+}

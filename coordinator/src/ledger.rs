@@ -229,6 +229,27 @@ mod tests {
     }
 
     #[test]
+    fn rows_put_aside_are_counted_apart_and_belong_to_the_owner_of_their_shard() {
+        let set_aside = |shards: &[(u32, u64, u128)]| set_aside(add_up(&[task(0, shards)], 4)?, 2);
+        let expected = set_aside(&[(0, 2, 5), (3, 1, 7)]).unwrap();
+        assert_eq!(
+            (
+                expected.ledger.shard_rows.as_slice(),
+                expected.ledger.validation_rows
+            ),
+            (&[2, 0][..], 1)
+        );
+        assert_eq!(expected.sums.len(), 4);
+        let none = set_aside(&[(0, 2, 5)]).unwrap_err().message;
+        assert!(
+            none.contains("none of the 2 rows is put aside for validation"),
+            "{none}"
+        );
+        let all = set_aside(&[(3, 2, 5)]).unwrap_err().message;
+        assert!(all.contains("all 2 rows are put aside for validation"), "{all}");
+    }
+
+    #[test]
     fn each_way_to_be_out_of_balance_is_named() {
         let told = |ledgers: &[TaskLedger]| add_up(ledgers, 2).unwrap_err().message;
         let mut lost = task(4, &[(0, 5, 1)]);

@@ -172,3 +172,56 @@ fn sort_all(mut entries: Vec<Vec<(u128, u32, u32)>>, threads: usize) -> Vec<Shar
     };
     entries.into_iter().map(split).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::ChunkBuilder;
+    use candlewick_protocol::job::LabelKind;
+    use candlewick_protocol::validation::Validation;
+
+    fn dataset(validation: Validation) -> Dataset {
+        let shape = Shape {
+            features: 1,
+            label: LabelKind::Real { width: 1 },
+            logical_shards: 4,
+            validation: Some(validation),
+        };
+        let mut builder = ChunkBuilder::new(&shape, 200);
+        for row in 0..200u8 {
+            let value = f32::from(row);
+            builder
+                .push_marked([value].into_iter(), [0.0].into_iter(), 1.0, row.is_multiple_of(5))
+                .unwrap();
+        }
+        let chunk = Arc::new(builder.finish());
+        Dataset::build(shape, 0..4, vec![chunk], 2).unwrap()
+    }
+
+    #[test]
+    fn rows_put_aside_have_shards_of_their_own() {
+        for validation in [Validation::Column, Validation::fraction(0.3, 1)] {
+            let data = dataset(validation);
+            let sums = data.sums();
+            assert_eq!(
+                sums.iter().map(|sum| sum.shard).collect::<Vec<_>>(),
+                (0..8).collect::<Vec<_>>()
+            );
+            let (mut aside, mut training) = (Gathered::default(), Gathered::default());
+            for local in 0..4 {
+                let rows = data.rows_aside(local);
+                assert_eq!(rows as u64, sums[4 + local].rows);
+                data.gather_aside(local, 0..rows, &mut aside);
+                data.gather(local, &data.epoch_order(local, 1, 0), &mut training);
+            }
+            assert_eq!(aside.features.len() + training.features.len(), 200);
+            let marked = |value: &f32| value % 5.0 == 0.0;
+            match validation {
+                Validation::Column => {
+                    assert!(aside.features.iter().all(marked) && aside.features.len() == 40);
+                }
+                Validation::Fraction { .. } => assert!((35..85).contains(&aside.features.len())),
+            }
+        }
+    }
+}

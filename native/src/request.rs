@@ -216,6 +216,7 @@ impl Params {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candlewick_protocol::validation::Validation;
     use serde_json::json;
 
     fn ask(params: &Value, more: &Value) -> Result<JobAnswer, Failure> {
@@ -243,6 +244,21 @@ mod tests {
         assert_eq!(job.data.label, LabelKind::Class { num_classes: 10 });
         assert_eq!((answer.output_width, answer.parameters), (10, 7850));
         assert!(answer.summary.contains("Linear"));
+    }
+
+    #[test]
+    fn what_is_measured_becomes_part_of_the_job() {
+        let params = json!({"network": network(), "metrics": ["accuracy"], "validationFraction": 0.5, "seed": 3,
+            "earlyStopping": {"type": "EarlyStopping", "metric": "val_accuracy"}});
+        let job = ask(&params, &json!({})).unwrap().job;
+        assert_eq!(job.data.validation, Some(Validation::fraction(0.5, 3)));
+        assert_eq!(job.train.evaluation.metrics, ["accuracy"]);
+        assert!(job.train.evaluation.early_stopping.is_some());
+        let refused = ask(&json!({"network": network(), "metrics": ["rmse"]}), &json!({})).unwrap_err();
+        assert!(
+            refused.message.contains("\"rmse\" is for regressors"),
+            "{refused}"
+        );
     }
 
     #[test]

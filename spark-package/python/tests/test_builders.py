@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from candlewick import nn, optim
+from candlewick import EarlyStopping, nn, optim
 from candlewick._document import to_loss, to_network, to_optimizer
+from candlewick._stopping import to_stopping
 
 
 def test_linear_short_and_full_forms():
@@ -113,3 +114,12 @@ def test_converters_say_what_they_wanted():
         to_optimizer("adam")
     with pytest.raises(ValueError, match="not a JSON object"):
         to_optimizer("[1]")
+
+
+def test_early_stopping_is_a_document():
+    rule = EarlyStopping("val_accuracy", patience=5, restoreBest=False)
+    wanted = {"type": "EarlyStopping", "metric": "val_accuracy", "patience": 5, "minDelta": 0.0, "mode": "auto"}
+    assert json.loads(to_stopping(rule)) == {**wanted, "restoreBest": False}
+    assert json.loads(to_stopping({"metric": "loss"})) == {"metric": "loss"}
+    with pytest.raises(TypeError, match="expected a rule such as EarlyStopping"):
+        to_stopping(3)

@@ -49,6 +49,23 @@ class ClassifierSuite extends SparkSuite {
     assert(model.numClasses == 3 && model.numFeatures == 4 && model.hasSummary)
   }
 
+  test("metrics, validation rows and early stopping") {
+    val rule = EarlyStopping("val_accuracy", patience = 2)
+    val fitted = classifier()
+      .setMetrics(Array("accuracy", "roc_auc"))
+      .setValidationFraction(0.3)
+      .setEarlyStopping(rule)
+      .setEpochs(60)
+      .fit(data)
+    val summary = fitted.summary
+    val last = summary.history.last
+    assert(last.metrics.keySet == Set("accuracy", "val_loss", "val_accuracy", "val_roc_auc"))
+    assert(summary.stoppedEarly && summary.bestEpoch.contains(last.epoch - 2))
+    assert(summary.bestValue.contains(summary.history.map(_.metrics("val_accuracy")).max))
+    assert(last.rows < 300 && last.json.contains("\"val_loss\""))
+    assert(model.summary.bestEpoch.isEmpty && !model.summary.stoppedEarly)
+  }
+
   test("two trainers and another partitioning give the same weights") {
     val two = classifier().setNumTrainers(2).fit(data)
     assert(two.summary.numTrainers == 2)

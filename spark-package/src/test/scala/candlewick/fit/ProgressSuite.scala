@@ -17,6 +17,11 @@ class ProgressSuite extends AnyFunSuite {
     )
   }
 
+  test("the line has the loss of the validation rows where there are some") {
+    val line = new Progress(1).line(record(0, 0.5, 100, 1.0).put("val_loss", 0.25))
+    assert(line == "epoch 1/1  loss 0.5000  val_loss 0.2500  100 rows/s  0 s left")
+  }
+
   private def ledger(partition: Int, read: Long, sent: Long, failure: Option[(String, String)] = None) =
     Json.obj(
       "partition" -> partition,
