@@ -331,11 +331,18 @@ fn hashes_and_initial_weights_are_fixed_for_ever() {
 
 #[test]
 fn the_summary_is_a_table() {
-    let network =
-        Network::from_document(&document(json!([linear(5), {"type": "ReLU"}, linear(2)])), &[4]).unwrap();
+    let layers = json!([linear(5), {"type": "BatchNorm1d"}, {"type": "ReLU"}, linear(2)]);
+    let network = Network::from_document(&document(layers), &[4]).unwrap();
+    assert_eq!((network.num_parameters(), network.num_trained()), (58, 47));
     assert_eq!(
-        network.summary(),
-        "layer  type    output  parameters\n0      Linear  [5]             25\n1      ReLU    [5]              0\n\
-         2      Linear  [2]             12\ninput [4], 37 parameters"
+        network.summary_for(100, 2),
+        "layer  type         output  trained  buffers
+0      Linear       [5]          25        0
+1      BatchNorm1d  [5]          10       11
+2      ReLU         [5]           0        0
+3      Linear       [2]          12        0
+input [4], output [2]
+58 parameters: 47 trained, 11 in buffers
+memory of a trainer with 100 rows a step: 13.8 KiB (weights 232 B, gradients 464 B, optimiser 464 B, activations 12.7 KiB)"
     );
 }

@@ -98,6 +98,22 @@ impl FeederHandle {
 struct NetworkRequest {
     network: Value,
     input_shape: Vec<usize>,
+    /// Rows of a step, for the memory.
+    #[serde(default = "default_rows")]
+    batch_size: usize,
+    /// Numbers that the optimiser keeps a weight.
+    #[serde(default = "default_state_vectors")]
+    state_vectors: usize,
+}
+
+/// The default of batchSize.
+fn default_rows() -> usize {
+    256
+}
+
+/// Those of Adam and AdamW, the default.
+fn default_state_vectors() -> usize {
+    2
 }
 
 /// A scorer as Java holds it.
@@ -189,7 +205,8 @@ exports! {
 
     fn networkSummary<'l>(env, request: JString<'l>) -> JObject<'l> {
         let request: NetworkRequest = parse(env, &request, "the summary request")?;
-        string(env, Network::from_document(&request.network, &request.input_shape)?.summary())
+        let network = Network::from_document(&request.network, &request.input_shape)?;
+        string(env, network.summary_for(request.batch_size, request.state_vectors))
     }
 
     fn exportOnnx<'l>(env, request: JString<'l>, weights: JByteArray<'l>) -> JObject<'l> {

@@ -213,3 +213,13 @@ def test_filters_joins_and_explain_after_transform(data: DataFrame, model: Neura
     assert left.join(scored.select("prediction").distinct().alias("r"), "prediction").count() >= 3
     with pytest.raises(Exception, match="already has a column 'rawPrediction'"):
         model.transform(scored).count()
+
+
+def test_a_network_shows_its_table_and_memory(local2: SparkSession) -> None:
+    table = nn.Sequential(nn.Linear(5), nn.ReLU(), nn.Linear(2)).summary([4], batch_size=100)
+    assert table.splitlines()[1].split() == ["0", "Linear", "[5]", "25", "0"]
+    assert "37 parameters: 37 trained, 0 in buffers" in table
+    assert "memory of a trainer with 100 rows a step" in table
+    assert nn.Linear(2).summary(4).splitlines()[1].split()[:2] == ["0", "Linear"]
+    with pytest.raises(ValueError, match="wants 3 values in the last dimension"):
+        nn.Linear(3, 2).summary(4)

@@ -8,6 +8,7 @@ mod evaluate;
 mod plan;
 mod predictor;
 
+pub(crate) use plan::step_values;
 pub use predictor::Predictor;
 
 use crate::kernels::{Kernels, Program, Workers, add_into};

@@ -84,6 +84,32 @@ impl Plan {
     }
 }
 
+/// Values that the layers of a network hold during a training step over `rows` rows.
+pub(crate) fn step_values(network: &Network, rows: usize) -> usize {
+    let plan = Plan::new(network, true);
+    let mut buffers = vec![0; plan.buffers];
+    let mut slots = vec![0; plan.slots];
+    let mut kept = 0usize;
+    let larger = |place: &mut usize, width: usize| *place = width.max(*place);
+    for stage in &plan.stages {
+        larger(&mut buffers[stage.output], stage.width);
+        if let Some(slot) = stage.gradient {
+            larger(&mut slots[slot], stage.width);
+        }
+        for (into, width) in stage.into.iter().zip(&stage.widths) {
+            match into {
+                Into::Nothing => {}
+                Into::Set(slot) | Into::Add(_, slot) => larger(&mut slots[*slot], *width),
+            }
+        }
+        if let Operation::Module(module) = &stage.operation {
+            kept = kept.saturating_add(module.kept(rows, true));
+        }
+    }
+    let widths: usize = buffers.iter().chain(&slots).sum();
+    widths.saturating_mul(rows).saturating_add(kept)
+}
+
 impl Stage {
     fn of(placed: &Placed, network: &Network, inputs: Vec<Source>) -> Self {
         let parameters = &network.parameters()[placed.parameters.clone()];

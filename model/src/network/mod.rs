@@ -3,6 +3,7 @@
 mod builder;
 mod composite;
 mod graph;
+mod summary;
 
 use crate::layers::{Init, Operation};
 use crate::philox::{self, Key};
@@ -12,9 +13,9 @@ use candlewick_protocol::Failure;
 #[cfg(test)]
 pub(crate) use composite::composites;
 use serde_json::Value;
-use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
+pub use summary::StepMemory;
 
 /// The `format` of a network document.
 pub const FORMAT: &str = "candlewick.network/1";
@@ -283,33 +284,5 @@ impl Network {
     /// `InvalidParameter` where it is no such file, or lacks a tensor, or holds another, or one of another shape.
     pub fn load_weights(&self, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
         weights::load(&self.inner.parameters, self.num_parameters(), bytes)
-    }
-
-    /// A table of the layers: place, type, output shape, parameters.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let mut rows = vec![["layer", "type", "output", "parameters"].map(str::to_owned)];
-        for layer in self.layers() {
-            let place = layer.place.replace("layers.", "");
-            let count = layer.weights.len().to_string();
-            rows.push([place, layer.name.to_owned(), format!("{:?}", layer.output), count]);
-        }
-        let width = |column: usize| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths = [width(0), width(1), width(2), width(3)];
-        let mut text = String::new();
-        for row in &rows {
-            let [place, name, output, count] = row;
-            let [a, b, c, d] = widths;
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{place:<a$}  {name:<b$}  {output:<c$}  {count:>d$}");
-        }
-        let input = &self.inner.input_shape;
-        let _ = write!(text, "input {input:?}, {} parameters", self.num_parameters());
-        text
     }
 }

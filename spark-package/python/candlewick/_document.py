@@ -49,6 +49,28 @@ class Module(Document):
         """The document of the network that consists of this module."""
         return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
 
+    def summary(self, input_shape: int | Sequence[int], batch_size: int = 256, state_vectors: int = 2) -> str:
+        """A table of the layers, with the memory that a training step needs. There must be a Spark session.
+
+        Args:
+            input_shape: Shape of a row's features, without the batch.
+            batch_size: Rows of a step on one trainer.
+            state_vectors: Numbers that the optimiser keeps a weight: 2 for Adam and AdamW, 1 for SGD with momentum,
+                0 without.
+
+        Returns:
+            Every layer's place, type, shape of the output, trained parameters and buffers, and the totals.
+        """
+        # Not at the top: this module is also there without a Spark session.
+        from candlewick._session import jvm
+        from candlewick.errors import translated
+
+        shape = [input_shape] if isinstance(input_shape, int) else list(input_shape)
+        request = {"network": self.to_dict(), "inputShape": shape, "batchSize": batch_size}
+        text = json.dumps({**request, "stateVectors": state_vectors})
+        with translated():
+            return str(jvm().candlewick.jni.Native.networkSummary(text))
+
 
 class Container(Module):
     """A module that holds others, one after another."""

@@ -67,6 +67,11 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
 
 def require_jar() -> None:
     """Fails with the remedy where the running Spark cannot see Candlewick's classes."""
+    jvm()
+
+
+def jvm() -> Any:
+    """The JVM of the running Spark, which has Candlewick's classes; fails with the remedy where it has not."""
     if is_remote():
         raise SetupError(
             "Candlewick needs a classic Spark session; this one is Spark Connect, which gives Python no JVM. "
@@ -76,13 +81,14 @@ def require_jar() -> None:
     context = SparkContext._active_spark_context
     if context is None:
         raise SetupError("there is no Spark session; start one with candlewick.session()")
-    jvm: Any = context._jvm
+    found: Any = context._jvm
     # py4j answers an unknown name with a package, a known one with a class.
-    if type(jvm.candlewick.NeuralClassifier).__name__ != "JavaClass":
+    if type(found.candlewick.NeuralClassifier).__name__ != "JavaClass":
         raise SetupError(
             f"Candlewick's jar is not on the class path of this Spark session: {_REMEDY}. "
             "A JVM that runs already keeps its class path: restart the Python process or notebook kernel first"
         )
+    return found
 
 
 def _conf_text(value: Any) -> str:

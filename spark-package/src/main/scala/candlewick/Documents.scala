@@ -1,5 +1,7 @@
 package candlewick
 
+import candlewick.internal.Json
+import candlewick.jni.Native
 import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -71,6 +73,27 @@ final class Module private[candlewick] (private[candlewick] val layer: ObjectNod
 
   /** The network that consists of this module, as the document that `setNetwork` takes. */
   def json: String = Document.network(layer).toString
+
+  /** A table of the layers: shape of the output, trained parameters and buffers, totals, and the memory of a step.
+    *
+    * @param inputShape
+    *   shape of a row's features
+    * @param batchSize
+    *   rows of a step on one trainer
+    * @param stateVectors
+    *   numbers that the optimiser keeps a weight: 2 for Adam and AdamW, 1 for SGD with momentum, 0 without
+    */
+  def summary(inputShape: Seq[Int], batchSize: Int = 256, stateVectors: Int = 2): String =
+    Native.networkSummary(
+      Json
+        .obj(
+          "network" -> Document.network(layer),
+          "inputShape" -> inputShape,
+          "batchSize" -> batchSize,
+          "stateVectors" -> stateVectors
+        )
+        .toString
+    )
 
   override def equals(other: Any): Boolean = other match {
     case module: Module => layer == module.layer
