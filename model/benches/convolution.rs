@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::Instant;
 
 const ROWS: usize = 64;
-const STEPS: u64 = 80;
+const STEPS: usize = 60;
 const WARM: usize = 20;
 
 fn layers() -> Vec<Value> {
@@ -36,14 +36,53 @@ fn values(count: usize) -> Vec<f32> {
     values
 }
 
-/// Median and least of the times after the first.
-fn summary(mut times: Vec<f64>) -> (f64, f64) {
-    times.drain(..WARM);
-    times.sort_by(f64::total_cmp);
-    (times[times.len() / 2], times[0])
+/// Milliseconds that this process's first thread has run, where the system tells: what a busy machine does not
+/// change much. Counts for one thread only.
+fn cpu() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = text.split(' ').next().and_then(|text| text.parse::<f64>().ok());
+    nanoseconds.unwrap_or_default() / 1e6
 }
 
-fn step(layers: &[Value], threads: usize, shards: u32) -> Result<(f64, f64), Failure> {
+/// Times of a step in milliseconds.
+struct Times {
+    median: f64,
+    least: f64,
+    cpu: f64,
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Times { median, least, cpu } = self;
+        write!(
+            f,
+            "median {median:.2} ms, least {least:.2} ms, this thread's processor time {cpu:.2} ms"
+        )
+    }
+}
+
+/// Runs `body` so many times; the first do not count.
+fn timed(runs: usize, mut body: impl FnMut() -> Result<(), Failure>) -> Result<Times, Failure> {
+    for _ in 0..WARM {
+        body()?;
+    }
+    let before = cpu();
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        let start = Instant::now();
+        body()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    let cpu = (cpu() - before) / runs as f64;
+    times.sort_by(f64::total_cmp);
+    Ok(Times {
+        median: times[runs / 2],
+        least: times[0],
+        cpu,
+    })
+}
+
+fn step(layers: &[Value], threads: usize, shards: u32) -> Result<Times, Failure> {
     let document = json!({"format": "candlewick.network/1", "layers": layers});
     let network = Network::from_document(&document, &[784])?;
     let width = network.output_width();
@@ -70,8 +109,9 @@ fn step(layers: &[Value], threads: usize, shards: u32) -> Result<(f64, f64), Fai
         })
         .collect();
     let mut nodes = [NodeGradient::new(0, shards)];
-    let mut times = Vec::new();
-    for step in 0..STEPS {
+    let mut step = 0;
+    timed(STEPS, || {
+        step += 1;
         let batch = Batch {
             step,
             slices: &slices,
@@ -79,12 +119,11 @@ fn step(layers: &[Value], threads: usize, shards: u32) -> Result<(f64, f64), Fai
             labels: &labels,
             weights: &[1.0; ROWS],
         };
-        let start = Instant::now();
         engine.step(&weights, &batch, &mut nodes)?;
-        optimizer.update(&mut weights, &mut nodes[0].values, 64.0, &Clip::default())?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(summary(times))
+        optimizer
+            .update(&mut weights, &mut nodes[0].values, 64.0, &Clip::default())
+            .map(|_| ())
+    })
 }
 
 fn scoring(threads: usize) -> Result<(), Failure> {
@@ -94,14 +133,10 @@ fn scoring(threads: usize) -> Result<(), Failure> {
     let mut predictor = Predictor::new(&network, threads)?;
     let many = values(1024 * 784);
     for rows in [1024, 1] {
-        let mut times = Vec::new();
-        for _ in 0..WARM + 20 {
-            let start = Instant::now();
-            predictor.predict(&weights, &many[..rows * 784], rows)?;
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        let (median, least) = summary(times);
-        println!("scoring {rows} rows: median {median:.3} ms, least {least:.3} ms");
+        let times = timed(20, || {
+            predictor.predict(&weights, &many[..rows * 784], rows).map(|_| ())
+        })?;
+        println!("scoring {rows} rows: {times}");
     }
     Ok(())
 }
@@ -110,16 +145,13 @@ fn main() -> Result<(), Failure> {
     let threads = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(1);
     let all = layers();
     for shards in [1, 8] {
-        let (median, least) = step(&all, threads, shards)?;
-        println!("cnn step, threads {threads}, V={shards}: median {median:.2} ms, least {least:.2} ms");
+        let times = step(&all, threads, shards)?;
+        println!("cnn step, threads {threads}, V={shards}: {times}");
     }
     if std::env::args().any(|text| text == "each") {
         for count in [2, 3, 4, 5, 6, 7] {
-            let (median, least) = step(&all[..count], threads, 8)?;
-            println!(
-                "up to {}: median {median:.2} ms, least {least:.2} ms",
-                all[count - 1]["type"]
-            );
+            let times = step(&all[..count], threads, 8)?;
+            println!("up to {}: {times}", all[count - 1]["type"]);
         }
         scoring(threads)?;
     }
