@@ -99,6 +99,15 @@ struct SummaryRequest {
     input_shape: Vec<usize>,
 }
 
+/// What `initialWeights` is asked.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WeightsRequest {
+    network: Value,
+    input_shape: Vec<usize>,
+    strict: bool,
+}
+
 /// A scorer as Java holds it.
 type ScorerHandle = Mutex<Scorer>;
 
@@ -189,6 +198,25 @@ exports! {
     fn networkSummary<'l>(env, request: JString<'l>) -> JObject<'l> {
         let request: SummaryRequest = parse(env, &request, "the summary request")?;
         string(env, Network::from_document(&request.network, &request.input_shape)?.summary())
+    }
+
+    fn networkOutputs<'l>(env, request: JString<'l>) -> JObject<'l> {
+        let request: SummaryRequest = parse(env, &request, "the request for the outputs")?;
+        let network = Network::from_document(&request.network, &request.input_shape)?;
+        let outputs: Vec<Value> = network
+            .outputs()
+            .iter()
+            .map(|output| json!({"name": output.name, "width": output.range.len()}))
+            .collect();
+        string(env, Value::from(outputs).to_string())
+    }
+
+    fn initialWeights<'l>(env, request: JString<'l>, weights: JByteArray<'l>) -> JObject<'l> {
+        let request: WeightsRequest = parse(env, &request, "the request for weights")?;
+        let weights = env.convert_byte_array(&weights)?;
+        let network = Network::from_document(&request.network, &request.input_shape)?;
+        let (_, report) = network.load_initial(&weights, request.strict, 0)?;
+        string(env, report.to_json().to_string())
     }
 
     fn reportExit<'l>(env, config: JString<'l>, code: jint, stderr: JString<'l>) {

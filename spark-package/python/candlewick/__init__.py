@@ -19,6 +19,7 @@ from candlewick._estimators import (
 from candlewick._session import jars, session
 from candlewick._summary import TrainingSummary
 from candlewick._version import __version__
+from candlewick._weights import to_safetensors
 
 __all__ = [
     "NeuralClassificationModel",
@@ -32,4 +33,5 @@ __all__ = [
     "nn",
     "optim",
     "session",
+    "to_safetensors",
 ]

@@ -16,6 +16,10 @@ final class Natives {
 
   static native String networkSummary(String json);
 
+  static native String networkOutputs(String json);
+
+  static native String initialWeights(String json, byte[] safetensors);
+
   static native String canary(long address, int bytes);
 
   static native String newSecret();

@@ -1,5 +1,5 @@
 # Written by candlewick-codegen (`make generate`); do not edit.
-"""Optimisers by PyTorch's names: ``optim.AdamW(lr=1e-3)``."""
+"""Optimisers."""
 
 from __future__ import annotations
 
@@ -113,6 +113,5 @@ class AdamW(Optimizer):
 __all__ = [
     "Adam",
     "AdamW",
-    "Optimizer",
     "SGD",
 ]
