@@ -1,7 +1,8 @@
 //! `docs/parameters.md` and `docs/layers.md`: pages of the user guide.
 
+use crate::families::{self, held};
 use crate::text::{self, HEADER, arg_words};
-use candlewick_model::catalogue::{Kind, default_of, entries};
+use candlewick_model::catalogue::{Entry, Kind, default_of};
 use candlewick_protocol::params::{PARAMS, Param, Scope};
 use std::fmt::Write as _;
 
@@ -59,36 +60,41 @@ fn row(out: &mut String, param: &Param) {
 const LAYERS: &str = "\
 # Layers, losses and optimisers
 
-Names, arguments, defaults and numerics are PyTorch's. In Python and Scala they stand in `nn` and `optim`:
-`nn.Linear(256)`, `optim.AdamW(lr=1e-3)`. Sizes of a layer's input (marked *inferred*) may be left out: `nn.Linear(256)`
-and `nn.Linear(784, 256)` are both legal; given, they are checked. `nn.Sequential(...)` holds layers and further
-Sequentials.
+Names, arguments, defaults and numerics are PyTorch's. In Python and Scala they stand in `nn`, `optim` and
+`optim.lr_scheduler`: `nn.Linear(256)`, `optim.AdamW(lr=1e-3)`. Sizes of a layer's input (marked *inferred*) may be left out: `nn.Linear(256)`
+and `nn.Linear(784, 256)` are both legal; given, they are checked. A size of several dimensions is one number for all
+or one for each: `kernel_size=3`, `kernel_size=(3, 5)`. `nn.Sequential(...)` holds layers and further Sequentials;
+`nn.Graph` joins layers to any graph (see the [user guide](user-guide.md)).
 ";
 
-/// The page of layers, losses and optimisers.
+/// The page of layers, losses, optimisers and schedules.
 pub(crate) fn layers() -> String {
     let mut out = format!("<!-- {HEADER} -->\n{LAYERS}");
-    let sections = [
-        (Kind::Layer, "Layers"),
-        (Kind::Loss, "Losses"),
-        (Kind::Optimizer, "Optimisers"),
-    ];
-    for (kind, title) in sections {
-        let _ = write!(out, "\n## {title}\n");
-        for entry in entries().filter(|entry| entry.kind == kind) {
-            let _ = write!(out, "\n### {}\n\n{}\n", entry.name, entry.doc);
-            if !entry.args.is_empty() {
-                out.push_str("\n| argument | default | meaning |\n|---|---|---|\n");
-            }
-            for arg in entry.args {
-                let default = match (arg.default, arg.input) {
-                    (Some(_), _) => format!("`{}`", default_of(arg)),
-                    (None, true) => "inferred".to_owned(),
-                    (None, false) => "required".to_owned(),
-                };
-                let _ = writeln!(out, "| `{}` | {default} | {} |", arg.name, arg_words(arg));
+    for kind in [Kind::Layer, Kind::Loss, Kind::Optimizer, Kind::Scheduler] {
+        for family in families::of(kind) {
+            let _ = write!(out, "\n## {}\n", family.title);
+            for entry in family.entries {
+                section(&mut out, entry);
             }
         }
     }
     out
+}
+
+fn section(out: &mut String, entry: &Entry) {
+    let _ = write!(out, "\n### {}\n\n{}\n", entry.name, entry.doc);
+    if !entry.args.is_empty() {
+        out.push_str("\n| argument | default | meaning |\n|---|---|---|\n");
+    }
+    for arg in entry.args {
+        let star = if held(entry) == Some(arg.name) { "*" } else { "" };
+        let default = match (arg.default, arg.input) {
+            _ if !star.is_empty() => String::new(),
+            (Some(_), _) => format!("`{}`", default_of(arg)).replace("`null`", "none"),
+            (None, true) => "inferred".to_owned(),
+            (None, false) => "required".to_owned(),
+        };
+        let words = arg_words(arg).replace('|', "\\|");
+        let _ = writeln!(out, "| `{star}{}` | {default} | {words} |", arg.name);
+    }
 }

@@ -4,6 +4,7 @@
 //! and exits with 1.
 
 mod docs;
+mod families;
 mod python_builders;
 mod python_params;
 mod scala_builders;
@@ -24,26 +25,10 @@ const PYTHON: &str = "spark-package/python/candlewick";
 
 /// Everything that is generated.
 fn generate() -> Vec<Generated> {
-    vec![
+    let mut files = vec![
         Generated {
             path: format!("{SCALA}/Params.scala"),
             content: scala_params::file(),
-        },
-        Generated {
-            path: format!("{SCALA}/nn.scala"),
-            content: scala_builders::nn(),
-        },
-        Generated {
-            path: format!("{SCALA}/optim.scala"),
-            content: scala_builders::optim(),
-        },
-        Generated {
-            path: format!("{PYTHON}/nn.py"),
-            content: python_builders::nn(),
-        },
-        Generated {
-            path: format!("{PYTHON}/optim.py"),
-            content: python_builders::optim(),
         },
         Generated {
             path: format!("{PYTHON}/_params.py"),
@@ -61,7 +46,33 @@ fn generate() -> Vec<Generated> {
             path: "docs/layers.md".to_owned(),
             content: docs::layers(),
         },
-    ]
+    ];
+    files.extend(scala_builders::files());
+    files.extend(python_builders::files());
+    files
+}
+
+/// Files in the folders of generated ones that nobody writes any more: of a family that is gone.
+fn orphans(root: &Path, files: &[Generated]) -> Vec<String> {
+    let folders = [
+        SCALA.to_owned(),
+        format!("{PYTHON}/nn"),
+        format!("{PYTHON}/optim"),
+    ];
+    let found = folders.iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(root.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+            .filter_map(move |entry| Some(format!("{folder}/{}", entry.file_name().to_str()?)))
+    });
+    let mut found: Vec<String> = found
+        .filter(|path| files.iter().all(|file| file.path != *path))
+        .collect();
+    found.sort_unstable();
+    found
 }
 
 /// The version of the Python package is that of the Rust workspace.
@@ -92,11 +103,13 @@ fn differs(root: &Path, file: &Generated) -> bool {
 
 fn run(root: &Path, check: bool) -> Result<(), String> {
     let files = generate();
+    let orphans = orphans(root, &files);
     if check {
         let stale: Vec<&str> = files
             .iter()
             .filter(|file| differs(root, file))
             .map(|file| file.path.as_str())
+            .chain(orphans.iter().map(String::as_str))
             .collect();
         return if stale.is_empty() {
             println!("{} generated files are up to date", files.len());
@@ -107,6 +120,10 @@ fn run(root: &Path, check: bool) -> Result<(), String> {
                 stale.join("\n  ")
             ))
         };
+    }
+    for orphan in orphans {
+        std::fs::remove_file(root.join(&orphan)).map_err(|error| format!("{orphan}: {error}"))?;
+        println!("removed {orphan}");
     }
     files
         .iter()
@@ -149,10 +166,17 @@ mod tests {
         run(folder.path(), false).unwrap();
         run(folder.path(), true).unwrap();
 
-        let nn = format!("{PYTHON}/nn.py");
+        let nn = format!("{PYTHON}/nn/_linear.py");
         std::fs::write(folder.path().join(&nn), "edited by hand").unwrap();
         let drifted = run(folder.path(), true).unwrap_err();
         assert!(drifted.ends_with(&format!("\n  {nn}")), "{drifted}");
+
+        run(folder.path(), false).unwrap();
+        let orphan = format!("{PYTHON}/nn/_gone.py");
+        std::fs::write(folder.path().join(&orphan), "").unwrap();
+        assert!(run(folder.path(), true).unwrap_err().ends_with(&orphan));
+        run(folder.path(), false).unwrap();
+        run(folder.path(), true).unwrap();
     }
 
     #[test]
@@ -165,21 +189,12 @@ mod tests {
                 .map(|file| file.content.as_str())
                 .unwrap()
         };
+        let anywhere = |wanted: &str| files.iter().any(|file| file.content.contains(wanted));
         for entry in candlewick_model::catalogue::entries() {
-            let (python, scala) = (
-                format!("\nclass {}(", entry.name),
-                format!("  object {} {{", entry.name),
-            );
-            assert!(
-                text("/nn.py").contains(&python) || text("/optim.py").contains(&python),
-                "{}",
-                entry.name
-            );
-            assert!(
-                text("/nn.scala").contains(&scala) || text("/optim.scala").contains(&scala),
-                "{}",
-                entry.name
-            );
+            let name = entry.name;
+            assert!(anywhere(&format!("\nclass {name}(")), "{name}");
+            assert!(anywhere(&format!("  object {name} {{")), "{name}");
+            assert!(anywhere(&format!("\n### {name}\n")), "{name}");
         }
         for param in candlewick_protocol::params::PARAMS {
             assert!(

@@ -1,70 +1,182 @@
-//! `nn.py` and `optim.py`: the builders of networks, losses and optimisers in Python.
+//! The packages `nn` and `optim`: the builders of networks, losses, optimisers and schedules in Python.
 
+use crate::families::{self, Family, class_of, held};
 use crate::python_params::literal;
 use crate::text::{HEADER, arg_words, wrap};
-use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, default_of, entries};
+use crate::{Generated, PYTHON};
+use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, default_of};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 108;
 
-const SEQUENTIAL: &str = r#"
+/// What a module takes from elsewhere: name, and where it comes from.
+const IMPORTS: [(&str, &str); 9] = [
+    ("Sequence", "collections.abc"),
+    ("Any", "typing"),
+    ("overload", "typing"),
+    ("Container", "candlewick._document"),
+    ("Loss", "candlewick._document"),
+    ("LRScheduler", "candlewick._document"),
+    ("Module", "candlewick._document"),
+    ("Optimizer", "candlewick._document"),
+    ("bind", "candlewick._document"),
+];
 
-class Sequential(Container):
-    """Layers one after another; may hold further Sequentials.
+const NN: &str = r#""""Layers and losses by PyTorch's names: ``nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))``.
 
-    Args:
-        *modules: The layers, in the order in which the rows go through them.
-    """
+Sizes of a layer's input may be left out; they are inferred from the layer before or the features.
+"""
 
-    def __init__(self, *modules: Module) -> None:
-        super().__init__(*modules)
+from candlewick._document import Loss, Module, Sequential
+from candlewick._graph import Graph, Input, Tensor
 "#;
 
-/// `nn.py`.
-pub(crate) fn nn() -> String {
-    let mut out = format!(
-        "# {HEADER}\n\"\"\"Layers and losses by PyTorch's names: ``nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))``.\n\n\
-         Sizes of a layer's input may be left out; they are inferred from the layer before or the features.\n\"\"\"\n\n\
-         from __future__ import annotations\n\nfrom typing import Any, overload\n\n\
-         from candlewick._document import Container, Loss, Module, bind\n"
+const OPTIM: &str = r#""""Optimisers by PyTorch's names, ``optim.AdamW(lr=1e-3)``, and ``optim.lr_scheduler``."""
+
+from candlewick._document import Optimizer
+from candlewick.optim import lr_scheduler
+"#;
+
+/// Every file of both packages.
+pub(crate) fn files() -> Vec<Generated> {
+    let mut families = families::of(Kind::Layer);
+    families.extend(families::of(Kind::Loss));
+    let mut files = Vec::new();
+    let names = ["Graph", "Input", "Loss", "Module", "Sequential", "Tensor"];
+    package(&mut files, "nn", (NN, &names), &families);
+    let optimizers = families::of(Kind::Optimizer);
+    package(
+        &mut files,
+        "optim",
+        (OPTIM, &["Optimizer", "lr_scheduler"]),
+        &optimizers,
     );
-    out.push_str(SEQUENTIAL);
-    let mut names = vec!["Loss", "Module", "Sequential"];
-    for entry in entries().filter(|entry| [Kind::Layer, Kind::Loss].contains(&entry.kind)) {
-        class(&mut out, entry);
-        names.push(entry.name);
+    let schedulers: Vec<&Entry> = families::of(Kind::Scheduler)
+        .into_iter()
+        .flat_map(|family| family.entries)
+        .collect();
+    files.push(Generated {
+        path: format!("{PYTHON}/optim/lr_scheduler.py"),
+        content: module(
+            "Schedules of the learning rate by PyTorch's names.",
+            "LRScheduler",
+            &schedulers,
+        ),
+    });
+    files
+}
+
+/// A package with a module for each family.
+fn package(files: &mut Vec<Generated>, name: &str, (head, more): (&str, &[&str]), families: &[Family]) {
+    let mut init = format!("# {HEADER}\n{head}");
+    let mut names = more.to_vec();
+    let mut imports = Vec::new();
+    for family in families {
+        let mut entries: Vec<&str> = family.entries.iter().map(|entry| entry.name).collect();
+        names.extend(&entries);
+        entries.sort_by(|left, right| imported(left, right));
+        let one_line = format!(
+            "from candlewick.{name}._{} import {}\n",
+            family.module,
+            entries.join(", ")
+        );
+        imports.push(if one_line.len() <= WIDTH {
+            one_line
+        } else {
+            format!(
+                "from candlewick.{name}._{} import (\n    {},\n)\n",
+                family.module,
+                entries.join(",\n    ")
+            )
+        });
+        files.push(Generated {
+            path: format!("{PYTHON}/{name}/_{}.py", family.module),
+            content: module(&format!("{}.", family.title), "", &family.entries),
+        });
     }
+    imports.sort_unstable();
+    init.push_str(&imports.concat());
+    all(&mut init, names);
+    files.push(Generated {
+        path: format!("{PYTHON}/{name}/__init__.py"),
+        content: init,
+    });
+}
+
+/// The order of imported names: constants, then classes, each by the alphabet.
+fn imported(left: &str, right: &str) -> std::cmp::Ordering {
+    let constant = |name: &str| name.len() > 1 && !name.chars().any(char::is_lowercase);
+    (!constant(left), left.to_lowercase()).cmp(&(!constant(right), right.to_lowercase()))
+}
+
+/// A module with these entries; `base`, where not empty, is exported too.
+fn module(doc: &str, base: &'static str, entries: &[&Entry]) -> String {
+    let mut body = String::new();
+    for entry in entries {
+        class(&mut body, entry);
+    }
+    let mut names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
+    if !base.is_empty() {
+        names.push(base);
+    }
+    let mut sources: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, source) in IMPORTS {
+        if name != base && !uses(&body, name) {
+            continue;
+        }
+        match sources.last_mut().filter(|(known, _)| *known == source) {
+            Some((_, names)) => names.push(name),
+            None => sources.push((source, vec![name])),
+        }
+    }
+    let mut out = format!("# {HEADER}\n\"\"\"{doc}\"\"\"\n\nfrom __future__ import annotations\n");
+    let mut group = "";
+    for (source, names) in &sources {
+        let root = if source.starts_with("candlewick") {
+            "own"
+        } else {
+            "standard"
+        };
+        if root != group {
+            out.push('\n');
+            group = root;
+        }
+        let _ = writeln!(out, "from {source} import {}", names.join(", "));
+    }
+    out.push_str(&body);
     all(&mut out, names);
     out
 }
 
-/// `optim.py`.
-pub(crate) fn optim() -> String {
-    let mut out = format!(
-        "# {HEADER}\n\"\"\"Optimisers by PyTorch's names: ``optim.AdamW(lr=1e-3)``.\"\"\"\n\n\
-         from __future__ import annotations\n\nfrom collections.abc import Mapping, Sequence\nfrom typing import Any\n\n\
-         from candlewick._document import Optimizer\n"
-    );
-    let mut names = vec!["Optimizer"];
-    for entry in entries().filter(|entry| entry.kind == Kind::Optimizer) {
-        class(&mut out, entry);
-        names.push(entry.name);
-    }
-    all(&mut out, names);
-    out
+/// Whether the code has the name as a word of its own, outside of documentation.
+fn uses(body: &str, name: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '"';
+    body.split("\"\"\"").step_by(2).any(|code| {
+        code.match_indices(name).any(|(at, _)| {
+            let before = code[..at].chars().next_back();
+            let after = code[at + name.len()..].chars().next();
+            !before.is_some_and(word) && !after.is_some_and(word)
+        })
+    })
 }
 
 fn all(out: &mut String, mut names: Vec<&str>) {
     names.sort_unstable();
+    // Two lines after a class, one after imports.
+    let gap = if out.contains("\nclass ") { "\n" } else { "" };
     let _ = write!(
         out,
-        "\n\n__all__ = [\n    \"{}\",\n]\n",
+        "{gap}\n__all__ = [\n    \"{}\",\n]\n",
         names.join("\",\n    \"")
     );
 }
 
 fn class(out: &mut String, entry: &Entry) {
-    let parent = class_of(entry.kind);
+    let parent = if held(entry).is_some() {
+        "Container"
+    } else {
+        class_of(entry.kind)
+    };
     let name = entry.name;
     let doc = wrap(entry.doc, WIDTH, "    \"\"\"", "    ");
     let _ = write!(out, "\n\nclass {name}({parent}):\n{doc}");
@@ -75,116 +187,160 @@ fn class(out: &mut String, entry: &Entry) {
     };
     out.push_str(end);
     for arg in entry.args {
-        let first = format!("        {}: ", arg.name);
+        let star = if held(entry) == Some(arg.name) { "*" } else { "" };
+        let first = format!("        {star}{}: ", arg.name);
         let _ = writeln!(out, "{}", wrap(&arg_words(arg), WIDTH, &first, "            "));
     }
     if !entry.args.is_empty() {
         out.push_str("    \"\"\"\n");
     }
-    if entry.args.iter().any(|arg| arg.input) {
-        inferred(out, entry)
-    } else {
+    if held(entry).is_some() {
+        container(out, entry)
+    } else if inputs(entry).is_empty() {
         plain(out, entry)
+    } else {
+        inferred(out, entry)
     }
 }
 
-/// The class that entries of a kind extend.
-fn class_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Layer => "Module",
-        Kind::Loss => "Loss",
-        Kind::Optimizer => "Optimizer",
-        Kind::Scheduler => "LRScheduler",
-    }
+/// The sizes of the input that the full form begins with. One after an optional argument is optional itself.
+pub(crate) fn inputs(entry: &Entry) -> Vec<&'static Arg> {
+    let before = entry.args.iter().take_while(|arg| arg.default.is_none());
+    before.filter(|arg| arg.input).collect()
+}
+
+/// Whether an argument is optional in both forms.
+pub(crate) fn optional(arg: &Arg) -> bool {
+    arg.default.is_some()
 }
 
 fn plain(out: &mut String, entry: &Entry) {
+    signature(out, entry.args, false);
     let given: Vec<String> = entry
         .args
         .iter()
         .map(|arg| format!("\"{0}\": {0}", arg.name))
         .collect();
-    signature(out, entry.args, false);
-    let mut dictionary = format!("{{{}}}", given.join(", "));
+    call(out, &given);
+}
+
+/// `super().__init__({...})`.
+fn call(out: &mut String, given: &[String]) {
+    let dictionary = format!("{{{}}}", given.join(", "));
     if dictionary.len() + 25 > WIDTH {
-        dictionary = format!(
-            "{{\n                {},\n            }}",
-            given.join(",\n                ")
-        );
         let _ = writeln!(
             out,
-            ":\n        super().__init__(\n            {dictionary}\n        )"
+            ":\n        super().__init__(\n            {{\n                {},\n            }}\n        )",
+            given.join(",\n                ")
         );
     } else {
         let _ = writeln!(out, ":\n        super().__init__({dictionary})");
     }
 }
 
+/// A layer that holds layers, which it takes one by one.
+fn container(out: &mut String, entry: &Entry) {
+    let layers = held(entry).unwrap_or_default();
+    let others: Vec<Arg> = entry
+        .args
+        .iter()
+        .filter(|arg| arg.name != layers)
+        .copied()
+        .collect();
+    let mut parts = vec!["self".to_owned(), format!("*{layers}: Module")];
+    parts.extend(others.iter().map(declared));
+    let given: String = others.iter().map(|arg| format!(", {0}={0}", arg.name)).collect();
+    let _ = write!(
+        out,
+        "\n    def __init__({}) -> None:\n        super().__init__(*{layers}{given})\n",
+        parts.join(", ")
+    );
+}
+
 /// A layer whose input sizes may be left out: both forms for type checkers, one body that tells them apart.
 fn inferred(out: &mut String, entry: &Entry) {
-    let short: Vec<Arg> = entry.args.iter().filter(|arg| !arg.input).copied().collect();
+    let early = inputs(entry);
+    let is_early = |arg: &Arg| early.iter().any(|input| input.name == arg.name);
+    let short: Vec<Arg> = entry.args.iter().filter(|arg| !is_early(arg)).copied().collect();
     out.push_str("\n    @overload");
     signature(out, &short, true);
     out.push_str(": ...\n\n    @overload");
     signature(out, entry.args, false);
-    let of = |wanted: &dyn Fn(&Arg) -> bool| {
-        let names: String = entry
+    let names = |wanted: &dyn Fn(&Arg) -> bool| {
+        let names: Vec<String> = entry
             .args
             .iter()
             .filter(|arg| wanted(arg))
-            .map(|arg| format!("\"{}\",", arg.name))
+            .map(|arg| format!("\"{}\"", arg.name))
             .collect();
-        format!("({names})")
+        match names.as_slice() {
+            [one] => format!("({one},)"),
+            names => format!("({})", names.join(", ")),
+        }
     };
-    let optional: Vec<String> = entry
-        .args
+    let late: Vec<&Arg> = short.iter().filter(|arg| optional(arg) || arg.input).collect();
+    let defaults: Vec<String> = late
         .iter()
-        .filter(|arg| arg.default.is_some())
         .map(|arg| format!("\"{}\": {}", arg.name, literal(&default_of(arg))))
         .collect();
+    let mut dictionary = format!("{{{}}}", defaults.join(", "));
+    if dictionary.len() + 20 > WIDTH {
+        dictionary = format!(
+            "{{\n            {},\n        }}",
+            defaults.join(",\n            ")
+        );
+    }
     let _ = write!(
         out,
         ": ...\n\n    def __init__(self, *args: Any, **kwargs: Any) -> None:\n        \
-         optional = {{{}}}\n        \
-         super().__init__(bind(\"{}\", {}, {}, optional, (args, kwargs)))\n",
-        optional.join(", "),
+         optional = {dictionary}\n        inferred = {}\n        required = {}\n        \
+         super().__init__(bind(\"{}\", inferred, required, optional, (args, kwargs)))\n",
+        names(&is_early),
+        names(&|arg| !is_early(arg) && !optional(arg) && !arg.input),
         entry.name,
-        of(&|arg| arg.input),
-        of(&|arg| !arg.input && arg.default.is_none()),
     );
+}
+
+/// `name: type = default`.
+fn declared(arg: &Arg) -> String {
+    let mut kind = match arg.ty {
+        ArgType::Int => "int".to_owned(),
+        ArgType::Real => "float".to_owned(),
+        ArgType::Bool => "bool".to_owned(),
+        ArgType::Text => "str".to_owned(),
+        ArgType::RealPair => "tuple[float, float]".to_owned(),
+        ArgType::RealList => "Sequence[float]".to_owned(),
+        ArgType::IntList => "Sequence[int]".to_owned(),
+        ArgType::Size(1) => "int".to_owned(),
+        ArgType::Size(_) => "int | Sequence[int]".to_owned(),
+        ArgType::Padding(_) => "int | Sequence[int] | str".to_owned(),
+        ArgType::Document(kind) => class_of(kind).to_owned(),
+        ArgType::Documents(kind) => format!("Sequence[{}]", class_of(kind)),
+        ArgType::Groups => "Sequence[Mapping[str, Any]]".to_owned(),
+    };
+    if arg.nullable {
+        kind.push_str(" | None");
+    }
+    let default = arg
+        .default
+        .map(|_| format!(" = {}", literal(&default_of(arg))))
+        .unwrap_or_default();
+    format!("{}: {kind}{default}", arg.name)
 }
 
 /// `def __init__(...) -> None` without its colon; `named`: optional arguments by keyword only.
 fn signature(out: &mut String, args: &[Arg], named: bool) {
     let mut parts = vec!["self".to_owned()];
-    let mut starred = false;
+    let (mut starred, mut defaults) = (false, false);
     for arg in args {
-        if !starred && (arg.keyword || (named && arg.default.is_some())) {
+        defaults |= optional(arg);
+        let late = arg.input && defaults && !optional(arg);
+        if !starred && (arg.keyword || (named && (optional(arg) || late))) {
             parts.push("*".to_owned());
             starred = true;
         }
-        let mut kind = match arg.ty {
-            ArgType::Int => "int".to_owned(),
-            ArgType::Real => "float".to_owned(),
-            ArgType::Bool => "bool".to_owned(),
-            ArgType::Text => "str".to_owned(),
-            ArgType::RealPair => "tuple[float, float]".to_owned(),
-            ArgType::RealList => "Sequence[float]".to_owned(),
-            ArgType::IntList => "Sequence[int]".to_owned(),
-            ArgType::Size(_) => "int | Sequence[int]".to_owned(),
-            ArgType::Padding(_) => "int | Sequence[int] | str".to_owned(),
-            ArgType::Document(kind) => class_of(kind).to_owned(),
-            ArgType::Documents(kind) => format!("Sequence[{}]", class_of(kind)),
-            ArgType::Groups => "Sequence[Mapping[str, Any]]".to_owned(),
-        };
-        if arg.nullable {
-            kind.push_str(" | None");
-        }
-        let default = arg
-            .default
-            .map(|_| format!(" = {}", literal(&default_of(arg))))
-            .unwrap_or_default();
-        parts.push(format!("{}: {kind}{default}", arg.name));
+        let late = if late { " | None = None" } else { "" };
+        parts.push(declared(arg) + late);
     }
     let line = format!("    def __init__({}) -> None", parts.join(", "));
     if line.len() < WIDTH {

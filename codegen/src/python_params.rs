@@ -17,14 +17,36 @@ from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer
 from candlewick._stopping import StoppingLike, to_stopping
+from candlewick._weights import WeightsLike, to_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 "#;
 
+const DOCUMENTS: &str = "from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer\n";
+const WITH_SCHEDULES: &str = "\
+from candlewick._document import (
+    LossLike,
+    NetworkLike,
+    OptimizerLike,
+    SchedulerLike,
+    to_loss,
+    to_network,
+    to_optimizer,
+    to_scheduler,
+)
+";
+
 /// The whole file.
 pub(crate) fn file() -> String {
-    let mut out = format!("# {HEADER}\n\"\"\"Parameters of the estimators and models.\"\"\"\n\n{IMPORTS}");
+    // The names of schedules are imported where a parameter takes one.
+    let scheduled = PARAMS.iter().any(|param| is_schedule(param.name));
+    let imports = if scheduled {
+        IMPORTS.replace(DOCUMENTS, WITH_SCHEDULES)
+    } else {
+        IMPORTS.to_owned()
+    };
+    let mut out = format!("# {HEADER}\n\"\"\"Parameters of the estimators and models.\"\"\"\n\n{imports}");
     traits(
         &mut out,
         "NeuralModelParams",
@@ -158,6 +180,7 @@ fn constructor(out: &mut String, name: &str, parents: &str, doc: &str, has: &dyn
 /// Type of the value kept, type of what a user may give, converter between them.
 fn types(param: &Param) -> (&'static str, &'static str, &'static str) {
     match param.kind {
+        ParamType::Text { .. } if param.name == "initialWeights" => ("str", "WeightsLike", "to_weights"),
         ParamType::Text { .. } | ParamType::Duration | ParamType::Bytes => {
             ("str", "str", "TypeConverters.toString")
         }
@@ -171,9 +194,15 @@ fn types(param: &Param) -> (&'static str, &'static str, &'static str) {
             "network" => ("str", "NetworkLike", "to_network"),
             "loss" => ("str", "LossLike", "to_loss"),
             "earlyStopping" => ("str", "StoppingLike", "to_stopping"),
+            name if is_schedule(name) => ("str", "SchedulerLike", "to_scheduler"),
             _ => ("str", "OptimizerLike", "to_optimizer"),
         },
     }
+}
+
+/// Whether a document is a schedule of the learning rate.
+pub(crate) fn is_schedule(name: &str) -> bool {
+    name.to_lowercase().ends_with("scheduler")
 }
 
 /// The JSON value as Python writes it.

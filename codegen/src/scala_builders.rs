@@ -1,98 +1,304 @@
-//! `nn.scala` and `optim.scala`: the builders of networks, losses and optimisers in Scala.
+//! `object nn` and `object optim`: the builders of networks, losses, optimisers and schedules in Scala, a trait for
+//! each family.
+//!
+//! Scala lets one overload only have default arguments. Where sizes of the input may be left out, that is the short
+//! form, in which the arguments after the required ones take up what the full form has more: `Conv2d(32, 3,
+//! padding = 1)` and `Conv2d(1, 32, 3, padding = 1)` are the same method.
 
-use crate::text::{HEADER, arg_words, wrap};
-use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, default_of, entries};
+use crate::families::{self, Family, class_of, held};
+use crate::python_builders::{inputs, optional};
+use crate::text::{HEADER, arg_words, capital, wrap};
+use crate::{Generated, SCALA};
+use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, default_of};
+use serde_json::Value;
 use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
 
 const SEQUENTIAL: &str = "
+  /** A graph of layers: columns in, named outputs out. See [[candlewick.Graph]]. */
+  val Graph: candlewick.Graph.type = candlewick.Graph
+
+  /** An input of a graph, which is a column of the DataFrame. */
+  object Input {
+
+    /** @param name name of the column
+      * @param shape shape of its values: Seq(1) for a number
+      */
+    def apply(name: String, shape: Size = 1): Tensor = Tensor.input(name, shape)
+  }
+
   /** Layers one after another; may hold further Sequentials. */
   object Sequential {
 
     /** The container of these layers, in the order in which the rows go through them. */
-    def apply(modules: Module*): Module = new Module(Document.container(\"Sequential\", modules))
+    def apply(modules: Module*): Module = new Module(Document.container(\"Sequential\", modules, Nil))
   }
 ";
 
-/// `nn.scala`.
-pub(crate) fn nn() -> String {
-    let mut out = format!(
+/// Every file.
+pub(crate) fn files() -> Vec<Generated> {
+    let mut layers = families::of(Kind::Layer);
+    layers.extend(families::of(Kind::Loss));
+    let (optimizers, schedulers) = (families::of(Kind::Optimizer), families::of(Kind::Scheduler));
+    let mut files: Vec<Generated> = [&layers, &optimizers, &schedulers]
+        .into_iter()
+        .flatten()
+        .map(|family| Generated {
+            path: format!("{SCALA}/{}.scala", family.module),
+            content: family_file(family),
+        })
+        .collect();
+    let nn = format!(
         "// {HEADER}\npackage candlewick\n\n\
          /** Layers and losses by PyTorch's names: `nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))`. Sizes\n  \
          * of a layer's input may be left out; they are inferred from the layer before or the features.\n  */\n\
-         object nn {{\n\n  /** A layer or container of layers. */\n  type Module = candlewick.Module\n\n  \
-         /** A loss. */\n  type Loss = candlewick.Loss\n{SEQUENTIAL}"
+         object nn{} {{\n\n  /** A layer or container of layers. */\n  type Module = candlewick.Module\n\n  \
+         /** A loss. */\n  type Loss = candlewick.Loss\n{SEQUENTIAL}}}\n",
+        extends(&layers, "")
     );
-    for entry in entries().filter(|entry| [Kind::Layer, Kind::Loss].contains(&entry.kind)) {
+    let optim = format!(
+        "// {HEADER}\npackage candlewick\n\n/** Optimisers by PyTorch's names: `optim.AdamW(lr = 1e-3)`. */\n\
+         object optim{} {{\n\n  /** An optimiser. */\n  type Optimizer = candlewick.Optimizer\n\n  \
+         /** Schedules of the learning rate by PyTorch's names. */\n  object lr_scheduler{} {{\n\n    \
+         /** A schedule. */\n    type LRScheduler = candlewick.LRScheduler\n  }}\n}}\n",
+        extends(&optimizers, ""),
+        extends(&schedulers, "  ")
+    );
+    for (name, content) in [("nn", nn), ("optim", optim)] {
+        let path = format!("{SCALA}/{name}.scala");
+        files.push(Generated { path, content });
+    }
+    files
+}
+
+fn trait_of(family: &Family) -> String {
+    let words: String = family.module.split('_').map(capital).collect();
+    format!("{words}Builders")
+}
+
+fn extends(families: &[Family], indent: &str) -> String {
+    let traits: Vec<String> = families
+        .iter()
+        .map(|family| format!("generated.{}", trait_of(family)))
+        .collect();
+    match traits.len() {
+        0 => String::new(),
+        1 => format!(" extends {}", traits[0]),
+        _ => format!(
+            "\n{indent}    extends {}",
+            traits.join(&format!("\n{indent}    with "))
+        ),
+    }
+}
+
+fn family_file(family: &Family) -> String {
+    let mut out = format!(
+        "// {HEADER}\npackage candlewick\npackage generated\n\n/** {}. */\nprivate[candlewick] trait {} {{\n",
+        family.title,
+        trait_of(family)
+    );
+    for entry in &family.entries {
         object(&mut out, entry);
     }
     out.push_str("}\n");
     out
 }
 
-/// `optim.scala`.
-pub(crate) fn optim() -> String {
-    let mut out = format!(
-        "// {HEADER}\npackage candlewick\n\n/** Optimisers by PyTorch's names: `optim.AdamW(lr = 1e-3)`. */\n\
-         object optim {{\n\n  /** An optimiser. */\n  type Optimizer = candlewick.Optimizer\n"
-    );
-    for entry in entries().filter(|entry| entry.kind == Kind::Optimizer) {
-        object(&mut out, entry);
+/// A parameter of a method.
+struct Slot {
+    name: String,
+    kind: String,
+    default: Option<String>,
+    doc: String,
+}
+
+fn slot(arg: &Arg, defaulted: bool) -> Slot {
+    let base = base_type(arg.ty);
+    let late = arg.input && !optional(arg) && defaulted;
+    let kind = if arg.nullable || late {
+        format!("Opt[{base}]")
+    } else {
+        base
+    };
+    let default = if late {
+        Some("None".to_owned())
+    } else {
+        arg.default.map(|_| default(arg))
+    };
+    Slot {
+        name: named(arg.name),
+        kind,
+        default: default.filter(|_| defaulted),
+        doc: arg_words(arg),
     }
-    out.push_str("}\n");
-    out
+}
+
+/// A name that is legal in Scala.
+fn named(name: &str) -> String {
+    if [
+        "type", "val", "var", "class", "object", "match", "lazy", "final", "with", "new",
+    ]
+    .contains(&name)
+    {
+        format!("`{name}`")
+    } else {
+        name.to_owned()
+    }
 }
 
 fn object(out: &mut String, entry: &Entry) {
-    let result = class_of(entry.kind);
     let doc = wrap(entry.doc, WIDTH, "  /** ", "    * ");
     let end = if doc.contains('\n') { "\n    */" } else { " */" };
     let _ = write!(out, "\n{doc}{end}\n  object {} {{\n", entry.name);
-    let all: Vec<&Arg> = entry.args.iter().collect();
-    if entry.args.iter().any(|arg| arg.input) {
-        let short: Vec<&Arg> = entry.args.iter().filter(|arg| !arg.input).collect();
-        let required: Vec<&Arg> = short
-            .iter()
-            .filter(|arg| arg.default.is_none())
-            .copied()
-            .collect();
-        let optional = short
-            .iter()
-            .filter(|arg| arg.default.is_some())
-            .copied()
-            .collect::<Vec<_>>();
-        apply(out, entry, result, &required, &optional, true);
-        if !optional.is_empty() {
-            apply(out, entry, result, &short, &[], true);
+    let early = inputs(entry);
+    let is_early = |arg: &&Arg| early.iter().any(|input| input.name == arg.name);
+    let required: Vec<&Arg> = entry
+        .args
+        .iter()
+        .filter(|arg| !is_early(arg) && !optional(arg) && !arg.input)
+        .collect();
+    let options: Vec<&Arg> = entry
+        .args
+        .iter()
+        .filter(|arg| !is_early(arg) && (optional(arg) || arg.input))
+        .collect();
+    if held(entry).is_some() {
+        container(out, entry);
+    } else if early.is_empty() || required.is_empty() {
+        let slots = entry.args.iter().map(|arg| slot(arg, true)).collect();
+        method(out, entry, slots, &pairs(entry.args.iter()));
+    } else {
+        let full: Vec<&Arg> = early.iter().chain(&required).copied().collect();
+        if options.is_empty() {
+            let slots = required.iter().map(|arg| slot(arg, true)).collect();
+            method(out, entry, slots, &pairs(required.iter().copied()));
+        } else {
+            short(out, entry, (&full, &required), &options);
         }
+        let slots = full.iter().map(|arg| slot(arg, false)).collect();
+        method(out, entry, slots, &pairs(full.iter().copied()));
     }
-    apply(
-        out,
-        entry,
-        result,
-        &all,
-        &[],
-        !entry.args.iter().any(|arg| arg.default.is_some()),
-    );
     out.push_str("  }\n");
 }
 
-/// The class of what the builders of a kind make.
-fn class_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Layer => "Module",
-        Kind::Loss => "Loss",
-        Kind::Optimizer => "Optimizer",
-        Kind::Scheduler => "LRScheduler",
+fn pairs<'a>(args: impl Iterator<Item = &'a Arg>) -> Vec<String> {
+    args.map(|arg| format!("\"{}\" -> {}", arg.name, named(arg.name)))
+        .collect()
+}
+
+/// The form with defaults of an entry that has required arguments and sizes that may be left out.
+fn short(out: &mut String, entry: &Entry, (full, required): (&[&Arg], &[&Arg]), options: &[&Arg]) {
+    let order: Vec<&str> = full.iter().map(|arg| arg.name).collect();
+    let mut slots: Vec<Slot> = Vec::new();
+    for (at, arg) in full.iter().enumerate() {
+        match required.get(at) {
+            Some(own) => slots.push(Slot {
+                kind: joined(base_type(own.ty), base_type(arg.ty)),
+                ..slot(own, true)
+            }),
+            None => slots.push(Slot {
+                name: if full.len() == required.len() + 1 {
+                    "full".to_owned()
+                } else {
+                    format!("full{}", at + 1 - required.len())
+                },
+                kind: format!("Opt[{}]", base_type(arg.ty)),
+                default: Some("None".to_owned()),
+                doc: format!(
+                    "In the full form, where the first arguments are by position {}: {}.",
+                    order.join(", "),
+                    arg.name
+                ),
+            }),
+        }
+    }
+    let positions: Vec<String> = slots.iter().map(|slot| slot.name.clone()).collect();
+    slots.extend(options.iter().map(|arg| slot(arg, true)));
+    let texts = |names: &[&str]| format!("Seq(\"{}\")", names.join("\", \""));
+    let short: Vec<&str> = required.iter().map(|arg| arg.name).collect();
+    let arguments = format!(
+        "Document.forms(\"{}\", {}, {}, Seq({}))",
+        entry.name,
+        texts(&order),
+        texts(&short),
+        positions.join(", ")
+    );
+    let options = format!("Seq({})", pairs(options.iter().copied()).join(", "));
+    write_method(out, entry, slots, &format!("{arguments} ++\n          {options}"));
+}
+
+/// The narrowest type that both forms' arguments have.
+fn joined(short: String, full: String) -> String {
+    match (short.as_str(), full.as_str()) {
+        (left, right) if left == right => short,
+        ("Int", "Size") | ("Size", "Int") => "Size".to_owned(),
+        _ => "Any".to_owned(),
     }
 }
 
-/// One `apply` with `args`; `defaulted` are not arguments but go into the document with their defaults. Scala lets one
-/// overload only have default arguments: `bare` ones have none.
-fn apply(out: &mut String, entry: &Entry, result: &str, args: &[&Arg], defaulted: &[&Arg], bare: bool) {
+fn container(out: &mut String, entry: &Entry) {
+    let layers = held(entry).unwrap_or_default();
+    let mut forms = vec![Vec::new()];
+    let others: Vec<&Arg> = entry.args.iter().filter(|arg| arg.name != layers).collect();
+    if !others.is_empty() {
+        forms.push(others);
+    }
+    for others in forms {
+        let mut slots: Vec<Slot> = others.iter().map(|arg| slot(arg, false)).collect();
+        slots.push(Slot {
+            name: layers.to_owned(),
+            kind: "Module*".to_owned(),
+            default: None,
+            doc: entry
+                .args
+                .iter()
+                .find(|arg| arg.name == layers)
+                .map(arg_words)
+                .unwrap_or_default(),
+        });
+        let pairs = pairs(others.into_iter());
+        let arguments = if pairs.is_empty() {
+            "Nil".to_owned()
+        } else {
+            format!("Seq({})", pairs.join(", "))
+        };
+        let body = format!(
+            "new Module(Document.container(\"{}\", {layers}, {arguments}))",
+            entry.name
+        );
+        head(out, entry, slots);
+        let _ = writeln!(out, "\n      {body}");
+    }
+}
+
+fn method(out: &mut String, entry: &Entry, slots: Vec<Slot>, pairs: &[String]) {
+    let arguments = if pairs.is_empty() {
+        "Nil".to_owned()
+    } else {
+        format!("Seq({})", pairs.join(", "))
+    };
+    write_method(out, entry, slots, &arguments);
+}
+
+fn write_method(out: &mut String, entry: &Entry, slots: Vec<Slot>, arguments: &str) {
+    head(out, entry, slots);
+    let (result, name) = (class_of(entry.kind), entry.name);
+    let body = format!("new {result}(Document.of(\"{name}\", {arguments}))");
+    if body.len() + 6 <= 110 {
+        let _ = writeln!(out, "\n      {body}");
+    } else {
+        let _ = writeln!(
+            out,
+            " {{\n      val arguments =\n        {arguments}\n      new {result}(Document.of(\"{name}\", arguments))\n    }}"
+        );
+    }
+}
+
+/// Documentation and `def apply(...): Result =`.
+fn head(out: &mut String, entry: &Entry, slots: Vec<Slot>) {
     out.push_str("\n    /** ");
-    if args.is_empty() {
+    if slots.is_empty() {
         let _ = writeln!(
             out,
             "The {}. */",
@@ -104,111 +310,80 @@ fn apply(out: &mut String, entry: &Entry, result: &str, args: &[&Arg], defaulted
             }
         );
     }
-    for (index, arg) in args.iter().enumerate() {
-        let first = format!("{}@param {} ", if index == 0 { "" } else { "      * " }, arg.name);
-        let text = wrap(&arg_words(arg), WIDTH, &first, "      *   ");
-        let _ = writeln!(out, "{text}");
+    for (index, slot) in slots.iter().enumerate() {
+        let first = format!(
+            "{}@param {} ",
+            if index == 0 { "" } else { "      * " },
+            slot.name
+        );
+        let _ = writeln!(out, "{}", wrap(&slot.doc, WIDTH, &first, "      *   "));
     }
-    if !args.is_empty() {
+    if !slots.is_empty() {
         out.push_str("      */\n");
     }
-    let typed: Vec<String> = args.iter().map(|arg| declared(arg, bare)).collect();
-    let document: Vec<String> = args
+    let typed: Vec<String> = slots
         .iter()
-        .map(|arg| format!("\"{}\" -> {}", arg.name, value(arg)))
-        .chain(
-            defaulted
-                .iter()
-                .map(|arg| format!("\"{}\" -> {}", arg.name, constant(arg))),
-        )
+        .map(|slot| {
+            let default = slot
+                .default
+                .as_ref()
+                .map(|value| format!(" = {value}"))
+                .unwrap_or_default();
+            format!("{}: {}{default}", slot.name, slot.kind)
+        })
         .collect();
-    let arguments = if document.is_empty() {
-        "Nil".to_owned()
+    let result = class_of(entry.kind);
+    let line = format!("    def apply({}): {result} =", typed.join(", "));
+    if line.len() <= 110 {
+        out.push_str(&line);
     } else {
-        format!("Seq({})", document.join(", "))
-    };
-    let head = format!("    def apply({}): {result} =", typed.join(", "));
-    let head = if head.len() <= 110 {
-        head
-    } else {
-        format!(
+        let _ = write!(
+            out,
             "    def apply(\n        {}\n    ): {result} =",
             typed.join(",\n        ")
-        )
-    };
-    let body = format!("new {result}(Document.of(\"{}\", {arguments}))", entry.name);
-    let one_line = format!("{head} {body}");
-    if one_line.lines().all(|line| line.len() <= 110) && !head.contains('\n') {
-        let _ = writeln!(out, "{one_line}");
-    } else if body.len() + 6 <= 110 {
-        let _ = writeln!(out, "{head}\n      {body}");
-    } else if arguments.len() + entry.name.len() + 25 <= 110 {
-        let inner = format!("Document.of(\"{}\", {arguments})", entry.name);
-        let _ = writeln!(out, "{head}\n      new {result}(\n        {inner}\n      )");
-    } else {
-        let _ = writeln!(
-            out,
-            "{head}\n      new {result}(\n        Document.of(\n          \"{}\",\n          Seq(\n            {}\n          )\n        )\n      )",
-            entry.name,
-            document.join(",\n            ")
         );
     }
 }
 
-fn declared(arg: &Arg, bare: bool) -> String {
-    let kind = match arg.ty {
-        ArgType::Int => "Int",
-        ArgType::Real => "Double",
-        ArgType::Bool => "Boolean",
-        ArgType::Text => "String",
-        ArgType::RealPair => "(Double, Double)",
-        ArgType::RealList => "Seq[Double]",
-        ArgType::IntList => "Seq[Int]",
-        ArgType::Size(_) => "Size",
-        ArgType::Padding(_) => "Padding",
-        ArgType::Document(kind) => class_of(kind),
-        ArgType::Documents(_) => "Seq[Document]",
-        ArgType::Groups => "Seq[Map[String, Any]]",
-    };
-    match arg.default {
-        Some(_) if !bare => format!("{}: {kind} = {}", arg.name, default(arg)),
-        _ => format!("{}: {kind}", arg.name),
-    }
-}
-
-/// What the document holds for the argument.
-fn value(arg: &Arg) -> String {
-    match arg.ty {
-        ArgType::RealPair => format!("Seq({0}._1, {0}._2)", arg.name),
-        _ => arg.name.to_owned(),
-    }
-}
-
-/// What the document holds for the default.
-fn constant(arg: &Arg) -> String {
-    match arg.ty {
-        ArgType::RealPair => format!("Seq{}", default(arg)),
-        _ => default(arg),
+fn base_type(kind: ArgType) -> String {
+    match kind {
+        ArgType::Int | ArgType::Size(1) => "Int".to_owned(),
+        ArgType::Real => "Double".to_owned(),
+        ArgType::Bool => "Boolean".to_owned(),
+        ArgType::Text => "String".to_owned(),
+        ArgType::RealPair => "(Double, Double)".to_owned(),
+        ArgType::RealList => "Seq[Double]".to_owned(),
+        ArgType::IntList => "Seq[Int]".to_owned(),
+        ArgType::Size(_) => "Size".to_owned(),
+        ArgType::Padding(_) => "Padding".to_owned(),
+        ArgType::Document(kind) => class_of(kind).to_owned(),
+        ArgType::Documents(kind) => format!("Seq[{}]", class_of(kind)),
+        ArgType::Groups => "Seq[Map[String, Any]]".to_owned(),
     }
 }
 
 /// The default as Scala writes it.
 fn default(arg: &Arg) -> String {
     let value = default_of(arg);
-    match (arg.ty, value.as_f64(), value.as_array()) {
-        (ArgType::Real, Some(number), _) => real(number),
-        (ArgType::RealPair, _, Some(items)) => {
-            let items: Vec<String> = items
-                .iter()
-                .filter_map(serde_json::Value::as_f64)
-                .map(real)
-                .collect();
-            format!("({})", items.join(", "))
+    if value.is_null() {
+        return "None".to_owned();
+    }
+    let real = |item: &Value| {
+        item.as_f64()
+            .map_or(item.to_string(), |number| format!("{number:?}"))
+    };
+    let items = |write: &dyn Fn(&Value) -> String| {
+        let items: Vec<String> = value.as_array().into_iter().flatten().map(write).collect();
+        items.join(", ")
+    };
+    match arg.ty {
+        ArgType::Real => real(&value),
+        ArgType::RealPair => format!("({})", items(&real)),
+        ArgType::RealList => format!("Seq({})", items(&real)),
+        ArgType::IntList => format!("Seq({})", items(&Value::to_string)),
+        ArgType::Size(_) | ArgType::Padding(_) if value.is_array() => {
+            format!("Size({})", items(&Value::to_string))
         }
         _ => value.to_string(),
     }
-}
-
-fn real(number: f64) -> String {
-    format!("{number:?}")
 }

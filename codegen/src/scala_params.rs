@@ -1,5 +1,6 @@
 //! `Params.scala`: the parameter traits of the Scala estimators and models.
 
+use crate::python_params::is_schedule;
 use crate::text::{self, HEADER, capital, quoted, wrap};
 use candlewick_protocol::params::{PARAMS, Param, ParamType, Scope};
 use std::fmt::Write as _;
@@ -13,7 +14,9 @@ trait NeuralModelParams extends Params {
   /** Every parameter that was set, not the defaults, as one JSON object: what the native library resolves.
     */
   def paramsJson(): String = {
-    val set = params.filter(isSet).map(param => s\"\\\"${param.name}\\\":${jsonValue(param)}\")
+    // A file that is given by its bytes would only be copied.
+    val asked = params.filter(param => isSet(param) && param.name != \"initialWeights\")
+    val set = asked.map(param => s\"\\\"${param.name}\\\":${jsonValue(param)}\")
     set.mkString(\"{\", \",\", \"}\")
   }
 
@@ -32,7 +35,7 @@ pub(crate) fn file() -> String {
         .join(", ");
     let mut out = format!(
         "// {HEADER}\npackage candlewick.generated\n\n\
-         import candlewick.{{Document, EarlyStopping, Loss, Module, Optimizer}}\n\
+         import candlewick._\n\
          import org.apache.spark.ml.param._\n\n{MODEL_TRAIT}"
     );
     members(&mut out, Scope::All);
@@ -97,11 +100,18 @@ fn member(out: &mut String, param: &Param) {
             out,
             "\n{}  def set{upper}(value: {}): this.type = set({name}, value.json)\n",
             doc("setParam"),
-            capital(match name {
-                "network" => "module",
-                other => other,
-            })
+            document_class(name)
         );
+    }
+}
+
+/// Class of the builder objects that a document parameter takes.
+fn document_class(name: &str) -> &'static str {
+    match name {
+        "network" => "Network",
+        "loss" => "Loss",
+        name if is_schedule(name) => "LRScheduler",
+        _ => "Optimizer",
     }
 }
 

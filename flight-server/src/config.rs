@@ -35,6 +35,9 @@ pub struct GangConfig {
     /// Bytes of rows on their way; informative, the feeders keep to it.
     #[serde(default)]
     pub feed_memory: u64,
+    /// Bytes of a weights file (safetensors) that follow this line: what training starts from.
+    #[serde(default)]
+    pub initial_weights_bytes: Option<u64>,
 }
 
 fn any_port() -> String {

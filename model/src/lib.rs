@@ -16,6 +16,7 @@
 
 pub mod arguments;
 pub mod catalogue;
+pub mod checkpoint;
 pub mod engine;
 pub mod head;
 pub mod kernels;

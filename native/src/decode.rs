@@ -42,6 +42,8 @@ struct Source {
     ordinal: usize,
     name: String,
     shape: Shape,
+    /// Values it must have, where it is known.
+    width: Option<usize>,
 }
 
 /// Reads rows as [`Columns`] says.
@@ -177,6 +179,9 @@ impl Decoder {
             Shape::Vector => vector(row.variable(source.ordinal)?)?,
         };
         let count = values.len();
+        if let Some(wanted) = source.width.filter(|wanted| *wanted != count) {
+            return Err(Invalid::wrong_input(name, count, wanted));
+        }
         let Some(out) = at.checked_add(count).and_then(|end| features.get_mut(at..end)) else {
             return Err(self.wrong_width(row));
         };
@@ -263,6 +268,7 @@ fn feature_source(column: &Column) -> Result<Source, Failure> {
         ordinal: column.ordinal as usize,
         name: column.name.clone(),
         shape,
+        width: column.width.map(|width| width as usize),
     })
 }
 
@@ -274,11 +280,13 @@ fn label_source(column: &Column, kind: &LabelKind) -> Result<Source, Failure> {
             ordinal: column.ordinal as usize,
             name: name.clone(),
             shape,
+            width: None,
         }),
         (Some(shape @ (Shape::Array(_) | Shape::Vector)), LabelKind::Real { .. }) => Ok(Source {
             ordinal: column.ordinal as usize,
             name: name.clone(),
             shape,
+            width: None,
         }),
         (_, LabelKind::Class { .. }) => Err(Failure::parameter(format!(
             "label column '{name}' has type {data_type}: the label of a classifier is a number; use StringIndexer for text"
@@ -301,6 +309,7 @@ fn number_source(column: &Column, what: &str) -> Result<(Source, Number), Failur
                 ordinal: column.ordinal as usize,
                 name: column.name.clone(),
                 shape,
+                width: None,
             },
             number,
         )),

@@ -116,6 +116,15 @@ fn default_state_vectors() -> usize {
     2
 }
 
+/// What `initialWeights` is asked.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WeightsRequest {
+    network: Value,
+    input_shape: Vec<usize>,
+    strict: bool,
+}
+
 /// A scorer as Java holds it.
 type ScorerHandle = Mutex<Scorer>;
 
@@ -215,6 +224,25 @@ exports! {
         let weights = network.load_weights(&env.convert_byte_array(&weights)?)?;
         let file = onnx::export(&network, &weights)?;
         Ok(env.byte_array_from_slice(&file)?.into())
+    }
+
+    fn networkOutputs<'l>(env, request: JString<'l>) -> JObject<'l> {
+        let request: NetworkRequest = parse(env, &request, "the request for the outputs")?;
+        let network = Network::from_document(&request.network, &request.input_shape)?;
+        let outputs: Vec<Value> = network
+            .outputs()
+            .iter()
+            .map(|output| json!({"name": output.name, "width": output.range.len()}))
+            .collect();
+        string(env, Value::from(outputs).to_string())
+    }
+
+    fn initialWeights<'l>(env, request: JString<'l>, weights: JByteArray<'l>) -> JObject<'l> {
+        let request: WeightsRequest = parse(env, &request, "the request for weights")?;
+        let weights = env.convert_byte_array(&weights)?;
+        let network = Network::from_document(&request.network, &request.input_shape)?;
+        let (_, report) = network.load_initial(&weights, request.strict, 0)?;
+        string(env, report.to_json().to_string())
     }
 
     fn reportExit<'l>(env, config: JString<'l>, code: jint, stderr: JString<'l>) {

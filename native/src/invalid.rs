@@ -113,6 +113,14 @@ impl Invalid {
         }
     }
 
+    /// A column that is an input of a graph has another number of values than the input's shape.
+    pub(crate) fn wrong_input(column: &str, has: usize, wanted: usize) -> Invalid {
+        Invalid::data(
+            column,
+            format!("has {has} values, but this input of the network has {wanted}"),
+        )
+    }
+
     /// The column is null.
     #[must_use]
     pub fn null(column: &str) -> Invalid {

@@ -12,6 +12,7 @@ use candlewick_protocol::feed::Columns;
 use candlewick_protocol::job::LabelKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows computed at a time: enough for the matrix products, little enough for the caches.
@@ -68,8 +69,8 @@ impl Model {
 }
 
 /// A column that scoring appends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub enum Output {
     /// The network's outputs, `[-z, z]` where it has one for two classes.
     RawPrediction,
@@ -77,6 +78,27 @@ pub enum Output {
     Probability,
     /// The class, or the value(s).
     Prediction,
+    /// The value(s) of a graph's output of that name.
+    Named(String),
+}
+
+impl From<String> for Output {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "rawPrediction" => Output::RawPrediction,
+            "probability" => Output::Probability,
+            "prediction" => Output::Prediction,
+            _ => Output::Named(text.strip_prefix("prediction_").unwrap_or(&text).to_owned()),
+        }
+    }
+}
+
+/// Where a column's values stand, and its type.
+#[derive(Debug, Clone)]
+struct Place {
+    output: Output,
+    range: Range<usize>,
+    kind: OutputType,
 }
 
 /// What a scoring task is given.
@@ -103,6 +125,7 @@ pub struct Scorer {
     predictor: Predictor,
     decoder: Decoder,
     encoder: Encoder,
+    places: Vec<Place>,
     task: ScoreTask,
     skip: bool,
     /// Rows seen so far, for messages.
@@ -143,14 +166,16 @@ impl Scorer {
                 "thresholds has {has} values, but there are {classes} classes"
             )));
         }
-        let types: Vec<OutputType> = task
+        let places: Vec<Place> = task
             .outputs
             .iter()
-            .map(|output| output_type(*output, head))
-            .collect();
+            .map(|output| place(output, &model))
+            .collect::<Result<_, _>>()?;
+        let types: Vec<OutputType> = places.iter().map(|place| place.kind).collect();
         Ok(Scorer {
             predictor: Predictor::new(&model.network, 1)?,
             encoder: Encoder::new(&types),
+            places,
             skip: task.skip_invalid || task.columns.skip_invalid,
             rows: 0,
             features: vec![0.0; BLOCK_ROWS * width],
@@ -202,25 +227,31 @@ impl Scorer {
         let features = &self.features[..rows * self.decoder.width()];
         let outputs = self.predictor.predict(&self.model.weights, features, rows)?;
         let probable = self
-            .task
-            .outputs
+            .places
             .iter()
-            .any(|output| *output != Output::RawPrediction);
+            .any(|place| matches!(place.output, Output::Probability | Output::Prediction));
         for outputs in outputs.chunks_exact(head.output_width()) {
             head.raw_predictions(outputs, &mut self.raw);
             if probable {
                 head.probabilities(outputs, &mut self.probabilities);
             }
             let row = self.encoder.push(&mut self.result);
-            for (column, output) in self.task.outputs.iter().enumerate() {
-                match output {
-                    Output::RawPrediction => self.encoder.set(row, column, self.raw.iter().copied()),
-                    Output::Probability => self.encoder.set(row, column, self.probabilities.iter().copied()),
-                    Output::Prediction if output_type(*output, head) == OutputType::Double => {
+            for (column, place) in self.places.iter().enumerate() {
+                let raw = self
+                    .raw
+                    .get(place.range.clone())
+                    .unwrap_or_default()
+                    .iter()
+                    .copied();
+                match (&place.output, place.kind) {
+                    (Output::Probability, _) => {
+                        self.encoder.set(row, column, self.probabilities.iter().copied());
+                    }
+                    (Output::Prediction, OutputType::Double) => {
                         let class = head.prediction(&self.probabilities, self.task.thresholds.as_deref());
                         self.encoder.set(row, column, [class]);
                     }
-                    Output::Prediction => self.encoder.set(row, column, self.raw.iter().copied()),
+                    _ => self.encoder.set(row, column, raw),
                 }
             }
         }
@@ -240,15 +271,38 @@ impl Scorer {
     }
 }
 
-fn output_type(output: Output, head: Head) -> OutputType {
-    match (output, head) {
+fn place(output: &Output, model: &Model) -> Result<Place, Failure> {
+    let head = model.head;
+    let width = head.width();
+    let (range, kind) = match (output, head) {
+        (Output::Named(name), Head::Values { .. }) => {
+            let found = model.network.outputs().iter().find(|known| known.name == *name);
+            let range = found.map(|known| known.range.clone());
+            let range =
+                range.ok_or_else(|| Failure::parameter(format!("the network has no output {name:?}")))?;
+            let kind = match range.len() {
+                1 => OutputType::Double,
+                len => OutputType::Vector(len),
+            };
+            (range, kind)
+        }
+        (Output::Named(name), _) => {
+            return Err(Failure::parameter(format!(
+                "the output {name:?} is no column of a classifier"
+            )));
+        }
         (
             Output::Prediction,
             Head::ClassLogits { .. }
             | Head::BinaryLogit
             | Head::BinaryProbability
             | Head::Values { width: 1 },
-        ) => OutputType::Double,
-        _ => OutputType::Vector(head.width()),
-    }
+        ) => (0..width, OutputType::Double),
+        _ => (0..width, OutputType::Vector(width)),
+    };
+    Ok(Place {
+        output: output.clone(),
+        range,
+        kind,
+    })
 }

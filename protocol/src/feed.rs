@@ -16,6 +16,9 @@ pub struct Column {
     pub name: String,
     /// Spark's type.
     pub data_type: String,
+    /// f32 values the column must have, where it is an input of a graph of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
 }
 
 /// How rows are read. Features are the concatenation of `features`; every numeric, array or vector column counts.

@@ -115,7 +115,7 @@ pub const PARAMS: &[Param] = &[
         Scope::All,
         ParamType::TextList,
         "",
-        "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed.",
+        "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns named as its inputs.",
     ),
     p(
         "labelCol",
@@ -123,7 +123,7 @@ pub const PARAMS: &[Param] = &[
         Scope::Estimator,
         ANY,
         "\"label\"",
-        "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs).",
+        "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another).",
     ),
     p(
         "weightCol",
@@ -147,7 +147,7 @@ pub const PARAMS: &[Param] = &[
         Scope::All,
         ANY,
         "\"prediction\"",
-        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor.",
+        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price.",
     ),
     p(
         "probabilityCol",
@@ -206,7 +206,23 @@ pub const PARAMS: &[Param] = &[
         Scope::Estimator,
         ParamType::Document,
         "",
-        "The network: nn.Sequential(...) or its JSON document.",
+        "The network: nn.Sequential(...), nn.Graph(...) or its JSON document.",
+    ),
+    p(
+        "initialWeights",
+        "network",
+        Scope::Estimator,
+        ANY,
+        "",
+        "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a trained model. Not set: random by the seed.",
+    ),
+    p(
+        "strictWeights",
+        "network",
+        Scope::Estimator,
+        ParamType::Boolean,
+        "true",
+        "Whether initialWeights must hold exactly the network's parameters. False: what fits is loaded, the rest starts random by the seed, and the summary says which.",
     ),
     p(
         "loss",

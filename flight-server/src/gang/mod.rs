@@ -18,7 +18,7 @@ use candlewick_protocol::message::TrainerInfo;
 use candlewick_wire::{AuthMode, ServerAuth};
 use service::GangService;
 use state::State;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// # Errors
 /// What kept it from starting.
 pub fn run() -> Result<i32, Failure> {
-    let config = read_config()?;
+    let (config, initial) = read_config()?;
     exit::when_stdin_ends()?;
     let threads = config.threads.max(1);
     let credentials = Credentials {
@@ -62,17 +62,32 @@ pub fn run() -> Result<i32, Failure> {
         flight_port,
         collective_port: info.collective_port,
     })?;
-    let orders = runner::start(&info.id, threads, peers, Arc::clone(&state))?;
+    let orders = runner::start(&info.id, (threads, initial), peers, Arc::clone(&state))?;
     control::run(&config, info, &state, &orders, outbox)
 }
 
-fn read_config() -> Result<GangConfig, Failure> {
+/// The configuration, and the weights file that follows it where it says so.
+fn read_config() -> Result<(GangConfig, Option<Vec<u8>>), Failure> {
+    let mut stdin = std::io::stdin().lock();
     let mut line = String::new();
-    std::io::stdin()
-        .lock()
+    stdin
         .read_line(&mut line)
         .map_err(|error| Failure::parameter(format!("no configuration on stdin: {error}")))?;
-    GangConfig::read(&line)
+    let config = GangConfig::read(&line)?;
+    let initial = config.initial_weights_bytes.map(|bytes| {
+        let mut file = Vec::new();
+        // Read as it comes: a wrong length decides no allocation.
+        let read = stdin.by_ref().take(bytes).read_to_end(&mut file);
+        let have = read.map_err(|error| Failure::unavailable(format!("no weights on stdin: {error}")))?;
+        if have as u64 == bytes {
+            Ok(file)
+        } else {
+            Err(Failure::unavailable(format!(
+                "the weights on stdin ended after {have} of {bytes} bytes"
+            )))
+        }
+    });
+    Ok((config, initial.transpose()?))
 }
 
 fn announce(listening: &Listening) -> Result<(), Failure> {

@@ -39,7 +39,7 @@ pub(super) enum Order {
 /// Starts the thread; it lives as long as the process.
 pub(super) fn start(
     id: &str,
-    threads: usize,
+    (threads, initial): (usize, Option<Vec<u8>>),
     listener: Listener,
     state: Arc<State>,
 ) -> Result<Sender<Order>, Failure> {
@@ -51,6 +51,7 @@ pub(super) fn start(
             let mut runner = Runner {
                 id,
                 threads,
+                initial,
                 listener,
                 state,
                 job: None,
@@ -75,6 +76,8 @@ struct Gang {
 struct Runner {
     id: String,
     threads: usize,
+    /// The weights file to start from, until the session has it.
+    initial: Option<Vec<u8>>,
     listener: Listener,
     state: Arc<State>,
     job: Option<JobSpec>,
@@ -126,7 +129,8 @@ impl Runner {
 
     /// Builds network and engine while the rows come.
     fn prepare(&mut self, job: JobSpec) -> Result<(), Failure> {
-        self.session = Some(Session::new(&job, self.threads)?);
+        let initial = self.initial.take();
+        self.session = Some(Session::starting_from(&job, self.threads, initial.as_deref())?);
         self.job = Some(job);
         Ok(())
     }

@@ -62,12 +62,24 @@ impl Session {
     /// # Errors
     /// `InvalidParameter` where a document is wrong, which the driver should have found.
     pub fn new(job: &JobSpec, threads: usize) -> Result<Self, Failure> {
+        Self::starting_from(job, threads, None)
+    }
+
+    /// The state before the first step: weights of a safetensors file, and by the job's seed what it does not hold. The
+    /// driver has checked the file, and whether it may lack something.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a document or the file is wrong, which the driver should have found.
+    pub fn starting_from(job: &JobSpec, threads: usize, file: Option<&[u8]>) -> Result<Self, Failure> {
         let train = &job.train;
         let network = Network::from_document(&train.network, &job.data.input_shape)?;
         let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
         let mut optimizer = Optimizer::from_document(&train.optimizer, &network)?;
         optimizer.use_threads_of(&engine);
-        let weights = network.initial_weights(train.seed);
+        let weights = match file {
+            Some(file) => network.load_initial(file, false, train.seed)?.0,
+            None => network.initial_weights(train.seed),
+        };
         let gradient = vec![0.0; weights.len()];
         let clip = Clip {
             norm: train.clip_norm,

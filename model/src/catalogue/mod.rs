@@ -211,6 +211,11 @@ const FAMILIES: &[&[Entry]] = &[
     scheduler::ENTRIES,
 ];
 
+/// The families, in the order of the pages.
+pub fn families() -> impl Iterator<Item = &'static [Entry]> {
+    FAMILIES.iter().copied()
+}
+
 /// Every layer, loss and optimiser.
 pub fn entries() -> impl Iterator<Item = &'static Entry> {
     FAMILIES.iter().copied().flatten()

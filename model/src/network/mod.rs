@@ -5,6 +5,7 @@ mod composite;
 mod graph;
 mod summary;
 
+use crate::checkpoint::{self, Report};
 use crate::layers::{Init, Operation};
 use crate::philox::{self, Key};
 use crate::weights;
@@ -284,5 +285,19 @@ impl Network {
     /// `InvalidParameter` where it is no such file, or lacks a tensor, or holds another, or one of another shape.
     pub fn load_weights(&self, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
         weights::load(&self.inner.parameters, self.num_parameters(), bytes)
+    }
+
+    /// The weights to start from by a safetensors file with names of PyTorch's `state_dict`, F32, F64, F16 or BF16.
+    /// Where it is not `strict`, what the file lacks or has in another shape starts as [`Network::initial_weights`].
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the file is damaged, or, if `strict`, does not hold exactly this network's parameters.
+    pub fn load_initial(&self, bytes: &[u8], strict: bool, seed: u64) -> Result<(Vec<f32>, Report), Failure> {
+        let mut weights = self.initial_weights(seed);
+        let report = checkpoint::load_into(&self.inner.parameters, &mut weights, bytes)?;
+        if strict {
+            report.check()?;
+        }
+        Ok((weights, report))
     }
 }

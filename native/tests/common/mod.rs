@@ -134,6 +134,7 @@ pub fn column(ordinal: u32, name: &str, data_type: &str) -> Column {
         ordinal,
         name: name.to_owned(),
         data_type: data_type.to_owned(),
+        width: None,
     }
 }
 

@@ -20,6 +20,7 @@ from candlewick._session import jars, session
 from candlewick._stopping import EarlyStopping
 from candlewick._summary import TrainingSummary
 from candlewick._version import __version__
+from candlewick._weights import to_safetensors
 
 __all__ = [
     "EarlyStopping",
@@ -34,4 +35,5 @@ __all__ = [
     "nn",
     "optim",
     "session",
+    "to_safetensors",
 ]

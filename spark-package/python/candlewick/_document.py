@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    from candlewick._graph import Tensor
 
 #: Format of a network's document.
 NETWORK_FORMAT = "candlewick.network/1"
@@ -18,18 +21,18 @@ class Document:
     """An object that stands for a JSON document: a type and its arguments."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
-        self._arguments = {name: _plain(value) for name, value in arguments.items() if value is not None}
+        self._arguments = dict(arguments)
 
     def to_dict(self) -> dict[str, Any]:
         """The document as a dictionary."""
-        return {"type": type(self).__name__, **self._arguments}
+        return {"type": type(self).__name__, **{name: _plain(value) for name, value in self._arguments.items()}}
 
     def to_json(self) -> str:
         """The document as JSON text."""
         return json.dumps(self.to_dict())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._arguments.items())})"
+        return f"{type(self).__name__}({_arguments(self._arguments)})"
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.to_dict() == other.to_dict()
@@ -39,7 +42,7 @@ class Document:
 
 
 class Module(Document):
-    """A layer or a container of layers."""
+    """A layer or a container of layers. Called with tensors (``nn.Input``), it is a node of a graph."""
 
     def layer(self) -> dict[str, Any]:
         """This module as an item of a network's ``layers``."""
@@ -71,25 +74,38 @@ class Module(Document):
         with translated():
             return str(jvm().candlewick.jni.Native.networkSummary(text))
 
+    def __call__(self, *inputs: Any, name: str | None = None) -> Tensor:
+        """Puts this layer into a graph, behind these tensors (one by one, or as one list).
+
+        Args:
+            *inputs: What it reads: inputs of the graph and results of other layers.
+            name: Name of the node, with which the names of its parameters begin. Left out: the layer's type and a
+                number, such as "linear_1".
+        """
+        from candlewick._graph import node
+
+        return node(self, inputs, name)
+
 
 class Container(Module):
-    """A module that holds others, one after another."""
+    """A module that holds others."""
 
-    def __init__(self, *modules: Module) -> None:
+    def __init__(self, *modules: Module, **arguments: Any) -> None:
         for index, module in enumerate(modules):
             if not isinstance(module, Module):
+                hint = ""
+                if hasattr(module, "_inputs"):
+                    hint = f"; a layer is made first and then called: nn.{type(self).__name__}()(a, b)"
                 raise TypeError(
                     f"{type(self).__name__} holds layers such as nn.Linear(10); argument {index} is "
-                    f"{module!r} of type {type(module).__name__}"
+                    f"{module!r} of type {type(module).__name__}{hint}"
                 )
-        super().__init__({})
+        super().__init__(arguments)
         self._modules = modules
 
     def layer(self) -> dict[str, Any]:
-        return {"type": type(self).__name__, "layers": [module.layer() for module in self._modules]}
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"format": NETWORK_FORMAT, "layers": self.layer()["layers"]}
+        layers = {"layers": [module.layer() for module in self._modules]} if self._modules else {}
+        return {**super().layer(), **layers}
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -98,8 +114,28 @@ class Container(Module):
         return self._modules[index]
 
     def __repr__(self) -> str:
-        rows = (f"({i}): {module!r}".replace("\n", "\n  ") for i, module in enumerate(self._modules))
-        return f"{type(self).__name__}(" + "".join(f"\n  {row}" for row in rows) + ("\n)" if self._modules else ")")
+        rows = [f"({i}): {module!r}".replace("\n", "\n  ") for i, module in enumerate(self._modules)]
+        rows += [_arguments(self._arguments)] if self._arguments and rows else []
+        if not rows:
+            return super().__repr__()
+        return f"{type(self).__name__}(" + "".join(f"\n  {row}" for row in rows) + "\n)"
+
+
+class Sequential(Container):
+    """Layers one after another; may hold further Sequentials.
+
+    Args:
+        *modules: The layers, in the order in which the rows go through them.
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        super().__init__(*modules)
+
+    def layer(self) -> dict[str, Any]:
+        return {"layers": [], **super().layer()}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"format": NETWORK_FORMAT, "layers": self.layer()["layers"]}
 
 
 class Loss(Document):
@@ -110,9 +146,18 @@ class Optimizer(Document):
     """An optimiser."""
 
 
-NetworkLike = Union[Module, Mapping[str, Any], str]
+class LRScheduler(Document):
+    """A schedule of the learning rate."""
+
+
+class Network(Document):
+    """A network that is no single module."""
+
+
+NetworkLike = Union[Module, Network, Mapping[str, Any], str]
 LossLike = Union[Loss, Mapping[str, Any], str]
 OptimizerLike = Union[Optimizer, Mapping[str, Any], str]
+SchedulerLike = Union[LRScheduler, Mapping[str, Any], str]
 
 
 def bind(
@@ -145,12 +190,13 @@ def bind(
     missing = [name for name in required if name not in values]
     if missing:
         raise TypeError(f"{owner} misses {', '.join(missing)}")
-    return {name: values.get(name, optional.get(name)) for name in full}
+    # A size of the input that is left out stays out of the document.
+    return {name: values.get(name, optional.get(name)) for name in full if name in values or name in optional}
 
 
 def to_network(value: object) -> str:
     """The JSON text of a network: of a module, a dictionary or a text."""
-    return to_text(value, Module, "nn.Sequential(...)")
+    return to_text(value, (Module, Network), "nn.Sequential(...)")
 
 
 def to_loss(value: object) -> str:
@@ -163,7 +209,16 @@ def to_optimizer(value: object) -> str:
     return to_text(value, Optimizer, "an optimiser such as optim.AdamW(lr=1e-3)")
 
 
-def to_text(value: object, wanted: type[Document], name: str) -> str:
+def to_scheduler(value: object) -> str:
+    """The JSON text of a schedule."""
+    return to_text(value, LRScheduler, "a schedule such as optim.lr_scheduler.StepLR(step_size=10)")
+
+
+def _arguments(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
+
+def to_text(value: object, wanted: type[Document] | tuple[type[Document], ...], name: str) -> str:
     """The JSON text of a builder's object, a dictionary or a text; `name` says in errors what was expected."""
     if isinstance(value, wanted):
         return value.to_json()
@@ -182,7 +237,11 @@ def to_text(value: object, wanted: type[Document], name: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The value with NumPy scalars, tuples and mappings as what JSON knows."""
+    """The value with documents, NumPy scalars, tuples and mappings as what JSON knows."""
+    if isinstance(value, Module):
+        return value.layer()
+    if isinstance(value, Document):
+        return value.to_dict()
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -44,6 +44,10 @@ class _NeuralEstimator(JavaEstimator[M]):
     def _class_name(self) -> str:
         """Name of the JVM class."""
 
+    def setInitialModel(self, model: NeuralModel) -> Any:
+        """Starts training from the weights of a trained model; see initialWeights."""
+        return self._set(initialWeights=model)
+
     def _fit(self, dataset: DataFrame) -> M:
         with translated():
             self._transfer_params_to_java()

@@ -10,7 +10,7 @@ from pyspark import keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer
-from candlewick._stopping import StoppingLike, to_stopping
+from candlewick._weights import WeightsLike, to_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,13 +28,13 @@ class NeuralModelParams(Params):
     featuresCols: Param[list[str]] = Param(
         Params._dummy(),
         "featuresCols",
-        "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed.",
+        "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns named as its inputs.",
         typeConverter=TypeConverters.toListString,
     )
     predictionCol: Param[str] = Param(
         Params._dummy(),
         "predictionCol",
-        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor.",
+        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price.",
         typeConverter=TypeConverters.toString,
     )
     handleInvalid: Param[str] = Param(
@@ -80,7 +80,8 @@ class NeuralModelParams(Params):
 
     def setFeaturesCols(self, value: Sequence[str]) -> Self:
         """Columns whose values are put one after another to form the features, instead of featuresCol:
-        numeric, array and Vector columns may be mixed. (list of texts)
+        numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns
+        named as its inputs. (list of texts)
         """
         return self._set(featuresCols=value)
 
@@ -90,7 +91,8 @@ class NeuralModelParams(Params):
 
     def setPredictionCol(self, value: str) -> Self:
         """Column that transform appends: the class of a classifier, the value (or Vector of values) of a
-        regressor. (text)
+        regressor. A regressor whose network is a graph of several outputs also appends a column for each,
+        such as prediction_price. (text)
         """
         return self._set(predictionCol=value)
 
@@ -131,7 +133,7 @@ class NeuralEstimatorParams(NeuralModelParams):
     labelCol: Param[str] = Param(
         Params._dummy(),
         "labelCol",
-        "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs).",
+        "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another).",
         typeConverter=TypeConverters.toString,
     )
     weightCol: Param[str] = Param(
@@ -149,8 +151,20 @@ class NeuralEstimatorParams(NeuralModelParams):
     network: Param[str] = Param(
         Params._dummy(),
         "network",
-        "The network: nn.Sequential(...) or its JSON document.",
+        "The network: nn.Sequential(...), nn.Graph(...) or its JSON document.",
         typeConverter=to_network,
+    )
+    initialWeights: Param[str] = Param(
+        Params._dummy(),
+        "initialWeights",
+        "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a trained model. Not set: random by the seed.",
+        typeConverter=to_weights,
+    )
+    strictWeights: Param[bool] = Param(
+        Params._dummy(),
+        "strictWeights",
+        "Whether initialWeights must hold exactly the network's parameters. False: what fits is loaded, the rest starts random by the seed, and the summary says which.",
+        typeConverter=TypeConverters.toBoolean,
     )
     loss: Param[str] = Param(
         Params._dummy(),
@@ -277,6 +291,7 @@ class NeuralEstimatorParams(NeuralModelParams):
         super().__init__()
         self._setDefault(
             labelCol="label",
+            strictWeights=True,
             epochs=10,
             batchSize=256,
             optimizer='{"type": "AdamW", "lr": 0.001}',
@@ -300,7 +315,7 @@ class NeuralEstimatorParams(NeuralModelParams):
 
     def setLabelCol(self, value: str) -> Self:
         """Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also
-        takes an array or a Vector (several outputs). (text)
+        takes an array or a Vector (several outputs; those of a graph one after another). (text)
         """
         return self._set(labelCol=value)
 
@@ -329,8 +344,31 @@ class NeuralEstimatorParams(NeuralModelParams):
         return self.getOrDefault(self.network)
 
     def setNetwork(self, value: NetworkLike) -> Self:
-        """The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)"""
+        """The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (builder object or JSON
+        document)
+        """
         return self._set(network=value)
+
+    def getInitialWeights(self) -> str:
+        """Value of initialWeights, or its default."""
+        return self.getOrDefault(self.initialWeights)
+
+    def setInitialWeights(self, value: WeightsLike) -> Self:
+        """Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names
+        on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a trained model.
+        Not set: random by the seed. (text)
+        """
+        return self._set(initialWeights=value)
+
+    def getStrictWeights(self) -> bool:
+        """Value of strictWeights, or its default."""
+        return self.getOrDefault(self.strictWeights)
+
+    def setStrictWeights(self, value: bool) -> Self:
+        """Whether initialWeights must hold exactly the network's parameters. False: what fits is loaded,
+        the rest starts random by the seed, and the summary says which. (true or false)
+        """
+        return self._set(strictWeights=value)
 
     def getLoss(self) -> str:
         """Value of loss, or its default."""
@@ -615,6 +653,8 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
+        initialWeights: WeightsLike | None = None,
+        strictWeights: bool = True,
         loss: LossLike | None = None,
         epochs: int = 10,
         batchSize: int = 256,
@@ -642,15 +682,18 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
             featuresCol: Column of the features: a Vector (dense or sparse), an array of any numeric type,
                 one numeric column, or binary (see inputShape and scale). (text)
             featuresCols: Columns whose values are put one after another to form the features, instead of
-                featuresCol: numeric, array and Vector columns may be mixed. (list of texts)
+                featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a
+                graph: the columns named as its inputs. (list of texts)
             labelCol: Column of the label: any numeric type. A classifier wants whole numbers from 0; a
-                regressor also takes an array or a Vector (several outputs). (text)
+                regressor also takes an array or a Vector (several outputs; those of a graph one after
+                another). (text)
             weightCol: Column of the row's weight in the loss: numeric, finite, not negative. Not set: every
                 row weighs 1. (text)
             validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
                 train. Not set: see validationFraction. (text)
             predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of
-                values) of a regressor. (text)
+                values) of a regressor. A regressor whose network is a graph of several outputs also appends
+                a column for each, such as prediction_price. (text)
             probabilityCol: Column that transform appends: the Vector of class probabilities. Empty text:
                 not appended. (text)
             rawPredictionCol: Column that transform appends: the Vector of the network's outputs (logits).
@@ -664,7 +707,14 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
                 example [1, 28, 28]. Needed for binary features. (list of whole numbers of at least 1)
             scale: Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1.
                 (number above 0)
-            network: The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+            network: The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (builder object or
+                JSON document)
+            initialWeights: Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with
+                PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a
+                state_dict, or a trained model. Not set: random by the seed. (text)
+            strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what
+                fits is loaded, the rest starts random by the seed, and the summary says which. (true or
+                false)
             loss: The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
                 CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
                 MSELoss for a regressor. (builder object or JSON document)
@@ -732,6 +782,8 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
+        initialWeights: WeightsLike | None = None,
+        strictWeights: bool = True,
         loss: LossLike | None = None,
         epochs: int = 10,
         batchSize: int = 256,
@@ -781,6 +833,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
+        initialWeights: WeightsLike | None = None,
+        strictWeights: bool = True,
         loss: LossLike | None = None,
         epochs: int = 10,
         batchSize: int = 256,
@@ -808,15 +862,18 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             featuresCol: Column of the features: a Vector (dense or sparse), an array of any numeric type,
                 one numeric column, or binary (see inputShape and scale). (text)
             featuresCols: Columns whose values are put one after another to form the features, instead of
-                featuresCol: numeric, array and Vector columns may be mixed. (list of texts)
+                featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a
+                graph: the columns named as its inputs. (list of texts)
             labelCol: Column of the label: any numeric type. A classifier wants whole numbers from 0; a
-                regressor also takes an array or a Vector (several outputs). (text)
+                regressor also takes an array or a Vector (several outputs; those of a graph one after
+                another). (text)
             weightCol: Column of the row's weight in the loss: numeric, finite, not negative. Not set: every
                 row weighs 1. (text)
             validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
                 train. Not set: see validationFraction. (text)
             predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of
-                values) of a regressor. (text)
+                values) of a regressor. A regressor whose network is a graph of several outputs also appends
+                a column for each, such as prediction_price. (text)
             handleInvalid: What to do with a row that holds null, NaN, infinity or a vector of another
                 length: "error" fails with the row named, "skip" leaves it out and counts it in the ledger.
                 ("error" or "skip")
@@ -824,7 +881,14 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 example [1, 28, 28]. Needed for binary features. (list of whole numbers of at least 1)
             scale: Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1.
                 (number above 0)
-            network: The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+            network: The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (builder object or
+                JSON document)
+            initialWeights: Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with
+                PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a
+                state_dict, or a trained model. Not set: random by the seed. (text)
+            strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what
+                fits is loaded, the rest starts random by the seed, and the summary says which. (true or
+                false)
             loss: The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
                 CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
                 MSELoss for a regressor. (builder object or JSON document)
@@ -889,6 +953,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
+        initialWeights: WeightsLike | None = None,
+        strictWeights: bool = True,
         loss: LossLike | None = None,
         epochs: int = 10,
         batchSize: int = 256,

@@ -30,6 +30,8 @@ class TrainingSummary:
     phases: dict[str, float]
     #: Losses and recoveries on the way.
     recoveryLog: list[dict[str, Any]] = field(default_factory=list)
+    #: What was taken of initialWeights: loaded (a number), missing, unexpected and mismatched; None where not set.
+    initialWeights: dict[str, Any] | None = None
     #: Rows trained in a second.
     rowsPerSecond: float | None = None
     #: True where early stopping ended the training before its last epoch.

@@ -12,6 +12,8 @@ private[candlewick] object Document {
   /** Format of a network's document. */
   val NetworkFormat = "candlewick.network/1"
 
+  private val Sequential = "Sequential"
+
   private val mapper = new ObjectMapper()
 
   /** Reads a text that should be a JSON object; `what` names it in the error. */
@@ -41,38 +43,88 @@ private[candlewick] object Document {
     node
   }
 
-  /** The node of a container. */
-  def container(kind: String, modules: Seq[Module]): ObjectNode = {
+  /** The arguments that go by position where sizes of the input may be left out.
+    *
+    * @param full
+    *   names in the full form
+    * @param short
+    *   names in the short form, the last of the full ones
+    * @param values
+    *   as many as the full form has; those beyond the short form are None in the short form
+    */
+  def forms(kind: String, full: Seq[String], short: Seq[String], values: Seq[Any]): Seq[(String, Any)] = {
+    val leading = values.takeWhile { case opt: Opt[_] => opt.option.isDefined; case _ => true }
+    val rest = values.drop(leading.length).exists { case opt: Opt[_] => opt.option.isDefined; case _ => true }
+    if (rest || leading.length != short.length && leading.length != full.length)
+      throw new IllegalArgumentException(
+        s"$kind takes ${short.mkString("(", ", ", ")")} or ${full.mkString("(", ", ", ")")}, then arguments by name"
+      )
+    (if (leading.length == full.length) full else short).zip(leading)
+  }
+
+  /** The node of a container; without layers it has none. */
+  def container(kind: String, modules: Seq[Module], arguments: Seq[(String, Any)]): ObjectNode = {
     val node = mapper.createObjectNode().put("type", kind)
-    val layers = node.putArray("layers")
-    modules.foreach(module => layers.add(module.layer))
+    if (modules.nonEmpty || kind == Sequential) node.set[JsonNode]("layers", encode(modules))
+    arguments.foreach { case (name, value) => node.set[JsonNode](name, encode(value)) }
     node
   }
 
   /** The network that consists of one module. */
   def network(layer: ObjectNode): ObjectNode = {
     val document = mapper.createObjectNode().put("format", NetworkFormat)
-    if (layer.has("layers")) document.set[JsonNode]("layers", layer.get("layers"))
+    if (layer.get("type").asText == Sequential) document.set[JsonNode]("layers", layer.get("layers"))
     else document.putArray("layers").add(layer)
     document
   }
 
   private def encode(value: Any): JsonNode = value match {
+    case fields: Map[_, _] =>
+      val node = mapper.createObjectNode()
+      fields.foreach { case (name, item) => node.set[ObjectNode](name.toString, encode(item)) }
+      node
     case items: Seq[_] =>
       val array = mapper.createArrayNode()
       items.foreach(item => array.add(encode(item)))
       array
     case Some(inner) => encode(inner)
     case None => mapper.nullNode()
+    case opt: Opt[_] => encode(opt.option)
+    case padding: Padding => encode(padding.value)
+    case (left, right) => encode(Seq(left, right))
+    case module: Module => module.layer
+    case built: Built => built.node
     case other => mapper.valueToTree[JsonNode](other)
   }
 }
 
+/** What stands for a JSON document of its own. */
+private[candlewick] trait Built {
+
+  /** The document. */
+  private[candlewick] def node: ObjectNode
+}
+
+/** A network, as `setNetwork` takes it: a [[Module]] or a [[Graph]]. */
+trait Network {
+
+  /** The document that `setNetwork` takes. */
+  def json: String
+}
+
 /** A layer or container of layers, made by `nn.*`. */
-final class Module private[candlewick] (private[candlewick] val layer: ObjectNode) {
+final class Module private[candlewick] (private[candlewick] val layer: ObjectNode) extends Network {
 
   /** The network that consists of this module, as the document that `setNetwork` takes. */
-  def json: String = Document.network(layer).toString
+  override def json: String = Document.network(layer).toString
+
+  /** Puts this layer into a graph, behind these tensors. */
+  def apply(inputs: Tensor*): Tensor = Tensor.node(this, inputs, None)
+
+  /** Puts this layer into a graph, behind these tensors, as a node of this name, with which the names of its parameters
+    * begin.
+    */
+  def apply(name: String, inputs: Tensor*): Tensor = Tensor.node(this, inputs, Some(name))
 
   /** A table of the layers: shape of the output, trained parameters and buffers, totals, and the memory of a step.
     *
@@ -106,7 +158,7 @@ final class Module private[candlewick] (private[candlewick] val layer: ObjectNod
 }
 
 /** A loss, made by `nn.*Loss`. */
-final class Loss private[candlewick] (private val node: ObjectNode) {
+final class Loss private[candlewick] (private[candlewick] val node: ObjectNode) extends Built {
 
   /** The document that `setLoss` takes. */
   def json: String = node.toString
@@ -122,13 +174,29 @@ final class Loss private[candlewick] (private val node: ObjectNode) {
 }
 
 /** An optimiser, made by `optim.*`. */
-final class Optimizer private[candlewick] (private val node: ObjectNode) {
+final class Optimizer private[candlewick] (private[candlewick] val node: ObjectNode) extends Built {
 
   /** The document that `setOptimizer` takes. */
   def json: String = node.toString
 
   override def equals(other: Any): Boolean = other match {
     case optimizer: Optimizer => node == optimizer.node
+    case _ => false
+  }
+
+  override def hashCode(): Int = node.hashCode()
+
+  override def toString: String = json
+}
+
+/** A schedule of the learning rate, made by `optim.lr_scheduler.*`. */
+final class LRScheduler private[candlewick] (private[candlewick] val node: ObjectNode) extends Built {
+
+  /** The document of the schedule. */
+  def json: String = node.toString
+
+  override def equals(other: Any): Boolean = other match {
+    case scheduler: LRScheduler => node == scheduler.node
     case _ => false
   }
 

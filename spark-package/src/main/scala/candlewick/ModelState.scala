@@ -2,7 +2,7 @@ package candlewick
 
 import candlewick.fit.FitResult
 import candlewick.internal.Json
-import candlewick.jni.Model
+import candlewick.jni.{Model, Native}
 import candlewick.score.{ModelBytes, WeightsBroadcast}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -31,6 +31,12 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
   /** Shape that views the features as a tensor. */
   def inputShape: Seq[Int] = Json.items(Json.field(document, "inputShape")).map(_.asInt)
 
+  /** Widths of a graph's named outputs; of a chain there are none. */
+  lazy val outputs: Map[String, Int] = {
+    val network = Json.field(document, "network")
+    if (network.has("nodes")) ModelState.outputs(network, inputShape) else Map.empty
+  }
+
   /** What the native library knows of the model; loading checks names and shapes of the weights. */
   lazy val info: JsonNode = {
     val loaded = Model.load(bytes.json, weights)
@@ -58,6 +64,17 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
 }
 
 private[candlewick] object ModelState {
+
+  /** Widths of a network's outputs by name. */
+  def outputs(network: JsonNode, inputShape: Seq[Int]): Map[String, Int] = {
+    val request = Json.obj("network" -> network, "inputShape" -> inputShape)
+    Json
+      .items(Json.parse(Native.networkOutputs(request.toString)))
+      .map { output =>
+        Json.field(output, "name").asText -> Json.field(output, "width").asInt
+      }
+      .toMap
+  }
 
   /** The state after a fit. */
   def of(result: FitResult): ModelState = {

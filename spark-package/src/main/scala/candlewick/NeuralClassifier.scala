@@ -44,7 +44,7 @@ final class NeuralClassifier(override val uid: String)
     OutputColumns.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
 
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
-    StructType(schema.fields ++ OutputColumns.fields(outputs, classes = None, values = 0))
+    StructType(schema.fields ++ OutputColumns.fields(outputs, classes = None, values = 0, Map.empty))
 
   override def copy(extra: ParamMap): NeuralClassifier = defaultCopy(extra)
 }

@@ -1,10 +1,11 @@
 package candlewick
 
-import candlewick.columns.{ColumnChoice, ColumnRules, TrainingColumns}
-import candlewick.fit.{FitControl, FitJob, FitResult, FitSpec}
+import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
+import candlewick.fit.{FitControl, FitJob, FitResult, FitSpec, InitialWeights}
 import candlewick.generated.NeuralEstimatorParams
 import candlewick.internal.{Failures, Units}
 import candlewick.persist.{ParamsWriter, RestorableParams}
+import com.fasterxml.jackson.databind.JsonNode
 import java.util.UUID
 import org.apache.spark.ml.Estimator
 import org.apache.spark.ml.param.{Param, ParamMap}
@@ -111,6 +112,8 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
       Units.durationMs("launchTimeout", $(launchTimeout)),
       Units.durationMs("failureTimeout", $(failureTimeout)),
       Units.bytes("feedMemory", $(feedMemory)),
+      optional(initialWeights).filter(_.nonEmpty),
+      $(strictWeights),
       $(verbose)
     )
   }
@@ -119,9 +122,13 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
     val many = optional(featuresCols).filter(_.nonEmpty)
     if (many.isDefined && isSet(featuresCol))
       throw Failures.parameter("featuresCol and featuresCols are both set; set one of them (clear the other)")
+    val inputs = graph.fold(Seq.empty[GraphInput])(GraphColumns.inputs)
+    val named = Option.when(inputs.nonEmpty && !isSet(featuresCol))(inputs.map(_.name))
+    val several = many.map(_.toSeq).orElse(named)
     ColumnChoice(
-      many.fold(Seq($(featuresCol)))(_.toSeq),
-      if (many.isDefined) "featuresCols" else "featuresCol",
+      several.getOrElse(Seq($(featuresCol))),
+      if (several.isDefined) "featuresCols" else "featuresCol",
+      inputs,
       $(labelCol),
       optional(weightCol).filter(_.nonEmpty),
       optional(validationIndicatorCol).filter(_.nonEmpty),
@@ -131,6 +138,19 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
       classifier
     )
   }
+
+  /** The document of the network where it is a graph. */
+  private[candlewick] def graph: Option[JsonNode] =
+    optional(network)
+      .map(Document.parse("parameter network", _): JsonNode)
+      .filter(_.has("nodes"))
+
+  /** Starts training from the weights of a trained model; see initialWeights. */
+  def setInitialModel(model: NeuralModel[_]): this.type = setInitialWeights(model.weightsSafetensors)
+
+  /** Starts training from the bytes of a safetensors file; see initialWeights. */
+  def setInitialWeights(safetensors: Array[Byte]): this.type =
+    setInitialWeights(InitialWeights.inline(safetensors))
 
   private def optional[T](param: Param[T]): Option[T] = get(param).orElse(getDefault(param))
 }

@@ -1,6 +1,6 @@
 package candlewick
 
-import candlewick.columns.ColumnRules
+import candlewick.columns.{ColumnRules, GraphColumns, GraphInput}
 import candlewick.generated.NeuralModelParams
 import candlewick.internal.{Failures, Json}
 import candlewick.jni.Native
@@ -49,10 +49,13 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
   override def transformSchema(schema: StructType): StructType = {
     val caseSensitive = NeuralEstimator.caseSensitive
     features(schema).foreach(ColumnRules.checkFeature)
+    GraphColumns.check(features(schema), inputs)
     checkWidth(features(schema))
     ColumnRules.checkNew(schema, outputs, caseSensitive)
     checkThresholds()
-    StructType(schema.fields ++ OutputColumns.fields(outputs, state.numClasses, state.labelWidth))
+    StructType(
+      schema.fields ++ OutputColumns.fields(outputs, state.numClasses, state.labelWidth, state.outputs)
+    )
   }
 
   /** Numbers in the features of a row. */
@@ -101,11 +104,15 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
   override def write: MLWriter = new ModelWriter(this, state)
 
   private def features(schema: StructType): Seq[StructField] = {
-    val many = get(featuresCols).filter(_.nonEmpty)
-    val names = many.fold(Seq($(featuresCol)))(_.toSeq)
+    val named = Option.when(inputs.nonEmpty && !isSet(featuresCol))(inputs.map(_.name))
+    val many = get(featuresCols).filter(_.nonEmpty).map(_.toSeq).orElse(named)
+    val names = many.getOrElse(Seq($(featuresCol)))
     val param = if (many.isDefined) "featuresCols" else "featuresCol"
     names.map(ColumnRules.find(schema, _, param, NeuralEstimator.caseSensitive))
   }
+
+  /** The inputs of the network where it is a graph. */
+  private def inputs: Seq[GraphInput] = GraphColumns.inputs(Json.field(state.document, "network"))
 
   private def checkWidth(fields: Seq[StructField]): Unit = {
     val known = fields.map(ColumnRules.knownWidth)
@@ -131,6 +138,7 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
     $(handleInvalid) == "skip",
     get(scale),
     numFeatures,
+    inputs.map(_.width),
     s"$uid, ${state.bytes.key.take(8)}"
   )
 }

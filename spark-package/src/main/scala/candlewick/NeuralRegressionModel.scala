@@ -1,5 +1,7 @@
 package candlewick
 
+import candlewick.columns.GraphColumns
+import candlewick.internal.Json
 import candlewick.persist.ModelReader
 import candlewick.score.OutputColumns
 import org.apache.spark.ml.param.ParamMap
@@ -20,7 +22,8 @@ final class NeuralRegressionModel private[candlewick] (override val uid: String,
   /** Number of values of a prediction. */
   def numOutputs: Int = state.labelWidth
 
-  override private[candlewick] def outputs: Seq[(String, String)] = OutputColumns.regressor($(predictionCol))
+  override private[candlewick] def outputs: Seq[(String, String)] =
+    OutputColumns.regressor($(predictionCol), GraphColumns.outputs(Json.field(state.document, "network")))
 
   override def copy(extra: ParamMap): NeuralRegressionModel =
     copyValues(new NeuralRegressionModel(uid, state), extra).setParent(parent)

@@ -1,6 +1,6 @@
 package candlewick
 
-import candlewick.columns.TrainingColumns
+import candlewick.columns.{GraphColumns, TrainingColumns}
 import candlewick.persist.ParamsReader
 import candlewick.score.OutputColumns
 import org.apache.spark.ml.param.ParamMap
@@ -32,10 +32,16 @@ final class NeuralRegressor(override val uid: String) extends NeuralEstimator[Ne
   override private[candlewick] def model(state: ModelState): NeuralRegressionModel =
     new NeuralRegressionModel(uid, state)
 
-  override private[candlewick] def outputs: Seq[(String, String)] = OutputColumns.regressor($(predictionCol))
+  override private[candlewick] def outputs: Seq[(String, String)] =
+    OutputColumns.regressor($(predictionCol), graph.fold(Seq.empty[String])(GraphColumns.outputs))
 
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
-    StructType(schema.fields ++ OutputColumns.fields(outputs, None, if (columns.multiLabel) 2 else 1))
+    StructType(schema.fields ++ OutputColumns.fields(outputs, None, if (columns.multiLabel) 2 else 1, widths))
+
+  /** Widths of a graph's outputs. */
+  private def widths: Map[String, Int] = graph.fold(Map.empty[String, Int]) { document =>
+    ModelState.outputs(document, Seq(GraphColumns.inputs(document).map(_.width).sum))
+  }
 
   override def copy(extra: ParamMap): NeuralRegressor = defaultCopy(extra)
 }

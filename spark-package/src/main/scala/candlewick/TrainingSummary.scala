@@ -89,6 +89,12 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   /** Rows trained on per second, over all epochs. */
   def rowsPerSecond: Double = Json.field(node, "rowsPerSecond").asDouble
 
+  /** What was taken of initialWeights, as JSON: loaded (a number), missing, unexpected and mismatched; none where they
+    * were not set.
+    */
+  def initialWeights: Option[String] =
+    Option(node.get("initialWeights")).filterNot(_.isNull).map(_.toString)
+
   /** The recoveries, as JSON. */
   def recoveryLog: String = Json.field(node, "recoveryLog").toString
 

@@ -54,6 +54,31 @@ public final class Native {
   }
 
   /**
+   * The outputs of a network.
+   *
+   * @param json {@code {"network": document, "inputShape": [...]}}
+   * @return {@code [{"name": name, "width": n}, ...]}; the name of the one output of a chain is
+   *     empty
+   */
+  public static String networkOutputs(String json) {
+    NativeLibrary.load();
+    return Natives.networkOutputs(json);
+  }
+
+  /**
+   * Checks a file of weights that training shall start from.
+   *
+   * @param json {@code {"network": document, "inputShape": [...], "strict": true or false}}
+   * @param safetensors the file
+   * @return {@code {"loaded": n, "missing": [...], "unexpected": [...], "mismatched": [...]}}
+   * @throws InvalidParameterException if the file is damaged, or strict and not the network's
+   */
+  public static String initialWeights(String json, byte[] safetensors) {
+    NativeLibrary.load();
+    return Natives.initialWeights(json, safetensors);
+  }
+
+  /**
    * Decodes one row of {@link Canary#TYPES} and returns what was read. Prefer {@link Canary#check}.
    *
    * @param address of the row's bytes

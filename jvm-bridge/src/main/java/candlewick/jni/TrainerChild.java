@@ -29,7 +29,7 @@ final class TrainerChild {
     this.config = config;
   }
 
-  static TrainerChild start(Path program, String config) throws IOException {
+  static TrainerChild start(Path program, String config, byte[] weights) throws IOException {
     ProcessBuilder builder = new ProcessBuilder(program.toString(), "gang");
     keepAllowed(builder.environment());
     TrainerChild child = new TrainerChild(builder.start(), config);
@@ -40,6 +40,9 @@ final class TrainerChild {
     try {
       // The secret is in this line: it goes over the pipe and nowhere else.
       in.write(TrainerHost.line(config));
+      if (weights != null) {
+        in.write(weights);
+      }
       in.flush();
     } catch (IOException e) {
       // The child ended, or closed its stdin: awaitReady says why and kills one that lives on.

@@ -27,16 +27,18 @@ public final class TrainerHost {
    *
    * @param jobId the job
    * @param configs one JSON line per trainer, as {@code candlewick-trainer gang} reads it
+   * @param weights the file of weights to start from, of the length that the lines say; null where
+   *     there is none
    * @return per trainer the JSON line it printed: {@code {"pid", "flightPort", "collectivePort"}}
    * @throws RetryableException if a trainer ended before it listened, with the end of its stderr
    */
-  public static List<String> ensure(String jobId, List<String> configs) {
+  public static List<String> ensure(String jobId, List<String> configs, byte[] weights) {
     // Loaded before a child may need it to report its end.
     NativeLibrary.load();
-    return ensure(jobId, configs, NativeLibrary.trainerPath());
+    return ensure(jobId, configs, weights, NativeLibrary.trainerPath());
   }
 
-  static List<String> ensure(String jobId, List<String> configs, Path program) {
+  static List<String> ensure(String jobId, List<String> configs, byte[] weights, Path program) {
     while (true) {
       Object[] started =
           jobs().computeIfAbsent(jobId, key -> new Object[] {new ArrayList<Process>(), null});
@@ -48,7 +50,7 @@ public final class TrainerHost {
         }
         if (started[1] == null) {
           installShutdownHook();
-          started[1] = startAll(jobId, program, configs, processes(started));
+          started[1] = startAll(jobId, program, configs, weights, processes(started));
         }
         List<String> lines = new ArrayList<>();
         for (Object line : (List<?>) started[1]) {
@@ -60,11 +62,11 @@ public final class TrainerHost {
   }
 
   private static List<String> startAll(
-      String jobId, Path program, List<String> configs, List<Process> processes) {
+      String jobId, Path program, List<String> configs, byte[] weights, List<Process> processes) {
     List<TrainerChild> children = new ArrayList<>();
     try {
       for (String config : configs) {
-        TrainerChild child = TrainerChild.start(program, config);
+        TrainerChild child = TrainerChild.start(program, config, weights);
         synchronized (processes) {
           processes.add(child.process());
         }

@@ -48,11 +48,11 @@ class TrainerHostTest {
   void startsOnceAndStops() throws IOException {
     Path program = faithful();
     List<String> configs = Arrays.asList("{\"index\":0}", "{\"index\":1}");
-    List<String> lines = TrainerHost.ensure(job, configs, program);
+    List<String> lines = TrainerHost.ensure(job, configs, null, program);
     assertEquals(2, lines.size());
     assertTrue(lines.get(0).startsWith("{\"index\":0} "), lines.get(0));
     assertTrue(lines.get(1).startsWith("{\"index\":1} "), lines.get(1));
-    assertEquals(lines, TrainerHost.ensure(job, configs, program), "idempotent");
+    assertEquals(lines, TrainerHost.ensure(job, configs, null, program), "idempotent");
     assertTrue(TrainerHost.alive(job));
     assertTrue(TrainerHost.jobIds().contains(job));
     long pid = Long.parseLong(lines.get(0).split(" ")[1]);
@@ -68,12 +68,12 @@ class TrainerHostTest {
     RetryableException e =
         assertThrows(
             RetryableException.class,
-            () -> TrainerHost.ensure(job, Collections.singletonList("{}"), program));
+            () -> TrainerHost.ensure(job, Collections.singletonList("{}"), null, program));
     assertTrue(e.getMessage().contains("status 7"), e.getMessage());
     assertTrue(e.getMessage().contains("no port left"), e.getMessage());
     assertFalse(TrainerHost.alive(job));
     // And the next attempt starts anew.
-    TrainerHost.ensure(job, Collections.singletonList("{}"), faithful());
+    TrainerHost.ensure(job, Collections.singletonList("{}"), null, faithful());
     assertTrue(TrainerHost.alive(job));
     TrainerHost.stop(job);
   }
@@ -88,7 +88,7 @@ class TrainerHostTest {
     RetryableException e =
         assertThrows(
             RetryableException.class,
-            () -> TrainerHost.ensure(job, Collections.singletonList(config), program));
+            () -> TrainerHost.ensure(job, Collections.singletonList(config), null, program));
     assertTrue(e.getMessage().contains("status 7"), e.getMessage());
     assertTrue(e.getMessage().contains("no port left"), e.getMessage());
   }
@@ -96,7 +96,7 @@ class TrainerHostTest {
   @Test
   void oneThatIgnoresTheEndOfItsStdinIsKilled() throws IOException {
     Path program = script("read config\necho ready\ntrap '' TERM\nwhile true; do sleep 1; done\n");
-    TrainerHost.ensure(job, Collections.singletonList("{}"), program);
+    TrainerHost.ensure(job, Collections.singletonList("{}"), null, program);
     TrainerHost.stop(job);
     assertFalse(TrainerHost.alive(job));
   }
@@ -125,7 +125,7 @@ class TrainerHostTest {
                 + "echo ready\nexec cat >/dev/null\n");
     assertEquals(
         Collections.singletonList("ready"),
-        TrainerHost.ensure(job, Collections.singletonList("{}"), program));
+        TrainerHost.ensure(job, Collections.singletonList("{}"), null, program));
     TrainerHost.stop(job);
   }
 }

@@ -12,12 +12,15 @@ import org.apache.spark.sql.types.{BinaryType, StructField, StructType}
   *
   * @param features
   *   one or many feature columns; `featuresParam` names the parameter they come from
+  * @param inputs
+  *   the inputs of the network where it is a graph
   * @param inputShape
   *   shape that views the features as a tensor, if set
   */
 private[candlewick] final case class ColumnChoice(
     features: Seq[String],
     featuresParam: String,
+    inputs: Seq[GraphInput],
     label: String,
     weight: Option[String],
     validation: Option[String],
@@ -47,7 +50,7 @@ private[candlewick] final class TrainingColumns private (
   /** Widths of features and label: from the schema where it tells, else from the first row that has them. */
   def widths(selected: DataFrame): Widths = {
     val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
-    val known = features.map(ColumnRules.knownWidth)
+    val known = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
     val total = known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
     val askFeatures = total.isEmpty && shaped.isEmpty
     val labelKnown = if (multiLabel) ColumnRules.knownWidth(label) else Some(1)
@@ -64,7 +67,7 @@ private[candlewick] final class TrainingColumns private (
   /** The `Columns` document of the feed. */
   def json(width: Int, labelKind: JsonNode): ObjectNode = {
     val described = all.zipWithIndex.map { case (field, at) =>
-      TrainingColumns.document(field.name, field, at)
+      TrainingColumns.document(field.name, field, at, inputWidths.flatMap(_.lift(at)))
     }
     Json.obj(
       "numFields" -> all.length,
@@ -78,6 +81,9 @@ private[candlewick] final class TrainingColumns private (
       "skipInvalid" -> choice.skipInvalid
     )
   }
+
+  /** The widths that the inputs of a graph ask of their columns. */
+  private def inputWidths: Option[Seq[Int]] = GraphColumns.widths(choice.inputs, choice.features)
 
   private def all: Seq[StructField] = (features :+ label) ++ weight ++ mark
 
@@ -116,7 +122,10 @@ private[candlewick] object TrainingColumns {
   def of(schema: StructType, choice: ColumnChoice, caseSensitive: Boolean): TrainingColumns = {
     val features = choice.features.map(ColumnRules.find(schema, _, choice.featuresParam, caseSensitive))
     features.foreach(ColumnRules.checkFeature)
-    features.find(_.dataType == BinaryType).filter(_ => choice.inputShape.isEmpty).foreach { field =>
+    GraphColumns.check(features, choice.inputs)
+    val shaped =
+      choice.inputShape.isDefined || GraphColumns.widths(choice.inputs, choice.features).isDefined
+    features.find(_.dataType == BinaryType).filterNot(_ => shaped).foreach { field =>
       throw Failures.parameter(
         s"features: column '${field.name}' is binary; set inputShape, for example [1, 28, 28], to say what a row holds"
       )
@@ -138,8 +147,13 @@ private[candlewick] object TrainingColumns {
   def column(field: StructField): Column = col("`" + field.name.replace("`", "``") + "`")
 
   /** The `Column` document. */
-  def document(name: String, field: StructField, ordinal: Int): ObjectNode =
-    Json.obj("ordinal" -> ordinal, "name" -> name, "dataType" -> ColumnRules.typeName(field.dataType))
+  def document(name: String, field: StructField, ordinal: Int, width: Option[Int]): ObjectNode =
+    Json.obj(
+      "ordinal" -> ordinal,
+      "name" -> name,
+      "dataType" -> ColumnRules.typeName(field.dataType),
+      "width" -> width
+    )
 
   private def size(row: Row, at: Int): Int = row.get(at) match {
     case vector: Vector => vector.size

@@ -59,7 +59,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         link.command("executorLost", "executor" -> executor, "reason" -> reason): Unit
       )
       control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
-      val trainers = phases.time("launch")(launch(sc, gang, link, address(sc, coordinator), secret, places))
+      val trainers =
+        phases.time("launch")(launch(sc, gang, link, address(sc, coordinator), secret, places, prepared))
       phases.time("feed")(feed(prepared, link, secret, trainers, tasksPerExecutor(sc, trainers.map(_._2))))
       train(sc, prepared, link, trainers)
     } finally {
@@ -88,7 +89,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       link: CoordinatorLink,
       coordinator: (String, Int),
       secret: String,
-      places: Seq[Placement]
+      places: Seq[Placement],
+      prepared: Prepared
   ): Seq[(String, Executor)] = {
     val config = GangConfig(
       control.id,
@@ -100,8 +102,12 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       spec.threadsPerTrainer,
       Hosts.loopback(sc)
     )
-    try new Launch(sc, gang, control, link, config, spec.launchTimeoutMs).run(places)
+    // Spark's broadcast spreads a large file from executor to executor.
+    val weights = prepared.initial.map(initial => sc.broadcast(initial.file))
+    try new Launch(sc, gang, control, link, config, weights, spec.launchTimeoutMs).run(places)
     catch { case error: Exception => throw verdict(link, error) }
+    finally
+      weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
   }
 
   private def tasksPerExecutor(sc: SparkContext, executors: Seq[Executor]): Int = {
@@ -203,6 +209,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "logicalShards" -> prepared.logicalShards,
       "numTrainers" -> trainers,
       "phases" -> phases.json(total.seconds),
+      "initialWeights" -> prepared.initial.map(_.report),
       "recoveryLog" -> Nil,
       "rowsPerSecond" -> (if (seconds > 0) rows / seconds else 0.0)
     )

@@ -16,5 +16,7 @@ private[candlewick] final case class FitSpec(
     launchTimeoutMs: Long,
     failureTimeoutMs: Long,
     feedMemoryBytes: Long,
+    initialWeights: Option[String],
+    strictWeights: Boolean,
     verbose: Boolean
 )

@@ -4,6 +4,7 @@ import candlewick.internal.Json
 import candlewick.jni.{CandlewickException, TrainerHost}
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.{FutureAction, SparkContext, SparkEnv, TaskContext}
+import org.apache.spark.broadcast.Broadcast
 import scala.jdk.CollectionConverters._
 
 /** Spark jobs of tasks that each get one text and a preferred location, and answer with a text: texts pass any
@@ -32,8 +33,14 @@ private[fit] object LaunchTask {
   def order(job: String, executor: String, loopback: Boolean, configs: Seq[ObjectNode]): String =
     Json.obj("job" -> job, "executor" -> executor, "loopback" -> loopback, "configs" -> configs).toString
 
-  /** What a task answers for one order: "misplaced", or `{"trainers": n}`, or `{"kind", "message"}`. */
-  def run(orders: Iterator[String]): String =
+  /** What a task answers for one order: "misplaced", or `{"trainers": n}`, or `{"kind", "message"}`.
+    *
+    * @param weights
+    *   the file of weights to start from, if any
+    */
+  def run(weights: Option[Broadcast[Array[Byte]]]): Iterator[String] => String = runWith(weights, _)
+
+  private def runWith(weights: Option[Broadcast[Array[Byte]]], orders: Iterator[String]): String =
     if (!orders.hasNext) Answer.Misplaced
     else {
       val order = Json.parse(orders.next())
@@ -42,14 +49,16 @@ private[fit] object LaunchTask {
         start(
           Json.field(order, "job").asText,
           Json.field(order, "loopback").asBoolean,
-          Json.items(Json.field(order, "configs"))
+          Json.items(Json.field(order, "configs")),
+          weights
         )
     }
 
   private def start(
       job: String,
       loopback: Boolean,
-      configs: Seq[com.fasterxml.jackson.databind.JsonNode]
+      configs: Seq[com.fasterxml.jackson.databind.JsonNode],
+      weights: Option[Broadcast[Array[Byte]]]
   ): String = {
     val host = Hosts.own(loopback)
     val lines = configs.map { config =>
@@ -57,7 +66,8 @@ private[fit] object LaunchTask {
       config.toString
     }
     // A failure is an answer and no exception: another attempt by Spark would run elsewhere, in vain.
-    try Json.obj("trainers" -> TrainerHost.ensure(job, lines.asJava).size).toString
+    try
+      Json.obj("trainers" -> TrainerHost.ensure(job, lines.asJava, weights.map(_.value).orNull).size).toString
     catch {
       case error: CandlewickException =>
         Json.obj("kind" -> error.kind, "message" -> error.getMessage).toString

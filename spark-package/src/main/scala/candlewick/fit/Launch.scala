@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.UUID
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
+import org.apache.spark.broadcast.Broadcast
 import scala.collection.mutable
 
 /** What every trainer of a job is told, besides who it is. */
@@ -32,6 +33,7 @@ private[fit] final class Launch(
     control: FitControl,
     link: CoordinatorLink,
     config: GangConfig,
+    weights: Option[Broadcast[Array[Byte]]],
     timeoutMs: Long
 ) {
   private val clock = new Clock
@@ -75,7 +77,8 @@ private[fit] final class Launch(
       "coordinatorPort" -> config.coordinatorPort,
       "portRange" -> config.portRange,
       "threads" -> threads,
-      "feedMemory" -> config.feedMemoryBytes
+      "feedMemory" -> config.feedMemoryBytes,
+      "initialWeightsBytes" -> weights.map(_.value.length)
     )
 
   /** One job over the missing executors; returns those that did not answer for themselves. */
@@ -83,7 +86,8 @@ private[fit] final class Launch(
     val answers = new ConcurrentHashMap[Int, String]()
     sc.setJobDescription(s"Candlewick: launch trainers on ${missing.length} executor(s)")
     val tasks = missing.map(order => order.text -> Seq(order.executor.location))
-    val job = Jobs.submit(sc, tasks, LaunchTask.run)((index, answer) => answers.put(index, answer): Unit)
+    val job =
+      Jobs.submit(sc, tasks, LaunchTask.run(weights))((index, answer) => answers.put(index, answer): Unit)
     try awaitJob(job.isCompleted, missing)
     finally if (!job.isCompleted) job.cancel()
     job.value.foreach(_.get)

@@ -16,12 +16,15 @@ import org.apache.spark.sql.classic.{SparkSession => ClassicSession}
   *   the `Columns` document of the feed
   * @param job
   *   the `JobSpec` document
+  * @param initial
+  *   weights to start from, if any
   */
 private[candlewick] final case class Prepared(
     session: ClassicSession,
     source: DataFrame,
     columns: ObjectNode,
-    job: ObjectNode
+    job: ObjectNode,
+    initial: Option[InitialWeights]
 ) {
 
   /** V. */
@@ -51,7 +54,10 @@ private[candlewick] object Preparation {
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val label = Json.field(Json.field(job, "data"), "label")
-    Prepared(session, source, columns.json(widths.features, label), job)
+    val initial = spec.initialWeights.map { value =>
+      InitialWeights.read(session.sparkContext, value, spec.strictWeights, job)
+    }
+    Prepared(session, source, columns.json(widths.features, label), job, initial)
   }
 
   private def resolve(id: String, spec: FitSpec, featureWidth: Int, labelWidth: Int): ObjectNode = {

@@ -1,7 +1,7 @@
 // Written by candlewick-codegen (`make generate`); do not edit.
 package candlewick.generated
 
-import candlewick.{Document, EarlyStopping, Loss, Module, Optimizer}
+import candlewick._
 import org.apache.spark.ml.param._
 
 /** Parameters that estimators and models share. */
@@ -10,7 +10,9 @@ trait NeuralModelParams extends Params {
   /** Every parameter that was set, not the defaults, as one JSON object: what the native library resolves.
     */
   def paramsJson(): String = {
-    val set = params.filter(isSet).map(param => s"\"${param.name}\":${jsonValue(param)}")
+    // A file that is given by its bytes would only be copied.
+    val asked = params.filter(param => isSet(param) && param.name != "initialWeights")
+    val set = asked.map(param => s"\"${param.name}\":${jsonValue(param)}")
     set.mkString("{", ",", "}")
   }
 
@@ -43,46 +45,52 @@ trait NeuralModelParams extends Params {
   def setFeaturesCol(value: String): this.type = set(featuresCol, value)
 
   /** Columns whose values are put one after another to form the features, instead of featuresCol:
-    * numeric, array and Vector columns may be mixed. (list of texts)
+    * numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the
+    * columns named as its inputs. (list of texts)
     * @group param
     */
   final val featuresCols: StringArrayParam = new StringArrayParam(
     this,
     "featuresCols",
-    "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed."
+    "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns named as its inputs."
   )
 
   /** Columns whose values are put one after another to form the features, instead of featuresCol:
-    * numeric, array and Vector columns may be mixed. (list of texts)
+    * numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the
+    * columns named as its inputs. (list of texts)
     * @group getParam
     */
   def getFeaturesCols: Array[String] = $(featuresCols)
 
   /** Columns whose values are put one after another to form the features, instead of featuresCol:
-    * numeric, array and Vector columns may be mixed. (list of texts)
+    * numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the
+    * columns named as its inputs. (list of texts)
     * @group setParam
     */
   def setFeaturesCols(value: Array[String]): this.type = set(featuresCols, value)
 
   /** Column that transform appends: the class of a classifier, the value (or Vector of values) of a
-    * regressor. (text)
+    * regressor. A regressor whose network is a graph of several outputs also appends a column for
+    * each, such as prediction_price. (text)
     * @group param
     */
   final val predictionCol: Param[String] = new Param[String](
     this,
     "predictionCol",
-    "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor."
+    "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price."
   )
   setDefault(predictionCol, "prediction")
 
   /** Column that transform appends: the class of a classifier, the value (or Vector of values) of a
-    * regressor. (text)
+    * regressor. A regressor whose network is a graph of several outputs also appends a column for
+    * each, such as prediction_price. (text)
     * @group getParam
     */
   def getPredictionCol: String = $(predictionCol)
 
   /** Column that transform appends: the class of a classifier, the value (or Vector of values) of a
-    * regressor. (text)
+    * regressor. A regressor whose network is a graph of several outputs also appends a column for
+    * each, such as prediction_price. (text)
     * @group setParam
     */
   def setPredictionCol(value: String): this.type = set(predictionCol, value)
@@ -168,24 +176,24 @@ private[generated] object NeuralModelParams {
 trait NeuralEstimatorParams extends NeuralModelParams {
 
   /** Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor
-    * also takes an array or a Vector (several outputs). (text)
+    * also takes an array or a Vector (several outputs; those of a graph one after another). (text)
     * @group param
     */
   final val labelCol: Param[String] = new Param[String](
     this,
     "labelCol",
-    "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs)."
+    "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another)."
   )
   setDefault(labelCol, "label")
 
   /** Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor
-    * also takes an array or a Vector (several outputs). (text)
+    * also takes an array or a Vector (several outputs; those of a graph one after another). (text)
     * @group getParam
     */
   def getLabelCol: String = $(labelCol)
 
   /** Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor
-    * also takes an array or a Vector (several outputs). (text)
+    * also takes an array or a Vector (several outputs; those of a graph one after another). (text)
     * @group setParam
     */
   def setLabelCol(value: String): this.type = set(labelCol, value)
@@ -212,51 +220,81 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     */
   def setWeightCol(value: String): this.type = set(weightCol, value)
 
-  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
-    * validationFraction. (text)
-    * @group param
-    */
-  final val validationIndicatorCol: Param[String] = new Param[String](
-    this,
-    "validationIndicatorCol",
-    "Boolean column that is true for the rows to validate on: they never train. Not set: see validationFraction."
-  )
-
-  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
-    * validationFraction. (text)
-    * @group getParam
-    */
-  def getValidationIndicatorCol: String = $(validationIndicatorCol)
-
-  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
-    * validationFraction. (text)
-    * @group setParam
-    */
-  def setValidationIndicatorCol(value: String): this.type = set(validationIndicatorCol, value)
-
-  /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+  /** The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (builder object or JSON
+    * document)
     * @group param
     */
   final val network: Param[String] = new Param[String](
     this,
     "network",
-    "The network: nn.Sequential(...) or its JSON document."
+    "The network: nn.Sequential(...), nn.Graph(...) or its JSON document."
   )
 
-  /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+  /** The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (builder object or JSON
+    * document)
     * @group getParam
     */
   def getNetwork: String = $(network)
 
-  /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+  /** The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (builder object or JSON
+    * document)
     * @group setParam
     */
   def setNetwork(value: String): this.type = set(network, value)
 
-  /** The network: nn.Sequential(...) or its JSON document. (builder object or JSON document)
+  /** The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (builder object or JSON
+    * document)
     * @group setParam
     */
-  def setNetwork(value: Module): this.type = set(network, value.json)
+  def setNetwork(value: Network): this.type = set(network, value.json)
+
+  /** Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's
+    * names on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a
+    * trained model. Not set: random by the seed. (text)
+    * @group param
+    */
+  final val initialWeights: Param[String] = new Param[String](
+    this,
+    "initialWeights",
+    "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a trained model. Not set: random by the seed."
+  )
+
+  /** Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's
+    * names on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a
+    * trained model. Not set: random by the seed. (text)
+    * @group getParam
+    */
+  def getInitialWeights: String = $(initialWeights)
+
+  /** Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's
+    * names on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a
+    * trained model. Not set: random by the seed. (text)
+    * @group setParam
+    */
+  def setInitialWeights(value: String): this.type = set(initialWeights, value)
+
+  /** Whether initialWeights must hold exactly the network's parameters. False: what fits is loaded,
+    * the rest starts random by the seed, and the summary says which. (true or false)
+    * @group param
+    */
+  final val strictWeights: BooleanParam = new BooleanParam(
+    this,
+    "strictWeights",
+    "Whether initialWeights must hold exactly the network's parameters. False: what fits is loaded, the rest starts random by the seed, and the summary says which."
+  )
+  setDefault(strictWeights, true)
+
+  /** Whether initialWeights must hold exactly the network's parameters. False: what fits is loaded,
+    * the rest starts random by the seed, and the summary says which. (true or false)
+    * @group getParam
+    */
+  def getStrictWeights: Boolean = $(strictWeights)
+
+  /** Whether initialWeights must hold exactly the network's parameters. False: what fits is loaded,
+    * the rest starts random by the seed, and the summary says which. (true or false)
+    * @group setParam
+    */
+  def setStrictWeights(value: Boolean): this.type = set(strictWeights, value)
 
   /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
     * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),

@@ -24,6 +24,8 @@ import org.apache.spark.sql.types.{DataType, StructField, StructType, UserDefine
   *
   * @param outputs
   *   what is appended, in order
+  * @param inputWidths
+  *   values of the columns that are inputs of a graph one by one
   * @param label
   *   text in plans and in the UI
   */
@@ -36,6 +38,7 @@ private[candlewick] final case class ScoreOrder(
     skipInvalid: Boolean,
     scale: Option[Double],
     featureWidth: Int,
+    inputWidths: Seq[Int],
     label: String
 ) {
   override def toString: String = label
@@ -157,8 +160,11 @@ private[candlewick] object Scoring {
   }
 
   /** The documents of feature columns in a scorer's `Columns`. */
-  def documents(columns: Seq[(Int, StructField)]): Seq[JsonNode] = columns.map { case (ordinal, field) =>
-    TrainingColumns.document(field.name, field, ordinal)
+  def documents(columns: Seq[(Int, StructField)], inputWidths: Seq[Int]): Seq[JsonNode] = {
+    val single = inputWidths.length == columns.length
+    columns.zipWithIndex.map { case ((ordinal, field), at) =>
+      TrainingColumns.document(field.name, field, ordinal, inputWidths.lift(at).filter(_ => single))
+    }
   }
 
   /** The type's name as the native library knows it. */

@@ -43,7 +43,7 @@ private[score] final class ScoreTask(
   private def document(context: TaskContext): String = {
     val described = Json.obj(
       "numFields" -> types.length,
-      "features" -> Scoring.documents(columns),
+      "features" -> Scoring.documents(columns, order.inputWidths),
       "featureWidth" -> order.featureWidth,
       "scale" -> order.scale,
       "label" -> None,

@@ -1,5 +1,5 @@
 # Written by candlewick-codegen (`make generate`); do not edit.
-"""Optimisers by PyTorch's names: ``optim.AdamW(lr=1e-3)``."""
+"""Optimisers."""
 
 from __future__ import annotations
 
@@ -532,13 +532,5 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
-    "Adamax",
-    "LAMB",
-    "LARS",
-    "Lion",
-    "NAdam",
-    "Optimizer",
-    "RAdam",
-    "RMSprop",
     "SGD",
 ]

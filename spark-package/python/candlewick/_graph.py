@@ -1,0 +1,197 @@
+"""Graph networks: layers that are called with tensors, which stand for values and hold none."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from candlewick._document import NETWORK_FORMAT, Module, Network
+
+_order = itertools.count()
+#: What a name may not hold: it becomes part of parameters' names.
+_ILLEGAL = re.compile(r'[./"\\\x00-\x1f\x7f]')
+
+
+class Tensor:
+    """What a node of a graph will give: the result of ``nn.Input`` and of calling a layer."""
+
+    def __init__(self, layer: Module | None, inputs: tuple[Tensor, ...], name: str | None) -> None:
+        if name is not None and (not name or _ILLEGAL.search(name) or len(name) > 200):
+            raise ValueError(f"{name!r} is no name of a node: a text without dots, slashes and quotes is wanted")
+        self._layer, self._inputs, self._name = layer, inputs, name
+        self._at = next(_order)
+
+    def __repr__(self) -> str:
+        if self._layer is None:
+            return f"Input({self._name!r})"
+        what = f", name={self._name!r}" if self._name else ""
+        return f"Tensor({type(self._layer).__name__}{what})"
+
+
+class Input(Tensor):
+    """An input of a graph, which is a column of the DataFrame.
+
+    Args:
+        name: Name of the column.
+        shape: Shape of its values, without the batch: [1] for a number, [8] for a Vector or array of 8.
+    """
+
+    def __init__(self, name: str, shape: int | Sequence[int] = 1) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"nn.Input takes the name of a column first, not {name!r}")
+        sizes = [shape] if isinstance(shape, int) else [int(size) for size in shape]
+        if not sizes or any(size < 1 for size in sizes):
+            raise ValueError(f"nn.Input({name!r}): shape is a list of sizes of at least 1, not {shape!r}")
+        super().__init__(None, (), name)
+        self.name, self.shape = name, sizes
+
+
+def node(layer: Module, inputs: tuple[Any, ...], name: str | None) -> Tensor:
+    """The node that a called layer is."""
+    given = tuple(inputs[0]) if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)) else inputs
+    if not given:
+        raise TypeError(f"{type(layer).__name__} is called without a tensor; call it with nn.Input or another's result")
+    for value in given:
+        if not isinstance(value, Tensor):
+            hint = "; call that layer first" if isinstance(value, Module) else ""
+            raise TypeError(
+                f"{type(layer).__name__} is called with {value!r} of type {type(value).__name__}; a layer takes "
+                f"nn.Input(...) or what another layer gave{hint}"
+            )
+    return Tensor(layer, given, name)
+
+
+class Graph(Network):
+    """A network of any shape: columns come in, named outputs go out.
+
+    Example:
+        >>> from candlewick import nn
+        >>> user, item = nn.Input("user", shape=[8]), nn.Input("item", shape=[4])
+        >>> hidden = nn.ReLU()(nn.Linear(16)(nn.Concat()(user, item)))
+        >>> net = nn.Graph(inputs=[user, item], outputs={"score": nn.Linear(1)(hidden)})
+
+    Args:
+        inputs: All inputs; their columns make the features in this order.
+        outputs: A tensor for each name; the node takes that name. Or a tensor, or a list of tensors.
+    """
+
+    def __init__(
+        self, inputs: Sequence[Input] | Input, outputs: Mapping[str, Tensor] | Sequence[Tensor] | Tensor
+    ) -> None:
+        listed = [inputs] if isinstance(inputs, Input) else list(inputs)
+        wrong = next((value for value in listed if not isinstance(value, Input)), None)
+        if wrong is not None or not listed:
+            raise TypeError(f"inputs is a list of nn.Input, not {wrong if listed else inputs!r}")
+        wanted = _outputs(outputs)
+        nodes = _reached([tensor for _, tensor in wanted], listed)
+        names, aliases = _names(listed, nodes, wanted)
+        items: list[dict[str, Any]] = [
+            {"name": names[value], "inputs": [names[source] for source in value._inputs], "layer": value._layer.layer()}
+            for value in nodes
+            if value._layer is not None
+        ]
+        # A sum of one: the same values under another name.
+        items += [{"name": name, "inputs": [source], "layer": {"type": "Add"}} for name, source in aliases]
+        super().__init__({})
+        self._document: dict[str, Any] = {
+            "format": NETWORK_FORMAT,
+            "inputs": [{"name": value.name, "shape": value.shape} for value in listed],
+            "nodes": items,
+            "outputs": [name or names[tensor] for name, tensor in wanted],
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._document
+
+    def __repr__(self) -> str:
+        document = self._document
+        rows = [f"({one['name']}): Input(shape={one['shape']})" for one in document["inputs"]]
+        rows += [f"({one['name']}): {one['layer']['type']}({', '.join(one['inputs'])})" for one in document["nodes"]]
+        return "Graph(\n  " + "\n  ".join(rows) + f"\n) -> {', '.join(document['outputs'])}"
+
+
+def _outputs(outputs: Any) -> list[tuple[str | None, Tensor]]:
+    """The outputs with the names that were given for them."""
+    pairs: list[tuple[Any, Any]]
+    if isinstance(outputs, Mapping):
+        pairs = list(outputs.items())
+    else:
+        pairs = [(None, value) for value in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+    if not pairs:
+        raise ValueError("outputs is empty; a graph has at least one")
+    for name, value in pairs:
+        if not isinstance(value, Tensor):
+            what = "outputs" if name is None else f"output {name!r}"
+            raise TypeError(f"{what} is {value!r} of type {type(value).__name__}, not what a layer gave")
+        if isinstance(value, Input) and name is None:
+            raise ValueError(f"the input {value.name!r} is an output without a name of its own; give it one")
+    return pairs
+
+
+def _reached(ends: list[Tensor], inputs: list[Input]) -> list[Tensor]:
+    """The nodes that the outputs need, in the order in which they were made, which is one that can be computed in."""
+    found: set[Tensor] = set()
+    rest = list(ends)
+    while rest:
+        value = rest.pop()
+        if value not in found:
+            found.add(value)
+            rest.extend(value._inputs)
+    known = set(inputs)
+    for value in sorted(found, key=lambda one: one._at):
+        if isinstance(value, Input) and value not in known:
+            raise ValueError(f"the outputs need the input {value.name!r}, which is not listed in inputs")
+    for column in inputs:
+        if column not in found:
+            raise ValueError(f"no output needs the input {column.name!r}; use it, or leave it out of inputs")
+    nodes = sorted((one for one in found if not isinstance(one, Input)), key=lambda one: one._at)
+    seen: dict[int, Tensor] = {}
+    for one in nodes:
+        if id(one._layer) in seen:
+            raise ValueError(
+                f"the same {type(one._layer).__name__} object is called twice; layers do not share their weights: "
+                "make a second one"
+            )
+        seen[id(one._layer)] = one
+    return nodes
+
+
+def _names(
+    inputs: list[Input], nodes: list[Tensor], outputs: list[tuple[str | None, Tensor]]
+) -> tuple[dict[Tensor, str], list[tuple[str, str]]]:
+    """A name for every tensor; and outputs that are another name for one, with that one's name."""
+    names: dict[Tensor, str] = {}
+    taken: set[str] = set()
+
+    def name(value: Tensor, wanted: str) -> None:
+        if wanted in taken:
+            raise ValueError(f"the name {wanted!r} is given twice; inputs, nodes and outputs have names of their own")
+        taken.add(wanted)
+        names[value] = wanted
+
+    for value in [*inputs, *nodes]:
+        if value._name is not None:
+            name(value, value._name)
+    again = []
+    for wanted, value in outputs:
+        if wanted is None or names.get(value) == wanted:
+            continue
+        if value in names:
+            again.append((wanted, value))
+        else:
+            name(value, Tensor(None, (), wanted)._name or wanted)
+    for wanted, _ in again:
+        if wanted in taken:
+            raise ValueError(f"the name {wanted!r} is given twice; inputs, nodes and outputs have names of their own")
+        taken.add(wanted)
+    count: dict[str, int] = {}
+    for value in nodes:
+        if value not in names:
+            kind = type(value._layer).__name__.lower()
+            free = (f"{kind}_{i}" for i in itertools.count(count.get(kind, 0) + 1))
+            chosen = next(one for one in free if one not in taken)
+            count[kind] = int(chosen.rsplit("_", 1)[1])
+            name(value, chosen)
+    return names, [(wanted, names[value]) for wanted, value in again]

@@ -1,0 +1,35 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""Linear layers."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+from candlewick._document import Module, bind
+
+
+class Linear(Module):
+    """Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in ±1/√in_features.
+
+    Args:
+        in_features: Size of the last dimension of the input. (whole number from 1; may be left out)
+        out_features: Size of the last dimension of the output. (whole number from 1)
+        bias: Add a learned bias. (true or false)
+    """
+
+    @overload
+    def __init__(self, out_features: int, *, bias: bool = True) -> None: ...
+
+    @overload
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"bias": True}
+        inferred = ("in_features",)
+        required = ("out_features",)
+        super().__init__(bind("Linear", inferred, required, optional, (args, kwargs)))
+
+
+__all__ = [
+    "Linear",
+]

@@ -1,0 +1,132 @@
+"""The graph builder: names, order, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from candlewick import nn, optim, to_safetensors
+from candlewick._document import to_network
+from candlewick._weights import parse_safetensors, to_weights
+
+
+def test_a_graph_is_its_document() -> None:
+    user, item = nn.Input("user", shape=[8]), nn.Input("item", shape=4)
+    hidden = nn.ReLU()(nn.Linear(16)(nn.Concat()([user, item])))
+    net = nn.Graph(inputs=[user, item], outputs={"score": nn.Linear(1)(hidden)})
+    assert net.to_dict() == {
+        "format": "candlewick.network/1",
+        "inputs": [{"name": "user", "shape": [8]}, {"name": "item", "shape": [4]}],
+        "nodes": [
+            {"name": "concat_1", "inputs": ["user", "item"], "layer": {"type": "Concat", "dim": -1}},
+            {
+                "name": "linear_1",
+                "inputs": ["concat_1"],
+                "layer": {"type": "Linear", "out_features": 16, "bias": True},
+            },
+            {"name": "relu_1", "inputs": ["linear_1"], "layer": {"type": "ReLU"}},
+            {"name": "score", "inputs": ["relu_1"], "layer": {"type": "Linear", "out_features": 1, "bias": True}},
+        ],
+        "outputs": ["score"],
+    }
+    assert '"score"' in to_network(net)
+    assert "(score): Linear(relu_1)" in repr(net)
+
+
+def test_an_output_of_another_name_is_a_node_of_its_own() -> None:
+    x = nn.Input("x", [2])
+    h = nn.Linear(3)(x, name="code")
+    document = nn.Graph(x, {"a": h, "b": h, "same": x}).to_dict()
+    assert document["outputs"] == ["a", "b", "same"]
+    assert [(node["name"], node["inputs"], node["layer"]["type"]) for node in document["nodes"]] == [
+        ("code", ["x"], "Linear"),
+        ("a", ["code"], "Add"),
+        ("b", ["code"], "Add"),
+        ("same", ["x"], "Add"),
+    ]
+    assert nn.Graph(x, h).to_dict()["outputs"] == ["code"]
+
+
+def test_generated_names_make_way() -> None:
+    x = nn.Input("linear_1", [2])
+    document = nn.Graph(x, [nn.Linear(1)(x), nn.Linear(2)(x)]).to_dict()
+    assert document["outputs"] == ["linear_2", "linear_3"]
+
+
+def chain(x: Any) -> Any:
+    return nn.Linear(1)(x)
+
+
+def test_misuse_is_refused() -> None:
+    x, y = nn.Input("x"), nn.Input("y")
+    with pytest.raises(TypeError, match="Linear is called with 3 of type int"):
+        nn.Linear(1)(3)
+    with pytest.raises(TypeError, match="call that layer first"):
+        nn.Linear(1)(nn.ReLU())
+    with pytest.raises(TypeError, match="without a tensor"):
+        nn.Linear(1)()
+    with pytest.raises(TypeError, match=r"nn.Concat\(\)\(a, b\)"):
+        nn.Concat(x, y)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="input 'y', which is not listed"):
+        nn.Graph([x], {"out": nn.Add()(x, y)})
+    with pytest.raises(ValueError, match="no output needs the input 'y'"):
+        nn.Graph([x, y], {"out": chain(x)})
+    with pytest.raises(ValueError, match="the name 'x' is given twice"):
+        nn.Graph([x], {"out": nn.Linear(1)(x, name="x")})
+    with pytest.raises(ValueError, match="the name 'h' is given twice"):
+        nn.Graph([x], {"h": nn.Linear(1)(nn.Linear(2)(x, name="h"))})
+    with pytest.raises(ValueError, match="called twice"):
+        shared = nn.Linear(1)
+        nn.Graph([x], {"out": shared(shared(x))})
+    with pytest.raises(TypeError, match="inputs is a list of"):
+        nn.Graph([chain(x)], {"out": chain(x)})  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="output 'out' is ReLU"):
+        nn.Graph([x], {"out": nn.ReLU()})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="outputs is empty"):
+        nn.Graph([x], {})
+    with pytest.raises(ValueError, match="without dots"):
+        nn.Input("a.b")
+    with pytest.raises(ValueError, match="at least 1"):
+        nn.Input("a", [0])
+
+
+def test_containers_take_layers_one_by_one() -> None:
+    residual = nn.Residual(nn.Linear(4), nn.ReLU())
+    assert residual.layer()["layers"][1] == {"type": "ReLU"} and len(residual) == 2
+    assert nn.Concat(nn.Linear(1), nn.ReLU(), dim=1).layer()["dim"] == 1
+    assert "layers" not in nn.Add().layer()
+    assert nn.Sequential(residual).to_dict()["layers"] == [residual.layer()]
+    assert repr(nn.Concat(nn.ReLU(), dim=1)) == "Concat(\n  (0): ReLU()\n  dim=1\n)"
+    assert hasattr(optim.lr_scheduler, "LRScheduler")
+
+
+def test_safetensors_there_and_back() -> None:
+    class Tensor:
+        """What a tensor of PyTorch has."""
+
+        def __init__(self, values: Any) -> None:
+            self._values = np.asarray(values)
+
+        def detach(self) -> Tensor:
+            return self
+
+        cpu = float = detach
+
+        def is_floating_point(self) -> bool:
+            return self._values.dtype.kind == "f"
+
+        def numpy(self) -> Any:
+            return self._values
+
+    state = {"w": np.arange(6.0).reshape(2, 3).T, "b": Tensor([1.5]), "bn.num_batches_tracked": Tensor(7)}
+    arrays = parse_safetensors(to_safetensors(state))
+    assert list(arrays) == ["w", "b"]
+    assert arrays["w"].tolist() == [[0, 3], [1, 4], [2, 5]] and arrays["b"].dtype == np.float32
+    assert to_weights("s3a://a/b") == "s3a://a/b"
+    assert to_weights(b"abc") == "base64:YWJj"
+    with pytest.raises(TypeError, match="'n' is int64"):
+        to_safetensors({"n": np.arange(2)})
+    with pytest.raises(TypeError, match="not int"):
+        to_weights(3)

@@ -1,0 +1,95 @@
+package candlewick
+
+import scala.language.implicitConversions
+
+/** A size for every dimension: one number for all, or one for each. Numbers, pairs and lists become sizes by
+  * themselves: `nn.Conv2d(32, 3)`, `nn.Conv2d(32, (3, 5))`.
+  *
+  * @param sizes
+  *   one number, or as many as there are dimensions
+  */
+final class Size private (val sizes: Seq[Int]) extends Padding {
+
+  /** What the document holds. */
+  override private[candlewick] def value: Any = if (sizes.length == 1) sizes.head else sizes
+
+  override def equals(other: Any): Boolean = other match {
+    case size: Size => sizes == size.sizes
+    case _ => false
+  }
+
+  override def hashCode(): Int = sizes.hashCode()
+
+  override def toString: String = sizes.mkString("Size(", ", ", ")")
+}
+
+/** Makes sizes of numbers. */
+object Size {
+
+  /** A size of these numbers. */
+  def apply(sizes: Int*): Size = new Size(sizes)
+
+  /** One number for all dimensions. */
+  implicit def ofOne(size: Int): Size = new Size(Seq(size))
+
+  /** Two dimensions. */
+  implicit def ofPair(sizes: (Int, Int)): Size = new Size(Seq(sizes._1, sizes._2))
+
+  /** Three dimensions. */
+  implicit def ofTriple(sizes: (Int, Int, Int)): Size = new Size(Seq(sizes._1, sizes._2, sizes._3))
+
+  /** Any number of dimensions. */
+  implicit def ofList(sizes: Seq[Int]): Size = new Size(sizes)
+}
+
+/** The padding of a convolution: a [[Size]], or "same" or "valid". */
+sealed abstract class Padding {
+
+  /** What the document holds. */
+  private[candlewick] def value: Any
+}
+
+/** Makes paddings of texts and of what [[Size]] is made of. */
+object Padding {
+  private final case class Word(value: Any) extends Padding
+
+  /** "same" or "valid". */
+  implicit def ofText(word: String): Padding = Word(word)
+
+  /** One number for all dimensions. */
+  implicit def ofOne(size: Int): Padding = Size(size)
+
+  /** Two dimensions. */
+  implicit def ofPair(sizes: (Int, Int)): Padding = Size.ofPair(sizes)
+
+  /** Three dimensions. */
+  implicit def ofTriple(sizes: (Int, Int, Int)): Padding = Size.ofTriple(sizes)
+
+  /** Any number of dimensions. */
+  implicit def ofList(sizes: Seq[Int]): Padding = Size.ofList(sizes)
+}
+
+/** An argument that may be None. Values become one by themselves: `padding_idx = 0`, `padding_idx = None`, and an
+  * `Option` of the user's.
+  */
+final class Opt[+A] private[candlewick] (private[candlewick] val option: Option[A])
+
+/** Conversions that give way to those of [[Opt]]. */
+private[candlewick] trait OptOfConverted {
+
+  /** What converts to a size. */
+  implicit def size[A](value: A)(implicit convert: A => Size): Opt[Size] = new Opt(Some(convert(value)))
+}
+
+/** Makes [[Opt]]s. */
+object Opt extends OptOfConverted {
+
+  /** A value. */
+  implicit def some[A](value: A): Opt[A] = new Opt(Some(value))
+
+  /** An option, None too. */
+  implicit def option[A](option: Option[A]): Opt[A] = new Opt(option)
+
+  /** A whole number where any number is wanted. */
+  implicit def real(value: Int): Opt[Double] = new Opt(Some(value.toDouble))
+}

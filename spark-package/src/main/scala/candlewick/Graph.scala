@@ -1,0 +1,178 @@
+package candlewick
+
+import candlewick.internal.Json
+import com.fasterxml.jackson.databind.node.ObjectNode
+import java.util.concurrent.atomic.AtomicLong
+import scala.collection.mutable
+
+/** What a node of a graph will give: the result of `nn.Input` and of calling a layer. It holds no values.
+  *
+  * @param at
+  *   position in the order in which tensors were made, in which they can be computed too
+  */
+final class Tensor private (
+    private[candlewick] val layer: Option[Module],
+    private[candlewick] val inputs: Seq[Tensor],
+    private[candlewick] val name: Option[String],
+    private[candlewick] val shape: Size,
+    private[candlewick] val at: Long
+) {
+  override def toString: String = layer.fold(s"Input(${name.getOrElse("")})")(module => s"Tensor($module)")
+}
+
+private[candlewick] object Tensor {
+  private val made = new AtomicLong
+
+  /** An input of a graph. */
+  def input(name: String, shape: Size): Tensor = {
+    if (shape.sizes.isEmpty || shape.sizes.exists(_ < 1))
+      throw new IllegalArgumentException(
+        s"nn.Input($name): the shape is a list of sizes of at least 1, not ${shape.sizes.mkString("(", ", ", ")")}"
+      )
+    new Tensor(None, Nil, Some(legal(name)), shape, made.getAndIncrement())
+  }
+
+  /** The node that a called layer is. */
+  def node(layer: Module, inputs: Seq[Tensor], name: Option[String]): Tensor = {
+    if (inputs.isEmpty)
+      throw new IllegalArgumentException(
+        s"$layer is called without a tensor; call it with nn.Input or another layer's result"
+      )
+    new Tensor(Some(layer), inputs, name.map(legal), Size(1), made.getAndIncrement())
+  }
+
+  /** A name that can be part of parameters' names. */
+  def legal(name: String): String = {
+    val wrong =
+      name.isEmpty || name.length > 200 || name.exists(c => "./\"\\".indexOf(c.toInt) >= 0 || c.isControl)
+    if (wrong)
+      throw new IllegalArgumentException(
+        s"'$name' is no name of a node: a text without dots, slashes and quotes is wanted"
+      )
+    name
+  }
+}
+
+/** A network of any shape: columns come in, named outputs go out.
+  *
+  * {{{
+  * val user = nn.Input("user", Seq(8))
+  * val item = nn.Input("item", Seq(4))
+  * val hidden = nn.ReLU()(nn.Linear(16)(nn.Concat()(user, item)))
+  * val net = nn.Graph(Seq(user, item), "score" -> nn.Linear(1)(hidden))
+  * }}}
+  */
+final class Graph private (private val document: ObjectNode) extends Network {
+
+  /** The document that `setNetwork` takes. */
+  override def json: String = document.toString
+
+  override def equals(other: Any): Boolean = other match {
+    case graph: Graph => document == graph.document
+    case _ => false
+  }
+
+  override def hashCode(): Int = document.hashCode()
+
+  override def toString: String = json
+}
+
+/** Makes graphs. */
+object Graph {
+
+  /** A graph.
+    *
+    * @param inputs
+    *   all inputs; their columns make the features in this order
+    * @param outputs
+    *   a tensor for each name; its node takes that name
+    */
+  def apply(inputs: Seq[Tensor], outputs: (String, Tensor)*): Graph = {
+    if (inputs.isEmpty || outputs.isEmpty)
+      throw new IllegalArgumentException("a graph has at least one input and one output")
+    inputs.find(_.layer.isDefined).foreach { other =>
+      throw new IllegalArgumentException(s"inputs is a list of nn.Input, not $other")
+    }
+    val nodes = reached(inputs, outputs.map(_._2))
+    val (names, again) =
+      named(inputs, nodes, outputs.map { case (name, tensor) => Tensor.legal(name) -> tensor })
+    val made = nodes.map { node =>
+      Json.obj(
+        "name" -> names(node),
+        "inputs" -> node.inputs.map(names),
+        "layer" -> node.layer.map(_.layer)
+      )
+    }
+    // A sum of one: the same values under another name.
+    val same = again.map { case (name, tensor) =>
+      Json.obj("name" -> name, "inputs" -> Seq(names(tensor)), "layer" -> Json.obj("type" -> "Add"))
+    }
+    new Graph(
+      Json.obj(
+        "format" -> Document.NetworkFormat,
+        "inputs" -> inputs.map(input => Json.obj("name" -> input.name, "shape" -> input.shape.sizes)),
+        "nodes" -> (made ++ same),
+        "outputs" -> outputs.map(_._1)
+      )
+    )
+  }
+
+  /** The nodes that the outputs need, in an order in which they can be computed. */
+  private def reached(inputs: Seq[Tensor], ends: Seq[Tensor]): Seq[Tensor] = {
+    val found = mutable.Set.empty[Tensor]
+    val rest = mutable.Stack.from(ends)
+    while (rest.nonEmpty) {
+      val tensor = rest.pop()
+      if (found.add(tensor)) rest.pushAll(tensor.inputs)
+    }
+    val (nodes, columns) = found.toSeq.sortBy(_.at).partition(_.layer.isDefined)
+    columns.find(column => !inputs.contains(column)).foreach { column =>
+      throw new IllegalArgumentException(s"the outputs need $column, which is not listed in inputs")
+    }
+    inputs.find(input => !found(input)).foreach { input =>
+      throw new IllegalArgumentException(s"no output needs $input; use it, or leave it out of inputs")
+    }
+    val layers = nodes.flatMap(_.layer)
+    layers.indices.find(at => layers.take(at).exists(_ eq layers(at))).foreach { at =>
+      throw new IllegalArgumentException(
+        s"the same layer ${layers(at)} is called twice; layers do not share their weights: make a second one"
+      )
+    }
+    nodes
+  }
+
+  /** A name for every tensor, and the outputs that are another name for one. */
+  private def named(
+      inputs: Seq[Tensor],
+      nodes: Seq[Tensor],
+      outputs: Seq[(String, Tensor)]
+  ): (Map[Tensor, String], Seq[(String, Tensor)]) = {
+    val names = mutable.Map.empty[Tensor, String]
+    val taken = mutable.Set.empty[String]
+    def take(name: String): Unit =
+      if (!taken.add(name))
+        throw new IllegalArgumentException(
+          s"the name '$name' is given twice; inputs, nodes and outputs have names of their own"
+        )
+    for (tensor <- inputs ++ nodes; name <- tensor.name) {
+      take(name)
+      names(tensor) = name
+    }
+    val again = outputs.filter { case (name, tensor) =>
+      val first = !names.contains(tensor)
+      if (first) names(tensor) = name
+      if (first || names(tensor) != name) take(name)
+      names(tensor) != name
+    }
+    val count = mutable.Map.empty[String, Int]
+    nodes.filterNot(names.contains).foreach { node =>
+      val kind = node.layer.fold("")(_.layer.get("type").asText.toLowerCase(java.util.Locale.ROOT))
+      var number = count.getOrElse(kind, 0) + 1
+      while (taken(s"${kind}_$number")) number += 1
+      count(kind) = number
+      take(s"${kind}_$number")
+      names(node) = s"${kind}_$number"
+    }
+    (names.toMap, again)
+  }
+}
