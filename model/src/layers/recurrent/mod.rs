@@ -17,8 +17,8 @@ use crate::philox::{Key, Mask, mask_row};
 use candlewick_protocol::Failure;
 use cell::{Cell, Part};
 
-/// Rows that a thread takes through the steps together at most: as many as three tiles have.
-const BLOCK_ROWS: usize = 42;
+/// Rows that a thread takes through the steps together at most: as many as two tiles have.
+const BLOCK_ROWS: usize = 28;
 /// Multiply-adds that are worth a thread.
 const WORK_PER_THREAD: usize = 1 << 19;
 
@@ -114,7 +114,7 @@ impl Recurrent {
 
     /// The step of the sequence that a unit takes as its `at`th.
     fn step_at(&self, unit: usize, at: usize) -> usize {
-        if unit % self.directions == 0 {
+        if unit.is_multiple_of(self.directions) {
             at
         } else {
             self.steps - 1 - at
