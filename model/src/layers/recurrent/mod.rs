@@ -459,8 +459,8 @@ fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, S
 fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
     let &[steps, inputs] = input else {
         return Err(format!(
-            "wants a sequence of shape [time, features] a row, got shape {input:?}; bring it to two dimensions, for \
-             example with a Reshape"
+            "wants a sequence of shape [time, features] a row, got shape {input:?}; give the features \
+             two dimensions"
         ));
     };
     if steps == 0 || inputs == 0 {
