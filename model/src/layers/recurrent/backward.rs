@@ -5,10 +5,10 @@ use super::{Block, Context, Cut, Recurrent, Unit};
 use crate::kernels::{Matrix, Onto};
 use crate::layers::Pass;
 
-/// A block with the gradient of its output and the place for that of its input.
+/// A block, the gradient of its output and the place for that of its input.
 type Task<'a> = (Block<'a>, &'a [f32], Option<&'a mut [f32]>);
 
-/// A thread's blocks, and memory.
+/// A thread's blocks and memory.
 struct Lane<'a> {
     blocks: Vec<Task<'a>>,
     memory: Vec<f32>,
@@ -137,7 +137,7 @@ impl Recurrent {
         output: &Output<'_>,
         scratch: &mut Vec<f32>,
     ) {
-        let (width, hidden) = (self.step_width(), self.hidden);
+        let hidden = self.hidden;
         let rows = states.dh.len() / hidden;
         states.dh.fill(0.0);
         states.dc.fill(0.0);
@@ -154,7 +154,7 @@ impl Recurrent {
                     data: &states.step[part.at * hidden..],
                     rows,
                     cols: (part.to - part.from) * hidden,
-                    row_stride: width,
+                    row_stride: self.step_width(),
                     col_stride: 1,
                 };
                 // What a GRU hands down besides its products is there already.

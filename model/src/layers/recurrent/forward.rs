@@ -236,7 +236,11 @@ impl Recurrent {
                 continue;
             }
             // The state is 0 before the first step.
-            for row in states.step.chunks_exact_mut(width).filter(|_| !part.joins) {
+            for row in states
+                .step
+                .chunks_exact_mut(self.step_width())
+                .filter(|_| !part.joins)
+            {
                 let into = &mut row[from..from + length];
                 match bias {
                     Some(bias) => into.copy_from_slice(bias),

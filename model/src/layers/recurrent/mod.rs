@@ -17,8 +17,8 @@ use crate::philox::{Key, Mask, mask_row};
 use candlewick_protocol::Failure;
 use cell::{Cell, Part};
 
-/// Rows that a thread takes through the steps together at most: as many as three tiles have.
-const BLOCK_ROWS: usize = 42;
+/// Rows that a thread takes through the steps together at most: as many as two tiles have.
+const BLOCK_ROWS: usize = 28;
 /// Multiply-adds that are worth a thread.
 const WORK_PER_THREAD: usize = 1 << 19;
 
@@ -459,8 +459,8 @@ fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, S
 fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
     let &[steps, inputs] = input else {
         return Err(format!(
-            "wants a sequence of shape [time, features] a row, got shape {input:?}; bring it to two dimensions, for \
-             example with a Reshape"
+            "wants a sequence of shape [time, features] a row, got shape {input:?}; give the features \
+             two dimensions"
         ));
     };
     if steps == 0 || inputs == 0 {
