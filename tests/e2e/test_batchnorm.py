@@ -38,7 +38,7 @@ def test_any_number_of_trainers_gives_the_same_bits(data: DataFrame, scope: str)
     assert len({model.summary.weightsHash for model in models}) == 1
     assert [model.summary.numTrainers for model in models] == [1, 2, 3]
     history = models[0].summary.history
-    assert history[-1].loss < history[0].loss
+    assert history[-1]["loss"] < history[0]["loss"]
 
 
 def test_trainers_without_rows_in_a_step_take_part(local3: SparkSession) -> None:

@@ -98,7 +98,7 @@ impl BatchNorm {
         let c = self.layout.channels;
         for at in 0..c {
             let (mean, variance) = statistics(at);
-            let inverse = 1.0 / libm::sqrt(variance + self.eps);
+            let inverse = 1.0 / (variance + self.eps).sqrt();
             let (w, b) = self.weight(weights).map_or((1.0, 0.0), |(w, b)| (w[at], b[at]));
             let centre = mean as f32;
             let factor = (f64::from(w) * inverse) as f32;

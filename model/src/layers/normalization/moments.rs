@@ -1,10 +1,14 @@
 //! Sums per channel of a slice in f64, and the affine maps per channel that normalise.
 //!
-//! A row is `channels` runs of `run` values. Without positions (`run` = 1) the lanes are channels; else they are
-//! positions of a run. Either way a sum has one order, whatever the threads.
+//! A row is `channels` runs of `run` values. Without positions (`run` = 1) a sum goes over the rows; else its lanes are
+//! positions of a run. Either way it has one order, whatever the threads.
 
 use super::{LANES, lanes_of, sum_f64};
 use crate::kernels::leveled;
+
+/// Channels without positions whose sums are formed together, in the nearest cache: a row's part of them is read in
+/// one go.
+const TILE: usize = 256;
 
 /// How a row is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +29,17 @@ leveled! {
         let width = layout.width();
         let count = (x.len() / layout.channels) as f64;
         if layout.run == 1 {
-            for (block, out) in out.chunks_mut(2 * LANES).enumerate() {
-                let start = first + block * LANES;
-                let lanes = out.len() / 2;
+            for (tile, out) in out.chunks_mut(2 * TILE).enumerate() {
+                let range = first + tile * TILE..first + tile * TILE + out.len() / 2;
                 // Differences from the first value cancel less than squares do.
-                let shift = lanes_of(&x[start..start + lanes], 0.0);
-                let (mut sums, mut squares) = ([0.0f64; LANES], [0.0f64; LANES]);
+                let shift = &x[range.clone()];
+                let (mut sums, mut squares) = ([0.0f64; TILE], [0.0f64; TILE]);
                 for row in x.chunks_exact(width) {
-                    let values = lanes_of(&row[start..start + lanes], 0.0);
-                    for at in 0..LANES {
-                        let difference = f64::from(values[at]) - f64::from(shift[at]);
-                        sums[at] += difference;
-                        squares[at] += difference * difference;
+                    let both = sums.iter_mut().zip(&mut squares);
+                    for (((sum, square), x), shift) in both.zip(&row[range.clone()]).zip(shift) {
+                        let difference = f64::from(*x) - f64::from(*shift);
+                        *sum += difference;
+                        *square += difference * difference;
                     }
                 }
                 for (at, out) in out.chunks_exact_mut(2).enumerate() {
@@ -74,16 +77,17 @@ leveled! {
         let (x, g) = ends;
         let rows = x.chunks_exact(width).zip(g.chunks_exact(width));
         if layout.run == 1 {
-            for (block, out) in out.chunks_mut(2 * LANES).enumerate() {
-                let start = first + block * LANES;
-                let end = start + out.len() / 2;
-                let centre = lanes_of(&centre[start..end], 0.0);
-                let (mut sums, mut products) = ([0.0f64; LANES], [0.0f64; LANES]);
+            for (tile, out) in out.chunks_mut(2 * TILE).enumerate() {
+                let range = first + tile * TILE..first + tile * TILE + out.len() / 2;
+                let centre = &centre[range.clone()];
+                let (mut sums, mut products) = ([0.0f64; TILE], [0.0f64; TILE]);
                 for (x, g) in rows.clone() {
-                    let (x, g) = (lanes_of(&x[start..end], 0.0), lanes_of(&g[start..end], 0.0));
-                    for at in 0..LANES {
-                        sums[at] += f64::from(g[at]);
-                        products[at] += f64::from(g[at]) * (f64::from(x[at]) - f64::from(centre[at]));
+                    let both = sums.iter_mut().zip(&mut products);
+                    let seen = x[range.clone()].iter().zip(&g[range.clone()]).zip(centre);
+                    for ((sum, product), ((x, g), centre)) in both.zip(seen) {
+                        let g = f64::from(*g);
+                        *sum += g;
+                        *product += g * (f64::from(*x) - f64::from(*centre));
                     }
                 }
                 for (at, out) in out.chunks_exact_mut(2).enumerate() {
