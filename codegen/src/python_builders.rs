@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 const WIDTH: usize = 108;
 
 /// What a module takes from elsewhere: name, and where it comes from.
-const IMPORTS: [(&str, &str); 9] = [
+const IMPORTS: [(&str, &str); 10] = [
+    ("Mapping", "collections.abc"),
     ("Sequence", "collections.abc"),
     ("Any", "typing"),
     ("overload", "typing"),

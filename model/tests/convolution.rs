@@ -32,26 +32,24 @@ fn channels_are_inferred() {
     assert!(weights.iter().any(|weight| weight.abs() > 0.9 * bound));
 }
 
-/// A Conv2d with more arguments.
-fn conv(more: Value) -> Value {
-    let Value::Object(more) = more else {
-        panic!("an object")
-    };
-    let mut layer = json!({"type": "Conv2d", "out_channels": 4, "kernel_size": 3});
+fn of(kind: &str, more: Value) -> Value {
+    let mut layer = json!({"type": kind, "out_channels": 4, "kernel_size": 3});
+    let more = more.as_object().unwrap().clone();
     layer.as_object_mut().unwrap().extend(more);
     layer
 }
 
-/// A ConvTranspose2d with more arguments.
-fn transposed(more: Value) -> Value {
-    let mut layer = conv(more);
-    layer["type"] = json!("ConvTranspose2d");
-    layer
+fn assert_refused(cases: &[(Value, Vec<usize>, &str)]) {
+    for (layer, shape, wanted) in cases {
+        let message = made(layer, shape).unwrap_err();
+        assert!(message.contains(wanted), "{message}");
+    }
 }
 
 #[test]
 fn what_does_not_fit_says_what_came() {
-    for (layer, shape, wanted) in [
+    let conv = |more: Value| of("Conv2d", more);
+    assert_refused(&[
         (
             conv(json!({})),
             vec![28, 28],
@@ -97,6 +95,13 @@ fn what_does_not_fit_says_what_came() {
             vec![3, 9, 8],
             "padding_mode = \"reflect\" is not legal: expected \"zeros\"",
         ),
+    ]);
+}
+
+#[test]
+fn what_cannot_be_turned_round_says_why() {
+    let transposed = |more: Value| of("ConvTranspose2d", more);
+    assert_refused(&[
         (
             transposed(json!({"output_padding": 1})),
             vec![3, 9, 8],
@@ -107,8 +112,5 @@ fn what_does_not_fit_says_what_came() {
             vec![3, 2, 2],
             "padding=2 cuts off all 4 elements that come of the input [3, 2, 2]",
         ),
-    ] {
-        let message = made(&layer, &shape).unwrap_err();
-        assert!(message.contains(wanted), "{message}");
-    }
+    ]);
 }

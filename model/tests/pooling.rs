@@ -130,9 +130,16 @@ fn whole_channels_drop_by_the_rule() {
     assert!((1..24).contains(&dropped), "{dropped}");
 }
 
+fn assert_refused(cases: &[(Value, Vec<usize>, &str)]) {
+    for (layer, shape, wanted) in cases {
+        let message = made(&json!([layer]), shape).unwrap_err();
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
 #[test]
-fn what_does_not_fit_says_what_came() {
-    for (layer, shape, wanted) in [
+fn pools_that_do_not_fit_say_what_came() {
+    assert_refused(&[
         (
             json!({"type": "MaxPool2d", "kernel_size": 2}),
             vec![28, 28],
@@ -163,15 +170,12 @@ fn what_does_not_fit_says_what_came() {
             vec![8],
             "wants an input of shape [channels, height, width] without the batch, got [8]",
         ),
-    ] {
-        let message = made(&json!([layer]), &shape).unwrap_err();
-        assert!(message.contains(wanted), "{message}");
-    }
+    ]);
 }
 
 #[test]
-fn shapes_that_do_not_hold_the_elements_are_refused() {
-    for (layer, shape, wanted) in [
+fn shapes_that_do_not_fit_say_what_came() {
+    assert_refused(&[
         (
             json!({"type": "Unflatten", "dim": 0, "unflattened_size": [2, 4]}),
             vec![8],
@@ -212,8 +216,5 @@ fn shapes_that_do_not_hold_the_elements_are_refused() {
             vec![1, 2, 2],
             "wants either size or scale_factor",
         ),
-    ] {
-        let message = made(&json!([layer]), &shape).unwrap_err();
-        assert!(message.contains(wanted), "{message}");
-    }
+    ]);
 }

@@ -34,7 +34,7 @@ def main() -> None:
         case("Conv2d", [4, 6, 6], out_channels=8, kernel_size=3, stride=2, padding=1, groups=4),
         case("Conv2d", [2, 5, 6], 3, out_channels=3, kernel_size=(4, 3), padding="same", dilation=(1, 2)),
         case("Conv2d", [2, 5, 6], out_channels=3, kernel_size=2, padding="valid", stride=(1, 2)),
-        case("Conv2d", [2, 4, 5], 17, rows=5, out_channels=35, kernel_size=3, padding=1),
+        case("Conv2d", [2, 3, 4], 17, rows=4, out_channels=33, kernel_size=3, padding=1),
         case("Conv2d", [1, 27, 26], 2, rows=5, out_channels=1, kernel_size=4),
         case("Conv2d", [3, 5, 5], 60, rows=7, out_channels=4, kernel_size=3),
         case("Conv2d", [3, 4, 4], out_channels=2, kernel_size=1, stride=3, padding=1),

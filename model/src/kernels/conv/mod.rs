@@ -9,6 +9,8 @@
 
 mod backward;
 mod forward;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 use super::gemm::Kernels;
@@ -317,17 +319,21 @@ impl Kernels {
     /// The sums of the planes of `values` over a node: those of a row by [`LANES`] partial sums, then row by row.
     pub(crate) fn tree_plane_sums(&mut self, values: &[f32], plane: usize, tree: &Program, into: &mut [f32]) {
         let (level, row) = (self.level, plane * into.len());
-        tree.evaluate(
-            into,
-            &mut self.spare,
-            |start, rows, sums| {
+        let threads = (row.saturating_mul(tree.rows()) / WORK_PER_THREAD).clamp(1, self.workers.threads());
+        let each = into.len().div_ceil(threads).max(1);
+        let mut items: Vec<_> = into.chunks_mut(each).zip(&mut self.scratch).collect();
+        self.workers.each(&mut items, |index, (into, scratch)| {
+            let size = into.len() * plane;
+            let leaf = |start: usize, rows: usize, sums: &mut [f32]| {
                 sums.fill(0.0);
-                for row in values[start * row..(start + rows) * row].chunks_exact(row) {
-                    add_planes(level, row, plane, sums);
+                for at in start..start + rows {
+                    let first = at * row + index * each * plane;
+                    add_planes(level, &values[first..first + size], plane, sums);
                 }
-            },
-            |left, right| add_into(level, left, right),
-        );
+            };
+            let add = |left: &mut [f32], right: &[f32]| add_into(level, left, right);
+            tree.evaluate(into, &mut scratch.window.spare, leaf, add);
+        });
     }
 }
 
