@@ -10,6 +10,7 @@ from pyspark import keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer
+from candlewick._stopping import StoppingLike, to_stopping
 from candlewick._weights import WeightsLike, to_weights
 
 if TYPE_CHECKING:

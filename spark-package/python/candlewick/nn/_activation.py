@@ -38,9 +38,143 @@ class GELU(Module):
         super().__init__({"approximate": approximate})
 
 
+class LeakyReLU(Module):
+    """x above 0, negative_slope times x below, element by element.
+
+    Args:
+        negative_slope: Slope below 0. (number)
+    """
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__({"negative_slope": negative_slope})
+
+
+class ELU(Module):
+    """Exponential linear unit: x above 0, alpha (exp(x) - 1) below, element by element.
+
+    Args:
+        alpha: The function tends to -alpha far below 0. (number of at least 0)
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__({"alpha": alpha})
+
+
+class SELU(Module):
+    """ELU scaled so that activations keep mean 0 and variance 1 from layer to layer, element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class CELU(Module):
+    """ELU with a slope of 1 at 0: x above 0, alpha (exp(x / alpha) - 1) below, element by element.
+
+    Args:
+        alpha: The function tends to -alpha far below 0; above 0. (number of at least 0)
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__({"alpha": alpha})
+
+
+class SiLU(Module):
+    """Sigmoid linear unit, also called swish: x / (1 + exp(-x)), element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class Mish(Module):
+    """x tanh(softplus(x)), element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class Softplus(Module):
+    """Smooth ReLU, always above 0: log(1 + exp(beta x)) / beta, element by element.
+
+    Args:
+        beta: Sharpness of the bend; above 0. (number of at least 0)
+        threshold: Where beta x is above it, the function is x. (number)
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__({"beta": beta, "threshold": threshold})
+
+
+class Softsign(Module):
+    """x / (1 + |x|), element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class LogSigmoid(Module):
+    """Logarithm of the logistic function, element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class ReLU6(Module):
+    """ReLU bounded by 6: min(max(x, 0), 6), element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class Hardtanh(Module):
+    """x bounded by min_val and max_val, element by element.
+
+    Args:
+        min_val: Smallest output. (number)
+        max_val: Largest output, above min_val. (number)
+    """
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        super().__init__({"min_val": min_val, "max_val": max_val})
+
+
+class Hardsigmoid(Module):
+    """Sigmoid of straight lines: (x + 3) / 6 bounded by 0 and 1, element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class Hardswish(Module):
+    """x times Hardsigmoid, a cheap SiLU, element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class Identity(Module):
+    """Leaves its input as it is."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
 __all__ = [
+    "CELU",
+    "ELU",
     "GELU",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "Identity",
+    "LeakyReLU",
+    "LogSigmoid",
+    "Mish",
     "ReLU",
+    "ReLU6",
+    "SELU",
+    "SiLU",
     "Sigmoid",
+    "Softplus",
+    "Softsign",
     "Tanh",
 ]

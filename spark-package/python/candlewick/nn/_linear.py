@@ -30,6 +30,31 @@ class Linear(Module):
         super().__init__(bind("Linear", inferred, required, optional, (args, kwargs)))
 
 
+class Bilinear(Module):
+    """Bilinear map of the last dimensions of two inputs of a graph: y = x₁ᵀ A x₂ + b, with a matrix A for
+    every value of the output. Weights and bias start uniform in ±1/√in1_features.
+
+    Args:
+        in1_features: Size of the last dimension of the first input. (whole number from 1; may be left out)
+        in2_features: Size of the last dimension of the second input. (whole number from 1; may be left out)
+        out_features: Size of the last dimension of the output. (whole number from 1)
+        bias: Add a learned bias. (true or false)
+    """
+
+    @overload
+    def __init__(self, out_features: int, *, bias: bool = True) -> None: ...
+
+    @overload
+    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"bias": True}
+        inferred = ("in1_features", "in2_features")
+        required = ("out_features",)
+        super().__init__(bind("Bilinear", inferred, required, optional, (args, kwargs)))
+
+
 __all__ = [
+    "Bilinear",
     "Linear",
 ]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from candlewick._document import Module
 
 
@@ -18,6 +20,81 @@ class Flatten(Module):
         super().__init__({"start_dim": start_dim, "end_dim": end_dim})
 
 
+class Unflatten(Module):
+    """Cuts a dimension up into several, such as 784 values into [1, 28, 28].
+
+    Args:
+        dim: Dimension to cut up; 0 is the batch, which cannot be. (whole number from -64 to 64)
+        unflattened_size: Sizes it becomes; one may be -1 and takes what is left. (list of whole numbers
+            from -1 to 2147483648)
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__({"dim": dim, "unflattened_size": unflattened_size})
+
+
+class Reshape(Module):
+    """Gives the input another shape; the elements keep their order. As torch.reshape, whose batch dimension
+    stays.
+
+    Args:
+        shape: The shape without the batch; one size may be -1 and takes what is left. (list of whole
+            numbers from -1 to 2147483648)
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__({"shape": shape})
+
+
+class Permute(Module):
+    """Exchanges dimensions, as torch.permute; every one is named once.
+
+    Args:
+        dims: The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves the
+            last of an image to the front. (list of whole numbers from -64 to 64)
+    """
+
+    def __init__(self, dims: Sequence[int]) -> None:
+        super().__init__({"dims": dims})
+
+
+class ZeroPad2d(Module):
+    """Puts zeros around inputs of shape [channels, height, width].
+
+    Args:
+        padding: Zeros on all sides, or a list: left, right, top, bottom. (whole number, or one for every
+            dimension from 0 to 2147483648)
+    """
+
+    def __init__(self, padding: int | Sequence[int]) -> None:
+        super().__init__({"padding": padding})
+
+
+class Upsample(Module):
+    """Enlarges inputs of shape [channels, height, width] by repeating elements.
+
+    Args:
+        size: Height and width of the output; this or scale_factor is given. (whole number, or one for every
+            dimension from 1; or none)
+        scale_factor: By how much height and width grow. (whole number, or one for every dimension from 1;
+            or none)
+        mode: How elements between those of the input are found. ("nearest")
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int] | None = None,
+        scale_factor: int | Sequence[int] | None = None,
+        mode: str = "nearest",
+    ) -> None:
+        super().__init__({"size": size, "scale_factor": scale_factor, "mode": mode})
+
+
 __all__ = [
     "Flatten",
+    "Permute",
+    "Reshape",
+    "Unflatten",
+    "Upsample",
+    "ZeroPad2d",
 ]

@@ -3,12 +3,34 @@
 
 from candlewick._document import Optimizer
 from candlewick.optim import lr_scheduler
-from candlewick.optim._optimizer import SGD, Adam, AdamW
+from candlewick.optim._optimizer import (
+    LAMB,
+    LARS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    NAdam,
+    RAdam,
+    RMSprop,
+)
 
 __all__ = [
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "LAMB",
+    "LARS",
+    "Lion",
+    "NAdam",
     "Optimizer",
+    "RAdam",
+    "RMSprop",
     "SGD",
     "lr_scheduler",
 ]

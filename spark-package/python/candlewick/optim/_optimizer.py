@@ -532,5 +532,12 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "LAMB",
+    "LARS",
+    "Lion",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
     "SGD",
 ]

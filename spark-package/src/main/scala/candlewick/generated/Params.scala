@@ -220,6 +220,28 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     */
   def setWeightCol(value: String): this.type = set(weightCol, value)
 
+  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
+    * validationFraction. (text)
+    * @group param
+    */
+  final val validationIndicatorCol: Param[String] = new Param[String](
+    this,
+    "validationIndicatorCol",
+    "Boolean column that is true for the rows to validate on: they never train. Not set: see validationFraction."
+  )
+
+  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
+    * validationFraction. (text)
+    * @group getParam
+    */
+  def getValidationIndicatorCol: String = $(validationIndicatorCol)
+
+  /** Boolean column that is true for the rows to validate on: they never train. Not set: see
+    * validationFraction. (text)
+    * @group setParam
+    */
+  def setValidationIndicatorCol(value: String): this.type = set(validationIndicatorCol, value)
+
   /** The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (builder object or JSON
     * document)
     * @group param
@@ -583,7 +605,7 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     * epoch. Not set: never. (builder object or JSON document)
     * @group setParam
     */
-  def setEarlyStopping(value: EarlyStopping): this.type = set(earlyStopping, value.json)
+  def setEarlyStopping(value: Optimizer): this.type = set(earlyStopping, value.json)
 
   /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
     * same weights bit for bit, on any number of trainers. (whole number of 64 bits)

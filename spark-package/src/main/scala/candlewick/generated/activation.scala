@@ -38,4 +38,125 @@ private[candlewick] trait ActivationBuilders {
     def apply(approximate: String = "none"): Module =
       new Module(Document.of("GELU", Seq("approximate" -> approximate)))
   }
+
+  /** x above 0, negative_slope times x below, element by element. */
+  object LeakyReLU {
+
+    /** @param negative_slope Slope below 0. (number)
+      */
+    def apply(negative_slope: Double = 0.01): Module =
+      new Module(Document.of("LeakyReLU", Seq("negative_slope" -> negative_slope)))
+  }
+
+  /** Exponential linear unit: x above 0, alpha (exp(x) - 1) below, element by element. */
+  object ELU {
+
+    /** @param alpha The function tends to -alpha far below 0. (number of at least 0)
+      */
+    def apply(alpha: Double = 1.0): Module =
+      new Module(Document.of("ELU", Seq("alpha" -> alpha)))
+  }
+
+  /** ELU scaled so that activations keep mean 0 and variance 1 from layer to layer, element by
+    * element.
+    */
+  object SELU {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("SELU", Nil))
+  }
+
+  /** ELU with a slope of 1 at 0: x above 0, alpha (exp(x / alpha) - 1) below, element by element. */
+  object CELU {
+
+    /** @param alpha The function tends to -alpha far below 0; above 0. (number of at least 0)
+      */
+    def apply(alpha: Double = 1.0): Module =
+      new Module(Document.of("CELU", Seq("alpha" -> alpha)))
+  }
+
+  /** Sigmoid linear unit, also called swish: x / (1 + exp(-x)), element by element. */
+  object SiLU {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("SiLU", Nil))
+  }
+
+  /** x tanh(softplus(x)), element by element. */
+  object Mish {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("Mish", Nil))
+  }
+
+  /** Smooth ReLU, always above 0: log(1 + exp(beta x)) / beta, element by element. */
+  object Softplus {
+
+    /** @param beta Sharpness of the bend; above 0. (number of at least 0)
+      * @param threshold Where beta x is above it, the function is x. (number)
+      */
+    def apply(beta: Double = 1.0, threshold: Double = 20.0): Module =
+      new Module(Document.of("Softplus", Seq("beta" -> beta, "threshold" -> threshold)))
+  }
+
+  /** x / (1 + |x|), element by element. */
+  object Softsign {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("Softsign", Nil))
+  }
+
+  /** Logarithm of the logistic function, element by element. */
+  object LogSigmoid {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("LogSigmoid", Nil))
+  }
+
+  /** ReLU bounded by 6: min(max(x, 0), 6), element by element. */
+  object ReLU6 {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("ReLU6", Nil))
+  }
+
+  /** x bounded by min_val and max_val, element by element. */
+  object Hardtanh {
+
+    /** @param min_val Smallest output. (number)
+      * @param max_val Largest output, above min_val. (number)
+      */
+    def apply(min_val: Double = -1.0, max_val: Double = 1.0): Module =
+      new Module(Document.of("Hardtanh", Seq("min_val" -> min_val, "max_val" -> max_val)))
+  }
+
+  /** Sigmoid of straight lines: (x + 3) / 6 bounded by 0 and 1, element by element. */
+  object Hardsigmoid {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("Hardsigmoid", Nil))
+  }
+
+  /** x times Hardsigmoid, a cheap SiLU, element by element. */
+  object Hardswish {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("Hardswish", Nil))
+  }
+
+  /** Leaves its input as it is. */
+  object Identity {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("Identity", Nil))
+  }
 }

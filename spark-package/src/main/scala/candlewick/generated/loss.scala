@@ -8,11 +8,46 @@ private[candlewick] trait LossBuilders {
   /** Cross entropy between logits (one output per class) and the label's class. */
   object CrossEntropyLoss {
 
-    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, weighted
-      *   by weightCol. ("mean")
+    /** @param weight A weight for each class; the mean is then over the weights of the rows' classes. (list
+      *   of numbers of at least 0; or none)
+      * @param ignore_index A class to leave out: rows with this label count neither in the loss nor
+      *   in its mean. The default is no class, so that all rows count. (whole number)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      * @param label_smoothing Share of the target that is spread evenly over all classes. (number
+      *   from 0 to 1)
       */
-    def apply(reduction: String = "mean"): Loss =
-      new Loss(Document.of("CrossEntropyLoss", Seq("reduction" -> reduction)))
+    def apply(
+        weight: Opt[Seq[Double]] = None,
+        ignore_index: Int = -100,
+        reduction: String = "mean",
+        label_smoothing: Double = 0.0
+    ): Loss = {
+      val arguments =
+        Seq("weight" -> weight, "ignore_index" -> ignore_index, "reduction" -> reduction, "label_smoothing" -> label_smoothing)
+      new Loss(Document.of("CrossEntropyLoss", arguments))
+    }
+  }
+
+  /** Negative log-likelihood of the label's class, for a network that ends in LogSoftmax (one
+    * log-probability per class).
+    */
+  object NLLLoss {
+
+    /** @param weight A weight for each class; the mean is then over the weights of the rows' classes. (list
+      *   of numbers of at least 0; or none)
+      * @param ignore_index A class to leave out: rows with this label count neither in the loss nor
+      *   in its mean. The default is no class, so that all rows count. (whole number)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(weight: Opt[Seq[Double]] = None, ignore_index: Int = -100, reduction: String = "mean"): Loss = {
+      val arguments =
+        Seq("weight" -> weight, "ignore_index" -> ignore_index, "reduction" -> reduction)
+      new Loss(Document.of("NLLLoss", arguments))
+    }
   }
 
   /** Binary cross entropy between a logit and a label of 0 or 1. A network with one output makes a
@@ -20,20 +55,247 @@ private[candlewick] trait LossBuilders {
     */
   object BCEWithLogitsLoss {
 
-    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, weighted
-      *   by weightCol. ("mean")
+    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
+      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
+      *   smaller learning rate. ("mean" or "sum")
+      * @param pos_weight Weight of the label 1: one number, or one for each output. Above 1 it
+      *   makes the network find more of the positives, below 1 fewer. (list of numbers of at least
+      *   0; or none)
+      */
+    def apply(reduction: String = "mean", pos_weight: Opt[Seq[Double]] = None): Loss =
+      new Loss(Document.of("BCEWithLogitsLoss", Seq("reduction" -> reduction, "pos_weight" -> pos_weight)))
+  }
+
+  /** Binary cross entropy between a probability and a label of 0 or 1, for a network that ends in
+    * Sigmoid. BCEWithLogitsLoss without the Sigmoid is more exact.
+    */
+  object BCELoss {
+
+    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
+      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
+      *   smaller learning rate. ("mean" or "sum")
       */
     def apply(reduction: String = "mean"): Loss =
-      new Loss(Document.of("BCEWithLogitsLoss", Seq("reduction" -> reduction)))
+      new Loss(Document.of("BCELoss", Seq("reduction" -> reduction)))
   }
 
   /** Mean of the squared difference between output and label. */
   object MSELoss {
 
-    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, weighted
-      *   by weightCol. ("mean")
+    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
+      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
+      *   smaller learning rate. ("mean" or "sum")
       */
     def apply(reduction: String = "mean"): Loss =
       new Loss(Document.of("MSELoss", Seq("reduction" -> reduction)))
+  }
+
+  /** Mean of the absolute difference between output and label. */
+  object L1Loss {
+
+    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
+      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
+      *   smaller learning rate. ("mean" or "sum")
+      */
+    def apply(reduction: String = "mean"): Loss =
+      new Loss(Document.of("L1Loss", Seq("reduction" -> reduction)))
+  }
+
+  /** Squared difference, divided by beta, where it is small, absolute difference where it is large:
+    * outliers count less than in MSELoss.
+    */
+  object SmoothL1Loss {
+
+    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
+      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
+      *   smaller learning rate. ("mean" or "sum")
+      * @param beta Absolute difference at which the square ends and the line begins; 0 is L1Loss.
+      *   (number of at least 0)
+      */
+    def apply(reduction: String = "mean", beta: Double = 1.0): Loss =
+      new Loss(Document.of("SmoothL1Loss", Seq("reduction" -> reduction, "beta" -> beta)))
+  }
+
+  /** Squared difference where it is small, a line of slope delta where it is large: delta times
+    * SmoothL1Loss with that beta.
+    */
+  object HuberLoss {
+
+    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
+      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
+      *   smaller learning rate. ("mean" or "sum")
+      * @param delta Absolute difference at which the square ends and the line begins; above 0.
+      *   (number of at least 0)
+      */
+    def apply(reduction: String = "mean", delta: Double = 1.0): Loss =
+      new Loss(Document.of("HuberLoss", Seq("reduction" -> reduction, "delta" -> delta)))
+  }
+
+  /** Negative log-likelihood of a count under a Poisson distribution. */
+  object PoissonNLLLoss {
+
+    /** @param log_input True where the output is the logarithm of the expected count, false where it is the
+      *   count itself. (true or false)
+      * @param full Add Stirling's approximation of the part that does not depend on the output.
+      *   (true or false)
+      * @param eps Added to the output before its logarithm is taken, where log_input is false.
+      *   (number of at least 0)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(
+        log_input: Boolean = true,
+        full: Boolean = false,
+        eps: Double = 1e-8,
+        reduction: String = "mean"
+    ): Loss = {
+      val arguments =
+        Seq("log_input" -> log_input, "full" -> full, "eps" -> eps, "reduction" -> reduction)
+      new Loss(Document.of("PoissonNLLLoss", arguments))
+    }
+  }
+
+  /** Negative log-likelihood of a label under a normal distribution. The network has two outputs
+    * for each value of the label: first all means, then all variances.
+    */
+  object GaussianNLLLoss {
+
+    /** @param full Add the part that does not depend on the outputs. (true or false)
+      * @param eps Smallest variance; above 0. (number of at least 0)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      * @param log_variance True where the outputs of the second half are logarithms of the
+      *   variances, so that every number is legal there; not in PyTorch. (true or false)
+      */
+    def apply(
+        full: Boolean = false,
+        eps: Double = 1e-6,
+        reduction: String = "mean",
+        log_variance: Boolean = false
+    ): Loss = {
+      val arguments =
+        Seq("full" -> full, "eps" -> eps, "reduction" -> reduction, "log_variance" -> log_variance)
+      new Loss(Document.of("GaussianNLLLoss", arguments))
+    }
+  }
+
+  /** Pinball loss of quantile regression, with one output for each quantile; not in PyTorch. */
+  object QuantileLoss {
+
+    /** @param quantiles The quantiles, between 0 and 1: [0.1, 0.5, 0.9] makes the network predict the
+      *   median and an interval that holds 80 percent. (list of numbers from 0 to 1)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(quantiles: Seq[Double], reduction: String = "mean"): Loss =
+      new Loss(Document.of("QuantileLoss", Seq("quantiles" -> quantiles, "reduction" -> reduction)))
+  }
+
+  /** Kullback-Leibler divergence between log-probabilities (a network that ends in LogSoftmax) and
+    * a label that is a distribution, an array.
+    */
+  object KLDivLoss {
+
+    /** @param reduction How the elements' losses become one number: "mean" is the mean over all elements,
+      *   "batchmean" the divergence itself, the mean over rows, "sum" the sum, all weighted by
+      *   weightCol. ("mean" or "batchmean" or "sum")
+      * @param log_target True where the label has logarithms of probabilities. (true or false)
+      */
+    def apply(reduction: String = "mean", log_target: Boolean = false): Loss =
+      new Loss(Document.of("KLDivLoss", Seq("reduction" -> reduction, "log_target" -> log_target)))
+  }
+
+  /** Loss of a distance: the output itself for the label 1 (similar), max(0, margin - output) for
+    * the label -1 (different).
+    */
+  object HingeEmbeddingLoss {
+
+    /** @param margin Distance beyond which different pairs cost nothing. (number)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(margin: Double = 1.0, reduction: String = "mean"): Loss =
+      new Loss(Document.of("HingeEmbeddingLoss", Seq("margin" -> margin, "reduction" -> reduction)))
+  }
+
+  /** Loss of the cosine between two vectors, the halves of a row of outputs: 1 - cosine for the
+    * label 1 (similar), max(0, cosine - margin) for the label -1 (different).
+    */
+  object CosineEmbeddingLoss {
+
+    /** @param margin Cosine below which different vectors cost nothing. (number from -1 to 1)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(margin: Double = 0.0, reduction: String = "mean"): Loss =
+      new Loss(Document.of("CosineEmbeddingLoss", Seq("margin" -> margin, "reduction" -> reduction)))
+  }
+
+  /** Loss of three vectors, the thirds of a row of outputs: the anchor has to be nearer to the
+    * positive than to the negative by a margin. The label is not read.
+    */
+  object TripletMarginLoss {
+
+    /** @param margin How much nearer the positive has to be. (number of at least 0)
+      * @param p Degree of the norm that measures distances. (number of at least 1)
+      * @param eps Added to every difference. (number of at least 0)
+      * @param swap Use the distance between positive and negative where it is smaller than that
+      *   between anchor and negative. (true or false)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(
+        margin: Double = 1.0,
+        p: Double = 2.0,
+        eps: Double = 1e-6,
+        swap: Boolean = false,
+        reduction: String = "mean"
+    ): Loss = {
+      val arguments =
+        Seq("margin" -> margin, "p" -> p, "eps" -> eps, "swap" -> swap, "reduction" -> reduction)
+      new Loss(Document.of("TripletMarginLoss", arguments))
+    }
+  }
+
+  /** Weighted sum of several losses over parts of the outputs and of the label, which is an array;
+    * not in PyTorch. A class in the label is a whole number in it.
+    */
+  object MultiLoss {
+
+    /** @param losses The losses to add up. A LossTerm gives a loss a weight and says which outputs and
+      *   labels it reads; any other loss has weight 1 and reads all. (list of objects)
+      * @param reduction "mean" adds up the means of the losses, "sum" their sums, both weighted by
+      *   weightCol. ("mean" or "sum")
+      */
+    def apply(losses: Seq[Loss], reduction: String = "mean"): Loss =
+      new Loss(Document.of("MultiLoss", Seq("losses" -> losses, "reduction" -> reduction)))
+  }
+
+  /** One loss of a MultiLoss, with its weight and what it reads; not in PyTorch. */
+  object LossTerm {
+
+    /** @param loss The loss; without class weights, ignore_index and a reduction of its own. (object)
+      * @param weight Factor of the loss. (number)
+      * @param outputs Which outputs the loss reads: [from, to], the first and one past the last;
+      *   all by default. (list of whole numbers from 0 to 2147483648; or none)
+      * @param labels Which values of the label the loss reads: [from, to], the first and one past
+      *   the last; all by default. (list of whole numbers from 0 to 2147483648; or none)
+      */
+    def apply(
+        loss: Loss,
+        weight: Double = 1.0,
+        outputs: Opt[Seq[Int]] = None,
+        labels: Opt[Seq[Int]] = None
+    ): Loss = {
+      val arguments =
+        Seq("loss" -> loss, "weight" -> weight, "outputs" -> outputs, "labels" -> labels)
+      new Loss(Document.of("LossTerm", arguments))
+    }
   }
 }

@@ -6,9 +6,16 @@ package candlewick
   */
 object nn
     extends generated.LinearBuilders
+    with generated.EmbeddingBuilders
+    with generated.AttentionBuilders
     with generated.ActivationBuilders
+    with generated.ConvolutionBuilders
+    with generated.PoolingBuilders
+    with generated.SoftmaxBuilders
+    with generated.NormalizationBuilders
     with generated.RegularizationBuilders
     with generated.ShapeBuilders
+    with generated.RecurrentBuilders
     with generated.JoinBuilders
     with generated.LossBuilders {
 

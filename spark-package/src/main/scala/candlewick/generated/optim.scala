@@ -8,7 +8,7 @@ object optim extends generated.OptimizerBuilders {
   type Optimizer = candlewick.Optimizer
 
   /** Schedules of the learning rate by PyTorch's names. */
-  object lr_scheduler {
+  object lr_scheduler extends generated.LrSchedulerBuilders {
 
     /** A schedule. */
     type LRScheduler = candlewick.LRScheduler

@@ -15,6 +15,11 @@ private[candlewick] trait OptimizerBuilders {
       * @param nesterov Nesterov's momentum: needs a momentum above 0 and no dampening. (true or
       *   false)
       * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -22,10 +27,11 @@ private[candlewick] trait OptimizerBuilders {
         dampening: Double = 0.0,
         weight_decay: Double = 0.0,
         nesterov: Boolean = false,
-        maximize: Boolean = false
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
       val arguments =
-        Seq("lr" -> lr, "momentum" -> momentum, "dampening" -> dampening, "weight_decay" -> weight_decay, "nesterov" -> nesterov, "maximize" -> maximize)
+        Seq("lr" -> lr, "momentum" -> momentum, "dampening" -> dampening, "weight_decay" -> weight_decay, "nesterov" -> nesterov, "maximize" -> maximize, "groups" -> groups)
       new Optimizer(Document.of("SGD", arguments))
     }
   }
@@ -41,6 +47,13 @@ private[candlewick] trait OptimizerBuilders {
       * @param amsgrad Use the AMSGrad variant: the largest running mean of squares so far. (true or
       *   false)
       * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param decoupled_weight_decay Decay the weights themselves by lr times weight_decay, as
+      *   AdamW does, instead of adding to the gradient. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -48,10 +61,12 @@ private[candlewick] trait OptimizerBuilders {
         eps: Double = 1e-8,
         weight_decay: Double = 0.0,
         amsgrad: Boolean = false,
-        maximize: Boolean = false
+        maximize: Boolean = false,
+        decoupled_weight_decay: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
       val arguments =
-        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "amsgrad" -> amsgrad, "maximize" -> maximize)
+        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "amsgrad" -> amsgrad, "maximize" -> maximize, "decoupled_weight_decay" -> decoupled_weight_decay, "groups" -> groups)
       new Optimizer(Document.of("Adam", arguments))
     }
   }
@@ -67,6 +82,11 @@ private[candlewick] trait OptimizerBuilders {
       * @param amsgrad Use the AMSGrad variant: the largest running mean of squares so far. (true or
       *   false)
       * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -74,11 +94,318 @@ private[candlewick] trait OptimizerBuilders {
         eps: Double = 1e-8,
         weight_decay: Double = 0.01,
         amsgrad: Boolean = false,
-        maximize: Boolean = false
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
       val arguments =
-        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "amsgrad" -> amsgrad, "maximize" -> maximize)
+        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "amsgrad" -> amsgrad, "maximize" -> maximize, "groups" -> groups)
       new Optimizer(Document.of("AdamW", arguments))
+    }
+  }
+
+  /** Adam with Nesterov's momentum (Dozat 2016). */
+  object NAdam {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param betas Coefficients of the running means of the gradient and of its square. (two
+      *   numbers of at least 0 and below 1)
+      * @param eps Added to the denominator for numerical stability. (number of at least 0)
+      * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
+      * @param momentum_decay How fast the momentum grows to betas[0]: it is betas[0] (1 -
+      *   0.96^(step momentum_decay) / 2). (number of at least 0)
+      * @param decoupled_weight_decay Decay the weights themselves by lr times weight_decay, as
+      *   AdamW does, instead of adding to the gradient. (true or false)
+      * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 0.002,
+        betas: (Double, Double) = (0.9, 0.999),
+        eps: Double = 1e-8,
+        weight_decay: Double = 0.0,
+        momentum_decay: Double = 0.004,
+        decoupled_weight_decay: Boolean = false,
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "momentum_decay" -> momentum_decay, "decoupled_weight_decay" -> decoupled_weight_decay, "maximize" -> maximize, "groups" -> groups)
+      new Optimizer(Document.of("NAdam", arguments))
+    }
+  }
+
+  /** Adam with a rectified variance of its first steps (Liu et al. 2019). */
+  object RAdam {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param betas Coefficients of the running means of the gradient and of its square. (two
+      *   numbers of at least 0 and below 1)
+      * @param eps Added to the denominator for numerical stability. (number of at least 0)
+      * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
+      * @param decoupled_weight_decay Decay the weights themselves by lr times weight_decay, as
+      *   AdamW does, instead of adding to the gradient. (true or false)
+      * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 0.001,
+        betas: (Double, Double) = (0.9, 0.999),
+        eps: Double = 1e-8,
+        weight_decay: Double = 0.0,
+        decoupled_weight_decay: Boolean = false,
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "decoupled_weight_decay" -> decoupled_weight_decay, "maximize" -> maximize, "groups" -> groups)
+      new Optimizer(Document.of("RAdam", arguments))
+    }
+  }
+
+  /** Steps scaled by the sum of all squared gradients (Duchi et al. 2011). */
+  object Adagrad {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param lr_decay Decay of the learning rate: at step t it is lr / (1 + (t - 1) lr_decay).
+      *   (number of at least 0)
+      * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
+      * @param initial_accumulator_value What the sum of squares starts from. (number of at least 0)
+      * @param eps Added to the denominator for numerical stability. (number of at least 0)
+      * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 0.01,
+        lr_decay: Double = 0.0,
+        weight_decay: Double = 0.0,
+        initial_accumulator_value: Double = 0.0,
+        eps: Double = 1e-10,
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "lr_decay" -> lr_decay, "weight_decay" -> weight_decay, "initial_accumulator_value" -> initial_accumulator_value, "eps" -> eps, "maximize" -> maximize, "groups" -> groups)
+      new Optimizer(Document.of("Adagrad", arguments))
+    }
+  }
+
+  /** Steps scaled by the ratio of the running means of squared steps and gradients (Zeiler 2012). */
+  object Adadelta {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param rho Coefficient of the running means of squares. (number from 0 to 1)
+      * @param eps Added to the denominator for numerical stability. (number of at least 0)
+      * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
+      * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 1.0,
+        rho: Double = 0.9,
+        eps: Double = 1e-6,
+        weight_decay: Double = 0.0,
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "rho" -> rho, "eps" -> eps, "weight_decay" -> weight_decay, "maximize" -> maximize, "groups" -> groups)
+      new Optimizer(Document.of("Adadelta", arguments))
+    }
+  }
+
+  /** Steps scaled by the running root mean square of the gradient (Hinton 2012). */
+  object RMSprop {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param alpha Coefficient of the running mean of squared gradients. (number of at least 0)
+      * @param eps Added to the denominator for numerical stability. (number of at least 0)
+      * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
+      * @param momentum Factor of the momentum. (number of at least 0)
+      * @param centered Divide by the standard deviation of the gradient instead of its root mean
+      *   square. (true or false)
+      * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 0.01,
+        alpha: Double = 0.99,
+        eps: Double = 1e-8,
+        weight_decay: Double = 0.0,
+        momentum: Double = 0.0,
+        centered: Boolean = false,
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "alpha" -> alpha, "eps" -> eps, "weight_decay" -> weight_decay, "momentum" -> momentum, "centered" -> centered, "maximize" -> maximize, "groups" -> groups)
+      new Optimizer(Document.of("RMSprop", arguments))
+    }
+  }
+
+  /** Adam with the infinity norm in place of squares (Kingma and Ba 2015). */
+  object Adamax {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param betas Coefficients of the running mean of the gradient and of its largest absolute
+      *   value. (two numbers of at least 0 and below 1)
+      * @param eps Added to the denominator for numerical stability. (number of at least 0)
+      * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
+      * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 0.002,
+        betas: (Double, Double) = (0.9, 0.999),
+        eps: Double = 1e-8,
+        weight_decay: Double = 0.0,
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "maximize" -> maximize, "groups" -> groups)
+      new Optimizer(Document.of("Adamax", arguments))
+    }
+  }
+
+  /** Adam whose step on each parameter is as long as its weights: for large batches (You et al.
+    * 2019). Not in PyTorch; arguments and defaults are timm's, max_grad_norm = 1 included: 0
+    * switches it off.
+    */
+  object LAMB {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param bias_correction Divide the running means by 1 - beta^step. (true or false)
+      * @param betas Coefficients of the running means of the gradient and of its square. (two
+      *   numbers of at least 0 and below 1)
+      * @param eps Added to the denominator for numerical stability. (number of at least 0)
+      * @param weight_decay Decay: this times the weights is added to the step. (number of at least
+      *   0)
+      * @param grad_averaging Take the gradient into its running mean by 1 - betas[0]; without, by
+      *   1. (true or false)
+      * @param max_grad_norm Largest Euclidean norm of the whole gradient: beyond it the gradient is
+      *   scaled down. 0 or none: no bound. (number of at least 0; or none)
+      * @param trust_clip Bound the ratio of norms by 1 (LAMBC). (true or false)
+      * @param always_adapt Adapt the learning rate also of parameters without weight decay. (true
+      *   or false)
+      * @param decoupled_decay Decay the weights themselves by lr times weight_decay, as AdamW does.
+      *   (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 0.001,
+        bias_correction: Boolean = true,
+        betas: (Double, Double) = (0.9, 0.999),
+        eps: Double = 1e-6,
+        weight_decay: Double = 0.01,
+        grad_averaging: Boolean = true,
+        max_grad_norm: Opt[Double] = 1.0,
+        trust_clip: Boolean = false,
+        always_adapt: Boolean = false,
+        decoupled_decay: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "bias_correction" -> bias_correction, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "grad_averaging" -> grad_averaging, "max_grad_norm" -> max_grad_norm, "trust_clip" -> trust_clip, "always_adapt" -> always_adapt, "decoupled_decay" -> decoupled_decay, "groups" -> groups)
+      new Optimizer(Document.of("LAMB", arguments))
+    }
+  }
+
+  /** SGD with a learning rate for each parameter from the norms of its weights and gradient: for
+    * large batches (You et al. 2017). Not in PyTorch; arguments and defaults are timm's, so without
+    * weight_decay or always_adapt it is SGD.
+    */
+  object LARS {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param momentum Factor of the momentum. (number of at least 0)
+      * @param dampening Dampening of the momentum. (number)
+      * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
+      * @param nesterov Nesterov's momentum: needs a momentum above 0 and no dampening. (true or
+      *   false)
+      * @param trust_coeff Length of a step relative to that of a parameter's weights. (number of at
+      *   least 0)
+      * @param eps Added to the denominator for numerical stability. (number of at least 0)
+      * @param trust_clip Bound the learning rate of each parameter by lr (LARC). (true or false)
+      * @param always_adapt Adapt the learning rate also of parameters without weight decay. (true
+      *   or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 1.0,
+        momentum: Double = 0.0,
+        dampening: Double = 0.0,
+        weight_decay: Double = 0.0,
+        nesterov: Boolean = false,
+        trust_coeff: Double = 0.001,
+        eps: Double = 1e-8,
+        trust_clip: Boolean = false,
+        always_adapt: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "momentum" -> momentum, "dampening" -> dampening, "weight_decay" -> weight_decay, "nesterov" -> nesterov, "trust_coeff" -> trust_coeff, "eps" -> eps, "trust_clip" -> trust_clip, "always_adapt" -> always_adapt, "groups" -> groups)
+      new Optimizer(Document.of("LARS", arguments))
+    }
+  }
+
+  /** Steps of equal size in the sign of the running mean of the gradient (Chen et al. 2023). Not in
+    * PyTorch; arguments and defaults are timm's.
+    */
+  object Lion {
+
+    /** @param lr Learning rate. (number of at least 0)
+      * @param betas Coefficients of the running mean of the gradient: in the step, and in what is
+      *   kept. (two numbers of at least 0 and below 1)
+      * @param weight_decay Decay: weights shrink by lr times this a step. (number of at least 0)
+      * @param maximize Maximise the loss instead of minimising it. (true or false)
+      * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
+      *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
+      *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
+      *   true, which leaves its parameters as they are. The first group that matches counts. (list
+      *   of groups; or none)
+      */
+    def apply(
+        lr: Double = 0.0001,
+        betas: (Double, Double) = (0.9, 0.99),
+        weight_decay: Double = 0.0,
+        maximize: Boolean = false,
+        groups: Opt[Seq[Map[String, Any]]] = None
+    ): Optimizer = {
+      val arguments =
+        Seq("lr" -> lr, "betas" -> betas, "weight_decay" -> weight_decay, "maximize" -> maximize, "groups" -> groups)
+      new Optimizer(Document.of("Lion", arguments))
     }
   }
 }

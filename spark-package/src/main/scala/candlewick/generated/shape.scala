@@ -14,4 +14,60 @@ private[candlewick] trait ShapeBuilders {
     def apply(start_dim: Int = 1, end_dim: Int = -1): Module =
       new Module(Document.of("Flatten", Seq("start_dim" -> start_dim, "end_dim" -> end_dim)))
   }
+
+  /** Cuts a dimension up into several, such as 784 values into [1, 28, 28]. */
+  object Unflatten {
+
+    /** @param dim Dimension to cut up; 0 is the batch, which cannot be. (whole number from -64 to 64)
+      * @param unflattened_size Sizes it becomes; one may be -1 and takes what is left. (list of
+      *   whole numbers from -1 to 2147483648)
+      */
+    def apply(dim: Int, unflattened_size: Seq[Int]): Module =
+      new Module(Document.of("Unflatten", Seq("dim" -> dim, "unflattened_size" -> unflattened_size)))
+  }
+
+  /** Gives the input another shape; the elements keep their order. As torch.reshape, whose batch
+    * dimension stays.
+    */
+  object Reshape {
+
+    /** @param shape The shape without the batch; one size may be -1 and takes what is left. (list of whole
+      *   numbers from -1 to 2147483648)
+      */
+    def apply(shape: Seq[Int]): Module =
+      new Module(Document.of("Reshape", Seq("shape" -> shape)))
+  }
+
+  /** Exchanges dimensions, as torch.permute; every one is named once. */
+  object Permute {
+
+    /** @param dims The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves
+      *   the last of an image to the front. (list of whole numbers from -64 to 64)
+      */
+    def apply(dims: Seq[Int]): Module =
+      new Module(Document.of("Permute", Seq("dims" -> dims)))
+  }
+
+  /** Puts zeros around inputs of shape [channels, height, width]. */
+  object ZeroPad2d {
+
+    /** @param padding Zeros on all sides, or a list: left, right, top, bottom. (whole number, or one for
+      *   every dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("ZeroPad2d", Seq("padding" -> padding)))
+  }
+
+  /** Enlarges inputs of shape [channels, height, width] by repeating elements. */
+  object Upsample {
+
+    /** @param size Height and width of the output; this or scale_factor is given. (whole number, or one for
+      *   every dimension from 1; or none)
+      * @param scale_factor By how much height and width grow. (whole number, or one for every
+      *   dimension from 1; or none)
+      * @param mode How elements between those of the input are found. ("nearest")
+      */
+    def apply(size: Opt[Size] = None, scale_factor: Opt[Size] = None, mode: String = "nearest"): Module =
+      new Module(Document.of("Upsample", Seq("size" -> size, "scale_factor" -> scale_factor, "mode" -> mode)))
+  }
 }

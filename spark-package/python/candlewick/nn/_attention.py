@@ -1,0 +1,171 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""Attention and transformers."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+from candlewick._document import Module, bind
+
+
+class MultiheadAttention(Module):
+    """Attention of several heads (Vaswani et al. 2017, arXiv:1706.03762): softmax(Q Kᵀ / √d) V for each,
+    between learned projections. One input of shape [length, embed_dim] attends to itself; a node of a graph
+    with three inputs takes query, key and value. The batch comes first.
+
+    Args:
+        embed_dim: Size of the last dimension of the queries and of the output. (whole number from 1; may be
+            left out)
+        num_heads: Heads; each has embed_dim / num_heads values. (whole number from 1)
+        dropout: Probability that an attention weight is set to zero while training. (number from 0 to 1)
+        bias: Add learned biases. (true or false)
+        kdim: Size of the last dimension of the keys. (whole number from 1; may be left out)
+        vdim: Size of the last dimension of the values. (whole number from 1; may be left out)
+        is_causal: Hide from every position those after it. (true or false)
+    """
+
+    @overload
+    def __init__(
+        self,
+        num_heads: int,
+        *,
+        dropout: float = 0.0,
+        bias: bool = True,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        is_causal: bool = False,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        *,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        is_causal: bool = False,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"dropout": 0.0, "bias": True, "kdim": None, "vdim": None, "is_causal": False}
+        inferred = ("embed_dim",)
+        required = ("num_heads",)
+        super().__init__(bind("MultiheadAttention", inferred, required, optional, (args, kwargs)))
+
+
+class TransformerEncoderLayer(Module):
+    """Self-attention and a feed-forward network, each with a residual connection and LayerNorm (Vaswani et
+    al. 2017, arXiv:1706.03762), over a sequence of shape [length, d_model]. The batch comes first.
+
+    Args:
+        d_model: Size of the last dimension of the input. (whole number from 1; may be left out)
+        nhead: Heads of the attention; each has d_model / nhead values. (whole number from 1)
+        dim_feedforward: Size between the two Linear layers. (whole number from 1)
+        dropout: Probability of dropout: of attention weights, after the attention, and twice in the
+            feed-forward part. (number from 0 to 1)
+        activation: What comes between the two Linear layers. ("relu" or "gelu")
+        layer_norm_eps: Added to the variances of both LayerNorms. (number of at least 0)
+        norm_first: Normalise before attention and feed-forward part, not after. (true or false)
+        bias: Add learned biases. (true or false)
+        is_causal: Hide from every position those after it. (true or false)
+    """
+
+    @overload
+    def __init__(
+        self,
+        nhead: int,
+        *,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        layer_norm_eps: float = 0.00001,
+        norm_first: bool = False,
+        bias: bool = True,
+        is_causal: bool = False,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        layer_norm_eps: float = 0.00001,
+        *,
+        norm_first: bool = False,
+        bias: bool = True,
+        is_causal: bool = False,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {
+            "dim_feedforward": 2048,
+            "dropout": 0.1,
+            "activation": "relu",
+            "layer_norm_eps": 0.00001,
+            "norm_first": False,
+            "bias": True,
+            "is_causal": False,
+        }
+        inferred = ("d_model",)
+        required = ("nhead",)
+        super().__init__(bind("TransformerEncoderLayer", inferred, required, optional, (args, kwargs)))
+
+
+class PositionalEncoding(Module):
+    """Adds sines and cosines of every position to a sequence of shape [length, d_model] (Vaswani et al.
+    2017, arXiv:1706.03762): sin(p / 10000^(2i / d_model)) to value 2i of position p, the cosine to value 2i
+    + 1.
+
+    Args:
+        d_model: Size of the last dimension of the input. (whole number from 1; may be left out)
+        dropout: Probability that an element of the sum is set to zero while training. (number from 0 to 1)
+        max_len: Positions that a sequence has at most. (whole number from 1)
+    """
+
+    @overload
+    def __init__(self, *, dropout: float = 0.1, max_len: int = 5000) -> None: ...
+
+    @overload
+    def __init__(self, d_model: int, dropout: float = 0.1, max_len: int = 5000) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"dropout": 0.1, "max_len": 5000}
+        inferred = ("d_model",)
+        required = ()
+        super().__init__(bind("PositionalEncoding", inferred, required, optional, (args, kwargs)))
+
+
+class LearnedPositionalEncoding(Module):
+    """Adds a learned vector for every position to a sequence of shape [length, d_model]. The table starts
+    normal around 0 with deviation 0.02 (Devlin et al. 2019, arXiv:1810.04805).
+
+    Args:
+        d_model: Size of the last dimension of the input. (whole number from 1; may be left out)
+        max_len: Positions of the table; without it the length of the input. (whole number from 1; or none)
+    """
+
+    @overload
+    def __init__(self, *, max_len: int | None = None) -> None: ...
+
+    @overload
+    def __init__(self, d_model: int, max_len: int | None = None) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"max_len": None}
+        inferred = ("d_model",)
+        required = ()
+        super().__init__(bind("LearnedPositionalEncoding", inferred, required, optional, (args, kwargs)))
+
+
+__all__ = [
+    "LearnedPositionalEncoding",
+    "MultiheadAttention",
+    "PositionalEncoding",
+    "TransformerEncoderLayer",
+]

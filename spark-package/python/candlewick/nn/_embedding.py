@@ -1,0 +1,66 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""Embeddings."""
+
+from __future__ import annotations
+
+from candlewick._document import Module
+
+
+class Embedding(Module):
+    """Replaces every index by its row of a learned table: an input of whole numbers gains a last dimension
+    of embedding_dim values. The table starts normal around 0 with deviation 1.
+
+    Args:
+        num_embeddings: Rows of the table: indices are whole numbers from 0 to num_embeddings - 1. (whole
+            number from 1)
+        embedding_dim: Size of a row of the table. (whole number from 1)
+        padding_idx: Index whose row starts at 0 and gets no gradient, so that it stays there; negative
+            counts from the end. (whole number from -16777216 to 2147483648; or none)
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+        super().__init__(
+            {
+                "num_embeddings": num_embeddings,
+                "embedding_dim": embedding_dim,
+                "padding_idx": padding_idx,
+            }
+        )
+
+
+class EmbeddingBag(Module):
+    """Replaces the indices along the last dimension, a bag, by the sum, mean or largest values of their
+    rows of a learned table; a bag of nothing but padding_idx becomes 0. The table starts normal around 0
+    with deviation 1.
+
+    Args:
+        num_embeddings: Rows of the table: indices are whole numbers from 0 to num_embeddings - 1. (whole
+            number from 1)
+        embedding_dim: Size of a row of the table. (whole number from 1)
+        mode: How the rows of a bag become one. ("sum" or "mean" or "max")
+        padding_idx: Index that counts as absent: bags leave it out; its row starts at 0; negative counts
+            from the end. (whole number from -16777216 to 2147483648; or none)
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        mode: str = "mean",
+        padding_idx: int | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "num_embeddings": num_embeddings,
+                "embedding_dim": embedding_dim,
+                "mode": mode,
+                "padding_idx": padding_idx,
+            }
+        )
+
+
+__all__ = [
+    "Embedding",
+    "EmbeddingBag",
+]

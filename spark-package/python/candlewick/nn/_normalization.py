@@ -1,0 +1,270 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""Normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+from candlewick._document import Module, bind
+
+
+class BatchNorm1d(Module):
+    """Normalises every channel of inputs of shape [C] or [C, L] over the rows of the step and the positions
+    (Ioffe and Szegedy 2015, arXiv:1502.03167). Rows of all trainers are normalised together, whatever their
+    number; row weights do not count. Scoring uses the running statistics, and so does a step with a single
+    value per channel, which leaves them as they are.
+
+    Args:
+        num_features: Channels of the input: its first dimension after the batch. (whole number from 1; may
+            be left out)
+        eps: Added to the variance before the root is taken. (number of at least 0)
+        momentum: Weight of a step's statistics in the running ones; null for the average of all steps.
+            (number from 0 to 1; or none)
+        affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
+        track_running_stats: Keep running statistics, which scoring normalises by. Only true is legal:
+            without them what comes out for a row would depend on the rows it is scored with. (true or
+            false)
+        scope: What is normalised together while training: "step" for all rows of the step, which is what
+            PyTorch does in one process and takes two small exchanges between the trainers; "slice" for the
+            rows of every logical shard by themselves, which takes one exchange, for the running statistics,
+            and normalises by fewer rows. ("step" or "slice")
+    """
+
+    @overload
+    def __init__(
+        self,
+        *,
+        eps: float = 0.00001,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        scope: str = "step",
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 0.00001,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        scope: str = "step",
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {
+            "eps": 0.00001,
+            "momentum": 0.1,
+            "affine": True,
+            "track_running_stats": True,
+            "scope": "step",
+        }
+        inferred = ("num_features",)
+        required = ()
+        super().__init__(bind("BatchNorm1d", inferred, required, optional, (args, kwargs)))
+
+
+class BatchNorm2d(Module):
+    """Normalises every channel of inputs of shape [C, H, W] over the rows of the step and the positions;
+    see BatchNorm1d.
+
+    Args:
+        num_features: Channels of the input: its first dimension after the batch. (whole number from 1; may
+            be left out)
+        eps: Added to the variance before the root is taken. (number of at least 0)
+        momentum: Weight of a step's statistics in the running ones; null for the average of all steps.
+            (number from 0 to 1; or none)
+        affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
+        track_running_stats: Keep running statistics, which scoring normalises by. Only true is legal:
+            without them what comes out for a row would depend on the rows it is scored with. (true or
+            false)
+        scope: What is normalised together while training: "step" for all rows of the step, which is what
+            PyTorch does in one process and takes two small exchanges between the trainers; "slice" for the
+            rows of every logical shard by themselves, which takes one exchange, for the running statistics,
+            and normalises by fewer rows. ("step" or "slice")
+    """
+
+    @overload
+    def __init__(
+        self,
+        *,
+        eps: float = 0.00001,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        scope: str = "step",
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 0.00001,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        scope: str = "step",
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {
+            "eps": 0.00001,
+            "momentum": 0.1,
+            "affine": True,
+            "track_running_stats": True,
+            "scope": "step",
+        }
+        inferred = ("num_features",)
+        required = ()
+        super().__init__(bind("BatchNorm2d", inferred, required, optional, (args, kwargs)))
+
+
+class LayerNorm(Module):
+    """Normalises the last dimensions of every row to mean 0 and variance 1 (Ba et al. 2016,
+    arXiv:1607.06450).
+
+    Args:
+        normalized_shape: The last dimensions of the input, over which it is normalised together; a number
+            for one. Left out, it is the last dimension. (whole number, or one for every dimension from 1;
+            may be left out)
+        eps: Added to the variance before the root is taken. (number of at least 0)
+        elementwise_affine: Learn a factor and a summand for every element of normalized_shape; they start
+            at 1 and 0. (true or false)
+        bias: Learn the summand; without elementwise_affine there is none. (true or false)
+    """
+
+    @overload
+    def __init__(self, *, eps: float = 0.00001, elementwise_affine: bool = True, bias: bool = True) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 0.00001,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"eps": 0.00001, "elementwise_affine": True, "bias": True}
+        inferred = ("normalized_shape",)
+        required = ()
+        super().__init__(bind("LayerNorm", inferred, required, optional, (args, kwargs)))
+
+
+class RMSNorm(Module):
+    """Divides the last dimensions of every row by the root of their mean square (Zhang and Sennrich 2019,
+    arXiv:1910.07467).
+
+    Args:
+        normalized_shape: The last dimensions of the input, over which it is normalised together; a number
+            for one. Left out, it is the last dimension. (whole number, or one for every dimension from 1;
+            may be left out)
+        eps: Added to the mean square before the root is taken; null for the spacing of f32 at 1, 1.19e-7.
+            (number of at least 0; or none)
+        elementwise_affine: Learn a factor for every element of normalized_shape; they start at 1. (true or
+            false)
+    """
+
+    @overload
+    def __init__(self, *, eps: float | None = None, elementwise_affine: bool = True) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"eps": None, "elementwise_affine": True}
+        inferred = ("normalized_shape",)
+        required = ()
+        super().__init__(bind("RMSNorm", inferred, required, optional, (args, kwargs)))
+
+
+class GroupNorm(Module):
+    """Normalises groups of channels of every row, with all their positions, to mean 0 and variance 1 (Wu
+    and He 2018, arXiv:1803.08494).
+
+    Args:
+        num_groups: Groups that the channels are cut into; a divisor of their number. (whole number from 1)
+        num_channels: Channels of the input: its first dimension after the batch. (whole number from 1; may
+            be left out)
+        eps: Added to the variance before the root is taken. (number of at least 0)
+        affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
+    """
+
+    @overload
+    def __init__(self, num_groups: int, *, eps: float = 0.00001, affine: bool = True) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 0.00001,
+        affine: bool = True,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"eps": 0.00001, "affine": True}
+        inferred = ("num_channels",)
+        required = ("num_groups",)
+        super().__init__(bind("GroupNorm", inferred, required, optional, (args, kwargs)))
+
+
+class InstanceNorm2d(Module):
+    """Normalises every channel of every row of inputs of shape [C, H, W] over its positions (Ulyanov et al.
+    2016, arXiv:1607.08022).
+
+    Args:
+        num_features: Channels of the input: its first dimension after the batch. (whole number from 1; may
+            be left out)
+        eps: Added to the variance before the root is taken. (number of at least 0)
+        momentum: Of no effect, since there are no running statistics. (number from 0 to 1; or none)
+        affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
+        track_running_stats: Only false is legal: every row is normalised by its own statistics, also when
+            scoring. (true or false)
+    """
+
+    @overload
+    def __init__(
+        self,
+        *,
+        eps: float = 0.00001,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 0.00001,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        optional = {"eps": 0.00001, "momentum": 0.1, "affine": False, "track_running_stats": False}
+        inferred = ("num_features",)
+        required = ()
+        super().__init__(bind("InstanceNorm2d", inferred, required, optional, (args, kwargs)))
+
+
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "GroupNorm",
+    "InstanceNorm2d",
+    "LayerNorm",
+    "RMSNorm",
+]

@@ -1,0 +1,51 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""Softmax and others."""
+
+from __future__ import annotations
+
+from candlewick._document import Module
+
+
+class Softmax(Module):
+    """exp(x) / Σ exp(x) along a dimension. Not for the end of a classifier: CrossEntropyLoss applies it
+    itself.
+
+    Args:
+        dim: Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the last.
+            (whole number from -64 to 64)
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__({"dim": dim})
+
+
+class LogSoftmax(Module):
+    """Logarithm of the softmax along a dimension: x - log Σ exp(x).
+
+    Args:
+        dim: Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the last.
+            (whole number from -64 to 64)
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__({"dim": dim})
+
+
+class PReLU(Module):
+    """x where x is positive, else a learned slope times x (He et al. 2015, arXiv:1502.01852).
+
+    Args:
+        num_parameters: Slopes that are learned: 1 for all, or one for every channel, the first dimension
+            after the batch. (whole number from 1)
+        init: What the slopes start at. (number)
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__({"num_parameters": num_parameters, "init": init})
+
+
+__all__ = [
+    "LogSoftmax",
+    "PReLU",
+    "Softmax",
+]

@@ -1,0 +1,120 @@
+// Written by candlewick-codegen (`make generate`); do not edit.
+package candlewick
+package generated
+
+/** Attention and transformers. */
+private[candlewick] trait AttentionBuilders {
+
+  /** Attention of several heads (Vaswani et al. 2017, arXiv:1706.03762): softmax(Q Kᵀ / √d) V for
+    * each, between learned projections. One input of shape [length, embed_dim] attends to itself; a
+    * node of a graph with three inputs takes query, key and value. The batch comes first.
+    */
+  object MultiheadAttention {
+
+    /** @param num_heads Heads; each has embed_dim / num_heads values. (whole number from 1)
+      * @param full In the full form, where the first arguments are by position embed_dim,
+      *   num_heads: num_heads.
+      * @param dropout Probability that an attention weight is set to zero while training. (number
+      *   from 0 to 1)
+      * @param bias Add learned biases. (true or false)
+      * @param kdim Size of the last dimension of the keys. (whole number from 1; may be left out)
+      * @param vdim Size of the last dimension of the values. (whole number from 1; may be left out)
+      * @param is_causal Hide from every position those after it. (true or false)
+      */
+    def apply(
+        num_heads: Int,
+        full: Opt[Int] = None,
+        dropout: Double = 0.0,
+        bias: Boolean = true,
+        kdim: Opt[Int] = None,
+        vdim: Opt[Int] = None,
+        is_causal: Boolean = false
+    ): Module = {
+      val arguments =
+        Document.forms("MultiheadAttention", Seq("embed_dim", "num_heads"), Seq("num_heads"), Seq(num_heads, full)) ++
+          Seq("dropout" -> dropout, "bias" -> bias, "kdim" -> kdim, "vdim" -> vdim, "is_causal" -> is_causal)
+      new Module(Document.of("MultiheadAttention", arguments))
+    }
+
+    /** @param embed_dim Size of the last dimension of the queries and of the output. (whole number from 1;
+      *   may be left out)
+      * @param num_heads Heads; each has embed_dim / num_heads values. (whole number from 1)
+      */
+    def apply(embed_dim: Int, num_heads: Int): Module =
+      new Module(Document.of("MultiheadAttention", Seq("embed_dim" -> embed_dim, "num_heads" -> num_heads)))
+  }
+
+  /** Self-attention and a feed-forward network, each with a residual connection and LayerNorm
+    * (Vaswani et al. 2017, arXiv:1706.03762), over a sequence of shape [length, d_model]. The batch
+    * comes first.
+    */
+  object TransformerEncoderLayer {
+
+    /** @param nhead Heads of the attention; each has d_model / nhead values. (whole number from 1)
+      * @param full In the full form, where the first arguments are by position d_model, nhead:
+      *   nhead.
+      * @param dim_feedforward Size between the two Linear layers. (whole number from 1)
+      * @param dropout Probability of dropout: of attention weights, after the attention, and twice
+      *   in the feed-forward part. (number from 0 to 1)
+      * @param activation What comes between the two Linear layers. ("relu" or "gelu")
+      * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
+      * @param norm_first Normalise before attention and feed-forward part, not after. (true or
+      *   false)
+      * @param bias Add learned biases. (true or false)
+      * @param is_causal Hide from every position those after it. (true or false)
+      */
+    def apply(
+        nhead: Int,
+        full: Opt[Int] = None,
+        dim_feedforward: Int = 2048,
+        dropout: Double = 0.1,
+        activation: String = "relu",
+        layer_norm_eps: Double = 1e-5,
+        norm_first: Boolean = false,
+        bias: Boolean = true,
+        is_causal: Boolean = false
+    ): Module = {
+      val arguments =
+        Document.forms("TransformerEncoderLayer", Seq("d_model", "nhead"), Seq("nhead"), Seq(nhead, full)) ++
+          Seq("dim_feedforward" -> dim_feedforward, "dropout" -> dropout, "activation" -> activation, "layer_norm_eps" -> layer_norm_eps, "norm_first" -> norm_first, "bias" -> bias, "is_causal" -> is_causal)
+      new Module(Document.of("TransformerEncoderLayer", arguments))
+    }
+
+    /** @param d_model Size of the last dimension of the input. (whole number from 1; may be left out)
+      * @param nhead Heads of the attention; each has d_model / nhead values. (whole number from 1)
+      */
+    def apply(d_model: Int, nhead: Int): Module =
+      new Module(Document.of("TransformerEncoderLayer", Seq("d_model" -> d_model, "nhead" -> nhead)))
+  }
+
+  /** Adds sines and cosines of every position to a sequence of shape [length, d_model] (Vaswani et
+    * al. 2017, arXiv:1706.03762): sin(p / 10000^(2i / d_model)) to value 2i of position p, the
+    * cosine to value 2i + 1.
+    */
+  object PositionalEncoding {
+
+    /** @param d_model Size of the last dimension of the input. (whole number from 1; may be left out)
+      * @param dropout Probability that an element of the sum is set to zero while training. (number
+      *   from 0 to 1)
+      * @param max_len Positions that a sequence has at most. (whole number from 1)
+      */
+    def apply(d_model: Opt[Int] = None, dropout: Double = 0.1, max_len: Int = 5000): Module = {
+      val arguments =
+        Seq("d_model" -> d_model, "dropout" -> dropout, "max_len" -> max_len)
+      new Module(Document.of("PositionalEncoding", arguments))
+    }
+  }
+
+  /** Adds a learned vector for every position to a sequence of shape [length, d_model]. The table
+    * starts normal around 0 with deviation 0.02 (Devlin et al. 2019, arXiv:1810.04805).
+    */
+  object LearnedPositionalEncoding {
+
+    /** @param d_model Size of the last dimension of the input. (whole number from 1; may be left out)
+      * @param max_len Positions of the table; without it the length of the input. (whole number
+      *   from 1; or none)
+      */
+    def apply(d_model: Opt[Int] = None, max_len: Opt[Int] = None): Module =
+      new Module(Document.of("LearnedPositionalEncoding", Seq("d_model" -> d_model, "max_len" -> max_len)))
+  }
+}

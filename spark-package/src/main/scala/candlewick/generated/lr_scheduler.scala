@@ -1,0 +1,318 @@
+// Written by candlewick-codegen (`make generate`); do not edit.
+package candlewick
+package generated
+
+/** Schedules of the learning rate. */
+private[candlewick] trait LrSchedulerBuilders {
+
+  /** A smaller learning rate for the first intervals, then the optimiser's. */
+  object ConstantLR {
+
+    /** @param factor Factor of the learning rate for the first total_iters intervals. (number from 0 to 1)
+      * @param total_iters Number of intervals until the last factor is reached. (whole number from
+      *   1)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        factor: Double = 0.3333333333333333,
+        total_iters: Int = 5,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("factor" -> factor, "total_iters" -> total_iters, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("ConstantLR", arguments))
+    }
+  }
+
+  /** A factor that moves linearly from start_factor to end_factor. */
+  object LinearLR {
+
+    /** @param start_factor First factor; above 0. (number from 0 to 1)
+      * @param end_factor Last factor. (number from 0 to 1)
+      * @param total_iters Number of intervals until the last factor is reached. (whole number from
+      *   1)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        start_factor: Double = 0.3333333333333333,
+        end_factor: Double = 1.0,
+        total_iters: Int = 5,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("start_factor" -> start_factor, "end_factor" -> end_factor, "total_iters" -> total_iters, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("LinearLR", arguments))
+    }
+  }
+
+  /** A decay by gamma after every step_size intervals. */
+  object StepLR {
+
+    /** @param step_size Intervals between two decays. (whole number from 1)
+      * @param gamma Factor of each decay. (number of at least 0)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        step_size: Int,
+        gamma: Double = 0.1,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("step_size" -> step_size, "gamma" -> gamma, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("StepLR", arguments))
+    }
+  }
+
+  /** A decay by gamma at every milestone. */
+  object MultiStepLR {
+
+    /** @param milestones Intervals at which to decay. (list of whole numbers from 0 to 2147483648)
+      * @param gamma Factor of each decay. (number of at least 0)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        milestones: Seq[Int],
+        gamma: Double = 0.1,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("milestones" -> milestones, "gamma" -> gamma, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("MultiStepLR", arguments))
+    }
+  }
+
+  /** A decay by gamma after every interval. */
+  object ExponentialLR {
+
+    /** @param gamma Factor of each decay. (number of at least 0)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        gamma: Double,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("gamma" -> gamma, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("ExponentialLR", arguments))
+    }
+  }
+
+  /** A polynomial decay to 0 over total_iters intervals. */
+  object PolynomialLR {
+
+    /** @param total_iters Number of intervals until the last factor is reached. (whole number from 1)
+      * @param power Power of the polynomial. (number of at least 0)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        total_iters: Int = 5,
+        power: Double = 1.0,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("total_iters" -> total_iters, "power" -> power, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("PolynomialLR", arguments))
+    }
+  }
+
+  /** Half a cosine from the optimiser's learning rate to eta_min, and back (Loshchilov and Hutter
+    * 2017).
+    */
+  object CosineAnnealingLR {
+
+    /** @param T_max Intervals from the largest learning rate to the smallest. (whole number from 1)
+      * @param eta_min Smallest learning rate. (number of at least 0)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        T_max: Int,
+        eta_min: Double = 0.0,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("T_max" -> T_max, "eta_min" -> eta_min, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("CosineAnnealingLR", arguments))
+    }
+  }
+
+  /** Half a cosine down to eta_min, again and again (Loshchilov and Hutter 2017). */
+  object CosineAnnealingWarmRestarts {
+
+    /** @param T_0 Intervals until the first restart. (whole number from 1)
+      * @param T_mult How many times longer each cycle is than the one before. (whole number from 1)
+      * @param eta_min Smallest learning rate. (number of at least 0)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        T_0: Int,
+        T_mult: Int = 1,
+        eta_min: Double = 0.0,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("T_0" -> T_0, "T_mult" -> T_mult, "eta_min" -> eta_min, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("CosineAnnealingWarmRestarts", arguments))
+    }
+  }
+
+  /** One rise of the learning rate to max_lr and one fall far below the start (Smith and Topin
+    * 2018).
+    */
+  object OneCycleLR {
+
+    /** @param max_lr Largest learning rate; above 0. (number of at least 0)
+      * @param total_steps Intervals of the cycle; null: those of the whole training after the
+      *   warm-up. (whole number from 1; or none)
+      * @param epochs Without total_steps: the cycle has epochs times steps_per_epoch intervals.
+      *   (whole number from 1; or none)
+      * @param steps_per_epoch Steps of an epoch; null: those of the training. (whole number from 1;
+      *   or none)
+      * @param pct_start Share of the cycle in which the learning rate rises. (number from 0 to 1)
+      * @param anneal_strategy Shape of rise and fall: "cos" or "linear". ("cos" or "linear")
+      * @param cycle_momentum Move the momentum (of Adam and its kin: betas[0]) against the learning
+      *   rate. (true or false)
+      * @param base_momentum Smallest momentum, at max_lr. (number of at least 0 and below 1)
+      * @param max_momentum Largest momentum, at start and end. (number of at least 0 and below 1)
+      * @param div_factor The first learning rate is max_lr / div_factor; above 0. (number of at
+      *   least 0)
+      * @param final_div_factor The last learning rate is the first / final_div_factor; above 0.
+      *   (number of at least 0)
+      * @param three_phase Fall to the first learning rate as long as it rose, then to the last one.
+      *   (true or false)
+      * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
+      *   an epoch, "step" at every step. ("epoch" or "step")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        max_lr: Double,
+        total_steps: Opt[Int] = None,
+        epochs: Opt[Int] = None,
+        steps_per_epoch: Opt[Int] = None,
+        pct_start: Double = 0.3,
+        anneal_strategy: String = "cos",
+        cycle_momentum: Boolean = true,
+        base_momentum: Double = 0.85,
+        max_momentum: Double = 0.95,
+        div_factor: Double = 25.0,
+        final_div_factor: Double = 10000.0,
+        three_phase: Boolean = false,
+        interval: String = "step",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("max_lr" -> max_lr, "total_steps" -> total_steps, "epochs" -> epochs, "steps_per_epoch" -> steps_per_epoch, "pct_start" -> pct_start, "anneal_strategy" -> anneal_strategy, "cycle_momentum" -> cycle_momentum, "base_momentum" -> base_momentum, "max_momentum" -> max_momentum, "div_factor" -> div_factor, "final_div_factor" -> final_div_factor, "three_phase" -> three_phase, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("OneCycleLR", arguments))
+    }
+  }
+
+  /** A smaller learning rate when the metric has stopped to improve. */
+  object ReduceLROnPlateau {
+
+    /** @param mode Whether the metric is better when it is smaller ("min") or larger ("max"). ("min" or
+      *   "max")
+      * @param factor Factor of each reduction. (number of at least 0 and below 1)
+      * @param patience Epochs without improvement that are borne with. (whole number from 0 to
+      *   2147483648)
+      * @param threshold What counts as an improvement. (number of at least 0)
+      * @param threshold_mode Whether the threshold is relative to the best value ("rel") or a
+      *   difference ("abs"). ("rel" or "abs")
+      * @param cooldown Epochs after a reduction in which none is counted as bad. (whole number from
+      *   0 to 2147483648)
+      * @param min_lr Smallest learning rate. (number of at least 0)
+      * @param eps A reduction by no more than this is not made. (number of at least 0)
+      * @param interval What the schedule counts: the metric is looked at after every epoch.
+      *   ("epoch")
+      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
+      *   2147483648)
+      * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
+      *   schedule's first; the default is LinearLR's. (number from 0 to 1)
+      */
+    def apply(
+        mode: String = "min",
+        factor: Double = 0.1,
+        patience: Int = 10,
+        threshold: Double = 0.0001,
+        threshold_mode: String = "rel",
+        cooldown: Int = 0,
+        min_lr: Double = 0.0,
+        eps: Double = 1e-8,
+        interval: String = "epoch",
+        warmup_steps: Int = 0,
+        warmup_start_factor: Double = 0.3333333333333333
+    ): LRScheduler = {
+      val arguments =
+        Seq("mode" -> mode, "factor" -> factor, "patience" -> patience, "threshold" -> threshold, "threshold_mode" -> threshold_mode, "cooldown" -> cooldown, "min_lr" -> min_lr, "eps" -> eps, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      new LRScheduler(Document.of("ReduceLROnPlateau", arguments))
+    }
+  }
+}

@@ -1,0 +1,157 @@
+// Written by candlewick-codegen (`make generate`); do not edit.
+package candlewick
+package generated
+
+/** Pooling. */
+private[candlewick] trait PoolingBuilders {
+
+  /** Largest element of every window of inputs of shape [channels, length]. NaN counts as the
+    * largest; of equal elements the first gets the gradient.
+    */
+  object MaxPool1d {
+
+    /** @param kernel_size Size of the window. (whole number from 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number from 1; or none)
+      * @param padding Elements around the input that are never the largest; at most half of
+      *   kernel_size. (whole number from 0 to 2147483648)
+      * @param dilation Distance of the elements of the window. (whole number from 1)
+      * @param ceil_mode Also count windows that begin inside the input or its left padding and end
+      *   outside. (true or false)
+      */
+    def apply(
+        kernel_size: Int,
+        stride: Opt[Int] = None,
+        padding: Int = 0,
+        dilation: Int = 1,
+        ceil_mode: Boolean = false
+    ): Module = {
+      val arguments =
+        Seq("kernel_size" -> kernel_size, "stride" -> stride, "padding" -> padding, "dilation" -> dilation, "ceil_mode" -> ceil_mode)
+      new Module(Document.of("MaxPool1d", arguments))
+    }
+  }
+
+  /** Largest element of every window of inputs of shape [channels, height, width]. NaN counts as
+    * the largest; of equal elements the first gets the gradient.
+    */
+  object MaxPool2d {
+
+    /** @param kernel_size Size of the window. (whole number, or one for every dimension from 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number, or one for every
+      *   dimension from 1; or none)
+      * @param padding Elements around the input that are never the largest; at most half of
+      *   kernel_size. (whole number, or one for every dimension from 0 to 2147483648)
+      * @param dilation Distance of the elements of the window. (whole number, or one for every
+      *   dimension from 1)
+      * @param ceil_mode Also count windows that begin inside the input or its left padding and end
+      *   outside. (true or false)
+      */
+    def apply(
+        kernel_size: Size,
+        stride: Opt[Size] = None,
+        padding: Size = 0,
+        dilation: Size = 1,
+        ceil_mode: Boolean = false
+    ): Module = {
+      val arguments =
+        Seq("kernel_size" -> kernel_size, "stride" -> stride, "padding" -> padding, "dilation" -> dilation, "ceil_mode" -> ceil_mode)
+      new Module(Document.of("MaxPool2d", arguments))
+    }
+  }
+
+  /** Mean of every window of inputs of shape [channels, length]. */
+  object AvgPool1d {
+
+    /** @param kernel_size Size of the window. (whole number from 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number from 1; or none)
+      * @param padding Zeros around the input; at most half of kernel_size. (whole number from 0 to
+      *   2147483648)
+      * @param ceil_mode Also count windows that begin inside the input or its left padding and end
+      *   outside. (true or false)
+      * @param count_include_pad Count the zeros of the padding when dividing. (true or false)
+      */
+    def apply(
+        kernel_size: Int,
+        stride: Opt[Int] = None,
+        padding: Int = 0,
+        ceil_mode: Boolean = false,
+        count_include_pad: Boolean = true
+    ): Module = {
+      val arguments =
+        Seq("kernel_size" -> kernel_size, "stride" -> stride, "padding" -> padding, "ceil_mode" -> ceil_mode, "count_include_pad" -> count_include_pad)
+      new Module(Document.of("AvgPool1d", arguments))
+    }
+  }
+
+  /** Mean of every window of inputs of shape [channels, height, width]. */
+  object AvgPool2d {
+
+    /** @param kernel_size Size of the window. (whole number, or one for every dimension from 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number, or one for every
+      *   dimension from 1; or none)
+      * @param padding Zeros around the input; at most half of kernel_size. (whole number, or one
+      *   for every dimension from 0 to 2147483648)
+      * @param ceil_mode Also count windows that begin inside the input or its left padding and end
+      *   outside. (true or false)
+      * @param count_include_pad Count the zeros of the padding when dividing. (true or false)
+      * @param divisor_override What sums are divided by; without it, the number of elements. (whole
+      *   number from 1; or none)
+      */
+    def apply(
+        kernel_size: Size,
+        stride: Opt[Size] = None,
+        padding: Size = 0,
+        ceil_mode: Boolean = false,
+        count_include_pad: Boolean = true,
+        divisor_override: Opt[Int] = None
+    ): Module = {
+      val arguments =
+        Seq("kernel_size" -> kernel_size, "stride" -> stride, "padding" -> padding, "ceil_mode" -> ceil_mode, "count_include_pad" -> count_include_pad, "divisor_override" -> divisor_override)
+      new Module(Document.of("AvgPool2d", arguments))
+    }
+  }
+
+  /** Largest elements of inputs of shape [channels, length] cut into windows that give an output of
+    * a size.
+    */
+  object AdaptiveMaxPool1d {
+
+    /** @param output_size Size of the output. (whole number from 1)
+      */
+    def apply(output_size: Int): Module =
+      new Module(Document.of("AdaptiveMaxPool1d", Seq("output_size" -> output_size)))
+  }
+
+  /** Largest elements of inputs of shape [channels, height, width] cut into windows that give an
+    * output of a size.
+    */
+  object AdaptiveMaxPool2d {
+
+    /** @param output_size Size of the output. (whole number, or one for every dimension from 1)
+      */
+    def apply(output_size: Size): Module =
+      new Module(Document.of("AdaptiveMaxPool2d", Seq("output_size" -> output_size)))
+  }
+
+  /** Means of inputs of shape [channels, length] cut into windows that give an output of a size;
+    * AdaptiveAvgPool1d(1) is the mean of every channel (global pooling).
+    */
+  object AdaptiveAvgPool1d {
+
+    /** @param output_size Size of the output. (whole number from 1)
+      */
+    def apply(output_size: Int): Module =
+      new Module(Document.of("AdaptiveAvgPool1d", Seq("output_size" -> output_size)))
+  }
+
+  /** Means of inputs of shape [channels, height, width] cut into windows that give an output of a
+    * size; AdaptiveAvgPool2d(1) is the mean of every channel (global pooling).
+    */
+  object AdaptiveAvgPool2d {
+
+    /** @param output_size Size of the output. (whole number, or one for every dimension from 1)
+      */
+    def apply(output_size: Size): Module =
+      new Module(Document.of("AdaptiveAvgPool2d", Seq("output_size" -> output_size)))
+  }
+}

@@ -1,0 +1,40 @@
+// Written by candlewick-codegen (`make generate`); do not edit.
+package candlewick
+package generated
+
+/** Softmax and others. */
+private[candlewick] trait SoftmaxBuilders {
+
+  /** exp(x) / Σ exp(x) along a dimension. Not for the end of a classifier: CrossEntropyLoss applies
+    * it itself.
+    */
+  object Softmax {
+
+    /** @param dim Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the
+      *   last. (whole number from -64 to 64)
+      */
+    def apply(dim: Int = -1): Module =
+      new Module(Document.of("Softmax", Seq("dim" -> dim)))
+  }
+
+  /** Logarithm of the softmax along a dimension: x - log Σ exp(x). */
+  object LogSoftmax {
+
+    /** @param dim Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the
+      *   last. (whole number from -64 to 64)
+      */
+    def apply(dim: Int = -1): Module =
+      new Module(Document.of("LogSoftmax", Seq("dim" -> dim)))
+  }
+
+  /** x where x is positive, else a learned slope times x (He et al. 2015, arXiv:1502.01852). */
+  object PReLU {
+
+    /** @param num_parameters Slopes that are learned: 1 for all, or one for every channel, the first
+      *   dimension after the batch. (whole number from 1)
+      * @param init What the slopes start at. (number)
+      */
+    def apply(num_parameters: Int = 1, init: Double = 0.25): Module =
+      new Module(Document.of("PReLU", Seq("num_parameters" -> num_parameters, "init" -> init)))
+  }
+}
