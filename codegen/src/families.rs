@@ -8,8 +8,6 @@ pub(crate) struct Family {
     pub module: String,
     /// Title of the section.
     pub title: String,
-    /// What they are.
-    pub kind: Kind,
     /// The entries, in the catalogue's order.
     pub entries: Vec<&'static Entry>,
 }
@@ -69,7 +67,6 @@ pub(crate) fn of(kind: Kind) -> Vec<Family> {
             None => families.push(Family {
                 module,
                 title,
-                kind,
                 entries,
             }),
         }

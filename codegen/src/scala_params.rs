@@ -110,6 +110,7 @@ fn document_class(name: &str) -> &'static str {
     match name {
         "network" => "Network",
         "loss" => "Loss",
+        "earlyStopping" => "EarlyStopping",
         name if is_schedule(name) => "LRScheduler",
         _ => "Optimizer",
     }
