@@ -1,5 +1,7 @@
 //! Weights that come in: PyTorch's names, every float type, files that are damaged in thousands of ways.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use candlewick_model::network::Network;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
@@ -124,6 +126,45 @@ fn headed(header: &str, data: usize) -> Vec<u8> {
     bytes
 }
 
+/// One tensor, whose header says what is given.
+fn one(dtype: &str, shape: &str, (from, to): (&str, &str), data: usize) -> Vec<u8> {
+    headed(
+        &format!("{{\"0.bias\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{from},{to}]}}}}"),
+        data,
+    )
+}
+
+fn wrong_offsets() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("offsets beyond the end", one("F32", "[3]", ("0", "12"), 8)),
+        ("offsets backwards", one("F32", "[3]", ("12", "0"), 12)),
+        (
+            "offsets of 2^63",
+            one("F32", "[3]", ("9223372036854775808", "9223372036854775820"), 12),
+        ),
+        ("negative offset", one("F32", "[3]", ("-4", "8"), 12)),
+        (
+            "shape of 2^64",
+            one("F32", "[4294967296,4294967296]", ("0", "12"), 12),
+        ),
+        (
+            "shape that wraps to 3",
+            one("F32", "[9223372036854775807,2,3]", ("0", "12"), 12),
+        ),
+        ("size is not shape's", one("F32", "[4]", ("0", "12"), 12)),
+        ("unknown type", one("F33", "[3]", ("0", "12"), 12)),
+        ("bytes behind the tensors", one("F32", "[3]", ("0", "12"), 16)),
+        (
+            "overlap",
+            headed(
+                "{\"0.bias\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\
+                 \"2.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
+                12,
+            ),
+        ),
+    ]
+}
+
 #[test]
 fn damaged_files_are_invalid_parameters() {
     let good = file(&mixed());
@@ -141,42 +182,7 @@ fn damaged_files_are_invalid_parameters() {
         ("pickle", b"\x80\x02}q\x00X\x08\x00\x00\x000.weight".to_vec()),
         ("zip", b"PK\x03\x04 archive of torch.save".to_vec()),
     ];
-    let one = |dtype: &str, shape: &str, from: &str, to: &str, data| {
-        headed(
-            &format!(
-                "{{\"0.bias\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{from},{to}]}}}}"
-            ),
-            data,
-        )
-    };
-    cases.extend([
-        ("offsets beyond the end", one("F32", "[3]", "0", "12", 8)),
-        ("offsets backwards", one("F32", "[3]", "12", "0", 12)),
-        (
-            "offsets of 2^63",
-            one("F32", "[3]", "9223372036854775808", "9223372036854775820", 12),
-        ),
-        ("negative offset", one("F32", "[3]", "-4", "8", 12)),
-        (
-            "shape of 2^64",
-            one("F32", "[4294967296,4294967296]", "0", "12", 12),
-        ),
-        (
-            "shape that wraps to 3",
-            one("F32", "[9223372036854775807,2,3]", "0", "12", 12),
-        ),
-        ("size is not shape's", one("F32", "[4]", "0", "12", 12)),
-        ("unknown type", one("F33", "[3]", "0", "12", 12)),
-        ("bytes behind the tensors", one("F32", "[3]", "0", "12", 16)),
-        (
-            "overlap",
-            headed(
-                "{\"0.bias\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\
-                 \"2.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
-                12,
-            ),
-        ),
-    ]);
+    cases.extend(wrong_offsets());
     for end in 0..good.len() {
         cases.push(("truncated", good[..end].to_vec()));
     }
