@@ -7,6 +7,8 @@ mod docs;
 mod families;
 mod python_builders;
 mod python_params;
+#[cfg(test)]
+mod samples;
 mod scala_builders;
 mod scala_params;
 mod text;

@@ -354,3 +354,47 @@ fn signature(out: &mut String, args: &[Arg], named: bool) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{self, bare};
+
+    #[test]
+    fn every_type_of_argument_is_written() {
+        let text = module("Samples.", "", &samples::ALL);
+        if let Ok(path) = std::env::var("CANDLEWICK_PYTHON_SAMPLES") {
+            std::fs::write(path, &text).unwrap();
+        }
+        for wanted in [
+            "from collections.abc import Sequence\nfrom typing import Any, overload\n\nfrom candlewick._document import \
+             Loss, LRScheduler, Module, bind\n",
+            "    def __init__(\n        self,\n        out_channels: int,\n        kernel_size: int | Sequence[int],\n        *,\n        \
+             stride: int | Sequence[int] = 1,\n        padding: int | Sequence[int] | str = 0,\n        \
+             dilation: int | Sequence[int] = (1, 1),\n    ) -> None: ...",
+            "        optional = {\"stride\": 1, \"padding\": 0, \"dilation\": (1, 1)}\n        inferred = (\"in_channels\",)\n        \
+             required = (\"out_channels\", \"kernel_size\")\n",
+            "    def __init__(self, *, eps: float = 1e-5, momentum: float | None = 0.1) -> None: ...",
+            "    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1) -> None: ...",
+            "num_heads: int, *, dropout: float = 0, kdim: int | None = None) -> None: ...",
+            "        optional = {\"dropout\": 0, \"kdim\": None}\n",
+            "padding_idx: int | None = None,",
+            "def __init__(self, losses: Sequence[Loss], weights: Sequence[float] | None = None) -> None:",
+            "schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1",
+        ] {
+            assert!(
+                bare(&text).contains(&bare(wanted)),
+                "{wanted}\n\nis not in\n\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_is_used_is_imported() {
+        assert!(uses("class A(Loss):\n    pass\n", "Loss"));
+        assert!(!uses(
+            "class MSELoss(Module):\n    \"\"\"A Loss.\"\"\"\n    x = \"Loss\"\n",
+            "Loss"
+        ));
+    }
+}

@@ -214,6 +214,9 @@ pub(crate) fn literal(value: &Value) -> String {
         Value::Array(items) if items.len() == 1 => format!("({},)", literal(&items[0])),
         Value::Array(items) => format!("({})", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
         Value::String(text) if text.contains('"') && !text.contains('\'') => format!("'{text}'"),
+        Value::Number(number) if number.is_f64() => number
+            .as_f64()
+            .map_or(number.to_string(), |real| format!("{real:?}")),
         other => other.to_string(),
     }
 }

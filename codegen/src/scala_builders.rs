@@ -387,3 +387,39 @@ fn default(arg: &Arg) -> String {
         _ => value.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{self, bare};
+
+    #[test]
+    fn every_type_of_argument_is_written() {
+        let mut text = String::new();
+        for entry in samples::ALL {
+            object(&mut text, entry);
+        }
+        if let Ok(path) = std::env::var("CANDLEWICK_SAMPLES") {
+            let content = format!("package candlewick\npackage generated\n\nobject Samples {{\n{text}}}\n");
+            std::fs::write(path, content).unwrap();
+        }
+        for wanted in [
+            "def apply(\n        out_channels: Int,\n        kernel_size: Size,\n        full: Opt[Size] = None,\n        \
+             stride: Size = 1,\n        padding: Padding = 0,\n        dilation: Size = Size(1, 1)\n    ): Module",
+            "def apply(in_channels: Int, out_channels: Int, kernel_size: Size): Module",
+            "Seq(\"in_channels\", \"out_channels\", \"kernel_size\"), Seq(\"out_channels\", \"kernel_size\"), \
+             Seq(out_channels, kernel_size, full)",
+            "def apply(num_features: Opt[Int] = None, eps: Double = 1e-5, momentum: Opt[Double] = 0.1): Module",
+            "padding_idx: Opt[Int] = None,",
+            "def apply(num_heads: Int, full: Opt[Int] = None, dropout: Double = 0.0, kdim: Opt[Int] = None): Module",
+            "def apply(losses: Seq[Loss], weights: Opt[Seq[Double]] = None): Loss",
+            "def apply(schedulers: Seq[LRScheduler], milestones: Seq[Int], last_epoch: Int = -1): LRScheduler",
+            "full1: Opt[Int] = None, full2: Opt[Int] = None, bias: Boolean = true",
+        ] {
+            assert!(
+                bare(&text).contains(&bare(wanted)),
+                "{wanted}\n\nis not in\n\n{text}"
+            );
+        }
+    }
+}

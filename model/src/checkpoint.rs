@@ -114,7 +114,7 @@ pub(crate) fn load_into(
         }
         let target = weights.get_mut(parameter.offset..parameter.offset + parameter.len());
         let target = target.ok_or_else(|| Failure::internal("fewer weights than parameters"))?;
-        convert(&parameter.name, &tensor, target)?;
+        convert(parameter, &tensor, target)?;
         report.loaded += 1;
     }
     let strangers = file
@@ -131,10 +131,13 @@ fn is_counter(name: &str) -> bool {
     name.rsplit('.').next() == Some("num_batches_tracked")
 }
 
-fn convert(name: &str, tensor: &TensorView<'_>, target: &mut [f32]) -> Result<(), Failure> {
-    let data = tensor.data();
+fn convert(parameter: &Parameter, tensor: &TensorView<'_>, target: &mut [f32]) -> Result<(), Failure> {
+    let (name, data) = (parameter.name.as_str(), tensor.data());
     match tensor.dtype() {
         Dtype::F32 => fill(target, data, f32::from_le_bytes),
+        // Counts, which are exact in f32 up to 2^24.
+        #[expect(clippy::cast_precision_loss, reason = "a count of batches")]
+        Dtype::I64 if parameter.count => fill(target, data, |bytes| i64::from_le_bytes(bytes) as f32),
         #[expect(
             clippy::cast_possible_truncation,
             reason = "rounding to f32 is what is wanted"

@@ -126,9 +126,49 @@ fn headed(header: &str, data: usize) -> Vec<u8> {
     bytes
 }
 
-/// Files that are none, or are cut, or whose header is absurd.
-fn broken(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+/// One tensor, whose header says what is given.
+fn one(dtype: &str, shape: &str, (from, to): (&str, &str), data: usize) -> Vec<u8> {
+    headed(
+        &format!("{{\"0.bias\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{from},{to}]}}}}"),
+        data,
+    )
+}
+
+fn wrong_offsets() -> Vec<(&'static str, Vec<u8>)> {
     vec![
+        ("offsets beyond the end", one("F32", "[3]", ("0", "12"), 8)),
+        ("offsets backwards", one("F32", "[3]", ("12", "0"), 12)),
+        (
+            "offsets of 2^63",
+            one("F32", "[3]", ("9223372036854775808", "9223372036854775820"), 12),
+        ),
+        ("negative offset", one("F32", "[3]", ("-4", "8"), 12)),
+        (
+            "shape of 2^64",
+            one("F32", "[4294967296,4294967296]", ("0", "12"), 12),
+        ),
+        (
+            "shape that wraps to 3",
+            one("F32", "[9223372036854775807,2,3]", ("0", "12"), 12),
+        ),
+        ("size is not shape's", one("F32", "[4]", ("0", "12"), 12)),
+        ("unknown type", one("F33", "[3]", ("0", "12"), 12)),
+        ("bytes behind the tensors", one("F32", "[3]", ("0", "12"), 16)),
+        (
+            "overlap",
+            headed(
+                "{\"0.bias\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\
+                 \"2.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
+                12,
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn damaged_files_are_invalid_parameters() {
+    let good = file(&mixed());
+    let mut cases: Vec<(&str, Vec<u8>)> = vec![
         ("empty", vec![]),
         ("seven bytes", vec![0; 7]),
         ("length only", 0u64.to_le_bytes().to_vec()),
@@ -141,49 +181,8 @@ fn broken(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("a list", headed("[]", 0)),
         ("pickle", b"\x80\x02}q\x00X\x08\x00\x00\x000.weight".to_vec()),
         ("zip", b"PK\x03\x04 archive of torch.save".to_vec()),
-    ]
-}
-
-#[test]
-fn damaged_files_are_invalid_parameters() {
-    let good = file(&mixed());
-    let mut cases = broken(&good);
-    let one = |dtype: &str, shape: &str, from: &str, to: &str, data| {
-        headed(
-            &format!(
-                "{{\"0.bias\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{from},{to}]}}}}"
-            ),
-            data,
-        )
-    };
-    cases.extend([
-        ("offsets beyond the end", one("F32", "[3]", "0", "12", 8)),
-        ("offsets backwards", one("F32", "[3]", "12", "0", 12)),
-        (
-            "offsets of 2^63",
-            one("F32", "[3]", "9223372036854775808", "9223372036854775820", 12),
-        ),
-        ("negative offset", one("F32", "[3]", "-4", "8", 12)),
-        (
-            "shape of 2^64",
-            one("F32", "[4294967296,4294967296]", "0", "12", 12),
-        ),
-        (
-            "shape that wraps to 3",
-            one("F32", "[9223372036854775807,2,3]", "0", "12", 12),
-        ),
-        ("size is not shape's", one("F32", "[4]", "0", "12", 12)),
-        ("unknown type", one("F33", "[3]", "0", "12", 12)),
-        ("bytes behind the tensors", one("F32", "[3]", "0", "12", 16)),
-        (
-            "overlap",
-            headed(
-                "{\"0.bias\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\
-                 \"2.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
-                12,
-            ),
-        ),
-    ]);
+    ];
+    cases.extend(wrong_offsets());
     for end in 0..good.len() {
         cases.push(("truncated", good[..end].to_vec()));
     }
@@ -273,4 +272,31 @@ fn twenty_thousand_mutations_never_panic() {
         }
     }
     assert!(read > 500 && refused > 5_000, "{read} read, {refused} refused");
+}
+
+#[test]
+fn a_count_of_batches_is_read_as_pytorch_writes_it() {
+    let document = json!({"format": "candlewick.network/1", "layers": [{"type": "BatchNorm1d"}]});
+    let network = Network::from_document(&document, &[2]).unwrap();
+    let pair = |values: [f32; 2]| {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
+    let bytes = file(&[
+        ("0.weight", Dtype::F32, vec![2], pair([1.5, 2.0])),
+        ("0.bias", Dtype::F32, vec![2], pair([0.5, 0.0])),
+        ("0.running_mean", Dtype::F32, vec![2], pair([3.0, 4.0])),
+        ("0.running_var", Dtype::F32, vec![2], pair([5.0, 6.0])),
+        (
+            "0.num_batches_tracked",
+            Dtype::I64,
+            vec![],
+            77i64.to_le_bytes().to_vec(),
+        ),
+    ]);
+    let (weights, report) = network.load_initial(&bytes, true, 0).unwrap();
+    assert_eq!(weights, [1.5, 2.0, 0.5, 0.0, 3.0, 4.0, 5.0, 6.0, 77.0]);
+    assert_eq!(report.loaded, 5);
 }

@@ -341,3 +341,22 @@ fn sparse_and_dense_of_many_nulls_and_wide_rows() {
             .contains("is null")
     );
 }
+
+#[test]
+fn a_column_that_is_an_input_has_its_width() {
+    let mut columns = features(2, &[(0, "a", "array<double>"), (1, "b", "vector")], 4);
+    columns.features[0].width = Some(3);
+    columns.features[1].width = Some(1);
+    let row_of = |left: &[f64], right: &[f64]| row(&[doubles(left), Field::Dense(right.to_vec())]);
+    let good = decode(&columns, &row_of(&[1.0, 2.0, 3.0], &[4.0])).unwrap();
+    assert_eq!(good.0, [1.0, 2.0, 3.0, 4.0]);
+    // As many values in all.
+    let Err(invalid) = decode(&columns, &row_of(&[1.0, 2.0], &[3.0, 4.0])) else {
+        panic!("a row of other widths was read")
+    };
+    let message = invalid.at(0, 0).message;
+    assert!(
+        message.contains("column 'a' has 2 values, but this input of the network has 3"),
+        "{message}"
+    );
+}

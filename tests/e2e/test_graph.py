@@ -169,3 +169,9 @@ def test_initial_weights_that_do_not_fit(local2: SparkSession, tmp_path: Path) -
         estimator.setInitialWeights(str(tmp_path)).fit(data)
     with pytest.raises(InvalidParameterError, match="no safetensors file"):
         estimator.setInitialWeights(candlewick.to_safetensors(state)[:-5]).fit(data)
+
+
+def test_executors_of_their_own_get_the_weights(cluster: SparkSession) -> None:
+    data = blobs(cluster)
+    first = classifier(epochs=1).fit(data)
+    assert classifier(epochs=0, seed=99, initialWeights=first).fit(data).weightsHash == first.weightsHash

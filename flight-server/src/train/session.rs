@@ -252,7 +252,6 @@ impl Session {
         }
         if reduced.present {
             // Where no row counts (denominator 0) nothing is updated, rule B6.
-            let kept = self.network.buffers_of(&self.weights);
             let counted = self.optimizer.update(
                 &mut self.weights,
                 &mut self.gradient,
@@ -260,7 +259,6 @@ impl Session {
                 &self.clip,
             )?;
             if counted {
-                self.network.set_buffers(&mut self.weights, &kept);
                 self.engine.update_buffers(&mut self.weights);
             }
         }

@@ -232,27 +232,6 @@ impl Network {
         weights
     }
 
-    /// The buffers among the weights, one after another.
-    #[must_use]
-    pub fn buffers_of(&self, weights: &[f32]) -> Vec<f32> {
-        let buffers = self.parameters().iter().filter(|parameter| !parameter.trained);
-        buffers
-            .flat_map(|buffer| &weights[buffer.offset..buffer.offset + buffer.len()])
-            .copied()
-            .collect()
-    }
-
-    /// Sets the buffers among the weights to those that [`Network::buffers_of`] gave: an optimiser passes over all
-    /// weights, and its decay is not for them.
-    pub fn set_buffers(&self, weights: &mut [f32], buffers: &[f32]) {
-        let mut left = buffers;
-        for buffer in self.parameters().iter().filter(|parameter| !parameter.trained) {
-            let (values, rest) = left.split_at(buffer.len());
-            weights[buffer.offset..buffer.offset + buffer.len()].copy_from_slice(values);
-            left = rest;
-        }
-    }
-
     /// Hash of the weights, rule B12: XXH3-128, 32 hexadecimal digits, over every parameter in order: length of its
     /// name (u32), name, `F32`, number of dimensions (u32), dimensions (u64 each), values (f32), little endian. A count is
     /// `I64`, its value an i64.

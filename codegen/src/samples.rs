@@ -1,0 +1,137 @@
+//! Entries for the tests of the writers: every type of argument, in shapes that the catalogue may come to.
+
+use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, Range};
+
+const fn arg(name: &'static str, ty: ArgType, default: Option<&'static str>) -> Arg {
+    Arg {
+        name,
+        ty,
+        default,
+        input: false,
+        keyword: false,
+        nullable: false,
+        range: Range::Any,
+        doc: "A sentence.",
+    }
+}
+
+const fn input(name: &'static str, ty: ArgType) -> Arg {
+    Arg {
+        input: true,
+        ..arg(name, ty, None)
+    }
+}
+
+const fn nullable(arg: Arg) -> Arg {
+    Arg {
+        nullable: true,
+        ..arg
+    }
+}
+
+const fn entry(kind: Kind, name: &'static str, args: &'static [Arg]) -> Entry {
+    Entry {
+        kind,
+        name,
+        doc: "A sentence.",
+        args,
+    }
+}
+
+/// A convolution: an inferred size, required ones, sizes and a padding.
+pub(crate) const CONV: Entry = entry(
+    Kind::Layer,
+    "Conv2d",
+    &[
+        input("in_channels", ArgType::Int),
+        arg("out_channels", ArgType::Int, None),
+        arg("kernel_size", ArgType::Size(2), None),
+        arg("stride", ArgType::Size(2), Some("1")),
+        arg("padding", ArgType::Padding(2), Some("0")),
+        arg("dilation", ArgType::Size(2), Some("[1, 1]")),
+    ],
+);
+
+/// Nothing but an inferred size and options, one of which may be None but is not by default.
+pub(crate) const NORM: Entry = entry(
+    Kind::Layer,
+    "BatchNorm1d",
+    &[
+        input("num_features", ArgType::Int),
+        arg("eps", ArgType::Real, Some("1e-05")),
+        nullable(arg("momentum", ArgType::Real, Some("0.1"))),
+    ],
+);
+
+/// No inferred size; None by default.
+pub(crate) const EMBEDDING: Entry = entry(
+    Kind::Layer,
+    "Embedding",
+    &[
+        arg("num_embeddings", ArgType::Int, None),
+        arg("embedding_dim", ArgType::Int, None),
+        nullable(arg("padding_idx", ArgType::Int, Some("null"))),
+        nullable(arg("max_norm", ArgType::Real, Some("null"))),
+    ],
+);
+
+/// Inferred sizes at both ends.
+pub(crate) const ATTENTION: Entry = entry(
+    Kind::Layer,
+    "MultiheadAttention",
+    &[
+        input("embed_dim", ArgType::Int),
+        arg("num_heads", ArgType::Int, None),
+        arg("dropout", ArgType::Real, Some("0")),
+        input("kdim", ArgType::Int),
+    ],
+);
+
+/// A loss of losses, and a schedule of schedules.
+pub(crate) const WEIGHTED: Entry = entry(
+    Kind::Loss,
+    "WeightedLoss",
+    &[
+        arg("losses", ArgType::Documents(Kind::Loss), None),
+        nullable(arg("weights", ArgType::RealList, Some("null"))),
+    ],
+);
+
+/// A list of schedules and one of whole numbers.
+pub(crate) const SEQUENTIAL_LR: Entry = entry(
+    Kind::Scheduler,
+    "SequentialLR",
+    &[
+        arg("schedulers", ArgType::Documents(Kind::Scheduler), None),
+        arg("milestones", ArgType::IntList, None),
+        arg("last_epoch", ArgType::Int, Some("-1")),
+    ],
+);
+
+/// Two inferred sizes before one required.
+pub(crate) const BILINEAR: Entry = entry(
+    Kind::Layer,
+    "Bilinear",
+    &[
+        input("in1_features", ArgType::Int),
+        input("in2_features", ArgType::Int),
+        arg("out_features", ArgType::Int, None),
+        arg("bias", ArgType::Bool, Some("true")),
+    ],
+);
+
+/// All of them.
+pub(crate) const ALL: [&Entry; 7] = [
+    &CONV,
+    &NORM,
+    &EMBEDDING,
+    &ATTENTION,
+    &WEIGHTED,
+    &SEQUENTIAL_LR,
+    &BILINEAR,
+];
+
+/// Code without what only breaks its lines.
+pub(crate) fn bare(code: &str) -> String {
+    code.split_whitespace().collect::<String>().replace(",)", ")")
+}

@@ -1,0 +1,161 @@
+package candlewick
+
+import candlewick.jni.{InvalidDataException, InvalidParameterException}
+import org.apache.spark.ml.linalg.Vectors
+import org.apache.spark.sql.DataFrame
+
+/** Stands in for layers with sizes of several dimensions: written as codegen writes them. */
+private[candlewick] object forms {
+  object Conv {
+    def apply(
+        out: Int,
+        kernel: Size,
+        full: Opt[Size] = None,
+        stride: Size = 1,
+        padding: Padding = 0
+    ): Module =
+      new Module(
+        Document.of(
+          "Conv",
+          Document.forms("Conv", Seq("in", "out", "kernel"), Seq("out", "kernel"), Seq(out, kernel, full)) ++
+            Seq("stride" -> stride, "padding" -> padding)
+        )
+      )
+    def apply(in: Int, out: Int, kernel: Size): Module =
+      new Module(Document.of("Conv", Seq("in" -> in, "out" -> out, "kernel" -> kernel)))
+  }
+  object Table {
+    def apply(rows: Int, index: Opt[Int] = None, norm: Opt[Double] = None, size: Opt[Size] = None): Module =
+      new Module(Document.of("Table", Seq("rows" -> rows, "index" -> index, "norm" -> norm, "size" -> size)))
+  }
+}
+
+/** Graphs over columns, the forms in which layers are written, and weights to start from. */
+class GraphSuite extends SparkSuite {
+
+  private lazy val data: DataFrame = {
+    val session = spark
+    import session.implicits._
+    (0 until 120)
+      .map { i =>
+        val (a, b, c) = ((i % 7) / 7.0, (i % 5) / 5.0, (i % 3) / 3.0)
+        (Vectors.dense(a, b), Array(c, a), b, a + c, Array(a + b, c))
+      }
+      .toDF("user", "item", "price", "label", "both")
+      .cache()
+  }
+
+  private def graph(): Graph = {
+    val (user, item, price) = (nn.Input("user", 2), nn.Input("item", Seq(2)), nn.Input("price"))
+    val joined = nn.Concat()(user, item, price)
+    val hidden = nn.Tanh()(nn.Linear(8)("first", joined))
+    nn.Graph(
+      Seq(user, item, price),
+      "sum" -> nn.Linear(1)(hidden),
+      "other" -> nn.Linear(1)(nn.Concat(dim = 1)(hidden, joined))
+    )
+  }
+
+  private def regressor2(): NeuralRegressor =
+    new NeuralRegressor().setNetwork(graph()).setLabelCol("both").setEpochs(3).setBatchSize(16)
+
+  test("a graph is its document") {
+    val x = nn.Input("x", 3)
+    val code = nn.Linear(2)(x)
+    val document = Document.parse("graph", nn.Graph(Seq(x), "code" -> code, "same" -> code).json)
+    assert(
+      document.get("nodes").toString ==
+        """[{"name":"code","inputs":["x"],"layer":{"type":"Linear","out_features":2,"bias":true}},""" +
+        """{"name":"same","inputs":["code"],"layer":{"type":"Add"}}]"""
+    )
+    assert(document.get("inputs").toString == """[{"name":"x","shape":[3]}]""")
+    assert(document.get("outputs").toString == """["code","same"]""")
+  }
+
+  test("columns in, a column for each output out, the same weights on any number of trainers") {
+    val model = regressor2().setNumTrainers(1).fit(data)
+    assert(regressor2().setNumTrainers(2).fit(data).weightsHash == model.weightsHash)
+    val scored = model.transform(data)
+    assert(scored.columns.takeRight(3).toSeq == Seq("prediction", "prediction_sum", "prediction_other"))
+    assert(regressor2().transformSchema(data.schema).fieldNames.toSeq == scored.columns.toSeq)
+    scored.select("prediction", "prediction_sum", "prediction_other").collect().foreach { row =>
+      val whole = row.getAs[org.apache.spark.ml.linalg.Vector](0)
+      assert(whole(0) == row.getDouble(1) && whole(1) == row.getDouble(2))
+    }
+    assert(model.setPredictionCol("").transform(data).columns.length == data.columns.length)
+  }
+
+  test("columns that do not fit are named") {
+    val missing = intercept[InvalidParameterException](regressor2().fit(data.drop("item")))
+    assert(missing.getMessage.contains("no column 'item'"))
+    val narrow = data.selectExpr("user", "slice(item, 1, 1) item", "array(price, price) price", "both")
+    val wrong = intercept[InvalidDataException](regressor2().fit(narrow))
+    assert(wrong.getMessage.contains("column 'item' has 1 values, but this input of the network has 2"))
+  }
+
+  test("misuse is refused") {
+    def message(body: => Any): String = intercept[IllegalArgumentException](body: Unit).getMessage
+    val (x, y) = (nn.Input("x"), nn.Input("y"))
+    assert(message(nn.Linear(1)()).contains("without a tensor"))
+    assert(message(nn.Graph(Seq(x), "out" -> nn.Add()(x, y))).contains("Input(y), which is not listed"))
+    assert(message(nn.Graph(Seq(x, y), "out" -> nn.Linear(1)(x))).contains("no output needs Input(y)"))
+    assert(message(nn.Graph(Seq(x), "x" -> nn.Linear(1)(x))).contains("the name 'x' is given twice"))
+    val shared = nn.Linear(1)
+    assert(message(nn.Graph(Seq(x), "out" -> shared(shared(x)))).contains("called twice"))
+    assert(message(nn.Input("a.b")).contains("no name of a node"))
+    assert(message(nn.Input("a", 0)).contains("at least 1"))
+    assert(message(nn.Graph(Seq(nn.Linear(1)(x)), "out" -> nn.Linear(1)(x))).contains("list of nn.Input"))
+  }
+
+  test("short and full forms, by position and by name") {
+    def same(left: Module, right: Module): Unit = assert(left == right): Unit
+    same(nn.Linear(784, 256), nn.Linear(in_features = 784, out_features = 256))
+    same(nn.Linear(16, bias = false), nn.Linear(out_features = 16, bias = false))
+    assert(
+      nn.Linear(784, 256, false).toString.contains("\"in_features\":784,\"out_features\":256,\"bias\":false")
+    )
+    assert(forms.Conv(32, 3).toString == """{"type":"Conv","out":32,"kernel":3,"stride":1,"padding":0}""")
+    assert(
+      forms.Conv(1, 32, 3, padding = "same").toString ==
+        """{"type":"Conv","in":1,"out":32,"kernel":3,"stride":1,"padding":"same"}"""
+    )
+    same(forms.Conv(1, 32, (3, 5), 2, 1), forms.Conv(1, 32, Seq(3, 5), stride = 2, padding = 1))
+    same(forms.Conv(32, 3, padding = (1, 2)), forms.Conv(out = 32, kernel = 3, padding = Seq(1, 2)))
+    assert(forms.Table(3).toString == """{"type":"Table","rows":3,"index":null,"norm":null,"size":null}""")
+    assert(
+      forms.Table(3, index = 0, norm = 1, size = (1, 2)).toString ==
+        """{"type":"Table","rows":3,"index":0,"norm":1.0,"size":[1,2]}"""
+    )
+    same(forms.Table(3, None, Some(0.5)), forms.Table(3, norm = 0.5))
+  }
+
+  test("containers take layers one by one") {
+    val residual = nn.Residual(nn.Linear(4), nn.ReLU())
+    assert(
+      nn.Sequential(residual).json.contains(""""layers":[{"type":"Residual","layers":[{"type":"Linear"""")
+    )
+    assert(nn.Concat(1, nn.Linear(2), nn.ReLU()).toString.endsWith(""""dim":1}"""))
+    val model = classifier().setNetwork(nn.Sequential(residual, nn.Linear(3))).fit(blobs(60))
+    assert(model.networkSummary.contains("Residual"))
+  }
+
+  test("training starts from given weights") {
+    val first = classifier().fit(blobs(60))
+    val again = classifier().setEpochs(0).setSeed(1)
+    assert(
+      again.copy(org.apache.spark.ml.param.ParamMap.empty).fit(blobs(60)).weightsHash != first.weightsHash
+    )
+    val model = again.setInitialModel(first).fit(blobs(60))
+    assert(model.weightsHash == first.weightsHash)
+    assert(model.summary.initialWeights.exists(_.contains("\"loaded\":4")))
+    val path = freshPath()
+    first.save(path)
+    val file = s"$path/data/weights.safetensors"
+    assert(again.setInitialWeights(file).fit(blobs(60)).weightsHash == first.weightsHash)
+    val other = again.setNetwork(nn.Sequential(nn.Linear(8), nn.ReLU(), nn.Linear(2)))
+    val wrong = intercept[InvalidParameterException](other.fit(blobs(60, 2)))
+    assert(wrong.getMessage.contains("2.weight [3, 8] instead of [2, 8]"))
+    val part = other.setStrictWeights(false).fit(blobs(60, 2))
+    assert(part.summary.initialWeights.exists(_.contains("\"loaded\":2")))
+  }
+}
