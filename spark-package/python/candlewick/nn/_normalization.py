@@ -35,7 +35,7 @@ class BatchNorm1d(Module):
     def __init__(
         self,
         *,
-        eps: float = 0.00001,
+        eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
@@ -46,7 +46,7 @@ class BatchNorm1d(Module):
     def __init__(
         self,
         num_features: int,
-        eps: float = 0.00001,
+        eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
@@ -56,7 +56,7 @@ class BatchNorm1d(Module):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         optional = {
-            "eps": 0.00001,
+            "eps": 1e-5,
             "momentum": 0.1,
             "affine": True,
             "track_running_stats": True,
@@ -91,7 +91,7 @@ class BatchNorm2d(Module):
     def __init__(
         self,
         *,
-        eps: float = 0.00001,
+        eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
@@ -102,7 +102,7 @@ class BatchNorm2d(Module):
     def __init__(
         self,
         num_features: int,
-        eps: float = 0.00001,
+        eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
@@ -112,7 +112,7 @@ class BatchNorm2d(Module):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         optional = {
-            "eps": 0.00001,
+            "eps": 1e-5,
             "momentum": 0.1,
             "affine": True,
             "track_running_stats": True,
@@ -138,19 +138,19 @@ class LayerNorm(Module):
     """
 
     @overload
-    def __init__(self, *, eps: float = 0.00001, elementwise_affine: bool = True, bias: bool = True) -> None: ...
+    def __init__(self, *, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True) -> None: ...
 
     @overload
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
-        eps: float = 0.00001,
+        eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        optional = {"eps": 0.00001, "elementwise_affine": True, "bias": True}
+        optional = {"eps": 1e-5, "elementwise_affine": True, "bias": True}
         inferred = ("normalized_shape",)
         required = ()
         super().__init__(bind("LayerNorm", inferred, required, optional, (args, kwargs)))
@@ -201,19 +201,13 @@ class GroupNorm(Module):
     """
 
     @overload
-    def __init__(self, num_groups: int, *, eps: float = 0.00001, affine: bool = True) -> None: ...
+    def __init__(self, num_groups: int, *, eps: float = 1e-5, affine: bool = True) -> None: ...
 
     @overload
-    def __init__(
-        self,
-        num_groups: int,
-        num_channels: int,
-        eps: float = 0.00001,
-        affine: bool = True,
-    ) -> None: ...
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        optional = {"eps": 0.00001, "affine": True}
+        optional = {"eps": 1e-5, "affine": True}
         inferred = ("num_channels",)
         required = ("num_groups",)
         super().__init__(bind("GroupNorm", inferred, required, optional, (args, kwargs)))
@@ -237,7 +231,7 @@ class InstanceNorm2d(Module):
     def __init__(
         self,
         *,
-        eps: float = 0.00001,
+        eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
@@ -247,14 +241,14 @@ class InstanceNorm2d(Module):
     def __init__(
         self,
         num_features: int,
-        eps: float = 0.00001,
+        eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        optional = {"eps": 0.00001, "momentum": 0.1, "affine": False, "track_running_stats": False}
+        optional = {"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False}
         inferred = ("num_features",)
         required = ()
         super().__init__(bind("InstanceNorm2d", inferred, required, optional, (args, kwargs)))

@@ -605,7 +605,7 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     * epoch. Not set: never. (builder object or JSON document)
     * @group setParam
     */
-  def setEarlyStopping(value: Optimizer): this.type = set(earlyStopping, value.json)
+  def setEarlyStopping(value: EarlyStopping): this.type = set(earlyStopping, value.json)
 
   /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
     * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
