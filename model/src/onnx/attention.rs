@@ -30,11 +30,16 @@ fn projection(
     (part, input): (usize, &str),
     time: usize,
 ) -> Result<Name, Failure> {
-    let weight = layer.values("in_proj_weight")?;
     let heads = usize::try_from(layer.int("num_heads")).unwrap_or(1).max(1);
     let width = layer.output.last().copied().unwrap_or(1);
-    let rows = &weight[part * width * width..(part + 1) * width * width];
-    let matrix = graph.reals(&[width, width], rows);
+    let matrix = match layer.parameter("in_proj_weight") {
+        Some((_, weight)) => {
+            let rows = &weight[part * width * width..(part + 1) * width * width];
+            graph.reals(&[width, width], rows)
+        }
+        // Keys or values of another width have matrices of their own.
+        None => layer.required(graph, ["q_proj_weight", "k_proj_weight", "v_proj_weight"][part])?,
+    };
     let matrix = graph.transpose(&matrix, &[1, 0]);
     let mut value = graph.node("MatMul", &[input, &matrix], &[]);
     if let Some((_, bias)) = layer.parameter("in_proj_bias") {

@@ -66,7 +66,7 @@ fn pool(graph: &mut Graph, layer: &Layer<'_>, op: &str, dims: usize) -> Result<N
     let stride = layer.sizes("stride", dims, &kernel);
     let mut attributes = vec![
         ("kernel_shape", Attribute::Ints(kernel.clone())),
-        ("strides", Attribute::Ints(stride)),
+        ("strides", Attribute::Ints(stride.clone())),
         ("pads", Attribute::Ints(pads(layer, dims))),
         ("ceil_mode", Attribute::Int(i64::from(layer.flag("ceil_mode")))),
     ];
@@ -77,21 +77,36 @@ fn pool(graph: &mut Graph, layer: &Layer<'_>, op: &str, dims: usize) -> Result<N
         ));
         return Ok(graph.node(op, &[layer.input()], &attributes));
     }
-    let divisor = layer.arguments["divisor_override"].as_i64();
-    let include = layer.flag("count_include_pad") || divisor.is_some();
-    if divisor.is_some() && layer.flag("ceil_mode") {
-        return Err(Failure::parameter(format!(
-            "{} with ceil_mode and divisor_override has no counterpart in ONNX",
-            layer.kind
-        )));
+    if let Some(divisor) = layer.arguments["divisor_override"].as_i64() {
+        return Ok(sums(graph, layer, (&kernel, &stride), divisor));
     }
-    attributes.push(("count_include_pad", Attribute::Int(i64::from(include))));
-    let mean = graph.node(op, &[layer.input()], &attributes);
-    let Some(divisor) = divisor else { return Ok(mean) };
-    // The mean is over the whole window, padding included; the sum over another number is asked for.
+    let include = i64::from(layer.flag("count_include_pad"));
+    attributes.push(("count_include_pad", Attribute::Int(include)));
+    Ok(graph.node(op, &[layer.input()], &attributes))
+}
+
+/// Sums of windows divided by one number: zeros are put around the input until every window is whole, so that means
+/// over whole windows and a factor do it.
+fn sums(graph: &mut Graph, layer: &Layer<'_>, (kernel, stride): (&[i64], &[i64]), divisor: i64) -> Name {
+    let dims = kernel.len();
+    let (before, rank) = (pads(layer, dims), layer.shape().len());
+    let (mut begins, mut ends) = (vec![0; rank + 1 - dims], vec![0; rank + 1 - dims]);
+    for at in 0..dims {
+        let (input, output) = (layer.shape()[rank - dims + at], layer.output[rank - dims + at]);
+        let reached = (long(output) - 1) * stride[at] + kernel[at];
+        begins.push(before[at]);
+        ends.push(reached - long(input) - before[at]);
+    }
+    let pads = graph.ints(&[begins, ends].concat());
+    let whole = graph.node("Pad", &[layer.input(), &pads], &[]);
+    let attributes = [
+        ("kernel_shape", Attribute::Ints(kernel.to_vec())),
+        ("strides", Attribute::Ints(stride.to_vec())),
+    ];
+    let mean = graph.node("AveragePool", &[&whole], &attributes);
     #[expect(clippy::cast_precision_loss, reason = "windows are small")]
     let factor = graph.real(kernel.iter().product::<i64>() as f32 / divisor as f32);
-    Ok(graph.node("Mul", &[&mean, &factor], &[]))
+    graph.node("Mul", &[&mean, &factor], &[])
 }
 
 /// First and one past the last element of every window of an adaptive pool, as PyTorch cuts them.

@@ -31,7 +31,7 @@ def case(name: str, module: nn.Module, layer: dict, shape: list[int], entries: i
     made = layer_case(name, nn.Sequential(module, nn.Linear(width, 3)),
                       [layer, {"type": "Linear", "out_features": 3}], shape, features)  # fmt: skip
     # The wrappers add a level to PyTorch's names.
-    for key in ("parameters", "gradients"):
+    for key in ("parameters", "gradients", "shapes"):
         made[key] = {name.replace("0.1.", "0.").replace("0.bag.", "0."): value for name, value in made[key].items()}
     return made
 

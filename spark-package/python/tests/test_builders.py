@@ -85,9 +85,17 @@ def test_defaults_are_those_of_torch():
         "weight_decay": 0.01,
         "amsgrad": False,
         "maximize": False,
+        "groups": None,
     }
     assert optim.SGD(0.1, momentum=0.9, nesterov=True).to_dict()["momentum"] == 0.9
-    assert nn.CrossEntropyLoss().to_dict() == {"type": "CrossEntropyLoss", "reduction": "mean"}
+    loss = nn.CrossEntropyLoss().to_dict()
+    assert loss == {
+        "type": "CrossEntropyLoss",
+        "weight": None,
+        "ignore_index": -100,
+        "reduction": "mean",
+        "label_smoothing": 0.0,
+    }
 
 
 def test_numpy_numbers_become_plain_ones():
