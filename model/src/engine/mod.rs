@@ -5,9 +5,11 @@
 //! the tree of rule B5, so they do not depend on who owns which slice.
 
 mod evaluate;
+mod exchange;
 mod plan;
 mod predictor;
 
+pub use exchange::{Alone, Exchange};
 pub(crate) use plan::step_values;
 pub use predictor::Predictor;
 
@@ -84,36 +86,6 @@ pub struct SliceSums {
     pub loss: f64,
     /// What it adds to the denominator, see [`Engine::denominator`].
     pub denominator: f64,
-}
-
-/// Lets the trainers of a job see each other's numbers in the middle of a step, for layers that normalise over all
-/// its rows (rule B7).
-pub trait Exchange {
-    /// Every shard's values, by shard: those of this trainer's shards go in, those of all come out. A shard without
-    /// rows has none. All trainers call it equally often, also those without rows.
-    ///
-    /// # Errors
-    /// The trainer that is blamed, or that the step was abandoned.
-    fn gather(&mut self, own: Vec<(u32, Option<Vec<f64>>)>) -> Result<Vec<Option<Vec<f64>>>, Failure>;
-}
-
-/// The exchange of a trainer that owns all shards.
-#[derive(Debug, Clone, Copy)]
-pub struct Alone;
-
-impl Exchange for Alone {
-    fn gather(&mut self, own: Vec<(u32, Option<Vec<f64>>)>) -> Result<Vec<Option<Vec<f64>>>, Failure> {
-        let shards = own
-            .iter()
-            .map(|(shard, _)| *shard as usize + 1)
-            .max()
-            .unwrap_or(0);
-        let mut all = vec![None; shards];
-        for (shard, values) in own {
-            all[shard as usize] = values;
-        }
-        Ok(all)
-    }
 }
 
 /// Computes losses and gradients. All memory is kept from step to step.

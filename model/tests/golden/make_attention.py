@@ -88,7 +88,12 @@ class Learned(nn.Module):
 def main() -> None:
     torch.manual_seed(7)
     cases = []
-    for embed, heads, causal, bias in ((6, 2, False, True), (6, 3, True, True), (4, 1, False, False), (36, 2, True, False)):
+    for embed, heads, causal, bias in (
+        (6, 2, False, True),
+        (6, 3, True, True),
+        (4, 1, False, False),
+        (36, 2, True, False),
+    ):
         layer = {"type": "MultiheadAttention", "num_heads": heads, "bias": bias, "is_causal": causal}
         net = nn.Sequential(nn.Linear(3, embed), SelfAttention(embed, heads, causal, bias), nn.Linear(embed, 2))
         cases.append(layer_case(f"self-attention {embed}, {heads}, causal={causal}, bias={bias}", net,

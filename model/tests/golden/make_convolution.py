@@ -6,10 +6,15 @@ from torch import nn
 
 
 def named(kind: str, **arguments: object) -> dict:
-    return {"type": kind, **{name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}}
+    return {
+        "type": kind,
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()},
+    }
 
 
-def case(kind: str, shape: list[int], channels: int | None = None, rows: int = 9, before: str = "conv", **arguments) -> dict:
+def case(
+    kind: str, shape: list[int], channels: int | None = None, rows: int = 9, before: str = "conv", **arguments
+) -> dict:
     """A layer behind a 1x1 convolution, so that the gradient of its input is seen; or alone."""
     layer = getattr(nn, kind)
     told = ", ".join(f"{name}={value}" for name, value in arguments.items())

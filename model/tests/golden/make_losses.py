@@ -31,7 +31,10 @@ def outputs_of(width: int) -> torch.Tensor:
 
 def built(name: str, options: dict, reduction: str) -> nn.Module:
     """PyTorch's module; lists become tensors."""
-    made = {key: torch.tensor(value, dtype=torch.float64) if isinstance(value, list) else value for key, value in options.items()}
+    made = {
+        key: torch.tensor(value, dtype=torch.float64) if isinstance(value, list) else value
+        for key, value in options.items()
+    }
     return getattr(nn, name)(reduction=reduction, **made)
 
 
@@ -52,7 +55,9 @@ def applied(name: str, module: nn.Module, outputs: torch.Tensor, labels: torch.T
     return module(outputs, target(name, labels))
 
 
-def row_losses(name: str, options: dict, outputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def row_losses(
+    name: str, options: dict, outputs: torch.Tensor, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The sum of each row's losses, and what a row adds to the denominator of the mean."""
     losses = applied(name, built(name, options, "none"), outputs, labels)
     if name not in ("CrossEntropyLoss", "NLLLoss"):
@@ -65,7 +70,9 @@ def row_losses(name: str, options: dict, outputs: torch.Tensor, labels: torch.Te
     return losses, counts
 
 
-def reduced(name: str, options: dict, reduction: str, outputs: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+def reduced(
+    name: str, options: dict, reduction: str, outputs: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None
+) -> torch.Tensor:
     if weights is None:
         return applied(name, built(name, options, reduction), outputs, labels)
     losses, counts = row_losses(name, options, outputs, labels)
@@ -74,7 +81,9 @@ def reduced(name: str, options: dict, reduction: str, outputs: torch.Tensor, lab
     return total / by[reduction]
 
 
-def case(loss: dict, compute, outputs: torch.Tensor, labels: torch.Tensor, kind: dict, weights: torch.Tensor | None) -> dict:
+def case(
+    loss: dict, compute, outputs: torch.Tensor, labels: torch.Tensor, kind: dict, weights: torch.Tensor | None
+) -> dict:
     wide = outputs.double().requires_grad_()
     value = compute(wide, labels.double())
     value.backward()
@@ -94,6 +103,7 @@ def cases_of(name: str, options: dict, outputs: torch.Tensor, labels: torch.Tens
     reductions = ["mean", "sum", "batchmean"] if name == "KLDivLoss" else ["mean", "sum"]
     cases = []
     for reduction, weights in itertools.product(reductions, [None, (torch.rand(ROWS) + 0.5).double()]):
+
         def compute(wide, wide_labels, reduction=reduction, weights=weights):
             return reduced(name, options, reduction, wide, wide_labels, weights)
 
@@ -216,9 +226,11 @@ def sum_cases() -> list[dict]:
     ]
     cases = []
     for reduction, weights in itertools.product(["mean", "sum"], [None, (torch.rand(ROWS) + 0.5).double()]):
+
         def compute(wide, wide_labels, reduction=reduction, weights=weights):
             return sum(
-                weight * reduced(name, options, reduction, wide[:, slice(*read)], wide_labels[:, slice(*known)], weights)
+                weight
+                * reduced(name, options, reduction, wide[:, slice(*read)], wide_labels[:, slice(*known)], weights)
                 for name, options, weight, read, known in terms
             )
 
@@ -239,6 +251,7 @@ def quantile_cases() -> list[dict]:
     quantiles, outputs, labels = torch.tensor([0.1, 0.5, 0.8]).double(), outputs_of(6), torch.randn(ROWS, 2)
     cases = []
     for reduction, weights in itertools.product(["mean", "sum"], [None, (torch.rand(ROWS) + 0.5).double()]):
+
         def compute(wide, wide_labels, reduction=reduction, weights=weights):
             above = wide_labels.unsqueeze(2) - wide.reshape(ROWS, 2, 3)
             losses = torch.maximum(quantiles * above, (quantiles - 1) * above).reshape(ROWS, 6)

@@ -23,8 +23,10 @@ def filled(layer: nn.Module) -> nn.Module:
 
 
 def case(name: str, kind: str, layer: nn.Module, inner: list[int], spec: dict, rows: int = 13) -> dict:
-    """The layer between two Linear layers over the last dimension: the first shows its input's gradient. It has no
-    bias: before a batch norm its gradient is 0, and rounding all there is of it."""
+    """The layer between two Linear layers over the last dimension: the first shows its input's gradient.
+
+    It has no bias: before a batch norm its gradient is 0, and rounding all there is of it.
+    """
     last = inner[-1]
     net = nn.Sequential(nn.Linear(4, last, bias=False), filled(layer), nn.Linear(last, 2))
     layers = [{**linear(last), "bias": False}, {"type": kind, **spec}, linear(2)]

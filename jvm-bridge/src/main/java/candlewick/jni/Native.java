@@ -31,8 +31,9 @@ public final class Native {
   /**
    * A table of a network's layers.
    *
-   * @param json {@code {"network": document, "inputShape": [...]}}; optional {@code "batchSize"} and
-   *     {@code "stateVectors"} (numbers that the optimiser keeps a weight) for the memory of a step
+   * @param json {@code {"network": document, "inputShape": [...]}}; optional {@code "batchSize"}
+   *     and {@code "stateVectors"} (numbers that the optimiser keeps a weight) for the memory of a
+   *     step
    * @return the table
    */
   public static String networkSummary(String json) {

@@ -17,6 +17,7 @@ final class Natives {
   static native String networkSummary(String json);
 
   static native byte[] exportOnnx(String json, byte[] safetensors);
+
   static native String networkOutputs(String json);
 
   static native String initialWeights(String json, byte[] safetensors);
