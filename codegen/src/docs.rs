@@ -1,4 +1,4 @@
-//! `docs/parameters.md` and `docs/layers.md`: pages of the user guide.
+//! The generated pages of the user guide: `docs/{parameters,layers,losses,optimizers}.md`.
 
 use crate::families::{self, held};
 use crate::text::{self, HEADER, arg_words};
@@ -58,20 +58,49 @@ fn row(out: &mut String, param: &Param) {
 }
 
 const LAYERS: &str = "\
-# Layers, losses and optimisers
+# Layers
 
-Names, arguments, defaults and numerics are PyTorch's. In Python and Scala they stand in `nn`, `optim` and
-`optim.lr_scheduler`: `nn.Linear(256)`, `optim.AdamW(lr=1e-3)`. Sizes of a layer's input (marked *inferred*) may be left out: `nn.Linear(256)`
-and `nn.Linear(784, 256)` are both legal; given, they are checked. A size of several dimensions is one number for all
-or one for each: `kernel_size=3`, `kernel_size=(3, 5)`. `nn.Sequential(...)` holds layers and further Sequentials;
-`nn.Graph` joins layers to any graph (see the [user guide](user-guide.md)).
+Names, arguments, defaults and numerics are PyTorch's. In Python and Scala they stand in `nn`: `nn.Linear(256)`. Sizes of a
+layer's input (marked *inferred*) may be left out: `nn.Linear(256)` and `nn.Linear(784, 256)` are both legal; given, they are
+checked. A size of several dimensions is one number for all or one for each: `kernel_size=3`, `kernel_size=(3, 5)`.
+`nn.Sequential(...)` holds layers and further Sequentials; `nn.Graph` joins layers to any graph (see the
+[user guide](user-guide.md)). Losses: [losses.md](losses.md). Optimisers and schedules: [optimizers.md](optimizers.md).
 ";
 
-/// The page of layers, losses, optimisers and schedules.
+const LOSSES: &str = "\
+# Losses
+
+Names, arguments, defaults and numerics are PyTorch's; in Python and Scala they stand in `nn`. The parameter `loss` takes one:
+`loss=nn.HuberLoss(delta=0.5)`. Rows are weighted by `weightCol`.
+";
+
+const OPTIMIZERS: &str = "\
+# Optimisers and schedules
+
+Names, arguments, defaults and numerics are PyTorch's. In Python and Scala optimisers stand in `optim`, schedules of the
+learning rate in `optim.lr_scheduler`: `optimizer=optim.AdamW(lr=1e-3)`,
+`lrScheduler=optim.lr_scheduler.CosineAnnealingLR(T_max=10)`.
+";
+
+/// The page of the layers.
 pub(crate) fn layers() -> String {
-    let mut out = format!("<!-- {HEADER} -->\n{LAYERS}");
-    for kind in [Kind::Layer, Kind::Loss, Kind::Optimizer, Kind::Scheduler] {
-        for family in families::of(kind) {
+    page(LAYERS, &[Kind::Layer])
+}
+
+/// The page of the losses.
+pub(crate) fn losses() -> String {
+    page(LOSSES, &[Kind::Loss])
+}
+
+/// The page of optimisers and schedules.
+pub(crate) fn optimizers() -> String {
+    page(OPTIMIZERS, &[Kind::Optimizer, Kind::Scheduler])
+}
+
+fn page(head: &str, kinds: &[Kind]) -> String {
+    let mut out = format!("<!-- {HEADER} -->\n{head}");
+    for kind in kinds {
+        for family in families::of(*kind) {
             let _ = write!(out, "\n## {}\n", family.title);
             for entry in family.entries {
                 section(&mut out, entry);

@@ -48,6 +48,14 @@ fn generate() -> Vec<Generated> {
             path: "docs/layers.md".to_owned(),
             content: docs::layers(),
         },
+        Generated {
+            path: "docs/losses.md".to_owned(),
+            content: docs::losses(),
+        },
+        Generated {
+            path: "docs/optimizers.md".to_owned(),
+            content: docs::optimizers(),
+        },
     ];
     files.extend(scala_builders::files());
     files.extend(python_builders::files());

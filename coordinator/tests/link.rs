@@ -9,7 +9,7 @@
 use arrow_flight::{Action, FlightData};
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_protocol::ErrorKind;
-use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, LabelKind, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, LabelKind, OnNonFinite, TrainSpec};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_wire::{Client, Identity};
@@ -37,6 +37,10 @@ fn config() -> CoordinatorConfig {
         logical_shards: 8,
         clip_norm: None,
         clip_value: None,
+        lr_scheduler: None,
+        gradient_accumulation_steps: 1,
+        ema_decay: None,
+        on_non_finite: OnNonFinite::Error,
         evaluation: Evaluation::default(),
     };
     let data = DataSpec {

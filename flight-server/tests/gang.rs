@@ -10,8 +10,10 @@ mod common;
 
 use candlewick_model::network::Network;
 use candlewick_protocol::feed::StreamId;
-use common::data::{Lcg, job, rows};
+use candlewick_protocol::job::{JobSpec, OnNonFinite};
+use common::data::{Lcg, Row, job, rows};
 use common::{Fit, Gang};
+use serde_json::{Value, json};
 
 fn fit(trainers: usize, shuffle: u64, split: usize) -> Fit {
     let mut rows = rows(700);
@@ -124,4 +126,104 @@ fn fewer_rows_than_trainers_and_empty_partitions_are_legal() {
     let ledger = gang.seal(&ledgers);
     assert_eq!(ledger["partitions"], 3);
     assert_eq!(gang.train(ledger).weights_hash, one.weights_hash);
+}
+
+fn trained(job: JobSpec, rows: &[Row], trainers: usize) -> Fit {
+    let gang = Gang::start(job, trainers);
+    let ledger = gang.seal(&gang.feed(rows, 100));
+    gang.train(ledger)
+}
+
+#[test]
+fn schedules_accumulation_and_averages_give_the_same_bits() {
+    let rows = rows(300);
+    let one_cycle = json!({"type": "OneCycleLR", "max_lr": 0.05, "warmup_steps": 2});
+    let plateau = json!({"type": "ReduceLROnPlateau", "patience": 0, "threshold": 0.9, "metric": "loss"});
+    for scheduler in [one_cycle, plateau] {
+        let mut spec = job(3, 32);
+        spec.train.lr_scheduler = Some(scheduler);
+        spec.train.gradient_accumulation_steps = 4;
+        spec.train.ema_decay = Some(0.9);
+        let one = trained(spec.clone(), &rows, 1);
+        let three = trained(spec.clone(), &rows, 3);
+        assert_eq!(one.weights_hash, three.weights_hash);
+        assert_eq!(one.history, three.history);
+        let rates: Vec<f64> = one
+            .history
+            .iter()
+            .map(|record| record["lr"].as_f64().unwrap())
+            .collect();
+        assert!(rates[0] != rates[2], "the learning rate moves: {rates:?}");
+        // Each of the three is seen in the weights.
+        for change in 0..3 {
+            let mut other = spec.clone();
+            match change {
+                0 => other.train.lr_scheduler = None,
+                1 => other.train.gradient_accumulation_steps = 1,
+                _ => other.train.ema_decay = None,
+            }
+            assert_ne!(
+                trained(other, &rows, 1).weights_hash,
+                one.weights_hash,
+                "change {change}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_step_that_is_not_finite_is_skipped_where_that_is_asked_for() {
+    let mut rows = rows(300);
+    // Its loss is finite, its gradient in f32 is not.
+    rows[17].weight = 1e300;
+    let mut spec = job(3, 32);
+    spec.train.on_non_finite = OnNonFinite::Skip;
+    let one = trained(spec.clone(), &rows, 1);
+    let three = trained(spec, &rows, 3);
+    assert_eq!(one.weights_hash, three.weights_hash);
+    assert_eq!(one.history, three.history);
+    let skipped: Vec<&Value> = one.history.iter().map(|record| &record["skippedSteps"]).collect();
+    assert_eq!(skipped, [1, 1, 1], "the row comes once an epoch");
+    assert!(
+        one.losses[2] < one.losses[0],
+        "it learns from the others: {:?}",
+        one.losses
+    );
+}
+
+#[test]
+fn a_step_that_is_not_finite_ends_training_with_step_and_cause() {
+    let told = |spec: JobSpec, rows: &[Row]| {
+        let mut gang = Gang::start(spec, 2);
+        gang.seal(&gang.feed(rows, 100));
+        gang.command(&json!({"cmd": "train"}));
+        let told = gang.failure();
+        gang.all_end();
+        told
+    };
+    let mut wide = rows(300);
+    for row in &mut wide {
+        row.features.iter_mut().for_each(|value| *value *= 1e30);
+        row.weight = 1e300;
+    }
+    let message = told(job(3, 32), &wide);
+    assert!(
+        message.starts_with("the loss became ")
+            && message.contains("epoch 0, step 0 of it (step 0 of the training)"),
+        "{message}"
+    );
+    assert!(message.contains("the features are as large as"), "{message}");
+    let mut steep = job(9, 32);
+    steep.train.optimizer["lr"] = json!(1e30);
+    let message = told(steep.clone(), &rows(300));
+    assert!(
+        message.contains("lower the learning rate (1e30)") && message.contains("The last finite loss was"),
+        "{message}"
+    );
+    steep.train.on_non_finite = OnNonFinite::Skip;
+    let message = told(steep, &rows(300));
+    assert!(
+        message.contains("steps of an epoch were NaN or infinite") || message.contains("became NaN"),
+        "{message}"
+    );
 }

@@ -28,6 +28,7 @@ pub mod onnx;
 pub mod optim;
 pub mod philox;
 pub mod resolve;
+pub mod training;
 mod weights;
 
 /// The instruction set that the products of this process use: `avx512`, `avx2` or `generic`. Results do not depend

@@ -1,11 +1,10 @@
 //! What a user set, checked and completed to a job.
 
-use candlewick_model::head::Head;
-use candlewick_model::metrics::evaluation;
 use candlewick_model::network::Network;
 use candlewick_model::resolve::{ResolveRequest, Resolved, Task, resolve};
+use candlewick_model::training::specification;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::{DataSpec, JobSpec, LabelKind, TrainSpec};
+use candlewick_protocol::job::{JobSpec, LabelKind};
 use candlewick_protocol::params::{self, parse_duration_ms};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -147,37 +146,11 @@ fn job_spec(
     resolved: Resolved,
     feature_width: usize,
 ) -> Result<JobSpec, Failure> {
-    let feature_width = u32::try_from(feature_width).map_err(|_| {
-        Failure::parameter(format!(
-            "a row has {feature_width} feature values, more than {} are not supported",
-            u32::MAX
-        ))
-    })?;
-    let seed = params.seed()?;
-    let network = Network::from_document(&resolved.network, &resolved.input_shape)?;
-    let head = Head::of(&resolved.label, &network)?;
-    let (evaluation, validation) = evaluation(&params.0, head, seed)?;
+    let (data, train) = specification(&params.0, resolved, feature_width)?;
     Ok(JobSpec {
         job: request.job.clone(),
-        data: DataSpec {
-            feature_width,
-            input_shape: resolved.input_shape,
-            label: resolved.label,
-            validation,
-        },
-        train: TrainSpec {
-            network: resolved.network,
-            loss: resolved.loss,
-            optimizer: resolved.optimizer,
-            epochs: params.whole("epochs")?,
-            batch_size: params.whole("batchSize")?,
-            drop_last: params.0["dropLast"].as_bool().unwrap_or_default(),
-            seed,
-            logical_shards: params.whole("logicalShards")?,
-            clip_norm: params.0["clipNorm"].as_f64(),
-            clip_value: params.0["clipValue"].as_f64(),
-            evaluation,
-        },
+        data,
+        train,
         failure_timeout_ms: params.duration("failureTimeout")?,
         progress_timeout_ms: params.duration("progressTimeout")?,
     })
@@ -190,14 +163,6 @@ impl Params {
     fn whole(&self, name: &str) -> Result<u32, Failure> {
         let value = self.0[name].as_u64().and_then(|value| u32::try_from(value).ok());
         value.ok_or_else(|| Failure::internal(format!("parameter {name} has no whole number")))
-    }
-
-    /// Spark's Long: a negative seed is as good as any.
-    fn seed(&self) -> Result<u64, Failure> {
-        let value = self.0["seed"]
-            .as_u64()
-            .or_else(|| self.0["seed"].as_i64().map(i64::cast_unsigned));
-        value.ok_or_else(|| Failure::internal("parameter seed has no whole number"))
     }
 
     fn duration(&self, name: &str) -> Result<u64, Failure> {

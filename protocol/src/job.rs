@@ -60,6 +60,17 @@ pub struct Evaluation {
     pub early_stopping: Option<EarlyStopping>,
 }
 
+/// What happens where the loss or the gradient of a step is NaN or infinite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnNonFinite {
+    /// Training fails.
+    #[default]
+    Error,
+    /// The step updates nothing and is counted.
+    Skip,
+}
+
 /// What is trained and how. The documents `network`, `loss` and `optimizer` are those that the builders write and
 /// that `candlewick-model` validates; here they are complete (defaults filled in, sizes inferred).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +82,18 @@ pub struct TrainSpec {
     pub loss: serde_json::Value,
     /// Optimiser document: `{"type": "AdamW", "lr": 0.001, ...}`.
     pub optimizer: serde_json::Value,
+    /// Document of the learning rate's schedule, if set: `{"type": "StepLR", "step_size": 30, ...}`.
+    #[serde(default)]
+    pub lr_scheduler: Option<serde_json::Value>,
+    /// Steps whose gradients make one update; 0 counts as 1.
+    #[serde(default)]
+    pub gradient_accumulation_steps: u32,
+    /// Decay of the moving average of the weights that becomes the model, if set.
+    #[serde(default)]
+    pub ema_decay: Option<f64>,
+    /// What happens where a step is not finite.
+    #[serde(default)]
+    pub on_non_finite: OnNonFinite,
     /// Passes over the data; 0 gives a model with its initial weights.
     pub epochs: u32,
     /// Rows of one step over all trainers, exact but for the last of an epoch.

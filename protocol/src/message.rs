@@ -90,6 +90,18 @@ pub struct EpochRecord {
     pub metrics: Map<String, Value>,
 }
 
+impl EpochRecord {
+    /// The loss or a metric by its name; NaN where there is none, or it is not defined this time.
+    #[must_use]
+    pub fn value(&self, name: &str) -> f64 {
+        if name == "loss" {
+            return self.loss;
+        }
+        let found = self.metrics.get(name);
+        found.and_then(Value::as_f64).unwrap_or(f64::NAN)
+    }
+}
+
 /// From a trainer to the coordinator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]

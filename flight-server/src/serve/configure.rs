@@ -1,19 +1,22 @@
 //! The action "configure": what a user sets becomes a job.
 
-use candlewick_model::head::Head;
-use candlewick_model::metrics::evaluation;
 use candlewick_model::network::Network;
 use candlewick_model::resolve::{ResolveRequest, Task, resolve};
+use candlewick_model::training::specification;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, TrainSpec};
+use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::params;
 use serde_json::{Map, Value, json};
 
 /// Estimator parameters that mean something without Spark; the rest names columns and cluster sizes.
-const TRAINING: [&str; 14] = [
+const TRAINING: [&str; 18] = [
     "network",
     "loss",
     "optimizer",
+    "lrScheduler",
+    "gradientAccumulationSteps",
+    "emaDecay",
+    "onNonFinite",
     "epochs",
     "batchSize",
     "dropLast",
@@ -68,16 +71,8 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
     })?;
     let network = Network::from_document(&resolved.network, &resolved.input_shape)?;
     let summary = network.summary();
-    let head = Head::of(&resolved.label, &network)?;
-    let (evaluation, validation) = evaluation(&full, head, seed(&full))?;
-    let data = DataSpec {
-        feature_width: narrow("featureWidth", asked.feature_width)?,
-        input_shape: resolved.input_shape,
-        label: resolved.label,
-        validation,
-    };
-    let mut train = train_spec(&full, resolved.network, resolved.loss, resolved.optimizer)?;
-    train.evaluation = evaluation;
+    let (output_width, parameters) = (resolved.output_width, resolved.parameters);
+    let (data, train) = specification(&full, resolved, asked.feature_width)?;
     // Nobody else beats or waits here: the timeouts mean nothing.
     let job = JobSpec {
         job: JOB.to_owned(),
@@ -89,8 +84,8 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
     let answer = json!({
         "data": job.data,
         "train": job.train,
-        "outputWidth": resolved.output_width,
-        "parameters": resolved.parameters,
+        "outputWidth": output_width,
+        "parameters": parameters,
         "summary": summary,
     });
     Ok(Configured { job, answer })
@@ -139,40 +134,6 @@ fn asked(request: &Map<String, Value>, full: &Map<String, Value>) -> Result<Aske
     })
 }
 
-fn train_spec(
-    full: &Map<String, Value>,
-    network: Value,
-    loss: Value,
-    optimizer: Value,
-) -> Result<TrainSpec, Failure> {
-    let number = |name: &str| {
-        full[name]
-            .as_u64()
-            .and_then(|value| u32::try_from(value).ok())
-            .ok_or_else(|| Failure::internal(format!("parameter {name} has no legal value")))
-    };
-    Ok(TrainSpec {
-        network,
-        loss,
-        optimizer,
-        epochs: number("epochs")?,
-        batch_size: number("batchSize")?,
-        drop_last: full["dropLast"].as_bool().unwrap_or(false),
-        seed: seed(full),
-        logical_shards: number("logicalShards")?,
-        clip_norm: full["clipNorm"].as_f64(),
-        clip_value: full["clipValue"].as_f64(),
-        evaluation: Evaluation::default(),
-    })
-}
-
-fn seed(full: &Map<String, Value>) -> u64 {
-    let seed = &full["seed"];
-    seed.as_u64()
-        .or_else(|| seed.as_i64().map(i64::cast_unsigned))
-        .unwrap_or(0)
-}
-
 fn whole(request: &Map<String, Value>, name: &str) -> Result<Option<usize>, Failure> {
     match request.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -189,10 +150,6 @@ fn whole(request: &Map<String, Value>, name: &str) -> Result<Option<usize>, Fail
             number.map(Some).ok_or_else(wrong)
         }
     }
-}
-
-fn narrow(name: &str, value: usize) -> Result<u32, Failure> {
-    u32::try_from(value).map_err(|_| Failure::parameter(format!("{name} = {value} is too large")))
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl Judge {
         reduce: &mut dyn Reduce,
         record: &mut EpochRecord,
     ) -> Result<(), Stop> {
-        record.metrics = self.training.close();
+        record.metrics.extend(self.training.close());
         if let Some(validator) = &mut self.validator {
             record.metrics.extend(validator.evaluate(scene, engine, reduce)?);
         }

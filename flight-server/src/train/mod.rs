@@ -3,6 +3,7 @@
 
 mod batch;
 mod course;
+mod finite;
 mod judge;
 mod metrics;
 mod reduce;

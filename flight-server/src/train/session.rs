@@ -1,13 +1,14 @@
 //! The state of a training and its steps, rules B1 to B6 and B10.
 
 use super::batch::{Prepared, prepare};
+use super::finite::{Finite, Wreck};
 use super::judge::Judge;
 use super::reduce::Midway;
 use super::validation::Scene;
 use super::{Course, Reduce, Stop, Watch};
 use candlewick_model::engine::{Batch, Engine, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
-use candlewick_model::optim::{Clip, Optimizer};
+use candlewick_model::optim::Updates;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
@@ -34,8 +35,8 @@ struct Sums {
 pub struct Session {
     network: Network,
     engine: Engine,
-    optimizer: Optimizer,
-    clip: Clip,
+    updates: Updates,
+    finite: Finite,
     weights: Vec<f32>,
     gradient: Vec<f32>,
     steps: u64,
@@ -74,23 +75,18 @@ impl Session {
         let train = &job.train;
         let network = Network::from_document(&train.network, &job.data.input_shape)?;
         let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
-        let mut optimizer = Optimizer::from_document(&train.optimizer, &network)?;
-        optimizer.use_threads_of(&engine);
         let weights = match file {
             Some(file) => network.load_initial(file, false, train.seed)?.0,
             None => network.initial_weights(train.seed),
         };
         let gradient = vec![0.0; weights.len()];
-        let clip = Clip {
-            norm: train.clip_norm,
-            value: train.clip_value,
-        };
+        let updates = Updates::new(train, &network, &engine, &weights)?;
         let judge = Judge::new(job, &network, threads.max(1))?;
         Ok(Session {
             network,
             engine,
-            optimizer,
-            clip,
+            updates,
+            finite: Finite::new(train.on_non_finite),
             weights,
             gradient,
             steps: 0,
@@ -105,10 +101,10 @@ impl Session {
         self.steps
     }
 
-    /// Hash of weights and optimiser state.
+    /// Hash of the weights and of everything that updates them.
     #[must_use]
     pub fn state_hash(&self) -> String {
-        self.optimizer.state_hash(&self.weights)
+        self.updates.state_hash(&self.weights)
     }
 
     /// The network.
@@ -133,6 +129,7 @@ impl Session {
         reduce: &mut dyn Reduce,
         watch: &dyn Watch,
     ) -> Result<Trained, Stop> {
+        self.updates.begin(course.plan.steps_per_epoch())?;
         if self.steps < course.steps() {
             let first = self.steps;
             std::thread::scope(|scope| {
@@ -152,6 +149,7 @@ impl Session {
                 })
             })?;
         }
+        self.updates.finish(&mut self.weights);
         let stopping = self.judge.finish(&mut self.weights);
         Ok(Trained {
             steps: self.steps,
@@ -178,13 +176,22 @@ impl Session {
             };
             let epoch = u32::try_from(self.steps / per_epoch).unwrap_or(u32::MAX);
             self.step(course, &batch, &mut nodes, reduce)?;
-            give_back(batch);
             watch.progress(epoch, self.steps);
             if self.steps.is_multiple_of(per_epoch) {
                 let mut record = self.close_epoch(epoch, course.plan.rows_per_epoch())?;
+                let wreck = Wreck {
+                    course,
+                    network: &self.network,
+                    weights: &self.weights,
+                    rows: &batch,
+                    step: self.steps - 1,
+                    lr: self.updates.lr(),
+                };
+                self.finite.close(&mut record, &wreck)?;
                 self.judged(course, watch, epoch, |judge, scene, engine| {
                     judge.close(scene, engine, reduce, &mut record)
                 })?;
+                self.updates.epoch(&record);
                 reduce.all_equal(&format!("state after epoch {epoch}"), &self.state_hash())?;
                 watch.epoch(&record)?;
             } else {
@@ -192,6 +199,7 @@ impl Session {
                     judge.after_step(scene, engine, reduce)
                 })?;
             }
+            give_back(batch);
         }
         Ok(())
     }
@@ -207,7 +215,7 @@ impl Session {
         let scene = Scene {
             course,
             watch,
-            weights: &self.weights,
+            weights: self.updates.judged(&self.weights),
             epoch,
             steps: self.steps,
         };
@@ -247,39 +255,36 @@ impl Session {
         let reduced = reduce.reduce(self.steps, &scalars, nodes, &mut self.gradient)?;
         let mut total = add_up(&reduced.scalars);
         total.denominator = self.engine.denominator(total.denominator);
-        if !total.loss.is_finite() {
-            return Err(self.not_finite(course, total.loss).into());
+        let wreck = Wreck {
+            course,
+            network: &self.network,
+            weights: &self.weights,
+            rows: prepared,
+            step: self.steps,
+            lr: self.updates.lr(),
+        };
+        let gradient: &[f32] = if reduced.present { &self.gradient } else { &[] };
+        let sums = (total.loss, total.denominator);
+        let counts = self.finite.counts(sums, gradient, &wreck)?;
+        // Where no row counts (denominator 0) nothing is updated, rule B6.
+        let denominator = if reduced.present && counts {
+            total.denominator
+        } else {
+            0.0
+        };
+        if denominator != 0.0 {
+            self.engine.update_buffers(&mut self.weights);
         }
-        if reduced.present {
-            // Where no row counts (denominator 0) nothing is updated, rule B6.
-            let counted = self.optimizer.update(
-                &mut self.weights,
-                &mut self.gradient,
-                total.denominator,
-                &self.clip,
-            )?;
-            if counted {
-                self.engine.update_buffers(&mut self.weights);
-            }
+        self.updates
+            .step(&mut self.weights, &mut self.gradient, denominator, self.steps)?;
+        if counts {
+            self.judge.add(&reduced.scalars, SCALARS);
+            self.epoch.loss += total.loss;
+            self.epoch.denominator += total.denominator;
         }
-        self.judge.add(&reduced.scalars, SCALARS);
-        self.steps += 1;
-        self.epoch.loss += total.loss;
-        self.epoch.denominator += total.denominator;
         self.epoch.rows += total.rows;
+        self.steps += 1;
         Ok(())
-    }
-
-    fn not_finite(&self, course: &Course, loss: f64) -> Failure {
-        let per_epoch = course.plan.steps_per_epoch();
-        Failure::parameter(format!(
-            "the loss became {loss} in epoch {}, step {} of it (step {} of the training): lower the learning rate ({}), \
-             scale the features, or set clipNorm",
-            self.steps / per_epoch,
-            self.steps % per_epoch,
-            self.steps,
-            self.optimizer.lr()
-        ))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an epoch has far fewer than 2^53 rows")]
@@ -298,7 +303,7 @@ impl Session {
             epoch,
             step: self.steps,
             loss,
-            lr: self.optimizer.lr(),
+            lr: self.updates.lr(),
             rows,
             seconds: 0.0,
             metrics: Map::new(),

@@ -3,7 +3,6 @@
 
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::{EarlyStopping, Patience, StoppingReport};
-use serde_json::Value;
 
 /// A rule, what it has seen, and the best weights.
 #[derive(Debug)]
@@ -26,13 +25,8 @@ impl Stopper {
 
     /// Takes the record of an epoch and the weights at its end.
     pub(super) fn observe(&mut self, record: &EpochRecord, weights: &[f32]) {
-        let value = if self.rule.metric == "loss" {
-            record.loss
-        } else {
-            // null: not defined this time, so no better.
-            let found = record.metrics.get(&self.rule.metric);
-            found.and_then(Value::as_f64).unwrap_or(f64::NAN)
-        };
+        // A value that is not defined is no better.
+        let value = record.value(&self.rule.metric);
         self.seen += 1;
         let better = self.patience.observe(&self.rule, record.epoch, value);
         if better && self.rule.restore_best {

@@ -1,7 +1,7 @@
 //! Rows and jobs for tests.
 
 use candlewick_model::resolve::{ResolveRequest, Task, resolve};
-use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, OnNonFinite, TrainSpec};
 use serde_json::{Value, json};
 
 pub const FEATURES: usize = 6;
@@ -103,6 +103,10 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             logical_shards: 8,
             clip_norm: Some(1.0),
             clip_value: None,
+            lr_scheduler: None,
+            gradient_accumulation_steps: 1,
+            ema_decay: None,
+            on_non_finite: OnNonFinite::Error,
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 60_000,

@@ -158,6 +158,8 @@ pub struct Fit {
     pub weights_hash: String,
     pub steps: u64,
     pub losses: Vec<f64>,
+    /// The records of the epochs, without the clock.
+    pub history: Vec<Value>,
     pub weights: Vec<u8>,
     pub ledger: Value,
 }
@@ -281,13 +283,19 @@ impl Gang {
         }
         let seen = self.seen.borrow();
         let epochs = seen.iter().filter(|event| event["event"] == "epoch");
-        let losses = epochs
-            .map(|event| event["record"]["loss"].as_f64().unwrap())
+        let history: Vec<Value> = epochs
+            .map(|event| {
+                let mut record = event["record"].clone();
+                record.as_object_mut().unwrap().remove("seconds");
+                record
+            })
             .collect();
+        let losses = history.iter().map(|record| record["loss"].as_f64().unwrap());
         Fit {
             weights_hash: done["weightsHash"].as_str().unwrap().to_owned(),
             steps: done["steps"].as_u64().unwrap(),
-            losses,
+            losses: losses.collect(),
+            history,
             weights,
             ledger,
         }

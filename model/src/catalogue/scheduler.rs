@@ -30,7 +30,7 @@ const fn interval(default: &'static str) -> Arg {
         "interval",
         default,
         &["epoch", "step"],
-        "What the schedule counts: \"epoch\" changes the learning rate at the start of an epoch, \"step\" at every step.",
+        "What the schedule counts: \"epoch\" changes the learning rate at the start of an epoch, \"step\" at every update of the weights.",
     ))
 }
 
@@ -39,7 +39,7 @@ const WARMUP_STEPS: Arg = keyword(int(
     "warmup_steps",
     "0",
     COUNT,
-    "Steps of a linear warm-up before the schedule, which starts to count after it (by epoch: with the first epoch that \
+    "Updates of a linear warm-up before the schedule, which starts to count after it (by epoch: with the first epoch that \
      begins after it).",
 ));
 const WARMUP_START: Arg = keyword(real(
@@ -307,6 +307,14 @@ const PLATEAU: Entry = scheduler(
             &["epoch"],
             "What the schedule counts: the metric is looked at after every epoch.",
         )),
+        keyword(nullable(arg(
+            "metric",
+            ArgType::Text,
+            "null",
+            Range::Any,
+            "Name in the history of the metric to look at, such as \"val_loss\" or \"accuracy\"; not set: \"val_loss\" \
+             where there are validation rows, else \"loss\".",
+        ))),
         WARMUP_STEPS,
         WARMUP_START,
     ],

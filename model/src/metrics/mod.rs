@@ -16,6 +16,7 @@ mod rank;
 mod score;
 mod tally;
 
+pub(crate) use plan::check_metric;
 pub use plan::evaluation;
 pub use rank::Areas;
 

@@ -34,7 +34,7 @@ pub fn evaluation(
         check_without_rows(&metrics, &set, steps)?;
     }
     if let Some(rule) = &early_stopping {
-        check_stopping(rule, &set, validation.is_some())?;
+        check_metric("earlyStopping", &rule.metric, &set, validation.is_some())?;
     }
     let evaluation = Evaluation {
         metrics,
@@ -83,7 +83,12 @@ fn check_without_rows(names: &[String], set: &MetricSet, steps: u64) -> Result<(
     }
 }
 
-fn check_stopping(rule: &EarlyStopping, set: &MetricSet, aside: bool) -> Result<(), Failure> {
+/// Checks that the metric `name`, which `parameter` looks at, will be in the history as a number; `aside`: there are
+/// validation rows.
+///
+/// # Errors
+/// `InvalidParameter` with the names that are legal.
+pub(crate) fn check_metric(parameter: &str, name: &str, set: &MetricSet, aside: bool) -> Result<(), Failure> {
     let training = set.of_training();
     let mut legal: Vec<String> = std::iter::once("loss")
         .chain(training.numbers())
@@ -91,22 +96,18 @@ fn check_stopping(rule: &EarlyStopping, set: &MetricSet, aside: bool) -> Result<
         .collect();
     let over_rows = std::iter::once("loss").chain(set.numbers());
     let over_rows: Vec<String> = over_rows.map(|name| format!("val_{name}")).collect();
-    let known = over_rows.contains(&rule.metric);
+    let known = over_rows.iter().any(|over| over == name);
     if aside {
         legal.extend(over_rows);
     }
-    if legal.contains(&rule.metric) {
+    if legal.iter().any(|legal| legal == name) {
         return Ok(());
     }
     Err(Failure::parameter(if known {
-        format!(
-            "parameter earlyStopping: \"{}\" needs validation rows, and there are none: {REMEDY}",
-            rule.metric
-        )
+        format!("parameter {parameter}: \"{name}\" needs validation rows, and there are none: {REMEDY}")
     } else {
         format!(
-            "parameter earlyStopping: there will be no \"{}\" in the history; name it in metrics, or use one of {}",
-            rule.metric,
+            "parameter {parameter}: there will be no \"{name}\" in the history; name it in metrics, or use one of {}",
             legal.join(", ")
         )
     }))

@@ -37,12 +37,14 @@ mod norms;
 mod rules;
 mod schedule;
 mod state;
+mod updates;
 
 pub use accumulate::Accumulator;
 pub use clip::Clip;
 pub use ema::Ema;
 pub use schedule::{Schedule, Setting};
 pub use state::{Saved, SavedTensor};
+pub use updates::Updates;
 
 use crate::arguments::Arguments;
 use crate::engine::Engine;

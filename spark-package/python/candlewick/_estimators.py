@@ -158,9 +158,15 @@ class NeuralClassificationModel(NeuralModel, NeuralClassifierParams, JavaMLReada
 
 
 class NeuralRegressionModel(NeuralModel, JavaMLReadable["NeuralRegressionModel"]):
-    """A trained regressor: ``transform`` appends the prediction."""
+    """A trained regressor: ``transform`` appends the prediction, a number, or a Vector where the network has several
+    outputs."""
 
     __module__ = "candlewick"
+
+    @property
+    def numOutputs(self) -> int:
+        """Number of values of a prediction."""
+        return int(self._call_java("numOutputs"))
 
 
 class NeuralClassifier(

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from pyspark import keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer
+from candlewick._document import (
+    LossLike,
+    NetworkLike,
+    OptimizerLike,
+    SchedulerLike,
+    to_loss,
+    to_network,
+    to_optimizer,
+    to_scheduler,
+)
 from candlewick._stopping import StoppingLike, to_stopping
 from candlewick._weights import WeightsLike, to_weights
 
@@ -170,7 +179,7 @@ class NeuralEstimatorParams(NeuralModelParams):
     loss: Param[str] = Param(
         Params._dummy(),
         "loss",
-        "The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor.",
+        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor.",
         typeConverter=to_loss,
     )
     epochs: Param[int] = Param(
@@ -188,8 +197,20 @@ class NeuralEstimatorParams(NeuralModelParams):
     optimizer: Param[str] = Param(
         Params._dummy(),
         "optimizer",
-        "The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document.",
+        "The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document.",
         typeConverter=to_optimizer,
+    )
+    lrScheduler: Param[str] = Param(
+        Params._dummy(),
+        "lrScheduler",
+        "How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.",
+        typeConverter=to_scheduler,
+    )
+    gradientAccumulationSteps: Param[int] = Param(
+        Params._dummy(),
+        "gradientAccumulationSteps",
+        "Steps whose gradients are added up for one update of the optimiser, as if they were one step of so many times batchSize; the last update of an epoch may have fewer.",
+        typeConverter=TypeConverters.toInt,
     )
     clipNorm: Param[float] = Param(
         Params._dummy(),
@@ -208,6 +229,18 @@ class NeuralEstimatorParams(NeuralModelParams):
         "dropLast",
         "Leave out the last step of an epoch where it has fewer than batchSize rows.",
         typeConverter=TypeConverters.toBoolean,
+    )
+    emaDecay: Param[float] = Param(
+        Params._dummy(),
+        "emaDecay",
+        "The model gets an exponential moving average of the weights, decay * average + (1 - decay) * weights after every update, for example 0.999; validation and early stopping judge the average. Not set: the weights themselves.",
+        typeConverter=TypeConverters.toFloat,
+    )
+    onNonFinite: Param[str] = Param(
+        Params._dummy(),
+        "onNonFinite",
+        'What to do where the loss becomes NaN or infinite: "error" fails with the step and the likely cause, "skip" makes no update in a step whose loss or gradient is not finite and counts it in the history (skippedSteps).',
+        typeConverter=TypeConverters.toString,
     )
     metrics: Param[list[str]] = Param(
         Params._dummy(),
@@ -296,7 +329,9 @@ class NeuralEstimatorParams(NeuralModelParams):
             epochs=10,
             batchSize=256,
             optimizer='{"type": "AdamW", "lr": 0.001}',
+            gradientAccumulationSteps=1,
             dropLast=False,
+            onNonFinite="error",
             validationFraction=0.0,
             validationSteps=0,
             seed=0,
@@ -376,9 +411,9 @@ class NeuralEstimatorParams(NeuralModelParams):
         return self.getOrDefault(self.loss)
 
     def setLoss(self, value: LossLike) -> Self:
-        """The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
-        CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for
-        a regressor. (builder object or JSON document)
+        """The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its
+        JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has
+        one output), MSELoss for a regressor. (builder object or JSON document)
         """
         return self._set(loss=value)
 
@@ -407,10 +442,31 @@ class NeuralEstimatorParams(NeuralModelParams):
         return self.getOrDefault(self.optimizer)
 
     def setOptimizer(self, value: OptimizerLike) -> Self:
-        """The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+        """The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (builder object or
         JSON document)
         """
         return self._set(optimizer=value)
+
+    def getLrScheduler(self) -> str:
+        """Value of lrScheduler, or its default."""
+        return self.getOrDefault(self.lrScheduler)
+
+    def setLrScheduler(self, value: SchedulerLike) -> Self:
+        """How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document. Its
+        steps are updates of the optimiser. Not set: it stays as the optimizer says. (builder object or JSON
+        document)
+        """
+        return self._set(lrScheduler=value)
+
+    def getGradientAccumulationSteps(self) -> int:
+        """Value of gradientAccumulationSteps, or its default."""
+        return self.getOrDefault(self.gradientAccumulationSteps)
+
+    def setGradientAccumulationSteps(self, value: int) -> Self:
+        """Steps whose gradients are added up for one update of the optimiser, as if they were one step of
+        so many times batchSize; the last update of an epoch may have fewer. (whole number, 1 to 16777216)
+        """
+        return self._set(gradientAccumulationSteps=value)
 
     def getClipNorm(self) -> float:
         """Value of clipNorm, or its default."""
@@ -439,6 +495,28 @@ class NeuralEstimatorParams(NeuralModelParams):
     def setDropLast(self, value: bool) -> Self:
         """Leave out the last step of an epoch where it has fewer than batchSize rows. (true or false)"""
         return self._set(dropLast=value)
+
+    def getEmaDecay(self) -> float:
+        """Value of emaDecay, or its default."""
+        return self.getOrDefault(self.emaDecay)
+
+    def setEmaDecay(self, value: float) -> Self:
+        """The model gets an exponential moving average of the weights, decay * average + (1 - decay) *
+        weights after every update, for example 0.999; validation and early stopping judge the average. Not
+        set: the weights themselves. (number of at least 0 and below 1)
+        """
+        return self._set(emaDecay=value)
+
+    def getOnNonFinite(self) -> str:
+        """Value of onNonFinite, or its default."""
+        return self.getOrDefault(self.onNonFinite)
+
+    def setOnNonFinite(self, value: str) -> Self:
+        """What to do where the loss becomes NaN or infinite: "error" fails with the step and the likely
+        cause, "skip" makes no update in a step whose loss or gradient is not finite and counts it in the
+        history (skippedSteps). ("error" or "skip")
+        """
+        return self._set(onNonFinite=value)
 
     def getMetrics(self) -> list[str]:
         """Value of metrics, or its default."""
@@ -660,9 +738,13 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
         epochs: int = 10,
         batchSize: int = 256,
         optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        lrScheduler: SchedulerLike | None = None,
+        gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,
         clipValue: float | None = None,
         dropLast: bool = False,
+        emaDecay: float | None = None,
+        onNonFinite: str = "error",
         metrics: Sequence[str] | None = None,
         validationFraction: float = 0.0,
         validationSteps: int = 0,
@@ -716,21 +798,33 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
             strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what
                 fits is loaded, the rest starts random by the seed, and the summary says which. (true or
                 false)
-            loss: The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
-                CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
-                MSELoss for a regressor. (builder object or JSON document)
+            loss: The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or
+                its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the
+                network has one output), MSELoss for a regressor. (builder object or JSON document)
             epochs: Passes over the data. 0 gives a model that holds the initial weights. (whole number, 0
                 to 1000000)
             batchSize: Rows of one step over all trainers together; exact, only the last step of an epoch
                 may be shorter. (whole number, 1 to 16777216)
-            optimizer: The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder
+            optimizer: The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (builder
                 object or JSON document)
+            lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON
+                document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.
+                (builder object or JSON document)
+            gradientAccumulationSteps: Steps whose gradients are added up for one update of the optimiser,
+                as if they were one step of so many times batchSize; the last update of an epoch may have
+                fewer. (whole number, 1 to 16777216)
             clipNorm: Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not
                 set: no clipping. (number above 0)
             clipValue: Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not
                 set: no clipping. (number above 0)
             dropLast: Leave out the last step of an epoch where it has fewer than batchSize rows. (true or
                 false)
+            emaDecay: The model gets an exponential moving average of the weights, decay * average + (1 -
+                decay) * weights after every update, for example 0.999; validation and early stopping judge
+                the average. Not set: the weights themselves. (number of at least 0 and below 1)
+            onNonFinite: What to do where the loss becomes NaN or infinite: "error" fails with the step and
+                the likely cause, "skip" makes no update in a step whose loss or gradient is not finite and
+                counts it in the history (skippedSteps). ("error" or "skip")
             metrics: What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
                 accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by
                 class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average
@@ -789,9 +883,13 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
         epochs: int = 10,
         batchSize: int = 256,
         optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        lrScheduler: SchedulerLike | None = None,
+        gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,
         clipValue: float | None = None,
         dropLast: bool = False,
+        emaDecay: float | None = None,
+        onNonFinite: str = "error",
         metrics: Sequence[str] | None = None,
         validationFraction: float = 0.0,
         validationSteps: int = 0,
@@ -840,9 +938,13 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         epochs: int = 10,
         batchSize: int = 256,
         optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        lrScheduler: SchedulerLike | None = None,
+        gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,
         clipValue: float | None = None,
         dropLast: bool = False,
+        emaDecay: float | None = None,
+        onNonFinite: str = "error",
         metrics: Sequence[str] | None = None,
         validationFraction: float = 0.0,
         validationSteps: int = 0,
@@ -890,21 +992,33 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what
                 fits is loaded, the rest starts random by the seed, and the summary says which. (true or
                 false)
-            loss: The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
-                CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
-                MSELoss for a regressor. (builder object or JSON document)
+            loss: The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or
+                its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the
+                network has one output), MSELoss for a regressor. (builder object or JSON document)
             epochs: Passes over the data. 0 gives a model that holds the initial weights. (whole number, 0
                 to 1000000)
             batchSize: Rows of one step over all trainers together; exact, only the last step of an epoch
                 may be shorter. (whole number, 1 to 16777216)
-            optimizer: The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder
+            optimizer: The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (builder
                 object or JSON document)
+            lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON
+                document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.
+                (builder object or JSON document)
+            gradientAccumulationSteps: Steps whose gradients are added up for one update of the optimiser,
+                as if they were one step of so many times batchSize; the last update of an epoch may have
+                fewer. (whole number, 1 to 16777216)
             clipNorm: Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not
                 set: no clipping. (number above 0)
             clipValue: Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not
                 set: no clipping. (number above 0)
             dropLast: Leave out the last step of an epoch where it has fewer than batchSize rows. (true or
                 false)
+            emaDecay: The model gets an exponential moving average of the weights, decay * average + (1 -
+                decay) * weights after every update, for example 0.999; validation and early stopping judge
+                the average. Not set: the weights themselves. (number of at least 0 and below 1)
+            onNonFinite: What to do where the loss becomes NaN or infinite: "error" fails with the step and
+                the likely cause, "skip" makes no update in a step whose loss or gradient is not finite and
+                counts it in the history (skippedSteps). ("error" or "skip")
             metrics: What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
                 accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by
                 class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average
@@ -960,9 +1074,13 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         epochs: int = 10,
         batchSize: int = 256,
         optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        lrScheduler: SchedulerLike | None = None,
+        gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,
         clipValue: float | None = None,
         dropLast: bool = False,
+        emaDecay: float | None = None,
+        onNonFinite: str = "error",
         metrics: Sequence[str] | None = None,
         validationFraction: float = 0.0,
         validationSteps: int = 0,

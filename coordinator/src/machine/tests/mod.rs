@@ -6,7 +6,7 @@ mod loss;
 use super::*;
 use crate::command::Command;
 use candlewick_protocol::feed::{Ledger, TaskLedger};
-use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, TrainSpec};
 use candlewick_protocol::message::EpochRecord;
 use serde_json::json;
 
@@ -36,6 +36,10 @@ fn job() -> JobSpec {
             logical_shards: SHARDS,
             clip_norm: None,
             clip_value: None,
+            lr_scheduler: None,
+            gradient_accumulation_steps: 1,
+            ema_decay: None,
+            on_non_finite: OnNonFinite::Error,
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 15_000,

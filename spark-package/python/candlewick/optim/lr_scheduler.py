@@ -15,8 +15,8 @@ class ConstantLR(LRScheduler):
         factor: Factor of the learning rate for the first total_iters intervals. (number from 0 to 1)
         total_iters: Number of intervals until the last factor is reached. (whole number from 1)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -50,8 +50,8 @@ class LinearLR(LRScheduler):
         end_factor: Last factor. (number from 0 to 1)
         total_iters: Number of intervals until the last factor is reached. (whole number from 1)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -86,8 +86,8 @@ class StepLR(LRScheduler):
         step_size: Intervals between two decays. (whole number from 1)
         gamma: Factor of each decay. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -120,8 +120,8 @@ class MultiStepLR(LRScheduler):
         milestones: Intervals at which to decay. (list of whole numbers from 0 to 2147483648)
         gamma: Factor of each decay. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -153,8 +153,8 @@ class ExponentialLR(LRScheduler):
     Args:
         gamma: Factor of each decay. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -185,8 +185,8 @@ class PolynomialLR(LRScheduler):
         total_iters: Number of intervals until the last factor is reached. (whole number from 1)
         power: Power of the polynomial. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -219,8 +219,8 @@ class CosineAnnealingLR(LRScheduler):
         T_max: Intervals from the largest learning rate to the smallest. (whole number from 1)
         eta_min: Smallest learning rate. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -254,8 +254,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         T_mult: How many times longer each cycle is than the one before. (whole number from 1)
         eta_min: Smallest learning rate. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -305,8 +305,8 @@ class OneCycleLR(LRScheduler):
         three_phase: Fall to the first learning rate as long as it rose, then to the last one. (true or
             false)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
-            "step" at every step. ("epoch" or "step")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+            "step" at every update of the weights. ("epoch" or "step")
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -367,7 +367,9 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: Smallest learning rate. (number of at least 0)
         eps: A reduction by no more than this is not made. (number of at least 0)
         interval: What the schedule counts: the metric is looked at after every epoch. ("epoch")
-        warmup_steps: Steps of a linear warm-up before the schedule, which starts to count after it (by
+        metric: Name in the history of the metric to look at, such as "val_loss" or "accuracy"; not set:
+            "val_loss" where there are validation rows, else "loss". (text; or none)
+        warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
             epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
@@ -385,6 +387,7 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
         *,
         interval: str = "epoch",
+        metric: str | None = None,
         warmup_steps: int = 0,
         warmup_start_factor: float = 0.3333333333333333,
     ) -> None:
@@ -399,6 +402,7 @@ class ReduceLROnPlateau(LRScheduler):
                 "min_lr": min_lr,
                 "eps": eps,
                 "interval": interval,
+                "metric": metric,
                 "warmup_steps": warmup_steps,
                 "warmup_start_factor": warmup_start_factor,
             }

@@ -25,17 +25,19 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
   /** Number of classes, of a classifier. */
   def numClasses: Option[Int] = Option(label.get("numClasses")).map(_.asInt)
 
-  /** Number of values of a regressor's prediction. */
-  def labelWidth: Int = Option(label.get("width")).fold(1)(_.asInt)
+  /** Number of values of a regressor's prediction: the outputs of the network, which are more than the values of the
+    * label where the loss wants several for one (GaussianNLLLoss, QuantileLoss).
+    */
+  def outputWidth: Int = networkOutputs.map(_._2).sum
 
   /** Shape that views the features as a tensor. */
   def inputShape: Seq[Int] = Json.items(Json.field(document, "inputShape")).map(_.asInt)
 
   /** Widths of a graph's named outputs; of a chain there are none. */
-  lazy val outputs: Map[String, Int] = {
-    val network = Json.field(document, "network")
-    if (network.has("nodes")) ModelState.outputs(network, inputShape) else Map.empty
-  }
+  def outputs: Map[String, Int] = networkOutputs.filter(_._1.nonEmpty).toMap
+
+  private lazy val networkOutputs: Seq[(String, Int)] =
+    ModelState.networkOutputs(Json.field(document, "network"), inputShape)
 
   /** What the native library knows of the model; loading checks names and shapes of the weights. */
   lazy val info: JsonNode = {
@@ -65,15 +67,12 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
 
 private[candlewick] object ModelState {
 
-  /** Widths of a network's outputs by name. */
-  def outputs(network: JsonNode, inputShape: Seq[Int]): Map[String, Int] = {
+  /** Names and widths of a network's outputs; that of a chain has no name. */
+  def networkOutputs(network: JsonNode, inputShape: Seq[Int]): Seq[(String, Int)] = {
     val request = Json.obj("network" -> network, "inputShape" -> inputShape)
-    Json
-      .items(Json.parse(Native.networkOutputs(request.toString)))
-      .map { output =>
-        Json.field(output, "name").asText -> Json.field(output, "width").asInt
-      }
-      .toMap
+    Json.items(Json.parse(Native.networkOutputs(request.toString))).map { output =>
+      Json.field(output, "name").asText -> Json.field(output, "width").asInt
+    }
   }
 
   /** The state after a fit. */

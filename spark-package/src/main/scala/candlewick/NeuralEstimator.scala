@@ -139,11 +139,12 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
     )
   }
 
+  /** The document of the network. */
+  private[candlewick] def networkDocument: Option[JsonNode] =
+    optional(network).map(Document.parse("parameter network", _): JsonNode)
+
   /** The document of the network where it is a graph. */
-  private[candlewick] def graph: Option[JsonNode] =
-    optional(network)
-      .map(Document.parse("parameter network", _): JsonNode)
-      .filter(_.has("nodes"))
+  private[candlewick] def graph: Option[JsonNode] = networkDocument.filter(_.has("nodes"))
 
   /** Starts training from the weights of a trained model; see initialWeights. */
   def setInitialModel(model: NeuralModel[_]): this.type = setInitialWeights(model.weightsSafetensors)

@@ -30,6 +30,9 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
   /** Thresholds of the classes, if set. */
   private[candlewick] def thresholdsJson: Option[Seq[Double]] = None
 
+  /** Number of values of a regressor's prediction. */
+  private[candlewick] def values: Int = 1
+
   /** Appends the model's columns. Weights are sent to each executor once and loaded there once; rows are scored in
     * batches, in the executor's own process. Works on streams too.
     *
@@ -54,7 +57,7 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
     ColumnRules.checkNew(schema, outputs, caseSensitive)
     checkThresholds()
     StructType(
-      schema.fields ++ OutputColumns.fields(outputs, state.numClasses, state.labelWidth, state.outputs)
+      schema.fields ++ OutputColumns.fields(outputs, state.numClasses, values, state.outputs)
     )
   }
 

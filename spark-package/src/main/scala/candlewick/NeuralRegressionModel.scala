@@ -7,7 +7,8 @@ import candlewick.score.OutputColumns
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{MLReadable, MLReader}
 
-/** A trained regressor. `transform` appends prediction: a number, or a Vector where the label had several values.
+/** A trained regressor. `transform` appends prediction: a number, or a Vector where the network has
+  * several outputs.
   *
   * {{{
   * model.transform(test).select("price", "prediction").show()
@@ -20,7 +21,9 @@ final class NeuralRegressionModel private[candlewick] (override val uid: String,
     extends NeuralModel[NeuralRegressionModel](state) {
 
   /** Number of values of a prediction. */
-  def numOutputs: Int = state.labelWidth
+  def numOutputs: Int = state.outputWidth
+
+  override private[candlewick] def values: Int = numOutputs
 
   override private[candlewick] def outputs: Seq[(String, String)] =
     OutputColumns.regressor($(predictionCol), GraphColumns.outputs(Json.field(state.document, "network")))

@@ -1,8 +1,10 @@
 package candlewick
 
 import candlewick.columns.{GraphColumns, TrainingColumns}
+import candlewick.internal.Json
 import candlewick.persist.ParamsReader
 import candlewick.score.OutputColumns
+import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
 import org.apache.spark.sql.types.StructType
@@ -36,11 +38,21 @@ final class NeuralRegressor(override val uid: String) extends NeuralEstimator[Ne
     OutputColumns.regressor($(predictionCol), graph.fold(Seq.empty[String])(GraphColumns.outputs))
 
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
-    StructType(schema.fields ++ OutputColumns.fields(outputs, None, if (columns.multiLabel) 2 else 1, widths))
+    StructType(schema.fields ++ OutputColumns.fields(outputs, None, values(columns), widths.toMap))
+
+  /** Number of values of a prediction, 2 for several: the width in which the network ends, as far as its document tells;
+    * else the label has as many, but for losses that read several outputs for a value.
+    */
+  private def values(columns: TrainingColumns): Int = {
+    val chain =
+      networkDocument.map(network => Option(network.get("layers")).fold(Seq.empty[JsonNode])(Json.items))
+    val last = chain.flatMap(_.lastOption).flatMap(layer => Option(layer.get("out_features")).map(_.asInt))
+    last.getOrElse(if (widths.nonEmpty) widths.map(_._2).sum else if (columns.multiLabel) 2 else 1)
+  }
 
   /** Widths of a graph's outputs. */
-  private def widths: Map[String, Int] = graph.fold(Map.empty[String, Int]) { document =>
-    ModelState.outputs(document, Seq(GraphColumns.inputs(document).map(_.width).sum))
+  private def widths: Seq[(String, Int)] = graph.fold(Seq.empty[(String, Int)]) { document =>
+    ModelState.networkOutputs(document, Seq(GraphColumns.inputs(document).map(_.width).sum))
   }
 
   override def copy(extra: ParamMap): NeuralRegressor = defaultCopy(extra)

@@ -38,6 +38,35 @@ class RegressorSuite extends SparkSuite {
     assert(regressor(2).transformSchema(two.schema)("prediction").dataType == SQLDataTypes.VectorType)
   }
 
+  test("a loss that reads two outputs for a value gives a Vector of both") {
+    val estimator =
+      regressor(2).setLabelCol("y").setLoss(nn.GaussianNLLLoss(log_variance = true)).setEpochs(2)
+    val model = estimator.fit(data)
+    assert(model.numOutputs == 2)
+    val scored = model.transform(data)
+    assert(scored.schema("prediction").dataType == SQLDataTypes.VectorType)
+    assert(scored.select("prediction").head().getAs[Vector](0).size == 2)
+    assert(estimator.transformSchema(data.schema)("prediction").dataType == SQLDataTypes.VectorType)
+  }
+
+  test("schedule, accumulation, moving average: every setter reaches the trainers") {
+    def fit(change: NeuralRegressor => NeuralRegressor) =
+      change(regressor().setLabelCol("y").setEpochs(3)).fit(data)
+    val plain = fit(identity)
+    val changes = Seq[NeuralRegressor => NeuralRegressor](
+      _.setLrScheduler(optim.lr_scheduler.StepLR(1, gamma = 0.5)),
+      _.setGradientAccumulationSteps(3),
+      _.setEmaDecay(0.9),
+      _.setOptimizer(optim.AdamW(lr = 0.05, groups = Seq(Map("params" -> "0.*", "frozen" -> true)))),
+      _.setOnNonFinite("skip")
+    )
+    val models = changes.map(fit)
+    assert((plain.weightsHash +: models.init.map(_.weightsHash)).distinct.length == 5)
+    assert(models.last.weightsHash == plain.weightsHash, "nothing was skipped")
+    assert(models.head.summary.history.map(_.lr).toSeq == Seq(0.05, 0.025, 0.0125))
+    assert(models.last.summary.history.head.metrics("skippedSteps") == 0)
+  }
+
   test("labels of any numeric type of equal value give the same weights") {
     val hashes = Seq("int", "bigint", "float", "double", "smallint", "decimal(10,2)").map { kind =>
       regressor().setEpochs(1).fit(data.withColumn("label", col("label").cast(kind))).weightsHash

@@ -169,7 +169,7 @@ trait NeuralModelParams extends Params {
 private[generated] object NeuralModelParams {
 
   /** Parameters whose text is a JSON document. */
-  val documents: Set[String] = Set("network", "loss", "optimizer", "earlyStopping")
+  val documents: Set[String] = Set("network", "loss", "optimizer", "lrScheduler", "earlyStopping")
 }
 
 /** Parameters of every estimator. */
@@ -318,34 +318,34 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     */
   def setStrictWeights(value: Boolean): this.type = set(strictWeights, value)
 
-  /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
-    * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
-    * MSELoss for a regressor. (builder object or JSON document)
+  /** The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its
+    * JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network
+    * has one output), MSELoss for a regressor. (builder object or JSON document)
     * @group param
     */
   final val loss: Param[String] = new Param[String](
     this,
     "loss",
-    "The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor."
+    "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor."
   )
 
-  /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
-    * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
-    * MSELoss for a regressor. (builder object or JSON document)
+  /** The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its
+    * JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network
+    * has one output), MSELoss for a regressor. (builder object or JSON document)
     * @group getParam
     */
   def getLoss: String = $(loss)
 
-  /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
-    * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
-    * MSELoss for a regressor. (builder object or JSON document)
+  /** The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its
+    * JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network
+    * has one output), MSELoss for a regressor. (builder object or JSON document)
     * @group setParam
     */
   def setLoss(value: String): this.type = set(loss, value)
 
-  /** The loss: nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss() or nn.MSELoss(). Not set:
-    * CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output),
-    * MSELoss for a regressor. (builder object or JSON document)
+  /** The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its
+    * JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network
+    * has one output), MSELoss for a regressor. (builder object or JSON document)
     * @group setParam
     */
   def setLoss(value: Loss): this.type = set(loss, value.json)
@@ -396,34 +396,92 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     */
   def setBatchSize(value: Int): this.type = set(batchSize, value)
 
-  /** The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+  /** The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (builder object or
     * JSON document)
     * @group param
     */
   final val optimizer: Param[String] = new Param[String](
     this,
     "optimizer",
-    "The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document."
+    "The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document."
   )
   setDefault(optimizer, "{\"type\": \"AdamW\", \"lr\": 0.001}")
 
-  /** The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+  /** The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (builder object or
     * JSON document)
     * @group getParam
     */
   def getOptimizer: String = $(optimizer)
 
-  /** The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+  /** The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (builder object or
     * JSON document)
     * @group setParam
     */
   def setOptimizer(value: String): this.type = set(optimizer, value)
 
-  /** The optimiser: optim.SGD, optim.Adam or optim.AdamW, or its JSON document. (builder object or
+  /** The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (builder object or
     * JSON document)
     * @group setParam
     */
   def setOptimizer(value: Optimizer): this.type = set(optimizer, value.json)
+
+  /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document.
+    * Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (builder
+    * object or JSON document)
+    * @group param
+    */
+  final val lrScheduler: Param[String] = new Param[String](
+    this,
+    "lrScheduler",
+    "How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says."
+  )
+
+  /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document.
+    * Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (builder
+    * object or JSON document)
+    * @group getParam
+    */
+  def getLrScheduler: String = $(lrScheduler)
+
+  /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document.
+    * Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (builder
+    * object or JSON document)
+    * @group setParam
+    */
+  def setLrScheduler(value: String): this.type = set(lrScheduler, value)
+
+  /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document.
+    * Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (builder
+    * object or JSON document)
+    * @group setParam
+    */
+  def setLrScheduler(value: LRScheduler): this.type = set(lrScheduler, value.json)
+
+  /** Steps whose gradients are added up for one update of the optimiser, as if they were one step
+    * of so many times batchSize; the last update of an epoch may have fewer. (whole number, 1 to
+    * 16777216)
+    * @group param
+    */
+  final val gradientAccumulationSteps: IntParam = new IntParam(
+    this,
+    "gradientAccumulationSteps",
+    "Steps whose gradients are added up for one update of the optimiser, as if they were one step of so many times batchSize; the last update of an epoch may have fewer."
+  )
+  setDefault(gradientAccumulationSteps, 1)
+
+  /** Steps whose gradients are added up for one update of the optimiser, as if they were one step
+    * of so many times batchSize; the last update of an epoch may have fewer. (whole number, 1 to
+    * 16777216)
+    * @group getParam
+    */
+  def getGradientAccumulationSteps: Int = $(gradientAccumulationSteps)
+
+  /** Steps whose gradients are added up for one update of the optimiser, as if they were one step
+    * of so many times batchSize; the last update of an epoch may have fewer. (whole number, 1 to
+    * 16777216)
+    * @group setParam
+    */
+  def setGradientAccumulationSteps(value: Int): this.type = set(gradientAccumulationSteps, value)
 
   /** Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no
     * clipping. (number above 0)
@@ -488,6 +546,57 @@ trait NeuralEstimatorParams extends NeuralModelParams {
     * @group setParam
     */
   def setDropLast(value: Boolean): this.type = set(dropLast, value)
+
+  /** The model gets an exponential moving average of the weights, decay * average + (1 - decay) *
+    * weights after every update, for example 0.999; validation and early stopping judge the
+    * average. Not set: the weights themselves. (number of at least 0 and below 1)
+    * @group param
+    */
+  final val emaDecay: DoubleParam = new DoubleParam(
+    this,
+    "emaDecay",
+    "The model gets an exponential moving average of the weights, decay * average + (1 - decay) * weights after every update, for example 0.999; validation and early stopping judge the average. Not set: the weights themselves."
+  )
+
+  /** The model gets an exponential moving average of the weights, decay * average + (1 - decay) *
+    * weights after every update, for example 0.999; validation and early stopping judge the
+    * average. Not set: the weights themselves. (number of at least 0 and below 1)
+    * @group getParam
+    */
+  def getEmaDecay: Double = $(emaDecay)
+
+  /** The model gets an exponential moving average of the weights, decay * average + (1 - decay) *
+    * weights after every update, for example 0.999; validation and early stopping judge the
+    * average. Not set: the weights themselves. (number of at least 0 and below 1)
+    * @group setParam
+    */
+  def setEmaDecay(value: Double): this.type = set(emaDecay, value)
+
+  /** What to do where the loss becomes NaN or infinite: "error" fails with the step and the likely
+    * cause, "skip" makes no update in a step whose loss or gradient is not finite and counts it in
+    * the history (skippedSteps). ("error" or "skip")
+    * @group param
+    */
+  final val onNonFinite: Param[String] = new Param[String](
+    this,
+    "onNonFinite",
+    "What to do where the loss becomes NaN or infinite: \"error\" fails with the step and the likely cause, \"skip\" makes no update in a step whose loss or gradient is not finite and counts it in the history (skippedSteps)."
+  )
+  setDefault(onNonFinite, "error")
+
+  /** What to do where the loss becomes NaN or infinite: "error" fails with the step and the likely
+    * cause, "skip" makes no update in a step whose loss or gradient is not finite and counts it in
+    * the history (skippedSteps). ("error" or "skip")
+    * @group getParam
+    */
+  def getOnNonFinite: String = $(onNonFinite)
+
+  /** What to do where the loss becomes NaN or infinite: "error" fails with the step and the likely
+    * cause, "skip" makes no update in a step whose loss or gradient is not finite and counts it in
+    * the history (skippedSteps). ("error" or "skip")
+    * @group setParam
+    */
+  def setOnNonFinite(value: String): this.type = set(onNonFinite, value)
 
   /** What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
     * accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class

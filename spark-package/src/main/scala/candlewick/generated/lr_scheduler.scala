@@ -12,8 +12,8 @@ private[candlewick] trait LrSchedulerBuilders {
       * @param total_iters Number of intervals until the last factor is reached. (whole number from
       *   1)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -40,8 +40,8 @@ private[candlewick] trait LrSchedulerBuilders {
       * @param total_iters Number of intervals until the last factor is reached. (whole number from
       *   1)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -67,8 +67,8 @@ private[candlewick] trait LrSchedulerBuilders {
     /** @param step_size Intervals between two decays. (whole number from 1)
       * @param gamma Factor of each decay. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -93,8 +93,8 @@ private[candlewick] trait LrSchedulerBuilders {
     /** @param milestones Intervals at which to decay. (list of whole numbers from 0 to 2147483648)
       * @param gamma Factor of each decay. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -118,8 +118,8 @@ private[candlewick] trait LrSchedulerBuilders {
 
     /** @param gamma Factor of each decay. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -143,8 +143,8 @@ private[candlewick] trait LrSchedulerBuilders {
     /** @param total_iters Number of intervals until the last factor is reached. (whole number from 1)
       * @param power Power of the polynomial. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -171,8 +171,8 @@ private[candlewick] trait LrSchedulerBuilders {
     /** @param T_max Intervals from the largest learning rate to the smallest. (whole number from 1)
       * @param eta_min Smallest learning rate. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -198,8 +198,8 @@ private[candlewick] trait LrSchedulerBuilders {
       * @param T_mult How many times longer each cycle is than the one before. (whole number from 1)
       * @param eta_min Smallest learning rate. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -244,8 +244,8 @@ private[candlewick] trait LrSchedulerBuilders {
       * @param three_phase Fall to the first learning rate as long as it rose, then to the last one.
       *   (true or false)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
-      *   an epoch, "step" at every step. ("epoch" or "step")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      *   an epoch, "step" at every update of the weights. ("epoch" or "step")
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -291,7 +291,10 @@ private[candlewick] trait LrSchedulerBuilders {
       * @param eps A reduction by no more than this is not made. (number of at least 0)
       * @param interval What the schedule counts: the metric is looked at after every epoch.
       *   ("epoch")
-      * @param warmup_steps Steps of a linear warm-up before the schedule, which starts to count
+      * @param metric Name in the history of the metric to look at, such as "val_loss" or
+      *   "accuracy"; not set: "val_loss" where there are validation rows, else "loss". (text; or
+      *   none)
+      * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
       *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
       *   2147483648)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
@@ -307,11 +310,12 @@ private[candlewick] trait LrSchedulerBuilders {
         min_lr: Double = 0.0,
         eps: Double = 1e-8,
         interval: String = "epoch",
+        metric: Opt[String] = None,
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
       val arguments =
-        Seq("mode" -> mode, "factor" -> factor, "patience" -> patience, "threshold" -> threshold, "threshold_mode" -> threshold_mode, "cooldown" -> cooldown, "min_lr" -> min_lr, "eps" -> eps, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+        Seq("mode" -> mode, "factor" -> factor, "patience" -> patience, "threshold" -> threshold, "threshold_mode" -> threshold_mode, "cooldown" -> cooldown, "min_lr" -> min_lr, "eps" -> eps, "interval" -> interval, "metric" -> metric, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
       new LRScheduler(Document.of("ReduceLROnPlateau", arguments))
     }
   }

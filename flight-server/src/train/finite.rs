@@ -1,0 +1,172 @@
+//! What happens where a step is not finite: the likely cause, or the step left out.
+
+use super::Course;
+use super::batch::Prepared;
+use candlewick_model::network::Network;
+use candlewick_protocol::Failure;
+use candlewick_protocol::job::OnNonFinite;
+use candlewick_protocol::message::EpochRecord;
+use serde_json::Value;
+
+/// Features beyond this are rarely meant: nets are made for values around 1.
+const LARGE: f32 = 1e4;
+/// A loss that has grown by this factor over its lowest was on its way up.
+const GROWN: f64 = 10.0;
+/// Name in the history.
+const SKIPPED: &str = "skippedSteps";
+
+/// Watches over losses, gradients and weights.
+#[derive(Debug)]
+pub(super) struct Finite {
+    rule: OnNonFinite,
+    /// Of the epoch at hand.
+    skipped: u64,
+    /// Lowest and last mean loss of a step.
+    lowest: Option<f64>,
+    last: Option<f64>,
+}
+
+/// What there is to look at when a step is not finite.
+pub(super) struct Wreck<'a> {
+    pub(super) course: &'a Course,
+    pub(super) network: &'a Network,
+    pub(super) weights: &'a [f32],
+    /// The rows of this trainer.
+    pub(super) rows: &'a Prepared,
+    pub(super) step: u64,
+    pub(super) lr: f64,
+}
+
+impl Finite {
+    pub(super) fn new(rule: OnNonFinite) -> Self {
+        Finite {
+            rule,
+            skipped: 0,
+            lowest: None,
+            last: None,
+        }
+    }
+
+    /// Looks at the summed loss of a step, its denominator and, where a step can be left out, the gradient; true where
+    /// the step counts. All trainers see the same values and decide alike.
+    pub(super) fn counts(
+        &mut self,
+        (loss, denominator): (f64, f64),
+        gradient: &[f32],
+        wreck: &Wreck<'_>,
+    ) -> Result<bool, Failure> {
+        let fine = loss.is_finite() && (self.rule == OnNonFinite::Error || all_finite(gradient));
+        if fine {
+            if denominator > 0.0 {
+                let mean = loss / denominator;
+                self.last = Some(mean);
+                self.lowest = Some(self.lowest.map_or(mean, |lowest| lowest.min(mean)));
+            }
+            return Ok(true);
+        }
+        if self.rule == OnNonFinite::Error {
+            return Err(self.failure(&format!("the loss became {loss}"), wreck));
+        }
+        self.skipped += 1;
+        if self.skipped == 1 {
+            tracing::warn!(step = wreck.step, loss, "a step is not finite and is skipped");
+        }
+        Ok(false)
+    }
+
+    /// The end of an epoch of so many steps: completes its record.
+    pub(super) fn close(&mut self, record: &mut EpochRecord, wreck: &Wreck<'_>) -> Result<(), Failure> {
+        if let Some(name) = broken(wreck.network, wreck.weights) {
+            return Err(self.failure(&format!("parameter {name} became NaN or infinite"), wreck));
+        }
+        if self.rule == OnNonFinite::Skip {
+            let skipped = std::mem::take(&mut self.skipped);
+            if skipped == wreck.course.plan.steps_per_epoch() {
+                let what =
+                    format!("loss or gradient of all {skipped} steps of an epoch were NaN or infinite");
+                return Err(self.failure(&what, wreck));
+            }
+            record.metrics.insert(SKIPPED.to_owned(), Value::from(skipped));
+        }
+        Ok(())
+    }
+
+    fn failure(&self, what: &str, wreck: &Wreck<'_>) -> Failure {
+        let per_epoch = wreck.course.plan.steps_per_epoch().max(1);
+        let last = self.last.map_or(String::new(), |loss| {
+            format!(
+                " The last finite loss was {}; the training ends here, without a checkpoint to go back to.",
+                short(loss)
+            )
+        });
+        Failure::parameter(format!(
+            "{what} in epoch {}, step {} of it (step {} of the training): {}.{last}",
+            wreck.step / per_epoch,
+            wreck.step % per_epoch,
+            wreck.step,
+            self.cause(wreck)
+        ))
+    }
+
+    fn cause(&self, wreck: &Wreck<'_>) -> String {
+        let clipped = wreck.course.job.train.clip_norm.is_some();
+        let lower = format!(
+            "lower the learning rate ({:?}){}",
+            wreck.lr,
+            if clipped { "" } else { " or set clipNorm" }
+        );
+        let features = &wreck.rows.rows.features;
+        let largest = features.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        if largest > LARGE {
+            return format!(
+                "the features are as large as {largest:e}, which a network hardly bears; scale them, for example with a \
+                 StandardScaler, or {lower}"
+            );
+        }
+        if let Some(name) = broken(wreck.network, wreck.weights) {
+            return format!("the update before made parameter {name} NaN or infinite; {lower}");
+        }
+        match (self.lowest, self.last) {
+            (None, _) => "it was so from the start, with the initial weights; look at the labels and at what the loss wants \
+                          of the network's outputs (probabilities or their logarithms, positive values), and at \
+                          initialWeights"
+                .to_owned(),
+            (Some(lowest), Some(last)) if last > GROWN * lowest.abs() => format!(
+                "the loss had been {} and grew to {} before it; {lower}", short(lowest), short(last)
+            ),
+            _ => format!("{lower}, or scale the features (the largest of this step's is {largest})"),
+        }
+    }
+}
+
+/// A number for a message.
+fn short(value: f64) -> String {
+    if (1e-3..1e6).contains(&value.abs()) {
+        format!("{value:.6}")
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+/// The first parameter with a value that is not finite.
+fn broken<'a>(network: &'a Network, weights: &[f32]) -> Option<&'a str> {
+    if all_finite(weights) {
+        return None;
+    }
+    let values = |offset: usize, length: usize| weights.get(offset..offset + length).unwrap_or_default();
+    let mut parameters = network.parameters().iter();
+    let found = parameters.find(|parameter| !all_finite(values(parameter.offset, parameter.len())));
+    found.map(|parameter| parameter.name.as_str())
+}
+
+/// Branch-free within a chunk, so that it costs no more than reading the values.
+fn all_finite(values: &[f32]) -> bool {
+    const MAGNITUDE: u32 = 0x7fff_ffff;
+    const CHUNK: usize = 4096;
+    values.chunks(CHUNK).all(|chunk| {
+        let most = chunk
+            .iter()
+            .fold(0, |most: u32, value| most.max(value.to_bits() & MAGNITUDE));
+        most < f32::INFINITY.to_bits()
+    })
+}

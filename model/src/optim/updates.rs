@@ -1,0 +1,206 @@
+//! From the gradient of a step to the next weights.
+
+use super::{Accumulator, Clip, Ema, Optimizer, Schedule};
+use crate::engine::Engine;
+use crate::network::Network;
+use crate::weights::update_with_values;
+use candlewick_protocol::Failure;
+use candlewick_protocol::job::TrainSpec;
+use candlewick_protocol::message::EpochRecord;
+use serde_json::Value;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Everything of a training that turns gradients into weights: accumulation, schedule, clipping, optimiser and the
+/// moving average.
+///
+/// With `gradientAccumulationSteps = k` an update comes after every `k` steps of an epoch and after its last; the
+/// schedule counts updates, so that `k` steps of `B` rows follow the same schedule as one step of `k B` rows.
+///
+/// ```
+/// use candlewick_model::{engine::Engine, network::Network, optim::Updates};
+/// use candlewick_protocol::job::{LabelKind, TrainSpec};
+/// use serde_json::json;
+/// let train: TrainSpec = serde_json::from_value(json!({
+///     "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 1}]},
+///     "loss": {"type": "MSELoss"}, "optimizer": {"type": "SGD", "lr": 1.0},
+///     "lrScheduler": {"type": "ExponentialLR", "gamma": 0.5}, "gradientAccumulationSteps": 2, "epochs": 2,
+///     "batchSize": 4, "dropLast": false, "seed": 0, "logicalShards": 1, "clipNorm": null, "clipValue": null,
+/// }))?;
+/// let network = Network::from_document(&train.network, &[1])?;
+/// let engine = Engine::new(&network, &train.loss, &LabelKind::Real { width: 1 }, train.seed, 1)?;
+/// let mut weights = vec![0.0, 0.0];
+/// let mut updates = Updates::new(&train, &network, &engine, &weights)?;
+/// updates.begin(3)?;
+/// let mut seen = Vec::new();
+/// for step in 0..6 {
+///     // Every step: a gradient of 4 over 4 rows.
+///     updates.step(&mut weights, &mut [4.0, 0.0], 4.0, step)?;
+///     seen.push(weights[0]);
+/// }
+/// // Updates after steps 1 and 2 (the last of the epoch), then at half the learning rate after 4 and 5.
+/// assert_eq!(seen, [0.0, -1.0, -2.0, -2.0, -2.5, -3.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Updates {
+    optimizer: Optimizer,
+    clip: Clip,
+    accumulator: Accumulator,
+    every: u64,
+    epochs: u32,
+    /// Document of the schedule, which is made once the length of an epoch is known.
+    scheduler: Option<Value>,
+    schedule: Option<Schedule>,
+    steps_per_epoch: u64,
+    ema: Option<Ema>,
+}
+
+impl Updates {
+    /// The state before the first step of a training that starts from `weights`.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a document or the decay is not legal, which the driver should have found.
+    pub fn new(
+        train: &TrainSpec,
+        network: &Network,
+        engine: &Engine,
+        weights: &[f32],
+    ) -> Result<Self, Failure> {
+        let mut optimizer = Optimizer::from_document(&train.optimizer, network)?;
+        optimizer.use_threads_of(engine);
+        let average = |decay| -> Result<Ema, Failure> {
+            let mut ema = Ema::new(decay, network, weights)?;
+            ema.use_threads_of(engine);
+            Ok(ema)
+        };
+        let every = train.gradient_accumulation_steps.max(1);
+        Ok(Updates {
+            optimizer,
+            clip: Clip {
+                norm: train.clip_norm,
+                value: train.clip_value,
+            },
+            accumulator: Accumulator::new(every),
+            every: u64::from(every),
+            epochs: train.epochs,
+            scheduler: train.lr_scheduler.clone(),
+            schedule: None,
+            steps_per_epoch: 1,
+            ema: train.ema_decay.map(average).transpose()?,
+        })
+    }
+
+    /// To be called before the first step, and again after a restart: an epoch has so many steps.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the schedule does not fit the length of the training.
+    pub fn begin(&mut self, steps_per_epoch: u64) -> Result<(), Failure> {
+        self.steps_per_epoch = steps_per_epoch.max(1);
+        if let (Some(document), None) = (&self.scheduler, &self.schedule) {
+            let updates = self.steps_per_epoch.div_ceil(self.every);
+            let epochs = u64::from(self.epochs);
+            self.schedule = Some(Schedule::from_document(
+                document,
+                &self.optimizer,
+                epochs,
+                updates,
+            )?);
+        }
+        Ok(())
+    }
+
+    /// Takes the gradient of the weighted sum of a step (counted from 0 over the training) and its denominator, 0
+    /// where no row counts, and updates the weights where an update is due. What the gradient holds afterwards is not
+    /// specified.
+    ///
+    /// # Errors
+    /// `Internal` where the lengths do not agree.
+    pub fn step(
+        &mut self,
+        weights: &mut [f32],
+        gradient_sum: &mut [f32],
+        denominator: f64,
+        step: u64,
+    ) -> Result<(), Failure> {
+        let (epoch, in_epoch) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
+        let mut due = self.accumulator.add(gradient_sum, denominator);
+        if due.is_none() && in_epoch + 1 == self.steps_per_epoch {
+            due = self.accumulator.flush(gradient_sum);
+        }
+        let Some(denominator) = due else {
+            return Ok(());
+        };
+        if let Some(schedule) = &self.schedule {
+            let update = epoch * self.steps_per_epoch.div_ceil(self.every) + in_epoch / self.every;
+            self.optimizer.follow(&schedule.setting(update))?;
+        }
+        let counted = self
+            .optimizer
+            .update(weights, gradient_sum, denominator, &self.clip)?;
+        match &mut self.ema {
+            Some(ema) if counted => ema.update(weights),
+            _ => Ok(()),
+        }
+    }
+
+    /// The end of an epoch, with its complete record: a schedule may look at a metric.
+    pub fn epoch(&mut self, record: &EpochRecord) {
+        let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.observes()) else {
+            return;
+        };
+        let named = self
+            .scheduler
+            .as_ref()
+            .and_then(|document| document["metric"].as_str());
+        schedule.observe(record.value(named.unwrap_or("loss")));
+    }
+
+    /// Learning rate of the last update.
+    #[must_use]
+    pub fn lr(&self) -> f64 {
+        self.optimizer.lr()
+    }
+
+    /// The weights that are validated and become the model: their moving average where there is one.
+    #[must_use]
+    pub fn judged<'a>(&'a self, weights: &'a [f32]) -> &'a [f32] {
+        self.ema.as_ref().map_or(weights, Ema::weights)
+    }
+
+    /// The end of the training: puts the moving average in the place of the weights, where there is one.
+    pub fn finish(&self, weights: &mut [f32]) {
+        if let Some(ema) = &self.ema {
+            weights.copy_from_slice(ema.weights());
+        }
+    }
+
+    /// Hash of everything that the next steps depend on: [`Optimizer::state_hash`], and where there are any also the
+    /// states of schedule and accumulation and the moving average. Equal on all trainers at all times (rule B11).
+    #[must_use]
+    pub fn state_hash(&self, weights: &[f32]) -> String {
+        let own = self.optimizer.state_hash(weights);
+        let observed = self.schedule.as_ref().filter(|schedule| schedule.observes());
+        if observed.is_none() && self.ema.is_none() && self.every == 1 {
+            return own;
+        }
+        let mut hasher = Xxh3::new();
+        hasher.update(own.as_bytes());
+        let states = observed
+            .map(Schedule::state)
+            .into_iter()
+            .chain([self.accumulator.state()]);
+        for state in states {
+            for (_, counter) in &state.counters {
+                hasher.update(&counter.to_le_bytes());
+            }
+            for tensor in &state.tensors {
+                update_with_values(&mut hasher, &tensor.values);
+            }
+        }
+        if let Some(ema) = &self.ema {
+            hasher.update(&ema.updates().to_le_bytes());
+            update_with_values(&mut hasher, ema.weights());
+        }
+        format!("{:032x}", hasher.digest128())
+    }
+}
