@@ -138,4 +138,4 @@ def test_a_loss_with_two_outputs_for_a_value(data: DataFrame) -> None:
     )
     model = regressor.fit(data)
     assert model.numOutputs == 2
-    assert len(model.transform(data).first()["prediction"]) == 2
+    assert len(model.transform(data).head(1)[0]["prediction"]) == 2

@@ -110,7 +110,13 @@ def main() -> None:
                 "AdamW with warm-up and ExponentialLR by step",
                 {"type": "AdamW", "lr": 0.05},
                 lambda p: torch.optim.AdamW(p, lr=0.05),
-                {"type": "ExponentialLR", "gamma": 0.7, "interval": "step", "warmup_steps": 3, "warmup_start_factor": 0.25},
+                {
+                    "type": "ExponentialLR",
+                    "gamma": 0.7,
+                    "interval": "step",
+                    "warmup_steps": 3,
+                    "warmup_start_factor": 0.25,
+                },
                 lambda o: lr_scheduler.SequentialLR(
                     o,
                     [warm(o, start_factor=0.25, total_iters=3), lr_scheduler.ExponentialLR(o, gamma=0.7)],

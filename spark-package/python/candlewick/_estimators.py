@@ -158,8 +158,7 @@ class NeuralClassificationModel(NeuralModel, NeuralClassifierParams, JavaMLReada
 
 
 class NeuralRegressionModel(NeuralModel, JavaMLReadable["NeuralRegressionModel"]):
-    """A trained regressor: ``transform`` appends the prediction, a number, or a Vector where the network has several
-    outputs."""
+    """A trained regressor: ``transform`` appends the prediction, a Vector where the network has several outputs."""
 
     __module__ = "candlewick"
 
