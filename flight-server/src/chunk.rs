@@ -188,9 +188,10 @@ fn check_label(kind: &LabelKind, labels: &[f64]) -> Result<(), String> {
         ));
     }
     match kind {
-        LabelKind::Class { num_classes } => {
+        LabelKind::Class { num_classes, .. } => {
             let label = labels[0];
-            if label.fract() != 0.0 || label < 0.0 || label >= f64::from(*num_classes) {
+            let fits = label.fract() == 0.0 && label >= 0.0 && label < f64::from(*num_classes);
+            if !fits && !kind.ignores(label) {
                 let last = num_classes.saturating_sub(1);
                 return Err(format!(
                     "its label is {label}, expected a whole number from 0 to {last}"
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_wrong_row_says_what_is_wrong() {
-        let class = shape(LabelKind::Class { num_classes: 3 });
+        let class = shape(LabelKind::class(3));
         let told =
             |features: &[f32], labels: &[f64], weight| push(&class, features, labels, weight).unwrap_err();
         assert_eq!(

@@ -115,7 +115,7 @@ fn decoding_of_frames() {
     };
     let shape = Shape {
         features: WIDTH,
-        label: LabelKind::Class { num_classes: 3 },
+        label: LabelKind::class(3),
         logical_shards: 8,
         validation: None,
     };

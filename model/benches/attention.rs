@@ -70,7 +70,7 @@ fn main() -> Result<(), Failure> {
     let labels: Vec<f64> = (0..10u32).cycle().take(ROWS).map(f64::from).collect();
     let loss = json!({"type": "CrossEntropyLoss"});
     for shards in [8u32, 1] {
-        let kind = LabelKind::Class { num_classes: 10 };
+        let kind = LabelKind::class(10);
         let mut engine = Engine::new(&network, &loss, &kind, 1, threads)?;
         let rows = ROWS / shards as usize;
         let slices: Vec<Slice> = (0..shards).map(|shard| Slice { shard, rows }).collect();

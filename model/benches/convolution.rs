@@ -87,7 +87,7 @@ fn step(layers: &[Value], threads: usize, shards: u32) -> Result<Times, Failure>
     let network = Network::from_document(&document, &[784])?;
     let width = network.output_width();
     let (loss, label) = if width == 10 {
-        ("CrossEntropyLoss", LabelKind::Class { num_classes: 10 })
+        ("CrossEntropyLoss", LabelKind::class(10))
     } else {
         let width = u32::try_from(width).unwrap_or(u32::MAX);
         ("MSELoss", LabelKind::Real { width })

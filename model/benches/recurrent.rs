@@ -47,7 +47,7 @@ fn recurrent(layer: &str, threads: usize, shards: u32) -> Result<(), Failure> {
     let document = json!({"format": "candlewick.network/1", "layers": layers});
     let network = Network::from_document(&document, &[STEPS, FEATURES])?;
     let loss = json!({"type": "CrossEntropyLoss"});
-    let mut engine = Engine::new(&network, &loss, &LabelKind::Class { num_classes: 10 }, 1, threads)?;
+    let mut engine = Engine::new(&network, &loss, &LabelKind::class(10), 1, threads)?;
     let weights = network.initial_weights(1);
     let mut features = vec![0.0; ROWS * STEPS * FEATURES];
     uniform(Key::new(1, "bench"), 1.7, &mut features);

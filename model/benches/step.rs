@@ -66,7 +66,7 @@ fn step(threads: usize, shards: u32) -> Result<(), Failure> {
     let document = json!({"format": "candlewick.network/1", "layers": layers});
     let network = Network::from_document(&document, &[784])?;
     let loss = json!({"type": "CrossEntropyLoss"});
-    let mut engine = Engine::new(&network, &loss, &LabelKind::Class { num_classes: 10 }, 1, threads)?;
+    let mut engine = Engine::new(&network, &loss, &LabelKind::class(10), 1, threads)?;
     let mut optimizer = Optimizer::from_document(&json!({"type": "AdamW"}), &network)?;
     optimizer.use_threads_of(&engine);
     let mut weights = network.initial_weights(1);

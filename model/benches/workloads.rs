@@ -105,7 +105,7 @@ fn steps(
     (threads, shards): (usize, u32),
     runs: usize,
 ) -> Result<Vec<f64>, Failure> {
-    let kind = LabelKind::Class { num_classes: 10 };
+    let kind = LabelKind::class(10);
     let mut engine = Engine::new(network, &json!({"type": "CrossEntropyLoss"}), &kind, 1, threads)?;
     let mut optimizer = Optimizer::from_document(&json!({"type": "AdamW"}), network)?;
     optimizer.use_threads_of(&engine);

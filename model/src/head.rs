@@ -34,7 +34,7 @@ impl Head {
     /// use candlewick_protocol::job::LabelKind;
     /// let document = serde_json::json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 1}]});
     /// let network = Network::from_document(&document, &[4])?;
-    /// let head = Head::of(&LabelKind::Class { num_classes: 2 }, &network)?;
+    /// let head = Head::of(&LabelKind::class(2), &network)?;
     /// let mut probabilities = [0.0; 2];
     /// head.probabilities(&[0.0], &mut probabilities);
     /// assert_eq!(probabilities, [0.5, 0.5]);
@@ -50,16 +50,18 @@ impl Head {
 
     fn of_width(label: &LabelKind, output_width: usize, ending: Option<&str>) -> Result<Self, Failure> {
         match *label {
-            LabelKind::Class { num_classes: 2 }
+            LabelKind::Class { num_classes: 2, .. }
                 if output_width == 1 && ending.is_some_and(|name| PROBABILITIES.contains(&name)) =>
             {
                 Ok(Head::BinaryProbability)
             }
-            LabelKind::Class { num_classes: 2 } if output_width == 1 => Ok(Head::BinaryLogit),
-            LabelKind::Class { num_classes } if num_classes as usize == output_width && output_width > 1 => {
+            LabelKind::Class { num_classes: 2, .. } if output_width == 1 => Ok(Head::BinaryLogit),
+            LabelKind::Class { num_classes, .. }
+                if num_classes as usize == output_width && output_width > 1 =>
+            {
                 Ok(Head::ClassLogits { n: output_width })
             }
-            LabelKind::Class { num_classes } => Err(Failure::parameter(format!(
+            LabelKind::Class { num_classes, .. } => Err(Failure::parameter(format!(
                 "the network ends in width {output_width}, but there are {num_classes} classes"
             ))),
             LabelKind::Real { .. } => Ok(Head::Values { width: output_width }),
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn heads_follow_label_and_width() {
-        let class = |num_classes| LabelKind::Class { num_classes };
+        let class = |num_classes| LabelKind::class(num_classes);
         let of = |label: &LabelKind, width| Head::of_width(label, width, Some("Linear"));
         assert_eq!(of(&class(2), 1), Ok(Head::BinaryLogit));
         assert_eq!(of(&class(2), 2), Ok(Head::ClassLogits { n: 2 }));

@@ -3,7 +3,7 @@
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::Kind;
 use crate::layers::Operation;
-use crate::losses::{self, Criterion, Labels};
+use crate::losses::{self, Criterion, Labels, NO_CLASS};
 use crate::network::Network;
 use crate::optim;
 use candlewick_protocol::Failure;
@@ -93,7 +93,8 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
     let loss = request.loss.filter(|loss| !loss.is_null()).unwrap_or(&default);
     let loss = Arguments::read(Kind::Loss, loss, "loss")?;
     let criterion = losses::make(&loss)?;
-    let label = label_kind(request.task, &criterion, output_width)?;
+    let mut label = label_kind(request.task, &criterion, output_width)?;
+    mark_ignored(&mut label, &loss);
     check_end(request.task, loss.name(), ending(&network))?;
     let optimizer = optim::read(request.optimizer, &network)?;
     Ok(Resolved {
@@ -157,6 +158,18 @@ fn label_kind(task: Task, loss: &Criterion, width: usize) -> Result<LabelKind, F
     }
 }
 
+/// An `ignore_index` that is no class, such as -1, is a label for rows that do not count. The default is none: most
+/// who have a label of -100 never heard of it, and want to know.
+fn mark_ignored(label: &mut LabelKind, loss: &Arguments) {
+    if let LabelKind::Class { num_classes, ignored } = label
+        && loss.has("ignore_index")
+    {
+        let index = loss.int("ignore_index");
+        *ignored =
+            Some(index).filter(|index| *index != NO_CLASS && !(0..i64::from(*num_classes)).contains(index));
+    }
+}
+
 fn short(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
@@ -185,7 +198,7 @@ fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
         }
     };
     loss.labels(width)?;
-    Ok(LabelKind::Class { num_classes })
+    Ok(LabelKind::class(num_classes))
 }
 
 fn real_label(loss: &Criterion, width: usize, label_width: usize) -> Result<LabelKind, Failure> {
@@ -225,7 +238,16 @@ pub(crate) fn check_loss(loss: &Criterion, label: &LabelKind, output_width: usiz
         },
     };
     let wanted = label_kind(task, loss, output_width)?;
-    if wanted == *label {
+    let fits = match (&wanted, label) {
+        (
+            LabelKind::Class {
+                num_classes: wanted, ..
+            },
+            LabelKind::Class { num_classes, .. },
+        ) => wanted == num_classes,
+        (wanted, label) => wanted == label,
+    };
+    if fits {
         return Ok(());
     }
     Err(Failure::parameter(format!(

@@ -61,7 +61,7 @@ fn gradients_agree_with_the_tape_of_candle() {
         .collect();
     let (loss, wanted) = candle_gradients(&vars, &features, &labels).unwrap();
 
-    let kind = LabelKind::Class { num_classes: 5 };
+    let kind = LabelKind::class(5);
     let mut engine = Engine::new(&network, &json!({"type": "CrossEntropyLoss"}), &kind, 0, 1).unwrap();
     let slices: Vec<Slice> = (0..4)
         .map(|shard| Slice {

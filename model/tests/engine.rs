@@ -92,14 +92,7 @@ impl Data {
 
 fn engine(network: &Network, threads: usize) -> Engine {
     let loss = json!({"type": "CrossEntropyLoss"});
-    Engine::new(
-        network,
-        &loss,
-        &LabelKind::Class { num_classes: CLASSES },
-        3,
-        threads,
-    )
-    .unwrap()
+    Engine::new(network, &loss, &LabelKind::class(CLASSES), 3, threads).unwrap()
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -248,7 +241,7 @@ fn dropout_follows_seed_step_shard_and_row() {
     let data = Data::new(&[4, 4], 64);
     let gradient = |seed: u64, step: u64, shard: u32| {
         let loss = json!({"type": "CrossEntropyLoss"});
-        let kind = LabelKind::Class { num_classes: CLASSES };
+        let kind = LabelKind::class(CLASSES);
         let mut engine = Engine::new(&network, &loss, &kind, seed, 1).unwrap();
         let mut nodes = [NodeGradient::new(0, 8)];
         let slices = [Slice { shard, rows: 4 }];
@@ -311,9 +304,9 @@ fn a_loss_that_does_not_fit_the_label_is_refused() {
             .unwrap_err()
             .message
     };
-    assert!(failure("CrossEntropyLoss", LabelKind::Class { num_classes: 4 }).contains("ends in width 3"));
+    assert!(failure("CrossEntropyLoss", LabelKind::class(4)).contains("ends in width 3"));
     assert!(failure("CrossEntropyLoss", LabelKind::Real { width: 3 }).contains("no loss of a regressor"));
-    assert!(failure("MSELoss", LabelKind::Class { num_classes: 3 }).contains("no loss of a classifier"));
+    assert!(failure("MSELoss", LabelKind::class(3)).contains("no loss of a classifier"));
     assert!(failure("MSELoss", LabelKind::Real { width: 2 }).contains("label has 2 value(s)"));
 }
 

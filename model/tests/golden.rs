@@ -56,10 +56,8 @@ fn assert_close(got: &[f32], wanted: &[f32], tolerance: f32, what: &str) {
 
 fn label_kind(loss: &str, width: usize) -> LabelKind {
     match (loss, width) {
-        ("CrossEntropyLoss", _) => LabelKind::Class {
-            num_classes: width as u32,
-        },
-        ("BCEWithLogitsLoss", 1) => LabelKind::Class { num_classes: 2 },
+        ("CrossEntropyLoss", _) => LabelKind::class(width as u32),
+        ("BCEWithLogitsLoss", 1) => LabelKind::class(2),
         _ => LabelKind::Real { width: width as u32 },
     }
 }
@@ -157,7 +155,7 @@ fn twenty_steps_of_training() {
     let network = Network::from_document(&case["network"], &[8]).unwrap();
     let mut weights = flat(&network, &case["start"]);
     let loss = json!({"type": "CrossEntropyLoss"});
-    let mut engine = Engine::new(&network, &loss, &LabelKind::Class { num_classes: 3 }, 0, 1).unwrap();
+    let mut engine = Engine::new(&network, &loss, &LabelKind::class(3), 0, 1).unwrap();
     let mut optimizer = Optimizer::from_document(&case["optimizer"], &network).unwrap();
     for (at, step) in case["steps"].as_array().unwrap().iter().enumerate() {
         let (features, labels) = (floats(&step["features"]), doubles(&step["labels"]));

@@ -344,7 +344,7 @@ fn labels_follow_the_loss() {
     }
     let probability = json!([out(1), {"type": "Sigmoid"}]);
     let resolved = ask(probability, json!({"type": "BCELoss"}), Task::Classifier).unwrap();
-    assert_eq!(resolved.label, LabelKind::Class { num_classes: 2 });
+    assert_eq!(resolved.label, LabelKind::class(2));
 }
 
 #[test]
@@ -502,7 +502,7 @@ fn sums_of_losses_that_do_not_fit() {
 fn rows_without_weight_update_nothing() {
     for reduction in ["mean", "sum"] {
         let loss = json!({"type": "CrossEntropyLoss", "ignore_index": 1, "reduction": reduction});
-        let label = LabelKind::Class { num_classes: 2 };
+        let label = LabelKind::class(2);
         let mut direct = Direct::new(&loss, &label, &linear(2, &[])).unwrap();
         let given = direct
             .step(&[0.0, 1.0, 2.0, 0.5], &[1.0, 1.0], &[1.0, 2.0])

@@ -46,7 +46,7 @@ const CLASSIFIER: Task = Task::Classifier;
 fn documents_come_out_complete() {
     let layers = json!([{"type": "Flatten"}, linear(5), {"type": "Sequential", "layers": [{"type": "GELU"}]}, linear(3)]);
     let resolved = ask(&document(layers), None, CLASSIFIER, Some(&[3, 4])).unwrap();
-    assert_eq!(resolved.label, LabelKind::Class { num_classes: 3 });
+    assert_eq!(resolved.label, LabelKind::class(3));
     assert_eq!(
         (resolved.output_width, resolved.parameters),
         (3, 12 * 5 + 5 + 5 * 3 + 3)
@@ -75,7 +75,21 @@ fn documents_come_out_complete() {
 fn losses_follow_the_estimator() {
     let one = ask(&document(json!([linear(1)])), None, CLASSIFIER, None).unwrap();
     assert_eq!(one.loss["type"], "BCEWithLogitsLoss");
-    assert_eq!(one.label, LabelKind::Class { num_classes: 2 });
+    assert_eq!(one.label, LabelKind::class(2));
+    let ignored = |index: i64| {
+        let loss = json!({"type": "CrossEntropyLoss", "ignore_index": index});
+        ask(&document(json!([linear(3)])), Some(&loss), CLASSIFIER, None)
+            .unwrap()
+            .label
+    };
+    let marked = LabelKind::Class {
+        num_classes: 3,
+        ignored: Some(-1),
+    };
+    assert_eq!(
+        [-100, 2, -1].map(ignored),
+        [LabelKind::class(3), LabelKind::class(3), marked]
+    );
     let two = ask(
         &document(json!([linear(2)])),
         None,

@@ -35,7 +35,7 @@ fn cases() -> Vec<(String, Case)> {
         let width = u32::try_from(case["outputWidth"].as_u64().unwrap()).unwrap();
         let label = match u32::try_from(case["classes"].as_u64().unwrap()).unwrap() {
             0 => LabelKind::Real { width },
-            num_classes => LabelKind::Class { num_classes },
+            num_classes => LabelKind::class(num_classes),
         };
         let layers = [json!({"type": "Linear", "out_features": width})];
         let document = json!({"format": "candlewick.network/1", "layers": layers});

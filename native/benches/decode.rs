@@ -82,7 +82,7 @@ fn main() {
             .collect();
         let mut columns = features(2, &[(0, "x", data_type)], WIDTH);
         columns.label = Some(column(1, "y", "double"));
-        columns.label_kind = Some(LabelKind::Class { num_classes: 10 });
+        columns.label_kind = Some(LabelKind::class(10));
         measure(data_type, &columns, &batch(&rows));
     }
 }

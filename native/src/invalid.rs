@@ -249,12 +249,16 @@ pub fn check_label(column: &str, kind: &LabelKind, values: &[f64]) -> Result<(),
                 if value.is_nan() { "NaN" } else { "infinite" }
             ));
         }
-        if let LabelKind::Class { num_classes } = kind
+        if let LabelKind::Class { num_classes, ignored } = kind
+            && !kind.ignores(*value)
             && (*value < 0.0 || *value >= f64::from(*num_classes) || value.fract() != 0.0)
         {
             let last = num_classes.saturating_sub(1);
+            let but = ignored.map_or(String::new(), |ignored| {
+                format!(", and {ignored} for rows that do not count")
+            });
             return wrong(format!(
-                "is {value}: the labels of a classifier with {num_classes} classes are the whole numbers 0 to {last}; the \
+                "is {value}: the labels of a classifier with {num_classes} classes are the whole numbers 0 to {last}{but}; the \
                  number of classes is the width of the network's last layer (a last layer of width 1 stands for 2 classes)"
             ));
         }

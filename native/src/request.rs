@@ -118,7 +118,7 @@ fn check_thresholds(params: &Params, label: &LabelKind) -> Result<(), Failure> {
     let Some(thresholds) = params.0["thresholds"].as_array() else {
         return Ok(());
     };
-    let LabelKind::Class { num_classes } = label else {
+    let LabelKind::Class { num_classes, .. } = label else {
         return Err(Failure::parameter("parameter thresholds is for classifiers only"));
     };
     let has = thresholds.len();
@@ -206,7 +206,7 @@ mod tests {
         );
         assert_eq!(job.train.seed, u64::MAX);
         assert_eq!(job.failure_timeout_ms, 15_000);
-        assert_eq!(job.data.label, LabelKind::Class { num_classes: 10 });
+        assert_eq!(job.data.label, LabelKind::class(10));
         assert_eq!((answer.output_width, answer.parameters), (10, 7850));
         assert!(answer.summary.contains("Linear"));
     }

@@ -119,7 +119,7 @@ fn binary_with_scale_and_a_mixture() {
 fn label_and_weight() {
     let mut columns = features(3, &[(0, "x", "float")], 1);
     columns.label = Some(column(1, "y", "bigint"));
-    columns.label_kind = Some(LabelKind::Class { num_classes: 10 });
+    columns.label_kind = Some(LabelKind::class(10));
     columns.weight = Some(column(2, "w", "decimal(10,2)"));
     let decoded = |label, weight| decode(&columns, &row(&[Field::Float(1.0), label, weight]));
     let message = |label, weight| decoded(label, weight).unwrap_err().at(0, 4).message;

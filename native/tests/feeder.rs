@@ -30,7 +30,7 @@ fn job() -> (String, JobSecret) {
 fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
     let mut columns = features(3, &[(0, "x", "array<float>")], 4);
     columns.label = Some(column(1, "y", "int"));
-    columns.label_kind = Some(LabelKind::Class { num_classes: 10 });
+    columns.label_kind = Some(LabelKind::class(10));
     columns.weight = Some(column(2, "w", "double"));
     let feed = FeedSpec {
         job: job.to_owned(),

@@ -57,7 +57,7 @@ const COLUMNS: [(u32, &str, &str); 3] = [(0, "raw", "vector"), (1, "p", "vector"
 #[test]
 fn three_classes() {
     let model = linear(
-        LabelKind::Class { num_classes: 3 },
+        LabelKind::class(3),
         3,
         &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.5],
     );
@@ -77,7 +77,7 @@ fn three_classes() {
 
 #[test]
 fn two_classes_from_one_output() {
-    let model = linear(LabelKind::Class { num_classes: 2 }, 1, &[1.0, -1.0, 0.0]);
+    let model = linear(LabelKind::class(2), 1, &[1.0, -1.0, 0.0]);
     let mut scorer = Scorer::new(model, task(&ALL)).unwrap();
     scorer.run(&batch(&[row(&[floats(&[3.0, 1.0])])]), 1).unwrap();
     let read = read(&scorer, &COLUMNS, 5);
@@ -131,7 +131,7 @@ fn the_bits_of_a_row_do_not_depend_on_its_batch() {
     let mut random = Random(3);
     let mut number = || (random.next() >> 40) as f32 / 16_777_216.0 - 0.5;
     let weights: Vec<f32> = (0..10 * 3).map(|_| number()).collect();
-    let model = linear(LabelKind::Class { num_classes: 10 }, 10, &weights);
+    let model = linear(LabelKind::class(10), 10, &weights);
     let rows: Vec<_> = (0..2_100)
         .map(|_| row(&[floats(&[number(), number()])]))
         .collect();
@@ -151,7 +151,7 @@ fn the_bits_of_a_row_do_not_depend_on_its_batch() {
 
 #[test]
 fn what_does_not_fit_the_model_is_refused() {
-    let model = linear(LabelKind::Class { num_classes: 3 }, 3, &[0.0; 9]);
+    let model = linear(LabelKind::class(3), 3, &[0.0; 9]);
     let mut wide = task(&ALL);
     wide.columns.feature_width = 5;
     let failure = Scorer::new(Arc::clone(&model), wide).unwrap_err();

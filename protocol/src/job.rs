@@ -12,6 +12,10 @@ pub enum LabelKind {
     Class {
         /// Number of classes.
         num_classes: u32,
+        /// A label beside the classes that is legal too: its rows count neither in the loss nor in metrics
+        /// (`ignore_index` of the loss).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ignored: Option<i64>,
     },
     /// Real targets; the row carries `width` f64.
     Real {
@@ -21,6 +25,31 @@ pub enum LabelKind {
 }
 
 impl LabelKind {
+    /// Classes `0..num_classes` and nothing else.
+    #[must_use]
+    pub const fn class(num_classes: u32) -> Self {
+        LabelKind::Class {
+            num_classes,
+            ignored: None,
+        }
+    }
+
+    /// True for the label of rows that do not count.
+    ///
+    /// ```
+    /// use candlewick_protocol::job::LabelKind;
+    /// let kind = LabelKind::Class { num_classes: 2, ignored: Some(-1) };
+    /// assert!(kind.ignores(-1.0) && !kind.ignores(1.0));
+    /// ```
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "labels are small whole numbers")]
+    pub fn ignores(&self, label: f64) -> bool {
+        match *self {
+            LabelKind::Class { ignored, .. } => ignored.is_some_and(|ignored| ignored as f64 == label),
+            LabelKind::Real { .. } => false,
+        }
+    }
+
     /// Number of f64 values a row's label takes.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -65,6 +65,26 @@ def scored(model: Any, df: DataFrame) -> tuple[Any, Any, Any, Any]:
     )
 
 
+def test_rows_with_the_ignored_label_count_nowhere(three: DataFrame) -> None:
+    unknown = three.withColumn("label", F.when(F.col("features").cast("string").endswith("1]"), -1.0).otherwise(F.col("label")))
+    common = dict(metrics=METRICS, validationIndicatorCol="held", weightCol="weight")
+    model = classifier(loss=nn.CrossEntropyLoss(ignore_index=-1), numTrainers=2, **common).fit(unknown)
+    record = model.summary.history[-1]
+    known = unknown.filter("held and label >= 0")
+    assert 0 < known.count() < three.filter("held").count()
+    y, w, predicted, p = scored(model, known)
+    assert record["val_accuracy"] == pytest.approx(sk.accuracy_score(y, predicted, sample_weight=w))
+    assert record["val_log_loss"] == pytest.approx(sk.log_loss(y, p, sample_weight=w), rel=1e-6)
+    assert record["val_loss"] == pytest.approx(record["val_log_loss"], rel=1e-5)
+    areas = sk.roc_auc_score(y, p, multi_class="ovr", average="macro", sample_weight=w)
+    assert record["val_roc_auc"] == pytest.approx(areas)
+    assert np.sum(record["val_confusion_matrix"]) == pytest.approx(w.sum())
+    with pytest.raises(InvalidDataError, match="and -1 for rows that do not count"):
+        classifier(loss=nn.CrossEntropyLoss(ignore_index=-1)).fit(three.withColumn("label", F.lit(-2.0)))
+    with pytest.raises(InvalidDataError, match="whole numbers 0 to 2"):
+        classifier().fit(three.withColumn("label", F.lit(-100.0)))
+
+
 def test_multi_class_values_are_scikit_learns(three: DataFrame) -> None:
     model = classifier(metrics=METRICS, validationIndicatorCol="held", weightCol="weight", numTrainers=2).fit(three)
     record = model.summary.history[-1]

@@ -142,7 +142,7 @@ mod tests {
     fn shape() -> Shape {
         Shape {
             features: 2,
-            label: LabelKind::Class { num_classes: 3 },
+            label: LabelKind::class(3),
             logical_shards: 8,
             validation: None,
         }

@@ -31,7 +31,8 @@ impl Judge {
     pub(super) fn new(job: &JobSpec, network: &Network, threads: usize) -> Result<Self, Failure> {
         let asked = &job.train.evaluation;
         let head = Head::of(&job.data.label, network)?;
-        let set = MetricSet::new(&asked.metrics, head, asked.thresholds.as_deref())?;
+        let set =
+            MetricSet::new(&asked.metrics, head, asked.thresholds.as_deref())?.ignoring(&job.data.label);
         let widths = Widths {
             outputs: head.output_width(),
             labels: job.data.label.width(),

@@ -23,7 +23,8 @@ const IGNORE_INDEX: Arg = keyword(arg(
     ArgType::Int,
     "-100",
     Range::Any,
-    "A class to leave out: rows with this label count neither in the loss nor in its mean. The default is no class, so that all rows count.",
+    "A label to leave out: its rows count neither in the loss nor in its mean. A number that is no class, such as -1, is \
+     then a legal label, whose rows do not count in metrics either; but -100, the default, stays none.",
 ));
 
 const fn loss(name: &'static str, args: &'static [Arg], doc: &'static str) -> Entry {

@@ -6,7 +6,7 @@ use crate::kernels::{self, Level, leveled};
 use candlewick_protocol::Failure;
 
 /// PyTorch's default of `ignore_index`: no class.
-const NO_CLASS: i64 = -100;
+pub(crate) const NO_CLASS: i64 = -100;
 
 /// How labels are read and weighted.
 #[derive(Debug)]

@@ -11,6 +11,8 @@ mod multi;
 mod pointwise;
 mod quantile;
 
+pub(crate) use classes::NO_CLASS;
+
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::kernels::Level;

@@ -22,6 +22,7 @@ pub use rank::Areas;
 
 use crate::head::Head;
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::tree::{self, NodeValue};
 use name::Metric;
 use serde_json::{Map, Value};
@@ -51,6 +52,8 @@ pub struct MetricSet {
     head: Head,
     thresholds: Option<Vec<f64>>,
     layout: Layout,
+    /// What the labels mean, where some rows do not count.
+    ignoring: Option<LabelKind>,
 }
 
 impl MetricSet {
@@ -92,7 +95,37 @@ impl MetricSet {
             head,
             thresholds,
             layout,
+            ignoring: None,
         }
+    }
+
+    /// Leaves out the rows whose label `kind` ignores.
+    #[must_use]
+    pub fn ignoring(self, kind: &LabelKind) -> Self {
+        MetricSet {
+            ignoring: Some(kind.clone())
+                .filter(|kind| matches!(kind, LabelKind::Class { ignored: Some(_), .. })),
+            ..self
+        }
+    }
+
+    /// Calls `body` with the rows; those that are ignored have weight 0 and label 0.
+    fn counted<R>(&self, rows: &Rows<'_>, body: impl FnOnce(&Rows<'_>) -> R) -> R {
+        let Some(kind) = &self.ignoring else {
+            return body(rows);
+        };
+        let mut labels = rows.labels.to_vec();
+        let mut weights = rows.weights.to_vec();
+        for (label, weight) in labels.iter_mut().zip(&mut weights) {
+            if kind.ignores(*label) {
+                (*label, *weight) = (0.0, 0.0);
+            }
+        }
+        body(&Rows {
+            outputs: rows.outputs,
+            labels: &labels,
+            weights: &weights,
+        })
     }
 
     /// Those that are sums of a few numbers, fit to travel with every step of a training: all but areas and the
@@ -106,7 +139,10 @@ impl MetricSet {
             _ => true,
         };
         let metrics = self.metrics.iter().filter(|(_, metric)| few(metric));
-        Self::of(metrics.cloned().collect(), self.head, self.thresholds.clone())
+        MetricSet {
+            ignoring: self.ignoring.clone(),
+            ..Self::of(metrics.cloned().collect(), self.head, self.thresholds.clone())
+        }
     }
 
     /// True where no metric is asked for.
@@ -138,7 +174,9 @@ impl MetricSet {
     /// Adds up the rows of one slice, in order.
     #[must_use]
     pub fn tally(&self, rows: &Rows<'_>) -> Vec<f64> {
-        self.layout.tally(self.head, self.thresholds.as_deref(), rows)
+        self.counted(rows, |rows| {
+            self.layout.tally(self.head, self.thresholds.as_deref(), rows)
+        })
     }
 
     /// Adds `right` to `left`: sums are added, means and variances merged by Chan's formula.
@@ -175,6 +213,10 @@ impl MetricSet {
     /// Appends the points of rows to the curves of [`MetricSet::curves`]: (score, weight), 16 bytes a row and curve,
     /// the weight negative where the row is of another class. Rows of weight 0 have none.
     pub fn points(&self, rows: &Rows<'_>, curves: &mut [Vec<(f64, f64)>]) {
+        self.counted(rows, |rows| self.points_of(rows, curves));
+    }
+
+    fn points_of(&self, rows: &Rows<'_>, curves: &mut [Vec<(f64, f64)>]) {
         let classes = self.curves();
         let mut probabilities = vec![0.0; rows.weights.len() * self.head.width()];
         self.head.probabilities(rows.outputs, &mut probabilities);

@@ -22,7 +22,7 @@ fn job() -> JobSpec {
         data: DataSpec {
             feature_width: 2,
             input_shape: vec![2],
-            label: LabelKind::Class { num_classes: 2 },
+            label: LabelKind::class(2),
             validation: None,
         },
         train: TrainSpec {

@@ -14,8 +14,9 @@ class CrossEntropyLoss(Loss):
     Args:
         weight: A weight for each class; the mean is then over the weights of the rows' classes. (list of
             numbers of at least 0; or none)
-        ignore_index: A class to leave out: rows with this label count neither in the loss nor in its mean.
-            The default is no class, so that all rows count. (whole number)
+        ignore_index: A label to leave out: its rows count neither in the loss nor in its mean. A number
+            that is no class, such as -1, is then a legal label, whose rows do not count in metrics either;
+            but -100, the default, stays none. (whole number)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -47,8 +48,9 @@ class NLLLoss(Loss):
     Args:
         weight: A weight for each class; the mean is then over the weights of the rows' classes. (list of
             numbers of at least 0; or none)
-        ignore_index: A class to leave out: rows with this label count neither in the loss nor in its mean.
-            The default is no class, so that all rows count. (whole number)
+        ignore_index: A label to leave out: its rows count neither in the loss nor in its mean. A number
+            that is no class, such as -1, is then a legal label, whose rows do not count in metrics either;
+            but -100, the default, stays none. (whole number)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")

@@ -10,8 +10,9 @@ private[candlewick] trait LossBuilders {
 
     /** @param weight A weight for each class; the mean is then over the weights of the rows' classes. (list
       *   of numbers of at least 0; or none)
-      * @param ignore_index A class to leave out: rows with this label count neither in the loss nor
-      *   in its mean. The default is no class, so that all rows count. (whole number)
+      * @param ignore_index A label to leave out: its rows count neither in the loss nor in its
+      *   mean. A number that is no class, such as -1, is then a legal label, whose rows do not
+      *   count in metrics either; but -100, the default, stays none. (whole number)
       * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
@@ -37,8 +38,9 @@ private[candlewick] trait LossBuilders {
 
     /** @param weight A weight for each class; the mean is then over the weights of the rows' classes. (list
       *   of numbers of at least 0; or none)
-      * @param ignore_index A class to leave out: rows with this label count neither in the loss nor
-      *   in its mean. The default is no class, so that all rows count. (whole number)
+      * @param ignore_index A label to leave out: its rows count neither in the loss nor in its
+      *   mean. A number that is no class, such as -1, is then a legal label, whose rows do not
+      *   count in metrics either; but -100, the default, stays none. (whole number)
       * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
