@@ -14,6 +14,7 @@ use candlewick_model::network::Network;
 use candlewick_model::onnx;
 use candlewick_protocol::Failure;
 use candlewick_protocol::keys::JobSecret;
+use candlewick_protocol::params;
 use jni::objects::{JByteArray, JClass, JObject, JString};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned, jni_sig, jni_str};
@@ -98,22 +99,26 @@ impl FeederHandle {
 struct NetworkRequest {
     network: Value,
     input_shape: Vec<usize>,
-    /// Rows of a step, for the memory.
-    #[serde(default = "default_rows")]
-    batch_size: usize,
-    /// Numbers that the optimiser keeps a weight.
-    #[serde(default = "default_state_vectors")]
-    state_vectors: usize,
+    /// Rows of a step, for the memory; left out: the default of the parameter.
+    #[serde(default)]
+    batch_size: Option<usize>,
+    /// Document of the optimiser, for the memory; left out: the default of the parameter.
+    #[serde(default)]
+    optimizer: Option<Value>,
 }
 
-/// The default of batchSize.
-fn default_rows() -> usize {
-    256
-}
-
-/// Those of Adam and AdamW, the default.
-fn default_state_vectors() -> usize {
-    2
+impl NetworkRequest {
+    fn summary(&self, network: &Network) -> Result<String, Failure> {
+        let rows = match self.batch_size {
+            Some(rows) => rows,
+            None => usize::try_from(params::default_of("batchSize").as_u64().unwrap_or(1)).unwrap_or(1),
+        };
+        let optimizer = self
+            .optimizer
+            .clone()
+            .unwrap_or_else(|| params::default_of("optimizer"));
+        network.summary_for(rows, &optimizer)
+    }
 }
 
 /// What `initialWeights` is asked.
@@ -215,7 +220,7 @@ exports! {
     fn networkSummary<'l>(env, request: JString<'l>) -> JObject<'l> {
         let request: NetworkRequest = parse(env, &request, "the summary request")?;
         let network = Network::from_document(&request.network, &request.input_shape)?;
-        string(env, network.summary_for(request.batch_size, request.state_vectors))
+        string(env, request.summary(&network)?)
     }
 
     fn exportOnnx<'l>(env, request: JString<'l>, weights: JByteArray<'l>) -> JObject<'l> {

@@ -84,7 +84,7 @@ pub fn complete(request: &JobRequest) -> Result<JobAnswer, Failure> {
     Ok(JobAnswer {
         output_width: resolved.output_width,
         parameters: resolved.parameters,
-        summary: network.summary(),
+        summary: network.summary_for(params.whole("batchSize")? as usize, &resolved.optimizer)?,
         job: job_spec(request, &params, resolved, feature_width)?,
     })
 }

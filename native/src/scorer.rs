@@ -63,7 +63,6 @@ impl Model {
             "inputWidth": self.network.input_width(),
             "outputWidth": self.network.output_width(),
             "bytes": self.weights.len() * 4,
-            "summary": self.network.summary(),
         })
     }
 }

@@ -220,6 +220,9 @@ def test_a_network_shows_its_table_and_memory(local2: SparkSession) -> None:
     assert table.splitlines()[1].split() == ["0", "Linear", "[5]", "25", "0"]
     assert "37 parameters: 37 trained, 0 in buffers" in table
     assert "memory of a trainer with 100 rows a step" in table
+    assert "optimiser 296 B" in table, "AdamW, the default, keeps two numbers a weight"
+    sgd = optim.SGD(lr=0.1, groups=[{"params": "0.*", "frozen": True}], momentum=0.9)
+    assert "optimiser 48 B" in nn.Sequential(nn.Linear(5), nn.ReLU(), nn.Linear(2)).summary([4], optimizer=sgd)
     assert nn.Linear(2).summary(4).splitlines()[1].split()[:2] == ["0", "Linear"]
     with pytest.raises(ValueError, match="wants 3 values in the last dimension"):
         nn.Linear(3, 2).summary(4)

@@ -66,7 +66,9 @@ def scored(model: Any, df: DataFrame) -> tuple[Any, Any, Any, Any]:
 
 
 def test_rows_with_the_ignored_label_count_nowhere(three: DataFrame) -> None:
-    unknown = three.withColumn("label", F.when(F.col("features").cast("string").endswith("1]"), -1.0).otherwise(F.col("label")))
+    unknown = three.withColumn(
+        "label", F.when(F.col("features").cast("string").endswith("1]"), -1.0).otherwise(F.col("label"))
+    )
     common = dict(metrics=METRICS, validationIndicatorCol="held", weightCol="weight")
     model = classifier(loss=nn.CrossEntropyLoss(ignore_index=-1), numTrainers=2, **common).fit(unknown)
     record = model.summary.history[-1]

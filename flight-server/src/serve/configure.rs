@@ -69,8 +69,9 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
         feature_width: asked.feature_width,
         input_shape: asked.input_shape.as_deref(),
     })?;
+    let batch_size = serde_json::from_value(full["batchSize"].clone()).unwrap_or(1);
     let network = Network::from_document(&resolved.network, &resolved.input_shape)?;
-    let summary = network.summary();
+    let summary = network.summary_for(batch_size, &resolved.optimizer)?;
     let (output_width, parameters) = (resolved.output_width, resolved.parameters);
     let (data, train) = specification(&full, resolved, asked.feature_width)?;
     // Nobody else beats or waits here: the timeouts mean nothing.

@@ -2,6 +2,9 @@
 
 use super::Network;
 use crate::engine::step_values;
+use crate::optim;
+use candlewick_protocol::{Failure, params};
+use serde_json::Value;
 use std::fmt::Write;
 
 /// Bytes that a trainer needs for a network, beside its rows and what it sends.
@@ -27,26 +30,26 @@ impl StepMemory {
 }
 
 impl Network {
-    /// What a step over `rows` rows needs with an optimiser that keeps `state_vectors` numbers a weight (SGD 0, with
-    /// momentum 1, Adam 2).
+    /// What a step over `rows` rows needs with an optimiser whose state takes `optimizer` bytes
+    /// ([`optim::state_size`]).
     ///
     /// ```
     /// use candlewick_model::network::Network;
     /// let document = serde_json::json!({"format": "candlewick.network/1",
     ///     "layers": [{"type": "Linear", "out_features": 3}]});
-    /// let memory = Network::from_document(&document, &[4])?.memory(10, 2);
+    /// let memory = Network::from_document(&document, &[4])?.memory(10, 120);
     /// assert_eq!((memory.weights, memory.gradients, memory.optimizer), (60, 120, 120));
     /// assert_eq!(memory.activations, 2 * 10 * 3 * 4);
     /// # Ok::<(), candlewick_protocol::Failure>(())
     /// ```
     #[must_use]
-    pub fn memory(&self, rows: usize, state_vectors: usize) -> StepMemory {
+    pub fn memory(&self, rows: usize, optimizer: usize) -> StepMemory {
         let bytes = |values: usize| (values as u64).saturating_mul(size_of::<f32>() as u64);
         let weights = self.num_parameters();
         StepMemory {
             weights: bytes(weights),
             gradients: bytes(2 * weights),
-            optimizer: bytes(weights.saturating_mul(state_vectors)),
+            optimizer: optimizer as u64,
             activations: bytes(step_values(self, rows)),
         }
     }
@@ -58,16 +61,25 @@ impl Network {
         trained.map(super::Parameter::len).sum()
     }
 
-    /// [`Network::summary_for`] steps of 256 rows and AdamW, the defaults of the estimators.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        self.summary_for(256, 2)
+    /// As [`Network::summary_for`] with the defaults of the parameters `batchSize` and `optimizer`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn summary(&self) -> Result<String, Failure> {
+        let rows = params::default_of("batchSize").as_u64().unwrap_or(1);
+        self.summary_for(
+            usize::try_from(rows).unwrap_or(1),
+            &params::default_of("optimizer"),
+        )
     }
 
     /// A table of the layers (place, type, shape of the output, trained parameters, buffers), their totals, and what
-    /// a trainer needs for a step over `rows` rows; `state_vectors` as in [`Network::memory`].
-    #[must_use]
-    pub fn summary_for(&self, rows: usize, state_vectors: usize) -> String {
+    /// a trainer needs for a step over `rows` rows with the optimiser of a document.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the optimiser's document is not legal for the network.
+    pub fn summary_for(&self, rows: usize, optimizer: &Value) -> Result<String, Failure> {
+        let state = optim::state_size(optimizer, self, false)?;
         let mut lines = vec![["layer", "type", "output", "trained", "buffers"].map(str::to_owned)];
         for layer in self.layers() {
             let parameters = &self.parameters()[layer.parameters.clone()];
@@ -81,7 +93,7 @@ impl Network {
         }
         let mut text = table(&lines);
         let (all, trained) = (self.num_parameters(), self.num_trained());
-        let memory = self.memory(rows, state_vectors);
+        let memory = self.memory(rows, state.bytes());
         // Writing to a String cannot fail.
         let _ = write!(
             text,
@@ -96,7 +108,7 @@ impl Network {
             readable(memory.optimizer),
             readable(memory.activations)
         );
-        text
+        Ok(text)
     }
 }
 

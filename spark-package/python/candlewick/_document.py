@@ -52,14 +52,15 @@ class Module(Document):
         """The document of the network that consists of this module."""
         return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
 
-    def summary(self, input_shape: int | Sequence[int], batch_size: int = 256, state_vectors: int = 2) -> str:
+    def summary(
+        self, input_shape: int | Sequence[int], batch_size: int | None = None, optimizer: Optimizer | None = None
+    ) -> str:
         """A table of the layers, with the memory that a training step needs. There must be a Spark session.
 
         Args:
             input_shape: Shape of a row's features, without the batch.
-            batch_size: Rows of a step on one trainer.
-            state_vectors: Numbers that the optimiser keeps a weight: 2 for Adam and AdamW, 1 for SGD with momentum,
-                0 without.
+            batch_size: Rows of a step on one trainer. Left out: the default of the parameter.
+            optimizer: Its state takes memory too. Left out: the default of the parameter.
 
         Returns:
             Every layer's place, type, shape of the output, trained parameters and buffers, and the totals.
@@ -69,8 +70,9 @@ class Module(Document):
         from candlewick.errors import translated
 
         shape = [input_shape] if isinstance(input_shape, int) else list(input_shape)
-        request = {"network": self.to_dict(), "inputShape": shape, "batchSize": batch_size}
-        text = json.dumps({**request, "stateVectors": state_vectors})
+        state = optimizer.to_dict() if optimizer else None
+        request = {"network": self.to_dict(), "inputShape": shape, "batchSize": batch_size, "optimizer": state}
+        text = json.dumps(request)
         with translated():
             return str(jvm().candlewick.jni.Native.networkSummary(text))
 

@@ -131,18 +131,18 @@ final class Module private[candlewick] (private[candlewick] val layer: ObjectNod
     * @param inputShape
     *   shape of a row's features
     * @param batchSize
-    *   rows of a step on one trainer
-    * @param stateVectors
-    *   numbers that the optimiser keeps a weight: 2 for Adam and AdamW, 1 for SGD with momentum, 0 without
+    *   rows of a step on one trainer; left out: the default of the parameter
+    * @param optimizer
+    *   whose state takes memory too; left out: the default of the parameter
     */
-  def summary(inputShape: Seq[Int], batchSize: Int = 256, stateVectors: Int = 2): String =
+  def summary(inputShape: Seq[Int], batchSize: Opt[Int] = None, optimizer: Opt[Optimizer] = None): String =
     Native.networkSummary(
       Json
         .obj(
           "network" -> Document.network(layer),
           "inputShape" -> inputShape,
-          "batchSize" -> batchSize,
-          "stateVectors" -> stateVectors
+          "batchSize" -> batchSize.option,
+          "optimizer" -> optimizer.option.map(_.node)
         )
         .toString
     )

@@ -21,7 +21,7 @@ public final class Model extends NativeHandle {
   /**
    * What the model is.
    *
-   * @return {@code {"weightsHash", "parameters", "inputWidth", "outputWidth", "bytes", "summary"}}
+   * @return {@code {"weightsHash", "parameters", "inputWidth", "outputWidth", "bytes"}}
    */
   public String info() {
     return Natives.modelInfo(handle());

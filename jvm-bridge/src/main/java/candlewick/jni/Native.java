@@ -32,8 +32,7 @@ public final class Native {
    * A table of a network's layers.
    *
    * @param json {@code {"network": document, "inputShape": [...]}}; optional {@code "batchSize"}
-   *     and {@code "stateVectors"} (numbers that the optimiser keeps a weight) for the memory of a
-   *     step
+   *     and {@code "optimizer"} (its document) for the memory of a step
    * @return the table
    */
   public static String networkSummary(String json) {
