@@ -132,7 +132,11 @@ fn step(network: &Network, weights: &[f32], slices: &[usize], features: &[f32]) 
         .step_among(weights, &batch, &mut nodes, &mut Alone)
         .unwrap();
     let mut after = weights.to_vec();
-    engine.update_buffers(&mut after);
+    let fallen_back = !engine.update_buffers(&mut after);
+    assert_eq!(
+        fallen_back,
+        slices.iter().map(|slice| slice.rows).sum::<usize>() == 1
+    );
     (nodes[0].values.clone(), after)
 }
 

@@ -13,7 +13,7 @@ use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{Failure, tree};
-use serde_json::Map;
+use serde_json::{Map, Value};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
@@ -21,6 +21,8 @@ use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 const SCALARS: usize = 3;
 /// Batches in flight: one being computed, one being gathered.
 const BATCHES: usize = 2;
+/// Name in the history.
+const BY_RUNNING: &str = "batchNormByRunningStatistics";
 
 /// Sums over an epoch, in the order of its steps.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,6 +30,8 @@ struct Sums {
     loss: f64,
     denominator: f64,
     rows: f64,
+    /// Steps in which a BatchNorm had one value a channel and normalised by its running statistics.
+    by_running: u64,
 }
 
 /// The replicated state: everything a survivor would need to go on (rule B10).
@@ -272,8 +276,8 @@ impl Session {
         } else {
             0.0
         };
-        if denominator != 0.0 {
-            self.engine.update_buffers(&mut self.weights);
+        if denominator != 0.0 && !self.engine.update_buffers(&mut self.weights) {
+            self.epoch.by_running += 1;
         }
         self.updates
             .step(&mut self.weights, &mut self.gradient, denominator, self.steps)?;
@@ -299,6 +303,10 @@ impl Session {
         } else {
             0.0
         };
+        let mut metrics = Map::new();
+        if sums.by_running > 0 {
+            metrics.insert(BY_RUNNING.to_owned(), Value::from(sums.by_running));
+        }
         Ok(EpochRecord {
             epoch,
             step: self.steps,
@@ -306,7 +314,7 @@ impl Session {
             lr: self.updates.lr(),
             rows,
             seconds: 0.0,
-            metrics: Map::new(),
+            metrics,
         })
     }
 }
@@ -343,5 +351,6 @@ fn add_up(by_shard: &[Option<Vec<f64>>]) -> Sums {
         loss,
         denominator,
         rows,
+        by_running: 0,
     }
 }

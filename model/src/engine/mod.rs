@@ -217,14 +217,17 @@ impl Engine {
     }
 
     /// Brings the buffers among the weights (running statistics) up to date with the last step. To be called once
-    /// after every step that updates the weights.
-    pub fn update_buffers(&self, weights: &mut [f32]) {
+    /// after every step that updates the weights. False where a layer had too few values in the step to normalise by
+    /// them (BatchNorm with one value a channel, rule B7): it used the running statistics and left them as they were.
+    pub fn update_buffers(&self, weights: &mut [f32]) -> bool {
+        let mut all = true;
         for (stage, kept) in self.plan.stages.iter().zip(&self.memory.kept) {
             if let Operation::Module(module) = &stage.operation {
                 let length = module.kept(self.rows.len(), true);
-                module.update_buffers(&kept[..length], &mut weights[stage.weights.clone()]);
+                all &= module.update_buffers(&kept[..length], &mut weights[stage.weights.clone()]);
             }
         }
+        all
     }
 
     fn check(&self, weights: &[f32], batch: &Batch<'_>, nodes: &[NodeGradient]) -> Result<(), Failure> {

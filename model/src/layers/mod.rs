@@ -255,8 +255,11 @@ pub(crate) trait Module: Debug + Send + Sync {
     ) {
     }
 
-    /// Brings the module's buffers among its `weights` up to date after a step that counted.
-    fn update_buffers(&self, _kept: &[f32], _weights: &mut [f32]) {}
+    /// Brings the module's buffers among its `weights` up to date after a step that counted; false where the step had
+    /// too few values for that and was computed by the buffers instead (rule B7).
+    fn update_buffers(&self, _kept: &[f32], _weights: &mut [f32]) -> bool {
+        true
+    }
 }
 
 /// All ends of a module for all rows of the batch. Those that [`Module::keeps`] does not name may have been

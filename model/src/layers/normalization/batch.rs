@@ -444,10 +444,10 @@ impl Module for BatchNorm {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the statistics are f32")]
-    fn update_buffers(&self, kept: &[f32], weights: &mut [f32]) {
+    fn update_buffers(&self, kept: &[f32], weights: &mut [f32]) -> bool {
         let c = self.layout.channels;
         if kept[0] == 0.0 {
-            return;
+            return false;
         }
         let start = if self.affine { 2 * c } else { 0 };
         let (statistics, tracked) = weights[start..].split_at_mut(2 * c);
@@ -456,6 +456,7 @@ impl Module for BatchNorm {
         for (running, step) in statistics.iter_mut().zip(&kept[1..]) {
             *running = (share * f64::from(*step) + (1.0 - share) * f64::from(*running)) as f32;
         }
+        true
     }
 }
 
