@@ -61,15 +61,55 @@ struct Family {
     indices: Option<usize>,
 }
 
-fn families() -> Vec<Family> {
-    let linear = |size: usize| json!({"type": "Linear", "out_features": size});
-    let plain = |name: &str| json!({"type": name});
-    let family = |name, layers: Vec<Value>, shape| Family {
+fn linear(size: usize) -> Value {
+    json!({"type": "Linear", "out_features": size})
+}
+
+fn plain(name: &str) -> Value {
+    json!({"type": name})
+}
+
+fn family(name: &'static str, layers: Vec<Value>, shape: &'static [usize]) -> Family {
+    Family {
         name,
         layers: Value::from(layers),
         shape,
         indices: None,
-    };
+    }
+}
+
+fn sequences() -> Vec<Family> {
+    vec![
+        family(
+            "lstm",
+            vec![
+                json!({"type": "LSTM", "hidden_size": 24, "num_layers": 2, "bidirectional": true, "output": "last"}),
+                linear(4),
+            ],
+            &[11, 13],
+        ),
+        family(
+            "gru",
+            vec![
+                json!({"type": "GRU", "hidden_size": 24, "output": "last"}),
+                linear(4),
+            ],
+            &[11, 13],
+        ),
+        family(
+            "transformer",
+            vec![
+                json!({"type": "PositionalEncoding"}),
+                json!({"type": "TransformerEncoderLayer", "nhead": 4, "dim_feedforward": 48}),
+                plain("Flatten"),
+                linear(4),
+            ],
+            &[12, 32],
+        ),
+    ]
+}
+
+fn families() -> Vec<Family> {
     let mut all = vec![
         family(
             "mlp",
@@ -100,33 +140,8 @@ fn families() -> Vec<Family> {
             ],
             &[3, 16, 16],
         ),
-        family(
-            "lstm",
-            vec![
-                json!({"type": "LSTM", "hidden_size": 24, "num_layers": 2, "bidirectional": true, "output": "last"}),
-                linear(4),
-            ],
-            &[11, 13],
-        ),
-        family(
-            "gru",
-            vec![
-                json!({"type": "GRU", "hidden_size": 24, "output": "last"}),
-                linear(4),
-            ],
-            &[11, 13],
-        ),
-        family(
-            "transformer",
-            vec![
-                json!({"type": "PositionalEncoding"}),
-                json!({"type": "TransformerEncoderLayer", "nhead": 4, "dim_feedforward": 48}),
-                plain("Flatten"),
-                linear(4),
-            ],
-            &[12, 32],
-        ),
     ];
+    all.extend(sequences());
     for (name, layer) in [("embedding", "Embedding"), ("bag", "EmbeddingBag")] {
         let table = json!({"type": layer, "num_embeddings": 3000, "embedding_dim": 24, "padding_idx": 0});
         let mut own = family(name, vec![table, plain("Flatten"), linear(4)], &[10]);
