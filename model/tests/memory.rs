@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use candlewick_model::engine::{Batch, Engine, NodeGradient, Slice};
+use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, Slice};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_model::philox::{Key, uniform};
@@ -182,6 +182,18 @@ fn resident() -> usize {
     pages * 4096
 }
 
+/// Features, labels, row weights and slices of a batch.
+fn rows_of(family: &Family, rows: usize) -> (Vec<f32>, Vec<f64>, Vec<f64>, Vec<Slice>) {
+    let labels: Vec<f64> = (0u32..).take(rows).map(|row| f64::from(row % 4)).collect();
+    let share = |shard: usize| (shard + 1) * rows / SHARDS as usize - shard * rows / SHARDS as usize;
+    let slice = |shard: u32| Slice {
+        shard,
+        rows: share(shard as usize),
+    };
+    let slices: Vec<Slice> = (0..SHARDS).map(slice).collect();
+    (features(family, rows), labels, vec![1.0; rows], slices)
+}
+
 fn train(family: &Family, threads: usize) -> Measured {
     let document = json!({"format": "candlewick.network/1", "layers": family.layers});
     let network = Network::from_document(&document, family.shape).unwrap();
@@ -194,17 +206,9 @@ fn train(family: &Family, threads: usize) -> Measured {
         norm: Some(1.0),
         value: Some(0.1),
     };
-    let batches = ROWS.map(|rows| {
-        let labels: Vec<f64> = (0u32..).take(rows).map(|row| f64::from(row % 4)).collect();
-        let share = |shard: usize| (shard + 1) * rows / SHARDS as usize - shard * rows / SHARDS as usize;
-        let slice = |shard: u32| Slice {
-            shard,
-            rows: share(shard as usize),
-        };
-        let slices: Vec<Slice> = (0..SHARDS).map(slice).collect();
-        (features(family, rows), labels, vec![1.0; rows], slices)
-    });
+    let batches = ROWS.map(|rows| rows_of(family, rows));
     let mut weights = network.initial_weights(1);
+    let mut gradient = Gradient::new(&network);
     let mut nodes = [NodeGradient::new(0, SHARDS)];
     let mut held = Vec::with_capacity(STEPS);
     let (mut calls, mut bytes, mut piece, mut started) = (0, 0, 0, 0);
@@ -224,8 +228,9 @@ fn train(family: &Family, threads: usize) -> Measured {
         let before = (CALLS.load(Relaxed), BYTES.load(Relaxed));
         let sums = engine.step(&weights, &batch, &mut nodes).unwrap();
         drop(sums);
+        gradient.set(&nodes[0]);
         optimizer
-            .update(&mut weights, &mut nodes[0].values, labels.len() as f64, &clip)
+            .update_from(&mut weights, &mut gradient, labels.len() as f64, &clip)
             .unwrap();
         engine.update_buffers(&mut weights);
         if step >= WARM_UP {

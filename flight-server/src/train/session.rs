@@ -5,7 +5,7 @@ use super::judge::Judge;
 use super::reduce::Midway;
 use super::validation::Scene;
 use super::{Course, Reduce, Stop, Watch};
-use candlewick_model::engine::{Batch, Engine, NodeGradient, SliceSums};
+use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_protocol::job::JobSpec;
@@ -37,7 +37,7 @@ pub struct Session {
     optimizer: Optimizer,
     clip: Clip,
     weights: Vec<f32>,
-    gradient: Vec<f32>,
+    gradient: Gradient,
     steps: u64,
     epoch: Sums,
     judge: Judge,
@@ -80,7 +80,7 @@ impl Session {
             Some(file) => network.load_initial(file, false, train.seed)?.0,
             None => network.initial_weights(train.seed),
         };
-        let gradient = vec![0.0; weights.len()];
+        let gradient = Gradient::new(&network);
         let clip = Clip {
             norm: train.clip_norm,
             value: train.clip_value,
@@ -252,7 +252,7 @@ impl Session {
         }
         if reduced.present {
             // Where no row counts (denominator 0) nothing is updated, rule B6.
-            let counted = self.optimizer.update(
+            let counted = self.optimizer.update_from(
                 &mut self.weights,
                 &mut self.gradient,
                 total.denominator,

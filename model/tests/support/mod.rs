@@ -164,6 +164,10 @@ impl Case {
         let sums = engine
             .step_among(&self.weights, &batch, &mut nodes, exchange)
             .unwrap();
+        for node in &mut nodes {
+            node.values = node.flat(&self.network);
+            node.tables.clear();
+        }
         (sums, nodes)
     }
 
