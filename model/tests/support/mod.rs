@@ -239,6 +239,8 @@ impl Case {
             (vec![0, SHARDS], 2),
             (vec![0, 3, SHARDS], 1),
             (vec![0, 1, 6, SHARDS], 2),
+            // Slice by slice.
+            ((0..=SHARDS).collect(), 1),
         ] {
             let (lines, nodes) = self.trainers(&cut, threads);
             assert_eq!(lines, sums, "{}: sums of {cut:?}", self.name);
