@@ -8,6 +8,7 @@ use crate::gather::gather;
 use crate::reduce::{Buffers, Mine, reduce};
 use crate::shards;
 use crate::{Abort, Config, Listener};
+use candlewick_protocol::rows::Rows;
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
 
@@ -23,6 +24,8 @@ pub struct Node<'a> {
     pub hi: u32,
     /// Its values; `None` where no shard under it has rows.
     pub values: Option<&'a [f32]>,
+    /// The rows of tables that it has beside them; not looked at where there are no values.
+    pub tables: &'a [Rows],
 }
 
 /// What [`Collective::reduce`] brings beside the values; the same on every trainer.
@@ -79,11 +82,14 @@ impl Collective {
         })
     }
 
-    /// Adds up the nodes of all trainers in the order of the tree into `out`, the same bits on every trainer.
+    /// Adds up the nodes of all trainers in the order of the tree into `out`, the same bits on every trainer; and
+    /// their tables, of which only the rows that some node has are sent, into `tables`. A row that only one side of a
+    /// sum has is copied.
     ///
     /// `nodes` are the maximal nodes of this trainer's shard range (`protocol::tree::cover`), in order; `scalars` are
     /// (shard, values) of its shards, `None` or left out where a shard has no rows, and reach every trainer as they
-    /// are. Every trainer calls this with the same `step` and length of `out`.
+    /// are. Every trainer calls this with the same `step`, length of `out` and shapes of `tables`; what rows these had is
+    /// forgotten.
     ///
     /// # Errors
     /// Names the trainer that was silent, broke its connection or sent something else; `Cancelled` after an abort.
@@ -93,10 +99,11 @@ impl Collective {
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[Node<'_>],
         out: &mut [f32],
+        tables: &mut [Rows],
     ) -> Result<Reduced, CollectiveError> {
         self.check_usable()?;
         let mut buffers = std::mem::take(&mut self.buffers);
-        let outcome = reduce(self, step, &Mine { scalars, nodes }, out, &mut buffers);
+        let outcome = reduce(self, step, &Mine { scalars, nodes }, (out, tables), &mut buffers);
         self.buffers = buffers;
         self.note(outcome)
     }

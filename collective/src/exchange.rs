@@ -81,6 +81,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) meta: Vec<u8>,
     /// Where the values go; may be longer than they are.
     body: &'a mut [f32],
+    /// Where those go that the body has no room for, and how many there may be.
+    rest: Option<(&'a mut Vec<f32>, usize)>,
     farewell: bool,
 }
 
@@ -100,7 +102,17 @@ impl<'a> Incoming<'a> {
             filled: 0,
             meta: Vec::new(),
             body,
+            rest: None,
             farewell: false,
+        }
+    }
+
+    /// As [`Incoming::new`]; what the body has no room for goes to `rest`, which gets the length it needs, `most` at
+    /// most.
+    pub(crate) fn with_rest(place: Place, body: &'a mut [f32], rest: &'a mut Vec<f32>, most: usize) -> Self {
+        Incoming {
+            rest: Some((rest, most)),
+            ..Incoming::new(place, body)
         }
     }
 
@@ -120,7 +132,13 @@ impl<'a> Incoming<'a> {
             None => &mut self.bytes[self.filled..],
             Some(header) if self.filled < header.meta => &mut self.meta[self.filled..],
             Some(header) => {
-                let bytes = &mut bytes_of_mut(&mut self.body[..header.floats])[self.filled - header.meta..];
+                let filled = self.filled - header.meta;
+                let length = header.floats.min(self.body.len());
+                let after = filled.checked_sub(length * size_of::<f32>());
+                let bytes = match (&mut self.rest, after) {
+                    (Some((rest, _)), Some(after)) => &mut bytes_of_mut(rest)[after..],
+                    _ => &mut bytes_of_mut(&mut self.body[..length])[filled..],
+                };
                 let turn = bytes.len().min(TURN);
                 &mut bytes[..turn]
             }
@@ -144,12 +162,17 @@ impl<'a> Incoming<'a> {
         if !self.farewell {
             header.check(&self.place)?;
         }
-        if header.floats > self.body.len() || (self.farewell && header.floats > 0) {
+        let rest = header.floats.saturating_sub(self.body.len());
+        let most = self.rest.as_ref().map_or(0, |(_, most)| *most);
+        if rest > most || (self.farewell && header.floats > 0) {
             return Err(Failure::internal(format!(
                 "sent {} values, at most {} were expected",
                 header.floats,
-                self.body.len()
+                self.body.len().saturating_add(most)
             )));
+        }
+        if let Some((values, _)) = &mut self.rest {
+            values.resize(rest, 0.0);
         }
         self.meta.resize(header.meta, 0);
         self.filled = 0;

@@ -18,6 +18,7 @@ mod listener;
 mod reduce;
 mod shards;
 mod sum;
+mod tables;
 
 pub use collective::{Collective, Node, Reduced};
 pub use config::{Abort, CollectiveError, Config, Credentials};

@@ -1,6 +1,6 @@
 //! Allreduce in two rounds of messages. Rank c owns chunk c of the flat vector: round one brings it that part of
 //! every trainer's nodes, it assembles the tree, and round two takes the result to all. What describes the nodes, and
-//! the scalars of the shards, ride along in round one to every trainer.
+//! the scalars of the shards, ride along in round one to every trainer; the rows of tables in both.
 
 use crate::collective::{Collective, Node, Reduced};
 use crate::config::CollectiveError;
@@ -9,7 +9,9 @@ use crate::exchange::{Incoming, Outgoing};
 use crate::frame::{Kind, bytes_of, encode};
 use crate::shards::{read_shards, write_shards};
 use crate::sum::Program;
+use crate::tables::{self, Parcel, Stack};
 use candlewick_protocol::Failure;
+use candlewick_protocol::rows::Rows;
 use std::ops::Range;
 
 /// Chunks begin at multiples of this many values: a cache line.
@@ -27,7 +29,15 @@ pub(crate) struct Mine<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     received: Vec<Vec<f32>>,
+    /// Rows of tables in round two.
+    sums: Vec<Vec<f32>>,
     scratch: Vec<f32>,
+    /// Rows of tables on their way to every rank, and my sums on their way to all.
+    parcels: Vec<Parcel>,
+    result: Parcel,
+    /// My rows of all nodes, table after table of every node.
+    rows: Vec<Rows>,
+    stack: Stack,
 }
 
 /// What all trainers said about their nodes and shards.
@@ -37,113 +47,221 @@ struct Described {
     scalars: Vec<Option<Vec<f64>>>,
 }
 
+/// What is sent in round one: the description is the same for all.
+struct Sending<'a> {
+    mine: &'a Mine<'a>,
+    description: &'a [u8],
+    bounds: &'a [Range<usize>],
+    parcels: &'a [Parcel],
+}
+
+impl<'a> Sending<'a> {
+    /// What every peer gets.
+    fn parts(&self, gang: &Collective, heads: &'a [Vec<u8>]) -> Vec<Outgoing<'a>> {
+        let mut outgoing = Vec::with_capacity(heads.len());
+        for (peer, head) in gang.peers.iter().zip(heads) {
+            let mut parts = Outgoing::default();
+            parts.push(head);
+            for values in self.mine.nodes.iter().filter_map(|node| node.values) {
+                parts.push(bytes_of(&values[self.bounds[peer.rank].clone()]));
+            }
+            parts.push(bytes_of(&self.parcels[peer.rank].floats));
+            outgoing.push(parts);
+        }
+        outgoing
+    }
+}
+
 pub(crate) fn reduce(
     gang: &Collective,
     step: u64,
     mine: &Mine<'_>,
-    out: &mut [f32],
+    (out, tables): (&mut [f32], &mut [Rows]),
     buffers: &mut Buffers,
 ) -> Result<Reduced, CollectiveError> {
-    let what = format!("allreduce, step {step}");
     let (rank, ranks) = (gang.config.rank, gang.config.members.len());
     let bounds: Vec<Range<usize>> = (0..ranks).map(|chunk| bounds(out.len(), ranks, chunk)).collect();
-    let description = describe(gang, mine, out.len()).map_err(CollectiveError::of)?;
+    let description = describe(gang, mine, out.len(), tables).map_err(CollectiveError::of)?;
+    let mut parcels = std::mem::take(&mut buffers.parcels);
+    parcels.resize_with(ranks, Parcel::default);
+    for (owner, parcel) in parcels.iter_mut().enumerate() {
+        pack(mine, tables.len(), (owner, ranks), parcel);
+    }
+    let sending = Sending {
+        mine,
+        description: &description,
+        bounds: &bounds,
+        parcels: &parcels,
+    };
     let heads: Vec<Vec<u8>> = gang
         .peers
         .iter()
-        .map(|peer| head(gang, step, mine, &description, peer.rank, &bounds))
+        .map(|peer| head(gang, step, &sending, peer.rank))
         .collect();
-    let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(ranks);
-    for (peer, head) in gang.peers.iter().zip(&heads) {
-        let mut parts = Outgoing::default();
-        parts.push(head);
-        for values in mine.nodes.iter().filter_map(|node| node.values) {
-            parts.push(bytes_of(&values[bounds[peer.rank].clone()]));
-        }
-        outgoing.push(parts);
-    }
-    let described = gather(
-        gang,
-        step,
-        &description,
-        &mut outgoing,
-        buffers,
-        bounds[rank].len(),
-    )?;
-
+    let mut outgoing = sending.parts(gang, &heads);
+    let described = gather(gang, step, &sending, (&mut outgoing, tables), buffers)?;
     let program = Program::new(&described.nodes, gang.shards);
+    let present = program.is_present();
     let mut chunks = split(out, &bounds);
     let own = std::mem::take(&mut chunks[rank]);
     let slices = slices(gang, mine, &described.nodes, &buffers.received, &bounds[rank]);
     program.run(&slices, own, &mut buffers.scratch);
+    let mut result = std::mem::take(&mut buffers.result);
+    add_up_rows(&program, tables, buffers, &mut result);
 
-    let present = program.is_present();
-    let head = encode(
-        &gang.place(step, Kind::Chunk, rank),
-        0,
-        if present { own.len() } else { 0 },
-    );
+    let floats = if present {
+        own.len() + result.floats.len()
+    } else {
+        0
+    };
+    let head = encode(&gang.place(step, Kind::Chunk, rank), result.counts.len(), floats);
     for parts in &mut outgoing {
         parts.push(&head);
+        parts.push(&result.counts);
         if present {
             parts.push(bytes_of(own));
+            parts.push(bytes_of(&result.floats));
         }
     }
     chunks.remove(rank);
-    let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(ranks);
-    for (peer, chunk) in gang.peers.iter().zip(chunks) {
-        let chunk = if present { chunk } else { &mut [] };
-        incoming.push(Incoming::new(gang.place(step, Kind::Chunk, peer.rank), chunk));
-    }
-    gang.drive(&mut outgoing, &mut incoming, &what, true)?;
-    for (peer, frame) in gang.peers.iter().zip(&incoming) {
-        let expected = if present { bounds[peer.rank].len() } else { 0 };
-        check_floats(peer, frame, expected, &what)?;
-    }
+    let chunks = chunks
+        .into_iter()
+        .map(|chunk| if present { chunk } else { &mut [] });
+    spread(gang, step, (&mut outgoing, chunks.collect()), tables, buffers)?;
+    drop(outgoing);
+    (buffers.parcels, buffers.result) = (parcels, result);
     Ok(Reduced {
         present,
         scalars: described.scalars,
     })
 }
 
+/// The sums of my rows of the tables, also as they travel.
+fn add_up_rows(program: &Program, tables: &mut [Rows], buffers: &mut Buffers, result: &mut Parcel) {
+    result.clear();
+    let count = tables.len();
+    for (at, table) in tables.iter_mut().enumerate() {
+        let rows = |node: usize| buffers.rows[node * count + at].view();
+        let sum = buffers.stack.sum(program, table, rows);
+        result.push(sum.view());
+        table.set(sum.view());
+    }
+}
+
+/// The rows of my nodes that a rank owns, table after table of every node.
+fn pack(mine: &Mine<'_>, tables: usize, owner: (usize, usize), parcel: &mut Parcel) {
+    parcel.clear();
+    for node in mine.nodes {
+        for at in 0..tables {
+            match node.tables.get(at).filter(|_| node.values.is_some()) {
+                Some(rows) => parcel.push_owned(rows, owner),
+                None => parcel.push_none(),
+            }
+        }
+    }
+}
+
 /// Round one: all nodes of my chunk, and what all trainers say about theirs.
 fn gather(
     gang: &Collective,
     step: u64,
-    description: &[u8],
-    outgoing: &mut [Outgoing<'_>],
+    sending: &Sending<'_>,
+    (outgoing, tables): (&mut [Outgoing<'_>], &[Rows]),
     buffers: &mut Buffers,
-    width: usize,
 ) -> Result<Described, CollectiveError> {
     let what = format!("allreduce, step {step}");
-    let place = gang.place(step, Kind::Nodes, gang.config.rank);
+    let (me, ranks) = (gang.config.rank, gang.config.members.len());
+    let (width, most) = (sending.bounds[me].len(), tables::most(tables));
+    let place = gang.place(step, Kind::Nodes, me);
     buffers.received.resize_with(gang.peers.len(), Vec::new);
     let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(gang.peers.len());
     for (peer, buffer) in gang.peers.iter().zip(&mut buffers.received) {
-        buffer.resize(gang.covers[peer.rank].len() * width, 0.0);
-        incoming.push(Incoming::new(place, buffer));
+        let most = gang.covers[peer.rank]
+            .len()
+            .saturating_mul(width.saturating_add(most));
+        incoming.push(Incoming::with_rest(place, &mut [], buffer, most));
     }
     gang.drive(outgoing, &mut incoming, &what, false)?;
 
+    let metas: Vec<Vec<u8>> = incoming.into_iter().map(|frame| frame.meta).collect();
     let mut described = Described {
         nodes: Vec::new(),
         scalars: Vec::with_capacity(gang.shards as usize),
     };
-    let mut frames = gang.peers.iter().zip(&incoming);
-    for rank in 0..gang.config.members.len() {
-        if rank == gang.config.rank {
-            read_description(gang, rank, description, &mut described).map_err(CollectiveError::of)?;
-        } else if let Some((peer, frame)) = frames.next() {
-            let present = read_description(gang, rank, &frame.meta, &mut described)
-                .map_err(|failure| strange(peer, &failure.message, &what))?;
-            check_floats(peer, frame, present * width, &what)?;
+    let nodes: usize = gang.covers.iter().map(Vec::len).sum();
+    let mut rows = at_least(&mut buffers.rows, nodes * tables.len());
+    let mut frames = gang.peers.iter().zip(&metas).zip(&buffers.received);
+    for rank in 0..ranks {
+        let (own, after) = rows.split_at_mut(gang.covers[rank].len() * tables.len());
+        rows = after;
+        if rank == me {
+            read_description(gang, rank, sending.description, &mut described).map_err(CollectiveError::of)?;
+            let Parcel { counts, floats } = &sending.parcels[rank];
+            tables::read(counts, floats, tables, (me, ranks), own).map_err(CollectiveError::of)?;
+        } else if let Some(((peer, meta), values)) = frames.next() {
+            let blamed = |failure: Failure| strange(peer, &failure.message, &what);
+            let (counts, meta) = meta
+                .split_at_checked(own.len() * size_of::<u32>())
+                .ok_or_else(|| blamed(unreadable()))?;
+            let present = read_description(gang, rank, meta, &mut described).map_err(blamed)?;
+            check_floats(
+                peer,
+                values.len() >= present * width,
+                values.len(),
+                present * width,
+                &what,
+            )?;
+            tables::read(counts, &values[present * width..], tables, (me, ranks), own).map_err(blamed)?;
         }
     }
     Ok(described)
 }
 
+/// So many of the buffers; there may be more.
+fn at_least(rows: &mut Vec<Rows>, count: usize) -> &mut [Rows] {
+    rows.resize_with(count.max(rows.len()), Rows::default);
+    &mut rows[..count]
+}
+
+/// Round two: my part to all, theirs to me: into their chunks, which are empty where nothing is present.
+fn spread(
+    gang: &Collective,
+    step: u64,
+    (outgoing, chunks): (&mut [Outgoing<'_>], Vec<&mut [f32]>),
+    tables: &mut [Rows],
+    buffers: &mut Buffers,
+) -> Result<(), CollectiveError> {
+    let what = format!("allreduce, step {step}");
+    let ranks = gang.config.members.len();
+    let most = tables::most(tables);
+    let mut expected: Vec<usize> = Vec::with_capacity(ranks);
+    let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(ranks);
+    buffers.sums.resize_with(gang.peers.len(), Vec::new);
+    for ((peer, chunk), rest) in gang.peers.iter().zip(chunks).zip(&mut buffers.sums) {
+        expected.push(chunk.len());
+        let place = gang.place(step, Kind::Chunk, peer.rank);
+        incoming.push(Incoming::with_rest(place, chunk, rest, most));
+    }
+    gang.drive(outgoing, &mut incoming, &what, true)?;
+    let frames: Vec<(usize, Vec<u8>)> = incoming
+        .into_iter()
+        .map(|frame| (frame.floats(), frame.meta))
+        .collect();
+    let rows = at_least(&mut buffers.rows, tables.len());
+    for (at, peer) in gang.peers.iter().enumerate() {
+        let ((floats, counts), chunk) = (&frames[at], expected[at]);
+        check_floats(peer, *floats >= chunk, *floats, chunk, &what)?;
+        tables::read(counts, &buffers.sums[at], tables, (peer.rank, ranks), rows)
+            .map_err(|failure| strange(peer, &failure.message, &what))?;
+        for (table, part) in tables.iter_mut().zip(&*rows) {
+            buffers.stack.join(table, part.view());
+        }
+    }
+    Ok(())
+}
+
 /// Which of my nodes are present, and the scalars of my shards.
-fn describe(gang: &Collective, mine: &Mine<'_>, length: usize) -> Result<Vec<u8>, Failure> {
+fn describe(gang: &Collective, mine: &Mine<'_>, length: usize, tables: &[Rows]) -> Result<Vec<u8>, Failure> {
     let cover = &gang.covers[gang.config.rank];
     if !mine
         .nodes
@@ -167,6 +285,17 @@ fn describe(gang: &Collective, mine: &Mine<'_>, length: usize) -> Result<Vec<u8>
             values.len()
         )));
     }
+    let shape = |table: &Rows| (table.entries, table.width);
+    let present = mine.nodes.iter().filter(|node| node.values.is_some());
+    if let Some(node) = present
+        .into_iter()
+        .find(|node| !node.tables.iter().map(shape).eq(tables.iter().map(shape)))
+    {
+        return Err(Failure::internal(format!(
+            "the node {}..{} has other tables than the sum",
+            node.lo, node.hi
+        )));
+    }
     let me = &gang.config.members[gang.config.rank];
     let mut bytes: Vec<u8> = mine
         .nodes
@@ -184,10 +313,9 @@ fn read_description(
     bytes: &[u8],
     into: &mut Described,
 ) -> Result<usize, Failure> {
-    let wrong = || Failure::internal("sent a description of its shards that cannot be read");
     let (nodes, rest) = bytes
         .split_at_checked(gang.covers[rank].len())
-        .ok_or_else(wrong)?;
+        .ok_or_else(unreadable)?;
     for (node, present) in gang.covers[rank].iter().zip(nodes) {
         into.nodes.push((*node, *present == 1));
     }
@@ -196,18 +324,16 @@ fn read_description(
 }
 
 /// Header and description for the owner of a chunk.
-fn head(
-    gang: &Collective,
-    step: u64,
-    mine: &Mine<'_>,
-    description: &[u8],
-    chunk: usize,
-    bounds: &[Range<usize>],
-) -> Vec<u8> {
-    let present = mine.nodes.iter().filter(|node| node.values.is_some()).count();
+fn head(gang: &Collective, step: u64, sending: &Sending<'_>, chunk: usize) -> Vec<u8> {
+    let parcel = &sending.parcels[chunk];
+    let nodes = sending.mine.nodes.iter();
+    let present = nodes.filter(|node| node.values.is_some()).count();
     let place = gang.place(step, Kind::Nodes, chunk);
-    let mut bytes = encode(&place, description.len(), present * bounds[chunk].len()).to_vec();
-    bytes.extend_from_slice(description);
+    let meta = parcel.counts.len() + sending.description.len();
+    let floats = present * sending.bounds[chunk].len() + parcel.floats.len();
+    let mut bytes = encode(&place, meta, floats).to_vec();
+    bytes.extend_from_slice(&parcel.counts);
+    bytes.extend_from_slice(sending.description);
     bytes
 }
 
@@ -261,18 +387,20 @@ fn split<'a>(mut out: &'a mut [f32], bounds: &[Range<usize>]) -> Vec<&'a mut [f3
 
 fn check_floats(
     peer: &Peer,
-    frame: &Incoming<'_>,
+    fits: bool,
+    floats: usize,
     expected: usize,
     what: &str,
 ) -> Result<(), CollectiveError> {
-    if frame.floats() == expected {
+    if fits {
         return Ok(());
     }
-    Err(strange(
-        peer,
-        &format!("sent {} values, expected {expected}", frame.floats()),
-        what,
-    ))
+    let message = format!("sent {floats} values, expected {expected}");
+    Err(strange(peer, &message, what))
+}
+
+fn unreadable() -> Failure {
+    Failure::internal("sent a description of its shards that cannot be read")
 }
 
 pub(crate) fn strange(peer: &Peer, message: &str, what: &str) -> CollectiveError {

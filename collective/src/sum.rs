@@ -1,5 +1,6 @@
 //! Assembling the root of the reduction tree from the nodes of all trainers, rule B5.
 
+use candlewick_protocol::rows::{Rows, RowsView};
 use candlewick_protocol::tree::{NodeValue, assemble};
 
 /// Values worked on at once: the partial sums of a tile stay in the first-level cache.
@@ -73,6 +74,43 @@ impl Program {
             let range = start..start + out.len();
             start = range.end;
             self.run_tile(nodes, range, out, scratch);
+        }
+    }
+
+    /// Partial sums on the stack at most.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// As [`Program::run`], of the rows of a table, into the lowest of `levels`, of which there are as many as the
+    /// stack gets deep; `node(i)` are the rows of node i.
+    pub(crate) fn run_rows<'a>(
+        &self,
+        levels: &mut [Rows],
+        spare: &mut Rows,
+        node: impl Fn(usize) -> RowsView<'a>,
+    ) {
+        let mut height = 0usize;
+        for op in &self.ops {
+            match *op {
+                Op::Load(at) => {
+                    levels[height].set(node(at));
+                    height += 1;
+                }
+                Op::Sum(left, right) => {
+                    levels[height].set_sum(node(left), node(right));
+                    height += 1;
+                }
+                Op::AddNode(at) => {
+                    spare.set_sum(levels[height - 1].view(), node(at));
+                    std::mem::swap(&mut levels[height - 1], spare);
+                }
+                Op::Add => {
+                    height -= 1;
+                    spare.set_sum(levels[height - 1].view(), levels[height].view());
+                    std::mem::swap(&mut levels[height - 1], spare);
+                }
+            }
         }
     }
 

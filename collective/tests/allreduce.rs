@@ -74,12 +74,15 @@ fn run(ranks: usize, jobs: &[Job]) {
                     lo: *lo,
                     hi: *hi,
                     values: values.as_deref(),
+                    tables: &[],
                 })
                 .collect();
             let scalars: Vec<(u32, Option<Vec<f64>>)> =
                 (lo..hi).map(|shard| (shard, job.scalars(shard))).collect();
             let mut out = vec![f32::NAN; job.length];
-            let reduced = gang.reduce(step as u64, &scalars, &nodes, &mut out).unwrap();
+            let reduced = gang
+                .reduce(step as u64, &scalars, &nodes, &mut out, &mut [])
+                .unwrap();
             (reduced, out)
         };
         jobs.iter()

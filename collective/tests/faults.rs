@@ -31,10 +31,11 @@ fn reduce(
             lo,
             hi,
             values: Some(&zeros),
+            tables: &[],
         })
         .collect();
     let mut out = vec![0.0; length];
-    gang.reduce(step, &[], &nodes, &mut out).map(|_| ())
+    gang.reduce(step, &[], &nodes, &mut out, &mut []).map(|_| ())
 }
 
 #[test]
@@ -324,8 +325,9 @@ fn wrong_nodes_and_members_are_refused_at_once() {
         lo: 0,
         hi: 4,
         values: None,
+        tables: &[],
     }];
-    let error = gang.reduce(0, &[], &wrong, &mut []).unwrap_err();
+    let error = gang.reduce(0, &[], &wrong, &mut [], &mut []).unwrap_err();
     assert_eq!(
         error.failure.message,
         "reduce got the nodes [(0, 4)], expected [(0, 8)]"

@@ -48,6 +48,45 @@ fn one_two_and_three_trainers_give_the_same_bits() {
 }
 
 #[test]
+fn a_table_of_which_steps_touch_few_rows_is_the_same_on_any_number_of_trainers() {
+    let entries = 5_000;
+    let mut rows = rows(300);
+    for value in rows.iter_mut().flat_map(|row| &mut row.features) {
+        // Large and small indices, so that steps and trainers share some rows and not others.
+        let share = (*value + 1.0) / 2.0;
+        *value = (share * share * share * entries as f32)
+            .floor()
+            .min(entries as f32 - 1.0);
+    }
+    for optimizer in [
+        json!({"type": "SGD", "lr": 0.1}),
+        json!({"type": "Adam", "lr": 0.01}),
+    ] {
+        let fit = |trainers: usize| {
+            let mut job = job(3, 32);
+            job.train.network = json!({"format": "candlewick.network/1", "layers": [
+                {"type": "Embedding", "num_embeddings": entries, "embedding_dim": 8, "padding_idx": 0},
+                {"type": "Flatten"}, {"type": "Tanh"}, {"type": "Linear", "out_features": 3},
+            ]});
+            job.train.optimizer = optimizer.clone();
+            let gang = Gang::start(job, trainers);
+            let ledger = gang.seal(&gang.feed(&rows, 100));
+            gang.train(ledger)
+        };
+        let one = fit(1);
+        assert!(one.losses[2] < one.losses[0], "it learns: {:?}", one.losses);
+        for trainers in [2, 3] {
+            let other = fit(trainers);
+            assert_eq!(
+                other.weights_hash, one.weights_hash,
+                "{trainers} trainers, {optimizer}"
+            );
+            assert_eq!(other.losses, one.losses);
+        }
+    }
+}
+
+#[test]
 fn losing_duplicate_and_zombie_attempts_change_nothing() {
     let rows = rows(300);
     let plain = {

@@ -1,5 +1,6 @@
 //! Time of a training step of a small convolutional network: `cargo bench -p candlewick-model --bench convolution
-//! [-- THREADS]`. Numbers are medians; with `each`, also the parts of it that end at each layer.
+//! [-- THREADS]`. Numbers are medians; with `each`, also the parts of it that end at each layer; with
+//! `norm`, steps of networks with batch norm by one and by eight shards instead.
 
 use candlewick_model::engine::{Batch, Engine, NodeGradient, Predictor, Slice};
 use candlewick_model::network::Network;
@@ -27,6 +28,48 @@ fn layers() -> Vec<Value> {
         json!({"type": "Linear", "out_features": 128}),
         json!({"type": "ReLU"}),
         json!({"type": "Linear", "out_features": 10}),
+    ]
+}
+
+/// Networks in which normalisation over the step weighs most: V = 8 may cost a quarter more than V = 1.
+fn normalised() -> [(&'static str, Vec<Value>); 3] {
+    let conv = json!({"type": "Conv2d", "out_channels": 32, "kernel_size": 3});
+    let (flatten, end) = (
+        json!({"type": "Flatten"}),
+        json!({"type": "Linear", "out_features": 10}),
+    );
+    let reshape = json!({"type": "Reshape", "shape": [1, 28, 28]});
+    let linear = json!({"type": "Linear", "out_features": 512});
+    let (relu, pool) = (
+        json!({"type": "ReLU"}),
+        json!({"type": "MaxPool2d", "kernel_size": 2}),
+    );
+    [
+        (
+            "convolution and BatchNorm2d",
+            vec![
+                reshape.clone(),
+                conv,
+                json!({"type": "BatchNorm2d"}),
+                relu.clone(),
+                pool,
+                flatten.clone(),
+                end.clone(),
+            ],
+        ),
+        (
+            "BatchNorm2d alone",
+            vec![
+                json!({"type": "Reshape", "shape": [16, 7, 7]}),
+                json!({"type": "BatchNorm2d"}),
+                flatten,
+                end.clone(),
+            ],
+        ),
+        (
+            "Linear and BatchNorm1d",
+            vec![linear, json!({"type": "BatchNorm1d"}), relu, end],
+        ),
     ]
 }
 
@@ -143,6 +186,18 @@ fn scoring(threads: usize) -> Result<(), Failure> {
 
 fn main() -> Result<(), Failure> {
     let threads = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(1);
+    if std::env::args().any(|text| text == "norm") {
+        for (name, layers) in normalised() {
+            let [one, eight] = [step(&layers, threads, 1)?, step(&layers, threads, 8)?];
+            println!("{name}, threads {threads}, V=1: {one}");
+            println!(
+                "{name}, threads {threads}, V=8: {eight}; ratio of the least {:.2}, of the medians {:.2}",
+                eight.least / one.least,
+                eight.median / one.median
+            );
+        }
+        return Ok(());
+    }
     let all = layers();
     for shards in [1, 8] {
         let times = step(&all, threads, shards)?;

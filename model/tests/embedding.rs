@@ -9,6 +9,7 @@ use candlewick_model::network::Network;
 use candlewick_model::philox::{Key, uniform};
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::rows::Rows;
 use candlewick_protocol::tree::split;
 use serde_json::{Value, json};
 
@@ -97,12 +98,17 @@ fn the_gradient_is_that_of_whole_tables() {
         let mut engine = Engine::new(&network, &loss, &LabelKind::Real { width }, 3, threads).unwrap();
         let mut nodes = [NodeGradient::new(0, 8)];
         // The memory of a step before must not show.
-        nodes[0].values = vec![f32::NAN; ENTRIES * WIDTH];
+        nodes[0].tables = vec![Rows {
+            entries: ENTRIES,
+            width: WIDTH,
+            indices: vec![1, 5, 9],
+            values: vec![f32::NAN; 3 * WIDTH],
+        }];
         engine
             .step_among(&weights, &batch, &mut nodes, &mut Alone)
             .unwrap();
         assert_eq!(
-            support::bits(&nodes[0].values),
+            support::bits(&nodes[0].flat(&network)),
             support::bits(&wanted),
             "{threads} threads"
         );
@@ -135,7 +141,7 @@ fn bags_on_threads_have_the_same_bits() {
             engine.step(&weights, &batch, &mut nodes).unwrap();
             let mut predictor = Predictor::new(&network, threads).unwrap();
             let outputs = support::bits(predictor.predict(&weights, &features, rows).unwrap());
-            (outputs, support::bits(&nodes[0].values))
+            (outputs, support::bits(&nodes[0].flat(&network)))
         };
         assert!(at(1) == at(3), "{mode}");
     }

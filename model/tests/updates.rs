@@ -7,7 +7,7 @@
     reason = "helpers of tests fail by panicking; the golden numbers are f32"
 )]
 
-use candlewick_model::engine::{Batch, Engine, NodeGradient, Slice};
+use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, Slice};
 use candlewick_model::network::Network;
 use candlewick_model::optim::Updates;
 use candlewick_protocol::job::{LabelKind, TrainSpec};
@@ -59,6 +59,7 @@ fn run(case: &Value, train: &TrainSpec, network: &Network) -> Run {
     let features = singles(&case["features"]);
     let (labels, row_weights) = (reals(&case["labels"]), reals(&case["weights"]));
     let mut nodes = [NodeGradient::new(0, 1)];
+    let mut gradient = Gradient::new(network);
     let (mut rates, mut losses, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     for epoch in 0..train.epochs {
         let (mut loss, mut denominator) = (0.0, 0.0);
@@ -76,9 +77,9 @@ fn run(case: &Value, train: &TrainSpec, network: &Network) -> Run {
             loss += sums.loss;
             denominator += sums.denominator;
             let before = weights.clone();
-            let gradient = &mut nodes[0].values;
+            gradient.set(&nodes[0]);
             updates
-                .step(&mut weights, gradient, sums.denominator, step)
+                .step(&mut weights, &mut gradient, sums.denominator, step)
                 .unwrap();
             if weights != before {
                 rates.push(updates.lr());

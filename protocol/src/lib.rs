@@ -15,6 +15,7 @@ pub mod params;
 pub mod plan;
 pub mod ports;
 pub mod row;
+pub mod rows;
 pub mod stopping;
 pub mod tree;
 pub mod validation;

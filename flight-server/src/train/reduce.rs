@@ -2,7 +2,7 @@
 
 use super::Stop;
 use candlewick_collective::{Collective, Node, Reduced};
-use candlewick_model::engine::{self, Exchange, NodeGradient};
+use candlewick_model::engine::{self, Exchange, Gradient, NodeGradient};
 use candlewick_protocol::Failure;
 
 /// Adds up nodes of the reduction tree over all trainers.
@@ -16,7 +16,7 @@ pub trait Reduce: Send {
         step: u64,
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
-        out: &mut [f32],
+        out: &mut Gradient,
     ) -> Result<Reduced, Stop>;
 
     /// What every trainer has, one after another in the order of their shards; `what` says for messages what it is.
@@ -49,7 +49,7 @@ impl Reduce for Collective {
         step: u64,
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
-        out: &mut [f32],
+        out: &mut Gradient,
     ) -> Result<Reduced, Stop> {
         let nodes: Vec<Node<'_>> = nodes
             .iter()
@@ -57,9 +57,11 @@ impl Reduce for Collective {
                 lo: node.lo,
                 hi: node.hi,
                 values: node.present.then_some(node.values.as_slice()),
+                tables: &node.tables,
             })
             .collect();
-        Collective::reduce(self, step, scalars, &nodes, out).map_err(Stop::from)
+        out.assign(|values, tables| Collective::reduce(self, step, scalars, &nodes, values, tables))
+            .map_err(Stop::from)
     }
 
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop> {
@@ -93,7 +95,7 @@ impl Reduce for Alone {
         _step: u64,
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
-        out: &mut [f32],
+        out: &mut Gradient,
     ) -> Result<Reduced, Stop> {
         let mut by_shard = vec![None; self.logical_shards as usize];
         for (shard, values) in scalars {
@@ -105,7 +107,7 @@ impl Reduce for Alone {
             return Err(Failure::internal("a trainer alone has one node: the root").into());
         };
         if root.present {
-            out.copy_from_slice(&root.values);
+            out.set(root);
         }
         Ok(Reduced {
             present: root.present,
@@ -178,7 +180,7 @@ mod tests {
             _: u64,
             _: &[(u32, Option<Vec<f64>>)],
             _: &[NodeGradient],
-            _: &mut [f32],
+            _: &mut Gradient,
         ) -> Result<Reduced, Stop> {
             Err(self.0.clone())
         }

@@ -6,7 +6,7 @@ use super::judge::Judge;
 use super::reduce::Midway;
 use super::validation::Scene;
 use super::{Course, Reduce, Stop, Watch};
-use candlewick_model::engine::{Batch, Engine, NodeGradient, SliceSums};
+use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
 use candlewick_model::optim::Updates;
 use candlewick_protocol::job::JobSpec;
@@ -42,7 +42,7 @@ pub struct Session {
     updates: Updates,
     finite: Finite,
     weights: Vec<f32>,
-    gradient: Vec<f32>,
+    gradient: Gradient,
     steps: u64,
     epoch: Sums,
     judge: Judge,
@@ -83,7 +83,7 @@ impl Session {
             Some(file) => network.load_initial(file, false, train.seed)?.0,
             None => network.initial_weights(train.seed),
         };
-        let gradient = vec![0.0; weights.len()];
+        let gradient = Gradient::new(&network);
         let updates = Updates::new(train, &network, &engine, &weights)?;
         let judge = Judge::new(job, &network, threads.max(1))?;
         Ok(Session {

@@ -6,10 +6,13 @@
 
 mod evaluate;
 mod exchange;
+mod gradient;
 mod plan;
 mod predictor;
 
 pub use exchange::{Alone, Exchange};
+pub(crate) use gradient::TouchedTable;
+pub use gradient::{Gradient, NodeGradient};
 pub(crate) use plan::step_values;
 pub use predictor::Predictor;
 
@@ -20,7 +23,7 @@ use crate::network::Network;
 use crate::resolve;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
-use plan::{Into, Plan, Source, Stage};
+use plan::{Into, Place, Plan, Source, Stage};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -46,33 +49,6 @@ pub struct Batch<'a> {
     pub labels: &'a [f64],
     /// A weight a row.
     pub weights: &'a [f64],
-}
-
-/// Gradient of the weighted sum of the loss over the shards `lo..hi`: a node of the reduction tree. Nothing is
-/// divided yet.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct NodeGradient {
-    /// First shard.
-    pub lo: u32,
-    /// One past the last shard.
-    pub hi: u32,
-    /// False where no shard of it has rows in this step; the values mean nothing then.
-    pub present: bool,
-    /// The gradient, in the order of the weights; given its length by the engine.
-    pub values: Vec<f32>,
-}
-
-impl NodeGradient {
-    /// A node without values yet.
-    #[must_use]
-    pub fn new(lo: u32, hi: u32) -> Self {
-        NodeGradient {
-            lo,
-            hi,
-            present: false,
-            values: Vec::new(),
-        }
-    }
 }
 
 /// What a slice adds to the loss of the step.
@@ -290,7 +266,7 @@ impl Engine {
         let programs = programs(batch.slices, nodes);
         for (node, program) in nodes.iter_mut().zip(&programs) {
             node.present = program.depth() > 0;
-            node.values.resize(self.network.num_parameters(), 0.0);
+            node.fit(&self.network);
         }
         for at in (0..self.plan.stages.len()).rev() {
             let stage = &self.plan.stages[at];
@@ -501,17 +477,20 @@ struct ModuleGradients<'a> {
 }
 
 impl ModuleGradients<'_> {
-    fn of_parameters(
-        &mut self,
-        pass: &mut Pass<'_>,
-        parameters: &[(usize, std::ops::Range<usize>)],
-        ends: Ends<'_>,
-    ) {
+    fn of_parameters(&mut self, pass: &mut Pass<'_>, parameters: &[(usize, Place)], ends: Ends<'_>) {
         let wanted = self.nodes.iter_mut().zip(self.programs);
         for (node, program) in wanted.filter(|(node, _)| node.present) {
             for (index, place) in parameters {
-                let into = &mut node.values[place.clone()];
-                self.module.parameter_gradient(pass, *index, program, ends, into);
+                match place {
+                    Place::Values(range) => {
+                        let into = &mut node.values[range.clone()];
+                        self.module.parameter_gradient(pass, *index, program, ends, into);
+                    }
+                    Place::Table(at) => {
+                        let into = &mut node.tables[*at];
+                        self.module.row_gradient(pass, *index, program, ends, into);
+                    }
+                }
             }
         }
     }

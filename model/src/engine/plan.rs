@@ -6,7 +6,7 @@
 //! the last add to it, in the order of the backward pass, which is that of the stages turned round.
 
 use crate::layers::{Keeps, Operation};
-use crate::network::{Network, Placed, Wire};
+use crate::network::{Network, Parameter, Placed, Table, Wire};
 use std::ops::Range;
 
 /// What a stage reads.
@@ -29,6 +29,30 @@ pub(super) enum Into {
     Add(usize, usize),
 }
 
+/// Where the gradient of a parameter goes in a node's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Among its values.
+    Values(Range<usize>),
+    /// To a table, by its index.
+    Table(usize),
+}
+
+impl Place {
+    fn of(parameter: &Parameter, network: &Network) -> Self {
+        let tables = network.tables();
+        let before = tables.partition_point(|table| table.offset < parameter.offset);
+        if tables
+            .get(before)
+            .is_some_and(|table| table.offset == parameter.offset)
+        {
+            return Place::Table(before);
+        }
+        let start = parameter.offset - tables[..before].iter().map(Table::len).sum::<usize>();
+        Place::Values(start..start + parameter.len())
+    }
+}
+
 /// A layer that does something, and its memory.
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -44,8 +68,8 @@ pub(super) struct Stage {
     pub width: usize,
     /// The layer's elements in the flat weights.
     pub weights: Range<usize>,
-    /// Index within the layer and elements in the flat weights of each parameter that is trained.
-    pub parameters: Vec<(usize, Range<usize>)>,
+    /// Index within the layer of each parameter that is trained, and where its gradient goes.
+    pub parameters: Vec<(usize, Place)>,
     /// Slot of the output's gradient; none where no parameter lies at or before this stage.
     pub gradient: Option<usize>,
     /// Where the inputs' gradients go.
@@ -125,7 +149,7 @@ impl Stage {
                 .iter()
                 .enumerate()
                 .filter(|(_, parameter)| parameter.trained)
-                .map(|(index, p)| (index, p.offset..p.offset + p.len()))
+                .map(|(index, parameter)| (index, Place::of(parameter, network)))
                 .collect(),
             gradient: None,
             into: Vec::new(),

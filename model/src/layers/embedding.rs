@@ -1,13 +1,14 @@
 //! Embedding and EmbeddingBag: rows of a table, by index.
 //!
-//! The gradient of the table over a node of the reduction tree is that of a dense evaluation, bit for bit, but touches
-//! only rows that occur. In the dense one a leaf starts at +0 everywhere and adds occurrences in order; a sum that
+//! The gradient of the table over a node of the reduction tree is that of a dense evaluation, bit for bit, but has
+//! only the rows that occur. In the dense one a leaf starts at +0 everywhere and adds occurrences in order; a sum that
 //! starts at +0 never becomes -0, so adding the +0 of a leaf without the row changes nothing and can be left out.
 
 use super::{Ends, Family, Init, Made, Module, ParameterSpec, Pass};
 use crate::arguments::Arguments;
 use crate::kernels::{Level, Op, Program, add_into, leveled};
 use candlewick_protocol::Failure;
+use candlewick_protocol::rows::Rows;
 
 /// Values that are worth a thread.
 const LEAST: usize = 1 << 16;
@@ -210,17 +211,15 @@ impl Lookup {
         keys.sort_unstable();
     }
 
-    /// Sets the rows of the table that occur; `into` starts at row `first`.
-    fn rows_of(&self, level: Level, tree: &Program, from: Occurrences<'_>, mut part: RowsPart<'_>) {
+    /// Sets the rows of the table that occur.
+    fn rows_of(&self, level: Level, tree: &Program, from: Occurrences<'_>, part: &mut RowsPart<'_>) {
         let mut stack = vec![0.0; tree.depth().saturating_sub(1) * self.width];
-        while let Some(key) = part.keys.first() {
-            let index = key >> 32;
-            let count = part.keys.partition_point(|key| key >> 32 == index);
-            let (keys, rest) = part.keys.split_at(count);
-            let at = (usize::try_from(index).unwrap_or_default() - part.first) * self.width;
-            let into = &mut part.into[at..at + self.width];
-            self.row_of(level, tree, from, keys, (into, &mut stack));
-            part.keys = rest;
+        let mut keys = part.keys;
+        for into in part.into.chunks_exact_mut(self.width) {
+            let count = occurrences(keys);
+            let (own, rest) = keys.split_at(count);
+            self.row_of(level, tree, from, own, (into, &mut stack));
+            keys = rest;
         }
     }
 
@@ -285,26 +284,46 @@ fn level_of<'a>(
 /// Occurrences of some rows of the table, and those rows.
 struct RowsPart<'a> {
     keys: &'a [u64],
-    first: usize,
     into: &'a mut [f32],
 }
 
-/// Cuts occurrences into parts of about one size, none within a row of the table.
-fn parts<'a>(mut keys: &'a [u64], mut into: &'a mut [f32], width: usize, count: usize) -> Vec<RowsPart<'a>> {
+/// How many of the keys at the front are of one row.
+fn occurrences(keys: &[u64]) -> usize {
+    let same = |key: &&u64| **key >> 32 == keys[0] >> 32;
+    keys.iter().take_while(same).count()
+}
+
+/// Lists the rows that occur.
+fn list(keys: &[u64], indices: &mut Vec<u32>) {
+    indices.clear();
+    for key in keys {
+        let index = (key >> 32) as u32;
+        if indices.last() != Some(&index) {
+            indices.push(index);
+        }
+    }
+}
+
+/// Cuts occurrences into `count` parts of about one size, none within a row of the table.
+fn parts<'a>(
+    mut keys: &'a [u64],
+    rows: (&[u32], &'a mut [f32]),
+    width: usize,
+    count: usize,
+) -> Vec<RowsPart<'a>> {
     let size = keys.len().div_ceil(count.max(1)).max(1);
+    let (mut indices, mut into) = rows;
     let mut parts = Vec::with_capacity(count);
-    let mut first = 0;
     while let Some(last) = keys.get(size.min(keys.len()).saturating_sub(1)) {
         let index = last >> 32;
         let (own, rest) = keys.split_at(keys.partition_point(|key| key >> 32 <= index));
-        let end = usize::try_from(index).unwrap_or_default() + 1;
-        let (rows, after) = into.split_at_mut((end - first) * width);
+        let number = indices.partition_point(|row| u64::from(*row) <= index);
+        let (values, after) = into.split_at_mut(number * width);
         parts.push(RowsPart {
             keys: own,
-            first,
-            into: rows,
+            into: values,
         });
-        (keys, into, first) = (rest, after, end);
+        (keys, into, indices) = (rest, after, &indices[number..]);
     }
     parts
 }
@@ -315,7 +334,7 @@ impl Module for Lookup {
             Some(row) => Init::NormalBut(row * self.width, self.width),
             None => Init::Normal(1.0),
         };
-        vec![ParameterSpec::new("weight", &[self.entries, self.width], init)]
+        vec![ParameterSpec::table("weight", [self.entries, self.width], init)]
     }
 
     fn kept(&self, rows: usize, _training: bool) -> usize {
@@ -378,33 +397,27 @@ impl Module for Lookup {
         Ok(())
     }
 
-    fn parameter_gradient(
+    fn row_gradient(
         &self,
         pass: &mut Pass<'_>,
         _parameter: usize,
         tree: &Program,
         ends: Ends<'_>,
-        into: &mut [f32],
+        into: &mut Rows,
     ) {
         let mut keys = pass.kernels.take_keys();
         self.keys(tree, ends.inputs[0], &mut keys);
         let (level, workers) = (pass.kernels.level(), pass.kernels.workers());
-        workers.chunks(into, self.width, LEAST, |_, part| part.fill(0.0));
+        list(&keys, &mut into.indices);
+        into.values.resize(into.indices.len() * self.width, 0.0);
         let from = Occurrences {
             gradient: ends.gradient,
             kept: pass.kept,
             bag: self.bag,
         };
         let count = (keys.len() * self.width / LEAST).clamp(1, workers.threads());
-        let mut parts = parts(&keys, into, self.width, count);
-        workers.each(&mut parts, |_, part| {
-            let part = RowsPart {
-                keys: part.keys,
-                first: part.first,
-                into: &mut *part.into,
-            };
-            self.rows_of(level, tree, from, part);
-        });
+        let mut parts = parts(&keys, (&into.indices, &mut into.values), self.width, count);
+        workers.each(&mut parts, |_, part| self.rows_of(level, tree, from, part));
         pass.kernels.give_keys(keys);
     }
 }

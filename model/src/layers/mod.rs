@@ -22,6 +22,7 @@ use crate::engine::{Exchange, Slice};
 use crate::kernels::{Kernels, Level, Program};
 pub(crate) use attention::sines;
 use candlewick_protocol::Failure;
+use candlewick_protocol::rows::Rows;
 pub(crate) use join::{join_outputs, select};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub(crate) struct ParameterSpec {
     pub trained: bool,
     /// True for a count: among the weights it is an f32, exact to 2^24; files and hashes hold it as I64, as PyTorch's.
     pub count: bool,
+    /// True for a table of which a step touches few rows: its gradient comes from [`Module::row_gradient`].
+    pub table: bool,
 }
 
 impl ParameterSpec {
@@ -74,6 +77,15 @@ impl ParameterSpec {
             init,
             trained: true,
             count: false,
+            table: false,
+        }
+    }
+
+    /// A parameter that is trained, of so many rows, of which a step touches few.
+    pub(crate) fn table(name: &str, [entries, width]: [usize; 2], init: Init) -> Self {
+        ParameterSpec {
+            table: true,
+            ..ParameterSpec::new(name, &[entries, width], init)
         }
     }
 
@@ -244,7 +256,7 @@ pub(crate) trait Module: Debug + Send + Sync {
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure>;
 
-    /// Sets the gradient of one parameter over a node of the reduction tree. Not called for buffers.
+    /// Sets the gradient of one parameter over a node of the reduction tree. Not called for buffers and tables.
     fn parameter_gradient(
         &self,
         _pass: &mut Pass<'_>,
@@ -252,6 +264,18 @@ pub(crate) trait Module: Debug + Send + Sync {
         _tree: &Program,
         _ends: Ends<'_>,
         _into: &mut [f32],
+    ) {
+    }
+
+    /// As [`Module::parameter_gradient`], of a parameter that is a table: the rows that occur under the node. None of
+    /// their values is -0.0, so that a row that another node lacks may count as zeros.
+    fn row_gradient(
+        &self,
+        _pass: &mut Pass<'_>,
+        _parameter: usize,
+        _tree: &Program,
+        _ends: Ends<'_>,
+        _into: &mut Rows,
     ) {
     }
 

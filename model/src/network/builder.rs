@@ -1,6 +1,6 @@
 //! Reads a network document: every argument checked, every size inferred, every layer in its place.
 
-use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Wire, composite};
+use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Table, Wire, composite};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
 use crate::layers::{self, Init, Made, Operation, ParameterSpec};
@@ -39,6 +39,7 @@ pub(super) struct Builder {
     layers: Vec<Placed>,
     pub(super) parameters: Vec<Parameter>,
     inits: Vec<Init>,
+    tables: Vec<Table>,
     total: usize,
 }
 
@@ -78,6 +79,7 @@ impl Builder {
             layers: Vec::new(),
             parameters: Vec::new(),
             inits: Vec::new(),
+            tables: Vec::new(),
             total: 0,
         })
     }
@@ -302,6 +304,13 @@ impl Builder {
                 spec.name, spec.shape
             )
         })?;
+        if let (true, &[entries, width]) = (spec.table, spec.shape.as_slice()) {
+            self.tables.push(Table {
+                offset: self.total,
+                entries,
+                width,
+            });
+        }
         self.parameters.push(Parameter {
             name: below(path, spec.name),
             shape: spec.shape,
@@ -332,6 +341,7 @@ impl Builder {
             layers: self.layers,
             parameters: self.parameters,
             inits: self.inits,
+            tables: self.tables,
             num_parameters: self.total,
         }
     }

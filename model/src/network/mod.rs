@@ -54,6 +54,31 @@ impl Parameter {
     }
 }
 
+/// A parameter of which a step touches few rows, and its place in the flat weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// First element in the flat weights.
+    pub offset: usize,
+    /// Number of rows.
+    pub entries: usize,
+    /// Values of a row.
+    pub width: usize,
+}
+
+impl Table {
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries * self.width
+    }
+
+    /// True where it has no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What a layer reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wire {
@@ -107,6 +132,7 @@ struct Inner {
     layers: Vec<Placed>,
     parameters: Vec<Parameter>,
     inits: Vec<Init>,
+    tables: Vec<Table>,
     num_parameters: usize,
 }
 
@@ -184,6 +210,18 @@ impl Network {
     #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
         &self.inner.parameters
+    }
+
+    /// The parameters of which a step touches few rows: their gradients are given by rows.
+    #[must_use]
+    pub fn tables(&self) -> &[Table] {
+        &self.inner.tables
+    }
+
+    /// Elements of all parameters that are no tables.
+    #[must_use]
+    pub fn num_dense(&self) -> usize {
+        self.num_parameters() - self.tables().iter().map(Table::len).sum::<usize>()
     }
 
     /// The outputs, one after another in a row of outputs; one without a name for a chain of layers.

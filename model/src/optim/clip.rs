@@ -1,6 +1,6 @@
 //! Bounds of the gradient.
 
-use super::rules::Part;
+use super::rules::{Part, Touched};
 use super::{Run, norms};
 use crate::kernels::leveled;
 
@@ -32,7 +32,9 @@ pub(super) fn scale(
 ) -> f32 {
     let bound = |parts: &mut [Part<'_>], factor: f32, limit: f32| {
         run.each(parts, |part| {
-            scale_and_bound(run.level, factor, limit, part.gradient);
+            for range in part.touched.ranges(part.gradient.len()) {
+                scale_and_bound(run.level, factor, limit, &mut part.gradient[range]);
+            }
         });
     };
     if clip.norm.is_some() || clip.value.is_some() || longest.is_some() {
@@ -62,8 +64,11 @@ fn short(value: f64) -> f32 {
 
 /// The norm of the gradient, rule B6.
 fn norm(run: &Run<'_>, parts: &mut [Part<'_>]) -> f64 {
-    run.each(parts, |part| {
-        norms::blocks_of(run.level, part.gradient, &mut part.sums)
+    run.each(parts, |part| match part.touched {
+        Touched::All => norms::blocks_of(run.level, part.gradient, &mut part.sums),
+        rows @ Touched::Rows { .. } => {
+            norms::blocks_of_rows(run.level, part.gradient, rows, &mut part.sums);
+        }
     });
     let sum: f64 = norms::by_tensor(parts, run.tensors)
         .iter()

@@ -1,7 +1,8 @@
 //! Which elements of the flat weights are updated, by what, and how they are cut for threads.
 
 use super::norms::BLOCK;
-use super::rules::Part;
+use super::rules::{Part, Touched};
+use crate::engine::TouchedTable;
 use crate::network::Parameter;
 use std::ops::Range;
 
@@ -96,12 +97,13 @@ impl Layout {
         }
     }
 
-    /// The pieces with their weights, gradient and state.
+    /// The pieces with their weights, gradient and state; `tables` are those of which some rows are touched only.
     pub(super) fn parts<'a>(
         &self,
         weights: &'a mut [f32],
         gradient: &'a mut [f32],
         state: &'a mut [Vec<f32>],
+        tables: &[TouchedTable<'a>],
     ) -> Vec<Part<'a>> {
         let (mut weights, mut gradient) = (Rest::of(weights), Rest::of(gradient));
         let mut state: Vec<Rest<'a>> = state.iter_mut().map(|values| Rest::of(values)).collect();
@@ -114,6 +116,7 @@ impl Layout {
                 Part {
                     weights: weights.take(&piece.weights),
                     gradient: gradient.take(&piece.weights),
+                    touched: touched(tables, &piece.weights),
                     state: state.iter_mut().map(|rest| rest.take(&own)).collect(),
                     group: piece.group,
                     tensor: piece.tensor,
@@ -122,6 +125,25 @@ impl Layout {
                 }
             })
             .collect()
+    }
+}
+
+/// The rows of a table that lie in a piece, in whole or in part.
+fn touched<'a>(tables: &[TouchedTable<'a>], piece: &Range<usize>) -> Touched<'a> {
+    let own = |touched: &&TouchedTable<'_>| {
+        let table = touched.table;
+        (table.offset..table.offset + table.len()).contains(&piece.start)
+    };
+    let Some(TouchedTable { table, indices }) = tables.iter().find(own) else {
+        return Touched::All;
+    };
+    let start = piece.start - table.offset;
+    let first = indices.partition_point(|row| (*row as usize + 1) * table.width <= start);
+    let last = indices.partition_point(|row| *row as usize * table.width < start + piece.len());
+    Touched::Rows {
+        indices: &indices[first..last],
+        width: table.width,
+        start,
     }
 }
 

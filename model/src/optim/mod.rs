@@ -47,7 +47,7 @@ pub use state::{Saved, SavedTensor};
 pub use updates::Updates;
 
 use crate::arguments::Arguments;
-use crate::engine::Engine;
+use crate::engine::{Engine, Gradient, TouchedTable};
 use crate::kernels::{Level, Workers};
 use crate::network::{Network, Parameter};
 use candlewick_protocol::Failure;
@@ -234,6 +234,38 @@ impl Optimizer {
         denominator: f64,
         clip: &Clip,
     ) -> Result<bool, Failure> {
+        self.update_touched(weights, (gradient_sum, &[]), denominator, clip)
+    }
+
+    /// As [`Optimizer::update`], with the same bits, but what a gradient of 0 does not change is left alone where the
+    /// gradient knows its rows: clipping looks at those only, and SGD without momentum and Adagrad, both without
+    /// weight decay, visit no others. All other rules move every weight, as PyTorch's do for dense gradients: momenta
+    /// go on, weights decay. (A weight that is infinite or NaN stays as it is in a row that is not visited.)
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_from(
+        &mut self,
+        weights: &mut [f32],
+        gradient_sum: &mut Gradient,
+        denominator: f64,
+        clip: &Clip,
+    ) -> Result<bool, Failure> {
+        let (values, tables) = gradient_sum.touched();
+        let done = self.update_touched(weights, (values, &tables), denominator, clip);
+        if self.groups.iter().any(|group| group.rule.overwrites()) {
+            gradient_sum.forget();
+        }
+        done
+    }
+
+    fn update_touched(
+        &mut self,
+        weights: &mut [f32],
+        (gradient_sum, tables): (&mut [f32], &[TouchedTable<'_>]),
+        denominator: f64,
+        clip: &Clip,
+    ) -> Result<bool, Failure> {
         let length = self.layout.length;
         if weights.len() != length || gradient_sum.len() != length {
             return Err(Failure::internal(format!(
@@ -251,7 +283,7 @@ impl Optimizer {
             tensors: self.layout.tensors.len(),
             workers,
         };
-        let mut parts = self.layout.parts(weights, gradient_sum, &mut self.state);
+        let mut parts = self.layout.parts(weights, gradient_sum, &mut self.state, tables);
         #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
         let scale = (1.0 / denominator) as f32;
         let longest = Some(self.arguments.real("max_grad_norm")).filter(|norm| *norm > 0.0);

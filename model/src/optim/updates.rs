@@ -1,7 +1,7 @@
 //! From the gradient of a step to the next weights.
 
 use super::{Accumulator, Clip, Ema, Optimizer, Schedule};
-use crate::engine::Engine;
+use crate::engine::{Engine, Gradient};
 use crate::network::Network;
 use crate::weights::update_with_values;
 use candlewick_protocol::Failure;
@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 /// schedule counts updates, so that `k` steps of `B` rows follow the same schedule as one step of `k B` rows.
 ///
 /// ```
-/// use candlewick_model::{engine::Engine, network::Network, optim::Updates};
+/// use candlewick_model::{engine::{Engine, Gradient}, network::Network, optim::Updates};
 /// use candlewick_protocol::job::{LabelKind, TrainSpec};
 /// use serde_json::json;
 /// let train: TrainSpec = serde_json::from_value(json!({
@@ -34,7 +34,9 @@ use xxhash_rust::xxh3::Xxh3;
 /// let mut seen = Vec::new();
 /// for step in 0..6 {
 ///     // Every step: a gradient of 4 over 4 rows.
-///     updates.step(&mut weights, &mut [4.0, 0.0], 4.0, step)?;
+///     let mut gradient = Gradient::new(&network);
+///     gradient.copy_from_slice(&[4.0, 0.0]);
+///     updates.step(&mut weights, &mut gradient, 4.0, step)?;
 ///     seen.push(weights[0]);
 /// }
 /// // Updates after steps 1 and 2 (the last of the epoch), then at half the learning rate after 4 and 5.
@@ -118,12 +120,17 @@ impl Updates {
     pub fn step(
         &mut self,
         weights: &mut [f32],
-        gradient_sum: &mut [f32],
+        gradient_sum: &mut Gradient,
         denominator: f64,
         step: u64,
     ) -> Result<(), Failure> {
         let (epoch, in_epoch) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
-        let mut due = self.accumulator.add(gradient_sum, denominator);
+        let mut due = if self.every == 1 {
+            // Not through the accumulator: it would forget which rows of tables were touched.
+            Some(denominator)
+        } else {
+            self.accumulator.add(gradient_sum, denominator)
+        };
         if due.is_none() && in_epoch + 1 == self.steps_per_epoch {
             due = self.accumulator.flush(gradient_sum);
         }
@@ -136,7 +143,7 @@ impl Updates {
         }
         let counted = self
             .optimizer
-            .update(weights, gradient_sum, denominator, &self.clip)?;
+            .update_from(weights, gradient_sum, denominator, &self.clip)?;
         match &mut self.ema {
             Some(ema) if counted => ema.update(weights),
             _ => Ok(()),

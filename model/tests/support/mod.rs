@@ -164,6 +164,10 @@ impl Case {
         let sums = engine
             .step_among(&self.weights, &batch, &mut nodes, exchange)
             .unwrap();
+        for node in &mut nodes {
+            node.values = node.flat(&self.network);
+            node.tables.clear();
+        }
         (sums, nodes)
     }
 
@@ -235,6 +239,8 @@ impl Case {
             (vec![0, SHARDS], 2),
             (vec![0, 3, SHARDS], 1),
             (vec![0, 1, 6, SHARDS], 2),
+            // Slice by slice.
+            ((0..=SHARDS).collect(), 1),
         ] {
             let (lines, nodes) = self.trainers(&cut, threads);
             assert_eq!(lines, sums, "{}: sums of {cut:?}", self.name);

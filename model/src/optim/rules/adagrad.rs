@@ -1,6 +1,6 @@
 //! Adagrad and Adadelta.
 
-use super::{Mean, Part, Rule, Step, real, short, signed};
+use super::{Mean, Part, Rule, Step, Touched, real, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
 
@@ -38,8 +38,16 @@ impl Rule for Adagrad {
             eps: short(self.eps),
             size: short(-step.lr / (1.0 + (real(step.count) - 1.0) * self.lr_decay)),
         };
+        let touched = if s.keeps_untouched() {
+            part.touched
+        } else {
+            Touched::All
+        };
         if let [sum, ..] = part.state.as_mut_slice() {
-            adagrad(step.level, s, part.weights, part.gradient, sum);
+            for range in touched.ranges(part.weights.len()) {
+                let (weights, gradient) = (&mut part.weights[range.clone()], &part.gradient[range.clone()]);
+                adagrad(step.level, s, weights, gradient, &mut sum[range]);
+            }
         }
     }
 }
@@ -85,6 +93,14 @@ struct AdagradScalars {
     penalty: f32,
     eps: f32,
     size: f32,
+}
+
+impl AdagradScalars {
+    /// True where [`adagrad`] leaves a weight whose gradient is +0, and its sum, as they are, to the sign of a zero.
+    fn keeps_untouched(&self) -> bool {
+        let positive = |value: f32| value.is_finite() && value.is_sign_positive();
+        positive(self.scale) && positive(-self.size) && self.penalty == 0.0 && self.eps > 0.0
+    }
 }
 
 leveled! {

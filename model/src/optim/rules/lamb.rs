@@ -63,6 +63,10 @@ impl Rule for Lamb {
         true
     }
 
+    fn overwrites(&self) -> bool {
+        true
+    }
+
     fn measure(&self, step: &Step, part: &mut Part<'_>) {
         let s = self.scalars(step);
         if let [mean, square, ..] = part.state.as_mut_slice() {

@@ -15,6 +15,7 @@ use super::norms;
 use crate::arguments::Arguments;
 use crate::kernels::Level;
 use std::fmt::Debug;
+use std::ops::Range;
 
 /// What the parts of a group have in common at an update.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,8 @@ pub(super) struct Part<'a> {
     pub weights: &'a mut [f32],
     /// Its values are not needed after the update.
     pub gradient: &'a mut [f32],
+    /// Where the gradient may differ from 0.
+    pub touched: Touched<'a>,
     /// One slice for each of [`slots`].
     pub state: Vec<&'a mut [f32]>,
     /// Index of its group.
@@ -50,6 +53,43 @@ pub(super) struct Part<'a> {
     pub sums: Vec<[f64; 2]>,
     /// What [`Rule::ratio`] gave for its tensor.
     pub ratio: f32,
+}
+
+/// Elements of a part.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Touched<'a> {
+    /// All.
+    All,
+    /// Some rows of a table.
+    Rows {
+        /// The rows, ascending, of the whole table.
+        indices: &'a [u32],
+        /// Values of a row.
+        width: usize,
+        /// Where the part starts in the table.
+        start: usize,
+    },
+}
+
+impl<'a> Touched<'a> {
+    /// The elements of a part of `length`, in order.
+    pub(super) fn ranges(self, length: usize) -> impl Iterator<Item = Range<usize>> + 'a {
+        let (all, indices, width, start) = match self {
+            Touched::All => (Some(0..length), [].as_slice(), 0, 0),
+            Touched::Rows {
+                indices,
+                width,
+                start,
+            } => (None, indices, width, start),
+        };
+        let row = move |index: &u32| {
+            let first = *index as usize * width;
+            // A part may start and end within a row.
+            let within = |at: usize| at.saturating_sub(start).min(length);
+            within(first)..within(first + width)
+        };
+        all.into_iter().chain(indices.iter().map(row))
+    }
 }
 
 /// An update rule with its settings.
@@ -70,6 +110,11 @@ pub(super) trait Rule: Debug + Send + Sync {
     /// The ratio of a tensor, from the norms of its two vectors.
     fn ratio(&self, _: &Step, _: [f64; 2]) -> f32 {
         1.0
+    }
+
+    /// True where [`Rule::measure`] leaves something else in the gradient's place.
+    fn overwrites(&self) -> bool {
+        false
     }
 
     /// What a vector of the state starts as.

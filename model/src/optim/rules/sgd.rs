@@ -1,6 +1,6 @@
 //! SGD, and LARS, which is SGD with a learning rate for each tensor.
 
-use super::{Part, Rule, Step, norms, short, signed};
+use super::{Part, Rule, Step, Touched, norms, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
 
@@ -50,7 +50,16 @@ impl Rule for Sgd {
                 nesterov(step.level, s, weights, gradient, buffer);
             }
             Some(buffer) if s.ahead != 0.0 => heavy(step.level, s, weights, gradient, buffer),
-            _ => plain(step.level, s, weights, gradient),
+            _ => {
+                let touched = if s.keeps_untouched() {
+                    part.touched
+                } else {
+                    Touched::All
+                };
+                for range in touched.ranges(weights.len()) {
+                    plain(step.level, s, &mut weights[range.clone()], &gradient[range]);
+                }
+            }
         }
     }
 }
@@ -122,6 +131,15 @@ struct Scalars {
     /// Nesterov: the step is the gradient plus this times the momentum.
     ahead: f32,
     size: f32,
+}
+
+impl Scalars {
+    /// True where [`plain`] leaves a weight whose gradient is +0 as it is, to the sign of its zero: what is added must
+    /// be -0, and nothing but finite factors of known sign gives that for sure.
+    fn keeps_untouched(&self) -> bool {
+        let positive = |value: f32| value.is_finite() && value.is_sign_positive();
+        positive(self.scale) && positive(self.ratio) && positive(-self.size) && self.penalty == 0.0
+    }
 }
 
 leveled! {

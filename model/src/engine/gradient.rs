@@ -1,0 +1,192 @@
+//! The gradient of a node of the reduction tree, and that of a step. Tables of which a step touches few rows
+//! ([`Network::tables`]) are given by those rows: what was not touched is neither computed nor added up nor sent.
+
+use crate::network::{Network, Table};
+use candlewick_protocol::rows::Rows;
+use std::convert::Infallible;
+use std::ops::{Deref, DerefMut, Range};
+
+/// Gradient of the weighted sum of the loss over the shards `lo..hi`: a node of the reduction tree. Nothing is
+/// divided yet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeGradient {
+    /// First shard.
+    pub lo: u32,
+    /// One past the last shard.
+    pub hi: u32,
+    /// False where no shard of it has rows in this step; the values mean nothing then.
+    pub present: bool,
+    /// The gradient, in the order of the weights and without the tables; given its length by the engine.
+    pub values: Vec<f32>,
+    /// The rows of every table of the network that the step touched.
+    pub tables: Vec<Rows>,
+}
+
+impl NodeGradient {
+    /// A node without values yet.
+    #[must_use]
+    pub fn new(lo: u32, hi: u32) -> Self {
+        NodeGradient {
+            lo,
+            hi,
+            ..NodeGradient::default()
+        }
+    }
+
+    /// The gradient of all weights in order, zeros included.
+    #[must_use]
+    pub fn flat(&self, network: &Network) -> Vec<f32> {
+        let mut gradient = Gradient::new(network);
+        gradient.set(self);
+        gradient.values
+    }
+
+    /// Makes room for the gradient of a network.
+    pub(super) fn fit(&mut self, network: &Network) {
+        self.values.resize(network.num_dense(), 0.0);
+        if self.tables.len() != network.tables().len() {
+            let rows = |table: &Table| Rows::new(table.entries, table.width);
+            self.tables = network.tables().iter().map(rows).collect();
+        }
+    }
+}
+
+/// The gradient of a step over all shards: flat, in the order of the weights, for what works on whole vectors, and
+/// for each table of the network the rows that may differ from 0, for what need not look at the others.
+///
+/// It can be used as a slice. Whoever takes it as a mutable one may change any element, so the rows are no longer
+/// known then, until the next step sets them.
+#[derive(Debug, Clone)]
+pub struct Gradient {
+    values: Vec<f32>,
+    tables: Vec<Table>,
+    /// Elements outside of the tables.
+    dense: Vec<Range<usize>>,
+    /// As a node has them, where they are not one range.
+    packed: Vec<f32>,
+    /// What the last step set.
+    rows: Vec<Rows>,
+    known: bool,
+}
+
+/// The rows of a table that may differ from 0.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TouchedTable<'a> {
+    /// Place of the table.
+    pub table: Table,
+    /// The rows, ascending.
+    pub indices: &'a [u32],
+}
+
+impl Gradient {
+    /// A gradient of zeros for a network.
+    #[must_use]
+    pub fn new(network: &Network) -> Self {
+        let mut dense: Vec<Range<usize>> = Vec::new();
+        let mut start = 0;
+        for table in network.tables() {
+            dense.push(start..table.offset);
+            start = table.offset + table.len();
+        }
+        dense.push(start..network.num_parameters());
+        dense.retain(|range| !range.is_empty());
+        let packed = if dense.len() == 1 { 0 } else { network.num_dense() };
+        let rows = |table: &Table| Rows::new(table.entries, table.width);
+        Gradient {
+            values: vec![0.0; network.num_parameters()],
+            tables: network.tables().to_vec(),
+            rows: network.tables().iter().map(rows).collect(),
+            packed: vec![0.0; packed],
+            dense,
+            known: true,
+        }
+    }
+
+    /// Becomes what `fill` writes: the elements outside of the tables, and the rows of every table.
+    ///
+    /// # Errors
+    /// Those of `fill`; what the gradient holds is not specified then.
+    pub fn assign<T, E>(
+        &mut self,
+        fill: impl FnOnce(&mut [f32], &mut [Rows]) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.clear_tables();
+        self.known = false;
+        let done = match self.dense.as_slice() {
+            [only] => fill(&mut self.values[only.clone()], &mut self.rows)?,
+            _ => fill(&mut self.packed, &mut self.rows)?,
+        };
+        if self.dense.len() > 1 {
+            let mut start = 0;
+            for range in &self.dense {
+                let end = start + range.len();
+                self.values[range.clone()].copy_from_slice(&self.packed[start..end]);
+                start = end;
+            }
+        }
+        for (table, rows) in self.tables.iter().zip(&self.rows) {
+            let values = &mut self.values[table.offset..table.offset + table.len()];
+            for (row, own) in rows.iter() {
+                values[row as usize * table.width..][..table.width].copy_from_slice(own);
+            }
+        }
+        self.known = true;
+        Ok(done)
+    }
+
+    /// Becomes the gradient of a node, which is present.
+    pub fn set(&mut self, node: &NodeGradient) {
+        let Ok(()) = self.assign::<(), Infallible>(|dense, tables| {
+            dense.copy_from_slice(&node.values);
+            for (table, rows) in tables.iter_mut().zip(&node.tables) {
+                table.set(rows.view());
+            }
+            Ok(())
+        });
+    }
+
+    fn clear_tables(&mut self) {
+        for (table, rows) in self.tables.iter().zip(&mut self.rows) {
+            let values = &mut self.values[table.offset..table.offset + table.len()];
+            if self.known {
+                for row in &rows.indices {
+                    values[*row as usize * table.width..][..table.width].fill(0.0);
+                }
+            } else {
+                values.fill(0.0);
+            }
+            rows.clear();
+        }
+    }
+
+    /// The elements, and the rows of the tables where they are known. They stay known: elements of other rows are to
+    /// stay 0.
+    pub(crate) fn touched(&mut self) -> (&mut [f32], Vec<TouchedTable<'_>>) {
+        let tables = self.tables.iter().zip(&self.rows).filter(|_| self.known);
+        let touched = tables.map(|(table, rows)| TouchedTable {
+            table: *table,
+            indices: &rows.indices,
+        });
+        (&mut self.values, touched.collect())
+    }
+
+    /// The rows that differ from 0 are not known any longer.
+    pub(crate) fn forget(&mut self) {
+        self.known = false;
+    }
+}
+
+impl Deref for Gradient {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+impl DerefMut for Gradient {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        self.known = false;
+        &mut self.values
+    }
+}
