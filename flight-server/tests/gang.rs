@@ -265,4 +265,41 @@ fn a_step_that_is_not_finite_ends_training_with_step_and_cause() {
         message.contains("steps of an epoch were NaN or infinite") || message.contains("became NaN"),
         "{message}"
     );
+
+/// Resident memory of a process, in bytes.
+fn resident(pid: u32) -> usize {
+    let pages = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    let pages: usize = pages.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[test]
+fn resident_memory_stays_over_thousands_of_steps() {
+    let mut job = job(600, 64);
+    // A table, so that the size of what is sent differs from step to step.
+    job.train.network = json!({"format": "candlewick.network/1", "layers": [
+        {"type": "Embedding", "num_embeddings": 900, "embedding_dim": 16},
+        {"type": "Flatten"}, {"type": "Linear", "out_features": 64}, {"type": "BatchNorm1d"}, {"type": "ReLU"},
+        {"type": "Dropout", "p": 0.1}, {"type": "Linear", "out_features": 3},
+    ]});
+    let mut rows = rows(300);
+    for value in rows.iter_mut().flat_map(|row| &mut row.features) {
+        *value = ((*value + 1.0) * 449.0).floor();
+    }
+    let gang = Gang::start(job, 2);
+    gang.seal(&gang.feed(&rows, 100));
+    gang.command(&json!({"cmd": "train"}));
+    gang.step(500);
+    let pids: Vec<u32> = gang.trainers.iter().map(common::Trainer::pid).collect();
+    let before: Vec<usize> = pids.iter().map(|pid| resident(*pid)).collect();
+    let done = gang.event("done");
+    assert_eq!(done["steps"], 3_000);
+    for (pid, before) in pids.iter().zip(before) {
+        let after = resident(*pid);
+        println!("{before} bytes after 500 steps, {after} after 3,000");
+        assert!(
+            after <= before + (1 << 20),
+            "resident memory grew from {before} to {after} bytes within 2,500 steps"
+        );
+    }
 }

@@ -7,7 +7,7 @@ mod support;
 
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, Slice};
 use candlewick_model::network::Network;
-use candlewick_model::optim::{Clip, Optimizer};
+use candlewick_model::optim::{Accumulator, Clip, Optimizer};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::order::mix;
 use candlewick_protocol::rows::Rows;
@@ -154,6 +154,25 @@ fn a_gradient_knows_the_rows_that_were_set() {
                 let there = rows.indices.contains(&(row as u32));
                 assert!(step == 1 || there || values.iter().all(|value| value.to_bits() == 0));
             }
+        }
+    }
+}
+
+#[test]
+fn accumulated_gradients_are_those_of_whole_tables() {
+    let network = network("both");
+    let mut training = Training::new(&network, 1);
+    let (mut rows, mut whole) = (Accumulator::new(3), Accumulator::new(3));
+    let mut gradient = Gradient::new(&network);
+    for step in 0..7 {
+        let root = training.step(step, 0, SHARDS).remove(0);
+        let mut flat = root.flat(&network);
+        gradient.set(&root);
+        let denominator = rows.add(&mut gradient, 21.0);
+        assert_eq!(denominator, whole.add(&mut flat, 21.0));
+        assert_eq!(denominator.is_some(), step % 3 == 2);
+        if denominator.is_some() {
+            assert_eq!(bits(&gradient), bits(&flat), "step {step}");
         }
     }
 }
