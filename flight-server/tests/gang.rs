@@ -265,6 +265,7 @@ fn a_step_that_is_not_finite_ends_training_with_step_and_cause() {
         message.contains("steps of an epoch were NaN or infinite") || message.contains("became NaN"),
         "{message}"
     );
+}
 
 /// Resident memory of a process, in bytes.
 fn resident(pid: u32) -> usize {
