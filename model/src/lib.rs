@@ -14,9 +14,14 @@
 //! backward are explicit calls over memory that is reused, and the tree of a weight gradient is evaluated while its
 //! tile is in the cache.
 
+// The tests of devices share what the integration tests check, which know the crate by its name.
+#[cfg(test)]
+extern crate self as candlewick_model;
+
 pub mod arguments;
 pub mod catalogue;
 pub mod checkpoint;
+pub mod device;
 pub mod engine;
 pub mod head;
 pub mod kernels;
