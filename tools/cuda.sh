@@ -22,10 +22,11 @@ if [ ! -e "$stamp" ] || [ "$here/cuda-requirements.txt" -nt "$stamp" ] || [ "$he
     name=${library##*/}
     [ -e "$home/lib/${name%%.so.*}.so" ] || ln -s "$name" "$home/lib/${name%%.so.*}.so"
   done
-  # libcuda comes with the driver. To link, its names are enough: every cu* that the header knows, as an empty function.
+  # libcuda comes with the driver. To link, its names are enough: every cu* that the header knows, as a function that
+  # answers CUDA_ERROR_NO_DEVICE.
   mkdir -p "$home/lib/stubs"
   grep -oh '\bcu[A-Z][A-Za-z0-9_]*' "$home/include/cuda.h" "$home/include/cudaTypedefs.h" | sort -u |
-    sed 's/.*/void &(void) {}/' |
+    sed "s/.*/int &(void) { return 100; }/" |
     gcc -shared -fPIC -w -x c -Wl,-soname,libcuda.so.1 -o "$home/lib/stubs/libcuda.so" -
   touch "$stamp"
 fi

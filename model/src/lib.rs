@@ -2,7 +2,8 @@
 //!
 //! A network is a JSON document. [`resolve::resolve`] checks it against the [`catalogue`] on the driver, infers the
 //! sizes that were left out and fills in defaults; [`network::Network`] is what comes of it; [`engine::Engine`]
-//! computes losses and gradients of one step, [`optim::Optimizer`] applies them, [`engine::Predictor`] scores.
+//! computes losses and gradients of one step, [`optim::Optimizer`] applies them, [`engine::Predictor`] scores. Where a
+//! build has the feature `candle` or `cuda`, [`device`] puts the layers of a network on a GPU.
 //!
 //! # Why an engine of our own
 //!

@@ -130,12 +130,9 @@ fn open(name: DeviceName) -> Result<Option<Device>, Failure> {
              candlewick-trainer-gpu with `make gpu`"
         )));
     }
-    // The loader of CUDA's functions panics where there is no driver.
-    let opened = std::panic::catch_unwind(|| Device::new_cuda(number));
-    match opened {
-        Ok(Ok(device)) => Ok(Some(device)),
-        Ok(Err(error)) => Err(no_device(number, &error.to_string())),
-        Err(_) => Err(no_device(number, "the CUDA driver cannot be loaded")),
+    match Device::new_cuda(number) {
+        Ok(device) => Ok(Some(device)),
+        Err(error) => Err(no_device(number, &first_line(&error))),
     }
 }
 
@@ -149,6 +146,13 @@ fn no_device(number: usize, why: &str) -> Failure {
         "the device cuda:{number} cannot be used: {why} ({visible}); `nvidia-smi` lists the GPUs of this host; choose one \
          of them by --device, or --device cpu"
     ))
+}
+
+/// What an error says; candle's may have a backtrace behind it.
+#[cfg(any(test, feature = "candle"))]
+fn first_line(error: &candle_core::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// What goes wrong on a device.
@@ -174,8 +178,9 @@ impl Trouble {
             Trouble::Candle(error) => Failure::new(
                 ErrorKind::JobFailed,
                 format!(
-                    "the device {:?} failed: {error}; where its memory is used up, lower batchSize or take more trainers",
-                    device.location()
+                    "the device {:?} failed: {}; where its memory is used up, lower batchSize or take more trainers",
+                    device.location(),
+                    first_line(&error)
                 ),
             ),
         }

@@ -12,13 +12,18 @@ use super::{DeviceName, open, rewrite};
 use crate::engine::{Alone, Engine, Predictor};
 use crate::network::Network;
 use candle_core::Device;
+use std::sync::OnceLock;
 use support::{Case, SHARDS, assemble, assert_close, bits};
 
-/// The device of the tests.
+/// The device of the tests, opened once.
 fn device() -> Device {
-    let name = std::env::var("CANDLEWICK_TEST_DEVICE").unwrap_or_else(|_| "candle".to_owned());
-    let name: DeviceName = name.parse().unwrap();
-    open(name).unwrap().unwrap()
+    static OPENED: OnceLock<Device> = OnceLock::new();
+    let device = OPENED.get_or_init(|| {
+        let name = std::env::var("CANDLEWICK_TEST_DEVICE").unwrap_or_else(|_| "candle".to_owned());
+        let name: DeviceName = name.parse().unwrap();
+        open(name).unwrap().unwrap()
+    });
+    device.clone()
 }
 
 /// The network on the device of the tests.
