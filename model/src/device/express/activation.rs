@@ -2,6 +2,7 @@
 //! stays NaN.
 
 use super::{Answer, Express, Layer, choose, filled};
+use crate::device::Trouble;
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Express)] = &[
@@ -27,7 +28,7 @@ pub(super) const LAYERS: &[(&str, Express)] = &[
     ("Softplus", sharp_softplus),
     ("Softsign", |layer| {
         let x = layer.input();
-        Ok((x / (magnitude(x)? + 1.0)?)?)
+        Ok((x / (magnitude(x)?.1 + 1.0)?)?)
     }),
     ("LogSigmoid", |layer| Ok(softplus(&layer.input().neg()?)?.neg()?)),
     ("ReLU6", |layer| clamp(layer.input(), 0.0, 6.0)),
@@ -48,7 +49,9 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
 /// max(x, 0), with a gradient of 0 at 0.
 pub(super) fn clamp_below(x: &Tensor) -> Answer {
-    choose(&x.le(0.0f64)?, &x.zeros_like()?, x)
+    // Zeros are made on the device; a number would have to go there first.
+    let zeros = x.zeros_like()?;
+    choose(&x.le(&zeros)?, &zeros, x)
 }
 
 fn clamp(x: &Tensor, low: f64, high: f64) -> Answer {
@@ -56,26 +59,31 @@ fn clamp(x: &Tensor, low: f64, high: f64) -> Answer {
     choose(&x.le(low)?, &filled(x, low)?, &below)
 }
 
-fn magnitude(x: &Tensor) -> Answer {
-    choose(&x.ge(0.0f64)?, x, &x.neg()?)
+/// Where x is at least 0, and |x|.
+fn magnitude(x: &Tensor) -> Result<(Tensor, Tensor), Trouble> {
+    let positive = x.ge(&x.zeros_like()?)?;
+    let magnitude = choose(&positive, x, &x.neg()?)?;
+    Ok((positive, magnitude))
 }
 
-/// e^-|x|.
-fn decay(x: &Tensor) -> Answer {
-    Ok(magnitude(x)?.neg()?.exp()?)
-}
-
-/// 1 / (1 + e^-x).
-pub(super) fn sigmoid(x: &Tensor) -> Answer {
-    let decay = decay(x)?;
+/// 1 / (1 + e^-x), with small values exact to their last digits: a logarithm may follow.
+fn sigmoid(x: &Tensor) -> Answer {
+    let (positive, magnitude) = magnitude(x)?;
+    let decay = magnitude.neg()?.exp()?;
     let above = (&decay + 1.0)?.recip()?;
-    choose(&x.ge(0.0f64)?, &above, &(decay * &above)?)
+    choose(&positive, &above, &(decay * &above)?)
+}
+
+/// As [`sigmoid`] by fewer operations, with small values exact to 1e-7: what a gate is multiplied with is not small.
+pub(super) fn gate(x: &Tensor) -> Answer {
+    Ok((x * 0.5)?.tanh()?.affine(0.5, 0.5)?)
 }
 
 /// log(1 + e^x).
 fn softplus(x: &Tensor) -> Answer {
-    let bend = (decay(x)? + 1.0)?.log()?;
-    Ok((choose(&x.ge(0.0f64)?, x, &x.zeros_like()?)? + bend)?)
+    let (positive, magnitude) = magnitude(x)?;
+    let bend = (magnitude.neg()?.exp()? + 1.0)?.log()?;
+    Ok((choose(&positive, x, &x.zeros_like()?)? + bend)?)
 }
 
 fn gelu(layer: &Layer<'_>) -> Answer {
@@ -91,15 +99,17 @@ fn gelu(layer: &Layer<'_>) -> Answer {
 
 fn leaky_relu(layer: &Layer<'_>) -> Answer {
     let x = layer.input();
-    choose(&x.gt(0.0f64)?, x, &(x * layer.arguments.real("negative_slope"))?)
+    let positive = x.gt(&x.zeros_like()?)?;
+    choose(&positive, x, &(x * layer.arguments.real("negative_slope"))?)
 }
 
 /// `above` · x above 0, `below` · (e^(`rate` · x) - 1) below.
 fn exponential(layer: &Layer<'_>, (above, below, rate): (f64, f64, f64)) -> Answer {
     let x = layer.input();
-    let positive = x.gt(0.0f64)?;
+    let zeros = x.zeros_like()?;
+    let positive = x.gt(&zeros)?;
     // Above 0 the exponential is not wanted, and could be infinite.
-    let bounded = choose(&positive, &x.zeros_like()?, x)?;
+    let bounded = choose(&positive, &zeros, x)?;
     let bent = (((bounded * rate)?.exp()? - 1.0)? * below)?;
     choose(&positive, &(x * above)?, &bent)
 }

@@ -1,6 +1,6 @@
 //! RNN, LSTM and GRU, step by step.
 
-use super::activation::{clamp_below, sigmoid};
+use super::activation::{clamp_below, gate};
 use super::{Answer, Express, Layer, affine};
 use crate::device::Trouble;
 use crate::layers::RandomZeros;
@@ -24,8 +24,8 @@ struct States {
 /// The states after a step, from the input's product of the step and the hidden state's.
 type Cell = fn(&Tensor, &Tensor, &States) -> Result<States, Trouble>;
 
-/// A gate's part of the sums of a step.
-fn gate(sums: &Tensor, at: usize, gates: usize) -> Answer {
+/// One of the parts of the sums of a step.
+fn part(sums: &Tensor, at: usize, gates: usize) -> Answer {
     let size = sums.dims()[1] / gates;
     Ok(sums.narrow(1, at * size, size)?)
 }
@@ -46,8 +46,8 @@ fn rectified(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Tr
 
 fn lstm(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Trouble> {
     let sums = (input + own)?;
-    let part = |at: usize| gate(&sums, at, 4);
-    let (enter, forget, leave) = (sigmoid(&part(0)?)?, sigmoid(&part(1)?)?, sigmoid(&part(3)?)?);
+    let part = |at: usize| part(&sums, at, 4);
+    let (enter, forget, leave) = (gate(&part(0)?)?, gate(&part(1)?)?, gate(&part(3)?)?);
     let memory = ((forget * &states.memory)? + (enter * part(2)?.tanh()?)?)?;
     Ok(States {
         hidden: (leave * memory.tanh()?)?,
@@ -56,9 +56,9 @@ fn lstm(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Trouble
 }
 
 fn gru(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Trouble> {
-    let both = |at: usize| -> Answer { sigmoid(&(gate(input, at, 3)? + gate(own, at, 3)?)?) };
+    let both = |at: usize| -> Answer { gate(&(part(input, at, 3)? + part(own, at, 3)?)?) };
     let (reset, update) = (both(0)?, both(1)?);
-    let new = (gate(input, 2, 3)? + (reset * gate(own, 2, 3)?)?)?.tanh()?;
+    let new = (part(input, 2, 3)? + (reset * part(own, 2, 3)?)?)?.tanh()?;
     // h = n + z (h - n)
     let hidden = (&new + (update * (&states.hidden - &new)?)?)?;
     Ok(States {

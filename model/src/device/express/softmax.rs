@@ -38,5 +38,5 @@ fn prelu(layer: &Layer<'_>) -> Answer {
         by_channel[1] = slopes.elem_count();
     }
     let bent = x.broadcast_mul(&slopes.reshape(by_channel)?)?;
-    choose(&x.gt(0.0f64)?, x, &bent)
+    choose(&x.gt(&x.zeros_like()?)?, x, &bent)
 }
