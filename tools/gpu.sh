@@ -22,9 +22,10 @@ export CUDA_HOME=$home CUDA_PATH=$home PATH=$home/bin:$PATH LIBRARY_PATH=$home/l
 # One call for the program and its tests: two would give their dependencies different features, and compile the kernels
 # twice. A test of the package has its programs built along.
 build=(--release --target "$triple" --target-dir "$root/target/gpu" -p candlewick-model -p candlewick-trainer
-  --features candlewick-model/cuda,candlewick-trainer/cuda --lib --test device)
+  --features candlewick-model/cuda,candlewick-trainer/cuda)
+trainers=(--test device --test gang --test serve)
 echo "gpu: compiling for compute capability $CUDA_COMPUTE_CAP; the kernels alone take some minutes the first time"
-cargo test "${build[@]}" --no-run
+cargo test "${build[@]}" --lib "${trainers[@]}" --no-run
 
 needed=$(readelf -d "$trainer" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 for library in libcuda.so libcublas.so libcurand.so libcudart.so; do
@@ -46,10 +47,12 @@ export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 "$trainer" --version
 echo "gpu: dist/gpu/candlewick-trainer wants" $(grep '^libcu' <<<"$needed")
 if [ -n "$gpu" ]; then
-  echo "gpu: running the tests of devices on $gpu"
-  CANDLEWICK_TEST_DEVICE=cuda:0 cargo test "${build[@]}" device
+  echo "gpu: running the tests of devices and of trainers on $gpu"
+  export CANDLEWICK_TEST_DEVICE=cuda:0
 else
-  echo "gpu: there is no GPU here: running the tests of devices on candle's CPU, with the program as it was linked"
-  cargo test "${build[@]}" device
-  echo "gpu: compiled and linked; nothing ran on a GPU"
+  echo "gpu: there is no GPU here: running the tests of devices and of trainers on candle's CPU device, as they were linked"
+  export CANDLEWICK_TEST_DEVICE=candle
 fi
+cargo test "${build[@]}" --lib device
+cargo test "${build[@]}" "${trainers[@]}"
+[ -n "$gpu" ] || echo "gpu: compiled and linked; nothing ran on a GPU"
