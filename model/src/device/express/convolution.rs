@@ -62,16 +62,16 @@ pub(super) fn gathered(layer: &Layer<'_>, x: &Tensor, dim: usize, from: &[u32]) 
 fn unfolded(layer: &Layer<'_>, x: &Tensor, window: &Window, d: usize) -> Answer {
     let (kernel, stride, dilation) = (window.kernel[d], window.stride[d], window.dilation[d]);
     let reach = (window.output[d] - 1) * stride + dilation * (kernel - 1) + 1;
-    let size = x.dims()[2 + d];
+    let size = x.dims()[1 + d];
     let after = reach.saturating_sub(window.before[d] + size);
-    let x = padded(x, 2 + d, (window.before[d], after))?;
+    let x = padded(x, 1 + d, (window.before[d], after))?;
     if (kernel, stride) == (1, 1) {
-        return Ok(x.narrow(2 + d, 0, window.output[d])?);
+        return Ok(x.narrow(1 + d, 0, window.output[d])?);
     }
     let places = (0..kernel).flat_map(|k| (0..window.output[d]).map(move |o| o * stride + k * dilation));
     #[expect(clippy::cast_possible_truncation, reason = "a size of an image")]
     let from: Vec<u32> = places.map(|at| at as u32).collect();
-    gathered(layer, &x, 2 + d, &from)
+    gathered(layer, &x, 1 + d, &from)
 }
 
 /// The convolution of [rows, channels, height, width] with [filters, channels / groups, height, width].
@@ -79,18 +79,25 @@ fn convolution(layer: &Layer<'_>, x: &Tensor, weight: &Tensor, window: &Window) 
     let (rows, channels, _, _) = x.dims4()?;
     let groups = layer.arguments.size("groups").unwrap_or(1);
     let ([height, width], [down, across]) = (window.kernel, window.output);
-    let filters = weight.dims()[0];
-    // Channels first: a group is then a block of rows of one matrix, whose columns are all places of all images.
-    let x = x.transpose(0, 1)?.contiguous()?;
+    let (filters, inner) = (weight.dims()[0], channels / groups);
+    // Channels last: neighbouring threads of a GPU then gather, and add gradients up, in neighbouring memory.
+    let x = x.permute((0, 2, 3, 1))?;
     let columns = unfolded(layer, &unfolded(layer, &x, window, 0)?, window, 1)?
         .contiguous()?
-        .reshape(vec![channels, rows, height, down, width, across])?
-        .permute(vec![0, 2, 4, 1, 3, 5])?
+        .reshape(vec![rows, height, down, width, across, groups, inner])?
+        .permute(vec![5, 0, 2, 4, 1, 3, 6])?
         .contiguous()?
-        .reshape((groups, channels / groups * height * width, rows * down * across))?;
-    let weight = weight.reshape((groups, filters / groups, channels / groups * height * width))?;
-    let output = product(&weight, &columns)?.reshape((filters, rows, down, across))?;
-    Ok(output.transpose(0, 1)?.contiguous()?)
+        .reshape((groups, rows * down * across, height * width * inner))?;
+    let weight = weight
+        .reshape((groups, filters / groups, inner, height, width))?
+        .permute((0, 3, 4, 2, 1))?
+        .contiguous()?
+        .reshape((groups, height * width * inner, filters / groups))?;
+    let output = product(&columns, &weight)?
+        .reshape((groups, rows, down, across, filters / groups))?
+        .permute((1, 0, 4, 2, 3))?
+        .contiguous()?;
+    Ok(output.reshape((rows, filters, down, across))?)
 }
 
 /// Adds the bias and drops a dimension that is not there.
