@@ -3,6 +3,7 @@
 use crate::exit;
 use crate::serve::{ServeConfig, TokenSource};
 use crate::{gang, serve};
+use candlewick_model::device::{self, DeviceName};
 use candlewick_protocol::{ErrorKind, Failure};
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
@@ -10,48 +11,84 @@ use tracing_subscriber::EnvFilter;
 const USAGE: &str = "\
 candlewick-trainer: trains neural networks on rows that arrive over Arrow Flight
 
-  candlewick-trainer serve [--host 127.0.0.1] [--port 0] (--token-file FILE | --token-stdin) [--threads N]
+  candlewick-trainer serve [--host 127.0.0.1] [--port 0] (--token-file FILE | --token-stdin) [--threads N] [--device D]
       A plain Arrow Flight server; docs/flight.md has its protocol. The token comes from a file that only its owner can
       read, or from the first line of stdin; every call must bear it.
-  candlewick-trainer gang
+  candlewick-trainer gang [--device D]
       One of several trainers of a Spark job, started by an executor: its configuration comes as one line of JSON on
       stdin, and the process ends when stdin does.
-  candlewick-trainer --version | --help";
+  candlewick-trainer --version | --help
+
+  D is where networks are computed: cpu, which is all that candlewick-trainer can do, or cuda:0 (or another number), an
+  NVIDIA GPU, with which candlewick-trainer-gpu starts where no device is named.";
+
+/// A trainer binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binary {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it computes unless it is told otherwise.
+    pub device: DeviceName,
+}
+
+/// The trainer for the CPU.
+pub const CPU: Binary = Binary {
+    name: "candlewick-trainer",
+    device: DeviceName::Cpu,
+};
+
+/// The trainer for NVIDIA GPUs.
+pub const GPU: Binary = Binary {
+    name: "candlewick-trainer-gpu",
+    device: DeviceName::Cuda(0),
+};
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Command {
     Version,
     Help,
-    Gang,
-    Serve(ServeConfig),
+    Gang(Option<DeviceName>),
+    Serve(ServeConfig, Option<DeviceName>),
 }
 
 /// Runs the command line of this process; gives its exit status.
 #[must_use]
-pub fn main() -> i32 {
+pub fn main(binary: Binary) -> i32 {
     log_to_stderr();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = parse(&arguments).and_then(|command| match command {
-        Command::Version => {
-            println!("candlewick-trainer {}", env!("CARGO_PKG_VERSION"));
-            Ok(exit::OK)
-        }
-        Command::Help => {
-            println!("{USAGE}");
-            Ok(exit::OK)
-        }
-        Command::Gang => gang::run(),
-        Command::Serve(config) => serve::run(&config),
-    });
+    let outcome = parse(&arguments).and_then(|command| run(binary, command));
     outcome.unwrap_or_else(|failure| {
-        eprintln!("candlewick-trainer: {}", failure.message);
+        eprintln!("{}: {}", binary.name, failure.message);
         if failure.kind == ErrorKind::InvalidParameter {
             exit::USAGE
         } else {
             exit::FAILED
         }
     })
+}
+
+fn run(binary: Binary, command: Command) -> Result<i32, Failure> {
+    match command {
+        Command::Version => println!("{} {}", binary.name, env!("CARGO_PKG_VERSION")),
+        Command::Help => println!("{USAGE}"),
+        Command::Gang(device) => {
+            start_on(device.unwrap_or(binary.device))?;
+            return gang::run();
+        }
+        Command::Serve(config, device) => {
+            start_on(device.unwrap_or(binary.device))?;
+            return serve::run(&config);
+        }
+    }
+    Ok(exit::OK)
+}
+
+/// Chooses the device of this process.
+fn start_on(device: DeviceName) -> Result<(), Failure> {
+    device::choose(device)?;
+    tracing::info!("networks are computed on {device}");
+    Ok(())
 }
 
 fn log_to_stderr() {
@@ -70,8 +107,11 @@ fn parse(arguments: &[String]) -> Result<Command, Failure> {
     match words.as_slice() {
         ["--version" | "-V"] => Ok(Command::Version),
         ["--help" | "-h" | "help"] => Ok(Command::Help),
-        ["gang"] => Ok(Command::Gang),
-        ["serve", options @ ..] => parse_serve(options).map(Command::Serve),
+        ["gang"] => Ok(Command::Gang(None)),
+        ["gang", "--device", device] => Ok(Command::Gang(Some(device.parse()?))),
+        ["gang", "--device"] => Err(usage("--device wants a value")),
+        ["gang", other, ..] => Err(usage(&format!("\"{other}\" is no option of gang"))),
+        ["serve", options @ ..] => parse_serve(options),
         [] => Err(usage("a command is missing")),
         [other, ..] => Err(usage(&format!("\"{other}\" is no command"))),
     }
@@ -81,15 +121,16 @@ fn usage(what: &str) -> Failure {
     Failure::parameter(format!("{what}\n\n{USAGE}"))
 }
 
-fn parse_serve(options: &[&str]) -> Result<ServeConfig, Failure> {
+fn parse_serve(options: &[&str]) -> Result<Command, Failure> {
     let (mut host, mut port, mut threads, mut token) = ("127.0.0.1".to_owned(), "0".to_owned(), 0, None);
+    let mut device = None;
     let mut words = options.iter();
     while let Some(option) = words.next() {
         if *option == "--token-stdin" {
             token = Some(TokenSource::Stdin);
             continue;
         }
-        if !["--host", "--port", "--threads", "--token-file"].contains(option) {
+        if !["--host", "--port", "--threads", "--token-file", "--device"].contains(option) {
             return Err(usage(&format!("\"{option}\" is no option of serve")));
         }
         let value = words
@@ -98,6 +139,7 @@ fn parse_serve(options: &[&str]) -> Result<ServeConfig, Failure> {
         match *option {
             "--host" => (*value).clone_into(&mut host),
             "--port" => (*value).clone_into(&mut port),
+            "--device" => device = Some(value.parse()?),
             "--threads" => {
                 threads = value
                     .parse()
@@ -107,12 +149,13 @@ fn parse_serve(options: &[&str]) -> Result<ServeConfig, Failure> {
         }
     }
     let token = token.ok_or_else(|| usage("serve wants --token-file FILE or --token-stdin"))?;
-    Ok(ServeConfig {
+    let config = ServeConfig {
         host,
         port,
         threads,
         token,
-    })
+    };
+    Ok(Command::Serve(config, device))
 }
 
 #[cfg(test)]
@@ -126,9 +169,13 @@ mod tests {
     #[test]
     fn commands_and_options() {
         assert_eq!(parsed("--version").unwrap(), Command::Version);
-        assert_eq!(parsed("gang").unwrap(), Command::Gang);
-        let Command::Serve(config) = parsed("serve --port 7000-7100 --token-stdin --threads 3").unwrap()
-        else {
+        assert_eq!(parsed("gang").unwrap(), Command::Gang(None));
+        assert_eq!(
+            parsed("gang --device cuda:2").unwrap(),
+            Command::Gang(Some(DeviceName::Cuda(2)))
+        );
+        let words = "serve --port 7000-7100 --token-stdin --threads 3 --device cpu";
+        let Command::Serve(config, Some(DeviceName::Cpu)) = parsed(words).unwrap() else {
             panic!("not serve");
         };
         assert_eq!(
@@ -139,12 +186,29 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "cuda"))]
+    fn the_trainer_for_the_cpu_names_the_other() {
+        let failure = start_on(DeviceName::Cuda(0)).unwrap_err();
+        assert!(
+            failure.message.contains("start candlewick-trainer-gpu"),
+            "{failure}"
+        );
+        assert!(start_on(DeviceName::Cpu).is_ok());
+    }
+
+    #[test]
     fn wrong_words_are_named() {
         for (text, told) in [
             ("", "a command is missing"),
             ("dance", "\"dance\" is no command"),
             ("serve --token secret", "\"--token\" is no option"),
             ("serve --port", "--port wants a value"),
+            ("gang --device", "--device wants a value"),
+            ("gang --gpu", "\"--gpu\" is no option of gang"),
+            (
+                "serve --device gpu --token-stdin",
+                "the device \"gpu\" is not known: expected cpu, cuda:0",
+            ),
             (
                 "serve --threads many --token-stdin",
                 "--threads wants a whole number",

@@ -2,7 +2,8 @@
 //!
 //! A network is a JSON document. [`resolve::resolve`] checks it against the [`catalogue`] on the driver, infers the
 //! sizes that were left out and fills in defaults; [`network::Network`] is what comes of it; [`engine::Engine`]
-//! computes losses and gradients of one step, [`optim::Optimizer`] applies them, [`engine::Predictor`] scores.
+//! computes losses and gradients of one step, [`optim::Optimizer`] applies them, [`engine::Predictor`] scores. Where a
+//! build has the feature `candle` or `cuda`, [`device`] puts the layers of a network on a GPU.
 //!
 //! # Why an engine of our own
 //!
@@ -14,9 +15,14 @@
 //! backward are explicit calls over memory that is reused, and the tree of a weight gradient is evaluated while its
 //! tile is in the cache.
 
+// The tests of devices share what the integration tests check, which know the crate by its name.
+#[cfg(test)]
+extern crate self as candlewick_model;
+
 pub mod arguments;
 pub mod catalogue;
 pub mod checkpoint;
+pub mod device;
 pub mod engine;
 pub mod head;
 pub mod kernels;

@@ -6,6 +6,7 @@ use super::judge::Judge;
 use super::reduce::Midway;
 use super::validation::Scene;
 use super::{Course, Reduce, Stop, Watch};
+use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
 use candlewick_model::optim::Updates;
@@ -77,7 +78,7 @@ impl Session {
     /// `InvalidParameter` where a document or the file is wrong, which the driver should have found.
     pub fn starting_from(job: &JobSpec, threads: usize, file: Option<&[u8]>) -> Result<Self, Failure> {
         let train = &job.train;
-        let network = Network::from_document(&train.network, &job.data.input_shape)?;
+        let network = device::placed(&Network::from_document(&train.network, &job.data.input_shape)?)?;
         let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
         let weights = match file {
             Some(file) => network.load_initial(file, false, train.seed)?.0,

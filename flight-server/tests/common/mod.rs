@@ -48,10 +48,14 @@ fn drain(mut from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandl
     (text, thread)
 }
 
-/// The trainer binary with piped streams.
+/// The trainer binary with piped streams, on the device that `CANDLEWICK_TEST_DEVICE` names.
 pub fn binary(arguments: &[&str]) -> Child {
+    let device = std::env::var("CANDLEWICK_TEST_DEVICE").ok();
+    let device = device.filter(|_| ["gang", "serve"].contains(&arguments[0]));
+    let device = device.iter().flat_map(|device| ["--device", device]);
     Command::new(env!("CARGO_BIN_EXE_candlewick-trainer"))
         .args(arguments)
+        .args(device)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -138,7 +138,7 @@ impl Stage {
     fn of(placed: &Placed, network: &Network, inputs: Vec<Source>) -> Self {
         let parameters = &network.parameters()[placed.parameters.clone()];
         Stage {
-            operation: placed.operation.clone(),
+            operation: placed.operation.instance(),
             widths: Vec::new(),
             inputs,
             output: 0,

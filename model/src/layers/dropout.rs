@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// Sets elements to zero and scales the others, by a stream of random numbers of its path.
 #[derive(Debug)]
-pub(super) struct Dropout {
+pub(crate) struct Dropout {
     path: String,
     /// Probability of being kept, of 2^32.
     below: u64,
@@ -19,7 +19,7 @@ pub(super) struct Dropout {
 
 impl Dropout {
     /// Dropout with probability `p`.
-    pub(super) fn new(p: f64, path: String) -> Self {
+    pub(crate) fn new(p: f64, path: String) -> Self {
         let keep = 1.0 - p;
         #[expect(
             clippy::cast_possible_truncation,
@@ -38,7 +38,7 @@ impl Dropout {
     }
 
     /// Which elements of a row are kept in a step.
-    pub(super) fn mask(&self, seed: u64, row: RowKey, step: u64) -> Mask {
+    pub(crate) fn mask(&self, seed: u64, row: RowKey, step: u64) -> Mask {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the counter's word; no job has 2^32 steps"

@@ -23,6 +23,8 @@ use crate::kernels::{Kernels, Level, Program};
 pub(crate) use attention::sines;
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::Rows;
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use dropout::Dropout as RandomZeros;
 pub(crate) use join::{join_outputs, select};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -36,6 +38,19 @@ pub(crate) enum Operation {
     Map(Arc<dyn Map>),
     /// Has parameters, or mixes elements.
     Module(Arc<dyn Module>),
+}
+
+impl Operation {
+    /// The operation for an engine of its own, see [`Module::instance`].
+    pub(crate) fn instance(&self) -> Operation {
+        match self {
+            Operation::Module(module) => match module.instance() {
+                Some(own) => Operation::Module(own),
+                None => self.clone(),
+            },
+            _ => self.clone(),
+        }
+    }
 }
 
 /// How a parameter starts.
@@ -226,6 +241,12 @@ pub(crate) trait Module: Debug + Send + Sync {
     /// Which ends [`Module::backward`] and [`Module::parameter_gradient`] read.
     fn keeps(&self) -> Keeps {
         Keeps::Input
+    }
+
+    /// The module for an engine of its own, where it holds more from forward to backward than [`Pass::kept`] can;
+    /// `None` where engines can share it.
+    fn instance(&self) -> Option<Arc<dyn Module>> {
+        None
     }
 
     /// Values of [`Pass::kept`] for `rows` rows.

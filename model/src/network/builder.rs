@@ -281,6 +281,7 @@ impl Builder {
         let shape = made.output.clone();
         self.layers.push(Placed {
             place: place.document.to_owned(),
+            path: place.path.to_owned(),
             name,
             operation: made.operation,
             arguments: Value::Null,

@@ -93,6 +93,12 @@ pub(crate) enum Wire {
 pub(crate) struct Placed {
     /// Path in the document, for messages: `layers.2.layers.0`.
     pub place: String,
+    /// Path of its parameters and random numbers: `2.0`.
+    #[cfg_attr(
+        not(any(test, feature = "candle")),
+        expect(dead_code, reason = "devices find both by it")
+    )]
+    pub path: String,
     /// Type.
     pub name: &'static str,
     /// What it does.
@@ -247,6 +253,29 @@ impl Network {
 
     pub(crate) fn layers(&self) -> &[Placed] {
         &self.inner.layers
+    }
+
+    /// The same network with other layers, which compute the same and use the same parameters. What belongs to its
+    /// document rather than to computing (exports, summaries) is to be asked of the original.
+    #[cfg(any(test, feature = "candle"))]
+    pub(crate) fn with_layers(&self, layers: Vec<Placed>, output: Wire) -> Network {
+        let inner = &self.inner;
+        Network {
+            inner: Arc::new(Inner {
+                document: inner.document.clone(),
+                input_shape: inner.input_shape.clone(),
+                output,
+                output_shape: inner.output_shape.clone(),
+                outputs: inner.outputs.clone(),
+                output_wires: Vec::new(),
+                graph_inputs: inner.graph_inputs.clone(),
+                layers,
+                parameters: inner.parameters.clone(),
+                tables: inner.tables.clone(),
+                inits: inner.inits.clone(),
+                num_parameters: inner.num_parameters,
+            }),
+        }
     }
 
     /// The weights that training starts from: a function of the seed and the parameters' names and shapes.

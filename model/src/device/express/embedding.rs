@@ -1,0 +1,108 @@
+//! Embedding and EmbeddingBag.
+
+use super::{Answer, Express, Layer, choose, filled};
+use crate::device::Trouble;
+use candle_core::{DType, Tensor};
+use candlewick_protocol::Failure;
+
+pub(super) const LAYERS: &[(&str, Express)] = &[("Embedding", each), ("EmbeddingBag", bag)];
+
+/// Every value must be an index of the table: kernels of a device would read, or silently leave out, what is beyond it.
+fn check(layer: &Layer<'_>, entries: usize) -> Result<(), Trouble> {
+    let x = layer.input().detach();
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
+    let legal = ((x.ge(0.0f64)? * x.lt(entries as f64)?)? * x.eq(&x.floor()?)?)?;
+    let legal = legal.to_dtype(DType::F32)?.flatten_all()?;
+    if legal.elem_count() == 0 || legal.min(0)?.to_scalar::<f32>()? == 1.0 {
+        return Ok(());
+    }
+    let values = x.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+    let legal = legal.to_vec1::<f32>()?;
+    let wrong = values.iter().zip(&legal).find(|(_, legal)| **legal != 1.0);
+    let value = wrong.map_or(f64::NAN, |(value, _)| *value);
+    Err(Trouble::Failure(Failure::data(format!(
+        "{} {:?}: {value} is no index of its table: expected whole numbers from 0 to {} (num_embeddings={entries})",
+        layer.arguments.name(),
+        layer.path,
+        entries - 1
+    ))))
+}
+
+/// The index that counts as absent.
+fn padding(layer: &Layer<'_>, entries: usize) -> Option<i64> {
+    if layer.arguments.is_null("padding_idx") {
+        return None;
+    }
+    let given = layer.arguments.int("padding_idx");
+    let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+    Some(if given < 0 { given + entries } else { given })
+}
+
+/// 1 where an index counts, 0 where it is padding; none where all count.
+fn counting(layer: &Layer<'_>, entries: usize) -> Result<Option<Tensor>, Trouble> {
+    let Some(padding) = padding(layer, entries) else {
+        return Ok(None);
+    };
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
+    let counts = layer.input().detach().ne(padding as f64)?;
+    Ok(Some(counts.to_dtype(layer.required("weight")?.dtype())?))
+}
+
+/// The row of every index: [indices, width].
+fn looked_up(layer: &Layer<'_>) -> Answer {
+    let table = layer.required("weight")?;
+    check(layer, table.dims()[0])?;
+    let indices = layer.input().detach().flatten_all()?.to_dtype(DType::U32)?;
+    Ok(table.index_select(&indices, 0)?)
+}
+
+fn each(layer: &Layer<'_>) -> Answer {
+    let (entries, _) = layer.required("weight")?.dims2()?;
+    let mut found = looked_up(layer)?;
+    if let Some(counts) = counting(layer, entries)? {
+        // The row of the padding is read, but gets no gradient.
+        let column = counts.reshape((counts.elem_count(), 1))?;
+        let kept = column.broadcast_as(found.shape())?.gt(0.0f64)?;
+        found = choose(&kept, &found, &found.detach())?;
+    }
+    layer.reshaped(&found, layer.output)
+}
+
+fn bag(layer: &Layer<'_>) -> Answer {
+    let (entries, width) = layer.required("weight")?.dims2()?;
+    let size = layer.shape(0).last().copied().unwrap_or(1);
+    let bags = layer.input().elem_count() / size;
+    let found = looked_up(layer)?.reshape((bags, size, width))?;
+    let counts = match counting(layer, entries)? {
+        Some(counts) => counts.reshape((bags, size, 1))?,
+        None => filled(&found.narrow(2, 0, 1)?.detach(), 1.0)?,
+    };
+    let kept = counts.broadcast_as(found.shape())?.gt(0.0f64)?;
+    let zeros = found.zeros_like()?;
+    let output = match layer.arguments.text("mode") {
+        "max" => {
+            let least = filled(&found.detach(), f64::NEG_INFINITY)?;
+            let largest = super::pooling::largest_of_last(
+                choose(&kept, &found, &least)?.transpose(1, 2)?.contiguous()?,
+            )?;
+            // A bag of nothing but padding becomes 0.
+            let some = counts
+                .sum_keepdim(1)?
+                .squeeze(1)?
+                .broadcast_as(largest.shape())?
+                .gt(0.0f64)?;
+            choose(&some, &largest, &largest.zeros_like()?)?
+        }
+        mode => {
+            let sum = choose(&kept, &found, &zeros)?.sum(1)?;
+            if mode == "mean" {
+                let counts = counts.sum(1)?;
+                let ones = filled(&counts, 1.0)?;
+                sum.broadcast_div(&counts.maximum(&ones)?)?
+            } else {
+                sum
+            }
+        }
+    };
+    layer.reshaped(&output, layer.output)
+}

@@ -1,0 +1,39 @@
+//! Layers that change the shape, or move elements.
+
+use super::convolution::padded;
+use super::{Answer, Express, Layer, dimension};
+
+pub(super) const LAYERS: &[(&str, Express)] = &[
+    ("Flatten", view),
+    ("Unflatten", view),
+    ("Reshape", view),
+    ("Permute", |layer| {
+        let rank = layer.input().rank();
+        let order = layer.arguments.ints("dims");
+        let order: Vec<usize> = order.iter().map(|given| dimension(*given, rank)).collect();
+        Ok(layer.input().permute(order)?.contiguous()?)
+    }),
+    ("ZeroPad2d", |layer| {
+        let sides = layer.arguments.sizes("padding", 4).unwrap_or_default();
+        let side = |at: usize| sides.get(at).copied().unwrap_or(0);
+        let down = padded(layer.input(), 2, (side(2), side(3)))?;
+        padded(&down, 3, (side(0), side(1)))
+    }),
+    ("Upsample", upsample),
+];
+
+fn view(layer: &Layer<'_>) -> Answer {
+    layer.reshaped(layer.input(), layer.output)
+}
+
+/// Repeats elements.
+fn upsample(layer: &Layer<'_>) -> Answer {
+    let mut value = layer.input().clone();
+    for dim in [2, 3] {
+        let (input, output) = (value.dims()[dim], layer.output[dim - 1]);
+        #[expect(clippy::cast_possible_truncation, reason = "a size of an image")]
+        let from: Vec<u32> = (0..output).map(|at| (at * input / output) as u32).collect();
+        value = value.contiguous()?.index_select(&layer.indices(&from)?, dim)?;
+    }
+    Ok(value)
+}

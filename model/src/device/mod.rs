@@ -1,0 +1,188 @@
+//! Where a network's layers are computed: by the engine on the CPU, or as far as candle can express them on a device.
+//!
+//! A process has one device, chosen at its start ([`choose`]). A network is [`placed`] on it: its runs of layers that
+//! candle can express become segments, each one module for the engine, whose ends are values of the host; the others
+//! stay the engine's own. Losses, the tree of sums, optimisers and metrics stay on the host, so nothing else differs.
+//!
+//! Only builds with the feature `candle` or `cuda` know other devices than `cpu`.
+
+#[cfg(any(test, feature = "candle"))]
+mod circuit;
+#[cfg(any(test, feature = "candle"))]
+mod express;
+#[cfg(any(test, feature = "candle"))]
+mod rewrite;
+#[cfg(any(test, feature = "candle"))]
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use crate::network::Network;
+use candlewick_protocol::Failure;
+use std::fmt;
+use std::str::FromStr;
+#[cfg(any(test, feature = "candle"))]
+use {
+    candle_core::Device,
+    candlewick_protocol::ErrorKind,
+    std::sync::{Mutex, PoisonError},
+};
+
+/// The name of a device: `cpu`, `candle` (candle's own functions on the CPU, for tests), or `cuda:0`.
+///
+/// ```
+/// use candlewick_model::device::DeviceName;
+/// assert_eq!("cuda".parse(), Ok(DeviceName::Cuda(0)));
+/// assert_eq!("cuda:1".parse::<DeviceName>()?.to_string(), "cuda:1");
+/// assert!("gpu".parse::<DeviceName>().unwrap_err().message.contains("cpu, cuda:0"));
+/// # Ok::<(), candlewick_protocol::Failure>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceName {
+    /// The engine on the CPU.
+    Cpu,
+    /// candle on the CPU: slower than the engine, the same code as on a GPU.
+    Candle,
+    /// An NVIDIA GPU, by its number.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceName {
+    type Err = Failure;
+
+    fn from_str(name: &str) -> Result<Self, Failure> {
+        let number = match name {
+            "cpu" => return Ok(DeviceName::Cpu),
+            "candle" => return Ok(DeviceName::Candle),
+            "cuda" => Some(0),
+            name => name.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
+        };
+        number.map(DeviceName::Cuda).ok_or_else(|| {
+            Failure::parameter(format!(
+                "the device {name:?} is not known: expected cpu, cuda:0, or another number of a GPU"
+            ))
+        })
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceName::Cpu => formatter.write_str("cpu"),
+            DeviceName::Candle => formatter.write_str("candle"),
+            DeviceName::Cuda(number) => write!(formatter, "cuda:{number}"),
+        }
+    }
+}
+
+/// The device of this process; none for the engine alone.
+#[cfg(any(test, feature = "candle"))]
+static CHOSEN: Mutex<Option<Device>> = Mutex::new(None);
+
+/// Chooses the device of this process, on which networks are [`placed`] from now on.
+///
+/// # Errors
+/// `InvalidParameter` where this build does not know the device, or this host does not have it.
+pub fn choose(name: DeviceName) -> Result<(), Failure> {
+    #[cfg(any(test, feature = "candle"))]
+    {
+        let device = open(name)?;
+        *CHOSEN.lock().unwrap_or_else(PoisonError::into_inner) = device;
+        Ok(())
+    }
+    #[cfg(not(any(test, feature = "candle")))]
+    match name {
+        DeviceName::Cpu => Ok(()),
+        other => Err(Failure::parameter(format!(
+            "this is the trainer for the CPU, which cannot compute on {other}: start candlewick-trainer-gpu (`make gpu` \
+             builds it), or choose the device cpu"
+        ))),
+    }
+}
+
+/// The network as this process computes it: the same parameters in the same places, its layers on the device that was
+/// chosen.
+///
+/// # Errors
+/// `Internal` where its documents cannot be read again.
+pub fn placed(network: &Network) -> Result<Network, Failure> {
+    #[cfg(any(test, feature = "candle"))]
+    {
+        let device = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(device) = device {
+            return rewrite::onto(network, &device);
+        }
+    }
+    Ok(network.clone())
+}
+
+/// The device of a name; none for the engine.
+#[cfg(any(test, feature = "candle"))]
+fn open(name: DeviceName) -> Result<Option<Device>, Failure> {
+    let number = match name {
+        DeviceName::Cpu => return Ok(None),
+        DeviceName::Candle => return Ok(Some(Device::Cpu)),
+        DeviceName::Cuda(number) => number,
+    };
+    if !cfg!(feature = "cuda") {
+        return Err(Failure::parameter(format!(
+            "this build cannot compute on cuda:{number}: it was made without the feature cuda; build \
+             candlewick-trainer-gpu with `make gpu`"
+        )));
+    }
+    match Device::new_cuda(number) {
+        Ok(device) => Ok(Some(device)),
+        Err(error) => Err(no_device(number, &first_line(&error))),
+    }
+}
+
+#[cfg(any(test, feature = "candle"))]
+fn no_device(number: usize, why: &str) -> Failure {
+    let visible = std::env::var("CUDA_VISIBLE_DEVICES");
+    let visible = visible.map_or("CUDA_VISIBLE_DEVICES is not set".to_owned(), |value| {
+        format!("CUDA_VISIBLE_DEVICES={value}")
+    });
+    Failure::parameter(format!(
+        "the device cuda:{number} cannot be used: {why} ({visible}); `nvidia-smi` lists the GPUs of this host; choose one \
+         of them by --device, or --device cpu"
+    ))
+}
+
+/// What an error says; candle's may have a backtrace behind it.
+#[cfg(any(test, feature = "candle"))]
+fn first_line(error: &candle_core::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// What goes wrong on a device.
+#[cfg(any(test, feature = "candle"))]
+#[derive(Debug)]
+enum Trouble {
+    /// By candle or the device.
+    Candle(candle_core::Error),
+    /// With its message.
+    Failure(Failure),
+}
+
+#[cfg(any(test, feature = "candle"))]
+impl Trouble {
+    fn defect(message: String) -> Self {
+        Trouble::Failure(Failure::internal(message))
+    }
+
+    /// The failure, with the device that it happened on.
+    fn on(self, device: &Device) -> Failure {
+        match self {
+            Trouble::Failure(failure) => failure,
+            Trouble::Candle(error) => Failure::new(
+                ErrorKind::JobFailed,
+                format!(
+                    "the device {:?} failed: {}; where its memory is used up, lower batchSize or take more trainers",
+                    device.location(),
+                    first_line(&error)
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Every golden case of the layers, on a device.
+
+use super::support::{Case, content};
+use super::{names, same_bits, same_numbers, twins};
+
+fn check(text: &str) {
+    for value in content(text) {
+        let (host, twin) = twins(Case::of(&value));
+        assert!(names(&twin.network).contains(&"Segment"), "{}", twin.name);
+        twin.numbers(1e-5);
+        same_numbers(&host, &twin, 1e-5);
+        same_bits(&twin);
+    }
+}
+
+#[test]
+fn attention() {
+    check(include_str!("../../../tests/golden/attention.json"));
+}
+
+#[test]
+fn bilinear() {
+    check(include_str!("../../../tests/golden/bilinear.json"));
+}
+
+#[test]
+fn convolutions() {
+    check(include_str!("../../../tests/golden/convolution.json"));
+}
+
+#[test]
+fn embeddings() {
+    check(include_str!("../../../tests/golden/embedding.json"));
+}
+
+#[test]
+fn joins_and_graphs() {
+    check(include_str!("../../../tests/golden/joins.json"));
+}
+
+#[test]
+fn normalisations() {
+    check(include_str!("../../../tests/golden/normalization.json"));
+}
+
+#[test]
+fn pooling() {
+    check(include_str!("../../../tests/golden/pooling.json"));
+}
+
+#[test]
+fn recurrent() {
+    check(include_str!("../../../tests/golden/recurrent.json"));
+}
+
+#[test]
+fn transformers() {
+    check(include_str!("../../../tests/golden/transformer.json"));
+}
