@@ -1,4 +1,4 @@
-//! The generated pages of the user guide: `docs/{parameters,layers,losses,optimizers}.md`.
+//! The generated pages of the user guide: `docs/{parameters,layers,losses,optimizers,initializers}.md`.
 
 use crate::families::{self, held};
 use crate::text::{self, HEADER, arg_words};
@@ -67,6 +67,16 @@ checked. A size of several dimensions is one number for all or one for each: `ke
 [user guide](user-guide.md)). Losses: [losses.md](losses.md). Optimisers and schedules: [optimizers.md](optimizers.md).
 ";
 
+const INITIALIZERS: &str = "\
+# How parameters start
+
+Layers start as PyTorch's do. Other starts have the names and arguments of torch.nn.init; in Python and Scala they stand in
+`nn.init`. A network takes them by patterns of parameter names, of which the first that fits counts:
+`net.with_init({\"*.weight\": nn.init.kaiming_normal_(nonlinearity=\"relu\"), \"*.bias\": nn.init.zeros_()})`, in Scala
+`net.withInit(\"*.weight\" -> nn.init.kaiming_normal_(nonlinearity = \"relu\"))`. Values follow from the seed and the
+parameter's name: the same on any number of trainers, but not PyTorch's own numbers.
+";
+
 const LOSSES: &str = "\
 # Losses
 
@@ -85,6 +95,11 @@ learning rate in `optim.lr_scheduler`: `optimizer=optim.AdamW(lr=1e-3)`,
 /// The page of the layers.
 pub(crate) fn layers() -> String {
     page(LAYERS, &[Kind::Layer])
+}
+
+/// The page of how parameters start.
+pub(crate) fn initializers() -> String {
+    page(INITIALIZERS, &[Kind::Initializer])
 }
 
 /// The page of the losses.

@@ -41,6 +41,7 @@ fn called(kind: Kind, entries: &[&Entry]) -> (String, String) {
                 "Schedules of the learning rate".to_owned(),
             );
         }
+        Kind::Initializer => return ("init".to_owned(), "How parameters start".to_owned()),
         Kind::Layer => {}
     }
     let known = KNOWN
@@ -90,6 +91,7 @@ pub(crate) fn class_of(kind: Kind) -> &'static str {
         Kind::Loss => "Loss",
         Kind::Optimizer => "Optimizer",
         Kind::Scheduler => "LRScheduler",
+        Kind::Initializer => "Initializer",
     }
 }
 
@@ -99,7 +101,13 @@ mod tests {
 
     #[test]
     fn every_entry_is_in_one_family_of_its_kind() {
-        let kinds = [Kind::Layer, Kind::Loss, Kind::Optimizer, Kind::Scheduler];
+        let kinds = [
+            Kind::Layer,
+            Kind::Loss,
+            Kind::Optimizer,
+            Kind::Scheduler,
+            Kind::Initializer,
+        ];
         let count: usize = kinds
             .iter()
             .flat_map(|kind| of(*kind))

@@ -49,6 +49,10 @@ fn generate() -> Vec<Generated> {
             content: docs::layers(),
         },
         Generated {
+            path: "docs/initializers.md".to_owned(),
+            content: docs::initializers(),
+        },
+        Generated {
             path: "docs/losses.md".to_owned(),
             content: docs::losses(),
         },

@@ -10,12 +10,13 @@ use std::fmt::Write as _;
 const WIDTH: usize = 108;
 
 /// What a module takes from elsewhere: name, and where it comes from.
-const IMPORTS: [(&str, &str); 10] = [
+const IMPORTS: [(&str, &str); 11] = [
     ("Mapping", "collections.abc"),
     ("Sequence", "collections.abc"),
     ("Any", "typing"),
     ("overload", "typing"),
     ("Container", "candlewick._document"),
+    ("Initializer", "candlewick._document"),
     ("Loss", "candlewick._document"),
     ("LRScheduler", "candlewick._document"),
     ("Module", "candlewick._document"),
@@ -30,6 +31,7 @@ Sizes of a layer's input may be left out; they are inferred from the layer befor
 
 from candlewick._document import Loss, Module, Sequential
 from candlewick._graph import Graph, Input, Tensor
+from candlewick.nn import init
 "#;
 
 const OPTIM: &str = r#""""Optimisers by PyTorch's names, ``optim.AdamW(lr=1e-3)``, and ``optim.lr_scheduler``."""
@@ -43,7 +45,7 @@ pub(crate) fn files() -> Vec<Generated> {
     let mut families = families::of(Kind::Layer);
     families.extend(families::of(Kind::Loss));
     let mut files = Vec::new();
-    let names = ["Graph", "Input", "Loss", "Module", "Sequential", "Tensor"];
+    let names = ["Graph", "Input", "Loss", "Module", "Sequential", "Tensor", "init"];
     package(&mut files, "nn", (NN, &names), &families);
     let optimizers = families::of(Kind::Optimizer);
     package(
@@ -52,18 +54,27 @@ pub(crate) fn files() -> Vec<Generated> {
         (OPTIM, &["Optimizer", "lr_scheduler"]),
         &optimizers,
     );
-    let schedulers: Vec<&Entry> = families::of(Kind::Scheduler)
-        .into_iter()
-        .flat_map(|family| family.entries)
-        .collect();
-    files.push(Generated {
-        path: format!("{PYTHON}/optim/lr_scheduler.py"),
-        content: module(
+    for (path, doc, base, kind) in [
+        (
+            "optim/lr_scheduler",
             "Schedules of the learning rate by PyTorch's names.",
             "LRScheduler",
-            &schedulers,
+            Kind::Scheduler,
         ),
-    });
+        (
+            "nn/init",
+            "How parameters start, by the names of torch.nn.init, for ``Module.with_init``.",
+            "Initializer",
+            Kind::Initializer,
+        ),
+    ] {
+        let families = families::of(kind).into_iter();
+        let entries: Vec<&Entry> = families.flat_map(|family| family.entries).collect();
+        files.push(Generated {
+            path: format!("{PYTHON}/{path}.py"),
+            content: module(doc, base, &entries),
+        });
+    }
     files
 }
 

@@ -41,7 +41,8 @@ pub(crate) fn files() -> Vec<Generated> {
     let mut layers = families::of(Kind::Layer);
     layers.extend(families::of(Kind::Loss));
     let (optimizers, schedulers) = (families::of(Kind::Optimizer), families::of(Kind::Scheduler));
-    let mut files: Vec<Generated> = [&layers, &optimizers, &schedulers]
+    let initializers = families::of(Kind::Initializer);
+    let mut files: Vec<Generated> = [&layers, &optimizers, &schedulers, &initializers]
         .into_iter()
         .flatten()
         .map(|family| Generated {
@@ -54,8 +55,11 @@ pub(crate) fn files() -> Vec<Generated> {
          /** Layers and losses by PyTorch's names: `nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))`. Sizes\n  \
          * of a layer's input may be left out; they are inferred from the layer before or the features.\n  */\n\
          object nn{} {{\n\n  /** A layer or container of layers. */\n  type Module = candlewick.Module\n\n  \
-         /** A loss. */\n  type Loss = candlewick.Loss\n{SEQUENTIAL}}}\n",
-        extends(&layers, "")
+         /** A loss. */\n  type Loss = candlewick.Loss\n{SEQUENTIAL}\n  \
+         /** How parameters start, by the names of torch.nn.init, for `withInit`. */\n  object init{} {{\n\n    \
+         /** How a parameter starts. */\n    type Initializer = candlewick.Initializer\n  }}\n}}\n",
+        extends(&layers, ""),
+        extends(&initializers, "  ")
     );
     let optim = format!(
         "// {HEADER}\npackage candlewick\n\n/** Optimisers by PyTorch's names: `optim.AdamW(lr = 1e-3)`. */\n\
@@ -307,6 +311,7 @@ fn head(out: &mut String, entry: &Entry, slots: Vec<Slot>) {
                 Kind::Loss => "loss",
                 Kind::Optimizer => "optimiser",
                 Kind::Scheduler => "schedule",
+                Kind::Initializer => "start",
             }
         );
     }

@@ -384,6 +384,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Loss => "{\"type\": \"MSELoss\"}",
         Kind::Optimizer => "{\"type\": \"AdamW\", \"lr\": 0.001}",
         Kind::Scheduler => "{\"type\": \"StepLR\", \"step_size\": 10}",
+        Kind::Initializer => "{\"type\": \"kaiming_normal_\"}",
     }
 }
 

@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod network;
 pub mod onnx;
 pub mod optim;
+pub(crate) mod pattern;
 pub mod philox;
 pub mod resolve;
 pub mod training;

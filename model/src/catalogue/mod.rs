@@ -8,6 +8,7 @@ mod activation;
 mod attention;
 mod convolution;
 mod embedding;
+mod initializer;
 mod join;
 mod linear;
 mod loss;
@@ -33,6 +34,8 @@ pub enum Kind {
     Optimizer,
     /// A schedule of the learning rate: `optim.lr_scheduler.*`.
     Scheduler,
+    /// How parameters start: `nn.init.*`.
+    Initializer,
 }
 
 /// Type of an argument's value in JSON.
@@ -209,6 +212,7 @@ const FAMILIES: &[&[Entry]] = &[
     loss::ENTRIES,
     optimizer::ENTRIES,
     scheduler::ENTRIES,
+    initializer::ENTRIES,
 ];
 
 /// The families, in the order of the pages.
@@ -281,7 +285,7 @@ pub fn default_of(arg: &Arg) -> Value {
 }
 
 /// The whole catalogue as JSON text, for the generator of the builders:
-/// `[{"kind": "layer"|"loss"|"optimizer"|"scheduler", "name", "doc", "args": [{"name", "type", "default", "required", "input",
+/// `[{"kind": "layer"|"loss"|"optimizer"|"scheduler"|"initializer", "name", "doc", "args": [{"name", "type", "default", "required", "input",
 /// "keyword", "nullable", "range", "doc"}]}]`.
 ///
 /// ```
@@ -300,6 +304,7 @@ fn entry_json(entry: &Entry) -> Value {
         Kind::Loss => "loss",
         Kind::Optimizer => "optimizer",
         Kind::Scheduler => "scheduler",
+        Kind::Initializer => "initializer",
     };
     let args: Vec<Value> = entry
         .args

@@ -60,6 +60,14 @@ pub(crate) enum Init {
     Uniform(f32),
     /// Normal around 0 with this standard deviation.
     Normal(f32),
+    /// Uniform from the first to the second.
+    Between(f32, f32),
+    /// Normal of this mean and standard deviation.
+    NormalAround(f32, f32),
+    /// Normal of a mean and standard deviation, between two bounds only.
+    Truncated([f32; 4]),
+    /// Orthogonal vectors of this length.
+    Orthogonal(f32),
     /// Everywhere this value.
     Constant(f32),
     /// Normal around 0 with deviation 1, but 0 from an element on, so many elements.

@@ -1,6 +1,6 @@
 //! Reads a network document: every argument checked, every size inferred, every layer in its place.
 
-use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Table, Wire, composite};
+use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Table, Wire, composite, init};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
 use crate::layers::{self, Init, Made, Operation, ParameterSpec};
@@ -87,9 +87,20 @@ impl Builder {
     /// Reads the whole document; gives the complete one and the ends.
     pub(super) fn body(&mut self, document: &Value) -> Result<(Value, Ends), Failure> {
         let object = header(document, &self.input)?;
-        if object.contains_key("nodes") {
-            return self.graph(object);
+        let (mut complete, ends) = if object.contains_key("nodes") {
+            self.graph(object)?
+        } else {
+            self.chain(object)?
+        };
+        let init = init::apply(object.get("init"), &self.parameters, &mut self.inits)?;
+        if !init.is_null() {
+            complete["init"] = init;
         }
+        Ok((complete, ends))
+    }
+
+    /// Reads the body of a document of layers one after another.
+    fn chain(&mut self, object: &Map<String, Value>) -> Result<(Value, Ends), Failure> {
         let list = object
             .get("layers")
             .ok_or_else(|| wrong("the list \"layers\" is missing"))?;
@@ -394,9 +405,9 @@ fn header<'a>(document: &'a Value, input_shape: &[usize]) -> Result<&'a Map<Stri
         }
     }
     let legal: &[&str] = if object.contains_key("nodes") {
-        &["format", "type", "input", "inputs", "nodes", "outputs"]
+        &["format", "type", "input", "inputs", "nodes", "outputs", "init"]
     } else {
-        &["format", "type", "input", "layers"]
+        &["format", "type", "input", "layers", "init"]
     };
     for key in object.keys() {
         if !legal.contains(&key.as_str()) {

@@ -3,11 +3,11 @@
 mod builder;
 mod composite;
 mod graph;
+mod init;
 mod summary;
 
 use crate::checkpoint::{self, Report};
 use crate::layers::{Init, Operation};
-use crate::philox::{self, Key};
 use crate::weights;
 use builder::Builder;
 use candlewick_protocol::Failure;
@@ -284,17 +284,7 @@ impl Network {
         let mut weights = vec![0.0; self.num_parameters()];
         for (parameter, init) in self.inner.parameters.iter().zip(&self.inner.inits) {
             let values = &mut weights[parameter.offset..parameter.offset + parameter.len()];
-            match init {
-                Init::Uniform(bound) => philox::uniform(Key::new(seed, &parameter.name), *bound, values),
-                Init::Normal(deviation) => {
-                    philox::normal(Key::new(seed, &parameter.name), *deviation, values);
-                }
-                Init::Constant(value) => values.fill(*value),
-                Init::NormalBut(start, count) => {
-                    philox::normal(Key::new(seed, &parameter.name), 1.0, values);
-                    values[*start..start + count].fill(0.0);
-                }
-            }
+            init::fill(*init, seed, parameter, values);
         }
         weights
     }

@@ -7,6 +7,7 @@ values and shapes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
@@ -41,24 +42,42 @@ class Document:
         return hash(self.to_json())
 
 
-class Module(Document):
-    """A layer or a container of layers. Called with tensors (``nn.Input``), it is a node of a graph."""
+class NetworkBase(Document):
+    """What can be trained: a module or a graph."""
 
-    def layer(self) -> dict[str, Any]:
-        """This module as an item of a network's ``layers``."""
-        return super().to_dict()
+    def with_init(self, rules: InitRules) -> Network:
+        """This network, some of whose parameters start otherwise than their layers say.
 
-    def to_dict(self) -> dict[str, Any]:
-        """The document of the network that consists of this module."""
-        return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
+        Example:
+            >>> from candlewick import nn
+            >>> net = nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))
+            >>> net = net.with_init({"*.weight": nn.init.xavier_uniform_(), "*.bias": nn.init.zeros_()})
+
+        Args:
+            rules: How parameters start, by a pattern of their names such as "0.weight" or a tuple of patterns (* stands
+                for any characters, ? for one). The first that fits counts; earlier calls come first.
+        """
+        document = self.to_dict()
+        added = []
+        for pattern, initializer in rules.items():
+            if not isinstance(initializer, Initializer):
+                hint = "; call it: add ()" if isinstance(initializer, type) else ""
+                raise TypeError(
+                    f"{pattern!r}: expected one of nn.init, such as nn.init.zeros_(), not {initializer!r}{hint}"
+                )
+            added.append({"params": _plain(pattern), **initializer.to_dict()})
+        return Initialized({**document, "init": [*document.get("init", []), *added]})
 
     def summary(
-        self, input_shape: int | Sequence[int], batch_size: int | None = None, optimizer: Optimizer | None = None
+        self,
+        input_shape: int | Sequence[int] | None = None,
+        batch_size: int | None = None,
+        optimizer: Optimizer | None = None,
     ) -> str:
         """A table of the layers, with the memory that a training step needs. There must be a Spark session.
 
         Args:
-            input_shape: Shape of a row's features, without the batch.
+            input_shape: Shape of a row's features, without the batch. A graph's inputs say it.
             batch_size: Rows of a step on one trainer. Left out: the default of the parameter.
             optimizer: Its state takes memory too. Left out: the default of the parameter.
 
@@ -69,12 +88,29 @@ class Module(Document):
         from candlewick._session import jvm
         from candlewick.errors import translated
 
+        document = self.to_dict()
+        if input_shape is None:
+            if "inputs" not in document:
+                raise TypeError("summary wants input_shape, the shape of a row's features, such as 784 or [1, 28, 28]")
+            input_shape = sum(math.prod(one["shape"]) for one in document["inputs"])
         shape = [input_shape] if isinstance(input_shape, int) else list(input_shape)
         state = optimizer.to_dict() if optimizer else None
-        request = {"network": self.to_dict(), "inputShape": shape, "batchSize": batch_size, "optimizer": state}
+        request = {"network": document, "inputShape": shape, "batchSize": batch_size, "optimizer": state}
         text = json.dumps(request)
         with translated():
             return str(jvm().candlewick.jni.Native.networkSummary(text))
+
+
+class Module(NetworkBase):
+    """A layer or a container of layers. Called with tensors (``nn.Input``), it is a node of a graph."""
+
+    def layer(self) -> dict[str, Any]:
+        """This module as an item of a network's ``layers``."""
+        return super().to_dict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of the network that consists of this module."""
+        return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
 
     def __call__(self, *inputs: Any, name: str | None = None) -> Tensor:
         """Puts this layer into a graph, behind these tensors (one by one, or as one list).
@@ -152,11 +188,33 @@ class LRScheduler(Document):
     """A schedule of the learning rate."""
 
 
-class Network(Document):
+class Initializer(Document):
+    """How a parameter starts, made by ``nn.init``."""
+
+
+class Network(NetworkBase):
     """A network that is no single module."""
 
 
+class Initialized(Network):
+    """A network with rules of how its parameters start."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__({})
+        self._document = dict(document)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._document
+
+    def __repr__(self) -> str:
+        return f"Initialized({self.to_json()})"
+
+
 NetworkLike = Union[Module, Network, Mapping[str, Any], str]
+#: A mapping's keys are of one type for type checkers, so each is named.
+InitRules = Union[
+    Mapping[str, Initializer], Mapping[tuple[str, ...], Initializer], Mapping[Union[str, tuple[str, ...]], Initializer]
+]
 LossLike = Union[Loss, Mapping[str, Any], str]
 OptimizerLike = Union[Optimizer, Mapping[str, Any], str]
 SchedulerLike = Union[LRScheduler, Mapping[str, Any], str]

@@ -131,3 +131,22 @@ def test_early_stopping_is_a_document():
     assert json.loads(to_stopping({"metric": "loss"})) == {"metric": "loss"}
     with pytest.raises(TypeError, match="expected a rule such as EarlyStopping"):
         to_stopping(3)
+
+
+def test_rules_of_initialisation_are_part_of_the_network():
+    net = nn.Sequential(nn.Linear(2), nn.Linear(1))
+    named = net.with_init({"*.weight": nn.init.kaiming_normal_(nonlinearity="relu")}).with_init(
+        {("*.bias", "x"): nn.init.constant_(val=0.5)}
+    )
+    assert named.to_dict() == {
+        **net.to_dict(),
+        "init": [
+            {"params": "*.weight", "type": "kaiming_normal_", "a": 0, "mode": "fan_in", "nonlinearity": "relu"},
+            {"params": ["*.bias", "x"], "type": "constant_", "val": 0.5},
+        ],
+    }
+    assert "init" not in net.to_dict(), "the network itself is as it was"
+    with pytest.raises(TypeError, match=r"call it: add \(\)"):
+        net.with_init({"*": nn.init.zeros_})
+    with pytest.raises(TypeError, match="summary wants input_shape"):
+        net.summary()

@@ -6,6 +6,7 @@ Sizes of a layer's input may be left out; they are inferred from the layer befor
 
 from candlewick._document import Loss, Module, Sequential
 from candlewick._graph import Graph, Input, Tensor
+from candlewick.nn import init
 from candlewick.nn._activation import (
     CELU,
     ELU,
@@ -163,4 +164,5 @@ __all__ = [
     "Unflatten",
     "Upsample",
     "ZeroPad2d",
+    "init",
 ]

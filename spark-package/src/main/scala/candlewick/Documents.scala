@@ -1,10 +1,11 @@
 package candlewick
 
+import candlewick.columns.GraphColumns
 import candlewick.internal.Json
 import candlewick.jni.Native
 import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
-import com.fasterxml.jackson.databind.node.ObjectNode
+import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 /** JSON documents of networks, losses and optimisers: what the builders write and the native library reads. */
 private[candlewick] object Document {
@@ -110,6 +111,85 @@ trait Network {
 
   /** The document that `setNetwork` takes. */
   def json: String
+
+  /** This network, some of whose parameters start otherwise than their layers say.
+    *
+    * {{{
+    * net.withInit("*.weight" -> nn.init.xavier_uniform_(), "*.bias" -> nn.init.zeros_())
+    * }}}
+    *
+    * @param rules
+    *   how parameters start, by a pattern of their names (* stands for any characters, ? for one); the first that fits
+    *   counts, earlier calls come first
+    */
+  def withInit(rules: (String, Initializer)*): Network = {
+    val document = Document.parse("the network", json)
+    val list = document.withArray[ArrayNode]("/init")
+    rules.foreach { case (pattern, initializer) =>
+      list.add(initializer.node.deepCopy().put("params", pattern))
+    }
+    new Initialized(document)
+  }
+
+  /** A table of the layers: shape of the output, trained parameters and buffers, totals, and the memory of a step.
+    *
+    * @param inputShape
+    *   shape of a row's features; left out: what a graph's inputs say
+    * @param batchSize
+    *   rows of a step on one trainer; left out: the default of the parameter
+    * @param optimizer
+    *   whose state takes memory too; left out: the default of the parameter
+    */
+  def summary(
+      inputShape: Seq[Int] = Nil,
+      batchSize: Opt[Int] = None,
+      optimizer: Opt[Optimizer] = None
+  ): String = {
+    val document = Document.parse("the network", json)
+    val inputs = GraphColumns.inputs(document)
+    if (inputShape.isEmpty && inputs.isEmpty)
+      throw new IllegalArgumentException(
+        "summary wants inputShape, the shape of a row's features, such as Seq(784) or Seq(1, 28, 28)"
+      )
+    val request = Json.obj(
+      "network" -> document,
+      "inputShape" -> (if (inputShape.isEmpty) Seq(inputs.map(_.width).sum) else inputShape),
+      "batchSize" -> batchSize.option,
+      "optimizer" -> optimizer.option.map(_.node)
+    )
+    Native.networkSummary(request.toString)
+  }
+}
+
+/** A network with rules of how its parameters start. */
+private[candlewick] final class Initialized(private val document: ObjectNode) extends Network {
+
+  override def json: String = document.toString
+
+  override def equals(other: Any): Boolean = other match {
+    case network: Initialized => document == network.document
+    case _ => false
+  }
+
+  override def hashCode(): Int = document.hashCode()
+
+  override def toString: String = json
+}
+
+/** How a parameter starts, made by `nn.init.*`. */
+final class Initializer private[candlewick] (private[candlewick] val node: ObjectNode) extends Built {
+
+  /** The document of the start. */
+  def json: String = node.toString
+
+  override def equals(other: Any): Boolean = other match {
+    case initializer: Initializer => node == initializer.node
+    case _ => false
+  }
+
+  override def hashCode(): Int = node.hashCode()
+
+  override def toString: String = json
 }
 
 /** A layer or container of layers, made by `nn.*`. */
@@ -125,27 +205,6 @@ final class Module private[candlewick] (private[candlewick] val layer: ObjectNod
     * begin.
     */
   def apply(name: String, inputs: Tensor*): Tensor = Tensor.node(this, inputs, Some(name))
-
-  /** A table of the layers: shape of the output, trained parameters and buffers, totals, and the memory of a step.
-    *
-    * @param inputShape
-    *   shape of a row's features
-    * @param batchSize
-    *   rows of a step on one trainer; left out: the default of the parameter
-    * @param optimizer
-    *   whose state takes memory too; left out: the default of the parameter
-    */
-  def summary(inputShape: Seq[Int], batchSize: Opt[Int] = None, optimizer: Opt[Optimizer] = None): String =
-    Native.networkSummary(
-      Json
-        .obj(
-          "network" -> Document.network(layer),
-          "inputShape" -> inputShape,
-          "batchSize" -> batchSize.option,
-          "optimizer" -> optimizer.option.map(_.node)
-        )
-        .toString
-    )
 
   override def equals(other: Any): Boolean = other match {
     case module: Module => layer == module.layer

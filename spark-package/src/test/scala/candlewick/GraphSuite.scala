@@ -158,4 +158,26 @@ class GraphSuite extends SparkSuite {
     val part = other.setStrictWeights(false).fit(blobs(60, 2))
     assert(part.summary.initialWeights.exists(_.contains("\"loaded\":2")))
   }
+
+  test("parameters start as the rules say, and every network has a table") {
+    val data = blobs(50)
+    val net = nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(3))
+    val ruled = net.withInit("*.weight" -> nn.init.xavier_uniform_(gain = 2), "*.bias" -> nn.init.zeros_())
+    def hash(network: Network) =
+      new NeuralClassifier().setNetwork(network).setEpochs(0).setNumTrainers(1).fit(data).weightsHash
+    assert(
+      hash(ruled) == hash(
+        net.withInit("*.weight" -> nn.init.xavier_uniform_(gain = 2)).withInit("*" -> nn.init.zeros_())
+      )
+    )
+    assert(hash(ruled) != hash(net))
+    assert(ruled.summary(Seq(4)).contains("67 parameters"))
+    val (left, right) = (nn.Input("left", 2), nn.Input("right"))
+    assert(
+      nn.Graph(Seq(left, right), "y" -> nn.Linear(1)(nn.Concat()(left, right)))
+        .summary()
+        .contains("4 parameters")
+    )
+    assert(intercept[IllegalArgumentException](net.summary()).getMessage.contains("summary wants inputShape"))
+  }
 }

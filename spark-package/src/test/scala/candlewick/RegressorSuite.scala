@@ -57,7 +57,9 @@ class RegressorSuite extends SparkSuite {
       _.setLrScheduler(optim.lr_scheduler.StepLR(1, gamma = 0.5)),
       _.setGradientAccumulationSteps(3),
       _.setEmaDecay(0.9),
-      _.setOptimizer(optim.AdamW(lr = 0.05, groups = Seq(Map("params" -> "0.*", "frozen" -> true)))),
+      _.setOptimizer(
+        optim.AdamW(lr = 0.05, groups = Seq(Map[String, Any]("params" -> "0.*", "frozen" -> true)))
+      ),
       _.setOnNonFinite("skip")
     )
     val models = changes.map(fit)

@@ -43,4 +43,11 @@ object nn
     /** The container of these layers, in the order in which the rows go through them. */
     def apply(modules: Module*): Module = new Module(Document.container("Sequential", modules, Nil))
   }
+
+  /** How parameters start, by the names of torch.nn.init, for `withInit`. */
+  object init extends generated.InitBuilders {
+
+    /** How a parameter starts. */
+    type Initializer = candlewick.Initializer
+  }
 }
