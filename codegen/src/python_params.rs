@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 from pyspark import keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer
+from candlewick._document import (
+    LossLike,
+    NetworkLike,
+    OptimizerLike,
+    SchedulerLike,
+    to_int,
+    to_long,
+    to_loss,
+    to_network,
+    to_optimizer,
+    to_scheduler,
+)
 from candlewick._stopping import StoppingLike, to_stopping
 from candlewick._weights import WeightsLike, to_weights
 
@@ -23,30 +34,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 "#;
 
-const DOCUMENTS: &str = "from candlewick._document import LossLike, NetworkLike, OptimizerLike, to_loss, to_network, to_optimizer\n";
-const WITH_SCHEDULES: &str = "\
-from candlewick._document import (
-    LossLike,
-    NetworkLike,
-    OptimizerLike,
-    SchedulerLike,
-    to_loss,
-    to_network,
-    to_optimizer,
-    to_scheduler,
-)
-";
-
 /// The whole file.
 pub(crate) fn file() -> String {
-    // The names of schedules are imported where a parameter takes one.
-    let scheduled = PARAMS.iter().any(|param| is_schedule(param.name));
-    let imports = if scheduled {
-        IMPORTS.replace(DOCUMENTS, WITH_SCHEDULES)
-    } else {
-        IMPORTS.to_owned()
-    };
-    let mut out = format!("# {HEADER}\n\"\"\"Parameters of the estimators and models.\"\"\"\n\n{imports}");
+    let mut out = format!("# {HEADER}\n\"\"\"Parameters of the estimators and models.\"\"\"\n\n{IMPORTS}");
     traits(
         &mut out,
         "NeuralModelParams",
@@ -184,7 +174,8 @@ fn types(param: &Param) -> (&'static str, &'static str, &'static str) {
         ParamType::Text { .. } | ParamType::Duration | ParamType::Bytes => {
             ("str", "str", "TypeConverters.toString")
         }
-        ParamType::Int { .. } | ParamType::Long => ("int", "int", "TypeConverters.toInt"),
+        ParamType::Int { .. } => ("int", "int", "to_int"),
+        ParamType::Long => ("int", "int", "to_long"),
         ParamType::Double { .. } | ParamType::Fraction => ("float", "float", "TypeConverters.toFloat"),
         ParamType::Boolean => ("bool", "bool", "TypeConverters.toBoolean"),
         ParamType::TextList => ("list[str]", "Sequence[str]", "TypeConverters.toListString"),

@@ -89,6 +89,18 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
              last Linear"
         )));
     };
+    if request.task == Task::Classifier && network.outputs().len() > 1 {
+        let names: Vec<&str> = network
+            .outputs()
+            .iter()
+            .map(|output| output.name.as_str())
+            .collect();
+        return Err(Failure::parameter(format!(
+            "the network has the outputs {}, but a classifier reads one: name one of them as the only output, or train \
+             all of them with a NeuralRegressor and nn.MultiLoss",
+            names.join(", ")
+        )));
+    }
     let default = json!({"type": default_loss(request.task, output_width)});
     let loss = request.loss.filter(|loss| !loss.is_null()).unwrap_or(&default);
     let loss = Arguments::read(Kind::Loss, loss, "loss")?;

@@ -6,7 +6,7 @@ use crate::network::Network;
 use crate::optim::Schedule;
 use crate::resolve::Resolved;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::{DataSpec, OnNonFinite, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, TrainSpec};
 use serde_json::{Map, Value};
 
 /// The data and the training that a complete set of parameters (`params::check`) and what was resolved of it ask for.
@@ -45,6 +45,7 @@ pub fn specification(
     let head = Head::of(&resolved.label, &network)?;
     let (evaluation, validation) = evaluation(full, head, seed)?;
     let set = MetricSet::new(&evaluation.metrics, head, evaluation.thresholds.as_deref())?;
+    check_metrics(&evaluation, &resolved)?;
     let lr_scheduler = scheduler(full, &resolved.optimizer, &set, validation.is_some())?;
     let data = DataSpec {
         feature_width: u32::try_from(feature_width).map_err(|_| {
@@ -80,6 +81,33 @@ pub fn specification(
     };
     Ok((data, train))
 }
+
+/// Metrics of a regressor compare every output with the value of the label that it predicts.
+fn check_metrics(evaluation: &Evaluation, resolved: &Resolved) -> Result<(), Failure> {
+    let (outputs, values) = (resolved.output_width, resolved.label.width());
+    let named = evaluation.metrics.iter().find(|name| *name != "loss");
+    match (&resolved.label, named) {
+        (LabelKind::Real { .. }, Some(name)) if outputs != values => Err(Failure::parameter(format!(
+            "parameter metrics: \"{name}\" compares outputs with the values of the label one by one, but with {} the \
+             network has {outputs} output(s) for a label of {values} value(s): leave metrics out (val_loss is told \
+             always), and measure what transform gives",
+            resolved.loss["type"].as_str().unwrap_or_default()
+        ))),
+        (LabelKind::Real { .. }, Some(name))
+            if COMPARING.contains(&resolved.loss["type"].as_str().unwrap_or_default()) =>
+        {
+            Err(Failure::parameter(format!(
+                "parameter metrics: \"{name}\" compares outputs with the label, but with {} the label says something \
+                 else than what the network puts out: leave metrics out",
+                resolved.loss["type"].as_str().unwrap_or_default()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Losses whose label is no value that the network is to put out.
+const COMPARING: [&str; 3] = ["TripletMarginLoss", "CosineEmbeddingLoss", "HingeEmbeddingLoss"];
 
 /// The schedule's complete document; the metric that ReduceLROnPlateau looks at has to be in the history.
 fn scheduler(

@@ -24,7 +24,7 @@ pub struct JobRequest {
     /// Values of a regressor's label, 1 if absent.
     pub label_width: Option<usize>,
     /// Trainers that will really run; `params.numTrainers` if absent.
-    pub num_trainers: Option<u32>,
+    pub num_trainers: Option<i64>,
 }
 
 /// Which estimator.
@@ -102,7 +102,11 @@ fn feature_width(known: Option<usize>, input_shape: Option<&[usize]>) -> Result<
 }
 
 fn check_gang(request: &JobRequest, params: &Params) -> Result<(), Failure> {
-    let trainers = request.num_trainers.unwrap_or(params.whole("numTrainers")?);
+    // A negative number is refused with the parameter itself.
+    let trainers = match request.num_trainers {
+        Some(trainers) => u32::try_from(trainers).unwrap_or(u32::MAX),
+        None => params.whole("numTrainers")?,
+    };
     let shards: u32 = params.whole("logicalShards")?;
     if trainers > shards {
         return Err(Failure::parameter(format!(

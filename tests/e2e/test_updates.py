@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from pyspark.ml.linalg import Vectors
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from candlewick import EarlyStopping, NeuralRegressor, nn, optim
-from candlewick.errors import InvalidParameterError
+from candlewick.errors import InvalidDataError, InvalidParameterError
 from candlewick.optim import lr_scheduler
 
 from .support import BLOBS_HASH, blobs, classifier
@@ -123,6 +124,7 @@ def test_a_step_that_is_not_finite(local3: SparkSession, data: DataFrame) -> Non
         ({"gradientAccumulationSteps": 0}, "gradientAccumulationSteps = 0"),
         ({"emaDecay": 1.0}, "emaDecay = 1.0"),
         ({"onNonFinite": "ignore"}, "onNonFinite"),
+        ({"numTrainers": -1}, "numTrainers = -1"),
     ],
 )
 def test_what_is_wrong_is_named(data: DataFrame, params: dict[str, Any], message: str) -> None:
@@ -139,3 +141,15 @@ def test_a_loss_with_two_outputs_for_a_value(data: DataFrame) -> None:
     model = regressor.fit(data)
     assert model.numOutputs == 2
     assert len(model.transform(data).head(1)[0]["prediction"]) == 2
+
+
+def test_without_a_row_that_counts_there_is_no_model(local3: SparkSession, data: DataFrame) -> None:
+    with pytest.raises(InvalidDataError, match="no row of epoch 0 counts in the loss"):
+        classifier(weightCol="w").fit(data.withColumn("w", F.lit(0.0)))
+
+
+def test_a_label_that_is_too_large_is_the_cause(data: DataFrame) -> None:
+    large = data.withColumn("label", F.lit(1e200))
+    regressor = NeuralRegressor(network=nn.Sequential(nn.Linear(1)), epochs=1)
+    with pytest.raises(InvalidParameterError, match="there is a label as large as 1e200"):
+        regressor.fit(large)

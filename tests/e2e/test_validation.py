@@ -271,3 +271,13 @@ def test_what_does_not_work_says_why(local3: SparkSession, params: dict[str, Any
     df = df.withColumn("none", F.lit(None).cast("boolean"))
     with pytest.raises((InvalidParameterError, InvalidDataError), match=re.escape(message)):
         classifier(**params).fit(df)
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs"),
+    [(nn.QuantileLoss([0.1, 0.5, 0.9]), 3), (nn.GaussianNLLLoss(log_variance=True), 2), (nn.HingeEmbeddingLoss(), 1)],
+)
+def test_metrics_that_would_compare_other_things_are_refused(three: DataFrame, loss: Any, outputs: int) -> None:
+    regressor = NeuralRegressor(network=nn.Sequential(nn.Linear(outputs)), loss=loss, epochs=1, metrics=["mae"])
+    with pytest.raises(InvalidParameterError, match='parameter metrics: "mae" compares outputs with'):
+        regressor.fit(three)

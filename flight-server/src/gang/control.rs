@@ -195,7 +195,7 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
         ToTrainer::Start { generation } => send(orders, Order::Start { generation })?,
         ToTrainer::Halt { .. } => state.halt(),
         ToTrainer::Finish => {
-            tracing::info!("the job is over");
+            tracing::debug!("the job is over");
             return Ok(Some(exit::OK));
         }
         ToTrainer::Die { reason } => {

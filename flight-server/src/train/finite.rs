@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// Features beyond this are rarely meant: nets are made for values around 1.
 const LARGE: f32 = 1e4;
+/// As [`LARGE`], of labels.
+const LARGE_LABEL: f64 = 1e6;
 /// A loss that has grown by this factor over its lowest was on its way up.
 const GROWN: f64 = 10.0;
 /// Name in the history.
@@ -125,6 +127,13 @@ impl Finite {
         }
         if let Some(name) = broken(wreck.network, wreck.weights) {
             return format!("the update before made parameter {name} NaN or infinite; {lower}");
+        }
+        let labels = &wreck.rows.rows.labels;
+        let label = labels.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        if label > LARGE_LABEL {
+            return format!(
+                "there is a label as large as {label:e}; correct it, or scale the labels, for example to deviation 1"
+            );
         }
         match (self.lowest, self.last) {
             (None, _) => "it was so from the start, with the initial weights; look at the labels and at what the loss wants \

@@ -183,6 +183,7 @@ impl Session {
             self.step(course, &batch, &mut nodes, reduce)?;
             watch.progress(epoch, self.steps);
             if self.steps.is_multiple_of(per_epoch) {
+                let counted = self.epoch.denominator > 0.0;
                 let mut record = self.close_epoch(epoch, course.plan.rows_per_epoch())?;
                 let wreck = Wreck {
                     course,
@@ -193,6 +194,13 @@ impl Session {
                     lr: self.updates.lr(),
                 };
                 self.finite.close(&mut record, &wreck)?;
+                if !counted {
+                    return Err(Failure::data(format!(
+                        "no row of epoch {epoch} counts in the loss: all weights (weightCol) are 0, or all labels are the \
+                         loss's ignore_index"
+                    ))
+                    .into());
+                }
                 self.judged(course, watch, epoch, |judge, scene, engine| {
                     judge.close(scene, engine, reduce, &mut record)
                 })?;

@@ -11,6 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
+from pyspark.ml.param import TypeConverters
+
 if TYPE_CHECKING:
     from candlewick._graph import Tensor
 
@@ -25,8 +27,18 @@ class Document:
         self._arguments = dict(arguments)
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as a dictionary."""
-        return {"type": type(self).__name__, **{name: _plain(value) for name, value in self._arguments.items()}}
+        """The document as a dictionary.
+
+        Raises:
+            ValueError: A number is NaN or infinite, which no argument may be.
+        """
+        document: dict[str, Any] = {"type": type(self).__name__}
+        for name, value in self._arguments.items():
+            try:
+                document[name] = _plain(value)
+            except ValueError as error:
+                raise ValueError(f"{type(self).__name__}: {name}: {error}") from None
+        return document
 
     def to_json(self) -> str:
         """The document as JSON text."""
@@ -254,6 +266,22 @@ def bind(
     return {name: values.get(name, optional.get(name)) for name in full if name in values or name in optional}
 
 
+def to_int(value: Any) -> int:
+    """A whole number that Java's Int holds; PySpark's converter lets larger ones through, and the JVM fails on them."""
+    return _within(TypeConverters.toInt(value), 31)
+
+
+def to_long(value: Any) -> int:
+    """A whole number that Java's Long holds."""
+    return _within(TypeConverters.toInt(value), 63)
+
+
+def _within(value: int, bits: int) -> int:
+    if not -(1 << bits) <= value < 1 << bits:
+        raise TypeError(f"{value} is outside of {-(1 << bits)} to {(1 << bits) - 1}")
+    return value
+
+
 def to_network(value: object) -> str:
     """The JSON text of a network: of a module, a dictionary or a text."""
     return to_text(value, (Module, Network), "nn.Sequential(...)")
@@ -306,4 +334,9 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return value.item() if hasattr(value, "item") and callable(value.item) else value
+    if hasattr(value, "tolist") and callable(value.tolist):
+        # NumPy's and PyTorch's scalars and arrays.
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no legal argument: a finite number is wanted")
+    return value

@@ -14,6 +14,8 @@ from candlewick._document import (
     NetworkLike,
     OptimizerLike,
     SchedulerLike,
+    to_int,
+    to_long,
     to_loss,
     to_network,
     to_optimizer,
@@ -186,13 +188,13 @@ class NeuralEstimatorParams(NeuralModelParams):
         Params._dummy(),
         "epochs",
         "Passes over the data. 0 gives a model that holds the initial weights.",
-        typeConverter=TypeConverters.toInt,
+        typeConverter=to_int,
     )
     batchSize: Param[int] = Param(
         Params._dummy(),
         "batchSize",
         "Rows of one step over all trainers together; exact, only the last step of an epoch may be shorter.",
-        typeConverter=TypeConverters.toInt,
+        typeConverter=to_int,
     )
     optimizer: Param[str] = Param(
         Params._dummy(),
@@ -210,7 +212,7 @@ class NeuralEstimatorParams(NeuralModelParams):
         Params._dummy(),
         "gradientAccumulationSteps",
         "Steps whose gradients are added up for one update of the optimiser, as if they were one step of so many times batchSize; the last update of an epoch may have fewer.",
-        typeConverter=TypeConverters.toInt,
+        typeConverter=to_int,
     )
     clipNorm: Param[float] = Param(
         Params._dummy(),
@@ -258,7 +260,7 @@ class NeuralEstimatorParams(NeuralModelParams):
         Params._dummy(),
         "validationSteps",
         "Steps after which the validation rows are also evaluated within an epoch (history: validations). 0: at the end of every epoch only.",
-        typeConverter=TypeConverters.toInt,
+        typeConverter=to_int,
     )
     earlyStopping: Param[str] = Param(
         Params._dummy(),
@@ -270,7 +272,7 @@ class NeuralEstimatorParams(NeuralModelParams):
         Params._dummy(),
         "seed",
         "Seed of initial weights, row order and dropout. The same data, parameters and seed give the same weights bit for bit, on any number of trainers.",
-        typeConverter=TypeConverters.toInt,
+        typeConverter=to_long,
     )
     verbose: Param[bool] = Param(
         Params._dummy(),
@@ -282,19 +284,19 @@ class NeuralEstimatorParams(NeuralModelParams):
         Params._dummy(),
         "numTrainers",
         "Trainer processes. 0: one per executor.",
-        typeConverter=TypeConverters.toInt,
+        typeConverter=to_int,
     )
     threadsPerTrainer: Param[int] = Param(
         Params._dummy(),
         "threadsPerTrainer",
         "Compute threads of a trainer. 0: the executor's cores divided by its trainers.",
-        typeConverter=TypeConverters.toInt,
+        typeConverter=to_int,
     )
     logicalShards: Param[int] = Param(
         Params._dummy(),
         "logicalShards",
         "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers.",
-        typeConverter=TypeConverters.toInt,
+        typeConverter=to_int,
     )
     failureTimeout: Param[str] = Param(
         Params._dummy(),

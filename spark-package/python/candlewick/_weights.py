@@ -56,10 +56,9 @@ def to_safetensors(state: Mapping[str, Any]) -> bytes:
     at = 0
     for name, value in state.items():
         array = _array(str(name), value)
-        if array is None:
-            continue
         part = array.tobytes()
-        header[str(name)] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + len(part)]}
+        kind = "F32" if array.dtype.kind == "f" else "I64"
+        header[str(name)] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [at, at + len(part)]}
         parts.append(part)
         at += len(part)
     text = json.dumps(header, ensure_ascii=False).encode()
@@ -67,14 +66,15 @@ def to_safetensors(state: Mapping[str, Any]) -> bytes:
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
-def _array(name: str, value: Any) -> np.ndarray[Any, Any] | None:
+def _array(name: str, value: Any) -> np.ndarray[Any, Any]:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         # NumPy has no bfloat16.
         value = (value.float() if value.is_floating_point() else value).numpy()
     array = np.asarray(value)
+    # BatchNorm counts its batches.
     if array.dtype.kind in "iu" and name.rsplit(".", 1)[-1] == "num_batches_tracked":
-        return None
+        return np.ascontiguousarray(array, dtype="<i8").reshape(array.shape)
     if array.dtype.kind != "f":
         raise TypeError(f"'{name}' is {array.dtype}; weights are floats")
     return np.ascontiguousarray(array, dtype="<f4").reshape(array.shape)

@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from candlewick import EarlyStopping, nn, optim
-from candlewick._document import to_loss, to_network, to_optimizer
+from candlewick._document import to_int, to_long, to_loss, to_network, to_optimizer
 from candlewick._stopping import to_stopping
 
 
@@ -99,7 +100,6 @@ def test_defaults_are_those_of_torch():
 
 
 def test_numpy_numbers_become_plain_ones():
-    np = pytest.importorskip("numpy")
     net = nn.Sequential(nn.Linear(np.int64(3)), nn.Dropout(np.float32(0.5)))
     assert json.loads(net.to_json())["layers"][0]["out_features"] == 3
 
@@ -150,3 +150,19 @@ def test_rules_of_initialisation_are_part_of_the_network():
         net.with_init({"*": nn.init.zeros_})
     with pytest.raises(TypeError, match="summary wants input_shape"):
         net.summary()
+
+
+def test_numbers_that_are_not_finite_are_named():
+    with pytest.raises(ValueError, match="SGD: lr: inf is no legal argument"):
+        optim.SGD(lr=float("inf")).to_json()
+    with pytest.raises(ValueError, match="CrossEntropyLoss: weight: nan"):
+        nn.CrossEntropyLoss(weight=[1.0, float("nan")]).to_dict()
+    assert nn.CrossEntropyLoss(weight=np.ones(2)).to_dict()["weight"] == [1.0, 1.0]
+
+
+def test_whole_numbers_fit_java():
+    assert to_int(2**31 - 1) == 2**31 - 1 and to_long(-(2**63)) == -(2**63)
+    with pytest.raises(TypeError, match="outside of"):
+        to_int(2**31)
+    with pytest.raises(TypeError, match="outside of"):
+        to_long(2**63)

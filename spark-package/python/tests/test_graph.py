@@ -122,7 +122,8 @@ def test_safetensors_there_and_back() -> None:
 
     state = {"w": np.arange(6.0).reshape(2, 3).T, "b": Tensor([1.5]), "bn.num_batches_tracked": Tensor(7)}
     arrays = parse_safetensors(to_safetensors(state))
-    assert list(arrays) == ["w", "b"]
+    assert list(arrays) == ["w", "b", "bn.num_batches_tracked"]
+    assert arrays["bn.num_batches_tracked"] == 7 and arrays["bn.num_batches_tracked"].dtype == np.int64
     assert arrays["w"].tolist() == [[0, 3], [1, 4], [2, 5]] and arrays["b"].dtype == np.float32
     assert to_weights("s3a://a/b") == "s3a://a/b"
     assert to_weights(b"abc") == "base64:YWJj"
