@@ -148,7 +148,7 @@ pub enum Event {
     },
     /// An epoch is over.
     Epoch {
-        /// Its record, seconds filled in.
+        /// Its record.
         record: EpochRecord,
     },
     /// Training is over and the weights are here.

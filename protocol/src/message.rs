@@ -82,7 +82,7 @@ pub struct EpochRecord {
     pub lr: f64,
     /// Rows trained on in this epoch, over all trainers.
     pub rows: u64,
-    /// Seconds the epoch took; filled in by the coordinator.
+    /// Seconds the epoch took, by the clock of the trainer that tells of it; no part of the state.
     pub seconds: f64,
     /// Metrics by name, those over the validation rows with the prefix `val_`; null where a value is not defined.
     /// With `validationSteps` also `validations`, a list of the evaluations within the epoch, each with its `step`.

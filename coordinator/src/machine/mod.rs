@@ -92,7 +92,6 @@ pub(crate) struct Machine {
     expected: Option<Expected>,
     case: Option<Case>,
     weights: Assembly,
-    epoch_began: Now,
     epochs_told: u32,
     driver_seen: Now,
     last_tick: Now,
@@ -110,7 +109,6 @@ impl Machine {
             expected: None,
             case: None,
             weights: Assembly::default(),
-            epoch_began: Duration::ZERO,
             epochs_told: 0,
             driver_seen: Duration::ZERO,
             last_tick: Duration::ZERO,
@@ -177,7 +175,7 @@ impl Machine {
             } => {
                 self.on_ready(now, from, generation, (step, state_hash));
             }
-            ToCoordinator::Epoch { generation, record } => self.on_epoch(now, from, generation, record),
+            ToCoordinator::Epoch { generation, record } => self.on_epoch(from, generation, record),
             ToCoordinator::Done {
                 generation,
                 steps,

@@ -62,7 +62,6 @@ impl Machine {
         }
         if self.all_members(|trainer| trainer.ready.is_some()) {
             self.phase = Phase::Running { generation };
-            self.epoch_began = now;
             self.restart_progress(now);
             for member in self.members.clone() {
                 self.send(&member.trainer.id, ToTrainer::Start { generation });
@@ -70,14 +69,12 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_epoch(&mut self, now: Now, from: &str, generation: u64, mut record: EpochRecord) {
+    pub(super) fn on_epoch(&mut self, from: &str, generation: u64, record: EpochRecord) {
         let current = self.phase == (Phase::Running { generation }) && self.rank_of(from) == Some(0);
         // Idempotent by epoch: a step made again must not add a record.
         if !current || record.epoch != self.epochs_told {
             return;
         }
-        record.seconds = now.saturating_sub(self.epoch_began).as_secs_f64();
-        self.epoch_began = now;
         self.epochs_told += 1;
         // Trainers are in lock step: what rank 0 completed, all took part in; beats come more seldom.
         for trainer in self.trainers.values_mut() {

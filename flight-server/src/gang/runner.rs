@@ -8,9 +8,9 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{EpochRecord, Member, ToCoordinator, WEIGHTS_CHUNK};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Peer waits expire so much later than beats do, so that the one waited for is blamed (rule C2).
 const AFTER_BEATS: Duration = Duration::from_secs(10);
@@ -216,6 +216,7 @@ impl Runner {
             abort: &gang.abort,
             generation,
             rank: gang.rank,
+            epoch_began: Mutex::new(Instant::now()),
         };
         let outcome = session.run(&course, gang.reduce.as_mut(), &watch);
         self.sealed = Some((course.into_data(), sums));
@@ -259,6 +260,7 @@ struct GangWatch<'a> {
     abort: &'a Abort,
     generation: u64,
     rank: usize,
+    epoch_began: Mutex<Instant>,
 }
 
 impl Watch for GangWatch<'_> {
@@ -279,10 +281,19 @@ impl Watch for GangWatch<'_> {
     }
 
     fn epoch(&self, record: &EpochRecord) -> Result<(), Stop> {
+        let now = Instant::now();
+        let mut began = self.epoch_began.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not by the arrival of the record: those of short epochs arrive together.
+        let seconds = now
+            .duration_since(std::mem::replace(&mut *began, now))
+            .as_secs_f64();
         if self.rank == 0 {
             self.state.tell(ToCoordinator::Epoch {
                 generation: self.generation,
-                record: record.clone(),
+                record: EpochRecord {
+                    seconds,
+                    ..record.clone()
+                },
             });
         }
         Ok(())
