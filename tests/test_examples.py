@@ -70,6 +70,13 @@ def test_digits_in_python(tmp_path: Path) -> None:
     assert f"model saved in {tmp_path / 'model'}" in output
 
 
+def test_the_data_of_the_readme(tmp_path: Path) -> None:
+    path = tmp_path / "digits.libsvm"
+    run(sys.executable, str(EXAMPLES / "data" / "export_digits.py"), str(path))
+    lines = path.read_text().splitlines()
+    assert len(lines) == 1797 and lines[0].startswith("0 3:5 4:13 "), "labels first, indices from 1"
+
+
 def test_digits_in_scala(tmp_path: Path) -> None:
     csv = tmp_path / "digits.csv"
     assert "1797 pictures" in run(sys.executable, str(EXAMPLES / "data" / "export_digits.py"), str(csv))
