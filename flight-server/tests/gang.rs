@@ -211,6 +211,20 @@ fn schedules_accumulation_and_averages_give_the_same_bits() {
 }
 
 #[test]
+fn steps_in_which_no_row_counts_are_counted() {
+    let mut rows = rows(300);
+    rows.iter_mut().for_each(|row| row.weight = 0.0);
+    rows[17].weight = 1.0;
+    let fit = trained(job(2, 32), &rows, 2);
+    let counted: Vec<&Value> = fit
+        .history
+        .iter()
+        .map(|record| &record["stepsWithoutWeight"])
+        .collect();
+    assert_eq!(counted, [9, 9], "of ten steps one has the row");
+}
+
+#[test]
 fn a_step_that_is_not_finite_is_skipped_where_that_is_asked_for() {
     let mut rows = rows(300);
     // Its loss is finite, its gradient in f32 is not.

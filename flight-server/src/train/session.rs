@@ -22,7 +22,8 @@ use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 const SCALARS: usize = 3;
 /// Batches in flight: one being computed, one being gathered.
 const BATCHES: usize = 2;
-/// Name in the history.
+/// Names in the history.
+const WEIGHTLESS: &str = "stepsWithoutWeight";
 const BY_RUNNING: &str = "batchNormByRunningStatistics";
 
 /// Sums over an epoch, in the order of its steps.
@@ -33,6 +34,8 @@ struct Sums {
     rows: f64,
     /// Steps in which a BatchNorm had one value a channel and normalised by its running statistics.
     by_running: u64,
+    /// Steps in which no row counted, so that nothing was updated (rule B6).
+    weightless: u64,
 }
 
 /// The replicated state: everything a survivor would need to go on (rule B10).
@@ -294,6 +297,7 @@ impl Session {
             self.judge.add(&reduced.scalars, SCALARS);
             self.epoch.loss += total.loss;
             self.epoch.denominator += total.denominator;
+            self.epoch.weightless += u64::from(total.denominator == 0.0);
         }
         self.epoch.rows += total.rows;
         self.steps += 1;
@@ -313,8 +317,10 @@ impl Session {
             0.0
         };
         let mut metrics = Map::new();
-        if sums.by_running > 0 {
-            metrics.insert(BY_RUNNING.to_owned(), Value::from(sums.by_running));
+        for (name, steps) in [(BY_RUNNING, sums.by_running), (WEIGHTLESS, sums.weightless)] {
+            if steps > 0 {
+                metrics.insert(name.to_owned(), Value::from(steps));
+            }
         }
         Ok(EpochRecord {
             epoch,
@@ -360,6 +366,6 @@ fn add_up(by_shard: &[Option<Vec<f64>>]) -> Sums {
         loss,
         denominator,
         rows,
-        by_running: 0,
+        ..Sums::default()
     }
 }
