@@ -87,7 +87,9 @@ fn run(binary: Binary, command: Command) -> Result<i32, Failure> {
 /// Chooses the device of this process.
 fn start_on(device: DeviceName) -> Result<(), Failure> {
     device::choose(device)?;
-    tracing::info!("networks are computed on {device}");
+    if device != DeviceName::Cpu {
+        tracing::info!("networks are computed on {device}");
+    }
     Ok(())
 }
 

@@ -37,7 +37,7 @@ pub fn when_stdin_ends() -> Result<(), Failure> {
                 Err(_) => break,
             }
         }
-        tracing::debug!("stdin has ended: the parent is gone or wants this process to end");
+        tracing::info!("stdin has ended: the parent is gone or wants this process to end");
         std::process::exit(OK);
     };
     std::thread::Builder::new()
