@@ -5,6 +5,7 @@
 mod support;
 
 use candlewick_protocol::plan::ownership;
+use std::sync::Barrier;
 use support::{LONG, gang};
 
 /// What a shard gives in an exchange: every third has no rows, and the lengths are beyond those of scalars.
@@ -84,20 +85,23 @@ fn a_foreign_shard_is_a_defect() {
 
 #[test]
 fn an_abort_ends_a_wait() {
+    let given_up = Barrier::new(2);
     let results = gang(2, 4, LONG, |rank, gang, abort| {
         if rank == 1 {
             // Stays away from the exchange until the other has given up.
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            given_up.wait();
             return String::new();
         }
         let abort = abort.clone();
         let stopper = std::thread::spawn(move || {
+            // Most likely the other waits by then; where it does not yet, its wait ends at once, with the same error.
             std::thread::sleep(std::time::Duration::from_millis(50));
             abort.set();
         });
-        let error = gang.exchange(0, 0, &[]).unwrap_err();
+        let ended = gang.exchange(0, 0, &[]);
+        given_up.wait();
         stopper.join().unwrap();
-        format!("{:?}", error.failure.kind)
+        format!("{:?}", ended.unwrap_err().failure.kind)
     });
     assert_eq!(results[0], "Cancelled");
 }

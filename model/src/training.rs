@@ -84,30 +84,30 @@ pub fn specification(
 
 /// Metrics of a regressor compare every output with the value of the label that it predicts.
 fn check_metrics(evaluation: &Evaluation, resolved: &Resolved) -> Result<(), Failure> {
-    let (outputs, values) = (resolved.output_width, resolved.label.width());
     let named = evaluation.metrics.iter().find(|name| *name != "loss");
-    match (&resolved.label, named) {
-        (LabelKind::Real { .. }, Some(name)) if outputs != values => Err(Failure::parameter(format!(
-            "parameter metrics: \"{name}\" compares outputs with the values of the label one by one, but with {} the \
+    let (LabelKind::Real { .. }, Some(name)) = (&resolved.label, named) else {
+        return Ok(());
+    };
+    let (outputs, values) = (resolved.output_width, resolved.label.width());
+    let loss = resolved.loss["type"].as_str().unwrap_or_default();
+    if outputs != values {
+        return Err(Failure::parameter(format!(
+            "parameter metrics: \"{name}\" compares outputs with the values of the label one by one, but with {loss} the \
              network has {outputs} output(s) for a label of {values} value(s): leave metrics out (val_loss is told \
-             always), and measure what transform gives",
-            resolved.loss["type"].as_str().unwrap_or_default()
-        ))),
-        (LabelKind::Real { .. }, Some(name))
-            if COMPARING.contains(&resolved.loss["type"].as_str().unwrap_or_default()) =>
-        {
-            Err(Failure::parameter(format!(
-                "parameter metrics: \"{name}\" compares outputs with the label, but with {} the label says something \
-                 else than what the network puts out: leave metrics out",
-                resolved.loss["type"].as_str().unwrap_or_default()
-            )))
-        }
-        _ => Ok(()),
+             always), and measure what transform gives"
+        )));
     }
+    if OTHER_LABELS.contains(&loss) {
+        return Err(Failure::parameter(format!(
+            "parameter metrics: \"{name}\" compares outputs with the label, but with {loss} the label says something \
+             else than what the network puts out: leave metrics out (val_loss is told always)"
+        )));
+    }
+    Ok(())
 }
 
 /// Losses whose label is no value that the network is to put out.
-const COMPARING: [&str; 3] = ["TripletMarginLoss", "CosineEmbeddingLoss", "HingeEmbeddingLoss"];
+const OTHER_LABELS: [&str; 3] = ["TripletMarginLoss", "CosineEmbeddingLoss", "HingeEmbeddingLoss"];
 
 /// The schedule's complete document; the metric that ReduceLROnPlateau looks at has to be in the history.
 fn scheduler(

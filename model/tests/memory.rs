@@ -249,9 +249,14 @@ fn train(family: &Family, threads: usize) -> Measured {
     }
 }
 
-/// The threads of a pool that was dropped end when they like, and free memory then.
+/// The threads of a pool that was dropped end when they like, and free memory then. Nobody tells of it.
 fn wait_until_alone() {
+    let began = std::time::Instant::now();
     while std::fs::read_dir("/proc/self/task").unwrap().count() > 1 {
+        assert!(
+            began.elapsed().as_secs() < 60,
+            "threads of the pool before have not ended within 60 s"
+        );
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }

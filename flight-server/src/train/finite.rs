@@ -76,7 +76,7 @@ impl Finite {
         Ok(false)
     }
 
-    /// The end of an epoch of so many steps: completes its record.
+    /// The end of an epoch: completes its record.
     pub(super) fn close(&mut self, record: &mut EpochRecord, wreck: &Wreck<'_>) -> Result<(), Failure> {
         if let Some(name) = broken(wreck.network, wreck.weights) {
             return Err(self.failure(&format!("parameter {name} became NaN or infinite"), wreck));
