@@ -51,7 +51,7 @@ test: lint test-rust test-jvm test-python ## build everything and run every chec
 
 check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no Spark
 	cargo-zigbuild test --workspace --lib --bins $(CARGO_TARGET)
-	$(PYTHON) -m pytest -q $(PYTHON_PACKAGE)/tests
+	$(PYTHON) -m pytest -q $(PYTHON_PACKAGE)/tests tests/house
 
 bench: $(JAR) .cache/bench-venv/.stamp ## side-by-side benchmarks (benchmarks/README.md)
 	$(PYTHON) benchmarks/run.py --python $(CURDIR)/.cache/bench-venv/bin/python
@@ -92,6 +92,7 @@ lint: $(VENV)/.stamp $(STAMPS)/jvm-format
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(PYTHON) -m tools.architecture
 	$(MAKE) native NATIVE_BUILD='$(NATIVE_BUILD)'
 	$(NATIVE_DIR)/candlewick-codegen --check
 	cargo clippy --release --target $(TRIPLE) --workspace --all-targets -q -- -D warnings

@@ -1,0 +1,1 @@
+"""Readers of sources: which file uses which. `tools/architecture.py` judges what they find."""
