@@ -1,6 +1,6 @@
 //! Networks of Candlewick: specification, shapes, layers, losses, optimisers, weights.
 //!
-//! A network is a JSON document. [`resolve::resolve`] checks it against the [`catalogue`] on the driver, infers the
+//! A network is a JSON document. [`job::complete`] checks it against the [`catalogue`] on the driver, infers the
 //! sizes that were left out and fills in defaults; [`network::Network`] is what comes of it; [`engine::Engine`]
 //! computes losses and gradients of one step, [`optim::Optimizer`] applies them, [`engine::Predictor`] scores. Where a
 //! build has the feature `candle` or `cuda`, [`device`] puts the layers of a network on a GPU.
@@ -25,6 +25,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod engine;
 pub mod head;
+pub mod job;
 pub mod kernels;
 pub(crate) mod layers;
 pub(crate) mod losses;
@@ -35,7 +36,6 @@ pub mod optim;
 pub(crate) mod pattern;
 pub mod philox;
 pub mod resolve;
-pub mod training;
 mod weights;
 
 /// The instruction set that the products of this process use: `avx512`, `avx2` or `generic`. Results do not depend

@@ -39,11 +39,11 @@ pub struct ResolveRequest<'a> {
     pub input_shape: Option<&'a [usize]>,
 }
 
-/// Complete documents, and what follows from them.
+/// The network, complete documents, and what follows from them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
-    /// Network document, sizes inferred.
-    pub network: Value,
+    /// The network; its document has its sizes inferred.
+    pub network: Network,
     /// Loss document.
     pub loss: Value,
     /// Optimiser document.
@@ -52,10 +52,6 @@ pub struct Resolved {
     pub label: LabelKind,
     /// Shape of the input, without the batch.
     pub input_shape: Vec<usize>,
-    /// Outputs of the network in a row.
-    pub output_width: usize,
-    /// Number of trained numbers.
-    pub parameters: usize,
 }
 
 /// Checks a request, infers sizes, fills in defaults. A missing or null loss is CrossEntropyLoss for a classifier
@@ -73,7 +69,7 @@ pub struct Resolved {
 ///     input_shape: None,
 /// })?;
 /// assert_eq!(resolved.loss["type"], "CrossEntropyLoss");
-/// assert_eq!(resolved.network["layers"][0]["in_features"], 4);
+/// assert_eq!(resolved.network.document()["layers"][0]["in_features"], 4);
 /// # Ok::<(), candlewick_protocol::Failure>(())
 /// ```
 ///
@@ -110,13 +106,11 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
     check_end(request.task, loss.name(), ending(&network))?;
     let optimizer = optim::read(request.optimizer, &network)?;
     Ok(Resolved {
-        network: network.document().clone(),
         loss: losses::complete(&loss),
         optimizer: optimizer.to_document(),
         label,
         input_shape,
-        output_width,
-        parameters: network.num_parameters(),
+        network,
     })
 }
 

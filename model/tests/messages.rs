@@ -48,11 +48,11 @@ fn documents_come_out_complete() {
     let resolved = ask(&document(layers), None, CLASSIFIER, Some(&[3, 4])).unwrap();
     assert_eq!(resolved.label, LabelKind::class(3));
     assert_eq!(
-        (resolved.output_width, resolved.parameters),
+        (resolved.network.output_width(), resolved.network.num_parameters()),
         (3, 12 * 5 + 5 + 5 * 3 + 3)
     );
     assert_eq!(
-        resolved.network,
+        *resolved.network.document(),
         json!({"format": "candlewick.network/1", "input": {"shape": [3, 4]}, "layers": [
             {"type": "Flatten", "start_dim": 1, "end_dim": -1},
             {"type": "Linear", "in_features": 12, "out_features": 5, "bias": true},
@@ -65,9 +65,15 @@ fn documents_come_out_complete() {
     );
     assert_eq!(resolved.optimizer["weight_decay"], json!(0.01));
     // What came out goes in again unchanged.
-    let again = ask(&resolved.network, Some(&resolved.loss), CLASSIFIER, Some(&[3, 4])).unwrap();
+    let again = ask(
+        resolved.network.document(),
+        Some(&resolved.loss),
+        CLASSIFIER,
+        Some(&[3, 4]),
+    )
+    .unwrap();
     assert_eq!(again, resolved);
-    let again = ask(&resolved.network, Some(&Value::Null), CLASSIFIER, None).unwrap();
+    let again = ask(resolved.network.document(), Some(&Value::Null), CLASSIFIER, None).unwrap();
     assert_eq!(again, resolved);
 }
 

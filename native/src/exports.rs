@@ -5,14 +5,15 @@
 
 use crate::feeder::{FeedTask, Feeder};
 use crate::funnel::{self, Thrown};
-use crate::request::{JobRequest, complete};
 use crate::runtime::{self, Wait};
 use crate::scorer::{Model, ModelSpec, ScoreTask, Scorer};
 use crate::{canary, handles, memory, report};
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
+use candlewick_model::job::complete;
 use candlewick_model::network::Network;
 use candlewick_model::onnx;
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::JobInput;
 use candlewick_protocol::keys::JobSecret;
 use candlewick_protocol::params;
 use jni::objects::{JByteArray, JClass, JObject, JString};
@@ -213,8 +214,8 @@ exports! {
     }
 
     fn resolve<'l>(env, request: JString<'l>) -> JObject<'l> {
-        let request: JobRequest = parse(env, &request, "the job request")?;
-        string(env, to_json(&complete(&request)?)?)
+        let input: JobInput = parse(env, &request, "the job request")?;
+        string(env, complete(&input)?.to_json().to_string())
     }
 
     fn networkSummary<'l>(env, request: JString<'l>) -> JObject<'l> {

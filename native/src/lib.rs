@@ -2,7 +2,7 @@
 //!
 //! [`funnel`] is the one way in; [`row`], [`number`], [`convert`], [`decode`] and [`invalid`] read Spark's rows, [`encode`]
 //! writes them; [`feeder`] with [`frames`], [`streams`] and [`connections`] sends them to the trainers; [`scorer`] scores
-//! them; [`request`] checks what a user set.
+//! them.
 
 pub mod canary;
 pub mod connections;
@@ -18,7 +18,6 @@ pub mod invalid;
 pub mod memory;
 pub mod number;
 pub mod report;
-pub mod request;
 pub mod row;
 pub mod runtime;
 pub mod scorer;

@@ -3,6 +3,7 @@
 use crate::stopping::EarlyStopping;
 use crate::validation::Validation;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What the labels mean, decided by the estimator and the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,14 +107,14 @@ pub enum OnNonFinite {
 #[serde(rename_all = "camelCase")]
 pub struct TrainSpec {
     /// Network document, format `candlewick.network/1`.
-    pub network: serde_json::Value,
+    pub network: Value,
     /// Loss document: `{"type": "CrossEntropyLoss", ...}`.
-    pub loss: serde_json::Value,
+    pub loss: Value,
     /// Optimiser document: `{"type": "AdamW", "lr": 0.001, ...}`.
-    pub optimizer: serde_json::Value,
+    pub optimizer: Value,
     /// Document of the learning rate's schedule, if set: `{"type": "StepLR", "step_size": 30, ...}`.
     #[serde(default)]
-    pub lr_scheduler: Option<serde_json::Value>,
+    pub lr_scheduler: Option<Value>,
     /// Steps whose gradients make one update; 0 counts as 1.
     #[serde(default)]
     pub gradient_accumulation_steps: u32,
@@ -140,6 +141,55 @@ pub struct TrainSpec {
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,
+}
+
+/// Which estimator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TaskName {
+    /// NeuralClassifier.
+    Classifier,
+    /// NeuralRegressor.
+    Regressor,
+}
+
+/// What a job is made of: what the user set, and what the columns tell.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobInput {
+    /// Id of the job: 32 hexadecimal digits.
+    pub job: String,
+    /// What the user set; the rest gets its defaults.
+    pub params: Map<String, Value>,
+    /// Which estimator.
+    pub task: TaskName,
+    /// f32 values of a row's features; absent where the columns do not tell (binary), then inputShape does.
+    #[serde(default)]
+    pub feature_width: Option<i64>,
+    /// Values of a regressor's label, 1 if absent.
+    #[serde(default)]
+    pub label_width: Option<i64>,
+    /// Trainers that will really run; the parameter numTrainers if absent.
+    #[serde(default)]
+    pub num_trainers: Option<u32>,
+}
+
+/// How the driver runs a job: units are milliseconds and bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchSpec {
+    /// Trainers; 0: one for each executor.
+    pub num_trainers: u32,
+    /// Compute threads of a trainer; 0: the executor's cores divided by its trainers.
+    pub threads_per_trainer: u32,
+    /// Longest wait for all trainers to start.
+    pub launch_timeout_ms: u64,
+    /// Memory of an executor for rows on their way to the trainers.
+    pub feed_memory_bytes: u64,
+    /// Initial weights have to be exactly the network's.
+    pub strict_weights: bool,
+    /// A line for every epoch on the driver.
+    pub verbose: bool,
 }
 
 /// The whole job.

@@ -17,6 +17,7 @@ pub mod ports;
 pub mod row;
 pub mod rows;
 pub mod stopping;
+pub mod suggest;
 pub mod tree;
 pub mod validation;
 

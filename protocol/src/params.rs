@@ -4,8 +4,10 @@
 //! those of Spark ML where it has one.
 
 mod check;
+mod complete;
 
 pub use check::{check, parse_bytes, parse_duration_ms};
+pub use complete::Complete;
 
 use serde_json::Value;
 
@@ -423,6 +425,31 @@ pub const PARAMS: &[Param] = &[
         "\"64m\"",
         "Memory of an executor for rows on their way to the trainers.",
     ),
+];
+
+/// Parameters that enter the model and mean something without Spark: `candlewick-trainer serve` takes them. The others
+/// name columns, files and sizes of the cluster.
+pub const STANDALONE: &[&str] = &[
+    "inputShape",
+    "thresholds",
+    "network",
+    "loss",
+    "epochs",
+    "batchSize",
+    "optimizer",
+    "lrScheduler",
+    "gradientAccumulationSteps",
+    "clipNorm",
+    "clipValue",
+    "dropLast",
+    "emaDecay",
+    "onNonFinite",
+    "metrics",
+    "validationFraction",
+    "validationSteps",
+    "earlyStopping",
+    "seed",
+    "logicalShards",
 ];
 
 /// The parameter called `name`.

@@ -1,36 +1,14 @@
 //! The action "configure": what a user sets becomes a job.
 
-use candlewick_model::network::Network;
-use candlewick_model::resolve::{ResolveRequest, Task, resolve};
-use candlewick_model::training::specification;
+use candlewick_model::job::complete;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::params;
+use candlewick_protocol::job::{JobInput, JobSpec, TaskName};
+use candlewick_protocol::params::STANDALONE;
+use candlewick_protocol::suggest;
 use serde_json::{Map, Value, json};
 
-/// Estimator parameters that mean something without Spark; the rest names columns and cluster sizes.
-const TRAINING: [&str; 18] = [
-    "network",
-    "loss",
-    "optimizer",
-    "lrScheduler",
-    "gradientAccumulationSteps",
-    "emaDecay",
-    "onNonFinite",
-    "epochs",
-    "batchSize",
-    "dropLast",
-    "seed",
-    "logicalShards",
-    "clipNorm",
-    "clipValue",
-    "metrics",
-    "validationFraction",
-    "validationSteps",
-    "earlyStopping",
-];
-/// What Spark's schema and estimator say elsewhere.
-const SHAPE: [&str; 4] = ["task", "featureWidth", "labelWidth", "inputShape"];
+/// What Spark's estimator and schema say elsewhere.
+const DATA: [&str; 3] = ["task", "featureWidth", "labelWidth"];
 
 /// Name of the job in `serve` mode; it enters no arithmetic.
 pub(super) const JOB: &str = "serve";
@@ -42,52 +20,31 @@ pub(super) struct Configured {
     pub(super) answer: Value,
 }
 
-/// What the rows look like and mean, as the request says.
-struct Asked {
-    task: Task,
-    feature_width: usize,
-    input_shape: Option<Vec<usize>>,
-}
-
 /// Checks the request and fills in the defaults.
 pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
     let request: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
-        Failure::parameter(format!("\"configure\" wants a JSON object as its body: {error}"))
+        Failure::parameter(format!(
+            "\"configure\" expects a JSON object as its body: {error}"
+        ))
     })?;
-    let full = params::check(&parameters(&request)?)?;
-    let asked = asked(&request, &full)?;
-    if full["network"].is_null() {
-        return Err(Failure::parameter(
-            "\"configure\" wants network, a document of format candlewick.network/1",
-        ));
-    }
-    let resolved = resolve(&ResolveRequest {
-        network: &full["network"],
-        loss: Some(&full["loss"]).filter(|loss| !loss.is_null()),
-        optimizer: &full["optimizer"],
-        task: asked.task,
-        feature_width: asked.feature_width,
-        input_shape: asked.input_shape.as_deref(),
-    })?;
-    let batch_size = serde_json::from_value(full["batchSize"].clone()).unwrap_or(1);
-    let network = Network::from_document(&resolved.network, &resolved.input_shape)?;
-    let summary = network.summary_for(batch_size, &resolved.optimizer)?;
-    let (output_width, parameters) = (resolved.output_width, resolved.parameters);
-    let (data, train) = specification(&full, resolved, asked.feature_width)?;
-    // Nobody else beats or waits here: the timeouts mean nothing.
-    let job = JobSpec {
+    let complete = complete(&JobInput {
         job: JOB.to_owned(),
-        data,
-        train,
-        failure_timeout_ms: 0,
-        progress_timeout_ms: 0,
-    };
+        params: parameters(&request)?,
+        task: task(&request)?,
+        feature_width: whole(&request, "featureWidth")?,
+        label_width: whole(&request, "labelWidth")?,
+        num_trainers: Some(1),
+    })?;
+    let told = complete.to_json();
+    let mut job = complete.job;
+    // Nobody else beats or waits here: the timeouts mean nothing.
+    (job.failure_timeout_ms, job.progress_timeout_ms) = (0, 0);
     let answer = json!({
         "data": job.data,
         "train": job.train,
-        "outputWidth": output_width,
-        "parameters": parameters,
-        "summary": summary,
+        "outputWidth": told["outputWidth"],
+        "parameters": told["parameters"],
+        "summary": told["summary"],
     });
     Ok(Configured { job, answer })
 }
@@ -96,60 +53,37 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
 fn parameters(request: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
     let mut set = Map::new();
     for (name, value) in request {
-        if TRAINING.contains(&name.as_str()) || name == "inputShape" {
+        if STANDALONE.contains(&name.as_str()) {
             set.insert(name.clone(), value.clone());
-        } else if !SHAPE.contains(&name.as_str()) {
-            let legal: Vec<&str> = SHAPE.iter().chain(&TRAINING).copied().collect();
+        } else if !DATA.contains(&name.as_str()) {
+            let legal: Vec<&str> = DATA.iter().chain(STANDALONE).copied().collect();
             return Err(Failure::parameter(format!(
-                "\"configure\" has no key \"{name}\"; it has {legal:?}"
+                "\"configure\" has no key \"{name}\"{}; it has {legal:?}",
+                suggest::hint(name, legal.iter().copied())
             )));
         }
     }
     Ok(set)
 }
 
-fn asked(request: &Map<String, Value>, full: &Map<String, Value>) -> Result<Asked, Failure> {
-    let input_shape: Option<Vec<usize>> = serde_json::from_value(full["inputShape"].clone()).unwrap_or(None);
-    let given = whole(request, "featureWidth")?;
-    let product = input_shape.as_ref().map(|shape| shape.iter().product());
-    let feature_width = given.or(product).ok_or_else(|| {
-        Failure::parameter(
-            "\"configure\" wants featureWidth, the number of values in a row's features, or inputShape",
-        )
-    })?;
-    let task = match request.get("task").and_then(Value::as_str) {
-        Some("classifier") => Task::Classifier,
-        Some("regressor") => Task::Regressor {
-            label_width: whole(request, "labelWidth")?.unwrap_or(1),
-        },
-        _ => {
-            return Err(Failure::parameter(
-                "\"configure\" wants task: \"classifier\" or \"regressor\"",
-            ));
-        }
-    };
-    Ok(Asked {
-        task,
-        feature_width,
-        input_shape,
-    })
+fn task(request: &Map<String, Value>) -> Result<TaskName, Failure> {
+    match request.get("task").and_then(Value::as_str) {
+        Some("classifier") => Ok(TaskName::Classifier),
+        Some("regressor") => Ok(TaskName::Regressor),
+        _ => Err(Failure::parameter(
+            "\"configure\" expects task: \"classifier\" or \"regressor\"",
+        )),
+    }
 }
 
-fn whole(request: &Map<String, Value>, name: &str) -> Result<Option<usize>, Failure> {
+fn whole(request: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure> {
     match request.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            let number = value
-                .as_u64()
-                .and_then(|number| usize::try_from(number).ok())
-                .filter(|n| *n > 0);
-            let wrong = || {
-                Failure::parameter(format!(
-                    "{name} = {value} is not legal: expected a whole number of at least 1"
-                ))
-            };
-            number.map(Some).ok_or_else(wrong)
-        }
+        Some(value) => value.as_i64().map(Some).ok_or_else(|| {
+            Failure::parameter(format!(
+                "{name} = {value} is not legal: expected a whole number of at least 1"
+            ))
+        }),
     }
 }
 
@@ -186,12 +120,15 @@ mod tests {
             change(&mut request);
             configure(request.to_string().as_bytes()).unwrap_err().message
         };
-        assert!(told(&|r| r["batchsize"] = json!(4)).contains("no key \"batchsize\""));
+        assert!(
+            told(&|r| r["batchsize"] = json!(4)).contains("no key \"batchsize\"; did you mean 'batchSize'?")
+        );
+        assert!(told(&|r| r["numTrainers"] = json!(2)).contains("no key \"numTrainers\""));
         assert!(told(&|r| r["batchSize"] = json!(0)).contains("parameter batchSize = 0 is not legal"));
         assert!(told(&|r| r["task"] = json!("cluster")).contains("\"classifier\" or \"regressor\""));
-        assert!(told(&|r| r["network"] = Value::Null).contains("wants network"));
+        assert!(told(&|r| r["network"] = Value::Null).contains("parameter network is not set"));
         assert!(told(&|r| r["featureWidth"] = json!(-1)).contains("featureWidth = -1 is not legal"));
-        assert!(told(&|r| r["featureWidth"] = Value::Null).contains("wants featureWidth"));
+        assert!(told(&|r| r["featureWidth"] = Value::Null).contains("no featureWidth"));
         assert!(configure(b"[]").unwrap_err().message.contains("JSON object"));
     }
 }

@@ -93,7 +93,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             validation: None,
         },
         train: TrainSpec {
-            network: resolved.network,
+            network: resolved.network.document().clone(),
             loss: resolved.loss,
             optimizer: resolved.optimizer,
             epochs,

@@ -4,9 +4,10 @@ use super::MetricSet;
 use crate::head::Head;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::Evaluation;
+use candlewick_protocol::params::Complete;
 use candlewick_protocol::stopping::EarlyStopping;
 use candlewick_protocol::validation::Validation;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The parameters `metrics`, `thresholds`, `validationSteps` and `earlyStopping` of a complete set of parameters
 /// (`params::check`), and which rows `validationFraction` and `validationIndicatorCol` put aside.
@@ -15,18 +16,19 @@ use serde_json::{Map, Value};
 /// `InvalidParameter`: a metric that is unknown or does not fit the task; what needs validation rows where there are
 /// none; both ways to choose validation rows at once.
 pub fn evaluation(
-    params: &Map<String, Value>,
+    params: &Complete,
     head: Head,
     seed: u64,
 ) -> Result<(Evaluation, Option<Validation>), Failure> {
     let validation = validation(params, seed)?;
-    let metrics: Vec<String> = texts(&params["metrics"]);
-    let thresholds: Option<Vec<f64>> = params["thresholds"]
+    let metrics: Vec<String> = texts(params.value("metrics"));
+    let thresholds: Option<Vec<f64>> = params
+        .value("thresholds")
         .as_array()
         .map(|list| list.iter().filter_map(Value::as_f64).collect());
     let set = MetricSet::new(&metrics, head, thresholds.as_deref())?;
-    let steps = params["validationSteps"].as_u64().unwrap_or(0);
-    let early_stopping = match &params["earlyStopping"] {
+    let steps = params.value("validationSteps").as_u64().unwrap_or(0);
+    let early_stopping = match params.value("earlyStopping") {
         Value::Null => None,
         document => Some(EarlyStopping::from_document(document)?),
     };
@@ -50,9 +52,10 @@ fn texts(value: &Value) -> Vec<String> {
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn validation(params: &Map<String, Value>, seed: u64) -> Result<Option<Validation>, Failure> {
-    let fraction = params["validationFraction"].as_f64().unwrap_or(0.0);
-    let column = params["validationIndicatorCol"]
+fn validation(params: &Complete, seed: u64) -> Result<Option<Validation>, Failure> {
+    let fraction = params.value("validationFraction").as_f64().unwrap_or(0.0);
+    let column = params
+        .value("validationIndicatorCol")
         .as_str()
         .filter(|name| !name.is_empty());
     match (fraction > 0.0, column) {

@@ -148,6 +148,13 @@ pub struct Network {
     inner: Arc<Inner>,
 }
 
+/// Networks are equal where their complete documents are.
+impl PartialEq for Network {
+    fn eq(&self, other: &Self) -> bool {
+        self.document() == other.document() && self.input_shape() == other.input_shape()
+    }
+}
+
 impl Network {
     /// Reads a network document for inputs of `input_shape` (without the batch): checks every argument, infers sizes.
     ///

@@ -1,17 +1,23 @@
 //! Values of parameters, checked.
 
-use super::{PARAMS, Param, ParamType, default_of, find};
+use super::{Complete, PARAMS, Param, ParamType, default_of, find};
 use crate::error::Failure;
+use crate::suggest;
 use serde_json::{Map, Value, json};
 
 /// Checks names, types and ranges of what a user set and fills in the defaults.
 ///
 /// # Errors
 /// `InvalidParameter` naming the parameter, its value and what it may be.
-pub fn check(set: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
+pub fn check(set: &Map<String, Value>) -> Result<Complete, Failure> {
     for (name, value) in set {
-        let param =
-            find(name).ok_or_else(|| Failure::parameter(format!("there is no parameter '{name}'")))?;
+        let param = find(name).ok_or_else(|| {
+            let names = PARAMS.iter().map(|param| param.name);
+            Failure::parameter(format!(
+                "there is no parameter '{name}'{}",
+                suggest::hint(name, names)
+            ))
+        })?;
         if !value.is_null() {
             check_value(param, value)?;
         }
@@ -24,7 +30,7 @@ pub fn check(set: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
         };
         full.insert(param.name.to_owned(), value);
     }
-    Ok(full)
+    Ok(Complete(full))
 }
 
 fn check_value(param: &Param, value: &Value) -> Result<(), Failure> {
@@ -88,7 +94,8 @@ fn split_unit(text: &str) -> Option<(u64, &str)> {
 /// Milliseconds of a duration with unit ms, s, m or min, h; without a unit, seconds, as in Spark's conf.
 #[must_use]
 pub fn parse_duration_ms(text: &str) -> Option<u64> {
-    let (number, unit) = split_unit(text)?;
+    let lower = text.to_ascii_lowercase();
+    let (number, unit) = split_unit(&lower)?;
     let factor = match unit {
         "ms" => 1,
         "s" | "" => 1_000,
@@ -136,7 +143,11 @@ mod tests {
             failure.message,
             "parameter batchSize = 0 is not legal: expected a whole number from 1 to 16777216"
         );
-        assert!(check(json!({"batchsize": 1}).as_object().unwrap()).is_err());
+        let unknown = check(json!({"batchsize": 1}).as_object().unwrap()).unwrap_err();
+        assert_eq!(
+            unknown.message,
+            "there is no parameter 'batchsize'; did you mean 'batchSize'?"
+        );
         assert!(check(json!({"clipNorm": 0.0}).as_object().unwrap()).is_err());
         assert!(check(json!({"handleInvalid": "keep"}).as_object().unwrap()).is_err());
     }
@@ -144,14 +155,17 @@ mod tests {
     #[test]
     fn defaults_fill_what_is_not_set() {
         let full = check(json!({"epochs": 3}).as_object().unwrap()).unwrap();
-        assert_eq!(full["epochs"], 3);
-        assert_eq!(full["batchSize"], 256);
-        assert!(full["weightCol"].is_null());
+        assert_eq!(
+            (full.value("epochs"), full.value("batchSize")),
+            (&json!(3), &json!(256))
+        );
+        assert!(full.is_null("weightCol"));
     }
 
     #[test]
     fn durations_and_sizes() {
         assert_eq!(parse_duration_ms("15s"), Some(15_000));
+        assert_eq!(parse_duration_ms("15S"), Some(15_000));
         assert_eq!(parse_duration_ms("2min"), Some(120_000));
         assert_eq!(parse_duration_ms("0s"), None);
         assert_eq!(parse_duration_ms("soon"), None);

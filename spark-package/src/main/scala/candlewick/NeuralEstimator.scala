@@ -3,7 +3,7 @@ package candlewick
 import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
 import candlewick.fit.{FitControl, FitJob, FitResult, FitSpec, InitialWeights}
 import candlewick.generated.NeuralEstimatorParams
-import candlewick.internal.{Failures, Units}
+import candlewick.internal.Failures
 import candlewick.persist.{ParamsWriter, RestorableParams}
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.UUID
@@ -103,19 +103,7 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
       throw Failures.parameter(
         "network is not set; set it with setNetwork, for example nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))"
       )
-    FitSpec(
-      choice,
-      paramsJson(),
-      $(numTrainers),
-      $(threadsPerTrainer),
-      $(logicalShards),
-      Units.durationMs("launchTimeout", $(launchTimeout)),
-      Units.durationMs("failureTimeout", $(failureTimeout)),
-      Units.bytes("feedMemory", $(feedMemory)),
-      optional(initialWeights).filter(_.nonEmpty),
-      $(strictWeights),
-      $(verbose)
-    )
+    FitSpec(choice, paramsJson(), optional(initialWeights).filter(_.nonEmpty))
   }
 
   private def choice: ColumnChoice = {

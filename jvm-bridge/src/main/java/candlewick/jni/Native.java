@@ -18,9 +18,10 @@ public final class Native {
    * Validates the parameters of a job and completes them: defaults, inferred sizes.
    *
    * @param requestJson {@code {"job": id, "params": {...}, "task": "classifier" or "regressor",
-   *     "featureWidth": n, "labelWidth": n, "numTrainers": n}}; labelWidth (regressor) and
-   *     numTrainers may be absent
-   * @return {@code {"job": JobSpec, "outputWidth": n, "parameters": n, "summary": text}}
+   *     "featureWidth": n, "labelWidth": n, "numTrainers": n}}; the numbers may be absent where
+   *     inputShape, one value and the parameter numTrainers say the same
+   * @return {@code {"job": JobSpec, "launch": LaunchSpec, "outputWidth": n, "parameters": n,
+   *     "summary": text}}
    * @throws InvalidParameterException if something is wrong, with what to change
    */
   public static String resolve(String requestJson) {

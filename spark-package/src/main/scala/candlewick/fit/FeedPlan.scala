@@ -160,11 +160,10 @@ private[fit] object FeedSpecs {
   def document(
       prepared: Prepared,
       answer: com.fasterxml.jackson.databind.JsonNode,
-      spec: FitSpec,
       tasks: Int
   ): ObjectNode = {
     val owners = Json.field(answer, "owners")
-    val share = spec.feedMemoryBytes / math.max(1, tasks) / math.max(1, owners.size())
+    val share = prepared.launch.feedMemoryBytes / math.max(1, tasks) / math.max(1, owners.size())
     Json.obj(
       "job" -> Json.field(prepared.job, "job"),
       "round" -> Json.field(answer, "round"),
@@ -173,11 +172,11 @@ private[fit] object FeedSpecs {
       "columns" -> prepared.columns,
       "validation" -> Option(Json.field(prepared.job, "data").get("validation")),
       "batchBytes" -> share.max(MinBatch).min(MaxBatch),
-      "timeoutMs" -> math.max(30000L, spec.failureTimeoutMs * 2)
+      "timeoutMs" -> math.max(30000L, prepared.failureTimeoutMs * 2)
     )
   }
 
   /** Bytes of UnsafeRows that a task hands on at a time. */
-  def rowBytes(spec: FitSpec, tasks: Int): Long =
-    (spec.feedMemoryBytes / math.max(1, tasks) / 4).max(4 * MinBatch).min(MaxBatch)
+  def rowBytes(launch: LaunchSpec, tasks: Int): Long =
+    (launch.feedMemoryBytes / math.max(1, tasks) / 4).max(4 * MinBatch).min(MaxBatch)
 }

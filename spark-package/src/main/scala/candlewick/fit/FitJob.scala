@@ -48,8 +48,14 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     control.check()
     // Only now: a fit whose input is still being looked at must not keep others from starting.
     state.admission.enqueue(control.id)
-    val gang =
-      new Gang(sc, state.admission, control, spec.numTrainers, prepared.logicalShards, spec.launchTimeoutMs)
+    val gang = new Gang(
+      sc,
+      state.admission,
+      control,
+      prepared.launch.numTrainers,
+      prepared.logicalShards,
+      prepared.launch.launchTimeoutMs
+    )
     val places = phases.time("queue")(gang.admit())
     val secret = Native.newSecret()
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret)
@@ -98,13 +104,13 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       coordinator._1,
       coordinator._2,
       sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
-      spec.feedMemoryBytes,
-      spec.threadsPerTrainer,
+      prepared.launch.feedMemoryBytes,
+      prepared.launch.threadsPerTrainer,
       Hosts.loopback(sc)
     )
     // Spark's broadcast spreads a large file from executor to executor.
     val weights = prepared.initial.map(initial => sc.broadcast(initial.file))
-    try new Launch(sc, gang, control, link, config, weights, spec.launchTimeoutMs).run(places)
+    try new Launch(sc, gang, control, link, config, weights, prepared.launch.launchTimeoutMs).run(places)
     catch { case error: Exception => throw verdict(link, error) }
     finally
       weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
@@ -124,9 +130,9 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       tasks: Int
   ): Unit = {
     val members = link.command("members", "trainers" -> trainers.map(_._1))
-    val document = FeedSpecs.document(prepared, members, spec, tasks)
+    val document = FeedSpecs.document(prepared, members, tasks)
     val label = s"fit ${control.id}, round 0, ${trainers.length} trainers"
-    val order = new FeedOrder(document.toString, secret, FeedSpecs.rowBytes(spec, tasks), label)
+    val order = new FeedOrder(document.toString, secret, FeedSpecs.rowBytes(prepared.launch, tasks), label)
     val ledgers =
       try collectLedgers(prepared, order)
       catch { case error: Exception => throw verdict(link, error) }
@@ -151,7 +157,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       trainers: Seq[(String, Executor)]
   ): FitResult = {
     val progress = new Progress(prepared.epochs)
-    if (spec.verbose) link.listenEpochs(record => control.say(progress.line(record)))
+    if (prepared.launch.verbose) link.listenEpochs(record => control.say(progress.line(record)))
     val hold = new Hold(sc, control, trainers.map(_._2))
     var patienceMs = 0L
     try {

@@ -1,22 +1,49 @@
 package candlewick.fit
 
 import candlewick.columns.ColumnChoice
+import candlewick.internal.Json
+import com.fasterxml.jackson.databind.JsonNode
 
 /** What a user asked for, read from the estimator's parameters once, so that changing them later changes nothing.
   *
   * @param params
   *   every parameter that was set, as JSON: what the native library checks and completes
+  * @param initialWeights
+  *   the file that training starts from, which `params` leaves out: it may hold the whole file
   */
 private[candlewick] final case class FitSpec(
     columns: ColumnChoice,
     params: String,
+    initialWeights: Option[String]
+)
+
+/** How the driver runs a fit: what the native library made of the parameters.
+  *
+  * @param numTrainers
+  *   0: one for each executor
+  * @param threadsPerTrainer
+  *   0: the executor's cores divided by its trainers
+  * @param strictWeights
+  *   initial weights have to be exactly the network's
+  */
+private[candlewick] final case class LaunchSpec(
     numTrainers: Int,
     threadsPerTrainer: Int,
-    logicalShards: Int,
     launchTimeoutMs: Long,
-    failureTimeoutMs: Long,
     feedMemoryBytes: Long,
-    initialWeights: Option[String],
     strictWeights: Boolean,
     verbose: Boolean
 )
+
+private[fit] object LaunchSpec {
+
+  /** Reads the document of the native library. */
+  def of(node: JsonNode): LaunchSpec = LaunchSpec(
+    Json.field(node, "numTrainers").asInt,
+    Json.field(node, "threadsPerTrainer").asInt,
+    Json.field(node, "launchTimeoutMs").asLong,
+    Json.field(node, "feedMemoryBytes").asLong,
+    Json.field(node, "strictWeights").asBoolean,
+    Json.field(node, "verbose").asBoolean
+  )
+}

@@ -16,6 +16,8 @@ import org.apache.spark.sql.classic.{SparkSession => ClassicSession}
   *   the `Columns` document of the feed
   * @param job
   *   the `JobSpec` document
+  * @param launch
+  *   how the driver runs it
   * @param initial
   *   weights to start from, if any
   */
@@ -24,6 +26,7 @@ private[candlewick] final case class Prepared(
     source: DataFrame,
     columns: ObjectNode,
     job: ObjectNode,
+    launch: LaunchSpec,
     initial: Option[InitialWeights]
 ) {
 
@@ -32,6 +35,9 @@ private[candlewick] final case class Prepared(
 
   /** Passes over the data. */
   def epochs: Int = Json.field(Json.field(job, "train"), "epochs").asInt
+
+  /** Silence after which a trainer counts as lost. */
+  def failureTimeoutMs: Long = Json.field(job, "failureTimeoutMs").asLong
 }
 
 /** The first step of a fit: everything a user can get wrong is found here, on the driver. */
@@ -53,33 +59,23 @@ private[candlewick] object Preparation {
     val resolved = resolve(id, spec, widths.features, widths.label)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
+    val launch = LaunchSpec.of(Json.field(resolved, "launch"))
     val label = Json.field(Json.field(job, "data"), "label")
     val initial = spec.initialWeights.map { value =>
-      InitialWeights.read(session.sparkContext, value, spec.strictWeights, job)
+      InitialWeights.read(session.sparkContext, value, launch.strictWeights, job)
     }
-    Prepared(session, source, columns.json(widths.features, label), job, initial)
+    Prepared(session, source, columns.json(widths.features, label), job, launch, initial)
   }
 
   private def resolve(id: String, spec: FitSpec, featureWidth: Int, labelWidth: Int): ObjectNode = {
     val request = Json.obj(
       "job" -> id,
-      "params" -> params(spec),
+      "params" -> Json.parseObject("the parameters", spec.params),
       "task" -> (if (spec.columns.classifier) "classifier" else "regressor"),
       "featureWidth" -> featureWidth,
-      "labelWidth" -> labelWidth,
-      "numTrainers" -> spec.numTrainers
+      "labelWidth" -> labelWidth
     )
     Json.parseObject("the resolved job", Native.resolve(request.toString))
-  }
-
-  /** The parameters that were set. More trainers than the default number of logical shards earn a larger one; a number
-    * that the user chose stays, and is an error where it is too small.
-    */
-  private def params(spec: FitSpec): ObjectNode = {
-    val set = Json.parseObject("the parameters", spec.params)
-    if (!set.has("logicalShards") && spec.numTrainers > spec.logicalShards)
-      set.put("logicalShards", Integer.highestOneBit(spec.numTrainers * 2 - 1))
-    set
   }
 
   /** `deterministic` has false alarms and misses some cases, so it earns a warning and no more. Functions of Spark ML

@@ -1,0 +1,393 @@
+//! What a user set becomes a complete job, in one place: the driver, through the native library, and
+//! `candlewick-trainer serve` ask here.
+
+use crate::head::Head;
+use crate::metrics::{MetricSet, check_metric, evaluation};
+use crate::network::Network;
+use crate::optim::Schedule;
+use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
+use candlewick_protocol::Failure;
+use candlewick_protocol::job::{
+    DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, TaskName, TrainSpec,
+};
+use candlewick_protocol::params::{self, Complete};
+use serde_json::{Value, json};
+
+/// A job whose parameters are checked and completed.
+#[derive(Debug, Clone)]
+pub struct CompleteJob {
+    /// The network, sizes inferred.
+    pub network: Network,
+    /// What every trainer receives.
+    pub job: JobSpec,
+    /// How the driver runs it.
+    pub launch: LaunchSpec,
+    /// A table of the layers, with the memory of a step.
+    pub summary: String,
+}
+
+impl CompleteJob {
+    /// `{"job": JobSpec, "launch": LaunchSpec, "outputWidth": n, "parameters": n, "summary": text}`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "job": self.job,
+            "launch": self.launch,
+            "outputWidth": self.network.output_width(),
+            "parameters": self.network.num_parameters(),
+            "summary": self.summary,
+        })
+    }
+}
+
+/// Checks what was asked and completes it: defaults, inferred sizes, the schedule, the rows to validate on.
+///
+/// ```
+/// use candlewick_model::job::complete;
+/// use serde_json::json;
+/// let input = json!({"job": "00", "task": "classifier", "featureWidth": 4, "params": {
+///     "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]},
+///     "lrScheduler": {"type": "ReduceLROnPlateau"}, "validationFraction": 0.1, "feedMemory": "1m"}});
+/// let complete = complete(&serde_json::from_value(input)?)?;
+/// assert_eq!((complete.network.output_width(), complete.job.train.batch_size), (3, 256));
+/// assert_eq!(complete.job.train.lr_scheduler.unwrap()["metric"], "val_loss");
+/// assert_eq!(complete.launch.feed_memory_bytes, 1 << 20);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// `InvalidParameter`: which parameter, what was wrong, what to change.
+pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
+    let params = params::check(&input.params)?;
+    let launch = launch_spec(input, &params)?;
+    let logical_shards = logical_shards(input, &params, launch.num_trainers)?;
+    if params.is_null("network") {
+        return Err(Failure::parameter(
+            "parameter network is not set: give the layers, for example nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))",
+        ));
+    }
+    let input_shape = params.sizes("inputShape");
+    let feature_width = feature_width(input, input_shape.as_deref())?;
+    let resolved = resolve(&ResolveRequest {
+        network: params.value("network"),
+        loss: Some(params.value("loss")),
+        optimizer: params.value("optimizer"),
+        task: match input.task {
+            TaskName::Classifier => Task::Classifier,
+            TaskName::Regressor => Task::Regressor {
+                label_width: given("labelWidth", input.label_width)?.unwrap_or(1),
+            },
+        },
+        feature_width,
+        input_shape: input_shape.as_deref(),
+    })?;
+    check_thresholds(&params, &resolved.label)?;
+    let batch_size = params.whole("batchSize")?;
+    let summary = resolved
+        .network
+        .summary_for(batch_size as usize, &resolved.optimizer)?;
+    let network = resolved.network.clone();
+    let (data, mut train) = specification(&params, resolved, feature_width)?;
+    train.logical_shards = logical_shards;
+    Ok(CompleteJob {
+        network,
+        job: JobSpec {
+            job: input.job.clone(),
+            data,
+            train,
+            failure_timeout_ms: params.duration_ms("failureTimeout")?,
+            progress_timeout_ms: params.duration_ms("progressTimeout")?,
+        },
+        launch,
+        summary,
+    })
+}
+
+fn launch_spec(input: &JobInput, params: &Complete) -> Result<LaunchSpec, Failure> {
+    Ok(LaunchSpec {
+        num_trainers: match input.num_trainers {
+            Some(trainers) => trainers,
+            None => params.whole("numTrainers")?,
+        },
+        threads_per_trainer: params.whole("threadsPerTrainer")?,
+        launch_timeout_ms: params.duration_ms("launchTimeout")?,
+        feed_memory_bytes: params.bytes("feedMemory")?,
+        strict_weights: params.flag("strictWeights"),
+        verbose: params.flag("verbose"),
+    })
+}
+
+/// V. More trainers than the default earn a larger one, a power of two; a number that the user chose stays, and is an
+/// error where it is too small.
+fn logical_shards(input: &JobInput, params: &Complete, trainers: u32) -> Result<u32, Failure> {
+    let shards = params.whole("logicalShards")?;
+    let enough = trainers.checked_next_power_of_two().unwrap_or(u32::MAX);
+    if trainers <= shards {
+        Ok(shards)
+    } else if input.params.get("logicalShards").is_none_or(Value::is_null) {
+        Ok(enough)
+    } else {
+        Err(Failure::parameter(format!(
+            "{trainers} trainers need at least as many logical shards, but logicalShards is {shards}: set logicalShards to \
+             {enough} or numTrainers to at most {shards}"
+        )))
+    }
+}
+
+/// A width that was told, at least 1.
+fn given(name: &str, width: Option<i64>) -> Result<Option<usize>, Failure> {
+    let Some(number) = width else {
+        return Ok(None);
+    };
+    match usize::try_from(number) {
+        Ok(width) if width > 0 => Ok(Some(width)),
+        _ => Err(Failure::parameter(format!(
+            "{name} = {number} is not legal: expected a whole number of at least 1"
+        ))),
+    }
+}
+
+fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> Result<usize, Failure> {
+    let shape =
+        input_shape.and_then(|shape| shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size)));
+    match (given("featureWidth", input.feature_width)?, shape) {
+        (Some(width), _) | (None, Some(width)) => Ok(width),
+        (None, None) => Err(Failure::parameter(
+            "how many values a row's features have is not known (binary columns, no row to look at, or no featureWidth): set \
+             inputShape, for example [28, 28]",
+        )),
+    }
+}
+
+fn check_thresholds(params: &Complete, label: &LabelKind) -> Result<(), Failure> {
+    let Some(thresholds) = params.value("thresholds").as_array() else {
+        return Ok(());
+    };
+    let LabelKind::Class { num_classes, .. } = label else {
+        return Err(Failure::parameter("parameter thresholds is for classifiers only"));
+    };
+    let has = thresholds.len();
+    if has != *num_classes as usize {
+        return Err(Failure::parameter(format!(
+            "parameter thresholds has {has} values, but there are {num_classes} classes: give one per class"
+        )));
+    }
+    let zeros = thresholds.iter().filter(|value| value.as_f64() == Some(0.0));
+    if zeros.count() > 1 {
+        return Err(Failure::parameter(
+            "parameter thresholds holds more than one 0: at most one class may have it",
+        ));
+    }
+    Ok(())
+}
+
+/// The data and the training that the parameters and what was resolved of them ask for.
+fn specification(
+    params: &Complete,
+    resolved: Resolved,
+    feature_width: usize,
+) -> Result<(DataSpec, TrainSpec), Failure> {
+    let seed = params.seed()?;
+    let head = Head::of(&resolved.label, &resolved.network)?;
+    let (evaluation, validation) = evaluation(params, head, seed)?;
+    let set = MetricSet::new(&evaluation.metrics, head, evaluation.thresholds.as_deref())?;
+    check_metrics(&evaluation, &resolved)?;
+    let lr_scheduler = scheduler(params, &resolved.optimizer, &set, validation.is_some())?;
+    let data = DataSpec {
+        feature_width: u32::try_from(feature_width).map_err(|_| {
+            Failure::parameter(format!(
+                "a row has {feature_width} feature values, more than {} are not supported",
+                u32::MAX
+            ))
+        })?,
+        input_shape: resolved.input_shape,
+        label: resolved.label,
+        validation,
+    };
+    let train = TrainSpec {
+        network: resolved.network.document().clone(),
+        loss: resolved.loss,
+        optimizer: resolved.optimizer,
+        lr_scheduler,
+        gradient_accumulation_steps: params.whole("gradientAccumulationSteps")?,
+        ema_decay: params.value("emaDecay").as_f64(),
+        on_non_finite: if params.value("onNonFinite") == "skip" {
+            OnNonFinite::Skip
+        } else {
+            OnNonFinite::Error
+        },
+        epochs: params.whole("epochs")?,
+        batch_size: params.whole("batchSize")?,
+        drop_last: params.flag("dropLast"),
+        seed,
+        logical_shards: params.whole("logicalShards")?,
+        clip_norm: params.value("clipNorm").as_f64(),
+        clip_value: params.value("clipValue").as_f64(),
+        evaluation,
+    };
+    Ok((data, train))
+}
+
+/// Metrics of a regressor compare every output with the value of the label that it predicts.
+fn check_metrics(evaluation: &Evaluation, resolved: &Resolved) -> Result<(), Failure> {
+    let named = evaluation.metrics.iter().find(|name| *name != "loss");
+    let (LabelKind::Real { .. }, Some(name)) = (&resolved.label, named) else {
+        return Ok(());
+    };
+    let (outputs, values) = (resolved.network.output_width(), resolved.label.width());
+    let loss = resolved.loss["type"].as_str().unwrap_or_default();
+    if outputs != values {
+        return Err(Failure::parameter(format!(
+            "parameter metrics: \"{name}\" compares outputs with the values of the label one by one, but with {loss} the \
+             network has {outputs} output(s) for a label of {values} value(s): leave metrics out (val_loss is told \
+             always), and measure what transform gives"
+        )));
+    }
+    if OTHER_LABELS.contains(&loss) {
+        return Err(Failure::parameter(format!(
+            "parameter metrics: \"{name}\" compares outputs with the label, but with {loss} the label says something \
+             else than what the network puts out: leave metrics out (val_loss is told always)"
+        )));
+    }
+    Ok(())
+}
+
+/// Losses whose label is no value that the network is to put out.
+const OTHER_LABELS: [&str; 3] = ["TripletMarginLoss", "CosineEmbeddingLoss", "HingeEmbeddingLoss"];
+
+/// The schedule's complete document; the metric that ReduceLROnPlateau looks at has to be in the history.
+fn scheduler(
+    params: &Complete,
+    optimizer: &Value,
+    set: &MetricSet,
+    aside: bool,
+) -> Result<Option<Value>, Failure> {
+    let document = params.value("lrScheduler");
+    if document.is_null() {
+        return Ok(None);
+    }
+    let mut complete = Schedule::resolve(document, optimizer)?;
+    if let Some(metric) = complete.get_mut("metric") {
+        if metric.is_null() {
+            *metric = Value::from(if aside { "val_loss" } else { "loss" });
+        }
+        let name = metric.as_str().unwrap_or_default();
+        check_metric("lrScheduler", name, set, aside)?;
+    }
+    Ok(Some(complete))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candlewick_protocol::validation::Validation;
+
+    fn ask(params: &Value, more: &Value) -> Result<CompleteJob, Failure> {
+        let mut input = json!({"job": "00", "params": params, "task": "classifier", "featureWidth": 784});
+        for (name, value) in more.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        complete(&serde_json::from_value(input).unwrap())
+    }
+
+    fn network() -> Value {
+        json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 10}]})
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let answer = ask(&json!({"network": network(), "seed": -1}), &json!({})).unwrap();
+        let told = answer.to_json();
+        assert_eq!(
+            (&told["outputWidth"], &told["parameters"]),
+            (&json!(10), &json!(7850))
+        );
+        assert_eq!(told["launch"]["launchTimeoutMs"], 300_000);
+        let CompleteJob {
+            job, launch, summary, ..
+        } = answer;
+        assert_eq!(
+            (job.train.epochs, job.train.batch_size, job.train.logical_shards),
+            (10, 256, 8)
+        );
+        assert_eq!(job.train.seed, u64::MAX);
+        assert_eq!(job.failure_timeout_ms, 15_000);
+        assert_eq!(job.data.label, LabelKind::class(10));
+        assert_eq!((launch.num_trainers, launch.feed_memory_bytes), (0, 64 << 20));
+        assert!(launch.strict_weights && !launch.verbose);
+        assert!(summary.contains("Linear"));
+    }
+
+    #[test]
+    fn what_is_measured_becomes_part_of_the_job() {
+        let params = json!({"network": network(), "metrics": ["accuracy"], "validationFraction": 0.5, "seed": 3,
+            "earlyStopping": {"type": "EarlyStopping", "metric": "val_accuracy"}});
+        let job = ask(&params, &json!({})).unwrap().job;
+        assert_eq!(job.data.validation, Some(Validation::fraction(0.5, 3)));
+        assert_eq!(job.train.evaluation.metrics, ["accuracy"]);
+        assert!(job.train.evaluation.early_stopping.is_some());
+        let refused = ask(&json!({"network": network(), "metrics": ["rmse"]}), &json!({})).unwrap_err();
+        assert!(
+            refused.message.contains("\"rmse\" is for regressors"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let message = |params: Value, more: Value| ask(&params, &more).unwrap_err().message;
+        assert!(message(json!({}), json!({})).contains("parameter network is not set"));
+        assert!(
+            message(json!({"network": network(), "epoch": 3}), json!({})).contains("did you mean 'epochs'?")
+        );
+        let thresholds = message(json!({"network": network(), "thresholds": [0.5]}), json!({}));
+        assert!(
+            thresholds.contains("thresholds has 1 values, but there are 10 classes"),
+            "{thresholds}"
+        );
+        let binary = message(json!({"network": network()}), json!({"featureWidth": null}));
+        assert!(binary.contains("set inputShape"), "{binary}");
+        let shape = message(json!({"network": network(), "inputShape": [28, 27]}), json!({}));
+        assert!(shape.contains("784"), "{shape}");
+        // What is set wrongly is named, not what was made of it.
+        let negative = message(
+            json!({"network": network(), "inputShape": [-1, 6]}),
+            json!({"featureWidth": -6}),
+        );
+        assert!(
+            negative.contains("inputShape = [-1,6] is not legal"),
+            "{negative}"
+        );
+        let width = message(json!({"network": network()}), json!({"featureWidth": -6}));
+        assert!(width.contains("featureWidth = -6 is not legal"), "{width}");
+    }
+
+    #[test]
+    fn more_trainers_earn_more_logical_shards_unless_they_were_chosen() {
+        let shards = |params: Value| {
+            let mut all = json!({"network": network()});
+            all.as_object_mut()
+                .unwrap()
+                .extend(params.as_object().unwrap().clone());
+            ask(&all, &json!({})).map(|complete| complete.job.train.logical_shards)
+        };
+        assert_eq!(shards(json!({"numTrainers": 8})).unwrap(), 8);
+        assert_eq!(shards(json!({"numTrainers": 9})).unwrap(), 16);
+        assert_eq!(shards(json!({"numTrainers": 4096})).unwrap(), 4096);
+        let chosen = shards(json!({"numTrainers": 9, "logicalShards": 8}))
+            .unwrap_err()
+            .message;
+        assert!(
+            chosen.contains("9 trainers need at least as many logical shards") && chosen.contains("16"),
+            "{chosen}"
+        );
+    }
+
+    #[test]
+    fn binary_features_have_the_width_of_their_shape() {
+        let params = json!({"network": {"format": "candlewick.network/1",
+            "layers": [{"type": "Flatten"}, {"type": "Linear", "out_features": 2}]}, "inputShape": [4, 4]});
+        let job = ask(&params, &json!({"featureWidth": null})).unwrap().job;
+        assert_eq!((job.data.feature_width, job.data.input_shape), (16, vec![4, 4]));
+    }
+}
