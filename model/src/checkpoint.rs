@@ -1,6 +1,6 @@
 //! Weights that a training starts from: a safetensors file of somebody else, read with care.
 
-use crate::network::Parameter;
+use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};

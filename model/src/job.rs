@@ -6,6 +6,7 @@ use crate::metrics::{MetricSet, check_metric, evaluation};
 use crate::network::Network;
 use crate::optim::Schedule;
 use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
+use crate::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{
     DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, TaskName, TrainSpec,
@@ -83,9 +84,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     })?;
     check_thresholds(&params, &resolved.label)?;
     let batch_size = params.whole("batchSize")?;
-    let summary = resolved
-        .network
-        .summary_for(batch_size as usize, &resolved.optimizer)?;
+    let summary = summary_for(&resolved.network, batch_size as usize, &resolved.optimizer)?;
     let network = resolved.network.clone();
     let (data, mut train) = specification(&params, resolved, feature_width)?;
     train.logical_shards = logical_shards;

@@ -33,9 +33,11 @@ pub mod metrics;
 pub mod network;
 pub mod onnx;
 pub mod optim;
+pub mod parameter;
 pub(crate) mod pattern;
 pub mod philox;
 pub mod resolve;
+pub mod summary;
 mod weights;
 
 /// The instruction set that the products of this process use: `avx512`, `avx2` or `generic`. Results do not depend

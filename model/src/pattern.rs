@@ -1,6 +1,6 @@
 //! Patterns of parameter names, as groups of an optimiser and rules of initialisation have them.
 
-use crate::network::Parameter;
+use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use serde_json::Value;
 

@@ -1,26 +1,15 @@
 //! Checks everything about a network, a loss and an optimiser that can be wrong, before anything starts.
 
-use crate::arguments::{Arguments, excerpt};
+use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::layers::Operation;
-use crate::losses::{self, Criterion, Labels, NO_CLASS};
+pub use crate::losses::Task;
+use crate::losses::{self, NO_CLASS, label_kind};
 use crate::network::Network;
 use crate::optim;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
 use serde_json::{Value, json};
-
-/// Which estimator asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// NeuralClassifier: the label is a class.
-    Classifier,
-    /// NeuralRegressor: the label is one or more real numbers.
-    Regressor {
-        /// Values in a label.
-        label_width: usize,
-    },
-}
 
 /// What a user set.
 #[derive(Debug, Clone, Copy)]
@@ -157,13 +146,6 @@ fn default_loss(task: Task, output_width: usize) -> &'static str {
     }
 }
 
-fn label_kind(task: Task, loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
-    match task {
-        Task::Classifier => class_label(loss, width),
-        Task::Regressor { label_width } => real_label(loss, width, label_width),
-    }
-}
-
 /// An `ignore_index` that is no class, such as -1, is a label for rows that do not count. The default is none: most
 /// who have a label of -100 never heard of it, and want to know.
 fn mark_ignored(label: &mut LabelKind, loss: &Arguments) {
@@ -174,92 +156,6 @@ fn mark_ignored(label: &mut LabelKind, loss: &Arguments) {
         *ignored =
             Some(index).filter(|index| *index != NO_CLASS && !(0..i64::from(*num_classes)).contains(index));
     }
-}
-
-fn short(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
-}
-
-fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
-    let num_classes = match (loss.name(), width) {
-        (name @ ("CrossEntropyLoss" | "NLLLoss"), 1) => {
-            return Err(Failure::parameter(format!(
-                "{name} needs one output per class, at least 2, but the network ends in width 1; end it with \
-                 out_features=2 or more, or use BCEWithLogitsLoss for two classes"
-            )));
-        }
-        ("CrossEntropyLoss" | "NLLLoss", _) => short(width),
-        ("BCEWithLogitsLoss" | "BCELoss", 1) => 2,
-        (name @ ("BCEWithLogitsLoss" | "BCELoss"), _) => {
-            return Err(Failure::parameter(format!(
-                "{name} makes a classifier of two classes from one output, but the network ends in width {width}; end \
-                 it with out_features=1, or use CrossEntropyLoss for {width} classes"
-            )));
-        }
-        (other, _) => {
-            return Err(Failure::parameter(format!(
-                "{other} is no loss of a classifier; use CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss or BCELoss, or a \
-                 NeuralRegressor"
-            )));
-        }
-    };
-    loss.labels(width)?;
-    Ok(LabelKind::class(num_classes))
-}
-
-fn real_label(loss: &Criterion, width: usize, label_width: usize) -> Result<LabelKind, Failure> {
-    let name = loss.name();
-    let kind = LabelKind::Real {
-        width: short(label_width),
-    };
-    match loss.labels(width)? {
-        Labels::Class => Err(Failure::parameter(format!(
-            "{name} is no loss of a regressor; use MSELoss, or a NeuralClassifier"
-        ))),
-        Labels::Unused => Ok(kind),
-        Labels::Values(wanted) if wanted == label_width => Ok(kind),
-        Labels::Values(wanted) => {
-            let reads = if wanted == width {
-                String::new()
-            } else {
-                format!(" ({name} reads {wanted} of it for them)")
-            };
-            let advice = match loss.outputs_for(label_width) {
-                Some(outputs) => format!("end it with out_features={outputs}"),
-                None => format!("give {name} a label of {wanted} value(s)"),
-            };
-            Err(Failure::parameter(format!(
-                "the network ends in width {width}, but the label has {label_width} value(s){reads}; {advice}"
-            )))
-        }
-    }
-}
-
-/// Checks that a loss, a label and a network's output width fit together.
-pub(crate) fn check_loss(loss: &Criterion, label: &LabelKind, output_width: usize) -> Result<(), Failure> {
-    let task = match label {
-        LabelKind::Class { .. } => Task::Classifier,
-        LabelKind::Real { width } => Task::Regressor {
-            label_width: *width as usize,
-        },
-    };
-    let wanted = label_kind(task, loss, output_width)?;
-    let fits = match (&wanted, label) {
-        (
-            LabelKind::Class {
-                num_classes: wanted, ..
-            },
-            LabelKind::Class { num_classes, .. },
-        ) => wanted == num_classes,
-        (wanted, label) => wanted == label,
-    };
-    if fits {
-        return Ok(());
-    }
-    Err(Failure::parameter(format!(
-        "{} over a network that ends in width {output_width} wants a label of {wanted:?}, got {label:?}",
-        loss.name()
-    )))
 }
 
 /// A loss that takes logits after a layer that has already squashed them trains badly, and silently; so does one that
@@ -331,15 +227,4 @@ fn but(place: &str) -> String {
     } else {
         format!(" but in {place}")
     }
-}
-
-/// Reads a loss document for an engine.
-pub(crate) fn read_loss(document: &Value) -> Result<Arguments, Failure> {
-    if document.is_null() {
-        return Err(Failure::parameter(format!(
-            "loss: expected a document, got {}",
-            excerpt(document)
-        )));
-    }
-    Arguments::read(Kind::Loss, document, "loss")
 }

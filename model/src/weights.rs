@@ -1,6 +1,6 @@
 //! Weights as bytes: the safetensors file and the hash.
 
-use crate::network::Parameter;
+use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use xxhash_rust::xxh3::Xxh3;

@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use candlewick_model::engine::{Batch, Engine, NodeGradient, Predictor, Slice};
-use candlewick_model::network::{Network, Parameter};
+use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
+use candlewick_model::parameter::Parameter;
 use candlewick_protocol::job::LabelKind;
 use serde_json::{Value, json};
 

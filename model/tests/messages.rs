@@ -4,6 +4,7 @@
 
 use candlewick_model::network::Network;
 use candlewick_model::resolve::{ResolveRequest, Resolved, Task, resolve};
+use candlewick_model::summary::summary_for;
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::{ErrorKind, Failure};
 use serde_json::{Value, json};
@@ -355,7 +356,7 @@ fn the_summary_is_a_table() {
     let network = Network::from_document(&document(layers), &[4]).unwrap();
     assert_eq!((network.num_parameters(), network.num_trained()), (58, 47));
     assert_eq!(
-        network.summary_for(100, &json!({"type": "Adam"})).unwrap(),
+        summary_for(&network, 100, &json!({"type": "Adam"})).unwrap(),
         "layer  type         output  trained  buffers
 0      Linear       [5]          25        0
 1      BatchNorm1d  [5]          10       11

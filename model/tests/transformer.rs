@@ -5,6 +5,7 @@
 mod support;
 
 use candlewick_model::network::Network;
+use candlewick_model::summary::summary;
 use serde_json::{Value, json};
 
 #[test]
@@ -73,7 +74,7 @@ fn parts_have_pytorchs_names_and_documents_come_out_complete() {
     );
     let again = Network::from_document(network.document(), &[5, 4]).unwrap();
     assert_eq!(again.document(), network.document());
-    let summary = network.summary().unwrap();
+    let summary = summary(&network).unwrap();
     assert!(summary.contains("0.self_attn"), "{summary}");
 }
 

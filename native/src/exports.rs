@@ -12,6 +12,7 @@ use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_model::job::complete;
 use candlewick_model::network::Network;
 use candlewick_model::onnx;
+use candlewick_model::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobInput;
 use candlewick_protocol::keys::JobSecret;
@@ -118,7 +119,7 @@ impl NetworkRequest {
             .optimizer
             .clone()
             .unwrap_or_else(|| params::default_of("optimizer"));
-        network.summary_for(rows, &optimizer)
+        summary_for(network, rows, &optimizer)
     }
 }
 

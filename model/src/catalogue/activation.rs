@@ -1,6 +1,6 @@
 //! Functions of single elements.
 
-use super::{Arg, ArgType, Entry, POSITIVE, Range, arg, layer};
+use super::entry::{Arg, ArgType, Entry, POSITIVE, Range, arg, layer};
 
 const fn alpha(doc: &'static str) -> Arg {
     arg("alpha", ArgType::Real, "1.0", POSITIVE, doc)

@@ -1,6 +1,8 @@
 //! Attention over sequences.
 
-use super::{Arg, ArgType, Entry, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required};
+use super::entry::{
+    Arg, ArgType, Entry, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required,
+};
 
 const PROBABILITY: Range = Range::Closed { min: 0.0, max: 1.0 };
 

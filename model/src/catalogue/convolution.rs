@@ -1,10 +1,10 @@
 //! Convolutions.
 
-use super::{Arg, ArgType, Entry, Range, SIZE, arg, inferred, layer, required};
+use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, inferred, layer, required};
 
 const COUNT: Range = Range::Ints {
     min: 0,
-    max: super::MAX_SIZE,
+    max: MAX_SIZE,
 };
 const PADDING_MODE: Arg = arg(
     "padding_mode",

@@ -1,6 +1,6 @@
 //! Layers that look rows of a table up.
 
-use super::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, keyword, layer, nullable, required};
+use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, keyword, layer, nullable, required};
 
 /// Indices come as f32, which counts exactly up to 2^24.
 const MAX_ROWS: i64 = 1 << 24;

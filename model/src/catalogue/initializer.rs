@@ -1,6 +1,6 @@
 //! How parameters start: the functions of torch.nn.init.
 
-use super::{Arg, ArgType, Entry, Kind, POSITIVE, Range, arg, required};
+use super::entry::{Arg, ArgType, Entry, Kind, POSITIVE, Range, arg, required};
 
 const fn real(name: &'static str, default: &'static str, range: Range, doc: &'static str) -> Arg {
     arg(name, ArgType::Real, default, range, doc)

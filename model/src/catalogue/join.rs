@@ -1,6 +1,6 @@
 //! Layers that bring several values together.
 
-use super::{Arg, ArgType, Entry, Kind, Range, arg, layer, nullable};
+use super::entry::{Arg, ArgType, Entry, Kind, Range, arg, layer, nullable, required};
 
 const LAYERS: Arg = nullable(arg(
     "layers",
@@ -14,7 +14,7 @@ const LAYERS: Arg = nullable(arg(
 pub(super) const ENTRIES: &[Entry] = &[
     layer(
         "Residual",
-        &[super::required(arg(
+        &[required(arg(
             "layers",
             ArgType::Documents(Kind::Layer),
             "",

@@ -1,6 +1,6 @@
 //! Layers over the last dimension.
 
-use super::{ArgType, Entry, Range, SIZE, arg, inferred, layer, required};
+use super::entry::{ArgType, Entry, Range, SIZE, arg, inferred, layer, required};
 
 /// The entries.
 pub(super) const ENTRIES: &[Entry] = &[LINEAR, BILINEAR];

@@ -1,6 +1,6 @@
 //! Losses.
 
-use super::{Arg, ArgType, Entry, Kind, POSITIVE, Range, arg, keyword, nullable, required};
+use super::entry::{Arg, ArgType, Entry, Kind, MAX_SIZE, POSITIVE, Range, arg, keyword, nullable, required};
 
 const REDUCTION: Arg = keyword(arg(
     "reduction",
@@ -306,7 +306,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 "null",
                 Range::Ints {
                     min: 0,
-                    max: super::MAX_SIZE,
+                    max: MAX_SIZE,
                 },
                 "Which outputs the loss reads: [from, to], the first and one past the last; all by default.",
             )),
@@ -316,7 +316,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 "null",
                 Range::Ints {
                     min: 0,
-                    max: super::MAX_SIZE,
+                    max: MAX_SIZE,
                 },
                 "Which values of the label the loss reads: [from, to], the first and one past the last; all by default.",
             )),

@@ -1,6 +1,8 @@
 //! Layers that normalise.
 
-use super::{Arg, ArgType, Entry, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required};
+use super::entry::{
+    Arg, ArgType, Entry, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required,
+};
 
 const EPS: Arg = arg(
     "eps",

@@ -1,6 +1,6 @@
 //! Optimisers.
 
-use super::{Arg, ArgType, Entry, Kind, POSITIVE, Range, arg, keyword, nullable};
+use super::entry::{Arg, ArgType, Entry, Kind, POSITIVE, Range, arg, keyword, nullable};
 
 const BETA: Range = Range::HalfOpen { min: 0.0, below: 1.0 };
 

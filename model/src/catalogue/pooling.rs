@@ -1,10 +1,10 @@
 //! Pooling: maxima and means over windows.
 
-use super::{Arg, ArgType, Entry, Range, SIZE, arg, keyword, layer, nullable, required};
+use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, keyword, layer, nullable, required};
 
 const COUNT: Range = Range::Ints {
     min: 0,
-    max: super::MAX_SIZE,
+    max: MAX_SIZE,
 };
 const CEIL_MODE_DOC: &str =
     "Also count windows that begin inside the input or its left padding and end outside.";

@@ -1,6 +1,6 @@
 //! Layers over sequences that carry a state from step to step.
 
-use super::{Arg, ArgType, Entry, Range, SIZE, arg, inferred, keyword, layer, required};
+use super::entry::{Arg, ArgType, Entry, Range, SIZE, arg, inferred, keyword, layer, required};
 
 const INPUT: Arg = inferred(arg(
     "input_size",

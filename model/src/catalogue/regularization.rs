@@ -1,6 +1,6 @@
 //! Layers that act while training only.
 
-use super::{ArgType, Entry, Range, arg, layer};
+use super::entry::{ArgType, Entry, Range, arg, layer};
 
 /// The entries.
 pub(super) const ENTRIES: &[Entry] = &[

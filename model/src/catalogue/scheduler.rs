@@ -1,6 +1,8 @@
 //! Schedules of the learning rate.
 
-use super::{Arg, ArgType, Entry, Kind, MAX_SIZE, POSITIVE, Range, SIZE, arg, keyword, nullable, required};
+use super::entry::{
+    Arg, ArgType, Entry, Kind, MAX_SIZE, POSITIVE, Range, SIZE, arg, keyword, nullable, required,
+};
 
 const COUNT: Range = Range::Ints {
     min: 0,

@@ -1,6 +1,6 @@
 //! Layers that change the shape, or move elements.
 
-use super::{ArgType, Entry, MAX_SIZE, Range, SIZE, arg, layer, nullable, required};
+use super::entry::{ArgType, Entry, MAX_SIZE, Range, SIZE, arg, layer, nullable, required};
 
 const DIMENSION: Range = Range::Ints { min: -64, max: 64 };
 const SIZE_OR_REST: Range = Range::Ints {

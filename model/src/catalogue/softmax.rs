@@ -1,6 +1,6 @@
 //! Softmax and its relatives, and the activation that learns.
 
-use super::{Arg, ArgType, Entry, Range, arg, layer};
+use super::entry::{Arg, ArgType, Entry, Range, SIZE, arg, layer};
 
 const DIM: Arg = arg(
     "dim",
@@ -29,7 +29,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 "num_parameters",
                 ArgType::Int,
                 "1",
-                super::SIZE,
+                SIZE,
                 "Slopes that are learned: 1 for all, or one for every channel, the first dimension after the batch.",
             ),
             arg(

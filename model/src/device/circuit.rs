@@ -1,7 +1,7 @@
 //! Layers that follow each other on a device: what they read, and how they are computed on tensors.
 
-use super::Trouble;
-use super::express::{self, Answer, Express, Layer, Rows};
+use super::express;
+use super::express::layer::{Answer, Express, Layer, Rows};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::layers::Operation;
@@ -233,11 +233,5 @@ fn action(
             }
             None => Err(Failure::internal(format!("{name} is not computed on devices"))),
         },
-    }
-}
-
-impl From<candle_core::Error> for Trouble {
-    fn from(error: candle_core::Error) -> Self {
-        Trouble::Candle(error)
     }
 }

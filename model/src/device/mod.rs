@@ -9,6 +9,8 @@
 #[cfg(any(test, feature = "candle"))]
 mod circuit;
 #[cfg(any(test, feature = "candle"))]
+mod error;
+#[cfg(any(test, feature = "candle"))]
 mod express;
 #[cfg(any(test, feature = "candle"))]
 mod rewrite;
@@ -24,7 +26,7 @@ use std::str::FromStr;
 #[cfg(any(test, feature = "candle"))]
 use {
     candle_core::Device,
-    candlewick_protocol::ErrorKind,
+    error::first_line,
     std::sync::{Mutex, PoisonError},
 };
 
@@ -146,43 +148,4 @@ fn no_device(number: usize, why: &str) -> Failure {
         "the device cuda:{number} cannot be used: {why} ({visible}); `nvidia-smi` lists the GPUs of this host; choose one \
          of them by --device, or --device cpu"
     ))
-}
-
-/// What an error says; candle's may have a backtrace behind it.
-#[cfg(any(test, feature = "candle"))]
-fn first_line(error: &candle_core::Error) -> String {
-    let text = error.to_string();
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
-/// What goes wrong on a device.
-#[cfg(any(test, feature = "candle"))]
-#[derive(Debug)]
-enum Trouble {
-    /// By candle or the device.
-    Candle(candle_core::Error),
-    /// With its message.
-    Failure(Failure),
-}
-
-#[cfg(any(test, feature = "candle"))]
-impl Trouble {
-    fn defect(message: String) -> Self {
-        Trouble::Failure(Failure::internal(message))
-    }
-
-    /// The failure, with the device that it happened on.
-    fn on(self, device: &Device) -> Failure {
-        match self {
-            Trouble::Failure(failure) => failure,
-            Trouble::Candle(error) => Failure::new(
-                ErrorKind::JobFailed,
-                format!(
-                    "the device {:?} failed: {}; where its memory is used up, lower batchSize or take more trainers",
-                    device.location(),
-                    first_line(&error)
-                ),
-            ),
-        }
-    }
 }

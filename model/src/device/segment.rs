@@ -4,9 +4,9 @@
 //! B2), whoever holds it. Gradients of parameters come to the host slice by slice too and are combined there along
 //! the tree of rule B5.
 
-use super::Trouble;
 use super::circuit::Circuit;
-use super::express::{Rows, batched};
+use super::error::Trouble;
+use super::express::layer::{Rows, batched};
 use crate::kernels::{Program, add_into};
 use crate::layers::{Ends, Keeps, Module, ParameterSpec, Pass, Training};
 use candle_core::backprop::GradStore;

@@ -1,7 +1,8 @@
 //! The gradient of a node of the reduction tree, and that of a step. Tables of which a step touches few rows
 //! ([`Network::tables`]) are given by those rows: what was not touched is neither computed nor added up nor sent.
 
-use crate::network::{Network, Table};
+use crate::network::Network;
+use crate::parameter::Table;
 use candlewick_protocol::rows::Rows;
 use std::convert::Infallible;
 use std::ops::{Deref, DerefMut, Range};

@@ -5,12 +5,11 @@
 //! the tree of rule B5, so they do not depend on who owns which slice.
 
 mod evaluate;
-mod exchange;
 mod gradient;
 mod plan;
 mod predictor;
 
-pub use exchange::{Alone, Exchange};
+pub use crate::layers::{Alone, Exchange, Slice};
 pub(crate) use gradient::TouchedTable;
 pub use gradient::{Gradient, NodeGradient};
 pub(crate) use plan::step_values;
@@ -20,21 +19,11 @@ use crate::kernels::{Kernels, Program, Workers, add_into};
 use crate::layers::{Ends, Keeps, Map, MapContext, Module, Operation, Pass, RowKey, Training};
 use crate::losses::{self, Criterion, SliceRows};
 use crate::network::Network;
-use crate::resolve;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
 use plan::{Into, Place, Plan, Source, Stage};
 use serde_json::Value;
 use std::sync::Arc;
-
-/// Rows of a logical shard in a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice {
-    /// Logical shard.
-    pub shard: u32,
-    /// Number of rows, possibly 0.
-    pub rows: usize,
-}
 
 /// The rows of a step that this trainer holds, slice after slice in shard order.
 #[derive(Debug, Clone, Copy)]
@@ -130,8 +119,8 @@ impl Engine {
         seed: u64,
         threads: usize,
     ) -> Result<Self, Failure> {
-        let loss = losses::make(&resolve::read_loss(loss)?)?;
-        resolve::check_loss(&loss, label, network.output_width())?;
+        let loss = losses::make(&losses::read_loss(loss)?)?;
+        losses::check_loss(&loss, label, network.output_width())?;
         let plan = Plan::new(network, true);
         Ok(Engine {
             network: network.clone(),

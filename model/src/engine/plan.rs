@@ -6,7 +6,8 @@
 //! the last add to it, in the order of the backward pass, which is that of the stages turned round.
 
 use crate::layers::{Keeps, Operation};
-use crate::network::{Network, Parameter, Placed, Table, Wire};
+use crate::network::{Network, Placed, Wire};
+use crate::parameter::{Parameter, Table};
 use std::ops::Range;
 
 /// What a stage reads.

@@ -5,18 +5,19 @@
 //! weights come out again with the same bits; memory grows with the length of the sequence, not with its square.
 //! Queries are taken in blocks that depend on their number alone.
 
-use super::gemm::{Kernels, Matrix, Start};
+use super::gemm::Kernels;
 use super::generic::Generic;
+use super::lanes::{LANES, sum_lanes};
 use super::level::Level;
 use super::maps::leveled;
 use super::math;
-use super::tiles::{Part, Scratch, Target, grown, product_part};
+use super::matrix::{Matrix, Start};
+use super::scratch::Scratch;
+use super::tiles::{Part, Target, grown, product_part};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Partial sums of a row: fixed, so that every instruction set adds in the same order.
-const LANES: usize = 16;
 /// Queries of a block at most.
 const MAX_QUERIES: usize = 128;
 /// The same where keys after a query are hidden: smaller blocks leave more of them out.
@@ -131,17 +132,6 @@ impl Block {
     }
 }
 
-/// The sum of partial sums.
-#[inline(always)]
-fn total(mut lanes: [f32; LANES]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for at in 0..half {
-            lanes[at] += lanes[at + half];
-        }
-    }
-    lanes[0]
-}
-
 #[inline(always)]
 fn largest(row: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
@@ -170,7 +160,7 @@ fn sum(row: &[f32]) -> f32 {
     for (sum, value) in lanes.iter_mut().zip(rest) {
         *sum += *value;
     }
-    total(lanes)
+    sum_lanes(lanes)
 }
 
 #[inline(always)]
@@ -186,7 +176,7 @@ fn dot(left: &[f32], right: &[f32]) -> f32 {
     for ((sum, left), right) in lanes.iter_mut().zip(rest).zip(other_rest) {
         *sum += *left * *right;
     }
-    total(lanes)
+    sum_lanes(lanes)
 }
 
 leveled! {
@@ -259,10 +249,10 @@ fn product(
     let b = b.transposed();
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, scratch),
+        Level::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, &mut scratch.tile),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => product_part::<Avx2>(&a, &b, start, part, target, scratch),
-        _ => product_part::<Generic>(&a, &b, start, part, target, scratch),
+        Level::Avx2 => product_part::<Avx2>(&a, &b, start, part, target, &mut scratch.tile),
+        _ => product_part::<Generic>(&a, &b, start, part, target, &mut scratch.tile),
     }
 }
 

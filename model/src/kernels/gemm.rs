@@ -2,85 +2,21 @@
 
 use super::generic::Generic;
 use super::level::Level;
+use super::matrix::{Matrix, Start, blocks};
 use super::packed::Packing;
 use super::program::Program;
-use super::tiles::{Part, Scratch, Target, grown, product_part, tree_part};
+use super::scratch::Scratch;
+use super::tiles::{Part, Target, TileScratch, grown, product_part, tree_part};
 use super::workers::Workers;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 use candlewick_protocol::Failure;
 use std::sync::Arc;
 
-/// Longest chain of fused multiply-adds before its sum is added to the element.
-pub(super) const MAX_BLOCK: usize = 512;
 /// Multiply-adds that are worth a thread.
 const WORK_PER_THREAD: usize = 1 << 19;
 /// Rows under a node up to which its tree is evaluated tile by tile.
 const TREE_ROWS: usize = 4_096;
-
-/// A matrix in memory, read through strides.
-#[derive(Debug, Clone, Copy)]
-pub struct Matrix<'a> {
-    pub(crate) data: &'a [f32],
-    pub(crate) rows: usize,
-    pub(crate) cols: usize,
-    pub(crate) row_stride: usize,
-    pub(crate) col_stride: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// `rows` x `cols` values, row after row.
-    ///
-    /// # Panics
-    /// Where `data` is shorter than that: every product checks its operands here, once.
-    #[must_use]
-    pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        let data = &data[..rows * cols];
-        Matrix {
-            data,
-            rows,
-            cols,
-            row_stride: cols,
-            col_stride: 1,
-        }
-    }
-
-    /// The same values with rows and columns exchanged; nothing is copied.
-    #[must_use]
-    pub fn transposed(self) -> Self {
-        Matrix {
-            rows: self.cols,
-            cols: self.rows,
-            row_stride: self.col_stride,
-            col_stride: self.row_stride,
-            ..self
-        }
-    }
-}
-
-/// What the product is added to.
-#[derive(Debug, Clone, Copy)]
-pub enum Start<'a> {
-    /// Nothing.
-    Zero,
-    /// A row of as many values as the product has columns.
-    Bias(&'a [f32]),
-    /// What the result's memory holds.
-    Here,
-}
-
-/// Cuts `0..length` into the blocks of a sum: as few as possible of at most 512, as even as possible. The bits of
-/// every product depend on this rule.
-///
-/// ```
-/// let cut: Vec<_> = candlewick_model::kernels::blocks(784).collect();
-/// assert_eq!(cut, [(0, 392), (392, 784)]);
-/// ```
-pub fn blocks(length: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = length.div_ceil(MAX_BLOCK).max(1);
-    let size = length.div_ceil(count);
-    (0..count).map(move |at| ((at * size).min(length), ((at + 1) * size).min(length)))
-}
 
 /// Products on the threads and the instruction set of one engine, with the memory they reuse.
 #[derive(Debug)]
@@ -175,7 +111,7 @@ impl Kernels {
         let target = Target::new(&mut c[..m * n], n);
         let b = b.transposed();
         let level = self.level;
-        let body = |part: Part, scratch: &mut Scratch| match level {
+        let body = |part: Part, scratch: &mut TileScratch| match level {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, scratch),
             #[cfg(target_arch = "x86_64")]
@@ -215,7 +151,7 @@ impl Kernels {
         let target = Target::new(c, n);
         let b = b.transposed();
         let level = self.level;
-        let body = |part: Part, scratch: &mut Scratch| match level {
+        let body = |part: Part, scratch: &mut TileScratch| match level {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => tree_part::<Avx512>(&a, &b, (program, unit), part, target, scratch),
             #[cfg(target_arch = "x86_64")]
@@ -258,7 +194,7 @@ impl Kernels {
         self.spare = spare;
     }
 
-    fn run(&mut self, m: usize, n: usize, k: usize, body: impl Fn(Part, &mut Scratch) + Send + Sync) {
+    fn run(&mut self, m: usize, n: usize, k: usize, body: impl Fn(Part, &mut TileScratch) + Send + Sync) {
         if m == 0 || n == 0 {
             return;
         }
@@ -276,7 +212,7 @@ impl Kernels {
                     cols: cut(n, across, index % across, if across > 1 { 32 } else { 1 }),
                 };
                 if part.rows.0 < part.rows.1 && part.cols.0 < part.cols.1 {
-                    body(part, scratch);
+                    body(part, &mut scratch.tile);
                 }
             });
     }
@@ -319,7 +255,7 @@ impl Kernels {
             &mut self.spare,
             |start, rows, sums| {
                 let part = &values.data[start * unit * n..(start + rows) * unit * n];
-                let mut scratch = std::mem::take(&mut self.scratch[0].tiles);
+                let mut scratch = std::mem::take(&mut self.scratch[0].tile.tiles);
                 let block = grown(&mut scratch, n);
                 for (from, to) in blocks(rows * unit) {
                     let target = if from == 0 { &mut *sums } else { &mut *block };
@@ -331,7 +267,7 @@ impl Kernels {
                         super::maps::add_into(level, sums, block);
                     }
                 }
-                self.scratch[0].tiles = scratch;
+                self.scratch[0].tile.tiles = scratch;
             },
             |left, right| super::maps::add_into(level, left, right),
         );

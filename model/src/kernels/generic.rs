@@ -1,7 +1,7 @@
 //! The kernel in plain Rust, for processors without AVX2: slow, and the same bits.
 
+use super::isa::{Gather, Isa, Left, Packed, Store, add_rows};
 use super::level::Level;
-use super::tiles::{Gather, Isa, Left, Packed, Store, add_rows};
 
 /// Plain Rust.
 pub(crate) struct Generic;

@@ -11,12 +11,16 @@ mod attention;
 mod conv;
 mod gemm;
 mod generic;
+mod isa;
+mod lanes;
 mod level;
 mod maps;
 mod math;
+mod matrix;
 mod pack;
 mod packed;
 mod program;
+mod scratch;
 mod tiles;
 mod workers;
 #[cfg(target_arch = "x86_64")]
@@ -29,7 +33,8 @@ pub use activations::{
 };
 pub(crate) use attention::{Attention, Layout, Shape};
 pub(crate) use conv::Window;
-pub use gemm::{Kernels, Matrix, Start, blocks};
+pub use gemm::Kernels;
+pub(crate) use lanes::{LANES, lanes_of, sum_lanes, sum_lanes_f64};
 pub use level::Level;
 pub(crate) use maps::leveled;
 pub use maps::{
@@ -37,6 +42,7 @@ pub use maps::{
     sigmoid_gradient, tanh, tanh_gradient,
 };
 pub use math::{erf, exp, expm1, log, log1p, tanh_of};
+pub use matrix::{Matrix, Start, blocks};
 pub(crate) use packed::{Onto, Packed, PackedValues, Packing};
 pub use program::{Op, Program};
 pub use workers::Workers;

@@ -1,7 +1,7 @@
 //! Copies panels of an operand into the order in which a kernel reads them.
 
-use super::gemm::Matrix;
 use super::level::Level;
+use super::matrix::Matrix;
 
 /// Packs rows `rows.0..rows.1` (at most `height`) and columns `depth.0..depth.1` of `matrix` so that the `height`
 /// values of a column lie together, column after column. Missing rows are zeros.

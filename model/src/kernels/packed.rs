@@ -4,11 +4,12 @@
 //! the caller's thread: callers give every thread rows of its own.
 
 use super::generic::Generic;
+use super::isa::{Isa, Store};
 use super::level::Level;
-use super::tiles::{Isa, Part, Store, Target, grown, pack_panels};
+use super::matrix::{Matrix, blocks};
+use super::tiles::{Part, Target, grown, pack_panels};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
-use super::{Matrix, blocks};
 
 /// Values in a cache line.
 const LINE: usize = 16;

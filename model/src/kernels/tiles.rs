@@ -1,157 +1,20 @@
 //! How a thread computes its part of a product: blocks that stay in cache, packed operands, tiles in registers.
 
-use super::gemm::{MAX_BLOCK, Matrix, Start, blocks};
+use super::isa::{Isa, Store};
 use super::level::Level;
+use super::matrix::{MAX_BLOCK, Matrix, Start, blocks};
 use super::pack;
 use super::program::{Op, Program};
 
 /// Columns packed at a time: bounds the memory of a product.
 const BLOCK_COLS: usize = 2_048;
 
-/// Where and how a kernel stores its tile.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Store {
-    /// First element of the tile.
-    pub c: *mut f32,
-    /// Distance of its rows.
-    pub stride: usize,
-    /// Columns to store.
-    pub cols: usize,
-    /// Add to what is there.
-    pub add: bool,
-    /// Else add to this row, where given.
-    pub bias: Option<*const f32>,
-}
-
-/// The left operand of a tile: where the value of a row and a column lies.
-pub(crate) trait Left: Copy {
-    /// Where a column of `rows` values starts.
-    ///
-    /// # Safety
-    /// The operand has the column.
-    unsafe fn column(self, at: usize, rows: usize) -> *const f32;
-
-    /// The value of a row in a column.
-    ///
-    /// # Safety
-    /// The operand has the row; `column` comes from [`Left::column`].
-    unsafe fn value(self, column: *const f32, row: usize) -> f32;
-}
-
-/// Columns one after another.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Packed(pub *const f32);
-
-impl Left for Packed {
-    #[inline(always)]
-    unsafe fn column(self, at: usize, rows: usize) -> *const f32 {
-        // SAFETY: the caller promises the column.
-        unsafe { self.0.add(at * rows) }
-    }
-
-    #[inline(always)]
-    unsafe fn value(self, column: *const f32, row: usize) -> f32 {
-        // SAFETY: the caller promises the row.
-        unsafe { *column.add(row) }
-    }
-}
-
-/// Values wherever they are: that of row i and column t lies at `rows[i] + cols[t]`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gather {
-    /// What the offsets count from.
-    pub data: *const f32,
-    /// An offset a row.
-    pub rows: *const usize,
-    /// An offset a column.
-    pub cols: *const usize,
-}
-
-impl Left for Gather {
-    #[inline(always)]
-    unsafe fn column(self, at: usize, _rows: usize) -> *const f32 {
-        // SAFETY: the caller promises the column. The sum of both offsets is in range; the pointer in between is
-        // not read.
-        unsafe { self.data.wrapping_add(*self.cols.add(at)) }
-    }
-
-    #[inline(always)]
-    unsafe fn value(self, column: *const f32, row: usize) -> f32 {
-        // SAFETY: the caller promises the row, and that the sum of the offsets leads to a value.
-        unsafe { *column.wrapping_add(*self.rows.add(row)) }
-    }
-}
-
-/// The kernels of an instruction set.
-pub(crate) trait Isa {
-    /// Which instruction set.
-    const LEVEL: Level;
-    /// Rows of a full tile.
-    const ROWS: usize;
-    /// Columns of a full tile.
-    const COLS: usize;
-    /// Columns of a narrow tile.
-    const HALF: usize;
-    /// Rows packed at a time.
-    const BLOCK_ROWS: usize;
-
-    /// Computes a tile of `rows` (1..=ROWS) rows and COLS (HALF where `half`) columns over `depth` packed columns.
-    ///
-    /// # Safety
-    /// The processor has the instruction set; `a` holds `depth * rows` values, `b` `depth` times the tile's columns;
-    /// `store` describes writable memory of `rows` rows, and a bias holds `store.cols` values.
-    unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store);
-
-    /// As [`Isa::tile`], with the left operand read where it lies.
-    ///
-    /// # Safety
-    /// As [`Isa::tile`]; `a` holds `rows` row offsets and `depth` column offsets, and the sum of any two leads to a
-    /// readable value.
-    unsafe fn gather_tile(rows: usize, half: bool, depth: usize, a: Gather, b: *const f32, store: &Store);
-
-    /// `left += right` for a tile of `cols` columns whose rows lie `strides` apart.
-    ///
-    /// # Safety
-    /// The processor has the instruction set; both pointers lead to `rows` rows of `cols` values, which do not
-    /// overlap; `left` is writable.
-    unsafe fn add(left: *mut f32, right: *const f32, strides: (usize, usize), shape: (usize, usize));
-}
-
-/// The body of [`Isa::add`], compiled for every instruction set.
-///
-/// # Safety
-/// As [`Isa::add`], but for the instruction set.
-#[inline(always)]
-pub(super) unsafe fn add_rows(
-    left: *mut f32,
-    right: *const f32,
-    strides: (usize, usize),
-    shape: (usize, usize),
-) {
-    for i in 0..shape.0 {
-        // SAFETY: the caller promises these rows.
-        let (left, right) = unsafe {
-            (
-                std::slice::from_raw_parts_mut(left.add(i * strides.0), shape.1),
-                std::slice::from_raw_parts(right.add(i * strides.1), shape.1),
-            )
-        };
-        for j in 0..shape.1 {
-            left[j] += right[j];
-        }
-    }
-}
-
-/// Memory that one thread reuses: packed operands, the stack of a tile's tree, and
-/// scores of an attention.
+/// Memory that one thread reuses for products: packed operands, and the stack of a tile's tree.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(super) struct TileScratch {
     pub a: Vec<f32>,
     pub b: Vec<f32>,
     pub tiles: Vec<f32>,
-    /// What a convolution keeps beside its operands.
-    pub window: super::conv::WindowScratch,
-    pub squares: Vec<f32>,
 }
 
 /// Bytes of a cache line: vectors that do not straddle two are loaded in one go.
@@ -259,7 +122,7 @@ pub(super) fn product_part<I: Isa>(
     start: Start<'_>,
     part: Part,
     target: Target,
-    scratch: &mut Scratch,
+    scratch: &mut TileScratch,
 ) {
     for first in (part.cols.0..part.cols.1).step_by(BLOCK_COLS) {
         let cols = (first, (first + BLOCK_COLS).min(part.cols.1));
@@ -321,7 +184,7 @@ pub(super) fn tree_part<I: Isa>(
     tree: (&Program, usize),
     part: Part,
     target: Target,
-    scratch: &mut Scratch,
+    scratch: &mut TileScratch,
 ) {
     let (program, unit) = tree;
     let (Some(first), Some(last)) = (program.leaves().next(), program.leaves().last()) else {

@@ -1,7 +1,7 @@
 //! Kernels for AVX2 and AVX-512.
 
+use super::isa::{Gather, Isa, Left, Packed, Store, add_rows};
 use super::level::Level;
-use super::tiles::{Gather, Isa, Left, Packed, Store, add_rows};
 use std::arch::x86_64::{
     __m128, __m256, __m256i, __m512, __mmask16, _mm_loadu_ps, _mm256_add_ps, _mm256_castps128_ps256,
     _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_insertf128_ps, _mm256_loadu_ps, _mm256_maskload_ps,

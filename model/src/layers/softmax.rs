@@ -2,12 +2,9 @@
 
 use super::{Ends, Family, Init, Keeps, Made, Map, MapContext, Module, Operation, ParameterSpec, Pass};
 use crate::arguments::Arguments;
-use crate::kernels::{Program, add_into, exp, leveled};
+use crate::kernels::{LANES, Program, add_into, exp, leveled, sum_lanes};
 use candlewick_protocol::Failure;
 use std::sync::Arc;
-
-/// Sums side by side; the order of a sum over the last dimension is that of its lanes, at every level.
-const LANES: usize = 16;
 
 /// Along a dimension of `size` values that lie `inner` apart.
 #[derive(Debug, Clone, Copy)]
@@ -20,19 +17,6 @@ struct Axis {
 struct Softmax {
     axis: Axis,
     log: bool,
-}
-
-/// The lanes of a sum, halves first.
-#[inline(always)]
-fn total(mut lanes: [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for at in 0..half {
-            lanes[at] += lanes[at + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
 }
 
 /// Sum of `of(index)`, lane by lane.
@@ -48,7 +32,7 @@ fn sum_by(size: usize, of: impl Fn(usize) -> f32) -> f32 {
     for at in full..size {
         lanes[at - full] += of(at);
     }
-    total(lanes)
+    sum_lanes(lanes)
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Losses of a class: cross entropy of logits, and negative log-likelihood of log-probabilities.
 
-use super::{Labels, Loss, SliceRows, Sums, narrow};
+use super::loss::{Labels, Loss, SliceRows, Sums, narrow, real};
 use crate::arguments::Arguments;
 use crate::kernels::{self, Level, leveled};
 use candlewick_protocol::Failure;
@@ -181,7 +181,7 @@ impl Loss for CrossEntropy {
         let mut sums = Sums::default();
         let smoothing = (self.smoothing > 0.0).then_some(Smoothing {
             classes: &self.classes,
-            share: self.smoothing / super::real(width),
+            share: self.smoothing / real(width),
         });
         let lines = rows
             .outputs

@@ -1,6 +1,6 @@
 //! Losses of distances between the parts of a row.
 
-use super::{Labels, Loss, SliceRows, Sums, narrow};
+use super::loss::{Labels, Loss, SliceRows, Sums, narrow};
 use crate::arguments::Arguments;
 use crate::kernels::Level;
 use candlewick_protocol::Failure;

@@ -1,6 +1,6 @@
 //! Negative log-likelihood of a normal distribution whose mean and variance the network gives.
 
-use super::{Labels, Loss, SliceRows, Sums, narrow, real};
+use super::loss::{Labels, Loss, SliceRows, Sums, narrow, real};
 use crate::arguments::Arguments;
 use crate::kernels::Level;
 use candlewick_protocol::Failure;

@@ -5,93 +5,27 @@
 //! multiplies what the row adds to the numerator and to the denominator.
 
 mod classes;
+mod criterion;
 mod distances;
 mod gaussian;
+mod labels;
+mod loss;
 mod multi;
 mod pointwise;
 mod quantile;
 
 pub(crate) use classes::NO_CLASS;
 
+pub(crate) use criterion::Criterion;
+pub use labels::Task;
+pub(crate) use labels::{check_loss, label_kind, read_loss};
+pub(crate) use loss::{Labels, SliceRows};
+
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
-use crate::kernels::Level;
 use candlewick_protocol::Failure;
+use loss::{Loss, Make};
 use serde_json::Value;
-use std::fmt::Debug;
-
-/// The rows of one slice.
-#[derive(Debug)]
-pub(crate) struct SliceRows<'a> {
-    /// Outputs of the network, row after row.
-    pub outputs: &'a [f32],
-    /// Labels, row after row.
-    pub labels: &'a [f64],
-    /// A weight a row.
-    pub weights: &'a [f64],
-    /// Receives the gradient of the weighted sum with respect to the outputs.
-    pub gradient: &'a mut [f32],
-}
-
-/// Weighted sum of the loss, and what to divide it by for the mean.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Sums {
-    /// Numerator.
-    pub loss: f64,
-    /// Denominator.
-    pub denominator: f64,
-}
-
-/// What a loss reads in a row's label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Labels {
-    /// One class.
-    Class,
-    /// So many real numbers.
-    Values(usize),
-    /// Nothing.
-    Unused,
-}
-
-impl Labels {
-    /// Values of the label, where the loss wants a number of them.
-    pub fn width(self) -> Option<usize> {
-        match self {
-            Labels::Class => Some(1),
-            Labels::Values(width) => Some(width),
-            Labels::Unused => None,
-        }
-    }
-}
-
-/// A loss over rows of `width` outputs.
-pub(crate) trait Loss: Debug + Send + Sync {
-    /// What it reads in the label of a row of `width` outputs.
-    ///
-    /// # Errors
-    /// What is wrong with that width, and which one it wants; the message continues the loss's name.
-    fn labels(&self, width: usize) -> Result<Labels, String>;
-
-    /// What a row of weight 1 adds to the denominator, where every row adds the same: its elements for a mean over
-    /// elements, 1 for a mean over rows.
-    fn elements(&self, width: usize) -> usize;
-
-    /// Makes every row add [`Loss::elements`] times its weight to the denominator, as a term of a sum has to.
-    ///
-    /// # Errors
-    /// Which argument forbids it; the message continues the loss's name.
-    fn count_every_row(&mut self) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Sums over the rows of one slice, in order.
-    ///
-    /// # Errors
-    /// `InvalidData` where a label is not one of the loss's; `InvalidParameter` where an output is not.
-    fn slice(&self, level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure>;
-}
-
-type Make = fn(&Arguments) -> Result<Box<dyn Loss>, String>;
 
 /// How the losses of the catalogue are made, in its order. An error continues the loss's name.
 const LOSSES: &[(&str, Make)] = &[
@@ -110,51 +44,9 @@ const LOSSES: &[(&str, Make)] = &[
     ("HingeEmbeddingLoss", pointwise::hinge),
     ("CosineEmbeddingLoss", distances::cosine),
     ("TripletMarginLoss", distances::triplet),
-    ("MultiLoss", multi::make),
+    ("MultiLoss", |arguments| multi::make(arguments, make_loss)),
     ("LossTerm", multi::lonely_term),
 ];
-
-/// A loss and its reduction.
-#[derive(Debug)]
-pub(crate) struct Criterion {
-    name: &'static str,
-    loss: Box<dyn Loss>,
-    sum: bool,
-}
-
-impl Criterion {
-    /// The loss's name.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// What the loss reads in the label of a row of `width` outputs.
-    ///
-    /// # Errors
-    /// `InvalidParameter` where there is no label for that width.
-    pub fn labels(&self, width: usize) -> Result<Labels, Failure> {
-        self.loss
-            .labels(width)
-            .map_err(|wrong| Failure::parameter(format!("{} {wrong}", self.name)))
-    }
-
-    /// The number of outputs that reads labels of `width` values, if it is not far from that.
-    pub fn outputs_for(&self, width: usize) -> Option<usize> {
-        (1..=width.saturating_mul(64).min(1 << 16))
-            .find(|outputs| self.loss.labels(*outputs) == Ok(Labels::Values(width)))
-    }
-
-    /// As [`Loss::slice`].
-    pub fn slice(&self, level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
-        self.loss.slice(level, width, rows)
-    }
-
-    /// What the numerator of a step is divided by, given the sum of its slices' denominators: that sum for a mean, 1
-    /// for reduction "sum"; 0 where no row counts.
-    pub fn denominator(&self, total: f64) -> f64 {
-        if self.sum && total != 0.0 { 1.0 } else { total }
-    }
-}
 
 /// Makes the loss that `arguments` describe.
 ///
@@ -195,22 +87,12 @@ pub(crate) fn complete(arguments: &Arguments) -> Value {
     document
 }
 
-/// A gradient as it is kept.
-#[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
-fn narrow(value: f64) -> f32 {
-    value as f32
-}
-
-/// A count as a factor.
-#[expect(clippy::cast_precision_loss, reason = "a row is far below 2^53 values")]
-fn real(count: usize) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalogue::entries;
+    use crate::kernels::Level;
+    use crate::losses::loss::real;
     use serde_json::json;
 
     #[test]

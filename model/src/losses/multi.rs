@@ -4,7 +4,7 @@
 //! denominator, so that all terms share one denominator, the sum of the rows' weights. Reduction "sum" divides by
 //! nothing.
 
-use super::{Labels, Loss, SliceRows, Sums, make_loss, narrow, real};
+use super::loss::{Labels, Loss, Make, SliceRows, Sums, narrow, real};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::kernels::Level;
@@ -51,19 +51,19 @@ fn range(arguments: &Arguments, name: &str) -> Result<Option<Range<usize>>, Stri
 
 impl Term {
     /// Reads a loss or a LossTerm.
-    fn read(document: &serde_json::Value, place: &str) -> Result<Self, String> {
+    fn read(document: &serde_json::Value, place: &str, make_loss: Make) -> Result<Self, String> {
         let read = |document, place: &str| {
             Arguments::read(Kind::Loss, document, place).map_err(|failure| failure.message)
         };
         let outer = read(document, place)?;
         if outer.name() != "LossTerm" {
-            return Self::of(&outer, None);
+            return Self::of(&outer, None, make_loss);
         }
         let inner = read(outer.value("loss"), &format!("{place}.loss"))?;
-        Self::of(&inner, Some(&outer))
+        Self::of(&inner, Some(&outer), make_loss)
     }
 
-    fn of(arguments: &Arguments, outer: Option<&Arguments>) -> Result<Self, String> {
+    fn of(arguments: &Arguments, outer: Option<&Arguments>, make_loss: Make) -> Result<Self, String> {
         let name = arguments.name();
         if arguments.text("reduction") == "sum" {
             return Err(format!(
@@ -132,13 +132,14 @@ enum Wanted {
     AtLeast(usize),
 }
 
-pub(super) fn make(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+/// The loss of complete arguments; `make_loss` makes those within it.
+pub(super) fn make(arguments: &Arguments, make_loss: Make) -> Result<Box<dyn Loss>, String> {
     let documents = arguments.value("losses").as_array();
     let terms: Result<Vec<Term>, String> = documents
         .into_iter()
         .flatten()
         .enumerate()
-        .map(|(at, document)| Term::read(document, &format!("losses.{at}")))
+        .map(|(at, document)| Term::read(document, &format!("losses.{at}"), make_loss))
         .collect();
     Ok(Box::new(Multi {
         terms: terms.map_err(|wrong| format!("cannot add up its losses: {wrong}"))?,

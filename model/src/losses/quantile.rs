@@ -1,6 +1,6 @@
 //! Quantile regression: the pinball loss (Koenker and Bassett, Regression Quantiles, Econometrica 46, 1978).
 
-use super::{Labels, Loss, SliceRows, Sums, narrow, real};
+use super::loss::{Labels, Loss, SliceRows, Sums, narrow, real};
 use crate::arguments::Arguments;
 use crate::kernels::Level;
 use candlewick_protocol::Failure;

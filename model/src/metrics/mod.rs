@@ -13,12 +13,14 @@
 mod name;
 mod plan;
 mod rank;
+mod rows;
 mod score;
 mod tally;
 
 pub(crate) use plan::check_metric;
 pub use plan::evaluation;
 pub use rank::Areas;
+pub use rows::Rows;
 
 use crate::head::Head;
 use candlewick_protocol::Failure;
@@ -33,17 +35,6 @@ pub const SLICE_ROWS: usize = 1_024;
 
 /// Classes whose counts travel with every step of a training, at most.
 const MOST_CLASSES: usize = 100;
-
-/// Rows of one slice: outputs of the network, labels, weights, row after row.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    /// Outputs of the network.
-    pub outputs: &'a [f32],
-    /// Labels.
-    pub labels: &'a [f64],
-    /// A weight a row.
-    pub weights: &'a [f64],
-}
 
 /// The metrics that a job asks for.
 #[derive(Debug, Clone, PartialEq)]

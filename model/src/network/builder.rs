@@ -1,10 +1,11 @@
 //! Reads a network document: every argument checked, every size inferred, every layer in its place.
 
-use super::{Inner, MAX_ELEMENTS, MAX_NESTING, Output, Parameter, Placed, Table, Wire, composite, init};
+use super::node::{FORMAT, Inner, MAX_ELEMENTS, MAX_NESTING, Output, Placed, Wire, wrong};
+use super::{composite, init};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
 use crate::layers::{self, Init, Made, Operation, ParameterSpec};
-use crate::network::FORMAT;
+use crate::parameter::{Parameter, Table};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
 
@@ -49,11 +50,6 @@ pub(super) fn elements(shape: &[usize]) -> Option<usize> {
         .iter()
         .try_fold(1usize, |product, size| product.checked_mul(*size))?;
     (product <= MAX_ELEMENTS).then_some(product)
-}
-
-/// A failure of the document as a whole.
-pub(super) fn wrong(message: impl std::fmt::Display) -> Failure {
-    Failure::parameter(format!("network: {message}"))
 }
 
 /// Appends to a path of parameter names.

@@ -4,8 +4,8 @@
 //! "nodes": [{"name": "hidden", "inputs": ["user"], "layer": {"type": "Linear", ...}}, ...], "outputs": ["score"]}`.
 //! A row of features holds the inputs one after another; a row of outputs holds the outputs one after another.
 
-use super::builder::{Builder, End, Ends, Place, elements, wrong};
-use super::{FORMAT, Output, Wire};
+use super::builder::{Builder, End, Ends, Place, elements};
+use super::node::{FORMAT, Output, Wire, wrong};
 use crate::arguments::excerpt;
 use crate::layers;
 use candlewick_protocol::Failure;

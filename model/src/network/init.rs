@@ -4,11 +4,11 @@
 //! pattern that fits a parameter's name decides. Values are a function of the job's seed and the parameter's name and
 //! shape.
 
-use super::Parameter;
-use super::builder::wrong;
+use super::node::wrong;
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::Kind;
 use crate::layers::Init;
+use crate::parameter::Parameter;
 use crate::pattern;
 use crate::philox::{self, Key};
 use candlewick_protocol::Failure;

@@ -4,143 +4,20 @@ mod builder;
 mod composite;
 mod graph;
 mod init;
-mod summary;
+mod node;
 
 use crate::checkpoint::{self, Report};
-use crate::layers::{Init, Operation};
+use crate::parameter::{Parameter, Table};
 use crate::weights;
 use builder::Builder;
 use candlewick_protocol::Failure;
 #[cfg(test)]
 pub(crate) use composite::composites;
+use node::Inner;
+pub use node::{FORMAT, Output};
+pub(crate) use node::{Placed, Wire};
 use serde_json::Value;
-use std::ops::Range;
 use std::sync::Arc;
-pub use summary::StepMemory;
-
-/// The `format` of a network document.
-pub const FORMAT: &str = "candlewick.network/1";
-/// Parameters a network can have, and elements a row can have anywhere in it.
-const MAX_ELEMENTS: usize = 1 << 31;
-/// Sequentials within Sequentials.
-const MAX_NESTING: usize = 32;
-
-/// A parameter and its place in the flat weights.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
-    /// Name, PyTorch's: `0.weight`.
-    pub name: String,
-    /// Shape, PyTorch's.
-    pub shape: Vec<usize>,
-    /// First element in the flat weights.
-    pub offset: usize,
-    /// False for a buffer, such as a running mean, which no optimiser touches.
-    pub trained: bool,
-    /// True for a count, which files and hashes hold as I64.
-    pub count: bool,
-}
-
-impl Parameter {
-    /// Number of elements.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// True where it has no elements.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// A parameter of which a step touches few rows, and its place in the flat weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Table {
-    /// First element in the flat weights.
-    pub offset: usize,
-    /// Number of rows.
-    pub entries: usize,
-    /// Values of a row.
-    pub width: usize,
-}
-
-impl Table {
-    /// Number of elements.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries * self.width
-    }
-
-    /// True where it has no elements.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// What a layer reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wire {
-    /// The features of a row.
-    Features,
-    /// What an earlier layer puts out.
-    Layer(usize),
-}
-
-/// A layer in its place.
-#[derive(Debug)]
-pub(crate) struct Placed {
-    /// Path in the document, for messages: `layers.2.layers.0`.
-    pub place: String,
-    /// Path of its parameters and random numbers: `2.0`.
-    #[cfg_attr(
-        not(any(test, feature = "candle")),
-        expect(dead_code, reason = "devices find both by it")
-    )]
-    pub path: String,
-    /// Type.
-    pub name: &'static str,
-    /// What it does.
-    pub operation: Operation,
-    /// Its complete arguments.
-    pub arguments: Value,
-    /// What it reads.
-    pub inputs: Vec<Wire>,
-    /// Shape that goes out.
-    pub output: Vec<usize>,
-    /// Its parameters, as indices into the network's.
-    pub parameters: Range<usize>,
-    /// Its elements in the flat weights.
-    pub weights: Range<usize>,
-}
-
-/// A named output of a graph network, or the one output of a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// Name of the node; empty for a chain.
-    pub name: String,
-    /// Shape, without the batch.
-    pub shape: Vec<usize>,
-    /// Its elements in a row of outputs.
-    pub range: Range<usize>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    document: Value,
-    input_shape: Vec<usize>,
-    output: Wire,
-    output_shape: Vec<usize>,
-    outputs: Vec<Output>,
-    output_wires: Vec<Wire>,
-    graph_inputs: Vec<(String, Vec<usize>)>,
-    layers: Vec<Placed>,
-    parameters: Vec<Parameter>,
-    inits: Vec<Init>,
-    tables: Vec<Table>,
-    num_parameters: usize,
-}
 
 /// A network whose shapes are known. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -235,6 +112,13 @@ impl Network {
     #[must_use]
     pub fn num_dense(&self) -> usize {
         self.num_parameters() - self.tables().iter().map(Table::len).sum::<usize>()
+    }
+
+    /// Elements of the parameters that are trained.
+    #[must_use]
+    pub fn num_trained(&self) -> usize {
+        let trained = self.parameters().iter().filter(|parameter| parameter.trained);
+        trained.map(Parameter::len).sum()
     }
 
     /// The outputs, one after another in a row of outputs; one without a name for a chain of layers.

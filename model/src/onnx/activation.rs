@@ -1,6 +1,6 @@
 //! Functions of single elements, Softmax, and what brings values together.
 
-use super::Express;
+use super::graph::Express;
 use super::graph::{Attribute, Graph, Layer, Name};
 use candlewick_protocol::Failure;
 

@@ -1,6 +1,6 @@
 //! Multi-head attention in small parts, and positional encodings.
 
-use super::Express;
+use super::graph::Express;
 use super::graph::{Attribute, Graph, Layer, Name};
 use crate::layers::sines;
 use candlewick_protocol::Failure;

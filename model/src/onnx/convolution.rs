@@ -1,6 +1,6 @@
 //! Convolutions and pooling.
 
-use super::Express;
+use super::graph::Express;
 use super::graph::{Attribute, Graph, Layer, Name, long};
 use candlewick_protocol::Failure;
 

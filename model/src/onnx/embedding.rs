@@ -1,6 +1,6 @@
 //! Tables of vectors.
 
-use super::Express;
+use super::graph::Express;
 use super::graph::{Attribute, Graph, Layer, Name, long};
 use super::proto::{FLOAT, INT64};
 use candlewick_protocol::Failure;

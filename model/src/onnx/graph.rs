@@ -4,7 +4,7 @@ use super::proto::{
     AttributeProto, DimensionProto, DimensionValue, FLOAT, GraphProto, INT64, NodeProto, TensorProto,
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
-use crate::network::Parameter;
+use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use serde_json::Value;
 
@@ -269,3 +269,6 @@ impl<'a> Layer<'a> {
         }
     }
 }
+
+/// Adds the nodes of a layer to a graph; the answer is the name of its output.
+pub(super) type Express = fn(&mut Graph, &Layer<'_>) -> Result<Name, Failure>;

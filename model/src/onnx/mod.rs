@@ -15,7 +15,7 @@ mod shape;
 
 use crate::network::{Network, Placed, Wire};
 use candlewick_protocol::Failure;
-use graph::{Graph, Layer, Name, value_info};
+use graph::{Express, Graph, Layer, Name, value_info};
 use prost::Message;
 use proto::{ModelProto, OperatorSetIdProto};
 
@@ -23,9 +23,6 @@ use proto::{ModelProto, OperatorSetIdProto};
 const OPSET: i64 = 17;
 /// Version of the file format that goes with it.
 const IR_VERSION: i64 = 8;
-
-/// Adds the nodes of a layer to a graph; the answer is the name of its output.
-type Express = fn(&mut Graph, &Layer<'_>) -> Result<Name, Failure>;
 
 /// How the layers of the catalogue are expressed.
 const FAMILIES: &[&[(&str, Express)]] = &[

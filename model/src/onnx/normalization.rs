@@ -1,6 +1,6 @@
 //! Normalisations, as they score.
 
-use super::Express;
+use super::graph::Express;
 use super::graph::{Attribute, Graph, Layer, Name, long};
 use candlewick_protocol::Failure;
 use serde_json::Value;

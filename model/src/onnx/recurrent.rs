@@ -1,7 +1,7 @@
 //! RNN, LSTM and GRU, one ONNX node a layer. ONNX orders the gates differently: LSTM i, o, f, c where PyTorch has
 //! i, f, g, o; GRU z, r, h where PyTorch has r, z, n.
 
-use super::Express;
+use super::graph::Express;
 use super::graph::{Attribute, Graph, Layer, Name};
 use candlewick_protocol::Failure;
 

@@ -1,6 +1,6 @@
 //! Changes of shape, and layers over the last dimension.
 
-use super::Express;
+use super::graph::Express;
 use super::graph::{Attribute, Graph, Layer, Name};
 use candlewick_protocol::Failure;
 

@@ -1,7 +1,8 @@
 //! Bounds of the gradient.
 
-use super::rules::{Part, Touched};
-use super::{Run, norms};
+use super::norms;
+use super::run::Run;
+use super::step::{Part, Touched};
 use crate::kernels::leveled;
 
 /// Limits of the gradient, applied after it was divided by the denominator: first the norm, then the values. Frozen

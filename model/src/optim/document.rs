@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
-use crate::network::Parameter;
+use crate::parameter::Parameter;
 use crate::pattern;
 use candlewick_protocol::Failure;
 use serde_json::Value;

@@ -3,7 +3,8 @@
 use super::state::{Saved, SavedTensor};
 use crate::engine::Engine;
 use crate::kernels::{Level, Workers, leveled};
-use crate::network::{Network, Parameter};
+use crate::network::Network;
+use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use std::sync::Arc;
 

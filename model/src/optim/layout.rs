@@ -1,9 +1,9 @@
 //! Which elements of the flat weights are updated, by what, and how they are cut for threads.
 
 use super::norms::BLOCK;
-use super::rules::{Part, Touched};
+use super::step::{Part, Touched};
 use crate::engine::TouchedTable;
-use crate::network::Parameter;
+use crate::parameter::Parameter;
 use std::ops::Range;
 
 /// Weights that are worth a thread.

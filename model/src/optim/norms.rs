@@ -1,7 +1,7 @@
 //! Euclidean norms, rule B6: squares are summed in f64 in blocks of 4,096 elements that start where a tensor starts,
 //! the blocks of a tensor in order, the tensors in the order of the parameters.
 
-use super::rules::{Part, Touched};
+use super::step::{Part, Touched};
 use crate::kernels::leveled;
 
 /// Elements of a partial sum.

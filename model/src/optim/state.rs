@@ -1,6 +1,6 @@
 //! State as named tensors and counters, to be saved and restored with equal bits.
 
-use super::Optimizer;
+use super::optimizer::Optimizer;
 use super::rules::{self, MOMENTUM_BUFFER, MU_PRODUCT};
 use candlewick_protocol::Failure;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};

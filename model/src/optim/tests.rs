@@ -1,5 +1,6 @@
 use super::*;
-use serde_json::json;
+use crate::parameter::Parameter;
+use serde_json::{Value, json};
 
 fn parameters() -> Vec<Parameter> {
     [

@@ -1,8 +1,8 @@
 //! Activations. Exponents are never positive, so nothing overflows on the way to a finite result or its gradient; NaN
 //! stays NaN.
 
-use super::{Answer, Express, Layer, choose, filled};
-use crate::device::Trouble;
+use super::layer::{Answer, Express, Layer, choose, filled};
+use crate::device::error::Trouble;
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Express)] = &[

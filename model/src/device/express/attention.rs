@@ -1,7 +1,7 @@
 //! Multi-head attention, and encodings of positions.
 
+use super::layer::{Answer, Express, Layer, affine, product};
 use super::softmax::softmax;
-use super::{Answer, Express, Layer, affine, product};
 use crate::layers::{RandomZeros, sines};
 use candle_core::Tensor;
 

@@ -2,7 +2,7 @@
 //! matrices a group. The gradient of gathering adds in a fixed order on every device, which that of candle's own
 //! transposed convolution does not promise.
 
-use super::{Answer, Express, Layer, product};
+use super::layer::{Answer, Express, Layer, product};
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Express)] = &[

@@ -1,6 +1,6 @@
 //! Dropout: the host draws the zeros, by the same counters as the engine.
 
-use super::{Answer, Express, Layer};
+use super::layer::{Answer, Express, Layer};
 
 pub(super) const LAYERS: &[(&str, Express)] = &[("Dropout", zeros), ("Dropout2d", zeros)];
 

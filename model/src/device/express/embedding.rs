@@ -1,7 +1,7 @@
 //! Embedding and EmbeddingBag.
 
-use super::{Answer, Express, Layer, choose, filled};
-use crate::device::Trouble;
+use super::layer::{Answer, Express, Layer, choose, filled};
+use crate::device::error::Trouble;
 use candle_core::{DType, Tensor};
 use candlewick_protocol::Failure;
 

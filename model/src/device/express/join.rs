@@ -1,6 +1,6 @@
 //! Layers that bring several values together, and the ends of a graph.
 
-use super::{Answer, Express, Layer, dimension};
+use super::layer::{Answer, Express, Layer, dimension};
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Express)] = &[
@@ -26,7 +26,7 @@ pub(in crate::device) fn select(features: &Tensor, start: usize, shape: &[usize]
     let rows = features.dims()[0];
     let size = shape.iter().product();
     let part = features.flatten_from(1)?.narrow(1, start, size)?;
-    Ok(part.reshape(super::batched(rows, shape))?)
+    Ok(part.reshape(super::layer::batched(rows, shape))?)
 }
 
 /// Values one after another in a row: the outputs of a graph.

@@ -1,6 +1,6 @@
 //! Linear and Bilinear.
 
-use super::{Answer, Express, Layer, affine};
+use super::layer::{Answer, Express, Layer, affine};
 
 pub(super) const LAYERS: &[(&str, Express)] = &[
     ("Linear", |layer| {

@@ -1,6 +1,6 @@
 //! Normalisations of single rows.
 
-use super::{Answer, Express, Layer};
+use super::layer::{Answer, Express, Layer};
 use candle_core::Tensor;
 use serde_json::Value;
 

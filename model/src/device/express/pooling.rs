@@ -2,7 +2,7 @@
 //! neighbours, so that NaN wins and, of equal elements, the first one does.
 
 use super::convolution::{gathered, pair, planes, size_of};
-use super::{Answer, Express, Layer, choose, product};
+use super::layer::{Answer, Express, Layer, choose, product};
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Express)] = &[

@@ -1,8 +1,8 @@
 //! RNN, LSTM and GRU, step by step.
 
 use super::activation::{clamp_below, gate};
-use super::{Answer, Express, Layer, affine};
-use crate::device::Trouble;
+use super::layer::{Answer, Express, Layer, affine};
+use crate::device::error::Trouble;
 use crate::layers::RandomZeros;
 use candle_core::Tensor;
 

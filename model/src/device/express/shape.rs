@@ -1,7 +1,7 @@
 //! Layers that change the shape, or move elements.
 
 use super::convolution::padded;
-use super::{Answer, Express, Layer, dimension};
+use super::layer::{Answer, Express, Layer, dimension};
 
 pub(super) const LAYERS: &[(&str, Express)] = &[
     ("Flatten", view),

@@ -1,6 +1,6 @@
 //! Softmax and its relatives, and PReLU.
 
-use super::{Answer, Express, Layer, choose, dimension};
+use super::layer::{Answer, Express, Layer, choose, dimension};
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Express)] = &[

@@ -6,9 +6,10 @@
 
 use super::subjects::{joins, layers};
 use crate::catalogue::{Kind, entries};
-use crate::device::Trouble;
 use crate::device::circuit::Circuit;
-use crate::device::express::{self, Answer, Express, HOST_LAYERS, Layer, Rows};
+use crate::device::error::Trouble;
+use crate::device::express::layer::{Answer, Express, Layer, Rows, batched};
+use crate::device::express::{self, HOST_LAYERS};
 use crate::engine::{Alone, Batch, Engine, NodeGradient, Slice};
 use crate::kernels::{Kernels, Level, Program};
 use crate::layers::{Ends, Map, MapContext, Module, Operation, Pass, RowKey, Training};
@@ -123,7 +124,7 @@ impl<'a> Subject<'a> {
                 .iter()
                 .position(|wire| *wire == input.wire)
                 .unwrap();
-            tensor(&self.inputs[at], &express::batched(ROWS, &input.shape))
+            tensor(&self.inputs[at], &batched(ROWS, &input.shape))
         });
         let weights = self
             .circuit

@@ -1,9 +1,12 @@
 //! The gradient of the input: transposed weights times packed gradients, added onto the planes.
 
-use super::{LANES, Run, Window};
-use crate::kernels::gemm::{Matrix, blocks};
+use super::window::{Run, Window};
+use crate::kernels::isa::Isa;
+use crate::kernels::lanes::LANES;
 use crate::kernels::maps::leveled;
-use crate::kernels::tiles::{Isa, Part, Scratch, Target, block, grown, pack_panels};
+use crate::kernels::matrix::{Matrix, blocks};
+use crate::kernels::scratch::Scratch;
+use crate::kernels::tiles::{Part, Target, block, grown, pack_panels};
 
 /// Values of a block of the product at most: they stay in a second-level cache.
 const BLOCK_VALUES: usize = 1 << 16;
@@ -92,7 +95,7 @@ fn backward_block<I: Isa>(
         row_stride: 1,
         col_stride: window.places(),
     };
-    let panels = grown(&mut scratch.b, wide * filters);
+    let panels = grown(&mut scratch.tile.b, wide * filters);
     for (from, to) in blocks(filters) {
         let into = &mut panels[wide * from..wide * to];
         pack_panels(
@@ -110,7 +113,7 @@ fn backward_block<I: Isa>(
     for first in (0..window.channels).step_by(step) {
         let channels = step.min(window.channels - first);
         let rows = channels * window.area();
-        let columns = grown(&mut scratch.tiles, rows * count + LANES);
+        let columns = grown(&mut scratch.tile.tiles, rows * count + LANES);
         let target = Target::new(columns, count);
         for (from, to) in blocks(filters) {
             let left = &packed[at..at + rows * (to - from)];

@@ -1,9 +1,12 @@
 //! The output: weights times packed windows.
 
-use super::{LANES, Run, Window};
-use crate::kernels::gemm::{MAX_BLOCK, Matrix, blocks};
+use super::window::{Run, Window};
+use crate::kernels::isa::Isa;
+use crate::kernels::lanes::LANES;
 use crate::kernels::maps::leveled;
-use crate::kernels::tiles::{Isa, Part, Scratch, Target, block, grown, pack_panels};
+use crate::kernels::matrix::{MAX_BLOCK, Matrix, blocks};
+use crate::kernels::scratch::Scratch;
+use crate::kernels::tiles::{Part, Target, block, grown, pack_panels};
 
 /// Packed values of a block of places at most: they stay in a second-level cache.
 const BLOCK_VALUES: usize = 1 << 16;
@@ -55,7 +58,7 @@ pub(super) fn forward<I: Isa>(
             let cols = (first, (first + most).min(places));
             for (from, to) in blocks(depth) {
                 let size = (cols.1 - cols.0).next_multiple_of(I::COLS) * (to - from);
-                let right = grown(&mut scratch.b, size + LANES);
+                let right = grown(&mut scratch.tile.b, size + LANES);
                 pack_places::<I>(
                     window,
                     input,

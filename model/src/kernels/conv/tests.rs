@@ -1,7 +1,7 @@
 //! Every instruction set and any threads give the same bits, and forward is the definition.
 
-use super::{Kernels, Level, Program, Window};
-use crate::kernels::blocks;
+use super::Window;
+use crate::kernels::{Kernels, Level, Program, blocks};
 use crate::philox::{Key, uniform};
 
 fn values(count: usize, stream: &str) -> Vec<f32> {

@@ -1,11 +1,13 @@
 //! The gradient of the weights: windows, read where they lie, times packed gradients.
 
-use super::Window;
-use crate::kernels::gemm::{Matrix, blocks};
+use super::window::Window;
+use crate::kernels::isa::{Gather, Isa, Store};
 use crate::kernels::maps::add_into;
+use crate::kernels::matrix::{Matrix, blocks};
 use crate::kernels::pack;
 use crate::kernels::program::Program;
-use crate::kernels::tiles::{Gather, Isa, Part, Scratch, Store, grown};
+use crate::kernels::scratch::Scratch;
+use crate::kernels::tiles::{Part, grown};
 
 /// The gradient of a part of a group's weights, tap by tap: left in the memory of the thread.
 pub(super) fn weights_part<I: Isa>(
@@ -16,7 +18,7 @@ pub(super) fn weights_part<I: Isa>(
     scratch: &mut Scratch,
 ) {
     let (rows, cols) = (part.rows.1 - part.rows.0, part.cols.1 - part.cols.0);
-    let Scratch { b, window: own, .. } = scratch;
+    let (b, own) = (&mut scratch.tile.b, &mut scratch.window);
     window.taps(window.channels, &mut own.taps);
     let taps = &own.taps[part.rows.0..part.rows.1];
     if own.sums.len() < rows * cols {

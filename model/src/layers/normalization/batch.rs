@@ -4,12 +4,11 @@
 //! backward pass does the same with Σ g and Σ g (x - mean). Sums of a slice are also what the gradients of weight
 //! and bias need from it, so those cost nothing more.
 
+use super::channels::{affine_specs, channels};
 use super::moments::{Affine, Layout, gradient_sums, merge, moments, normalise, normalise_gradient};
-use super::{affine_specs, channels};
 use crate::arguments::Arguments;
-use crate::engine::Slice;
 use crate::kernels::{Kernels, Program, add_into};
-use crate::layers::{Ends, Made, Module, ParameterSpec, Pass};
+use crate::layers::{Ends, Made, Module, ParameterSpec, Pass, Slice};
 use candlewick_protocol::Failure;
 use candlewick_protocol::tree::{NodeValue, assemble};
 use std::ops::Range;

@@ -1,9 +1,9 @@
 //! GroupNorm and InstanceNorm2d: groups of channels of every row, normalised by themselves.
 
+use super::channels::{affine_specs, channels};
 use super::row::Shape;
-use super::{LANES, affine_specs, channels, lanes_of, sum_f32};
 use crate::arguments::Arguments;
-use crate::kernels::{Program, leveled};
+use crate::kernels::{LANES, Program, lanes_of, leveled, sum_lanes};
 use crate::layers::{Ends, Made, Module, ParameterSpec, Pass};
 use candlewick_protocol::Failure;
 use std::ops::Range;
@@ -39,7 +39,7 @@ fn sum_of(x: &[f32], shift: f32, square: bool) -> f32 {
             };
         }
     }
-    sum_f32(lanes)
+    sum_lanes(lanes)
 }
 
 leveled! {
@@ -87,7 +87,7 @@ fn run_sums(x: &[f32], g: &[f32], (mean, inverse): (f32, f32)) -> (f32, f32) {
             product[at] += g[at] * ((x[at] - mean) * inverse);
         }
     }
-    (sum_f32(plain), sum_f32(product))
+    (sum_lanes(plain), sum_lanes(product))
 }
 
 leveled! {

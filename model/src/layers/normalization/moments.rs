@@ -3,8 +3,7 @@
 //! A row is `channels` runs of `run` values. Without positions (`run` = 1) a sum goes over the rows; else its lanes are
 //! positions of a run. Either way it has one order, whatever the threads.
 
-use super::{LANES, lanes_of, sum_f64};
-use crate::kernels::leveled;
+use crate::kernels::{LANES, lanes_of, leveled, sum_lanes_f64};
 
 /// Channels without positions whose sums are formed together, in the nearest cache: a row's part of them is read in
 /// one go.
@@ -63,7 +62,7 @@ leveled! {
                     }
                 }
             }
-            let (sum, square) = (sum_f64(sums), sum_f64(squares));
+            let (sum, square) = (sum_lanes_f64(sums), sum_lanes_f64(squares));
             out[0] = f64::from(shift) + sum / count;
             out[1] = (square - sum * sum / count).max(0.0);
         }
@@ -109,7 +108,7 @@ leveled! {
                     }
                 }
             }
-            out.copy_from_slice(&[sum_f64(sums), sum_f64(products)]);
+            out.copy_from_slice(&[sum_lanes_f64(sums), sum_lanes_f64(products)]);
         }
     }
 }

@@ -5,11 +5,10 @@
 //! is cut into blocks by a rule that looks at the layer alone, a block is summed in ascending order, and the sums of
 //! the blocks are added in order.
 
-use super::{LANES, affine_specs, lanes_of, sum_f32};
+use super::channels::affine_specs;
 use crate::arguments::Arguments;
-use crate::engine::Slice;
-use crate::kernels::{Kernels, Program, add_into, leveled};
-use crate::layers::{Ends, Made, Module, ParameterSpec, Pass};
+use crate::kernels::{Kernels, LANES, Program, add_into, lanes_of, leveled, sum_lanes};
+use crate::layers::{Ends, Made, Module, ParameterSpec, Pass, Slice};
 use candlewick_protocol::Failure;
 use serde_json::Value;
 use std::ops::Range;
@@ -192,7 +191,7 @@ leveled! {
                 for at in 0..LANES {
                     lanes[at] += rest[at];
                 }
-                mean = sum_f32(lanes) / size as f32;
+                mean = sum_lanes(lanes) / size as f32;
             }
             let mut lanes = [0.0f32; LANES];
             for chunk in chunks {
@@ -206,7 +205,7 @@ leveled! {
                 let difference = rest[at] - mean;
                 lanes[at] += difference * difference;
             }
-            let inverse = 1.0 / (sum_f32(lanes) / size as f32 + eps).sqrt();
+            let inverse = 1.0 / (sum_lanes(lanes) / size as f32 + eps).sqrt();
             statistics.copy_from_slice(&[mean, inverse]);
             if bias.is_empty() {
                 for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
@@ -257,7 +256,7 @@ fn unit_sums(x: &[f32], g: &[f32], weight: &[f32], (mean, inverse): (f32, f32)) 
             product[at] += scaled * ((x[at] - mean) * inverse);
         }
     }
-    (sum_f32(plain), sum_f32(product))
+    (sum_lanes(plain), sum_lanes(product))
 }
 
 leveled! {

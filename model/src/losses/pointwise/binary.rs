@@ -1,9 +1,9 @@
 //! Binary cross entropy, of logits and of probabilities.
 
-use super::super::{Loss, narrow};
-use super::{Legal, Points, Pointwise, boxed, each};
+use super::point::{Legal, Points, Pointwise, boxed, each};
 use crate::arguments::Arguments;
 use crate::kernels::{self, Level, leveled};
+use crate::losses::loss::{Loss, narrow};
 
 /// `torch.nn.BCEWithLogitsLoss`.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! Differences, counts, distributions and similarities, element by element.
 
-use super::super::{Loss, narrow};
-use super::{Legal, Points, Pointwise, above_zero, boxed, each};
+use super::point::{Legal, Points, Pointwise, above_zero, boxed, each};
 use crate::arguments::Arguments;
 use crate::kernels::{Level, leveled};
+use crate::losses::loss::{Loss, narrow};
 
 /// `torch.nn.MSELoss`.
 #[derive(Debug)]

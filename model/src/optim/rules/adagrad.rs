@@ -1,8 +1,9 @@
 //! Adagrad and Adadelta.
 
-use super::{Mean, Part, Rule, Step, Touched, real, short, signed};
+use super::rule::{Mean, Rule, real, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
+use crate::optim::step::{Part, Step, Touched};
 
 /// torch.optim.Adagrad: Duchi, Hazan, Singer, JMLR 12, 2011.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Adam and AdamW.
 
-use super::{Decay, Mean, Part, Rule, Step, correction, lerp, short, signed};
+use super::rule::{Decay, Mean, Rule, correction, lerp, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
+use crate::optim::step::{Part, Step};
 
 /// torch.optim.Adam and AdamW: Kingma and Ba, arXiv 1412.6980, 2015; Loshchilov and Hutter, arXiv 1711.05101, 2019;
 /// AMSGrad: Reddi, Kale, Kumar, ICLR 2018.

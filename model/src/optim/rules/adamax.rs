@@ -1,8 +1,9 @@
 //! Adamax.
 
-use super::{Mean, Part, Rule, Step, correction, lerp, short, signed};
+use super::rule::{Mean, Rule, correction, lerp, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
+use crate::optim::step::{Part, Step};
 
 /// torch.optim.Adamax: section 7.1 of Kingma and Ba, arXiv 1412.6980, 2015.
 #[derive(Debug)]

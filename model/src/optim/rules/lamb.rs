@@ -1,8 +1,10 @@
 //! LAMB.
 
-use super::{Mean, Part, Rule, Step, correction, lerp, norms, short};
+use super::rule::{Mean, Rule, correction, lerp, short};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
+use crate::optim::norms;
+use crate::optim::step::{Part, Step};
 
 /// LAMB: You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", arXiv 1904.00962,
 /// 2019, with timm's settings. The step of Adam plus the decay is multiplied by `|w| / |step|` of its tensor. It takes

@@ -1,8 +1,9 @@
 //! Lion.
 
-use super::{Mean, Part, Rule, Step, lerp, short, signed};
+use super::rule::{Mean, Rule, lerp, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
+use crate::optim::step::{Part, Step};
 
 /// Lion: Chen et al., "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675, 2023.
 #[derive(Debug)]

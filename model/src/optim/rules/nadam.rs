@@ -1,8 +1,9 @@
 //! NAdam and RAdam.
 
-use super::{Decay, Mean, Part, Rule, Step, correction, lerp, real, short, signed};
+use super::rule::{Decay, Mean, Rule, correction, lerp, real, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
+use crate::optim::step::{Part, Step};
 
 /// What both have of Adam.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! RMSprop.
 
-use super::{Mean, Part, Rule, Step, lerp, short, signed};
+use super::rule::{Mean, Rule, lerp, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
+use crate::optim::step::{Part, Step};
 
 /// torch.optim.RMSprop: Hinton, lecture 6 of "Neural Networks for Machine Learning", 2012; centered: Graves, arXiv
 /// 1308.0850, 2013.

@@ -1,8 +1,10 @@
 //! SGD, and LARS, which is SGD with a learning rate for each tensor.
 
-use super::{Part, Rule, Step, Touched, norms, short, signed};
+use super::rule::{Rule, short, signed};
 use crate::arguments::Arguments;
 use crate::kernels::leveled;
+use crate::optim::norms;
+use crate::optim::step::{Part, Step, Touched};
 
 /// torch.optim.SGD.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The shapes of schedules, in closed form.
 
 use super::plateau::Plateau;
-use super::{Length, count};
+use super::setting::{Length, count};
 use crate::arguments::Arguments;
 use std::f64::consts::PI;
 

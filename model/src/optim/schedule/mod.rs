@@ -3,23 +3,18 @@
 
 mod curve;
 mod plateau;
+mod setting;
 
+use super::document;
+use super::optimizer::{Optimizer, no_momentum};
 use super::state::Saved;
-use super::{Optimizer, document, no_momentum};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use candlewick_protocol::Failure;
 use curve::Curve;
 use serde_json::Value;
-
-/// What a schedule says about a step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Setting {
-    /// Learning rate relative to the optimiser's; that of a group moves by the same factor.
-    pub factor: f64,
-    /// Momentum, or the first of the betas; `None`: the optimiser's.
-    pub momentum: Option<f64>,
-}
+pub use setting::Setting;
+use setting::{Length, count};
 
 /// A schedule of the learning rate, of the classes of torch.optim.lr_scheduler.
 ///
@@ -53,13 +48,6 @@ pub struct Schedule {
     steps_per_epoch: u64,
     warmup_steps: u64,
     warmup_start: f64,
-}
-
-/// Length of a training.
-#[derive(Debug, Clone, Copy)]
-struct Length {
-    epochs: u64,
-    steps_per_epoch: u64,
 }
 
 impl Schedule {
@@ -209,11 +197,6 @@ impl Schedule {
 
 fn place(arguments: &Arguments) -> String {
     format!("scheduler ({})", arguments.name())
-}
-
-/// A whole number that the catalogue has checked to be at least 0.
-fn count(arguments: &Arguments, name: &str) -> u64 {
-    arguments.int(name).try_into().unwrap_or(0)
 }
 
 /// Reads and checks a document as far as it can be without a training.

@@ -1,6 +1,6 @@
 //! ReduceLROnPlateau.
 
-use super::count;
+use super::setting::count;
 use crate::arguments::Arguments;
 use crate::optim::state::Saved;
 use candlewick_protocol::Failure;

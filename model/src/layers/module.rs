@@ -1,0 +1,227 @@
+//! What a layer is to the engine: an elementwise function, a module with parameters, or a change of shape.
+
+use super::parameters::ParameterSpec;
+use super::step::{Exchange, RowKey, Training};
+use crate::arguments::Arguments;
+use crate::kernels::{Kernels, Level, Program};
+use candlewick_protocol::Failure;
+use candlewick_protocol::rows::Rows;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// What a layer does to its input.
+#[derive(Debug, Clone)]
+pub(crate) enum Operation {
+    /// Changes the shape only.
+    View,
+    /// Changes every element by itself.
+    Map(Arc<dyn Map>),
+    /// Has parameters, or mixes elements.
+    Module(Arc<dyn Module>),
+}
+
+impl Operation {
+    /// The operation for an engine of its own, see [`Module::instance`].
+    pub(crate) fn instance(&self) -> Operation {
+        match self {
+            Operation::Module(module) => match module.instance() {
+                Some(own) => Operation::Module(own),
+                None => self.clone(),
+            },
+            _ => self.clone(),
+        }
+    }
+}
+
+/// What the gradient of a map needs to see again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// Neither side.
+    Nothing,
+    /// Its input: it cannot overwrite it.
+    Input,
+    /// Its output: the next layer cannot overwrite it.
+    Output,
+}
+
+impl Keeps {
+    /// True where the input must survive.
+    pub(crate) fn input(self) -> bool {
+        self == Keeps::Input
+    }
+
+    /// True where the output must survive.
+    pub(crate) fn output(self) -> bool {
+        self == Keeps::Output
+    }
+}
+
+/// What a map knows beside the values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MapContext<'a> {
+    /// Instruction set.
+    pub level: Level,
+    /// Elements in a row.
+    pub width: usize,
+    /// Seed of the job.
+    pub seed: u64,
+    /// Global step.
+    pub step: u64,
+    /// The rows, while training.
+    pub rows: &'a [RowKey],
+}
+
+/// A layer that changes every element by itself, in place.
+pub(crate) trait Map: Debug + Send + Sync {
+    /// What [`Map::backward`] needs to see.
+    fn keeps(&self) -> Keeps;
+
+    /// True where the layer is the identity when scoring.
+    fn only_training(&self) -> bool {
+        false
+    }
+
+    /// Cost of an element, in multiples of an addition; decides what is worth a thread.
+    fn cost(&self) -> usize;
+
+    /// Replaces whole rows of the input by the output.
+    fn forward(&self, context: &MapContext<'_>, values: &mut [f32]);
+
+    /// Replaces whole rows of the output's gradient by the input's; `kept` is the input, the output, or empty.
+    fn backward(&self, context: &MapContext<'_>, kept: &[f32], gradient: &mut [f32]);
+}
+
+/// What a call of a module knows beside its inputs and outputs.
+pub(crate) struct Pass<'a> {
+    /// Products, threads, memory to borrow.
+    pub kernels: &'a mut Kernels,
+    /// The module's own weights, its parameters one after another.
+    pub weights: &'a [f32],
+    /// Rows of the batch.
+    pub rows: usize,
+    /// [`Module::kept`] values: what `forward` leaves for `backward`, and `backward` for `parameter_gradient`. What
+    /// they hold before `forward` is not defined.
+    pub kept: &'a mut [f32],
+    /// While training.
+    pub training: Option<Training<'a>>,
+    /// The trainers of the job, for what is normalised over the whole step (rule B7).
+    pub exchange: &'a mut (dyn Exchange + Send),
+}
+
+/// A layer with parameters, with several inputs, or one that mixes the elements of a row.
+///
+/// A row's output and input gradient must have the same bits whatever rows it is computed with, unless the layer
+/// normalises over the step by [`Pass::exchange`].
+pub(crate) trait Module: Debug + Send + Sync {
+    /// The parameters and buffers, in order.
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        Vec::new()
+    }
+
+    /// Which ends [`Module::backward`] and [`Module::parameter_gradient`] read.
+    fn keeps(&self) -> Keeps {
+        Keeps::Input
+    }
+
+    /// The module for an engine of its own, where it holds more from forward to backward than [`Pass::kept`] can;
+    /// `None` where engines can share it.
+    fn instance(&self) -> Option<Arc<dyn Module>> {
+        None
+    }
+
+    /// Values of [`Pass::kept`] for `rows` rows.
+    fn kept(&self, _rows: usize, _training: bool) -> usize {
+        0
+    }
+
+    /// True where evaluation is the identity, so that scoring leaves the layer out.
+    fn only_training(&self) -> bool {
+        false
+    }
+
+    /// Output of all rows.
+    ///
+    /// # Errors
+    /// Those of [`Pass::exchange`].
+    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure>;
+
+    /// Sets the gradient of every input for which there is memory. Called once a step, before
+    /// [`Module::parameter_gradient`], also where no input wants a gradient.
+    ///
+    /// # Errors
+    /// Those of [`Pass::exchange`].
+    fn backward(
+        &self,
+        pass: &mut Pass<'_>,
+        ends: Ends<'_>,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), Failure>;
+
+    /// Sets the gradient of one parameter over a node of the reduction tree. Not called for buffers and tables.
+    fn parameter_gradient(
+        &self,
+        _pass: &mut Pass<'_>,
+        _parameter: usize,
+        _tree: &Program,
+        _ends: Ends<'_>,
+        _into: &mut [f32],
+    ) {
+    }
+
+    /// As [`Module::parameter_gradient`], of a parameter that is a table: the rows that occur under the node. None of
+    /// their values is -0.0, so that a row that another node lacks may count as zeros.
+    fn row_gradient(
+        &self,
+        _pass: &mut Pass<'_>,
+        _parameter: usize,
+        _tree: &Program,
+        _ends: Ends<'_>,
+        _into: &mut Rows,
+    ) {
+    }
+
+    /// Brings the module's buffers among its `weights` up to date after a step that counted; false where the step had
+    /// too few values for that and was computed by the buffers instead (rule B7).
+    fn update_buffers(&self, _kept: &[f32], _weights: &mut [f32]) -> bool {
+        true
+    }
+}
+
+/// All ends of a module for all rows of the batch. Those that [`Module::keeps`] does not name may have been
+/// overwritten.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends<'a> {
+    /// The inputs.
+    pub inputs: &'a [&'a [f32]],
+    /// The gradient of the output.
+    pub gradient: &'a [f32],
+}
+
+/// A layer made for an input shape.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// What it does.
+    pub operation: Operation,
+    /// Shape of its output, without the batch.
+    pub output: Vec<usize>,
+}
+
+impl Made {
+    /// A module.
+    pub(crate) fn module(module: impl Module + 'static, output: Vec<usize>) -> Self {
+        Made {
+            operation: Operation::Module(Arc::new(module)),
+            output,
+        }
+    }
+}
+
+/// Makes a layer from its arguments, the shape that comes in, and its path (`2.0`), which names its random numbers.
+/// It sets inferred sizes in the arguments. An error says what shape it wanted.
+pub(super) type Make = fn(&mut Arguments, &[usize], &str) -> Result<Made, String>;
+
+/// The layers of a family, by name.
+pub(super) type Family = &'static [(&'static str, Make)];
+
+/// Makes a layer of several inputs from its arguments, the shapes that come in, and its path.
+pub(super) type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<Made, String>;

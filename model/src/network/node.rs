@@ -1,0 +1,84 @@
+//! The layers of a network in their places, and what they read.
+
+use crate::layers::{Init, Operation};
+use crate::parameter::{Parameter, Table};
+use candlewick_protocol::Failure;
+use serde_json::Value;
+use std::ops::Range;
+
+/// The `format` of a network document.
+pub const FORMAT: &str = "candlewick.network/1";
+
+/// Parameters a network can have, and elements a row can have anywhere in it.
+pub(super) const MAX_ELEMENTS: usize = 1 << 31;
+
+/// Sequentials within Sequentials.
+pub(super) const MAX_NESTING: usize = 32;
+
+/// What a layer reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// The features of a row.
+    Features,
+    /// What an earlier layer puts out.
+    Layer(usize),
+}
+
+/// A layer in its place.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Path in the document, for messages: `layers.2.layers.0`.
+    pub place: String,
+    /// Path of its parameters and random numbers: `2.0`.
+    #[cfg_attr(
+        not(any(test, feature = "candle")),
+        expect(dead_code, reason = "devices find both by it")
+    )]
+    pub path: String,
+    /// Type.
+    pub name: &'static str,
+    /// What it does.
+    pub operation: Operation,
+    /// Its complete arguments.
+    pub arguments: Value,
+    /// What it reads.
+    pub inputs: Vec<Wire>,
+    /// Shape that goes out.
+    pub output: Vec<usize>,
+    /// Its parameters, as indices into the network's.
+    pub parameters: Range<usize>,
+    /// Its elements in the flat weights.
+    pub weights: Range<usize>,
+}
+
+/// A named output of a graph network, or the one output of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Name of the node; empty for a chain.
+    pub name: String,
+    /// Shape, without the batch.
+    pub shape: Vec<usize>,
+    /// Its elements in a row of outputs.
+    pub range: Range<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub document: Value,
+    pub input_shape: Vec<usize>,
+    pub output: Wire,
+    pub output_shape: Vec<usize>,
+    pub outputs: Vec<Output>,
+    pub output_wires: Vec<Wire>,
+    pub graph_inputs: Vec<(String, Vec<usize>)>,
+    pub layers: Vec<Placed>,
+    pub parameters: Vec<Parameter>,
+    pub inits: Vec<Init>,
+    pub tables: Vec<Table>,
+    pub num_parameters: usize,
+}
+
+/// A failure of the document as a whole.
+pub(super) fn wrong(message: impl std::fmt::Display) -> Failure {
+    Failure::parameter(format!("network: {message}"))
+}
