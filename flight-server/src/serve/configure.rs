@@ -1,13 +1,6 @@
 //! The action "configure": what a user sets becomes a job.
 
-<<<<<<< HEAD
 use candlewick_model::job::complete;
-=======
-use candlewick_model::network::Network;
-use candlewick_model::resolve::{ResolveRequest, Task, resolve};
-use candlewick_model::summary::summary_for;
-use candlewick_model::training::specification;
->>>>>>> 573ab5b (refactor(model): no circles between files but the builder's)
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{JobInput, JobSpec, TaskName};
 use candlewick_protocol::params::STANDALONE;
@@ -34,32 +27,7 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
             "\"configure\" expects a JSON object as its body: {error}"
         ))
     })?;
-<<<<<<< HEAD
     let complete = complete(&JobInput {
-=======
-    let full = params::check(&parameters(&request)?)?;
-    let asked = asked(&request, &full)?;
-    if full["network"].is_null() {
-        return Err(Failure::parameter(
-            "\"configure\" wants network, a document of format candlewick.network/1",
-        ));
-    }
-    let resolved = resolve(&ResolveRequest {
-        network: &full["network"],
-        loss: Some(&full["loss"]).filter(|loss| !loss.is_null()),
-        optimizer: &full["optimizer"],
-        task: asked.task,
-        feature_width: asked.feature_width,
-        input_shape: asked.input_shape.as_deref(),
-    })?;
-    let batch_size = serde_json::from_value(full["batchSize"].clone()).unwrap_or(1);
-    let network = Network::from_document(&resolved.network, &resolved.input_shape)?;
-    let summary = summary_for(&network, batch_size, &resolved.optimizer)?;
-    let (output_width, parameters) = (resolved.output_width, resolved.parameters);
-    let (data, train) = specification(&full, resolved, asked.feature_width)?;
-    // Nobody else beats or waits here: the timeouts mean nothing.
-    let job = JobSpec {
->>>>>>> 573ab5b (refactor(model): no circles between files but the builder's)
         job: JOB.to_owned(),
         params: parameters(&request)?,
         task: task(&request)?,
