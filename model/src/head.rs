@@ -90,16 +90,22 @@ impl Head {
 
     /// Raw predictions of one or more rows of outputs: the logits or log-probabilities, `[-z, z]` for a single logit,
     /// `[1 - p, p]` for a probability, or the values.
+    ///
+    /// Two logits are given less their mean, `[(a - b) / 2, (b - a) / 2]`: evaluators rank the rows of two classes by
+    /// the second number alone, and a logit alone does not say how likely its class is. So ranked, rows are in the
+    /// order of their probabilities, and in that of their logits where f64 rounds probabilities to the same number.
     pub fn raw_predictions(&self, outputs: &[f32], out: &mut [f64]) {
         let other = match self {
             Head::BinaryLogit => |z: f64| -z,
             Head::BinaryProbability => |p: f64| 1.0 - p,
-            Head::ClassLogits { .. } | Head::Values { .. } => {
-                out.iter_mut()
-                    .zip(outputs)
-                    .for_each(|(value, z)| *value = f64::from(*z));
+            Head::ClassLogits { n: 2 } => {
+                for (logits, pair) in outputs.chunks_exact(2).zip(out.chunks_exact_mut(2)) {
+                    let (a, b) = (f64::from(logits[0]), f64::from(logits[1]));
+                    pair.copy_from_slice(&[(a - b) / 2.0, (b - a) / 2.0]);
+                }
                 return;
             }
+            Head::ClassLogits { .. } | Head::Values { .. } => return widen(outputs, out),
         };
         for (z, pair) in outputs.iter().zip(out.chunks_exact_mut(2)) {
             let z = f64::from(*z);
@@ -110,10 +116,10 @@ impl Head {
     /// Probabilities of the classes for one or more rows of outputs; the values themselves for [`Head::Values`].
     /// Computed in f64, row by row.
     pub fn probabilities(&self, outputs: &[f32], out: &mut [f64]) {
-        self.raw_predictions(outputs, out);
         match *self {
-            Head::Values { .. } | Head::BinaryProbability => {}
+            Head::Values { .. } | Head::BinaryProbability => self.raw_predictions(outputs, out),
             Head::BinaryLogit => {
+                self.raw_predictions(outputs, out);
                 for pair in out.chunks_exact_mut(2) {
                     // exp of a negative number only: neither side loses its digits.
                     let small = libm::exp(-pair[1].abs());
@@ -126,7 +132,11 @@ impl Head {
                     });
                 }
             }
-            Head::ClassLogits { n } => out.chunks_exact_mut(n).for_each(softmax),
+            Head::ClassLogits { n } => {
+                // Not the raw predictions: a log-probability may be minus infinity, and so have no mean.
+                widen(outputs, out);
+                out.chunks_exact_mut(n).for_each(softmax);
+            }
         }
     }
 
@@ -152,6 +162,12 @@ impl Head {
         let class = best.0 as f64;
         class
     }
+}
+
+fn widen(outputs: &[f32], out: &mut [f64]) {
+    out.iter_mut()
+        .zip(outputs)
+        .for_each(|(value, z)| *value = f64::from(*z));
 }
 
 fn softmax(row: &mut [f64]) {
@@ -215,6 +231,48 @@ mod tests {
         );
         Head::BinaryLogit.raw_predictions(&[3.0, -1.0], &mut out);
         assert_eq!(out, [-3.0, 3.0, 1.0, -1.0]);
+    }
+
+    /// What an evaluator of two classes sees: one number, which must rank rows as their probabilities do.
+    #[test]
+    fn two_logits_rank_as_their_probabilities() {
+        let head = Head::ClassLogits { n: 2 };
+        let (mut raw, mut probabilities) = ([0.0; 2], [0.0; 2]);
+        head.raw_predictions(&[1.0, 4.0], &mut raw);
+        assert_eq!(raw, [-1.5, 1.5]);
+        let mut seed = 1u64;
+        let mut random = || {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            #[expect(clippy::cast_precision_loss, reason = "24 bits are exact")]
+            let unit = (seed >> 40) as f32 / 16_777_216.0;
+            unit * 2.0 - 1.0
+        };
+        // Of every size: nearly equal logits, usual ones, and such that the probabilities round to 0 and 1.
+        let mut rows = Vec::new();
+        for scale in [1e-20f32, 1e-8, 1e-3, 1.0, 30.0, 1e3] {
+            for _ in 0..5000 {
+                let logits = [random() * scale + random(), random() * scale];
+                head.raw_predictions(&logits, &mut raw);
+                head.probabilities(&logits, &mut probabilities);
+                assert_eq!(raw[0], -raw[1]);
+                rows.push((raw[1], probabilities[1]));
+            }
+        }
+        rows.sort_by(|left, right| left.0.total_cmp(&right.0));
+        for pair in rows.windows(2) {
+            let ((low, unlikely), (high, likely)) = (pair[0], pair[1]);
+            assert!(unlikely <= likely, "{low} {unlikely} before {high} {likely}");
+            assert!(
+                low < high || unlikely == likely,
+                "equal {low}: {unlikely} and {likely}"
+            );
+        }
+        // Log-probabilities of certainty.
+        head.raw_predictions(&[f32::NEG_INFINITY, 0.0], &mut raw);
+        head.probabilities(&[f32::NEG_INFINITY, 0.0], &mut probabilities);
+        assert_eq!((raw[1], probabilities), (f64::INFINITY, [0.0, 1.0]));
     }
 
     #[test]

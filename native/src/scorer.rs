@@ -71,7 +71,7 @@ impl Model {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum Output {
-    /// The network's outputs, `[-z, z]` where it has one for two classes.
+    /// The network's outputs, as [`Head::raw_predictions`] gives them.
     RawPrediction,
     /// Probabilities of the classes.
     Probability,

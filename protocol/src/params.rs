@@ -168,7 +168,7 @@ pub const PARAMS: &[Param] = &[
         Scope::Classifier,
         ANY,
         "\"rawPrediction\"",
-        "Column that transform appends: the Vector of the network's outputs (logits). Empty text: not appended.",
+        "Column that transform appends: the Vector of the network's outputs (logits), of two less their mean. Empty text: not appended.",
     ),
     p(
         "thresholds",

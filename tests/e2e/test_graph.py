@@ -65,7 +65,8 @@ def test_wide_and_deep_from_several_columns(shop: DataFrame) -> None:
     assert set(weights) == {f"{name}.{part}" for name in ("embed", "linear_1", "logit") for part in ("weight", "bias")}
     wide = np.concatenate([x["user"], x["item"], x["price"]], axis=1)
     deep = linear(weights, "linear_1", np.maximum(linear(weights, "embed", wide), 0))
-    wanted = linear(weights, "logit", np.concatenate([deep, wide], axis=1))
+    logits = linear(weights, "logit", np.concatenate([deep, wide], axis=1))
+    wanted = logits - logits.mean(axis=1, keepdims=True)
     got = np.array([row.rawPrediction.toArray() for row in scored.collect()])
     assert np.allclose(got, wanted, atol=1e-4)
 

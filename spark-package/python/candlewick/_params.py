@@ -659,7 +659,7 @@ class NeuralClassifierParams(NeuralModelParams):
     rawPredictionCol: Param[str] = Param(
         Params._dummy(),
         "rawPredictionCol",
-        "Column that transform appends: the Vector of the network's outputs (logits). Empty text: not appended.",
+        "Column that transform appends: the Vector of the network's outputs (logits), of two less their mean. Empty text: not appended.",
         typeConverter=TypeConverters.toString,
     )
     thresholds: Param[list[float]] = Param(
@@ -691,8 +691,8 @@ class NeuralClassifierParams(NeuralModelParams):
         return self.getOrDefault(self.rawPredictionCol)
 
     def setRawPredictionCol(self, value: str) -> Self:
-        """Column that transform appends: the Vector of the network's outputs (logits). Empty text: not
-        appended. (text)
+        """Column that transform appends: the Vector of the network's outputs (logits), of two less their
+        mean. Empty text: not appended. (text)
         """
         return self._set(rawPredictionCol=value)
 
@@ -781,8 +781,8 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
                 a column for each, such as prediction_price. (text)
             probabilityCol: Column that transform appends: the Vector of class probabilities. Empty text:
                 not appended. (text)
-            rawPredictionCol: Column that transform appends: the Vector of the network's outputs (logits).
-                Empty text: not appended. (text)
+            rawPredictionCol: Column that transform appends: the Vector of the network's outputs (logits),
+                of two less their mean. Empty text: not appended. (text)
             thresholds: One number per class: the class with the largest probability / threshold is
                 predicted, as in Spark ML. (list of numbers from 0 to 1)
             handleInvalid: What to do with a row that holds null, NaN, infinity or a vector of another

@@ -935,25 +935,25 @@ trait NeuralClassifierParams extends NeuralModelParams {
     */
   def setProbabilityCol(value: String): this.type = set(probabilityCol, value)
 
-  /** Column that transform appends: the Vector of the network's outputs (logits). Empty text: not
-    * appended. (text)
+  /** Column that transform appends: the Vector of the network's outputs (logits), of two less their
+    * mean. Empty text: not appended. (text)
     * @group param
     */
   final val rawPredictionCol: Param[String] = new Param[String](
     this,
     "rawPredictionCol",
-    "Column that transform appends: the Vector of the network's outputs (logits). Empty text: not appended."
+    "Column that transform appends: the Vector of the network's outputs (logits), of two less their mean. Empty text: not appended."
   )
   setDefault(rawPredictionCol, "rawPrediction")
 
-  /** Column that transform appends: the Vector of the network's outputs (logits). Empty text: not
-    * appended. (text)
+  /** Column that transform appends: the Vector of the network's outputs (logits), of two less their
+    * mean. Empty text: not appended. (text)
     * @group getParam
     */
   def getRawPredictionCol: String = $(rawPredictionCol)
 
-  /** Column that transform appends: the Vector of the network's outputs (logits). Empty text: not
-    * appended. (text)
+  /** Column that transform appends: the Vector of the network's outputs (logits), of two less their
+    * mean. Empty text: not appended. (text)
     * @group setParam
     */
   def setRawPredictionCol(value: String): this.type = set(rawPredictionCol, value)
