@@ -36,6 +36,9 @@ final class Extraction {
   private static final Set<PosixFilePermission> PROGRAM =
       PosixFilePermissions.fromString("rwxr-xr-x");
 
+  private static final int STICKY = 01000;
+  private static final int OTHERS_WRITE = 00002;
+
   private final ClassLoader loader;
   private final String resources;
 
@@ -60,6 +63,8 @@ final class Extraction {
     StringBuilder refused = new StringBuilder();
     for (Path base : bases) {
       try {
+        Files.createDirectories(base);
+        checkBase(base);
         Path owned = base.resolve("candlewick-" + uid());
         makePrivate(owned);
         Path folder = owned.resolve(version);
@@ -114,13 +119,22 @@ final class Extraction {
     return files;
   }
 
+  /**
+   * Where everybody may write, only the sticky bit keeps others from putting a folder of their own
+   * in the place of ours after it was checked.
+   */
+  private static void checkBase(Path base) throws IOException {
+    int mode = (Integer) Files.getAttribute(base, "unix:mode");
+    if ((mode & OTHERS_WRITE) != 0 && (mode & STICKY) == 0) {
+      throw new IOException(
+          base + " is writable by everybody and has no sticky bit (chmod +t " + base + ")");
+    }
+  }
+
   /** A folder that only this user can write: what lies in it will be executed. */
   private static void makePrivate(Path folder) throws IOException {
     if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
       FileAttribute<Set<PosixFilePermission>> mode = PosixFilePermissions.asFileAttribute(PRIVATE);
-      if (folder.getParent() != null && !Files.isDirectory(folder.getParent())) {
-        Files.createDirectories(folder.getParent());
-      }
       try {
         Files.createDirectory(folder, mode);
       } catch (java.nio.file.FileAlreadyExistsException e) {

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -127,22 +126,38 @@ public final class NativeLibrary {
 
   private static void loadUnderOtherName(Path library) {
     String name = "libcandlewick_native-" + UUID.randomUUID() + ".so";
-    Path other = library.resolveSibling(name);
     try {
+      Path link = library.resolveSibling(name);
       try {
         try {
-          Files.createLink(other, library);
+          Files.createLink(link, library);
         } catch (IOException | UnsupportedOperationException noLinksHere) {
-          other = Paths.get(System.getProperty("java.io.tmpdir")).toAbsolutePath().resolve(name);
-          Files.copy(library, other, StandardCopyOption.REPLACE_EXISTING);
+          loadCopy(library, name);
+          return;
         }
-        System.load(other.toString());
+        System.load(link.toString());
       } finally {
-        Files.deleteIfExists(other);
+        Files.deleteIfExists(link);
       }
     } catch (IOException | UnsatisfiedLinkError e) {
       throw new CandlewickException(
           "cannot load " + library + " for a second class loader: " + e.getMessage(), e);
+    }
+  }
+
+  /** Loads a copy that nobody else could write: in a new folder of this user's, checked. */
+  static void loadCopy(Path library, String name) throws IOException {
+    Path folder = Files.createTempDirectory("candlewick-copy");
+    Path copy = folder.resolve(name);
+    try {
+      Files.copy(library, copy);
+      if (!Extraction.sumOf(library).equals(Extraction.sumOf(copy))) {
+        throw new IOException("the copy " + copy + " differs from " + library);
+      }
+      System.load(copy.toString());
+    } finally {
+      Files.deleteIfExists(copy);
+      Files.deleteIfExists(folder);
     }
   }
 }

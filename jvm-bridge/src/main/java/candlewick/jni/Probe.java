@@ -6,7 +6,10 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * Runs {@code candlewick-trainer --version}: the only sure way to learn that a folder is not
@@ -19,19 +22,22 @@ final class Probe {
   private Probe() {}
 
   static void run(Path trainer) throws IOException {
+    run(trainer, SECONDS);
+  }
+
+  static void run(Path trainer, int seconds) throws IOException {
     Process process = start(trainer);
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+    // In a thread of its own: a program that neither speaks nor ends must not hold up this one.
+    CompletableFuture<String> first = new CompletableFuture<>();
+    TrainerChild.daemon("candlewick-probe", () -> first.complete(firstLine(process)));
     try {
       process.getOutputStream().close();
-      String line;
-      try (BufferedReader out =
-          new BufferedReader(
-              new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
-        line = out.readLine();
+      if (!process.waitFor(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+        throw new IOException(trainer + " --version did not end within " + seconds + " s");
       }
-      if (!process.waitFor(SECONDS, TimeUnit.SECONDS)) {
-        throw new IOException(trainer + " --version did not end within " + SECONDS + " s");
-      }
-      if (process.exitValue() != 0 || line == null || !line.startsWith(NativeLibrary.TRAINER)) {
+      String line = first.get(Math.max(1, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
+      if (process.exitValue() != 0 || !line.startsWith(NativeLibrary.TRAINER)) {
         throw new IOException(
             trainer
                 + " --version ended with status "
@@ -42,8 +48,23 @@ final class Probe {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted while " + trainer + " --version ran", e);
+    } catch (ExecutionException | TimeoutException e) {
+      throw new IOException(
+          trainer + " --version ended, but its output did not within " + seconds + " s", e);
     } finally {
       process.destroyForcibly();
+    }
+  }
+
+  private static String firstLine(Process process) {
+    try (BufferedReader out =
+        new BufferedReader(
+            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+      String line = out.readLine();
+      return line == null ? "nothing" : line;
+    } catch (IOException e) {
+      // Its end closed the pipe under the reader's hands.
+      return "nothing";
     }
   }
 
@@ -54,6 +75,7 @@ final class Probe {
    */
   private static Process start(Path trainer) throws IOException {
     ProcessBuilder builder = new ProcessBuilder(trainer.toString(), "--version");
+    TrainerChild.keepAllowed(builder.environment());
     builder.redirectError(ProcessBuilder.Redirect.to(new File("/dev/null")));
     IOException busy = null;
     for (int tries = 0; tries < BUSY_TRIES; tries++) {

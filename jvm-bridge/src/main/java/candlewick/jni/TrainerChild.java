@@ -15,7 +15,13 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** One trainer process with the threads that drain its output and report its end. */
+/**
+ * One trainer process with the threads that feed its stdin, drain its output and report its end.
+ *
+ * <p>Starting one never waits for it: a trainer that hangs before it reads its stdin leaves the
+ * pipe full, so its configuration and weights are written by a thread of their own, and the
+ * deadline of {@link #awaitReady} covers them.
+ */
 final class TrainerChild {
   private static final int TAIL_LINES = 50;
 
@@ -36,18 +42,7 @@ final class TrainerChild {
     Thread errors = daemon("candlewick-trainer-stderr", child::drainErrors);
     daemon("candlewick-trainer-stdout", child::drainOutput);
     daemon("candlewick-trainer-exit", () -> child.reportExit(errors));
-    OutputStream in = child.process.getOutputStream();
-    try {
-      // The secret is in this line: it goes over the pipe and nowhere else.
-      in.write(TrainerHost.line(config));
-      if (weights != null) {
-        in.write(weights);
-      }
-      in.flush();
-    } catch (IOException e) {
-      // The child ended, or closed its stdin: awaitReady says why and kills one that lives on.
-      // Destroying it here would close its stderr before its last words are read.
-    }
+    daemon("candlewick-trainer-stdin", () -> child.writeInput(weights));
     return child;
   }
 
@@ -87,6 +82,21 @@ final class TrainerChild {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new CancelledException("interrupted while a trainer started");
+    }
+  }
+
+  /** The secret is in the first line: it goes over the pipe and nowhere else. */
+  private void writeInput(byte[] weights) {
+    OutputStream in = process.getOutputStream();
+    try {
+      in.write(TrainerHost.line(config));
+      if (weights != null) {
+        in.write(weights);
+      }
+      in.flush();
+    } catch (IOException e) {
+      // The child ended, or closed its stdin: awaitReady says why and kills one that lives on.
+      // Destroying it here would close its stderr before its last words are read.
     }
   }
 
@@ -169,7 +179,7 @@ final class TrainerChild {
     return new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
   }
 
-  private static Thread daemon(String name, Runnable body) {
+  static Thread daemon(String name, Runnable body) {
     Thread thread = new Thread(body, name);
     thread.setDaemon(true);
     thread.start();

@@ -39,6 +39,11 @@ public final class TrainerHost {
   }
 
   static List<String> ensure(String jobId, List<String> configs, byte[] weights, Path program) {
+    return ensure(jobId, configs, weights, program, START_SECONDS);
+  }
+
+  static List<String> ensure(
+      String jobId, List<String> configs, byte[] weights, Path program, long startSeconds) {
     while (true) {
       Object[] started =
           jobs().computeIfAbsent(jobId, key -> new Object[] {new ArrayList<Process>(), null});
@@ -50,7 +55,7 @@ public final class TrainerHost {
         }
         if (started[1] == null) {
           installShutdownHook();
-          started[1] = startAll(jobId, program, configs, weights, processes(started));
+          started[1] = startAll(jobId, started, program, configs, weights, startSeconds);
         }
         List<String> lines = new ArrayList<>();
         for (Object line : (List<?>) started[1]) {
@@ -62,28 +67,51 @@ public final class TrainerHost {
   }
 
   private static List<String> startAll(
-      String jobId, Path program, List<String> configs, byte[] weights, List<Process> processes) {
-    List<TrainerChild> children = new ArrayList<>();
+      String jobId,
+      Object[] started,
+      Path program,
+      List<String> configs,
+      byte[] weights,
+      long startSeconds) {
     try {
+      List<TrainerChild> children = new ArrayList<>();
       for (String config : configs) {
         TrainerChild child = TrainerChild.start(program, config, weights);
+        List<Process> processes = processes(started);
         synchronized (processes) {
           processes.add(child.process());
         }
         children.add(child);
+        // stop() forgets the job first and reads its list then: a child that is not yet in that
+        // list finds here that the job is forgotten.
+        checkWanted(jobId, started);
       }
       List<String> lines = new ArrayList<>();
       for (TrainerChild child : children) {
-        lines.add(child.awaitReady(START_SECONDS));
+        lines.add(child.awaitReady(startSeconds));
       }
       return lines;
     } catch (IOException e) {
-      stop(jobId);
+      stop(jobId, started);
       throw new RetryableException("cannot start " + program + ": " + e.getMessage());
     } catch (RuntimeException e) {
-      stop(jobId);
+      boolean wanted = jobs().get(jobId) == started;
+      stop(jobId, started);
+      if (!wanted && !(e instanceof CancelledException)) {
+        throw stoppedWhileStarting(jobId);
+      }
       throw e;
     }
+  }
+
+  private static void checkWanted(String jobId, Object[] started) {
+    if (jobs().get(jobId) != started) {
+      throw stoppedWhileStarting(jobId);
+    }
+  }
+
+  private static CancelledException stoppedWhileStarting(String jobId) {
+    return new CancelledException("job " + jobId + " was stopped while its trainers started");
   }
 
   /**
@@ -123,9 +151,19 @@ public final class TrainerHost {
    * @param jobId the job
    */
   public static void stop(String jobId) {
-    List<Process> processes = snapshot(jobs().remove(jobId));
+    Object[] started = jobs().get(jobId);
+    if (started != null) {
+      stop(jobId, started);
+    }
+  }
+
+  private static void stop(String jobId, Object[] started) {
+    jobs().remove(jobId, started);
+    List<Process> processes = snapshot(started);
     for (Process process : processes) {
-      closeQuietly(process.getOutputStream());
+      OutputStream stdin = process.getOutputStream();
+      // Closing waits for a write that is going on, and that one for a child that may not read.
+      TrainerChild.daemon("candlewick-close-stdin", () -> closeQuietly(stdin));
     }
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(STOP_SECONDS);
     boolean interrupted = false;

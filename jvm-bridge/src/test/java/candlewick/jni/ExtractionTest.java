@@ -121,6 +121,53 @@ class ExtractionTest {
   }
 
   @Test
+  void aBaseThatEverybodyMayWriteNeedsTheStickyBit() throws Exception {
+    Path shared = Files.createDirectories(temp.resolve("shared"));
+    assertEquals(0, new ProcessBuilder("chmod", "0777", shared.toString()).start().waitFor());
+    CandlewickException e = assertThrows(CandlewickException.class, () -> extract(shared));
+    assertTrue(e.getMessage().contains("has no sticky bit"), e.getMessage());
+    assertEquals(0, new ProcessBuilder("chmod", "1777", shared.toString()).start().waitFor());
+    assertTrue(extract(shared).startsWith(shared));
+  }
+
+  @Test
+  void aProbeThatNeitherSpeaksNorEndsHasADeadline() throws IOException {
+    Path program = program("exec sleep 1000\n");
+    IOException e = assertThrows(IOException.class, () -> Probe.run(program, 1));
+    assertTrue(e.getMessage().contains("did not end within 1 s"), e.getMessage());
+  }
+
+  @Test
+  void aProbeSeesNoMoreOfTheEnvironmentThanATrainer() throws IOException {
+    // HOME is in the environment of this JVM and not on the list; the shell adds PWD and the like
+    // itself.
+    Path program =
+        program("test -z \"$HOME\" && echo candlewick-trainer 0 || echo HOME is $HOME\n");
+    Probe.run(program, 20);
+  }
+
+  @Test
+  void aCopyForASecondLoaderIsCheckedAndRemoved() throws IOException {
+    Path temporary = Paths.get(System.getProperty("java.io.tmpdir"));
+    String name = "libcandlewick_native-" + java.util.UUID.randomUUID() + ".so";
+    Path built = Paths.get(System.getProperty(NativeLibrary.DIR_PROPERTY));
+    NativeLibrary.loadCopy(built.resolve(NativeLibrary.LIBRARY), name);
+    try (Stream<Path> folders = Files.list(temporary)) {
+      assertTrue(
+          folders
+              .filter(f -> f.getFileName().toString().startsWith("candlewick-copy"))
+              .noneMatch(f -> Files.exists(f.resolve(name))));
+    }
+  }
+
+  private Path program(String body) throws IOException {
+    Path program = temp.resolve("program-" + java.util.UUID.randomUUID());
+    Files.write(program, ("#!/bin/sh\n" + body).getBytes(StandardCharsets.UTF_8));
+    Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
+    return program;
+  }
+
+  @Test
   void aProgramThatCannotRunSkipsTheFolderAndAllFailuresAreNamed() throws IOException {
     Path trainer = jar.resolve(RESOURCES).resolve(NativeLibrary.TRAINER);
     Files.write(trainer, "#!/bin/sh\nexit 3\n".getBytes(StandardCharsets.UTF_8));

@@ -2,6 +2,7 @@ package candlewick.jni;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -16,6 +17,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -59,7 +62,7 @@ class TrainerHostTest {
     TrainerHost.stop(job);
     TrainerHost.stop(job);
     assertFalse(TrainerHost.alive(job));
-    assertFalse(ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false));
+    awaitEnd(pid);
   }
 
   @Test
@@ -84,13 +87,103 @@ class TrainerHostTest {
     char[] blanks = new char[1 << 20];
     Arrays.fill(blanks, ' ');
     String config = "{" + new String(blanks) + "}";
-    Path program = script("exec <&-\nsleep 0.3\necho no port left >&2\nexit 7\n");
+    Path program = script("exec <&-\necho no port left >&2\nexit 7\n");
     RetryableException e =
         assertThrows(
             RetryableException.class,
             () -> TrainerHost.ensure(job, Collections.singletonList(config), null, program));
     assertTrue(e.getMessage().contains("status 7"), e.getMessage());
     assertTrue(e.getMessage().contains("no port left"), e.getMessage());
+  }
+
+  @Test
+  void oneThatHangsBeforeItReadsItsWeightsIsKilledAtTheDeadline() throws IOException {
+    // Larger than a pipe: writing them cannot end.
+    byte[] weights = new byte[1 << 20];
+    Path program = script("echo $$ > " + temp.resolve("pid") + "\nexec sleep 1000\n");
+    RetryableException e =
+        assertThrows(
+            RetryableException.class,
+            () -> TrainerHost.ensure(job, Collections.singletonList("{}"), weights, program, 1));
+    assertTrue(e.getMessage().contains("did not listen within 1 s"), e.getMessage());
+    assertFalse(TrainerHost.alive(job));
+  }
+
+  @Test
+  void anInterruptReachesAStartThatWaitsForAChildThatDoesNotRead() throws Exception {
+    Path there = temp.resolve("there");
+    Path program =
+        script(
+            "echo $$ > " + there + ".part\nmv " + there + ".part " + there + "\nexec sleep 1000\n");
+    CompletableFuture<Throwable> outcome = new CompletableFuture<>();
+    Thread starter = starter(program, new byte[1 << 20], outcome);
+    long pid = pidIn(there);
+    assertTrue(TrainerHost.alive(job), "a child that has not answered is in the list");
+    starter.interrupt();
+    assertInstanceOf(CancelledException.class, outcome.get(30, TimeUnit.SECONDS));
+    awaitEnd(pid);
+  }
+
+  @Test
+  void aStopDuringTheStartLeavesNoChild() throws Exception {
+    // The first child answers at once; the second says that it is there and hangs.
+    Path there = temp.resolve("there");
+    Path program =
+        script(
+            "read config\ncase \"$config\" in *0*) echo ready; exec cat >/dev/null;; esac\n"
+                + "echo $$ > "
+                + there
+                + ".part\nmv "
+                + there
+                + ".part "
+                + there
+                + "\nexec sleep 1000\n");
+    CompletableFuture<Throwable> outcome = new CompletableFuture<>();
+    starter(program, null, outcome);
+    long pid = pidIn(there);
+    TrainerHost.stop(job);
+    Throwable thrown = outcome.get(30, TimeUnit.SECONDS);
+    assertInstanceOf(CancelledException.class, thrown, String.valueOf(thrown));
+    awaitEnd(pid);
+    assertFalse(TrainerHost.alive(job));
+  }
+
+  @Test
+  void aFrozenTrainerIsKilledByStop() throws Exception {
+    Path program = faithful();
+    String line = TrainerHost.ensure(job, Collections.singletonList("{}"), null, program).get(0);
+    long pid = Long.parseLong(line.split(" ")[1]);
+    assertEquals(0, new ProcessBuilder("kill", "-STOP", Long.toString(pid)).start().waitFor());
+    TrainerHost.stop(job);
+    awaitEnd(pid);
+  }
+
+  /** Starts trainers in another thread, which may be interrupted. */
+  private Thread starter(Path program, byte[] weights, CompletableFuture<Throwable> outcome) {
+    Thread thread =
+        new Thread(
+            () -> {
+              try {
+                List<String> configs = Arrays.asList("{\"index\":0}", "{\"index\":1}");
+                outcome.completeExceptionally(
+                    new AssertionError(
+                        TrainerHost.ensure(job, configs, weights, program).toString()));
+              } catch (Throwable e) {
+                outcome.complete(e);
+              }
+            });
+    thread.start();
+    return thread;
+  }
+
+  /**
+   * The process id that a script writes when it is there; the test's own deadline bounds the wait.
+   */
+  private static long pidIn(Path file) throws Exception {
+    while (!Files.exists(file)) {
+      Thread.sleep(5);
+    }
+    return Long.parseLong(new String(Files.readAllBytes(file), StandardCharsets.UTF_8).trim());
   }
 
   @Test
