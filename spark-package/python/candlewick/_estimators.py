@@ -63,14 +63,14 @@ def _finished(handle: Any, verbose: bool) -> Any:
     """
     pause = _FIRST_PAUSE
     try:
-        while not getattr(handle, "await")(_LOOK_MS):
+        while not handle.awaitTermination(_LOOK_MS):
             _print_progress(handle, verbose)
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.5)
     except BaseException as error:
         handle.cancel(f"interrupted in Python by {type(error).__name__}")
         end = time.monotonic() + _CANCEL_WAIT
-        while not getattr(handle, "await")(_LOOK_MS) and time.monotonic() < end:
+        while not handle.awaitTermination(_LOOK_MS) and time.monotonic() < end:
             time.sleep(_FIRST_PAUSE)
         raise
     _print_progress(handle, verbose)

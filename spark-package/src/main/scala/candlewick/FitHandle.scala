@@ -9,7 +9,7 @@ import scala.util.{Failure, Success, Try}
   *
   * {{{
   * val handle = classifier.startFit(train)
-  * while (!handle.await(500)) handle.progressLines().foreach(println)
+  * while (!handle.awaitTermination(500)) handle.progressLines().foreach(println)
   * val model = handle.result()
   * }}}
   *
@@ -24,7 +24,7 @@ final class FitHandle[M] private[candlewick] (control: FitControl) {
   def id: String = control.id
 
   /** Waits until the fit is over, at most `timeoutMs` milliseconds. Returns whether it is. */
-  def await(timeoutMs: Long): Boolean = finished.await(timeoutMs, TimeUnit.MILLISECONDS)
+  def awaitTermination(timeoutMs: Long): Boolean = finished.await(timeoutMs, TimeUnit.MILLISECONDS)
 
   /** The model. Waits until the fit is over, and throws what made it fail. */
   def result(): M = {

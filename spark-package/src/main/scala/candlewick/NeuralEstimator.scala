@@ -47,12 +47,12 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
   override def fit(dataset: Dataset[_]): M = {
     val handle = startFit(dataset, println(_))
     try {
-      while (!handle.await(NeuralEstimator.PollMs)) ()
+      while (!handle.awaitTermination(NeuralEstimator.PollMs)) ()
       handle.result()
     } catch {
       case interrupted: InterruptedException =>
         handle.cancel("the calling thread was interrupted")
-        handle.await(NeuralEstimator.CancelMs): Unit
+        handle.awaitTermination(NeuralEstimator.CancelMs): Unit
         throw interrupted
     }
   }

@@ -15,7 +15,7 @@ class CancelSuite extends SparkSuite with Eventually {
   private def endless = classifier().setEpochs(1000000).setVerbose(true)
 
   private def untilTraining(handle: FitHandle[_]): Unit = eventually {
-    assert(!handle.await(0), handle)
+    assert(!handle.awaitTermination(0), handle)
     assert(handle.progressLines().exists(_.startsWith("epoch")))
   }
 
@@ -41,7 +41,7 @@ class CancelSuite extends SparkSuite with Eventually {
     untilTraining(handle)
     eventually {
       spark.sparkContext.cancelJobGroup("mine")
-      assert(handle.await(100))
+      assert(handle.awaitTermination(100))
     }
     intercept[CancelledException](handle.result())
     gone()

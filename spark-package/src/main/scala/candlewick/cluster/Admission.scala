@@ -3,14 +3,14 @@ package candlewick.cluster
 import scala.collection.mutable
 
 /** Trainers of one fit on one executor. */
-private[candlewick] final case class Placement(executor: Executor, trainers: Int)
+private[candlewick] final case class Assignment(executor: Executor, trainers: Int)
 
 /** Who may start: fits wait in a line, first come, first served, until slots for all their trainers are free. Else two
   * fits could each get half of what they need and wait for ever. One per SparkContext; thread safe.
   */
 private[candlewick] final class Admission {
   private val waiting = mutable.ArrayBuffer.empty[String]
-  private val running = mutable.LinkedHashMap.empty[String, Seq[Placement]]
+  private val running = mutable.LinkedHashMap.empty[String, Seq[Assignment]]
 
   /** Puts a fit at the end of the line. */
   def enqueue(fit: String): Unit = synchronized {
@@ -31,7 +31,7 @@ private[candlewick] final class Admission {
       most: Int,
       executors: Seq[Executor],
       slots: Executor => Int
-  ): Option[Seq[Placement]] =
+  ): Option[Seq[Assignment]] =
     synchronized {
       val used = running.values.flatten.groupMapReduce(_.executor.id)(_.trainers)(_ + _)
       val free = executors.map(executor => executor -> (slots(executor) - used.getOrElse(executor.id, 0)))
@@ -47,7 +47,7 @@ private[candlewick] final class Admission {
     }
 
   /** Moves a running fit to other executors, after one was lost. */
-  def replace(fit: String, places: Seq[Placement]): Unit = synchronized {
+  def replace(fit: String, places: Seq[Assignment]): Unit = synchronized {
     if (running.contains(fit)) running(fit) = places
   }
 
@@ -61,15 +61,15 @@ private[candlewick] final class Admission {
 private[candlewick] object Admission {
 
   /** One trainer on each executor, at most `most`, if each of those has a free slot. */
-  private[cluster] def oneEach(free: Seq[(Executor, Int)], most: Int): Option[Seq[Placement]] = {
+  private[cluster] def oneEach(free: Seq[(Executor, Int)], most: Int): Option[Seq[Assignment]] = {
     val count = math.min(free.length, most)
     val usable = free.filter { case (_, slots) => slots > 0 }.take(count)
     if (count == 0 || usable.length < count) None
-    else Some(usable.map { case (executor, _) => Placement(executor, 1) })
+    else Some(usable.map { case (executor, _) => Assignment(executor, 1) })
   }
 
   /** `wanted` trainers, as even as the free slots allow. */
-  private[candlewick] def spread(free: Seq[(Executor, Int)], wanted: Int): Option[Seq[Placement]] =
+  private[candlewick] def spread(free: Seq[(Executor, Int)], wanted: Int): Option[Seq[Assignment]] =
     if (free.map(_._2.max(0)).sum < wanted) None
     else {
       val placed = mutable.LinkedHashMap(free.map { case (executor, _) => executor -> 0 }: _*)
@@ -81,6 +81,6 @@ private[candlewick] object Admission {
         }
         placed(chosen) += 1
       }
-      Some(placed.collect { case (executor, count) if count > 0 => Placement(executor, count) }.toSeq)
+      Some(placed.collect { case (executor, count) if count > 0 => Assignment(executor, count) }.toSeq)
     }
 }

@@ -47,7 +47,7 @@ private[candlewick] final class FitControl(val id: String) {
   def check(): Unit = cancelled.foreach(why => throw Failures.cancelled(s"the fit was cancelled: $why"))
 
   /** A line for the user: to the log, to `progressLines` and to the listeners. */
-  def say(line: String): Unit = {
+  def report(line: String): Unit = {
     log.info(s"fit $id: $line")
     lines.add(line)
     listeners.asScala.foreach(run(_)(line))

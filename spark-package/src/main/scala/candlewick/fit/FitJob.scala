@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Executor, Executors, Placement}
+import candlewick.cluster.{Executor, Executors, Assignment}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Failures, Json}
 import candlewick.jni.{CandlewickException, Coordinator, Native, TrainerHost}
@@ -48,7 +48,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     control.check()
     // Only now: a fit whose input is still being looked at must not keep others from starting.
     state.admission.enqueue(control.id)
-    val gang = new Gang(
+    val placement = new Placement(
       sc,
       state.admission,
       control,
@@ -56,7 +56,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       prepared.logicalShards,
       prepared.launch.launchTimeoutMs
     )
-    val places = phases.time("queue")(gang.admit())
+    val places = phases.time("queue")(placement.admit())
     val secret = Native.newSecret()
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret)
     val link = new CoordinatorLink(coordinator, control, cancelJobs)
@@ -66,7 +66,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       )
       control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
       val trainers =
-        phases.time("launch")(launch(sc, gang, link, address(sc, coordinator), secret, places, prepared))
+        phases.time("launch")(launch(sc, placement, link, address(sc, coordinator), secret, places, prepared))
       phases.time("feed")(feed(prepared, link, secret, trainers, tasksPerExecutor(sc, trainers.map(_._2))))
       train(sc, prepared, link, trainers)
     } finally {
@@ -91,11 +91,11 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
 
   private def launch(
       sc: SparkContext,
-      gang: Gang,
+      placement: Placement,
       link: CoordinatorLink,
       coordinator: (String, Int),
       secret: String,
-      places: Seq[Placement],
+      places: Seq[Assignment],
       prepared: Prepared
   ): Seq[(String, Executor)] = {
     val config = GangConfig(
@@ -110,8 +110,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     )
     // Spark's broadcast spreads a large file from executor to executor.
     val weights = prepared.initial.map(initial => sc.broadcast(initial.file))
-    try new Launch(sc, gang, control, link, config, weights, prepared.launch.launchTimeoutMs).run(places)
-    catch { case error: Exception => throw verdict(link, error) }
+    try new Launch(sc, placement, control, link, config, weights, prepared.launch.launchTimeoutMs).run(places)
+    catch { case error: Exception => throw firstCause(link, error) }
     finally
       weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
   }
@@ -130,18 +130,18 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       tasks: Int
   ): Unit = {
     val members = link.command("members", "trainers" -> trainers.map(_._1))
-    val document = FeedSpecs.document(prepared, members, tasks)
+    val document = FeedSpec.document(prepared, members, tasks)
     val label = s"fit ${control.id}, round 0, ${trainers.length} trainers"
-    val order = new FeedOrder(document.toString, secret, FeedSpecs.rowBytes(prepared.launch, tasks), label)
+    val order = new FeedTaskSpec(document.toString, secret, FeedSpec.rowBytes(prepared.launch, tasks), label)
     val ledgers =
       try collectLedgers(prepared, order)
-      catch { case error: Exception => throw verdict(link, error) }
+      catch { case error: Exception => throw firstCause(link, error) }
     FitJob.checkLedgers(ledgers)
     link.command("seal", "round" -> Json.field(members, "round"), "ledgers" -> ledgers)
     link.await(None, Failures.unavailable("the trainers did not seal their rows"))(link.ledger): Unit
   }
 
-  private def collectLedgers(prepared: Prepared, order: FeedOrder): Seq[JsonNode] = {
+  private def collectLedgers(prepared: Prepared, order: FeedTaskSpec): Seq[JsonNode] = {
     val session = prepared.session
     session.sparkContext.setJobDescription("Candlewick: feed")
     CandlewickShim.install(session, FeedStrategy)
@@ -157,15 +157,15 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       trainers: Seq[(String, Executor)]
   ): FitResult = {
     val progress = new Progress(prepared.epochs)
-    if (prepared.launch.verbose) link.listenEpochs(record => control.say(progress.line(record)))
-    val hold = new Hold(sc, control, trainers.map(_._2))
+    if (prepared.launch.verbose) link.listenEpochs(record => control.report(progress.line(record)))
+    val hold = new HoldJob(sc, control, trainers.map(_._2))
     var patienceMs = 0L
     try {
       val done = phases.time("train") {
-        hold.tend()
+        hold.maintain()
         link.command("train")
         // No deadline here: the coordinator watches every trainer and fails the job when one is silent or stuck.
-        link.await(None, Failures.unavailable("training did not end"), () => hold.tend())(link.done)
+        link.await(None, Failures.unavailable("training did not end"), () => hold.maintain())(link.done)
       }
       val weights = link.weights()
       link.command("finish")
@@ -175,10 +175,10 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   }
 
   /** The first cause: what the coordinator knows of a dead trainer explains what Spark's tasks suffered from it. */
-  private def verdict(link: CoordinatorLink, error: Exception): Throwable = {
+  private def firstCause(link: CoordinatorLink, error: Exception): Throwable = {
     val ours = Failures.find(error)
     val waits = control.cancelled.isEmpty && ours.forall(_.kind == "unavailable")
-    val known = if (waits && ours.nonEmpty) link.awaitFailure(FitJob.VerdictMs) else link.failure
+    val known = if (waits && ours.nonEmpty) link.awaitFailure(FitJob.FirstCauseMs) else link.failure
     known.orElse(ours).getOrElse(error)
   }
 
@@ -187,7 +187,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     case None =>
       Failures.find(error) match {
         case Some(found) => found
-        case None if Hold.isCancel(error) =>
+        case None if HoldJob.isCancel(error) =>
           Failures.cancelled("the fit was cancelled: a Spark job of it was cancelled")
         case None => error
       }
@@ -248,7 +248,7 @@ private[fit] object FitJob {
   private val HoldMs = 1000L
 
   /** Wait for the coordinator's verdict: it waits itself for the exit status of a dead trainer. */
-  private val VerdictMs = 4000L
+  private val FirstCauseMs = 4000L
 
   /** Throws for what a feed found out about the rows. */
   def checkLedgers(ledgers: Seq[JsonNode]): Unit = {

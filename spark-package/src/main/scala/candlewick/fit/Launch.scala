@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Executor, Placement}
+import candlewick.cluster.{Executor, Assignment}
 import candlewick.internal.{Failures, Json}
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.UUID
@@ -29,7 +29,7 @@ private[fit] final case class Order(executor: Executor, trainers: Seq[String], t
   */
 private[fit] final class Launch(
     sc: SparkContext,
-    gang: Gang,
+    placement: Placement,
     control: FitControl,
     link: CoordinatorLink,
     config: GangConfig,
@@ -41,7 +41,7 @@ private[fit] final class Launch(
   private var warned = false
 
   /** Starts the trainers and waits until all are registered. Returns their ids with their executors. */
-  def run(places: Seq[Placement]): Seq[(String, Executor)] = {
+  def run(places: Seq[Assignment]): Seq[(String, Executor)] = {
     var missing = places.map(order)
     while (missing.nonEmpty) {
       missing = round(missing)
@@ -57,7 +57,7 @@ private[fit] final class Launch(
     trainers
   }
 
-  private def order(place: Placement): Order = {
+  private def order(place: Assignment): Order = {
     val threads =
       if (config.threadsPerTrainer > 0) config.threadsPerTrainer
       else math.max(1, place.executor.cores / place.trainers)
@@ -110,13 +110,13 @@ private[fit] final class Launch(
 
   /** Orders for executors that are gone go to executors that have none. */
   private def replaceLost(missing: Seq[Order]): Seq[Order] = {
-    val active = gang.active()
+    val active = placement.active()
     val ids = active.map(_.id).toSet
     val (here, lost) = missing.partition(order => ids(order.executor.id))
     val taken = answered.keySet ++ here.map(_.executor.id)
     val spare = active.filterNot(executor => taken(executor.id))
     val moved =
-      lost.zip(spare).map { case (old, executor) => order(Placement(executor, old.trainers.length)) }
+      lost.zip(spare).map { case (old, executor) => order(Assignment(executor, old.trainers.length)) }
     here ++ moved ++ lost.drop(spare.length)
   }
 
@@ -133,7 +133,7 @@ private[fit] final class Launch(
 
   private def warn(missing: Seq[Order]): Unit = if (!warned && clock.ms > timeoutMs / 2) {
     warned = true
-    control.say(s"waiting for a free slot on ${names(missing.map(_.executor))}")
+    control.report(s"waiting for a free slot on ${names(missing.map(_.executor))}")
   }
 
   private def late(missing: Seq[Executor]): Exception =

@@ -54,8 +54,8 @@ class ProgressSuite extends AnyFunSuite {
 
   test("a cancelled job is told from a failed one") {
     val cancelled = new RuntimeException("[SPARK_JOB_CANCELLED] Job 3 cancelled part of cancelled job group")
-    assert(Hold.isCancel(new RuntimeException("outer", cancelled)))
-    assert(!Hold.isCancel(new RuntimeException("lost executor")))
+    assert(HoldJob.isCancel(new RuntimeException("outer", cancelled)))
+    assert(!HoldJob.isCancel(new RuntimeException("lost executor")))
   }
 
   test("a cancel before an action is registered still runs it") {

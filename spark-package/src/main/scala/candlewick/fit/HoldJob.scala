@@ -12,12 +12,12 @@ import scala.util.Failure
   * for it: a task that lands elsewhere returns and is asked for again later. Its cancellation by the user is how a
   * cancel of the job group, or of all jobs, reaches training.
   */
-private[fit] final class Hold(sc: SparkContext, control: FitControl, trainers: Seq[Executor]) {
-  private val log = LoggerFactory.getLogger(classOf[Hold])
+private[fit] final class HoldJob(sc: SparkContext, control: FitControl, trainers: Seq[Executor]) {
+  private val log = LoggerFactory.getLogger(classOf[HoldJob])
   private val clock = new Clock
 
   /** A job and the executors its tasks are for. */
-  private final class Wave(executors: Seq[Executor]) {
+  private final class Submitted(executors: Seq[Executor]) {
     private val returned = ConcurrentHashMap.newKeySet[Int]()
     private val taken = mutable.Set.empty[Int]
     val job: FutureAction[Unit] = {
@@ -39,30 +39,30 @@ private[fit] final class Hold(sc: SparkContext, control: FitControl, trainers: S
     }
   }
 
-  private var waves = Seq.empty[Wave]
-  private var loose = trainers
+  private var jobs = Seq.empty[Submitted]
+  private var unheld = trainers
   private var nextMs = 0L
   @volatile private var released = false
 
   /** Submits what is not held; call it now and then. */
-  def tend(): Unit = if (!released) {
-    waves.foreach(look)
-    waves = waves.filterNot(_.job.isCompleted)
-    if (loose.nonEmpty && clock.ms >= nextMs) {
-      waves :+= new Wave(loose)
-      loose = Nil
-      nextMs = clock.ms + Hold.BackoffMs
+  def maintain(): Unit = if (!released) {
+    jobs.foreach(poll)
+    jobs = jobs.filterNot(_.job.isCompleted)
+    if (unheld.nonEmpty && clock.ms >= nextMs) {
+      jobs :+= new Submitted(unheld)
+      unheld = Nil
+      nextMs = clock.ms + HoldJob.BackoffMs
     }
   }
 
-  /** A wave goes on for the tasks in place; those that came back wait for the next one. */
-  private def look(wave: Wave): Unit = wave.job.value match {
-    case Some(Failure(error)) if Hold.isCancel(error) =>
+  /** A job goes on for the tasks in place; those that came back wait for the next one. */
+  private def poll(submitted: Submitted): Unit = submitted.job.value match {
+    case Some(Failure(error)) if HoldJob.isCancel(error) =>
       control.cancel("a Spark job of the fit was cancelled")
     case Some(Failure(error)) =>
       log.warn(s"fit ${control.id}: slots are not held for a while", error)
-      loose ++= wave.takeAll()
-    case _ => loose ++= wave.takeReturned()
+      unheld ++= submitted.takeAll()
+    case _ => unheld ++= submitted.takeReturned()
   }
 
   /** Gives the slots back. The tasks end by themselves when the trainers have; only if they do not, they are killed.
@@ -73,12 +73,12 @@ private[fit] final class Hold(sc: SparkContext, control: FitControl, trainers: S
   def release(patienceMs: Long): Unit = {
     released = true
     val clock = new Clock
-    while (waves.exists(!_.job.isCompleted) && clock.ms < patienceMs) Thread.sleep(Hold.PollMs)
-    waves.filterNot(_.job.isCompleted).foreach(_.job.cancel())
+    while (jobs.exists(!_.job.isCompleted) && clock.ms < patienceMs) Thread.sleep(HoldJob.PollMs)
+    jobs.filterNot(_.job.isCompleted).foreach(_.job.cancel())
   }
 }
 
-private[fit] object Hold {
+private[fit] object HoldJob {
 
   /** Pause before a task that could not be placed is submitted again. */
   private val BackoffMs = 5000L

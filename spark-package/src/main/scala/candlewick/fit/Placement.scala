@@ -12,7 +12,7 @@ import org.apache.spark.{FutureAction, SparkContext}
   * @param most
   *   most trainers (the number of logical shards)
   */
-private[candlewick] final class Gang(
+private[candlewick] final class Placement(
     sc: SparkContext,
     admission: Admission,
     control: FitControl,
@@ -29,16 +29,16 @@ private[candlewick] final class Gang(
   private var waitedMs = 0L
 
   /** Waits until the fit is admitted and returns where its trainers go. */
-  def admit(): Seq[Placement] =
+  def admit(): Seq[Assignment] =
     try {
-      var placed = Option.empty[Seq[Placement]]
+      var placed = Option.empty[Seq[Assignment]]
       while (placed.isEmpty) {
         control.check()
         val active = observe()
         if (settled(active)) placed = admission.admit(control.id, wanted, most, active, executors.slots)
         if (placed.isEmpty) {
           waiting(active)
-          Thread.sleep(Gang.PollMs)
+          Thread.sleep(Placement.PollMs)
         }
       }
       placed.getOrElse(Nil)
@@ -64,9 +64,10 @@ private[candlewick] final class Gang(
     val capacity = Capacity.of(sc, executors.slotsOf, active)
     val expected = capacity.executors.map(math.min(_, goal))
     val quiet =
-      System.currentTimeMillis() - sc.startTime > Gang.YoungMs || clock.ms - stableSince > Gang.QuietMs
+      System
+        .currentTimeMillis() - sc.startTime > Placement.YoungMs || clock.ms - stableSince > Placement.QuietMs
     active.nonEmpty && (expected match {
-      case Some(count) => active.length >= count || clock.ms > Gang.SettleMs
+      case Some(count) => active.length >= count || clock.ms > Placement.SettleMs
       case None => active.length >= goal || quiet
     })
   }
@@ -83,15 +84,15 @@ private[candlewick] final class Gang(
 
   private def tooFew(active: Seq[Executor], total: Int, needed: Int): Unit = {
     val capacity = Capacity.of(sc, executors.slotsOf, active)
-    waitedMs += Gang.PollMs
+    waitedMs += Placement.PollMs
     capacity.slots.map(math.max(_, total)).filter(_ < needed).foreach { slots =>
       throw tooMany(slots, capacity.source)
     }
     if (capacity.dynamic) startGather(needed)
-    else if (capacity.slots.isEmpty && waitedMs > Gang.UnknownMs && total > 0)
+    else if (capacity.slots.isEmpty && waitedMs > Placement.UnknownMs && total > 0)
       throw tooMany(total, capacity.source)
     if (waitedMs > launchTimeoutMs) throw late(active, total, needed)
-    if (waitedMs > Gang.PatienceMs) once(s"waiting for executors: $total of $needed slots are there")
+    if (waitedMs > Placement.PatienceMs) once(s"waiting for executors: $total of $needed slots are there")
   }
 
   private def tooMany(slots: Int, source: String): Exception =
@@ -119,11 +120,11 @@ private[candlewick] final class Gang(
 
   private def once(line: String): Unit = if (!said(line)) {
     said += line
-    control.say(line)
+    control.report(line)
   }
 }
 
-private object Gang {
+private object Placement {
   val PollMs = 100L
 
   /** Longest wait for the executors that the configuration promises. */
@@ -135,7 +136,7 @@ private object Gang {
   /** Time without a new executor after which a young application counts as complete. */
   val QuietMs = 1500L
 
-  /** Wait for a cluster of unknown size before a gang counts as too large; the error must come within 10 s. */
+  /** Wait for a cluster of unknown size before a fit counts as too large; the error must come within 10 s. */
   val UnknownMs = 7000L
 
   /** Wait after which the user is told. */

@@ -1,0 +1,76 @@
+package candlewick.fit
+
+import candlewick.internal.{Json, RowBatch, RowLayout}
+import candlewick.jni.Feeder
+import org.apache.spark.{SparkEnv, TaskContext}
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.UnsafeProjection
+import org.apache.spark.sql.execution.metric.SQLMetric
+import org.apache.spark.sql.types.{DataType, StringType}
+import org.apache.spark.unsafe.types.UTF8String
+
+/** The body of a feed task. */
+private[fit] final class FeedTask(
+    spec: FeedTaskSpec,
+    types: Array[DataType],
+    rows: SQLMetric,
+    bytes: SQLMetric
+) extends Serializable {
+
+  /** Feeds one partition; gives its ledger. An empty partition has one too. */
+  def run(partition: Iterator[InternalRow]): Iterator[InternalRow] = {
+    RowLayout.check()
+    val context = TaskContext.get()
+    val feeder = Feeder.open(document(context), spec.secret)
+    context.addTaskCompletionListener[Unit](_ => feeder.close())
+    val batch = new RowBatch(spec.batchBytes, FeedTask.MaxRows)
+    context.addTaskCompletionListener[Unit](_ => batch.close())
+    val read = push(context, feeder, batch, partition)
+    // Closing ends the streams for good; the ledger comes before.
+    val ledger = feeder.finish(read)
+    feeder.close()
+    batch.close()
+    val projection = UnsafeProjection.create(Array[DataType](StringType))
+    Iterator.single(projection(InternalRow(UTF8String.fromString(ledger))))
+  }
+
+  private def push(
+      context: TaskContext,
+      feeder: Feeder,
+      batch: RowBatch,
+      partition: Iterator[InternalRow]
+  ): Long = {
+    val unsafe = RowLayout.unsafe(types)
+    var read = 0L
+    // False after an invalid row: the ledger tells of it, and the rest of the partition need not be read.
+    var wanted = true
+    def flush(): Unit = if (batch.rows > 0) {
+      wanted = feeder.push(batch.buffer, batch.bytes, batch.rows, context.isInterrupted())
+      rows += batch.rows
+      bytes += batch.bytes
+      batch.clear()
+    }
+    // hasNext before every next: the iterator of a cached table needs it.
+    while (wanted && partition.hasNext) {
+      batch.append(unsafe(partition.next()))
+      read += 1
+      if (batch.isFull) flush()
+    }
+    flush()
+    read
+  }
+
+  private def document(context: TaskContext): String =
+    Json
+      .obj(
+        "feed" -> Json.parse(spec.feed),
+        "partition" -> context.partitionId(),
+        "attempt" -> context.taskAttemptId(),
+        "executor" -> SparkEnv.get.executorId
+      )
+      .toString
+}
+
+private object FeedTask {
+  val MaxRows = 8192
+}

@@ -1,0 +1,58 @@
+package candlewick.fit
+
+import candlewick.internal.Json
+import candlewick.jni.{CandlewickException, TrainerHost}
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.SparkEnv
+import org.apache.spark.broadcast.Broadcast
+import scala.jdk.CollectionConverters._
+
+/** Starts the trainers of one executor. The preferred location is only a wish, so the task looks where it is. */
+private[fit] object LaunchTask {
+
+  /** The order of one executor. */
+  def order(job: String, executor: String, loopback: Boolean, configs: Seq[ObjectNode]): String =
+    Json.obj("job" -> job, "executor" -> executor, "loopback" -> loopback, "configs" -> configs).toString
+
+  /** What a task answers for one order: "misplaced", or `{"trainers": n}`, or `{"kind", "message"}`.
+    *
+    * @param weights
+    *   the file of weights to start from, if any
+    */
+  def run(weights: Option[Broadcast[Array[Byte]]]): Iterator[String] => String = runWith(weights, _)
+
+  private def runWith(weights: Option[Broadcast[Array[Byte]]], orders: Iterator[String]): String =
+    if (!orders.hasNext) Answer.Misplaced
+    else {
+      val order = Json.parse(orders.next())
+      if (SparkEnv.get.executorId != Json.field(order, "executor").asText) Answer.Misplaced
+      else
+        start(
+          Json.field(order, "job").asText,
+          Json.field(order, "loopback").asBoolean,
+          Json.items(Json.field(order, "configs")),
+          weights
+        )
+    }
+
+  private def start(
+      job: String,
+      loopback: Boolean,
+      configs: Seq[JsonNode],
+      weights: Option[Broadcast[Array[Byte]]]
+  ): String = {
+    val host = Hosts.own(loopback)
+    val lines = configs.map { config =>
+      config.asInstanceOf[ObjectNode].put("bindHost", host)
+      config.toString
+    }
+    // A failure is an answer and no exception: another attempt by Spark would run elsewhere, in vain.
+    try
+      Json.obj("trainers" -> TrainerHost.ensure(job, lines.asJava, weights.map(_.value).orNull).size).toString
+    catch {
+      case error: CandlewickException =>
+        Json.obj("kind" -> error.kind, "message" -> error.getMessage).toString
+    }
+  }
+}
