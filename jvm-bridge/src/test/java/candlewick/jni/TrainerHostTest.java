@@ -176,6 +176,10 @@ class TrainerHostTest {
     return thread;
   }
 
+  private static void awaitEnd(long pid) {
+    ProcessHandle.of(pid).ifPresent(process -> process.onExit().join());
+  }
+
   /**
    * The process id that a script writes when it is there; the test's own deadline bounds the wait.
    */
