@@ -132,20 +132,20 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val members = link.command("members", "trainers" -> trainers.map(_._1))
     val document = FeedSpec.document(prepared, members, tasks)
     val label = s"fit ${control.id}, round 0, ${trainers.length} trainers"
-    val order = new FeedTaskSpec(document.toString, secret, FeedSpec.rowBytes(prepared.launch, tasks), label)
+    val task = new FeedTaskSpec(document.toString, secret, FeedSpec.rowBytes(prepared.launch, tasks), label)
     val ledgers =
-      try collectLedgers(prepared, order)
+      try collectLedgers(prepared, task)
       catch { case error: Exception => throw firstCause(link, error) }
     FitJob.checkLedgers(ledgers)
     link.command("seal", "round" -> Json.field(members, "round"), "ledgers" -> ledgers)
     link.await(None, Failures.unavailable("the trainers did not seal their rows"))(link.ledger): Unit
   }
 
-  private def collectLedgers(prepared: Prepared, order: FeedTaskSpec): Seq[JsonNode] = {
+  private def collectLedgers(prepared: Prepared, task: FeedTaskSpec): Seq[JsonNode] = {
     val session = prepared.session
     session.sparkContext.setJobDescription("Candlewick: feed")
     CandlewickShim.install(session, FeedStrategy)
-    val plan = FeedLogical(order, CandlewickShim.analyzed(prepared.source))
+    val plan = FeedLogical(task, CandlewickShim.analyzed(prepared.source))
     CandlewickShim.ofRows(session, plan).collect().toSeq.map(row => Json.parse(row.getString(0)))
   }
 
