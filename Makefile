@@ -34,7 +34,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops flaky gpu dist clean fmt generate native lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops flaky gpu golden dist clean fmt generate native lint test-rust test-jvm test-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,14 @@ fmt: $(VENV)/.stamp ## format Rust, Scala, Java and Python
 generate: $(VENV)/.stamp ## write the builders, parameters and their docs anew from the Rust catalogue
 	cargo-zigbuild run -q $(CARGO_TARGET) -p candlewick-codegen
 
+# Not part of `test`: the tests read the files, and need neither PyTorch nor scikit-learn.
+golden: .cache/golden-venv/.stamp ## write the golden files anew: those of PyTorch and scikit-learn, and of the protocol's rules
+	for script in $$(git ls-files '*/golden/make_*.py'); do \
+	  echo "$$script"; \
+	  (cd "$$(dirname "$$script")" && CUDA_VISIBLE_DEVICES= $(CURDIR)/.cache/golden-venv/bin/python -W ignore "$$(basename "$$script")"); \
+	done
+	git status --short -- '*/golden/*'
+
 clean: ## remove everything that was built (.venv stays)
 	rm -rf target dist .cache jvm-bridge/target spark-package/target examples/target
 
@@ -122,6 +130,11 @@ $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
 .cache/bench-venv/.stamp: benchmarks/requirements.txt requirements-dev.txt | $(STAMPS)/tools
 	test -x $(@D)/bin/python || python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+.cache/golden-venv/.stamp: model/tests/golden/requirements.txt requirements-dev.txt | $(STAMPS)/tools
+	test -x $(@D)/bin/python || python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r model/tests/golden/requirements.txt
 	touch $@
 
 # Cargo knows best what is stale: it is asked every time and leaves files alone that are up to date.

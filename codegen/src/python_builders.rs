@@ -302,12 +302,20 @@ fn inferred(out: &mut String, entry: &Entry) {
             defaults.join(",\n            ")
         );
     }
+    let first_keyword = entry.args.iter().position(|arg| arg.keyword);
+    let positional = &entry.args[..first_keyword.unwrap_or(entry.args.len())];
+    let mut full = names(&|arg| positional.iter().any(|known| known.name == arg.name));
+    if full.len() + 16 > WIDTH {
+        full = format!(
+            "(\n            {},\n        )",
+            full.trim_matches(['(', ')']).replace(", ", ",\n            ")
+        );
+    }
     let _ = write!(
         out,
         ": ...\n\n    def __init__(self, *args: Any, **kwargs: Any) -> None:\n        \
-         optional = {dictionary}\n        inferred = {}\n        required = {}\n        \
-         super().__init__(bind(\"{}\", inferred, required, optional, (args, kwargs)))\n",
-        names(&is_early),
+         full = {full}\n        short = {}\n        optional = {dictionary}\n        \
+         super().__init__(bind(\"{}\", full, short, optional, (args, kwargs)))\n",
         names(&|arg| !is_early(arg) && !optional(arg) && !arg.input),
         entry.name,
     );
@@ -383,8 +391,10 @@ mod tests {
             "    def __init__(\n        self,\n        out_channels: int,\n        kernel_size: int | Sequence[int],\n        *,\n        \
              stride: int | Sequence[int] = 1,\n        padding: int | Sequence[int] | str = 0,\n        \
              dilation: int | Sequence[int] = (1, 1),\n    ) -> None: ...",
-            "        optional = {\"stride\": 1, \"padding\": 0, \"dilation\": (1, 1)}\n        inferred = (\"in_channels\",)\n        \
-             required = (\"out_channels\", \"kernel_size\")\n",
+            "        full = (\"in_channels\", \"out_channels\", \"kernel_size\", \"stride\", \"padding\", \"dilation\")\n        \
+             short = (\"out_channels\", \"kernel_size\")\n        \
+             optional = {\"stride\": 1, \"padding\": 0, \"dilation\": (1, 1)}\n",
+            "        full = (\"num_groups\", \"num_channels\", \"eps\")\n        short = (\"num_groups\",)\n",
             "    def __init__(self, *, eps: float = 1e-5, momentum: float | None = 0.1) -> None: ...",
             "    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1) -> None: ...",
             "num_heads: int, *, dropout: float = 0, kdim: int | None = None) -> None: ...",

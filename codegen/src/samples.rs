@@ -120,8 +120,19 @@ pub(crate) const BILINEAR: Entry = entry(
     ],
 );
 
+/// An inferred size after a required one.
+pub(crate) const GROUP_NORM: Entry = entry(
+    Kind::Layer,
+    "GroupNorm",
+    &[
+        arg("num_groups", ArgType::Int, None),
+        input("num_channels", ArgType::Int),
+        arg("eps", ArgType::Real, Some("1e-05")),
+    ],
+);
+
 /// All of them.
-pub(crate) const ALL: [&Entry; 7] = [
+pub(crate) const ALL: [&Entry; 8] = [
     &CONV,
     &NORM,
     &EMBEDDING,
@@ -129,6 +140,7 @@ pub(crate) const ALL: [&Entry; 7] = [
     &WEIGHTED,
     &SEQUENTIAL_LR,
     &BILINEAR,
+    &GROUP_NORM,
 ];
 
 /// Code without what only breaks its lines.

@@ -173,7 +173,8 @@ fn object(out: &mut String, entry: &Entry) {
         let slots = entry.args.iter().map(|arg| slot(arg, true)).collect();
         method(out, entry, slots, &pairs(entry.args.iter()));
     } else {
-        let full: Vec<&Arg> = early.iter().chain(&required).copied().collect();
+        let leads = |arg: &&Arg| is_early(arg) || required.iter().any(|known| known.name == arg.name);
+        let full: Vec<&Arg> = entry.args.iter().filter(leads).collect();
         if options.is_empty() {
             let slots = required.iter().map(|arg| slot(arg, true)).collect();
             method(out, entry, slots, &pairs(required.iter().copied()));
@@ -420,6 +421,9 @@ mod tests {
             "def apply(losses: Seq[Loss], weights: Opt[Seq[Double]] = None): Loss",
             "def apply(schedulers: Seq[LRScheduler], milestones: Seq[Int], last_epoch: Int = -1): LRScheduler",
             "full1: Opt[Int] = None, full2: Opt[Int] = None, bias: Boolean = true",
+            "def apply(num_groups: Int, full: Opt[Int] = None, eps: Double = 1e-5): Module",
+            "Seq(\"num_groups\", \"num_channels\"), Seq(\"num_groups\"), Seq(num_groups, full)",
+            "def apply(num_groups: Int, num_channels: Int): Module",
         ] {
             assert!(
                 bare(&text).contains(&bare(wanted)),

@@ -27,6 +27,14 @@ const IGNORE_INDEX: Arg = keyword(arg(
      then a legal label, whose rows do not count in metrics either; but -100, the default, stays none.",
 ));
 
+/// REDUCTION where PyTorch has nothing deprecated before it.
+const fn positional(arg: Arg) -> Arg {
+    Arg {
+        keyword: false,
+        ..arg
+    }
+}
+
 const fn loss(name: &'static str, args: &'static [Arg], doc: &'static str) -> Entry {
     Entry {
         kind: Kind::Loss,
@@ -105,14 +113,14 @@ pub(super) const ENTRIES: &[Entry] = &[
     loss(
         "HuberLoss",
         &[
-            REDUCTION,
-            keyword(arg(
+            positional(REDUCTION),
+            arg(
                 "delta",
                 ArgType::Real,
                 "1.0",
                 POSITIVE,
                 "Absolute difference at which the square ends and the line begins; above 0.",
-            )),
+            ),
         ],
         "Squared difference where it is small, a line of slope delta where it is large: delta times SmoothL1Loss with that beta.",
     ),

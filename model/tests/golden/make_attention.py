@@ -1,4 +1,4 @@
-"""Writes attention.json: MultiheadAttention, positional encodings. `python make_attention.py`, needs torch."""
+"""Writes attention.json: MultiheadAttention, positional encodings. `make golden` runs it."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Writes bilinear.json: Bilinear over two inputs of a graph. `python make_bilinear.py`, needs torch."""
+"""Writes bilinear.json: Bilinear over two inputs of a graph. `make golden` runs it."""
 
 import torch
 from golden import FORMAT, layer_case, write

@@ -1,4 +1,4 @@
-"""Writes combinations.json: losses behind the layers that they are made for. `python make_combinations.py`, needs torch.
+"""Writes combinations.json: losses behind the layers that they are made for. `make golden` runs it.
 
 Cases of one ``group`` are the same function, written in two ways.
 """

@@ -1,4 +1,4 @@
-"""Writes convolution.json: Conv1d, Conv2d, ConvTranspose2d. `python make_convolution.py`, needs torch."""
+"""Writes convolution.json: Conv1d, Conv2d, ConvTranspose2d. `make golden` runs it."""
 
 import torch
 from golden import layer_case, write

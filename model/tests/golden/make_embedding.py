@@ -1,4 +1,4 @@
-"""Writes embedding.json: Embedding and EmbeddingBag. `python make_embedding.py`, needs torch."""
+"""Writes embedding.json: Embedding and EmbeddingBag. `make golden` runs it."""
 
 import torch
 from golden import layer_case, write

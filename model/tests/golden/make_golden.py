@@ -1,4 +1,4 @@
-"""Writes the golden files of this folder with PyTorch: `python make_golden.py` (needs the torch package).
+"""Writes the first golden files of this folder with PyTorch (`make golden`).
 
 layers.json     outputs, loss and gradients of small networks, one for every layer and loss
 optimizers.json ten updates with every optimiser and option

@@ -1,4 +1,4 @@
-"""Writes joins.json: Residual, Add, Multiply, Concat and graph networks. `python make_joins.py`, needs torch."""
+"""Writes joins.json: Residual, Add, Multiply, Concat and graph networks. `make golden` runs it."""
 
 import torch
 from golden import FORMAT, layer_case, write

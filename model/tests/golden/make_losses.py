@@ -1,4 +1,4 @@
-"""Writes losses.json with PyTorch: `python make_losses.py` (needs the torch package).
+"""Writes losses.json with PyTorch (`make golden`).
 
 Every case has outputs (f32), labels, row weights, the loss and its gradient by the outputs, computed in f64. Without
 row weights they are PyTorch's own reduction; with them the rows' losses are weighted, and so is what they are divided

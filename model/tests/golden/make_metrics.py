@@ -1,6 +1,6 @@
 """Writes metrics.json: metrics of fixed rows as scikit-learn computes them, which tests/metrics.rs compares with.
 
-Run with the packages of requirements-dev.txt:  python model/tests/golden/make_metrics.py
+`make golden` runs it.
 """
 
 from __future__ import annotations

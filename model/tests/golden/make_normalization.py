@@ -1,4 +1,4 @@
-"""Writes normalization.json: what normalises, and softmax and PReLU. `python make_normalization.py`, needs torch."""
+"""Writes normalization.json: what normalises, and softmax and PReLU. `make golden` runs it."""
 
 import torch
 from golden import layer_case, write

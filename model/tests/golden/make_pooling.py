@@ -1,4 +1,4 @@
-"""Writes pooling.json: pooling and changes of shape. `python make_pooling.py`, needs torch."""
+"""Writes pooling.json: pooling and changes of shape. `make golden` runs it."""
 
 import torch
 from golden import layer_case, write

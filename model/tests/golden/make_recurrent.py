@@ -1,4 +1,4 @@
-"""Writes recurrent.json: RNN, LSTM, GRU with every option. `python make_recurrent.py`, needs torch."""
+"""Writes recurrent.json: RNN, LSTM, GRU with every option. `make golden` runs it."""
 
 import torch
 from golden import layer_case, write

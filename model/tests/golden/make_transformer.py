@@ -1,4 +1,4 @@
-"""Writes transformer.json: TransformerEncoderLayer. `python make_transformer.py`, needs torch."""
+"""Writes transformer.json: TransformerEncoderLayer. `make golden` runs it."""
 
 import torch
 from golden import layer_case, write

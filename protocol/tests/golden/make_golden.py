@@ -1,11 +1,8 @@
-"""Writes the golden cases of the plan of a step and of the reduction tree from their executable rules.
+"""Writes the golden cases of the plan of a step and of the reduction tree from their executable rules (rules/).
 
-usage: make_golden.py --spec DIR     where DIR holds apportion.py and tree.py
-
-The cases are seeded: the same rules give the same files. Values of f32 are written as their bits.
+The cases are seeded: the same rules give the same files (`make golden`). Values of f32 are written as their bits.
 """
 
-import argparse
 import importlib.util
 import json
 import pathlib
@@ -70,12 +67,10 @@ def tree_cases(rule):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spec", required=True, type=pathlib.Path, help="folder of apportion.py and tree.py")
-    spec = parser.parse_args().spec
+    rules = HERE / "rules"
     for name, cases in (
-        ("apportion", apportion_cases(load(spec, "apportion"))),
-        ("tree", tree_cases(load(spec, "tree"))),
+        ("apportion", apportion_cases(load(rules, "apportion"))),
+        ("tree", tree_cases(load(rules, "tree"))),
     ):
         (HERE / f"{name}.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
 

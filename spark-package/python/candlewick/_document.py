@@ -6,8 +6,10 @@ values and shapes.
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
+import typing
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
@@ -22,6 +24,15 @@ NETWORK_FORMAT = "candlewick.network/1"
 
 class Document:
     """An object that stands for a JSON document: a type and its arguments."""
+
+    def __init_subclass__(cls) -> None:
+        """Gives help() and inspect.signature the full form of a layer that also has a short one."""
+        super().__init_subclass__()
+        # Python 3.10 does not know the overloads of a function; its help() shows *args, **kwargs.
+        forms: Sequence[Any] = getattr(typing, "get_overloads", lambda _: [])(cls.__init__)
+        if forms:
+            full = inspect.signature(forms[-1])
+            cls.__signature__ = full.replace(parameters=list(full.parameters.values())[1:])  # type: ignore[attr-defined]
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._arguments = dict(arguments)
@@ -234,36 +245,43 @@ SchedulerLike = Union[LRScheduler, Mapping[str, Any], str]
 
 def bind(
     owner: str,
-    inferred: Sequence[str],
-    required: Sequence[str],
+    full: Sequence[str],
+    short: Sequence[str],
     optional: Mapping[str, Any],
     given: tuple[tuple[Any, ...], Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Arguments of a layer whose input size may be left out.
 
-    At most as many positional arguments as there are required ones: the short form, without the inferred sizes. More:
-    PyTorch's full order, inferred sizes first.
+    At most as many positional arguments as the short form has: the short form, without the sizes of the input, in which
+    the others are given by name. More: PyTorch's full order.
+
+    Args:
+        owner: Name of the layer.
+        full: What can be given by position, in PyTorch's order.
+        short: What has to be given; in ``full``, what is neither here nor in ``optional`` is a size of the input.
+        optional: The arguments that have a default, and their defaults.
+        given: The arguments by position and those by name.
     """
     positional, named = given
-    full = [*inferred, *required, *optional]
-    short = len(positional) <= len(required) and not set(required[: len(positional)]) & set(named)
-    order = list(required) if short else full
+    every = [*full, *(name for name in optional if name not in full)]
+    is_short = len(positional) <= len(short) and not set(short[: len(positional)]) & set(named)
+    order = short if is_short else full
     if len(positional) > len(order):
         raise TypeError(
             f"{owner} takes at most {len(full)} positional arguments ({', '.join(full)}), not {len(positional)}"
         )
     values = dict(zip(order, positional, strict=False))
     for name, value in named.items():
-        if name not in full:
-            raise TypeError(f"{owner} has no argument '{name}'; it has {', '.join(full)}")
+        if name not in every:
+            raise TypeError(f"{owner} has no argument '{name}'; it has {', '.join(every)}")
         if name in values:
             raise TypeError(f"{owner} got '{name}' twice, by position and by name")
         values[name] = value
-    missing = [name for name in required if name not in values]
+    missing = [name for name in short if name not in values]
     if missing:
         raise TypeError(f"{owner} misses {', '.join(missing)}")
     # A size of the input that is left out stays out of the document.
-    return {name: values.get(name, optional.get(name)) for name in full if name in values or name in optional}
+    return {name: values.get(name, optional.get(name)) for name in every if name in values or name in optional}
 
 
 def to_int(value: Any) -> int:

@@ -50,10 +50,10 @@ class MultiheadAttention(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("embed_dim", "num_heads", "dropout", "bias")
+        short = ("num_heads",)
         optional = {"dropout": 0.0, "bias": True, "kdim": None, "vdim": None, "is_causal": False}
-        inferred = ("embed_dim",)
-        required = ("num_heads",)
-        super().__init__(bind("MultiheadAttention", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("MultiheadAttention", full, short, optional, (args, kwargs)))
 
 
 class TransformerEncoderLayer(Module):
@@ -103,6 +103,8 @@ class TransformerEncoderLayer(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("d_model", "nhead", "dim_feedforward", "dropout", "activation", "layer_norm_eps")
+        short = ("nhead",)
         optional = {
             "dim_feedforward": 2048,
             "dropout": 0.1,
@@ -112,9 +114,7 @@ class TransformerEncoderLayer(Module):
             "bias": True,
             "is_causal": False,
         }
-        inferred = ("d_model",)
-        required = ("nhead",)
-        super().__init__(bind("TransformerEncoderLayer", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("TransformerEncoderLayer", full, short, optional, (args, kwargs)))
 
 
 class PositionalEncoding(Module):
@@ -135,10 +135,10 @@ class PositionalEncoding(Module):
     def __init__(self, d_model: int, dropout: float = 0.1, max_len: int = 5000) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("d_model", "dropout", "max_len")
+        short = ()
         optional = {"dropout": 0.1, "max_len": 5000}
-        inferred = ("d_model",)
-        required = ()
-        super().__init__(bind("PositionalEncoding", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("PositionalEncoding", full, short, optional, (args, kwargs)))
 
 
 class LearnedPositionalEncoding(Module):
@@ -157,10 +157,10 @@ class LearnedPositionalEncoding(Module):
     def __init__(self, d_model: int, max_len: int | None = None) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("d_model", "max_len")
+        short = ()
         optional = {"max_len": None}
-        inferred = ("d_model",)
-        required = ()
-        super().__init__(bind("LearnedPositionalEncoding", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("LearnedPositionalEncoding", full, short, optional, (args, kwargs)))
 
 
 __all__ = [

@@ -57,6 +57,18 @@ class Conv1d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "bias",
+            "padding_mode",
+        )
+        short = ("out_channels", "kernel_size")
         optional = {
             "stride": 1,
             "padding": 0,
@@ -65,9 +77,7 @@ class Conv1d(Module):
             "bias": True,
             "padding_mode": "zeros",
         }
-        inferred = ("in_channels",)
-        required = ("out_channels", "kernel_size")
-        super().__init__(bind("Conv1d", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("Conv1d", full, short, optional, (args, kwargs)))
 
 
 class Conv2d(Module):
@@ -118,6 +128,18 @@ class Conv2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "bias",
+            "padding_mode",
+        )
+        short = ("out_channels", "kernel_size")
         optional = {
             "stride": 1,
             "padding": 0,
@@ -126,9 +148,7 @@ class Conv2d(Module):
             "bias": True,
             "padding_mode": "zeros",
         }
-        inferred = ("in_channels",)
-        required = ("out_channels", "kernel_size")
-        super().__init__(bind("Conv2d", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("Conv2d", full, short, optional, (args, kwargs)))
 
 
 class ConvTranspose2d(Module):
@@ -184,6 +204,19 @@ class ConvTranspose2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "output_padding",
+            "groups",
+            "bias",
+            "dilation",
+            "padding_mode",
+        )
+        short = ("out_channels", "kernel_size")
         optional = {
             "stride": 1,
             "padding": 0,
@@ -193,9 +226,7 @@ class ConvTranspose2d(Module):
             "dilation": 1,
             "padding_mode": "zeros",
         }
-        inferred = ("in_channels",)
-        required = ("out_channels", "kernel_size")
-        super().__init__(bind("ConvTranspose2d", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("ConvTranspose2d", full, short, optional, (args, kwargs)))
 
 
 __all__ = [

@@ -24,10 +24,10 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("in_features", "out_features", "bias")
+        short = ("out_features",)
         optional = {"bias": True}
-        inferred = ("in_features",)
-        required = ("out_features",)
-        super().__init__(bind("Linear", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("Linear", full, short, optional, (args, kwargs)))
 
 
 class Bilinear(Module):
@@ -48,10 +48,10 @@ class Bilinear(Module):
     def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("in1_features", "in2_features", "out_features", "bias")
+        short = ("out_features",)
         optional = {"bias": True}
-        inferred = ("in1_features", "in2_features")
-        required = ("out_features",)
-        super().__init__(bind("Bilinear", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("Bilinear", full, short, optional, (args, kwargs)))
 
 
 __all__ = [

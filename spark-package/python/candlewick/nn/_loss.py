@@ -150,7 +150,7 @@ class HuberLoss(Loss):
             least 0)
     """
 
-    def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__({"reduction": reduction, "delta": delta})
 
 

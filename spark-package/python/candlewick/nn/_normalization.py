@@ -55,6 +55,8 @@ class BatchNorm1d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+        short = ()
         optional = {
             "eps": 1e-5,
             "momentum": 0.1,
@@ -62,9 +64,7 @@ class BatchNorm1d(Module):
             "track_running_stats": True,
             "scope": "step",
         }
-        inferred = ("num_features",)
-        required = ()
-        super().__init__(bind("BatchNorm1d", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("BatchNorm1d", full, short, optional, (args, kwargs)))
 
 
 class BatchNorm2d(Module):
@@ -111,6 +111,8 @@ class BatchNorm2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+        short = ()
         optional = {
             "eps": 1e-5,
             "momentum": 0.1,
@@ -118,9 +120,7 @@ class BatchNorm2d(Module):
             "track_running_stats": True,
             "scope": "step",
         }
-        inferred = ("num_features",)
-        required = ()
-        super().__init__(bind("BatchNorm2d", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("BatchNorm2d", full, short, optional, (args, kwargs)))
 
 
 class LayerNorm(Module):
@@ -150,10 +150,10 @@ class LayerNorm(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("normalized_shape", "eps", "elementwise_affine", "bias")
+        short = ()
         optional = {"eps": 1e-5, "elementwise_affine": True, "bias": True}
-        inferred = ("normalized_shape",)
-        required = ()
-        super().__init__(bind("LayerNorm", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("LayerNorm", full, short, optional, (args, kwargs)))
 
 
 class RMSNorm(Module):
@@ -182,10 +182,10 @@ class RMSNorm(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("normalized_shape", "eps", "elementwise_affine")
+        short = ()
         optional = {"eps": None, "elementwise_affine": True}
-        inferred = ("normalized_shape",)
-        required = ()
-        super().__init__(bind("RMSNorm", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("RMSNorm", full, short, optional, (args, kwargs)))
 
 
 class GroupNorm(Module):
@@ -207,10 +207,10 @@ class GroupNorm(Module):
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("num_groups", "num_channels", "eps", "affine")
+        short = ("num_groups",)
         optional = {"eps": 1e-5, "affine": True}
-        inferred = ("num_channels",)
-        required = ("num_groups",)
-        super().__init__(bind("GroupNorm", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("GroupNorm", full, short, optional, (args, kwargs)))
 
 
 class InstanceNorm2d(Module):
@@ -248,10 +248,10 @@ class InstanceNorm2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+        short = ()
         optional = {"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False}
-        inferred = ("num_features",)
-        required = ()
-        super().__init__(bind("InstanceNorm2d", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("InstanceNorm2d", full, short, optional, (args, kwargs)))
 
 
 __all__ = [

@@ -62,6 +62,17 @@ class RNN(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = (
+            "input_size",
+            "hidden_size",
+            "num_layers",
+            "nonlinearity",
+            "bias",
+            "batch_first",
+            "dropout",
+            "bidirectional",
+        )
+        short = ("hidden_size",)
         optional = {
             "num_layers": 1,
             "nonlinearity": "tanh",
@@ -71,9 +82,7 @@ class RNN(Module):
             "bidirectional": False,
             "output": "all",
         }
-        inferred = ("input_size",)
-        required = ("hidden_size",)
-        super().__init__(bind("RNN", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("RNN", full, short, optional, (args, kwargs)))
 
 
 class LSTM(Module):
@@ -128,6 +137,16 @@ class LSTM(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = (
+            "input_size",
+            "hidden_size",
+            "num_layers",
+            "bias",
+            "batch_first",
+            "dropout",
+            "bidirectional",
+        )
+        short = ("hidden_size",)
         optional = {
             "num_layers": 1,
             "bias": True,
@@ -136,9 +155,7 @@ class LSTM(Module):
             "bidirectional": False,
             "output": "all",
         }
-        inferred = ("input_size",)
-        required = ("hidden_size",)
-        super().__init__(bind("LSTM", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("LSTM", full, short, optional, (args, kwargs)))
 
 
 class GRU(Module):
@@ -193,6 +210,16 @@ class GRU(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = (
+            "input_size",
+            "hidden_size",
+            "num_layers",
+            "bias",
+            "batch_first",
+            "dropout",
+            "bidirectional",
+        )
+        short = ("hidden_size",)
         optional = {
             "num_layers": 1,
             "bias": True,
@@ -201,9 +228,7 @@ class GRU(Module):
             "bidirectional": False,
             "output": "all",
         }
-        inferred = ("input_size",)
-        required = ("hidden_size",)
-        super().__init__(bind("GRU", inferred, required, optional, (args, kwargs)))
+        super().__init__(bind("GRU", full, short, optional, (args, kwargs)))
 
 
 __all__ = [

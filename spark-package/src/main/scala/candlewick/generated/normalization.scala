@@ -131,26 +131,26 @@ private[candlewick] trait NormalizationBuilders {
 
     /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number
       *   from 1)
-      * @param full In the full form, where the first arguments are by position num_channels,
-      *   num_groups: num_groups.
+      * @param full In the full form, where the first arguments are by position num_groups,
+      *   num_channels: num_channels.
       * @param eps Added to the variance before the root is taken. (number of at least 0)
       * @param affine Learn a factor and a summand for every channel; they start at 1 and 0. (true
       *   or false)
       */
     def apply(num_groups: Int, full: Opt[Int] = None, eps: Double = 1e-5, affine: Boolean = true): Module = {
       val arguments =
-        Document.forms("GroupNorm", Seq("num_channels", "num_groups"), Seq("num_groups"), Seq(num_groups, full)) ++
+        Document.forms("GroupNorm", Seq("num_groups", "num_channels"), Seq("num_groups"), Seq(num_groups, full)) ++
           Seq("eps" -> eps, "affine" -> affine)
       new Module(Document.of("GroupNorm", arguments))
     }
 
-    /** @param num_channels Channels of the input: its first dimension after the batch. (whole number from
-      *   1; may be left out)
-      * @param num_groups Groups that the channels are cut into; a divisor of their number. (whole
-      *   number from 1)
+    /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number
+      *   from 1)
+      * @param num_channels Channels of the input: its first dimension after the batch. (whole
+      *   number from 1; may be left out)
       */
-    def apply(num_channels: Int, num_groups: Int): Module =
-      new Module(Document.of("GroupNorm", Seq("num_channels" -> num_channels, "num_groups" -> num_groups)))
+    def apply(num_groups: Int, num_channels: Int): Module =
+      new Module(Document.of("GroupNorm", Seq("num_groups" -> num_groups, "num_channels" -> num_channels)))
   }
 
   /** Normalises every channel of every row of inputs of shape [C, H, W] over its positions (Ulyanov
