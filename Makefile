@@ -34,7 +34,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops flaky gpu golden dist clean fmt generate native lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops flaky gpu gpu-pack golden dist clean fmt generate native lint test-rust test-jvm test-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-ops: $(VENV)/.stamp ## one benchmark for every hot operation of the engine
 # Not part of `test`: its tool chain is 1.2 GB (docs/gpu.md).
 gpu: $(STAMPS)/tools ## build the trainer for NVIDIA GPUs, run the engine's tests on one if there is one
 	tools/gpu.sh $(TRIPLE)
+
+gpu-pack: $(STAMPS)/tools $(VENV)/.stamp ## what tools/gpu-check.sh needs, in dist/gpu-pack (DEVICE=cpu: a rehearsal)
+	tools/gpu-pack.sh $(TRIPLE) $(or $(DEVICE),cuda)
 
 flaky: native $(JAR) ## run tests again and again, under load and on one core (SUITE=rust|jvm|python FILTER= N=20)
 	$(PYTHON) -m tools.flaky --suite $(or $(SUITE),all) --filter '$(FILTER)' --rounds $(or $(N),20)

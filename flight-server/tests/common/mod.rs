@@ -48,12 +48,14 @@ fn drain(mut from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandl
     (text, thread)
 }
 
-/// The trainer binary with piped streams, on the device that `CANDLEWICK_TEST_DEVICE` names.
+/// The trainer binary with piped streams, on the device that `CANDLEWICK_TEST_DEVICE` names. `CANDLEWICK_TEST_TRAINER` names
+/// another binary, where the tests were not built on the machine that they run on.
 pub fn binary(arguments: &[&str]) -> Child {
     let device = std::env::var("CANDLEWICK_TEST_DEVICE").ok();
     let device = device.filter(|_| ["gang", "serve"].contains(&arguments[0]));
     let device = device.iter().flat_map(|device| ["--device", device]);
-    Command::new(env!("CARGO_BIN_EXE_candlewick-trainer"))
+    let built = env!("CARGO_BIN_EXE_candlewick-trainer");
+    Command::new(std::env::var("CANDLEWICK_TEST_TRAINER").unwrap_or_else(|_| built.to_owned()))
         .args(arguments)
         .args(device)
         .stdin(Stdio::piped())
