@@ -85,9 +85,11 @@ def trees(house: House) -> Iterator[tuple[str, dict[Ends, Arrow]]]:
 
 
 def room_of(name: str) -> str | None:
-    """The folder whose head a file is: `a/b` of `a/b/mod.rs` and `a/b/__init__.py`."""
+    """The folder whose head a file is: `a/b` of `a/b/mod.rs`, `a/b.rs` and `a/b/__init__.py`."""
     path = Path(name)
-    return path.parent.as_posix() if path.name in ("mod.rs", "lib.rs", "__init__.py") else None
+    if path.name in ("mod.rs", "lib.rs", "__init__.py"):
+        return path.parent.as_posix()
+    return path.with_suffix("").as_posix() if path.suffix == ".rs" else None
 
 
 def downward(ends: Ends) -> bool:

@@ -123,6 +123,16 @@ def test_a_head_and_its_parts_are_one_room_but_parts_among_themselves_are_not(pl
     assert "2 files" in fault and "train/step.rs:3 uses" in fault and "train/mod.rs" not in fault
 
 
+def test_a_head_beside_its_folder_is_a_head_too(plant: Plant) -> None:
+    """File low/src/lib.rs has `mod size;`, size.rs has `mod unit;`: they count as one, as size/mod.rs would."""
+    tree = {
+        "low/src/lib.rs": "mod size;\n",
+        "low/src/size.rs": "mod unit;\npub struct Size(unit::Unit);\n",
+        "low/src/size/unit.rs": "pub struct Unit(Option<Box<super::Size>>);\n",
+    }
+    assert plant(**tree) == []
+
+
 def test_a_circle_between_rooms_is_found_through_their_parts(plant: Plant) -> None:
     """File b uses a part of train whose head uses a, and a uses b."""
     head = "use crate::a::A;\n" + CLEAN["high/src/train/mod.rs"]
