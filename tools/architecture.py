@@ -115,7 +115,7 @@ def knots(ends: Iterable[Ends]) -> list[list[str]]:
 
     for head in sorted(name for name in names if room_of(name) is not None):
         room = f"{room_of(head)}/"
-        within = circles(pair for pair in given if pair[0].startswith(room) and pair[1].startswith(room))
+        within = circles(pair for pair in given if all(name == head or name.startswith(room) for name in pair))
         for part in next((circle for circle in within if head in circle), []):
             if root(part) != root(head):
                 one[root(part)] = root(head)
