@@ -11,7 +11,7 @@ mod support;
 use candlewick_collective::Node;
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::cover;
 use std::time::Instant;
 use support::{LONG, gang};
@@ -26,8 +26,8 @@ fn sent() -> u64 {
 }
 
 /// `touched` of the rows of a table of 64 values a row, small indices more often.
-fn rows(entries: usize, touched: usize, rank: usize) -> Rows {
-    let mut rows = Rows::new(entries, 64);
+fn rows(entries: usize, touched: usize, rank: usize) -> SparseRows {
+    let mut rows = SparseRows::new(entries, 64);
     let mut indices: Vec<u32> = (0..touched as u64)
         .map(|at| {
             let share = mix(at, rank as u64, 1) as f64 / u64::MAX as f64;
@@ -51,9 +51,9 @@ fn measure(ranks: usize, bytes: usize, (entries, touched): (usize, usize), round
         } else {
             Vec::new()
         };
-        let mut sums: Vec<Rows> = tables
+        let mut sums: Vec<SparseRows> = tables
             .iter()
-            .map(|table| Rows::new(table.entries, table.width))
+            .map(|table| SparseRows::new(table.entries, table.width))
             .collect();
         let nodes: Vec<Node<'_>> = cover(lo, hi, SHARDS)
             .into_iter()

@@ -8,7 +8,7 @@ use crate::gather::gather;
 use crate::reduce::{Buffers, Mine, reduce};
 use crate::shards;
 use crate::{Abort, Config, Listener};
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
 
@@ -25,7 +25,7 @@ pub struct Node<'a> {
     /// Its values; `None` where no shard under it has rows.
     pub values: Option<&'a [f32]>,
     /// The rows of tables that it has beside them; not looked at where there are no values.
-    pub tables: &'a [Rows],
+    pub tables: &'a [SparseRows],
 }
 
 /// What [`Collective::reduce`] brings beside the values; the same on every trainer.
@@ -99,7 +99,7 @@ impl Collective {
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[Node<'_>],
         out: &mut [f32],
-        tables: &mut [Rows],
+        tables: &mut [SparseRows],
     ) -> Result<Reduced, CollectiveError> {
         self.check_usable()?;
         let mut buffers = std::mem::take(&mut self.buffers);

@@ -11,7 +11,7 @@ use crate::shards::{read_shards, write_shards};
 use crate::sum::Program;
 use crate::tables::{self, Parcel, Stack};
 use candlewick_protocol::Failure;
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 use std::ops::Range;
 
 /// Chunks begin at multiples of this many values: a cache line.
@@ -36,7 +36,7 @@ pub(crate) struct Buffers {
     parcels: Vec<Parcel>,
     result: Parcel,
     /// My rows of all nodes, table after table of every node.
-    rows: Vec<Rows>,
+    rows: Vec<SparseRows>,
     stack: Stack,
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn reduce(
     gang: &Collective,
     step: u64,
     mine: &Mine<'_>,
-    (out, tables): (&mut [f32], &mut [Rows]),
+    (out, tables): (&mut [f32], &mut [SparseRows]),
     buffers: &mut Buffers,
 ) -> Result<Reduced, CollectiveError> {
     let (rank, ranks) = (gang.config.rank, gang.config.members.len());
@@ -137,7 +137,7 @@ pub(crate) fn reduce(
 }
 
 /// The sums of my rows of the tables, also as they travel.
-fn add_up_rows(program: &Program, tables: &mut [Rows], buffers: &mut Buffers, result: &mut Parcel) {
+fn add_up_rows(program: &Program, tables: &mut [SparseRows], buffers: &mut Buffers, result: &mut Parcel) {
     result.clear();
     let count = tables.len();
     for (at, table) in tables.iter_mut().enumerate() {
@@ -166,7 +166,7 @@ fn gather(
     gang: &Collective,
     step: u64,
     sending: &Sending<'_>,
-    (outgoing, tables): (&mut [Outgoing<'_>], &[Rows]),
+    (outgoing, tables): (&mut [Outgoing<'_>], &[SparseRows]),
     buffers: &mut Buffers,
 ) -> Result<Described, CollectiveError> {
     let what = format!("allreduce, step {step}");
@@ -218,8 +218,8 @@ fn gather(
 }
 
 /// So many of the buffers; there may be more.
-fn at_least(rows: &mut Vec<Rows>, count: usize) -> &mut [Rows] {
-    rows.resize_with(count.max(rows.len()), Rows::default);
+fn at_least(rows: &mut Vec<SparseRows>, count: usize) -> &mut [SparseRows] {
+    rows.resize_with(count.max(rows.len()), SparseRows::default);
     &mut rows[..count]
 }
 
@@ -228,7 +228,7 @@ fn spread(
     gang: &Collective,
     step: u64,
     (outgoing, chunks): (&mut [Outgoing<'_>], Vec<&mut [f32]>),
-    tables: &mut [Rows],
+    tables: &mut [SparseRows],
     buffers: &mut Buffers,
 ) -> Result<(), CollectiveError> {
     let what = format!("allreduce, step {step}");
@@ -261,7 +261,12 @@ fn spread(
 }
 
 /// Which of my nodes are present, and the scalars of my shards.
-fn describe(gang: &Collective, mine: &Mine<'_>, length: usize, tables: &[Rows]) -> Result<Vec<u8>, Failure> {
+fn describe(
+    gang: &Collective,
+    mine: &Mine<'_>,
+    length: usize,
+    tables: &[SparseRows],
+) -> Result<Vec<u8>, Failure> {
     let cover = &gang.covers[gang.config.rank];
     if !mine
         .nodes
@@ -285,7 +290,7 @@ fn describe(gang: &Collective, mine: &Mine<'_>, length: usize, tables: &[Rows]) 
             values.len()
         )));
     }
-    let shape = |table: &Rows| (table.entries, table.width);
+    let shape = |table: &SparseRows| (table.entries, table.width);
     let present = mine.nodes.iter().filter(|node| node.values.is_some());
     if let Some(node) = present
         .into_iter()

@@ -1,6 +1,6 @@
 //! Assembling the root of the reduction tree from the nodes of all trainers, rule B5.
 
-use candlewick_protocol::rows::{Rows, RowsView};
+use candlewick_protocol::rows::{SparseRows, SparseRowsView};
 use candlewick_protocol::tree::{NodeValue, assemble};
 
 /// Values worked on at once: the partial sums of a tile stay in the first-level cache.
@@ -86,9 +86,9 @@ impl Program {
     /// stack gets deep; `node(i)` are the rows of node i.
     pub(crate) fn run_rows<'a>(
         &self,
-        levels: &mut [Rows],
-        spare: &mut Rows,
-        node: impl Fn(usize) -> RowsView<'a>,
+        levels: &mut [SparseRows],
+        spare: &mut SparseRows,
+        node: impl Fn(usize) -> SparseRowsView<'a>,
     ) {
         let mut height = 0usize;
         for op in &self.ops {

@@ -7,7 +7,7 @@
 
 use crate::sum::Program;
 use candlewick_protocol::Failure;
-use candlewick_protocol::rows::{Rows, RowsView};
+use candlewick_protocol::rows::{SparseRows, SparseRowsView};
 
 /// Rows that travel together.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Parcel {
     }
 
     /// Adds the rows of a table that `rank` of `ranks` owns.
-    pub(crate) fn push_owned(&mut self, rows: &Rows, (rank, ranks): (usize, usize)) {
+    pub(crate) fn push_owned(&mut self, rows: &SparseRows, (rank, ranks): (usize, usize)) {
         let owned = |index: u32| index as usize % ranks == rank;
         let before = self.floats.len();
         let mine = rows.indices.iter().filter(|index| owned(**index));
@@ -37,7 +37,7 @@ impl Parcel {
     }
 
     /// Adds all rows of a table.
-    pub(crate) fn push(&mut self, rows: RowsView<'_>) {
+    pub(crate) fn push(&mut self, rows: SparseRowsView<'_>) {
         self.floats
             .extend(rows.indices.iter().map(|index| f32::from_bits(*index)));
         self.floats.extend_from_slice(rows.values);
@@ -56,7 +56,7 @@ impl Parcel {
 }
 
 /// Values of a parcel of one of each of the tables, at most.
-pub(crate) fn most(tables: &[Rows]) -> usize {
+pub(crate) fn most(tables: &[SparseRows]) -> usize {
     let all = tables
         .iter()
         .map(|table| table.entries.saturating_mul(table.width + 1));
@@ -68,9 +68,9 @@ pub(crate) fn most(tables: &[Rows]) -> usize {
 pub(crate) fn read(
     counts: &[u8],
     mut floats: &[f32],
-    shapes: &[Rows],
+    shapes: &[SparseRows],
     (rank, ranks): (usize, usize),
-    into: &mut [Rows],
+    into: &mut [SparseRows],
 ) -> Result<(), Failure> {
     let wrong = || Failure::internal("sent rows of a table that cannot be read");
     let (counts, _) = counts.as_chunks::<4>();
@@ -98,8 +98,8 @@ pub(crate) fn read(
 /// Memory of sums of rows, kept from step to step.
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
-    levels: Vec<Rows>,
-    spare: Rows,
+    levels: Vec<SparseRows>,
+    spare: SparseRows,
 }
 
 impl Stack {
@@ -107,12 +107,12 @@ impl Stack {
     pub(crate) fn sum<'a>(
         &mut self,
         program: &Program,
-        shape: &Rows,
-        node: impl Fn(usize) -> RowsView<'a>,
-    ) -> &Rows {
+        shape: &SparseRows,
+        node: impl Fn(usize) -> SparseRowsView<'a>,
+    ) -> &SparseRows {
         let depth = program.depth().max(1);
         self.levels
-            .resize_with(depth.max(self.levels.len()), Rows::default);
+            .resize_with(depth.max(self.levels.len()), SparseRows::default);
         for level in self.levels.iter_mut().chain([&mut self.spare]) {
             level.clear();
             (level.entries, level.width) = (shape.entries, shape.width);
@@ -122,7 +122,7 @@ impl Stack {
     }
 
     /// Brings parts of a table that have no row in common together.
-    pub(crate) fn join(&mut self, out: &mut Rows, part: RowsView<'_>) {
+    pub(crate) fn join(&mut self, out: &mut SparseRows, part: SparseRowsView<'_>) {
         (self.spare.entries, self.spare.width) = (out.entries, out.width);
         self.spare.set_sum(out.view(), part);
         std::mem::swap(out, &mut self.spare);
@@ -133,8 +133,8 @@ impl Stack {
 mod tests {
     use super::*;
 
-    fn table(indices: &[u32]) -> Rows {
-        Rows {
+    fn table(indices: &[u32]) -> SparseRows {
+        SparseRows {
             entries: 10,
             width: 2,
             indices: indices.to_vec(),
@@ -145,14 +145,14 @@ mod tests {
     #[test]
     fn parcels_bring_every_owner_its_rows() {
         let tables = [table(&[0, 1, 4, 5, 7, 9]), table(&[])];
-        let shapes = [Rows::new(10, 2), Rows::new(10, 2)];
+        let shapes = [SparseRows::new(10, 2), SparseRows::new(10, 2)];
         let mut parts = Vec::new();
         for rank in 0..3 {
             let mut parcel = Parcel::default();
             tables
                 .iter()
                 .for_each(|table| parcel.push_owned(table, (rank, 3)));
-            let mut got = vec![Rows::default(); 2];
+            let mut got = vec![SparseRows::default(); 2];
             read(&parcel.counts, &parcel.floats, &shapes, (rank, 3), &mut got).unwrap();
             assert!(read(&parcel.counts, &parcel.floats, &shapes, (rank, 3), &mut got[..1]).is_err());
             assert!(read(&parcel.counts, &parcel.floats[1..], &shapes, (rank, 3), &mut got).is_err());
@@ -163,7 +163,7 @@ mod tests {
             parts.push(got);
         }
         assert_eq!(parts[0][0].indices, [0, 9]);
-        let (mut whole, mut stack) = (Rows::new(10, 2), Stack::default());
+        let (mut whole, mut stack) = (SparseRows::new(10, 2), Stack::default());
         parts
             .iter()
             .for_each(|part| stack.join(&mut whole, part[0].view()));
@@ -172,11 +172,11 @@ mod tests {
 
     #[test]
     fn rows_that_are_none_of_the_table_are_refused() {
-        let shapes = [Rows::new(5, 2)];
+        let shapes = [SparseRows::new(5, 2)];
         for indices in [vec![5], vec![2, 2], vec![3, 1]] {
             let mut parcel = Parcel::default();
             parcel.push(table(&indices).view());
-            let mut got = [Rows::default()];
+            let mut got = [SparseRows::default()];
             assert!(read(&parcel.counts, &parcel.floats, &shapes, (0, 1), &mut got).is_err());
         }
     }

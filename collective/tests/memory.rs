@@ -9,7 +9,7 @@ mod support;
 use candlewick_collective::Node;
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::cover;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Barrier;
@@ -47,8 +47,8 @@ const WARM_UP: usize = 50;
 const KINDS: u64 = 5;
 
 /// The rows that a node touches in a step.
-fn rows(kind: u64, node: u32) -> Rows {
-    let mut rows = Rows::new(500, 16);
+fn rows(kind: u64, node: u32) -> SparseRows {
+    let mut rows = SparseRows::new(500, 16);
     rows.indices = (0..500)
         .filter(|row| mix(u64::from(*row), kind, node) % 10 < kind)
         .collect();
@@ -62,10 +62,10 @@ fn main() {
         let (lo, hi) = ownership(SHARDS, 2)[rank];
         let owned = cover(lo, hi, SHARDS);
         let values = vec![1.0; 3_000];
-        let tables: Vec<Vec<[Rows; 1]>> = (0..KINDS)
+        let tables: Vec<Vec<[SparseRows; 1]>> = (0..KINDS)
             .map(|kind| owned.iter().map(|(lo, _)| [rows(kind, *lo)]).collect())
             .collect();
-        let (mut out, mut sums) = (vec![0.0; 3_000], [Rows::new(500, 16)]);
+        let (mut out, mut sums) = (vec![0.0; 3_000], [SparseRows::new(500, 16)]);
         let mut held = Vec::with_capacity(STEPS);
         for step in 0..STEPS + WARM_UP {
             let tables = &tables[step % KINDS as usize];

@@ -8,7 +8,7 @@ mod support;
 use candlewick_collective::{Node, Reduced};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
 use support::{LONG, gang};
 
@@ -17,7 +17,7 @@ const SHARDS: u32 = 8;
 const SHAPES: [(usize, usize); 2] = [(1_000, 24), (70_000, 1)];
 
 /// What a leaf has: dense values and tables; `None` without rows.
-type Leaf = Option<(Vec<f32>, Vec<Rows>)>;
+type Leaf = Option<(Vec<f32>, Vec<SparseRows>)>;
 
 fn value(bits: u64) -> f32 {
     // Very different sizes, so that the order of the additions shows; sums that started at +0 are never -0.
@@ -31,7 +31,7 @@ fn leaf(step: u64, shard: u32, length: usize) -> Leaf {
         return None;
     }
     let table = |(at, (entries, width)): (usize, &(usize, usize))| {
-        let mut rows = Rows::new(*entries, *width);
+        let mut rows = SparseRows::new(*entries, *width);
         let many = random(1 + at as u64) % 3 * 60;
         let mut indices: Vec<u32> = (0..many)
             .map(|row| {
@@ -68,7 +68,7 @@ fn whole(step: u64, lo: u32, hi: u32, length: usize) -> Option<Vec<f32>> {
     })
 }
 
-fn flat(values: &[f32], tables: &[Rows]) -> Vec<f32> {
+fn flat(values: &[f32], tables: &[SparseRows]) -> Vec<f32> {
     let mut all = values.to_vec();
     for table in tables {
         let start = all.len();
@@ -86,15 +86,20 @@ fn node(step: u64, lo: u32, hi: u32, length: usize) -> Leaf {
         1 => NodeValue::Known(leaf(step, lo, length)),
         _ => NodeValue::Split,
     };
-    assemble(lo, hi, &mut find, &mut |left: (Vec<f32>, Vec<Rows>), right| {
-        let values = left.0.iter().zip(&right.0).map(|(left, right)| left + right);
-        let tables = left.1.iter().zip(&right.1).map(|(left, right)| {
-            let mut sum = Rows::new(left.entries, left.width);
-            sum.set_sum(left.view(), right.view());
-            sum
-        });
-        (values.collect(), tables.collect())
-    })
+    assemble(
+        lo,
+        hi,
+        &mut find,
+        &mut |left: (Vec<f32>, Vec<SparseRows>), right| {
+            let values = left.0.iter().zip(&right.0).map(|(left, right)| left + right);
+            let tables = left.1.iter().zip(&right.1).map(|(left, right)| {
+                let mut sum = SparseRows::new(left.entries, left.width);
+                sum.set_sum(left.view(), right.view());
+                sum
+            });
+            (values.collect(), tables.collect())
+        },
+    )
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -108,7 +113,7 @@ fn any_number_of_trainers_gives_the_bits_of_whole_tables() {
             let steps = 6;
             let results = gang(ranks, SHARDS, LONG, |rank, gang, _| {
                 let (lo, hi) = ownership(SHARDS, ranks)[rank];
-                let mut tables = SHAPES.map(|(entries, width)| Rows::new(entries, width));
+                let mut tables = SHAPES.map(|(entries, width)| SparseRows::new(entries, width));
                 let mut out = vec![f32::NAN; length];
                 let one = |step: u64| {
                     let owned = cover(lo, hi, SHARDS);
@@ -131,7 +136,7 @@ fn any_number_of_trainers_gives_the_bits_of_whole_tables() {
                 };
                 (0..steps)
                     .map(one)
-                    .collect::<Vec<(Reduced, Vec<f32>, Vec<Rows>)>>()
+                    .collect::<Vec<(Reduced, Vec<f32>, Vec<SparseRows>)>>()
             });
             for steps in results {
                 for (step, (reduced, values, tables)) in (0u64..).zip(steps) {
@@ -162,9 +167,9 @@ fn tables_of_another_shape_are_refused_at_once() {
             lo: 0,
             hi: SHARDS,
             values: Some(&[]),
-            tables: &[Rows::new(10, 3)],
+            tables: &[SparseRows::new(10, 3)],
         }];
-        gang.reduce(0, &[], &nodes, &mut [], &mut [Rows::new(10, 4)])
+        gang.reduce(0, &[], &nodes, &mut [], &mut [SparseRows::new(10, 4)])
             .unwrap_err()
     });
     assert_eq!(

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, Predictor, Slice};
-use candlewick_model::kernels::{Kernels, Level, Matrix, Program, Start, add_into};
+use candlewick_model::kernels::{Accumulate, Kernels, Matrix, Program, SimdLevel, add_into};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_model::philox::{Key, uniform};
@@ -109,7 +109,7 @@ impl Case {
 }
 
 fn products(criterion: &mut Criterion) {
-    let mut kernels = Kernels::at(Level::detect(), threads()).unwrap();
+    let mut kernels = Kernels::at(SimdLevel::detect(), threads()).unwrap();
     let (m, k, n) = (256, 784, 512);
     let (a, b, mut c) = (random(m * k), random(n * k), vec![0.0; m * n]);
     let mut group = criterion.benchmark_group("product");
@@ -117,7 +117,7 @@ fn products(criterion: &mut Criterion) {
     group.bench_function("256x784x512", |bencher| {
         bencher.iter(|| {
             let b = Matrix::new(&b, n, k).transposed();
-            kernels.product(Matrix::new(&a, m, k), b, Start::Zero, &mut c);
+            kernels.product(Matrix::new(&a, m, k), b, Accumulate::Zero, &mut c);
         });
     });
     group.finish();
@@ -206,7 +206,7 @@ fn updates(criterion: &mut Criterion) {
 fn tree(criterion: &mut Criterion) {
     let program = Program::of(0, SHARDS, &|shard| (shard as usize, 1));
     let leaves = random(WEIGHTS * SHARDS as usize);
-    let (mut sum, mut spare, level) = (vec![0.0; WEIGHTS], Vec::new(), Level::detect());
+    let (mut sum, mut spare, level) = (vec![0.0; WEIGHTS], Vec::new(), SimdLevel::detect());
     let mut group = criterion.benchmark_group("tree sum");
     group.throughput(Throughput::Elements(leaves.len() as u64));
     group.bench_function("8 leaves", |bencher| {

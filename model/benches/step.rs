@@ -1,7 +1,7 @@
 //! Time of products and of a training step: `cargo bench -p candlewick-model [-- THREADS] [-- step]`.
 
 use candlewick_model::engine::{Batch, Engine, NodeGradient, Predictor, Slice};
-use candlewick_model::kernels::{Kernels, Level, Matrix, Start};
+use candlewick_model::kernels::{Accumulate, Kernels, Matrix, SimdLevel};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_model::philox::{Key, uniform};
@@ -38,14 +38,14 @@ fn products(threads: usize) -> Result<(), Failure> {
         (1, 784, 512),
     ] {
         let (x, w, mut c) = (values(m * k), values(n * k), vec![0.0; m * n]);
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             let mut kernels = Kernels::at(level, threads)?;
-            let runs = if level == Level::Generic { 1 } else { 51 };
+            let runs = if level == SimdLevel::Generic { 1 } else { 51 };
             let seconds = best(runs, || {
                 kernels.product(
                     Matrix::new(&x, m, k),
                     Matrix::new(&w, n, k).transposed(),
-                    Start::Zero,
+                    Accumulate::Zero,
                     &mut c,
                 );
             });

@@ -31,6 +31,7 @@ pub(crate) mod layers;
 pub(crate) mod losses;
 pub mod metrics;
 pub mod network;
+mod numbers;
 pub mod onnx;
 pub mod optim;
 pub mod parameter;
@@ -48,5 +49,5 @@ mod weights;
 /// ```
 #[must_use]
 pub fn cpu_level() -> &'static str {
-    kernels::Level::detect().name()
+    kernels::SimdLevel::detect().name()
 }

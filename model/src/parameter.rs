@@ -31,7 +31,7 @@ impl Parameter {
 
 /// A parameter of which a step touches few rows, and its place in the flat weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Table {
+pub struct SparseParameter {
     /// First element in the flat weights.
     pub offset: usize,
     /// Number of rows.
@@ -40,7 +40,7 @@ pub struct Table {
     pub width: usize,
 }
 
-impl Table {
+impl SparseParameter {
     /// Number of elements.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Random numbers by counting, rule B8: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
 //! 3"). A number is a function of its key and its counter, so no order of computing can change it.
 
-use crate::kernels::leveled;
+use crate::kernels::simd_dispatch;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
@@ -92,7 +92,7 @@ pub struct Mask {
     pub scale: f32,
 }
 
-leveled! {
+simd_dispatch! {
     /// Scales the kept elements of a row and sets the others to 0.
     pub fn mask_row(mask: Mask, row: &mut [f32]) {
         for (first, chunk) in (0u32..).step_by(LANES).zip(row.chunks_mut(LANES * 4)) {
@@ -111,7 +111,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// As [`mask_row`], of the elements of a row from element `start` on.
     pub fn mask_row_from(mask: Mask, start: usize, row: &mut [f32]) {
         let (mut rest, mut skip) = (row, start % 4);
@@ -174,7 +174,7 @@ pub fn normal(key: Key, deviation: f32, values: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Level;
+    use crate::kernels::SimdLevel;
 
     #[test]
     fn known_answers_of_random123() {
@@ -211,7 +211,7 @@ mod tests {
             below: 1 << 31,
             scale: 2.0,
         };
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             let mut row: Vec<f32> = (0..150).map(|at| at as f32 + 1.0).collect();
             mask_row(level, mask, &mut row);
             for (at, value) in row.iter().enumerate() {
@@ -235,8 +235,8 @@ mod tests {
             scale: 2.0,
         };
         let mut whole = vec![1.0; 300];
-        mask_row(Level::Generic, mask, &mut whole);
-        for level in Level::available() {
+        mask_row(SimdLevel::Generic, mask, &mut whole);
+        for level in SimdLevel::available() {
             for start in [0, 1, 2, 3, 4, 63, 130] {
                 let mut part = vec![1.0; 300 - start];
                 mask_row_from(level, mask, start, &mut part);

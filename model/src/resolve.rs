@@ -209,7 +209,7 @@ pub(crate) fn ending(network: &Network) -> Option<Ending<'_>> {
         .rev()
         .find(|layer| match &layer.operation {
             Operation::View => false,
-            Operation::Map(map) => !map.only_training(),
+            Operation::Elementwise(map) => !map.only_training(),
             Operation::Module(_) => true,
         });
     last.map(|layer| Ending {

@@ -1,5 +1,6 @@
 //! Weights as bytes: the safetensors file and the hash.
 
+use crate::numbers::clamp_u32;
 use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -23,13 +24,13 @@ pub(crate) fn update_with_values(hasher: &mut Xxh3, values: &[f32]) {
 /// dimensions (u32), dimensions (u64 each), values (f32); all numbers little endian; XXH3-128 of it all as 32
 /// hexadecimal digits. A count is `I64` and its value an i64, as in the file.
 pub(crate) fn hash(parameters: &[Parameter], weights: &[f32]) -> String {
-    let short = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let length = |length: usize| clamp_u32(length).to_le_bytes();
     let mut hasher = Xxh3::new();
     for parameter in parameters {
-        hasher.update(&short(parameter.name.len()));
+        hasher.update(&length(parameter.name.len()));
         hasher.update(parameter.name.as_bytes());
         hasher.update(if parameter.count { b"I64" } else { b"F32" });
-        hasher.update(&short(parameter.shape.len()));
+        hasher.update(&length(parameter.shape.len()));
         for size in &parameter.shape {
             hasher.update(&(*size as u64).to_le_bytes());
         }

@@ -5,7 +5,7 @@
 mod support;
 
 use candlewick_model::engine::Alone;
-use candlewick_model::kernels::Level;
+use candlewick_model::kernels::SimdLevel;
 use candlewick_model::network::Network;
 use candlewick_model::philox::{Key, Mask, mask_row};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn dropped_weights_are_those_of_the_rule() {
             let key = Key::new(3, "0.dropout");
             let (below, scale) = (1 << 31, 2.0);
             mask_row(
-                Level::Generic,
+                SimdLevel::Generic,
                 Mask {
                     key,
                     place,

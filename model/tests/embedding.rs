@@ -9,7 +9,7 @@ use candlewick_model::network::Network;
 use candlewick_model::philox::{Key, uniform};
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::job::LabelKind;
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::split;
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ fn the_gradient_is_that_of_whole_tables() {
         let mut engine = Engine::new(&network, &loss, &LabelKind::Real { width }, 3, threads).unwrap();
         let mut nodes = [NodeGradient::new(0, 8)];
         // The memory of a step before must not show.
-        nodes[0].tables = vec![Rows {
+        nodes[0].tables = vec![SparseRows {
             entries: ENTRIES,
             width: WIDTH,
             indices: vec![1, 5, 9],

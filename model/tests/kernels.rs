@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use candlewick_model::kernels::{Kernels, Level, Matrix, Program, Start, blocks};
+use candlewick_model::kernels::{Accumulate, Kernels, Matrix, Program, SimdLevel, blocks};
 use candlewick_model::philox::{Key, philox};
 
 struct Random(u32);
@@ -68,12 +68,12 @@ fn products_are_the_definition_on_every_level_and_any_threads() {
                 element(Some(bias[j]), &terms)
             })
             .collect();
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             for threads in 1..=3 {
                 let mut kernels = Kernels::at(level, threads).unwrap();
                 let mut c = vec![f32::NAN; m * n];
                 let weight = Matrix::new(&w, n, k).transposed();
-                kernels.product(Matrix::new(&a, m, k), weight, Start::Bias(&bias), &mut c);
+                kernels.product(Matrix::new(&a, m, k), weight, Accumulate::Bias(&bias), &mut c);
                 assert_bits(&c, &wanted, &format!("{m}x{n}x{k} {level:?} {threads}"));
             }
         }
@@ -86,20 +86,20 @@ fn a_row_alone_is_the_row_in_a_batch() {
     for _ in 0..40 {
         let (m, n, k) = (1 + random.below(70), 1 + random.below(90), 1 + random.below(900));
         let (a, b) = (random.values(m * k), random.values(k * n));
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             let mut kernels = Kernels::at(level, 1).unwrap();
             let mut all = vec![0.0; m * n];
             kernels.product(
                 Matrix::new(&a, m, k),
                 Matrix::new(&b, k, n),
-                Start::Zero,
+                Accumulate::Zero,
                 &mut all,
             );
             let first = random.below(m);
             let count = 1 + random.below(m - first);
             let mut some = vec![0.0; count * n];
             let rows = Matrix::new(&a[first * k..], count, k);
-            kernels.product(rows, Matrix::new(&b, k, n), Start::Zero, &mut some);
+            kernels.product(rows, Matrix::new(&b, k, n), Accumulate::Zero, &mut some);
             assert_bits(
                 &some,
                 &all[first * n..(first + count) * n],
@@ -120,11 +120,11 @@ fn any_layout_of_the_operands_gives_the_same_bits() {
     for (m, n, k) in SHAPES {
         let (a, b) = (random.values(m * k), random.values(k * n));
         let (at, bt) = (transposed(&a, m, k), transposed(&b, k, n));
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             let mut kernels = Kernels::at(level, 1).unwrap();
             let mut product = |a: Matrix<'_>, b: Matrix<'_>| {
                 let mut c = vec![0.0; m * n];
-                kernels.product(a, b, Start::Zero, &mut c);
+                kernels.product(a, b, Accumulate::Zero, &mut c);
                 c
             };
             let wanted = product(Matrix::new(&a, m, k), Matrix::new(&b, k, n));
@@ -181,7 +181,7 @@ fn tree_products_are_trees_of_products() {
                 l[0] += r[0]
             });
         }
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             for threads in 1..=3 {
                 let mut kernels = Kernels::at(level, threads).unwrap();
                 let mut c = vec![f32::NAN; m * n];
@@ -206,7 +206,7 @@ fn column_sums_are_products_with_ones() {
         let g = random.values(rows * n);
         let ones = vec![1.0; rows];
         let program = Program::of(0, v, &|shard| leaves[shard as usize]);
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             let mut kernels = Kernels::at(level, 2).unwrap();
             let (mut sums, mut product) = (vec![0.0; n], vec![0.0; n]);
             kernels.tree_column_sums(&Matrix::new(&g, rows, n), &program, 1, &mut sums);

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use candlewick_model::engine::Engine;
-use candlewick_model::kernels::Level;
+use candlewick_model::kernels::SimdLevel;
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Ema, Optimizer, Saved, Schedule, state_size};
 use candlewick_protocol::job::LabelKind;
@@ -132,7 +132,7 @@ fn ten_updates_under_a_schedule() {
         let mut optimizer = Optimizer::from_document(&case["optimizer"], &network).unwrap();
         let schedule = Schedule::from_document(&case["schedule"], &optimizer, 5, 2).unwrap();
         for (step, gradient) in (0u64..).zip(content["gradients"].as_array().unwrap()) {
-            optimizer.follow(&schedule.setting(step)).unwrap();
+            optimizer.apply_schedule(&schedule.setting(step)).unwrap();
             optimizer
                 .update(&mut weights, &mut floats(gradient), 1.0, &Clip::default())
                 .unwrap();
@@ -166,7 +166,7 @@ fn schedules_over_a_hundred_steps() {
             let what = format!("{document} at step {step}");
             let setting = schedule.setting(step);
             assert_eq!(by_epoch.setting(step), setting, "{what}");
-            optimizer.follow(&setting).unwrap();
+            optimizer.apply_schedule(&setting).unwrap();
             assert_rate(optimizer.lr(), wanted, &what);
             if let Some(momenta) = case["momenta"].as_array() {
                 let wanted = momenta[usize::try_from(step).unwrap()].as_f64().unwrap();
@@ -248,7 +248,7 @@ fn levels_and_threads_have_the_same_bits() {
             document["groups"] =
                 json!([{"params": "0.bias", "frozen": true}, {"params": "2.*", "lr": 0.002}]);
         }
-        let run = |level: Level, engine: Option<&Engine>| {
+        let run = |level: SimdLevel, engine: Option<&Engine>| {
             let mut optimizer = Optimizer::from_document(&document, &network).unwrap();
             optimizer.use_level(level);
             if let Some(engine) = engine {
@@ -261,12 +261,12 @@ fn levels_and_threads_have_the_same_bits() {
             }
             optimizer.state_hash(&weights)
         };
-        let base = run(Level::Generic, None);
-        for level in Level::available() {
+        let base = run(SimdLevel::Generic, None);
+        for level in SimdLevel::available() {
             assert_eq!(run(level, None), base, "{document} {level:?}");
         }
         for engine in &engines {
-            assert_eq!(run(Level::detect(), Some(engine)), base, "{document}");
+            assert_eq!(run(SimdLevel::detect(), Some(engine)), base, "{document}");
         }
     }
 }

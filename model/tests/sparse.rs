@@ -10,7 +10,7 @@ use candlewick_model::network::Network;
 use candlewick_model::optim::{Accumulator, Clip, Optimizer};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::order::mix;
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
 use serde_json::{Value, json};
 use support::{SHARDS, bits};
@@ -102,7 +102,10 @@ impl Training {
 fn trainers_add_up_to_the_rows_of_one() {
     for kind in KINDS {
         let network = network(kind);
-        assert_eq!(network.tables().len(), if kind == "both" { 2 } else { 1 });
+        assert_eq!(
+            network.sparse_parameters().len(),
+            if kind == "both" { 2 } else { 1 }
+        );
         let root = Training::new(&network, 1).step(5, 0, SHARDS).remove(0);
         for cut in [vec![0, 3, 8], vec![0, 1, 6, 8]] {
             let nodes: Vec<NodeGradient> = cut
@@ -116,11 +119,16 @@ fn trainers_add_up_to_the_rows_of_one() {
                         Some(node) => NodeValue::Known(node.present.then(|| node.tables[at].clone())),
                         None => NodeValue::Split,
                     };
-                let sum = assemble(0, SHARDS, &mut find, &mut |left: Rows, right: Rows| {
-                    let mut sum = Rows::new(left.entries, left.width);
-                    sum.set_sum(left.view(), right.view());
-                    sum
-                });
+                let sum = assemble(
+                    0,
+                    SHARDS,
+                    &mut find,
+                    &mut |left: SparseRows, right: SparseRows| {
+                        let mut sum = SparseRows::new(left.entries, left.width);
+                        sum.set_sum(left.view(), right.view());
+                        sum
+                    },
+                );
                 let sum = sum.unwrap();
                 assert_eq!(sum.indices, table.indices, "{kind}, {cut:?}");
                 assert_eq!(bits(&sum.values), bits(&table.values), "{kind}, {cut:?}");
@@ -148,7 +156,7 @@ fn a_gradient_knows_the_rows_that_were_set() {
             // Whoever may change any element makes the next step clear all.
             gradient.fill(f32::NAN);
         }
-        for (table, rows) in network.tables().iter().zip(&root.tables) {
+        for (table, rows) in network.sparse_parameters().iter().zip(&root.tables) {
             let values = &gradient[table.offset..table.offset + table.len()];
             for (row, values) in values.chunks(table.width).enumerate() {
                 let there = rows.indices.contains(&(row as u32));

@@ -5,7 +5,7 @@
 /// Sums are those of the whole tables, bit for bit, as long as no value is -0.0: a row that one side lacks is +0 there,
 /// and x + 0 is x for every other x. Sums that start at +0 are never -0.0.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rows {
+pub struct SparseRows {
     /// Rows of the whole table.
     pub entries: usize,
     /// Values of a row.
@@ -18,28 +18,28 @@ pub struct Rows {
 
 /// Borrowed rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RowsView<'a> {
+pub struct SparseRowsView<'a> {
     /// The rows there are, ascending.
     pub indices: &'a [u32],
     /// Their values, row after row.
     pub values: &'a [f32],
 }
 
-impl Rows {
+impl SparseRows {
     /// No rows yet, of a table of `entries` rows of `width` values.
     #[must_use]
     pub fn new(entries: usize, width: usize) -> Self {
-        Rows {
+        SparseRows {
             entries,
             width,
-            ..Rows::default()
+            ..SparseRows::default()
         }
     }
 
     /// The rows as they are.
     #[must_use]
-    pub fn view(&self) -> RowsView<'_> {
-        RowsView {
+    pub fn view(&self) -> SparseRowsView<'_> {
+        SparseRowsView {
             indices: &self.indices,
             values: &self.values,
         }
@@ -57,7 +57,7 @@ impl Rows {
     }
 
     /// Becomes a copy of `rows`.
-    pub fn set(&mut self, rows: RowsView<'_>) {
+    pub fn set(&mut self, rows: SparseRowsView<'_>) {
         self.clear();
         self.indices.extend_from_slice(rows.indices);
         self.values.extend_from_slice(rows.values);
@@ -66,15 +66,15 @@ impl Rows {
     /// Becomes left + right: rows that both have are added, left first; others are copied.
     ///
     /// ```
-    /// use candlewick_protocol::rows::{Rows, RowsView};
-    /// let left = RowsView { indices: &[1, 4], values: &[1.0, 2.0] };
-    /// let right = RowsView { indices: &[0, 4], values: &[5.0, 0.5] };
-    /// let mut sum = Rows::new(6, 1);
+    /// use candlewick_protocol::rows::{SparseRows, SparseRowsView};
+    /// let left = SparseRowsView { indices: &[1, 4], values: &[1.0, 2.0] };
+    /// let right = SparseRowsView { indices: &[0, 4], values: &[5.0, 0.5] };
+    /// let mut sum = SparseRows::new(6, 1);
     /// sum.set_sum(left, right);
     /// assert_eq!(sum.indices, [0, 1, 4]);
     /// assert_eq!(sum.values, [5.0, 1.0, 2.5]);
     /// ```
-    pub fn set_sum(&mut self, left: RowsView<'_>, right: RowsView<'_>) {
+    pub fn set_sum(&mut self, left: SparseRowsView<'_>, right: SparseRowsView<'_>) {
         self.clear();
         let (mut lefts, mut rights) = (
             left.iter(self.width).peekable(),
@@ -107,7 +107,7 @@ impl Rows {
     }
 }
 
-impl<'a> RowsView<'a> {
+impl<'a> SparseRowsView<'a> {
     /// Every row of `width` values with its index.
     pub fn iter(self, width: usize) -> impl Iterator<Item = (u32, &'a [f32])> {
         let values = self.values.chunks_exact(width.max(1));

@@ -11,23 +11,23 @@ pub(super) fn first_line(error: &candle_core::Error) -> String {
 
 /// What goes wrong on a device.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum DeviceError {
     /// By candle or the device.
     Candle(candle_core::Error),
     /// With its message.
     Failure(Failure),
 }
 
-impl Trouble {
+impl DeviceError {
     pub(super) fn defect(message: String) -> Self {
-        Trouble::Failure(Failure::internal(message))
+        DeviceError::Failure(Failure::internal(message))
     }
 
     /// The failure, with the device that it happened on.
     pub(super) fn on(self, device: &Device) -> Failure {
         match self {
-            Trouble::Failure(failure) => failure,
-            Trouble::Candle(error) => Failure::new(
+            DeviceError::Failure(failure) => failure,
+            DeviceError::Candle(error) => Failure::new(
                 ErrorKind::JobFailed,
                 format!(
                     "the device {:?} failed: {}; where its memory is used up, lower batchSize or take more trainers",
@@ -39,8 +39,8 @@ impl Trouble {
     }
 }
 
-impl From<candle_core::Error> for Trouble {
+impl From<candle_core::Error> for DeviceError {
     fn from(error: candle_core::Error) -> Self {
-        Trouble::Candle(error)
+        DeviceError::Candle(error)
     }
 }

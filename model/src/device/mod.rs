@@ -1,21 +1,21 @@
-//! Where a network's layers are computed: by the engine on the CPU, or as far as candle can express them on a device.
+//! Where a network's layers are computed: by the engine on the CPU, or as far as candle can compute them on a device.
 //!
 //! A process has one device, chosen at its start ([`choose`]). A network is [`placed`] on it: its runs of layers that
-//! candle can express become segments, each one module for the engine, whose ends are values of the host; the others
+//! candle can compute become segments, each one module for the engine, whose ends are values of the host; the others
 //! stay the engine's own. Losses, the tree of sums, optimisers and metrics stay on the host, so nothing else differs.
 //!
 //! Only builds with the feature `candle` or `cuda` know other devices than `cpu`.
 
 #[cfg(any(test, feature = "candle"))]
-mod circuit;
-#[cfg(any(test, feature = "candle"))]
 mod error;
 #[cfg(any(test, feature = "candle"))]
-mod express;
+mod lowering;
 #[cfg(any(test, feature = "candle"))]
-mod rewrite;
+mod partition;
 #[cfg(any(test, feature = "candle"))]
 mod segment;
+#[cfg(any(test, feature = "candle"))]
+mod subgraph;
 #[cfg(test)]
 mod tests;
 
@@ -112,7 +112,7 @@ pub fn placed(network: &Network) -> Result<Network, Failure> {
     {
         let device = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(device) = device {
-            return rewrite::onto(network, &device);
+            return partition::place(network, &device);
         }
     }
     Ok(network.clone())

@@ -4,11 +4,11 @@
 //! B2), whoever holds it. Gradients of parameters come to the host slice by slice too and are combined there along
 //! the tree of rule B5.
 
-use super::circuit::Circuit;
-use super::error::Trouble;
-use super::express::layer::{Rows, batched};
+use super::error::DeviceError;
+use super::lowering::layer::{Rows, batched};
+use super::subgraph::Subgraph;
 use crate::kernels::{Program, add_into};
-use crate::layers::{Ends, Keeps, Module, ParameterSpec, Pass, Training};
+use crate::layers::{BackwardInputs, Context, Module, ParameterSpec, SavedForBackward, Training};
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use candlewick_protocol::Failure;
@@ -31,9 +31,9 @@ struct SliceGradient {
     values: Vec<f32>,
 }
 
-/// What is kept from forward to backward to the gradients of the parameters.
+/// What is saved from forward to backward to the gradients of the parameters.
 #[derive(Debug, Default)]
-struct Kept {
+struct Saved {
     slices: Vec<Sliced>,
     weights: Vec<Tensor>,
     gradients: Vec<SliceGradient>,
@@ -43,32 +43,32 @@ struct Kept {
 /// A run of layers on a device.
 #[derive(Debug)]
 pub(super) struct Segment {
-    circuit: Arc<Circuit>,
+    subgraph: Arc<Subgraph>,
     device: Device,
-    kept: Mutex<Kept>,
+    saved: Mutex<Saved>,
 }
 
 impl Segment {
-    pub(super) fn new(circuit: Arc<Circuit>, device: Device) -> Self {
+    pub(super) fn new(subgraph: Arc<Subgraph>, device: Device) -> Self {
         Segment {
-            circuit,
+            subgraph,
             device,
-            kept: Mutex::default(),
+            saved: Mutex::default(),
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        // What a panic left behind is replaced by the next forward pass.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn saved(&self) -> MutexGuard<'_, Saved> {
+        // What a panic left behind is replaced by the next forward ctx.
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn told(&self, trouble: Trouble) -> Failure {
+    fn told(&self, trouble: DeviceError) -> Failure {
         trouble.on(&self.device)
     }
 
     /// The weights on the device; while training gradients can be had for those that are trained.
-    fn weights(&self, values: &[f32], training: bool) -> Result<Vec<Tensor>, Trouble> {
-        let all = self.circuit.weights.iter().map(|weight| {
+    fn weights(&self, values: &[f32], training: bool) -> Result<Vec<Tensor>, DeviceError> {
+        let all = self.subgraph.weights.iter().map(|weight| {
             let values = &values[weight.place.clone()];
             let shape = weight.shape.as_slice();
             Ok(if training && weight.trained {
@@ -81,8 +81,8 @@ impl Segment {
     }
 
     /// All rows of the inputs on the device.
-    fn uploaded(&self, inputs: &[&[f32]], rows: usize) -> Result<Vec<Tensor>, Trouble> {
-        let all = inputs.iter().zip(&self.circuit.inputs);
+    fn uploaded(&self, inputs: &[&[f32]], rows: usize) -> Result<Vec<Tensor>, DeviceError> {
+        let all = inputs.iter().zip(&self.subgraph.inputs);
         all.map(|(values, input)| {
             Ok(Tensor::from_slice(
                 values,
@@ -99,32 +99,32 @@ impl Segment {
         inputs: &[&[f32]],
         output: &mut [f32],
         rows: usize,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DeviceError> {
         let inputs = self.uploaded(inputs, rows)?;
         let weights = self.weights(weights, false)?;
-        download(&self.circuit.run(&inputs, &weights, None)?, output)
+        download(&self.subgraph.run(&inputs, &weights, None)?, output)
     }
 
     fn train(
         &self,
-        pass: &Pass<'_>,
+        ctx: &Context<'_>,
         training: Training<'_>,
         inputs: &[&[f32]],
         output: &mut [f32],
-    ) -> Result<(), Trouble> {
-        let mut kept = self.kept();
-        kept.slices.clear();
-        kept.gradients.clear();
-        kept.weights = self.weights(pass.weights, true)?;
-        let inputs = self.uploaded(inputs, pass.rows)?;
+    ) -> Result<(), DeviceError> {
+        let mut saved = self.saved();
+        saved.slices.clear();
+        saved.gradients.clear();
+        saved.weights = self.weights(ctx.weights, true)?;
+        let inputs = self.uploaded(inputs, ctx.rows)?;
         let mut start = 0;
         for slice in training.slices.iter().filter(|slice| slice.rows > 0) {
             let rows = start..start + slice.rows;
             start = rows.end;
-            let sliced = self.slice(&kept.weights, training, &inputs, rows)?;
-            kept.slices.push(sliced);
+            let sliced = self.slice(&saved.weights, training, &inputs, rows)?;
+            saved.slices.push(sliced);
         }
-        let outputs: Vec<&Tensor> = kept.slices.iter().map(|slice| &slice.output).collect();
+        let outputs: Vec<&Tensor> = saved.slices.iter().map(|slice| &slice.output).collect();
         match outputs.as_slice() {
             [] => Ok(()),
             [one] => download(one, output),
@@ -139,13 +139,13 @@ impl Segment {
         training: Training<'_>,
         inputs: &[Tensor],
         rows: Range<usize>,
-    ) -> Result<Sliced, Trouble> {
+    ) -> Result<Sliced, DeviceError> {
         let mut read = Vec::with_capacity(inputs.len());
         let mut variables = Vec::with_capacity(inputs.len());
-        for (tensor, input) in inputs.iter().zip(&self.circuit.inputs) {
+        for (tensor, input) in inputs.iter().zip(&self.subgraph.inputs) {
             let own = tensor.narrow(0, rows.start, rows.len())?;
             // Nobody wants a gradient of the features.
-            if input.wire == crate::network::Wire::Features {
+            if input.value == crate::network::ValueRef::Features {
                 read.push(own);
                 variables.push(None);
             } else {
@@ -162,19 +162,24 @@ impl Segment {
         Ok(Sliced {
             rows,
             inputs: variables,
-            output: self.circuit.run(&read, weights, Some(which))?,
+            output: self.subgraph.run(&read, weights, Some(which))?,
         })
     }
 
-    fn back(&self, gradient: &[f32], rows: usize, into: &mut [Option<&mut [f32]>]) -> Result<(), Trouble> {
-        let mut kept = self.kept();
-        let kept = &mut *kept;
-        let gradient = Tensor::from_slice(gradient, (rows, self.circuit.width()), &self.device)?;
-        for slice in kept.slices.drain(..) {
+    fn back(
+        &self,
+        gradient: &[f32],
+        rows: usize,
+        into: &mut [Option<&mut [f32]>],
+    ) -> Result<(), DeviceError> {
+        let mut saved = self.saved();
+        let saved = &mut *saved;
+        let gradient = Tensor::from_slice(gradient, (rows, self.subgraph.width()), &self.device)?;
+        for slice in saved.slices.drain(..) {
             let own = gradient.narrow(0, slice.rows.start, slice.rows.len())?;
             // The gradient of Σ output · g by the output is g.
             let tape = (slice.output * own)?.sum_all()?.backward()?;
-            for ((variable, into), input) in slice.inputs.iter().zip(&mut *into).zip(&self.circuit.inputs) {
+            for ((variable, into), input) in slice.inputs.iter().zip(&mut *into).zip(&self.subgraph.inputs) {
                 let (Some(variable), Some(into)) = (variable, into) else {
                     continue;
                 };
@@ -185,17 +190,17 @@ impl Segment {
                     None => into[place].fill(0.0),
                 }
             }
-            kept.gradients.push(SliceGradient {
+            saved.gradients.push(SliceGradient {
                 start: slice.rows.start,
-                values: self.parameter_gradients(&tape, &kept.weights)?,
+                values: self.parameter_gradients(&tape, &saved.weights)?,
             });
         }
-        kept.weights.clear();
+        saved.weights.clear();
         Ok(())
     }
 
     /// All gradients of parameters in one transfer.
-    fn parameter_gradients(&self, tape: &GradStore, weights: &[Tensor]) -> Result<Vec<f32>, Trouble> {
+    fn parameter_gradients(&self, tape: &GradStore, weights: &[Tensor]) -> Result<Vec<f32>, DeviceError> {
         let mut parts = Vec::with_capacity(weights.len());
         for weight in weights {
             parts.push(match tape.get(weight) {
@@ -211,10 +216,10 @@ impl Segment {
 }
 
 /// Brings a tensor to the host.
-fn download(tensor: &Tensor, into: &mut [f32]) -> Result<(), Trouble> {
+fn download(tensor: &Tensor, into: &mut [f32]) -> Result<(), DeviceError> {
     let values = tensor.flatten_all()?.to_vec1::<f32>()?;
     if values.len() != into.len() {
-        return Err(Trouble::defect(format!(
+        return Err(DeviceError::defect(format!(
             "{} values come from the device, not {}",
             values.len(),
             into.len()
@@ -230,46 +235,46 @@ impl Module for Segment {
         Vec::new()
     }
 
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
     fn instance(&self) -> Option<Arc<dyn Module>> {
         Some(Arc::new(Segment::new(
-            Arc::clone(&self.circuit),
+            Arc::clone(&self.subgraph),
             self.device.clone(),
         )))
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let done = match pass.training {
-            Some(training) => self.train(pass, training, inputs, output),
-            None => self.score(pass.weights, inputs, output, pass.rows),
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let done = match ctx.training {
+            Some(training) => self.train(ctx, training, inputs, output),
+            None => self.score(ctx.weights, inputs, output, ctx.rows),
         };
         done.map_err(|trouble| self.told(trouble))
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        self.back(ends.gradient, pass.rows, into)
+        self.back(ends.gradient, ctx.rows, into)
             .map_err(|trouble| self.told(trouble))
     }
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        _ends: Ends<'_>,
+        _ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
-        let mut kept = self.kept();
-        let Kept { gradients, spare, .. } = &mut *kept;
-        let (place, level) = (&self.circuit.weights[parameter].place, pass.kernels.level());
+        let mut saved = self.saved();
+        let Saved { gradients, spare, .. } = &mut *saved;
+        let (place, level) = (&self.subgraph.weights[parameter].place, ctx.kernels.level());
         let leaf = |start: usize, _rows: usize, into: &mut [f32]| match gradients
             .binary_search_by_key(&start, |gradient| gradient.start)
         {
@@ -290,11 +295,11 @@ pub(super) struct Part {
 }
 
 impl Module for Part {
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
-    fn forward(&self, _pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, _pass: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let rows = inputs[0].chunks_exact(self.whole);
         for (row, into) in rows.zip(output.chunks_exact_mut(self.place.len())) {
             into.copy_from_slice(&row[self.place.clone()]);
@@ -304,8 +309,8 @@ impl Module for Part {
 
     fn backward(
         &self,
-        _pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        _pass: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         if let Some(into) = &mut into[0] {

@@ -2,8 +2,8 @@
 //! ([`Network::tables`]) are given by those rows: what was not touched is neither computed nor added up nor sent.
 
 use crate::network::Network;
-use crate::parameter::Table;
-use candlewick_protocol::rows::Rows;
+use crate::parameter::SparseParameter;
+use candlewick_protocol::rows::SparseRows;
 use std::convert::Infallible;
 use std::ops::{Deref, DerefMut, Range};
 
@@ -20,7 +20,7 @@ pub struct NodeGradient {
     /// The gradient, in the order of the weights and without the tables; given its length by the engine.
     pub values: Vec<f32>,
     /// The rows of every table of the network that the step touched.
-    pub tables: Vec<Rows>,
+    pub tables: Vec<SparseRows>,
 }
 
 impl NodeGradient {
@@ -45,9 +45,9 @@ impl NodeGradient {
     /// Makes room for the gradient of a network.
     pub(super) fn fit(&mut self, network: &Network) {
         self.values.resize(network.num_dense(), 0.0);
-        if self.tables.len() != network.tables().len() {
-            let rows = |table: &Table| Rows::new(table.entries, table.width);
-            self.tables = network.tables().iter().map(rows).collect();
+        if self.tables.len() != network.sparse_parameters().len() {
+            let rows = |table: &SparseParameter| SparseRows::new(table.entries, table.width);
+            self.tables = network.sparse_parameters().iter().map(rows).collect();
         }
     }
 }
@@ -60,21 +60,21 @@ impl NodeGradient {
 #[derive(Debug, Clone)]
 pub struct Gradient {
     values: Vec<f32>,
-    tables: Vec<Table>,
+    tables: Vec<SparseParameter>,
     /// Elements outside of the tables.
     dense: Vec<Range<usize>>,
     /// As a node has them, where they are not one range.
     packed: Vec<f32>,
     /// What the last step set.
-    rows: Vec<Rows>,
+    rows: Vec<SparseRows>,
     known: bool,
 }
 
 /// The rows of a table that may differ from 0.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TouchedTable<'a> {
+pub(crate) struct TouchedRows<'a> {
     /// Place of the table.
-    pub table: Table,
+    pub table: SparseParameter,
     /// The rows, ascending.
     pub indices: &'a [u32],
 }
@@ -85,18 +85,18 @@ impl Gradient {
     pub fn new(network: &Network) -> Self {
         let mut dense: Vec<Range<usize>> = Vec::new();
         let mut start = 0;
-        for table in network.tables() {
+        for table in network.sparse_parameters() {
             dense.push(start..table.offset);
             start = table.offset + table.len();
         }
         dense.push(start..network.num_parameters());
         dense.retain(|range| !range.is_empty());
         let packed = if dense.len() == 1 { 0 } else { network.num_dense() };
-        let rows = |table: &Table| Rows::new(table.entries, table.width);
+        let rows = |table: &SparseParameter| SparseRows::new(table.entries, table.width);
         Gradient {
             values: vec![0.0; network.num_parameters()],
-            tables: network.tables().to_vec(),
-            rows: network.tables().iter().map(rows).collect(),
+            tables: network.sparse_parameters().to_vec(),
+            rows: network.sparse_parameters().iter().map(rows).collect(),
             packed: vec![0.0; packed],
             dense,
             known: true,
@@ -109,7 +109,7 @@ impl Gradient {
     /// Those of `fill`; what the gradient holds is not specified then.
     pub fn assign<T, E>(
         &mut self,
-        fill: impl FnOnce(&mut [f32], &mut [Rows]) -> Result<T, E>,
+        fill: impl FnOnce(&mut [f32], &mut [SparseRows]) -> Result<T, E>,
     ) -> Result<T, E> {
         self.clear_tables();
         self.known = false;
@@ -162,9 +162,9 @@ impl Gradient {
 
     /// The elements, and the rows of the tables where they are known. They stay known: elements of other rows are to
     /// stay 0.
-    pub(crate) fn touched(&mut self) -> (&mut [f32], Vec<TouchedTable<'_>>) {
+    pub(crate) fn touched(&mut self) -> (&mut [f32], Vec<TouchedRows<'_>>) {
         let tables = self.tables.iter().zip(&self.rows).filter(|_| self.known);
-        let touched = tables.map(|(table, rows)| TouchedTable {
+        let touched = tables.map(|(table, rows)| TouchedRows {
             table: *table,
             indices: &rows.indices,
         });

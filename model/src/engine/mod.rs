@@ -10,18 +10,21 @@ mod plan;
 mod predictor;
 
 pub use crate::layers::{Alone, Exchange, Slice};
-pub(crate) use gradient::TouchedTable;
+pub(crate) use gradient::TouchedRows;
 pub use gradient::{Gradient, NodeGradient};
 pub(crate) use plan::step_values;
 pub use predictor::Predictor;
 
 use crate::kernels::{Kernels, Program, Workers, add_into};
-use crate::layers::{Ends, Keeps, Map, MapContext, Module, Operation, Pass, RowKey, Training};
+use crate::layers::{
+    BackwardInputs, Context, Elementwise, ElementwiseContext, Module, Operation, RowKey, SavedForBackward,
+    Training,
+};
 use crate::losses::{self, Criterion, SliceRows};
 use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
-use plan::{Into, Place, Plan, Source, Stage};
+use plan::{GradTarget, ParamSlot, Plan, Source, Stage};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -74,7 +77,7 @@ struct Memory {
     /// Slots of the plan's gradients.
     gradients: Vec<Vec<f32>>,
     /// What every stage keeps from forward to backward.
-    kept: Vec<Vec<f32>>,
+    saved: Vec<Vec<f32>>,
 }
 
 impl Memory {
@@ -82,7 +85,7 @@ impl Memory {
         Memory {
             values: vec![Vec::new(); plan.buffers],
             gradients: vec![Vec::new(); plan.slots],
-            kept: vec![Vec::new(); plan.stages.len()],
+            saved: vec![Vec::new(); plan.stages.len()],
         }
     }
 
@@ -186,10 +189,10 @@ impl Engine {
     /// them (BatchNorm with one value a channel, rule B7): it used the running statistics and left them as they were.
     pub fn update_buffers(&self, weights: &mut [f32]) -> bool {
         let mut all = true;
-        for (stage, kept) in self.plan.stages.iter().zip(&self.memory.kept) {
+        for (stage, saved) in self.plan.stages.iter().zip(&self.memory.saved) {
             if let Operation::Module(module) = &stage.operation {
-                let length = module.kept(self.rows.len(), true);
-                all &= module.update_buffers(&kept[..length], &mut weights[stage.weights.clone()]);
+                let length = module.saved(self.rows.len(), true);
+                all &= module.update_buffers(&saved[..length], &mut weights[stage.weights.clone()]);
             }
         }
         all
@@ -269,7 +272,7 @@ impl Engine {
                     };
                     self.module_backward(at, weights, batch, &mut gradients, exchange)?;
                 }
-                Operation::Map(map) => self.map_backward((at, slot), &*map, batch),
+                Operation::Elementwise(function) => self.elementwise_backward((at, slot), &*function, batch),
                 Operation::View => {}
             }
         }
@@ -289,34 +292,34 @@ impl Engine {
         let mut output = taken(&mut self.memory.values[stage.output], length);
         match &stage.operation {
             Operation::Module(module) => {
-                let kept_length = module.kept(rows, true);
-                let mut kept = taken(&mut self.memory.kept[at], kept_length);
+                let saved_length = module.saved(rows, true);
+                let mut saved = taken(&mut self.memory.saved[at], saved_length);
                 let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
-                let mut pass = Pass {
+                let mut ctx = Context {
                     kernels: &mut self.kernels,
                     weights: &weights[stage.weights.clone()],
                     rows,
-                    kept: &mut kept[..kept_length],
+                    saved: &mut saved[..saved_length],
                     training: Some(training(self.seed, batch, &self.rows)),
                     exchange,
                 };
-                let done = module.forward(&mut pass, &inputs, &mut output[..length]);
-                self.memory.kept[at] = kept;
+                let done = module.forward(&mut ctx, &inputs, &mut output[..length]);
+                self.memory.saved[at] = saved;
                 done?;
             }
-            Operation::Map(map) => {
+            Operation::Elementwise(function) => {
                 if stage.copies {
                     let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
                     output[..length].copy_from_slice(inputs[0]);
                 }
-                let least = PARALLEL_COST / map.cost();
+                let least = PARALLEL_COST / function.cost();
                 let context = context(&self.kernels, self.seed, batch.step, stage.width);
                 let keys = &self.rows;
                 let output = &mut output[..length];
                 self.kernels
                     .workers()
                     .chunks(output, stage.width, least, |start, part| {
-                        map.forward(&context.of_rows(keys, start, part.len()), part);
+                        function.forward(&context.of_rows(keys, start, part.len()), part);
                     });
             }
             Operation::View => {}
@@ -371,27 +374,27 @@ impl Engine {
         let stage = &self.plan.stages[at];
         let slot = stage.gradient.unwrap_or(0);
         let module = gradients.module;
-        let mut targets: Vec<Option<Vec<f32>>> = Vec::with_capacity(stage.into.len());
-        for (into, width) in stage.into.iter().zip(&stage.widths) {
+        let mut targets: Vec<Option<Vec<f32>>> = Vec::with_capacity(stage.grad_targets.len());
+        for (into, width) in stage.grad_targets.iter().zip(&stage.widths) {
             targets.push(match *into {
-                Into::Nothing => None,
-                Into::Set(slot) | Into::Add(_, slot) => {
+                GradTarget::Nothing => None,
+                GradTarget::Set(slot) | GradTarget::Add(_, slot) => {
                     Some(taken(&mut self.memory.gradients[slot], rows * width))
                 }
             });
         }
-        let kept_length = module.kept(rows, true);
-        let mut kept = std::mem::take(&mut self.memory.kept[at]);
+        let saved_length = module.saved(rows, true);
+        let mut saved = std::mem::take(&mut self.memory.saved[at]);
         let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
-        let ends = Ends {
+        let ends = BackwardInputs {
             inputs: &inputs,
             gradient: &self.memory.gradients[slot][..rows * stage.width],
         };
-        let mut pass = Pass {
+        let mut ctx = Context {
             kernels: &mut self.kernels,
             weights: &weights[stage.weights.clone()],
             rows,
-            kept: &mut kept[..kept_length],
+            saved: &mut saved[..saved_length],
             training: Some(training(self.seed, batch, &self.rows)),
             exchange,
         };
@@ -400,17 +403,17 @@ impl Engine {
             .zip(&stage.widths)
             .map(|(target, width)| target.as_mut().map(|target| &mut target[..rows * width]))
             .collect();
-        let done = module.backward(&mut pass, ends, &mut into);
+        let done = module.backward(&mut ctx, ends, &mut into);
         if done.is_ok() {
-            gradients.of_parameters(&mut pass, &stage.parameters, ends);
+            gradients.of_parameters(&mut ctx, &stage.parameters, ends);
         }
-        self.memory.kept[at] = kept;
-        for ((target, into), width) in targets.into_iter().zip(&stage.into).zip(&stage.widths) {
-            let (Some(target), Into::Set(slot) | Into::Add(_, slot)) = (target, *into) else {
+        self.memory.saved[at] = saved;
+        for ((target, into), width) in targets.into_iter().zip(&stage.grad_targets).zip(&stage.widths) {
+            let (Some(target), GradTarget::Set(slot) | GradTarget::Add(_, slot)) = (target, *into) else {
                 continue;
             };
             self.memory.gradients[slot] = target;
-            if let Into::Add(sum, part) = *into {
+            if let GradTarget::Add(sum, part) = *into {
                 add_slots(
                     &self.kernels,
                     &mut self.memory.gradients,
@@ -422,37 +425,42 @@ impl Engine {
         done
     }
 
-    fn map_backward(&mut self, (at, slot): (usize, usize), map: &dyn Map, batch: &Batch<'_>) {
+    fn elementwise_backward(
+        &mut self,
+        (at, slot): (usize, usize),
+        function: &dyn Elementwise,
+        batch: &Batch<'_>,
+    ) {
         let stage = &self.plan.stages[at];
         let rows = self.rows.len();
         let length = rows * stage.width;
-        if stage.into[0] == Into::Nothing {
+        if stage.grad_targets[0] == GradTarget::Nothing {
             return;
         }
         let mut memory = std::mem::take(&mut self.memory.gradients[slot]);
         let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
-        let kept: &[f32] = match map.keeps() {
-            Keeps::Nothing => &[],
-            Keeps::Input => inputs[0],
-            Keeps::Output => &self.memory.values[stage.output][..length],
+        let saved: &[f32] = match function.saved_for_backward() {
+            SavedForBackward::Nothing => &[],
+            SavedForBackward::Input => inputs[0],
+            SavedForBackward::Output => &self.memory.values[stage.output][..length],
         };
         let context = context(&self.kernels, self.seed, batch.step, stage.width);
         let keys = &self.rows;
         self.kernels.workers().chunks(
             &mut memory[..length],
             stage.width,
-            PARALLEL_COST / map.cost(),
+            PARALLEL_COST / function.cost(),
             |start, part| {
-                let kept = if kept.is_empty() {
-                    kept
+                let saved = if saved.is_empty() {
+                    saved
                 } else {
-                    &kept[start..start + part.len()]
+                    &saved[start..start + part.len()]
                 };
-                map.backward(&context.of_rows(keys, start, part.len()), kept, part);
+                function.backward(&context.of_rows(keys, start, part.len()), saved, part);
             },
         );
         self.memory.gradients[slot] = memory;
-        if let Into::Add(sum, part) = stage.into[0] {
+        if let GradTarget::Add(sum, part) = stage.grad_targets[0] {
             add_slots(&self.kernels, &mut self.memory.gradients, (sum, part), length);
         }
     }
@@ -466,18 +474,23 @@ struct ModuleGradients<'a> {
 }
 
 impl ModuleGradients<'_> {
-    fn of_parameters(&mut self, pass: &mut Pass<'_>, parameters: &[(usize, Place)], ends: Ends<'_>) {
+    fn of_parameters(
+        &mut self,
+        ctx: &mut Context<'_>,
+        parameters: &[(usize, ParamSlot)],
+        ends: BackwardInputs<'_>,
+    ) {
         let wanted = self.nodes.iter_mut().zip(self.programs);
         for (node, program) in wanted.filter(|(node, _)| node.present) {
             for (index, place) in parameters {
                 match place {
-                    Place::Values(range) => {
+                    ParamSlot::Values(range) => {
                         let into = &mut node.values[range.clone()];
-                        self.module.parameter_gradient(pass, *index, program, ends, into);
+                        self.module.parameter_gradient(ctx, *index, program, ends, into);
                     }
-                    Place::Table(at) => {
+                    ParamSlot::Sparse(at) => {
                         let into = &mut node.tables[*at];
-                        self.module.row_gradient(pass, *index, program, ends, into);
+                        self.module.sparse_gradient(ctx, *index, program, ends, into);
                     }
                 }
             }
@@ -509,8 +522,8 @@ fn training<'a>(seed: u64, batch: &Batch<'a>, rows: &'a [RowKey]) -> Training<'a
 /// Additions that are worth a thread.
 const PARALLEL_COST: usize = 1 << 18;
 
-fn context(kernels: &Kernels, seed: u64, step: u64, width: usize) -> MapContext<'static> {
-    MapContext {
+fn context(kernels: &Kernels, seed: u64, step: u64, width: usize) -> ElementwiseContext<'static> {
+    ElementwiseContext {
         level: kernels.level(),
         width,
         seed,
@@ -519,11 +532,11 @@ fn context(kernels: &Kernels, seed: u64, step: u64, width: usize) -> MapContext<
     }
 }
 
-impl MapContext<'_> {
+impl ElementwiseContext<'_> {
     /// The context of the rows that the elements `start..start + length` belong to.
-    fn of_rows(self, rows: &[RowKey], start: usize, length: usize) -> MapContext<'_> {
+    fn of_rows(self, rows: &[RowKey], start: usize, length: usize) -> ElementwiseContext<'_> {
         let width = self.width.max(1);
-        MapContext {
+        ElementwiseContext {
             rows: &rows[start / width..(start + length) / width],
             ..self
         }

@@ -1,13 +1,13 @@
 //! Which memory every layer reads and writes, forward and backward.
 //!
 //! A value is what a stage puts out. A buffer holds a value as long as somebody reads it: a later stage, or the
-//! backward pass of its producer or of a consumer. A map overwrites its input where nobody else reads it. The gradient
+//! backward pass of its producer or of a consumer. An elementwise layer overwrites its input where nobody else reads it. The gradient
 //! of a value lies in a slot from the backward pass of its last consumer to that of its producer; consumers before
-//! the last add to it, in the order of the backward pass, which is that of the stages turned round.
+//! the last add to it, in the order of the backward ctx, which is that of the stages turned round.
 
-use crate::layers::{Keeps, Operation};
-use crate::network::{Network, Placed, Wire};
-use crate::parameter::{Parameter, Table};
+use crate::layers::{Operation, SavedForBackward};
+use crate::network::{LayerNode, Network, ValueRef};
+use crate::parameter::{Parameter, SparseParameter};
 use std::ops::Range;
 
 /// What a stage reads.
@@ -21,10 +21,10 @@ pub(super) enum Source {
 
 /// Where the gradient of an input goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Into {
+pub(super) enum GradTarget {
     /// Nobody wants it.
     Nothing,
-    /// Set this slot. A map finds the gradient of its output there and changes it in place.
+    /// Set this slot. An elementwise layer finds the gradient of its output there and changes it in place.
     Set(usize),
     /// Set the second slot, then add it to the first.
     Add(usize, usize),
@@ -32,25 +32,25 @@ pub(super) enum Into {
 
 /// Where the gradient of a parameter goes in a node's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ParamSlot {
     /// Among its values.
     Values(Range<usize>),
-    /// To a table, by its index.
-    Table(usize),
+    /// To a sparse parameter, by its index.
+    Sparse(usize),
 }
 
-impl Place {
+impl ParamSlot {
     fn of(parameter: &Parameter, network: &Network) -> Self {
-        let tables = network.tables();
+        let tables = network.sparse_parameters();
         let before = tables.partition_point(|table| table.offset < parameter.offset);
         if tables
             .get(before)
             .is_some_and(|table| table.offset == parameter.offset)
         {
-            return Place::Table(before);
+            return ParamSlot::Sparse(before);
         }
-        let start = parameter.offset - tables[..before].iter().map(Table::len).sum::<usize>();
-        Place::Values(start..start + parameter.len())
+        let start = parameter.offset - tables[..before].iter().map(SparseParameter::len).sum::<usize>();
+        ParamSlot::Values(start..start + parameter.len())
     }
 }
 
@@ -61,20 +61,20 @@ pub(super) struct Stage {
     pub inputs: Vec<Source>,
     /// Elements of a row of every input.
     pub widths: Vec<usize>,
-    /// Buffer of the output; a map that may overwrites its input's.
+    /// Buffer of the output; an elementwise layer that may overwrites its input's.
     pub output: usize,
-    /// A map whose input must survive works on a copy.
+    /// An elementwise layer whose input must survive works on a copy.
     pub copies: bool,
     /// Elements of an output row.
     pub width: usize,
     /// The layer's elements in the flat weights.
     pub weights: Range<usize>,
     /// Index within the layer of each parameter that is trained, and where its gradient goes.
-    pub parameters: Vec<(usize, Place)>,
+    pub parameters: Vec<(usize, ParamSlot)>,
     /// Slot of the output's gradient; none where no parameter lies at or before this stage.
     pub gradient: Option<usize>,
     /// Where the inputs' gradients go.
-    pub into: Vec<Into>,
+    pub grad_targets: Vec<GradTarget>,
 }
 
 /// The stages in order and the memory they need.
@@ -114,54 +114,54 @@ pub(crate) fn step_values(network: &Network, rows: usize) -> usize {
     let plan = Plan::new(network, true);
     let mut buffers = vec![0; plan.buffers];
     let mut slots = vec![0; plan.slots];
-    let mut kept = 0usize;
+    let mut saved = 0usize;
     let larger = |place: &mut usize, width: usize| *place = width.max(*place);
     for stage in &plan.stages {
         larger(&mut buffers[stage.output], stage.width);
         if let Some(slot) = stage.gradient {
             larger(&mut slots[slot], stage.width);
         }
-        for (into, width) in stage.into.iter().zip(&stage.widths) {
+        for (into, width) in stage.grad_targets.iter().zip(&stage.widths) {
             match into {
-                Into::Nothing => {}
-                Into::Set(slot) | Into::Add(_, slot) => larger(&mut slots[*slot], *width),
+                GradTarget::Nothing => {}
+                GradTarget::Set(slot) | GradTarget::Add(_, slot) => larger(&mut slots[*slot], *width),
             }
         }
         if let Operation::Module(module) = &stage.operation {
-            kept = kept.saturating_add(module.kept(rows, true));
+            saved = saved.saturating_add(module.saved(rows, true));
         }
     }
     let widths: usize = buffers.iter().chain(&slots).sum();
-    widths.saturating_mul(rows).saturating_add(kept)
+    widths.saturating_mul(rows).saturating_add(saved)
 }
 
 impl Stage {
-    fn of(placed: &Placed, network: &Network, inputs: Vec<Source>) -> Self {
-        let parameters = &network.parameters()[placed.parameters.clone()];
+    fn of(node: &LayerNode, network: &Network, inputs: Vec<Source>) -> Self {
+        let parameters = &network.parameters()[node.parameters.clone()];
         Stage {
-            operation: placed.operation.instance(),
+            operation: node.operation.instance(),
             widths: Vec::new(),
             inputs,
             output: 0,
             copies: false,
-            width: placed.output.iter().product(),
-            weights: placed.weights.clone(),
+            width: node.output.iter().product(),
+            weights: node.weights.clone(),
             parameters: parameters
                 .iter()
                 .enumerate()
                 .filter(|(_, parameter)| parameter.trained)
-                .map(|(index, parameter)| (index, Place::of(parameter, network)))
+                .map(|(index, parameter)| (index, ParamSlot::of(parameter, network)))
                 .collect(),
             gradient: None,
-            into: Vec::new(),
+            grad_targets: Vec::new(),
         }
     }
 
-    fn keeps(&self) -> Keeps {
+    fn saved_for_backward(&self) -> SavedForBackward {
         match &self.operation {
-            Operation::View => Keeps::Nothing,
-            Operation::Map(map) => map.keeps(),
-            Operation::Module(module) => module.keeps(),
+            Operation::View => SavedForBackward::Nothing,
+            Operation::Elementwise(function) => function.saved_for_backward(),
+            Operation::Module(module) => module.saved_for_backward(),
         }
     }
 }
@@ -169,22 +169,22 @@ impl Stage {
 fn connect(network: &Network, training: bool) -> (Vec<Stage>, Source) {
     let mut stages: Vec<Stage> = Vec::new();
     let mut sources = Vec::with_capacity(network.layers().len());
-    let find = |sources: &[Source], wire: Wire| match wire {
-        Wire::Features => Source::Features,
-        Wire::Layer(at) => sources[at],
+    let find = |sources: &[Source], value: ValueRef| match value {
+        ValueRef::Features => Source::Features,
+        ValueRef::Layer(at) => sources[at],
     };
-    for placed in network.layers() {
-        let inputs: Vec<Source> = placed.inputs.iter().map(|wire| find(&sources, *wire)).collect();
-        let skipped = match &placed.operation {
+    for node in network.layers() {
+        let inputs: Vec<Source> = node.inputs.iter().map(|value| find(&sources, *value)).collect();
+        let skipped = match &node.operation {
             Operation::View => true,
-            Operation::Map(map) => !training && map.only_training(),
+            Operation::Elementwise(function) => !training && function.only_training(),
             Operation::Module(module) => !training && module.only_training(),
         };
         if skipped {
             sources.push(inputs[0]);
             continue;
         }
-        let mut stage = Stage::of(placed, network, inputs);
+        let mut stage = Stage::of(node, network, inputs);
         let width = |source: &Source| match source {
             Source::Features => network.input_width(),
             Source::Stage(at) => stages[*at].width,
@@ -193,7 +193,7 @@ fn connect(network: &Network, training: bool) -> (Vec<Stage>, Source) {
         sources.push(Source::Stage(stages.len()));
         stages.push(stage);
     }
-    (stages, find(&sources, network.output_wire()))
+    (stages, find(&sources, network.output_value()))
 }
 
 /// Gives every stage its output buffer; the answer is their number.
@@ -214,9 +214,9 @@ fn buffers(stages: &mut [Stage], output: Source, training: bool) -> usize {
     for at in 0..stages.len() {
         let stage = &stages[at];
         let overwrites = match (&stage.operation, stage.inputs[0]) {
-            (Operation::Map(map), Source::Stage(input)) => {
-                let own = training && map.keeps().input();
-                let producer = training && stages[input].keeps().output();
+            (Operation::Elementwise(function), Source::Stage(input)) => {
+                let own = training && function.saved_for_backward().input();
+                let producer = training && stages[input].saved_for_backward().output();
                 (!own && !producer && all[input].len() == 1 && output != stage.inputs[0])
                     .then(|| stages[input].output)
             }
@@ -227,15 +227,17 @@ fn buffers(stages: &mut [Stage], output: Source, training: bool) -> usize {
             count - 1
         });
         stages[at].output = buffer;
-        stages[at].copies = overwrites.is_none() && matches!(stages[at].operation, Operation::Map(_));
+        stages[at].copies = overwrites.is_none() && matches!(stages[at].operation, Operation::Elementwise(_));
         let mut released: Vec<usize> = Vec::new();
         for input in &stages[at].inputs {
             let Source::Stage(input) = *input else { continue };
             let last = all[input].last() == Some(&at) && output != Source::Stage(input);
-            let kept = training
-                && (stages[input].keeps().output()
-                    || all[input].iter().any(|reader| stages[*reader].keeps().input()));
-            if last && !kept && overwrites.is_none() && !released.contains(&stages[input].output) {
+            let saved = training
+                && (stages[input].saved_for_backward().output()
+                    || all[input]
+                        .iter()
+                        .any(|reader| stages[*reader].saved_for_backward().input()));
+            if last && !saved && overwrites.is_none() && !released.contains(&stages[input].output) {
                 released.push(stages[input].output);
             }
         }
@@ -268,35 +270,35 @@ fn slots(stages: &mut [Stage], output: Source) -> usize {
             continue;
         };
         stages[at].gradient = Some(own);
-        let map = matches!(stages[at].operation, Operation::Map(_));
-        let mut kept = false;
+        let elementwise = matches!(stages[at].operation, Operation::Elementwise(_));
+        let mut saved = false;
         let mut spare = Vec::new();
         for input in stages[at].inputs.clone() {
             let into = match input {
                 Source::Stage(input) if wanted[input] => match held[input] {
-                    None if map => {
-                        kept = true;
+                    None if elementwise => {
+                        saved = true;
                         held[input] = Some(own);
-                        Into::Set(own)
+                        GradTarget::Set(own)
                     }
                     None => {
                         let slot = take(&mut free);
                         held[input] = Some(slot);
-                        Into::Set(slot)
+                        GradTarget::Set(slot)
                     }
-                    Some(slot) if map => Into::Add(slot, own),
+                    Some(slot) if elementwise => GradTarget::Add(slot, own),
                     Some(slot) => {
                         let other = take(&mut free);
                         spare.push(other);
-                        Into::Add(slot, other)
+                        GradTarget::Add(slot, other)
                     }
                 },
-                _ => Into::Nothing,
+                _ => GradTarget::Nothing,
             };
-            stages[at].into.push(into);
+            stages[at].grad_targets.push(into);
         }
         free.extend(spare);
-        if !kept {
+        if !saved {
             free.push(own);
         }
     }
@@ -363,6 +365,6 @@ mod tests {
         let slots: Vec<_> = plan.stages.iter().map(|stage| stage.gradient).collect();
         assert_eq!(plan.slots, 2);
         assert_eq!(slots, [Some(0), Some(0), Some(1), Some(1), Some(0)]);
-        assert_eq!(plan.stages[0].into, [Into::Nothing]);
+        assert_eq!(plan.stages[0].grad_targets, [GradTarget::Nothing]);
     }
 }

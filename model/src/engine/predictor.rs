@@ -3,7 +3,7 @@
 use super::plan::{Plan, Source};
 use super::{Alone, Memory, PARALLEL_COST, context, taken};
 use crate::kernels::Kernels;
-use crate::layers::{Operation, Pass};
+use crate::layers::{Context, Operation};
 use crate::network::Network;
 use candlewick_protocol::Failure;
 
@@ -108,32 +108,32 @@ impl Predictor {
         let mut output = taken(&mut self.memory.values[stage.output], length);
         match &stage.operation {
             Operation::Module(module) => {
-                let kept_length = module.kept(rows, false);
-                let mut kept = taken(&mut self.memory.kept[at], kept_length);
+                let saved_length = module.saved(rows, false);
+                let mut saved = taken(&mut self.memory.saved[at], saved_length);
                 let inputs = self.memory.inputs(&self.plan, stage, features, rows);
-                let mut pass = Pass {
+                let mut ctx = Context {
                     kernels: &mut self.kernels,
                     weights: &weights[stage.weights.clone()],
                     rows,
-                    kept: &mut kept[..kept_length],
+                    saved: &mut saved[..saved_length],
                     training: None,
                     exchange: &mut Alone,
                 };
-                let done = module.forward(&mut pass, &inputs, &mut output[..length]);
-                self.memory.kept[at] = kept;
+                let done = module.forward(&mut ctx, &inputs, &mut output[..length]);
+                self.memory.saved[at] = saved;
                 done?;
             }
-            Operation::Map(map) => {
+            Operation::Elementwise(function) => {
                 if stage.copies {
                     let inputs = self.memory.inputs(&self.plan, stage, features, rows);
                     output[..length].copy_from_slice(inputs[0]);
                 }
                 let context = context(&self.kernels, 0, 0, stage.width);
-                let least = PARALLEL_COST / map.cost();
+                let least = PARALLEL_COST / function.cost();
                 self.kernels
                     .workers()
                     .chunks(&mut output[..length], stage.width, least, |_, part| {
-                        map.forward(&context, part);
+                        function.forward(&context, part);
                     });
             }
             Operation::View => {}

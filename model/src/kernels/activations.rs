@@ -3,7 +3,7 @@
 //! Where a function saturates its gradient is computed from the input and not from the output, which has lost its
 //! digits there.
 
-use super::{leveled, math};
+use super::{math, simd_dispatch};
 
 /// Constants of [`elu`]: ELU is `[1, alpha, 1]`, CELU `[1, alpha, 1 / alpha]`, SELU `[scale, scale alpha, 1]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,23 +44,23 @@ fn log_rest(x: f32) -> f32 {
     math::log1p(math::exp(-x.abs()))
 }
 
-leveled! {
+simd_dispatch! {
     /// x above 0, `slope` x below.
     pub fn leaky_relu(slope: f32, values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x = if *x > 0.0 { *x } else { *x * slope });
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`leaky_relu`], given its input, or its output where the slope is not negative.
-    pub fn leaky_relu_gradient(slope: f32, kept: &[f32], gradient: &mut [f32]) {
-        for (g, x) in gradient.iter_mut().zip(kept) {
+    pub fn leaky_relu_gradient(slope: f32, saved: &[f32], gradient: &mut [f32]) {
+        for (g, x) in gradient.iter_mut().zip(saved) {
             *g = if *x > 0.0 { *g } else { *g * slope };
         }
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Exponential linear units, see [`Elu`].
     pub fn elu(elu: Elu, values: &mut [f32]) {
         values.iter_mut().for_each(|x| {
@@ -70,7 +70,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`elu`], given its input.
     pub fn elu_gradient(elu: Elu, input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -80,14 +80,14 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// x / (1 + e^-x), also called swish.
     pub fn silu(values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x *= logistic(*x).0);
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`silu`], given its input.
     pub fn silu_gradient(input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -104,7 +104,7 @@ fn mish_part(x: f32) -> f32 {
     e * (e + 2.0)
 }
 
-leveled! {
+simd_dispatch! {
     /// x tanh(log(1 + e^x)).
     pub fn mish(values: &mut [f32]) {
         values.iter_mut().for_each(|x| {
@@ -114,7 +114,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`mish`], given its input.
     pub fn mish_gradient(input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -126,7 +126,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// log(1 + e^(beta x)) / beta.
     pub fn softplus(softplus: Softplus, values: &mut [f32]) {
         values.iter_mut().for_each(|x| {
@@ -138,7 +138,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`softplus`], given its input.
     pub fn softplus_gradient(softplus: Softplus, input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -149,7 +149,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// log(1 / (1 + e^-x)).
     pub fn log_sigmoid(values: &mut [f32]) {
         values.iter_mut().for_each(|x| {
@@ -159,7 +159,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`log_sigmoid`], given its input.
     pub fn log_sigmoid_gradient(input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -168,14 +168,14 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// x / (1 + |x|).
     pub fn softsign(values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x /= 1.0 + x.abs());
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`softsign`], given its input.
     pub fn softsign_gradient(input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -185,7 +185,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// x within `low..=high`; NaN stays NaN.
     pub fn hardtanh(low: f32, high: f32, values: &mut [f32]) {
         values.iter_mut().for_each(|x| {
@@ -195,7 +195,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`hardtanh`], given its output.
     pub fn hardtanh_gradient(low: f32, high: f32, output: &[f32], gradient: &mut [f32]) {
         for (g, y) in gradient.iter_mut().zip(output) {
@@ -212,14 +212,14 @@ fn ramp(x: f32) -> f32 {
     if raised > 6.0 { 6.0 } else { raised }
 }
 
-leveled! {
+simd_dispatch! {
     /// (x + 3) / 6 within 0 and 1.
     pub fn hardsigmoid(values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x = ramp(*x) / 6.0);
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`hardsigmoid`], given its input.
     pub fn hardsigmoid_gradient(input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -228,14 +228,14 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// x times [`hardsigmoid`].
     pub fn hardswish(values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x = *x * ramp(*x) / 6.0);
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`hardswish`], given its input.
     pub fn hardswish_gradient(input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -248,7 +248,7 @@ leveled! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Level;
+    use crate::kernels::SimdLevel;
 
     const ELU: Elu = Elu {
         above: 1.05,
@@ -263,8 +263,8 @@ mod tests {
     /// A function with its gradient, and the exact function.
     struct Case {
         name: &'static str,
-        forward: fn(Level, &mut [f32]),
-        backward: fn(Level, &[f32], &mut [f32]),
+        forward: fn(SimdLevel, &mut [f32]),
+        backward: fn(SimdLevel, &[f32], &mut [f32]),
         exact: fn(f64) -> f64,
         slope: fn(f64) -> f64,
     }
@@ -342,7 +342,11 @@ mod tests {
     ];
 
     /// Name, function and gradient.
-    type Named = (&'static str, fn(Level, &mut [f32]), fn(Level, &[f32], &mut [f32]));
+    type Named = (
+        &'static str,
+        fn(SimdLevel, &mut [f32]),
+        fn(SimdLevel, &[f32], &mut [f32]),
+    );
 
     const BENT: [Named; 4] = [
         (
@@ -374,9 +378,9 @@ mod tests {
             let input = inputs();
             let start: Vec<f32> = input.iter().map(|x| 0.3 - x * 0.7).collect();
             let (mut values, mut gradient) = (input.clone(), start.clone());
-            forward(Level::Generic, &mut values);
-            backward(Level::Generic, &input, &mut gradient);
-            for level in Level::available() {
+            forward(SimdLevel::Generic, &mut values);
+            backward(SimdLevel::Generic, &input, &mut gradient);
+            for level in SimdLevel::available() {
                 let (mut other, mut slopes) = (input.clone(), start.clone());
                 let (left, right) = other.split_at_mut(7);
                 forward(level, left);
@@ -395,8 +399,8 @@ mod tests {
         for case in &SMOOTH {
             let input = inputs();
             let (mut values, mut slopes) = (input.clone(), vec![1.0; input.len()]);
-            (case.forward)(Level::detect(), &mut values);
-            (case.backward)(Level::detect(), &input, &mut slopes);
+            (case.forward)(SimdLevel::detect(), &mut values);
+            (case.backward)(SimdLevel::detect(), &input, &mut slopes);
             for (at, x) in input.iter().enumerate() {
                 let (x, y, slope) = (f64::from(*x), f64::from(values[at]), f64::from(slopes[at]));
                 let (value, wanted) = ((case.exact)(x), (case.slope)(x));
@@ -422,7 +426,7 @@ mod tests {
         let smooth = SMOOTH.iter().map(|case| (case.name, case.forward));
         for (name, forward) in smooth.chain(BENT.map(|case| (case.0, case.1))) {
             let mut values = [f32::NAN, 1.0, -1.0, 1e30, -1e30];
-            forward(Level::detect(), &mut values);
+            forward(SimdLevel::detect(), &mut values);
             assert!(
                 values[0].is_nan() && values[1..].iter().all(|x| !x.is_nan()),
                 "{name}: {values:?}"

@@ -8,11 +8,11 @@
 use super::gemm::Kernels;
 use super::generic::Generic;
 use super::lanes::{LANES, sum_lanes};
-use super::level::Level;
-use super::maps::leveled;
 use super::math;
-use super::matrix::{Matrix, Start};
+use super::matrix::{Accumulate, Matrix};
 use super::scratch::Scratch;
+use super::simd::SimdLevel;
+use super::simd::simd_dispatch;
 use super::tiles::{Part, Target, grown, product_part};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
@@ -179,7 +179,7 @@ fn dot(left: &[f32], right: &[f32]) -> f32 {
     sum_lanes(lanes)
 }
 
-leveled! {
+simd_dispatch! {
     /// Scores of a block become weights; `statistics` takes the largest scaled scores, then the inverse sums.
     fn softmax(scores: &mut [f32], block: Block, statistics: (&mut [f32], &mut [f32])) {
         let ends = statistics.0.iter_mut().zip(statistics.1);
@@ -196,7 +196,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// As [`softmax`], from what it found.
     fn softmax_again(scores: &mut [f32], block: Block, statistics: (&[f32], &[f32])) {
         let ends = statistics.0.iter().zip(statistics.1);
@@ -210,7 +210,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of weights becomes that of scores.
     fn softmax_gradient(weights: &[f32], gradient: &mut [f32], block: Block) {
         let rows = weights.chunks_exact(block.keys).zip(gradient.chunks_exact_mut(block.keys));
@@ -236,9 +236,9 @@ fn view(data: &[f32], start: usize, rows: usize, cols: usize, stride: usize) -> 
 
 /// A product on this thread. The target holds `a.rows` rows of `b.cols` values that nobody else uses.
 fn product(
-    level: Level,
+    level: SimdLevel,
     (a, b): (Matrix<'_>, Matrix<'_>),
-    start: Start<'_>,
+    start: Accumulate<'_>,
     target: Target,
     scratch: &mut Scratch,
 ) {
@@ -249,9 +249,9 @@ fn product(
     let b = b.transposed();
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, &mut scratch.tile),
+        SimdLevel::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, &mut scratch.tile),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => product_part::<Avx2>(&a, &b, start, part, target, &mut scratch.tile),
+        SimdLevel::Avx2 => product_part::<Avx2>(&a, &b, start, part, target, &mut scratch.tile),
         _ => product_part::<Generic>(&a, &b, start, part, target, &mut scratch.tile),
     }
 }
@@ -304,7 +304,7 @@ impl<'a> Attention<'a> {
 
     fn head(
         &self,
-        level: Level,
+        level: SimdLevel,
         task: (usize, usize),
         (context, statistics): (Target, &mut [f32]),
         scratch: &mut Scratch,
@@ -317,7 +317,13 @@ impl<'a> Attention<'a> {
             let scores = grown(&mut memory, block.queries * block.keys);
             let target = Target::new(scores, block.keys);
             let (queries, keys) = (self.part(0, task, block), self.part(1, task, block));
-            product(level, (queries, keys.transposed()), Start::Zero, target, scratch);
+            product(
+                level,
+                (queries, keys.transposed()),
+                Accumulate::Zero,
+                target,
+                scratch,
+            );
             softmax(level, scores, block, (&mut tops[own.clone()], &mut inverses[own]));
             self.drop(task, block, scores);
             let weights = Matrix::new(scores, block.queries, block.keys);
@@ -325,7 +331,7 @@ impl<'a> Attention<'a> {
             product(
                 level,
                 (weights, values),
-                Start::Zero,
+                Accumulate::Zero,
                 context.down(block.first),
                 scratch,
             );
@@ -335,7 +341,7 @@ impl<'a> Attention<'a> {
 
     fn head_backward(
         &self,
-        level: Level,
+        level: SimdLevel,
         task: (usize, usize),
         (statistics, gradient): (&[f32], &[f32]),
         into: [Target; 3],
@@ -345,9 +351,9 @@ impl<'a> Attention<'a> {
         let (tops, inverses) = statistics.split_at(shape.queries);
         let mut memory = std::mem::take(&mut scratch.squares);
         let sum = if shape.blocks().count() > 1 {
-            Start::Here
+            Accumulate::Result
         } else {
-            Start::Zero
+            Accumulate::Zero
         };
         for block in shape.blocks() {
             let own = block.first..block.first + block.queries;
@@ -356,7 +362,13 @@ impl<'a> Attention<'a> {
             let (slopes, dropped) = rest.split_at_mut(square);
             let [queries, keys, values] = [0, 1, 2].map(|what| self.part(what, task, block));
             let target = Target::new(weights, block.keys);
-            product(level, (queries, keys.transposed()), Start::Zero, target, scratch);
+            product(
+                level,
+                (queries, keys.transposed()),
+                Accumulate::Zero,
+                target,
+                scratch,
+            );
             softmax_again(level, weights, block, (&tops[own.clone()], &inverses[own]));
             let first = (task.0 * shape.queries + block.first) * width + task.1 * shape.size;
             let outputs = view(gradient, first, block.queries, shape.size, width);
@@ -364,7 +376,7 @@ impl<'a> Attention<'a> {
             product(
                 level,
                 (outputs, values.transposed()),
-                Start::Zero,
+                Accumulate::Zero,
                 target,
                 scratch,
             );
@@ -383,7 +395,7 @@ impl<'a> Attention<'a> {
             product(
                 level,
                 (slopes, keys),
-                Start::Zero,
+                Accumulate::Zero,
                 into[0].down(block.first),
                 scratch,
             );
@@ -473,7 +485,7 @@ mod tests {
         values
     }
 
-    fn bits(level: Level, threads: usize, rows: usize, causal: bool) -> Vec<u32> {
+    fn bits(level: SimdLevel, threads: usize, rows: usize, causal: bool) -> Vec<u32> {
         let shape = Shape {
             heads: 3,
             size: 9,
@@ -505,8 +517,8 @@ mod tests {
     #[test]
     fn every_level_and_any_threads_give_the_same_bits() {
         for causal in [false, true] {
-            let wanted = bits(Level::Generic, 1, 2, causal);
-            for level in Level::available() {
+            let wanted = bits(SimdLevel::Generic, 1, 2, causal);
+            for level in SimdLevel::available() {
                 for threads in [1, 3] {
                     assert!(
                         bits(level, threads, 2, causal) == wanted,
@@ -515,7 +527,7 @@ mod tests {
                 }
             }
             assert_eq!(
-                bits(Level::detect(), 1, 1, causal)[..4050],
+                bits(SimdLevel::detect(), 1, 1, causal)[..4050],
                 wanted[..4050],
                 "a row alone"
             );

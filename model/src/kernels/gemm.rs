@@ -1,11 +1,11 @@
 //! Matrix products: blocking, packing, threads.
 
 use super::generic::Generic;
-use super::level::Level;
-use super::matrix::{Matrix, Start, blocks};
+use super::matrix::{Accumulate, Matrix, blocks};
 use super::packed::Packing;
 use super::program::Program;
 use super::scratch::Scratch;
+use super::simd::SimdLevel;
 use super::tiles::{Part, Target, TileScratch, grown, product_part, tree_part};
 use super::workers::Workers;
 #[cfg(target_arch = "x86_64")]
@@ -21,7 +21,7 @@ const TREE_ROWS: usize = 4_096;
 /// Products on the threads and the instruction set of one engine, with the memory they reuse.
 #[derive(Debug)]
 pub struct Kernels {
-    pub(super) level: Level,
+    pub(super) level: SimdLevel,
     pub(super) workers: Arc<Workers>,
     pub(super) scratch: Vec<Scratch>,
     pub(super) spare: Vec<Vec<f32>>,
@@ -38,19 +38,19 @@ impl Kernels {
     /// # Errors
     /// `Unavailable` where the operating system gives no threads.
     pub fn new(threads: usize) -> Result<Self, Failure> {
-        Self::at(Level::detect(), threads)
+        Self::at(SimdLevel::detect(), threads)
     }
 
     /// Kernels of `level`, or of this processor's best level where that is lower.
     ///
     /// # Errors
     /// `Unavailable` where the operating system gives no threads.
-    pub fn at(level: Level, threads: usize) -> Result<Self, Failure> {
+    pub fn at(level: SimdLevel, threads: usize) -> Result<Self, Failure> {
         let workers = Arc::new(Workers::new(threads)?);
         let mut scratch = Vec::new();
         scratch.resize_with(workers.threads(), Scratch::default);
         Ok(Kernels {
-            level: level.min(Level::detect()),
+            level: level.min(SimdLevel::detect()),
             workers,
             scratch,
             spare: Vec::new(),
@@ -63,7 +63,7 @@ impl Kernels {
 
     /// The instruction set in use.
     #[must_use]
-    pub fn level(&self) -> Level {
+    pub fn level(&self) -> SimdLevel {
         self.level
     }
 
@@ -102,10 +102,10 @@ impl Kernels {
     ///
     /// # Panics
     /// Where the shapes do not agree: a defect of the caller.
-    pub fn product(&mut self, a: Matrix<'_>, b: Matrix<'_>, start: Start<'_>, c: &mut [f32]) {
+    pub fn product(&mut self, a: Matrix<'_>, b: Matrix<'_>, start: Accumulate<'_>, c: &mut [f32]) {
         let (m, n) = (a.rows, b.cols);
         assert_eq!(a.cols, b.rows, "inner sizes of a product");
-        if let Start::Bias(bias) = start {
+        if let Accumulate::Bias(bias) = start {
             assert!(bias.len() >= n, "bias shorter than the product's rows");
         }
         let target = Target::new(&mut c[..m * n], n);
@@ -113,9 +113,9 @@ impl Kernels {
         let level = self.level;
         let body = |part: Part, scratch: &mut TileScratch| match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, scratch),
+            SimdLevel::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, scratch),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => product_part::<Avx2>(&a, &b, start, part, target, scratch),
+            SimdLevel::Avx2 => product_part::<Avx2>(&a, &b, start, part, target, scratch),
             _ => product_part::<Generic>(&a, &b, start, part, target, scratch),
         };
         self.run(m, n, a.cols, body);
@@ -153,9 +153,9 @@ impl Kernels {
         let level = self.level;
         let body = |part: Part, scratch: &mut TileScratch| match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => tree_part::<Avx512>(&a, &b, (program, unit), part, target, scratch),
+            SimdLevel::Avx512 => tree_part::<Avx512>(&a, &b, (program, unit), part, target, scratch),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => tree_part::<Avx2>(&a, &b, (program, unit), part, target, scratch),
+            SimdLevel::Avx2 => tree_part::<Avx2>(&a, &b, (program, unit), part, target, scratch),
             _ => tree_part::<Generic>(&a, &b, (program, unit), part, target, scratch),
         };
         self.run(m, n, rows, body);
@@ -187,7 +187,7 @@ impl Kernels {
                     rows: count,
                     ..*b
                 };
-                self.product(left, right, Start::Zero, values);
+                self.product(left, right, Accumulate::Zero, values);
             },
             |left, right| super::maps::add_into(level, left, right),
         );

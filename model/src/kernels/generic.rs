@@ -1,7 +1,7 @@
 //! The kernel in plain Rust, for processors without AVX2: slow, and the same bits.
 
 use super::isa::{Gather, Isa, Left, Packed, Store, add_rows};
-use super::level::Level;
+use super::simd::SimdLevel;
 
 /// Plain Rust.
 pub(crate) struct Generic;
@@ -10,7 +10,7 @@ const ROWS: usize = 4;
 const COLS: usize = 16;
 
 impl Isa for Generic {
-    const LEVEL: Level = Level::Generic;
+    const LEVEL: SimdLevel = SimdLevel::Generic;
     const ROWS: usize = ROWS;
     const COLS: usize = COLS;
     const HALF: usize = COLS;

@@ -1,6 +1,6 @@
 //! What the kernels of an instruction set compute.
 
-use super::level::Level;
+use super::simd::SimdLevel;
 
 /// Where and how a kernel stores its tile.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +79,7 @@ pub(crate) struct Gather {
 /// The kernels of an instruction set.
 pub(crate) trait Isa {
     /// Which instruction set.
-    const LEVEL: Level;
+    const LEVEL: SimdLevel;
     /// Rows of a full tile.
     const ROWS: usize;
     /// Columns of a full tile.

@@ -1,40 +1,9 @@
 //! Elementwise functions over slices, compiled for every instruction set.
 
 use super::math;
+use super::simd::simd_dispatch;
 
-/// Defines a function whose body is compiled for every [`Level`] and which takes the level as its first argument.
-/// The compiler never fuses or reorders floating-point operations, so all versions give the same bits.
-macro_rules! leveled {
-    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
-        $(#[$doc])*
-        $vis fn $name(level: $crate::kernels::Level, $($arg: $ty),*) {
-            #[inline(always)]
-            fn body($($arg: $ty),*) $body
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-            fn avx512($($arg: $ty),*) {
-                body($($arg),*);
-            }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            fn avx2($($arg: $ty),*) {
-                body($($arg),*);
-            }
-            match level.min($crate::kernels::Level::detect()) {
-                // SAFETY: the level was just bounded by what this processor has.
-                #[cfg(target_arch = "x86_64")]
-                $crate::kernels::Level::Avx512 => unsafe { avx512($($arg),*) },
-                // SAFETY: as above.
-                #[cfg(target_arch = "x86_64")]
-                $crate::kernels::Level::Avx2 => unsafe { avx2($($arg),*) },
-                _ => body($($arg),*),
-            }
-        }
-    };
-}
-pub(crate) use leveled;
-
-leveled! {
+simd_dispatch! {
     /// `left += right`.
     pub fn add_into(left: &mut [f32], right: &[f32]) {
         for (left, right) in left.iter_mut().zip(right) {
@@ -43,14 +12,14 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// max(x, 0); NaN stays NaN.
     pub fn relu(values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x = if *x <= 0.0 { 0.0 } else { *x });
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`relu`], given its output.
     pub fn relu_gradient(output: &[f32], gradient: &mut [f32]) {
         for (g, y) in gradient.iter_mut().zip(output) {
@@ -59,14 +28,14 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Hyperbolic tangent.
     pub fn tanh(values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x = math::tanh_of(*x));
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`tanh`], given its output.
     pub fn tanh_gradient(output: &[f32], gradient: &mut [f32]) {
         for (g, y) in gradient.iter_mut().zip(output) {
@@ -75,14 +44,14 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Logistic function.
     pub fn sigmoid(values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x = 1.0 / (1.0 + math::exp(-*x)));
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`sigmoid`], given its output.
     pub fn sigmoid_gradient(output: &[f32], gradient: &mut [f32]) {
         for (g, y) in gradient.iter_mut().zip(output) {
@@ -98,14 +67,14 @@ const NORMAL: f32 = 0.398_942_3;
 const GELU_SCALE: f32 = 0.797_884_6;
 const GELU_CUBE: f32 = 0.044_715;
 
-leveled! {
+simd_dispatch! {
     /// GELU: x Φ(x).
     pub fn gelu(values: &mut [f32]) {
         values.iter_mut().for_each(|x| *x = *x * 0.5 * (1.0 + math::erf(*x * SQRT_HALF)));
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`gelu`], given its input.
     pub fn gelu_gradient(input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -116,7 +85,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// GELU approximated by tanh.
     pub fn gelu_tanh(values: &mut [f32]) {
         values.iter_mut().for_each(|x| {
@@ -126,7 +95,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`gelu_tanh`], given its input.
     pub fn gelu_tanh_gradient(input: &[f32], gradient: &mut [f32]) {
         for (g, x) in gradient.iter_mut().zip(input) {
@@ -140,13 +109,13 @@ leveled! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Level;
+    use crate::kernels::SimdLevel;
 
     /// An elementwise function and its name.
-    type Named = (&'static str, fn(Level, &mut [f32]));
+    type Named = (&'static str, fn(SimdLevel, &mut [f32]));
 
     /// The gradient of one and its name.
-    type NamedGradient = (&'static str, fn(Level, &[f32], &mut [f32]));
+    type NamedGradient = (&'static str, fn(SimdLevel, &[f32], &mut [f32]));
 
     const MAPS: [Named; 5] = [
         ("relu", relu),
@@ -161,8 +130,8 @@ mod tests {
         let input: Vec<f32> = (0..1_003).map(|at| (at as f32 - 500.0) * 0.037).collect();
         for (name, map) in MAPS {
             let mut whole = input.clone();
-            map(Level::Generic, &mut whole);
-            for level in Level::available() {
+            map(SimdLevel::Generic, &mut whole);
+            for level in SimdLevel::available() {
                 let mut other = input.clone();
                 map(level, &mut other[..7]);
                 map(level, &mut other[7..]);
@@ -190,8 +159,8 @@ mod tests {
                 map(level, &kept, &mut values);
                 values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>()
             };
-            for level in Level::available() {
-                assert_eq!(at(level), at(Level::Generic), "{name} {level:?}");
+            for level in SimdLevel::available() {
+                assert_eq!(at(level), at(SimdLevel::Generic), "{name} {level:?}");
             }
         }
     }
@@ -199,7 +168,7 @@ mod tests {
     #[test]
     fn relu_keeps_nan() {
         let mut values = [-1.0, 0.0, -0.0, 2.0, f32::NAN];
-        relu(Level::detect(), &mut values);
+        relu(SimdLevel::detect(), &mut values);
         assert_eq!(values[..4], [0.0, 0.0, 0.0, 2.0]);
         assert!(values[4].is_nan());
     }

@@ -45,13 +45,13 @@ impl<'a> Matrix<'a> {
 
 /// What the product is added to.
 #[derive(Debug, Clone, Copy)]
-pub enum Start<'a> {
+pub enum Accumulate<'a> {
     /// Nothing.
     Zero,
     /// A row of as many values as the product has columns.
     Bias(&'a [f32]),
     /// What the result's memory holds.
-    Here,
+    Result,
 }
 
 /// Cuts `0..length` into the blocks of a sum: as few as possible of at most 512, as even as possible. The bits of

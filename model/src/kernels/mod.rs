@@ -13,7 +13,6 @@ mod gemm;
 mod generic;
 mod isa;
 mod lanes;
-mod level;
 mod maps;
 mod math;
 mod matrix;
@@ -21,6 +20,7 @@ mod pack;
 mod packed;
 mod program;
 mod scratch;
+mod simd;
 mod tiles;
 mod workers;
 #[cfg(target_arch = "x86_64")]
@@ -35,14 +35,14 @@ pub(crate) use attention::{Attention, Layout, Shape};
 pub(crate) use conv::Window;
 pub use gemm::Kernels;
 pub(crate) use lanes::{LANES, lanes_of, sum_lanes, sum_lanes_f64};
-pub use level::Level;
-pub(crate) use maps::leveled;
 pub use maps::{
     add_into, gelu, gelu_gradient, gelu_tanh, gelu_tanh_gradient, relu, relu_gradient, sigmoid,
     sigmoid_gradient, tanh, tanh_gradient,
 };
 pub use math::{erf, exp, expm1, log, log1p, tanh_of};
-pub use matrix::{Matrix, Start, blocks};
-pub(crate) use packed::{Onto, Packed, PackedValues, Packing};
+pub use matrix::{Accumulate, Matrix, blocks};
+pub(crate) use packed::{Packed, PackedValues, Packing};
 pub use program::{Op, Program};
+pub use simd::SimdLevel;
+pub(crate) use simd::simd_dispatch;
 pub use workers::Workers;

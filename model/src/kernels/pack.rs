@@ -1,12 +1,12 @@
 //! Copies panels of an operand into the order in which a kernel reads them.
 
-use super::level::Level;
 use super::matrix::Matrix;
+use super::simd::SimdLevel;
 
 /// Packs rows `rows.0..rows.1` (at most `height`) and columns `depth.0..depth.1` of `matrix` so that the `height`
 /// values of a column lie together, column after column. Missing rows are zeros.
 pub(super) fn panel(
-    level: Level,
+    level: SimdLevel,
     matrix: &Matrix<'_>,
     rows: (usize, usize),
     depth: (usize, usize),
@@ -37,7 +37,7 @@ pub(super) fn panel(
     }
     let done = match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 | Level::Avx512 if matrix.col_stride == 1 => {
+        SimdLevel::Avx2 | SimdLevel::Avx512 if matrix.col_stride == 1 => {
             super::x86::transpose(data, matrix.row_stride, (count, length), height, into)
         }
         _ => 0,

@@ -5,8 +5,8 @@
 
 use super::generic::Generic;
 use super::isa::{Isa, Store};
-use super::level::Level;
-use super::matrix::{Matrix, blocks};
+use super::matrix::{Accumulate, Matrix, blocks};
+use super::simd::SimdLevel;
 use super::tiles::{Part, Target, grown, pack_panels};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
@@ -17,21 +17,10 @@ const LINE: usize = 16;
 /// Where an operand lies in the memory it was packed into.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packed {
-    level: Level,
+    level: SimdLevel,
     start: usize,
     depth: usize,
     cols: usize,
-}
-
-/// What a packed product is added to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Onto<'a> {
-    /// Nothing.
-    Zero,
-    /// A row of as many values as the product has columns.
-    Bias(&'a [f32]),
-    /// What the result's memory holds.
-    Result,
 }
 
 /// Columns that a last panel of `cols` columns takes.
@@ -71,12 +60,12 @@ impl Packing {
     }
 
     /// Packs the right operand of products, given transposed: a row of `b` is a column of the operand.
-    pub(crate) fn pack(&mut self, level: Level, b: Matrix<'_>) -> Packed {
-        match level.min(Level::detect()) {
+    pub(crate) fn pack(&mut self, level: SimdLevel, b: Matrix<'_>) -> Packed {
+        match level.min(SimdLevel::detect()) {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => self.pack_for::<Avx512>(&b),
+            SimdLevel::Avx512 => self.pack_for::<Avx512>(&b),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => self.pack_for::<Avx2>(&b),
+            SimdLevel::Avx2 => self.pack_for::<Avx2>(&b),
             _ => self.pack_for::<Generic>(&b),
         }
     }
@@ -109,7 +98,7 @@ impl Packing {
 pub(crate) struct PackedValues<'a>(&'a [f32]);
 
 impl PackedValues<'_> {
-    /// `c = onto + a b`: rows of `c` lie `stride` apart. `scratch` is memory that is reused.
+    /// `c = start + a b`: rows of `c` lie `stride` apart. `scratch` is memory that is reused.
     ///
     /// # Panics
     /// Where the shapes do not agree: a defect of the caller.
@@ -117,7 +106,7 @@ impl PackedValues<'_> {
         self,
         a: Matrix<'_>,
         b: Packed,
-        onto: Onto<'_>,
+        start: Accumulate<'_>,
         (c, stride): (&mut [f32], usize),
         scratch: &mut Vec<f32>,
     ) {
@@ -129,24 +118,31 @@ impl PackedValues<'_> {
             b.cols <= stride && (a.rows - 1) * stride + b.cols <= c.len(),
             "the result's memory"
         );
-        if let Onto::Bias(bias) = onto {
+        if let Accumulate::Bias(bias) = start {
             assert!(bias.len() >= b.cols, "bias shorter than the product's rows");
         }
         let c = Target::new(c, stride);
         match b.level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => self.run::<Avx512>(&a, b, onto, c, scratch),
+            SimdLevel::Avx512 => self.run::<Avx512>(&a, b, start, c, scratch),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => self.run::<Avx2>(&a, b, onto, c, scratch),
-            _ => self.run::<Generic>(&a, b, onto, c, scratch),
+            SimdLevel::Avx2 => self.run::<Avx2>(&a, b, start, c, scratch),
+            _ => self.run::<Generic>(&a, b, start, c, scratch),
         }
     }
 
-    fn run<I: Isa>(self, a: &Matrix<'_>, b: Packed, onto: Onto<'_>, c: Target, scratch: &mut Vec<f32>) {
+    fn run<I: Isa>(
+        self,
+        a: &Matrix<'_>,
+        b: Packed,
+        start: Accumulate<'_>,
+        c: Target,
+        scratch: &mut Vec<f32>,
+    ) {
         let wide = padded::<I>(b.cols);
         for (from, to) in blocks(b.depth) {
             let panels = &self.0[b.start + from * wide..b.start + to * wide];
-            let onto = if from == 0 { onto } else { Onto::Result };
+            let start = if from == 0 { start } else { Accumulate::Result };
             for first in (0..a.rows).step_by(I::BLOCK_ROWS) {
                 let rows = (first, (first + I::BLOCK_ROWS).min(a.rows));
                 // Tiles of equal height: two of 8 rows keep more sums in flight than one of 14 and one of 2.
@@ -158,13 +154,13 @@ impl PackedValues<'_> {
                     rows,
                     cols: (0, b.cols),
                 };
-                tiles::<I>((left, height), panels, part, onto, c);
+                tiles::<I>((left, height), panels, part, start, c);
             }
         }
     }
 }
 
-fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, onto: Onto<'_>, c: Target) {
+fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, start: Accumulate<'_>, c: Target) {
     let length = a.len() / (part.rows.1 - part.rows.0);
     let mut right = 0;
     for col in (0..part.cols.1).step_by(I::COLS) {
@@ -180,9 +176,9 @@ fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, onto: Onto
                 c: c.at(row, col),
                 stride: c.stride(),
                 cols,
-                add: matches!(onto, Onto::Result),
-                bias: match onto {
-                    Onto::Bias(bias) => Some(bias[col..col + cols].as_ptr()),
+                add: matches!(start, Accumulate::Result),
+                bias: match start {
+                    Accumulate::Bias(bias) => Some(bias[col..col + cols].as_ptr()),
                     _ => None,
                 },
             };
@@ -196,7 +192,7 @@ fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, onto: Onto
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Kernels, Start};
+    use crate::kernels::{Accumulate, Kernels};
     use crate::philox::{Key, uniform};
 
     fn values(count: usize) -> Vec<f32> {
@@ -215,14 +211,14 @@ mod tests {
             (5, 1_030, 16),
         ] {
             let (a, b, bias) = (values(m * k), values(n * k), values(n));
-            for level in Level::available() {
+            for level in SimdLevel::available() {
                 let mut wanted = vec![0.0; m * n];
                 let matrix = Matrix::new(&b, n, k);
                 let mut kernels = Kernels::at(level, 1).unwrap();
                 kernels.product(
                     Matrix::new(&a, m, k),
                     matrix.transposed(),
-                    Start::Bias(&bias),
+                    Accumulate::Bias(&bias),
                     &mut wanted,
                 );
                 let mut packing = Packing::default();
@@ -235,7 +231,7 @@ mod tests {
                 let place = (&mut got[..], stride);
                 packing
                     .values()
-                    .product(a, packed, Onto::Bias(&bias), place, &mut scratch);
+                    .product(a, packed, Accumulate::Bias(&bias), place, &mut scratch);
                 for (got, wanted) in got.chunks(stride).zip(wanted.chunks(n)) {
                     assert_eq!(&got[..n], wanted, "{m} {k} {n} {level:?}");
                     assert_eq!(got[n..], [7.0; 3]);

@@ -1,10 +1,10 @@
 //! How a thread computes its part of a product: blocks that stay in cache, packed operands, tiles in registers.
 
 use super::isa::{Isa, Store};
-use super::level::Level;
-use super::matrix::{MAX_BLOCK, Matrix, Start, blocks};
+use super::matrix::{Accumulate, MAX_BLOCK, Matrix, blocks};
 use super::pack;
 use super::program::{Op, Program};
+use super::simd::SimdLevel;
 
 /// Columns packed at a time: bounds the memory of a product.
 const BLOCK_COLS: usize = 2_048;
@@ -87,7 +87,7 @@ impl Target {
 /// Packs the panels of rows `rows` of `matrix` one after another. A last panel has its own height, or that of a
 /// narrow tile where `half` is given.
 pub(super) fn pack_panels(
-    level: Level,
+    level: SimdLevel,
     matrix: &Matrix<'_>,
     rows: (usize, usize),
     depth: (usize, usize),
@@ -119,7 +119,7 @@ pub(super) fn pack_panels(
 pub(super) fn product_part<I: Isa>(
     a: &Matrix<'_>,
     b: &Matrix<'_>,
-    start: Start<'_>,
+    start: Accumulate<'_>,
     part: Part,
     target: Target,
     scratch: &mut TileScratch,
@@ -138,10 +138,10 @@ pub(super) fn product_part<I: Isa>(
                 let left = grown(&mut scratch.a, (rows.1 - rows.0) * length);
                 pack_panels(I::LEVEL, a, rows, depth, (I::ROWS, None), left);
                 let bias = match start {
-                    Start::Bias(bias) => Some(bias),
-                    Start::Zero | Start::Here => None,
+                    Accumulate::Bias(bias) => Some(bias),
+                    Accumulate::Zero | Accumulate::Result => None,
                 };
-                let add = depth.0 > 0 || matches!(start, Start::Here);
+                let add = depth.0 > 0 || matches!(start, Accumulate::Result);
                 block::<I>(left, packed, Part { rows, cols }, (add, bias), target);
             }
         }

@@ -1,7 +1,7 @@
 //! Kernels for AVX2 and AVX-512.
 
 use super::isa::{Gather, Isa, Left, Packed, Store, add_rows};
-use super::level::Level;
+use super::simd::SimdLevel;
 use std::arch::x86_64::{
     __m128, __m256, __m256i, __m512, __mmask16, _mm_loadu_ps, _mm256_add_ps, _mm256_castps128_ps256,
     _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_insertf128_ps, _mm256_loadu_ps, _mm256_maskload_ps,
@@ -31,7 +31,7 @@ macro_rules! dispatch {
 }
 
 impl Isa for Avx512 {
-    const LEVEL: Level = Level::Avx512;
+    const LEVEL: SimdLevel = SimdLevel::Avx512;
     const ROWS: usize = 14;
     const COLS: usize = 32;
     const HALF: usize = 16;
@@ -55,7 +55,7 @@ impl Isa for Avx512 {
 }
 
 impl Isa for Avx2 {
-    const LEVEL: Level = Level::Avx2;
+    const LEVEL: SimdLevel = SimdLevel::Avx2;
     const ROWS: usize = 6;
     const COLS: usize = 16;
     const HALF: usize = 8;

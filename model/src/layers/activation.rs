@@ -1,8 +1,9 @@
 //! Activations: functions of single elements, with PyTorch's constants.
 
-use super::{Family, Keeps, Made, Map, MapContext, Operation};
+use super::{BuiltLayer, Elementwise, ElementwiseContext, Family, Operation, SavedForBackward};
 use crate::arguments::Arguments;
-use crate::kernels::{self, Elu, Level, Softplus};
+use crate::kernels::{self, Elu, SimdLevel, Softplus};
+use crate::numbers::to_f32;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use std::sync::Arc;
 #[derive(Debug)]
 struct Activation<C> {
     constants: C,
-    keeps: Keeps,
+    keeps: SavedForBackward,
     cost: usize,
-    forward: fn(Level, C, &mut [f32]),
-    backward: fn(Level, C, &[f32], &mut [f32]),
+    forward: fn(SimdLevel, C, &mut [f32]),
+    backward: fn(SimdLevel, C, &[f32], &mut [f32]),
 }
 
-impl<C: Copy + Debug + Send + Sync> Map for Activation<C> {
-    fn keeps(&self) -> Keeps {
+impl<C: Copy + Debug + Send + Sync> Elementwise for Activation<C> {
+    fn saved_for_backward(&self) -> SavedForBackward {
         self.keeps
     }
 
@@ -25,12 +26,12 @@ impl<C: Copy + Debug + Send + Sync> Map for Activation<C> {
         self.cost
     }
 
-    fn forward(&self, context: &MapContext<'_>, values: &mut [f32]) {
+    fn forward(&self, context: &ElementwiseContext<'_>, values: &mut [f32]) {
         (self.forward)(context.level, self.constants, values);
     }
 
-    fn backward(&self, context: &MapContext<'_>, kept: &[f32], gradient: &mut [f32]) {
-        (self.backward)(context.level, self.constants, kept, gradient);
+    fn backward(&self, context: &ElementwiseContext<'_>, saved: &[f32], gradient: &mut [f32]) {
+        (self.backward)(context.level, self.constants, saved, gradient);
     }
 }
 
@@ -60,13 +61,13 @@ pub(super) const LAYERS: Family = &[
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
-fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let operation = if arguments.name() == "Identity" {
         Operation::View
     } else {
-        Operation::Map(map(arguments)?)
+        Operation::Elementwise(map(arguments)?)
     };
-    Ok(Made {
+    Ok(BuiltLayer {
         operation,
         output: input.to_vec(),
     })
@@ -74,27 +75,22 @@ fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made,
 
 /// A function without constants.
 fn plain(
-    keeps: Keeps,
+    keeps: SavedForBackward,
     cost: usize,
-    forward: fn(Level, &mut [f32]),
-    backward: fn(Level, &[f32], &mut [f32]),
-) -> Arc<dyn Map> {
+    forward: fn(SimdLevel, &mut [f32]),
+    backward: fn(SimdLevel, &[f32], &mut [f32]),
+) -> Arc<dyn Elementwise> {
     Arc::new(Activation {
         constants: (forward, backward),
         keeps,
         cost,
         forward: |level, (forward, _), values| forward(level, values),
-        backward: |level, (_, backward), kept, gradient| backward(level, kept, gradient),
+        backward: |level, (_, backward), saved, gradient| backward(level, saved, gradient),
     })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "elements are f32")]
-fn narrow(value: f64) -> f32 {
-    value as f32
-}
-
-fn map(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
-    use Keeps::{Input, Output};
+fn map(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
+    use SavedForBackward::{Input, Output};
     let map = match (arguments.name(), arguments.text("approximate")) {
         ("ReLU", _) => plain(Output, 1, kernels::relu, kernels::relu_gradient),
         ("Tanh", _) => plain(Output, 16, kernels::tanh, kernels::tanh_gradient),
@@ -107,7 +103,7 @@ fn map(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
         ("LogSigmoid", _) => plain(Input, 24, kernels::log_sigmoid, kernels::log_sigmoid_gradient),
         ("Hardsigmoid", _) => plain(Input, 2, kernels::hardsigmoid, kernels::hardsigmoid_gradient),
         ("Hardswish", _) => plain(Input, 3, kernels::hardswish, kernels::hardswish_gradient),
-        ("LeakyReLU", _) => leaky(narrow(arguments.real("negative_slope"))),
+        ("LeakyReLU", _) => leaky(to_f32(arguments.real("negative_slope"))),
         ("ELU" | "SELU" | "CELU", _) => elu(arguments)?,
         ("Softplus", _) => softplus(arguments)?,
         ("ReLU6", _) => hardtanh(0.0, 6.0),
@@ -118,25 +114,29 @@ fn map(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
                     "min_val = {low} is not below max_val = {high}; choose two numbers in this order"
                 ));
             }
-            hardtanh(narrow(low), narrow(high))
+            hardtanh(to_f32(low), to_f32(high))
         }
         (other, _) => return Err(format!("{other} is no activation")),
     };
     Ok(map)
 }
 
-fn leaky(slope: f32) -> Arc<dyn Map> {
+fn leaky(slope: f32) -> Arc<dyn Elementwise> {
     Arc::new(Activation {
         constants: slope,
         // A negative slope turns signs round: the output does not tell the side then.
-        keeps: if slope >= 0.0 { Keeps::Output } else { Keeps::Input },
+        keeps: if slope >= 0.0 {
+            SavedForBackward::Output
+        } else {
+            SavedForBackward::Input
+        },
         cost: 1,
         forward: kernels::leaky_relu,
         backward: kernels::leaky_relu_gradient,
     })
 }
 
-fn elu(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
+fn elu(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
     let alpha = arguments.real("alpha");
     let (above, below, rate) = match arguments.name() {
         "SELU" => (SELU_SCALE, SELU_SCALE * SELU_ALPHA, 1.0),
@@ -146,42 +146,42 @@ fn elu(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
     };
     Ok(Arc::new(Activation {
         constants: Elu {
-            above: narrow(above),
-            below: narrow(below),
-            rate: narrow(rate),
+            above: to_f32(above),
+            below: to_f32(below),
+            rate: to_f32(rate),
         },
-        keeps: Keeps::Input,
+        keeps: SavedForBackward::Input,
         cost: 14,
         forward: kernels::elu,
         backward: kernels::elu_gradient,
     }))
 }
 
-fn softplus(arguments: &Arguments) -> Result<Arc<dyn Map>, String> {
+fn softplus(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
     let beta = arguments.real("beta");
     if beta == 0.0 {
         return Err("beta = 0 is not legal: choose a number above 0".to_owned());
     }
     Ok(Arc::new(Activation {
         constants: Softplus {
-            beta: narrow(beta),
-            threshold: narrow(arguments.real("threshold")),
+            beta: to_f32(beta),
+            threshold: to_f32(arguments.real("threshold")),
         },
-        keeps: Keeps::Input,
+        keeps: SavedForBackward::Input,
         cost: 26,
         forward: kernels::softplus,
         backward: kernels::softplus_gradient,
     }))
 }
 
-fn hardtanh(low: f32, high: f32) -> Arc<dyn Map> {
+fn hardtanh(low: f32, high: f32) -> Arc<dyn Elementwise> {
     Arc::new(Activation {
         constants: [low, high],
-        keeps: Keeps::Output,
+        keeps: SavedForBackward::Output,
         cost: 2,
         forward: |level, [low, high], values| kernels::hardtanh(level, low, high, values),
-        backward: |level, [low, high], kept, gradient| {
-            kernels::hardtanh_gradient(level, low, high, kept, gradient);
+        backward: |level, [low, high], saved, gradient| {
+            kernels::hardtanh_gradient(level, low, high, saved, gradient);
         },
     })
 }

@@ -3,9 +3,9 @@
 //! The products of every value of one input with every value of the other are formed once; what is left is the
 //! product of matrices that a Linear of in1_features x in2_features inputs has.
 
-use super::{Ends, Made, MakeJoin, Module, ParameterSpec, Pass, uniform_by_fan};
+use super::{BackwardInputs, BuiltLayer, Context, MakeJoin, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
-use crate::kernels::{Kernels, Matrix, Program, Start, leveled};
+use crate::kernels::{Accumulate, Kernels, Matrix, Program, simd_dispatch};
 use candlewick_protocol::Failure;
 
 /// Products that are formed at a time when scoring.
@@ -23,7 +23,7 @@ struct Bilinear {
     repeat: usize,
 }
 
-leveled! {
+simd_dispatch! {
     /// For every application, all products of a left and a right value; `sizes` are those of the inputs.
     fn outer(left: &[f32], right: &[f32], sizes: (usize, usize), into: &mut [f32]) {
         let ends = left.chunks_exact(sizes.0).zip(right.chunks_exact(sizes.1));
@@ -37,7 +37,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of the right values, from that of the products.
     fn contract_left(slopes: &[f32], left: &[f32], sizes: (usize, usize), into: &mut [f32]) {
         let ends = left.chunks_exact(sizes.0).zip(into.chunks_exact_mut(sizes.1));
@@ -55,7 +55,7 @@ leveled! {
 /// Partial sums of a row: fixed, so that every instruction set adds in the same order.
 const LANES: usize = 16;
 
-leveled! {
+simd_dispatch! {
     /// The gradient of the left values, from that of the products.
     fn contract_right(slopes: &[f32], right: &[f32], sizes: (usize, usize), into: &mut [f32]) {
         let ends = right.chunks_exact(sizes.1).zip(into.chunks_exact_mut(sizes.0));
@@ -115,43 +115,45 @@ impl Module for Bilinear {
         specs
     }
 
-    fn kept(&self, rows: usize, training: bool) -> usize {
+    fn saved(&self, rows: usize, training: bool) -> usize {
         self.block(rows * self.repeat, training) * self.pairs()
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let block = self
-            .block(pass.rows * self.repeat, pass.training.is_some())
-            .max(1);
-        let bias = &pass.weights[self.outputs * self.pairs()..];
-        let start = if self.bias { Start::Bias(bias) } else { Start::Zero };
-        let weight = self.weight(pass.weights).transposed();
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let block = self.block(ctx.rows * self.repeat, ctx.training.is_some()).max(1);
+        let bias = &ctx.weights[self.outputs * self.pairs()..];
+        let start = if self.bias {
+            Accumulate::Bias(bias)
+        } else {
+            Accumulate::Zero
+        };
+        let weight = self.weight(ctx.weights).transposed();
         let lefts = inputs[0].chunks(block * self.left);
         let ends = lefts.zip(inputs[1].chunks(block * self.right));
         for ((left, right), output) in ends.zip(output.chunks_mut(block * self.outputs)) {
             let count = output.len() / self.outputs;
-            let products = &mut pass.kept[..count * self.pairs()];
-            self.outer(pass.kernels, left, right, products);
+            let products = &mut ctx.saved[..count * self.pairs()];
+            self.outer(ctx.kernels, left, right, products);
             let products = Matrix::new(products, count, self.pairs());
-            pass.kernels.product(products, weight, start, output);
+            ctx.kernels.product(products, weight, start, output);
         }
         Ok(())
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         if into.iter().all(Option::is_none) {
             return Ok(());
         }
-        let g = Matrix::new(ends.gradient, pass.rows * self.repeat, self.outputs);
-        let weight = self.weight(pass.weights);
-        pass.kernels.product(g, weight, Start::Zero, pass.kept);
-        let (slopes, pairs) = (&*pass.kept, self.pairs());
-        let (level, sizes) = (pass.kernels.level(), (self.left, self.right));
+        let g = Matrix::new(ends.gradient, ctx.rows * self.repeat, self.outputs);
+        let weight = self.weight(ctx.weights);
+        ctx.kernels.product(g, weight, Accumulate::Zero, ctx.saved);
+        let (slopes, pairs) = (&*ctx.saved, self.pairs());
+        let (level, sizes) = (ctx.kernels.level(), (self.left, self.right));
         let contractions = [
             (
                 contract_right as fn(_, &[f32], &[f32], _, &mut [f32]),
@@ -163,7 +165,7 @@ impl Module for Bilinear {
         for (at, (contract, own, other)) in contractions.into_iter().enumerate() {
             let Some(into) = &mut into[at] else { continue };
             let least = (LEAST / other).max(1);
-            pass.kernels.workers().chunks(into, own, least, |start, part| {
+            ctx.kernels.workers().chunks(into, own, least, |start, part| {
                 let (first, count) = (start / own, part.len() / own);
                 let slopes = &slopes[first * pairs..(first + count) * pairs];
                 let values = &ends.inputs[1 - at][first * other..(first + count) * other];
@@ -171,26 +173,26 @@ impl Module for Bilinear {
             });
         }
         // The gradient of the weights needs the products again.
-        self.outer(pass.kernels, ends.inputs[0], ends.inputs[1], pass.kept);
+        self.outer(ctx.kernels, ends.inputs[0], ends.inputs[1], ctx.saved);
         Ok(())
     }
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         let rows = ends.gradient.len() / self.outputs;
         let g = Matrix::new(ends.gradient, rows, self.outputs);
         if parameter == 0 {
-            let products = Matrix::new(pass.kept, rows, self.pairs());
-            pass.kernels
+            let products = Matrix::new(ctx.saved, rows, self.pairs());
+            ctx.kernels
                 .tree_product(g.transposed(), products, tree, self.repeat, into);
         } else {
-            pass.kernels.tree_column_sums(&g, tree, self.repeat, into);
+            ctx.kernels.tree_column_sums(&g, tree, self.repeat, into);
         }
     }
 }
@@ -198,7 +200,7 @@ impl Module for Bilinear {
 /// The layers of this family.
 pub(super) const JOINS: &[(&str, MakeJoin)] = &[("Bilinear", make)];
 
-fn make(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<Made, String> {
+fn make(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, String> {
     let &[first, second] = inputs else {
         return Err(format!(
             "takes two inputs, got {}: name both in a node of a graph network",
@@ -232,5 +234,5 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<M
         repeat: before.iter().product(),
     };
     let output = before.iter().copied().chain([outputs]).collect();
-    Ok(Made::module(bilinear, output))
+    Ok(BuiltLayer::module(bilinear, output))
 }

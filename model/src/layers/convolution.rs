@@ -3,7 +3,7 @@
 //! A transposed convolution is a convolution turned round: its output is the gradient of the input, its gradient the
 //! output, so both are made of the same three calls. A dimension that is not there has size 1.
 
-use super::{Ends, Family, Made, Module, ParameterSpec, Pass, uniform_by_fan};
+use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
 use crate::kernels::{Program, Window};
 use candlewick_protocol::Failure;
@@ -37,12 +37,12 @@ fn parameters(weight: &[usize], bias: Option<usize>) -> Vec<ParameterSpec> {
 }
 
 /// What the window slides over, padded where it has padding.
-fn padded<'a>(window: &Window, kept: &'a [f32], input: &'a [f32]) -> &'a [f32] {
-    if window.is_padded() { kept } else { input }
+fn padded<'a>(window: &Window, saved: &'a [f32], input: &'a [f32]) -> &'a [f32] {
+    if window.is_padded() { saved } else { input }
 }
 
 /// Values of the padded input of `rows` rows where there is padding.
-fn kept(window: &Window, rows: usize) -> usize {
+fn saved(window: &Window, rows: usize) -> usize {
     if window.is_padded() {
         rows * window.padded_row()
     } else {
@@ -58,30 +58,30 @@ impl Module for Convolution {
         )
     }
 
-    fn kept(&self, rows: usize, _training: bool) -> usize {
-        kept(&self.window, rows)
+    fn saved(&self, rows: usize, _training: bool) -> usize {
+        saved(&self.window, rows)
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         if self.window.is_padded() {
-            pass.kernels.pad(&self.window, pass.rows, inputs[0], pass.kept);
+            ctx.kernels.pad(&self.window, ctx.rows, inputs[0], ctx.saved);
         }
-        let input = padded(&self.window, pass.kept, inputs[0]);
-        let weights = &pass.weights[..self.weights()];
-        let bias = self.bias(pass.weights);
-        pass.kernels.convolve(&self.window, input, weights, bias, output);
+        let input = padded(&self.window, ctx.saved, inputs[0]);
+        let weights = &ctx.weights[..self.weights()];
+        let bias = self.bias(ctx.weights);
+        ctx.kernels.convolve(&self.window, input, weights, bias, output);
         Ok(())
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         if let Some(into) = &mut into[0] {
-            let weights = &pass.weights[..self.weights()];
-            pass.kernels
+            let weights = &ctx.weights[..self.weights()];
+            ctx.kernels
                 .convolve_back(&self.window, ends.gradient, weights, None, into);
         }
         Ok(())
@@ -89,19 +89,19 @@ impl Module for Convolution {
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         if parameter == 0 {
-            let input = padded(&self.window, pass.kept, ends.inputs[0]);
-            pass.kernels
+            let input = padded(&self.window, ctx.saved, ends.inputs[0]);
+            ctx.kernels
                 .convolve_weights(&self.window, input, ends.gradient, tree, into);
         } else {
             let plane = self.window.output[0] * self.window.output[1];
-            pass.kernels.tree_plane_sums(ends.gradient, plane, tree, into);
+            ctx.kernels.tree_plane_sums(ends.gradient, plane, tree, into);
         }
     }
 }
@@ -116,52 +116,52 @@ impl Module for Transposed {
         parameters(weight, bias.then_some(window.groups * window.channels))
     }
 
-    fn kept(&self, rows: usize, training: bool) -> usize {
-        if training { kept(&self.0.window, rows) } else { 0 }
+    fn saved(&self, rows: usize, training: bool) -> usize {
+        if training { saved(&self.0.window, rows) } else { 0 }
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let weights = &pass.weights[..self.0.weights()];
-        let bias = self.0.bias(pass.weights);
-        pass.kernels
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let weights = &ctx.weights[..self.0.weights()];
+        let bias = self.0.bias(ctx.weights);
+        ctx.kernels
             .convolve_back(&self.0.window, inputs[0], weights, bias, output);
         Ok(())
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         let window = &self.0.window;
         if window.is_padded() {
-            pass.kernels.pad(window, pass.rows, ends.gradient, pass.kept);
+            ctx.kernels.pad(window, ctx.rows, ends.gradient, ctx.saved);
         }
         if let Some(into) = &mut into[0] {
-            let gradient = padded(window, pass.kept, ends.gradient);
-            let weights = &pass.weights[..self.0.weights()];
-            pass.kernels.convolve(window, gradient, weights, None, into);
+            let gradient = padded(window, ctx.saved, ends.gradient);
+            let weights = &ctx.weights[..self.0.weights()];
+            ctx.kernels.convolve(window, gradient, weights, None, into);
         }
         Ok(())
     }
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         let window = &self.0.window;
         if parameter == 0 {
-            let gradient = padded(window, pass.kept, ends.gradient);
-            pass.kernels
+            let gradient = padded(window, ctx.saved, ends.gradient);
+            ctx.kernels
                 .convolve_weights(window, gradient, ends.inputs[0], tree, into);
         } else {
             let plane = window.input[0] * window.input[1];
-            pass.kernels.tree_plane_sums(ends.gradient, plane, tree, into);
+            ctx.kernels.tree_plane_sums(ends.gradient, plane, tree, into);
         }
     }
 }
@@ -237,15 +237,15 @@ fn extent(kernel: usize, dilation: usize) -> usize {
     dilation * (kernel - 1) + 1
 }
 
-fn conv1d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn conv1d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     convolution(arguments, input, 1)
 }
 
-fn conv2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn conv2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     convolution(arguments, input, 2)
 }
 
-fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<Made, String> {
+fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
     let (count, size) = planes(input, dimensions)?;
     let (groups, filters) = channels(arguments, input, count)?;
     let kernel = pair(arguments, "kernel_size", dimensions, 1);
@@ -293,10 +293,10 @@ fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) ->
     };
     let bias = arguments.flag("bias");
     let layer = Convolution { window, weight, bias };
-    Ok(Made::module(layer, shape(filters, output, dimensions)))
+    Ok(BuiltLayer::module(layer, shape(filters, output, dimensions)))
 }
 
-fn conv_transpose2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn conv_transpose2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let (count, size) = planes(input, 2)?;
     let (groups, outputs) = channels(arguments, input, count)?;
     let kernel = pair(arguments, "kernel_size", 2, 1);
@@ -336,5 +336,5 @@ fn conv_transpose2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> 
     let weight = vec![count, outputs / groups, kernel[0], kernel[1]];
     let bias = arguments.flag("bias");
     let layer = Transposed(Convolution { window, weight, bias });
-    Ok(Made::module(layer, shape(outputs, output, 2)))
+    Ok(BuiltLayer::module(layer, shape(outputs, output, 2)))
 }

@@ -1,8 +1,8 @@
 //! Dropout: random numbers by rule B8.
 
-use super::{Family, Keeps, Made, Map, MapContext, Operation, RowKey};
+use super::{BuiltLayer, Elementwise, ElementwiseContext, Family, Operation, RowKey, SavedForBackward};
 use crate::arguments::Arguments;
-use crate::kernels::Level;
+use crate::kernels::SimdLevel;
 use crate::philox::{Key, Mask, mask_row};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Dropout {
     }
 
     /// Forward and backward are the same function: the mask is computed again, not kept.
-    fn apply(&self, context: &MapContext<'_>, values: &mut [f32]) {
+    fn apply(&self, context: &ElementwiseContext<'_>, values: &mut [f32]) {
         let mut factors = Vec::new();
         let rows = values.chunks_exact_mut(context.width.max(1));
         for (row, values) in context.rows.iter().zip(rows) {
@@ -68,7 +68,7 @@ impl Dropout {
 }
 
 /// Scales or clears whole channels of `together` elements: the mask's element is the channel.
-fn mask_channels(level: Level, mask: Mask, together: usize, values: &mut [f32], factors: &mut Vec<f32>) {
+fn mask_channels(level: SimdLevel, mask: Mask, together: usize, values: &mut [f32], factors: &mut Vec<f32>) {
     factors.clear();
     factors.resize(values.len() / together.max(1), 1.0);
     mask_row(level, mask, factors);
@@ -81,9 +81,9 @@ fn mask_channels(level: Level, mask: Mask, together: usize, values: &mut [f32], 
     }
 }
 
-impl Map for Dropout {
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+impl Elementwise for Dropout {
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
     fn only_training(&self) -> bool {
@@ -94,11 +94,11 @@ impl Map for Dropout {
         if self.together == 1 { 24 } else { 1 }
     }
 
-    fn forward(&self, context: &MapContext<'_>, values: &mut [f32]) {
+    fn forward(&self, context: &ElementwiseContext<'_>, values: &mut [f32]) {
         self.apply(context, values);
     }
 
-    fn backward(&self, context: &MapContext<'_>, _kept: &[f32], gradient: &mut [f32]) {
+    fn backward(&self, context: &ElementwiseContext<'_>, _kept: &[f32], gradient: &mut [f32]) {
         self.apply(context, gradient);
     }
 }
@@ -106,11 +106,11 @@ impl Map for Dropout {
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("Dropout", elements), ("Dropout2d", channels)];
 
-fn elements(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn elements(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     make(arguments, input, path, 1)
 }
 
-fn channels(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn channels(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let &[_, height, width] = input else {
         return Err(format!(
             "wants an input of shape [channels, height, width] without the batch, got {input:?}; Dropout takes any shape"
@@ -119,13 +119,18 @@ fn channels(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Ma
     make(arguments, input, path, height * width)
 }
 
-fn make(arguments: &mut Arguments, input: &[usize], path: &str, together: usize) -> Result<Made, String> {
+fn make(
+    arguments: &mut Arguments,
+    input: &[usize],
+    path: &str,
+    together: usize,
+) -> Result<BuiltLayer, String> {
     let dropout = Dropout {
         together,
         ..Dropout::new(arguments.real("p"), path.to_owned())
     };
-    Ok(Made {
-        operation: Operation::Map(Arc::new(dropout)),
+    Ok(BuiltLayer {
+        operation: Operation::Elementwise(Arc::new(dropout)),
         output: input.to_vec(),
     })
 }

@@ -4,11 +4,11 @@
 //! only the rows that occur. In the dense one a leaf starts at +0 everywhere and adds occurrences in order; a sum that
 //! starts at +0 never becomes -0, so adding the +0 of a leaf without the row changes nothing and can be left out.
 
-use super::{Ends, Family, Init, Made, Module, ParameterSpec, Pass};
+use super::{BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec};
 use crate::arguments::Arguments;
-use crate::kernels::{Level, Op, Program, add_into, leveled};
+use crate::kernels::{Op, Program, SimdLevel, add_into, simd_dispatch};
 use candlewick_protocol::Failure;
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 
 /// Values that are worth a thread.
 const LEAST: usize = 1 << 16;
@@ -20,9 +20,9 @@ enum Mode {
     Each,
     /// The sum of a bag.
     Sum,
-    /// The mean of a bag; its size is kept.
+    /// The mean of a bag; its size is saved.
     Mean,
-    /// The largest values of a bag; for each, its place in the bag is kept.
+    /// The largest values of a bag; for each, its place in the bag is saved.
     Max,
 }
 
@@ -57,14 +57,14 @@ fn number(count: usize) -> f32 {
     count as f32
 }
 
-leveled! {
+simd_dispatch! {
     /// `left /= count`.
     fn divide(left: &mut [f32], count: f32) {
         left.iter_mut().for_each(|left| *left /= count);
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The larger of both; `places` learns where `place` won.
     fn maximum(best: &mut [f32], places: &mut [f32], row: &[f32], place: f32) {
         for ((best, won), value) in best.iter_mut().zip(places).zip(row) {
@@ -76,11 +76,11 @@ leveled! {
     }
 }
 
-/// Gradient, what was kept, and size of a bag: where the gradient of an occurrence comes from.
+/// Gradient, what was saved, and size of a bag: where the gradient of an occurrence comes from.
 #[derive(Clone, Copy)]
 struct Occurrences<'a> {
     gradient: &'a [f32],
-    kept: &'a [f32],
+    saved: &'a [f32],
     bag: usize,
 }
 
@@ -90,7 +90,7 @@ fn position(key: u64) -> usize {
     (key & 0xFFFF_FFFF) as usize
 }
 
-leveled! {
+simd_dispatch! {
     /// The sum of the gradients of occurrences, from +0 on.
     fn sum_of(from: Occurrences<'_>, keys: &[u64], sum: &mut [f32]) {
         let width = sum.len();
@@ -104,14 +104,14 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// As [`sum_of`], each divided by the size of its bag.
     fn sum_of_means(from: Occurrences<'_>, keys: &[u64], sum: &mut [f32]) {
         let width = sum.len();
         sum.fill(0.0);
         for key in keys {
             let at = position(*key) / from.bag;
-            let count = from.kept[at];
+            let count = from.saved[at];
             for (sum, g) in sum.iter_mut().zip(&from.gradient[at * width..(at + 1) * width]) {
                 *sum += *g / count;
             }
@@ -119,7 +119,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// As [`sum_of`], of the values that won in their bag.
     fn sum_of_largest(from: Occurrences<'_>, keys: &[u64], sum: &mut [f32]) {
         let width = sum.len();
@@ -127,7 +127,7 @@ leveled! {
         for key in keys {
             let at = position(*key) / from.bag * width;
             let place = number(position(*key) % from.bag);
-            let values = from.gradient[at..at + width].iter().zip(&from.kept[at..at + width]);
+            let values = from.gradient[at..at + width].iter().zip(&from.saved[at..at + width]);
             for (sum, (g, won)) in sum.iter_mut().zip(values) {
                 *sum += if *won == place { *g } else { 0.0 };
             }
@@ -158,7 +158,7 @@ impl Lookup {
     /// One bag; the answer is its size.
     fn reduce(
         &self,
-        level: Level,
+        level: SimdLevel,
         table: &[f32],
         values: &[f32],
         into: &mut [f32],
@@ -185,7 +185,7 @@ impl Lookup {
         number(count)
     }
 
-    /// Values of [`Pass::kept`] for a bag.
+    /// Values of [`Context::saved`] for a bag.
     fn kept_of_bag(&self) -> usize {
         match self.mode {
             Mode::Each | Mode::Sum => 0,
@@ -212,7 +212,7 @@ impl Lookup {
     }
 
     /// Sets the rows of the table that occur.
-    fn rows_of(&self, level: Level, tree: &Program, from: Occurrences<'_>, part: &mut RowsPart<'_>) {
+    fn rows_of(&self, level: SimdLevel, tree: &Program, from: Occurrences<'_>, part: &mut RowsPart<'_>) {
         let mut stack = vec![0.0; tree.depth().saturating_sub(1) * self.width];
         let mut keys = part.keys;
         for into in part.into.chunks_exact_mut(self.width) {
@@ -226,7 +226,7 @@ impl Lookup {
     /// The value of a node for one row of the table, from the leaves where it occurs.
     fn row_of(
         &self,
-        level: Level,
+        level: SimdLevel,
         tree: &Program,
         from: Occurrences<'_>,
         mut keys: &[u64],
@@ -334,18 +334,18 @@ impl Module for Lookup {
             Some(row) => Init::NormalBut(row * self.width, self.width),
             None => Init::Normal(1.0),
         };
-        vec![ParameterSpec::table("weight", [self.entries, self.width], init)]
+        vec![ParameterSpec::sparse("weight", [self.entries, self.width], init)]
     }
 
-    fn kept(&self, rows: usize, _training: bool) -> usize {
+    fn saved(&self, rows: usize, _training: bool) -> usize {
         rows * self.bags * self.kept_of_bag()
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (values, table) = (inputs[0], pass.weights);
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (values, table) = (inputs[0], ctx.weights);
         self.check(values)?;
-        let level = pass.kernels.level();
-        let workers = pass.kernels.workers();
+        let level = ctx.kernels.level();
+        let workers = ctx.kernels.workers();
         if self.mode == Mode::Each {
             workers.chunks(output, self.width, LEAST, |start, part| {
                 let values = &values[start / self.width..];
@@ -357,27 +357,27 @@ impl Module for Lookup {
         }
         let size = self.kept_of_bag();
         let mut bags: Vec<(&mut [f32], &mut [f32])> = {
-            let count = pass.rows * self.bags;
+            let count = ctx.rows * self.bags;
             let parts = (count * self.bag * self.width / LEAST).clamp(1, workers.threads());
             let each = count.div_ceil(parts).max(1);
-            let mut kept = &mut *pass.kept;
+            let mut saved = &mut *ctx.saved;
             let cut = output.chunks_mut(each * self.width).map(|part| {
-                let here = std::mem::take(&mut kept);
+                let here = std::mem::take(&mut saved);
                 let (own, rest) = here.split_at_mut(part.len() / self.width * size);
-                kept = rest;
+                saved = rest;
                 (part, own)
             });
             cut.collect()
         };
         let each = bags.first().map_or(0, |(part, _)| part.len() / self.width);
-        workers.each(&mut bags, |index, (part, kept)| {
+        workers.each(&mut bags, |index, (part, saved)| {
             let values = values[index * each * self.bag..].chunks_exact(self.bag);
             for (at, (into, values)) in part.chunks_exact_mut(self.width).zip(values).enumerate() {
-                let kept = &mut kept[at * size..(at + 1) * size];
+                let saved = &mut saved[at * size..(at + 1) * size];
                 if self.mode == Mode::Mean {
-                    kept[0] = self.reduce(level, table, values, into, &mut []);
+                    saved[0] = self.reduce(level, table, values, into, &mut []);
                 } else {
-                    self.reduce(level, table, values, into, kept);
+                    self.reduce(level, table, values, into, saved);
                 }
             }
         });
@@ -386,8 +386,8 @@ impl Module for Lookup {
 
     fn backward(
         &self,
-        _pass: &mut Pass<'_>,
-        _ends: Ends<'_>,
+        _pass: &mut Context<'_>,
+        _ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         // Indices are constants.
@@ -397,42 +397,42 @@ impl Module for Lookup {
         Ok(())
     }
 
-    fn row_gradient(
+    fn sparse_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         _parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
-        into: &mut Rows,
+        ends: BackwardInputs<'_>,
+        into: &mut SparseRows,
     ) {
-        let mut keys = pass.kernels.take_keys();
+        let mut keys = ctx.kernels.take_keys();
         self.keys(tree, ends.inputs[0], &mut keys);
-        let (level, workers) = (pass.kernels.level(), pass.kernels.workers());
+        let (level, workers) = (ctx.kernels.level(), ctx.kernels.workers());
         list(&keys, &mut into.indices);
         into.values.resize(into.indices.len() * self.width, 0.0);
         let from = Occurrences {
             gradient: ends.gradient,
-            kept: pass.kept,
+            saved: ctx.saved,
             bag: self.bag,
         };
         let count = (keys.len() * self.width / LEAST).clamp(1, workers.threads());
         let mut parts = parts(&keys, (&into.indices, &mut into.values), self.width, count);
         workers.each(&mut parts, |_, part| self.rows_of(level, tree, from, part));
-        pass.kernels.give_keys(keys);
+        ctx.kernels.give_keys(keys);
     }
 }
 
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("Embedding", embedding), ("EmbeddingBag", bag)];
 
-fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let size = input.iter().product();
     let lookup = lookup(arguments, path, Mode::Each, (size, 1))?;
     let output = input.iter().copied().chain([lookup.width]).collect();
-    Ok(Made::module(lookup, output))
+    Ok(BuiltLayer::module(lookup, output))
 }
 
-fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let Some((&last, before)) = input.split_last() else {
         return Err("wants an input of at least one dimension, got a single number".to_owned());
     };
@@ -443,7 +443,7 @@ fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, S
     };
     let lookup = lookup(arguments, path, mode, (before.iter().product(), last))?;
     let output = before.iter().copied().chain([lookup.width]).collect();
-    Ok(Made::module(lookup, output))
+    Ok(BuiltLayer::module(lookup, output))
 }
 
 fn lookup(

@@ -1,8 +1,8 @@
 //! Layers that bring several values together: Add, Multiply, Concat, and the ends of a graph.
 
-use super::{Ends, Keeps, Made, MakeJoin, Module, Pass};
+use super::{BackwardInputs, BuiltLayer, Context, MakeJoin, Module, SavedForBackward};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
+use crate::kernels::simd_dispatch;
 use candlewick_protocol::Failure;
 
 /// The layers of this family.
@@ -13,14 +13,14 @@ pub(super) const JOINS: &[(&str, MakeJoin)] = &[
     ("Concat", concat),
 ];
 
-leveled! {
+simd_dispatch! {
     /// `left += right`.
     fn add(left: &mut [f32], right: &[f32]) {
         left.iter_mut().zip(right).for_each(|(left, right)| *left += *right);
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// `left *= right`.
     fn multiply(left: &mut [f32], right: &[f32]) {
         left.iter_mut().zip(right).for_each(|(left, right)| *left *= *right);
@@ -31,22 +31,22 @@ leveled! {
 struct Sum;
 
 impl Module for Sum {
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         output.copy_from_slice(inputs[0]);
         for input in &inputs[1..] {
-            add(pass.kernels.level(), output, input);
+            add(ctx.kernels.level(), output, input);
         }
         Ok(())
     }
 
     fn backward(
         &self,
-        _pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        _pass: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         for into in into.iter_mut().flatten() {
@@ -60,25 +60,25 @@ impl Module for Sum {
 struct Product;
 
 impl Module for Product {
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         output.copy_from_slice(inputs[0]);
         for input in &inputs[1..] {
-            multiply(pass.kernels.level(), output, input);
+            multiply(ctx.kernels.level(), output, input);
         }
         Ok(())
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         for (at, into) in into.iter_mut().enumerate() {
             let Some(into) = into else { continue };
             into.copy_from_slice(ends.gradient);
             for (_, other) in ends.inputs.iter().enumerate().filter(|(other, _)| *other != at) {
-                multiply(pass.kernels.level(), into, other);
+                multiply(ctx.kernels.level(), into, other);
             }
         }
         Ok(())
@@ -93,15 +93,15 @@ struct Concat {
 }
 
 impl Module for Concat {
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let width: usize = self.blocks.iter().sum();
         let mut start = 0;
         for (input, block) in inputs.iter().zip(&self.blocks) {
-            for at in 0..pass.rows * self.outer {
+            for at in 0..ctx.rows * self.outer {
                 let to = at * width + start;
                 output[to..to + block].copy_from_slice(&input[at * block..(at + 1) * block]);
             }
@@ -112,15 +112,15 @@ impl Module for Concat {
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         let width: usize = self.blocks.iter().sum();
         let mut start = 0;
         for (into, block) in into.iter_mut().zip(&self.blocks) {
             if let Some(into) = into {
-                for at in 0..pass.rows * self.outer {
+                for at in 0..ctx.rows * self.outer {
                     let from = at * width + start;
                     into[at * block..(at + 1) * block].copy_from_slice(&ends.gradient[from..from + block]);
                 }
@@ -140,11 +140,11 @@ struct Select {
 }
 
 impl Module for Select {
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
-    fn forward(&self, _pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, _pass: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let rows = inputs[0].chunks_exact(self.width);
         for (row, into) in rows.zip(output.chunks_exact_mut(self.size)) {
             into.copy_from_slice(&row[self.start..self.start + self.size]);
@@ -154,8 +154,8 @@ impl Module for Select {
 
     fn backward(
         &self,
-        _pass: &mut Pass<'_>,
-        _ends: Ends<'_>,
+        _pass: &mut Context<'_>,
+        _ends: BackwardInputs<'_>,
         _into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         // Features want no gradient.
@@ -164,18 +164,18 @@ impl Module for Select {
 }
 
 /// The input of a graph that starts at an element of a row of features of a width.
-pub(crate) fn select((start, width): (usize, usize), shape: &[usize]) -> Made {
+pub(crate) fn select((start, width): (usize, usize), shape: &[usize]) -> BuiltLayer {
     let size = shape.iter().product();
-    Made::module(Select { start, size, width }, shape.to_vec())
+    BuiltLayer::module(Select { start, size, width }, shape.to_vec())
 }
 
 /// The outputs of a graph, of these sizes, one after another.
-pub(crate) fn join_outputs(sizes: &[usize]) -> Made {
+pub(crate) fn join_outputs(sizes: &[usize]) -> BuiltLayer {
     let concat = Concat {
         outer: 1,
         blocks: sizes.to_vec(),
     };
-    Made::module(concat, vec![sizes.iter().sum()])
+    BuiltLayer::module(concat, vec![sizes.iter().sum()])
 }
 
 fn equal_shapes(inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
@@ -191,15 +191,15 @@ fn equal_shapes(inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
     }
 }
 
-fn sum(_arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<Made, String> {
-    Ok(Made::module(Sum, equal_shapes(inputs)?))
+fn sum(_arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, String> {
+    Ok(BuiltLayer::module(Sum, equal_shapes(inputs)?))
 }
 
-fn product(_arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<Made, String> {
-    Ok(Made::module(Product, equal_shapes(inputs)?))
+fn product(_arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, String> {
+    Ok(BuiltLayer::module(Product, equal_shapes(inputs)?))
 }
 
-fn concat(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<Made, String> {
+fn concat(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, String> {
     let rank = inputs.first().map_or(0, |shape| shape.len());
     let given = arguments.int("dim");
     let signed = i64::try_from(rank).unwrap_or(i64::MAX);
@@ -224,5 +224,5 @@ fn concat(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result
         outer: output[..at].iter().product(),
         blocks: inputs.iter().map(|shape| shape[at] * inner).collect(),
     };
-    Ok(Made::module(concat, output))
+    Ok(BuiltLayer::module(concat, output))
 }

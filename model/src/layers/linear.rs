@@ -1,8 +1,8 @@
 //! Linear: y = x Wᵀ + b over the last dimension.
 
-use super::{Ends, Family, Made, Module, ParameterSpec, Pass, uniform_by_fan};
+use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
-use crate::kernels::{Matrix, Program, Start};
+use crate::kernels::{Accumulate, Matrix, Program};
 use candlewick_protocol::Failure;
 
 #[derive(Debug)]
@@ -31,45 +31,49 @@ impl Module for Linear {
         specs
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let x = Matrix::new(inputs[0], pass.rows * self.repeat, self.inputs);
-        let bias = &pass.weights[self.outputs * self.inputs..];
-        let start = if self.bias { Start::Bias(bias) } else { Start::Zero };
-        let weight = self.weight(pass.weights).transposed();
-        pass.kernels.product(x, weight, start, output);
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let x = Matrix::new(inputs[0], ctx.rows * self.repeat, self.inputs);
+        let bias = &ctx.weights[self.outputs * self.inputs..];
+        let start = if self.bias {
+            Accumulate::Bias(bias)
+        } else {
+            Accumulate::Zero
+        };
+        let weight = self.weight(ctx.weights).transposed();
+        ctx.kernels.product(x, weight, start, output);
         Ok(())
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         if let Some(into) = &mut into[0] {
-            let g = Matrix::new(ends.gradient, pass.rows * self.repeat, self.outputs);
-            pass.kernels
-                .product(g, self.weight(pass.weights), Start::Zero, into);
+            let g = Matrix::new(ends.gradient, ctx.rows * self.repeat, self.outputs);
+            ctx.kernels
+                .product(g, self.weight(ctx.weights), Accumulate::Zero, into);
         }
         Ok(())
     }
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         let rows = ends.gradient.len() / self.outputs;
         let g = Matrix::new(ends.gradient, rows, self.outputs);
         if parameter == 0 {
             let x = Matrix::new(ends.inputs[0], rows, self.inputs);
-            pass.kernels
+            ctx.kernels
                 .tree_product(g.transposed(), x, tree, self.repeat, into);
         } else {
-            pass.kernels.tree_column_sums(&g, tree, self.repeat, into);
+            ctx.kernels.tree_column_sums(&g, tree, self.repeat, into);
         }
     }
 }
@@ -77,7 +81,7 @@ impl Module for Linear {
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("Linear", make)];
 
-fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let Some((&last, before)) = input.split_last() else {
         return Err("wants an input of at least one dimension, got a single number".to_owned());
     };
@@ -96,5 +100,5 @@ fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made,
         repeat: before.iter().product(),
     };
     let output = before.iter().copied().chain([outputs]).collect();
-    Ok(Made::module(linear, output))
+    Ok(BuiltLayer::module(linear, output))
 }

@@ -25,7 +25,9 @@ pub(crate) use attention::sines;
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use dropout::Dropout as RandomZeros;
 pub(crate) use join::{join_outputs, select};
-pub(crate) use module::{Ends, Keeps, Made, Map, MapContext, Module, Operation, Pass};
+pub(crate) use module::{
+    BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Module, Operation, SavedForBackward,
+};
 use module::{Family, MakeJoin};
 pub(crate) use parameters::{Init, ParameterSpec, uniform_by_fan};
 pub use step::{Alone, Exchange, Slice};
@@ -50,7 +52,7 @@ const FAMILIES: &[Family] = &[
 const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS, bilinear::JOINS, attention::JOINS];
 
 /// Makes the layer that `arguments` describe.
-pub(crate) fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Made, String> {
+pub(crate) fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, String> {
     let name = arguments.name();
     let mut joins = JOINS.iter().copied().flatten();
     if let Some((_, make)) = joins.find(|(join, _)| *join == name) {

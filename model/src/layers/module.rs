@@ -3,9 +3,9 @@
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
-use crate::kernels::{Kernels, Level, Program};
+use crate::kernels::{Kernels, Program, SimdLevel};
 use candlewick_protocol::Failure;
-use candlewick_protocol::rows::Rows;
+use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) enum Operation {
     /// Changes the shape only.
     View,
     /// Changes every element by itself.
-    Map(Arc<dyn Map>),
+    Elementwise(Arc<dyn Elementwise>),
     /// Has parameters, or mixes elements.
     Module(Arc<dyn Module>),
 }
@@ -33,9 +33,9 @@ impl Operation {
     }
 }
 
-/// What the gradient of a map needs to see again.
+/// What the gradient of an elementwise layer needs to see again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keeps {
+pub(crate) enum SavedForBackward {
     /// Neither side.
     Nothing,
     /// Its input: it cannot overwrite it.
@@ -44,23 +44,23 @@ pub(crate) enum Keeps {
     Output,
 }
 
-impl Keeps {
+impl SavedForBackward {
     /// True where the input must survive.
     pub(crate) fn input(self) -> bool {
-        self == Keeps::Input
+        self == SavedForBackward::Input
     }
 
     /// True where the output must survive.
     pub(crate) fn output(self) -> bool {
-        self == Keeps::Output
+        self == SavedForBackward::Output
     }
 }
 
-/// What a map knows beside the values.
+/// What an elementwise layer knows beside the values.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MapContext<'a> {
+pub(crate) struct ElementwiseContext<'a> {
     /// Instruction set.
-    pub level: Level,
+    pub level: SimdLevel,
     /// Elements in a row.
     pub width: usize,
     /// Seed of the job.
@@ -72,9 +72,9 @@ pub(crate) struct MapContext<'a> {
 }
 
 /// A layer that changes every element by itself, in place.
-pub(crate) trait Map: Debug + Send + Sync {
-    /// What [`Map::backward`] needs to see.
-    fn keeps(&self) -> Keeps;
+pub(crate) trait Elementwise: Debug + Send + Sync {
+    /// What [`Elementwise::backward`] needs to see.
+    fn saved_for_backward(&self) -> SavedForBackward;
 
     /// True where the layer is the identity when scoring.
     fn only_training(&self) -> bool {
@@ -85,23 +85,23 @@ pub(crate) trait Map: Debug + Send + Sync {
     fn cost(&self) -> usize;
 
     /// Replaces whole rows of the input by the output.
-    fn forward(&self, context: &MapContext<'_>, values: &mut [f32]);
+    fn forward(&self, context: &ElementwiseContext<'_>, values: &mut [f32]);
 
-    /// Replaces whole rows of the output's gradient by the input's; `kept` is the input, the output, or empty.
-    fn backward(&self, context: &MapContext<'_>, kept: &[f32], gradient: &mut [f32]);
+    /// Replaces whole rows of the output's gradient by the input's; `saved` is the input, the output, or empty.
+    fn backward(&self, context: &ElementwiseContext<'_>, saved: &[f32], gradient: &mut [f32]);
 }
 
 /// What a call of a module knows beside its inputs and outputs.
-pub(crate) struct Pass<'a> {
+pub(crate) struct Context<'a> {
     /// Products, threads, memory to borrow.
     pub kernels: &'a mut Kernels,
     /// The module's own weights, its parameters one after another.
     pub weights: &'a [f32],
     /// Rows of the batch.
     pub rows: usize,
-    /// [`Module::kept`] values: what `forward` leaves for `backward`, and `backward` for `parameter_gradient`. What
+    /// [`Module::saved`] values: what `forward` leaves for `backward`, and `backward` for `parameter_gradient`. What
     /// they hold before `forward` is not defined.
-    pub kept: &'a mut [f32],
+    pub saved: &'a mut [f32],
     /// While training.
     pub training: Option<Training<'a>>,
     /// The trainers of the job, for what is normalised over the whole step (rule B7).
@@ -111,7 +111,7 @@ pub(crate) struct Pass<'a> {
 /// A layer with parameters, with several inputs, or one that mixes the elements of a row.
 ///
 /// A row's output and input gradient must have the same bits whatever rows it is computed with, unless the layer
-/// normalises over the step by [`Pass::exchange`].
+/// normalises over the step by [`Context::exchange`].
 pub(crate) trait Module: Debug + Send + Sync {
     /// The parameters and buffers, in order.
     fn parameters(&self) -> Vec<ParameterSpec> {
@@ -119,18 +119,18 @@ pub(crate) trait Module: Debug + Send + Sync {
     }
 
     /// Which ends [`Module::backward`] and [`Module::parameter_gradient`] read.
-    fn keeps(&self) -> Keeps {
-        Keeps::Input
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Input
     }
 
-    /// The module for an engine of its own, where it holds more from forward to backward than [`Pass::kept`] can;
+    /// The module for an engine of its own, where it holds more from forward to backward than [`Context::saved`] can;
     /// `None` where engines can share it.
     fn instance(&self) -> Option<Arc<dyn Module>> {
         None
     }
 
-    /// Values of [`Pass::kept`] for `rows` rows.
-    fn kept(&self, _rows: usize, _training: bool) -> usize {
+    /// Values of [`Context::saved`] for `rows` rows.
+    fn saved(&self, _rows: usize, _training: bool) -> usize {
         0
     }
 
@@ -142,41 +142,41 @@ pub(crate) trait Module: Debug + Send + Sync {
     /// Output of all rows.
     ///
     /// # Errors
-    /// Those of [`Pass::exchange`].
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure>;
+    /// Those of [`Context::exchange`].
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure>;
 
     /// Sets the gradient of every input for which there is memory. Called once a step, before
     /// [`Module::parameter_gradient`], also where no input wants a gradient.
     ///
     /// # Errors
-    /// Those of [`Pass::exchange`].
+    /// Those of [`Context::exchange`].
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure>;
 
     /// Sets the gradient of one parameter over a node of the reduction tree. Not called for buffers and tables.
     fn parameter_gradient(
         &self,
-        _pass: &mut Pass<'_>,
+        _pass: &mut Context<'_>,
         _parameter: usize,
         _tree: &Program,
-        _ends: Ends<'_>,
+        _ends: BackwardInputs<'_>,
         _into: &mut [f32],
     ) {
     }
 
     /// As [`Module::parameter_gradient`], of a parameter that is a table: the rows that occur under the node. None of
     /// their values is -0.0, so that a row that another node lacks may count as zeros.
-    fn row_gradient(
+    fn sparse_gradient(
         &self,
-        _pass: &mut Pass<'_>,
+        _pass: &mut Context<'_>,
         _parameter: usize,
         _tree: &Program,
-        _ends: Ends<'_>,
-        _into: &mut Rows,
+        _ends: BackwardInputs<'_>,
+        _into: &mut SparseRows,
     ) {
     }
 
@@ -187,10 +187,10 @@ pub(crate) trait Module: Debug + Send + Sync {
     }
 }
 
-/// All ends of a module for all rows of the batch. Those that [`Module::keeps`] does not name may have been
+/// All ends of a module for all rows of the batch. Those that [`Module::saved_for_backward`] does not name may have been
 /// overwritten.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ends<'a> {
+pub(crate) struct BackwardInputs<'a> {
     /// The inputs.
     pub inputs: &'a [&'a [f32]],
     /// The gradient of the output.
@@ -199,17 +199,17 @@ pub(crate) struct Ends<'a> {
 
 /// A layer made for an input shape.
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct BuiltLayer {
     /// What it does.
     pub operation: Operation,
     /// Shape of its output, without the batch.
     pub output: Vec<usize>,
 }
 
-impl Made {
+impl BuiltLayer {
     /// A module.
     pub(crate) fn module(module: impl Module + 'static, output: Vec<usize>) -> Self {
-        Made {
+        BuiltLayer {
             operation: Operation::Module(Arc::new(module)),
             output,
         }
@@ -218,10 +218,10 @@ impl Made {
 
 /// Makes a layer from its arguments, the shape that comes in, and its path (`2.0`), which names its random numbers.
 /// It sets inferred sizes in the arguments. An error says what shape it wanted.
-pub(super) type Make = fn(&mut Arguments, &[usize], &str) -> Result<Made, String>;
+pub(super) type Make = fn(&mut Arguments, &[usize], &str) -> Result<BuiltLayer, String>;
 
 /// The layers of a family, by name.
 pub(super) type Family = &'static [(&'static str, Make)];
 
 /// Makes a layer of several inputs from its arguments, the shapes that come in, and its path.
-pub(super) type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<Made, String>;
+pub(super) type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<BuiltLayer, String>;

@@ -34,8 +34,8 @@ pub(crate) struct ParameterSpec {
     pub trained: bool,
     /// True for a count: among the weights it is an f32, exact to 2^24; files and hashes hold it as I64, as PyTorch's.
     pub count: bool,
-    /// True for a table of which a step touches few rows: its gradient comes from [`Module::row_gradient`].
-    pub table: bool,
+    /// True for a table of which a step touches few rows: its gradient comes from [`Module::sparse_gradient`].
+    pub sparse: bool,
 }
 
 impl ParameterSpec {
@@ -47,14 +47,14 @@ impl ParameterSpec {
             init,
             trained: true,
             count: false,
-            table: false,
+            sparse: false,
         }
     }
 
     /// A parameter that is trained, of so many rows, of which a step touches few.
-    pub(crate) fn table(name: &str, [entries, width]: [usize; 2], init: Init) -> Self {
+    pub(crate) fn sparse(name: &str, [entries, width]: [usize; 2], init: Init) -> Self {
         ParameterSpec {
-            table: true,
+            sparse: true,
             ..ParameterSpec::new(name, &[entries, width], init)
         }
     }

@@ -1,9 +1,9 @@
 //! Pooling over windows: maxima and means, with windows by stride or by the size of the output.
 
 use super::convolution::{pair, planes, shape};
-use super::{Ends, Family, Keeps, Made, Module, Pass};
+use super::{BackwardInputs, BuiltLayer, Context, Family, Module, SavedForBackward};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
+use crate::kernels::simd_dispatch;
 use candlewick_protocol::Failure;
 
 /// Elements that are worth a thread.
@@ -58,12 +58,12 @@ impl Windows {
 
 /// Calls `body` with the first plane and planes of `values`, of `size` values each, on every thread.
 fn over_planes(
-    pass: &mut Pass<'_>,
+    ctx: &mut Context<'_>,
     size: usize,
     values: &mut [f32],
     body: impl Fn(usize, &mut [f32]) + Send + Sync,
 ) {
-    pass.kernels
+    ctx.kernels
         .workers()
         .chunks(values, size, PARALLEL, |start, part| body(start / size, part));
 }
@@ -125,7 +125,7 @@ fn larger(first: f32, second: f32) -> f32 {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Maxima of windows of 2 x 2 side by side, of whole planes.
     fn halve(input: &[f32], windows: &Windows, output: &mut [f32]) {
         let (width, places) = (windows.input[1], windows.output[1]);
@@ -146,7 +146,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`halve`].
     fn halve_gradient(input: &[f32], windows: &Windows, gradient: &[f32], into: &mut [f32]) {
         let (width, places) = (windows.input[1], windows.output[1]);
@@ -186,10 +186,10 @@ leveled! {
 }
 
 impl Module for Largest {
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (windows, input, level) = (&self.0, inputs[0], pass.kernels.level());
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (windows, input, level) = (&self.0, inputs[0], ctx.kernels.level());
         let (from, to) = (windows.input_plane(), windows.output_plane());
-        over_planes(pass, to, output, |first, output| {
+        over_planes(ctx, to, output, |first, output| {
             let input = &input[first * from..][..output.len() / to * from];
             if windows.halves {
                 halve(level, input, windows, output);
@@ -208,14 +208,14 @@ impl Module for Largest {
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         let Some(into) = &mut into[0] else { return Ok(()) };
-        let (windows, input, level) = (&self.0, ends.inputs[0], pass.kernels.level());
+        let (windows, input, level) = (&self.0, ends.inputs[0], ctx.kernels.level());
         let (from, to) = (windows.input_plane(), windows.output_plane());
-        over_planes(pass, from, into, |first, into| {
+        over_planes(ctx, from, into, |first, into| {
             let count = into.len() / from;
             let input = &input[first * from..(first + count) * from];
             let gradient = &ends.gradient[first * to..(first + count) * to];
@@ -256,14 +256,14 @@ impl Mean {
 }
 
 impl Module for Mean {
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let (windows, input) = (&self.windows, inputs[0]);
         let (from, to, width) = (windows.input_plane(), windows.output_plane(), windows.input[1]);
-        over_planes(pass, to, output, |first, output| {
+        over_planes(ctx, to, output, |first, output| {
             for (plane, output) in input[first * from..].chunks(from).zip(output.chunks_mut(to)) {
                 for (line, down) in output.chunks_mut(windows.output[1]).zip(&windows.down) {
                     for (value, across) in line.iter_mut().zip(&windows.across) {
@@ -282,14 +282,14 @@ impl Module for Mean {
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         let Some(into) = &mut into[0] else { return Ok(()) };
         let (windows, gradient) = (&self.windows, ends.gradient);
         let (from, to, width) = (windows.input_plane(), windows.output_plane(), windows.input[1]);
-        over_planes(pass, from, into, |first, into| {
+        over_planes(ctx, from, into, |first, into| {
             into.fill(0.0);
             for (gradient, into) in gradient[first * to..].chunks(to).zip(into.chunks_mut(from)) {
                 for (line, down) in gradient.chunks(windows.output[1]).zip(&windows.down) {
@@ -317,12 +317,12 @@ pub(super) const LAYERS: Family = &[
     ("AdaptiveMaxPool1d", |arguments, input, _| {
         let (channels, windows) = adaptive(arguments, input, 1)?;
         let output = shape(channels, windows.output, 1);
-        Ok(Made::module(Largest(windows), output))
+        Ok(BuiltLayer::module(Largest(windows), output))
     }),
     ("AdaptiveMaxPool2d", |arguments, input, _| {
         let (channels, windows) = adaptive(arguments, input, 2)?;
         let output = shape(channels, windows.output, 2);
-        Ok(Made::module(Largest(windows), output))
+        Ok(BuiltLayer::module(Largest(windows), output))
     }),
     ("AdaptiveAvgPool1d", |arguments, input, _| {
         adaptive_mean(arguments, input, 1)
@@ -416,17 +416,17 @@ fn sliding(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result<
     Ok((channels, Windows::new(size, spans(0)?, spans(1)?)))
 }
 
-fn largest_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<Made, String> {
+fn largest_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
     let (channels, windows) = sliding(arguments, input, dimensions)?;
     let output = shape(channels, windows.output, dimensions);
-    Ok(Made::module(Largest(windows), output))
+    Ok(BuiltLayer::module(Largest(windows), output))
 }
 
-fn mean_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<Made, String> {
+fn mean_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
     let (channels, windows) = sliding(arguments, input, dimensions)?;
     let output = shape(channels, windows.output, dimensions);
     let divisor = arguments.size("divisor_override");
-    Ok(Made::module(Mean { windows, divisor }, output))
+    Ok(BuiltLayer::module(Mean { windows, divisor }, output))
 }
 
 /// Windows that give an output of a size: from ⌊i · in / out⌋ to ⌈(i + 1) · in / out⌉, as in PyTorch.
@@ -449,10 +449,14 @@ fn adaptive(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result
     Ok((channels, Windows::new(size, spans(0), spans(1))))
 }
 
-fn adaptive_mean(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<Made, String> {
+fn adaptive_mean(
+    arguments: &mut Arguments,
+    input: &[usize],
+    dimensions: usize,
+) -> Result<BuiltLayer, String> {
     let (channels, windows) = adaptive(arguments, input, dimensions)?;
     let output = shape(channels, windows.output, dimensions);
-    Ok(Made::module(
+    Ok(BuiltLayer::module(
         Mean {
             windows,
             divisor: None,

@@ -1,7 +1,7 @@
 //! Layers that change the shape only, and those that move elements: Permute, ZeroPad2d, Upsample.
 
 use super::convolution::{pair, planes};
-use super::{Ends, Family, Keeps, Made, Module, Operation, Pass};
+use super::{BackwardInputs, BuiltLayer, Context, Family, Module, Operation, SavedForBackward};
 use crate::arguments::Arguments;
 use candlewick_protocol::Failure;
 
@@ -15,14 +15,14 @@ pub(super) const LAYERS: Family = &[
     ("Upsample", upsample),
 ];
 
-fn view(output: Vec<usize>) -> Made {
-    Made {
+fn view(output: Vec<usize>) -> BuiltLayer {
+    BuiltLayer {
         operation: Operation::View,
         output,
     }
 }
 
-fn flatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn flatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let (start, end) = (
         dimension(arguments, "start_dim", input)?,
         dimension(arguments, "end_dim", input)?,
@@ -79,14 +79,14 @@ fn sizes(arguments: &Arguments, name: &str, count: usize) -> Result<Vec<usize>, 
     Ok(given.iter().map(size).collect())
 }
 
-fn unflatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn unflatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let at = dimension(arguments, "dim", input)?;
     let mut output = input.to_vec();
     output.splice(at..=at, sizes(arguments, "unflattened_size", input[at])?);
     Ok(view(output))
 }
 
-fn reshape(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn reshape(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     Ok(view(sizes(arguments, "shape", input.iter().product())?))
 }
 
@@ -99,9 +99,9 @@ struct Moved {
 }
 
 impl Moved {
-    fn made(from: Vec<Option<usize>>, input: &[usize], output: Vec<usize>) -> Made {
+    fn made(from: Vec<Option<usize>>, input: &[usize], output: Vec<usize>) -> BuiltLayer {
         let inputs = input.iter().product();
-        Made::module(Moved { from, inputs }, output)
+        BuiltLayer::module(Moved { from, inputs }, output)
     }
 }
 
@@ -109,13 +109,13 @@ impl Moved {
 const PARALLEL: usize = 1 << 16;
 
 impl Module for Moved {
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let (input, width) = (inputs[0], self.from.len());
-        pass.kernels
+        ctx.kernels
             .workers()
             .chunks(output, width, PARALLEL, |start, output| {
                 let rows = input[start / width * self.inputs..].chunks(self.inputs);
@@ -130,30 +130,28 @@ impl Module for Moved {
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         let Some(into) = &mut into[0] else { return Ok(()) };
         let (width, size) = (self.from.len(), self.inputs);
-        pass.kernels
-            .workers()
-            .chunks(into, size, PARALLEL, |start, into| {
-                into.fill(0.0);
-                let rows = ends.gradient[start / size * width..].chunks(width);
-                for (into, gradient) in into.chunks_mut(size).zip(rows) {
-                    for (value, from) in gradient.iter().zip(&self.from) {
-                        if let Some(from) = from {
-                            into[*from] += value;
-                        }
+        ctx.kernels.workers().chunks(into, size, PARALLEL, |start, into| {
+            into.fill(0.0);
+            let rows = ends.gradient[start / size * width..].chunks(width);
+            for (into, gradient) in into.chunks_mut(size).zip(rows) {
+                for (value, from) in gradient.iter().zip(&self.from) {
+                    if let Some(from) = from {
+                        into[*from] += value;
                     }
                 }
-            });
+            }
+        });
         Ok(())
     }
 }
 
-fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let given = arguments.ints("dims");
     let rank = input.len() + 1;
     let signed = i64::try_from(rank).unwrap_or(i64::MAX);
@@ -187,7 +185,7 @@ fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Ma
     Ok(Moved::made(from.collect(), input, output))
 }
 
-fn zero_pad(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn zero_pad(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let (channels, [height, width]) = planes(input, 2)?;
     let padding = arguments.sizes("padding", 4).unwrap_or_default();
     let [left, right, top, bottom] = padding[..] else {
@@ -206,7 +204,7 @@ fn zero_pad(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<M
     Ok(Moved::made(from.collect(), input, output.clone()))
 }
 
-fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let (channels, [height, width]) = planes(input, 2)?;
     let [down, across] = match (arguments.is_null("size"), arguments.is_null("scale_factor")) {
         (false, true) => pair(arguments, "size", 2, 1),

@@ -1,8 +1,11 @@
 //! Softmax and LogSoftmax along a dimension, and PReLU.
 
-use super::{Ends, Family, Init, Keeps, Made, Map, MapContext, Module, Operation, ParameterSpec, Pass};
+use super::{
+    BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Family, Init, Module, Operation,
+    ParameterSpec, SavedForBackward,
+};
 use crate::arguments::Arguments;
-use crate::kernels::{LANES, Program, add_into, exp, leveled, sum_lanes};
+use crate::kernels::{LANES, Program, add_into, exp, simd_dispatch, sum_lanes};
 use candlewick_protocol::Failure;
 use std::sync::Arc;
 
@@ -55,7 +58,7 @@ fn largest(values: &[f32]) -> f32 {
     )
 }
 
-leveled! {
+simd_dispatch! {
     /// Softmax, or its logarithm, over contiguous values.
     fn softmax(size: usize, log: bool, values: &mut [f32]) {
         for values in values.chunks_exact_mut(size) {
@@ -73,7 +76,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient of [`softmax`], given its output.
     fn softmax_gradient(size: usize, log: bool, output: &[f32], gradient: &mut [f32]) {
         for (y, g) in output.chunks_exact(size).zip(gradient.chunks_exact_mut(size)) {
@@ -88,7 +91,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// As [`softmax`], over values that lie apart: neighbours side by side.
     fn softmax_apart(axis: Axis, log: bool, values: &mut [f32]) {
         let Axis { size, inner } = axis;
@@ -120,7 +123,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// As [`softmax_gradient`], over values that lie apart.
     fn softmax_apart_gradient(axis: Axis, log: bool, output: &[f32], gradient: &mut [f32]) {
         let Axis { size, inner } = axis;
@@ -142,16 +145,16 @@ leveled! {
     }
 }
 
-impl Map for Softmax {
-    fn keeps(&self) -> Keeps {
-        Keeps::Output
+impl Elementwise for Softmax {
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Output
     }
 
     fn cost(&self) -> usize {
         16
     }
 
-    fn forward(&self, context: &MapContext<'_>, values: &mut [f32]) {
+    fn forward(&self, context: &ElementwiseContext<'_>, values: &mut [f32]) {
         if self.axis.inner == 1 {
             softmax(context.level, self.axis.size, self.log, values);
         } else {
@@ -159,11 +162,11 @@ impl Map for Softmax {
         }
     }
 
-    fn backward(&self, context: &MapContext<'_>, kept: &[f32], gradient: &mut [f32]) {
+    fn backward(&self, context: &ElementwiseContext<'_>, saved: &[f32], gradient: &mut [f32]) {
         if self.axis.inner == 1 {
-            softmax_gradient(context.level, self.axis.size, self.log, kept, gradient);
+            softmax_gradient(context.level, self.axis.size, self.log, saved, gradient);
         } else {
-            softmax_apart_gradient(context.level, self.axis, self.log, kept, gradient);
+            softmax_apart_gradient(context.level, self.axis, self.log, saved, gradient);
         }
     }
 }
@@ -179,7 +182,7 @@ struct Prelu {
 /// Values that are worth a thread.
 const PARALLEL: usize = 1 << 18;
 
-leveled! {
+simd_dispatch! {
     /// Multiplies `values` by the slope of their run where `x` is not positive; in place where `x` is empty.
     fn bend(run: usize, slopes: &[f32], x: &[f32], values: &mut [f32]) {
         let runs = x.chunks_exact(run).zip(values.chunks_exact_mut(run)).enumerate();
@@ -192,7 +195,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Adds the gradients of the slopes over rows.
     fn slope_gradients(run: usize, x: &[f32], g: &[f32], sums: &mut [f32]) {
         let slopes = sums.len();
@@ -212,10 +215,10 @@ impl Module for Prelu {
         )]
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (level, slopes, x) = (pass.kernels.level(), pass.weights, inputs[0]);
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (level, slopes, x) = (ctx.kernels.level(), ctx.weights, inputs[0]);
         output.copy_from_slice(x);
-        let workers = pass.kernels.workers();
+        let workers = ctx.kernels.workers();
         workers.chunks(output, self.slopes * self.run, PARALLEL, |start, y| {
             bend(level, self.run, slopes, &x[start..start + y.len()], y);
         });
@@ -224,14 +227,14 @@ impl Module for Prelu {
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        let (level, slopes, x) = (pass.kernels.level(), pass.weights, ends.inputs[0]);
+        let (level, slopes, x) = (ctx.kernels.level(), ctx.weights, ends.inputs[0]);
         let Some(into) = &mut into[0] else { return Ok(()) };
         into.copy_from_slice(ends.gradient);
-        let workers = pass.kernels.workers();
+        let workers = ctx.kernels.workers();
         workers.chunks(into, self.slopes * self.run, PARALLEL, |start, g| {
             bend(level, self.run, slopes, &x[start..start + g.len()], g);
         });
@@ -240,13 +243,13 @@ impl Module for Prelu {
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         _parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
-        let (level, width) = (pass.kernels.level(), self.slopes * self.run);
+        let (level, width) = (ctx.kernels.level(), self.slopes * self.run);
         tree.evaluate(
             into,
             &mut Vec::new(),
@@ -268,7 +271,7 @@ pub(super) const LAYERS: Family = &[
     ("PReLU", make_prelu),
 ];
 
-fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let (given, rank) = (arguments.int("dim"), input.len());
     let signed = i64::try_from(rank).unwrap_or(i64::MAX);
     let at = if given < 0 { given + signed } else { given - 1 };
@@ -283,13 +286,13 @@ fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Resu
         },
         log: arguments.name() == "LogSoftmax",
     };
-    Ok(Made {
-        operation: Operation::Map(Arc::new(softmax)),
+    Ok(BuiltLayer {
+        operation: Operation::Elementwise(Arc::new(softmax)),
         output: input.to_vec(),
     })
 }
 
-fn make_prelu(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn make_prelu(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let slopes = arguments.size("num_parameters").unwrap_or(1);
     let channels = input.first().copied().unwrap_or(1);
     if slopes != 1 && slopes != channels {
@@ -303,5 +306,5 @@ fn make_prelu(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result
         run: input.iter().product::<usize>() / slopes,
         init: arguments.real("init") as f32,
     };
-    Ok(Made::module(prelu, input.to_vec()))
+    Ok(BuiltLayer::module(prelu, input.to_vec()))
 }

@@ -1,8 +1,9 @@
 //! Losses of a class: cross entropy of logits, and negative log-likelihood of log-probabilities.
 
-use super::loss::{Labels, Loss, SliceRows, Sums, narrow, real};
+use super::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::arguments::Arguments;
-use crate::kernels::{self, Level, leveled};
+use crate::kernels::{self, SimdLevel, simd_dispatch};
+use crate::numbers::to_f32;
 use candlewick_protocol::Failure;
 
 /// PyTorch's default of `ignore_index`: no class.
@@ -101,14 +102,14 @@ impl Classes {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Replaces the elements of `row` by exp(x - largest).
     fn shifted_exp(largest: f32, row: &mut [f32]) {
         row.iter_mut().for_each(|x| *x = kernels::exp(*x - largest));
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Multiplies by a factor.
     fn scale(factor: f32, row: &mut [f32]) {
         row.iter_mut().for_each(|x| *x *= factor);
@@ -159,7 +160,7 @@ impl Smoothing<'_> {
     /// Takes the targets of this part from the gradient of a row.
     fn subtract(&self, row_weight: f64, gradient: &mut [f32]) {
         for (class, slope) in gradient.iter_mut().enumerate() {
-            *slope -= narrow(row_weight * self.share * self.classes.weight(class));
+            *slope -= to_f32(row_weight * self.share * self.classes.weight(class));
         }
     }
 }
@@ -177,7 +178,7 @@ impl Loss for CrossEntropy {
         self.classes.count_every_row()
     }
 
-    fn slice(&self, level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    fn slice(&self, level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let mut sums = Sums::default();
         let smoothing = (self.smoothing > 0.0).then_some(Smoothing {
             classes: &self.classes,
@@ -203,8 +204,8 @@ impl Loss for CrossEntropy {
                 .map_or((0.0, 0.0), |part| part.add(log_total, logits));
             sums.loss += weight * (share * (log_total - f64::from(logits[class])) + spread);
             sums.denominator += weight * class_weight;
-            scale(level, narrow(weight * (share + factor) / total), gradient);
-            gradient[class] -= narrow(weight * share);
+            scale(level, to_f32(weight * (share + factor) / total), gradient);
+            gradient[class] -= to_f32(weight * share);
             if let Some(part) = &smoothing {
                 part.subtract(*weight, gradient);
             }
@@ -226,7 +227,7 @@ impl Loss for NegativeLogLikelihood {
         self.classes.count_every_row()
     }
 
-    fn slice(&self, _level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let mut sums = Sums::default();
         rows.gradient.fill(0.0);
         let lines = rows
@@ -238,7 +239,7 @@ impl Loss for NegativeLogLikelihood {
                 let weight = weight * class_weight;
                 sums.loss -= weight * f64::from(outputs[class]);
                 sums.denominator += weight;
-                gradient[class] = -narrow(weight);
+                gradient[class] = -to_f32(weight);
             }
         }
         Ok(sums)

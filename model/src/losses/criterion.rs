@@ -1,7 +1,7 @@
 //! A loss with its reduction.
 
 use super::loss::{Labels, Loss, SliceRows, Sums};
-use crate::kernels::Level;
+use crate::kernels::SimdLevel;
 use candlewick_protocol::Failure;
 
 /// A loss and its reduction.
@@ -35,7 +35,7 @@ impl Criterion {
     }
 
     /// As [`Loss::slice`].
-    pub fn slice(&self, level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    pub fn slice(&self, level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         self.loss.slice(level, width, rows)
     }
 

@@ -1,8 +1,9 @@
 //! Losses of distances between the parts of a row.
 
-use super::loss::{Labels, Loss, SliceRows, Sums, narrow};
+use super::loss::{Labels, Loss, SliceRows, Sums};
 use crate::arguments::Arguments;
-use crate::kernels::Level;
+use crate::kernels::SimdLevel;
+use crate::numbers::to_f32;
 use candlewick_protocol::Failure;
 
 /// PyTorch's guard against vectors of zeros.
@@ -74,8 +75,8 @@ impl Cosine {
         let (by_left, by_right) = gradient.split_at_mut(outputs.len() / 2);
         for (at, (a, b)) in left.iter().zip(right).enumerate() {
             let (a, b) = (f64::from(*a), f64::from(*b));
-            by_left[at] = narrow(factor * (b / size - cosine * a / left_square));
-            by_right[at] = narrow(factor * (a / size - cosine * b / right_square));
+            by_left[at] = to_f32(factor * (b / size - cosine * a / left_square));
+            by_right[at] = to_f32(factor * (a / size - cosine * b / right_square));
         }
         loss
     }
@@ -91,7 +92,7 @@ impl Loss for Cosine {
         1
     }
 
-    fn slice(&self, _level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let mut sums = Sums::default();
         let lines = rows
             .outputs
@@ -144,7 +145,7 @@ impl Triplet {
         let (left, right) = (parts.left * size, parts.right * size);
         for at in 0..size {
             let difference = self.difference(outputs[left + at], outputs[right + at]);
-            let slope = narrow(factor * self.slope(difference, parts.distance));
+            let slope = to_f32(factor * self.slope(difference, parts.distance));
             gradient[left + at] += slope;
             gradient[right + at] -= slope;
         }
@@ -196,7 +197,7 @@ impl Loss for Triplet {
         1
     }
 
-    fn slice(&self, _level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let mut sums = Sums::default();
         let lines = rows
             .outputs

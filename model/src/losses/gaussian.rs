@@ -1,8 +1,9 @@
 //! Negative log-likelihood of a normal distribution whose mean and variance the network gives.
 
-use super::loss::{Labels, Loss, SliceRows, Sums, narrow, real};
+use super::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::arguments::Arguments;
-use crate::kernels::Level;
+use crate::kernels::SimdLevel;
+use crate::numbers::to_f32;
 use candlewick_protocol::Failure;
 
 /// ln(2 pi) / 2.
@@ -77,7 +78,7 @@ impl Loss for Gaussian {
         width / 2
     }
 
-    fn slice(&self, _level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let mut sums = Sums::default();
         let half = width / 2;
         let lines = rows
@@ -91,8 +92,8 @@ impl Loss for Gaussian {
             for (at, label) in labels.iter().enumerate() {
                 let (loss, slopes) = self.value(outputs[at], outputs[half + at], *label)?;
                 row += loss;
-                gradient[at] = narrow(weight * slopes[0]);
-                gradient[half + at] = narrow(weight * slopes[1]);
+                gradient[at] = to_f32(weight * slopes[0]);
+                gradient[half + at] = to_f32(weight * slopes[1]);
             }
             sums.loss += weight * row;
             sums.denominator += weight * real(half);

@@ -3,6 +3,7 @@
 use super::{Criterion, Labels};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::Kind;
+use crate::numbers::clamp_u32;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
 use serde_json::Value;
@@ -26,10 +27,6 @@ pub(crate) fn label_kind(task: Task, loss: &Criterion, width: usize) -> Result<L
     }
 }
 
-fn short(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
-}
-
 fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
     let num_classes = match (loss.name(), width) {
         (name @ ("CrossEntropyLoss" | "NLLLoss"), 1) => {
@@ -38,7 +35,7 @@ fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
                  out_features=2 or more, or use BCEWithLogitsLoss for two classes"
             )));
         }
-        ("CrossEntropyLoss" | "NLLLoss", _) => short(width),
+        ("CrossEntropyLoss" | "NLLLoss", _) => clamp_u32(width),
         ("BCEWithLogitsLoss" | "BCELoss", 1) => 2,
         (name @ ("BCEWithLogitsLoss" | "BCELoss"), _) => {
             return Err(Failure::parameter(format!(
@@ -60,7 +57,7 @@ fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
 fn real_label(loss: &Criterion, width: usize, label_width: usize) -> Result<LabelKind, Failure> {
     let name = loss.name();
     let kind = LabelKind::Real {
-        width: short(label_width),
+        width: clamp_u32(label_width),
     };
     match loss.labels(width)? {
         Labels::Class => Err(Failure::parameter(format!(

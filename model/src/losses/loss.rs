@@ -1,7 +1,7 @@
 //! What a loss is to the engine.
 
 use crate::arguments::Arguments;
-use crate::kernels::Level;
+use crate::kernels::SimdLevel;
 use candlewick_protocol::Failure;
 use std::fmt::Debug;
 
@@ -73,16 +73,10 @@ pub(crate) trait Loss: Debug + Send + Sync {
     ///
     /// # Errors
     /// `InvalidData` where a label is not one of the loss's; `InvalidParameter` where an output is not.
-    fn slice(&self, level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure>;
+    fn slice(&self, level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure>;
 }
 
 pub(super) type Make = fn(&Arguments) -> Result<Box<dyn Loss>, String>;
-
-/// A gradient as it is kept.
-#[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
-pub(super) fn narrow(value: f64) -> f32 {
-    value as f32
-}
 
 /// A count as a factor.
 #[expect(clippy::cast_precision_loss, reason = "a row is far below 2^53 values")]

@@ -91,7 +91,7 @@ pub(crate) fn complete(arguments: &Arguments) -> Value {
 mod tests {
     use super::*;
     use crate::catalogue::entries;
-    use crate::kernels::Level;
+    use crate::kernels::SimdLevel;
     use crate::losses::loss::real;
     use serde_json::json;
 
@@ -165,8 +165,12 @@ mod tests {
                 let bits: Vec<u32> = gradient.iter().map(|g| g.to_bits()).collect();
                 (sums.loss.to_bits(), sums.denominator.to_bits(), bits)
             };
-            for level in Level::available() {
-                assert_eq!(at_level(level), at_level(Level::Generic), "{document} {level:?}");
+            for level in SimdLevel::available() {
+                assert_eq!(
+                    at_level(level),
+                    at_level(SimdLevel::Generic),
+                    "{document} {level:?}"
+                );
             }
         }
     }

@@ -4,10 +4,11 @@
 //! denominator, so that all terms share one denominator, the sum of the rows' weights. Reduction "sum" divides by
 //! nothing.
 
-use super::loss::{Labels, Loss, Make, SliceRows, Sums, narrow, real};
+use super::loss::{Labels, Loss, Make, SliceRows, Sums, real};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
-use crate::kernels::Level;
+use crate::kernels::SimdLevel;
+use crate::numbers::to_f32;
 use candlewick_protocol::Failure;
 use std::ops::Range;
 
@@ -201,7 +202,7 @@ impl Loss for Multi {
         Err("cannot stand within another MultiLoss: list its losses there".to_owned())
     }
 
-    fn slice(&self, level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    fn slice(&self, level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let label_width = rows.labels.len() / rows.weights.len().max(1);
         let mut sums = Sums {
             loss: 0.0,
@@ -235,7 +236,7 @@ impl Loss for Multi {
                 .zip(gradient.chunks_exact(range.len()));
             for (into, from) in lines {
                 for (sum, slope) in into[range.clone()].iter_mut().zip(from) {
-                    *sum += narrow(factor * f64::from(*slope));
+                    *sum += to_f32(factor * f64::from(*slope));
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! Quantile regression: the pinball loss (Koenker and Bassett, Regression Quantiles, Econometrica 46, 1978).
 
-use super::loss::{Labels, Loss, SliceRows, Sums, narrow, real};
+use super::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::arguments::Arguments;
-use crate::kernels::Level;
+use crate::kernels::SimdLevel;
+use crate::numbers::to_f32;
 use candlewick_protocol::Failure;
 
 /// A row has, for every value of the label, one output a quantile.
@@ -37,7 +38,7 @@ impl Loss for Quantiles {
         width
     }
 
-    fn slice(&self, _level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let mut sums = Sums::default();
         let count = self.quantiles.len();
         let lines = rows
@@ -58,7 +59,7 @@ impl Loss for Quantiles {
                     Some(std::cmp::Ordering::Equal) => 0.0,
                     None => f64::NAN,
                 };
-                *slope = narrow(weight * by_output);
+                *slope = to_f32(weight * by_output);
             }
             sums.loss += weight * row;
             sums.denominator += weight * real(width);

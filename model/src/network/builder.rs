@@ -1,24 +1,24 @@
 //! Reads a network document: every argument checked, every size inferred, every layer in its place.
 
-use super::node::{FORMAT, Inner, MAX_ELEMENTS, MAX_NESTING, Output, Placed, Wire, wrong};
+use super::node::{FORMAT, Inner, LayerNode, MAX_ELEMENTS, MAX_NESTING, Output, ValueRef, wrong};
 use super::{composite, init};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
-use crate::layers::{self, Init, Made, Operation, ParameterSpec};
-use crate::parameter::{Parameter, Table};
+use crate::layers::{self, BuiltLayer, Init, Operation, ParameterSpec};
+use crate::parameter::{Parameter, SparseParameter};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
 
 /// Where a layer's input comes from, and its shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct End {
-    pub wire: Wire,
+    pub value: ValueRef,
     pub shape: Vec<usize>,
 }
 
 /// Where in the document and in the names of the parameters a layer stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct DocPath<'a> {
     /// Path in the document, for messages: `layers.2.layers.0`.
     pub document: &'a str,
     /// Path of its parameters: `2.0`.
@@ -31,16 +31,16 @@ pub(super) struct Place<'a> {
 pub(super) struct Ends {
     pub whole: End,
     pub outputs: Vec<Output>,
-    pub wires: Vec<Wire>,
+    pub values: Vec<ValueRef>,
 }
 
 pub(super) struct Builder {
     pub(super) input: Vec<usize>,
     pub(super) graph_inputs: Vec<(String, Vec<usize>)>,
-    layers: Vec<Placed>,
+    layers: Vec<LayerNode>,
     pub(super) parameters: Vec<Parameter>,
     inits: Vec<Init>,
-    tables: Vec<Table>,
+    tables: Vec<SparseParameter>,
     total: usize,
 }
 
@@ -101,7 +101,7 @@ impl Builder {
             .get("layers")
             .ok_or_else(|| wrong("the list \"layers\" is missing"))?;
         let input = self.features();
-        let place = Place {
+        let place = DocPath {
             document: "layers",
             path: "",
             depth: 0,
@@ -114,7 +114,7 @@ impl Builder {
         };
         let document = json!({"format": FORMAT, "input": {"shape": self.input}, "layers": layers});
         let ends = Ends {
-            wires: vec![end.wire],
+            values: vec![end.value],
             outputs: vec![output],
             whole: end,
         };
@@ -124,7 +124,7 @@ impl Builder {
     /// The features as an input.
     pub(super) fn features(&self) -> End {
         End {
-            wire: Wire::Features,
+            value: ValueRef::Features,
             shape: self.input.clone(),
         }
     }
@@ -133,7 +133,7 @@ impl Builder {
     pub(super) fn sequence(
         &mut self,
         list: &Value,
-        place: Place<'_>,
+        place: DocPath<'_>,
         input: End,
     ) -> Result<(Vec<Value>, End), Failure> {
         let list = items(list, place)?;
@@ -141,7 +141,7 @@ impl Builder {
         let mut end = input;
         for (index, layer) in list.iter().enumerate() {
             let (document, path) = (format!("{}.{index}", place.document), below(place.path, index));
-            let inner = Place {
+            let inner = DocPath {
                 document: &document,
                 path: &path,
                 depth: place.depth,
@@ -157,7 +157,7 @@ impl Builder {
     pub(super) fn layer(
         &mut self,
         document: &Value,
-        place: Place<'_>,
+        place: DocPath<'_>,
         inputs: &[End],
     ) -> Result<(Value, End), Failure> {
         if document.get("type").is_some_and(|kind| kind == CONTAINER) {
@@ -174,15 +174,15 @@ impl Builder {
         let wrong = |message: String| Failure::parameter(format!("{} ({name}): {message}", place.document));
         let shapes: Vec<&[usize]> = inputs.iter().map(|end| end.shape.as_slice()).collect();
         let made = layers::make(&mut arguments, &shapes, place.path).map_err(wrong)?;
-        let wires = inputs.iter().map(|end| end.wire).collect();
-        let end = self.add(made, (name, place), wires)?;
+        let values = inputs.iter().map(|end| end.value).collect();
+        let end = self.add(made, (name, place), values)?;
         Ok((self.documented(arguments.to_document()), end))
     }
 
     /// Notes the complete document of the layer that was added last.
     fn documented(&mut self, document: Value) -> Value {
-        if let Some(placed) = self.layers.last_mut() {
-            placed.arguments.clone_from(&document);
+        if let Some(node) = self.layers.last_mut() {
+            node.arguments.clone_from(&document);
         }
         document
     }
@@ -190,7 +190,7 @@ impl Builder {
     fn sequential(
         &mut self,
         layer: &Value,
-        place: Place<'_>,
+        place: DocPath<'_>,
         inputs: &[End],
     ) -> Result<(Value, End), Failure> {
         let object = layer.as_object().cloned().unwrap_or_else(Map::new);
@@ -221,7 +221,7 @@ impl Builder {
     fn branches(
         &mut self,
         arguments: &mut Arguments,
-        place: Place<'_>,
+        place: DocPath<'_>,
         inputs: &[End],
     ) -> Result<(Value, End), Failure> {
         let name = arguments.name();
@@ -242,7 +242,7 @@ impl Builder {
             let mut documents = Vec::new();
             for (index, branch) in items(&list, place.inside(&inner))?.iter().enumerate() {
                 let (document, path) = (format!("{inner}.{index}"), below(place.path, index));
-                let place = Place {
+                let place = DocPath {
                     document: &document,
                     path: &path,
                     depth: place.depth + 1,
@@ -256,8 +256,8 @@ impl Builder {
         let shapes: Vec<&[usize]> = ends.iter().map(|end| end.shape.as_slice()).collect();
         let made = layers::make(arguments, &shapes, place.path)
             .map_err(|message| Failure::parameter(format!("{} ({name}): {message}", place.document)))?;
-        let wires = ends.iter().map(|end| end.wire).collect();
-        let end = self.add(made, (name, place), wires)?;
+        let values = ends.iter().map(|end| end.value).collect();
+        let end = self.add(made, (name, place), values)?;
         self.documented(arguments.to_document());
         arguments.set("layers", Value::from(documents));
         Ok((arguments.to_document(), end))
@@ -266,9 +266,9 @@ impl Builder {
     /// Puts a layer that was made in its place.
     pub(super) fn add(
         &mut self,
-        made: Made,
-        (name, place): (&'static str, Place<'_>),
-        inputs: Vec<Wire>,
+        made: BuiltLayer,
+        (name, place): (&'static str, DocPath<'_>),
+        inputs: Vec<ValueRef>,
     ) -> Result<End, Failure> {
         let wrong = |message: String| Failure::parameter(format!("{} ({name}): {message}", place.document));
         if elements(&made.output).is_none() {
@@ -280,13 +280,13 @@ impl Builder {
         let (first, start) = (self.parameters.len(), self.total);
         let specs = match &made.operation {
             Operation::Module(module) => module.parameters(),
-            Operation::View | Operation::Map(_) => Vec::new(),
+            Operation::View | Operation::Elementwise(_) => Vec::new(),
         };
         for spec in specs {
             self.parameter(spec, place.path).map_err(wrong)?;
         }
         let shape = made.output.clone();
-        self.layers.push(Placed {
+        self.layers.push(LayerNode {
             place: place.document.to_owned(),
             path: place.path.to_owned(),
             name,
@@ -298,7 +298,7 @@ impl Builder {
             weights: start..self.total,
         });
         Ok(End {
-            wire: Wire::Layer(self.layers.len() - 1),
+            value: ValueRef::Layer(self.layers.len() - 1),
             shape,
         })
     }
@@ -312,8 +312,8 @@ impl Builder {
                 spec.name, spec.shape
             )
         })?;
-        if let (true, &[entries, width]) = (spec.table, spec.shape.as_slice()) {
-            self.tables.push(Table {
+        if let (true, &[entries, width]) = (spec.sparse, spec.shape.as_slice()) {
+            self.tables.push(SparseParameter {
                 offset: self.total,
                 entries,
                 width,
@@ -333,18 +333,18 @@ impl Builder {
 
     /// Layers that somebody reads, by index.
     pub(super) fn is_read(&self, layer: usize) -> bool {
-        let wire = Wire::Layer(layer);
-        self.layers.iter().any(|placed| placed.inputs.contains(&wire))
+        let value = ValueRef::Layer(layer);
+        self.layers.iter().any(|node| node.inputs.contains(&value))
     }
 
     pub(super) fn finish(self, document: Value, ends: Ends) -> Inner {
         Inner {
             document,
             input_shape: self.input,
-            output: ends.whole.wire,
+            output: ends.whole.value,
             output_shape: ends.whole.shape,
             outputs: ends.outputs,
-            output_wires: ends.wires,
+            output_values: ends.values,
             graph_inputs: self.graph_inputs,
             layers: self.layers,
             parameters: self.parameters,
@@ -355,10 +355,10 @@ impl Builder {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> DocPath<'a> {
     /// The place of what this container holds; `document` is its list.
     fn inside(self, document: &'a str) -> Self {
-        Place {
+        DocPath {
             document,
             depth: self.depth + 1,
             ..self
@@ -367,7 +367,7 @@ impl<'a> Place<'a> {
 }
 
 /// The layers of a list that is not empty and not nested too deep.
-fn items<'a>(list: &'a Value, place: Place<'_>) -> Result<&'a [Value], Failure> {
+fn items<'a>(list: &'a Value, place: DocPath<'_>) -> Result<&'a [Value], Failure> {
     let items = list.as_array().filter(|list| !list.is_empty()).ok_or_else(|| {
         let got = excerpt(list);
         wrong(format!(

@@ -1,6 +1,6 @@
 //! Layers that are made of other layers, with the names that PyTorch gives their parts.
 
-use super::builder::{Builder, End, Place, below};
+use super::builder::{Builder, DocPath, End, below};
 use crate::arguments::Arguments;
 use candlewick_protocol::Failure;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub(super) fn is_composite(name: &str) -> bool {
 /// Where the parts of a layer go.
 struct Parts<'a> {
     builder: &'a mut Builder,
-    place: Place<'a>,
+    place: DocPath<'a>,
     name: &'static str,
 }
 
@@ -34,7 +34,7 @@ impl Builder {
     pub(super) fn composite(
         &mut self,
         mut arguments: Arguments,
-        place: Place<'_>,
+        place: DocPath<'_>,
         inputs: &[End],
     ) -> Result<(Value, End), Failure> {
         let name = arguments.name();
@@ -64,7 +64,7 @@ impl Parts<'_> {
             format!("{}.{name}", self.place.document),
             below(self.place.path, name),
         );
-        let place = Place {
+        let place = DocPath {
             document: &document,
             path: &path,
             depth: self.place.depth,

@@ -4,8 +4,8 @@
 //! "nodes": [{"name": "hidden", "inputs": ["user"], "layer": {"type": "Linear", ...}}, ...], "outputs": ["score"]}`.
 //! A row of features holds the inputs one after another; a row of outputs holds the outputs one after another.
 
-use super::builder::{Builder, End, Ends, Place, elements};
-use super::node::{FORMAT, Output, Wire, wrong};
+use super::builder::{Builder, DocPath, End, Ends, elements};
+use super::node::{FORMAT, Output, ValueRef, wrong};
 use crate::arguments::excerpt;
 use crate::layers;
 use candlewick_protocol::Failure;
@@ -47,9 +47,9 @@ impl Builder {
             parts.push(end);
         }
         for (at, (name, end)) in ends.iter().enumerate() {
-            let read = match end.wire {
-                Wire::Layer(layer) => self.is_read(layer),
-                Wire::Features => true,
+            let read = match end.value {
+                ValueRef::Layer(layer) => self.is_read(layer),
+                ValueRef::Features => true,
             };
             if !read && !names.contains(name) {
                 let what = if at < first { "input" } else { "node" };
@@ -58,7 +58,7 @@ impl Builder {
                 )));
             }
         }
-        let wires = parts.iter().map(|end| end.wire).collect();
+        let values = parts.iter().map(|end| end.value).collect();
         let whole = match <[End; 1]>::try_from(parts) {
             Ok([end]) => end,
             Err(parts) => self.join_outputs(&parts)?,
@@ -69,7 +69,7 @@ impl Builder {
         let ends = Ends {
             whole,
             outputs,
-            wires,
+            values,
         };
         Ok((document, ends))
     }
@@ -105,17 +105,17 @@ impl Builder {
             }
             let end = if list.len() == 1 && size == width {
                 End {
-                    wire: Wire::Features,
+                    value: ValueRef::Features,
                     shape: shape.clone(),
                 }
             } else {
-                let place = Place {
+                let place = DocPath {
                     document: &document,
                     path: "",
                     depth: 0,
                 };
                 let made = layers::select((start, width), &shape);
-                self.add(made, ("Input", place), vec![Wire::Features])?
+                self.add(made, ("Input", place), vec![ValueRef::Features])?
             };
             documents.push(json!({"name": name, "shape": shape}));
             self.graph_inputs.push((name.clone(), shape.clone()));
@@ -149,7 +149,7 @@ impl Builder {
         let layer = node
             .get("layer")
             .ok_or_else(|| wrong(format!("{document} ({name}): \"layer\" is missing")))?;
-        let place = Place {
+        let place = DocPath {
             document: &document,
             path: &name,
             depth: 0,
@@ -162,13 +162,13 @@ impl Builder {
     /// Brings several outputs into one row.
     fn join_outputs(&mut self, parts: &[End]) -> Result<End, Failure> {
         let sizes: Vec<usize> = parts.iter().map(|end| end.shape.iter().product()).collect();
-        let place = Place {
+        let place = DocPath {
             document: "outputs",
             path: "",
             depth: 0,
         };
-        let wires = parts.iter().map(|end| end.wire).collect();
-        self.add(layers::join_outputs(&sizes), ("Outputs", place), wires)
+        let values = parts.iter().map(|end| end.value).collect();
+        self.add(layers::join_outputs(&sizes), ("Outputs", place), values)
     }
 }
 

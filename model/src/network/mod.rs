@@ -7,7 +7,7 @@ mod init;
 mod node;
 
 use crate::checkpoint::{self, Report};
-use crate::parameter::{Parameter, Table};
+use crate::parameter::{Parameter, SparseParameter};
 use crate::weights;
 use builder::Builder;
 use candlewick_protocol::Failure;
@@ -15,7 +15,7 @@ use candlewick_protocol::Failure;
 pub(crate) use composite::composites;
 use node::Inner;
 pub use node::{FORMAT, Output};
-pub(crate) use node::{Placed, Wire};
+pub(crate) use node::{LayerNode, ValueRef};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -104,14 +104,19 @@ impl Network {
 
     /// The parameters of which a step touches few rows: their gradients are given by rows.
     #[must_use]
-    pub fn tables(&self) -> &[Table] {
+    pub fn sparse_parameters(&self) -> &[SparseParameter] {
         &self.inner.tables
     }
 
     /// Elements of all parameters that are no tables.
     #[must_use]
     pub fn num_dense(&self) -> usize {
-        self.num_parameters() - self.tables().iter().map(Table::len).sum::<usize>()
+        self.num_parameters()
+            - self
+                .sparse_parameters()
+                .iter()
+                .map(SparseParameter::len)
+                .sum::<usize>()
     }
 
     /// Elements of the parameters that are trained.
@@ -128,8 +133,8 @@ impl Network {
     }
 
     /// What each of the outputs is read from.
-    pub(crate) fn output_wires(&self) -> impl Iterator<Item = Wire> + '_ {
-        self.inner.output_wires.iter().copied()
+    pub(crate) fn output_values(&self) -> impl Iterator<Item = ValueRef> + '_ {
+        self.inner.output_values.iter().copied()
     }
 
     /// Names and shapes of the inputs of a graph, one after another in a row of features; empty for a chain of layers.
@@ -138,18 +143,18 @@ impl Network {
         &self.inner.graph_inputs
     }
 
-    pub(crate) fn output_wire(&self) -> Wire {
+    pub(crate) fn output_value(&self) -> ValueRef {
         self.inner.output
     }
 
-    pub(crate) fn layers(&self) -> &[Placed] {
+    pub(crate) fn layers(&self) -> &[LayerNode] {
         &self.inner.layers
     }
 
     /// The same network with other layers, which compute the same and use the same parameters. What belongs to its
     /// document rather than to computing (exports, summaries) is to be asked of the original.
     #[cfg(any(test, feature = "candle"))]
-    pub(crate) fn with_layers(&self, layers: Vec<Placed>, output: Wire) -> Network {
+    pub(crate) fn with_layers(&self, layers: Vec<LayerNode>, output: ValueRef) -> Network {
         let inner = &self.inner;
         Network {
             inner: Arc::new(Inner {
@@ -158,7 +163,7 @@ impl Network {
                 output,
                 output_shape: inner.output_shape.clone(),
                 outputs: inner.outputs.clone(),
-                output_wires: Vec::new(),
+                output_values: Vec::new(),
                 graph_inputs: inner.graph_inputs.clone(),
                 layers,
                 parameters: inner.parameters.clone(),

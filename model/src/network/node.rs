@@ -1,7 +1,7 @@
 //! The layers of a network in their places, and what they read.
 
 use crate::layers::{Init, Operation};
-use crate::parameter::{Parameter, Table};
+use crate::parameter::{Parameter, SparseParameter};
 use candlewick_protocol::Failure;
 use serde_json::Value;
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub(super) const MAX_NESTING: usize = 32;
 
 /// What a layer reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wire {
+pub(crate) enum ValueRef {
     /// The features of a row.
     Features,
     /// What an earlier layer puts out.
@@ -26,7 +26,7 @@ pub(crate) enum Wire {
 
 /// A layer in its place.
 #[derive(Debug)]
-pub(crate) struct Placed {
+pub(crate) struct LayerNode {
     /// Path in the document, for messages: `layers.2.layers.0`.
     pub place: String,
     /// Path of its parameters and random numbers: `2.0`.
@@ -42,7 +42,7 @@ pub(crate) struct Placed {
     /// Its complete arguments.
     pub arguments: Value,
     /// What it reads.
-    pub inputs: Vec<Wire>,
+    pub inputs: Vec<ValueRef>,
     /// Shape that goes out.
     pub output: Vec<usize>,
     /// Its parameters, as indices into the network's.
@@ -66,15 +66,15 @@ pub struct Output {
 pub(super) struct Inner {
     pub document: Value,
     pub input_shape: Vec<usize>,
-    pub output: Wire,
+    pub output: ValueRef,
     pub output_shape: Vec<usize>,
     pub outputs: Vec<Output>,
-    pub output_wires: Vec<Wire>,
+    pub output_values: Vec<ValueRef>,
     pub graph_inputs: Vec<(String, Vec<usize>)>,
-    pub layers: Vec<Placed>,
+    pub layers: Vec<LayerNode>,
     pub parameters: Vec<Parameter>,
     pub inits: Vec<Init>,
-    pub tables: Vec<Table>,
+    pub tables: Vec<SparseParameter>,
     pub num_parameters: usize,
 }
 

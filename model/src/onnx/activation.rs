@@ -1,10 +1,10 @@
 //! Functions of single elements, Softmax, and what brings values together.
 
-use super::graph::Express;
+use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name};
 use candlewick_protocol::Failure;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("ReLU", |graph, layer| plain(graph, layer, "Relu")),
     ("Tanh", |graph, layer| plain(graph, layer, "Tanh")),
     ("Sigmoid", |graph, layer| plain(graph, layer, "Sigmoid")),

@@ -1,11 +1,11 @@
 //! Multi-head attention in small parts, and positional encodings.
 
-use super::graph::Express;
+use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name};
 use crate::layers::sines;
 use candlewick_protocol::Failure;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("MultiheadAttention", attention),
     ("PositionalEncoding", |graph, layer| {
         let &[length, size] = layer.shape() else {

@@ -1,10 +1,10 @@
 //! Convolutions and pooling.
 
-use super::graph::Express;
+use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name, long};
 use candlewick_protocol::Failure;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("Conv1d", |graph, layer| convolution(graph, layer, "Conv", 1)),
     ("Conv2d", |graph, layer| convolution(graph, layer, "Conv", 2)),
     ("ConvTranspose2d", |graph, layer| {

@@ -1,11 +1,11 @@
 //! Tables of vectors.
 
-use super::graph::Express;
+use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name, long};
 use super::proto::{FLOAT, INT64};
 use candlewick_protocol::Failure;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("Embedding", |graph, layer| Ok(lookup(graph, layer)?.0)),
     ("EmbeddingBag", bag),
 ];

@@ -171,7 +171,7 @@ pub(super) fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
     }
 }
 
-/// A layer that is to be expressed: its arguments, its weights, what it reads.
+/// A layer that is to be exported: its arguments, its weights, what it reads.
 #[derive(Debug)]
 pub(super) struct Layer<'a> {
     pub weights: &'a [f32],
@@ -270,5 +270,5 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// Adds the nodes of a layer to a graph; the answer is the name of its output.
-pub(super) type Express = fn(&mut Graph, &Layer<'_>) -> Result<Name, Failure>;
+/// Adds the nodes of a layer to a graph and returns the name of its output.
+pub(super) type ExportLayer = fn(&mut Graph, &Layer<'_>) -> Result<Name, Failure>;

@@ -13,9 +13,9 @@ mod proto;
 mod recurrent;
 mod shape;
 
-use crate::network::{Network, Placed, Wire};
+use crate::network::{LayerNode, Network, ValueRef};
 use candlewick_protocol::Failure;
-use graph::{Express, Graph, Layer, Name, value_info};
+use graph::{ExportLayer, Graph, Layer, Name, value_info};
 use prost::Message;
 use proto::{ModelProto, OperatorSetIdProto};
 
@@ -24,8 +24,8 @@ const OPSET: i64 = 17;
 /// Version of the file format that goes with it.
 const IR_VERSION: i64 = 8;
 
-/// How the layers of the catalogue are expressed.
-const FAMILIES: &[&[(&str, Express)]] = &[
+/// How the layers of the catalogue are exported.
+const FAMILIES: &[&[(&str, ExportLayer)]] = &[
     activation::LAYERS,
     attention::LAYERS,
     convolution::LAYERS,
@@ -72,17 +72,17 @@ pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
     }
     let mut names: Vec<Name> = Vec::with_capacity(network.layers().len());
     let mut given = network.graph_inputs().iter();
-    for placed in network.layers() {
-        let name = match placed.name {
+    for node in network.layers() {
+        let name = match node.name {
             "Input" => given.next().map(|(name, _)| name.clone()).unwrap_or_default(),
             // The outputs leave the graph one by one.
             "Outputs" => String::new(),
-            _ => express(&mut graph, network, weights, placed, &names)?,
+            _ => export_layer(&mut graph, network, weights, node, &names)?,
         };
         names.push(name);
     }
     let mut outputs = Vec::new();
-    for (output, wire) in network.outputs().iter().zip(network.output_wires()) {
+    for (output, value) in network.outputs().iter().zip(network.output_values()) {
         let name = if output.name.is_empty() {
             "output"
         } else {
@@ -93,7 +93,7 @@ pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
         } else {
             name.to_owned()
         };
-        graph.rename(&name_of(network, &names, wire), &name);
+        graph.rename(&name_of(network, &names, value), &name);
         outputs.push(value_info(&name, &output.shape));
     }
     let model = ModelProto {
@@ -109,51 +109,51 @@ pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
     Ok(model.encode_to_vec())
 }
 
-/// The name of what a wire leads to.
-fn name_of(network: &Network, names: &[Name], wire: Wire) -> Name {
-    match (wire, network.graph_inputs().first()) {
-        (Wire::Layer(at), _) => names[at].clone(),
-        (Wire::Features, Some((name, _))) => name.clone(),
-        (Wire::Features, None) => "features".to_owned(),
+/// The name of what a value leads to.
+fn name_of(network: &Network, names: &[Name], value: ValueRef) -> Name {
+    match (value, network.graph_inputs().first()) {
+        (ValueRef::Layer(at), _) => names[at].clone(),
+        (ValueRef::Features, Some((name, _))) => name.clone(),
+        (ValueRef::Features, None) => "features".to_owned(),
     }
 }
 
-fn express(
+fn export_layer(
     graph: &mut Graph,
     network: &Network,
     weights: &[f32],
-    placed: &Placed,
+    node: &LayerNode,
     names: &[Name],
 ) -> Result<Name, Failure> {
-    let inputs: Vec<Name> = placed
+    let inputs: Vec<Name> = node
         .inputs
         .iter()
-        .map(|wire| name_of(network, names, *wire))
+        .map(|value| name_of(network, names, *value))
         .collect();
-    let shapes: Vec<Vec<usize>> = placed
+    let shapes: Vec<Vec<usize>> = node
         .inputs
         .iter()
-        .map(|wire| match (wire, network.graph_inputs().first()) {
-            (Wire::Layer(at), _) => network.layers()[*at].output.clone(),
-            (Wire::Features, Some((_, shape))) => shape.clone(),
-            (Wire::Features, None) => network.input_shape().to_vec(),
+        .map(|value| match (value, network.graph_inputs().first()) {
+            (ValueRef::Layer(at), _) => network.layers()[*at].output.clone(),
+            (ValueRef::Features, Some((_, shape))) => shape.clone(),
+            (ValueRef::Features, None) => network.input_shape().to_vec(),
         })
         .collect();
     let layer = Layer {
         weights,
-        kind: placed.name,
-        arguments: &placed.arguments,
+        kind: node.name,
+        arguments: &node.arguments,
         inputs: &inputs,
         shapes: &shapes,
-        output: &placed.output,
-        parameters: &network.parameters()[placed.parameters.clone()],
+        output: &node.output,
+        parameters: &network.parameters()[node.parameters.clone()],
     };
     let mut all = FAMILIES.iter().copied().flatten();
-    match all.find(|(name, _)| *name == placed.name) {
-        Some((_, express)) => express(graph, &layer),
+    match all.find(|(name, _)| *name == node.name) {
+        Some((_, export)) => export(graph, &layer),
         None => Err(Failure::parameter(format!(
             "{} ({}): has no counterpart in ONNX",
-            placed.place, placed.name
+            node.place, node.name
         ))),
     }
 }
@@ -167,7 +167,7 @@ mod tests {
     const COMPOSITES: [&str; 1] = ["TransformerEncoderLayer"];
 
     #[test]
-    fn every_layer_of_the_catalogue_has_an_expression() {
+    fn every_layer_of_the_catalogue_is_exported() {
         let known: Vec<&str> = FAMILIES
             .iter()
             .copied()

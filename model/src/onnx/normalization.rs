@@ -1,11 +1,11 @@
 //! Normalisations, as they score.
 
-use super::graph::Express;
+use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name, long};
 use candlewick_protocol::Failure;
 use serde_json::Value;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("BatchNorm1d", batch_norm),
     ("BatchNorm2d", batch_norm),
     ("LayerNorm", layer_norm),

@@ -1,11 +1,11 @@
 //! RNN, LSTM and GRU, one ONNX node a layer. ONNX orders the gates differently: LSTM i, o, f, c where PyTorch has
 //! i, f, g, o; GRU z, r, h where PyTorch has r, z, n.
 
-use super::graph::Express;
+use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name};
 use candlewick_protocol::Failure;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("RNN", |graph, layer| stack(graph, layer, ("RNN", &[0]))),
     ("LSTM", |graph, layer| {
         stack(graph, layer, ("LSTM", &[0, 3, 1, 2]))

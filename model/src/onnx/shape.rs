@@ -1,10 +1,10 @@
 //! Changes of shape, and layers over the last dimension.
 
-use super::graph::Express;
+use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name};
 use candlewick_protocol::Failure;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("Flatten", reshape),
     ("Unflatten", reshape),
     ("Reshape", reshape),

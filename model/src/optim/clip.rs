@@ -2,8 +2,9 @@
 
 use super::norms;
 use super::run::Run;
-use super::step::{Part, Touched};
-use crate::kernels::leveled;
+use super::step::{ParamSlice, Touched};
+use crate::kernels::simd_dispatch;
+use crate::numbers::to_f32;
 
 /// Limits of the gradient, applied after it was divided by the denominator: first the norm, then the values. Frozen
 /// parameters and buffers do not count.
@@ -15,7 +16,7 @@ pub struct Clip {
     pub value: Option<f64>,
 }
 
-leveled! {
+simd_dispatch! {
     /// `values *= factor`, then bounded by `limit` on both sides (infinity: not bounded).
     fn scale_and_bound(factor: f32, limit: f32, values: &mut [f32]) {
         values.iter_mut().for_each(|value| *value = (*value * factor).clamp(-limit.abs(), limit.abs()));
@@ -26,52 +27,47 @@ leveled! {
 /// `longest` is the norm that the optimiser itself bounds it by, after all else (LAMB).
 pub(super) fn scale(
     run: &Run<'_>,
-    parts: &mut [Part<'_>],
+    slices: &mut [ParamSlice<'_>],
     mut scale: f32,
     clip: &Clip,
     longest: Option<f64>,
 ) -> f32 {
-    let bound = |parts: &mut [Part<'_>], factor: f32, limit: f32| {
-        run.each(parts, |part| {
-            for range in part.touched.ranges(part.gradient.len()) {
-                scale_and_bound(run.level, factor, limit, &mut part.gradient[range]);
+    let bound = |slices: &mut [ParamSlice<'_>], factor: f32, limit: f32| {
+        run.each(slices, |slice| {
+            for range in slice.touched.ranges(slice.gradient.len()) {
+                scale_and_bound(run.level, factor, limit, &mut slice.gradient[range]);
             }
         });
     };
     if clip.norm.is_some() || clip.value.is_some() || longest.is_some() {
-        bound(parts, scale, f32::INFINITY);
+        bound(slices, scale, f32::INFINITY);
         scale = 1.0;
     }
     if let Some(largest) = clip.norm {
-        scale = short((largest / (norm(run, parts) + 1e-6)).min(1.0));
+        scale = to_f32((largest / (norm(run, slices) + 1e-6)).min(1.0));
     }
     if let Some(limit) = clip.value {
-        bound(parts, scale, short(limit));
+        bound(slices, scale, to_f32(limit));
         scale = 1.0;
     }
     if let Some(longest) = longest {
         if clip.norm.is_some() && clip.value.is_none() {
-            bound(parts, scale, f32::INFINITY);
+            bound(slices, scale, f32::INFINITY);
         }
-        scale = short(1.0 / (norm(run, parts) / longest).max(1.0));
+        scale = to_f32(1.0 / (norm(run, slices) / longest).max(1.0));
     }
     scale
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
-fn short(value: f64) -> f32 {
-    value as f32
-}
-
 /// The norm of the gradient, rule B6.
-fn norm(run: &Run<'_>, parts: &mut [Part<'_>]) -> f64 {
-    run.each(parts, |part| match part.touched {
-        Touched::All => norms::blocks_of(run.level, part.gradient, &mut part.sums),
+fn norm(run: &Run<'_>, slices: &mut [ParamSlice<'_>]) -> f64 {
+    run.each(slices, |slice| match slice.touched {
+        Touched::All => norms::blocks_of(run.level, slice.gradient, &mut slice.sums),
         rows @ Touched::Rows { .. } => {
-            norms::blocks_of_rows(run.level, part.gradient, rows, &mut part.sums);
+            norms::blocks_of_rows(run.level, slice.gradient, rows, &mut slice.sums);
         }
     });
-    let sum: f64 = norms::by_tensor(parts, run.tensors)
+    let sum: f64 = norms::by_tensor(slices, run.tensors)
         .iter()
         .map(|[sum, _]| *sum)
         .sum();

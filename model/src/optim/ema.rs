@@ -2,7 +2,7 @@
 
 use super::state::{Saved, SavedTensor};
 use crate::engine::Engine;
-use crate::kernels::{Level, Workers, leveled};
+use crate::kernels::{SimdLevel, Workers, simd_dispatch};
 use crate::network::Network;
 use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
@@ -32,11 +32,11 @@ pub struct Ema {
     parameters: Vec<Parameter>,
     average: Vec<f32>,
     updates: u64,
-    level: Level,
+    level: SimdLevel,
     workers: Option<Arc<Workers>>,
 }
 
-leveled! {
+simd_dispatch! {
     /// torch.lerp of every element, by `take_keep.0`.
     fn lerp(take_keep: (f32, f32), average: &mut [f32], weights: &[f32]) {
         for (a, w) in average.iter_mut().zip(weights) {
@@ -72,7 +72,7 @@ impl Ema {
             parameters: network.parameters().to_vec(),
             average: weights.to_vec(),
             updates: 0,
-            level: Level::detect(),
+            level: SimdLevel::detect(),
             workers: None,
         })
     }
@@ -100,8 +100,8 @@ impl Ema {
             #[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
             let factors = ((1.0 - self.decay) as f32, self.decay as f32);
             let level = self.level;
-            let body = |start: usize, part: &mut [f32]| {
-                lerp(level, factors, part, weights.get(start..).unwrap_or_default());
+            let body = |start: usize, slice: &mut [f32]| {
+                lerp(level, factors, slice, weights.get(start..).unwrap_or_default());
             };
             match &self.workers {
                 Some(workers) => workers.chunks(&mut self.average, 1, PARALLEL_WEIGHTS, body),

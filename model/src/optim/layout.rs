@@ -1,8 +1,8 @@
 //! Which elements of the flat weights are updated, by what, and how they are cut for threads.
 
 use super::norms::BLOCK;
-use super::step::{Part, Touched};
-use crate::engine::TouchedTable;
+use super::step::{ParamSlice, Touched};
+use crate::engine::TouchedRows;
 use crate::parameter::Parameter;
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub(super) struct Tensor {
     pub group: usize,
 }
 
-/// A part of a tensor: its index and its elements in the flat weights.
+/// A slice of a tensor: its index and its elements in the flat weights.
 #[derive(Debug, Clone)]
 struct Piece {
     tensor: usize,
@@ -98,13 +98,13 @@ impl Layout {
     }
 
     /// The pieces with their weights, gradient and state; `tables` are those of which some rows are touched only.
-    pub(super) fn parts<'a>(
+    pub(super) fn slices<'a>(
         &self,
         weights: &'a mut [f32],
         gradient: &'a mut [f32],
         state: &'a mut [Vec<f32>],
-        tables: &[TouchedTable<'a>],
-    ) -> Vec<Part<'a>> {
+        tables: &[TouchedRows<'a>],
+    ) -> Vec<ParamSlice<'a>> {
         let (mut weights, mut gradient) = (Rest::of(weights), Rest::of(gradient));
         let mut state: Vec<Rest<'a>> = state.iter_mut().map(|values| Rest::of(values)).collect();
         let mut at = 0;
@@ -113,7 +113,7 @@ impl Layout {
             .map(|piece| {
                 let own = at..at + piece.weights.len();
                 at = own.end;
-                Part {
+                ParamSlice {
                     weights: weights.take(&piece.weights),
                     gradient: gradient.take(&piece.weights),
                     touched: touched(tables, &piece.weights),
@@ -129,12 +129,12 @@ impl Layout {
 }
 
 /// The rows of a table that lie in a piece, in whole or in part.
-fn touched<'a>(tables: &[TouchedTable<'a>], piece: &Range<usize>) -> Touched<'a> {
-    let own = |touched: &&TouchedTable<'_>| {
+fn touched<'a>(tables: &[TouchedRows<'a>], piece: &Range<usize>) -> Touched<'a> {
+    let own = |touched: &&TouchedRows<'_>| {
         let table = touched.table;
         (table.offset..table.offset + table.len()).contains(&piece.start)
     };
-    let Some(TouchedTable { table, indices }) = tables.iter().find(own) else {
+    let Some(TouchedRows { table, indices }) = tables.iter().find(own) else {
         return Touched::All;
     };
     let start = piece.start - table.offset;

@@ -18,7 +18,7 @@
 //! let mut accumulator = Accumulator::new(1);
 //! let mut weights = network.initial_weights(1);
 //! for step in 0..10 {
-//!     optimizer.follow(&schedule.setting(step))?;
+//!     optimizer.apply_schedule(&schedule.setting(step))?;
 //!     let mut gradient_sum = vec![0.5; weights.len()];
 //!     if let Some(denominator) = accumulator.add(&mut gradient_sum, 4.0) {
 //!         optimizer.update(&mut weights, &mut gradient_sum, denominator, &Clip::default())?;
@@ -49,6 +49,6 @@ pub use clip::Clip;
 pub use ema::Ema;
 pub(crate) use optimizer::read;
 pub use optimizer::{Optimizer, StateSize, state_size};
-pub use schedule::{Schedule, Setting};
+pub use schedule::{LrSetting, Schedule};
 pub use state::{Saved, SavedTensor};
 pub use updates::Updates;

@@ -1,8 +1,8 @@
 //! Euclidean norms, rule B6: squares are summed in f64 in blocks of 4,096 elements that start where a tensor starts,
 //! the blocks of a tensor in order, the tensors in the order of the parameters.
 
-use super::step::{Part, Touched};
-use crate::kernels::leveled;
+use super::step::{ParamSlice, Touched};
+use crate::kernels::simd_dispatch;
 
 /// Elements of a partial sum.
 pub(super) const BLOCK: usize = 4_096;
@@ -37,7 +37,7 @@ fn squares(scale: f32, values: &[f32]) -> f64 {
     lanes.iter().sum()
 }
 
-leveled! {
+simd_dispatch! {
     /// Sums of squares of the blocks of two vectors of one length, each with its factor.
     pub(super) fn blocks(left: (f32, &[f32]), right: (f32, &[f32]), sums: &mut Vec<[f64; 2]>) {
         sums.clear();
@@ -47,7 +47,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Sums of squares of the blocks of one vector.
     pub(super) fn blocks_of(values: &[f32], sums: &mut Vec<[f64; 2]>) {
         sums.clear();
@@ -55,7 +55,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// As [`blocks_of`], of a vector that is 0 but in the rows of `touched`: the same totals, because a square of 0
     /// adds nothing. Blocks without such rows are left out.
     pub(super) fn blocks_of_rows(values: &[f32], touched: Touched<'_>, sums: &mut Vec<[f64; 2]>) {
@@ -99,12 +99,12 @@ fn add_squares_from(lanes: &mut [f64; LANES], first: usize, values: &[f32]) {
     }
 }
 
-/// Sums of squares of every tensor, from those of its parts' blocks. Tensors without a part have 0.
-pub(super) fn by_tensor(parts: &[Part<'_>], tensors: usize) -> Vec<[f64; 2]> {
+/// Sums of squares of every tensor, from those of its slices' blocks. Tensors without a slice have 0.
+pub(super) fn by_tensor(slices: &[ParamSlice<'_>], tensors: usize) -> Vec<[f64; 2]> {
     let mut totals = vec![[0.0; 2]; tensors];
-    for part in parts {
-        if let Some(total) = totals.get_mut(part.tensor) {
-            for sums in &part.sums {
+    for slice in slices {
+        if let Some(total) = totals.get_mut(slice.tensor) {
+            for sums in &slice.sums {
                 total[0] += sums[0];
                 total[1] += sums[1];
             }
@@ -116,7 +116,7 @@ pub(super) fn by_tensor(parts: &[Part<'_>], tensors: usize) -> Vec<[f64; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Level;
+    use crate::kernels::SimdLevel;
 
     #[test]
     fn rows_have_the_totals_of_whole_vectors() {
@@ -142,7 +142,7 @@ mod tests {
             }
             let total = |sums: &[[f64; 2]]| sums.iter().fold(0.0, |total, [sum, _]| total + sum).to_bits();
             let (mut whole, mut rows) = (Vec::new(), Vec::new());
-            for level in Level::available() {
+            for level in SimdLevel::available() {
                 blocks_of(level, &values, &mut whole);
                 blocks_of_rows(level, &values, touched, &mut rows);
                 assert_eq!(total(&whole), total(&rows), "rows of {width}");

@@ -5,11 +5,11 @@ use super::document;
 use super::layout::Layout;
 use super::rules;
 use super::run::{Group, Run};
-use super::schedule::Setting;
+use super::schedule::LrSetting;
 use super::step::Step;
 use crate::arguments::Arguments;
-use crate::engine::{Engine, Gradient, TouchedTable};
-use crate::kernels::{Level, Workers};
+use crate::engine::{Engine, Gradient, TouchedRows};
+use crate::kernels::{SimdLevel, Workers};
 use crate::network::Network;
 use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
@@ -30,7 +30,7 @@ pub struct Optimizer {
     pub(super) steps: u64,
     pub(super) factor: f64,
     pub(super) momentum: Option<f64>,
-    pub(super) level: Level,
+    pub(super) level: SimdLevel,
     pub(super) workers: Option<Arc<Workers>>,
 }
 
@@ -122,7 +122,7 @@ impl Optimizer {
         let group = |arguments: &Arguments| Group {
             rule: rules::rule_of(arguments),
             lr: arguments.real("lr"),
-            carry: 1.0,
+            scalar_state: 1.0,
         };
         let mut optimizer = Optimizer {
             groups: assignment.groups.iter().map(group).collect(),
@@ -134,7 +134,7 @@ impl Optimizer {
             steps: 0,
             factor: 1.0,
             momentum: None,
-            level: Level::detect(),
+            level: SimdLevel::detect(),
             workers: None,
         };
         for slot in slots {
@@ -147,11 +147,11 @@ impl Optimizer {
     pub(super) fn add_slot(&mut self, slot: &'static str) {
         let mut values = vec![0.0; self.layout.updated];
         for tensor in &self.layout.tensors {
-            if let (Some(part), Some(group)) = (
+            if let (Some(slice), Some(group)) = (
                 values.get_mut(tensor.state.clone()),
                 self.groups.get(tensor.group),
             ) {
-                part.fill(group.rule.initial());
+                slice.fill(group.rule.initial());
             }
         }
         self.slots.push(slot);
@@ -166,7 +166,7 @@ impl Optimizer {
     }
 
     /// Lets updates use no more than an instruction set, for tests and comparisons. The bits do not change.
-    pub fn use_level(&mut self, level: Level) {
+    pub fn use_level(&mut self, level: SimdLevel) {
         self.level = level;
     }
 
@@ -212,7 +212,7 @@ impl Optimizer {
     pub(super) fn update_touched(
         &mut self,
         weights: &mut [f32],
-        (gradient_sum, tables): (&mut [f32], &[TouchedTable<'_>]),
+        (gradient_sum, tables): (&mut [f32], &[TouchedRows<'_>]),
         denominator: f64,
         clip: &Clip,
     ) -> Result<bool, Failure> {
@@ -233,11 +233,11 @@ impl Optimizer {
             tensors: self.layout.tensors.len(),
             workers,
         };
-        let mut parts = self.layout.parts(weights, gradient_sum, &mut self.state, tables);
+        let mut slices = self.layout.slices(weights, gradient_sum, &mut self.state, tables);
         #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
         let scale = (1.0 / denominator) as f32;
         let longest = Some(self.arguments.real("max_grad_norm")).filter(|norm| *norm > 0.0);
-        let scale = clip::scale(&run, &mut parts, scale, clip, longest);
+        let scale = clip::scale(&run, &mut slices, scale, clip, longest);
         self.steps += 1;
         let (count, level, factor, momentum) = (self.steps, self.level, self.factor, self.momentum);
         let steps: Vec<Step> = self
@@ -250,14 +250,14 @@ impl Optimizer {
                     scale,
                     lr: group.lr * factor,
                     momentum,
-                    carry: group.carry,
+                    scalar_state: group.scalar_state,
                 };
-                step.carry = group.rule.carry(&step);
-                group.carry = step.carry;
+                step.scalar_state = group.rule.scalar_state(&step);
+                group.scalar_state = step.scalar_state;
                 step
             })
             .collect();
-        run.apply(&self.groups, &steps, &mut parts);
+        run.apply(&self.groups, &steps, &mut slices);
         Ok(true)
     }
 
@@ -316,7 +316,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// As [`Optimizer::set_momentum`].
-    pub fn follow(&mut self, setting: &Setting) -> Result<(), Failure> {
+    pub fn apply_schedule(&mut self, setting: &LrSetting) -> Result<(), Failure> {
         self.set_learning_rate(setting.factor);
         self.set_momentum(setting.momentum)
     }
@@ -350,7 +350,7 @@ impl Optimizer {
         if let Some(momentum) = self.momentum {
             hasher.update(&momentum.to_le_bytes());
         }
-        let carried: Vec<f32> = self.groups.iter().map(|group| group.carry).collect();
+        let carried: Vec<f32> = self.groups.iter().map(|group| group.scalar_state).collect();
         crate::weights::update_with_values(&mut hasher, &carried);
         format!("{:032x}", hasher.digest128())
     }

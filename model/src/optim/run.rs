@@ -2,46 +2,50 @@
 
 use super::norms;
 use super::rules::Rule;
-use super::step::{Part, Step};
-use crate::kernels::{Level, Workers};
+use super::step::{ParamSlice, Step};
+use crate::kernels::{SimdLevel, Workers};
 
-/// How the parts of an update are worked on.
+/// How the slices of an update are worked on.
 pub(super) struct Run<'a> {
-    pub level: Level,
+    pub level: SimdLevel,
     pub tensors: usize,
     pub workers: Option<&'a Workers>,
 }
 
 impl Run<'_> {
-    /// Calls `body` with every part.
-    pub(super) fn each(&self, parts: &mut [Part<'_>], body: impl Fn(&mut Part<'_>) + Send + Sync) {
+    /// Calls `body` with every slice.
+    pub(super) fn each(
+        &self,
+        slices: &mut [ParamSlice<'_>],
+        body: impl Fn(&mut ParamSlice<'_>) + Send + Sync,
+    ) {
         match self.workers {
-            Some(workers) => workers.each(parts, |_, part| body(part)),
-            None => parts.iter_mut().for_each(body),
+            Some(workers) => workers.each(slices, |_, slice| body(slice)),
+            None => slices.iter_mut().for_each(body),
         }
     }
 
-    pub(super) fn apply(&self, groups: &[Group], steps: &[Step], parts: &mut [Part<'_>]) {
-        let own = |part: &Part<'_>| groups.get(part.group).zip(steps.get(part.group));
+    pub(super) fn apply(&self, groups: &[Group], steps: &[Step], slices: &mut [ParamSlice<'_>]) {
+        let own = |slice: &ParamSlice<'_>| groups.get(slice.group).zip(steps.get(slice.group));
         if groups.iter().any(|group| group.rule.measures()) {
-            self.each(parts, |part| {
-                part.sums.clear();
-                if let Some((group, step)) = own(part)
+            self.each(slices, |slice| {
+                slice.sums.clear();
+                if let Some((group, step)) = own(slice)
                     && group.rule.measures()
                 {
-                    group.rule.measure(step, part);
+                    group.rule.measure(step, slice);
                 }
             });
-            let sums = norms::by_tensor(parts, self.tensors);
-            for part in &mut *parts {
-                if let (Some((group, step)), Some(sums)) = (own(part), sums.get(part.tensor)) {
-                    part.ratio = group.rule.ratio(step, sums.map(libm::sqrt));
+            let sums = norms::by_tensor(slices, self.tensors);
+            for slice in &mut *slices {
+                if let (Some((group, step)), Some(sums)) = (own(slice), sums.get(slice.tensor)) {
+                    slice.ratio = group.rule.ratio(step, sums.map(libm::sqrt));
                 }
             }
         }
-        self.each(parts, |part| {
-            if let Some((group, step)) = own(part) {
-                group.rule.apply(step, part);
+        self.each(slices, |slice| {
+            if let Some((group, step)) = own(slice) {
+                group.rule.apply(step, slice);
             }
         });
     }
@@ -54,5 +58,5 @@ pub(super) struct Group {
     /// Learning rate before the schedule.
     pub lr: f64,
     /// What the rule carries from update to update.
-    pub carry: f32,
+    pub scalar_state: f32,
 }

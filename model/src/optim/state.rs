@@ -196,11 +196,11 @@ impl Optimizer {
                 values: values.unwrap_or_default().to_vec(),
             });
         }
-        if self.carries() {
+        if self.has_scalar_state() {
             tensors.push(SavedTensor {
                 name: MU_PRODUCT.to_owned(),
                 shape: vec![self.groups.len()],
-                values: self.groups.iter().map(|group| group.carry).collect(),
+                values: self.groups.iter().map(|group| group.scalar_state).collect(),
             });
         }
         Saved { counters, tensors }
@@ -226,7 +226,7 @@ impl Optimizer {
             self.add_slot(MOMENTUM_BUFFER);
         }
         let mut wanted = self.shapes();
-        if self.carries() {
+        if self.has_scalar_state() {
             wanted.push((MU_PRODUCT.to_owned(), vec![self.groups.len()]));
         }
         if let Err(failure) = saved.expect_tensors(WHAT, &wanted) {
@@ -242,10 +242,10 @@ impl Optimizer {
                 target.copy_from_slice(&tensor.values);
             }
         }
-        if self.carries() {
+        if self.has_scalar_state() {
             let carried = &saved.tensor(WHAT, MU_PRODUCT)?.values;
-            for (group, carry) in self.groups.iter_mut().zip(carried) {
-                group.carry = *carry;
+            for (group, scalar_state) in self.groups.iter_mut().zip(carried) {
+                group.scalar_state = *scalar_state;
             }
         }
         self.steps = saved.counter(WHAT, STEP)?;
@@ -254,8 +254,8 @@ impl Optimizer {
         Ok(())
     }
 
-    fn carries(&self) -> bool {
-        rules::carries(&self.arguments)
+    fn has_scalar_state(&self) -> bool {
+        rules::has_scalar_state(&self.arguments)
     }
 
     /// Names and shapes of the state's tensors.

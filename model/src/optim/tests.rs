@@ -143,7 +143,7 @@ fn a_schedule_moves_rate_and_momentum_in_every_group() {
     let document = json!({"type": "SGD", "lr": 1, "groups": [{"params": "*.bias", "lr": 10}]});
     let mut sgd = optimizer(&document);
     assert_eq!(sgd.state_size().vectors, 0);
-    sgd.follow(&Setting {
+    sgd.apply_schedule(&LrSetting {
         factor: 0.5,
         momentum: Some(0.5),
     })

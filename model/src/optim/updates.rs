@@ -139,7 +139,7 @@ impl Updates {
         };
         if let Some(schedule) = &self.schedule {
             let update = epoch * self.steps_per_epoch.div_ceil(self.every) + in_epoch / self.every;
-            self.optimizer.follow(&schedule.setting(update))?;
+            self.optimizer.apply_schedule(&schedule.setting(update))?;
         }
         let counted = self
             .optimizer

@@ -6,18 +6,20 @@
 
 use super::subjects::{joins, layers};
 use crate::catalogue::{Kind, entries};
-use crate::device::circuit::Circuit;
-use crate::device::error::Trouble;
-use crate::device::express::layer::{Answer, Express, Layer, Rows, batched};
-use crate::device::express::{self, HOST_LAYERS};
+use crate::device::error::DeviceError;
+use crate::device::lowering::layer::{Answer, Layer, Lowering, Rows, batched};
+use crate::device::lowering::{self, HOST_LAYERS};
+use crate::device::subgraph::Subgraph;
 use crate::engine::{Alone, Batch, Engine, NodeGradient, Slice};
-use crate::kernels::{Kernels, Level, Program};
-use crate::layers::{Ends, Map, MapContext, Module, Operation, Pass, RowKey, Training};
-use crate::network::{Network, Placed, Wire};
+use crate::kernels::{Kernels, Program, SimdLevel};
+use crate::layers::{
+    BackwardInputs, Context, Elementwise, ElementwiseContext, Module, Operation, RowKey, Training,
+};
+use crate::network::{LayerNode, Network, ValueRef};
 use crate::philox::{Key, uniform};
 use candle_core::{DType, Device, Tensor, Var};
 use candlewick_protocol::job::LabelKind;
-use candlewick_protocol::rows::Rows as TableRows;
+use candlewick_protocol::rows::SparseRows;
 use serde_json::json;
 
 /// Largest difference to the quotient, relative to the largest gradient of the same tensor: f32 rounds to 6e-8, and a
@@ -52,10 +54,10 @@ fn batch_norm(layer: &Layer<'_>) -> Answer {
 }
 
 /// The expressions, and those of the layers that stay with the engine.
-fn find(name: &str) -> Option<Express> {
+fn find(name: &str) -> Option<Lowering> {
     match HOST_LAYERS.contains(&name) {
         true => Some(batch_norm),
-        false => express::find(name),
+        false => lowering::find(name),
     }
 }
 
@@ -71,8 +73,8 @@ fn keys() -> Vec<RowKey> {
 
 /// A layer with everything that its gradients depend on.
 struct Subject<'a> {
-    placed: &'a Placed,
-    circuit: Circuit,
+    node: &'a LayerNode,
+    subgraph: Subgraph,
     inputs: Vec<Vec<f32>>,
     weights: Vec<f32>,
     gradient: Vec<f32>,
@@ -83,15 +85,15 @@ impl<'a> Subject<'a> {
         let at = network
             .layers()
             .iter()
-            .position(|placed| placed.name == name)
+            .position(|node| node.name == name)
             .unwrap();
-        let placed = &network.layers()[at];
-        let circuit = Circuit::of(network, at..at + 1, &find).unwrap();
+        let node = &network.layers()[at];
+        let subgraph = Subgraph::of(network, at..at + 1, &find).unwrap();
         let indices = name.starts_with("Embedding");
-        let inputs = placed.inputs.iter().enumerate().map(|(at, wire)| {
-            let width = match wire {
-                Wire::Features => network.input_width(),
-                Wire::Layer(layer) => network.layers()[*layer].output.iter().product(),
+        let inputs = node.inputs.iter().enumerate().map(|(at, value)| {
+            let width = match value {
+                ValueRef::Features => network.input_width(),
+                ValueRef::Layer(layer) => network.layers()[*layer].output.iter().product(),
             };
             let mut values = numbers(&format!("input {at} of {name}"), ROWS * width);
             if indices {
@@ -103,31 +105,31 @@ impl<'a> Subject<'a> {
         });
         let inputs = inputs.collect();
         let all = numbers(&format!("weights of {name}"), network.num_parameters());
-        let mut weights = all[placed.weights.clone()].to_vec();
+        let mut weights = all[node.weights.clone()].to_vec();
         // Recurrent steps and softmaxes of large numbers hardly depend on anything.
         weights.iter_mut().for_each(|weight| *weight *= 0.4);
         Subject {
-            gradient: numbers("gradient", ROWS * circuit.width()),
-            placed,
-            circuit,
+            gradient: numbers("gradient", ROWS * subgraph.width()),
+            node,
+            subgraph,
             inputs,
             weights,
         }
     }
 
-    /// The inputs of the circuit, each once, as f64.
+    /// The inputs of the subgraph, each once, as f64.
     fn tensors(&self) -> (Vec<Tensor>, Vec<Tensor>) {
-        let inputs = self.circuit.inputs.iter().map(|input| {
+        let inputs = self.subgraph.inputs.iter().map(|input| {
             let at = self
-                .placed
+                .node
                 .inputs
                 .iter()
-                .position(|wire| *wire == input.wire)
+                .position(|value| *value == input.value)
                 .unwrap();
             tensor(&self.inputs[at], &batched(ROWS, &input.shape))
         });
         let weights = self
-            .circuit
+            .subgraph
             .weights
             .iter()
             .map(|weight| tensor(&self.weights[weight.place.clone()], &weight.shape));
@@ -135,58 +137,61 @@ impl<'a> Subject<'a> {
     }
 
     /// Σ output · gradient.
-    fn value(&self, inputs: &[Tensor], weights: &[Tensor]) -> Result<Tensor, Trouble> {
+    fn value(&self, inputs: &[Tensor], weights: &[Tensor]) -> Result<Tensor, DeviceError> {
         let keys = keys();
         let rows = Rows {
             seed: SEED,
             step: STEPS,
             keys: &keys,
         };
-        let output = self.circuit.run(inputs, weights, Some(rows))?;
+        let output = self.subgraph.run(inputs, weights, Some(rows))?;
         let gradient = tensor(&self.gradient, output.dims());
         Ok((output * gradient)?.sum_all()?)
     }
 
     /// The engine's gradients: of every input, then of every trained parameter.
     fn engine(&self) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
-        match &self.placed.operation {
+        match &self.node.operation {
             Operation::View => (vec![self.gradient.clone()], Vec::new()),
-            Operation::Map(map) => (vec![self.of_map(&**map)], Vec::new()),
+            Operation::Elementwise(function) => (vec![self.of_elementwise(&**function)], Vec::new()),
             Operation::Module(module) => self.of_module(&**module),
         }
     }
 
-    fn of_map(&self, map: &dyn Map) -> Vec<f32> {
+    fn of_elementwise(&self, function: &dyn Elementwise) -> Vec<f32> {
         let keys = keys();
-        let context = MapContext {
-            level: Level::detect(),
+        let context = ElementwiseContext {
+            level: SimdLevel::detect(),
             width: self.inputs[0].len() / ROWS,
             seed: SEED,
             step: STEPS,
             rows: &keys,
         };
         let mut output = self.inputs[0].clone();
-        map.forward(&context, &mut output);
-        let kept: &[f32] = match (map.keeps().input(), map.keeps().output()) {
+        function.forward(&context, &mut output);
+        let saved: &[f32] = match (
+            function.saved_for_backward().input(),
+            function.saved_for_backward().output(),
+        ) {
             (true, _) => &self.inputs[0],
             (_, true) => &output,
             _ => &[],
         };
         let mut gradient = self.gradient.clone();
-        map.backward(&context, kept, &mut gradient);
+        function.backward(&context, saved, &mut gradient);
         gradient
     }
 
     fn of_module(&self, module: &dyn Module) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
         let (slices, keys) = ([Slice { shard: 0, rows: ROWS }], keys());
-        let mut kept = vec![0.0; module.kept(ROWS, true)];
+        let mut saved = vec![0.0; module.saved(ROWS, true)];
         let mut kernels = Kernels::new(1).unwrap();
         let inputs: Vec<&[f32]> = self.inputs.iter().map(Vec::as_slice).collect();
-        let mut pass = Pass {
+        let mut ctx = Context {
             kernels: &mut kernels,
             weights: &self.weights,
             rows: ROWS,
-            kept: &mut kept,
+            saved: &mut saved,
             training: Some(Training {
                 seed: SEED,
                 step: STEPS,
@@ -196,32 +201,32 @@ impl<'a> Subject<'a> {
             exchange: &mut Alone,
         };
         let mut output = vec![0.0; self.gradient.len()];
-        module.forward(&mut pass, &inputs, &mut output).unwrap();
+        module.forward(&mut ctx, &inputs, &mut output).unwrap();
         let nan = |values: &Vec<f32>| vec![f32::NAN; values.len()];
         let mut gradients: Vec<Vec<f32>> = self.inputs.iter().map(nan).collect();
         let mut into: Vec<Option<&mut [f32]>> = gradients
             .iter_mut()
             .map(|into| Some(into.as_mut_slice()))
             .collect();
-        let ends = Ends {
+        let ends = BackwardInputs {
             inputs: &inputs,
             gradient: &self.gradient,
         };
-        module.backward(&mut pass, ends, &mut into).unwrap();
+        module.backward(&mut ctx, ends, &mut into).unwrap();
         let tree = Program::of(0, 1, &|_| (0, ROWS));
         let trained = self
-            .circuit
+            .subgraph
             .weights
             .iter()
             .enumerate()
             .filter(|(_, weight)| weight.trained);
         let parameters = trained.map(|(at, weight)| {
-            if module.parameters()[at].table {
+            if module.parameters()[at].sparse {
                 let [entries, width] = weight.shape[..] else {
                     panic!("a table has two dimensions");
                 };
-                let mut rows = TableRows::new(entries, width);
-                module.row_gradient(&mut pass, at, &tree, ends, &mut rows);
+                let mut rows = SparseRows::new(entries, width);
+                module.sparse_gradient(&mut ctx, at, &tree, ends, &mut rows);
                 let mut gradient = vec![0.0; weight.place.len()];
                 for (row, values) in rows.iter() {
                     gradient[row as usize * width..][..width].copy_from_slice(values);
@@ -229,7 +234,7 @@ impl<'a> Subject<'a> {
                 return gradient;
             }
             let mut gradient = vec![f32::NAN; weight.place.len()];
-            module.parameter_gradient(&mut pass, at, &tree, ends, &mut gradient);
+            module.parameter_gradient(&mut ctx, at, &tree, ends, &mut gradient);
             gradient
         });
         let parameters = parameters.collect();
@@ -237,12 +242,12 @@ impl<'a> Subject<'a> {
     }
 
     fn check(&self) {
-        let name = format!("{} {:?}", self.placed.name, self.placed.arguments);
+        let name = format!("{} {:?}", self.node.name, self.node.arguments);
         let (inputs, weights) = self.tensors();
         let (of_inputs, of_weights) = self.engine();
         let tape = self.tape(&inputs, &weights);
         let mut tape = tape.into_iter();
-        if !self.placed.name.starts_with("Embedding") {
+        if !self.node.name.starts_with("Embedding") {
             assert_eq!(inputs.len(), of_inputs.len(), "{name}");
             for (at, gradient) in of_inputs.iter().enumerate() {
                 let quotients = quotients(&inputs[at], |moved| {
@@ -266,16 +271,16 @@ impl<'a> Subject<'a> {
         } else {
             tape.next();
         }
-        let trained = (0..weights.len()).filter(|at| self.circuit.weights[*at].trained);
+        let trained = (0..weights.len()).filter(|at| self.subgraph.weights[*at].trained);
         for (at, gradient) in trained.zip(&of_weights) {
             let mut quotients = quotients(&weights[at], |moved| {
                 let mut weights = weights.clone();
                 weights[at] = moved;
                 self.value(&inputs, &weights).unwrap()
             });
-            if let Some(padding) = self.placed.arguments["padding_idx"].as_u64() {
+            if let Some(padding) = self.node.arguments["padding_idx"].as_u64() {
                 // By definition, not by differences, the row of the padding has no gradient.
-                let width = self.placed.arguments["embedding_dim"].as_u64().unwrap();
+                let width = self.node.arguments["embedding_dim"].as_u64().unwrap();
                 let row = (padding * width) as usize..((padding + 1) * width) as usize;
                 quotients[row].fill(0.0);
             }
@@ -303,7 +308,7 @@ impl<'a> Subject<'a> {
         let tape = self.value(&inputs, &weights).unwrap().backward().unwrap();
         let trained = weights
             .iter()
-            .zip(&self.circuit.weights)
+            .zip(&self.subgraph.weights)
             .filter(|(_, weight)| weight.trained);
         let all = inputs.iter().chain(trained.map(|(tensor, _)| tensor));
         all.map(|tensor| match tape.get(tensor) {
@@ -412,9 +417,9 @@ fn composite_layers_have_the_gradient_of_their_differences() {
         };
         let mut nodes = [NodeGradient::new(0, 1)];
         engine.step(&weights, &batch, &mut nodes).unwrap();
-        let circuit = Circuit::of(&network, 0..network.layers().len(), &find).unwrap();
+        let subgraph = Subgraph::of(&network, 0..network.layers().len(), &find).unwrap();
         let inputs = [tensor(&features, &[ROWS, 3, 2])];
-        let all: Vec<Tensor> = circuit
+        let all: Vec<Tensor> = subgraph
             .weights
             .iter()
             .map(|weight| tensor(&weights[weight.place.clone()], &weight.shape))
@@ -425,11 +430,11 @@ fn composite_layers_have_the_gradient_of_their_differences() {
             step: STEPS,
             keys: &keys,
         };
-        for (at, weight) in circuit.weights.iter().enumerate() {
+        for (at, weight) in subgraph.weights.iter().enumerate() {
             let quotients = quotients(&all[at], |moved| {
                 let mut all = all.clone();
                 all[at] = moved;
-                let output = circuit.run(&inputs, &all, Some(rows)).unwrap();
+                let output = subgraph.run(&inputs, &all, Some(rows)).unwrap();
                 // The numerator of the loss; nothing is divided yet.
                 output.sqr().unwrap().sum_all().unwrap()
             });

@@ -41,7 +41,7 @@ fn linear(size: usize) -> Value {
 }
 
 #[test]
-fn a_network_of_expressible_layers_is_one_segment() {
+fn a_network_of_lowered_layers_is_one_segment() {
     let layers = json!([linear(6), {"type": "ReLU"}, {"type": "Dropout", "p": 0.3}, linear(3), {"type": "LogSoftmax"}]);
     let (host, twin) = twins(case("a chain", &chain(layers), &[5]));
     assert_eq!(names(&twin.network), ["Segment"]);

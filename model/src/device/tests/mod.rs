@@ -8,7 +8,7 @@ mod subjects;
 #[path = "../../../tests/support/mod.rs"]
 mod support;
 
-use super::{DeviceName, open, rewrite};
+use super::{DeviceName, open, partition};
 use crate::engine::{Alone, Engine, Predictor};
 use crate::network::Network;
 use candle_core::Device;
@@ -28,12 +28,12 @@ fn device() -> Device {
 
 /// The network on the device of the tests.
 fn on_device(network: &Network) -> Network {
-    rewrite::onto(network, &device()).unwrap()
+    partition::place(network, &device()).unwrap()
 }
 
 /// Layers of a placed network by name.
 fn names(network: &Network) -> Vec<&'static str> {
-    network.layers().iter().map(|placed| placed.name).collect()
+    network.layers().iter().map(|node| node.name).collect()
 }
 
 /// A case of its own network and the same one on the device.

@@ -3,9 +3,9 @@
 use super::window::{Run, Window};
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::LANES;
-use crate::kernels::maps::leveled;
 use crate::kernels::matrix::{Matrix, blocks};
 use crate::kernels::scratch::Scratch;
+use crate::kernels::simd::simd_dispatch;
 use crate::kernels::tiles::{Part, Target, block, grown, pack_panels};
 
 /// Values of a block of the product at most: they stay in a second-level cache.
@@ -136,7 +136,7 @@ fn backward_block<I: Isa>(
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Adds lines of `count` places, by channel and tap, onto planes. Channels come innermost: neighbouring runs
     /// overlap in memory, and a processor waits where it reads what it has just written.
     fn scatter(

@@ -3,9 +3,9 @@
 use super::window::{Run, Window};
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::LANES;
-use crate::kernels::maps::leveled;
 use crate::kernels::matrix::{MAX_BLOCK, Matrix, blocks};
 use crate::kernels::scratch::Scratch;
+use crate::kernels::simd::simd_dispatch;
 use crate::kernels::tiles::{Part, Target, block, grown, pack_panels};
 
 /// Packed values of a block of places at most: they stay in a second-level cache.
@@ -104,7 +104,7 @@ fn pack_places<I: Isa>(
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Packs a panel: a line of `wide` values for every tap.
     fn pack_runs(input: &[f32], taps: &[usize], runs: &[Run], shape: (usize, usize), into: &mut [f32]) {
         let (stride, wide) = shape;

@@ -16,10 +16,11 @@ mod window;
 
 use super::gemm::Kernels;
 use super::lanes::{LANES, sum_lanes};
-use super::level::Level;
-use super::maps::{add_into, leveled};
+use super::maps::add_into;
 use super::program::Program;
 use super::scratch::Scratch;
+use super::simd::SimdLevel;
+use super::simd::simd_dispatch;
 use super::tiles::{Part, grown};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
@@ -37,9 +38,9 @@ macro_rules! at_level {
     ($level:expr, $function:ident($($arg:expr),*)) => {
         match $level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => $function::<Avx512>($($arg),*),
+            SimdLevel::Avx512 => $function::<Avx512>($($arg),*),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => $function::<Avx2>($($arg),*),
+            SimdLevel::Avx2 => $function::<Avx2>($($arg),*),
             _ => $function::<super::generic::Generic>($($arg),*),
         }
     };
@@ -211,7 +212,7 @@ impl Kernels {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Adds the sum of every plane to its number.
     fn add_planes(values: &[f32], plane: usize, sums: &mut [f32]) {
         for (sum, plane) in sums.iter_mut().zip(values.chunks_exact(plane)) {

@@ -1,7 +1,7 @@
 //! Every instruction set and any threads give the same bits, and forward is the definition.
 
 use super::Window;
-use crate::kernels::{Kernels, Level, Program, blocks};
+use crate::kernels::{Kernels, Program, SimdLevel, blocks};
 use crate::philox::{Key, uniform};
 
 fn values(count: usize, stream: &str) -> Vec<f32> {
@@ -28,7 +28,7 @@ fn window(groups: usize, channels: usize, filters: usize, stride: [usize; 2]) ->
 }
 
 /// Output, gradient of the input, of the weights and of the bias.
-fn all(window: &Window, level: Level, threads: usize) -> Vec<Vec<u32>> {
+fn all(window: &Window, level: SimdLevel, threads: usize) -> Vec<Vec<u32>> {
     let rows = 5;
     let mut kernels = Kernels::at(level, threads).unwrap();
     let input = values(rows * window.input_row(), "input");
@@ -79,8 +79,8 @@ fn every_level_and_any_threads_give_the_same_bits() {
         window(2, 4, 5, [2, 3]),
         window(3, 1, 1, [1, 2]),
     ] {
-        let wanted = all(&window, Level::Generic, 1);
-        for level in Level::available() {
+        let wanted = all(&window, SimdLevel::Generic, 1);
+        for level in SimdLevel::available() {
             for threads in 1..=3 {
                 assert_eq!(
                     all(&window, level, threads),

@@ -1,9 +1,11 @@
 //! MultiheadAttention (Vaswani et al. 2017, arXiv:1706.03762): projections, attention of every head, projection.
 
 use crate::arguments::Arguments;
-use crate::kernels::{Attention, Layout, Matrix, Program, Shape, Start};
+use crate::kernels::{Accumulate, Attention, Layout, Matrix, Program, Shape};
 use crate::layers::dropout::Dropout;
-use crate::layers::{Ends, Init, Made, MakeJoin, Module, ParameterSpec, Pass, Training, uniform_by_fan};
+use crate::layers::{
+    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, uniform_by_fan,
+};
 use crate::philox::mask_row_from;
 use candlewick_protocol::Failure;
 use std::ops::Range;
@@ -38,8 +40,8 @@ struct MultiheadAttention {
     dropout: Option<Dropout>,
 }
 
-/// The parts of [`Pass::kept`].
-struct Kept<'a> {
+/// The parts of [`Context::saved`].
+struct Saved<'a> {
     /// Queries, keys, values.
     projected: &'a mut [f32],
     /// What the heads put out.
@@ -58,19 +60,19 @@ impl MultiheadAttention {
         [queries + 2 * keys, queries, self.shape.statistics()]
     }
 
-    fn parts<'a>(&self, rows: usize, kept: &'a mut [f32]) -> Kept<'a> {
+    fn parts<'a>(&self, rows: usize, saved: &'a mut [f32]) -> Saved<'a> {
         let [projected, context, statistics] = self.sizes().map(|size| size * rows);
-        let training = kept.len() > projected + context + statistics;
-        let (projected, kept) = kept.split_at_mut(projected);
-        let (context, kept) = kept.split_at_mut(context);
-        let (statistics, kept) = kept.split_at_mut(statistics);
-        let (slopes, kept) = kept.split_at_mut(if training { projected.len() } else { 0 });
-        Kept {
+        let training = saved.len() > projected + context + statistics;
+        let (projected, saved) = saved.split_at_mut(projected);
+        let (context, saved) = saved.split_at_mut(context);
+        let (statistics, saved) = saved.split_at_mut(statistics);
+        let (slopes, saved) = saved.split_at_mut(if training { projected.len() } else { 0 });
+        Saved {
             projected,
             context,
             statistics,
             slopes,
-            context_slopes: kept,
+            context_slopes: saved,
         }
     }
 
@@ -122,8 +124,12 @@ impl MultiheadAttention {
         Matrix::new(&weights[self.offsets()[1]..], self.embed, self.embed)
     }
 
-    fn start<'a>(&self, bias: &'a [f32]) -> Start<'a> {
-        if self.bias { Start::Bias(bias) } else { Start::Zero }
+    fn start<'a>(&self, bias: &'a [f32]) -> Accumulate<'a> {
+        if self.bias {
+            Accumulate::Bias(bias)
+        } else {
+            Accumulate::Zero
+        }
     }
 
     /// Calls `body` with the attention of a batch over `ends`.
@@ -131,7 +137,7 @@ impl MultiheadAttention {
         &self,
         rows: usize,
         ends: &[f32],
-        level: crate::kernels::Level,
+        level: crate::kernels::SimdLevel,
         training: Option<Training<'_>>,
         body: impl FnOnce(&Attention<'_>),
     ) {
@@ -180,7 +186,7 @@ impl Module for MultiheadAttention {
         specs
     }
 
-    fn kept(&self, rows: usize, training: bool) -> usize {
+    fn saved(&self, rows: usize, training: bool) -> usize {
         let [projected, context, statistics] = self.sizes();
         let forward = projected + context + statistics;
         rows * if training {
@@ -190,9 +196,9 @@ impl Module for MultiheadAttention {
         }
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (rows, weights, training) = (pass.rows, pass.weights, pass.training);
-        let kept = self.parts(rows, pass.kept);
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (rows, weights, training) = (ctx.rows, ctx.weights, ctx.training);
+        let saved = self.parts(rows, ctx.saved);
         let [bias, _, out_bias] = self.offsets();
         for (projection, place) in self.projections.iter().zip(self.places(rows)) {
             let x = Matrix::new(
@@ -202,40 +208,41 @@ impl Module for MultiheadAttention {
             );
             let weight = self.weight(projection, weights).transposed();
             let start = self.start(&weights[bias + projection.rows.0..]);
-            pass.kernels.product(x, weight, start, &mut kept.projected[place]);
+            ctx.kernels.product(x, weight, start, &mut saved.projected[place]);
         }
-        let level = pass.kernels.level();
-        self.attention(rows, kept.projected, level, training, |attention| {
-            pass.kernels.attend(attention, kept.context, kept.statistics);
+        let level = ctx.kernels.level();
+        self.attention(rows, saved.projected, level, training, |attention| {
+            ctx.kernels.attend(attention, saved.context, saved.statistics);
         });
-        let context = Matrix::new(kept.context, rows * self.shape.queries, self.embed);
+        let context = Matrix::new(saved.context, rows * self.shape.queries, self.embed);
         let start = self.start(&weights[out_bias..]);
         let weight = self.out_weight(weights).transposed();
-        pass.kernels.product(context, weight, start, output);
+        ctx.kernels.product(context, weight, start, output);
         Ok(())
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        let (rows, weights, training) = (pass.rows, pass.weights, pass.training);
-        let kept = self.parts(rows, pass.kept);
+        let (rows, weights, training) = (ctx.rows, ctx.weights, ctx.training);
+        let saved = self.parts(rows, ctx.saved);
         let g = Matrix::new(ends.gradient, rows * self.shape.queries, self.embed);
         let weight = self.out_weight(weights);
-        pass.kernels.product(g, weight, Start::Zero, kept.context_slopes);
-        let level = pass.kernels.level();
-        self.attention(rows, kept.projected, level, training, |attention| {
-            pass.kernels
-                .attend_backward(attention, kept.statistics, kept.context_slopes, kept.slopes);
+        ctx.kernels
+            .product(g, weight, Accumulate::Zero, saved.context_slopes);
+        let level = ctx.kernels.level();
+        self.attention(rows, saved.projected, level, training, |attention| {
+            ctx.kernels
+                .attend_backward(attention, saved.statistics, saved.context_slopes, saved.slopes);
         });
         for (projection, place) in self.projections.iter().zip(self.places(rows)) {
             if let Some(into) = &mut into[projection.input] {
-                let g = Matrix::new(&kept.slopes[place], rows * projection.length, projection.width);
-                pass.kernels
-                    .product(g, self.weight(projection, weights), Start::Zero, into);
+                let g = Matrix::new(&saved.slopes[place], rows * projection.length, projection.width);
+                ctx.kernels
+                    .product(g, self.weight(projection, weights), Accumulate::Zero, into);
             }
         }
         Ok(())
@@ -243,31 +250,31 @@ impl Module for MultiheadAttention {
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
-        let rows = pass.rows;
-        let kept = self.parts(rows, pass.kept);
+        let rows = ctx.rows;
+        let saved = self.parts(rows, ctx.saved);
         let last = self.specs.len() + usize::from(self.bias);
         if parameter >= last {
             let g = Matrix::new(ends.gradient, rows * self.shape.queries, self.embed);
             if parameter == last {
-                let context = Matrix::new(kept.context, rows * self.shape.queries, self.embed);
-                pass.kernels
+                let context = Matrix::new(saved.context, rows * self.shape.queries, self.embed);
+                ctx.kernels
                     .tree_product(g.transposed(), context, tree, self.shape.queries, into);
             } else {
-                pass.kernels.tree_column_sums(&g, tree, self.shape.queries, into);
+                ctx.kernels.tree_column_sums(&g, tree, self.shape.queries, into);
             }
             return;
         }
         for (projection, place) in self.projections.iter().zip(self.places(rows)) {
-            let g = Matrix::new(&kept.slopes[place], rows * projection.length, projection.width);
+            let g = Matrix::new(&saved.slopes[place], rows * projection.length, projection.width);
             let (first, end) = projection.rows;
             if parameter == self.specs.len() {
-                pass.kernels
+                ctx.kernels
                     .tree_column_sums(&g, tree, projection.length, &mut into[first..end]);
             } else if parameter == projection.parameter {
                 let first = if self.specs.len() > 1 {
@@ -281,7 +288,7 @@ impl Module for MultiheadAttention {
                     rows * projection.length,
                     projection.size,
                 );
-                pass.kernels
+                ctx.kernels
                     .tree_product(g.transposed(), x, tree, projection.length, into);
             }
         }
@@ -315,7 +322,7 @@ fn checked(arguments: &mut Arguments, name: &str, got: usize, shape: &[usize]) -
     }
 }
 
-fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Made, String> {
+fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, String> {
     let ends: [&[usize]; 3] = match *inputs {
         [own] => [own; 3],
         [query, key, value] => [query, key, value],
@@ -363,7 +370,7 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Ma
         bias: arguments.flag("bias"),
         dropout: (p > 0.0).then(|| Dropout::new(p, format!("{path}.dropout"))),
     };
-    Ok(Made::module(module, query.to_vec()))
+    Ok(BuiltLayer::module(module, query.to_vec()))
 }
 
 /// The projections of query, key and value, and their weights: one matrix where sizes agree, as PyTorch has it.

@@ -4,7 +4,8 @@ use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Matrix, Program, add_into};
 use crate::layers::dropout::Dropout;
 use crate::layers::{
-    Ends, Family, Init, Keeps, Made, Map, MapContext, Module, Operation, ParameterSpec, Pass,
+    BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Family, Init, Module, Operation,
+    ParameterSpec, SavedForBackward,
 };
 use candlewick_protocol::Failure;
 use std::sync::Arc;
@@ -20,9 +21,9 @@ struct Sines {
     dropout: Option<Dropout>,
 }
 
-impl Map for Sines {
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+impl Elementwise for Sines {
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
     fn cost(&self) -> usize {
@@ -32,7 +33,7 @@ impl Map for Sines {
         }
     }
 
-    fn forward(&self, context: &MapContext<'_>, values: &mut [f32]) {
+    fn forward(&self, context: &ElementwiseContext<'_>, values: &mut [f32]) {
         for row in values.chunks_exact_mut(self.table.len()) {
             add_into(context.level, row, &self.table);
         }
@@ -41,9 +42,9 @@ impl Map for Sines {
         }
     }
 
-    fn backward(&self, context: &MapContext<'_>, kept: &[f32], gradient: &mut [f32]) {
+    fn backward(&self, context: &ElementwiseContext<'_>, saved: &[f32], gradient: &mut [f32]) {
         if let Some(dropout) = &self.dropout {
-            dropout.backward(context, kept, gradient);
+            dropout.backward(context, saved, gradient);
         }
     }
 }
@@ -74,20 +75,20 @@ impl Module for Learned {
         vec![ParameterSpec::new("weight", &[self.positions, self.size], init)]
     }
 
-    fn keeps(&self) -> Keeps {
-        Keeps::Nothing
+    fn saved_for_backward(&self) -> SavedForBackward {
+        SavedForBackward::Nothing
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         output.copy_from_slice(inputs[0]);
-        self.add(pass.kernels, pass.weights, output);
+        self.add(ctx.kernels, ctx.weights, output);
         Ok(())
     }
 
     fn backward(
         &self,
-        _pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        _pass: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         if let Some(into) = &mut into[0] {
@@ -98,16 +99,16 @@ impl Module for Learned {
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         _parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         let width = self.length * self.size;
         let (used, unused) = into.split_at_mut(width);
-        let g = Matrix::new(ends.gradient, pass.rows, width);
-        pass.kernels.tree_column_sums(&g, tree, 1, used);
+        let g = Matrix::new(ends.gradient, ctx.rows, width);
+        ctx.kernels.tree_column_sums(&g, tree, 1, used);
         unused.fill(0.0);
     }
 }
@@ -161,20 +162,20 @@ pub(crate) fn table(length: usize, size: usize) -> Vec<f32> {
     (0..length * size).map(|at| value(at / size, at % size)).collect()
 }
 
-fn sines(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn sines(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let (length, size) = sequence(arguments, input)?;
     let p = arguments.real("dropout");
     let sines = Sines {
         table: table(length, size),
         dropout: (p > 0.0).then(|| Dropout::new(p, format!("{path}.dropout"))),
     };
-    Ok(Made {
-        operation: Operation::Map(Arc::new(sines)),
+    Ok(BuiltLayer {
+        operation: Operation::Elementwise(Arc::new(sines)),
         output: input.to_vec(),
     })
 }
 
-fn learned(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+fn learned(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let (length, size) = sequence(arguments, input)?;
     let positions = arguments.size("max_len").unwrap_or(length);
     arguments.set_size("max_len", positions);
@@ -183,5 +184,5 @@ fn learned(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Ma
         size,
         positions,
     };
-    Ok(Made::module(learned, input.to_vec()))
+    Ok(BuiltLayer::module(learned, input.to_vec()))
 }

@@ -8,7 +8,7 @@ use super::channels::{affine_specs, channels};
 use super::moments::{Affine, Layout, gradient_sums, merge, moments, normalise, normalise_gradient};
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Program, add_into};
-use crate::layers::{Ends, Made, Module, ParameterSpec, Pass, Slice};
+use crate::layers::{BackwardInputs, BuiltLayer, Context, Module, ParameterSpec, Slice};
 use candlewick_protocol::Failure;
 use candlewick_protocol::tree::{NodeValue, assemble};
 use std::ops::Range;
@@ -30,8 +30,8 @@ struct BatchNorm {
     by_slice: bool,
 }
 
-/// The parts of [`Pass::kept`].
-struct Kept<'a> {
+/// The parts of [`Context::saved`].
+struct Saved<'a> {
     /// 1 where the running statistics are to be updated, then mean and unbiased variance of every channel.
     running: &'a mut [f32],
     /// [`COEFFICIENTS`] vectors, once or for the first row of every slice.
@@ -47,11 +47,11 @@ struct Part {
 }
 
 impl BatchNorm {
-    fn split<'a>(&self, kept: &'a mut [f32], rows: usize) -> Kept<'a> {
+    fn split<'a>(&self, saved: &'a mut [f32], rows: usize) -> Saved<'a> {
         let c = self.layout.channels;
-        let (running, rest) = kept.split_at_mut(1 + 2 * c);
+        let (running, rest) = saved.split_at_mut(1 + 2 * c);
         let (coefficients, gradients) = rest.split_at_mut(self.parts(rows) * COEFFICIENTS * c);
-        Kept {
+        Saved {
             running,
             coefficients,
             gradients,
@@ -186,7 +186,7 @@ impl BatchNorm {
         })
     }
 
-    /// Keeps what [`Module::update_buffers`] needs: nothing is updated where there is a single value a channel.
+    /// Saves what [`Module::update_buffers`] needs: nothing is updated where there is a single value a channel.
     #[expect(clippy::cast_possible_truncation, reason = "the statistics are f32")]
     fn keep_running(&self, moments: Option<&Vec<f64>>, running: &mut [f32]) {
         let c = self.layout.channels;
@@ -203,13 +203,13 @@ impl BatchNorm {
 
     /// Gradients of weight and bias of every slice, from its sums, for [`Module::parameter_gradient`].
     #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
-    fn keep_gradients(&self, slices: &[Slice], sums: &[(u32, Option<Vec<f64>>)], kept: &mut Kept<'_>) {
+    fn keep_gradients(&self, slices: &[Slice], sums: &[(u32, Option<Vec<f64>>)], saved: &mut Saved<'_>) {
         let c = self.layout.channels;
         for ((_, rows), (_, sums)) in places(slices).zip(sums) {
             let Some(sums) = sums else { continue };
-            let coefficients = self.set(kept.coefficients, rows.start);
+            let coefficients = self.set(saved.coefficients, rows.start);
             let (off, inverse) = (&coefficients[3 * c..4 * c], &coefficients[4 * c..5 * c]);
-            let into = &mut kept.gradients[rows.start * 2 * c..(rows.start + 1) * 2 * c];
+            let into = &mut saved.gradients[rows.start * 2 * c..(rows.start + 1) * 2 * c];
             for at in 0..c {
                 let (sum, product) = (sums[1 + 2 * at], sums[2 + 2 * at]);
                 into[at] = ((product - f64::from(off[at]) * sum) * f64::from(inverse[at])) as f32;
@@ -336,60 +336,60 @@ impl Module for BatchNorm {
         specs
     }
 
-    fn kept(&self, rows: usize, training: bool) -> usize {
+    fn saved(&self, rows: usize, training: bool) -> usize {
         let c = self.layout.channels;
         let gradients = if training && self.affine { rows * 2 * c } else { 0 };
         1 + 2 * c + self.parts(if training { rows } else { 1 }) * COEFFICIENTS * c + gradients
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (x, rows) = (inputs[0], pass.rows);
-        let Some(training) = pass.training else {
-            let kept = self.split(pass.kept, 1);
-            self.by_running(pass.weights, kept.coefficients);
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (x, rows) = (inputs[0], ctx.rows);
+        let Some(training) = ctx.training else {
+            let saved = self.split(ctx.saved, 1);
+            self.by_running(ctx.weights, saved.coefficients);
             let part = Part { rows: 0..rows, at: 0 };
-            self.apply(pass.kernels, &part, kept.coefficients, x, output);
+            self.apply(ctx.kernels, &part, saved.coefficients, x, output);
             return Ok(());
         };
-        let own = self.moments_of(pass.kernels, training.slices, x);
-        let kept = self.split(pass.kept, rows);
+        let own = self.moments_of(ctx.kernels, training.slices, x);
+        let saved = self.split(ctx.saved, rows);
         let size = COEFFICIENTS * self.layout.channels;
         if self.by_slice {
             for ((_, rows), (_, values)) in places(training.slices).zip(&own) {
                 if let Some(values) = values {
-                    let into = &mut kept.coefficients[rows.start * size..(rows.start + 1) * size];
-                    self.by_moments(pass.weights, values, into);
+                    let into = &mut saved.coefficients[rows.start * size..(rows.start + 1) * size];
+                    self.by_moments(ctx.weights, values, into);
                 }
             }
         }
-        let all = checked(pass.exchange.gather(own)?, 1 + 2 * self.layout.channels)?;
+        let all = checked(ctx.exchange.gather(own)?, 1 + 2 * self.layout.channels)?;
         let moments = root(all, merge);
-        self.keep_running(moments.as_ref(), kept.running);
+        self.keep_running(moments.as_ref(), saved.running);
         if let Some(moments) = moments.filter(|_| !self.by_slice) {
-            self.by_moments(pass.weights, &moments, kept.coefficients);
+            self.by_moments(ctx.weights, &moments, saved.coefficients);
         }
         for part in self.together(rows, training.slices) {
-            let set = &kept.coefficients[part.at * size..(part.at + 1) * size];
-            self.apply(pass.kernels, &part, set, x, output);
+            let set = &saved.coefficients[part.at * size..(part.at + 1) * size];
+            self.apply(ctx.kernels, &part, set, x, output);
         }
         Ok(())
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        let Some(training) = pass.training else {
+        let Some(training) = ctx.training else {
             return Ok(());
         };
         let (x, g, width) = (ends.inputs[0], ends.gradient, self.layout.width());
-        let (c, layout, level) = (self.layout.channels, self.layout, pass.kernels.level());
-        let mut kept = self.split(pass.kept, pass.rows);
-        let coefficients = &*kept.coefficients;
+        let (c, layout, level) = (self.layout.channels, self.layout, ctx.kernels.level());
+        let mut saved = self.split(ctx.saved, ctx.rows);
+        let coefficients = &*saved.coefficients;
         let own = self.per_slice(
-            pass.kernels,
+            ctx.kernels,
             training.slices,
             |_| 0.0,
             |rows, first, out| {
@@ -399,38 +399,38 @@ impl Module for BatchNorm {
             },
         );
         if self.affine {
-            self.keep_gradients(training.slices, &own, &mut kept);
+            self.keep_gradients(training.slices, &own, &mut saved);
         }
         let Some(into) = &mut into[0] else {
             // Nobody's gradient depends on the sums; all trainers have the same layers, so none waits for them.
             return Ok(());
         };
-        let parts = self.together(pass.rows, training.slices);
+        let parts = self.together(ctx.rows, training.slices);
         let sums: Vec<Vec<f64>> = if self.by_slice {
             own.into_iter().filter_map(|(_, sums)| sums).collect()
         } else {
-            let all = checked(pass.exchange.gather(own)?, 1 + 2 * c)?;
+            let all = checked(ctx.exchange.gather(own)?, 1 + 2 * c)?;
             root(all, sum).into_iter().collect()
         };
         for (part, sums) in parts.iter().zip(&sums) {
-            let set = self.set(kept.coefficients, part.at);
-            self.input_gradient(pass.kernels, (part, set), sums, (x, g), into);
+            let set = self.set(saved.coefficients, part.at);
+            self.input_gradient(ctx.kernels, (part, set), sums, (x, g), into);
         }
         Ok(())
     }
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        _ends: Ends<'_>,
+        _ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         let c = self.layout.channels;
-        let level = pass.kernels.level();
-        let kept = self.split(pass.kept, pass.rows);
-        let gradients = kept.gradients;
+        let level = ctx.kernels.level();
+        let saved = self.split(ctx.saved, ctx.rows);
+        let gradients = saved.gradients;
         tree.evaluate(
             into,
             &mut Vec::new(),
@@ -443,16 +443,16 @@ impl Module for BatchNorm {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the statistics are f32")]
-    fn update_buffers(&self, kept: &[f32], weights: &mut [f32]) -> bool {
+    fn update_buffers(&self, saved: &[f32], weights: &mut [f32]) -> bool {
         let c = self.layout.channels;
-        if kept[0] == 0.0 {
+        if saved[0] == 0.0 {
             return false;
         }
         let start = if self.affine { 2 * c } else { 0 };
         let (statistics, tracked) = weights[start..].split_at_mut(2 * c);
         tracked[0] += 1.0;
         let share = self.momentum.unwrap_or(1.0 / f64::from(tracked[0]));
-        for (running, step) in statistics.iter_mut().zip(&kept[1..]) {
+        for (running, step) in statistics.iter_mut().zip(&saved[1..]) {
             *running = (share * f64::from(*step) + (1.0 - share) * f64::from(*running)) as f32;
         }
         true
@@ -460,7 +460,7 @@ impl Module for BatchNorm {
 }
 
 /// Makes a BatchNorm for the shapes that its name says.
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let (legal, wanted): (&[usize], &str) = if arguments.name() == "BatchNorm2d" {
         (&[3], "[C, H, W]")
     } else {
@@ -489,5 +489,5 @@ pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> R
         affine: arguments.flag("affine"),
         by_slice: arguments.text("scope") == "slice",
     };
-    Ok(Made::module(layer, input.to_vec()))
+    Ok(BuiltLayer::module(layer, input.to_vec()))
 }

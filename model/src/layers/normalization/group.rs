@@ -3,8 +3,8 @@
 use super::channels::{affine_specs, channels};
 use super::row::Shape;
 use crate::arguments::Arguments;
-use crate::kernels::{LANES, Program, lanes_of, leveled, sum_lanes};
-use crate::layers::{Ends, Made, Module, ParameterSpec, Pass};
+use crate::kernels::{LANES, Program, lanes_of, simd_dispatch, sum_lanes};
+use crate::layers::{BackwardInputs, BuiltLayer, Context, Module, ParameterSpec};
 use candlewick_protocol::Failure;
 use std::ops::Range;
 
@@ -42,7 +42,7 @@ fn sum_of(x: &[f32], shift: f32, square: bool) -> f32 {
     sum_lanes(lanes)
 }
 
-leveled! {
+simd_dispatch! {
     /// Normalises rows; `weight` and `bias` may be empty. Two statistics a group: mean, 1 / deviation.
     fn forward(grid: Grid, x: &[f32], affine: (&[f32], &[f32]), eps: f32, y: &mut [f32], statistics: &mut [f32]) {
         let size = grid.channels * grid.run;
@@ -90,7 +90,7 @@ fn run_sums(x: &[f32], g: &[f32], (mean, inverse): (f32, f32)) -> (f32, f32) {
     (sum_lanes(plain), sum_lanes(product))
 }
 
-leveled! {
+simd_dispatch! {
     /// Sets the gradient of the input where `into` is not empty, and adds to `sums`, the gradients of weight and then
     /// bias, where they are not empty.
     fn backward(grid: Grid, seen: Seen<'_>, into: &mut [f32], sums: &mut [f32]) {
@@ -151,16 +151,16 @@ impl Module for GroupNorm {
         affine_specs(&[self.all_channels()], self.affine, self.affine)
     }
 
-    fn kept(&self, rows: usize, training: bool) -> usize {
-        self.shape.kept(rows, training)
+    fn saved(&self, rows: usize, training: bool) -> usize {
+        self.shape.saved(rows, training)
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (x, level, width) = (inputs[0], pass.kernels.level(), self.shape.width);
-        let affine = self.affine(pass.weights);
-        let statistics = &mut pass.kept[..self.shape.statistics(pass.rows)];
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (x, level, width) = (inputs[0], ctx.kernels.level(), self.shape.width);
+        let affine = self.affine(ctx.weights);
+        let statistics = &mut ctx.saved[..self.shape.statistics(ctx.rows)];
         self.shape
-            .forward(pass.kernels, output, statistics, |first, y, statistics| {
+            .forward(ctx.kernels, output, statistics, |first, y, statistics| {
                 let x = &x[first * width..first * width + y.len()];
                 forward(level, self.grid, x, affine, self.eps, y, statistics);
             });
@@ -169,14 +169,14 @@ impl Module for GroupNorm {
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        let (level, width, groups) = (pass.kernels.level(), self.shape.width, self.shape.groups);
-        let (weight, _) = self.affine(pass.weights);
-        let slices = pass.training.map_or(&[][..], |training| training.slices);
-        let (statistics, sums) = pass.kept.split_at_mut(self.shape.statistics(pass.rows));
+        let (level, width, groups) = (ctx.kernels.level(), self.shape.width, self.shape.groups);
+        let (weight, _) = self.affine(ctx.weights);
+        let slices = ctx.training.map_or(&[][..], |training| training.slices);
+        let (statistics, sums) = ctx.saved.split_at_mut(self.shape.statistics(ctx.rows));
         let statistics = &*statistics;
         let body = |units: Range<usize>, into: &mut [f32], sums: &mut [f32]| {
             let values = units.start * width..units.end * width;
@@ -189,25 +189,25 @@ impl Module for GroupNorm {
             backward(level, self.grid, seen, into, sums);
         };
         self.shape
-            .backward(pass.kernels, slices, sums, into[0].as_deref_mut(), body);
+            .backward(ctx.kernels, slices, sums, into[0].as_deref_mut(), body);
         Ok(())
     }
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        _ends: Ends<'_>,
+        _ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         let size = self.all_channels();
         let place = parameter * size..(parameter + 1) * size;
-        self.shape.parameter_gradient(pass, place, tree, into);
+        self.shape.parameter_gradient(ctx, place, tree, into);
     }
 }
 
-fn made(arguments: &Arguments, input: &[usize], groups: usize) -> Made {
+fn made(arguments: &Arguments, input: &[usize], groups: usize) -> BuiltLayer {
     let run: usize = input[1..].iter().product();
     let affine = arguments.flag("affine");
     #[expect(clippy::cast_possible_truncation, reason = "applied in f32")]
@@ -225,11 +225,11 @@ fn made(arguments: &Arguments, input: &[usize], groups: usize) -> Made {
         eps: arguments.real("eps") as f32,
         affine,
     };
-    Made::module(layer, input.to_vec())
+    BuiltLayer::module(layer, input.to_vec())
 }
 
 /// Makes a GroupNorm.
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let channels = channels(arguments, "num_channels", input)?;
     let groups = arguments.size("num_groups").unwrap_or(1).max(1);
     if !channels.is_multiple_of(groups) {
@@ -241,7 +241,11 @@ pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> R
 }
 
 /// Makes an InstanceNorm2d: a group a channel.
-pub(super) fn make_instance(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+pub(super) fn make_instance(
+    arguments: &mut Arguments,
+    input: &[usize],
+    _path: &str,
+) -> Result<BuiltLayer, String> {
     if input.len() != 3 {
         return Err(format!(
             "wants an input of shape [C, H, W] without the batch, got {input:?}"

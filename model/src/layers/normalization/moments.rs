@@ -3,7 +3,7 @@
 //! A row is `channels` runs of `run` values. Without positions (`run` = 1) a sum goes over the rows; else its lanes are
 //! positions of a run. Either way it has one order, whatever the threads.
 
-use crate::kernels::{LANES, lanes_of, leveled, sum_lanes_f64};
+use crate::kernels::{LANES, lanes_of, simd_dispatch, sum_lanes_f64};
 
 /// Channels without positions whose sums are formed together, in the nearest cache: a row's part of them is read in
 /// one go.
@@ -22,7 +22,7 @@ impl Layout {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Mean and sum of squared differences from it of the channels from `first` on; `out` takes both of each.
     pub(super) fn moments(layout: Layout, x: &[f32], first: usize, out: &mut [f64]) {
         let width = layout.width();
@@ -69,7 +69,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// Σ g and Σ g (x - centre) of the channels from `first` on; `out` takes both of each.
     pub(super) fn gradient_sums(layout: Layout, ends: (&[f32], &[f32]), centre: &[f32], first: usize, out: &mut [f64]) {
         let width = layout.width();
@@ -121,7 +121,7 @@ pub(super) struct Affine<'a> {
     pub summand: &'a [f32],
 }
 
-leveled! {
+simd_dispatch! {
     /// y = (x - centre) factor + summand.
     pub(super) fn normalise(run: usize, map: Affine<'_>, x: &[f32], y: &mut [f32]) {
         let channels = map.centre.len();
@@ -143,7 +143,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// The gradient: g scale + (x - centre) factor + summand.
     pub(super) fn normalise_gradient(run: usize, map: Affine<'_>, scale: &[f32], ends: (&[f32], &[f32]), into: &mut [f32]) {
         let channels = map.centre.len();

@@ -7,8 +7,8 @@
 
 use super::channels::affine_specs;
 use crate::arguments::Arguments;
-use crate::kernels::{Kernels, LANES, Program, add_into, lanes_of, leveled, sum_lanes};
-use crate::layers::{Ends, Made, Module, ParameterSpec, Pass, Slice};
+use crate::kernels::{Kernels, LANES, Program, add_into, lanes_of, simd_dispatch, sum_lanes};
+use crate::layers::{BackwardInputs, BuiltLayer, Context, Module, ParameterSpec, Slice};
 use candlewick_protocol::Failure;
 use serde_json::Value;
 use std::ops::Range;
@@ -36,15 +36,15 @@ impl Shape {
         (BLOCK / self.width).clamp(1, LONGEST)
     }
 
-    /// Kept values of `rows` rows.
-    pub(super) fn kept(self, rows: usize, training: bool) -> usize {
+    /// Saved values of `rows` rows.
+    pub(super) fn saved(self, rows: usize, training: bool) -> usize {
         // Slices with rows are no more than rows; every block but the last of a slice is full.
         let blocks = rows + rows * self.units / self.block();
         let sums = if training { blocks * self.sums } else { 0 };
         self.statistics(rows) + sums
     }
 
-    /// Statistics of `rows` rows; they come first among the kept values.
+    /// Statistics of `rows` rows; they come first among the saved values.
     pub(super) fn statistics(self, rows: usize) -> usize {
         rows * self.units * self.groups * 2
     }
@@ -135,14 +135,14 @@ impl Shape {
     /// The gradient of a parameter over a node: the part `place` of the sums of every slice.
     pub(super) fn parameter_gradient(
         self,
-        pass: &Pass<'_>,
+        ctx: &Context<'_>,
         place: Range<usize>,
         tree: &Program,
         into: &mut [f32],
     ) {
-        let slices = pass.training.map_or(&[][..], |training| training.slices);
-        let sums = &pass.kept[self.statistics(pass.rows)..];
-        let level = pass.kernels.level();
+        let slices = ctx.training.map_or(&[][..], |training| training.slices);
+        let sums = &ctx.saved[self.statistics(ctx.rows)..];
+        let level = ctx.kernels.level();
         tree.evaluate(
             into,
             &mut Vec::new(),
@@ -171,7 +171,7 @@ struct RowNorm {
     ones: Vec<f32>,
 }
 
-leveled! {
+simd_dispatch! {
     /// Normalises units of the length of `weight`; `bias` may be empty. Two statistics of each: mean, 1 / deviation.
     fn forward(x: &[f32], weight: &[f32], bias: &[f32], kind: (bool, f32), y: &mut [f32], statistics: &mut [f32]) {
         let size = weight.len();
@@ -259,7 +259,7 @@ fn unit_sums(x: &[f32], g: &[f32], weight: &[f32], (mean, inverse): (f32, f32)) 
     (sum_lanes(plain), sum_lanes(product))
 }
 
-leveled! {
+simd_dispatch! {
     /// Sets the gradient of the input where `into` is not empty, and adds to the gradients of weight and bias where
     /// they are not empty.
     fn backward(seen: Seen<'_>, into: &mut [f32], d_weight: &mut [f32], d_bias: &mut [f32]) {
@@ -303,17 +303,17 @@ impl Module for RowNorm {
         affine_specs(&self.normalized, self.weight, self.bias)
     }
 
-    fn kept(&self, rows: usize, training: bool) -> usize {
-        self.shape.kept(rows, training)
+    fn saved(&self, rows: usize, training: bool) -> usize {
+        self.shape.saved(rows, training)
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (x, level, size) = (inputs[0], pass.kernels.level(), self.shape.width);
-        let (weight, bias) = self.affine(pass.weights);
-        let statistics = &mut pass.kept[..self.shape.statistics(pass.rows)];
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        let (x, level, size) = (inputs[0], ctx.kernels.level(), self.shape.width);
+        let (weight, bias) = self.affine(ctx.weights);
+        let statistics = &mut ctx.saved[..self.shape.statistics(ctx.rows)];
         let kind = (self.centre, self.eps);
         self.shape
-            .forward(pass.kernels, output, statistics, |first, y, statistics| {
+            .forward(ctx.kernels, output, statistics, |first, y, statistics| {
                 let x = &x[first * size..first * size + y.len()];
                 forward(level, x, weight, bias, kind, y, statistics);
             });
@@ -322,14 +322,14 @@ impl Module for RowNorm {
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        let (level, size) = (pass.kernels.level(), self.shape.width);
-        let (weight, _) = self.affine(pass.weights);
-        let slices = pass.training.map_or(&[][..], |training| training.slices);
-        let (statistics, sums) = pass.kept.split_at_mut(self.shape.statistics(pass.rows));
+        let (level, size) = (ctx.kernels.level(), self.shape.width);
+        let (weight, _) = self.affine(ctx.weights);
+        let slices = ctx.training.map_or(&[][..], |training| training.slices);
+        let (statistics, sums) = ctx.saved.split_at_mut(self.shape.statistics(ctx.rows));
         let statistics = &*statistics;
         let body = |units: Range<usize>, into: &mut [f32], sums: &mut [f32]| {
             let values = units.start * size..units.end * size;
@@ -344,21 +344,21 @@ impl Module for RowNorm {
             backward(level, seen, into, d_weight, d_bias);
         };
         self.shape
-            .backward(pass.kernels, slices, sums, into[0].as_deref_mut(), body);
+            .backward(ctx.kernels, slices, sums, into[0].as_deref_mut(), body);
         Ok(())
     }
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        _ends: Ends<'_>,
+        _ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         let size = self.shape.width;
         let place = parameter * size..(parameter + 1) * size;
-        self.shape.parameter_gradient(pass, place, tree, into);
+        self.shape.parameter_gradient(ctx, place, tree, into);
     }
 }
 
@@ -383,7 +383,7 @@ fn normalized(arguments: &mut Arguments, input: &[usize]) -> Result<Vec<usize>, 
     Ok(shape)
 }
 
-fn made(arguments: &mut Arguments, input: &[usize], centre: bool, eps: f64) -> Result<Made, String> {
+fn made(arguments: &mut Arguments, input: &[usize], centre: bool, eps: f64) -> Result<BuiltLayer, String> {
     let normalized = normalized(arguments, input)?;
     let width: usize = normalized.iter().product();
     let weight = arguments.flag("elementwise_affine");
@@ -403,17 +403,25 @@ fn made(arguments: &mut Arguments, input: &[usize], centre: bool, eps: f64) -> R
         bias,
         ones: if weight { Vec::new() } else { vec![1.0; width] },
     };
-    Ok(Made::module(layer, input.to_vec()))
+    Ok(BuiltLayer::module(layer, input.to_vec()))
 }
 
 /// Makes a LayerNorm.
-pub(super) fn make_layer(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+pub(super) fn make_layer(
+    arguments: &mut Arguments,
+    input: &[usize],
+    _path: &str,
+) -> Result<BuiltLayer, String> {
     let eps = arguments.real("eps");
     made(arguments, input, true, eps)
 }
 
 /// Makes an RMSNorm.
-pub(super) fn make_rms(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Made, String> {
+pub(super) fn make_rms(
+    arguments: &mut Arguments,
+    input: &[usize],
+    _path: &str,
+) -> Result<BuiltLayer, String> {
     let eps = if arguments.is_null("eps") {
         f64::from(f32::EPSILON)
     } else {

@@ -1,9 +1,9 @@
 //! Back through the steps.
 
 use super::cell::Row;
-use super::{Block, Context, Cut, Recurrent, Unit};
-use crate::kernels::{Matrix, Onto};
-use crate::layers::Pass;
+use super::{Block, Cut, Recurrent, Sweep, Unit};
+use crate::kernels::{Accumulate, Matrix};
+use crate::layers::Context;
 
 /// A block, the gradient of its output and the place for that of its input.
 type Task<'a> = (Block<'a>, &'a [f32], Option<&'a mut [f32]>);
@@ -30,14 +30,14 @@ struct Output<'a> {
 }
 
 impl Recurrent {
-    pub(super) fn run_backward(&self, pass: &mut Pass<'_>, gradient: &[f32], into: Option<&mut [f32]>) {
-        let Some(training) = pass.training else { return };
-        let level = pass.kernels.level();
-        let workers = std::sync::Arc::clone(pass.kernels.workers());
-        let (threads, sizes) = self.blocks(pass.rows, workers.threads());
-        let (mut packing, mut lent) = pass.kernels.borrow(2 * threads);
-        let packs = self.pack(level, &mut packing, pass.weights, true);
-        let context = Context {
+    pub(super) fn run_backward(&self, ctx: &mut Context<'_>, gradient: &[f32], into: Option<&mut [f32]>) {
+        let Some(training) = ctx.training else { return };
+        let level = ctx.kernels.level();
+        let workers = std::sync::Arc::clone(ctx.kernels.workers());
+        let (threads, sizes) = self.blocks(ctx.rows, workers.threads());
+        let (mut packing, mut lent) = ctx.kernels.borrow(2 * threads);
+        let packs = self.pack(level, &mut packing, ctx.weights, true);
+        let sweep = Sweep {
             level,
             values: packing.values(),
             packs: &packs,
@@ -46,11 +46,11 @@ impl Recurrent {
             step: training.step,
         };
         let in_width = self.steps * self.inputs;
-        let out_width = gradient.len() / pass.rows.max(1);
+        let out_width = gradient.len() / ctx.rows.max(1);
         let mut into = into.map(Cut);
         let mut first = 0;
         let mut blocks = self
-            .cut(&sizes, pass.kept, training.rows)
+            .cut(&sizes, ctx.saved, training.rows)
             .into_iter()
             .map(|block| {
                 let rows = block.rows;
@@ -70,18 +70,18 @@ impl Recurrent {
         workers.each(&mut lanes, |_, lane| {
             for (block, gradient, into) in &mut lane.blocks {
                 let ends = (*gradient, into.as_deref_mut());
-                self.block_backward(&context, block, ends, (&mut lane.memory, &mut lane.scratch));
+                self.block_backward(&sweep, block, ends, (&mut lane.memory, &mut lane.scratch));
             }
         });
         for lane in lanes {
             lent.extend([lane.scratch, lane.memory]);
         }
-        pass.kernels.give_back((packing, lent));
+        ctx.kernels.give_back((packing, lent));
     }
 
     fn block_backward(
         &self,
-        context: &Context<'_>,
+        sweep: &Sweep<'_>,
         block: &mut Block<'_>,
         (gradient, mut into): (&[f32], Option<&mut [f32]>),
         (memory, scratch): (&mut Vec<f32>, &mut Vec<f32>),
@@ -111,19 +111,19 @@ impl Recurrent {
             };
             for direction in 0..self.directions {
                 let unit = layer * self.directions + direction;
-                let kept = &mut block.units[unit];
-                self.unit_backward((context, unit), kept, &mut states, &output, scratch);
+                let saved = &mut block.units[unit];
+                self.unit_backward((sweep, unit), saved, &mut states, &output, scratch);
                 let target = if layer == 0 {
                     into.as_deref_mut()
                 } else {
                     Some(&mut *below)
                 };
                 if let Some(target) = target {
-                    self.input_gradient((context, unit), kept.gates, target, scratch);
+                    self.input_gradient((sweep, unit), saved.gates, target, scratch);
                 }
             }
             if layer > 0 {
-                self.drop_out(context.level, layer - 1, context, block.keys, below);
+                self.drop_out(sweep.level, layer - 1, sweep, block.keys, below);
             }
             std::mem::swap(&mut above, &mut below);
         }
@@ -131,8 +131,8 @@ impl Recurrent {
 
     fn unit_backward(
         &self,
-        (context, unit): (&Context<'_>, usize),
-        kept: &mut Unit<'_>,
+        (sweep, unit): (&Sweep<'_>, usize),
+        saved: &mut Unit<'_>,
         states: &mut States<'_>,
         output: &Output<'_>,
         scratch: &mut Vec<f32>,
@@ -141,12 +141,12 @@ impl Recurrent {
         let rows = states.dh.len() / hidden;
         states.dh.fill(0.0);
         states.dc.fill(0.0);
-        kept.sums.fill(0.0);
+        saved.sums.fill(0.0);
         for at in (0..self.steps).rev() {
             let step = self.step_at(unit, at);
-            self.step_backward((context, unit), kept, states, output, (at, step));
+            self.step_backward((sweep, unit), saved, states, output, (at, step));
             // The state before the first step is no one's.
-            for (part, pack) in self.cell.parts().iter().zip(&context.packs[unit].hidden) {
+            for (part, pack) in self.cell.parts().iter().zip(&sweep.packs[unit].hidden) {
                 if at == 0 {
                     break;
                 }
@@ -159,10 +159,14 @@ impl Recurrent {
                 };
                 // What a GRU hands down besides its products is there already.
                 let keeps = self.cell == super::Cell::Gru;
-                let onto = if keeps { Onto::Result } else { Onto::Zero };
-                context
+                let start = if keeps {
+                    Accumulate::Result
+                } else {
+                    Accumulate::Zero
+                };
+                sweep
                     .values
-                    .product(gradient, *pack, onto, (states.dh, hidden), scratch);
+                    .product(gradient, *pack, start, (states.dh, hidden), scratch);
             }
         }
     }
@@ -170,8 +174,8 @@ impl Recurrent {
     /// The gradients of the sums of a step of all rows.
     fn step_backward(
         &self,
-        (context, unit): (&Context<'_>, usize),
-        kept: &mut Unit<'_>,
+        (sweep, unit): (&Sweep<'_>, usize),
+        saved: &mut Unit<'_>,
         states: &mut States<'_>,
         output: &Output<'_>,
         (at, step): (usize, usize),
@@ -197,11 +201,11 @@ impl Recurrent {
             };
             let from = row * stride + start;
             self.cell.backward(
-                context.level,
+                sweep.level,
                 Row {
-                    gates: &mut kept.gates[of_step * width..(of_step + 1) * width],
-                    h: &kept.before[of_step * hidden..(of_step + 1) * hidden],
-                    c: &kept.memory[memory],
+                    gates: &mut saved.gates[of_step * width..(of_step + 1) * width],
+                    h: &saved.before[of_step * hidden..(of_step + 1) * hidden],
+                    c: &saved.memory[memory],
                     output: if reaches {
                         &output.values[from..from + hidden]
                     } else {
@@ -210,7 +214,7 @@ impl Recurrent {
                     dh: &mut states.dh[state.clone()],
                     dc: &mut states.dc[state],
                     step: &mut states.step[sums.clone()],
-                    sums: &mut kept.sums[sums],
+                    sums: &mut saved.sums[sums],
                 },
             );
         }
@@ -219,7 +223,7 @@ impl Recurrent {
     /// The gradient of what came into a unit; the second direction adds to that of the first.
     fn input_gradient(
         &self,
-        (context, unit): (&Context<'_>, usize),
+        (sweep, unit): (&Sweep<'_>, usize),
         gates: &[f32],
         into: &mut [f32],
         scratch: &mut Vec<f32>,
@@ -229,14 +233,14 @@ impl Recurrent {
             cols: self.cell.gates() * self.hidden,
             ..Matrix::new(gates, gates.len() / width, width)
         };
-        let onto = if unit % self.directions == 0 {
-            Onto::Zero
+        let start = if unit % self.directions == 0 {
+            Accumulate::Zero
         } else {
-            Onto::Result
+            Accumulate::Result
         };
         let into = (into, self.input_width(unit));
-        context
+        sweep
             .values
-            .product(gradient, context.packs[unit].input, onto, into, scratch);
+            .product(gradient, sweep.packs[unit].input, start, into, scratch);
     }
 }

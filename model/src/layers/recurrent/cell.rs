@@ -1,6 +1,6 @@
 //! The cells: what happens to the states of a step once the products are there, and back.
 
-use crate::kernels::{Level, leveled};
+use crate::kernels::{SimdLevel, simd_dispatch};
 
 /// What a layer computes from the products of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,14 @@ impl Cell {
     }
 
     /// Turns the sums of a step into its gates, and the states before it into those after it.
-    pub(super) fn forward(self, level: Level, step: &mut [f32], h: &mut [f32], c: &mut [f32], hidden: usize) {
+    pub(super) fn forward(
+        self,
+        level: SimdLevel,
+        step: &mut [f32],
+        h: &mut [f32],
+        c: &mut [f32],
+        hidden: usize,
+    ) {
         match self {
             Cell::Tanh => tanh_step(level, step, h, hidden),
             Cell::Relu => relu_step(level, step, h, hidden),
@@ -76,7 +83,7 @@ impl Cell {
 
     /// Turns the gates of a row's step into the gradient of its sums, and the gradients of the states after it into
     /// those of the states before it, as far as they do not come through the products.
-    pub(super) fn backward(self, level: Level, row: Row<'_>) {
+    pub(super) fn backward(self, level: SimdLevel, row: Row<'_>) {
         match self {
             Cell::Tanh => tanh_back(level, row),
             Cell::Relu => relu_back(level, row),
@@ -158,7 +165,7 @@ fn quarters(values: &mut [f32], hidden: usize) -> [&mut [f32]; 4] {
     [a, b, c, &mut rest[..hidden]]
 }
 
-leveled! {
+simd_dispatch! {
     fn tanh_step(step: &mut [f32], h: &mut [f32], hidden: usize) {
         for (step, h) in step.chunks_exact_mut(hidden).zip(h.chunks_exact_mut(hidden)) {
             for (x, h) in step.iter_mut().zip(h) {
@@ -169,7 +176,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn relu_step(step: &mut [f32], h: &mut [f32], hidden: usize) {
         for (step, h) in step.chunks_exact_mut(hidden).zip(h.chunks_exact_mut(hidden)) {
             for (x, h) in step.iter_mut().zip(h) {
@@ -180,7 +187,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn lstm_step(step: &mut [f32], h: &mut [f32], c: &mut [f32], hidden: usize) {
         let states = h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden));
         for (row, (h, c)) in step.chunks_exact_mut(4 * hidden).zip(states) {
@@ -198,7 +205,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn gru_step(step: &mut [f32], h: &mut [f32], hidden: usize) {
         for (row, h) in step.chunks_exact_mut(4 * hidden).zip(h.chunks_exact_mut(hidden)) {
             let [r, z, n, from_h] = quarters(row, hidden);
@@ -230,7 +237,7 @@ fn meet(dh: &mut [f32], output: &[f32]) {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn tanh_back(row: Row<'_>) {
         meet(row.dh, row.output);
         for (gate, dh) in row.gates.iter_mut().zip(row.dh) {
@@ -240,7 +247,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn relu_back(row: Row<'_>) {
         meet(row.dh, row.output);
         for (gate, dh) in row.gates.iter_mut().zip(row.dh) {
@@ -250,7 +257,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn lstm_back(row: Row<'_>) {
         let hidden = row.dh.len();
         meet(row.dh, row.output);
@@ -272,7 +279,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn gru_back(row: Row<'_>) {
         let hidden = row.dh.len();
         meet(row.dh, row.output);
@@ -355,8 +362,8 @@ mod tests {
                 let all = [step, h, c, dh, dc, sums].concat();
                 all.iter().map(|value| value.to_bits()).collect::<Vec<u32>>()
             };
-            for level in Level::available() {
-                assert_eq!(run(level), run(Level::Generic), "{cell:?} {level:?}");
+            for level in SimdLevel::available() {
+                assert_eq!(run(level), run(SimdLevel::Generic), "{cell:?} {level:?}");
             }
         }
     }

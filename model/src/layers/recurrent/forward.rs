@@ -1,8 +1,8 @@
 //! Through the steps.
 
-use super::{Block, Context, Cut, Recurrent, Unit};
-use crate::kernels::{Matrix, Onto};
-use crate::layers::Pass;
+use super::{Block, Cut, Recurrent, Sweep, Unit};
+use crate::kernels::{Accumulate, Matrix};
+use crate::layers::Context;
 
 /// A thread's blocks and memory.
 struct Lane<'a> {
@@ -26,28 +26,28 @@ struct Output<'a> {
 }
 
 impl Recurrent {
-    pub(super) fn run_forward(&self, pass: &mut Pass<'_>, input: &[f32], output: &mut [f32]) {
-        let level = pass.kernels.level();
-        let workers = std::sync::Arc::clone(pass.kernels.workers());
-        let (threads, sizes) = self.blocks(pass.rows, workers.threads());
-        let (mut packing, mut lent) = pass.kernels.borrow(2 * threads + 1);
+    pub(super) fn run_forward(&self, ctx: &mut Context<'_>, input: &[f32], output: &mut [f32]) {
+        let level = ctx.kernels.level();
+        let workers = std::sync::Arc::clone(ctx.kernels.workers());
+        let (threads, sizes) = self.blocks(ctx.rows, workers.threads());
+        let (mut packing, mut lent) = ctx.kernels.borrow(2 * threads + 1);
         let mut biases = lent.pop().unwrap_or_default();
-        self.collect_biases(pass.weights, &mut biases);
-        let packs = self.pack(level, &mut packing, pass.weights, false);
-        let context = Context {
+        self.collect_biases(ctx.weights, &mut biases);
+        let packs = self.pack(level, &mut packing, ctx.weights, false);
+        let sweep = Sweep {
             level,
             values: packing.values(),
             packs: &packs,
             biases: &biases,
-            seed: pass.training.map_or(0, |training| training.seed),
-            step: pass.training.map_or(0, |training| training.step),
+            seed: ctx.training.map_or(0, |training| training.seed),
+            step: ctx.training.map_or(0, |training| training.step),
         };
-        let keys = pass.training.map_or(&[][..], |training| training.rows);
+        let keys = ctx.training.map_or(&[][..], |training| training.rows);
         let in_width = self.steps * self.inputs;
-        let out_width = output.len() / pass.rows.max(1);
+        let out_width = output.len() / ctx.rows.max(1);
         let mut output = Cut(output);
         let mut first = 0;
-        let mut blocks = self.cut(&sizes, pass.kept, keys).into_iter().map(|block| {
+        let mut blocks = self.cut(&sizes, ctx.saved, keys).into_iter().map(|block| {
             let rows = block.rows;
             first += rows;
             let input = &input[(first - rows) * in_width..first * in_width];
@@ -64,7 +64,7 @@ impl Recurrent {
         workers.each(&mut lanes, |_, lane| {
             for (block, input, output) in &mut lane.blocks {
                 self.block_forward(
-                    &context,
+                    &sweep,
                     block,
                     (input, output),
                     (&mut lane.memory, &mut lane.scratch),
@@ -75,7 +75,7 @@ impl Recurrent {
             lent.extend([lane.scratch, lane.memory]);
         }
         lent.push(biases);
-        pass.kernels.give_back((packing, lent));
+        ctx.kernels.give_back((packing, lent));
     }
 
     /// Of every unit what a step's sums start with.
@@ -100,7 +100,7 @@ impl Recurrent {
 
     fn block_forward(
         &self,
-        context: &Context<'_>,
+        sweep: &Sweep<'_>,
         block: &mut Block<'_>,
         (input, output): (&[f32], &mut [f32]),
         (memory, scratch): (&mut Vec<f32>, &mut Vec<f32>),
@@ -136,7 +136,7 @@ impl Recurrent {
             for direction in 0..self.directions {
                 let unit = layer * self.directions + direction;
                 self.unit_forward(
-                    (context, unit),
+                    (sweep, unit),
                     input,
                     (&mut states, units.next()),
                     &mut output,
@@ -144,26 +144,24 @@ impl Recurrent {
                 );
             }
             if training && !top {
-                self.drop_out(context.level, layer, context, block.keys, output.values);
+                self.drop_out(sweep.level, layer, sweep, block.keys, output.values);
             }
         }
     }
 
     fn unit_forward(
         &self,
-        (context, unit): (&Context<'_>, usize),
+        (sweep, unit): (&Sweep<'_>, usize),
         input: &[f32],
-        (states, mut kept): (&mut States<'_>, Option<&mut Unit<'_>>),
+        (states, mut saved): (&mut States<'_>, Option<&mut Unit<'_>>),
         output: &mut Output<'_>,
         scratch: &mut Vec<f32>,
     ) {
         let (width, hidden, steps) = (self.step_width(), self.hidden, self.steps);
         let rows = states.h.len() / hidden;
         let in_width = self.input_width(unit);
-        let bias = self
-            .bias
-            .then(|| &context.biases[unit * width..(unit + 1) * width]);
-        let packs = &context.packs[unit];
+        let bias = self.bias.then(|| &sweep.biases[unit * width..(unit + 1) * width]);
+        let packs = &sweep.packs[unit];
         states.h.fill(0.0);
         states.c.fill(0.0);
         for at in 0..steps {
@@ -175,21 +173,21 @@ impl Recurrent {
                 row_stride: steps * in_width,
                 col_stride: 1,
             };
-            let onto = bias.map_or(Onto::Zero, Onto::Bias);
-            context
+            let start = bias.map_or(Accumulate::Zero, Accumulate::Bias);
+            sweep
                 .values
-                .product(x, packs.input, onto, (states.step, width), scratch);
-            self.add_hidden(context, (unit, at), states, scratch);
-            if let Some(kept) = &mut kept {
-                keep(kept.before, states.h, hidden, (steps, step));
+                .product(x, packs.input, start, (states.step, width), scratch);
+            self.add_hidden(sweep, (unit, at), states, scratch);
+            if let Some(saved) = &mut saved {
+                keep(saved.before, states.h, hidden, (steps, step));
                 if self.cell.has_memory() {
-                    keep(kept.memory, states.c, hidden, (steps, step));
+                    keep(saved.memory, states.c, hidden, (steps, step));
                 }
             }
             self.cell
-                .forward(context.level, states.step, states.h, states.c, hidden);
-            if let Some(kept) = &mut kept {
-                keep(kept.gates, states.step, width, (steps, step));
+                .forward(sweep.level, states.step, states.h, states.c, hidden);
+            if let Some(saved) = &mut saved {
+                keep(saved.gates, states.step, width, (steps, step));
             }
             let place = unit % self.directions * hidden;
             let (stride, start) = match output.last {
@@ -213,26 +211,24 @@ impl Recurrent {
     /// Adds the products of the hidden state to the sums of a step.
     fn add_hidden(
         &self,
-        context: &Context<'_>,
+        sweep: &Sweep<'_>,
         (unit, at): (usize, usize),
         states: &mut States<'_>,
         scratch: &mut Vec<f32>,
     ) {
         let (width, hidden) = (self.step_width(), self.hidden);
         let h = Matrix::new(states.h, states.h.len() / hidden, hidden);
-        for (part, pack) in self.cell.parts().iter().zip(&context.packs[unit].hidden) {
+        for (part, pack) in self.cell.parts().iter().zip(&sweep.packs[unit].hidden) {
             let (from, length) = (part.at * hidden, (part.to - part.from) * hidden);
-            let bias = self
-                .bias
-                .then(|| &context.biases[unit * width + from..][..length]);
-            let onto = match bias {
-                _ if part.joins => Onto::Result,
-                Some(bias) => Onto::Bias(bias),
-                None => Onto::Zero,
+            let bias = self.bias.then(|| &sweep.biases[unit * width + from..][..length]);
+            let start = match bias {
+                _ if part.joins => Accumulate::Result,
+                Some(bias) => Accumulate::Bias(bias),
+                None => Accumulate::Zero,
             };
             if at > 0 {
                 let into = (&mut states.step[from..], width);
-                context.values.product(h, *pack, onto, into, scratch);
+                sweep.values.product(h, *pack, start, into, scratch);
                 continue;
             }
             // The state is 0 before the first step.
@@ -251,12 +247,12 @@ impl Recurrent {
     }
 }
 
-/// Keeps the values of a step of all rows, `width` a row.
-fn keep(kept: &mut [f32], values: &[f32], width: usize, (steps, step): (usize, usize)) {
-    let rows = kept
+/// Saves the values of a step of all rows, `width` a row.
+fn keep(saved: &mut [f32], values: &[f32], width: usize, (steps, step): (usize, usize)) {
+    let rows = saved
         .chunks_exact_mut(steps * width)
         .zip(values.chunks_exact(width));
-    for (kept, values) in rows {
-        kept[step * width..(step + 1) * width].copy_from_slice(values);
+    for (saved, values) in rows {
+        saved[step * width..(step + 1) * width].copy_from_slice(values);
     }
 }

@@ -3,16 +3,18 @@
 //! Rows do not see each other, so every thread takes rows of its own through all layers and all steps: nobody waits
 //! for anybody in between. The weights are packed once and stay in the cache of the processor core. A step's sums are
 //! (biases + product of the input) + product of the hidden state; at the first step the latter is left out, the state
-//! being 0. What the weights' gradients need is kept row after row, all steps of a row together, so that a slice's
+//! being 0. What the weights' gradients need is saved row after row, all steps of a row together, so that a slice's
 //! rows are one block of memory and its products follow the tree.
 
 mod backward;
 mod cell;
 mod forward;
 
-use super::{Ends, Family, Init, Made, Module, ParameterSpec, Pass, RowKey, uniform_by_fan};
+use super::{
+    BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec, RowKey, uniform_by_fan,
+};
 use crate::arguments::Arguments;
-use crate::kernels::{Kernels, Level, Matrix, Packed, Packing, Program};
+use crate::kernels::{Kernels, Matrix, Packed, Packing, Program, SimdLevel};
 use crate::philox::{Key, Mask, mask_row};
 use candlewick_protocol::Failure;
 use cell::{Cell, Part};
@@ -150,7 +152,7 @@ impl Recurrent {
     }
 
     /// Values that a row keeps: of every unit the four kinds of [`Unit`], then the outputs between layers.
-    fn kept_widths(&self) -> Vec<usize> {
+    fn saved_widths(&self) -> Vec<usize> {
         let memory = if self.cell.has_memory() { self.hidden } else { 0 };
         let unit = [
             self.steps * self.step_width(),
@@ -166,11 +168,11 @@ impl Recurrent {
         widths
     }
 
-    /// A kept value of all rows.
-    fn kept_of<'a>(&self, kept: &'a [f32], rows: usize, index: usize) -> &'a [f32] {
-        let widths = self.kept_widths();
+    /// A saved value of all rows.
+    fn saved_of<'a>(&self, saved: &'a [f32], rows: usize, index: usize) -> &'a [f32] {
+        let widths = self.saved_widths();
         let start: usize = widths[..index].iter().sum();
-        &kept[rows * start..rows * (start + widths[index])]
+        &saved[rows * start..rows * (start + widths[index])]
     }
 
     /// Number of threads that are worth it, and the number of rows of every block; every thread has equally many
@@ -186,14 +188,14 @@ impl Recurrent {
         (threads, sizes.collect())
     }
 
-    /// The rows as blocks, with what is kept of them.
-    fn cut<'a>(&self, sizes: &[usize], kept: &'a mut [f32], keys: &'a [RowKey]) -> Vec<Block<'a>> {
+    /// The rows as blocks, with what is saved of them.
+    fn cut<'a>(&self, sizes: &[usize], saved: &'a mut [f32], keys: &'a [RowKey]) -> Vec<Block<'a>> {
         let rows: usize = sizes.iter().sum();
-        let training = !kept.is_empty();
-        let widths = self.kept_widths();
-        let mut kept = Cut(kept);
+        let training = !saved.is_empty();
+        let widths = self.saved_widths();
+        let mut saved = Cut(saved);
         let mut kinds: Vec<Cut<'_>> = match training {
-            true => widths.iter().map(|width| Cut(kept.take(rows * width))).collect(),
+            true => widths.iter().map(|width| Cut(saved.take(rows * width))).collect(),
             false => Vec::new(),
         };
         let mut first = 0;
@@ -226,7 +228,7 @@ impl Recurrent {
     }
 
     /// Packs every unit's operands.
-    fn pack(&self, level: Level, packing: &mut Packing, weights: &[f32], back: bool) -> Vec<UnitPacks> {
+    fn pack(&self, level: SimdLevel, packing: &mut Packing, weights: &[f32], back: bool) -> Vec<UnitPacks> {
         let turned = |matrix: Matrix<'_>| {
             if back {
                 (matrix.cols, matrix.rows)
@@ -259,23 +261,23 @@ impl Recurrent {
     /// Applies the random zeros after a layer to rows of its output or of that one's gradient.
     fn drop_out(
         &self,
-        level: Level,
+        level: SimdLevel,
         layer: usize,
-        context: &Context<'_>,
+        sweep: &Sweep<'_>,
         keys: &[RowKey],
         values: &mut [f32],
     ) {
         let Some(dropout) = self.dropout.get(layer) else {
             return;
         };
-        let key = Key::new(context.seed, &dropout.path);
+        let key = Key::new(sweep.seed, &dropout.path);
         let rows = values.chunks_exact_mut(self.steps * self.output_width());
         for (row, values) in keys.iter().zip(rows) {
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "the counter's word; no job has 2^32 steps"
             )]
-            let place = [row.row, row.shard, context.step as u32];
+            let place = [row.row, row.shard, sweep.step as u32];
             let mask = Mask {
                 key,
                 place,
@@ -328,8 +330,8 @@ struct UnitPacks {
 
 /// What every thread sees.
 #[derive(Clone, Copy)]
-struct Context<'a> {
-    level: Level,
+struct Sweep<'a> {
+    level: SimdLevel,
     values: crate::kernels::PackedValues<'a>,
     packs: &'a [UnitPacks],
     /// Of every unit the biases of a step, as many as a step has values; empty where there are none.
@@ -367,41 +369,41 @@ impl Module for Recurrent {
         specs
     }
 
-    fn kept(&self, rows: usize, training: bool) -> usize {
+    fn saved(&self, rows: usize, training: bool) -> usize {
         if training {
-            rows * self.kept_widths().iter().sum::<usize>()
+            rows * self.saved_widths().iter().sum::<usize>()
         } else {
             0
         }
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        self.run_forward(pass, inputs[0], output);
+    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        self.run_forward(ctx, inputs[0], output);
         Ok(())
     }
 
     fn backward(
         &self,
-        pass: &mut Pass<'_>,
-        ends: Ends<'_>,
+        ctx: &mut Context<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        self.run_backward(pass, ends.gradient, into[0].as_deref_mut());
+        self.run_backward(ctx, ends.gradient, into[0].as_deref_mut());
         Ok(())
     }
 
     fn parameter_gradient(
         &self,
-        pass: &mut Pass<'_>,
+        ctx: &mut Context<'_>,
         parameter: usize,
         tree: &Program,
-        ends: Ends<'_>,
+        ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
         let kinds = if self.bias { 4 } else { 2 };
         let (unit, kind) = (parameter / kinds, parameter % kinds);
-        let (rows, width) = (pass.rows * self.steps, self.step_width());
-        let of = |index: usize| self.kept_of(pass.kept, pass.rows, index);
+        let (rows, width) = (ctx.rows * self.steps, self.step_width());
+        let of = |index: usize| self.saved_of(ctx.saved, ctx.rows, index);
         let gates = of(4 * unit);
         let gradient = |from: usize, blocks: usize| {
             let all = Matrix::new(gates, rows, width);
@@ -417,20 +419,20 @@ impl Module for Recurrent {
                 };
                 let x = Matrix::new(x, rows, self.input_width(unit));
                 let gradient = gradient(0, self.cell.gates());
-                pass.kernels.tree_product(gradient, x, tree, self.steps, into);
+                ctx.kernels.tree_product(gradient, x, tree, self.steps, into);
             }
             1 => {
                 let before = Matrix::new(of(4 * unit + 1), rows, self.hidden);
                 for part in self.cell.parts() {
                     let blocks = part.to - part.from;
                     let into = &mut into[part.from * self.hidden * self.hidden..];
-                    pass.kernels
+                    ctx.kernels
                         .tree_product(gradient(part.at, blocks), before, tree, self.steps, into);
                 }
             }
             _ => {
-                let sums = Matrix::new(of(4 * unit + 3), pass.rows, width);
-                self.bias_gradient(pass.kernels, sums, tree, kind == 3, into);
+                let sums = Matrix::new(of(4 * unit + 3), ctx.rows, width);
+                self.bias_gradient(ctx.kernels, sums, tree, kind == 3, into);
             }
         }
     }
@@ -439,7 +441,7 @@ impl Module for Recurrent {
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("RNN", rnn), ("LSTM", lstm), ("GRU", gru)];
 
-fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let cell = if arguments.text("nonlinearity") == "relu" {
         Cell::Relu
     } else {
@@ -448,15 +450,15 @@ fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, S
     make(cell, arguments, input, path)
 }
 
-fn lstm(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn lstm(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     make(Cell::Lstm, arguments, input, path)
 }
 
-fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     make(Cell::Gru, arguments, input, path)
 }
 
-fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Made, String> {
+fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let &[steps, inputs] = input else {
         return Err(format!(
             "wants a sequence of shape [time, features] a row, got shape {input:?}; give the features \
@@ -500,7 +502,7 @@ fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> R
     } else {
         vec![steps, width]
     };
-    Ok(Made::module(recurrent, output))
+    Ok(BuiltLayer::module(recurrent, output))
 }
 
 fn dropout(p: f64, layers: usize, path: &str) -> Vec<Dropout> {

@@ -2,8 +2,9 @@
 
 use super::point::{Legal, Points, Pointwise, boxed, each};
 use crate::arguments::Arguments;
-use crate::kernels::{self, Level, leveled};
-use crate::losses::loss::{Loss, narrow};
+use crate::kernels::{self, SimdLevel, simd_dispatch};
+use crate::losses::loss::Loss;
+use crate::numbers::to_f32;
 
 /// `torch.nn.BCEWithLogitsLoss`.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ struct OfProbability;
 
 pub(in super::super) fn binary_with_logits(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
     boxed(WithLogits {
-        positive: arguments.reals("pos_weight").into_iter().map(narrow).collect(),
+        positive: arguments.reals("pos_weight").into_iter().map(to_f32).collect(),
     })
 }
 
@@ -46,7 +47,7 @@ fn point(positive: f32, z: f32, y: f64) -> (f64, f32) {
     (loss, zero * of_one - positive * one * of_zero)
 }
 
-leveled! {
+simd_dispatch! {
     /// [`point`] with one weight.
     fn weighted(positive: f32, outputs: &[f32], labels: &[f64], losses: &mut [f64], slopes: &mut [f32]) {
         let points = Points { outputs, labels, losses, slopes };
@@ -54,7 +55,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     /// [`point`] with a weight an output, over whole rows.
     fn weighted_each(positive: &[f32], outputs: &[f32], labels: &[f64], losses: &mut [f64], slopes: &mut [f32]) {
         let width = positive.len();
@@ -90,7 +91,7 @@ impl Pointwise for WithLogits {
         Ok(())
     }
 
-    fn compute(&self, level: Level, _width: usize, points: Points<'_>) {
+    fn compute(&self, level: SimdLevel, _width: usize, points: Points<'_>) {
         let Points {
             outputs,
             labels,
@@ -123,14 +124,14 @@ impl Pointwise for OfProbability {
         })
     }
 
-    fn compute(&self, _level: Level, _width: usize, points: Points<'_>) {
+    fn compute(&self, _level: SimdLevel, _width: usize, points: Points<'_>) {
         each(points, |z, y| {
             let p = f64::from(z);
             // PyTorch's bounds, so that a certain and wrong prediction has a finite loss.
             let log = |x: f64| if x > 0.0 { libm::log(x).max(-100.0) } else { -100.0 };
             let loss = -(y * log(p) + (1.0 - y) * log(1.0 - p));
             let loss = if z.is_nan() { f64::NAN } else { loss };
-            (loss, narrow((p - y) / (p * (1.0 - p)).max(1e-12)))
+            (loss, to_f32((p - y) / (p * (1.0 - p)).max(1e-12)))
         });
     }
 }

@@ -1,8 +1,9 @@
 //! What a loss of single elements is, and how it becomes a loss of rows.
 
 use crate::arguments::Arguments;
-use crate::kernels::Level;
-use crate::losses::loss::{Labels, Loss, SliceRows, Sums, narrow, real};
+use crate::kernels::SimdLevel;
+use crate::losses::loss::{Labels, Loss, SliceRows, Sums, real};
+use crate::numbers::to_f32;
 use candlewick_protocol::Failure;
 use std::fmt::Debug;
 
@@ -43,7 +44,7 @@ pub(super) trait Pointwise: Debug + Send + Sync {
     }
 
     /// Loss and slope of whole rows.
-    fn compute(&self, level: Level, width: usize, points: Points<'_>);
+    fn compute(&self, level: SimdLevel, width: usize, points: Points<'_>);
 }
 
 /// Which numbers are legal.
@@ -91,7 +92,7 @@ impl<P: Pointwise> Loss for Rows<P> {
         if self.0.by_row() { 1 } else { width }
     }
 
-    fn slice(&self, level: Level, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
+    fn slice(&self, level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         self.check(&rows)?;
         let mut sums = Sums::default();
         let elements = real(self.elements(width));
@@ -117,7 +118,7 @@ impl<P: Pointwise> Loss for Rows<P> {
             for ((losses, slopes), weight) in by_row.zip(weights) {
                 sums.loss += weight * losses.iter().sum::<f64>();
                 sums.denominator += weight * elements;
-                let factor = narrow(*weight);
+                let factor = to_f32(*weight);
                 slopes.iter_mut().for_each(|slope| *slope *= factor);
             }
         }

@@ -2,8 +2,9 @@
 
 use super::point::{Legal, Points, Pointwise, above_zero, boxed, each};
 use crate::arguments::Arguments;
-use crate::kernels::{Level, leveled};
-use crate::losses::loss::{Loss, narrow};
+use crate::kernels::{SimdLevel, simd_dispatch};
+use crate::losses::loss::Loss;
+use crate::numbers::to_f32;
 
 /// `torch.nn.MSELoss`.
 #[derive(Debug)]
@@ -43,17 +44,17 @@ struct Hinge {
     margin: f64,
 }
 
-type Made = Result<Box<dyn Loss>, String>;
+type Built = Result<Box<dyn Loss>, String>;
 
-pub(in super::super) fn squared(_arguments: &Arguments) -> Made {
+pub(in super::super) fn squared(_arguments: &Arguments) -> Built {
     boxed(Squared)
 }
 
-pub(in super::super) fn absolute(_arguments: &Arguments) -> Made {
+pub(in super::super) fn absolute(_arguments: &Arguments) -> Built {
     boxed(Absolute)
 }
 
-pub(in super::super) fn smooth(arguments: &Arguments) -> Made {
+pub(in super::super) fn smooth(arguments: &Arguments) -> Built {
     let beta = arguments.real("beta");
     if beta == 0.0 {
         return boxed(Absolute);
@@ -64,7 +65,7 @@ pub(in super::super) fn smooth(arguments: &Arguments) -> Made {
     })
 }
 
-pub(in super::super) fn huber(arguments: &Arguments) -> Made {
+pub(in super::super) fn huber(arguments: &Arguments) -> Built {
     let delta = above_zero(arguments, "delta")?;
     boxed(Bent {
         bend: delta,
@@ -72,7 +73,7 @@ pub(in super::super) fn huber(arguments: &Arguments) -> Made {
     })
 }
 
-pub(in super::super) fn poisson(arguments: &Arguments) -> Made {
+pub(in super::super) fn poisson(arguments: &Arguments) -> Built {
     boxed(Poisson {
         log_input: arguments.flag("log_input"),
         full: arguments.flag("full"),
@@ -80,20 +81,20 @@ pub(in super::super) fn poisson(arguments: &Arguments) -> Made {
     })
 }
 
-pub(in super::super) fn divergence(arguments: &Arguments) -> Made {
+pub(in super::super) fn divergence(arguments: &Arguments) -> Built {
     boxed(Divergence {
         log_target: arguments.flag("log_target"),
         by_row: arguments.text("reduction") == "batchmean",
     })
 }
 
-pub(in super::super) fn hinge(arguments: &Arguments) -> Made {
+pub(in super::super) fn hinge(arguments: &Arguments) -> Built {
     boxed(Hinge {
         margin: arguments.real("margin"),
     })
 }
 
-leveled! {
+simd_dispatch! {
     /// Squares of differences; labels meet the outputs in f32, as in PyTorch.
     fn squares(outputs: &[f32], labels: &[f64], losses: &mut [f64], slopes: &mut [f32]) {
         let points = Points { outputs, labels, losses, slopes };
@@ -116,7 +117,7 @@ fn sign(x: f64) -> f64 {
 impl Pointwise for Squared {
     const NAME: &'static str = "MSELoss";
 
-    fn compute(&self, level: Level, _width: usize, points: Points<'_>) {
+    fn compute(&self, level: SimdLevel, _width: usize, points: Points<'_>) {
         squares(level, points.outputs, points.labels, points.losses, points.slopes);
     }
 }
@@ -124,10 +125,10 @@ impl Pointwise for Squared {
 impl Pointwise for Absolute {
     const NAME: &'static str = "L1Loss";
 
-    fn compute(&self, _level: Level, _width: usize, points: Points<'_>) {
+    fn compute(&self, _level: SimdLevel, _width: usize, points: Points<'_>) {
         each(points, |z, y| {
             let difference = f64::from(z) - y;
-            (difference.abs(), narrow(sign(difference)))
+            (difference.abs(), to_f32(sign(difference)))
         });
     }
 }
@@ -135,17 +136,17 @@ impl Pointwise for Absolute {
 impl Pointwise for Bent {
     const NAME: &'static str = "HuberLoss";
 
-    fn compute(&self, _level: Level, _width: usize, points: Points<'_>) {
+    fn compute(&self, _level: SimdLevel, _width: usize, points: Points<'_>) {
         each(points, |z, y| {
             let difference = f64::from(z) - y;
             let size = difference.abs();
             if size < self.bend {
                 let slope = self.slope * difference / self.bend;
-                (0.5 * slope * difference, narrow(slope))
+                (0.5 * slope * difference, to_f32(slope))
             } else {
                 (
                     self.slope * (size - 0.5 * self.bend),
-                    narrow(self.slope * sign(difference)),
+                    to_f32(self.slope * sign(difference)),
                 )
             }
         });
@@ -162,7 +163,7 @@ impl Pointwise for Poisson {
         })
     }
 
-    fn compute(&self, _level: Level, _width: usize, points: Points<'_>) {
+    fn compute(&self, _level: SimdLevel, _width: usize, points: Points<'_>) {
         each(points, |z, y| {
             let z = f64::from(z);
             let (loss, slope) = if self.log_input {
@@ -178,7 +179,7 @@ impl Pointwise for Poisson {
             } else {
                 0.0
             };
-            (loss + stirling, narrow(slope))
+            (loss + stirling, to_f32(slope))
         });
     }
 }
@@ -197,7 +198,7 @@ impl Pointwise for Divergence {
         self.by_row
     }
 
-    fn compute(&self, _level: Level, _width: usize, points: Points<'_>) {
+    fn compute(&self, _level: SimdLevel, _width: usize, points: Points<'_>) {
         each(points, |z, y| {
             let (target, log_target) = if self.log_target {
                 (libm::exp(y), y)
@@ -206,7 +207,7 @@ impl Pointwise for Divergence {
             } else {
                 (0.0, 0.0)
             };
-            (target * (log_target - f64::from(z)), narrow(-target))
+            (target * (log_target - f64::from(z)), to_f32(-target))
         });
     }
 }
@@ -221,7 +222,7 @@ impl Pointwise for Hinge {
         })
     }
 
-    fn compute(&self, _level: Level, _width: usize, points: Points<'_>) {
+    fn compute(&self, _level: SimdLevel, _width: usize, points: Points<'_>) {
         each(points, |z, y| {
             let left = self.margin - f64::from(z);
             if y > 0.0 {

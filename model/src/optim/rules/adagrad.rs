@@ -1,9 +1,10 @@
 //! Adagrad and Adadelta.
 
-use super::rule::{Mean, Rule, real, short, signed};
+use super::rule::{Mean, Rule, signed};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
-use crate::optim::step::{Part, Step, Touched};
+use crate::kernels::simd_dispatch;
+use crate::numbers::{real, to_f32};
+use crate::optim::step::{ParamSlice, Step, Touched};
 
 /// torch.optim.Adagrad: Duchi, Hazan, Singer, JMLR 12, 2011.
 #[derive(Debug)]
@@ -29,24 +30,24 @@ impl Adagrad {
 
 impl Rule for Adagrad {
     fn initial(&self) -> f32 {
-        short(self.initial)
+        to_f32(self.initial)
     }
 
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let s = AdagradScalars {
             scale: signed(step.scale, self.maximize),
-            penalty: short(self.weight_decay),
-            eps: short(self.eps),
-            size: short(-step.lr / (1.0 + (real(step.count) - 1.0) * self.lr_decay)),
+            penalty: to_f32(self.weight_decay),
+            eps: to_f32(self.eps),
+            size: to_f32(-step.lr / (1.0 + (real(step.count) - 1.0) * self.lr_decay)),
         };
         let touched = if s.keeps_untouched() {
-            part.touched
+            slice.touched
         } else {
             Touched::All
         };
-        if let [sum, ..] = part.state.as_mut_slice() {
-            for range in touched.ranges(part.weights.len()) {
-                let (weights, gradient) = (&mut part.weights[range.clone()], &part.gradient[range.clone()]);
+        if let [sum, ..] = slice.state.as_mut_slice() {
+            for range in touched.ranges(slice.weights.len()) {
+                let (weights, gradient) = (&mut slice.weights[range.clone()], &slice.gradient[range.clone()]);
                 adagrad(step.level, s, weights, gradient, &mut sum[range]);
             }
         }
@@ -74,16 +75,16 @@ impl Adadelta {
 }
 
 impl Rule for Adadelta {
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let s = AdadeltaScalars {
             scale: signed(step.scale, self.maximize),
-            penalty: short(self.weight_decay),
+            penalty: to_f32(self.weight_decay),
             mean: Mean::of(self.rho),
-            eps: short(self.eps),
-            size: short(-step.lr),
+            eps: to_f32(self.eps),
+            size: to_f32(-step.lr),
         };
-        if let [square, delta, ..] = part.state.as_mut_slice() {
-            adadelta(step.level, s, part.weights, part.gradient, (square, delta));
+        if let [square, delta, ..] = slice.state.as_mut_slice() {
+            adadelta(step.level, s, slice.weights, slice.gradient, (square, delta));
         }
     }
 }
@@ -104,7 +105,7 @@ impl AdagradScalars {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn adagrad(s: AdagradScalars, weights: &mut [f32], gradient: &[f32], sum: &mut [f32]) {
         for ((w, g), sum) in weights.iter_mut().zip(gradient).zip(sum) {
             let g = *g * s.scale + s.penalty * *w;
@@ -123,7 +124,7 @@ struct AdadeltaScalars {
     size: f32,
 }
 
-leveled! {
+simd_dispatch! {
     fn adadelta(
         s: AdadeltaScalars,
         weights: &mut [f32],

@@ -1,9 +1,10 @@
 //! Adam and AdamW.
 
-use super::rule::{Decay, Mean, Rule, correction, lerp, short, signed};
+use super::rule::{Decay, Mean, Rule, correction, lerp, signed};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
-use crate::optim::step::{Part, Step};
+use crate::kernels::simd_dispatch;
+use crate::numbers::to_f32;
+use crate::optim::step::{ParamSlice, Step};
 
 /// torch.optim.Adam and AdamW: Kingma and Ba, arXiv 1412.6980, 2015; Loshchilov and Hutter, arXiv 1711.05101, 2019;
 /// AMSGrad: Reddi, Kale, Kumar, ICLR 2018.
@@ -36,18 +37,18 @@ impl Adam {
             decay: Decay::of(self.decoupled, step.lr, self.weight_decay),
             mean: Mean::of(beta1),
             square: Mean::of(self.betas[1]),
-            root_correction: short(libm::sqrt(correction(self.betas[1], step.count))),
-            eps: short(self.eps),
-            size: short(-(step.lr / correction(beta1, step.count))),
+            root_correction: to_f32(libm::sqrt(correction(self.betas[1], step.count))),
+            eps: to_f32(self.eps),
+            size: to_f32(-(step.lr / correction(beta1, step.count))),
         }
     }
 }
 
 impl Rule for Adam {
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let s = self.scalars(step);
-        let (weights, gradient) = (&mut *part.weights, &*part.gradient);
-        match part.state.as_mut_slice() {
+        let (weights, gradient) = (&mut *slice.weights, &*slice.gradient);
+        match slice.state.as_mut_slice() {
             [mean, square, largest] if self.amsgrad => {
                 amsgrad(step.level, s, weights, gradient, (mean, square, largest));
             }
@@ -78,7 +79,7 @@ fn means(s: &Scalars, w: &mut f32, g: f32, (m, v): (&mut f32, &mut f32)) {
     *v = *v * s.square.keep + s.square.take * g * g;
 }
 
-leveled! {
+simd_dispatch! {
     fn adam(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             means(&s, w, *g, (m, v));
@@ -87,7 +88,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn amsgrad(
         s: Scalars,
         weights: &mut [f32],

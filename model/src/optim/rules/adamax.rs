@@ -1,9 +1,10 @@
 //! Adamax.
 
-use super::rule::{Mean, Rule, correction, lerp, short, signed};
+use super::rule::{Mean, Rule, correction, lerp, signed};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
-use crate::optim::step::{Part, Step};
+use crate::kernels::simd_dispatch;
+use crate::numbers::to_f32;
+use crate::optim::step::{ParamSlice, Step};
 
 /// torch.optim.Adamax: section 7.1 of Kingma and Ba, arXiv 1412.6980, 2015.
 #[derive(Debug)]
@@ -26,18 +27,18 @@ impl Adamax {
 }
 
 impl Rule for Adamax {
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let beta1 = step.momentum.unwrap_or(self.betas[0]);
         let s = Scalars {
             scale: signed(step.scale, self.maximize),
-            penalty: short(self.weight_decay),
+            penalty: to_f32(self.weight_decay),
             mean: Mean::of(beta1),
-            keep: short(self.betas[1]),
-            eps: short(self.eps),
-            size: short(-(step.lr / correction(beta1, step.count))),
+            keep: to_f32(self.betas[1]),
+            eps: to_f32(self.eps),
+            size: to_f32(-(step.lr / correction(beta1, step.count))),
         };
-        if let [mean, largest, ..] = part.state.as_mut_slice() {
-            adamax(step.level, s, part.weights, part.gradient, (mean, largest));
+        if let [mean, largest, ..] = slice.state.as_mut_slice() {
+            adamax(step.level, s, slice.weights, slice.gradient, (mean, largest));
         }
     }
 }
@@ -52,7 +53,7 @@ struct Scalars {
     size: f32,
 }
 
-leveled! {
+simd_dispatch! {
     fn adamax(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), m), largest) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             let g = *g * s.scale + s.penalty * *w;

@@ -1,10 +1,11 @@
 //! LAMB.
 
-use super::rule::{Mean, Rule, correction, lerp, short};
+use super::rule::{Mean, Rule, correction, lerp};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
+use crate::kernels::simd_dispatch;
+use crate::numbers::to_f32;
 use crate::optim::norms;
-use crate::optim::step::{Part, Step};
+use crate::optim::step::{ParamSlice, Step};
 
 /// LAMB: You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", arXiv 1904.00962,
 /// 2019, with timm's settings. The step of Adam plus the decay is multiplied by `|w| / |step|` of its tensor. It takes
@@ -51,11 +52,11 @@ impl Lamb {
             mean: Mean::of(beta1),
             averages: self.grad_averaging,
             square: Mean::of(self.betas[1]),
-            correction: short(self.correction(beta1, step)),
-            root_correction: short(libm::sqrt(self.correction(self.betas[1], step))),
-            eps: short(self.eps),
-            shrink: short(-step.lr * decoupled),
-            decay: short(self.weight_decay - decoupled),
+            correction: to_f32(self.correction(beta1, step)),
+            root_correction: to_f32(libm::sqrt(self.correction(self.betas[1], step))),
+            eps: to_f32(self.eps),
+            shrink: to_f32(-step.lr * decoupled),
+            decay: to_f32(self.weight_decay - decoupled),
         }
     }
 }
@@ -69,17 +70,17 @@ impl Rule for Lamb {
         true
     }
 
-    fn measure(&self, step: &Step, part: &mut Part<'_>) {
+    fn measure(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let s = self.scalars(step);
-        if let [mean, square, ..] = part.state.as_mut_slice() {
-            direction(step.level, s, part.weights, part.gradient, (mean, square));
+        if let [mean, square, ..] = slice.state.as_mut_slice() {
+            direction(step.level, s, slice.weights, slice.gradient, (mean, square));
         }
         if self.weight_decay != 0.0 || self.always_adapt {
             norms::blocks(
                 step.level,
-                (1.0, part.weights),
-                (1.0, part.gradient),
-                &mut part.sums,
+                (1.0, slice.weights),
+                (1.0, slice.gradient),
+                &mut slice.sums,
             );
         }
     }
@@ -90,15 +91,15 @@ impl Rule for Lamb {
         } else {
             1.0
         };
-        short(if self.trust_clip { ratio.min(1.0) } else { ratio })
+        to_f32(if self.trust_clip { ratio.min(1.0) } else { ratio })
     }
 
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         advance(
             step.level,
-            (short(-step.lr), part.ratio),
-            part.weights,
-            part.gradient,
+            (to_f32(-step.lr), slice.ratio),
+            slice.weights,
+            slice.gradient,
         );
     }
 }
@@ -116,7 +117,7 @@ struct Scalars {
     decay: f32,
 }
 
-leveled! {
+simd_dispatch! {
     /// Leaves the direction in the gradient's place.
     fn direction(s: Scalars, weights: &mut [f32], gradient: &mut [f32], state: (&mut [f32], &mut [f32])) {
         for (((w, d), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
@@ -134,7 +135,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn advance(size_ratio: (f32, f32), weights: &mut [f32], direction: &[f32]) {
         for (w, d) in weights.iter_mut().zip(direction) {
             *w += size_ratio.0 * (*d * size_ratio.1);

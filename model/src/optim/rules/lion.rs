@@ -1,9 +1,10 @@
 //! Lion.
 
-use super::rule::{Mean, Rule, lerp, short, signed};
+use super::rule::{Mean, Rule, lerp, signed};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
-use crate::optim::step::{Part, Step};
+use crate::kernels::simd_dispatch;
+use crate::numbers::to_f32;
+use crate::optim::step::{ParamSlice, Step};
 
 /// Lion: Chen et al., "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675, 2023.
 #[derive(Debug)]
@@ -24,16 +25,16 @@ impl Lion {
 }
 
 impl Rule for Lion {
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let s = Scalars {
             scale: signed(step.scale, self.maximize),
-            shrink: short(1.0 - step.lr * self.weight_decay),
+            shrink: to_f32(1.0 - step.lr * self.weight_decay),
             ahead: Mean::of(step.momentum.unwrap_or(self.betas[0])),
             mean: Mean::of(self.betas[1]),
-            size: short(-step.lr),
+            size: to_f32(-step.lr),
         };
-        if let [mean, ..] = part.state.as_mut_slice() {
-            lion(step.level, s, part.weights, part.gradient, mean);
+        if let [mean, ..] = slice.state.as_mut_slice() {
+            lion(step.level, s, slice.weights, slice.gradient, mean);
         }
     }
 }
@@ -59,7 +60,7 @@ fn sign(value: f32) -> f32 {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn lion(s: Scalars, weights: &mut [f32], gradient: &[f32], mean: &mut [f32]) {
         for ((w, g), m) in weights.iter_mut().zip(gradient).zip(mean) {
             let g = *g * s.scale;

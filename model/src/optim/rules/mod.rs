@@ -38,7 +38,7 @@ pub(super) const MOMENTUM_BUFFER: &str = "momentum_buffer";
 pub(super) const MU_PRODUCT: &str = "mu_product";
 
 /// True where the rule of these arguments carries a number.
-pub(super) fn carries(arguments: &Arguments) -> bool {
+pub(super) fn has_scalar_state(arguments: &Arguments) -> bool {
     arguments.name() == "NAdam"
 }
 

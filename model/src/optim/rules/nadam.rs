@@ -1,9 +1,10 @@
 //! NAdam and RAdam.
 
-use super::rule::{Decay, Mean, Rule, correction, lerp, real, short, signed};
+use super::rule::{Decay, Mean, Rule, correction, lerp, signed};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
-use crate::optim::step::{Part, Step};
+use crate::kernels::simd_dispatch;
+use crate::numbers::{real, to_f32};
+use crate::optim::step::{ParamSlice, Step};
 
 /// What both have of Adam.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Base {
             mean: Mean::of(self.beta1(step)),
             square: Mean::of(self.betas[1]),
             correction: 1.0,
-            eps: short(self.eps),
+            eps: to_f32(self.eps),
             gradient_size: 0.0,
             size: 0.0,
         }
@@ -67,22 +68,22 @@ impl NAdam {
 }
 
 impl Rule for NAdam {
-    fn carry(&self, step: &Step) -> f32 {
-        step.carry * short(self.mu(self.base.beta1(step), step.count))
+    fn scalar_state(&self, step: &Step) -> f32 {
+        step.scalar_state * to_f32(self.mu(self.base.beta1(step), step.count))
     }
 
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let beta1 = self.base.beta1(step);
         let (mu, next) = (self.mu(beta1, step.count), self.mu(beta1, step.count + 1));
-        let product = f64::from(step.carry);
+        let product = f64::from(step.scalar_state);
         let s = Scalars {
-            correction: short(correction(self.base.betas[1], step.count)),
-            gradient_size: short(-step.lr * (1.0 - mu) / (1.0 - product)),
-            size: short(-step.lr * next / (1.0 - product * next)),
+            correction: to_f32(correction(self.base.betas[1], step.count)),
+            gradient_size: to_f32(-step.lr * (1.0 - mu) / (1.0 - product)),
+            size: to_f32(-step.lr * next / (1.0 - product * next)),
             ..self.base.scalars(step)
         };
-        if let [mean, square, ..] = part.state.as_mut_slice() {
-            nadam(step.level, s, part.weights, part.gradient, (mean, square));
+        if let [mean, square, ..] = slice.state.as_mut_slice() {
+            nadam(step.level, s, slice.weights, slice.gradient, (mean, square));
         }
     }
 }
@@ -115,26 +116,26 @@ impl RAdam {
 }
 
 impl Rule for RAdam {
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let size = step.lr / correction(self.base.beta1(step), step.count);
         let s = self.base.scalars(step);
-        let [mean, square, ..] = part.state.as_mut_slice() else {
+        let [mean, square, ..] = slice.state.as_mut_slice() else {
             return;
         };
         let state = (&mut **mean, &mut **square);
         if let Some(rectification) = self.rectification(step) {
             let root = libm::sqrt(correction(self.base.betas[1], step.count));
             let s = Scalars {
-                size: short(-size * root * rectification),
+                size: to_f32(-size * root * rectification),
                 ..s
             };
-            rectified(step.level, s, part.weights, part.gradient, state);
+            rectified(step.level, s, slice.weights, slice.gradient, state);
         } else {
             let s = Scalars {
-                size: short(-size),
+                size: to_f32(-size),
                 ..s
             };
-            unrectified(step.level, s, part.weights, part.gradient, state);
+            unrectified(step.level, s, slice.weights, slice.gradient, state);
         }
     }
 }
@@ -162,7 +163,7 @@ fn means(s: &Scalars, w: &mut f32, g: f32, (m, v): (&mut f32, &mut f32)) -> f32 
     g
 }
 
-leveled! {
+simd_dispatch! {
     fn nadam(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             let g = means(&s, w, *g, (m, v));
@@ -173,7 +174,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn rectified(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             means(&s, w, *g, (m, v));
@@ -182,7 +183,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn unrectified(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             means(&s, w, *g, (m, v));

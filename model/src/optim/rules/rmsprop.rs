@@ -1,9 +1,10 @@
 //! RMSprop.
 
-use super::rule::{Mean, Rule, lerp, short, signed};
+use super::rule::{Mean, Rule, lerp, signed};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
-use crate::optim::step::{Part, Step};
+use crate::kernels::simd_dispatch;
+use crate::numbers::to_f32;
+use crate::optim::step::{ParamSlice, Step};
 
 /// torch.optim.RMSprop: Hinton, lecture 6 of "Neural Networks for Machine Learning", 2012; centered: Graves, arXiv
 /// 1308.0850, 2013.
@@ -31,19 +32,19 @@ impl RmsProp {
 }
 
 impl Rule for RmsProp {
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let momentum = step.momentum.unwrap_or(self.momentum);
         let s = Scalars {
             scale: signed(step.scale, self.maximize),
-            penalty: short(self.weight_decay),
+            penalty: to_f32(self.weight_decay),
             mean: Mean::of(self.alpha),
-            eps: short(self.eps),
-            momentum: short(momentum),
-            size: short(-step.lr),
+            eps: to_f32(self.eps),
+            momentum: to_f32(momentum),
+            size: to_f32(-step.lr),
         };
-        let (weights, gradient) = (&mut *part.weights, &*part.gradient);
+        let (weights, gradient) = (&mut *slice.weights, &*slice.gradient);
         let moves = momentum > 0.0;
-        match (part.state.as_mut_slice(), self.centered) {
+        match (slice.state.as_mut_slice(), self.centered) {
             ([square, mean, buffer], true) if moves => {
                 centered_heavy(step.level, s, weights, gradient, (square, mean, buffer));
             }
@@ -81,7 +82,7 @@ fn deviation(s: &Scalars, g: f32, square: f32, mean: &mut f32) -> f32 {
     (square - *mean * *mean).sqrt() + s.eps
 }
 
-leveled! {
+simd_dispatch! {
     fn plain(s: Scalars, weights: &mut [f32], gradient: &[f32], squares: &mut [f32]) {
         for ((w, g), square) in weights.iter_mut().zip(gradient).zip(squares) {
             let g = square_mean(&s, *w, *g, square);
@@ -90,7 +91,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn heavy(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), square), m) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             let g = square_mean(&s, *w, *g, square);
@@ -100,7 +101,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn centered(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), square), mean) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             let g = square_mean(&s, *w, *g, square);
@@ -109,7 +110,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn centered_heavy(
         s: Scalars,
         weights: &mut [f32],

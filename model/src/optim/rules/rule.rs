@@ -1,13 +1,14 @@
 //! What an update rule is, and the arithmetic that the rules share.
 
-use crate::optim::step::{Part, Step};
+use crate::numbers::{real, to_f32};
+use crate::optim::step::{ParamSlice, Step};
 use std::fmt::Debug;
 
 /// An update rule with its settings.
 pub(in crate::optim) trait Rule: Debug + Send + Sync {
     /// The carried number of this update, from that of the one before, which starts as 1.
-    fn carry(&self, step: &Step) -> f32 {
-        step.carry
+    fn scalar_state(&self, step: &Step) -> f32 {
+        step.scalar_state
     }
 
     /// True where [`Rule::measure`] and [`Rule::ratio`] are to be called before [`Rule::apply`].
@@ -15,8 +16,8 @@ pub(in crate::optim) trait Rule: Debug + Send + Sync {
         false
     }
 
-    /// Fills the part's sums with squares of two vectors.
-    fn measure(&self, _: &Step, _: &mut Part<'_>) {}
+    /// Fills the slice's sums with squares of two vectors.
+    fn measure(&self, _: &Step, _: &mut ParamSlice<'_>) {}
 
     /// The ratio of a tensor, from the norms of its two vectors.
     fn ratio(&self, _: &Step, _: [f64; 2]) -> f32 {
@@ -33,23 +34,13 @@ pub(in crate::optim) trait Rule: Debug + Send + Sync {
         0.0
     }
 
-    /// Updates a part.
-    fn apply(&self, step: &Step, part: &mut Part<'_>);
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
-pub(super) fn short(value: f64) -> f32 {
-    value as f32
+    /// Updates a slice.
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>);
 }
 
 /// `1 - base^count`, the correction of a running mean that started at 0.
 pub(super) fn correction(base: f64, count: u64) -> f64 {
     1.0 - libm::pow(base, real(count))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "steps are far fewer than 2^53")]
-pub(super) fn real(count: u64) -> f64 {
-    count as f64
 }
 
 /// The gradient's factor, negative to maximise.
@@ -77,8 +68,8 @@ pub(super) struct Mean {
 impl Mean {
     pub(super) fn of(beta: f64) -> Self {
         Mean {
-            keep: short(beta),
-            take: short(1.0 - beta),
+            keep: to_f32(beta),
+            take: to_f32(1.0 - beta),
         }
     }
 }
@@ -94,13 +85,13 @@ impl Decay {
     pub(super) fn of(decoupled: bool, lr: f64, weight_decay: f64) -> Self {
         if decoupled {
             Decay {
-                shrink: short(1.0 - lr * weight_decay),
+                shrink: to_f32(1.0 - lr * weight_decay),
                 penalty: 0.0,
             }
         } else {
             Decay {
                 shrink: 1.0,
-                penalty: short(weight_decay),
+                penalty: to_f32(weight_decay),
             }
         }
     }

@@ -1,10 +1,11 @@
 //! SGD, and LARS, which is SGD with a learning rate for each tensor.
 
-use super::rule::{Rule, short, signed};
+use super::rule::{Rule, signed};
 use crate::arguments::Arguments;
-use crate::kernels::leveled;
+use crate::kernels::simd_dispatch;
+use crate::numbers::to_f32;
 use crate::optim::norms;
-use crate::optim::step::{Part, Step, Touched};
+use crate::optim::step::{ParamSlice, Step, Touched};
 
 /// torch.optim.SGD.
 #[derive(Debug)]
@@ -33,28 +34,28 @@ impl Sgd {
         let momentum = step.momentum.unwrap_or(self.momentum);
         Scalars {
             scale: signed(step.scale, self.maximize),
-            penalty: short(self.weight_decay),
+            penalty: to_f32(self.weight_decay),
             ratio,
-            keep: if first { 0.0 } else { short(momentum) },
-            take: if first { 1.0 } else { short(1.0 - self.dampening) },
-            ahead: short(momentum),
-            size: short(-step.lr),
+            keep: if first { 0.0 } else { to_f32(momentum) },
+            take: if first { 1.0 } else { to_f32(1.0 - self.dampening) },
+            ahead: to_f32(momentum),
+            size: to_f32(-step.lr),
         }
     }
 }
 
 impl Rule for Sgd {
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
-        let s = self.scalars(step, part.ratio);
-        let (weights, gradient) = (&mut *part.weights, &*part.gradient);
-        match part.state.last_mut() {
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+        let s = self.scalars(step, slice.ratio);
+        let (weights, gradient) = (&mut *slice.weights, &*slice.gradient);
+        match slice.state.last_mut() {
             Some(buffer) if s.ahead != 0.0 && self.nesterov => {
                 nesterov(step.level, s, weights, gradient, buffer);
             }
             Some(buffer) if s.ahead != 0.0 => heavy(step.level, s, weights, gradient, buffer),
             _ => {
                 let touched = if s.keeps_untouched() {
-                    part.touched
+                    slice.touched
                 } else {
                     Touched::All
                 };
@@ -94,12 +95,12 @@ impl Rule for Lars {
         self.sgd.weight_decay != 0.0 || self.always_adapt
     }
 
-    fn measure(&self, step: &Step, part: &mut Part<'_>) {
+    fn measure(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         norms::blocks(
             step.level,
-            (1.0, part.weights),
-            (step.scale, part.gradient),
-            &mut part.sums,
+            (1.0, slice.weights),
+            (step.scale, slice.gradient),
+            &mut slice.sums,
         );
     }
 
@@ -110,15 +111,15 @@ impl Rule for Lars {
         } else {
             1.0
         };
-        short(if self.trust_clip {
+        to_f32(if self.trust_clip {
             (ratio / step.lr).min(1.0)
         } else {
             ratio
         })
     }
 
-    fn apply(&self, step: &Step, part: &mut Part<'_>) {
-        self.sgd.apply(step, part);
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+        self.sgd.apply(step, slice);
     }
 }
 
@@ -144,7 +145,7 @@ impl Scalars {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn plain(s: Scalars, weights: &mut [f32], gradient: &[f32]) {
         for (w, g) in weights.iter_mut().zip(gradient) {
             *w += s.size * ((*g * s.scale + s.penalty * *w) * s.ratio);
@@ -152,7 +153,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn heavy(s: Scalars, weights: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
         for ((w, g), m) in weights.iter_mut().zip(gradient).zip(buffer) {
             let g = (*g * s.scale + s.penalty * *w) * s.ratio;
@@ -162,7 +163,7 @@ leveled! {
     }
 }
 
-leveled! {
+simd_dispatch! {
     fn nesterov(s: Scalars, weights: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
         for ((w, g), m) in weights.iter_mut().zip(gradient).zip(buffer) {
             let g = (*g * s.scale + s.penalty * *w) * s.ratio;

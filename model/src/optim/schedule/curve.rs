@@ -3,6 +3,7 @@
 use super::plateau::Plateau;
 use super::setting::{Length, count};
 use crate::arguments::Arguments;
+use crate::numbers::real;
 use std::f64::consts::PI;
 
 /// A schedule without its warm-up.
@@ -18,11 +19,6 @@ pub(super) enum Curve {
     Restarts { first: u64, growth: u64, least: f64 },
     OneCycle(OneCycle),
     Plateau(Plateau),
-}
-
-#[expect(clippy::cast_precision_loss, reason = "steps are far fewer than 2^53")]
-pub(super) fn real(count: u64) -> f64 {
-    count as f64
 }
 
 impl Curve {

@@ -10,10 +10,11 @@ use super::optimizer::{Optimizer, no_momentum};
 use super::state::Saved;
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
+use crate::numbers::real;
 use candlewick_protocol::Failure;
 use curve::Curve;
 use serde_json::Value;
-pub use setting::Setting;
+pub use setting::LrSetting;
 use setting::{Length, count};
 
 /// A schedule of the learning rate, of the classes of torch.optim.lr_scheduler.
@@ -116,7 +117,7 @@ impl Schedule {
 
     /// Learning rate and momentum of a step, counted from 0 over the whole training.
     #[must_use]
-    pub fn setting(&self, step: u64) -> Setting {
+    pub fn setting(&self, step: u64) -> LrSetting {
         let count = if self.by_epoch {
             let first = self.warmup_steps.div_ceil(self.steps_per_epoch);
             (step / self.steps_per_epoch).saturating_sub(first)
@@ -125,12 +126,12 @@ impl Schedule {
         };
         let (factor, momentum) = self.curve.at(self.base_lr, count);
         let warm = if step < self.warmup_steps {
-            let share = curve::real(step) / curve::real(self.warmup_steps);
+            let share = real(step) / real(self.warmup_steps);
             self.warmup_start + (1.0 - self.warmup_start) * share
         } else {
             1.0
         };
-        Setting {
+        LrSetting {
             factor: warm * factor,
             momentum,
         }

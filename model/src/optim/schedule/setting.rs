@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 
 /// What a schedule says about a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Setting {
+pub struct LrSetting {
     /// Learning rate relative to the optimiser's; that of a group moves by the same factor.
     pub factor: f64,
     /// Momentum, or the first of the betas; `None`: the optimiser's.

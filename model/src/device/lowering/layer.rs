@@ -1,15 +1,15 @@
-//! What an expression sees of its layer, and what expressions share.
+//! What a lowering sees of its layer, and what lowerings share.
 
 use crate::arguments::Arguments;
-use crate::device::error::Trouble;
-use crate::layers::{MapContext, Operation, RandomZeros, RowKey};
+use crate::device::error::DeviceError;
+use crate::layers::{ElementwiseContext, Operation, RandomZeros, RowKey};
 use candle_core::{DType, Device, Tensor};
 
-/// What an expression answers.
-pub(in crate::device) type Answer = Result<Tensor, Trouble>;
+/// What a lowering answers.
+pub(in crate::device) type Answer = Result<Tensor, DeviceError>;
 
 /// The output of a layer.
-pub(in crate::device) type Express = fn(&Layer<'_>) -> Answer;
+pub(in crate::device) type Lowering = fn(&Layer<'_>) -> Answer;
 
 /// Which rows a segment computes while training.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub(in crate::device) struct Rows<'a> {
     pub keys: &'a [RowKey],
 }
 
-/// What an expression sees of its layer. All tensors have the batch as their first dimension.
+/// What a lowering sees of its layer. All tensors have the batch as their first dimension.
 pub(in crate::device) struct Layer<'a> {
     /// Complete arguments.
     pub arguments: &'a Arguments,
@@ -76,9 +76,9 @@ impl Layer<'_> {
     }
 
     /// A parameter that cannot be missing.
-    pub(in crate::device) fn required(&self, name: &str) -> Result<&Tensor, Trouble> {
+    pub(in crate::device) fn required(&self, name: &str) -> Result<&Tensor, DeviceError> {
         self.parameter(name).ok_or_else(|| {
-            Trouble::defect(format!(
+            DeviceError::defect(format!(
                 "{} {:?} lacks its {name}",
                 self.arguments.name(),
                 self.path
@@ -104,7 +104,7 @@ impl Layer<'_> {
         let mut values = vec![1.0f32; rows.keys.len() * width];
         for (key, values) in rows.keys.iter().zip(values.chunks_exact_mut(width.max(1))) {
             crate::philox::mask_row(
-                crate::kernels::Level::detect(),
+                crate::kernels::SimdLevel::detect(),
                 zeros.mask(rows.seed, *key, rows.step),
                 values,
             );
@@ -117,18 +117,21 @@ impl Layer<'_> {
         let shape = self.shape(0);
         let width: usize = shape.iter().product();
         let mut values = vec![1.0f32; rows.keys.len() * width];
-        let Operation::Map(map) = self.operation else {
-            return Err(Trouble::defect(format!("{} is no map", self.arguments.name())));
+        let Operation::Elementwise(function) = self.operation else {
+            return Err(DeviceError::defect(format!(
+                "{} is not elementwise",
+                self.arguments.name()
+            )));
         };
-        let context = MapContext {
-            level: crate::kernels::Level::detect(),
+        let context = ElementwiseContext {
+            level: crate::kernels::SimdLevel::detect(),
             width,
             seed: rows.seed,
             step: rows.step,
             rows: rows.keys,
         };
         // The gradient of ones: what the layer adds to its input does not get in.
-        map.backward(&context, &[], &mut values);
+        function.backward(&context, &[], &mut values);
         self.uploaded(values, shape)
     }
 

@@ -1,11 +1,11 @@
 //! Layers that follow each other on a device: what they read, and how they are computed on tensors.
 
-use super::express;
-use super::express::layer::{Answer, Express, Layer, Rows};
+use super::lowering;
+use super::lowering::layer::{Answer, Layer, Lowering, Rows};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::layers::Operation;
-use crate::network::{Network, Placed, Wire};
+use crate::network::{LayerNode, Network, ValueRef};
 use candle_core::Tensor;
 use candlewick_protocol::Failure;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use std::ops::Range;
 /// What a node reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
-    /// What comes into the circuit.
+    /// What comes into the subgraph.
     Input(usize),
     /// An earlier node.
     Node(usize),
@@ -23,7 +23,7 @@ enum Source {
 #[derive(Debug)]
 enum Action {
     /// A layer of the catalogue.
-    Layer(Express, Arguments),
+    Layer(Lowering, Arguments),
     /// A part of the features, from an element on.
     Select(usize),
     /// The outputs of a graph.
@@ -43,7 +43,7 @@ struct Node {
 /// A value that comes in.
 #[derive(Debug)]
 pub(super) struct Input {
-    pub wire: Wire,
+    pub value: ValueRef,
     /// Shape, without the batch.
     pub shape: Vec<usize>,
 }
@@ -54,14 +54,14 @@ pub(super) struct Weight {
     /// Name within its layer.
     name: String,
     pub shape: Vec<usize>,
-    /// Its elements among the weights of the circuit.
+    /// Its elements among the weights of the subgraph.
     pub place: Range<usize>,
     pub trained: bool,
 }
 
 /// A run of layers, its ends, and its parameters.
 #[derive(Debug)]
-pub(super) struct Circuit {
+pub(super) struct Subgraph {
     nodes: Vec<Node>,
     pub inputs: Vec<Input>,
     pub weights: Vec<Weight>,
@@ -72,57 +72,58 @@ pub(super) struct Circuit {
 }
 
 /// True for the ends of a graph, which no document names.
-pub(super) fn is_end(placed: &Placed) -> bool {
-    matches!(placed.name, "Input" | "Outputs")
+pub(super) fn is_end(node: &LayerNode) -> bool {
+    matches!(node.name, "Input" | "Outputs")
 }
 
-impl Circuit {
-    /// The layers `run` of a network, expressed by what `find` finds.
+impl Subgraph {
+    /// The layers `run` of a network, lowered by what `find` finds.
     pub(super) fn of(
         network: &Network,
         run: Range<usize>,
-        find: &dyn Fn(&str) -> Option<Express>,
+        find: &dyn Fn(&str) -> Option<Lowering>,
     ) -> Result<Self, Failure> {
         let layers = network.layers();
-        let mut circuit = Circuit {
+        let mut subgraph = Subgraph {
             nodes: Vec::with_capacity(run.len()),
             inputs: Vec::new(),
             weights: Vec::new(),
             outputs: Vec::new(),
             first: run.start,
         };
-        for (at, placed) in layers[run.clone()].iter().enumerate() {
-            circuit.add_weights(network, placed, layers[run.start].weights.start);
-            let sources = placed
+        for (at, node) in layers[run.clone()].iter().enumerate() {
+            subgraph.add_weights(network, node, layers[run.start].weights.start);
+            let sources = node
                 .inputs
                 .iter()
-                .map(|wire| circuit.source(network, *wire))
+                .map(|value| subgraph.source(network, *value))
                 .collect();
             let node = Node {
                 action: action(network, run.start + at, find)?,
-                path: placed.path.clone(),
-                operation: placed.operation.clone(),
+                path: node.path.clone(),
+                operation: node.operation.clone(),
                 sources,
-                output: placed.output.clone(),
-                parameters: circuit.weights.len() - placed.parameters.len()..circuit.weights.len(),
+                output: node.output.clone(),
+                parameters: subgraph.weights.len() - node.parameters.len()..subgraph.weights.len(),
             };
-            circuit.nodes.push(node);
+            subgraph.nodes.push(node);
         }
         let outside = |layer: usize| {
-            let mut later = layers[run.end..].iter().flat_map(|placed| &placed.inputs);
-            network.output_wire() == Wire::Layer(layer) || later.any(|wire| *wire == Wire::Layer(layer))
+            let mut later = layers[run.end..].iter().flat_map(|node| &node.inputs);
+            network.output_value() == ValueRef::Layer(layer)
+                || later.any(|value| *value == ValueRef::Layer(layer))
         };
-        circuit.outputs = run
+        subgraph.outputs = run
             .clone()
             .filter(|layer| outside(*layer))
             .map(|layer| (layer, layers[layer].output.iter().product()))
             .collect();
-        Ok(circuit)
+        Ok(subgraph)
     }
 
-    fn add_weights(&mut self, network: &Network, placed: &Placed, start: usize) {
-        for parameter in &network.parameters()[placed.parameters.clone()] {
-            let own = parameter.name.strip_prefix(&placed.path);
+    fn add_weights(&mut self, network: &Network, node: &LayerNode, start: usize) {
+        for parameter in &network.parameters()[node.parameters.clone()] {
+            let own = parameter.name.strip_prefix(&node.path);
             let own = own.and_then(|name| name.strip_prefix('.'));
             self.weights.push(Weight {
                 name: own.unwrap_or(&parameter.name).to_owned(),
@@ -133,21 +134,21 @@ impl Circuit {
         }
     }
 
-    /// Where a wire leads; one from outside becomes an input.
-    fn source(&mut self, network: &Network, wire: Wire) -> Source {
-        if let Wire::Layer(layer) = wire
+    /// Where a value leads; one from outside becomes an input.
+    fn source(&mut self, network: &Network, value: ValueRef) -> Source {
+        if let ValueRef::Layer(layer) = value
             && layer >= self.first
         {
             return Source::Node(layer - self.first);
         }
-        if let Some(at) = self.inputs.iter().position(|input| input.wire == wire) {
+        if let Some(at) = self.inputs.iter().position(|input| input.value == value) {
             return Source::Input(at);
         }
-        let shape = match wire {
-            Wire::Features => features_shape(network),
-            Wire::Layer(layer) => network.layers()[layer].output.clone(),
+        let shape = match value {
+            ValueRef::Features => features_shape(network),
+            ValueRef::Layer(layer) => network.layers()[layer].output.clone(),
         };
-        self.inputs.push(Input { wire, shape });
+        self.inputs.push(Input { value, shape });
         Source::Input(self.inputs.len() - 1)
     }
 
@@ -156,7 +157,7 @@ impl Circuit {
         self.outputs.iter().map(|(_, width)| width).sum()
     }
 
-    /// The outputs, one after another in a row: [rows, [`Circuit::width`]]. Inputs have their shapes after the batch,
+    /// The outputs, one after another in a row: [rows, [`Subgraph::width`]]. Inputs have their shapes after the batch,
     /// weights theirs.
     pub(super) fn run(&self, inputs: &[Tensor], weights: &[Tensor], training: Option<Rows<'_>>) -> Answer {
         let mut values: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
@@ -170,16 +171,16 @@ impl Circuit {
                 })
                 .collect();
             let value = match &node.action {
-                Action::Select(start) => express::select(&read[0], *start, &node.output)?,
-                Action::Concat => express::concat(&read)?,
-                Action::Layer(express, arguments) => {
+                Action::Select(start) => lowering::select(&read[0], *start, &node.output)?,
+                Action::Concat => lowering::concat(&read)?,
+                Action::Layer(lower, arguments) => {
                     let named = self.weights[node.parameters.clone()]
                         .iter()
                         .zip(&weights[node.parameters.clone()]);
                     let parameters: Vec<(String, Tensor)> = named
                         .map(|(weight, tensor)| (weight.name.clone(), tensor.clone()))
                         .collect();
-                    express(&Layer {
+                    lower(&Layer {
                         arguments,
                         path: &node.path,
                         inputs: &read,
@@ -197,7 +198,7 @@ impl Circuit {
             .iter()
             .map(|(layer, _)| values[layer - self.first].clone())
             .collect();
-        express::concat(&outputs)
+        lowering::concat(&outputs)
     }
 }
 
@@ -212,24 +213,24 @@ fn features_shape(network: &Network) -> Vec<usize> {
 fn action(
     network: &Network,
     layer: usize,
-    find: &dyn Fn(&str) -> Option<Express>,
+    find: &dyn Fn(&str) -> Option<Lowering>,
 ) -> Result<Action, Failure> {
-    let placed = &network.layers()[layer];
-    match placed.name {
+    let node = &network.layers()[layer];
+    match node.name {
         "Input" => {
             // They come in the order of the document, each after the elements of those before it.
             let before = network.layers()[..layer]
                 .iter()
-                .filter(|placed| placed.name == "Input");
+                .filter(|node| node.name == "Input");
             Ok(Action::Select(
-                before.map(|placed| placed.output.iter().product::<usize>()).sum(),
+                before.map(|node| node.output.iter().product::<usize>()).sum(),
             ))
         }
         "Outputs" => Ok(Action::Concat),
         name => match find(name) {
-            Some(express) => {
-                let arguments = Arguments::read(Kind::Layer, &placed.arguments, &placed.place)?;
-                Ok(Action::Layer(express, arguments))
+            Some(lower) => {
+                let arguments = Arguments::read(Kind::Layer, &node.arguments, &node.place)?;
+                Ok(Action::Layer(lower, arguments))
             }
             None => Err(Failure::internal(format!("{name} is not computed on devices"))),
         },

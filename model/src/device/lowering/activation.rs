@@ -1,11 +1,11 @@
 //! Activations. Exponents are never positive, so nothing overflows on the way to a finite result or its gradient; NaN
 //! stays NaN.
 
-use super::layer::{Answer, Express, Layer, choose, filled};
-use crate::device::error::Trouble;
+use super::layer::{Answer, Layer, Lowering, choose, filled};
+use crate::device::error::DeviceError;
 use candle_core::Tensor;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("ReLU", |layer| clamp_below(layer.input())),
     ("Tanh", |layer| Ok(layer.input().tanh()?)),
     ("Sigmoid", |layer| sigmoid(layer.input())),
@@ -60,7 +60,7 @@ fn clamp(x: &Tensor, low: f64, high: f64) -> Answer {
 }
 
 /// Where x is at least 0, and |x|.
-fn magnitude(x: &Tensor) -> Result<(Tensor, Tensor), Trouble> {
+fn magnitude(x: &Tensor) -> Result<(Tensor, Tensor), DeviceError> {
     let positive = x.ge(&x.zeros_like()?)?;
     let magnitude = choose(&positive, x, &x.neg()?)?;
     Ok((positive, magnitude))

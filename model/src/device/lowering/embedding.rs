@@ -1,14 +1,14 @@
 //! Embedding and EmbeddingBag.
 
-use super::layer::{Answer, Express, Layer, choose, filled};
-use crate::device::error::Trouble;
+use super::layer::{Answer, Layer, Lowering, choose, filled};
+use crate::device::error::DeviceError;
 use candle_core::{DType, Tensor};
 use candlewick_protocol::Failure;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[("Embedding", each), ("EmbeddingBag", bag)];
+pub(super) const LAYERS: &[(&str, Lowering)] = &[("Embedding", each), ("EmbeddingBag", bag)];
 
 /// Every value must be an index of the table: kernels of a device would read, or silently leave out, what is beyond it.
-fn check(layer: &Layer<'_>, entries: usize) -> Result<(), Trouble> {
+fn check(layer: &Layer<'_>, entries: usize) -> Result<(), DeviceError> {
     let x = layer.input().detach();
     #[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
     let legal = ((x.ge(0.0f64)? * x.lt(entries as f64)?)? * x.eq(&x.floor()?)?)?;
@@ -20,7 +20,7 @@ fn check(layer: &Layer<'_>, entries: usize) -> Result<(), Trouble> {
     let legal = legal.to_vec1::<f32>()?;
     let wrong = values.iter().zip(&legal).find(|(_, legal)| **legal != 1.0);
     let value = wrong.map_or(f64::NAN, |(value, _)| *value);
-    Err(Trouble::Failure(Failure::data(format!(
+    Err(DeviceError::Failure(Failure::data(format!(
         "{} {:?}: {value} is no index of its table: expected whole numbers from 0 to {} (num_embeddings={entries})",
         layer.arguments.name(),
         layer.path,
@@ -39,7 +39,7 @@ fn padding(layer: &Layer<'_>, entries: usize) -> Option<i64> {
 }
 
 /// 1 where an index counts, 0 where it is padding; none where all count.
-fn counting(layer: &Layer<'_>, entries: usize) -> Result<Option<Tensor>, Trouble> {
+fn counting(layer: &Layer<'_>, entries: usize) -> Result<Option<Tensor>, DeviceError> {
     let Some(padding) = padding(layer, entries) else {
         return Ok(None);
     };

@@ -1,10 +1,10 @@
 //! Normalisations of single rows.
 
-use super::layer::{Answer, Express, Layer};
+use super::layer::{Answer, Layer, Lowering};
 use candle_core::Tensor;
 use serde_json::Value;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("LayerNorm", |layer| {
         row_norm(layer, true, layer.arguments.real("eps"))
     }),

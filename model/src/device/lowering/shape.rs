@@ -1,9 +1,9 @@
 //! Layers that change the shape, or move elements.
 
 use super::convolution::padded;
-use super::layer::{Answer, Express, Layer, dimension};
+use super::layer::{Answer, Layer, Lowering, dimension};
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Flatten", view),
     ("Unflatten", view),
     ("Reshape", view),

@@ -1,12 +1,12 @@
 //! RNN, LSTM and GRU, step by step.
 
 use super::activation::{clamp_below, gate};
-use super::layer::{Answer, Express, Layer, affine};
-use crate::device::error::Trouble;
+use super::layer::{Answer, Layer, Lowering, affine};
+use crate::device::error::DeviceError;
 use crate::layers::RandomZeros;
 use candle_core::Tensor;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("RNN", |layer| {
         let relu = layer.arguments.text("nonlinearity") == "relu";
         stack(layer, if relu { rectified } else { hyperbolic })
@@ -22,7 +22,7 @@ struct States {
 }
 
 /// The states after a step, from the input's product of the step and the hidden state's.
-type Cell = fn(&Tensor, &Tensor, &States) -> Result<States, Trouble>;
+type Cell = fn(&Tensor, &Tensor, &States) -> Result<States, DeviceError>;
 
 /// One of the parts of the sums of a step.
 fn part(sums: &Tensor, at: usize, gates: usize) -> Answer {
@@ -30,21 +30,21 @@ fn part(sums: &Tensor, at: usize, gates: usize) -> Answer {
     Ok(sums.narrow(1, at * size, size)?)
 }
 
-fn hyperbolic(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Trouble> {
+fn hyperbolic(input: &Tensor, own: &Tensor, states: &States) -> Result<States, DeviceError> {
     Ok(States {
         hidden: (input + own)?.tanh()?,
         memory: states.memory.clone(),
     })
 }
 
-fn rectified(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Trouble> {
+fn rectified(input: &Tensor, own: &Tensor, states: &States) -> Result<States, DeviceError> {
     Ok(States {
         hidden: clamp_below(&(input + own)?)?,
         memory: states.memory.clone(),
     })
 }
 
-fn lstm(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Trouble> {
+fn lstm(input: &Tensor, own: &Tensor, states: &States) -> Result<States, DeviceError> {
     let sums = (input + own)?;
     let part = |at: usize| part(&sums, at, 4);
     let (enter, forget, leave) = (gate(&part(0)?)?, gate(&part(1)?)?, gate(&part(3)?)?);
@@ -55,7 +55,7 @@ fn lstm(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Trouble
     })
 }
 
-fn gru(input: &Tensor, own: &Tensor, states: &States) -> Result<States, Trouble> {
+fn gru(input: &Tensor, own: &Tensor, states: &States) -> Result<States, DeviceError> {
     let both = |at: usize| -> Answer { gate(&(part(input, at, 3)? + part(own, at, 3)?)?) };
     let (reset, update) = (both(0)?, both(1)?);
     let new = (part(input, 2, 3)? + (reset * part(own, 2, 3)?)?)?.tanh()?;
@@ -73,7 +73,7 @@ fn unit(
     x: &Tensor,
     (suffix, back): (&str, bool),
     cell: Cell,
-) -> Result<Vec<Tensor>, Trouble> {
+) -> Result<Vec<Tensor>, DeviceError> {
     let bias = |side: &str| layer.parameter(&format!("bias_{side}_{suffix}"));
     let weight = layer.required(&format!("weight_hh_{suffix}"))?;
     let hidden = weight.dims()[1];

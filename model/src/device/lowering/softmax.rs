@@ -1,9 +1,9 @@
 //! Softmax and its relatives, and PReLU.
 
-use super::layer::{Answer, Express, Layer, choose, dimension};
+use super::layer::{Answer, Layer, Lowering, choose, dimension};
 use candle_core::Tensor;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Softmax", |layer| {
         let x = layer.input();
         softmax(x, dimension(layer.arguments.int("dim"), x.rank()))

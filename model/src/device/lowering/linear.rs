@@ -1,8 +1,8 @@
 //! Linear and Bilinear.
 
-use super::layer::{Answer, Express, Layer, affine};
+use super::layer::{Answer, Layer, Lowering, affine};
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Linear", |layer| {
         affine(layer.input(), layer.required("weight")?, layer.parameter("bias"))
     }),

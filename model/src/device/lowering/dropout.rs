@@ -1,8 +1,8 @@
 //! Dropout: the host draws the zeros, by the same counters as the engine.
 
-use super::layer::{Answer, Express, Layer};
+use super::layer::{Answer, Layer, Lowering};
 
-pub(super) const LAYERS: &[(&str, Express)] = &[("Dropout", zeros), ("Dropout2d", zeros)];
+pub(super) const LAYERS: &[(&str, Lowering)] = &[("Dropout", zeros), ("Dropout2d", zeros)];
 
 fn zeros(layer: &Layer<'_>) -> Answer {
     match layer.training {

@@ -1,9 +1,9 @@
 //! Layers that bring several values together, and the ends of a graph.
 
-use super::layer::{Answer, Express, Layer, dimension};
+use super::layer::{Answer, Layer, Lowering, dimension};
 use candle_core::Tensor;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Add", sum),
     ("Residual", sum),
     ("Multiply", |layer| {

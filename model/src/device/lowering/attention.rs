@@ -1,11 +1,11 @@
 //! Multi-head attention, and encodings of positions.
 
-use super::layer::{Answer, Express, Layer, affine, product};
+use super::layer::{Answer, Layer, Lowering, affine, product};
 use super::softmax::softmax;
 use crate::layers::{RandomZeros, sines};
 use candle_core::Tensor;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("MultiheadAttention", attention),
     ("PositionalEncoding", |layer| {
         let (length, size) = (layer.shape(0)[0], layer.shape(0)[1]);

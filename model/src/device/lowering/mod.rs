@@ -20,10 +20,10 @@ mod shape;
 mod softmax;
 
 pub(super) use join::{concat, select};
-use layer::Express;
+use layer::Lowering;
 
-/// How the layers of the catalogue are expressed.
-const FAMILIES: &[&[(&str, Express)]] = &[
+/// How the layers of the catalogue are lowered.
+const FAMILIES: &[&[(&str, Lowering)]] = &[
     activation::LAYERS,
     attention::LAYERS,
     convolution::LAYERS,
@@ -42,10 +42,10 @@ const FAMILIES: &[&[(&str, Express)]] = &[
 #[cfg(test)]
 pub(super) const HOST_LAYERS: [&str; 2] = ["BatchNorm1d", "BatchNorm2d"];
 
-/// How a layer is expressed, if it is.
-pub(super) fn find(name: &str) -> Option<Express> {
+/// How a layer is lowered, if it is.
+pub(super) fn find(name: &str) -> Option<Lowering> {
     let mut all = FAMILIES.iter().copied().flatten();
-    all.find(|(known, _)| *known == name).map(|(_, express)| *express)
+    all.find(|(known, _)| *known == name).map(|(_, lower)| *lower)
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
     use crate::catalogue::{Kind, entries};
 
     #[test]
-    fn every_layer_of_the_catalogue_is_expressed_or_named_as_a_host_layer() {
+    fn every_layer_of_the_catalogue_is_lowered_or_named_as_a_host_layer() {
         let composites: Vec<&str> = crate::network::composites().collect();
         for entry in entries().filter(|entry| entry.kind == Kind::Layer) {
             let places = [

@@ -2,10 +2,10 @@
 //! matrices a group. The gradient of gathering adds in a fixed order on every device, which that of candle's own
 //! transposed convolution does not promise.
 
-use super::layer::{Answer, Express, Layer, product};
+use super::layer::{Answer, Layer, Lowering, product};
 use candle_core::Tensor;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Conv1d", |layer| convolve(layer, 1)),
     ("Conv2d", |layer| convolve(layer, 2)),
     ("ConvTranspose2d", transposed),

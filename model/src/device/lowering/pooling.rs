@@ -2,10 +2,10 @@
 //! neighbours, so that NaN wins and, of equal elements, the first one does.
 
 use super::convolution::{gathered, pair, planes, size_of};
-use super::layer::{Answer, Express, Layer, choose, product};
+use super::layer::{Answer, Layer, Lowering, choose, product};
 use candle_core::Tensor;
 
-pub(super) const LAYERS: &[(&str, Express)] = &[
+pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("MaxPool1d", |layer| largest(layer, sliding(layer, 1))),
     ("MaxPool2d", |layer| largest(layer, sliding(layer, 2))),
     ("AvgPool1d", |layer| mean(layer, sliding(layer, 1))),

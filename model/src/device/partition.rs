@@ -1,0 +1,144 @@
+//! A network on a device: its runs of layers that candle can compute become segments, the others stay.
+
+use super::lowering;
+use super::segment::{Part, Segment};
+use super::subgraph::{Subgraph, is_end};
+use crate::layers::{Module, Operation};
+use crate::network::{LayerNode, Network, ValueRef};
+use candle_core::Device;
+use candlewick_protocol::Failure;
+use serde_json::Value;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Whether a layer goes to the device. Tables do not, though they could: a step reads and moves few of their rows,
+/// which is soon done where they lie, but the device would be given the whole table in every step.
+fn is_lowered(network: &Network, node: &LayerNode) -> bool {
+    let mut tables = network.sparse_parameters().iter();
+    let has_table = tables.any(|table| node.weights.contains(&table.offset));
+    !has_table && (is_end(node) || lowering::find(node.name).is_some())
+}
+
+/// The longest runs of layers that `wanted` holds for, and between them the others one by one.
+fn runs(layers: &[LayerNode], wanted: impl Fn(&LayerNode) -> bool) -> Vec<(Range<usize>, bool)> {
+    let mut runs: Vec<(Range<usize>, bool)> = Vec::new();
+    for (at, node) in layers.iter().enumerate() {
+        let own = wanted(node);
+        match runs.last_mut() {
+            Some((run, true)) if own => run.end = at + 1,
+            _ => runs.push((at..at + 1, own)),
+        }
+    }
+    runs
+}
+
+/// The same network, computed on a device as far as it can be. Parameters keep their places.
+///
+/// # Errors
+/// `Internal` where the network's documents cannot be read again.
+pub(super) fn place(network: &Network, device: &Device) -> Result<Network, Failure> {
+    let mut placing = Placing {
+        device,
+        network,
+        layers: Vec::new(),
+        values: Vec::with_capacity(network.layers().len()),
+    };
+    for (run, lowered) in runs(network.layers(), |node| is_lowered(network, node)) {
+        let layers = &network.layers()[run.clone()];
+        let views = |node: &LayerNode| matches!(node.operation, Operation::View);
+        if lowered && !layers.iter().all(views) {
+            placing.segment(run)?;
+        } else {
+            layers.iter().for_each(|node| placing.stay(node));
+        }
+    }
+    let output = placing.value(network.output_value());
+    Ok(network.with_layers(placing.layers, output))
+}
+
+struct Placing<'a> {
+    device: &'a Device,
+    network: &'a Network,
+    layers: Vec<LayerNode>,
+    /// Where the values of the network's layers are to be read; of those within a segment it is not known.
+    values: Vec<Option<ValueRef>>,
+}
+
+impl Placing<'_> {
+    fn value(&self, value: ValueRef) -> ValueRef {
+        match value {
+            ValueRef::Features => ValueRef::Features,
+            ValueRef::Layer(at) => self.values[at].unwrap_or(ValueRef::Features),
+        }
+    }
+
+    fn push(&mut self, node: LayerNode) -> ValueRef {
+        self.layers.push(node);
+        ValueRef::Layer(self.layers.len() - 1)
+    }
+
+    /// A layer that the engine computes itself.
+    fn stay(&mut self, node: &LayerNode) {
+        let inputs = node.inputs.iter().map(|value| self.value(*value)).collect();
+        let value = self.push(LayerNode {
+            inputs,
+            place: node.place.clone(),
+            path: node.path.clone(),
+            name: node.name,
+            operation: node.operation.clone(),
+            arguments: node.arguments.clone(),
+            output: node.output.clone(),
+            parameters: node.parameters.clone(),
+            weights: node.weights.clone(),
+        });
+        self.values.push(Some(value));
+    }
+
+    /// Layers that become one segment; where several of their values go out, each is a part of its output.
+    fn segment(&mut self, run: Range<usize>) -> Result<(), Failure> {
+        let subgraph = Arc::new(Subgraph::of(self.network, run.clone(), &lowering::find)?);
+        let layers = &self.network.layers()[run.clone()];
+        let (first, last) = (&layers[0], &layers[layers.len() - 1]);
+        let whole = subgraph.width();
+        let inputs = subgraph
+            .inputs
+            .iter()
+            .map(|input| self.value(input.value))
+            .collect();
+        let module = Segment::new(Arc::clone(&subgraph), self.device.clone());
+        let mut segment = added(module, format!("{} to {}", first.place, last.place), whole);
+        segment.inputs = inputs;
+        segment.parameters = first.parameters.start..last.parameters.end;
+        segment.weights = first.weights.start..last.weights.end;
+        let value = self.push(segment);
+        self.values.extend(run.map(|_| None));
+        let mut start = 0;
+        for (layer, width) in &subgraph.outputs {
+            let place = start..start + width;
+            start = place.end;
+            self.values[*layer] = Some(if *width == whole {
+                value
+            } else {
+                let mut part = added(Part { whole, place }, layers[0].place.clone(), *width);
+                part.inputs = vec![value];
+                self.push(part)
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A module that stands for no layer of the document.
+fn added(module: impl Module + 'static, place: String, width: usize) -> LayerNode {
+    LayerNode {
+        place,
+        path: String::new(),
+        name: "Segment",
+        operation: Operation::Module(Arc::new(module)),
+        arguments: Value::Null,
+        inputs: Vec::new(),
+        output: vec![width],
+        parameters: 0..0,
+        weights: 0..0,
+    }
+}
