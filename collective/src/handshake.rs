@@ -1,8 +1,6 @@
 //! The mutual proof of the secret on a fresh connection: short frames, `u32 length` and JSON, under one deadline.
 
-use candlewick_protocol::auth::{
-    Call, ClientHello, ClientProof, Initiator, Responder, ServerHello, purpose_of, short,
-};
+use candlewick_protocol::auth::{Call, ClientHello, ClientProof, Initiator, Responder, ServerHello, short};
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::message::MAX_UNAUTHENTICATED_FRAME;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -95,13 +93,14 @@ fn talk(stream: &mut TcpStream, credentials: &Credentials, deadline: Instant) ->
             credentials.job
         )));
     }
-    if purpose_of(&hello.purpose) != Some(Purpose::Peer) {
+    if Purpose::of(&hello.purpose) != Some(Purpose::Peer) {
         return Err(refusal(format!(
             "it came for \"{}\", expected \"peer\"",
             short(&hello.purpose)
         )));
     }
-    let (responder, answer) = Responder::new(credentials.key.clone(), &credentials.trainer, hello)?;
+    let (responder, answer) = Responder::new(credentials.key.clone(), &credentials.trainer, hello)
+        .map_err(|failure| refusal(failure.message))?;
     send(stream, &Answer::Hello(answer), deadline)?;
     let proof: ClientProof = receive(stream, deadline)?;
     responder.accept(&proof)?;

@@ -22,7 +22,8 @@ pub use command::{Command, Event, ExitReport};
 pub use config::CoordinatorConfig;
 
 use candlewick_protocol::Failure;
-use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::auth::COORDINATOR;
+use candlewick_protocol::keys::{KeyRing, Purpose};
 use candlewick_wire::{AuthMode, ServerAuth};
 use machine::Machine;
 use runtime::{Shared, TICK};
@@ -54,11 +55,13 @@ struct Running {
 }
 
 impl Coordinator {
-    /// Binds the port and begins to serve.
+    /// Binds the port and begins to serve. Of the job's `keys` it needs the one for control.
     ///
     /// # Errors
-    /// `InvalidParameter` for a wrong port or host, `Unavailable` where no port is free or no thread can be started.
-    pub fn start(config: CoordinatorConfig, secret: JobSecret) -> Result<Self, Failure> {
+    /// `InvalidParameter` for a wrong port or host, `Unavailable` where no port is free or no thread can be started,
+    /// `Unauthenticated` without a key for control.
+    pub fn start(config: CoordinatorConfig, keys: &KeyRing) -> Result<Self, Failure> {
+        let keys = keys.only(&[Purpose::Control])?;
         let listener = candlewick_wire::bind(&config.bind_host, &config.port)?;
         let local = listener.local_addr().map_err(|error| {
             Failure::unavailable(format!("the coordinator's port cannot be read: {error}"))
@@ -73,16 +76,14 @@ impl Coordinator {
             })?;
         let auth = ServerAuth::new(AuthMode::Job {
             job: config.job.job.clone(),
-            server: "coordinator".to_owned(),
-            secret,
-            purposes: vec![Purpose::Control],
+            server: COORDINATOR.to_owned(),
+            keys,
         });
         let waits = config.waits();
         let shared = Arc::new(Shared::new(Machine::new(config.job, waits)));
         let (stop, stopped) = oneshot::channel();
         let service = Service {
             shared: Arc::clone(&shared),
-            auth: auth.clone(),
         };
         let server = runtime.spawn(serve(listener, service, auth, stopped));
         let clock = Arc::clone(&shared);

@@ -2,16 +2,12 @@
 
 use crate::command::{Command, ExitReport};
 use crate::runtime::{Link, OUTBOX, Shared};
-use arrow_flight::flight_service_server::FlightService;
-use arrow_flight::{
-    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
-    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
-};
+use arrow_flight::{Action, ActionType, Empty, FlightData};
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer};
-use candlewick_wire::{ServerAuth, to_status};
+use candlewick_wire::{Answer, Caller, PartialFlight, to_status};
 use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -21,18 +17,9 @@ use tonic::{Request, Response, Status, Streaming};
 /// Longest wait for the first message of a control stream.
 const REGISTER_WITHIN: Duration = Duration::from_secs(5);
 
-type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
-
 /// See the module.
 pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) auth: ServerAuth,
-}
-
-fn refused(what: &str) -> Status {
-    Status::unimplemented(format!(
-        "a Candlewick coordinator does not offer {what}: it has DoExchange (trainers) and DoAction \"exited\" (executors)"
-    ))
 }
 
 fn encode(message: &ToTrainer) -> Result<FlightData, Status> {
@@ -100,21 +87,19 @@ async fn read(
 }
 
 #[tonic::async_trait]
-impl FlightService for Service {
-    type HandshakeStream = BoxStream<'static, Result<HandshakeResponse, Status>>;
-    type ListFlightsStream = BoxStream<'static, Result<FlightInfo, Status>>;
-    type DoGetStream = BoxStream<'static, Result<FlightData, Status>>;
-    type DoPutStream = BoxStream<'static, Result<PutResult, Status>>;
-    type DoExchangeStream = BoxStream<'static, Result<FlightData, Status>>;
-    type DoActionStream = BoxStream<'static, Result<arrow_flight::Result, Status>>;
-    type ListActionsStream = BoxStream<'static, Result<ActionType, Status>>;
-
-    async fn handshake(&self, request: Request<Streaming<HandshakeRequest>>) -> Answer<HandshakeResponse> {
-        self.auth.handshake(request).await
+impl PartialFlight for Service {
+    fn refuse(&self, method: &str) -> Status {
+        Status::unimplemented(format!(
+            "a Candlewick coordinator does not offer {method}: it has DoExchange (trainers) and DoAction \"exited\" \
+             (executors)"
+        ))
     }
 
-    async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Answer<FlightData> {
-        let caller = self.auth.check("DoExchange", &request)?;
+    async fn do_exchange(
+        &self,
+        caller: Caller,
+        request: Request<Streaming<FlightData>>,
+    ) -> Answer<FlightData> {
         let mut inbound = request.into_inner();
         let (outbox, messages) = mpsc::channel(OUTBOX);
         let (reader, closed) = oneshot::channel();
@@ -133,11 +118,10 @@ impl FlightService for Service {
         Ok(Response::new(outbound.boxed()))
     }
 
-    async fn do_action(&self, request: Request<Action>) -> Answer<arrow_flight::Result> {
-        self.auth.check("DoAction", &request)?;
+    async fn do_action(&self, _caller: Caller, request: Request<Action>) -> Answer<arrow_flight::Result> {
         let action = request.into_inner();
         if action.r#type != "exited" {
-            return Err(refused(&format!("the action \"{}\"", action.r#type)));
+            return Err(self.refuse(&format!("the action \"{}\"", action.r#type)));
         }
         let report: ExitReport = serde_json::from_slice(&action.body)
             .map_err(|error| Status::invalid_argument(format!("the report cannot be read: {error}")))?;
@@ -147,36 +131,12 @@ impl FlightService for Service {
         Ok(Response::new(stream::empty().boxed()))
     }
 
-    async fn list_actions(&self, _: Request<Empty>) -> Answer<ActionType> {
+    async fn list_actions(&self, _caller: Caller, _request: Request<Empty>) -> Answer<ActionType> {
         let description = "An executor reports how a trainer process ended".to_owned();
         let exited = ActionType {
             r#type: "exited".to_owned(),
             description,
         };
         Ok(Response::new(stream::iter([Ok(exited)]).boxed()))
-    }
-
-    async fn list_flights(&self, _: Request<Criteria>) -> Answer<FlightInfo> {
-        Err(refused("ListFlights"))
-    }
-
-    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
-        Err(refused("GetFlightInfo"))
-    }
-
-    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        Err(refused("PollFlightInfo"))
-    }
-
-    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        Err(refused("GetSchema"))
-    }
-
-    async fn do_get(&self, _: Request<Ticket>) -> Answer<FlightData> {
-        Err(refused("DoGet"))
-    }
-
-    async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Answer<PutResult> {
-        Err(refused("DoPut"))
     }
 }

@@ -10,7 +10,7 @@ use arrow_flight::{Action, FlightData};
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, LabelKind, OnNonFinite, TrainSpec};
-use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_wire::{Client, Identity};
 use futures::StreamExt;
@@ -64,6 +64,10 @@ fn config() -> CoordinatorConfig {
     }
 }
 
+fn ring(secret: &JobSecret) -> KeyRing {
+    secret.ring("job", &[Purpose::Control])
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -81,7 +85,8 @@ async fn connect(
     let identity = Identity {
         job: "job".into(),
         client: id.into(),
-        secret: secret.clone(),
+        server: "coordinator".into(),
+        key: secret.derive("job", purpose),
         purpose,
     };
     Client::connect(&host, port, &identity, WAIT)
@@ -146,7 +151,7 @@ fn event(coordinator: &Coordinator, name: &str) -> Value {
 fn a_trainer_registers_and_dies_with_the_coordinator() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let secret = JobSecret::random().unwrap();
-    let coordinator = Coordinator::start(config(), secret.clone()).unwrap();
+    let coordinator = Coordinator::start(config(), &ring(&secret)).unwrap();
     let runtime = runtime();
     let mut puppet = runtime.block_on(async {
         let client = connect(&coordinator, &secret, "t", Purpose::Control)
@@ -209,7 +214,7 @@ fn a_trainer_registers_and_dies_with_the_coordinator() {
 fn a_stranger_is_refused_and_a_lost_trainer_reported_by_its_executor() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let secret = JobSecret::random().unwrap();
-    let coordinator = Coordinator::start(config(), secret.clone()).unwrap();
+    let coordinator = Coordinator::start(config(), &ring(&secret)).unwrap();
     let runtime = runtime();
     runtime.block_on(async {
         let wrong = JobSecret::random().unwrap();
@@ -260,11 +265,35 @@ fn a_stranger_is_refused_and_a_lost_trainer_reported_by_its_executor() {
     coordinator.shutdown();
 }
 
+/// What a feeding executor holds does not do where it pretends to come for control.
+#[test]
+fn a_feed_key_does_not_call_control() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let secret = JobSecret::random().unwrap();
+    let coordinator = Coordinator::start(config(), &ring(&secret)).unwrap();
+    let (host, port) = coordinator.address();
+    let held = secret.ring("job", &[Purpose::Feed]);
+    let feeder = Identity {
+        job: "job".into(),
+        client: "t".into(),
+        server: "coordinator".into(),
+        key: held.key(Purpose::Feed).unwrap().clone(),
+        purpose: Purpose::Control,
+    };
+    let refused = runtime().block_on(Client::connect(&host, port, &feeder, WAIT));
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::Unauthenticated);
+    assert!(
+        Coordinator::start(config(), &held).is_err(),
+        "it needs the key for control"
+    );
+    coordinator.shutdown();
+}
+
 #[test]
 fn wrong_commands_and_ports_say_what_is_legal() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let secret = JobSecret::random().unwrap();
-    let coordinator = Coordinator::start(config(), secret.clone()).unwrap();
+    let coordinator = Coordinator::start(config(), &ring(&secret)).unwrap();
     let told = coordinator.command(r#"{"cmd":"explode"}"#).unwrap_err().message;
     assert!(
         told.contains("knows no such command") && told.contains("seal"),
@@ -277,7 +306,7 @@ fn wrong_commands_and_ports_say_what_is_legal() {
         ..config()
     };
     assert_eq!(
-        Coordinator::start(taken, secret).unwrap_err().kind,
+        Coordinator::start(taken, &ring(&secret)).unwrap_err().kind,
         ErrorKind::Unavailable
     );
 }

@@ -1,7 +1,7 @@
 //! What a gang trainer gets on its first line of stdin, and the line it answers on stdout.
 
 use candlewick_protocol::Failure;
-use candlewick_protocol::keys::JobSecret;
+use candlewick_protocol::keys::KeyRing;
 use serde::{Deserialize, Serialize};
 
 /// Configuration of a trainer of a gang: one line of JSON, then stdin stays open until the trainer shall end.
@@ -17,9 +17,8 @@ pub struct GangConfig {
     /// Position among the trainers of that executor, from 0.
     #[serde(default)]
     pub index: u32,
-    /// The job's secret, 64 hexadecimal digits.
-    #[serde(deserialize_with = "secret")]
-    pub secret: JobSecret,
+    /// The job's keys: feed (it checks who feeds it), peer and control.
+    pub keys: KeyRing,
     /// Where the coordinator listens.
     pub coordinator_host: String,
     /// Its port.
@@ -44,16 +43,11 @@ fn any_port() -> String {
     "0".to_owned()
 }
 
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<JobSecret, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    JobSecret::from_hex(&text).map_err(serde::de::Error::custom)
-}
-
 impl GangConfig {
     /// Reads the first line of stdin.
     ///
     /// # Errors
-    /// `InvalidParameter`, which never repeats the line: it holds the secret.
+    /// `InvalidParameter`, which never repeats the line: it holds the job's keys.
     pub fn read(line: &str) -> Result<Self, Failure> {
         serde_json::from_str(line).map_err(|error| {
             let place = error.column();
@@ -62,8 +56,8 @@ impl GangConfig {
             } else {
                 "it is no JSON object".to_owned()
             };
-            // serde quotes offending values; a secret of the wrong type must not get into a log.
-            let what = if what.contains("secret") || what.contains("invalid type") {
+            // serde quotes offending values; a key of the wrong type must not get into a log.
+            let what = if what.contains("invalid type") {
                 "a field is missing or has the wrong type".to_owned()
             } else {
                 what
@@ -92,15 +86,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_secret_never_gets_into_a_message() {
-        let secret = "5a".repeat(32);
+    fn a_key_never_gets_into_a_message() {
+        let key = "5a".repeat(32);
         for line in [
-            format!(r#"{{"secret": "{secret}""#),
-            format!(r#"{{"secret": ["{secret}"]}}"#),
-            format!(r#"{{"secret": "{secret}x"}}"#),
-            format!(r#"{{"secret": "{secret}", "job": "j"}}"#),
-            format!(r#""{secret}""#),
-            secret.clone(),
+            format!(r#"{{"keys": {{"feed": "{key}""#),
+            format!(r#"{{"keys": ["{key}"]}}"#),
+            format!(r#"{{"keys": "{key}"}}"#),
+            format!(r#"{{"keys": {{"feed": "{key}x"}}}}"#),
+            format!(r#"{{"keys": {{"{key}": 1}}}}"#),
+            format!(r#"{{"keys": {{"feed": "{key}"}}, "job": "j"}}"#),
+            format!(r#""{key}""#),
+            key.clone(),
         ] {
             let told = GangConfig::read(&line).unwrap_err().message;
             assert!(!told.contains("5a5a"), "{told}");
@@ -110,7 +106,7 @@ mod tests {
     #[test]
     fn defaults_are_any_port_and_index_zero() {
         let line = format!(
-            r#"{{"job":"j","trainer":"t","executor":"1","secret":"{}","coordinatorHost":"h","coordinatorPort":7,
+            r#"{{"job":"j","trainer":"t","executor":"1","keys":{{"peer":"{}"}},"coordinatorHost":"h","coordinatorPort":7,
             "bindHost":"127.0.0.1"}}"#,
             "00".repeat(32)
         );

@@ -18,7 +18,7 @@ use common::data::{Lcg, job, rows};
 use common::feed::{connect, frames, put, route, runtime};
 use common::proxy::Proxy;
 use common::{Gang, WAIT};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A job that does not end by itself within a test, with beats close to each other.
@@ -144,10 +144,11 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
         .block_on(connect(&gang.owners[0], &gang.job.job, &wrong))
         .unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Unauthenticated, "{refused}");
+    // What a feeding executor holds does not open the collective.
     let credentials = Credentials {
         job: gang.job.job.clone(),
         trainer: "stranger".into(),
-        key: wrong.derive(&gang.job.job, Purpose::Peer),
+        key: gang.secret.derive(&gang.job.job, Purpose::Feed),
     };
     let listener = Listener::bind("127.0.0.1", "0", credentials).unwrap();
     let member = |id: &str, port: u16, lo: u32| Member {
@@ -186,7 +187,16 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
     let log = gang.trainers[0].log();
     assert!(log.contains("refused"), "{log}");
     for secret in [&gang.secret, &wrong] {
-        assert!(!log.contains(&secret.to_hex()) && !log.contains(&secret.to_hex()[..16]));
+        let keys = serde_json::to_value(secret.ring(&gang.job.job, &Purpose::ALL)).unwrap();
+        let keys: Vec<&str> = keys
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(Value::as_str)
+            .collect();
+        for text in keys.into_iter().chain([secret.to_hex().as_str()]) {
+            assert!(!log.contains(&text[..16]));
+        }
     }
 }
 
@@ -292,7 +302,7 @@ fn drop_last_without_a_full_batch_and_a_cancel_are_told_as_they_are() {
 
 #[test]
 fn a_wrong_configuration_ends_with_status_2_and_without_the_secret() {
-    for line in ["nonsense", r#"{"job": "j", "secret": "5a5a5a5a"}"#] {
+    for line in ["nonsense", r#"{"job": "j", "keys": {"feed": "5a5a5a5a"}}"#] {
         let mut child = common::binary(&["gang"]);
         use std::io::{Read, Write};
         writeln!(child.stdin.take().unwrap(), "{line}").unwrap();

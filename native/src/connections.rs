@@ -2,56 +2,134 @@
 
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::Owner;
-use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_wire::{Client, Identity};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// How long a connection stays open after its last feeder: tasks of a job follow each other at once.
 const LINGER: Duration = Duration::from_secs(5);
 
-type Key = (String, String, u16);
-type Shared = Arc<OnceCell<Client>>;
+/// Whom a connection leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Target {
+    job: String,
+    trainer: String,
+    host: String,
+    port: u16,
+}
 
-static OPEN: Mutex<Option<HashMap<Key, Shared>>> = Mutex::new(None);
+type Cell = Arc<OnceCell<Client>>;
+
+/// A connection and the tasks that share it.
+#[derive(Debug, Default)]
+struct Entry {
+    cell: Cell,
+    leases: usize,
+    /// Since when there is none.
+    idle: Option<Instant>,
+}
+
+/// The connections of a process.
+#[derive(Debug, Default)]
+struct Pool(Mutex<Option<HashMap<Target, Entry>>>);
+
+static POOL: Pool = Pool(Mutex::new(None));
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<Target, Entry>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lease(&self, target: &Target) -> Cell {
+        let mut open = self.lock();
+        let entry = open.get_or_insert_default().entry(target.clone()).or_default();
+        entry.leases += 1;
+        entry.idle = None;
+        Arc::clone(&entry.cell)
+    }
+
+    /// Gives a lease back; true where it was the last one.
+    fn release(&self, target: &Target, cell: &Cell, now: Instant) -> bool {
+        let mut open = self.lock();
+        let entry = open.as_mut().and_then(|open| open.get_mut(target));
+        // Another entry has taken the place of one that was discarded.
+        let Some(entry) = entry.filter(|entry| Arc::ptr_eq(&entry.cell, cell)) else {
+            return false;
+        };
+        entry.leases -= 1;
+        if entry.leases == 0 {
+            entry.idle = Some(now);
+        }
+        entry.leases == 0
+    }
+
+    /// Closes the connections that nobody has used for [`LINGER`].
+    fn close_idle(&self, now: Instant) {
+        let idle = |entry: &Entry| {
+            entry
+                .idle
+                .is_some_and(|since| now.saturating_duration_since(since) >= LINGER)
+        };
+        if let Some(open) = self.lock().as_mut() {
+            open.retain(|_, entry| !idle(entry));
+        }
+    }
+
+    /// Forgets a connection; those that share it keep it until they end.
+    fn discard(&self, target: &Target, cell: &Cell) {
+        if let Some(open) = self.lock().as_mut()
+            && open
+                .get(target)
+                .is_some_and(|entry| Arc::ptr_eq(&entry.cell, cell))
+        {
+            open.remove(target);
+        }
+    }
+}
 
 /// A task's share of a connection.
 #[derive(Debug)]
 pub struct Connection {
-    key: Key,
-    shared: Shared,
+    target: Target,
+    cell: Cell,
 }
 
 impl Connection {
     /// The share; connects nowhere yet.
     #[must_use]
     pub fn to(job: &str, owner: &Owner) -> Connection {
-        let key = (job.to_owned(), owner.host.clone(), owner.port);
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = Arc::clone(open.get_or_insert_default().entry(key.clone()).or_default());
-        Connection { key, shared }
+        let target = Target {
+            job: job.to_owned(),
+            trainer: owner.trainer.clone(),
+            host: owner.host.clone(),
+            port: owner.port,
+        };
+        let cell = POOL.lease(&target);
+        Connection { target, cell }
     }
 
     /// The client. The first to ask connects, others wait for it.
     ///
     /// # Errors
     /// As [`Client::connect`].
-    pub async fn client(
-        &self,
-        client: String,
-        secret: &JobSecret,
-        timeout: Duration,
-    ) -> Result<Client, Failure> {
-        let (job, host, port) = &self.key;
+    pub async fn client(&self, client: String, key: &Key, timeout: Duration) -> Result<Client, Failure> {
+        let Target {
+            job,
+            trainer,
+            host,
+            port,
+        } = &self.target;
         let identity = Identity {
             job: job.clone(),
             client,
-            secret: secret.clone(),
+            server: trainer.clone(),
+            key: key.clone(),
             purpose: Purpose::Feed,
         };
-        self.shared
+        self.cell
             .get_or_try_init(|| Client::connect(host, *port, &identity, timeout))
             .await
             .cloned()
@@ -59,39 +137,77 @@ impl Connection {
 
     /// Takes the connection out of the cache, so that the next task makes a new one.
     pub fn discard(&self) {
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = open.as_mut()
-            && open
-                .get(&self.key)
-                .is_some_and(|cached| Arc::ptr_eq(cached, &self.shared))
-        {
-            open.remove(&self.key);
-        }
+        POOL.discard(&self.target, &self.cell);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if Arc::strong_count(&self.shared) > 2 {
+        if !POOL.release(&self.target, &self.cell, Instant::now()) {
             return;
         }
-        // The last but the cache: closed unless somebody takes it up again soon.
-        let (key, shared) = (self.key.clone(), Arc::downgrade(&self.shared));
-        let Ok(runtime) = crate::runtime::shared() else {
-            return;
-        };
-        runtime.spawn(async move {
-            tokio::time::sleep(LINGER).await;
-            let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-            let (Some(open), Some(shared)) = (open.as_mut(), shared.upgrade()) else {
-                return;
-            };
-            // The cache and this upgrade: nobody uses it. Shares are made under the lock, so none appears meanwhile.
-            if Arc::strong_count(&shared) == 2
-                && open.get(&key).is_some_and(|cached| Arc::ptr_eq(cached, &shared))
-            {
-                open.remove(&key);
+        match crate::runtime::shared() {
+            Ok(runtime) => {
+                runtime.spawn(async {
+                    tokio::time::sleep(LINGER).await;
+                    POOL.close_idle(Instant::now());
+                });
             }
-        });
+            // Without threads there is nobody to close it later.
+            Err(_) => POOL.discard(&self.target, &self.cell),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    fn target(port: u16) -> Target {
+        Target {
+            job: "j".into(),
+            trainer: "t".into(),
+            host: "h".into(),
+            port,
+        }
+    }
+
+    #[test]
+    fn shares_given_back_at_once_leave_nothing_open() {
+        let (pool, barrier, now) = (Pool::default(), Barrier::new(2), Instant::now());
+        for port in 0..200 {
+            let lasts: usize = std::thread::scope(|scope| {
+                let shares = [0, 1].map(|_| {
+                    let cell = pool.lease(&target(port));
+                    let (pool, barrier) = (&pool, &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        usize::from(pool.release(&target(port), &cell, now))
+                    })
+                });
+                shares.map(|share| share.join().unwrap()).iter().sum()
+            });
+            assert_eq!(lasts, 1, "one of the two is the last");
+        }
+        pool.close_idle(now);
+        assert_eq!(pool.lock().as_ref().unwrap().len(), 200, "they linger");
+        pool.close_idle(now + LINGER);
+        assert!(pool.lock().as_ref().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_connection_taken_up_again_stays_and_a_discarded_one_is_replaced() {
+        let (pool, now) = (Pool::default(), Instant::now());
+        let first = pool.lease(&target(1));
+        assert!(pool.release(&target(1), &first, now));
+        let second = pool.lease(&target(1));
+        pool.close_idle(now + LINGER);
+        assert!(Arc::ptr_eq(&first, &second));
+        pool.discard(&target(1), &second);
+        let third = pool.lease(&target(1));
+        assert!(!Arc::ptr_eq(&second, &third));
+        assert!(!pool.release(&target(1), &second, now), "it is not in the pool");
+        assert!(pool.release(&target(1), &third, now));
     }
 }

@@ -15,7 +15,7 @@ use candlewick_model::onnx;
 use candlewick_model::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobInput;
-use candlewick_protocol::keys::JobSecret;
+use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::params;
 use jni::objects::{JByteArray, JClass, JObject, JString};
 use jni::sys::{jboolean, jint, jlong};
@@ -156,6 +156,16 @@ exports! {
         string(env, JobSecret::random()?.to_hex())
     }
 
+    fn deriveKeys<'l>(env, secret: JString<'l>, job: JString<'l>, purposes: JString<'l>) -> JObject<'l> {
+        let secret = JobSecret::from_hex(&secret.try_to_string(env)?)?;
+        let named = purposes.try_to_string(env)?;
+        let purposes: Option<Vec<Purpose>> = named.split(',').map(|name| Purpose::of(name.trim())).collect();
+        let purposes = purposes.ok_or_else(|| {
+            Failure::parameter(format!("there are keys for feed, peer and control, got \"{named}\""))
+        })?;
+        string(env, to_json(&secret.ring(&job.try_to_string(env)?, &purposes))?)
+    }
+
     fn panic<'l>(env, message: JString<'l>) {
         let message = message.try_to_string(env)?;
         #[expect(clippy::panic, reason = "this export is how the funnel is tested from Java")]
@@ -184,10 +194,10 @@ exports! {
         Ok(unsafe { env.new_direct_byte_buffer(bytes.as_ptr().cast_mut(), bytes.len()) }?.into())
     }
 
-    fn feederOpen<'l>(env, task: JString<'l>, secret: JString<'l>) -> jlong {
+    fn feederOpen<'l>(env, task: JString<'l>, keys: JString<'l>) -> jlong {
         let task: FeedTask = parse(env, &task, "the feed task")?;
-        let secret = JobSecret::from_hex(&secret.try_to_string(env)?)?;
-        let feeder = Mutex::new(Some(Feeder::new(task, secret)?));
+        let keys: KeyRing = parse(env, &keys, "the job's keys")?;
+        let feeder = Mutex::new(Some(Feeder::new(task, keys)?));
         Ok(handles::insert(FeederHandle { closed: AtomicBool::new(false), feeder }))
     }
 
@@ -257,12 +267,12 @@ exports! {
         Ok(report::exit(&config, code, stderr)?)
     }
 
-    fn coordinatorStart<'l>(env, config: JString<'l>, secret: JString<'l>) -> jlong {
+    fn coordinatorStart<'l>(env, config: JString<'l>, keys: JString<'l>) -> jlong {
         // Starts the log too, which the coordinator writes to.
         runtime::shared()?;
         let config: CoordinatorConfig = parse(env, &config, "the coordinator's configuration")?;
-        let secret = JobSecret::from_hex(&secret.try_to_string(env)?)?;
-        Ok(handles::insert(Coordinator::start(config, secret)?))
+        let keys: KeyRing = parse(env, &keys, "the job's keys")?;
+        Ok(handles::insert(Coordinator::start(config, &keys)?))
     }
 
     fn coordinatorAddress<'l>(env, handle: jlong) -> JObject<'l> {

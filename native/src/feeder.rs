@@ -12,7 +12,7 @@ use crate::runtime::Wait;
 use crate::streams::Stream;
 use candlewick_protocol::feed::{FeedSpec, Owner, ShardSum, StreamId, TaskLedger};
 use candlewick_protocol::job::LabelKind;
-use candlewick_protocol::keys::JobSecret;
+use candlewick_protocol::keys::{KeyRing, Purpose};
 use candlewick_protocol::row::RowHasher;
 use candlewick_protocol::validation::{Validation, place_of};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -37,7 +37,7 @@ pub struct FeedTask {
 #[derive(Debug)]
 pub struct Feeder {
     task: FeedTask,
-    secret: JobSecret,
+    keys: KeyRing,
     decoder: Decoder,
     format: Format,
     stream: StreamId,
@@ -74,11 +74,11 @@ struct Outlet {
 }
 
 impl Feeder {
-    /// A feeder; connects nowhere before the first full batch.
+    /// A feeder; connects nowhere before the first full batch. Of the job's `keys` it needs the one for feeding.
     ///
     /// # Errors
     /// `InvalidParameter` or `Internal` where the task's description is wrong.
-    pub fn new(task: FeedTask, secret: JobSecret) -> Result<Feeder, Failure> {
+    pub fn new(task: FeedTask, keys: KeyRing) -> Result<Feeder, Failure> {
         let feed = &task.feed;
         let decoder = Decoder::new(&feed.columns)?;
         let label_width = feed.columns.label_kind.as_ref().map_or(0, LabelKind::width);
@@ -114,7 +114,7 @@ impl Feeder {
             label_width,
             failure: None,
             task,
-            secret,
+            keys,
             decoder,
             format,
             stream,
@@ -202,7 +202,7 @@ impl Feeder {
         let timeout = Duration::from_millis(feed.timeout_ms);
         let connection = Connection::to(&feed.job, owner);
         let client = format!("executor {} pid {}", self.task.executor, std::process::id());
-        let connecting = connection.client(client, &self.secret, timeout);
+        let connecting = connection.client(client, self.keys.key(Purpose::Feed)?, timeout);
         let late = || {
             format!(
                 "feeding {name}: no connection within {:.0} s",

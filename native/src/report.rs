@@ -4,7 +4,8 @@ use crate::runtime;
 use arrow_flight::Action;
 use candlewick_coordinator::ExitReport;
 use candlewick_protocol::Failure;
-use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::auth::COORDINATOR;
+use candlewick_protocol::keys::{KeyRing, Purpose};
 use candlewick_wire::{Client, Identity, from_status};
 use serde::Deserialize;
 use std::time::Duration;
@@ -20,7 +21,7 @@ struct TrainerConfig {
     job: String,
     trainer: String,
     executor: String,
-    secret: String,
+    keys: KeyRing,
     coordinator_host: String,
     coordinator_port: u16,
 }
@@ -31,13 +32,14 @@ struct TrainerConfig {
 /// # Errors
 /// `Unavailable` where the coordinator is not there (any more), `InvalidParameter` for a wrong configuration.
 pub fn exit(config: &str, code: i32, stderr: String) -> Result<(), Failure> {
-    // The parser's message could show a part of the secret.
+    // The parser's message could show a part of a key.
     let config: TrainerConfig = serde_json::from_str(config)
         .map_err(|_| Failure::parameter("the trainer's configuration cannot be read"))?;
     let identity = Identity {
         job: config.job.clone(),
         client: format!("executor {} pid {}", config.executor, std::process::id()),
-        secret: JobSecret::from_hex(&config.secret)?,
+        server: COORDINATOR.to_owned(),
+        key: config.keys.key(Purpose::Control)?.clone(),
         purpose: Purpose::Control,
     };
     let report = ExitReport {

@@ -9,14 +9,12 @@ use candlewick_native::feeder::{FeedTask, Feeder};
 use candlewick_native::runtime::Wait;
 use candlewick_protocol::feed::{FeedSpec, Owner, TaskLedger};
 use candlewick_protocol::job::LabelKind;
-use candlewick_protocol::keys::JobSecret;
+use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::row::{RowHasher, shard_of};
 use candlewick_protocol::{ErrorKind, Failure};
 use common::{Field, batch, column, features, floats, row};
 use std::sync::atomic::{AtomicBool, Ordering};
 use trainer::{Arrived, Manner, Trainer};
-
-type Items<T> = futures::stream::BoxStream<'static, Result<T, tonic::Status>>;
 
 const SHARDS: u32 = 8;
 /// Far more than a healthy machine needs; only the tests of deadlines set less.
@@ -25,6 +23,11 @@ const LONG_MS: u64 = 60_000;
 fn job() -> (String, JobSecret) {
     let secret = JobSecret::random().unwrap();
     (secret.to_hex()[..32].to_owned(), secret)
+}
+
+/// What a feed task is given.
+fn ring(job: &str, secret: &JobSecret) -> KeyRing {
+    secret.ring(job, &[Purpose::Feed])
 }
 
 fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
@@ -79,14 +82,15 @@ fn feed(feeder: &mut Feeder, rows: &[Vec<u8>]) -> Result<TaskLedger, Failure> {
 #[test]
 fn every_row_reaches_the_owner_of_its_shard_once() {
     let (job, secret) = job();
-    let trainers = [3, 5].map(|_| Trainer::start(&job, &secret, Manner::Honest));
+    let trainers = ["t0", "t3"].map(|id| Trainer::start_as(id, &job, &secret, Manner::Honest));
     let owners = vec![trainers[0].owner(0, 3), trainers[1].owner(3, SHARDS)];
     let (rows, plain) = data(500);
     // Four tasks at once, as in an executor; they share a connection per trainer.
     let ledgers: Vec<TaskLedger> = std::thread::scope(|scope| {
         let tasks: Vec<_> = (0..4)
             .map(|partition| {
-                let mut feeder = Feeder::new(task(&job, owners.clone(), partition), secret.clone()).unwrap();
+                let mut feeder =
+                    Feeder::new(task(&job, owners.clone(), partition), ring(&job, &secret)).unwrap();
                 let rows = &rows;
                 scope.spawn(move || feed(&mut feeder, rows).unwrap())
             })
@@ -138,7 +142,7 @@ fn an_empty_partition_opens_no_stream() {
         lo: 0,
         hi: SHARDS,
     };
-    let mut feeder = Feeder::new(task(&job, vec![nobody], 0), secret).unwrap();
+    let mut feeder = Feeder::new(task(&job, vec![nobody], 0), ring(&job, &secret)).unwrap();
     let ledger = feed(&mut feeder, &[]).unwrap();
     assert_eq!((ledger.rows_sent, ledger.shards.len()), (0, 0));
 }
@@ -153,7 +157,7 @@ fn an_invalid_row_ends_in_the_ledger() {
         Field::Int(1),
         Field::Double(1.0),
     ]);
-    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 6), secret.clone()).unwrap();
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 6), ring(&job, &secret)).unwrap();
     let failure = feed(&mut feeder, &rows).unwrap().failure.unwrap();
     assert_eq!(failure.kind, ErrorKind::InvalidData);
     assert!(
@@ -169,7 +173,7 @@ fn an_invalid_row_ends_in_the_ledger() {
     let trainer = Trainer::start(&job, &secret, Manner::Honest);
     let mut lenient = task(&job, vec![trainer.owner(0, SHARDS)], 7);
     lenient.feed.columns.skip_invalid = true;
-    let ledger = feed(&mut Feeder::new(lenient, secret).unwrap(), &rows).unwrap();
+    let ledger = feed(&mut Feeder::new(lenient, ring(&job, &secret)).unwrap(), &rows).unwrap();
     assert_eq!(
         (ledger.rows_sent, ledger.rows_skipped, ledger.failure),
         (99, 1, None)
@@ -183,7 +187,7 @@ fn an_invalid_row_ends_in_the_ledger() {
 fn a_trainer_that_counts_otherwise_fails_the_task() {
     let (job, secret) = job();
     let trainer = Trainer::start(&job, &secret, Manner::Miscounts);
-    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), secret).unwrap();
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), ring(&job, &secret)).unwrap();
     let failure = feed(&mut feeder, &data(20).0).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::JobFailed);
     assert!(
@@ -196,7 +200,7 @@ fn a_trainer_that_counts_otherwise_fails_the_task() {
 fn the_reason_of_a_trainer_that_refuses_arrives() {
     let (job, secret) = job();
     let trainer = Trainer::start(&job, &secret, Manner::Refuses);
-    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), secret).unwrap();
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), ring(&job, &secret)).unwrap();
     let failure = feed(&mut feeder, &data(5_000).0).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::JobFailed);
     assert!(
@@ -212,17 +216,46 @@ fn nobody_there_and_a_wrong_secret_are_told_apart() {
     let trainer = Trainer::start(&job, &secret, Manner::Honest);
     let mut stranger = Feeder::new(
         task(&job, vec![trainer.owner(0, SHARDS)], 0),
-        JobSecret::random().unwrap(),
+        ring(&job, &JobSecret::random().unwrap()),
     )
     .unwrap();
     let failure = feed(&mut stranger, &data(20).0).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::Unauthenticated, "{failure}");
     let owner = trainer.owner(0, SHARDS);
     drop(trainer);
-    let mut late = Feeder::new(task(&job, vec![owner], 0), secret).unwrap();
+    let mut late = Feeder::new(task(&job, vec![owner], 0), ring(&job, &secret)).unwrap();
     let failure = feed(&mut late, &data(20).0).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::Unavailable, "{failure}");
     assert!(failure.message.contains("feeding trainer t0"), "{failure}");
+}
+
+/// A trainer ended, and another one of the job got its port: the rows are not for that one.
+#[test]
+fn another_trainer_at_the_address_gets_nothing() {
+    let (job, secret) = job();
+    let trainer = Trainer::start_as("t9", &job, &secret, Manner::Honest);
+    let mut owner = trainer.owner(0, SHARDS);
+    owner.trainer = "t0".into();
+    let mut feeder = Feeder::new(task(&job, vec![owner], 0), ring(&job, &secret)).unwrap();
+    let failure = feed(&mut feeder, &data(20).0).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unavailable, "{failure}");
+    assert!(
+        failure.message.contains("it wants t0, but this is t9"),
+        "{failure}"
+    );
+    assert!(trainer.seen.lock().unwrap().rows.is_empty());
+}
+
+/// A ring without the key for feeding, as it never happens.
+#[test]
+fn a_ring_without_the_key_for_feeding_is_named() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Honest);
+    let keys = secret.ring(&job, &[Purpose::Peer]);
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), keys).unwrap();
+    let failure = feed(&mut feeder, &data(20).0).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unauthenticated);
+    assert!(failure.message.contains("no feed key"), "{failure}");
 }
 
 #[test]
@@ -236,7 +269,11 @@ fn a_trainer_that_stalls_or_is_silent_meets_the_deadline() {
         let mut spec = task(&job, vec![trainer.owner(0, SHARDS)], 0);
         spec.feed.timeout_ms = 300;
         spec.feed.batch_bytes = 1 << 20;
-        let failure = feed(&mut Feeder::new(spec, secret).unwrap(), &data(rows).0).unwrap_err();
+        let failure = feed(
+            &mut Feeder::new(spec, ring(&job, &secret)).unwrap(),
+            &data(rows).0,
+        )
+        .unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Unavailable);
         assert!(failure.message.contains(part), "{failure}");
     }
@@ -246,7 +283,7 @@ fn a_trainer_that_stalls_or_is_silent_meets_the_deadline() {
 fn a_task_that_is_told_to_stop_stops() {
     let (job, secret) = job();
     let trainer = Trainer::start(&job, &secret, Manner::Silent);
-    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), secret).unwrap();
+    let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), ring(&job, &secret)).unwrap();
     let closed = AtomicBool::new(false);
     let mut asked = 0;
     let rows = data(50).0;
@@ -280,6 +317,6 @@ fn shards_without_an_owner_are_a_defect_that_is_named() {
         lo: 0,
         hi: 7,
     };
-    let failure = Feeder::new(task(&job, vec![owner], 0), secret).unwrap_err();
+    let failure = Feeder::new(task(&job, vec![owner], 0), ring(&job, &secret)).unwrap_err();
     assert_eq!(failure.message, "shard 7 of 8 has no owner");
 }

@@ -19,6 +19,8 @@ pub const VERSION: u32 = 1;
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 5_000;
 /// Connections that may be in the handshake at once.
 pub const MAX_PENDING: usize = 64;
+/// Id under which a coordinator proves itself.
+pub const COORDINATOR: &str = "coordinator";
 
 /// 32 random bytes in hexadecimal digits, used once.
 ///
@@ -28,24 +30,6 @@ pub fn nonce() -> Result<String, Failure> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| Failure::internal(format!("no random bytes: {error}")))?;
     Ok(hex(&bytes))
-}
-
-/// The name of a purpose in messages.
-#[must_use]
-pub const fn purpose_name(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Feed => "feed",
-        Purpose::Peer => "peer",
-        Purpose::Control => "control",
-    }
-}
-
-/// The purpose of a name.
-#[must_use]
-pub fn purpose_of(name: &str) -> Option<Purpose> {
-    [Purpose::Feed, Purpose::Peer, Purpose::Control]
-        .into_iter()
-        .find(|purpose| purpose_name(*purpose) == name)
 }
 
 /// First message: who the client is and what it wants.
@@ -128,7 +112,7 @@ impl Initiator {
         let hello = ClientHello {
             version: VERSION,
             job: call.job.to_owned(),
-            purpose: purpose_name(call.purpose).to_owned(),
+            purpose: call.purpose.name().to_owned(),
             client: call.client.to_owned(),
             server: call.server.to_owned(),
             generation: call.generation,
@@ -143,13 +127,14 @@ impl Initiator {
         &self.hello
     }
 
-    /// Checks the server's proof; gives the third message and the key of the session.
+    /// Checks the server's proof; returns the third message and the key of the session.
     ///
     /// # Errors
-    /// `Unauthenticated` where the server did not prove that it knows the job's secret, or is not the one meant.
+    /// `Unauthenticated` where the server did not prove that it has the job's key, `Unavailable` where it is not the one
+    /// meant.
     pub fn prove(self, answer: &ServerHello) -> Result<(ClientProof, Key), Failure> {
         if !self.hello.server.is_empty() && self.hello.server != answer.server {
-            return Err(unauthenticated(format!(
+            return Err(Failure::unavailable(format!(
                 "the other side is {} and not {}",
                 short(&answer.server),
                 short(&self.hello.server)
@@ -174,8 +159,8 @@ impl Responder {
     /// Answers a hello under `key`, which the caller chose by the hello's job and purpose.
     ///
     /// # Errors
-    /// `Unauthenticated` where the hello's version is another or it means another server; `Internal` where there are
-    /// no random bytes.
+    /// `Unauthenticated` where the hello's version is another, `Unavailable` where it means another server (which was
+    /// there before), `Internal` where there are no random bytes.
     pub fn new(key: Key, server: &str, hello: ClientHello) -> Result<(Self, ServerHello), Failure> {
         if hello.version != VERSION {
             return Err(unauthenticated(format!(
@@ -184,8 +169,8 @@ impl Responder {
             )));
         }
         if !hello.server.is_empty() && hello.server != server {
-            return Err(unauthenticated(format!(
-                "it wants {}, but this is {}",
+            return Err(Failure::unavailable(format!(
+                "it wants {}, but this is {}: the one it wants has ended and its port was taken over",
                 short(&hello.server),
                 short(server)
             )));
@@ -210,7 +195,7 @@ impl Responder {
         &self.hello
     }
 
-    /// Checks the client's proof; gives the key of the session.
+    /// Checks the client's proof; returns the key of the session.
     ///
     /// # Errors
     /// `Unauthenticated` where the client did not prove that it knows the job's secret.
@@ -381,7 +366,12 @@ mod tests {
     #[test]
     fn another_server_or_version_is_refused() {
         let client = initiator("07");
-        assert!(Responder::new(key("07"), "someone", client.hello().clone()).is_err());
+        let failure = Responder::new(key("07"), "someone", client.hello().clone()).unwrap_err();
+        assert_eq!(
+            failure.kind,
+            ErrorKind::Unavailable,
+            "the trainer that it wants is gone"
+        );
         let mut hello = client.hello().clone();
         hello.version = 2;
         let failure = Responder::new(key("07"), "trainer", hello).unwrap_err();
@@ -389,11 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn purposes_have_names() {
-        for purpose in [Purpose::Feed, Purpose::Peer, Purpose::Control] {
-            assert_eq!(purpose_of(purpose_name(purpose)), Some(purpose));
-        }
-        assert_eq!(purpose_of("root"), None);
+    fn text_of_a_stranger_is_fit_for_a_log() {
         assert_eq!(short("a\nb"), "a?b");
     }
 }

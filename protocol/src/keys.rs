@@ -1,12 +1,14 @@
-//! The job's secret and the keys derived from it, docs/protocols.md section E.
+//! The job's secret, which stays in the driver, and the keys derived from it, docs/protocols.md section E.
 
-use crate::error::Failure;
+use crate::error::{ErrorKind, Failure};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 use std::fmt;
 
-/// 32 random bytes that only the processes of one job know. Debug does not show them.
+/// 32 random bytes from which all keys of a job are derived. They never leave the driver: other processes get a
+/// [`KeyRing`]. Debug does not show them.
 #[derive(Clone)]
 pub struct JobSecret([u8; 32]);
 
@@ -21,9 +23,121 @@ pub enum Purpose {
     Control,
 }
 
+impl Purpose {
+    /// All of them.
+    pub const ALL: [Purpose; 3] = [Purpose::Feed, Purpose::Peer, Purpose::Control];
+
+    /// Its name in messages and key rings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Purpose::Feed => "feed",
+            Purpose::Peer => "peer",
+            Purpose::Control => "control",
+        }
+    }
+
+    /// The purpose of a name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Purpose> {
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+    }
+}
+
 /// A key for one purpose. Debug does not show it.
 #[derive(Clone)]
 pub struct Key([u8; 32]);
+
+/// The keys of a job that a process holds: only those that it needs. Its JSON is
+/// `{"feed": digits, "peer": digits, "control": digits}` without those that it lacks; for task closures and a child's
+/// stdin only.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRing {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    feed: Option<Key>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peer: Option<Key>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    control: Option<Key>,
+}
+
+impl KeyRing {
+    /// The key for a purpose.
+    ///
+    /// # Errors
+    /// `Unauthenticated` where this ring has none.
+    pub fn key(&self, purpose: Purpose) -> Result<&Key, Failure> {
+        let held = match purpose {
+            Purpose::Feed => &self.feed,
+            Purpose::Peer => &self.peer,
+            Purpose::Control => &self.control,
+        };
+        held.as_ref().ok_or_else(|| {
+            let message = format!("this process has no {} key of the job", purpose.name());
+            Failure::new(ErrorKind::Unauthenticated, message)
+        })
+    }
+
+    /// What it has keys for.
+    #[must_use]
+    pub fn purposes(&self) -> Vec<Purpose> {
+        Purpose::ALL
+            .into_iter()
+            .filter(|purpose| self.key(*purpose).is_ok())
+            .collect()
+    }
+
+    /// A ring with some of its keys.
+    ///
+    /// # Errors
+    /// `Unauthenticated` where it lacks one of them.
+    pub fn only(&self, purposes: &[Purpose]) -> Result<KeyRing, Failure> {
+        let mut ring = KeyRing::default();
+        for purpose in purposes {
+            ring.put(*purpose, self.key(*purpose)?.clone());
+        }
+        Ok(ring)
+    }
+
+    fn put(&mut self, purpose: Purpose, key: Key) {
+        let place = match purpose {
+            Purpose::Feed => &mut self.feed,
+            Purpose::Peer => &mut self.peer,
+            Purpose::Control => &mut self.control,
+        };
+        *place = Some(key);
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // An error of the text's own type would quote it.
+        let text = serde_json::Value::deserialize(deserializer)?;
+        let bytes = text.as_str().and_then(bytes_of);
+        bytes
+            .map(Key)
+            .ok_or_else(|| serde::de::Error::custom("a key is 64 hexadecimal digits"))
+    }
+}
+
+/// The bytes of 64 hexadecimal digits.
+fn bytes_of(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
 
 impl JobSecret {
     /// A new secret from the operating system's random source.
@@ -37,40 +151,39 @@ impl JobSecret {
         Ok(JobSecret(bytes))
     }
 
-    /// Reads 64 hexadecimal digits, the form in which the secret goes over a child's stdin.
+    /// Reads 64 hexadecimal digits, the form in which the driver keeps the secret.
     ///
     /// # Errors
     /// `InvalidParameter`, without the text, where it is something else.
     pub fn from_hex(text: &str) -> Result<Self, Failure> {
-        let wrong = || Failure::parameter("a job secret is 64 hexadecimal digits");
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(wrong());
-        }
-        let mut bytes = [0; 32];
-        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong())?;
-        }
-        Ok(JobSecret(bytes))
+        bytes_of(text)
+            .map(JobSecret)
+            .ok_or_else(|| Failure::parameter("a job secret is 64 hexadecimal digits"))
     }
 
-    /// 64 hexadecimal digits; for task closures and a child's stdin only.
+    /// 64 hexadecimal digits; they stay in the driver.
     #[must_use]
     pub fn to_hex(&self) -> String {
         hex(&self.0)
     }
 
+    /// The keys of job `job` for some purposes.
+    #[must_use]
+    pub fn ring(&self, job: &str, purposes: &[Purpose]) -> KeyRing {
+        let mut ring = KeyRing::default();
+        for purpose in purposes {
+            ring.put(*purpose, self.derive(job, *purpose));
+        }
+        ring
+    }
+
     /// The key for `purpose` in job `job` (HKDF-SHA256, RFC 5869).
     #[must_use]
     pub fn derive(&self, job: &str, purpose: Purpose) -> Key {
-        let label = match purpose {
-            Purpose::Feed => "feed",
-            Purpose::Peer => "peer",
-            Purpose::Control => "control",
-        };
         let mut key = [0; 32];
         let source = Hkdf::<Sha256>::new(Some(job.as_bytes()), &self.0);
         // 32 bytes are always within HKDF's limit of 255 blocks; a zero key would only make every proof fail.
-        let _ = source.expand(format!("candlewick/1 {label}").as_bytes(), &mut key);
+        let _ = source.expand(format!("candlewick/1 {}", purpose.name()).as_bytes(), &mut key);
         Key(key)
     }
 }
@@ -135,6 +248,51 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_holds_what_was_asked_for_and_nothing_else() {
+        let secret = JobSecret::from_hex(&"07".repeat(32)).unwrap();
+        let ring = secret.ring("a", &[Purpose::Feed]);
+        assert_eq!(ring.purposes(), [Purpose::Feed]);
+        assert!(ring.key(Purpose::Feed).is_ok());
+        for other in [Purpose::Peer, Purpose::Control] {
+            let failure = ring.key(other).unwrap_err();
+            assert_eq!(failure.kind, ErrorKind::Unauthenticated);
+            assert!(
+                failure.message.contains(&format!("no {} key", other.name())),
+                "{failure}"
+            );
+            assert!(ring.only(&[other]).is_err());
+        }
+        let all = secret.ring("a", &Purpose::ALL);
+        assert_eq!(all.purposes(), Purpose::ALL);
+        assert_eq!(all.only(&[Purpose::Peer]).unwrap().purposes(), [Purpose::Peer]);
+
+        let json = serde_json::to_string(&ring).unwrap();
+        assert!(!json.contains(&secret.to_hex()), "the root is not in it");
+        let again: KeyRing = serde_json::from_str(&json).unwrap();
+        let mac = |ring: &KeyRing| ring.key(Purpose::Feed).unwrap().mac(&[b"x"]);
+        assert_eq!(mac(&again), mac(&ring));
+        assert_eq!(
+            format!("{ring:?}"),
+            "KeyRing { feed: Some(Key(..)), peer: None, control: None }"
+        );
+        for wrong in [
+            format!(r#"{{"feed": "{}x"}}"#, "5a".repeat(32)),
+            format!(r#"{{"feed": ["{}"]}}"#, "5a".repeat(32)),
+        ] {
+            let error = serde_json::from_str::<KeyRing>(&wrong).unwrap_err().to_string();
+            assert!(!error.contains("5a"), "{error}");
+        }
+    }
+
+    #[test]
+    fn purposes_have_names() {
+        for purpose in Purpose::ALL {
+            assert_eq!(Purpose::of(purpose.name()), Some(purpose));
+        }
+        assert_eq!(Purpose::of("root"), None);
+    }
+
+    #[test]
     fn hex_round_trip_and_refusal() {
         let secret = JobSecret::random().unwrap();
         assert_eq!(
@@ -142,6 +300,7 @@ mod tests {
             secret.to_hex()
         );
         assert!(JobSecret::from_hex("zz").is_err());
+        assert!(JobSecret::from_hex(&"+7".repeat(32)).is_err());
         assert_eq!(format!("{secret:?}"), "JobSecret(..)");
     }
 }

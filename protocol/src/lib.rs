@@ -12,12 +12,14 @@ pub mod keys;
 pub mod message;
 pub mod order;
 pub mod params;
+pub mod pending;
 pub mod plan;
 pub mod ports;
 pub mod row;
 pub mod rows;
 pub mod stopping;
 pub mod suggest;
+pub mod throttle;
 pub mod tree;
 pub mod validation;
 

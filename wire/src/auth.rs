@@ -1,23 +1,24 @@
 //! The server's side: who may call.
 
 use crate::AUTH_HEADER;
-use crate::server::Connection;
-use crate::session::Sessions;
+use crate::connection::{Connection, Liveness, remote_of};
+use crate::session::{Accepted, Caller, Sessions};
+use crate::status::to_status;
 use arrow_flight::{HandshakeRequest, HandshakeResponse};
 use candlewick_protocol::auth::{
-    ClientHello, ClientProof, HANDSHAKE_TIMEOUT_MS, MAX_PENDING, Responder, nonce, purpose_name, purpose_of,
-    short,
+    ClientHello, ClientProof, HANDSHAKE_TIMEOUT_MS, MAX_PENDING, Responder, nonce, short,
 };
-use candlewick_protocol::keys::{JobSecret, Key, Purpose};
+use candlewick_protocol::keys::{Key, KeyRing, Purpose};
 use candlewick_protocol::message::MAX_UNAUTHENTICATED_FRAME;
+use candlewick_protocol::throttle::Throttle;
 use candlewick_protocol::{ErrorKind, Failure};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
@@ -32,41 +33,22 @@ pub enum AuthMode {
         job: String,
         /// Id of this server.
         server: String,
-        /// The job's secret.
-        secret: JobSecret,
-        /// What callers may come for; each has a key of its own.
-        purposes: Vec<Purpose>,
+        /// The keys of what callers may come for.
+        keys: KeyRing,
     },
     /// Whoever sends this token with every call, as `authorization: Bearer <token>`.
     Bearer(String),
 }
 
-/// Who called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// Its id; empty for a bearer token.
-    pub client: String,
-    /// What it came for; `None` for a bearer token.
-    pub purpose: Option<Purpose>,
-}
-
-/// Last message of the handshake.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Accepted {
-    pub(crate) session: String,
-}
-
 /// What [`crate::serve`] found out about a request before its handler runs.
 #[derive(Debug, Clone)]
-pub(crate) struct Checked {
-    pub(crate) method: String,
-    pub(crate) caller: Caller,
-}
+pub(crate) struct Checked(pub(crate) Caller);
 
 struct Inner {
     mode: AuthMode,
     sessions: Mutex<Sessions>,
     pending: Arc<Semaphore>,
+    complaints: Throttle,
 }
 
 /// Authentication of a server; clones share their sessions.
@@ -82,38 +64,39 @@ impl ServerAuth {
             mode,
             sessions: Mutex::default(),
             pending,
+            complaints: Throttle::new(),
         }))
     }
 
-    /// Answers Flight's `Handshake` call. It ends within 5 s; at most 64 go on at once; refusals are logged.
-    ///
-    /// # Errors
-    /// `Unauthenticated` where this server wants a bearer token, `ResourceExhausted` where too many are going on.
-    /// Refusals after the first message come as the stream's last item.
-    pub async fn handshake(
+    /// Answers Flight's `Handshake` call: one a connection, within 5 s; refusals are logged. `ResourceExhausted` where
+    /// trying again helps. Refusals after the first message come as the stream's last item.
+    pub(crate) async fn handshake(
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<HandshakeResponse, Status>>>, Status> {
-        let remote = remote_of(&request);
+        let connection = request.extensions().get::<Connection>().cloned();
+        let remote = remote_of(connection.as_ref().map(Connection::info).as_ref());
+        let refuse = |reason: &str| Err(self.refuse(&remote, "Handshake", &refusal(reason)));
         if matches!(self.0.mode, AuthMode::Bearer(_)) {
-            return Err(refuse(
-                &remote,
-                "Handshake",
-                "this server wants a bearer token with every call",
-            ));
+            return refuse("this server expects a bearer token with every call");
+        }
+        if connection
+            .as_ref()
+            .is_some_and(|connection| !connection.begin_handshake())
+        {
+            return refuse("a connection makes one handshake, and this one has begun its own before");
         }
         let Ok(permit) = Arc::clone(&self.0.pending).try_acquire_owned() else {
-            tracing::warn!(%remote, "refused a handshake: {MAX_PENDING} others are going on");
             return Err(Status::resource_exhausted(
                 "too many handshakes at once; try again",
             ));
         };
-        let connection = request.extensions().get::<Connection>().cloned();
         let (answers, receiver) = mpsc::channel(2);
         let auth = self.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            let talk = auth.converse(request.into_inner(), &answers);
+            let liveness = connection.as_ref().map(Connection::liveness);
+            let talk = auth.converse(request.into_inner(), &answers, liveness);
             let outcome = match tokio::time::timeout(Duration::from_millis(HANDSHAKE_TIMEOUT_MS), talk).await
             {
                 Ok(outcome) => outcome,
@@ -128,7 +111,7 @@ impl ServerAuth {
                     }
                     Ok(accepted)
                 }
-                Err(failure) => Err(refuse(&remote, "Handshake", &failure.message)),
+                Err(failure) => Err(auth.refuse(&remote, "Handshake", &failure)),
             };
             // Where the client has gone there is nobody to tell.
             let _ = answers.send(answer).await;
@@ -136,41 +119,41 @@ impl ServerAuth {
         Ok(Response::new(ReceiverStream::new(receiver).boxed()))
     }
 
-    /// Who made this call of `method`, the gRPC name of the method: "DoPut", "DoAction". Behind [`crate::serve`] the
-    /// proof was checked before the call got here; elsewhere it is checked now, and only once.
-    ///
-    /// # Errors
-    /// `Unauthenticated` where the call is not authorised; the refusal is logged.
-    pub fn check<T>(&self, method: &str, request: &Request<T>) -> Result<Caller, Status> {
-        match request.extensions().get::<Checked>() {
-            Some(checked) if checked.method == method => Ok(checked.caller.clone()),
-            Some(checked) => Err(refuse(
-                &remote_of(request),
-                method,
-                &format!(
-                    "its handler asks for {method}, but the call is {}",
-                    checked.method
-                ),
-            )),
-            None => self.check_metadata(method, request.metadata(), &remote_of(request)),
-        }
-    }
-
-    pub(crate) fn check_metadata(
+    /// Who made a call of `method`, the gRPC name of the method: "DoPut", "DoAction". Good for one look: a call token is
+    /// used up by it.
+    pub(crate) fn check(
         &self,
         method: &str,
         map: &MetadataMap,
-        remote: &str,
+        connection: Option<&Connection>,
     ) -> Result<Caller, Status> {
         let outcome = match &self.0.mode {
             AuthMode::Bearer(token) => check_bearer(token, map),
             AuthMode::Job { .. } => match map.get(AUTH_HEADER).map(|value| value.to_str()) {
-                Some(Ok(text)) => self.sessions().check(text, method),
-                Some(Err(_)) => Err("its proof has the wrong form"),
-                None => Err("it carries no proof; a client makes the handshake first"),
+                Some(Ok(token)) => self
+                    .sessions()
+                    .check(token, method, connection.map(Connection::liveness)),
+                Some(Err(_)) => Err(refusal("its call token has the wrong form")),
+                None => Err(refusal(
+                    "it carries no call token; a client makes the handshake first",
+                )),
             },
         };
-        outcome.map_err(|reason| refuse(remote, method, reason))
+        outcome.map_err(|failure| {
+            let remote = remote_of(connection.map(Connection::info).as_ref());
+            self.refuse(&remote, method, &failure)
+        })
+    }
+
+    /// Logs a refusal and makes the status that tells the caller.
+    fn refuse(&self, remote: &str, method: &str, failure: &Failure) -> Status {
+        if let Some(suppressed) = self.0.complaints.admit(Instant::now()) {
+            tracing::warn!(%remote, %method, suppressed, "refused a call: {}", failure.message);
+        }
+        to_status(&Failure::new(
+            failure.kind,
+            format!("refused: {}", failure.message),
+        ))
     }
 
     /// The handshake from the client's first message to the accepted session.
@@ -178,6 +161,7 @@ impl ServerAuth {
         &self,
         mut messages: Streaming<HandshakeRequest>,
         answers: &mpsc::Sender<Result<HandshakeResponse, Status>>,
+        connection: Option<Liveness>,
     ) -> Result<HandshakeResponse, Failure> {
         let hello: ClientHello = next_message(&mut messages).await?;
         let (key, server, purpose) = self.key_for(&hello)?;
@@ -194,19 +178,14 @@ impl ServerAuth {
         };
         let mut session = nonce()?;
         session.truncate(32);
-        self.sessions().add(session.clone(), session_key, caller);
+        self.sessions()
+            .add(session.clone(), (session_key, caller), connection)?;
         response(&Accepted { session })
     }
 
     fn key_for(&self, hello: &ClientHello) -> Result<(Key, String, Purpose), Failure> {
-        let AuthMode::Job {
-            job,
-            server,
-            secret,
-            purposes,
-        } = &self.0.mode
-        else {
-            return Err(refusal("this server wants a bearer token"));
+        let AuthMode::Job { job, server, keys } = &self.0.mode else {
+            return Err(refusal("this server expects a bearer token"));
         };
         if hello.job != *job {
             return Err(refusal(format!(
@@ -214,17 +193,16 @@ impl ServerAuth {
                 short(&hello.job)
             )));
         }
-        let purpose = purpose_of(&hello.purpose)
-            .filter(|purpose| purposes.contains(purpose))
-            .ok_or_else(|| {
-                let legal: Vec<&str> = purposes.iter().map(|purpose| purpose_name(*purpose)).collect();
-                refusal(format!(
-                    "it came for \"{}\", this server is for: {}",
-                    short(&hello.purpose),
-                    legal.join(", ")
-                ))
-            })?;
-        Ok((secret.derive(job, purpose), server.clone(), purpose))
+        let purpose = Purpose::of(&hello.purpose).filter(|purpose| keys.key(*purpose).is_ok());
+        let purpose = purpose.ok_or_else(|| {
+            let legal: Vec<&str> = keys.purposes().into_iter().map(Purpose::name).collect();
+            refusal(format!(
+                "it came for \"{}\", this server is for: {}",
+                short(&hello.purpose),
+                legal.join(", ")
+            ))
+        })?;
+        Ok((keys.key(purpose)?.clone(), server.clone(), purpose))
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -238,13 +216,15 @@ impl fmt::Debug for ServerAuth {
     }
 }
 
-fn check_bearer(token: &str, map: &MetadataMap) -> Result<Caller, &'static str> {
+fn check_bearer(token: &str, map: &MetadataMap) -> Result<Caller, Failure> {
     let Some(Ok(text)) = map.get("authorization").map(|value| value.to_str()) else {
-        return Err("it carries no token; send authorization: Bearer <token> with every call");
+        return Err(refusal(
+            "it carries no token; send authorization: Bearer <token> with every call",
+        ));
     };
     let given = text.strip_prefix("Bearer ").unwrap_or_default();
     if token.is_empty() || !constant_time_eq::constant_time_eq(token.as_bytes(), given.as_bytes()) {
-        return Err("its token is not this server's");
+        return Err(refusal("its token is not this server's"));
     }
     Ok(Caller {
         client: String::new(),
@@ -285,16 +265,4 @@ fn response<T: Serialize>(message: &T) -> Result<HandshakeResponse, Failure> {
 
 fn refusal(message: impl Into<String>) -> Failure {
     Failure::new(ErrorKind::Unauthenticated, message)
-}
-
-/// Logs a refusal and makes the status that tells the caller.
-fn refuse(remote: &str, method: &str, reason: &str) -> Status {
-    tracing::warn!(%remote, %method, "refused a call: {reason}");
-    Status::unauthenticated(format!("refused: {reason}"))
-}
-
-pub(crate) fn remote_of<T>(request: &Request<T>) -> String {
-    request
-        .remote_addr()
-        .map_or_else(|| "unknown".to_owned(), |address| address.to_string())
 }

@@ -1,13 +1,12 @@
 //! The client's side: connect, prove, authorise every call.
 
-use crate::auth::Accepted;
-use crate::session::proof;
+use crate::session::{Accepted, call_token};
 use crate::status::{from_status, root_cause};
 use crate::{AUTH_HEADER, CONNECTION_WINDOW, HEADER_LIST, HTTP_FRAME, STREAM_WINDOW};
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{HandshakeRequest, HandshakeResponse};
 use candlewick_protocol::auth::{Call, ClientProof, Initiator, ServerHello};
-use candlewick_protocol::keys::{JobSecret, Key, Purpose};
+use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
 use candlewick_protocol::{ErrorKind, Failure};
 use serde::Serialize;
@@ -17,22 +16,28 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 
-/// Who calls, and for what.
+/// Pauses before a busy server is asked again.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Who calls whom, and for what.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// Id of the job.
     pub job: String,
     /// Id of the caller.
     pub client: String,
-    /// The job's secret.
-    pub secret: JobSecret,
+    /// Id of the server that is meant; another one at its address is refused.
+    pub server: String,
+    /// The job's key for `purpose`.
+    pub key: Key,
     /// What the calls are for.
     pub purpose: Purpose,
 }
@@ -54,26 +59,40 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects and makes the handshake, all within `timeout`.
+    /// Connects and makes the handshake, all within `timeout`. A server that is busy with other handshakes is asked again.
     ///
     /// # Errors
-    /// `Unavailable` where nobody listens or answers in time, `Unauthenticated` where one side did not prove that it
-    /// knows the job's secret; the message names host and port.
+    /// `Unavailable` where nobody listens or answers in time, or another server than the one meant does;
+    /// `Unauthenticated` where one side did not prove that it has the job's key; the message names host and port.
     pub async fn connect(
         host: &str,
         port: u16,
         identity: &Identity,
         timeout: Duration,
     ) -> Result<Self, Failure> {
+        let deadline = Instant::now() + timeout;
+        let mut pause = FIRST_PAUSE;
         within(host, port, timeout, async {
-            let channel = open(host, port, timeout).await?;
-            let credentials = Arc::new(shake_hands(&channel, host, port, identity).await?);
-            Ok(Client { channel, credentials })
+            loop {
+                let channel = open(host, port, timeout).await?;
+                match shake_hands(&channel, host, port, identity).await {
+                    Ok(credentials) => {
+                        let credentials = Arc::new(credentials);
+                        return Ok(Client { channel, credentials });
+                    }
+                    Err(Setback::Fatal(failure)) => return Err(failure),
+                    Err(Setback::Busy(failure)) if Instant::now() + pause >= deadline => {
+                        return Err(failure);
+                    }
+                    Err(Setback::Busy(_)) => tokio::time::sleep(pause).await,
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         })
         .await
     }
 
-    /// Connects to a server in `serve` mode, which wants `token` with every call.
+    /// Connects to a server in `serve` mode, which expects `token` with every call.
     ///
     /// # Errors
     /// `Unavailable` where nobody listens or answers in time; `InvalidParameter` where the token cannot be sent.
@@ -103,13 +122,13 @@ impl Client {
     }
 
     /// Authorises one call. `method` is the gRPC name of the method the request is for: "DoPut", "DoGet", "DoAction",
-    /// "DoExchange", "ListActions". The proof is good for one call only.
+    /// "DoExchange", "ListActions". The token is good for one call only.
     #[must_use]
     pub fn authorize<T>(&self, method: &'static str, mut request: Request<T>) -> Request<T> {
         match &*self.credentials {
             Credentials::Session { id, key, counter } => {
                 let counter = counter.fetch_add(1, Ordering::Relaxed);
-                if let Ok(value) = proof(id, key, method, counter).parse() {
+                if let Ok(value) = call_token(id, key, method, counter).parse() {
                     request.metadata_mut().insert(AUTH_HEADER, value);
                 }
             }
@@ -178,28 +197,49 @@ fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     None
 }
 
+/// Why a handshake did not succeed.
+enum Setback {
+    /// Trying again may help.
+    Busy(Failure),
+    Fatal(Failure),
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Self {
+        Setback::Fatal(failure)
+    }
+}
+
+fn setback(status: &Status, context: &str) -> Setback {
+    let failure = from_status(status, context);
+    if status.code() == Code::ResourceExhausted {
+        Setback::Busy(failure)
+    } else {
+        Setback::Fatal(failure)
+    }
+}
+
 async fn shake_hands(
     channel: &Channel,
     host: &str,
     port: u16,
     identity: &Identity,
-) -> Result<Credentials, Failure> {
+) -> Result<Credentials, Setback> {
     let context = format!("handshake with {host}:{port}");
-    let key = identity.secret.derive(&identity.job, identity.purpose);
     let call = Call {
         job: &identity.job,
         purpose: identity.purpose,
         client: &identity.client,
-        server: "",
+        server: &identity.server,
         generation: 0,
     };
-    let initiator = Initiator::new(key, &call)?;
+    let initiator = Initiator::new(identity.key.clone(), &call)?;
     let (sender, receiver) = mpsc::channel(2);
     send(&sender, initiator.hello()).await?;
     let mut answers = FlightServiceClient::new(channel.clone())
         .handshake(ReceiverStream::new(receiver))
         .await
-        .map_err(|status| from_status(&status, &context))?
+        .map_err(|status| setback(&status, &context))?
         .into_inner();
     let hello: ServerHello = next_answer(&mut answers, &context).await?;
     let (proof, session_key) = match initiator.prove(&hello) {
@@ -208,23 +248,21 @@ async fn shake_hands(
             // The server learns why we leave; where it is a stranger it learns nothing else.
             let _ = send(&sender, &ClientProof { proof: String::new() }).await;
             let _ = answers.message().await;
-            return Err(Failure::new(
-                failure.kind,
-                format!("{context}: the server is a stranger: {}", failure.message),
-            ));
+            let message = format!("{context}: the server is a stranger: {}", failure.message);
+            return Err(Failure::new(failure.kind, message).into());
         }
     };
     send(&sender, &proof).await?;
-    let accepted: Accepted =
-        next_answer(&mut answers, &context)
-            .await
-            .map_err(|failure| match failure.kind {
-                ErrorKind::Unauthenticated => Failure::new(
-                    failure.kind,
-                    format!("{context}: the server refused our proof: {}", failure.message),
-                ),
-                _ => failure,
-            })?;
+    let accepted: Accepted = next_answer(&mut answers, &context)
+        .await
+        .map_err(|setback| match setback {
+            Setback::Fatal(failure) if failure.kind == ErrorKind::Unauthenticated => Failure::new(
+                failure.kind,
+                format!("{context}: the server refused our proof: {}", failure.message),
+            )
+            .into(),
+            other => other,
+        })?;
     Ok(Credentials::Session {
         id: accepted.session,
         key: session_key,
@@ -246,11 +284,11 @@ async fn send<T: Serialize>(sender: &mpsc::Sender<HandshakeRequest>, message: &T
 async fn next_answer<T: DeserializeOwned>(
     answers: &mut Streaming<HandshakeResponse>,
     context: &str,
-) -> Result<T, Failure> {
+) -> Result<T, Setback> {
     let answer = answers
         .message()
         .await
-        .map_err(|status| from_status(&status, context))?;
+        .map_err(|status| setback(&status, context))?;
     let answer =
         answer.ok_or_else(|| Failure::unavailable(format!("{context}: the server ended it early")))?;
     serde_json::from_slice(&answer.payload).map_err(|_| {
@@ -258,5 +296,6 @@ async fn next_answer<T: DeserializeOwned>(
             ErrorKind::Unauthenticated,
             format!("{context}: the answer is not Candlewick's"),
         )
+        .into()
     })
 }

@@ -1,27 +1,32 @@
 //! Authenticated Arrow Flight over tonic: how the processes of a Candlewick job prove to each other who they are.
 //!
 //! A [`Client`] makes Flight's `Handshake` call first: a mutual HMAC challenge (see `candlewick_protocol::auth`) that
-//! gives both sides the key of a session. Every later call carries a proof over its method and a counter, so nothing
+//! gives both sides the key of a session. Every later call carries a token over its method and a counter, so nothing
 //! that can be used twice crosses the link. [`serve`] lets no other call through, and reads nothing of its body.
 //!
 //! In `serve` mode of the trainer a bearer token takes the place of the handshake.
 
 mod auth;
 mod client;
+mod connection;
+mod flight;
 mod server;
 mod session;
 mod status;
 
-pub use auth::{AuthMode, Caller, ServerAuth};
+pub use auth::{AuthMode, ServerAuth};
 pub use candlewick_protocol::ports::bind;
 pub use client::{Client, Identity};
+pub use flight::{Answer, Answers, PartialFlight};
 pub use server::serve;
+pub use session::Caller;
 pub use status::{from_status, to_status};
 
-/// Metadata key of the proof that authorises a call.
+/// Metadata key of the token that authorises a call.
 pub const AUTH_HEADER: &str = "candlewick-auth";
 
-/// HTTP/2 window of a stream, bytes: large, so that bulk data does not wait for window updates.
+/// HTTP/2 window of a stream, bytes: large, so that bulk data does not wait for window updates. What is read before
+/// authentication is limited by `connection`.
 pub(crate) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
 /// HTTP/2 window of a connection, bytes.
 pub(crate) const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;

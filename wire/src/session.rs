@@ -1,16 +1,33 @@
-//! The sessions that a server knows, and the proof that each call of one carries.
+//! The sessions that a server knows, and the token that each call of one carries.
 
-use crate::auth::Caller;
-use candlewick_protocol::keys::{Key, hex};
+use crate::connection::Liveness;
+use candlewick_protocol::keys::{Key, Purpose, hex};
+use candlewick_protocol::{ErrorKind, Failure};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// Sessions held at once; the one unused for longest makes room.
+/// Sessions held at once. Those whose connection has ended make room, never one that lives.
 const MAX_SESSIONS: usize = 4096;
 /// Calls that may overtake each other on their way.
 const WINDOW: u64 = 1024;
 
-/// The text that authorises one call: session, counter, MAC.
-pub(crate) fn proof(session: &str, key: &Key, method: &str, counter: u64) -> String {
+/// Who called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Its id; empty for a bearer token.
+    pub client: String,
+    /// What it came for; `None` for a bearer token.
+    pub purpose: Option<Purpose>,
+}
+
+/// Last message of the handshake.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Accepted {
+    pub(crate) session: String,
+}
+
+/// The text that authorises one call: session, counter, MAC. It is good once.
+pub(crate) fn call_token(session: &str, key: &Key, method: &str, counter: u64) -> String {
     format!(
         "{session}.{counter}.{}",
         hex(&key.mac(&[b"call", method.as_bytes(), &counter.to_le_bytes()]))
@@ -54,6 +71,16 @@ struct Session {
     caller: Caller,
     replay: Replay,
     last_used: u64,
+    /// Of the connection that used it last.
+    connection: Option<Liveness>,
+}
+
+impl Session {
+    fn is_over(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_none_or(|connection| !connection.is_open())
+    }
 }
 
 /// The table of sessions.
@@ -64,17 +91,27 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// Adds a session; where the table is full the one unused for longest goes.
-    pub(crate) fn add(&mut self, id: String, key: Key, caller: Caller) {
+    /// Adds a session; where the table is full, the one goes that is unused for longest of those whose connection ended.
+    ///
+    /// # Errors
+    /// `Unavailable` where every session has a connection that lives.
+    pub(crate) fn add(
+        &mut self,
+        id: String,
+        (key, caller): (Key, Caller),
+        connection: Option<Liveness>,
+    ) -> Result<(), Failure> {
         if self.table.len() >= MAX_SESSIONS {
-            let oldest = self
-                .table
-                .iter()
+            let over = self.table.iter().filter(|(_, session)| session.is_over());
+            let oldest = over
                 .min_by_key(|(_, session)| session.last_used)
                 .map(|(id, _)| id.clone());
-            if let Some(oldest) = oldest {
-                self.table.remove(&oldest);
-            }
+            let oldest = oldest.ok_or_else(|| {
+                Failure::unavailable(format!(
+                    "{MAX_SESSIONS} clients are connected, more are not served; try again"
+                ))
+            })?;
+            self.table.remove(&oldest);
         }
         self.clock += 1;
         self.table.insert(
@@ -84,36 +121,51 @@ impl Sessions {
                 caller,
                 replay: Replay::default(),
                 last_used: self.clock,
+                connection,
             },
         );
+        Ok(())
     }
 
-    /// Checks the text of one call; the error says why it is refused.
-    pub(crate) fn check(&mut self, text: &str, method: &str) -> Result<Caller, &'static str> {
-        let mut parts = text.split('.');
+    /// Checks the token of one call, which came by `connection`.
+    ///
+    /// # Errors
+    /// `Unauthenticated` with the reason; `Unavailable` for a session that is not known (any more): to connect again
+    /// helps.
+    pub(crate) fn check(
+        &mut self,
+        token: &str,
+        method: &str,
+        connection: Option<Liveness>,
+    ) -> Result<Caller, Failure> {
+        let refused = |reason: &str| Err(Failure::new(ErrorKind::Unauthenticated, reason));
+        let mut parts = token.split('.');
         let (Some(id), Some(counter), Some(mac), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err("its proof has the wrong form");
+            return refused("its call token has the wrong form");
         };
         let Ok(counter) = counter.parse::<u64>() else {
-            return Err("its proof has the wrong form");
+            return refused("its call token has the wrong form");
         };
         let Some(session) = self.table.get_mut(id) else {
-            return Err("its session is not known here; connect again");
+            return Err(Failure::unavailable(
+                "its session is not known here; connect again",
+            ));
         };
         let expected = hex(&session
             .key
             .mac(&[b"call", method.as_bytes(), &counter.to_le_bytes()]));
         if !constant_time_eq::constant_time_eq(expected.as_bytes(), mac.as_bytes()) {
-            return Err("its proof does not fit the session and the method");
+            return refused("its call token does not fit the session and the method");
         }
         // Only now: a stranger must not be able to use up a session's counters.
         if !session.replay.take(counter) {
-            return Err("its proof was used before");
+            return refused("its call token was used before");
         }
         self.clock += 1;
         session.last_used = self.clock;
+        session.connection = connection;
         Ok(session.caller.clone())
     }
 }
@@ -153,37 +205,56 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_good_once_and_for_its_method() {
+    fn a_token_is_good_once_and_for_its_method() {
         let mut sessions = Sessions::default();
-        sessions.add("s".into(), key(), caller("a"));
-        let first = proof("s", &key(), "DoPut", 1);
+        sessions.add("s".into(), (key(), caller("a")), None).unwrap();
+        let first = call_token("s", &key(), "DoPut", 1);
+        let mut check = |token: &str, method: &str| sessions.check(token, method, None);
         assert_eq!(
-            sessions.check(&first, "DoGet").unwrap_err(),
-            "its proof does not fit the session and the method"
+            check(&first, "DoGet").unwrap_err().message,
+            "its call token does not fit the session and the method"
         );
-        assert_eq!(sessions.check(&first, "DoPut").unwrap().client, "a");
+        assert_eq!(check(&first, "DoPut").unwrap().client, "a");
         assert_eq!(
-            sessions.check(&first, "DoPut").unwrap_err(),
-            "its proof was used before"
+            check(&first, "DoPut").unwrap_err().message,
+            "its call token was used before"
         );
-        for wrong in ["", "s", "s.1", "s.x.y", "s.1.2.3", "t.1.00"] {
-            assert!(sessions.check(wrong, "DoPut").is_err(), "{wrong}");
+        for wrong in ["", "s", "s.1", "s.x.y", "s.1.2.3"] {
+            assert_eq!(
+                check(wrong, "DoPut").unwrap_err().kind,
+                ErrorKind::Unauthenticated,
+                "{wrong}"
+            );
         }
+        assert_eq!(
+            check("t.1.00", "DoPut").unwrap_err().kind,
+            ErrorKind::Unavailable,
+            "a session that was forgotten"
+        );
     }
 
     #[test]
-    fn the_table_is_bounded_and_keeps_what_is_used() {
+    fn sessions_that_are_over_make_room_and_live_ones_never() {
         let mut sessions = Sessions::default();
-        sessions.add("kept".into(), key(), caller("kept"));
-        for at in 0..MAX_SESSIONS as u64 + 10 {
-            sessions.add(format!("s{at}"), key(), caller("other"));
-            assert!(
-                sessions
-                    .check(&proof("kept", &key(), "DoPut", at + 1), "DoPut")
-                    .is_ok()
-            );
+        let (live, ended) = (Liveness::new(), Liveness::new());
+        ended.end();
+        let mut add = |name: String, connection: &Liveness| {
+            sessions.add(name, (key(), caller("x")), Some(connection.clone()))
+        };
+        add("ended 0".into(), &ended).unwrap();
+        add("ended 1".into(), &ended).unwrap();
+        for at in 2..MAX_SESSIONS {
+            add(format!("live {at}"), &live).unwrap();
         }
+        add("new 0".into(), &live).unwrap();
+        add("new 1".into(), &live).unwrap();
+        let failure = add("new 2".into(), &live).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Unavailable);
         assert_eq!(sessions.table.len(), MAX_SESSIONS);
-        assert!(!sessions.table.contains_key("s0"));
+        assert!(!sessions.table.keys().any(|name| name.starts_with("ended")));
+        for name in ["live 2", "new 1"] {
+            let token = call_token(name, &key(), "DoPut", 1);
+            assert!(sessions.check(&token, "DoPut", Some(live.clone())).is_ok());
+        }
     }
 }

@@ -2,18 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::flight_service_server::FlightService;
-use arrow_flight::{
-    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
-    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
-};
+use arrow_flight::{Action, Criteria, FlightData, HandshakeRequest, PutResult};
 use candlewick_protocol::auth::{Call, ClientProof, Initiator};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{
-    AUTH_HEADER, AuthMode, Client, Identity, ServerAuth, bind, from_status, serve, to_status,
+    AUTH_HEADER, Answer, AuthMode, Caller, Client, Identity, PartialFlight, ServerAuth, bind, from_status,
+    serve, to_status,
 };
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, StreamExt};
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -26,30 +23,16 @@ const JOB: &str = "0123456789abcdef0123456789abcdef";
 /// Long enough for any machine; a test that waits for it has failed.
 const LONG: Duration = Duration::from_secs(60);
 
-type Items<T> = BoxStream<'static, Result<T, Status>>;
-
 /// Says who called; counts what is put; fails on demand.
-struct Echo(ServerAuth);
+struct Echo;
 
 #[tonic::async_trait]
-impl FlightService for Echo {
-    type HandshakeStream = Items<HandshakeResponse>;
-    type ListFlightsStream = Items<FlightInfo>;
-    type DoGetStream = Items<FlightData>;
-    type DoPutStream = Items<PutResult>;
-    type DoExchangeStream = Items<FlightData>;
-    type DoActionStream = Items<arrow_flight::Result>;
-    type ListActionsStream = Items<ActionType>;
-
-    async fn handshake(
-        &self,
-        request: Request<Streaming<HandshakeRequest>>,
-    ) -> Result<Response<Self::HandshakeStream>, Status> {
-        self.0.handshake(request).await
+impl PartialFlight for Echo {
+    fn refuse(&self, method: &str) -> Status {
+        Status::unimplemented(format!("no {method} here"))
     }
 
-    async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
-        let caller = self.0.check("DoAction", &request)?;
+    async fn do_action(&self, caller: Caller, request: Request<Action>) -> Answer<arrow_flight::Result> {
         if request.get_ref().r#type == "fail" {
             return Err(to_status(&Failure::data("row 7 holds NaN")));
         }
@@ -61,11 +44,7 @@ impl FlightService for Echo {
         ))
     }
 
-    async fn do_put(
-        &self,
-        request: Request<Streaming<FlightData>>,
-    ) -> Result<Response<Self::DoPutStream>, Status> {
-        self.0.check("DoPut", &request)?;
+    async fn do_put(&self, _: Caller, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
         let mut frames = request.into_inner();
         let mut bytes = 0;
         while let Some(frame) = frames.message().await? {
@@ -78,42 +57,12 @@ impl FlightService for Echo {
     }
 
     /// Never ends by itself.
-    async fn do_exchange(
-        &self,
-        request: Request<Streaming<FlightData>>,
-    ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        self.0.check("DoExchange", &request)?;
+    async fn do_exchange(&self, _: Caller, _: Request<Streaming<FlightData>>) -> Answer<FlightData> {
         Ok(Response::new(
             stream::iter([Ok(FlightData::default())])
                 .chain(stream::pending())
                 .boxed(),
         ))
-    }
-
-    /// A mistake: it asks for the proof of another method.
-    async fn do_get(&self, request: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
-        self.0.check("DoPut", &request)?;
-        Err(Status::unimplemented("do_get"))
-    }
-
-    async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
-        Err(Status::unimplemented("list_flights"))
-    }
-
-    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
-        Err(Status::unimplemented("get_flight_info"))
-    }
-
-    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        Err(Status::unimplemented("poll_flight_info"))
-    }
-
-    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        Err(Status::unimplemented("get_schema"))
-    }
-
-    async fn list_actions(&self, _: Request<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
-        Err(Status::unimplemented("list_actions"))
     }
 }
 
@@ -129,7 +78,7 @@ fn start(mode: AuthMode) -> Running {
     let port = listener.local_addr().unwrap().port();
     let auth = ServerAuth::new(mode);
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(serve(listener, Echo(auth.clone()), auth, async {
+    let task = tokio::spawn(serve(listener, Echo, auth, async {
         let _ = stopped.await;
     }));
     Running { port, stop, task }
@@ -143,8 +92,7 @@ fn job_mode() -> AuthMode {
     AuthMode::Job {
         job: JOB.into(),
         server: "trainer 1".into(),
-        secret: secret("07"),
-        purposes: vec![Purpose::Feed],
+        keys: secret("07").ring(JOB, &[Purpose::Feed]),
     }
 }
 
@@ -152,7 +100,8 @@ fn identity() -> Identity {
     Identity {
         job: JOB.into(),
         client: "executor 1".into(),
-        secret: secret("07"),
+        server: "trainer 1".into(),
+        key: secret("07").derive(JOB, Purpose::Feed),
         purpose: Purpose::Feed,
     }
 }
@@ -249,7 +198,7 @@ async fn many_large_frames_of_several_clones_arrive() {
 async fn a_wrong_secret_is_refused_by_the_client_and_logged_by_the_server() {
     let server = start(job_mode());
     let wrong = Identity {
-        secret: secret("66"),
+        key: secret("66").derive(JOB, Purpose::Feed),
         client: "executor 66".into(),
         ..identity()
     };
@@ -339,7 +288,7 @@ async fn another_job_or_purpose_is_refused() {
 }
 
 #[tokio::test]
-async fn a_proof_is_good_for_one_call_of_one_method() {
+async fn a_call_token_is_good_for_one_call_of_one_method() {
     let server = start(job_mode());
     let client = connect(server.port, &identity()).await.unwrap();
     let first = client.authorize("DoAction", action("whoami"));
@@ -349,7 +298,7 @@ async fn a_proof_is_good_for_one_call_of_one_method() {
     let status = call(&client, again).await.unwrap_err();
     assert_eq!(
         (status.code(), status.message()),
-        (Code::Unauthenticated, "refused: its proof was used before")
+        (Code::Unauthenticated, "refused: its call token was used before")
     );
 
     let status = call(&client, client.authorize("DoPut", action("whoami")))
@@ -357,10 +306,10 @@ async fn a_proof_is_good_for_one_call_of_one_method() {
         .unwrap_err();
     assert_eq!(
         status.message(),
-        "refused: its proof does not fit the session and the method"
+        "refused: its call token does not fit the session and the method"
     );
     let status = call(&client, action("whoami")).await.unwrap_err();
-    assert!(status.message().contains("it carries no proof"), "{status}");
+    assert!(status.message().contains("it carries no call token"), "{status}");
     let mut wrong = action("whoami");
     wrong.metadata_mut().insert(AUTH_HEADER, "a.1.b".parse().unwrap());
     assert!(
@@ -373,15 +322,93 @@ async fn a_proof_is_good_for_one_call_of_one_method() {
 }
 
 #[tokio::test]
-async fn a_handler_cannot_ask_for_another_method() {
+async fn what_is_not_offered_is_refused_in_the_servers_words() {
     let server = start(job_mode());
     let client = connect(server.port, &identity()).await.unwrap();
-    let request = client.authorize("DoGet", Request::new(Ticket::default()));
-    let status = client.flight().do_get(request).await.unwrap_err();
+    let request = client.authorize("ListFlights", Request::new(Criteria::default()));
+    let status = client.flight().list_flights(request).await.unwrap_err();
     assert_eq!(
-        status.message(),
-        "refused: its handler asks for DoPut, but the call is DoGet"
+        (status.code(), status.message()),
+        (Code::Unimplemented, "no ListFlights here")
     );
+}
+
+#[tokio::test]
+async fn another_server_than_the_one_meant_is_refused() {
+    let server = start(job_mode());
+    let other = Identity {
+        server: "trainer 2".into(),
+        ..identity()
+    };
+    let failure = connect(server.port, &other).await.unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unavailable);
+    assert!(
+        failure
+            .message
+            .contains("it wants trainer 2, but this is trainer 1"),
+        "{failure}"
+    );
+}
+
+/// A key for another purpose does not do, whatever its holder says that it came for.
+#[tokio::test]
+async fn a_feed_key_does_not_open_control() {
+    let server = start(AuthMode::Job {
+        job: JOB.into(),
+        server: "coordinator".into(),
+        keys: secret("07").ring(JOB, &[Purpose::Control]),
+    });
+    let feeder = Identity {
+        server: "coordinator".into(),
+        purpose: Purpose::Control,
+        ..identity()
+    };
+    let failure = connect(server.port, &feeder).await.unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unauthenticated, "{failure}");
+    let control = Identity {
+        key: secret("07").derive(JOB, Purpose::Control),
+        ..feeder
+    };
+    assert!(connect(server.port, &control).await.is_ok());
+}
+
+/// One connection cannot hold the places of all others.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_handshakes_of_one_connection_keep_nobody_out() {
+    let server = start(job_mode());
+    let mut greedy = raw(server.port).await;
+    let mut open = Vec::new();
+    for at in 0..100 {
+        match greedy.handshake(stream::pending()).await {
+            Ok(answers) => open.push(answers),
+            Err(status) => {
+                assert!(at > 0, "{status}");
+                assert_eq!(status.code(), Code::Unauthenticated);
+                assert!(
+                    status.message().contains("a connection makes one handshake"),
+                    "{status}"
+                );
+            }
+        }
+    }
+    assert_eq!(open.len(), 1);
+    assert!(connect(server.port, &identity()).await.is_ok());
+}
+
+/// Connections that say nothing make room for each other; who proves itself does not wait for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_keep_nobody_waiting() {
+    let server = start(job_mode());
+    let idle: Vec<_> = (0..300)
+        .map(|_| std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap())
+        .collect();
+    // The server accepts in order: the idle ones came before.
+    let client = connect(server.port, &identity()).await.unwrap();
+    let answer = call(&client, client.authorize("DoAction", action("whoami"))).await;
+    assert!(answer.is_ok());
+    // None of them was waited for: they were closed to make room, and not because their time was over.
+    await_log("have yet to prove themselves, most of them from there").await;
+    drop(idle);
 }
 
 #[tokio::test]
@@ -428,7 +455,7 @@ async fn a_bearer_token_opens_every_call() {
     );
     let failure = connect(server.port, &identity()).await.unwrap_err();
     assert!(
-        failure.message.contains("this server wants a bearer token"),
+        failure.message.contains("this server expects a bearer token"),
         "{}",
         failure.message
     );

@@ -9,6 +9,7 @@ use crate::config::GangConfig;
 use crate::exit;
 use crate::spool::Spool;
 use arrow_flight::FlightData;
+use candlewick_protocol::auth::COORDINATOR;
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -53,7 +54,8 @@ async fn talk(
     let identity = Identity {
         job: config.job.clone(),
         client: config.trainer.clone(),
-        secret: config.secret.clone(),
+        server: COORDINATOR.to_owned(),
+        key: config.keys.key(Purpose::Control)?.clone(),
         purpose: Purpose::Control,
     };
     let client = Client::connect(

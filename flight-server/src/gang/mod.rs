@@ -33,7 +33,7 @@ pub fn run() -> Result<i32, Failure> {
     let credentials = Credentials {
         job: config.job.clone(),
         trainer: config.trainer.clone(),
-        key: config.secret.derive(&config.job, Purpose::Peer),
+        key: config.keys.key(Purpose::Peer)?.clone(),
     };
     let peers = Listener::bind(&config.bind_host, &config.port_range, credentials)?;
     let listener = candlewick_wire::bind(&config.bind_host, &config.port_range)?;
@@ -111,10 +111,9 @@ fn serve(config: &GangConfig, listener: TcpListener, state: &Arc<State>) -> Resu
     let auth = ServerAuth::new(AuthMode::Job {
         job: config.job.clone(),
         server: config.trainer.clone(),
-        secret: config.secret.clone(),
-        purposes: vec![Purpose::Feed],
+        keys: config.keys.only(&[Purpose::Feed])?,
     });
-    let service = GangService::new(auth.clone(), Arc::clone(state));
+    let service = GangService::new(Arc::clone(state));
     let state = Arc::clone(state);
     let spawn = std::thread::Builder::new().name("candlewick-serve".to_owned());
     spawn

@@ -5,16 +5,12 @@ use crate::chunk::Chunk;
 use crate::frame;
 use crate::refused::unimplemented;
 use crate::spool::{Spool, StreamWriter};
-use arrow_flight::flight_service_server::FlightService;
-use arrow_flight::{
-    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
-    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
-};
+use arrow_flight::{ActionType, Empty, FlightData, PutResult};
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{FrameHeader, StreamId, StreamSealed};
-use candlewick_wire::{ServerAuth, to_status};
+use candlewick_wire::{Answer, Caller, PartialFlight, to_status};
 use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,17 +23,14 @@ const ROUND_WAIT: Duration = Duration::from_secs(10);
 /// Frames of one stream that are decoded and hashed while others arrive.
 const IN_FLIGHT: usize = 2;
 
-type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
-
 /// See the module.
 pub(super) struct GangService {
-    auth: ServerAuth,
     state: Arc<State>,
 }
 
 impl GangService {
-    pub(super) fn new(auth: ServerAuth, state: Arc<State>) -> Self {
-        GangService { auth, state }
+    pub(super) fn new(state: Arc<State>) -> Self {
+        GangService { state }
     }
 }
 
@@ -122,21 +115,12 @@ impl Intake {
 }
 
 #[tonic::async_trait]
-impl FlightService for GangService {
-    type HandshakeStream = BoxStream<'static, Result<HandshakeResponse, Status>>;
-    type ListFlightsStream = BoxStream<'static, Result<FlightInfo, Status>>;
-    type DoGetStream = BoxStream<'static, Result<FlightData, Status>>;
-    type DoPutStream = BoxStream<'static, Result<PutResult, Status>>;
-    type DoExchangeStream = BoxStream<'static, Result<FlightData, Status>>;
-    type DoActionStream = BoxStream<'static, Result<arrow_flight::Result, Status>>;
-    type ListActionsStream = BoxStream<'static, Result<ActionType, Status>>;
-
-    async fn handshake(&self, request: Request<Streaming<HandshakeRequest>>) -> Answer<HandshakeResponse> {
-        self.auth.handshake(request).await
+impl PartialFlight for GangService {
+    fn refuse(&self, method: &str) -> Status {
+        unimplemented(method)
     }
 
-    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
-        self.auth.check("DoPut", &request)?;
+    async fn do_put(&self, _caller: Caller, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
         let spool = self.state.spool_within(ROUND_WAIT).await;
         let spool =
             spool.ok_or_else(|| Status::unavailable("this trainer has not been welcomed to its job yet"))?;
@@ -153,35 +137,7 @@ impl FlightService for GangService {
         ))
     }
 
-    async fn list_flights(&self, _: Request<Criteria>) -> Answer<FlightInfo> {
-        Err(unimplemented("ListFlights"))
-    }
-
-    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
-        Err(unimplemented("GetFlightInfo"))
-    }
-
-    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        Err(unimplemented("PollFlightInfo"))
-    }
-
-    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        Err(unimplemented("GetSchema"))
-    }
-
-    async fn do_get(&self, _: Request<Ticket>) -> Answer<FlightData> {
-        Err(unimplemented("DoGet"))
-    }
-
-    async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Answer<FlightData> {
-        Err(unimplemented("DoExchange"))
-    }
-
-    async fn do_action(&self, _: Request<Action>) -> Answer<arrow_flight::Result> {
-        Err(unimplemented("DoAction"))
-    }
-
-    async fn list_actions(&self, _: Request<Empty>) -> Answer<ActionType> {
+    async fn list_actions(&self, _caller: Caller, _request: Request<Empty>) -> Answer<ActionType> {
         Ok(Response::new(stream::empty().boxed()))
     }
 }

@@ -63,7 +63,7 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
         .map_err(|error| Failure::unavailable(format!("threads cannot be started: {error}")))?;
     let auth = ServerAuth::new(AuthMode::Bearer(token));
     let (stop, mut stopped) = mpsc::channel::<()>(1);
-    let service = ServeService::new(auth.clone(), Arc::new(Hall::new(threads)), stop);
+    let service = ServeService::new(Arc::new(Hall::new(threads)), stop);
     let host = if config.host.contains(':') {
         format!("[{}]", config.host)
     } else {

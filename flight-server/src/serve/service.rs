@@ -8,24 +8,21 @@ use arrow_array::RecordBatch;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
-use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo,
-    HandshakeRequest, HandshakeResponse, IpcMessage, PollInfo, PutResult, SchemaAsIpc, SchemaResult, Ticket,
+    IpcMessage, PutResult, SchemaAsIpc, SchemaResult, Ticket,
 };
 use arrow_schema::Schema;
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::WEIGHTS_CHUNK;
-use candlewick_wire::{ServerAuth, from_status, to_status};
-use futures::stream::{self, BoxStream};
+use candlewick_wire::{Answer, Caller, PartialFlight, from_status, to_status};
+use futures::stream;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tonic::{Request, Response, Status, Streaming};
-
-type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
 
 /// Actions and what they do, as ListActions tells them.
 const ACTIONS: [(&str, &str); 6] = [
@@ -45,7 +42,6 @@ const ACTIONS: [(&str, &str); 6] = [
 
 /// See the module.
 pub(super) struct ServeService {
-    auth: ServerAuth,
     hall: Arc<Hall>,
     stop: mpsc::Sender<()>,
 }
@@ -67,8 +63,8 @@ fn flight_error(error: FlightError) -> Failure {
 }
 
 impl ServeService {
-    pub(super) fn new(auth: ServerAuth, hall: Arc<Hall>, stop: mpsc::Sender<()>) -> Self {
-        ServeService { auth, hall, stop }
+    pub(super) fn new(hall: Arc<Hall>, stop: mpsc::Sender<()>) -> Self {
+        ServeService { hall, stop }
     }
 
     /// Rows of one DoPut into the spool.
@@ -178,35 +174,29 @@ fn batches(schema: Schema, batches: Vec<RecordBatch>) -> Answer<FlightData> {
 }
 
 #[tonic::async_trait]
-impl FlightService for ServeService {
-    type HandshakeStream = BoxStream<'static, Result<HandshakeResponse, Status>>;
-    type ListFlightsStream = BoxStream<'static, Result<FlightInfo, Status>>;
-    type DoGetStream = BoxStream<'static, Result<FlightData, Status>>;
-    type DoPutStream = BoxStream<'static, Result<PutResult, Status>>;
-    type DoExchangeStream = BoxStream<'static, Result<FlightData, Status>>;
-    type DoActionStream = BoxStream<'static, Result<arrow_flight::Result, Status>>;
-    type ListActionsStream = BoxStream<'static, Result<ActionType, Status>>;
-
-    async fn handshake(&self, request: Request<Streaming<HandshakeRequest>>) -> Answer<HandshakeResponse> {
-        self.auth.handshake(request).await
+impl PartialFlight for ServeService {
+    fn refuse(&self, method: &str) -> Status {
+        unimplemented(method)
     }
 
-    async fn list_flights(&self, request: Request<Criteria>) -> Answer<FlightInfo> {
-        self.auth.check("ListFlights", &request)?;
+    async fn list_flights(&self, _caller: Caller, _request: Request<Criteria>) -> Answer<FlightInfo> {
         let flights: Vec<Result<FlightInfo, Status>> = self.flights().into_iter().map(info).collect();
         Ok(Response::new(stream::iter(flights).boxed()))
     }
 
     async fn get_flight_info(
         &self,
+        _caller: Caller,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.auth.check("GetFlightInfo", &request)?;
         info(self.find(request.get_ref())?).map(Response::new)
     }
 
-    async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        self.auth.check("GetSchema", &request)?;
+    async fn get_schema(
+        &self,
+        _caller: Caller,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<SchemaResult>, Status> {
         let (_, schema, _) = self.find(request.get_ref())?;
         let options = arrow_ipc::writer::IpcWriteOptions::default();
         let IpcMessage(schema) = SchemaAsIpc::new(&schema, &options)
@@ -215,8 +205,7 @@ impl FlightService for ServeService {
         Ok(Response::new(SchemaResult { schema }))
     }
 
-    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
-        self.auth.check("DoPut", &request)?;
+    async fn do_put(&self, _caller: Caller, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
         let answer = self.take(request.into_inner()).await.map_err(status)?;
         let result = PutResult {
             app_metadata: answer.to_string().into(),
@@ -224,8 +213,7 @@ impl FlightService for ServeService {
         Ok(Response::new(stream::iter([Ok(result)]).boxed()))
     }
 
-    async fn do_get(&self, request: Request<Ticket>) -> Answer<FlightData> {
-        self.auth.check("DoGet", &request)?;
+    async fn do_get(&self, _caller: Caller, request: Request<Ticket>) -> Answer<FlightData> {
         let ticket = request.into_inner().ticket;
         match ticket.as_ref() {
             b"weights" => {
@@ -243,8 +231,7 @@ impl FlightService for ServeService {
         }
     }
 
-    async fn do_action(&self, request: Request<Action>) -> Answer<arrow_flight::Result> {
-        self.auth.check("DoAction", &request)?;
+    async fn do_action(&self, _caller: Caller, request: Request<Action>) -> Answer<arrow_flight::Result> {
         let action = request.into_inner();
         match action.r#type.as_str() {
             "configure" => json_result(&self.hall.configure(&action.body).map_err(status)?),
@@ -266,8 +253,7 @@ impl FlightService for ServeService {
         }
     }
 
-    async fn list_actions(&self, request: Request<Empty>) -> Answer<ActionType> {
-        self.auth.check("ListActions", &request)?;
+    async fn list_actions(&self, _caller: Caller, _request: Request<Empty>) -> Answer<ActionType> {
         let list = ACTIONS.map(|(name, description)| {
             Ok(ActionType {
                 r#type: name.to_owned(),
@@ -275,13 +261,5 @@ impl FlightService for ServeService {
             })
         });
         Ok(Response::new(stream::iter(list).boxed()))
-    }
-
-    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        Err(unimplemented("PollFlightInfo"))
-    }
-
-    async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Answer<FlightData> {
-        Err(unimplemented("DoExchange"))
     }
 }

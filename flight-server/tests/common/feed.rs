@@ -70,7 +70,8 @@ pub async fn connect(owner: &Owner, job: &str, secret: &JobSecret) -> Result<Cli
     let identity = Identity {
         job: job.into(),
         client: "executor-0".into(),
-        secret: secret.clone(),
+        server: owner.trainer.clone(),
+        key: secret.derive(job, Purpose::Feed),
         purpose: Purpose::Feed,
     };
     Client::connect(&owner.host, owner.port, &identity, super::WAIT).await

@@ -9,7 +9,7 @@ pub mod proxy;
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_protocol::feed::{Owner, TaskLedger};
 use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::keys::JobSecret;
+use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_trainer::config::Listening;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -186,7 +186,7 @@ impl Gang {
             executor_grace_ms: 20_000,
             driver_timeout_ms: 600_000,
         };
-        let coordinator = Coordinator::start(config, secret.clone()).unwrap();
+        let coordinator = Coordinator::start(config, &secret.ring(&job.job, &[Purpose::Control])).unwrap();
         let (host, port) = via(coordinator.address());
         let trainers: Vec<Trainer> = (0..trainers)
             .map(|index| {
@@ -195,7 +195,7 @@ impl Gang {
                     "trainer": format!("trainer-{index}"),
                     "executor": index.to_string(),
                     "index": 0,
-                    "secret": secret.to_hex(),
+                    "keys": secret.ring(&job.job, &Purpose::ALL),
                     "coordinatorHost": host,
                     "coordinatorPort": port,
                     "bindHost": "127.0.0.1",

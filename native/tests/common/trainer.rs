@@ -1,20 +1,15 @@
 //! A Flight server in the place of a trainer: it keeps what is put, and answers as it is told.
 
-use super::Items;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
-use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::utils::flight_data_to_batches;
-use arrow_flight::{
-    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
-    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
-};
+use arrow_flight::{FlightData, PutResult};
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{FrameHeader, Owner, StreamId, StreamSealed};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::row::RowHasher;
-use candlewick_wire::{AuthMode, ServerAuth, bind, serve, to_status};
+use candlewick_wire::{Answer, AuthMode, Caller, PartialFlight, ServerAuth, bind, serve, to_status};
 use futures::stream::{self, StreamExt};
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
@@ -44,6 +39,7 @@ pub struct Seen {
 }
 
 pub struct Trainer {
+    id: String,
     pub seen: Arc<Mutex<Seen>>,
     pub port: u16,
     stop: Option<oneshot::Sender<()>>,
@@ -51,24 +47,26 @@ pub struct Trainer {
 }
 
 struct Service {
-    auth: ServerAuth,
     manner: Manner,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Trainer {
+    /// A trainer that proves itself as "t0".
     pub fn start(job: &str, secret: &JobSecret, manner: Manner) -> Trainer {
+        Self::start_as("t0", job, secret, manner)
+    }
+
+    pub fn start_as(id: &str, job: &str, secret: &JobSecret, manner: Manner) -> Trainer {
         let listener = bind("127.0.0.1", "0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let auth = ServerAuth::new(AuthMode::Job {
             job: job.to_owned(),
-            server: "trainer".to_owned(),
-            secret: secret.clone(),
-            purposes: vec![Purpose::Feed],
+            server: id.to_owned(),
+            keys: secret.ring(job, &[Purpose::Feed]),
         });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let service = Service {
-            auth: auth.clone(),
             manner,
             seen: Arc::clone(&seen),
         };
@@ -85,6 +83,7 @@ impl Trainer {
             runtime.shutdown_background();
         });
         Trainer {
+            id: id.to_owned(),
             seen,
             port,
             stop: Some(stop),
@@ -94,7 +93,7 @@ impl Trainer {
 
     pub fn owner(&self, lo: u32, hi: u32) -> Owner {
         Owner {
-            trainer: format!("t{lo}"),
+            trainer: self.id.clone(),
             host: "127.0.0.1".to_owned(),
             port: self.port,
             lo,
@@ -170,27 +169,12 @@ fn rows(batch: &RecordBatch) -> Vec<Arrived> {
 }
 
 #[tonic::async_trait]
-impl FlightService for Service {
-    type HandshakeStream = Items<HandshakeResponse>;
-    type ListFlightsStream = Items<FlightInfo>;
-    type DoGetStream = Items<FlightData>;
-    type DoPutStream = Items<PutResult>;
-    type DoExchangeStream = Items<FlightData>;
-    type DoActionStream = Items<arrow_flight::Result>;
-    type ListActionsStream = Items<ActionType>;
-
-    async fn handshake(
-        &self,
-        request: Request<Streaming<HandshakeRequest>>,
-    ) -> Result<Response<Self::HandshakeStream>, Status> {
-        self.auth.handshake(request).await
+impl PartialFlight for Service {
+    fn refuse(&self, method: &str) -> Status {
+        Status::unimplemented(method)
     }
 
-    async fn do_put(
-        &self,
-        request: Request<Streaming<FlightData>>,
-    ) -> Result<Response<Self::DoPutStream>, Status> {
-        self.auth.check("DoPut", &request)?;
+    async fn do_put(&self, _caller: Caller, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
         if self.manner == Manner::Stalls {
             let _kept = request;
             return std::future::pending().await;
@@ -203,33 +187,5 @@ impl FlightService for Service {
         Ok(Response::new(
             stream::iter([Ok(PutResult { app_metadata })]).boxed(),
         ))
-    }
-
-    async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn do_get(&self, _: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn do_exchange(
-        &self,
-        _: Request<Streaming<FlightData>>,
-    ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn do_action(&self, _: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn list_actions(&self, _: Request<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
-        Err(Status::unimplemented(""))
     }
 }

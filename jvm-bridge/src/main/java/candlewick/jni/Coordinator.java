@@ -13,12 +13,12 @@ public final class Coordinator extends NativeHandle {
    * Starts a coordinator.
    *
    * @param configJson {@code {"bindHost", "port", "job": JobSpec, ...}}
-   * @param secretHex the job's secret, see {@link Native#newSecret()}
+   * @param keysJson a key ring with the key for control, see {@link Native#deriveKeys}
    * @return the coordinator, to be closed; closing tells all trainers to end
    */
-  public static Coordinator start(String configJson, String secretHex) {
+  public static Coordinator start(String configJson, String keysJson) {
     NativeLibrary.load();
-    return new Coordinator(Natives.coordinatorStart(configJson, secretHex));
+    return new Coordinator(Natives.coordinatorStart(configJson, keysJson));
   }
 
   /**

@@ -15,12 +15,12 @@ public final class Feeder extends NativeHandle {
    *
    * @param feedJson {@code {"feed": FeedSpec, "partition": n, "attempt": taskAttemptId, "executor":
    *     id}}
-   * @param secretHex the job's secret
+   * @param keysJson a key ring with the key for feeding, see {@link Native#deriveKeys}
    * @return the feeder, to be closed; closing before {@link #finish} aborts its streams
    */
-  public static Feeder open(String feedJson, String secretHex) {
+  public static Feeder open(String feedJson, String keysJson) {
     NativeLibrary.load();
-    return new Feeder(Natives.feederOpen(feedJson, secretHex));
+    return new Feeder(Natives.feederOpen(feedJson, keysJson));
   }
 
   /**

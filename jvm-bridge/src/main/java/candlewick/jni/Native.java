@@ -92,13 +92,30 @@ public final class Native {
   }
 
   /**
-   * A new job secret from the operating system's random source.
+   * A new job secret from the operating system's random source. It stays in the driver; other
+   * processes get keys that are derived from it.
    *
    * @return 64 hexadecimal digits
    */
   public static String newSecret() {
     NativeLibrary.load();
     return Natives.newSecret();
+  }
+
+  /**
+   * Derives keys of a job from its secret, one for each purpose. A key for one purpose is of no use
+   * for another.
+   *
+   * @param secretHex the job's secret
+   * @param job id of the job
+   * @param purposes a list with commas of feed (rows to trainers), peer (between trainers) and
+   *     control (to the coordinator)
+   * @return the key ring, JSON
+   * @throws InvalidParameterException if a purpose is not known
+   */
+  public static String deriveKeys(String secretHex, String job, String purposes) {
+    NativeLibrary.load();
+    return Natives.deriveKeys(secretHex, job, purposes);
   }
 
   /**

@@ -26,6 +26,8 @@ final class Natives {
 
   static native String newSecret();
 
+  static native String deriveKeys(String secretHex, String job, String purposes);
+
   static native void panic(String message);
 
   static native void reportExit(String trainerConfigJson, int code, String stderrTail);
@@ -36,7 +38,7 @@ final class Natives {
 
   static native ByteBuffer bufferView(long address, long capacity);
 
-  static native long coordinatorStart(String configJson, String secretHex);
+  static native long coordinatorStart(String configJson, String keysJson);
 
   static native String coordinatorAddress(long handle);
 
@@ -48,7 +50,7 @@ final class Natives {
 
   static native void coordinatorClose(long handle);
 
-  static native long feederOpen(String feedJson, String secretHex);
+  static native long feederOpen(String feedJson, String keysJson);
 
   static native boolean feederPush(
       long handle, long address, long bytes, int rows, boolean interrupted);

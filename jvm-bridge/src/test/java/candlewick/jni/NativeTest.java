@@ -1,6 +1,7 @@
 package candlewick.jni;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -46,6 +47,24 @@ class NativeTest {
     String secret = Native.newSecret();
     assertTrue(secret.matches("[0-9a-f]{64}"));
     assertNotEquals(secret, Native.newSecret());
+  }
+
+  @Test
+  void aKeyRingHasTheKeysThatWereAskedForAndNotTheSecret() {
+    String secret = Native.newSecret();
+    String feed = Native.deriveKeys(secret, "job", "feed");
+    assertTrue(feed.matches("\\{\"feed\":\"[0-9a-f]{64}\"}"), feed);
+    assertFalse(feed.contains(secret));
+    assertEquals(feed, Native.deriveKeys(secret, "job", "feed"));
+    assertNotEquals(feed, Native.deriveKeys(secret, "another", "feed"));
+    String trainer = Native.deriveKeys(secret, "job", "feed, peer,control");
+    assertTrue(trainer.contains("\"peer\":") && trainer.contains("\"control\":"), trainer);
+    InvalidParameterException e =
+        assertThrows(
+            InvalidParameterException.class, () -> Native.deriveKeys(secret, "job", "root"));
+    assertTrue(e.getMessage().contains("feed, peer and control"), e.getMessage());
+    e = assertThrows(InvalidParameterException.class, () -> Native.deriveKeys("5a", "job", "feed"));
+    assertFalse(e.getMessage().contains("5a"), e.getMessage());
   }
 
   @Test

@@ -56,7 +56,8 @@ class OwnersTest {
   @Test
   void aCoordinatorAnswersAndClosesTwice() {
     String config = "{\"bindHost\":\"127.0.0.1\",\"port\":\"0\",\"job\":" + job() + "}";
-    Coordinator coordinator = Coordinator.start(config, Native.newSecret());
+    Coordinator coordinator =
+        Coordinator.start(config, Native.deriveKeys(Native.newSecret(), JOB, "control"));
     assertTrue(coordinator.address().startsWith("{\"host\":\"127.0.0.1\",\"port\":"));
     assertEquals("{\"trainers\":[]}", coordinator.command("{\"cmd\":\"registered\"}"));
     coordinator.command("{\"cmd\":\"tick\"}");
@@ -157,7 +158,7 @@ class OwnersTest {
             + ",\"batchBytes\":65536,\"timeoutMs\":20000}";
     return Feeder.open(
         "{\"feed\":" + feed + ",\"partition\":0,\"attempt\":1,\"executor\":\"0\"}",
-        Native.newSecret());
+        Native.deriveKeys(Native.newSecret(), JOB, "feed"));
   }
 
   @Test

@@ -21,7 +21,7 @@ private[fit] final class FeedTask(
   def run(partition: Iterator[InternalRow]): Iterator[InternalRow] = {
     RowLayout.check()
     val context = TaskContext.get()
-    val feeder = Feeder.open(document(context), spec.secret)
+    val feeder = Feeder.open(document(context), spec.keys.json)
     context.addTaskCompletionListener[Unit](_ => feeder.close())
     val batch = new RowBatch(spec.batchBytes, FeedTask.MaxRows)
     context.addTaskCompletionListener[Unit](_ => batch.close())

@@ -8,10 +8,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode
   *
   * @param feed
   *   the `FeedSpec` document
+  * @param keys
+  *   the key for feeding and no other
   */
 private[candlewick] final class FeedTaskSpec(
     val feed: String,
-    val secret: String,
+    val keys: JobKeys,
     val batchBytes: Long,
     label: String
 ) extends Serializable {

@@ -3,7 +3,7 @@ package candlewick.fit
 import candlewick.cluster.{Executor, Executors, Assignment}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Failures, Json}
-import candlewick.jni.{CandlewickException, Coordinator, Native, TrainerHost}
+import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.SparkContext
@@ -57,8 +57,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       prepared.launch.launchTimeoutMs
     )
     val places = phases.time("queue")(placement.admit())
-    val secret = Native.newSecret()
-    val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret)
+    val secret = new JobSecret(control.id)
+    val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret.coordinator.json)
     val link = new CoordinatorLink(coordinator, control, cancelJobs)
     try {
       control.onExecutorLost((executor, reason) =>
@@ -66,8 +66,12 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       )
       control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
       val trainers =
-        phases.time("launch")(launch(sc, placement, link, address(sc, coordinator), secret, places, prepared))
-      phases.time("feed")(feed(prepared, link, secret, trainers, tasksPerExecutor(sc, trainers.map(_._2))))
+        phases.time("launch")(
+          launch(sc, placement, link, address(sc, coordinator), secret.trainer, places, prepared)
+        )
+      phases.time("feed")(
+        feed(prepared, link, secret.feeder, trainers, tasksPerExecutor(sc, trainers.map(_._2)))
+      )
       train(sc, prepared, link, trainers)
     } finally {
       // First the trainers of this JVM, so that they do not hear of a coordinator that is gone.
@@ -94,13 +98,13 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       placement: Placement,
       link: CoordinatorLink,
       coordinator: (String, Int),
-      secret: String,
+      keys: JobKeys,
       places: Seq[Assignment],
       prepared: Prepared
   ): Seq[(String, Executor)] = {
     val config = GangConfig(
       control.id,
-      secret,
+      keys,
       coordinator._1,
       coordinator._2,
       sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
@@ -125,14 +129,14 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   private def feed(
       prepared: Prepared,
       link: CoordinatorLink,
-      secret: String,
+      keys: JobKeys,
       trainers: Seq[(String, Executor)],
       tasks: Int
   ): Unit = {
     val members = link.command("members", "trainers" -> trainers.map(_._1))
     val document = FeedSpec.document(prepared, members, tasks)
     val label = s"fit ${control.id}, round 0, ${trainers.length} trainers"
-    val task = new FeedTaskSpec(document.toString, secret, FeedSpec.rowBytes(prepared.launch, tasks), label)
+    val task = new FeedTaskSpec(document.toString, keys, FeedSpec.rowBytes(prepared.launch, tasks), label)
     val ledgers =
       try collectLedgers(prepared, task)
       catch { case error: Exception => throw firstCause(link, error) }

@@ -12,7 +12,7 @@ import scala.collection.mutable
 /** What every trainer of a job is told, besides who it is. */
 private[fit] final case class GangConfig(
     job: String,
-    secret: String,
+    keys: JobKeys,
     coordinatorHost: String,
     coordinatorPort: Int,
     portRange: String,
@@ -72,7 +72,7 @@ private[fit] final class Launch(
       "trainer" -> id,
       "executor" -> executor,
       "index" -> index,
-      "secret" -> config.secret,
+      "keys" -> config.keys.document,
       "coordinatorHost" -> config.coordinatorHost,
       "coordinatorPort" -> config.coordinatorPort,
       "portRange" -> config.portRange,
