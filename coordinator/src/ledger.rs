@@ -2,6 +2,7 @@
 
 use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger, Winner};
 use candlewick_protocol::message::Member;
+use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::collections::HashSet;
 
@@ -110,7 +111,8 @@ pub(crate) fn set_aside(mut expected: Expected, logical_shards: u32) -> Result<E
     let aside: u64 = ledger.shard_rows.split_off(shards).iter().sum();
     ledger.validation_rows = aside;
     let sent = ledger.rows_sent;
-    let remedy = "look at validationIndicatorCol or change validationFraction";
+    let remedy =
+        "look at validationIndicatorCol or change validationFraction (rows that are equal stay together)";
     if aside == sent {
         return Err(Failure::data(format!(
             "all {sent} rows are put aside for validation and none is left to train on: {remedy}"
@@ -135,8 +137,8 @@ pub(crate) fn compare(
     logical_shards: u32,
 ) -> Result<u64, Failure> {
     let mut rows = 0;
-    // Who owns a shard owns the validation rows that go with it.
-    let owned = |shard: u32| (member.lo..member.hi).contains(&(shard % logical_shards.max(1)));
+    let owned =
+        |number: u32| (member.lo..member.hi).contains(&FedShard::numbered(number, logical_shards).shard);
     for sum in held {
         if !owned(sum.shard) && sum.rows > 0 {
             return Err(unbalanced(format!(
@@ -144,7 +146,7 @@ pub(crate) fn compare(
                 sum.rows,
                 sum.shard,
                 member.lo,
-                member.hi - 1
+                member.hi.saturating_sub(1)
             )));
         }
         rows += sum.rows;

@@ -1,9 +1,11 @@
 //! A chunk of the spool: rows in canonical form, with their hashes.
 
 use candlewick_protocol::Failure;
+use candlewick_protocol::feed::RowFormat;
 use candlewick_protocol::job::{DataSpec, LabelKind};
 use candlewick_protocol::row::RowHasher;
-use candlewick_protocol::validation::{Validation, place_of};
+use candlewick_protocol::text::number;
+use candlewick_protocol::validation::{FedShard, Validation};
 
 /// What the rows of a job look like.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,23 +32,16 @@ impl Shape {
         }
     }
 
-    /// f64 values that come with a row as its label: one more, the mark of a validation row (1, else 0), where a column
-    /// gives it.
+    /// What its record batches hold.
     #[must_use]
-    pub fn sent_labels(&self) -> usize {
-        self.labels() + usize::from(self.validation == Some(Validation::Column))
+    pub fn format(&self) -> RowFormat {
+        RowFormat::new(self.features, &self.label, self.validation)
     }
 
     /// f64 values of a row's label.
     #[must_use]
     pub fn labels(&self) -> usize {
         self.label.width()
-    }
-
-    /// Bytes of a row's values, a function of the data alone: rule B4 derives the buckets from it.
-    #[must_use]
-    pub fn row_bytes(&self) -> u64 {
-        (self.features * 4 + (self.labels() + 1) * 8) as u64
     }
 }
 
@@ -61,8 +56,8 @@ pub struct Chunk {
     pub weights: Vec<f64>,
     /// Identity of each row (rule A6), computed from the values above.
     pub hashes: Vec<u128>,
-    /// True for each row that is put aside for validation; empty where the job puts none aside.
-    pub aside: Vec<bool>,
+    /// True for each row that is put aside for validation; empty where the job holds none out.
+    pub held_out: Vec<bool>,
 }
 
 impl Chunk {
@@ -92,7 +87,7 @@ impl<'a> ChunkBuilder<'a> {
             labels: Vec::with_capacity(rows * shape.labels()),
             weights: Vec::with_capacity(rows),
             hashes: Vec::with_capacity(rows),
-            aside: Vec::new(),
+            held_out: Vec::new(),
         };
         ChunkBuilder {
             shape,
@@ -101,7 +96,7 @@ impl<'a> ChunkBuilder<'a> {
         }
     }
 
-    /// Adds a row that no column marks and gives the shard it belongs to: V and more for a validation row.
+    /// Adds a row that no column marks; returns the shard it belongs to.
     ///
     /// # Errors
     /// What is wrong with the row, without its position: "features\[3\] is NaN".
@@ -110,7 +105,7 @@ impl<'a> ChunkBuilder<'a> {
         features: impl Iterator<Item = f32>,
         labels: impl Iterator<Item = f64>,
         weight: f64,
-    ) -> Result<u32, String> {
+    ) -> Result<FedShard, String> {
         self.push_marked(features, labels, weight, false)
     }
 
@@ -124,7 +119,7 @@ impl<'a> ChunkBuilder<'a> {
         labels: impl Iterator<Item = f64>,
         weight: f64,
         marked: bool,
-    ) -> Result<u32, String> {
+    ) -> Result<FedShard, String> {
         let chunk = &mut self.chunk;
         let (first, first_label) = (chunk.features.len(), chunk.labels.len());
         // Adding 0.0 turns -0.0 into 0.0 and leaves every other value as it is.
@@ -149,21 +144,22 @@ impl<'a> ChunkBuilder<'a> {
         check_label(&self.shape.label, labels)?;
         if !(weight.is_finite() && weight >= 0.0) {
             return Err(format!(
-                "its weight is {weight}, expected a finite number of at least 0"
+                "its weight is {}, expected a finite number of at least 0",
+                number(weight)
             ));
         }
         let hash = self.hasher.hash(row, labels, weight, marked);
         chunk.weights.push(weight);
         chunk.hashes.push(hash);
-        let aside = match &self.shape.validation {
+        let held_out = match &self.shape.validation {
             None => false,
             Some(validation) => {
-                let aside = validation.holds_out(hash, marked);
-                chunk.aside.push(aside);
-                aside
+                let held_out = validation.holds_out(hash, marked);
+                chunk.held_out.push(held_out);
+                held_out
             }
         };
-        Ok(place_of(hash, aside, self.shape.logical_shards))
+        Ok(FedShard::of(hash, held_out, self.shape.logical_shards))
     }
 
     /// The chunk.
@@ -187,24 +183,16 @@ fn check_label(kind: &LabelKind, labels: &[f64]) -> Result<(), String> {
             kind.width()
         ));
     }
-    match kind {
+    let Some(value) = labels.iter().find(|value| !kind.accepts(**value)) else {
+        return Ok(());
+    };
+    let expected = match kind {
         LabelKind::Class { num_classes, .. } => {
-            let label = labels[0];
-            let fits = label.fract() == 0.0 && label >= 0.0 && label < f64::from(*num_classes);
-            if !fits && !kind.ignores(label) {
-                let last = num_classes.saturating_sub(1);
-                return Err(format!(
-                    "its label is {label}, expected a whole number from 0 to {last}"
-                ));
-            }
+            format!("a whole number from 0 to {}", num_classes.saturating_sub(1))
         }
-        LabelKind::Real { .. } => {
-            if let Some(value) = labels.iter().find(|value| !value.is_finite()) {
-                return Err(format!("its label is {value}, expected a finite number"));
-            }
-        }
-    }
-    Ok(())
+        LabelKind::Real { .. } => "a finite number".to_owned(),
+    };
+    Err(format!("its label is {}, expected {expected}", number(*value)))
 }
 
 /// A row that cannot be taken, with its place.

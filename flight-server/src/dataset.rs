@@ -22,8 +22,8 @@ pub struct Dataset {
     owned: Range<u32>,
     chunks: Vec<Arc<Chunk>>,
     shards: Vec<Shard>,
-    /// The validation rows that go with each of them; empty where the job puts none aside.
-    aside: Vec<Shard>,
+    /// The validation rows that go with each of them; empty where the job puts none held_out.
+    held_out: Vec<Shard>,
 }
 
 /// Where gathered rows go: values of the rows one after another.
@@ -65,8 +65,8 @@ impl Dataset {
             u32::try_from(chunk.rows()).map_err(uncountable)?;
             for (row, hash) in (0u32..).zip(&chunk.hashes) {
                 let shard = shard_of(*hash, shape.logical_shards);
-                let aside = chunk.aside.get(row as usize).copied().unwrap_or(false);
-                let first = if aside { owned.len() } else { 0 };
+                let held_out = chunk.held_out.get(row as usize).copied().unwrap_or(false);
+                let first = if held_out { owned.len() } else { 0 };
                 let entry = (owned.contains(&shard))
                     .then(|| first + (shard - owned.start) as usize)
                     .and_then(|local| entries.get_mut(local));
@@ -76,13 +76,13 @@ impl Dataset {
             }
         }
         let mut shards = sort_all(entries, threads.max(1));
-        let aside = shards.split_off(owned.len());
+        let held_out = shards.split_off(owned.len());
         Ok(Dataset {
             shape,
             owned,
             chunks,
             shards,
-            aside,
+            held_out,
         })
     }
 
@@ -92,21 +92,15 @@ impl Dataset {
         self.owned.clone()
     }
 
-    /// What its rows look like.
-    #[must_use]
-    pub fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
     /// Rows and hash sum of every owned shard, then of the validation rows that go with each.
     #[must_use]
     pub fn sums(&self) -> Vec<ShardSum> {
         let sum = |hashes: &[u128]| hashes.iter().fold(0u128, |sum, hash| sum.wrapping_add(*hash));
         let first = self.shape.logical_shards;
-        let aside = self.owned.clone().map(|shard| first + shard);
+        let held_out = self.owned.clone().map(|shard| first + shard);
         let training = self.owned.clone().zip(&self.shards);
         training
-            .chain(aside.zip(&self.aside))
+            .chain(held_out.zip(&self.held_out))
             .map(|(shard, rows)| ShardSum {
                 shard,
                 rows: rows.hashes.len() as u64,
@@ -121,7 +115,7 @@ impl Dataset {
         let Some(shard) = self.shards.get(local) else {
             return Vec::new();
         };
-        let bytes = shard.hashes.len() as u64 * self.shape.row_bytes();
+        let bytes = shard.hashes.len() as u64 * self.shape.format().row_bytes();
         order::epoch_order(&shard.hashes, order::buckets_log2(bytes), seed, epoch)
     }
 
@@ -135,13 +129,13 @@ impl Dataset {
 
     /// Number of validation rows that go with the `local`-th owned shard.
     #[must_use]
-    pub fn rows_aside(&self, local: usize) -> usize {
-        self.aside.get(local).map_or(0, |shard| shard.places.len())
+    pub fn held_out_rows(&self, local: usize) -> usize {
+        self.held_out.get(local).map_or(0, |shard| shard.places.len())
     }
 
     /// Appends validation rows that go with the `local`-th owned shard, by their position in the order of hashes.
-    pub fn gather_aside(&self, local: usize, rows: Range<usize>, into: &mut Gathered) {
-        let places = self.aside.get(local).and_then(|shard| shard.places.get(rows));
+    pub fn gather_held_out(&self, local: usize, rows: Range<usize>, into: &mut Gathered) {
+        let places = self.held_out.get(local).and_then(|shard| shard.places.get(rows));
         self.copy(places.unwrap_or_default().iter().copied(), into);
     }
 
@@ -207,20 +201,20 @@ mod tests {
                 sums.iter().map(|sum| sum.shard).collect::<Vec<_>>(),
                 (0..8).collect::<Vec<_>>()
             );
-            let (mut aside, mut training) = (Gathered::default(), Gathered::default());
+            let (mut held_out, mut training) = (Gathered::default(), Gathered::default());
             for local in 0..4 {
-                let rows = data.rows_aside(local);
+                let rows = data.held_out_rows(local);
                 assert_eq!(rows as u64, sums[4 + local].rows);
-                data.gather_aside(local, 0..rows, &mut aside);
+                data.gather_held_out(local, 0..rows, &mut held_out);
                 data.gather(local, &data.epoch_order(local, 1, 0), &mut training);
             }
-            assert_eq!(aside.features.len() + training.features.len(), 200);
+            assert_eq!(held_out.features.len() + training.features.len(), 200);
             let marked = |value: &f32| value % 5.0 == 0.0;
             match validation {
                 Validation::Column => {
-                    assert!(aside.features.iter().all(marked) && aside.features.len() == 40);
+                    assert!(held_out.features.iter().all(marked) && held_out.features.len() == 40);
                 }
-                Validation::Fraction { .. } => assert!((35..85).contains(&aside.features.len())),
+                Validation::Fraction { .. } => assert!((35..85).contains(&held_out.features.len())),
             }
         }
     }

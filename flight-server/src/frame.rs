@@ -8,6 +8,7 @@ use crate::chunk::{Chunk, ChunkBuilder, Shape, bad_row};
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_schema::DataType;
 use candlewick_protocol::Failure;
+use candlewick_protocol::feed::{FEATURES, LABEL, WEIGHT};
 use std::ops::Range;
 
 /// Positions of the value buffers among the buffers of the schema: each list has a validity buffer, then its values'
@@ -35,7 +36,7 @@ pub fn check_schema(header: &[u8], shape: &Shape) -> Result<(), Failure> {
     };
     let fits = matches!(fields[..], [features, label, weight]
         if list(features, &DataType::Float32, shape.features)
-            && list(label, &DataType::Float64, shape.sent_labels())
+            && list(label, &DataType::Float64, shape.format().label_values())
             && *weight == DataType::Float64);
     if fits {
         return Ok(());
@@ -44,7 +45,7 @@ pub fn check_schema(header: &[u8], shape: &Shape) -> Result<(), Failure> {
         "its schema is {fields:?}; expected features FixedSizeList<Float32>[{}], label FixedSizeList<Float64>[{}], weight \
          Float64",
         shape.features,
-        shape.sent_labels()
+        shape.format().label_values()
     )))
 }
 
@@ -61,9 +62,10 @@ pub fn decode(
     owned: &Range<u32>,
     place: &str,
 ) -> Result<Chunk, Failure> {
-    let rows = Rows::new(header, body, shape)?;
+    let rows = FrameRows::new(header, body, shape)?;
     let mut builder = ChunkBuilder::new(shape, rows.count);
-    let (width, labels, sent) = (shape.features, shape.labels(), shape.sent_labels());
+    let format = shape.format();
+    let (width, labels, sent) = (format.features, format.labels, format.label_values());
     for row in 0..rows.count {
         let features = rows.features[row * width * 4..][..width * 4]
             .chunks_exact(4)
@@ -75,18 +77,25 @@ pub fn decode(
         let shard = builder
             .push_marked(features, values, weight, marked)
             .map_err(|what| bad_row(place, row, &what))?;
-        // Who owns a shard owns the validation rows that go with it.
-        let shard = shard % shape.logical_shards.max(1);
-        if !owned.contains(&shard) {
+        if !owned.contains(&shard.shard) {
             let what = format!(
-                "it belongs to shard {shard}, this trainer owns {} to {}",
-                owned.start,
-                owned.end - 1
+                "it belongs to shard {}, this trainer owns {}",
+                shard.shard,
+                shown(owned)
             );
             return Err(bad_row(place, row, &what));
         }
     }
     Ok(builder.finish())
+}
+
+/// Shards for a message.
+fn shown(shards: &Range<u32>) -> String {
+    match shards.len() {
+        0 => "none".to_owned(),
+        1 => shards.start.to_string(),
+        _ => format!("{} to {}", shards.start, shards.end - 1),
+    }
 }
 
 fn f32_le(bytes: &[u8]) -> f32 {
@@ -100,14 +109,14 @@ fn f64_le(bytes: &[u8]) -> f64 {
 }
 
 /// The bytes of a batch's values.
-struct Rows<'a> {
+struct FrameRows<'a> {
     count: usize,
     features: &'a [u8],
     labels: &'a [u8],
     weights: &'a [u8],
 }
 
-impl<'a> Rows<'a> {
+impl<'a> FrameRows<'a> {
     fn new(header: &[u8], body: &'a [u8], shape: &Shape) -> Result<Self, Failure> {
         let message = message(header)?;
         let batch = message
@@ -128,7 +137,7 @@ impl<'a> Rows<'a> {
         if let Some(node) = nodes.iter().position(|node| node.null_count() != 0) {
             return Err(wrong(&format!(
                 "column {} holds nulls",
-                ["features", "label", "weight"][node / 2]
+                [FEATURES, LABEL, WEIGHT][node / 2]
             )));
         }
         let values = |buffer: usize, width: usize| -> Result<&'a [u8], Failure> {
@@ -148,10 +157,10 @@ impl<'a> Rows<'a> {
                     ))
                 })
         };
-        Ok(Rows {
+        Ok(FrameRows {
             count,
             features: values(FEATURE_VALUES, shape.features * 4)?,
-            labels: values(LABEL_VALUES, shape.sent_labels() * 8)?,
+            labels: values(LABEL_VALUES, shape.format().label_values() * 8)?,
             weights: values(WEIGHT_VALUES, 8)?,
         })
     }
@@ -243,7 +252,11 @@ mod tests {
             let _ = decode(&header[..cut], body, &shape(), &(0..8), "x");
         }
         let told = decode(header, body, &shape(), &(0..0), "x").unwrap_err().message;
-        assert!(told.contains("row 0 of x: it belongs to shard"), "{told}");
+        assert!(
+            told.starts_with("row 0 of x: it belongs to shard ")
+                && told.ends_with(", this trainer owns none"),
+            "{told}"
+        );
         let bad = flight(5, true);
         let told = decode(
             &bad[1].data_header,

@@ -1,21 +1,20 @@
 //! The trainer of Candlewick: Arrow Flight server, spool and training loop.
 //!
 //! Two ways to run it, one code that trains:
-//! - [`gang`]: a child of a Spark executor, one of several that train together under a coordinator;
-//! - [`serve`]: a plain Flight server that any Arrow Flight client can feed, train and read (docs/flight.md).
+//! - `gang`: a child of a Spark executor, one of several that train together under a coordinator;
+//! - `serve`: a plain Flight server that any Arrow Flight client can feed, train and read (docs/flight.md).
 //!
-//! Rows arrive as Arrow, are checked, hashed and kept in canonical form ([`chunk`], [`frame`], [`spool`]), indexed by
-//! logical shard ([`dataset`]) and trained on ([`train`]). Same rows, parameters and seed give the same weights bit
+//! Rows arrive as Arrow, are checked, hashed and kept in canonical form ([`chunk`], [`frame`], `spool`), indexed by
+//! logical shard (`dataset`) and trained on (`train`). Same rows, parameters and seed give the same weights bit
 //! for bit, in either mode and on any number of trainers and threads.
 
 pub mod chunk;
 pub mod cli;
-pub mod config;
-pub mod dataset;
+mod dataset;
 pub mod exit;
 pub mod frame;
-pub mod gang;
+mod gang;
 mod refused;
-pub mod serve;
-pub mod spool;
-pub mod train;
+mod serve;
+mod spool;
+mod train;

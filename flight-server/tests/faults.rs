@@ -9,6 +9,7 @@
 mod common;
 
 use candlewick_collective::{Abort, Collective, Config, Credentials, Listener};
+use candlewick_failpoint::Gates;
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::feed::StreamId;
 use candlewick_protocol::job::JobSpec;
@@ -19,7 +20,6 @@ use common::feed::{connect, frames, put, route, runtime};
 use common::proxy::Proxy;
 use common::{Gang, WAIT};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// A job that does not end by itself within a test, with beats close to each other.
 fn endless() -> JobSpec {
@@ -33,7 +33,7 @@ fn in_training(trainers: usize) -> Gang {
     let gang = Gang::start(endless(), trainers);
     gang.seal(&gang.feed(&rows(200), 50));
     gang.command(&json!({"cmd": "train"}));
-    gang.step(1);
+    gang.in_training();
     gang
 }
 
@@ -58,9 +58,14 @@ fn a_trainer_killed_during_the_feed_fails_the_fit_with_its_name() {
 fn a_trainer_killed_at_any_step_fails_the_fit_with_its_name() {
     let mut random = Lcg(20_260_725);
     for _ in 0..3 {
-        let mut gang = in_training(3);
         let (victim, step) = ((random.next() % 3) as usize, 1 + random.next() % 400);
-        gang.step(step);
+        let gates = Gates::new().unwrap();
+        let mut gang = Gang::start_held(endless(), 3, &gates, |index| {
+            (index == victim).then(|| format!("train.step={step}"))
+        });
+        gang.seal(&gang.feed(&rows(200), 50));
+        gang.command(&json!({"cmd": "train"}));
+        let _held = gang.stands_at(&gates, step);
         let pid = gang.trainers[victim].pid();
         gang.kill(victim);
         let told = gang.failure();
@@ -101,7 +106,7 @@ fn trainers_end_with_their_coordinator() {
 #[test]
 fn trainers_end_with_the_connection_to_their_coordinator() {
     let proxy = Proxy::default();
-    let mut gang = Gang::start_via(endless(), 1, |target| proxy.start(target));
+    let mut gang = Gang::start_via(endless(), 1, |target| proxy.start(target), &|_| None);
     gang.feed(&rows(20), 20);
     proxy.cut();
     gang.trainers[0].wait_for(1);
@@ -119,10 +124,10 @@ fn a_trainer_whose_beats_are_not_answered_ends() {
         failure_timeout_ms: 5_000,
         ..endless()
     };
-    let mut gang = Gang::start_via(job, 1, |target| proxy.start(target));
+    let mut gang = Gang::start_via(job, 1, |target| proxy.start(target), &|_| None);
     gang.seal(&gang.feed(&rows(100), 50));
     gang.command(&json!({"cmd": "train"}));
-    gang.step(1);
+    gang.in_training();
     proxy.freeze();
     gang.trainers[0].wait_for(1);
     let log = gang.trainers[0].log();
@@ -294,10 +299,7 @@ fn drop_last_without_a_full_batch_and_a_cancel_are_told_as_they_are() {
     gang.command(&json!({"cmd": "cancel", "reason": "KeyboardInterrupt"}));
     assert_eq!(gang.failure(), "the fit was cancelled: KeyboardInterrupt");
     gang.all_end();
-    assert!(
-        gang.coordinator.poll(Duration::ZERO).is_none(),
-        "a failure is told once"
-    );
+    assert_eq!(gang.events_named("failed").len(), 1, "a failure is told once");
 }
 
 #[test]
@@ -306,11 +308,12 @@ fn a_wrong_configuration_ends_with_status_2_and_without_the_secret() {
         let mut child = common::binary(&["gang"]);
         use std::io::{Read, Write};
         writeln!(child.stdin.take().unwrap(), "{line}").unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(2));
+        let status = common::ended(&mut child, "a trainer with a wrong configuration");
+        assert_eq!(status.code(), Some(2));
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         assert!(
-            stderr.contains("the configuration on stdin cannot be read") && !stderr.contains("5a5a"),
+            stderr.contains("the trainer's configuration cannot be read") && !stderr.contains("5a5a"),
             "{stderr}"
         );
     }

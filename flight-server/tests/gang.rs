@@ -8,12 +8,16 @@
 
 mod common;
 
+use candlewick_failpoint::Gates;
 use candlewick_model::network::Network;
 use candlewick_protocol::feed::StreamId;
 use candlewick_protocol::job::{JobSpec, OnNonFinite};
 use common::data::{Lcg, Row, job, rows};
+use common::events::EventLog;
 use common::{Fit, Gang};
 use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::VecDeque;
 
 fn fit(trainers: usize, shuffle: u64, split: usize) -> Fit {
     let mut rows = rows(700);
@@ -301,12 +305,17 @@ fn resident_memory_stays_over_thousands_of_steps() {
     for value in rows.iter_mut().flat_map(|row| &mut row.features) {
         *value = ((*value + 1.0) * 449.0).floor();
     }
-    let gang = Gang::start(job, 2);
+    let gates = Gates::new().unwrap();
+    let gang = Gang::start_held(job, 2, &gates, |index| {
+        (index == 0).then(|| "train.step=500".to_owned())
+    });
     gang.seal(&gang.feed(&rows, 100));
     gang.command(&json!({"cmd": "train"}));
-    gang.step(500);
+    // The other waits for it within the same step.
+    let held = gang.stands_at(&gates, 500);
     let pids: Vec<u32> = gang.trainers.iter().map(common::Trainer::pid).collect();
     let before: Vec<usize> = pids.iter().map(|pid| resident(*pid)).collect();
+    held.go();
     let done = gang.event("done");
     assert_eq!(done["steps"], 3_000);
     for (pid, before) in pids.iter().zip(before) {
@@ -317,4 +326,32 @@ fn resident_memory_stays_over_thousands_of_steps() {
             "resident memory grew from {before} to {after} bytes within 2,500 steps"
         );
     }
+}
+
+#[test]
+fn an_event_that_a_wait_passes_over_is_there_for_the_next() {
+    let events = EventLog::default();
+    let told = RefCell::new(VecDeque::from([
+        r#"{"event": "progress", "n": 1}"#,
+        r#"{"event": "epoch"}"#,
+        r#"{"event": "progress", "n": 2}"#,
+        r#"{"event": "done"}"#,
+    ]));
+    let take = |name: &str, n: Option<u64>| {
+        let poll = |_| told.borrow_mut().pop_front().map(str::to_owned);
+        events.take(name, common::WAIT, poll, |event| {
+            event["event"] == name && n.is_none_or(|n| event["n"] == n)
+        })
+    };
+    assert_eq!(take("progress", Some(2)).unwrap()["n"], 2);
+    assert_eq!(take("epoch", None).unwrap()["event"], "epoch");
+    assert_eq!(take("progress", None).unwrap()["n"], 1);
+    // What does not come before the end is told at once, with what came instead; the end itself is still there.
+    let missing = take("progress", Some(500)).unwrap_err();
+    assert_eq!(
+        missing,
+        r#"waiting for progress, but the job has ended: {"event":"done"}"#
+    );
+    assert_eq!(take("done", None).unwrap()["event"], "done");
+    assert!(take("done", None).is_err(), "an event is taken once");
 }

@@ -372,6 +372,6 @@ fn a_call_without_the_token_is_refused_and_shutdown_ends_the_process() {
         let client = server.client().await;
         answer(&client, "shutdown", &Value::Null).await.unwrap();
     });
-    assert!(server.child.wait().unwrap().success());
+    assert!(common::ended(&mut server.child, "the server").success());
     assert!(std::net::TcpStream::connect(("127.0.0.1", server.port)).is_err());
 }

@@ -64,7 +64,7 @@ fn read_field(row: &[u8], ordinal: u32, data_type: &str, width: u32) -> Result<V
     match decoder.decode(row, &mut features, &mut labels) {
         Ok(_) if scalar => Ok(json!(labels)),
         Ok(_) => Ok(json!(features)),
-        Err(invalid) if invalid == crate::invalid::Invalid::null(data_type) => Ok(Value::Null),
+        Err(invalid) if invalid == crate::row_error::RowError::null(data_type) => Ok(Value::Null),
         Err(invalid) => Err(Failure::internal(invalid.at(0, 0).message)),
     }
 }

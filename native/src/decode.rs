@@ -1,9 +1,10 @@
 //! Rows of a DataFrame to features (f32), label and weight (f64).
 
-use crate::convert::{self, first_not_finite};
-use crate::invalid::{self, Invalid, Values};
+use crate::convert::first_not_finite;
 use crate::number::Number;
 use crate::row::{Array, Corrupt, Row};
+use crate::row_error::{self, RowError};
+use crate::values::{Values, vector};
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{Column, Columns};
 use candlewick_protocol::job::LabelKind;
@@ -126,8 +127,8 @@ impl Decoder {
     /// returns its weight, 1 without a weight column. After an error both hold anything.
     ///
     /// # Errors
-    /// [`Invalid`] with what is wrong in which column.
-    pub fn decode(&self, bytes: &[u8], features: &mut [f32], labels: &mut [f64]) -> Result<f64, Invalid> {
+    /// [`RowError`] with what is wrong in which column.
+    pub fn decode(&self, bytes: &[u8], features: &mut [f32], labels: &mut [f64]) -> Result<f64, RowError> {
         let row = Row::new(bytes, self.fields)?;
         let mut at = 0;
         for source in &self.features {
@@ -148,14 +149,14 @@ impl Decoder {
     /// Whether the validation column marks the row; `None` without such a column.
     ///
     /// # Errors
-    /// [`Invalid`] where the mark is null.
-    pub fn mark(&self, bytes: &[u8]) -> Result<Option<bool>, Invalid> {
+    /// [`RowError`] where the mark is null.
+    pub fn mark(&self, bytes: &[u8]) -> Result<Option<bool>, RowError> {
         let Some((source, number)) = &self.mark else {
             return Ok(None);
         };
         let row = Row::new(bytes, self.fields)?;
         if row.is_null(source.ordinal) {
-            return Err(Invalid::null(&source.name));
+            return Err(RowError::null(&source.name));
         }
         Ok(Some(number.field(&row, source.ordinal)? != 0.0))
     }
@@ -167,10 +168,10 @@ impl Decoder {
         source: &Source,
         features: &mut [f32],
         at: usize,
-    ) -> Result<usize, Invalid> {
+    ) -> Result<usize, RowError> {
         let name = &source.name;
         if row.is_null(source.ordinal) {
-            return Err(Invalid::null(name));
+            return Err(RowError::null(name));
         }
         let values = match source.shape {
             Shape::Scalar(number) => Values::One(number.field(row, source.ordinal)?),
@@ -180,7 +181,7 @@ impl Decoder {
         };
         let count = values.len();
         if let Some(wanted) = source.width.filter(|wanted| *wanted != count) {
-            return Err(Invalid::wrong_input(name, count, wanted));
+            return Err(RowError::wrong_input(name, count, wanted));
         }
         let Some(out) = at.checked_add(count).and_then(|end| features.get_mut(at..end)) else {
             return Err(self.wrong_width(row));
@@ -188,23 +189,23 @@ impl Decoder {
         if let Values::Array(_, array) = &values
             && let Some(index) = array.first_null()
         {
-            return Err(Invalid::null_element(name, index, &values));
+            return Err(RowError::null_element(name, index, &values));
         }
         if !values.write(out, self.scale)? {
             let index = first_not_finite(out).unwrap_or(0);
-            return Err(Invalid::not_finite(name, index, &values, self.scale));
+            return Err(RowError::not_finite(name, index, &values, self.scale));
         }
         Ok(count)
     }
 
     /// The features have another number of values than the network: says how many each column has.
-    fn wrong_width(&self, row: &Row<'_>) -> Invalid {
+    fn wrong_width(&self, row: &Row<'_>) -> RowError {
         let mut parts = Vec::new();
         let mut total = 0;
         let mut first = None;
         for source in &self.features {
             if row.is_null(source.ordinal) {
-                return Invalid::null(&source.name);
+                return RowError::null(&source.name);
             }
             let values = match source.shape {
                 Shape::Scalar(number) => number.field(row, source.ordinal).map(Values::One),
@@ -224,35 +225,7 @@ impl Decoder {
                 Err(corrupt) => return corrupt.into(),
             }
         }
-        Invalid::wrong_width(&parts, total, self.width, first.as_ref())
-    }
-}
-
-/// A VectorUDT: struct of type (1 dense, 0 sparse), size, indices, values.
-fn vector(bytes: &[u8]) -> Result<Values<'_>, Corrupt> {
-    let row = Row::new(bytes, 4)?;
-    let values = Array::new(row.variable(3)?)?;
-    match row.slot(0)?[0] {
-        1 => Ok(Values::Array(Number::Double, values)),
-        0 => {
-            let [a, b, c, d, ..] = row.slot(1)?;
-            let size = u32::from_le_bytes([a, b, c, d]);
-            let indices = Array::new(row.variable(2)?)?;
-            if indices.len() != values.len() {
-                let (left, right) = (indices.len(), values.len());
-                return Err(Corrupt(format!(
-                    "a sparse vector of {left} indices and {right} values"
-                )));
-            }
-            Ok(Values::Sparse {
-                size: size as usize,
-                indices: indices.elements()?,
-                values,
-            })
-        }
-        other => Err(Corrupt(format!(
-            "a vector of type {other}, which is neither sparse (0) nor dense (1)"
-        ))),
+        RowError::wrong_width(&parts, total, self.width, first.as_ref())
     }
 }
 
@@ -322,9 +295,9 @@ fn number_source(column: &Column, what: &str) -> Result<(Source, Number), Failur
     }
 }
 
-fn label(row: &Row<'_>, source: &Source, kind: &LabelKind, out: &mut [f64]) -> Result<(), Invalid> {
+fn label(row: &Row<'_>, source: &Source, kind: &LabelKind, out: &mut [f64]) -> Result<(), RowError> {
     if row.is_null(source.ordinal) {
-        return Err(Invalid::null(&source.name));
+        return Err(RowError::null(&source.name));
     }
     let values = match source.shape {
         Shape::Scalar(number) => Values::One(number.field(row, source.ordinal)?),
@@ -333,62 +306,27 @@ fn label(row: &Row<'_>, source: &Source, kind: &LabelKind, out: &mut [f64]) -> R
         Shape::Binary => return Err(Corrupt("a binary label".to_owned()).into()),
     };
     if values.len() != kind.width() || out.len() != kind.width() {
-        return Err(invalid::label_width(&source.name, values.len(), kind.width()));
+        return Err(row_error::label_width(&source.name, values.len(), kind.width()));
     }
     if let Values::Array(_, array) = &values
         && let Some(index) = array.first_null()
     {
-        return Err(Invalid::null_element(&source.name, index, &values));
+        return Err(RowError::null_element(&source.name, index, &values));
     }
     for (index, out) in out.iter_mut().enumerate() {
         *out = values.get(index)?;
     }
-    invalid::check_label(&source.name, kind, out)
+    row_error::check_label(&source.name, kind, out)
 }
 
-fn weight(row: &Row<'_>, source: &Source, number: Number) -> Result<f64, Invalid> {
+fn weight(row: &Row<'_>, source: &Source, number: Number) -> Result<f64, RowError> {
     if row.is_null(source.ordinal) {
-        return Err(Invalid::null(&source.name));
+        return Err(RowError::null(&source.name));
     }
     let value = number.field(row, source.ordinal)?;
     if value.is_finite() && value >= 0.0 {
         Ok(value)
     } else {
-        Err(invalid::weight(&source.name, value))
-    }
-}
-
-impl Values<'_> {
-    /// Writes the values times `scale`; true where all are finite.
-    fn write(&self, out: &mut [f32], scale: f64) -> Result<bool, Corrupt> {
-        match self {
-            Values::One(value) => {
-                #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
-                let number = (value * scale) as f32;
-                out.fill(number);
-                Ok(number.is_finite())
-            }
-            Values::Bytes(bytes) => Ok(convert::unsigned(bytes.as_chunks::<1>().0, out, scale)),
-            Values::Array(number, array) => number.elements(array, out, scale),
-            Values::Sparse {
-                size,
-                indices,
-                values,
-            } => {
-                out.fill(0.0);
-                let mut finite = true;
-                for (index, value) in indices.iter().zip(values.elements::<8>()?) {
-                    let index = u32::from_le_bytes(*index) as usize;
-                    let place = out.get_mut(index);
-                    let place = place
-                        .ok_or_else(|| Corrupt(format!("index {index} in a sparse vector of {size}")))?;
-                    #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
-                    let number = (f64::from_le_bytes(*value) * scale) as f32;
-                    *place = number;
-                    finite &= number.is_finite();
-                }
-                Ok(finite)
-            }
-        }
+        Err(row_error::weight(&source.name, value))
     }
 }

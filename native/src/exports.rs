@@ -1,10 +1,10 @@
-//! The functions of `candlewick.jni.Natives`.
+//! The functions of `candlewick.jni.NativeMethods`.
 //!
-//! Each is its name, its arguments and one body inside the [`funnel`]; what it does lives in the module it calls.
+//! Each is its name, its arguments and one body inside the [`boundary`]; what it does lives in the module it calls.
 #![expect(non_snake_case, reason = "the JVM finds a native method by this name")]
 
+use crate::boundary::{self, Thrown};
 use crate::feeder::{FeedTask, Feeder};
-use crate::funnel::{self, Thrown};
 use crate::runtime::{self, Wait};
 use crate::scorer::{Model, ModelSpec, ScoreTask, Scorer};
 use crate::{canary, handles, memory, report};
@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A Java string of `text`.
 fn string<'l>(env: &mut Env<'l>, text: impl AsRef<str>) -> Result<JObject<'l>, Thrown> {
@@ -46,9 +46,9 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
 macro_rules! exports {
     ($($(#[$doc:meta])* fn $name:ident<$l:lifetime>($env:ident $(, $arg:ident: $type:ty)* $(,)?) $(-> $ret:ty)? $body:block)*) => {$(
         $(#[$doc])*
-        #[unsafe(export_name = concat!("Java_candlewick_jni_Natives_", stringify!($name)))]
+        #[unsafe(export_name = concat!("Java_candlewick_jni_NativeMethods_", stringify!($name)))]
         pub extern "system" fn $name<$l>(mut unowned: EnvUnowned<$l>, _: JClass<$l> $(, $arg: $type)*) $(-> $ret)? {
-            funnel::run(&mut unowned, |$env| $body)
+            boundary::run(&mut unowned, |$env| $body)
         }
     )*};
 }
@@ -64,13 +64,14 @@ fn waiting<T>(
     body(&mut Wait {
         closed,
         interrupted: &mut interrupted,
+        clock: &Instant::now,
     })
 }
 
-/// Calls `Natives.threadInterrupted`. Where that fails, which it does not, the thread counts as interrupted.
+/// Calls `NativeMethods.threadInterrupted`. Where that fails, which it does not, the thread counts as interrupted.
 fn thread_interrupted(env: &mut Env<'_>) -> bool {
     let ask = |env: &mut Env<'_>| {
-        let natives = env.find_class(jni_str!("candlewick/jni/Natives"))?;
+        let natives = env.find_class(jni_str!("candlewick/jni/NativeMethods"))?;
         env.call_static_method(natives, jni_str!("threadInterrupted"), jni_sig!("()Z"), &[])?
             .z()
     };
@@ -168,7 +169,7 @@ exports! {
 
     fn panic<'l>(env, message: JString<'l>) {
         let message = message.try_to_string(env)?;
-        #[expect(clippy::panic, reason = "this export is how the funnel is tested from Java")]
+        #[expect(clippy::panic, reason = "this export is how the boundary is tested from Java")]
         std::panic::panic_any(message)
     }
 
@@ -342,7 +343,7 @@ exports! {
     }
 
     fn scorerKept<'l>(_env, handle: jlong) -> jlong {
-        with_scorer(handle, |scorer| Ok(address_of(scorer.kept())))
+        with_scorer(handle, |scorer| Ok(address_of(scorer.row_mask())))
     }
 
     fn scorerClose<'l>(_env, handle: jlong) {

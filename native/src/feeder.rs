@@ -5,16 +5,15 @@
 
 use crate::connections::Connection;
 use crate::decode::Decoder;
-use crate::frames::{Format, OpenBatch};
-use crate::invalid::Invalid;
+use crate::frames::{BatchFormat, OpenBatch};
 use crate::row::Rows;
+use crate::row_error::RowError;
 use crate::runtime::Wait;
 use crate::streams::Stream;
-use candlewick_protocol::feed::{FeedSpec, Owner, ShardSum, StreamId, TaskLedger};
-use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::feed::{FeedSpec, Owner, RowFormat, ShardSum, StreamId, TaskLedger};
 use candlewick_protocol::keys::{KeyRing, Purpose};
 use candlewick_protocol::row::RowHasher;
-use candlewick_protocol::validation::{Validation, place_of};
+use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use serde::Deserialize;
 use std::time::Duration;
@@ -39,11 +38,11 @@ pub struct Feeder {
     task: FeedTask,
     keys: KeyRing,
     decoder: Decoder,
-    format: Format,
+    batches: BatchFormat,
     stream: StreamId,
-    /// Position in `outlets` of the owner of each shard.
+    /// Position in `sinks` of the owner of each shard.
     owner_of: Vec<usize>,
-    outlets: Vec<Outlet>,
+    sinks: Vec<TrainerSink>,
     sums: Sums,
     /// The row being decoded.
     features: Vec<f32>,
@@ -66,7 +65,7 @@ struct Sums {
 
 /// Rows for one trainer.
 #[derive(Debug)]
-struct Outlet {
+struct TrainerSink {
     batch: OpenBatch,
     stream: Option<Stream>,
     rows: u64,
@@ -81,15 +80,15 @@ impl Feeder {
     pub fn new(task: FeedTask, keys: KeyRing) -> Result<Feeder, Failure> {
         let feed = &task.feed;
         let decoder = Decoder::new(&feed.columns)?;
-        let label_width = feed.columns.label_kind.as_ref().map_or(0, LabelKind::width);
-        if label_width == 0 {
-            return Err(Failure::parameter("training needs a label column"));
-        }
-        let sent_width = label_width + usize::from(feed.validation == Some(Validation::Column));
-        let format = Format::new(decoder.width(), sent_width, feed.batch_bytes)?;
+        let label = feed.columns.label_kind.as_ref();
+        let label = label
+            .filter(|label| label.width() > 0)
+            .ok_or_else(|| Failure::parameter("training needs a label column"))?;
+        let format = RowFormat::new(decoder.width(), label, feed.validation);
+        let batches = BatchFormat::new(format, feed.batch_bytes)?;
         let owner_of = owners_of_shards(feed.logical_shards, &feed.owners)?;
-        let outlet = |_: &Owner| Outlet {
-            batch: OpenBatch::new(format.clone()),
+        let sink = |_: &Owner| TrainerSink {
+            batch: OpenBatch::new(batches.clone()),
             stream: None,
             rows: 0,
             hash_sum: 0,
@@ -101,22 +100,22 @@ impl Feeder {
             attempt: task.attempt,
         };
         Ok(Feeder {
-            outlets: feed.owners.iter().map(outlet).collect(),
+            sinks: feed.owners.iter().map(sink).collect(),
             sums: Sums {
                 shards: vec![
                     (0, 0);
-                    feed.logical_shards as usize * if feed.validation.is_some() { 2 } else { 1 }
+                    FedShard::count(feed.logical_shards, feed.validation.is_some()) as usize
                 ],
                 ..Sums::default()
             },
             features: vec![0.0; decoder.width()],
-            labels: vec![0.0; sent_width],
-            label_width,
+            labels: vec![0.0; format.label_values()],
+            label_width: format.labels,
             failure: None,
             task,
             keys,
             decoder,
-            format,
+            batches,
             stream,
             owner_of,
         })
@@ -137,20 +136,20 @@ impl Feeder {
             self.sums.rows += 1;
             match self.decode(row) {
                 Ok(weight) => self.route(weight, wait)?,
-                Err(Invalid::Data { .. }) if self.task.feed.columns.skip_invalid => self.sums.skipped += 1,
-                Err(invalid @ Invalid::Data { .. }) => {
+                Err(RowError::Data { .. }) if self.task.feed.columns.skip_invalid => self.sums.skipped += 1,
+                Err(invalid @ RowError::Data { .. }) => {
                     self.failure = Some(invalid.at(self.task.partition, index));
-                    self.outlets.iter_mut().for_each(|outlet| outlet.stream = None);
+                    self.sinks.iter_mut().for_each(|sink| sink.stream = None);
                     return Ok(false);
                 }
-                Err(corrupt @ Invalid::Corrupt(_)) => return Err(corrupt.at(self.task.partition, index)),
+                Err(corrupt @ RowError::Corrupt(_)) => return Err(corrupt.at(self.task.partition, index)),
             }
         }
         Ok(true)
     }
 
     /// Decodes a row; its weight. The mark of a validation row comes after the label.
-    fn decode(&mut self, row: &[u8]) -> Result<f64, Invalid> {
+    fn decode(&mut self, row: &[u8]) -> Result<f64, RowError> {
         let (labels, mark) = self.labels.split_at_mut(self.label_width);
         let weight = self.decoder.decode(row, &mut self.features, labels)?;
         if let Some(place) = mark.first_mut() {
@@ -164,14 +163,14 @@ impl Feeder {
         let (labels, mark) = self.labels.split_at(self.label_width);
         let marked = mark.first().is_some_and(|mark| *mark != 0.0);
         let hash = self.sums.hasher.hash(&self.features, labels, weight, marked);
-        let aside = feed.validation.is_some_and(|rows| rows.holds_out(hash, marked));
-        let shard = place_of(hash, aside, feed.logical_shards) as usize;
-        let sum = &mut self.sums.shards[shard];
+        let held_out = feed.validation.is_some_and(|rows| rows.holds_out(hash, marked));
+        let shard = FedShard::of(hash, held_out, feed.logical_shards);
+        let sum = &mut self.sums.shards[shard.number(feed.logical_shards) as usize];
         *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
-        let owner = self.owner_of[shard % self.owner_of.len()];
-        let outlet = &mut self.outlets[owner];
-        outlet.hash_sum = outlet.hash_sum.wrapping_add(hash);
-        if outlet.batch.push(&self.features, &self.labels, weight) {
+        let owner = self.owner_of[shard.shard as usize];
+        let sink = &mut self.sinks[owner];
+        sink.hash_sum = sink.hash_sum.wrapping_add(hash);
+        if sink.batch.push(&self.features, &self.labels, weight) {
             self.flush(owner, wait)?;
         }
         Ok(())
@@ -179,18 +178,18 @@ impl Feeder {
 
     /// Sends the open batch of an owner, if it holds rows.
     fn flush(&mut self, owner: usize, wait: &mut Wait<'_>) -> Result<(), Failure> {
-        let Some((frame, rows)) = self.outlets[owner].batch.frame(&self.stream)? else {
+        let Some((frame, rows)) = self.sinks[owner].batch.frame(&self.stream)? else {
             return Ok(());
         };
-        if self.outlets[owner].stream.is_none() {
+        if self.sinks[owner].stream.is_none() {
             let stream = self.open(owner, wait)?;
-            self.outlets[owner].stream = Some(stream);
+            self.sinks[owner].stream = Some(stream);
         }
-        let outlet = &mut self.outlets[owner];
-        if let Some(stream) = &mut outlet.stream {
+        let sink = &mut self.sinks[owner];
+        if let Some(stream) = &mut sink.stream {
             stream.send(frame, wait)?;
         }
-        outlet.rows += rows;
+        sink.rows += rows;
         self.sums.sent += rows;
         Ok(())
     }
@@ -216,7 +215,7 @@ impl Feeder {
         })?;
         Stream::open(
             &client,
-            self.format.opening(&self.stream)?,
+            self.batches.opening(&self.stream)?,
             name,
             timeout,
             connection,
@@ -230,13 +229,13 @@ impl Feeder {
     pub fn finish(&mut self, rows_read: u64, wait: &mut Wait<'_>) -> Result<TaskLedger, Failure> {
         wait.check()?;
         if self.failure.is_none() {
-            for owner in 0..self.outlets.len() {
+            for owner in 0..self.sinks.len() {
                 self.flush(owner, wait)?;
             }
-            for outlet in &mut self.outlets {
-                outlet.stream.iter_mut().for_each(Stream::end);
+            for sink in &mut self.sinks {
+                sink.stream.iter_mut().for_each(Stream::end);
             }
-            for owner in 0..self.outlets.len() {
+            for owner in 0..self.sinks.len() {
                 self.await_seal(owner, wait)?;
             }
         }
@@ -244,12 +243,12 @@ impl Feeder {
     }
 
     fn await_seal(&mut self, owner: usize, wait: &mut Wait<'_>) -> Result<(), Failure> {
-        let outlet = &mut self.outlets[owner];
-        let Some(mut stream) = outlet.stream.take() else {
+        let sink = &mut self.sinks[owner];
+        let Some(mut stream) = sink.stream.take() else {
             return Ok(());
         };
         let sealed = stream.sealed(wait)?;
-        if sealed.stream != self.stream || sealed.rows != outlet.rows || sealed.hash_sum != outlet.hash_sum {
+        if sealed.stream != self.stream || sealed.rows != sink.rows || sealed.hash_sum != sink.hash_sum {
             return Err(Failure::new(
                 ErrorKind::JobFailed,
                 format!(
@@ -258,8 +257,8 @@ impl Feeder {
                     sealed.rows,
                     sealed.hash_sum,
                     sealed.stream,
-                    outlet.rows,
-                    outlet.hash_sum,
+                    sink.rows,
+                    sink.hash_sum,
                     self.stream
                 ),
             ));

@@ -5,32 +5,31 @@ use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use candlewick_protocol::Failure;
-use candlewick_protocol::feed::{FrameHeader, StreamId};
+use candlewick_protocol::feed::{FEATURES, FrameHeader, LABEL, RowFormat, StreamId, WEIGHT};
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
 use std::mem::take;
 use std::sync::Arc;
 
-/// Widths of a row and the number of rows that a batch holds.
+/// The format of a row and the number of rows that a batch holds.
 #[derive(Debug, Clone)]
-pub struct Format {
-    features: usize,
-    labels: usize,
+pub struct BatchFormat {
+    row: RowFormat,
     rows: usize,
     schema: SchemaRef,
 }
 
-impl Format {
+impl BatchFormat {
     /// Batches of about `batch_bytes` bytes, at least one row.
     ///
     /// # Errors
     /// `InvalidParameter` where one row is larger than a Flight message may be.
-    pub fn new(features: usize, labels: usize, batch_bytes: u64) -> Result<Format, Failure> {
-        let row = features * 4 + labels * 8 + 8;
+    pub fn new(row: RowFormat, batch_bytes: u64) -> Result<BatchFormat, Failure> {
+        let (features, row_bytes) = (row.features, row.sent_bytes());
         // Room for the frame's own header.
         let most = MAX_FLIGHT_MESSAGE - 64 * 1024;
-        if row > most {
+        if row_bytes > most {
             return Err(Failure::parameter(format!(
-                "a row takes {row} bytes ({features} features), more than the {most} that a message may hold"
+                "a row takes {row_bytes} bytes ({features} features), more than the {most} that a message may hold"
             )));
         }
         let bytes = usize::try_from(batch_bytes).unwrap_or(most).min(most);
@@ -41,14 +40,13 @@ impl Format {
             Ok(Field::new(name, DataType::FixedSizeList(item, width), false))
         };
         let schema = Arc::new(Schema::new(vec![
-            list("features", DataType::Float32, features)?,
-            list("label", DataType::Float64, labels)?,
-            Field::new("weight", DataType::Float64, false),
+            list(FEATURES, DataType::Float32, features)?,
+            list(LABEL, DataType::Float64, row.label_values())?,
+            Field::new(WEIGHT, DataType::Float64, false),
         ]));
-        Ok(Format {
-            features,
-            labels,
-            rows: (bytes / row).max(1),
+        Ok(BatchFormat {
+            row,
+            rows: (bytes / row_bytes).max(1),
             schema,
         })
     }
@@ -80,7 +78,7 @@ impl Format {
 /// The rows that were not sent yet, and the position of the next frame.
 #[derive(Debug)]
 pub struct OpenBatch {
-    format: Format,
+    format: BatchFormat,
     sequence: u64,
     features: Vec<f32>,
     labels: Vec<f64>,
@@ -91,7 +89,7 @@ pub struct OpenBatch {
 impl OpenBatch {
     /// An empty batch.
     #[must_use]
-    pub fn new(format: Format) -> OpenBatch {
+    pub fn new(format: BatchFormat) -> OpenBatch {
         let context = IpcWriteContext::default();
         OpenBatch {
             format,
@@ -107,10 +105,10 @@ impl OpenBatch {
     pub fn push(&mut self, features: &[f32], labels: &[f64], weight: f64) -> bool {
         if self.weights.is_empty() {
             // One allocation per batch, and none for a trainer that gets no rows.
-            self.features
-                .reserve_exact(self.format.rows * self.format.features);
-            self.labels.reserve_exact(self.format.rows * self.format.labels);
-            self.weights.reserve_exact(self.format.rows);
+            let (rows, row) = (self.format.rows, self.format.row);
+            self.features.reserve_exact(rows * row.features);
+            self.labels.reserve_exact(rows * row.label_values());
+            self.weights.reserve_exact(rows);
         }
         self.features.extend_from_slice(features);
         self.labels.extend_from_slice(labels);
@@ -175,9 +173,17 @@ mod tests {
         }
     }
 
+    fn row(features: usize) -> RowFormat {
+        RowFormat {
+            features,
+            labels: 1,
+            marked: false,
+        }
+    }
+
     #[test]
     fn frames_hold_the_rows_in_order_with_their_sequence() {
-        let format = Format::new(3, 1, 60).unwrap();
+        let format = BatchFormat::new(row(3), 60).unwrap();
         let opening = format.opening(&stream()).unwrap();
         let cmd = opening.flight_descriptor.clone().unwrap().cmd;
         assert_eq!(serde_json::from_slice::<StreamId>(&cmd).unwrap(), stream());
@@ -211,7 +217,7 @@ mod tests {
     #[test]
     fn a_row_beyond_a_message_is_refused() {
         assert!(
-            Format::new(20_000_000, 1, 1)
+            BatchFormat::new(row(20_000_000), 1)
                 .unwrap_err()
                 .message
                 .contains("20000000 features")

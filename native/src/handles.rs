@@ -3,7 +3,7 @@
 //! A handle is a key of a registry, not an address: a stale, foreign or mistyped one is an error. Numbers are never used
 //! again. Objects are shared ([`Arc`]), so closing one while another thread uses it is safe.
 
-use crate::funnel::Thrown;
+use crate::boundary::Thrown;
 use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -5,26 +5,14 @@ use arrow_flight::Action;
 use candlewick_coordinator::ExitReport;
 use candlewick_protocol::Failure;
 use candlewick_protocol::auth::COORDINATOR;
-use candlewick_protocol::keys::{KeyRing, Purpose};
+use candlewick_protocol::keys::Purpose;
+use candlewick_protocol::launch::TrainerConfig;
 use candlewick_wire::{Client, Identity, from_status};
-use serde::Deserialize;
 use std::time::Duration;
 use tonic::Request;
 
 /// The coordinator waits about this long for the report before it tells the failure without it.
 const LIMIT: Duration = Duration::from_secs(2);
-
-/// What of a trainer's configuration is needed here.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TrainerConfig {
-    job: String,
-    trainer: String,
-    executor: String,
-    keys: KeyRing,
-    coordinator_host: String,
-    coordinator_port: u16,
-}
 
 /// Reports that the trainer started with the configuration `config` (JSON) ended with exit status `code`, 128 + n for
 /// signal n.
@@ -32,9 +20,7 @@ struct TrainerConfig {
 /// # Errors
 /// `Unavailable` where the coordinator is not there (any more), `InvalidParameter` for a wrong configuration.
 pub fn exit(config: &str, code: i32, stderr: String) -> Result<(), Failure> {
-    // The parser's message could show a part of a key.
-    let config: TrainerConfig = serde_json::from_str(config)
-        .map_err(|_| Failure::parameter("the trainer's configuration cannot be read"))?;
+    let config = TrainerConfig::read(config)?;
     let identity = Identity {
         job: config.job.clone(),
         client: format!("executor {} pid {}", config.executor, std::process::id()),

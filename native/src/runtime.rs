@@ -47,6 +47,8 @@ pub struct Wait<'a> {
     pub closed: &'a AtomicBool,
     /// Asks whether the thread was interrupted.
     pub interrupted: &'a mut dyn FnMut() -> bool,
+    /// The time: `Instant::now`, but in tests of deadlines.
+    pub clock: &'a dyn Fn() -> Instant,
 }
 
 impl Wait<'_> {
@@ -72,7 +74,7 @@ impl Wait<'_> {
         late: impl FnOnce() -> String,
     ) -> Result<T, Failure> {
         let runtime = shared()?;
-        let start = Instant::now();
+        let start = (self.clock)();
         let mut future = pin!(future);
         loop {
             let slice = async { tokio::time::timeout(SLICE, future.as_mut()).await };
@@ -80,7 +82,7 @@ impl Wait<'_> {
                 return Ok(value);
             }
             self.check()?;
-            if start.elapsed() >= limit {
+            if (self.clock)().duration_since(start) >= limit {
                 return Err(Failure::unavailable(late()));
             }
         }
@@ -98,6 +100,7 @@ mod tests {
         let mut wait = Wait {
             closed: &closed,
             interrupted: &mut no,
+            clock: &Instant::now,
         };
         assert_eq!(wait.on(async { 3 }, Duration::ZERO, String::new).unwrap(), 3);
         let late = wait
@@ -116,6 +119,7 @@ mod tests {
         let mut wait = Wait {
             closed: &open,
             interrupted: &mut yes,
+            clock: &Instant::now,
         };
         assert!(
             wait.on(std::future::pending::<()>(), Duration::MAX, String::new)

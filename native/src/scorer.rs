@@ -2,8 +2,8 @@
 
 use crate::decode::Decoder;
 use crate::encode::{Encoder, OutputType};
-use crate::invalid::Invalid;
 use crate::row::Rows;
+use crate::row_error::RowError;
 use candlewick_model::engine::Predictor;
 use candlewick_model::head::Head;
 use candlewick_model::network::Network;
@@ -94,7 +94,7 @@ impl From<String> for Output {
 
 /// Where a column's values stand, and its type.
 #[derive(Debug, Clone)]
-struct Place {
+struct ColumnSlot {
     output: Output,
     range: Range<usize>,
     kind: OutputType,
@@ -124,7 +124,7 @@ pub struct Scorer {
     predictor: Predictor,
     decoder: Decoder,
     encoder: Encoder,
-    places: Vec<Place>,
+    slots: Vec<ColumnSlot>,
     task: ScoreTask,
     skip: bool,
     /// Rows seen so far, for messages.
@@ -135,7 +135,7 @@ pub struct Scorer {
     raw: Vec<f64>,
     probabilities: Vec<f64>,
     result: Vec<u8>,
-    kept: Vec<u8>,
+    row_mask: Vec<u8>,
 }
 
 impl Scorer {
@@ -165,36 +165,36 @@ impl Scorer {
                 "thresholds has {has} values, but there are {classes} classes"
             )));
         }
-        let places: Vec<Place> = task
+        let slots: Vec<ColumnSlot> = task
             .outputs
             .iter()
-            .map(|output| place(output, &model))
+            .map(|output| slot_of(output, &model))
             .collect::<Result<_, _>>()?;
-        let types: Vec<OutputType> = places.iter().map(|place| place.kind).collect();
+        let types: Vec<OutputType> = slots.iter().map(|slot| slot.kind).collect();
         Ok(Scorer {
             predictor: Predictor::new(&model.network, 1)?,
             encoder: Encoder::new(&types),
-            places,
+            slots,
             skip: task.skip_invalid || task.columns.skip_invalid,
             rows: 0,
             features: vec![0.0; BLOCK_ROWS * width],
             raw: vec![0.0; head.width()],
             probabilities: vec![0.0; head.width()],
             result: Vec::new(),
-            kept: Vec::new(),
+            row_mask: Vec::new(),
             model,
             decoder,
             task,
         })
     }
 
-    /// Scores the `count` rows in `bytes`; the result is in [`Scorer::result`] and [`Scorer::kept`] until the next call.
+    /// Scores the `count` rows in `bytes`; the result is in [`Scorer::result`] and [`Scorer::row_mask`] until the next call.
     ///
     /// # Errors
     /// `InvalidData` for an invalid row, unless such rows are left out; `Internal` for a corrupt one.
     pub fn run(&mut self, bytes: &[u8], count: usize) -> Result<(), Failure> {
         self.result.clear();
-        self.kept.clear();
+        self.row_mask.clear();
         self.result.reserve(count * self.encoder.row_bytes());
         let width = self.decoder.width();
         let mut filled = 0;
@@ -205,9 +205,9 @@ impl Scorer {
             match self.decoder.decode(row?, place, &mut []) {
                 Ok(_) => {
                     filled += 1;
-                    self.kept.push(1);
+                    self.row_mask.push(1);
                 }
-                Err(Invalid::Data { .. }) if self.skip => self.kept.push(0),
+                Err(RowError::Data { .. }) if self.skip => self.row_mask.push(0),
                 Err(invalid) => return Err(invalid.at(self.task.partition, index)),
             }
             if filled == BLOCK_ROWS {
@@ -226,23 +226,23 @@ impl Scorer {
         let features = &self.features[..rows * self.decoder.width()];
         let outputs = self.predictor.predict(&self.model.weights, features, rows)?;
         let probable = self
-            .places
+            .slots
             .iter()
-            .any(|place| matches!(place.output, Output::Probability | Output::Prediction));
+            .any(|slot| matches!(slot.output, Output::Probability | Output::Prediction));
         for outputs in outputs.chunks_exact(head.output_width()) {
             head.raw_predictions(outputs, &mut self.raw);
             if probable {
                 head.probabilities(outputs, &mut self.probabilities);
             }
             let row = self.encoder.push(&mut self.result);
-            for (column, place) in self.places.iter().enumerate() {
+            for (column, slot) in self.slots.iter().enumerate() {
                 let raw = self
                     .raw
-                    .get(place.range.clone())
+                    .get(slot.range.clone())
                     .unwrap_or_default()
                     .iter()
                     .copied();
-                match (&place.output, place.kind) {
+                match (&slot.output, slot.kind) {
                     (Output::Probability, _) => {
                         self.encoder.set(row, column, self.probabilities.iter().copied());
                     }
@@ -257,7 +257,7 @@ impl Scorer {
         Ok(())
     }
 
-    /// For every kept row of the last batch one row of the outputs, each `[u32 size][u32 0][row]`.
+    /// For every row of the last batch that was kept one row of the outputs, each `[u32 size][u32 0][row]`.
     #[must_use]
     pub fn result(&self) -> &[u8] {
         &self.result
@@ -265,12 +265,12 @@ impl Scorer {
 
     /// One byte per row of the last batch: 1 kept, 0 left out.
     #[must_use]
-    pub fn kept(&self) -> &[u8] {
-        &self.kept
+    pub fn row_mask(&self) -> &[u8] {
+        &self.row_mask
     }
 }
 
-fn place(output: &Output, model: &Model) -> Result<Place, Failure> {
+fn slot_of(output: &Output, model: &Model) -> Result<ColumnSlot, Failure> {
     let head = model.head;
     let width = head.width();
     let (range, kind) = match (output, head) {
@@ -299,7 +299,7 @@ fn place(output: &Output, model: &Model) -> Result<Place, Failure> {
         ) => (0..width, OutputType::Double),
         _ => (0..width, OutputType::Vector(width)),
     };
-    Ok(Place {
+    Ok(ColumnSlot {
         output: output.clone(),
         range,
         kind,

@@ -13,11 +13,13 @@ use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::row::{RowHasher, shard_of};
 use candlewick_protocol::{ErrorKind, Failure};
 use common::{Field, batch, column, features, floats, row};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use trainer::{Arrived, Manner, Trainer};
 
 const SHARDS: u32 = 8;
-/// Far more than a healthy machine needs; only the tests of deadlines set less.
+/// Far more than a healthy machine needs; the tests of deadlines have a clock of their own.
 const LONG_MS: u64 = 60_000;
 
 fn job() -> (String, JobSecret) {
@@ -66,10 +68,20 @@ fn data(rows: usize) -> (Vec<Vec<u8>>, Vec<Arrived>) {
 
 /// Pushes and finishes as a task does that nobody stops.
 fn feed(feeder: &mut Feeder, rows: &[Vec<u8>]) -> Result<TaskLedger, Failure> {
+    feed_by(&Instant::now, feeder, rows)
+}
+
+/// The same by another clock.
+fn feed_by(
+    clock: &dyn Fn() -> Instant,
+    feeder: &mut Feeder,
+    rows: &[Vec<u8>],
+) -> Result<TaskLedger, Failure> {
     let (closed, mut no) = (AtomicBool::new(false), || false);
     let mut wait = Wait {
         closed: &closed,
         interrupted: &mut no,
+        clock,
     };
     for part in rows.chunks(7) {
         if !feeder.push(&batch(part), part.len(), &mut wait)? {
@@ -267,13 +279,17 @@ fn a_trainer_that_stalls_or_is_silent_meets_the_deadline() {
         let (job, secret) = job();
         let trainer = Trainer::start(&job, &secret, manner);
         let mut spec = task(&job, vec![trainer.owner(0, SHARDS)], 0);
-        spec.feed.timeout_ms = 300;
         spec.feed.batch_bytes = 1 << 20;
-        let failure = feed(
-            &mut Feeder::new(spec, ring(&job, &secret)).unwrap(),
-            &data(rows).0,
-        )
-        .unwrap_err();
+        // Once the trainer has the call, an hour passes between any two looks at the clock.
+        let (start, looks) = (Instant::now(), Cell::new(0));
+        let clock = || {
+            if trainer.seen.lock().unwrap().calls > 0 {
+                looks.set(looks.get() + 1);
+            }
+            start + Duration::from_secs(3_600) * looks.get()
+        };
+        let mut feeder = Feeder::new(spec, ring(&job, &secret)).unwrap();
+        let failure = feed_by(&clock, &mut feeder, &data(rows).0).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Unavailable);
         assert!(failure.message.contains(part), "{failure}");
     }
@@ -285,21 +301,21 @@ fn a_task_that_is_told_to_stop_stops() {
     let trainer = Trainer::start(&job, &secret, Manner::Silent);
     let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), ring(&job, &secret)).unwrap();
     let closed = AtomicBool::new(false);
-    let mut asked = 0;
+    let stopped = Cell::new(false);
     let rows = data(50).0;
-    let mut told = || {
-        asked += 1;
-        asked > 5
-    };
+    let mut told = || stopped.get();
     let mut wait = Wait {
         closed: &closed,
         interrupted: &mut told,
+        clock: &Instant::now,
     };
     feeder.push(&batch(&rows), rows.len(), &mut wait).unwrap();
+    stopped.set(true);
     assert_eq!(
         feeder.finish(50, &mut wait).unwrap_err().kind,
         ErrorKind::Cancelled
     );
+    stopped.set(false);
     closed.store(true, Ordering::Relaxed);
     assert_eq!(
         feeder.push(&[], 0, &mut wait).unwrap_err().kind,

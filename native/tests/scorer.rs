@@ -40,7 +40,7 @@ fn task(outputs: &[Output]) -> ScoreTask {
 
 /// The values of the result's columns, each of `widths` values, row by row.
 fn read(scorer: &Scorer, columns: &[(u32, &str, &str)], width: u32) -> Vec<Vec<f32>> {
-    let rows = scorer.kept().iter().filter(|kept| **kept == 1).count();
+    let rows = scorer.row_mask().iter().filter(|kept| **kept == 1).count();
     let decoder = Decoder::new(&features(columns.len() as u32, columns, width)).unwrap();
     let mut values = vec![0.0; width as usize];
     Rows::new(scorer.result(), rows)
@@ -121,7 +121,7 @@ fn invalid_rows_are_left_out_or_an_error() {
     lenient.skip_invalid = true;
     let mut scorer = Scorer::new(model, lenient).unwrap();
     scorer.run(&rows, 3).unwrap();
-    assert_eq!(scorer.kept(), [1, 0, 1]);
+    assert_eq!(scorer.row_mask(), [1, 0, 1]);
     assert_eq!(read(&scorer, &[(0, "y", "double")], 1), [[2.0], [4.0]]);
     assert!(scorer.run(&rows[..20], 3).is_err());
 }

@@ -46,6 +46,56 @@ pub struct Columns {
     pub skip_invalid: bool,
 }
 
+/// What the record batches of a feed hold: columns [`FEATURES`] (fixed-size lists of f32), [`LABEL`] (fixed-size lists of
+/// f64) and [`WEIGHT`] (f64), none with nulls. The feeder writes it, the trainer checks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowFormat {
+    /// f32 values of a row's features.
+    pub features: usize,
+    /// f64 values of a row's label.
+    pub labels: usize,
+    /// Whether a column marks validation rows: one more value follows those of the label, 1 for a marked row, else 0.
+    pub marked: bool,
+}
+
+/// Name of the column of the features.
+pub const FEATURES: &str = "features";
+/// Name of the column of the label.
+pub const LABEL: &str = "label";
+/// Name of the column of the weight.
+pub const WEIGHT: &str = "weight";
+
+impl RowFormat {
+    /// The format of a job's rows.
+    #[must_use]
+    pub fn new(features: usize, label: &LabelKind, validation: Option<Validation>) -> Self {
+        RowFormat {
+            features,
+            labels: label.width(),
+            marked: validation == Some(Validation::Column),
+        }
+    }
+
+    /// f64 values of the label column: those of the label, and the mark.
+    #[must_use]
+    pub fn label_values(&self) -> usize {
+        self.labels + usize::from(self.marked)
+    }
+
+    /// Bytes of a row's values on their way.
+    #[must_use]
+    pub fn sent_bytes(&self) -> usize {
+        self.features * 4 + self.label_values() * 8 + 8
+    }
+
+    /// Bytes of a row's values without the mark, a function of the data alone: rule B4 derives the buckets of an epoch's
+    /// order from it.
+    #[must_use]
+    pub fn row_bytes(&self) -> u64 {
+        (self.features * 4 + self.labels * 8 + 8) as u64
+    }
+}
+
 /// Where a shard range is fed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

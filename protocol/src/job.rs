@@ -1,7 +1,7 @@
 //! The specification of one training job: what the driver resolves and every trainer receives.
 
 use crate::stopping::EarlyStopping;
-use crate::validation::Validation;
+use crate::validation::{FedShard, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -48,6 +48,25 @@ impl LabelKind {
         match *self {
             LabelKind::Class { ignored, .. } => ignored.is_some_and(|ignored| ignored as f64 == label),
             LabelKind::Real { .. } => false,
+        }
+    }
+
+    /// True where a label may have this value: a class or the ignored label, any finite number of a regressor.
+    ///
+    /// ```
+    /// use candlewick_protocol::job::LabelKind;
+    /// assert!(LabelKind::class(3).accepts(2.0) && !LabelKind::class(3).accepts(3.0));
+    /// assert!(!LabelKind::class(3).accepts(0.5) && !LabelKind::class(3).accepts(f64::NAN));
+    /// assert!(LabelKind::Real { width: 2 }.accepts(-0.5));
+    /// ```
+    #[must_use]
+    pub fn accepts(&self, value: f64) -> bool {
+        match self {
+            LabelKind::Class { num_classes, .. } => {
+                let class = value.fract() == 0.0 && value >= 0.0 && value < f64::from(*num_classes);
+                class || self.ignores(value)
+            }
+            LabelKind::Real { .. } => value.is_finite(),
         }
     }
 
@@ -212,11 +231,6 @@ impl JobSpec {
     /// Shards that the feed deals rows to: V, and V more where rows are put aside for validation.
     #[must_use]
     pub fn fed_shards(&self) -> u32 {
-        let shards = self.train.logical_shards;
-        if self.data.validation.is_some() {
-            shards * 2
-        } else {
-            shards
-        }
+        FedShard::count(self.train.logical_shards, self.data.validation.is_some())
     }
 }

@@ -56,10 +56,57 @@ impl Validation {
     }
 }
 
-/// The shard of a row: that of its hash, counted from V on for a validation row.
-#[must_use]
-pub fn place_of(hash: u128, aside: bool, logical_shards: u32) -> u32 {
-    shard_of(hash, logical_shards) + if aside { logical_shards } else { 0 }
+/// A shard as the feed numbers it: the training rows of logical shard `s` have number `s`, its validation rows `V + s`.
+///
+/// ```
+/// use candlewick_protocol::validation::FedShard;
+/// let held_out = FedShard { shard: 3, validation: true };
+/// assert_eq!(held_out.number(8), 11);
+/// assert_eq!(FedShard::numbered(11, 8), held_out);
+/// assert_eq!(FedShard::count(8, true), 16);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FedShard {
+    /// The logical shard: who owns it owns the validation rows that go with it.
+    pub shard: u32,
+    /// True for its validation rows.
+    pub validation: bool,
+}
+
+impl FedShard {
+    /// The shard of a row of this hash.
+    #[must_use]
+    pub fn of(hash: u128, validation: bool, logical_shards: u32) -> Self {
+        FedShard {
+            shard: shard_of(hash, logical_shards),
+            validation,
+        }
+    }
+
+    /// The shard of a number.
+    #[must_use]
+    pub fn numbered(number: u32, logical_shards: u32) -> Self {
+        FedShard {
+            shard: number % logical_shards.max(1),
+            validation: number >= logical_shards,
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self, logical_shards: u32) -> u32 {
+        self.shard + if self.validation { logical_shards } else { 0 }
+    }
+
+    /// How many numbers a job has.
+    #[must_use]
+    pub fn count(logical_shards: u32, validation: bool) -> u32 {
+        if validation {
+            logical_shards * 2
+        } else {
+            logical_shards
+        }
+    }
 }
 
 #[cfg(test)]

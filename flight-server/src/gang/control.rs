@@ -5,12 +5,12 @@
 use super::runner::Order;
 use super::state::{Outbox, State};
 use crate::chunk::Shape;
-use crate::config::GangConfig;
 use crate::exit;
 use crate::spool::Spool;
 use arrow_flight::FlightData;
 use candlewick_protocol::auth::COORDINATOR;
 use candlewick_protocol::keys::Purpose;
+use candlewick_protocol::launch::TrainerConfig;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{Client, Identity, from_status};
@@ -28,7 +28,7 @@ const LONGEST_BEAT: Duration = Duration::from_millis(1_000);
 
 /// Talks with the coordinator until the end; gives the exit status.
 pub(super) fn run(
-    config: &GangConfig,
+    config: &TrainerConfig,
     info: TrainerInfo,
     state: &Arc<State>,
     orders: &Sender<Order>,
@@ -45,7 +45,7 @@ pub(super) fn run(
 }
 
 async fn talk(
-    config: &GangConfig,
+    config: &TrainerConfig,
     info: TrainerInfo,
     state: &Arc<State>,
     orders: &Sender<Order>,

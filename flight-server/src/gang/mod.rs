@@ -9,11 +9,11 @@ mod runner;
 mod service;
 mod state;
 
-use crate::config::{GangConfig, Listening};
 use crate::exit;
 use candlewick_collective::{Credentials, Listener};
 use candlewick_protocol::Failure;
 use candlewick_protocol::keys::Purpose;
+use candlewick_protocol::launch::{Listening, TrainerConfig};
 use candlewick_protocol::message::TrainerInfo;
 use candlewick_wire::{AuthMode, ServerAuth};
 use service::GangService;
@@ -67,13 +67,13 @@ pub fn run() -> Result<i32, Failure> {
 }
 
 /// The configuration, and the weights file that follows it where it says so.
-fn read_config() -> Result<(GangConfig, Option<Vec<u8>>), Failure> {
+fn read_config() -> Result<(TrainerConfig, Option<Vec<u8>>), Failure> {
     let mut stdin = std::io::stdin().lock();
     let mut line = String::new();
     stdin
         .read_line(&mut line)
         .map_err(|error| Failure::parameter(format!("no configuration on stdin: {error}")))?;
-    let config = GangConfig::read(&line)?;
+    let config = TrainerConfig::read(&line)?;
     let initial = config.initial_weights_bytes.map(|bytes| {
         let mut file = Vec::new();
         // Read as it comes: a wrong length decides no allocation.
@@ -99,7 +99,7 @@ fn announce(listening: &Listening) -> Result<(), Failure> {
 }
 
 /// Starts the Flight server on threads of its own; they live as long as the process.
-fn serve(config: &GangConfig, listener: TcpListener, state: &Arc<State>) -> Result<(), Failure> {
+fn serve(config: &TrainerConfig, listener: TcpListener, state: &Arc<State>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // Rows are hashed there: more threads than cores would only take turns.

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use crate::dataset::Dataset;
-use crate::train::{Alone, Course, Reduce, Session, Stop, Trained, Watch};
+use crate::train::{Interrupt, Observer, Reduce, Session, SingleProcess, TrainPlan, Trained};
 use candlewick_collective::{Abort, Collective, Config, Listener};
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{ShardSum, Winner};
@@ -95,12 +95,12 @@ impl Runner {
                 Order::Prepare(_) | Order::Seal { .. } => 0,
             };
             let outcome = match order {
-                Order::Prepare(job) => self.prepare(*job).map_err(Stop::Failed),
+                Order::Prepare(job) => self.prepare(*job).map_err(Interrupt::Failed),
                 Order::Seal {
                     round,
                     winners,
                     expected,
-                } => self.seal(round, &winners, expected).map_err(Stop::Failed),
+                } => self.seal(round, &winners, expected).map_err(Interrupt::Failed),
                 Order::Form {
                     generation,
                     members,
@@ -112,9 +112,9 @@ impl Runner {
             match outcome {
                 Ok(()) => {}
                 // The next order says how it goes on.
-                Err(Stop::Halted) => tracing::info!(generation, "halted"),
-                Err(Stop::Failed(failure)) => self.state.fail(failure),
-                Err(Stop::Peer(error)) => {
+                Err(Interrupt::Halted) => tracing::info!(generation, "halted"),
+                Err(Interrupt::Failed(failure)) => self.state.fail(failure),
+                Err(Interrupt::Peer(error)) => {
                     tracing::error!(generation, "{error}");
                     let peer = error.peer.unwrap_or_default();
                     self.state.tell(ToCoordinator::Suspect {
@@ -156,7 +156,7 @@ impl Runner {
         Ok(())
     }
 
-    fn form(&mut self, generation: u64, members: Vec<Member>, step: u64) -> Result<(), Stop> {
+    fn form(&mut self, generation: u64, members: Vec<Member>, step: u64) -> Result<(), Interrupt> {
         let (Some(job), Some(session)) = (&self.job, &self.session) else {
             return Err(Failure::internal("FORM before Welcome").into());
         };
@@ -173,7 +173,7 @@ impl Runner {
         // The old connections close first: the peers' new ones may need the same resources.
         self.gang = None;
         let reduce: Box<dyn Reduce> = if members.len() == 1 {
-            Box::new(Alone {
+            Box::new(SingleProcess {
                 logical_shards: job.train.logical_shards,
             })
         } else {
@@ -200,7 +200,7 @@ impl Runner {
         Ok(())
     }
 
-    fn train(&mut self, generation: u64) -> Result<(), Stop> {
+    fn train(&mut self, generation: u64) -> Result<(), Interrupt> {
         let sealed = self.sealed.take();
         let (Some(job), Some(session), Some(gang), Some((data, sums))) =
             (&self.job, &mut self.session, &mut self.gang, sealed)
@@ -210,16 +210,16 @@ impl Runner {
         if gang.generation != generation {
             return Err(Failure::internal("START of a generation that was not formed").into());
         }
-        let course = Course::new(job.clone(), data, &sums)?;
-        let watch = GangWatch {
+        let plan = TrainPlan::new(job.clone(), data, &sums)?;
+        let observer = GangObserver {
             state: &self.state,
             abort: &gang.abort,
             generation,
             rank: gang.rank,
             epoch_began: Mutex::new(Instant::now()),
         };
-        let outcome = session.run(&course, gang.reduce.as_mut(), &watch);
-        self.sealed = Some((course.into_data(), sums));
+        let outcome = session.run(&plan, gang.reduce.as_mut(), &observer);
+        self.sealed = Some((plan.into_data(), sums));
         let Trained {
             steps,
             state_hash,
@@ -237,7 +237,7 @@ impl Runner {
         if rank == 0 { self.send_weights() } else { Ok(()) }
     }
 
-    fn send_weights(&self) -> Result<(), Stop> {
+    fn send_weights(&self) -> Result<(), Interrupt> {
         let Some(session) = &self.session else {
             return Ok(());
         };
@@ -255,7 +255,7 @@ impl Runner {
 }
 
 /// Reports progress and obeys halts and the lease (rule C1).
-struct GangWatch<'a> {
+struct GangObserver<'a> {
     state: &'a State,
     abort: &'a Abort,
     generation: u64,
@@ -263,14 +263,14 @@ struct GangWatch<'a> {
     epoch_began: Mutex<Instant>,
 }
 
-impl Watch for GangWatch<'_> {
-    fn boundary(&self) -> Result<(), Stop> {
+impl Observer for GangObserver<'_> {
+    fn boundary(&self) -> Result<(), Interrupt> {
         // The control thread ends the process when the lease is over.
         while self.state.must_pause() && !self.abort.is_set() {
             std::thread::sleep(PAUSE);
         }
         if self.abort.is_set() {
-            Err(Stop::Halted)
+            Err(Interrupt::Halted)
         } else {
             Ok(())
         }
@@ -280,7 +280,7 @@ impl Watch for GangWatch<'_> {
         self.state.progressed(epoch, steps);
     }
 
-    fn epoch(&self, record: &EpochRecord) -> Result<(), Stop> {
+    fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt> {
         let now = Instant::now();
         let mut began = self.epoch_began.lock().unwrap_or_else(PoisonError::into_inner);
         // Not by the arrival of the record: those of short epochs arrive together.

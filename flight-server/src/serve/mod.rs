@@ -1,17 +1,17 @@
 //! A trainer as a plain Arrow Flight server: any Flight client feeds rows, trains and reads the weights. The protocol
 //! is described in docs/flight.md. Spool, plan and engine are those of a gang, so the weights are too.
 
-mod answers;
 mod configure;
-mod hall;
-mod rows;
+mod egress;
+mod ingest;
 mod service;
+mod state;
 
 use crate::exit;
 use candlewick_protocol::Failure;
 use candlewick_wire::{AuthMode, ServerAuth};
-use hall::Hall;
 use service::ServeService;
+use state::ServerState;
 use std::io::{BufRead, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
         .map_err(|error| Failure::unavailable(format!("threads cannot be started: {error}")))?;
     let auth = ServerAuth::new(AuthMode::Bearer(token));
     let (stop, mut stopped) = mpsc::channel::<()>(1);
-    let service = ServeService::new(Arc::new(Hall::new(threads)), stop);
+    let service = ServeService::new(Arc::new(ServerState::new(threads)), stop);
     let host = if config.host.contains(':') {
         format!("[{}]", config.host)
     } else {

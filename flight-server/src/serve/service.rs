@@ -1,8 +1,8 @@
 //! The Flight service of `serve`; docs/flight.md describes it for its users.
 
-use super::answers::{metrics, metrics_schema, rows_schema, weights, weights_schema};
-use super::hall::Hall;
-use super::rows::to_chunk;
+use super::egress::{metrics, metrics_schema, rows_schema, weights, weights_schema};
+use super::ingest::to_chunk;
+use super::state::ServerState;
 use crate::refused::unimplemented;
 use arrow_array::RecordBatch;
 use arrow_flight::decode::FlightRecordBatchStream;
@@ -42,7 +42,7 @@ const ACTIONS: [(&str, &str); 6] = [
 
 /// See the module.
 pub(super) struct ServeService {
-    hall: Arc<Hall>,
+    state: Arc<ServerState>,
     stop: mpsc::Sender<()>,
 }
 
@@ -63,14 +63,14 @@ fn flight_error(error: FlightError) -> Failure {
 }
 
 impl ServeService {
-    pub(super) fn new(hall: Arc<Hall>, stop: mpsc::Sender<()>) -> Self {
-        ServeService { hall, stop }
+    pub(super) fn new(state: Arc<ServerState>, stop: mpsc::Sender<()>) -> Self {
+        ServeService { state, stop }
     }
 
     /// Rows of one DoPut into the spool.
     async fn take(&self, frames: Streaming<FlightData>) -> Result<Value, Failure> {
         let mut frames = frames.peekable();
-        let mut put = self.hall.begin_put()?;
+        let mut put = self.state.begin_put()?;
         if let Some(Ok(first)) = std::pin::Pin::new(&mut frames).peek().await {
             let path = first
                 .flight_descriptor
@@ -96,7 +96,7 @@ impl ServeService {
     }
 
     fn train(&self) -> Answer<arrow_flight::Result> {
-        let records = self.hall.train().map_err(status)?;
+        let records = self.state.train().map_err(status)?;
         let results = stream::unfold(records, async |mut records| {
             let item = match records.recv().await? {
                 Ok(record) => serde_json::to_string(&record)
@@ -110,7 +110,7 @@ impl ServeService {
     }
 
     fn weights_file(&self) -> Answer<arrow_flight::Result> {
-        let model = self.hall.model().map_err(status)?;
+        let model = self.state.model().map_err(status)?;
         let file = model.network.save_weights(&model.weights).map_err(status)?;
         let pieces: Vec<Result<arrow_flight::Result, Status>> = file
             .chunks(WEIGHTS_CHUNK)
@@ -122,11 +122,11 @@ impl ServeService {
     /// What is here: name, columns, rows.
     fn flights(&self) -> Vec<(&'static str, Schema, usize)> {
         let mut flights = Vec::new();
-        if let Some(shape) = self.hall.shape() {
-            let rows = usize::try_from(self.hall.rows()).unwrap_or(usize::MAX);
+        if let Some(shape) = self.state.shape() {
+            let rows = usize::try_from(self.state.rows()).unwrap_or(usize::MAX);
             flights.push(("rows", rows_schema(&shape), rows));
         }
-        if let Ok(model) = self.hall.model() {
+        if let Ok(model) = self.state.model() {
             flights.push(("weights", weights_schema(), model.network.parameters().len()));
             flights.push(("metrics", metrics_schema(), model.history.len()));
         }
@@ -217,11 +217,11 @@ impl PartialFlight for ServeService {
         let ticket = request.into_inner().ticket;
         match ticket.as_ref() {
             b"weights" => {
-                let model = self.hall.model().map_err(status)?;
+                let model = self.state.model().map_err(status)?;
                 batches(weights_schema(), weights(&model).map_err(status)?)
             }
             b"metrics" => {
-                let model = self.hall.model().map_err(status)?;
+                let model = self.state.model().map_err(status)?;
                 batches(metrics_schema(), vec![metrics(&model).map_err(status)?])
             }
             other => Err(Status::not_found(format!(
@@ -234,11 +234,11 @@ impl PartialFlight for ServeService {
     async fn do_action(&self, _caller: Caller, request: Request<Action>) -> Answer<arrow_flight::Result> {
         let action = request.into_inner();
         match action.r#type.as_str() {
-            "configure" => json_result(&self.hall.configure(&action.body).map_err(status)?),
+            "configure" => json_result(&self.state.configure(&action.body).map_err(status)?),
             "train" => self.train(),
-            "status" => json_result(&self.hall.status()),
+            "status" => json_result(&self.state.status()),
             "weights.safetensors" => self.weights_file(),
-            "reset" => json_result(&self.hall.reset().map_err(status)?),
+            "reset" => json_result(&self.state.reset().map_err(status)?),
             "shutdown" => {
                 // Full means that someone else asked already.
                 let _ = self.stop.try_send(());

@@ -1,44 +1,49 @@
 //! The rows of a step, gathered by a second thread while the step before is computed.
 
-use super::Course;
+use super::TrainPlan;
 use crate::dataset::Gathered;
 use candlewick_model::engine::Slice;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 /// The slices of this trainer in one step: rows of the owned shards one after another, in shard order.
 #[derive(Debug, Default)]
-pub(super) struct Prepared {
+pub(super) struct HostBatch {
     pub(super) slices: Vec<Slice>,
     pub(super) rows: Gathered,
 }
 
 /// Prepares the steps from `first` (global number) to the end, in order. Ends when nobody takes them.
-pub(super) fn prepare(course: &Course, first: u64, free: &Receiver<Prepared>, ready: &SyncSender<Prepared>) {
-    let per_epoch = course.plan.steps_per_epoch();
+pub(super) fn prepare(
+    plan: &TrainPlan,
+    first: u64,
+    free: &Receiver<HostBatch>,
+    ready: &SyncSender<HostBatch>,
+) {
+    let per_epoch = plan.step_plan.steps_per_epoch();
     let mut orders: Vec<Vec<u32>> = Vec::new();
-    for step in first..course.steps() {
+    for step in first..plan.steps() {
         let (epoch, in_epoch) = (step / per_epoch, step % per_epoch);
         if in_epoch == 0 || step == first {
             // An epoch is below a u32: the job says so.
             let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
-            let seed = course.job.train.seed;
-            orders = (0..course.data.owned().len())
-                .map(|at| course.data.epoch_order(at, seed, epoch))
+            let seed = plan.job.train.seed;
+            orders = (0..plan.data.owned().len())
+                .map(|at| plan.data.epoch_order(at, seed, epoch))
                 .collect();
         }
         let Ok(mut batch) = free.recv() else { return };
-        fill(course, in_epoch, &orders, &mut batch);
+        fill(plan, in_epoch, &orders, &mut batch);
         if ready.send(batch).is_err() {
             return;
         }
     }
 }
 
-fn fill(course: &Course, in_epoch: u64, orders: &[Vec<u32>], batch: &mut Prepared) {
+fn fill(plan: &TrainPlan, in_epoch: u64, orders: &[Vec<u32>], batch: &mut HostBatch) {
     batch.slices.clear();
     batch.rows.clear();
-    let ranges = course.plan.step(in_epoch);
-    for (local, shard) in course.data.owned().enumerate() {
+    let ranges = plan.step_plan.step(in_epoch);
+    for (local, shard) in plan.data.owned().enumerate() {
         let (start, end) = ranges.get(shard as usize).copied().unwrap_or((0, 0));
         // Rows of a shard are counted in 32 bits.
         let (start, end) = (
@@ -49,7 +54,7 @@ fn fill(course: &Course, in_epoch: u64, orders: &[Vec<u32>], batch: &mut Prepare
             .get(local)
             .and_then(|order| order.get(start..end))
             .unwrap_or(&[]);
-        course.data.gather(local, rows, &mut batch.rows);
+        plan.data.gather(local, rows, &mut batch.rows);
         batch.slices.push(Slice {
             shard,
             rows: rows.len(),

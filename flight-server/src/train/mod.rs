@@ -2,18 +2,18 @@
 //! mode; nothing here knows ranks, ids or timing (invariant I7).
 
 mod batch;
-mod course;
-mod finite;
-mod judge;
+mod evaluator;
 mod metrics;
+mod non_finite;
 mod reduce;
 mod session;
 mod stopping;
+mod train_plan;
 mod validation;
 
-pub use course::Course;
-pub use reduce::{Alone, Reduce};
+pub use reduce::{Reduce, SingleProcess};
 pub use session::{Session, Trained};
+pub use train_plan::TrainPlan;
 
 use candlewick_collective::CollectiveError;
 use candlewick_protocol::message::EpochRecord;
@@ -21,7 +21,7 @@ use candlewick_protocol::{ErrorKind, Failure};
 
 /// Why training stopped before its end.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Stop {
+pub enum Interrupt {
     /// Someone asked for it; the step in flight was abandoned.
     Halted,
     /// A peer was silent or broke its connection.
@@ -30,29 +30,29 @@ pub enum Stop {
     Failed(Failure),
 }
 
-impl From<Failure> for Stop {
+impl From<Failure> for Interrupt {
     fn from(failure: Failure) -> Self {
-        Stop::Failed(failure)
+        Interrupt::Failed(failure)
     }
 }
 
-impl From<CollectiveError> for Stop {
+impl From<CollectiveError> for Interrupt {
     fn from(error: CollectiveError) -> Self {
         match error {
-            error if error.failure.kind == ErrorKind::Cancelled => Stop::Halted,
-            error if error.peer.is_some() => Stop::Peer(error),
-            error => Stop::Failed(error.failure),
+            error if error.failure.kind == ErrorKind::Cancelled => Interrupt::Halted,
+            error if error.peer.is_some() => Interrupt::Peer(error),
+            error => Interrupt::Failed(error.failure),
         }
     }
 }
 
 /// Who looks on: progress, halts, records.
-pub trait Watch: Sync {
+pub trait Observer: Sync {
     /// Before every step. May wait; an error stops training at this boundary.
     ///
     /// # Errors
     /// `Halted` or a failure.
-    fn boundary(&self) -> Result<(), Stop>;
+    fn boundary(&self) -> Result<(), Interrupt>;
 
     /// The computing thread did something: `epoch` from 0, `steps` completed since the start.
     fn progress(&self, epoch: u32, steps: u64);
@@ -61,5 +61,5 @@ pub trait Watch: Sync {
     ///
     /// # Errors
     /// `Halted` where nobody wants to hear more.
-    fn epoch(&self, record: &EpochRecord) -> Result<(), Stop>;
+    fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt>;
 }

@@ -1,6 +1,6 @@
 //! Sums over all shards: by the collective, or at home where one trainer owns them all.
 
-use super::Stop;
+use super::Interrupt;
 use candlewick_collective::{Collective, Node, Reduced};
 use candlewick_model::engine::{self, Exchange, Gradient, NodeGradient};
 use candlewick_protocol::Failure;
@@ -17,13 +17,13 @@ pub trait Reduce: Send {
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
         out: &mut Gradient,
-    ) -> Result<Reduced, Stop>;
+    ) -> Result<Reduced, Interrupt>;
 
     /// What every trainer has, one after another in the order of their shards; `what` says for messages what it is.
     ///
     /// # Errors
     /// As `reduce`.
-    fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop>;
+    fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt>;
 
     /// Every shard's numbers in the middle of a step; `sequence` counts the exchanges of the step.
     ///
@@ -34,13 +34,13 @@ pub trait Reduce: Send {
         step: u64,
         sequence: u32,
         own: Vec<(u32, Option<Vec<f64>>)>,
-    ) -> Result<Vec<Option<Vec<f64>>>, Stop>;
+    ) -> Result<Vec<Option<Vec<f64>>>, Interrupt>;
 
     /// Fails where `value` differs between trainers (rule B11).
     ///
     /// # Errors
     /// The difference, naming two hosts; or as `reduce`.
-    fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Stop>;
+    fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt>;
 }
 
 impl Reduce for Collective {
@@ -50,7 +50,7 @@ impl Reduce for Collective {
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
         out: &mut Gradient,
-    ) -> Result<Reduced, Stop> {
+    ) -> Result<Reduced, Interrupt> {
         let nodes: Vec<Node<'_>> = nodes
             .iter()
             .map(|node| Node {
@@ -61,11 +61,11 @@ impl Reduce for Collective {
             })
             .collect();
         out.assign(|values, tables| Collective::reduce(self, step, scalars, &nodes, values, tables))
-            .map_err(Stop::from)
+            .map_err(Interrupt::from)
     }
 
-    fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop> {
-        Collective::gather(self, what, mine).map_err(Stop::from)
+    fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
+        Collective::gather(self, what, mine).map_err(Interrupt::from)
     }
 
     fn exchange(
@@ -73,30 +73,30 @@ impl Reduce for Collective {
         step: u64,
         sequence: u32,
         own: Vec<(u32, Option<Vec<f64>>)>,
-    ) -> Result<Vec<Option<Vec<f64>>>, Stop> {
-        Collective::exchange(self, step, sequence, &own).map_err(Stop::from)
+    ) -> Result<Vec<Option<Vec<f64>>>, Interrupt> {
+        Collective::exchange(self, step, sequence, &own).map_err(Interrupt::from)
     }
 
-    fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Stop> {
-        Collective::all_equal(self, tag, value).map_err(Stop::from)
+    fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {
+        Collective::all_equal(self, tag, value).map_err(Interrupt::from)
     }
 }
 
 /// A trainer that owns every shard: its one node is the root.
 #[derive(Debug, Clone, Copy)]
-pub struct Alone {
+pub struct SingleProcess {
     /// V.
     pub logical_shards: u32,
 }
 
-impl Reduce for Alone {
+impl Reduce for SingleProcess {
     fn reduce(
         &mut self,
         _step: u64,
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
         out: &mut Gradient,
-    ) -> Result<Reduced, Stop> {
+    ) -> Result<Reduced, Interrupt> {
         let mut by_shard = vec![None; self.logical_shards as usize];
         for (shard, values) in scalars {
             if let Some(place) = by_shard.get_mut(*shard as usize) {
@@ -115,7 +115,7 @@ impl Reduce for Alone {
         })
     }
 
-    fn gather(&mut self, _what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop> {
+    fn gather(&mut self, _what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
         Ok(mine.to_vec())
     }
 
@@ -124,26 +124,26 @@ impl Reduce for Alone {
         _step: u64,
         _sequence: u32,
         own: Vec<(u32, Option<Vec<f64>>)>,
-    ) -> Result<Vec<Option<Vec<f64>>>, Stop> {
-        engine::Alone.gather(own).map_err(Stop::from)
+    ) -> Result<Vec<Option<Vec<f64>>>, Interrupt> {
+        engine::Alone.gather(own).map_err(Interrupt::from)
     }
 
-    fn all_equal(&mut self, _tag: &str, _value: &str) -> Result<(), Stop> {
+    fn all_equal(&mut self, _tag: &str, _value: &str) -> Result<(), Interrupt> {
         Ok(())
     }
 }
 
 /// The exchanges of one step, for the engine. It knows failures only, so what else stopped an exchange is kept here.
-pub(super) struct Midway<'a> {
+pub(super) struct StepExchange<'a> {
     reduce: &'a mut dyn Reduce,
     step: u64,
     sequence: u32,
-    stop: Option<Stop>,
+    stop: Option<Interrupt>,
 }
 
-impl<'a> Midway<'a> {
+impl<'a> StepExchange<'a> {
     pub(super) fn new(reduce: &'a mut dyn Reduce, step: u64) -> Self {
-        Midway {
+        StepExchange {
             reduce,
             step,
             sequence: 0,
@@ -152,12 +152,12 @@ impl<'a> Midway<'a> {
     }
 
     /// Why the step failed: what stopped an exchange, or else `failure`.
-    pub(super) fn why(self, failure: Failure) -> Stop {
-        self.stop.unwrap_or(Stop::Failed(failure))
+    pub(super) fn why(self, failure: Failure) -> Interrupt {
+        self.stop.unwrap_or(Interrupt::Failed(failure))
     }
 }
 
-impl Exchange for Midway<'_> {
+impl Exchange for StepExchange<'_> {
     fn gather(&mut self, own: Vec<(u32, Option<Vec<f64>>)>) -> Result<Vec<Option<Vec<f64>>>, Failure> {
         let sequence = self.sequence;
         self.sequence += 1;
@@ -172,7 +172,7 @@ impl Exchange for Midway<'_> {
 mod tests {
     use super::*;
 
-    struct Stopped(Stop);
+    struct Stopped(Interrupt);
 
     impl Reduce for Stopped {
         fn reduce(
@@ -181,11 +181,11 @@ mod tests {
             _: &[(u32, Option<Vec<f64>>)],
             _: &[NodeGradient],
             _: &mut Gradient,
-        ) -> Result<Reduced, Stop> {
+        ) -> Result<Reduced, Interrupt> {
             Err(self.0.clone())
         }
 
-        fn gather(&mut self, _what: &str, mine: &[f64]) -> Result<Vec<f64>, Stop> {
+        fn gather(&mut self, _what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
             Ok(mine.to_vec())
         }
 
@@ -194,31 +194,31 @@ mod tests {
             step: u64,
             sequence: u32,
             own: Vec<(u32, Option<Vec<f64>>)>,
-        ) -> Result<Vec<Option<Vec<f64>>>, Stop> {
+        ) -> Result<Vec<Option<Vec<f64>>>, Interrupt> {
             match (step, sequence) {
                 (7, 0) => Ok(own.into_iter().map(|(_, values)| values).collect()),
                 (7, 1) => Err(self.0.clone()),
-                _ => Err(Stop::Failed(Failure::internal("another exchange"))),
+                _ => Err(Interrupt::Failed(Failure::internal("another exchange"))),
             }
         }
 
-        fn all_equal(&mut self, _: &str, _: &str) -> Result<(), Stop> {
+        fn all_equal(&mut self, _: &str, _: &str) -> Result<(), Interrupt> {
             Ok(())
         }
     }
 
     #[test]
     fn what_stops_an_exchange_stops_the_step() {
-        let mut reduce = Stopped(Stop::Halted);
-        let mut midway = Midway::new(&mut reduce, 7);
+        let mut reduce = Stopped(Interrupt::Halted);
+        let mut exchange = StepExchange::new(&mut reduce, 7);
         assert_eq!(
-            midway.gather(vec![(0, Some(vec![1.0]))]).unwrap(),
+            exchange.gather(vec![(0, Some(vec![1.0]))]).unwrap(),
             [Some(vec![1.0])]
         );
-        let failure = midway.gather(Vec::new()).unwrap_err();
-        assert_eq!(midway.why(failure), Stop::Halted);
-        let midway = Midway::new(&mut reduce, 8);
+        let failure = exchange.gather(Vec::new()).unwrap_err();
+        assert_eq!(exchange.why(failure), Interrupt::Halted);
+        let exchange = StepExchange::new(&mut reduce, 8);
         let own = Failure::internal("of the engine");
-        assert_eq!(midway.why(own.clone()), Stop::Failed(own));
+        assert_eq!(exchange.why(own.clone()), Interrupt::Failed(own));
     }
 }

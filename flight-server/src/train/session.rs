@@ -1,11 +1,11 @@
 //! The state of a training and its steps, rules B1 to B6 and B10.
 
-use super::batch::{Prepared, prepare};
-use super::finite::{Finite, Wreck};
-use super::judge::Judge;
-use super::reduce::Midway;
-use super::validation::Scene;
-use super::{Course, Reduce, Stop, Watch};
+use super::batch::{HostBatch, prepare};
+use super::evaluator::Evaluator;
+use super::non_finite::{NonFiniteContext, NonFiniteGuard};
+use super::reduce::StepExchange;
+use super::validation::EvalContext;
+use super::{Interrupt, Observer, Reduce, TrainPlan};
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
@@ -44,12 +44,12 @@ pub struct Session {
     network: Network,
     engine: Engine,
     updates: Updates,
-    finite: Finite,
+    guard: NonFiniteGuard,
     weights: Vec<f32>,
     gradient: Gradient,
     steps: u64,
     epoch: Sums,
-    judge: Judge,
+    evaluator: Evaluator,
 }
 
 /// What a training ends with.
@@ -89,17 +89,17 @@ impl Session {
         };
         let gradient = Gradient::new(&network);
         let updates = Updates::new(train, &network, &engine, &weights)?;
-        let judge = Judge::new(job, &network, threads.max(1))?;
+        let evaluator = Evaluator::new(job, &network, threads.max(1))?;
         Ok(Session {
             network,
             engine,
             updates,
-            finite: Finite::new(train.on_non_finite),
+            guard: NonFiniteGuard::new(train.on_non_finite),
             weights,
             gradient,
             steps: 0,
             epoch: Sums::default(),
-            judge,
+            evaluator,
         })
     }
 
@@ -133,32 +133,32 @@ impl Session {
     /// Why it stopped; the state is that of the last completed step (invariant I4).
     pub fn run(
         &mut self,
-        course: &Course,
+        plan: &TrainPlan,
         reduce: &mut dyn Reduce,
-        watch: &dyn Watch,
-    ) -> Result<Trained, Stop> {
-        self.updates.begin(course.plan.steps_per_epoch())?;
-        if self.steps < course.steps() {
+        observer: &dyn Observer,
+    ) -> Result<Trained, Interrupt> {
+        self.updates.begin(plan.step_plan.steps_per_epoch())?;
+        if self.steps < plan.steps() {
             let first = self.steps;
             std::thread::scope(|scope| {
-                let (give_back, free) = channel::<Prepared>();
-                let (ready, batches) = sync_channel::<Prepared>(BATCHES);
+                let (give_back, free) = channel::<HostBatch>();
+                let (ready, batches) = sync_channel::<HostBatch>(BATCHES);
                 for _ in 0..BATCHES {
                     // The receiver lives in the thread below.
-                    let _ = give_back.send(Prepared::default());
+                    let _ = give_back.send(HostBatch::default());
                 }
                 let gather = std::thread::Builder::new().name("candlewick-rows".to_owned());
                 gather
-                    .spawn_scoped(scope, move || prepare_steps(course, first, free, ready))
+                    .spawn_scoped(scope, move || prepare_steps(plan, first, free, ready))
                     .map_err(|error| Failure::internal(format!("a thread cannot be started: {error}")))?;
-                self.steps_left(course, reduce, watch, &|| batches.recv().ok(), &|batch| {
+                self.steps_left(plan, reduce, observer, &|| batches.recv().ok(), &|batch| {
                     // At the last steps nobody takes it back.
                     let _ = give_back.send(batch);
                 })
             })?;
         }
         self.updates.finish(&mut self.weights);
-        let stopping = self.judge.finish(&mut self.weights);
+        let stopping = self.evaluator.finish(&mut self.weights);
         Ok(Trained {
             steps: self.steps,
             state_hash: self.state_hash(),
@@ -169,34 +169,35 @@ impl Session {
 
     fn steps_left(
         &mut self,
-        course: &Course,
+        plan: &TrainPlan,
         reduce: &mut dyn Reduce,
-        watch: &dyn Watch,
-        next: &dyn Fn() -> Option<Prepared>,
-        give_back: &dyn Fn(Prepared),
-    ) -> Result<(), Stop> {
-        let per_epoch = course.plan.steps_per_epoch();
-        let mut nodes = Self::nodes(course.data.owned(), course.job.train.logical_shards);
-        while self.steps < course.steps() && !self.judge.is_over() {
-            watch.boundary()?;
+        observer: &dyn Observer,
+        next: &dyn Fn() -> Option<HostBatch>,
+        give_back: &dyn Fn(HostBatch),
+    ) -> Result<(), Interrupt> {
+        let per_epoch = plan.step_plan.steps_per_epoch();
+        let mut nodes = Self::nodes(plan.data.owned(), plan.job.train.logical_shards);
+        while self.steps < plan.steps() && !self.evaluator.is_over() {
+            observer.boundary()?;
+            candlewick_failpoint::reach("train.step", self.steps)?;
             let Some(batch) = next() else {
                 return Err(Failure::internal("the rows of a step did not come").into());
             };
             let epoch = u32::try_from(self.steps / per_epoch).unwrap_or(u32::MAX);
-            self.step(course, &batch, &mut nodes, reduce)?;
-            watch.progress(epoch, self.steps);
+            self.step(plan, &batch, &mut nodes, reduce)?;
+            observer.progress(epoch, self.steps);
             if self.steps.is_multiple_of(per_epoch) {
                 let counted = self.epoch.denominator > 0.0;
-                let mut record = self.close_epoch(epoch, course.plan.rows_per_epoch())?;
-                let wreck = Wreck {
-                    course,
+                let mut record = self.close_epoch(epoch, plan.step_plan.rows_per_epoch())?;
+                let context = NonFiniteContext {
+                    plan,
                     network: &self.network,
                     weights: &self.weights,
                     rows: &batch,
                     step: self.steps - 1,
                     lr: self.updates.lr(),
                 };
-                self.finite.close(&mut record, &wreck)?;
+                self.guard.close(&mut record, &context)?;
                 if !counted {
                     return Err(Failure::data(format!(
                         "no row of epoch {epoch} counts in the loss: all weights (weightCol) are 0, or all labels are the \
@@ -204,15 +205,15 @@ impl Session {
                     ))
                     .into());
                 }
-                self.judged(course, watch, epoch, |judge, scene, engine| {
-                    judge.close(scene, engine, reduce, &mut record)
+                self.judged(plan, observer, epoch, |evaluator, context, engine| {
+                    evaluator.close(context, engine, reduce, &mut record)
                 })?;
                 self.updates.epoch(&record);
                 reduce.all_equal(&format!("state after epoch {epoch}"), &self.state_hash())?;
-                watch.epoch(&record)?;
+                observer.epoch(&record)?;
             } else {
-                self.judged(course, watch, epoch, |judge, scene, engine| {
-                    judge.after_step(scene, engine, reduce)
+                self.judged(plan, observer, epoch, |evaluator, context, engine| {
+                    evaluator.after_step(context, engine, reduce)
                 })?;
             }
             give_back(batch);
@@ -220,22 +221,22 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the judge look at the weights as they are.
+    /// Lets the evaluator look at the weights as they are.
     fn judged(
         &mut self,
-        course: &Course,
-        watch: &dyn Watch,
+        plan: &TrainPlan,
+        observer: &dyn Observer,
         epoch: u32,
-        look: impl FnOnce(&mut Judge, &Scene<'_>, &mut Engine) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        let scene = Scene {
-            course,
-            watch,
+        look: impl FnOnce(&mut Evaluator, &EvalContext<'_>, &mut Engine) -> Result<(), Interrupt>,
+    ) -> Result<(), Interrupt> {
+        let context = EvalContext {
+            plan,
+            observer,
             weights: self.updates.judged(&self.weights),
             epoch,
             steps: self.steps,
         };
-        look(&mut self.judge, &scene, &mut self.engine)
+        look(&mut self.evaluator, &context, &mut self.engine)
     }
 
     /// The maximal nodes of this trainer's shards.
@@ -249,11 +250,11 @@ impl Session {
 
     fn step(
         &mut self,
-        course: &Course,
-        prepared: &Prepared,
+        plan: &TrainPlan,
+        prepared: &HostBatch,
         nodes: &mut [NodeGradient],
         reduce: &mut dyn Reduce,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Interrupt> {
         let batch = Batch {
             step: self.steps,
             slices: &prepared.slices,
@@ -261,18 +262,21 @@ impl Session {
             labels: &prepared.rows.labels,
             weights: &prepared.rows.weights,
         };
-        let mut midway = Midway::new(&mut *reduce, self.steps);
-        let sums = match self.engine.step_among(&self.weights, &batch, nodes, &mut midway) {
+        let mut exchange = StepExchange::new(&mut *reduce, self.steps);
+        let sums = match self
+            .engine
+            .step_among(&self.weights, &batch, nodes, &mut exchange)
+        {
             Ok(sums) => sums,
-            Err(failure) => return Err(midway.why(failure)),
+            Err(failure) => return Err(exchange.why(failure)),
         };
         let mut scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
-        self.judge.append(&self.engine, &batch, &mut scalars);
+        self.evaluator.append(&self.engine, &batch, &mut scalars);
         let reduced = reduce.reduce(self.steps, &scalars, nodes, &mut self.gradient)?;
         let mut total = add_up(&reduced.scalars);
         total.denominator = self.engine.denominator(total.denominator);
-        let wreck = Wreck {
-            course,
+        let context = NonFiniteContext {
+            plan,
             network: &self.network,
             weights: &self.weights,
             rows: prepared,
@@ -281,7 +285,7 @@ impl Session {
         };
         let gradient: &[f32] = if reduced.present { &self.gradient } else { &[] };
         let sums = (total.loss, total.denominator);
-        let counts = self.finite.counts(sums, gradient, &wreck)?;
+        let counts = self.guard.counts(sums, gradient, &context)?;
         // Where no row counts (denominator 0) nothing is updated, rule B6.
         let denominator = if reduced.present && counts {
             total.denominator
@@ -294,7 +298,7 @@ impl Session {
         self.updates
             .step(&mut self.weights, &mut self.gradient, denominator, self.steps)?;
         if counts {
-            self.judge.add(&reduced.scalars, SCALARS);
+            self.evaluator.add(&reduced.scalars, SCALARS);
             self.epoch.loss += total.loss;
             self.epoch.denominator += total.denominator;
             self.epoch.weightless += u64::from(total.denominator == 0.0);
@@ -338,8 +342,8 @@ impl Session {
     clippy::needless_pass_by_value,
     reason = "the thread owns its ends of the channels"
 )]
-fn prepare_steps(course: &Course, first: u64, free: Receiver<Prepared>, ready: SyncSender<Prepared>) {
-    prepare(course, first, &free, &ready);
+fn prepare_steps(plan: &TrainPlan, first: u64, free: Receiver<HostBatch>, ready: SyncSender<HostBatch>) {
+    prepare(plan, first, &free, &ready);
 }
 
 /// A slice without rows is absent, not zero (rule B5).

@@ -4,7 +4,7 @@
 //! Areas under curves need all rows in one order. Every trainer gets the (score, weight) of all validation rows, 16
 //! bytes each, one class at a time, and sorts them itself; its own rows take 16 bytes a class meanwhile.
 
-use super::{Course, Reduce, Stop, Watch};
+use super::{Interrupt, Observer, Reduce, TrainPlan};
 use crate::dataset::Gathered;
 use candlewick_model::engine::{Engine, Predictor};
 use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
@@ -24,11 +24,11 @@ pub(super) struct Validator {
 }
 
 /// What an evaluation looks at.
-pub(super) struct Scene<'a> {
-    pub(super) course: &'a Course,
-    pub(super) watch: &'a dyn Watch,
+pub(super) struct EvalContext<'a> {
+    pub(super) plan: &'a TrainPlan,
+    pub(super) observer: &'a dyn Observer,
     pub(super) weights: &'a [f32],
-    /// Epoch from 0, and steps made: for the watch.
+    /// Epoch from 0, and steps made: for the observer.
     pub(super) epoch: u32,
     pub(super) steps: u64,
 }
@@ -48,14 +48,14 @@ impl Validator {
     /// `val_loss` and `val_<metric>` of all validation rows of the job, the same on every trainer.
     pub(super) fn evaluate(
         &mut self,
-        scene: &Scene<'_>,
+        context: &EvalContext<'_>,
         engine: &mut Engine,
         reduce: &mut dyn Reduce,
-    ) -> Result<Map<String, Value>, Stop> {
+    ) -> Result<Map<String, Value>, Interrupt> {
         let mut curves: Curves = vec![Vec::new(); self.set.curves().len()];
         let mut mine = Vec::new();
-        for (local, shard) in scene.course.data.owned().enumerate() {
-            let sums = self.shard(scene, engine, (local, shard), &mut curves)?;
+        for (local, shard) in context.plan.data.owned().enumerate() {
+            let sums = self.shard(context, engine, (local, shard), &mut curves)?;
             mine.push(if sums.is_some() { 1.0 } else { 0.0 });
             mine.extend(sums.unwrap_or_else(|| vec![0.0; HEAD - 1 + self.set.width()]));
         }
@@ -83,24 +83,24 @@ impl Validator {
     /// Loss numerator, denominator and tally of the validation rows of one shard.
     fn shard(
         &mut self,
-        scene: &Scene<'_>,
+        context: &EvalContext<'_>,
         engine: &mut Engine,
         (local, shard): (usize, u32),
         curves: &mut Curves,
-    ) -> Result<Option<Vec<f64>>, Stop> {
-        let data = &scene.course.data;
-        let total = data.rows_aside(local);
+    ) -> Result<Option<Vec<f64>>, Interrupt> {
+        let data = &context.plan.data;
+        let total = data.held_out_rows(local);
         let mut leaves = Vec::with_capacity(total.div_ceil(SLICE_ROWS));
         for start in (0..total).step_by(SLICE_ROWS) {
-            scene.watch.boundary()?;
+            context.observer.boundary()?;
             self.rows.clear();
-            data.gather_aside(local, start..total.min(start + SLICE_ROWS), &mut self.rows);
+            data.gather_held_out(local, start..total.min(start + SLICE_ROWS), &mut self.rows);
             let Gathered {
                 features,
                 labels,
                 weights,
             } = &self.rows;
-            let outputs = self.predictor.predict(scene.weights, features, weights.len())?;
+            let outputs = self.predictor.predict(context.weights, features, weights.len())?;
             let sums = engine.evaluate(shard, outputs, labels, weights)?;
             let mut leaf = vec![sums.loss, sums.denominator];
             if !self.set.is_empty() {
@@ -115,7 +115,7 @@ impl Validator {
                 leaf.resize(HEAD - 1 + self.set.width(), 0.0);
             }
             leaves.push(Some(leaf));
-            scene.watch.progress(scene.epoch, scene.steps);
+            context.observer.progress(context.epoch, context.steps);
         }
         let (loss, denominator, tally) = self.sums(leaves.into_iter());
         Ok(tally.map(|tally| [vec![loss, denominator], tally].concat()))
@@ -144,7 +144,7 @@ impl Validator {
 }
 
 /// The areas of one class over the rows of all trainers.
-fn area(own: Vec<(f64, f64)>, reduce: &mut dyn Reduce) -> Result<Areas, Stop> {
+fn area(own: Vec<(f64, f64)>, reduce: &mut dyn Reduce) -> Result<Areas, Interrupt> {
     let flat: Vec<f64> = own
         .into_iter()
         .flat_map(|(score, weight)| [score, weight])

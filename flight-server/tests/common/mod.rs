@@ -3,20 +3,22 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
 pub mod data;
+pub mod events;
 pub mod feed;
 pub mod proxy;
 
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
+use candlewick_failpoint::{Gates, Hit};
 use candlewick_protocol::feed::{Owner, TaskLedger};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Purpose};
-use candlewick_trainer::config::Listening;
+use candlewick_protocol::launch::Listening;
+use events::EventLog;
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -51,13 +53,29 @@ fn drain(mut from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandl
 /// The trainer binary with piped streams, on the device that `CANDLEWICK_TEST_DEVICE` names. `CANDLEWICK_TEST_TRAINER` names
 /// another binary, where the tests were not built on the machine that they run on.
 pub fn binary(arguments: &[&str]) -> Child {
+    start(arguments, None)
+}
+
+/// The same, held at points where `gates` names some.
+fn start(arguments: &[&str], gates: Option<(&Gates, &str)>) -> Child {
+    let (built, elsewhere) = match gates {
+        None => (
+            env!("CARGO_BIN_EXE_candlewick-trainer"),
+            "CANDLEWICK_TEST_TRAINER",
+        ),
+        Some(_) => (
+            env!("CARGO_BIN_EXE_candlewick-trainer-failpoints"),
+            "CANDLEWICK_TEST_TRAINER_FAILPOINTS",
+        ),
+    };
+    let environment = gates.map(|(gates, points)| gates.environment(points));
     let device = std::env::var("CANDLEWICK_TEST_DEVICE").ok();
     let device = device.filter(|_| ["gang", "serve"].contains(&arguments[0]));
     let device = device.iter().flat_map(|device| ["--device", device]);
-    let built = env!("CARGO_BIN_EXE_candlewick-trainer");
-    Command::new(std::env::var("CANDLEWICK_TEST_TRAINER").unwrap_or_else(|_| built.to_owned()))
+    Command::new(std::env::var(elsewhere).unwrap_or_else(|_| built.to_owned()))
         .args(arguments)
         .args(device)
+        .envs(environment.into_iter().flatten())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -65,18 +83,34 @@ pub fn binary(arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// The first line that a child prints.
+/// The first line that a child prints; empty where it ends without one.
 pub fn first_line(child: &mut Child) -> String {
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    line
+    let stdout = child.stdout.take().unwrap();
+    let (sender, line) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = BufReader::new(stdout).read_line(&mut line);
+        let _ = sender.send(line);
+    });
+    line.recv_timeout(WAIT)
+        .unwrap_or_else(|_| panic!("a child prints no line within {WAIT:?}"))
+}
+
+/// Waits for the end of a child; `who` names it.
+pub fn ended(child: &mut Child, who: &str) -> ExitStatus {
+    let deadline = Instant::now() + WAIT;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "{who} does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 impl Trainer {
-    pub fn start(config: &Value) -> Self {
-        let mut child = binary(&["gang"]);
+    fn start(config: &Value, gates: Option<(&Gates, &str)>) -> Self {
+        let mut child = start(&["gang"], gates);
         let mut stdin = child.stdin.take().unwrap();
         writeln!(stdin, "{config}").unwrap();
         let (stderr, drain) = drain(child.stderr.take().unwrap());
@@ -106,22 +140,12 @@ impl Trainer {
 
     /// Waits for the end of the process; all of its stderr is read then.
     pub fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + WAIT;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                if let Some(drain) = self.drain.take() {
-                    drain.join().unwrap();
-                }
-                return status;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "trainer {} does not end; stderr: {}",
-                self.id,
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(5));
+        let who = format!("trainer {}", self.id);
+        let status = ended(&mut self.child, &who);
+        if let Some(drain) = self.drain.take() {
+            drain.join().unwrap();
         }
+        status
     }
 
     /// Waits for the end of the process, which must have this exit status.
@@ -155,7 +179,7 @@ pub struct Gang {
     pub trainers: Vec<Trainer>,
     pub job: JobSpec,
     pub owners: Vec<Owner>,
-    seen: RefCell<Vec<Value>>,
+    events: EventLog,
 }
 
 /// What a fit ends with.
@@ -173,11 +197,28 @@ pub struct Fit {
 impl Gang {
     /// Starts coordinator and trainers of a job, and fixes the members.
     pub fn start(job: JobSpec, trainers: usize) -> Self {
-        Self::start_via(job, trainers, |address| address)
+        Self::start_via(job, trainers, |address| address, &|_| None)
+    }
+
+    /// The same with trainers that are held at the points that `points` gives for each by its index.
+    pub fn start_held(
+        job: JobSpec,
+        trainers: usize,
+        gates: &Gates,
+        points: impl Fn(usize) -> Option<String>,
+    ) -> Self {
+        Self::start_via(job, trainers, |address| address, &|index| {
+            Some((gates, points(index)?))
+        })
     }
 
     /// The same with trainers that reach the coordinator at another address.
-    pub fn start_via(job: JobSpec, trainers: usize, via: impl Fn((String, u16)) -> (String, u16)) -> Self {
+    pub fn start_via<'g>(
+        job: JobSpec,
+        trainers: usize,
+        via: impl Fn((String, u16)) -> (String, u16),
+        held: &dyn Fn(usize) -> Option<(&'g Gates, String)>,
+    ) -> Self {
         let secret = JobSecret::random().unwrap();
         let config = CoordinatorConfig {
             bind_host: "127.0.0.1".into(),
@@ -190,7 +231,9 @@ impl Gang {
         let (host, port) = via(coordinator.address());
         let trainers: Vec<Trainer> = (0..trainers)
             .map(|index| {
-                Trainer::start(&json!({
+                let held = held(index);
+                let held = held.as_ref().map(|(gates, points)| (*gates, points.as_str()));
+                let config = json!({
                     "job": job.job,
                     "trainer": format!("trainer-{index}"),
                     "executor": index.to_string(),
@@ -202,7 +245,8 @@ impl Gang {
                     "portRange": "0",
                     "threads": 1 + index % 2,
                     "feedMemory": 1 << 26,
-                }))
+                });
+                Trainer::start(&config, held)
             })
             .collect();
         let mut gang = Gang {
@@ -211,7 +255,7 @@ impl Gang {
             trainers,
             job,
             owners: Vec::new(),
-            seen: RefCell::default(),
+            events: EventLog::default(),
         };
         for _ in 0..gang.trainers.len() {
             gang.event("registered");
@@ -227,26 +271,13 @@ impl Gang {
         serde_json::from_str(&answer).unwrap()
     }
 
-    /// The next event that `wanted` accepts; others are remembered. A failure nobody wanted ends the test.
+    /// The first event that `wanted` accepts and that no wait before has taken, whether it came already or comes yet.
     pub fn event_where(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + WAIT;
-        while Instant::now() < deadline {
-            let Some(text) = self.coordinator.poll(Duration::from_millis(100)) else {
-                continue;
-            };
-            let event: Value = serde_json::from_str(&text).unwrap();
-            self.seen.borrow_mut().push(event.clone());
-            if wanted(&event) {
-                return event;
-            }
-            assert_ne!(
-                event["event"],
-                "failed",
-                "waiting for {what}: {event}\n{}",
-                self.logs()
-            );
+        let poll = |limit| self.coordinator.poll(limit);
+        match self.events.take(what, WAIT, poll, wanted) {
+            Ok(event) => event,
+            Err(why) => panic!("{why}\n{}", self.logs()),
         }
-        panic!("no {what} within {WAIT:?}\n{}", self.logs());
     }
 
     pub fn event(&self, name: &str) -> Value {
@@ -259,11 +290,26 @@ impl Gang {
         event["failure"]["message"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until a trainer has made so many steps.
-    pub fn step(&self, at_least: u64) {
-        self.event_where("progress", |event| {
-            event["event"] == "progress" && event["progress"]["step"].as_u64().unwrap() >= at_least
+    /// Waits for the word, which comes once a second, that a trainer is at a step. For jobs that do not end by
+    /// themselves; to strike at a certain step start the gang with [`Gang::start_held`].
+    pub fn in_training(&self) {
+        self.event_where("progress in training", |event| {
+            event["event"] == "progress" && event["progress"]["step"].as_u64().unwrap() >= 1
         });
+    }
+
+    /// Waits until a trainer stands before step `step`.
+    pub fn stands_at(&self, gates: &Gates, step: u64) -> Hit {
+        match gates.hit("train.step", step, WAIT) {
+            Ok(hit) => hit,
+            Err(why) => panic!("{why}\n{}", self.logs()),
+        }
+    }
+
+    /// Every event of a name that has come so far.
+    pub fn events_named(&self, name: &str) -> Vec<Value> {
+        self.events.drain(|limit| self.coordinator.poll(limit));
+        self.events.all(name)
     }
 
     pub fn logs(&self) -> String {
@@ -287,9 +333,9 @@ impl Gang {
         for trainer in &mut self.trainers {
             trainer.wait_for(0);
         }
-        let seen = self.seen.borrow();
-        let epochs = seen.iter().filter(|event| event["event"] == "epoch");
+        let epochs = self.events.all("epoch");
         let history: Vec<Value> = epochs
+            .iter()
             .map(|event| {
                 let mut record = event["record"].clone();
                 record.as_object_mut().unwrap().remove("seconds");

@@ -36,6 +36,8 @@ pub type Arrived = (Vec<f32>, Vec<f64>, f64);
 pub struct Seen {
     pub rows: Vec<Arrived>,
     pub streams: Vec<StreamId>,
+    /// DoPut calls that came.
+    pub calls: u32,
 }
 
 pub struct Trainer {
@@ -175,6 +177,7 @@ impl PartialFlight for Service {
     }
 
     async fn do_put(&self, _caller: Caller, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
+        self.seen.lock().unwrap().calls += 1;
         if self.manner == Manner::Stalls {
             let _kept = request;
             return std::future::pending().await;

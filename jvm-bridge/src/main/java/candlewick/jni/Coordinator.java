@@ -18,7 +18,7 @@ public final class Coordinator extends NativeHandle {
    */
   public static Coordinator start(String configJson, String keysJson) {
     NativeLibrary.load();
-    return new Coordinator(Natives.coordinatorStart(configJson, keysJson));
+    return new Coordinator(NativeMethods.coordinatorStart(configJson, keysJson));
   }
 
   /**
@@ -27,7 +27,7 @@ public final class Coordinator extends NativeHandle {
    * @return {@code {"host": ..., "port": ...}}
    */
   public String address() {
-    return Natives.coordinatorAddress(handle());
+    return NativeMethods.coordinatorAddress(handle());
   }
 
   /**
@@ -37,7 +37,7 @@ public final class Coordinator extends NativeHandle {
    * @return the answer, JSON
    */
   public String command(String json) {
-    return Natives.coordinatorCommand(handle(), json);
+    return NativeMethods.coordinatorCommand(handle(), json);
   }
 
   /**
@@ -47,7 +47,7 @@ public final class Coordinator extends NativeHandle {
    * @return JSON, or null if nothing happened
    */
   public String poll(int timeoutMs) {
-    return Natives.coordinatorPoll(handle(), timeoutMs);
+    return NativeMethods.coordinatorPoll(handle(), timeoutMs);
   }
 
   /**
@@ -56,11 +56,11 @@ public final class Coordinator extends NativeHandle {
    * @return a safetensors file
    */
   public byte[] weights() {
-    return Natives.coordinatorWeights(handle());
+    return NativeMethods.coordinatorWeights(handle());
   }
 
   @Override
   void release(long released) {
-    Natives.coordinatorClose(released);
+    NativeMethods.coordinatorClose(released);
   }
 }

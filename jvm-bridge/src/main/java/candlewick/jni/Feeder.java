@@ -20,7 +20,7 @@ public final class Feeder extends NativeHandle {
    */
   public static Feeder open(String feedJson, String keysJson) {
     NativeLibrary.load();
-    return new Feeder(Natives.feederOpen(feedJson, keysJson));
+    return new Feeder(NativeMethods.feederOpen(feedJson, keysJson));
   }
 
   /**
@@ -37,7 +37,7 @@ public final class Feeder extends NativeHandle {
    */
   public boolean push(NativeBuffer rows, long bytes, int count, boolean interrupted) {
     synchronized (rows) {
-      return Natives.feederPush(handle(), rows.addressOf(bytes), bytes, count, interrupted);
+      return NativeMethods.feederPush(handle(), rows.addressOf(bytes), bytes, count, interrupted);
     }
   }
 
@@ -48,11 +48,11 @@ public final class Feeder extends NativeHandle {
    * @return the TaskLedger, JSON; "failure" in it stands for invalid data
    */
   public String finish(long rowsRead) {
-    return Natives.feederFinish(handle(), rowsRead);
+    return NativeMethods.feederFinish(handle(), rowsRead);
   }
 
   @Override
   void release(long released) {
-    Natives.feederClose(released);
+    NativeMethods.feederClose(released);
   }
 }

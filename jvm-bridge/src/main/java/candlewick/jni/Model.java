@@ -15,7 +15,7 @@ public final class Model extends NativeHandle {
    */
   public static Model load(String modelJson, byte[] safetensors) {
     NativeLibrary.load();
-    return new Model(Natives.modelLoad(modelJson, safetensors));
+    return new Model(NativeMethods.modelLoad(modelJson, safetensors));
   }
 
   /**
@@ -24,11 +24,11 @@ public final class Model extends NativeHandle {
    * @return {@code {"weightsHash", "parameters", "inputWidth", "outputWidth", "bytes"}}
    */
   public String info() {
-    return Natives.modelInfo(handle());
+    return NativeMethods.modelInfo(handle());
   }
 
   @Override
   void release(long released) {
-    Natives.modelClose(released);
+    NativeMethods.modelClose(released);
   }
 }

@@ -11,7 +11,7 @@ public final class Native {
    */
   public static String version() {
     NativeLibrary.load();
-    return Natives.version();
+    return NativeMethods.version();
   }
 
   /**
@@ -26,7 +26,7 @@ public final class Native {
    */
   public static String resolve(String requestJson) {
     NativeLibrary.load();
-    return Natives.resolve(requestJson);
+    return NativeMethods.resolve(requestJson);
   }
 
   /**
@@ -38,7 +38,7 @@ public final class Native {
    */
   public static String networkSummary(String json) {
     NativeLibrary.load();
-    return Natives.networkSummary(json);
+    return NativeMethods.networkSummary(json);
   }
 
   /**
@@ -51,7 +51,7 @@ public final class Native {
    */
   public static byte[] exportOnnx(String json, byte[] safetensors) {
     NativeLibrary.load();
-    return Natives.exportOnnx(json, safetensors);
+    return NativeMethods.exportOnnx(json, safetensors);
   }
 
   /**
@@ -63,7 +63,7 @@ public final class Native {
    */
   public static String networkOutputs(String json) {
     NativeLibrary.load();
-    return Natives.networkOutputs(json);
+    return NativeMethods.networkOutputs(json);
   }
 
   /**
@@ -76,7 +76,7 @@ public final class Native {
    */
   public static String initialWeights(String json, byte[] safetensors) {
     NativeLibrary.load();
-    return Natives.initialWeights(json, safetensors);
+    return NativeMethods.initialWeights(json, safetensors);
   }
 
   /**
@@ -88,7 +88,7 @@ public final class Native {
    */
   public static String canary(long address, int bytes) {
     NativeLibrary.load();
-    return Natives.canary(address, bytes);
+    return NativeMethods.canary(address, bytes);
   }
 
   /**
@@ -99,7 +99,7 @@ public final class Native {
    */
   public static String newSecret() {
     NativeLibrary.load();
-    return Natives.newSecret();
+    return NativeMethods.newSecret();
   }
 
   /**
@@ -115,7 +115,7 @@ public final class Native {
    */
   public static String deriveKeys(String secretHex, String job, String purposes) {
     NativeLibrary.load();
-    return Natives.deriveKeys(secretHex, job, purposes);
+    return NativeMethods.deriveKeys(secretHex, job, purposes);
   }
 
   /**
@@ -126,6 +126,6 @@ public final class Native {
    */
   public static void panic(String message) {
     NativeLibrary.load();
-    Natives.panic(message);
+    NativeMethods.panic(message);
   }
 }

@@ -26,7 +26,7 @@ public final class NativeBuffer implements AutoCloseable {
    */
   public static NativeBuffer allocate(long capacity) {
     NativeLibrary.load();
-    return new NativeBuffer(Natives.bufferAllocate(capacity), capacity);
+    return new NativeBuffer(NativeMethods.bufferAllocate(capacity), capacity);
   }
 
   /**
@@ -56,7 +56,7 @@ public final class NativeBuffer implements AutoCloseable {
    * @return the view; it must not be used after close
    */
   public ByteBuffer view() {
-    return Natives.bufferView(address(), capacity);
+    return NativeMethods.bufferView(address(), capacity);
   }
 
   /** The address, after a check that the first {@code bytes} bytes are inside. */
@@ -73,7 +73,7 @@ public final class NativeBuffer implements AutoCloseable {
     long freed = address;
     address = 0;
     if (freed != 0) {
-      Natives.bufferFree(freed, capacity);
+      NativeMethods.bufferFree(freed, capacity);
     }
   }
 }

@@ -16,7 +16,7 @@ public final class Scorer extends NativeHandle {
    * @return the scorer, to be closed
    */
   public static Scorer open(Model model, String scoreJson) {
-    return new Scorer(Natives.scorerOpen(model.handle(), scoreJson));
+    return new Scorer(NativeMethods.scorerOpen(model.handle(), scoreJson));
   }
 
   /**
@@ -31,7 +31,7 @@ public final class Scorer extends NativeHandle {
    */
   public long run(NativeBuffer rows, long bytes, int count) {
     synchronized (rows) {
-      return Natives.scorerRun(handle(), rows.addressOf(bytes), bytes, count);
+      return NativeMethods.scorerRun(handle(), rows.addressOf(bytes), bytes, count);
     }
   }
 
@@ -41,7 +41,7 @@ public final class Scorer extends NativeHandle {
    * @return bytes
    */
   public long resultBytes() {
-    return Natives.scorerResultBytes(handle());
+    return NativeMethods.scorerResultBytes(handle());
   }
 
   /**
@@ -50,11 +50,11 @@ public final class Scorer extends NativeHandle {
    * @return address of one byte per row: 1 kept, 0 left out
    */
   public long kept() {
-    return Natives.scorerKept(handle());
+    return NativeMethods.scorerKept(handle());
   }
 
   @Override
   void release(long released) {
-    Natives.scorerClose(released);
+    NativeMethods.scorerClose(released);
   }
 }

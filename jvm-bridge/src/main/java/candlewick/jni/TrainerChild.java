@@ -157,7 +157,7 @@ final class TrainerChild {
       TrainerHost.forgetEnded();
       // Status 0 is the end of a job that went well: the coordinator let it go.
       if (!expected && code != 0) {
-        Natives.reportExit(config, code, last);
+        NativeMethods.reportExit(config, code, last);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -11,7 +11,7 @@ import java.nio.ByteOrder;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** The funnel, the handles and the buffers, with the real library. */
+/** The boundary, the handles and the buffers, with the real library. */
 class NativeTest {
   @BeforeAll
   static void load() {
@@ -37,9 +37,28 @@ class NativeTest {
   }
 
   @Test
+  void everyKindHasItsException() {
+    for (String kind :
+        new String[] {
+          "invalidParameter",
+          "invalidData",
+          "unavailable",
+          "unauthenticated",
+          "cancelled",
+          "jobFailed",
+          "internal"
+        }) {
+      CandlewickException made = CandlewickException.of(kind, "what happened");
+      assertEquals(kind, made.kind());
+      assertEquals("what happened", made.getMessage());
+    }
+    assertEquals("internal", CandlewickException.of("of a later version", "x").kind());
+  }
+
+  @Test
   void aNullArgumentIsAnException() {
     assertThrows(IllegalStateException.class, () -> Native.panic(null));
-    assertThrows(IllegalStateException.class, () -> Natives.feederOpen(null, null));
+    assertThrows(IllegalStateException.class, () -> NativeMethods.feederOpen(null, null));
   }
 
   @Test
@@ -71,9 +90,9 @@ class NativeTest {
   void wrongHandlesAreExceptions() {
     for (long handle : new long[] {0, -1, 1L << 40}) {
       IllegalStateException e =
-          assertThrows(IllegalStateException.class, () -> Natives.feederFinish(handle, 0));
+          assertThrows(IllegalStateException.class, () -> NativeMethods.feederFinish(handle, 0));
       assertTrue(e.getMessage().contains("closed or never opened"), e.getMessage());
-      Natives.feederClose(handle);
+      NativeMethods.feederClose(handle);
     }
   }
 

@@ -112,11 +112,11 @@ class OwnersTest {
       long address = scorer.run(rows, view.position(), 2);
       assertEquals(2 * 24, scorer.resultBytes());
       ByteBuffer result =
-          Natives.bufferView(address, scorer.resultBytes()).order(ByteOrder.LITTLE_ENDIAN);
+          NativeMethods.bufferView(address, scorer.resultBytes()).order(ByteOrder.LITTLE_ENDIAN);
       assertEquals(16, result.getInt(0));
       assertEquals(3.5, result.getDouble(16));
       assertEquals(5.5, result.getDouble(40));
-      assertEquals(1, Natives.bufferView(scorer.kept(), 2).get(1));
+      assertEquals(1, NativeMethods.bufferView(scorer.kept(), 2).get(1));
       view.putDouble(16, Double.NaN);
       InvalidDataException e =
           assertThrows(InvalidDataException.class, () -> scorer.run(rows, 64, 2));
@@ -135,7 +135,7 @@ class OwnersTest {
     try (Model model = model()) {
       IllegalStateException e =
           assertThrows(
-              IllegalStateException.class, () -> Natives.coordinatorPoll(model.handle(), 0));
+              IllegalStateException.class, () -> NativeMethods.coordinatorPoll(model.handle(), 0));
       assertTrue(e.getMessage().contains("is a Model, not a Coordinator"), e.getMessage());
     }
   }

@@ -18,15 +18,7 @@ private[candlewick] object Failures {
   def cancelled(message: String): CandlewickException = new CancelledException(message)
 
   /** The exception of a failure that came as JSON. */
-  def of(kind: String, message: String): CandlewickException = kind match {
-    case "invalidParameter" => new InvalidParameterException(message)
-    case "invalidData" => new InvalidDataException(message)
-    case "unavailable" => new RetryableException(message)
-    case "unauthenticated" => new UnauthenticatedException(message)
-    case "cancelled" => new CancelledException(message)
-    case "jobFailed" => new JobFailedException(message)
-    case _ => new CandlewickException(message)
-  }
+  def of(kind: String, message: String): CandlewickException = CandlewickException.of(kind, message)
 
   /** The first exception of Candlewick among the causes: Spark wraps what a task throws. */
   def find(error: Throwable): Option[CandlewickException] =

@@ -3,7 +3,7 @@
 use super::configure::{Configured, JOB, configure};
 use crate::chunk::Shape;
 use crate::spool::{Spool, StreamWriter};
-use crate::train::{Alone, Course, Session, Stop, Trained, Watch};
+use crate::train::{Interrupt, Observer, Session, SingleProcess, TrainPlan, Trained};
 use candlewick_model::network::Network;
 use candlewick_protocol::feed::StreamId;
 use candlewick_protocol::message::EpochRecord;
@@ -41,7 +41,7 @@ struct Inner {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Hall {
+pub(super) struct ServerState {
     threads: usize,
     inner: Mutex<Inner>,
     steps: AtomicU64,
@@ -51,9 +51,9 @@ fn busy(what: &str) -> Failure {
     Failure::unavailable(format!("{what}: wait for it to end and try again"))
 }
 
-impl Hall {
+impl ServerState {
     pub(super) fn new(threads: usize) -> Self {
-        Hall {
+        ServerState {
             threads,
             inner: Mutex::default(),
             steps: AtomicU64::new(0),
@@ -120,7 +120,7 @@ impl Hall {
         inner.puts += 1;
         drop(inner);
         let mut put = Put {
-            hall: Arc::clone(self),
+            state: Arc::clone(self),
             spool,
             writer: None,
         };
@@ -187,17 +187,17 @@ impl Hall {
         drop(inner);
         self.steps.store(0, Ordering::Relaxed);
         let (records, receiver) = mpsc::channel(64);
-        let hall = Arc::clone(self);
+        let state = Arc::clone(self);
         let teacher = std::thread::Builder::new().name("candlewick-train".to_owned());
         let spawned = teacher.spawn(move || {
-            let watch = ClientWatch {
+            let observer = ClientObserver {
                 records,
-                steps: &hall.steps,
+                steps: &state.steps,
                 began: Mutex::new(Instant::now()),
                 history: Mutex::default(),
             };
-            let outcome = train(&configured, &spool, hall.threads, &watch);
-            let mut inner = hall.lock();
+            let outcome = train(&configured, &spool, state.threads, &observer);
+            let mut inner = state.lock();
             inner.training = false;
             match outcome {
                 Ok(model) => inner.model = Some(Arc::new(model)),
@@ -205,7 +205,7 @@ impl Hall {
                     drop(inner);
                     tracing::error!("training failed: {}", failure.message);
                     // Where the client has gone there is nobody to tell.
-                    let _ = watch.records.blocking_send(Err(failure));
+                    let _ = observer.records.blocking_send(Err(failure));
                 }
             }
         });
@@ -227,26 +227,26 @@ fn train(
     configured: &Configured,
     spool: &Spool,
     threads: usize,
-    watch: &ClientWatch<'_>,
+    observer: &ClientObserver<'_>,
 ) -> Result<Model, Failure> {
     let data = spool.snapshot(ROUND, threads)?;
     let sums = data.sums();
-    let course = Course::new(configured.job.clone(), data, &sums)?;
+    let plan = TrainPlan::new(configured.job.clone(), data, &sums)?;
     let mut session = Session::new(&configured.job, threads)?;
-    let mut alone = Alone {
+    let mut alone = SingleProcess {
         logical_shards: configured.job.train.logical_shards,
     };
     let trained = session
-        .run(&course, &mut alone, watch)
+        .run(&plan, &mut alone, observer)
         .map_err(|stop| match stop {
-            Stop::Halted => Failure::new(
+            Interrupt::Halted => Failure::new(
                 ErrorKind::Cancelled,
                 "the caller of \"train\" went away: training was given up",
             ),
-            Stop::Peer(error) => error.failure,
-            Stop::Failed(failure) => failure,
+            Interrupt::Peer(error) => error.failure,
+            Interrupt::Failed(failure) => failure,
         })?;
-    let history = std::mem::take(&mut *watch.history.lock().unwrap_or_else(PoisonError::into_inner));
+    let history = std::mem::take(&mut *observer.history.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Model {
         network: session.network().clone(),
         weights: session.weights().to_vec(),
@@ -256,17 +256,17 @@ fn train(
 }
 
 /// Tells the client of "train"; training ends with the client.
-struct ClientWatch<'a> {
+struct ClientObserver<'a> {
     records: mpsc::Sender<Result<EpochRecord, Failure>>,
     steps: &'a AtomicU64,
     began: Mutex<Instant>,
     history: Mutex<Vec<EpochRecord>>,
 }
 
-impl Watch for ClientWatch<'_> {
-    fn boundary(&self) -> Result<(), Stop> {
+impl Observer for ClientObserver<'_> {
+    fn boundary(&self) -> Result<(), Interrupt> {
         if self.records.is_closed() {
-            Err(Stop::Halted)
+            Err(Interrupt::Halted)
         } else {
             Ok(())
         }
@@ -276,7 +276,7 @@ impl Watch for ClientWatch<'_> {
         self.steps.store(steps, Ordering::Relaxed);
     }
 
-    fn epoch(&self, record: &EpochRecord) -> Result<(), Stop> {
+    fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt> {
         let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
         let record = EpochRecord {
             seconds: began.elapsed().as_secs_f64(),
@@ -287,14 +287,16 @@ impl Watch for ClientWatch<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(record.clone());
-        self.records.blocking_send(Ok(record)).map_err(|_| Stop::Halted)
+        self.records
+            .blocking_send(Ok(record))
+            .map_err(|_| Interrupt::Halted)
     }
 }
 
 /// A DoPut going on; its rows count once it is finished.
 #[derive(Debug)]
 pub(super) struct Put {
-    hall: Arc<Hall>,
+    state: Arc<ServerState>,
     pub(super) spool: Arc<Spool>,
     writer: Option<StreamWriter>,
 }
@@ -314,7 +316,7 @@ impl Put {
             .take()
             .ok_or_else(|| Failure::internal("a stream ended twice"))?;
         let sealed = writer.finish()?;
-        let mut inner = self.hall.lock();
+        let mut inner = self.state.lock();
         inner.rows += sealed.rows;
         // New rows: what was trained before is not their model.
         inner.model = None;
@@ -325,6 +327,6 @@ impl Put {
 impl Drop for Put {
     fn drop(&mut self) {
         self.writer = None;
-        self.hall.lock().puts -= 1;
+        self.state.lock().puts -= 1;
     }
 }

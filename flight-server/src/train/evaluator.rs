@@ -2,8 +2,8 @@
 
 use super::metrics::{TrainingMetrics, Widths};
 use super::stopping::Stopper;
-use super::validation::{Scene, Validator};
-use super::{Reduce, Stop};
+use super::validation::{EvalContext, Validator};
+use super::{Interrupt, Reduce};
 use candlewick_model::engine::{Batch, Engine};
 use candlewick_model::head::Head;
 use candlewick_model::metrics::MetricSet;
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 /// Metrics, validation and early stopping of one training; does nothing where none is asked for.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(super) struct Evaluator {
     training: TrainingMetrics,
     validator: Option<Validator>,
     stopper: Option<Stopper>,
@@ -27,7 +27,7 @@ pub(super) struct Judge {
     epochs: u32,
 }
 
-impl Judge {
+impl Evaluator {
     pub(super) fn new(job: &JobSpec, network: &Network, threads: usize) -> Result<Self, Failure> {
         let asked = &job.train.evaluation;
         let head = Head::of(&job.data.label, network)?;
@@ -41,7 +41,7 @@ impl Judge {
             Some(_) => Some(Validator::new(set.clone(), network, threads)?),
             None => None,
         };
-        Ok(Judge {
+        Ok(Evaluator {
             training: TrainingMetrics::new(set.of_training(), widths),
             validator,
             stopper: asked.early_stopping.clone().map(Stopper::new),
@@ -64,14 +64,14 @@ impl Judge {
     /// After a step that is not an epoch's last: evaluates where it is due.
     pub(super) fn after_step(
         &mut self,
-        scene: &Scene<'_>,
+        context: &EvalContext<'_>,
         engine: &mut Engine,
         reduce: &mut dyn Reduce,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Interrupt> {
         match &mut self.validator {
-            Some(validator) if self.every > 0 && scene.steps.is_multiple_of(self.every) => {
-                let mut values = validator.evaluate(scene, engine, reduce)?;
-                values.insert("step".to_owned(), Value::from(scene.steps));
+            Some(validator) if self.every > 0 && context.steps.is_multiple_of(self.every) => {
+                let mut values = validator.evaluate(context, engine, reduce)?;
+                values.insert("step".to_owned(), Value::from(context.steps));
                 self.within.push(Value::from(values));
                 Ok(())
             }
@@ -82,14 +82,16 @@ impl Judge {
     /// After an epoch's last step: completes its record and decides whether training goes on.
     pub(super) fn close(
         &mut self,
-        scene: &Scene<'_>,
+        context: &EvalContext<'_>,
         engine: &mut Engine,
         reduce: &mut dyn Reduce,
         record: &mut EpochRecord,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Interrupt> {
         record.metrics.extend(self.training.close());
         if let Some(validator) = &mut self.validator {
-            record.metrics.extend(validator.evaluate(scene, engine, reduce)?);
+            record
+                .metrics
+                .extend(validator.evaluate(context, engine, reduce)?);
         }
         if self.every > 0 {
             let within = std::mem::take(&mut self.within);
@@ -98,7 +100,7 @@ impl Judge {
                 .insert("validations".to_owned(), Value::from(within));
         }
         if let Some(stopper) = &mut self.stopper {
-            stopper.observe(record, scene.weights);
+            stopper.observe(record, context.weights);
         }
         Ok(())
     }

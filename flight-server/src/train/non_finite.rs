@@ -1,7 +1,7 @@
 //! What happens where a step is not finite: the likely cause, or the step left out.
 
-use super::Course;
-use super::batch::Prepared;
+use super::TrainPlan;
+use super::batch::HostBatch;
 use candlewick_model::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::OnNonFinite;
@@ -19,7 +19,7 @@ const SKIPPED: &str = "skippedSteps";
 
 /// Watches over losses, gradients and weights.
 #[derive(Debug)]
-pub(super) struct Finite {
+pub(super) struct NonFiniteGuard {
     rule: OnNonFinite,
     /// Of the epoch at hand.
     skipped: u64,
@@ -29,19 +29,19 @@ pub(super) struct Finite {
 }
 
 /// What there is to look at when a step is not finite.
-pub(super) struct Wreck<'a> {
-    pub(super) course: &'a Course,
+pub(super) struct NonFiniteContext<'a> {
+    pub(super) plan: &'a TrainPlan,
     pub(super) network: &'a Network,
     pub(super) weights: &'a [f32],
     /// The rows of this trainer.
-    pub(super) rows: &'a Prepared,
+    pub(super) rows: &'a HostBatch,
     pub(super) step: u64,
     pub(super) lr: f64,
 }
 
-impl Finite {
+impl NonFiniteGuard {
     pub(super) fn new(rule: OnNonFinite) -> Self {
-        Finite {
+        NonFiniteGuard {
             rule,
             skipped: 0,
             lowest: None,
@@ -55,7 +55,7 @@ impl Finite {
         &mut self,
         (loss, denominator): (f64, f64),
         gradient: &[f32],
-        wreck: &Wreck<'_>,
+        context: &NonFiniteContext<'_>,
     ) -> Result<bool, Failure> {
         let fine = loss.is_finite() && (self.rule == OnNonFinite::Error || all_finite(gradient));
         if fine {
@@ -67,34 +67,38 @@ impl Finite {
             return Ok(true);
         }
         if self.rule == OnNonFinite::Error {
-            return Err(self.failure(&format!("the loss became {loss}"), wreck));
+            return Err(self.failure(&format!("the loss became {loss}"), context));
         }
         self.skipped += 1;
         if self.skipped == 1 {
-            tracing::warn!(step = wreck.step, loss, "a step is not finite and is skipped");
+            tracing::warn!(step = context.step, loss, "a step is not finite and is skipped");
         }
         Ok(false)
     }
 
     /// The end of an epoch: completes its record.
-    pub(super) fn close(&mut self, record: &mut EpochRecord, wreck: &Wreck<'_>) -> Result<(), Failure> {
-        if let Some(name) = broken(wreck.network, wreck.weights) {
-            return Err(self.failure(&format!("parameter {name} became NaN or infinite"), wreck));
+    pub(super) fn close(
+        &mut self,
+        record: &mut EpochRecord,
+        context: &NonFiniteContext<'_>,
+    ) -> Result<(), Failure> {
+        if let Some(name) = broken(context.network, context.weights) {
+            return Err(self.failure(&format!("parameter {name} became NaN or infinite"), context));
         }
         if self.rule == OnNonFinite::Skip {
             let skipped = std::mem::take(&mut self.skipped);
-            if skipped == wreck.course.plan.steps_per_epoch() {
+            if skipped == context.plan.step_plan.steps_per_epoch() {
                 let what =
                     format!("loss or gradient of all {skipped} steps of an epoch were NaN or infinite");
-                return Err(self.failure(&what, wreck));
+                return Err(self.failure(&what, context));
             }
             record.metrics.insert(SKIPPED.to_owned(), Value::from(skipped));
         }
         Ok(())
     }
 
-    fn failure(&self, what: &str, wreck: &Wreck<'_>) -> Failure {
-        let per_epoch = wreck.course.plan.steps_per_epoch().max(1);
+    fn failure(&self, what: &str, context: &NonFiniteContext<'_>) -> Failure {
+        let per_epoch = context.plan.step_plan.steps_per_epoch().max(1);
         let last = self.last.map_or(String::new(), |loss| {
             format!(
                 " The last finite loss was {}; the training ends here, without a checkpoint to go back to.",
@@ -103,21 +107,21 @@ impl Finite {
         });
         Failure::parameter(format!(
             "{what} in epoch {}, step {} of it (step {} of the training): {}.{last}",
-            wreck.step / per_epoch,
-            wreck.step % per_epoch,
-            wreck.step,
-            self.cause(wreck)
+            context.step / per_epoch,
+            context.step % per_epoch,
+            context.step,
+            self.cause(context)
         ))
     }
 
-    fn cause(&self, wreck: &Wreck<'_>) -> String {
-        let clipped = wreck.course.job.train.clip_norm.is_some();
+    fn cause(&self, context: &NonFiniteContext<'_>) -> String {
+        let clipped = context.plan.job.train.clip_norm.is_some();
         let lower = format!(
             "lower the learning rate ({:?}){}",
-            wreck.lr,
+            context.lr,
             if clipped { "" } else { " or set clipNorm" }
         );
-        let features = &wreck.rows.rows.features;
+        let features = &context.rows.rows.features;
         let largest = features.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         if largest > LARGE {
             return format!(
@@ -125,10 +129,10 @@ impl Finite {
                  StandardScaler, or {lower}"
             );
         }
-        if let Some(name) = broken(wreck.network, wreck.weights) {
+        if let Some(name) = broken(context.network, context.weights) {
             return format!("the update before made parameter {name} NaN or infinite; {lower}");
         }
-        let labels = &wreck.rows.rows.labels;
+        let labels = &context.rows.rows.labels;
         let label = labels.iter().fold(0.0f64, |most, value| most.max(value.abs()));
         if label > LARGE_LABEL {
             return format!(

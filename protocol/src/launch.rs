@@ -1,13 +1,16 @@
-//! What a gang trainer gets on its first line of stdin, and the line it answers on stdout.
+//! How a trainer of a gang is started: the line of JSON on its stdin and the line on its stdout that answers.
+//!
+//! The one home of these fields: the driver writes them, the executor's JVM adds the host, the trainer reads them, and
+//! who reports the trainer's end reads them again.
 
-use candlewick_protocol::Failure;
-use candlewick_protocol::keys::KeyRing;
+use crate::error::Failure;
+use crate::keys::KeyRing;
 use serde::{Deserialize, Serialize};
 
 /// Configuration of a trainer of a gang: one line of JSON, then stdin stays open until the trainer shall end.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GangConfig {
+pub struct TrainerConfig {
     /// Id of the job.
     pub job: String,
     /// Id of this process, never reused.
@@ -43,8 +46,8 @@ fn any_port() -> String {
     "0".to_owned()
 }
 
-impl GangConfig {
-    /// Reads the first line of stdin.
+impl TrainerConfig {
+    /// Reads the line.
     ///
     /// # Errors
     /// `InvalidParameter`, which never repeats the line: it holds the job's keys.
@@ -54,7 +57,7 @@ impl GangConfig {
             let what = if error.is_data() {
                 error.to_string()
             } else {
-                "it is no JSON object".to_owned()
+                "it is not a JSON object".to_owned()
             };
             // serde quotes offending values; a key of the wrong type must not get into a log.
             let what = if what.contains("invalid type") {
@@ -63,7 +66,7 @@ impl GangConfig {
                 what
             };
             Failure::parameter(format!(
-                "the configuration on stdin cannot be read (column {place}): {what}"
+                "the trainer's configuration cannot be read (column {place}): {what}"
             ))
         })
     }
@@ -98,7 +101,7 @@ mod tests {
             format!(r#""{key}""#),
             key.clone(),
         ] {
-            let told = GangConfig::read(&line).unwrap_err().message;
+            let told = TrainerConfig::read(&line).unwrap_err().message;
             assert!(!told.contains("5a5a"), "{told}");
         }
     }
@@ -110,7 +113,7 @@ mod tests {
             "bindHost":"127.0.0.1"}}"#,
             "00".repeat(32)
         );
-        let config = GangConfig::read(&line).unwrap();
+        let config = TrainerConfig::read(&line).unwrap();
         assert_eq!(
             (config.port_range.as_str(), config.index, config.threads),
             ("0", 0, 0)

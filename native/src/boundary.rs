@@ -4,10 +4,11 @@
 //! message, place and backtrace, and a Java exception raised by a callback passes through as it is. Whatever happens, the
 //! JVM goes on.
 
-use candlewick_protocol::{ErrorKind, Failure};
+use candlewick_protocol::Failure;
 use jni::errors::{Error, ErrorPolicy};
+use jni::objects::{JString, JThrowable};
 use jni::strings::{JNIStr, JNIString};
-use jni::{Env, EnvUnowned, jni_str};
+use jni::{Env, EnvUnowned, jni_sig, jni_str};
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
@@ -52,19 +53,6 @@ pub fn run<'local, T: Default>(
     outcome.resolve::<Throw>()
 }
 
-/// The Java class for a kind of failure.
-fn class_of(kind: ErrorKind) -> &'static JNIStr {
-    match kind {
-        ErrorKind::InvalidParameter => jni_str!("candlewick/jni/InvalidParameterException"),
-        ErrorKind::InvalidData => jni_str!("candlewick/jni/InvalidDataException"),
-        ErrorKind::Unavailable => jni_str!("candlewick/jni/RetryableException"),
-        ErrorKind::Unauthenticated => jni_str!("candlewick/jni/UnauthenticatedException"),
-        ErrorKind::Cancelled => jni_str!("candlewick/jni/CancelledException"),
-        ErrorKind::JobFailed => jni_str!("candlewick/jni/JobFailedException"),
-        ErrorKind::Internal => jni_str!("candlewick/jni/CandlewickException"),
-    }
-}
-
 /// Turns what went wrong into the pending exception of the calling thread.
 struct Throw;
 
@@ -77,7 +65,7 @@ impl<T: Default> ErrorPolicy<T, Thrown> for Throw {
         thrown: Thrown,
     ) -> jni::errors::Result<T> {
         match thrown {
-            Thrown::Failure(failure) => throw(env, class_of(failure.kind), &failure.message)?,
+            Thrown::Failure(failure) => throw_failure(env, &failure)?,
             Thrown::State(message) => throw(env, jni_str!("java/lang/IllegalStateException"), &message)?,
             Thrown::Pending => {}
         }
@@ -100,6 +88,29 @@ impl<T: Default> ErrorPolicy<T, Thrown> for Throw {
             &format!("native code panicked: {report}"),
         )?;
         Ok(T::default())
+    }
+}
+
+/// Throws the exception of a failure's kind, as `CandlewickException.of` makes it.
+fn throw_failure(env: &mut Env<'_>, failure: &Failure) -> jni::errors::Result<()> {
+    if env.exception_check() {
+        return Ok(());
+    }
+    let kind = serde_json::to_value(failure.kind).unwrap_or_default();
+    let kind = JString::new(env, kind.as_str().unwrap_or_default())?;
+    let message = JString::new(env, &failure.message)?;
+    let class = env.find_class(jni_str!("candlewick/jni/CandlewickException"))?;
+    let signature = jni_sig!("(Ljava/lang/String;Ljava/lang/String;)Lcandlewick/jni/CandlewickException;");
+    let made = env.call_static_method(
+        class,
+        jni_str!("of"),
+        signature,
+        &[(&kind).into(), (&message).into()],
+    )?;
+    let exception = env.cast_local::<JThrowable>(made.l()?)?;
+    match env.throw(exception) {
+        Err(Error::JavaException) | Ok(()) => Ok(()),
+        Err(other) => Err(other),
     }
 }
 

@@ -8,14 +8,14 @@ use candlewick_protocol::plan::StepPlan;
 
 /// A job, the rows this trainer holds, and the plan over the rows of all trainers.
 #[derive(Debug)]
-pub struct Course {
+pub struct TrainPlan {
     pub(crate) job: JobSpec,
     pub(crate) data: Dataset,
-    pub(crate) plan: StepPlan,
+    pub(crate) step_plan: StepPlan,
 }
 
-impl Course {
-    /// The course of `job` over shards of `sums` rows (all shards, in order), of which `data` holds this trainer's.
+impl TrainPlan {
+    /// The plan of `job` over shards of `sums` rows (all shards, in order), of which `data` holds this trainer's.
     ///
     /// # Errors
     /// `InvalidData` without any row; `InvalidParameter` where dropLast leaves no step; `Internal` where the sums are
@@ -29,29 +29,29 @@ impl Course {
                 "the sums of a feed round cover every shard, in order",
             ));
         }
-        let (training, aside) = sums.split_at(train.logical_shards as usize);
+        let (training, held_out) = sums.split_at(train.logical_shards as usize);
         let rows: Vec<u64> = training.iter().map(|sum| sum.rows).collect();
-        if job.data.validation.is_some() && aside.iter().all(|sum| sum.rows == 0) {
+        if job.data.validation.is_some() && held_out.iter().all(|sum| sum.rows == 0) {
             return Err(Failure::data(
                 "no row is put aside for validation: raise validationFraction or give more rows",
             ));
         }
-        let plan = StepPlan::new(rows, train.batch_size, train.drop_last);
-        if plan.total_rows() == 0 {
+        let step_plan = StepPlan::new(rows, train.batch_size, train.drop_last);
+        if step_plan.total_rows() == 0 {
             return Err(Failure::data("there are no rows to train on"));
         }
-        if train.epochs > 0 && plan.steps_per_epoch() == 0 {
+        if train.epochs > 0 && step_plan.steps_per_epoch() == 0 {
             return Err(Failure::parameter(format!(
                 "there are {} rows, fewer than batchSize = {}, and dropLast = true leaves out the only step of an epoch: \
                  lower batchSize or set dropLast = false",
-                plan.total_rows(),
+                step_plan.total_rows(),
                 train.batch_size
             )));
         }
-        Ok(Course { job, data, plan })
+        Ok(TrainPlan { job, data, step_plan })
     }
 
-    /// The rows again, for another course.
+    /// The rows again, for another plan.
     #[must_use]
     pub fn into_data(self) -> Dataset {
         self.data
@@ -60,6 +60,6 @@ impl Course {
     /// Steps of the whole training.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.plan.steps_per_epoch() * u64::from(self.job.train.epochs)
+        self.step_plan.steps_per_epoch() * u64::from(self.job.train.epochs)
     }
 }

@@ -7,8 +7,8 @@ import java.nio.ByteBuffer;
  * registry knows: a stale or foreign one is an exception, never undefined behaviour. Only the
  * classes of this package call these, after {@link NativeLibrary#load()}.
  */
-final class Natives {
-  private Natives() {}
+final class NativeMethods {
+  private NativeMethods() {}
 
   static native String version();
 

@@ -1,11 +1,13 @@
-//! Not a test of speed: a measurement, run by hand with `--ignored --nocapture`.
+//! Rows per second of DoPut into the spool over loopback, and bytes per second of decoding frames on one thread:
+//! `cargo bench -p candlewick-trainer --bench feed`.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "helpers of tests fail by panicking"
+    reason = "a benchmark ends where it cannot go on"
 )]
 
+#[path = "../tests/common/mod.rs"]
 mod common;
 
 use candlewick_protocol::feed::StreamId;
@@ -14,14 +16,17 @@ use common::data::{Lcg, Row, job};
 use common::feed::{connect, frames_of, put, runtime};
 use std::time::Instant;
 
+fn main() {
+    decoding_of_frames();
+    rows_per_second_into_the_spool();
+}
+
 /// Values in a row's features.
 const WIDTH: usize = 784;
 const ROWS: usize = 60_000;
 /// Rows of a frame: about 1 MiB.
 const FRAME: usize = 330;
 
-#[test]
-#[ignore = "prints rows/s of DoPut into the spool over loopback"]
 fn rows_per_second_into_the_spool() {
     let mut spec = job(0, 64);
     spec.data.feature_width = WIDTH as u32;
@@ -101,8 +106,6 @@ fn cpu_seconds(pid: u32) -> f64 {
     fields.iter().sum::<f64>() / 100.0
 }
 
-#[test]
-#[ignore = "prints GB/s of decoding and hashing frames on one thread"]
 fn decoding_of_frames() {
     use candlewick_protocol::job::LabelKind;
     use candlewick_trainer::chunk::Shape;

@@ -1,6 +1,6 @@
 //! What can be read: weights, metrics, the shape of the rows.
 
-use super::hall::Model;
+use super::state::Model;
 use crate::chunk::Shape;
 use arrow_array::builder::{Float32Builder, Int64Builder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};

@@ -1,0 +1,148 @@
+//! The values of one column in one row: a view, before they are converted.
+
+use crate::convert;
+use crate::number::Number;
+use crate::row::{Array, Corrupt, Row};
+use candlewick_protocol::text::number;
+use std::fmt::Write;
+
+/// Values that a message shows.
+const SHOWN: usize = 6;
+
+/// The values of one column in one row, not yet converted.
+#[derive(Debug, Clone)]
+pub enum Values<'a> {
+    /// A number.
+    One(f64),
+    /// Unsigned bytes.
+    Bytes(&'a [u8]),
+    /// An array of numbers, or a dense vector.
+    Array(Number, Array<'a>),
+    /// A sparse vector.
+    Sparse {
+        /// Number of values, zeros included.
+        size: usize,
+        /// Indices of the values that are given.
+        indices: &'a [[u8; 4]],
+        /// Those values, doubles.
+        values: Array<'a>,
+    },
+}
+
+impl Values<'_> {
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Values::One(_) => 1,
+            Values::Bytes(bytes) => bytes.len(),
+            Values::Array(_, array) => array.len(),
+            Values::Sparse { size, .. } => *size,
+        }
+    }
+
+    /// True without values.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Value `index`, as it stands in the row.
+    ///
+    /// # Errors
+    /// Where it lies outside the row.
+    pub fn get(&self, index: usize) -> Result<f64, Corrupt> {
+        match self {
+            Values::One(value) => Ok(*value),
+            Values::Bytes(bytes) => Ok(bytes.get(index).copied().map_or(f64::NAN, f64::from)),
+            Values::Array(number, array) => number.element(array, index),
+            Values::Sparse { indices, values, .. } => {
+                match indices
+                    .iter()
+                    .position(|at| u32::from_le_bytes(*at) as usize == index)
+                {
+                    Some(at) => Number::Double.element(values, at),
+                    None => Ok(0.0),
+                }
+            }
+        }
+    }
+
+    /// The first values for a message: `[0, 1.5, null, ...]`.
+    pub(crate) fn show(&self) -> String {
+        let mut text = String::from("[");
+        for index in 0..self.len().min(SHOWN) {
+            let separator = if index == 0 { "" } else { ", " };
+            let null = matches!(self, Values::Array(_, array) if array.is_null(index));
+            let _ = match (null, self.get(index)) {
+                (true, _) => write!(text, "{separator}null"),
+                (false, Ok(value)) => write!(text, "{separator}{}", number(value)),
+                (false, Err(_)) => write!(text, "{separator}?"),
+            };
+        }
+        text + if self.len() > SHOWN { ", ...]" } else { "]" }
+    }
+}
+
+impl Values<'_> {
+    /// Writes the values times `scale`; true where all are finite.
+    pub(crate) fn write(&self, out: &mut [f32], scale: f64) -> Result<bool, Corrupt> {
+        match self {
+            Values::One(value) => {
+                #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
+                let number = (value * scale) as f32;
+                out.fill(number);
+                Ok(number.is_finite())
+            }
+            Values::Bytes(bytes) => Ok(convert::unsigned(bytes.as_chunks::<1>().0, out, scale)),
+            Values::Array(number, array) => number.elements(array, out, scale),
+            Values::Sparse {
+                size,
+                indices,
+                values,
+            } => {
+                out.fill(0.0);
+                let mut finite = true;
+                for (index, value) in indices.iter().zip(values.elements::<8>()?) {
+                    let index = u32::from_le_bytes(*index) as usize;
+                    let place = out.get_mut(index);
+                    let place = place
+                        .ok_or_else(|| Corrupt(format!("index {index} in a sparse vector of {size}")))?;
+                    #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
+                    let number = (f64::from_le_bytes(*value) * scale) as f32;
+                    *place = number;
+                    finite &= number.is_finite();
+                }
+                Ok(finite)
+            }
+        }
+    }
+}
+
+/// A VectorUDT: struct of type (1 dense, 0 sparse), size, indices, values.
+pub(crate) fn vector(bytes: &[u8]) -> Result<Values<'_>, Corrupt> {
+    let row = Row::new(bytes, 4)?;
+    let values = Array::new(row.variable(3)?)?;
+    match row.slot(0)?[0] {
+        1 => Ok(Values::Array(Number::Double, values)),
+        0 => {
+            let [a, b, c, d, ..] = row.slot(1)?;
+            let size = u32::from_le_bytes([a, b, c, d]);
+            let indices = Array::new(row.variable(2)?)?;
+            if indices.len() != values.len() {
+                let (left, right) = (indices.len(), values.len());
+                return Err(Corrupt(format!(
+                    "a sparse vector of {left} indices and {right} values"
+                )));
+            }
+            Ok(Values::Sparse {
+                size: size as usize,
+                indices: indices.elements()?,
+                values,
+            })
+        }
+        other => Err(Corrupt(format!(
+            "a vector of type {other}, which is neither sparse (0) nor dense (1)"
+        ))),
+    }
+}
