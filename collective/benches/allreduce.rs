@@ -70,7 +70,8 @@ fn measure(ranks: usize, bytes: usize, (entries, touched): (usize, usize), round
         let mut times = Vec::new();
         for step in 0..rounds {
             let begin = Instant::now();
-            gang.reduce(step, &scalars, &nodes, &mut out, &mut sums).unwrap();
+            gang.all_reduce(step, &scalars, &nodes, &mut out, &mut sums)
+                .unwrap();
             times.push(begin.elapsed().as_secs_f64());
         }
         times.sort_by(f64::total_cmp);

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// How often a wait looks for an abort.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
 /// How a trainer proves to the others who it is.
 #[derive(Debug, Clone)]
 pub struct Credentials {

@@ -1,35 +1,17 @@
 //! Forming a gang: one connection per pair. The higher rank dials, the lower rank's listener takes.
 
-use crate::config::seconds;
+use crate::config::{Abort, CollectiveError, Config, Credentials, POLL_INTERVAL, seconds};
 use crate::handshake::dial;
-use crate::listener::GLANCE;
-use crate::{Abort, CollectiveError, Config, Credentials, Listener};
+use crate::listener::Listener;
+use crate::peer::{Peer, name_of};
 use candlewick_protocol::auth::HANDSHAKE_TIMEOUT_MS;
 use candlewick_protocol::message::Member;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Another trainer of the gang and the connection to it.
-#[derive(Debug)]
-pub(crate) struct Peer {
-    pub(crate) rank: usize,
-    pub(crate) id: String,
-    /// "trainer 3 (host, executor 7)".
-    pub(crate) name: String,
-    pub(crate) stream: TcpStream,
-}
-
-/// How messages name a member.
-pub(crate) fn name_of(rank: usize, member: &Member) -> String {
-    format!(
-        "trainer {rank} ({}, executor {})",
-        member.trainer.host, member.trainer.executor
-    )
-}
 
 /// Connects to every other member, in rank order.
 pub(crate) fn connect_all(
@@ -86,7 +68,7 @@ fn start_dial(listener: &Listener, config: &Config, rank: usize, deadline: Insta
 
 fn await_dial(dial: &Dial, config: &Config, abort: &Abort) -> Result<TcpStream, CollectiveError> {
     loop {
-        match dial.recv_timeout(GLANCE) {
+        match dial.recv_timeout(POLL_INTERVAL) {
             Ok(outcome) => return outcome,
             Err(mpsc::RecvTimeoutError::Timeout) if abort.is_set() => {
                 return Err(CollectiveError::aborted(&what(config)));
@@ -152,7 +134,7 @@ fn dial_until(
             return Err(CollectiveError::aborted(&what));
         }
         let fatal = failure.kind != ErrorKind::Unavailable;
-        if fatal || Instant::now() + GLANCE >= deadline {
+        if fatal || Instant::now() + POLL_INTERVAL >= deadline {
             let tried = if fatal {
                 String::new()
             } else {
@@ -170,7 +152,7 @@ fn dial_until(
                 Failure::new(failure.kind, message),
             ));
         }
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -181,10 +163,11 @@ fn dial_once(
     deadline: Instant,
 ) -> Result<TcpStream, Failure> {
     let trainer = &member.trainer;
-    let addresses: Vec<SocketAddr> = (trainer.host.as_str(), trainer.collective_port)
-        .to_socket_addrs()
-        .map_err(|error| Failure::unavailable(format!("its host is not known here: {error}")))?
-        .collect();
+    let (host, port) = (trainer.host.clone(), trainer.collective_port);
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => resolve(move || Ok((host, port).to_socket_addrs()?.collect()), deadline)?,
+    };
     let mut failure = Failure::unavailable("its host has no address");
     for address in addresses {
         let step = deadline.min(Instant::now() + Duration::from_millis(HANDSHAKE_TIMEOUT_MS));
@@ -201,4 +184,64 @@ fn dial_once(
         }
     }
     Err(failure)
+}
+
+/// The addresses of a host, looked up on a thread of its own: a name server that does not answer cannot be interrupted.
+fn resolve(
+    lookup: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, Failure> {
+    let (sender, receiver) = mpsc::channel();
+    let look = move || {
+        // After the deadline nobody waits any more.
+        let _ = sender.send(lookup());
+    };
+    // Where there is no thread, the receiver finds that its sender is gone.
+    let _ = thread::Builder::new().name("collective-name".into()).spawn(look);
+    let left = deadline.saturating_duration_since(Instant::now());
+    match receiver.recv_timeout(left) {
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(error)) => Err(Failure::unavailable(format!(
+            "its host is not known here: {error}"
+        ))),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Failure::unavailable(
+            "no name server said in time where its host is",
+        )),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(Failure::internal(
+            "no thread to look up the host of another trainer",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_server_that_does_not_answer_is_not_waited_for_beyond_the_deadline() {
+        let (release, held) = mpsc::channel::<()>();
+        let hanging = move || {
+            // Ends with the test.
+            let _ = held.recv();
+            Ok(Vec::new())
+        };
+        let failure = resolve(hanging, Instant::now() + POLL_INTERVAL).unwrap_err();
+        assert_eq!(
+            failure,
+            Failure::unavailable("no name server said in time where its host is")
+        );
+        drop(release);
+    }
+
+    #[test]
+    fn addresses_and_errors_of_a_lookup_arrive() {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let address = SocketAddr::from(([127, 0, 0, 1], 7));
+        assert_eq!(resolve(move || Ok(vec![address]), deadline).unwrap(), [address]);
+        let failure = resolve(|| Err(io::ErrorKind::NotFound.into()), deadline).unwrap_err();
+        assert!(
+            failure.message.starts_with("its host is not known here"),
+            "{failure}"
+        );
+    }
 }

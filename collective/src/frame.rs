@@ -1,13 +1,42 @@
-//! The frames between trainers: a header, a few bytes that describe the values, the values.
+//! The frames between trainers: a header with a checksum of its own, bytes that describe the values, the values, and the
+//! checksum of description and values. Both are CRC32C, which finds what TCP's 16 bits let through.
 
 use candlewick_protocol::Failure;
 use candlewick_protocol::keys::Key;
+use crc_fast::{CrcAlgorithm, Digest};
 
 /// Bytes of a header.
-pub(crate) const HEADER: usize = 48;
-/// Largest description of a frame's values.
-pub(crate) const MAX_META: usize = 16 * 1024 * 1024;
-const MAGIC: u32 = u32::from_le_bytes(*b"CWK1");
+pub(crate) const HEADER: usize = 52;
+/// Bytes of the checksum at the end of a frame.
+pub(crate) const SUM: usize = 4;
+/// Largest description of a frame's values. Peers have proved themselves and headers have a checksum: this is against
+/// defects only.
+pub(crate) const MAX_META: usize = 1 << 30;
+const MAGIC: u32 = u32::from_le_bytes(*b"CWK2");
+/// Bytes of a header that its checksum is over.
+const COVERED: usize = 48;
+
+/// A CRC32C on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Checksum(Digest);
+
+impl Checksum {
+    pub(crate) fn new() -> Self {
+        Checksum(Digest::new(CrcAlgorithm::Crc32Iscsi))
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of all bytes since the last call.
+    pub(crate) fn take(&mut self) -> [u8; SUM] {
+        let sum = self.0.finalize();
+        self.0.reset();
+        #[expect(clippy::cast_possible_truncation, reason = "it has 32 bits")]
+        (sum as u32).to_le_bytes()
+    }
+}
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,13 +95,32 @@ pub(crate) fn encode(place: &Place, meta: usize, floats: usize) -> [u8; HEADER] 
     bytes[32..36].copy_from_slice(&place.chunk.to_le_bytes());
     bytes[36..40].copy_from_slice(&u32::try_from(meta).unwrap_or(u32::MAX).to_le_bytes());
     bytes[40..48].copy_from_slice(&(floats as u64).to_le_bytes());
+    let sum = sum_of(&bytes[..COVERED]);
+    bytes[COVERED..].copy_from_slice(&sum);
     bytes
+}
+
+fn sum_of(bytes: &[u8]) -> [u8; SUM] {
+    let mut sum = Checksum::new();
+    sum.update(bytes);
+    sum.take()
+}
+
+/// The failure of a frame that is not what was sent.
+pub(crate) fn damaged() -> Failure {
+    Failure::unavailable(
+        "sent a frame whose checksum is wrong: it was damaged on its way, by the network between the two hosts or the \
+         memory of one of them",
+    )
 }
 
 /// Reads a header.
 pub(crate) fn decode(bytes: &[u8; HEADER]) -> Result<Header, Failure> {
     if word(bytes, 0) != MAGIC {
         return Err(Failure::internal("sent bytes that are no frame"));
+    }
+    if sum_of(&bytes[..COVERED]) != bytes[COVERED..] {
+        return Err(damaged());
     }
     let header = Header {
         kind: bytes[4],
@@ -176,6 +224,27 @@ mod tests {
     fn garbage_is_no_frame() {
         assert!(decode(&[7; HEADER]).is_err());
         assert!(decode(&encode(&PLACE, MAX_META + 1, 0)).is_err());
+    }
+
+    #[test]
+    fn a_header_with_any_bit_turned_is_refused() {
+        let whole = encode(&PLACE, 5, 6);
+        for at in 0..HEADER * 8 {
+            let mut bytes = whole;
+            bytes[at / 8] ^= 1 << (at % 8);
+            assert!(decode(&bytes).is_err(), "bit {at}");
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_crc32c() {
+        // The check value of CRC-32/ISCSI.
+        assert_eq!(sum_of(b"123456789"), 0xe306_9283u32.to_le_bytes());
+        let mut parts = Checksum::new();
+        parts.update(b"1234");
+        parts.update(b"56789");
+        assert_eq!(parts.take(), sum_of(b"123456789"));
+        assert_eq!(parts.take(), sum_of(b""));
     }
 
     #[test]

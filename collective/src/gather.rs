@@ -1,9 +1,9 @@
 //! What every trainer has, to all of them: lists of numbers of any length.
 
-use crate::collective::Collective;
 use crate::config::CollectiveError;
-use crate::exchange::{Incoming, Outgoing};
 use crate::frame::{Kind, encode};
+use crate::gang::Gang;
+use crate::io::{Incoming, Outgoing};
 use candlewick_protocol::Failure;
 
 /// f32 words of one number on the wire.
@@ -12,7 +12,7 @@ const WORDS: usize = 2;
 const MOST: usize = 1 << 29;
 
 /// Two rounds: how much each trainer has, then the numbers, as they are in memory.
-pub(crate) fn gather(gang: &mut Collective, what: &str, mine: &[f64]) -> Result<Vec<f64>, CollectiveError> {
+pub(crate) fn gather(gang: &mut Gang, what: &str, mine: &[f64]) -> Result<Vec<f64>, CollectiveError> {
     if mine.len() > MOST {
         let message = format!("{what}: {} numbers of one trainer, at most {MOST}", mine.len());
         return Err(CollectiveError::of(Failure::unavailable(message)));
@@ -27,8 +27,9 @@ pub(crate) fn gather(gang: &mut Collective, what: &str, mine: &[f64]) -> Result<
     let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(bodies.len());
     for body in &mut bodies {
         let mut parts = Outgoing::default();
-        parts.push(&head);
+        parts.push_head(&head);
         parts.push(&bytes);
+        parts.push_sum();
         outgoing.push(parts);
         incoming.push(Incoming::new(place, body));
     }
@@ -38,7 +39,7 @@ pub(crate) fn gather(gang: &mut Collective, what: &str, mine: &[f64]) -> Result<
         .zip(&counts)
         .position(|(frame, count)| frame.floats() != count * WORDS);
     if let Some(at) = short {
-        return Err(strange(gang, at, "sent another number of values than it said"));
+        return Err(gang.peers[at].protocol_error("sent another number of values than it said", &waiting));
     }
     let mut all = Vec::with_capacity(mine.len() + counts.iter().sum::<usize>());
     let mut received = bodies.iter();
@@ -56,35 +57,20 @@ pub(crate) fn gather(gang: &mut Collective, what: &str, mine: &[f64]) -> Result<
 }
 
 /// How many numbers each peer has, in the order of the peers.
-fn lengths(gang: &mut Collective, waiting: &str, mine: usize) -> Result<Vec<usize>, CollectiveError> {
+fn lengths(gang: &mut Gang, waiting: &str, mine: usize) -> Result<Vec<usize>, CollectiveError> {
     let place = gang.next_place(Kind::Numbers);
-    let meta = (mine as u64).to_le_bytes();
-    let head = encode(&place, meta.len(), 0);
-    let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(gang.peers.len());
-    let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(gang.peers.len());
-    for _ in &gang.peers {
-        let mut parts = Outgoing::default();
-        parts.push(&head);
-        parts.push(&meta);
-        outgoing.push(parts);
-        incoming.push(Incoming::new(place, &mut []));
-    }
-    gang.drive(&mut outgoing, &mut incoming, waiting, true)?;
+    let metas = gang.swap(place, &(mine as u64).to_le_bytes(), waiting)?;
     let read = |meta: &[u8]| {
         let bytes = meta.first_chunk::<8>().filter(|_| meta.len() == 8)?;
         usize::try_from(u64::from_le_bytes(*bytes))
             .ok()
             .filter(|count| *count <= MOST)
     };
-    let counts: Vec<Option<usize>> = incoming.iter().map(|frame| read(&frame.meta)).collect();
-    counts
-        .into_iter()
-        .enumerate()
-        .map(|(at, count)| count.ok_or_else(|| strange(gang, at, "did not say how many values it sends")))
+    gang.peers
+        .iter()
+        .zip(&metas)
+        .map(|(peer, meta)| {
+            read(meta).ok_or_else(|| peer.protocol_error("did not say how many values it sends", waiting))
+        })
         .collect()
-}
-
-fn strange(gang: &Collective, peer: usize, message: &str) -> CollectiveError {
-    let peer = &gang.peers[peer];
-    CollectiveError::peer(&peer.id, Failure::internal(format!("{} {message}", peer.name)))
 }

@@ -1,5 +1,6 @@
 //! The mutual proof of the secret on a fresh connection: short frames, `u32 length` and JSON, under one deadline.
 
+use crate::config::Credentials;
 use candlewick_protocol::auth::{Call, ClientHello, ClientProof, Initiator, Responder, ServerHello, short};
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::message::MAX_UNAUTHENTICATED_FRAME;
@@ -9,8 +10,6 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
-
-use crate::Credentials;
 
 /// What the answering side says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,7 +22,7 @@ enum Answer {
 
 /// Who was let in.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Guest {
+pub(crate) struct AuthenticatedPeer {
     pub(crate) trainer: String,
     pub(crate) generation: u64,
 }
@@ -73,7 +72,7 @@ pub(crate) fn answer(
     stream: &mut TcpStream,
     credentials: &Credentials,
     deadline: Instant,
-) -> Result<Guest, Failure> {
+) -> Result<AuthenticatedPeer, Failure> {
     let outcome = talk(stream, credentials, deadline);
     if let Err(failure) = &outcome
         && failure.kind == ErrorKind::Unauthenticated
@@ -84,7 +83,11 @@ pub(crate) fn answer(
     outcome
 }
 
-fn talk(stream: &mut TcpStream, credentials: &Credentials, deadline: Instant) -> Result<Guest, Failure> {
+fn talk(
+    stream: &mut TcpStream,
+    credentials: &Credentials,
+    deadline: Instant,
+) -> Result<AuthenticatedPeer, Failure> {
     let hello: ClientHello = receive(stream, deadline)?;
     if hello.job != credentials.job {
         return Err(refusal(format!(
@@ -106,7 +109,7 @@ fn talk(stream: &mut TcpStream, credentials: &Credentials, deadline: Instant) ->
     responder.accept(&proof)?;
     send(stream, &Answer::Accepted, deadline)?;
     let hello = responder.hello();
-    Ok(Guest {
+    Ok(AuthenticatedPeer {
         trainer: hello.client.clone(),
         generation: hello.generation,
     })

@@ -1,7 +1,7 @@
 //! Transport and allreduce between the trainers of a job, over TCP with threads of its own and no async runtime.
 //!
-//! [`Listener`] lives as long as the process and lets in only who proves that it knows the job's secret. For every
-//! generation of the gang [`Collective::connect`] makes one connection per pair. [`Collective::reduce`] adds up the
+//! [`Listener`] lives as long as the process and lets in only who proves that it has the job's key. For every
+//! generation of the gang [`Collective::connect`] makes one connection per pair. [`Collective::all_reduce`] adds up the
 //! gradients of all logical shards in the order of one fixed tree (docs/protocols.md, rule B5), so the result does not
 //! depend on who owns which shard.
 //!
@@ -10,19 +10,22 @@
 mod collective;
 mod config;
 mod connect;
-mod exchange;
 mod frame;
+mod gang;
 mod gather;
 mod handshake;
+mod io;
 mod listener;
+mod peer;
 mod reduce;
 mod shards;
-mod sum;
-mod tables;
+mod sparse;
+mod tree_sum;
 
-pub use collective::{Collective, Node, Reduced};
+pub use collective::Collective;
 pub use config::{Abort, CollectiveError, Config, Credentials};
 pub use listener::Listener;
+pub use reduce::{Node, Reduced};
 
 #[cfg(target_endian = "big")]
 compile_error!("gradients travel as little-endian f32 without conversion");

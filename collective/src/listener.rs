@@ -1,10 +1,12 @@
 //! The listener of a trainer: one for the life of the process, for all generations.
 
-use crate::handshake::{Guest, answer};
-use crate::{Abort, Credentials};
+use crate::config::{Abort, Credentials, POLL_INTERVAL};
+use crate::handshake::{AuthenticatedPeer, answer};
 use candlewick_protocol::auth::{HANDSHAKE_TIMEOUT_MS, MAX_PENDING};
+use candlewick_protocol::pending::Pending;
+use candlewick_protocol::throttle::Throttle;
 use candlewick_protocol::{Failure, ports};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,20 +14,18 @@ use std::time::{Duration, Instant};
 
 /// Connections that may wait to be taken by [`crate::Collective::connect`]; the oldest makes room.
 const MAX_ARRIVALS: usize = 1024;
-/// How often a wait looks for an abort.
-pub(crate) const GLANCE: Duration = Duration::from_millis(20);
 
 /// A connection that proved itself and waits for its generation.
 struct Arrival {
-    guest: Guest,
+    peer: AuthenticatedPeer,
     stream: TcpStream,
 }
 
 #[derive(Default)]
 struct State {
     arrivals: Vec<Arrival>,
-    /// Connections in the handshake.
-    pending: usize,
+    /// Second handles of the connections in the handshake, to close them from outside.
+    pending: Pending<TcpStream>,
 }
 
 struct Shared {
@@ -33,10 +33,12 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     stop: AtomicBool,
+    complaints: Throttle,
 }
 
-/// Accepts the connections of other trainers. Who does not prove that it knows the job's secret is refused, and the
-/// refusal logged: frames of at most 4 KiB, 5 s, 64 connections at once before that.
+/// Accepts the connections of other trainers. Who does not prove that it has the job's key is refused, and the refusal
+/// logged: frames of at most 4 KiB, 5 s, 64 connections at once before that; one more displaces the oldest of the address
+/// that has most of them.
 pub struct Listener {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -58,6 +60,7 @@ impl Listener {
             state: Mutex::default(),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
+            complaints: Throttle::new(),
         });
         let accepting = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -95,10 +98,9 @@ impl Listener {
         loop {
             state
                 .arrivals
-                .retain(|arrival| arrival.guest.generation >= generation);
-            let wanted = |arrival: &Arrival| {
-                arrival.guest.generation == generation && arrival.guest.trainer == trainer
-            };
+                .retain(|arrival| arrival.peer.generation >= generation);
+            let wanted =
+                |arrival: &Arrival| arrival.peer.generation == generation && arrival.peer.trainer == trainer;
             // The latest: the one before was given up by the other side.
             if let Some(at) = state.arrivals.iter().rposition(wanted) {
                 return Some(state.arrivals.remove(at).stream);
@@ -107,7 +109,7 @@ impl Listener {
             if left.is_zero() || abort.is_set() {
                 return None;
             }
-            state = match self.shared.changed.wait_timeout(state, left.min(GLANCE)) {
+            state = match self.shared.changed.wait_timeout(state, left.min(POLL_INTERVAL)) {
                 Ok((state, _)) => state,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -146,33 +148,38 @@ impl Shared {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Waits for a place among the connections in the handshake; false once the listener is dropped.
-    fn wait_for_place(&self) -> bool {
-        let mut state = self.lock();
-        while state.pending >= MAX_PENDING && !self.stopped() {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+    /// Adds a connection to those in the handshake; its number among them. Where they are too many, one is closed.
+    fn begin(&self, stream: &TcpStream, from: SocketAddr) -> std::io::Result<u64> {
+        let (id, displaced) = self.lock().pending.add(from.ip(), stream.try_clone()?);
+        if let Some((from, displaced)) = displaced {
+            if let Some(suppressed) = self.complaints.admit(Instant::now()) {
+                tracing::warn!(remote = %from, suppressed, "closed a connection: {MAX_PENDING} have yet to prove themselves, most of them from there");
+            }
+            // An error means that it is closed already.
+            let _ = displaced.shutdown(Shutdown::Both);
         }
-        state.pending += 1;
-        !self.stopped()
+        Ok(id)
     }
 }
 
-/// Gives the place among the connections in the handshake back, also where the thread panics.
-struct Place(Arc<Shared>);
+/// A place among the connections in the handshake; given back also where the thread panics.
+struct Place(Arc<Shared>, u64);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.lock().pending -= 1;
-        self.0.changed.notify_all();
+        self.0.lock().pending.remove(self.1);
     }
 }
 
 fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
-    while shared.wait_for_place() {
-        let place = Place(Arc::clone(shared));
-        match listener.accept() {
+    while !shared.stopped() {
+        let accepted = listener
+            .accept()
+            .and_then(|(stream, address)| Ok((shared.begin(&stream, address)?, stream, address)));
+        match accepted {
             Ok(_) if shared.stopped() => return,
-            Ok((stream, address)) => {
+            Ok((id, stream, address)) => {
+                let place = Place(Arc::clone(shared), id);
                 let spawned = thread::Builder::new()
                     .name("collective-hello".into())
                     .spawn(move || welcome(stream, address, &place));
@@ -183,7 +190,7 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");
                 // Out of file descriptors, for instance: give others time to close theirs.
-                thread::sleep(GLANCE);
+                thread::sleep(POLL_INTERVAL);
             }
         }
     }
@@ -193,17 +200,19 @@ fn welcome(mut stream: TcpStream, address: SocketAddr, place: &Place) {
     let shared = &place.0;
     let deadline = Instant::now() + Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
     match answer(&mut stream, &shared.credentials, deadline) {
-        Ok(guest) => {
+        Ok(peer) => {
             let mut state = shared.lock();
             if state.arrivals.len() >= MAX_ARRIVALS {
                 state.arrivals.remove(0);
             }
-            state.arrivals.push(Arrival { guest, stream });
+            state.arrivals.push(Arrival { peer, stream });
             shared.changed.notify_all();
         }
         Err(failure) if shared.stopped() => tracing::debug!("{}", failure.message),
         Err(failure) => {
-            tracing::warn!(remote = %address, "refused a connection to the collective: {failure}")
+            if let Some(suppressed) = shared.complaints.admit(Instant::now()) {
+                tracing::warn!(remote = %address, suppressed, "refused a connection to the collective: {failure}");
+            }
         }
     }
 }

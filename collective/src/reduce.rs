@@ -2,14 +2,14 @@
 //! every trainer's nodes, it assembles the tree, and round two takes the result to all. What describes the nodes, and
 //! the scalars of the shards, ride along in round one to every trainer; the rows of tables in both.
 
-use crate::collective::{Collective, Node, Reduced};
 use crate::config::CollectiveError;
-use crate::connect::Peer;
-use crate::exchange::{Incoming, Outgoing};
-use crate::frame::{Kind, bytes_of, encode};
+use crate::frame::{HEADER, Kind, bytes_of, encode};
+use crate::gang::Gang;
+use crate::io::{Incoming, Outgoing};
+use crate::peer::Peer;
 use crate::shards::{read_shards, write_shards};
-use crate::sum::Program;
-use crate::tables::{self, Parcel, Stack};
+use crate::sparse::{self, SparsePacket, Stack};
+use crate::tree_sum::{NodePresence, Program};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::ops::Range;
@@ -19,8 +19,30 @@ const ALIGN: usize = 16;
 /// Longest list of scalars of a shard.
 const MAX_SCALARS: usize = 1024;
 
+/// A node of the reduction tree over the shards `[lo, hi)`: one of the maximal nodes of this trainer's range.
+#[derive(Debug, Clone, Copy)]
+pub struct Node<'a> {
+    /// First shard.
+    pub lo: u32,
+    /// One past the last shard.
+    pub hi: u32,
+    /// Its values; `None` where no shard under it has rows.
+    pub values: Option<&'a [f32]>,
+    /// The rows of tables that it has beside them; not looked at where there are no values.
+    pub tables: &'a [SparseRows],
+}
+
+/// What [`crate::Collective::all_reduce`] brings beside the values; the same on every trainer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reduced {
+    /// False where no shard had rows; the values are untouched then.
+    pub present: bool,
+    /// By shard, all of them: its scalars, `None` where the shard had no rows.
+    pub scalars: Vec<Option<Vec<f64>>>,
+}
+
 /// What this trainer puts in.
-pub(crate) struct Mine<'a> {
+pub(crate) struct Contribution<'a> {
     pub(crate) scalars: &'a [(u32, Option<Vec<f64>>)],
     pub(crate) nodes: &'a [Node<'a>],
 }
@@ -33,39 +55,58 @@ pub(crate) struct Buffers {
     sums: Vec<Vec<f32>>,
     scratch: Vec<f32>,
     /// Rows of tables on their way to every rank, and my sums on their way to all.
-    parcels: Vec<Parcel>,
-    result: Parcel,
+    packets: Vec<SparsePacket>,
+    result: SparsePacket,
     /// My rows of all nodes, table after table of every node.
     rows: Vec<SparseRows>,
     stack: Stack,
+    /// The sum of the last step, for the nodes that were present then: mostly it is the next one's too.
+    program: Option<(Vec<NodePresence>, Program)>,
+}
+
+impl Buffers {
+    /// The program for these nodes, taken out; the caller puts it back.
+    fn program(&mut self, nodes: Vec<NodePresence>, shards: u32) -> (Vec<NodePresence>, Program) {
+        match self.program.take() {
+            Some((known, program)) if known == nodes => (nodes, program),
+            _ => {
+                let program = Program::new(&nodes, shards);
+                (nodes, program)
+            }
+        }
+    }
 }
 
 /// What all trainers said about their nodes and shards.
-struct Described {
+struct Manifest {
     /// All nodes in shard order, and whether they are present.
-    nodes: Vec<((u32, u32), bool)>,
+    nodes: Vec<NodePresence>,
     scalars: Vec<Option<Vec<f64>>>,
 }
 
 /// What is sent in round one: the description is the same for all.
-struct Sending<'a> {
-    mine: &'a Mine<'a>,
+struct SendPlan<'a> {
+    own: &'a Contribution<'a>,
     description: &'a [u8],
     bounds: &'a [Range<usize>],
-    parcels: &'a [Parcel],
+    packets: &'a [SparsePacket],
 }
 
-impl<'a> Sending<'a> {
+impl<'a> SendPlan<'a> {
     /// What every peer gets.
-    fn parts(&self, gang: &Collective, heads: &'a [Vec<u8>]) -> Vec<Outgoing<'a>> {
+    fn parts(&self, gang: &Gang, heads: &'a [[u8; HEADER]]) -> Vec<Outgoing<'a>> {
         let mut outgoing = Vec::with_capacity(heads.len());
         for (peer, head) in gang.peers.iter().zip(heads) {
             let mut parts = Outgoing::default();
-            parts.push(head);
-            for values in self.mine.nodes.iter().filter_map(|node| node.values) {
+            let packet = &self.packets[peer.rank];
+            parts.push_head(head);
+            parts.push(&packet.counts);
+            parts.push(self.description);
+            for values in self.own.nodes.iter().filter_map(|node| node.values) {
                 parts.push(bytes_of(&values[self.bounds[peer.rank].clone()]));
             }
-            parts.push(bytes_of(&self.parcels[peer.rank].floats));
+            parts.push(bytes_of(&packet.floats));
+            parts.push_sum();
             outgoing.push(parts);
         }
         outgoing
@@ -73,55 +114,56 @@ impl<'a> Sending<'a> {
 }
 
 pub(crate) fn reduce(
-    gang: &Collective,
+    gang: &Gang,
     step: u64,
-    mine: &Mine<'_>,
+    own: &Contribution<'_>,
     (out, tables): (&mut [f32], &mut [SparseRows]),
     buffers: &mut Buffers,
 ) -> Result<Reduced, CollectiveError> {
     let (rank, ranks) = (gang.config.rank, gang.config.members.len());
     let bounds: Vec<Range<usize>> = (0..ranks).map(|chunk| bounds(out.len(), ranks, chunk)).collect();
-    let description = describe(gang, mine, out.len(), tables).map_err(CollectiveError::of)?;
-    let mut parcels = std::mem::take(&mut buffers.parcels);
-    parcels.resize_with(ranks, Parcel::default);
-    for (owner, parcel) in parcels.iter_mut().enumerate() {
-        pack(mine, tables.len(), (owner, ranks), parcel);
+    let description = describe(gang, own, out.len(), tables).map_err(CollectiveError::of)?;
+    let mut packets = std::mem::take(&mut buffers.packets);
+    packets.resize_with(ranks, SparsePacket::default);
+    for (owner, packet) in packets.iter_mut().enumerate() {
+        pack(own, tables.len(), (owner, ranks), packet);
     }
-    let sending = Sending {
-        mine,
+    let plan = SendPlan {
+        own,
         description: &description,
         bounds: &bounds,
-        parcels: &parcels,
+        packets: &packets,
     };
-    let heads: Vec<Vec<u8>> = gang
+    let heads: Vec<[u8; HEADER]> = gang
         .peers
         .iter()
-        .map(|peer| head(gang, step, &sending, peer.rank))
+        .map(|peer| head(gang, step, &plan, peer.rank))
         .collect();
-    let mut outgoing = sending.parts(gang, &heads);
-    let described = gather(gang, step, &sending, (&mut outgoing, tables), buffers)?;
-    let program = Program::new(&described.nodes, gang.shards);
+    let mut outgoing = plan.parts(gang, &heads);
+    let manifest = collect(gang, step, &plan, (&mut outgoing, tables), buffers)?;
+    let (nodes, program) = buffers.program(manifest.nodes, gang.shards);
     let present = program.is_present();
     let mut chunks = split(out, &bounds);
-    let own = std::mem::take(&mut chunks[rank]);
-    let slices = slices(gang, mine, &described.nodes, &buffers.received, &bounds[rank]);
-    program.run(&slices, own, &mut buffers.scratch);
+    let mine = std::mem::take(&mut chunks[rank]);
+    let slices = slices(gang, own, &nodes, &buffers.received, &bounds[rank]);
+    program.run(&slices, mine, &mut buffers.scratch);
     let mut result = std::mem::take(&mut buffers.result);
     add_up_rows(&program, tables, buffers, &mut result);
 
     let floats = if present {
-        own.len() + result.floats.len()
+        mine.len() + result.floats.len()
     } else {
         0
     };
     let head = encode(&gang.place(step, Kind::Chunk, rank), result.counts.len(), floats);
     for parts in &mut outgoing {
-        parts.push(&head);
+        parts.push_head(&head);
         parts.push(&result.counts);
         if present {
-            parts.push(bytes_of(own));
+            parts.push(bytes_of(mine));
             parts.push(bytes_of(&result.floats));
         }
+        parts.push_sum();
     }
     chunks.remove(rank);
     let chunks = chunks
@@ -129,15 +171,21 @@ pub(crate) fn reduce(
         .map(|chunk| if present { chunk } else { &mut [] });
     spread(gang, step, (&mut outgoing, chunks.collect()), tables, buffers)?;
     drop(outgoing);
-    (buffers.parcels, buffers.result) = (parcels, result);
+    (buffers.packets, buffers.result) = (packets, result);
+    buffers.program = Some((nodes, program));
     Ok(Reduced {
         present,
-        scalars: described.scalars,
+        scalars: manifest.scalars,
     })
 }
 
 /// The sums of my rows of the tables, also as they travel.
-fn add_up_rows(program: &Program, tables: &mut [SparseRows], buffers: &mut Buffers, result: &mut Parcel) {
+fn add_up_rows(
+    program: &Program,
+    tables: &mut [SparseRows],
+    buffers: &mut Buffers,
+    result: &mut SparsePacket,
+) {
     result.clear();
     let count = tables.len();
     for (at, table) in tables.iter_mut().enumerate() {
@@ -149,29 +197,29 @@ fn add_up_rows(program: &Program, tables: &mut [SparseRows], buffers: &mut Buffe
 }
 
 /// The rows of my nodes that a rank owns, table after table of every node.
-fn pack(mine: &Mine<'_>, tables: usize, owner: (usize, usize), parcel: &mut Parcel) {
-    parcel.clear();
-    for node in mine.nodes {
+fn pack(own: &Contribution<'_>, tables: usize, owner: (usize, usize), packet: &mut SparsePacket) {
+    packet.clear();
+    for node in own.nodes {
         for at in 0..tables {
             match node.tables.get(at).filter(|_| node.values.is_some()) {
-                Some(rows) => parcel.push_owned(rows, owner),
-                None => parcel.push_none(),
+                Some(rows) => packet.push_owned(rows, owner),
+                None => packet.push_none(),
             }
         }
     }
 }
 
 /// Round one: all nodes of my chunk, and what all trainers say about theirs.
-fn gather(
-    gang: &Collective,
+fn collect(
+    gang: &Gang,
     step: u64,
-    sending: &Sending<'_>,
+    plan: &SendPlan<'_>,
     (outgoing, tables): (&mut [Outgoing<'_>], &[SparseRows]),
     buffers: &mut Buffers,
-) -> Result<Described, CollectiveError> {
+) -> Result<Manifest, CollectiveError> {
     let what = format!("allreduce, step {step}");
     let (me, ranks) = (gang.config.rank, gang.config.members.len());
-    let (width, most) = (sending.bounds[me].len(), tables::most(tables));
+    let (width, most) = (plan.bounds[me].len(), sparse::most(tables));
     let place = gang.place(step, Kind::Nodes, me);
     buffers.received.resize_with(gang.peers.len(), Vec::new);
     let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(gang.peers.len());
@@ -184,7 +232,7 @@ fn gather(
     gang.drive(outgoing, &mut incoming, &what, false)?;
 
     let metas: Vec<Vec<u8>> = incoming.into_iter().map(|frame| frame.meta).collect();
-    let mut described = Described {
+    let mut manifest = Manifest {
         nodes: Vec::new(),
         scalars: Vec::with_capacity(gang.shards as usize),
     };
@@ -192,18 +240,18 @@ fn gather(
     let mut rows = at_least(&mut buffers.rows, nodes * tables.len());
     let mut frames = gang.peers.iter().zip(&metas).zip(&buffers.received);
     for rank in 0..ranks {
-        let (own, after) = rows.split_at_mut(gang.covers[rank].len() * tables.len());
+        let (sparse_rows, after) = rows.split_at_mut(gang.covers[rank].len() * tables.len());
         rows = after;
         if rank == me {
-            read_description(gang, rank, sending.description, &mut described).map_err(CollectiveError::of)?;
-            let Parcel { counts, floats } = &sending.parcels[rank];
-            tables::read(counts, floats, tables, (me, ranks), own).map_err(CollectiveError::of)?;
+            read_description(gang, rank, plan.description, &mut manifest).map_err(CollectiveError::of)?;
+            let SparsePacket { counts, floats } = &plan.packets[rank];
+            sparse::read(counts, floats, tables, (me, ranks), sparse_rows).map_err(CollectiveError::of)?;
         } else if let Some(((peer, meta), values)) = frames.next() {
-            let blamed = |failure: Failure| strange(peer, &failure.message, &what);
+            let blamed = |failure: Failure| peer.protocol_error(&failure.message, &what);
             let (counts, meta) = meta
-                .split_at_checked(own.len() * size_of::<u32>())
+                .split_at_checked(sparse_rows.len() * size_of::<u32>())
                 .ok_or_else(|| blamed(unreadable()))?;
-            let present = read_description(gang, rank, meta, &mut described).map_err(blamed)?;
+            let present = read_description(gang, rank, meta, &mut manifest).map_err(blamed)?;
             check_floats(
                 peer,
                 values.len() >= present * width,
@@ -211,10 +259,17 @@ fn gather(
                 present * width,
                 &what,
             )?;
-            tables::read(counts, &values[present * width..], tables, (me, ranks), own).map_err(blamed)?;
+            sparse::read(
+                counts,
+                &values[present * width..],
+                tables,
+                (me, ranks),
+                sparse_rows,
+            )
+            .map_err(blamed)?;
         }
     }
-    Ok(described)
+    Ok(manifest)
 }
 
 /// So many of the buffers; there may be more.
@@ -225,7 +280,7 @@ fn at_least(rows: &mut Vec<SparseRows>, count: usize) -> &mut [SparseRows] {
 
 /// Round two: my part to all, theirs to me: into their chunks, which are empty where nothing is present.
 fn spread(
-    gang: &Collective,
+    gang: &Gang,
     step: u64,
     (outgoing, chunks): (&mut [Outgoing<'_>], Vec<&mut [f32]>),
     tables: &mut [SparseRows],
@@ -233,7 +288,7 @@ fn spread(
 ) -> Result<(), CollectiveError> {
     let what = format!("allreduce, step {step}");
     let ranks = gang.config.members.len();
-    let most = tables::most(tables);
+    let most = sparse::most(tables);
     let mut expected: Vec<usize> = Vec::with_capacity(ranks);
     let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(ranks);
     buffers.sums.resize_with(gang.peers.len(), Vec::new);
@@ -251,8 +306,8 @@ fn spread(
     for (at, peer) in gang.peers.iter().enumerate() {
         let ((floats, counts), chunk) = (&frames[at], expected[at]);
         check_floats(peer, *floats >= chunk, *floats, chunk, &what)?;
-        tables::read(counts, &buffers.sums[at], tables, (peer.rank, ranks), rows)
-            .map_err(|failure| strange(peer, &failure.message, &what))?;
+        sparse::read(counts, &buffers.sums[at], tables, (peer.rank, ranks), rows)
+            .map_err(|failure| peer.protocol_error(&failure.message, &what))?;
         for (table, part) in tables.iter_mut().zip(&*rows) {
             buffers.stack.join(table, part.view());
         }
@@ -262,24 +317,24 @@ fn spread(
 
 /// Which of my nodes are present, and the scalars of my shards.
 fn describe(
-    gang: &Collective,
-    mine: &Mine<'_>,
+    gang: &Gang,
+    own: &Contribution<'_>,
     length: usize,
     tables: &[SparseRows],
 ) -> Result<Vec<u8>, Failure> {
     let cover = &gang.covers[gang.config.rank];
-    if !mine
+    if !own
         .nodes
         .iter()
         .map(|node| (node.lo, node.hi))
         .eq(cover.iter().copied())
     {
-        let given: Vec<(u32, u32)> = mine.nodes.iter().map(|node| (node.lo, node.hi)).collect();
+        let given: Vec<(u32, u32)> = own.nodes.iter().map(|node| (node.lo, node.hi)).collect();
         return Err(Failure::internal(format!(
-            "reduce got the nodes {given:?}, expected {cover:?}"
+            "all_reduce got the nodes {given:?}, expected {cover:?}"
         )));
     }
-    if let Some(values) = mine
+    if let Some(values) = own
         .nodes
         .iter()
         .filter_map(|node| node.values)
@@ -291,7 +346,7 @@ fn describe(
         )));
     }
     let shape = |table: &SparseRows| (table.entries, table.width);
-    let present = mine.nodes.iter().filter(|node| node.values.is_some());
+    let present = own.nodes.iter().filter(|node| node.values.is_some());
     if let Some(node) = present
         .into_iter()
         .find(|node| !node.tables.iter().map(shape).eq(tables.iter().map(shape)))
@@ -302,22 +357,17 @@ fn describe(
         )));
     }
     let me = &gang.config.members[gang.config.rank];
-    let mut bytes: Vec<u8> = mine
+    let mut bytes: Vec<u8> = own
         .nodes
         .iter()
         .map(|node| u8::from(node.values.is_some()))
         .collect();
-    write_shards(me, mine.scalars, MAX_SCALARS, &mut bytes)?;
+    write_shards(me, own.scalars, MAX_SCALARS, &mut bytes)?;
     Ok(bytes)
 }
 
-/// Reads what [`describe`] wrote; gives the number of nodes that are present.
-fn read_description(
-    gang: &Collective,
-    rank: usize,
-    bytes: &[u8],
-    into: &mut Described,
-) -> Result<usize, Failure> {
+/// Reads what [`describe`] wrote; returns the number of nodes that are present.
+fn read_description(gang: &Gang, rank: usize, bytes: &[u8], into: &mut Manifest) -> Result<usize, Failure> {
     let (nodes, rest) = bytes
         .split_at_checked(gang.covers[rank].len())
         .ok_or_else(unreadable)?;
@@ -328,25 +378,22 @@ fn read_description(
     Ok(nodes.iter().filter(|present| **present == 1).count())
 }
 
-/// Header and description for the owner of a chunk.
-fn head(gang: &Collective, step: u64, sending: &Sending<'_>, chunk: usize) -> Vec<u8> {
-    let parcel = &sending.parcels[chunk];
-    let nodes = sending.mine.nodes.iter();
+/// The header for the owner of a chunk.
+fn head(gang: &Gang, step: u64, plan: &SendPlan<'_>, chunk: usize) -> [u8; HEADER] {
+    let packet = &plan.packets[chunk];
+    let nodes = plan.own.nodes.iter();
     let present = nodes.filter(|node| node.values.is_some()).count();
     let place = gang.place(step, Kind::Nodes, chunk);
-    let meta = parcel.counts.len() + sending.description.len();
-    let floats = present * sending.bounds[chunk].len() + parcel.floats.len();
-    let mut bytes = encode(&place, meta, floats).to_vec();
-    bytes.extend_from_slice(&parcel.counts);
-    bytes.extend_from_slice(sending.description);
-    bytes
+    let meta = packet.counts.len() + plan.description.len();
+    let floats = present * plan.bounds[chunk].len() + packet.floats.len();
+    encode(&place, meta, floats)
 }
 
 /// The values of all nodes in my chunk, in the order of `nodes`; empty where absent.
 fn slices<'a>(
-    gang: &Collective,
-    mine: &Mine<'a>,
-    nodes: &[((u32, u32), bool)],
+    gang: &Gang,
+    own: &Contribution<'a>,
+    nodes: &[NodePresence],
     received: &'a [Vec<f32>],
     chunk: &Range<usize>,
 ) -> Vec<&'a [f32]> {
@@ -355,7 +402,7 @@ fn slices<'a>(
     for (rank, cover) in gang.covers.iter().enumerate() {
         if rank == gang.config.rank {
             slices.extend(
-                mine.nodes
+                own.nodes
                     .iter()
                     .map(|node| node.values.map_or(&[][..], |values| &values[chunk.clone()])),
             );
@@ -401,18 +448,11 @@ fn check_floats(
         return Ok(());
     }
     let message = format!("sent {floats} values, expected {expected}");
-    Err(strange(peer, &message, what))
+    Err(peer.protocol_error(&message, what))
 }
 
 fn unreadable() -> Failure {
     Failure::internal("sent a description of its shards that cannot be read")
-}
-
-pub(crate) fn strange(peer: &Peer, message: &str, what: &str) -> CollectiveError {
-    CollectiveError::peer(
-        &peer.id,
-        Failure::internal(format!("{} {message} in {what}", peer.name)),
-    )
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! The numbers of every shard for all trainers: in the middle of a step, and along with the gradients at its end.
 
-use crate::collective::Collective;
 use crate::config::CollectiveError;
-use crate::exchange::{Incoming, Outgoing};
-use crate::frame::{Kind, MAX_META, encode};
-use crate::reduce::strange;
+use crate::frame::{Kind, MAX_META};
+use crate::gang::Gang;
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::Member;
 
@@ -13,7 +11,7 @@ pub(crate) type Shards<'a> = &'a [(u32, Option<Vec<f64>>)];
 
 /// All shards' numbers, from every trainer's frame.
 pub(crate) fn exchange(
-    gang: &Collective,
+    gang: &Gang,
     step: u64,
     sequence: u32,
     own: Shards<'_>,
@@ -27,25 +25,15 @@ pub(crate) fn exchange(
         return Err(CollectiveError::of(Failure::internal(message)));
     }
     let place = gang.place(step, Kind::Gather, sequence as usize);
-    let head = encode(&place, bytes.len(), 0);
-    let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(gang.peers.len());
-    let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(gang.peers.len());
-    for _ in &gang.peers {
-        let mut parts = Outgoing::default();
-        parts.push(&head);
-        parts.push(&bytes);
-        outgoing.push(parts);
-        incoming.push(Incoming::new(place, &mut []));
-    }
-    gang.drive(&mut outgoing, &mut incoming, &what, true)?;
+    let received = gang.swap(place, &bytes, &what)?;
     let mut all = Vec::with_capacity(gang.shards as usize);
-    let mut frames = gang.peers.iter().zip(&incoming);
+    let mut frames = gang.peers.iter().zip(&received);
     for (at, member) in gang.config.members.iter().enumerate() {
         if at == rank {
             read_shards(member, &bytes, MAX_META / 8, &mut all).map_err(CollectiveError::of)?;
-        } else if let Some((peer, frame)) = frames.next() {
-            read_shards(member, &frame.meta, MAX_META / 8, &mut all)
-                .map_err(|failure| strange(peer, &failure.message, &what))?;
+        } else if let Some((peer, bytes)) = frames.next() {
+            read_shards(member, bytes, MAX_META / 8, &mut all)
+                .map_err(|failure| peer.protocol_error(&failure.message, &what))?;
         }
     }
     Ok(all)
@@ -58,26 +46,30 @@ pub(crate) fn write_shards(
     most: usize,
     bytes: &mut Vec<u8>,
 ) -> Result<(), Failure> {
-    if let Some((shard, _)) = own.iter().find(|(shard, _)| !(me.lo..me.hi).contains(shard)) {
-        return Err(Failure::internal(format!(
-            "got scalars of shard {shard}, expected {}..{}",
-            me.lo, me.hi
-        )));
-    }
-    for shard in me.lo..me.hi {
-        let values = own
-            .iter()
-            .find(|(of, _)| *of == shard)
-            .and_then(|(_, values)| values.as_deref());
-        if values.is_some_and(|values| values.len() > most) {
+    let mut by_shard: Vec<&[f64]> = vec![&[]; (me.hi - me.lo) as usize];
+    let mut counts = vec![0u32; by_shard.len()];
+    for (shard, values) in own {
+        let at = shard.checked_sub(me.lo).filter(|_| *shard < me.hi);
+        let at = at.ok_or_else(|| {
+            Failure::internal(format!(
+                "got scalars of shard {shard}, expected {}..{}",
+                me.lo, me.hi
+            ))
+        })? as usize;
+        let Some(values) = values else { continue };
+        if values.len() > most {
             return Err(Failure::internal(format!(
                 "more than {most} scalars for shard {shard}"
             )));
         }
-        let count = values.map_or(0, |values| values.len() + 1);
-        bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
-        let values = values.unwrap_or_default().iter();
-        bytes.extend(values.flat_map(|value| value.to_le_bytes()));
+        by_shard[at] = values;
+        counts[at] = u32::try_from(values.len() + 1).unwrap_or(u32::MAX);
+    }
+    let values: usize = by_shard.iter().map(|values| values.len()).sum();
+    bytes.reserve(counts.len() * size_of::<u32>() + values * size_of::<f64>());
+    for (count, values) in counts.iter().zip(by_shard) {
+        bytes.extend(count.to_le_bytes());
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ fn run(ranks: usize, jobs: &[Job]) {
                 (lo..hi).map(|shard| (shard, job.scalars(shard))).collect();
             let mut out = vec![f32::NAN; job.length];
             let reduced = gang
-                .reduce(step as u64, &scalars, &nodes, &mut out, &mut [])
+                .all_reduce(step as u64, &scalars, &nodes, &mut out, &mut [])
                 .unwrap();
             (reduced, out)
         };
@@ -153,9 +153,9 @@ fn lists_of_any_length_reach_all_in_the_order_of_the_ranks() {
     for ranks in [1usize, 2, 4] {
         let everything: Vec<f64> = (0..ranks).flat_map(list).collect();
         let results = gang(ranks, 8, LONG, |rank, gang, _| {
-            let first = gang.gather("a list", &list(rank)).unwrap();
+            let first = gang.all_gather("a list", &list(rank)).unwrap();
             gang.all_equal("in between", "x").unwrap();
-            (first, gang.gather("nothing", &[]).unwrap())
+            (first, gang.all_gather("nothing", &[]).unwrap())
         });
         for (all, nothing) in results {
             assert!(bits(&all) == bits(&everything), "{ranks} trainers");

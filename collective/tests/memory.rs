@@ -79,7 +79,7 @@ fn main() {
                     tables,
                 })
                 .collect();
-            gang.reduce(step as u64, &[], &nodes, &mut out, &mut sums)
+            gang.all_reduce(step as u64, &[], &nodes, &mut out, &mut sums)
                 .unwrap();
             drop(nodes);
             // Both have freed what the step took, and neither has begun the next.

@@ -1,6 +1,9 @@
 //! The plan of a step, rule B3: which rows of every logical shard make it up. It depends on the rows of the shards
 //! and the batch size, never on who owns the shards.
 
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
 /// Rows of every shard among the first `t` of the epoch, where `n` gives the rows of every shard.
 ///
 /// Row k of shard v has virtual time (2k+1) / (2 n\[v\]); the epoch is all rows by (virtual time, shard). Exact for
@@ -32,29 +35,57 @@ pub fn taken(n: &[u64], t: u64) -> Vec<u64> {
             u64::try_from(due).unwrap_or(u64::MAX).min(*rows)
         })
         .collect();
-    // What is left, at most a few rows a shard, one by one in the order of the sequence.
-    for _ in share.iter().sum::<u64>()..t {
-        match next_shard(n, &share) {
-            Some(shard) => share[shard] += 1,
-            None => break,
-        }
-    }
+    take_next(n, &mut share, t);
     share
 }
 
-/// The shard whose next row has the earliest virtual time; the lowest of equals.
-fn next_shard(n: &[u64], share: &[u64]) -> Option<usize> {
-    let earlier = |v: usize, best: usize| {
-        (2 * u128::from(share[v]) + 1) * u128::from(n[best])
-            < (2 * u128::from(share[best]) + 1) * u128::from(n[v])
-    };
-    let mut best = None;
-    for v in 0..n.len() {
-        if share[v] < n[v] && best.is_none_or(|best| earlier(v, best)) {
-            best = Some(v);
-        }
+/// The next row of a shard, in the order of the sequence: by virtual time, then by shard.
+#[derive(Debug, PartialEq, Eq)]
+struct Due {
+    /// Virtual time is `odd / (2 rows)`.
+    odd: u128,
+    rows: u128,
+    shard: usize,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let times = (self.odd * other.rows).cmp(&(other.odd * self.rows));
+        times.then(self.shard.cmp(&other.shard))
     }
-    best
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Takes the rows that are missing to `t`, at most a few of a shard, one by one in the order of the sequence.
+fn take_next(n: &[u64], share: &mut [u64], t: u64) {
+    let missing = t.saturating_sub(share.iter().sum());
+    if missing == 0 {
+        return;
+    }
+    let due = |shard: usize, taken: u64| {
+        (taken < n[shard]).then(|| {
+            Reverse(Due {
+                odd: 2 * u128::from(taken) + 1,
+                rows: u128::from(n[shard]),
+                shard,
+            })
+        })
+    };
+    let mut next: BinaryHeap<Reverse<Due>> = (0..n.len())
+        .filter_map(|shard| due(shard, share[shard]))
+        .collect();
+    for _ in 0..missing {
+        let Some(Reverse(Due { shard, .. })) = next.pop() else {
+            return;
+        };
+        share[shard] += 1;
+        next.extend(due(shard, share[shard]));
+    }
 }
 
 /// The steps of an epoch. Steps are computed when asked for; nothing is held per step.
@@ -110,11 +141,47 @@ impl StepPlan {
     /// order. A step after the epoch's last has no rows.
     #[must_use]
     pub fn step(&self, s: u64) -> Vec<(u64, u64)> {
-        let edge = |steps: u64| taken(&self.shard_rows, steps.saturating_mul(self.batch_size));
-        if s >= self.steps_per_epoch() {
-            return self.shard_rows.iter().map(|rows| (*rows, *rows)).collect();
+        let over = || self.shard_rows.iter().map(|rows| (*rows, *rows)).collect();
+        self.steps_from(s).next().unwrap_or_else(over)
+    }
+
+    /// The steps of an epoch from `s` on, one after another: each costs half of what [`StepPlan::step`] does.
+    #[must_use]
+    pub fn steps_from(&self, s: u64) -> Steps<'_> {
+        Steps {
+            plan: self,
+            next: s,
+            start: self.edge(s),
         }
-        edge(s).into_iter().zip(edge(s + 1)).collect()
+    }
+
+    /// Rows of every shard in the first `steps` steps.
+    fn edge(&self, steps: u64) -> Vec<u64> {
+        taken(&self.shard_rows, steps.saturating_mul(self.batch_size))
+    }
+}
+
+/// Steps of an epoch as ranges of rows of every shard, see [`StepPlan::steps_from`].
+#[derive(Debug, Clone)]
+pub struct Steps<'a> {
+    plan: &'a StepPlan,
+    next: u64,
+    /// Where the next step begins in every shard.
+    start: Vec<u64>,
+}
+
+impl Iterator for Steps<'_> {
+    type Item = Vec<(u64, u64)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.plan.steps_per_epoch() {
+            return None;
+        }
+        self.next += 1;
+        let end = self.plan.edge(self.next);
+        let ranges = self.start.iter().copied().zip(end.iter().copied()).collect();
+        self.start = end;
+        Some(ranges)
     }
 }
 
@@ -136,6 +203,7 @@ pub fn ownership(v: u32, trainers: usize) -> Vec<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::mix;
 
     #[test]
     fn steps_take_every_row_once_and_full_batches() {
@@ -159,6 +227,87 @@ mod tests {
                     .iter()
                     .all(|(start, end)| start == end)
             );
+        }
+    }
+
+    /// The plan as it was computed before: by a look at every shard for every row that is missing.
+    fn slow(n: &[u64], t: u64) -> Vec<u64> {
+        let total: u64 = n.iter().sum();
+        if t >= total {
+            return n.to_vec();
+        }
+        let p = u128::from((2 * t).saturating_sub(n.len() as u64));
+        let q = 2 * u128::from(total);
+        let due = |rows: &u64| {
+            let due = if p == 0 {
+                0
+            } else {
+                (2 * u128::from(*rows) * p + q) / (2 * q)
+            };
+            u64::try_from(due).unwrap().min(*rows)
+        };
+        let mut share: Vec<u64> = n.iter().map(due).collect();
+        for _ in share.iter().sum::<u64>()..t {
+            let earlier = |share: &[u64], v: usize, best: usize| {
+                (2 * u128::from(share[v]) + 1) * u128::from(n[best])
+                    < (2 * u128::from(share[best]) + 1) * u128::from(n[v])
+            };
+            let mut best = None;
+            for v in 0..n.len() {
+                if share[v] < n[v] && best.is_none_or(|best| earlier(&share, v, best)) {
+                    best = Some(v);
+                }
+            }
+            share[best.unwrap()] += 1;
+        }
+        share
+    }
+
+    #[test]
+    fn the_plan_is_that_of_the_slow_form_for_any_shape() {
+        for round in 0..300u32 {
+            let random = |at: u64| mix(at, 3, round);
+            let shards = 1 + random(0) % 70;
+            // Equal shards, empty ones and very unequal ones.
+            let rows = |shard: u64| match round % 3 {
+                0 => random(1) % 50,
+                1 => random(shard + 2) % 40,
+                _ => (random(shard + 2) % 1000).pow(1 + u32::try_from(random(shard + 2) % 4).unwrap()),
+            };
+            let n: Vec<u64> = (0..shards).map(rows).collect();
+            let total: u64 = n.iter().sum();
+            for at in 0..20 {
+                let t = random(1000 + at) % (total + 3);
+                assert_eq!(taken(&n, t), slow(&n, t), "{n:?}, {t}");
+            }
+            let plan = StepPlan::new(
+                n,
+                1 + u32::try_from(random(7) % 90).unwrap(),
+                round.is_multiple_of(2),
+            );
+            let first = random(8) % (plan.steps_per_epoch() + 1);
+            for (ranges, s) in plan.steps_from(first).take(50).zip(first..) {
+                assert_eq!(ranges, plan.step(s));
+            }
+            assert_eq!(plan.steps_from(plan.steps_per_epoch()).next(), None);
+        }
+    }
+
+    /// What it costs; run with --ignored --nocapture.
+    #[test]
+    #[ignore = "a measurement"]
+    fn time_to_plan() {
+        for shards in [1_024u64, 8_192] {
+            let n: Vec<u64> = (0..shards).map(|shard| 900 + mix(shard, 1, 2) % 200).collect();
+            let plan = StepPlan::new(n.clone(), 8_192, false);
+            let begin = std::time::Instant::now();
+            for s in 0..10 {
+                std::hint::black_box((slow(&n, s * 8_192), slow(&n, (s + 1) * 8_192)));
+            }
+            println!("V = {shards}, before: {:?} a step", begin.elapsed() / 10);
+            let begin = std::time::Instant::now();
+            assert_eq!(plan.steps_from(0).take(10).count(), 10);
+            println!("V = {shards}, now: {:?} a step", begin.elapsed() / 10);
         }
     }
 

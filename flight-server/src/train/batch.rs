@@ -21,6 +21,7 @@ pub(super) fn prepare(
 ) {
     let per_epoch = plan.step_plan.steps_per_epoch();
     let mut orders: Vec<Vec<u32>> = Vec::new();
+    let mut steps = plan.step_plan.steps_from(0);
     for step in first..plan.steps() {
         let (epoch, in_epoch) = (step / per_epoch, step % per_epoch);
         if in_epoch == 0 || step == first {
@@ -30,19 +31,20 @@ pub(super) fn prepare(
             orders = (0..plan.data.owned().len())
                 .map(|at| plan.data.epoch_order(at, seed, epoch))
                 .collect();
+            steps = plan.step_plan.steps_from(in_epoch);
         }
         let Ok(mut batch) = free.recv() else { return };
-        fill(plan, in_epoch, &orders, &mut batch);
+        // There are as many as the plan has.
+        fill(plan, &steps.next().unwrap_or_default(), &orders, &mut batch);
         if ready.send(batch).is_err() {
             return;
         }
     }
 }
 
-fn fill(plan: &TrainPlan, in_epoch: u64, orders: &[Vec<u32>], batch: &mut HostBatch) {
+fn fill(plan: &TrainPlan, ranges: &[(u64, u64)], orders: &[Vec<u32>], batch: &mut HostBatch) {
     batch.slices.clear();
     batch.rows.clear();
-    let ranges = plan.step_plan.step(in_epoch);
     for (local, shard) in plan.data.owned().enumerate() {
         let (start, end) = ranges.get(shard as usize).copied().unwrap_or((0, 0));
         // Rows of a shard are counted in 32 bits.

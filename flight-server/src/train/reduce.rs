@@ -60,12 +60,12 @@ impl Reduce for Collective {
                 tables: &node.tables,
             })
             .collect();
-        out.assign(|values, tables| Collective::reduce(self, step, scalars, &nodes, values, tables))
+        out.assign(|values, tables| Collective::all_reduce(self, step, scalars, &nodes, values, tables))
             .map_err(Interrupt::from)
     }
 
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
-        Collective::gather(self, what, mine).map_err(Interrupt::from)
+        Collective::all_gather(self, what, mine).map_err(Interrupt::from)
     }
 
     fn exchange(
@@ -74,7 +74,7 @@ impl Reduce for Collective {
         sequence: u32,
         own: Vec<(u32, Option<Vec<f64>>)>,
     ) -> Result<Vec<Option<Vec<f64>>>, Interrupt> {
-        Collective::exchange(self, step, sequence, &own).map_err(Interrupt::from)
+        Collective::all_gather_shards(self, step, sequence, &own).map_err(Interrupt::from)
     }
 
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {

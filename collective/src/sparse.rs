@@ -5,19 +5,19 @@
 //! On the wire stand, table after table, the indices (bits of a u32 in the place of an f32) and then the values; how
 //! many rows there are of each is part of the frame's description.
 
-use crate::sum::Program;
+use crate::tree_sum::Program;
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::{SparseRows, SparseRowsView};
 
 /// Rows that travel together.
 #[derive(Debug, Default)]
-pub(crate) struct Parcel {
+pub(crate) struct SparsePacket {
     /// Rows of each table, as bytes of u32.
     pub(crate) counts: Vec<u8>,
     pub(crate) floats: Vec<f32>,
 }
 
-impl Parcel {
+impl SparsePacket {
     pub(crate) fn clear(&mut self) {
         self.counts.clear();
         self.floats.clear();
@@ -55,7 +55,7 @@ impl Parcel {
     }
 }
 
-/// Values of a parcel of one of each of the tables, at most.
+/// Values of a packet of one of each of the tables, at most.
 pub(crate) fn most(tables: &[SparseRows]) -> usize {
     let all = tables
         .iter()
@@ -63,7 +63,7 @@ pub(crate) fn most(tables: &[SparseRows]) -> usize {
     all.fold(0, usize::saturating_add)
 }
 
-/// Reads one table after another out of a parcel; nothing may be left. `shapes` are the tables', over and over again.
+/// Reads one table after another out of a packet; nothing may be left. `shapes` are the tables', over and over again.
 /// Rows that are not `rank`'s are refused.
 pub(crate) fn read(
     counts: &[u8],
@@ -143,23 +143,23 @@ mod tests {
     }
 
     #[test]
-    fn parcels_bring_every_owner_its_rows() {
+    fn packets_bring_every_owner_its_rows() {
         let tables = [table(&[0, 1, 4, 5, 7, 9]), table(&[])];
         let shapes = [SparseRows::new(10, 2), SparseRows::new(10, 2)];
         let mut parts = Vec::new();
         for rank in 0..3 {
-            let mut parcel = Parcel::default();
+            let mut packet = SparsePacket::default();
             tables
                 .iter()
-                .for_each(|table| parcel.push_owned(table, (rank, 3)));
+                .for_each(|table| packet.push_owned(table, (rank, 3)));
             let mut got = vec![SparseRows::default(); 2];
-            read(&parcel.counts, &parcel.floats, &shapes, (rank, 3), &mut got).unwrap();
-            assert!(read(&parcel.counts, &parcel.floats, &shapes, (rank, 3), &mut got[..1]).is_err());
-            assert!(read(&parcel.counts, &parcel.floats[1..], &shapes, (rank, 3), &mut got).is_err());
+            read(&packet.counts, &packet.floats, &shapes, (rank, 3), &mut got).unwrap();
+            assert!(read(&packet.counts, &packet.floats, &shapes, (rank, 3), &mut got[..1]).is_err());
+            assert!(read(&packet.counts, &packet.floats[1..], &shapes, (rank, 3), &mut got).is_err());
             if rank == 0 {
-                assert!(read(&parcel.counts, &parcel.floats, &shapes, (1, 3), &mut got.clone()).is_err());
+                assert!(read(&packet.counts, &packet.floats, &shapes, (1, 3), &mut got.clone()).is_err());
             }
-            assert!(parcel.floats.len() <= most(&shapes));
+            assert!(packet.floats.len() <= most(&shapes));
             parts.push(got);
         }
         assert_eq!(parts[0][0].indices, [0, 9]);
@@ -174,10 +174,10 @@ mod tests {
     fn rows_that_are_none_of_the_table_are_refused() {
         let shapes = [SparseRows::new(5, 2)];
         for indices in [vec![5], vec![2, 2], vec![3, 1]] {
-            let mut parcel = Parcel::default();
-            parcel.push(table(&indices).view());
+            let mut packet = SparsePacket::default();
+            packet.push(table(&indices).view());
             let mut got = [SparseRows::default()];
-            assert!(read(&parcel.counts, &parcel.floats, &shapes, (0, 1), &mut got).is_err());
+            assert!(read(&packet.counts, &packet.floats, &shapes, (0, 1), &mut got).is_err());
         }
     }
 }

@@ -6,6 +6,9 @@ use candlewick_protocol::tree::{NodeValue, assemble};
 /// Values worked on at once: the partial sums of a tile stay in the first-level cache.
 const TILE: usize = 2048;
 
+/// A node's shards, and whether it is present.
+pub(crate) type NodePresence = ((u32, u32), bool);
+
 /// A step of the sum, on a stack of partial sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Op {
@@ -19,8 +22,8 @@ enum Op {
     Add,
 }
 
-/// The sum over the tree of `shards` leaves as a list of steps; `nodes` says which nodes there are and which of them
-/// are present. Empty where none is.
+/// The sum over the tree of `shards` leaves as a list of steps; `nodes` says which nodes there are, in shard order, and
+/// which of them are present. Empty where none is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     ops: Vec<Op>,
@@ -28,8 +31,13 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(nodes: &[((u32, u32), bool)], shards: u32) -> Self {
-        let mut find = |lo: u32, hi: u32| match nodes.iter().position(|(node, _)| *node == (lo, hi)) {
+    pub(crate) fn new(nodes: &[NodePresence], shards: u32) -> Self {
+        // Nodes do not overlap, so one at most begins at a shard.
+        let at = |lo: u32, hi: u32| {
+            let found = nodes.binary_search_by_key(&lo, |(node, _)| node.0).ok()?;
+            (nodes[found].0.1 == hi).then_some(found)
+        };
+        let mut find = |lo: u32, hi: u32| match at(lo, hi) {
             Some(at) => NodeValue::Known(nodes[at].1.then(|| vec![Op::Load(at)])),
             None => NodeValue::Split,
         };
@@ -174,8 +182,11 @@ fn add(left: &mut [f32], right: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candlewick_protocol::order::mix;
+    use candlewick_protocol::plan::ownership;
+    use candlewick_protocol::tree::cover;
 
-    fn program(nodes: &[((u32, u32), bool)], shards: u32) -> Program {
+    fn program(nodes: &[NodePresence], shards: u32) -> Program {
         Program::new(nodes, shards)
     }
 
@@ -191,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_order_is_the_trees() {
-        let leaves: Vec<((u32, u32), bool)> = (0..8).map(|leaf| ((leaf, leaf + 1), true)).collect();
+        let leaves: Vec<NodePresence> = (0..8).map(|leaf| ((leaf, leaf + 1), true)).collect();
         let program = program(&leaves, 8);
         assert_eq!(program.depth, 3);
         let values: Vec<Vec<f32>> = (0..8u32)
@@ -203,6 +214,61 @@ mod tests {
         let v = |leaf: usize| values[leaf][0];
         let expected = ((v(0) + v(1)) + (v(2) + v(3))) + ((v(4) + v(5)) + (v(6) + v(7)));
         assert!(out.iter().all(|value| value.to_bits() == expected.to_bits()));
+    }
+
+    /// The program as it was compiled before: by a look through all nodes for every node of the tree.
+    fn slow(nodes: &[NodePresence], shards: u32) -> Vec<Op> {
+        let mut find = |lo: u32, hi: u32| match nodes.iter().position(|(node, _)| *node == (lo, hi)) {
+            Some(at) => NodeValue::Known(nodes[at].1.then(|| vec![Op::Load(at)])),
+            None => NodeValue::Split,
+        };
+        let mut add = |mut left: Vec<Op>, right: Vec<Op>| {
+            match (left.as_slice(), right.as_slice()) {
+                ([Op::Load(first)], [Op::Load(second)]) => left = vec![Op::Sum(*first, *second)],
+                (_, [Op::Load(node)]) => left.push(Op::AddNode(*node)),
+                _ => {
+                    left.extend(right);
+                    left.push(Op::Add);
+                }
+            }
+            left
+        };
+        assemble(0, shards, &mut find, &mut add).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_program_is_that_of_the_slow_form_for_any_shape() {
+        for round in 0..400u32 {
+            let random = |at: u64| mix(at, 11, round);
+            let shards = 1 + u32::try_from(random(0) % 90).unwrap();
+            let ranks = 1 + usize::try_from(random(1) % u64::from(shards)).unwrap();
+            let nodes: Vec<NodePresence> = ownership(shards, ranks)
+                .into_iter()
+                .flat_map(|(lo, hi)| cover(lo, hi, shards))
+                .zip(2..)
+                .map(|(node, at)| (node, !random(at).is_multiple_of(1 + u64::from(round % 5))))
+                .collect();
+            assert_eq!(Program::new(&nodes, shards).ops, slow(&nodes, shards));
+        }
+    }
+
+    /// What it costs; run with --ignored --nocapture.
+    #[test]
+    #[ignore = "a measurement"]
+    fn time_to_compile() {
+        for shards in [1_024, 8_192] {
+            let nodes: Vec<NodePresence> = (0..shards).map(|leaf| ((leaf, leaf + 1), true)).collect();
+            for (name, compile) in [
+                ("before", slow as fn(&[NodePresence], u32) -> Vec<Op>),
+                ("now", |nodes, shards| Program::new(nodes, shards).ops),
+            ] {
+                let begin = std::time::Instant::now();
+                for _ in 0..10 {
+                    std::hint::black_box(compile(&nodes, shards));
+                }
+                println!("V = {shards}, {name}: {:?} a program", begin.elapsed() / 10);
+            }
+        }
     }
 
     #[test]

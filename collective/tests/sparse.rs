@@ -131,7 +131,7 @@ fn any_number_of_trainers_gives_the_bits_of_whole_tables() {
                             tables: own.as_ref().map_or(&[], |own| own.1.as_slice()),
                         })
                         .collect();
-                    let reduced = gang.reduce(step, &[], &nodes, &mut out, &mut tables).unwrap();
+                    let reduced = gang.all_reduce(step, &[], &nodes, &mut out, &mut tables).unwrap();
                     (reduced, out.clone(), tables.to_vec())
                 };
                 (0..steps)
@@ -169,7 +169,7 @@ fn tables_of_another_shape_are_refused_at_once() {
             values: Some(&[]),
             tables: &[SparseRows::new(10, 3)],
         }];
-        gang.reduce(0, &[], &nodes, &mut [], &mut [SparseRows::new(10, 4)])
+        gang.all_reduce(0, &[], &nodes, &mut [], &mut [SparseRows::new(10, 4)])
             .unwrap_err()
     });
     assert_eq!(

@@ -1,0 +1,142 @@
+//! The members of one generation and the connections to them: what every kind of exchange stands on.
+
+use crate::config::{Abort, CollectiveError, Config};
+use crate::frame::{Kind, Place, encode};
+use crate::io::{Incoming, Outgoing, Wait, drive, send_abort};
+use crate::peer::{Peer, name_of};
+use candlewick_protocol::tree::cover;
+use candlewick_protocol::{ErrorKind, Failure};
+
+/// The gang as one of its members sees it.
+#[derive(Debug)]
+pub(crate) struct Gang {
+    pub(crate) config: Config,
+    pub(crate) peers: Vec<Peer>,
+    /// By rank, the nodes that member sends.
+    pub(crate) covers: Vec<Vec<(u32, u32)>>,
+    pub(crate) shards: u32,
+    abort: Abort,
+    job: u64,
+    /// Exchanges so far that belong to no step.
+    sequence: u64,
+}
+
+impl Gang {
+    /// The gang of checked members, see [`check_members`], which returned `shards`.
+    pub(crate) fn new(config: Config, shards: u32, peers: Vec<Peer>, job: u64, abort: Abort) -> Self {
+        let members = config.members.iter();
+        Gang {
+            covers: members
+                .map(|member| cover(member.lo, member.hi, shards))
+                .collect(),
+            config,
+            peers,
+            shards,
+            abort,
+            job,
+            sequence: 0,
+        }
+    }
+
+    pub(crate) fn place(&self, step: u64, kind: Kind, chunk: usize) -> Place {
+        Place {
+            job: self.job,
+            generation: self.config.generation,
+            step,
+            kind,
+            // A rank is below the number of shards, a u32.
+            chunk: u32::try_from(chunk).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The place of the next exchange that belongs to no step.
+    pub(crate) fn next_place(&mut self, kind: Kind) -> Place {
+        let place = self.place(self.sequence, kind, 0);
+        self.sequence += 1;
+        place
+    }
+
+    /// Sends a description without values to all peers; returns theirs, in the order of the peers.
+    pub(crate) fn swap(
+        &self,
+        place: Place,
+        meta: &[u8],
+        what: &str,
+    ) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        let head = encode(&place, meta.len(), 0);
+        let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(self.peers.len());
+        let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(self.peers.len());
+        for _ in &self.peers {
+            let mut parts = Outgoing::default();
+            parts.push_head(&head);
+            parts.push(meta);
+            parts.push_sum();
+            outgoing.push(parts);
+            incoming.push(Incoming::new(place, &mut []));
+        }
+        self.drive(&mut outgoing, &mut incoming, what, true)?;
+        Ok(incoming.into_iter().map(|frame| frame.meta).collect())
+    }
+
+    /// Exchanges with all peers; on an error the others are told why before the connections close.
+    pub(crate) fn drive(
+        &self,
+        outgoing: &mut [Outgoing<'_>],
+        incoming: &mut [Incoming<'_>],
+        what: &str,
+        flush: bool,
+    ) -> Result<(), CollectiveError> {
+        let wait = Wait {
+            what,
+            timeout: self.config.timeout,
+            abort: &self.abort,
+            flush,
+        };
+        let outcome = drive(&self.peers, outgoing, incoming, &wait);
+        match &outcome {
+            // After an abort the coordinator has told all of them.
+            Err(error) if error.failure.kind != ErrorKind::Cancelled => self.notify_abort(error, outgoing),
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Tells all peers but the one that is blamed why this trainer gives up.
+    fn notify_abort(&self, error: &CollectiveError, outgoing: &[Outgoing<'_>]) {
+        let blamed = error.peer.as_deref().unwrap_or_default();
+        let text: String = error.failure.message.chars().take(1000).collect();
+        let meta = format!("{blamed}\n{text}");
+        let head = encode(&self.place(0, Kind::Goodbye, 0), meta.len(), 0);
+        send_abort(
+            &self.peers,
+            outgoing,
+            (&head, meta.as_bytes()),
+            error.peer.as_deref(),
+        );
+    }
+}
+
+/// The members must be a gang: ranges that follow each other from 0, and a rank among them. Returns V.
+pub(crate) fn check_members(config: &Config) -> Result<u32, Failure> {
+    let mut next = 0;
+    for (rank, member) in config.members.iter().enumerate() {
+        if member.lo != next || member.hi < member.lo {
+            return Err(Failure::internal(format!(
+                "{} owns the shards {}..{}, expected them to begin at {next}",
+                name_of(rank, member),
+                member.lo,
+                member.hi
+            )));
+        }
+        next = member.hi;
+    }
+    if config.rank < config.members.len() {
+        Ok(next)
+    } else {
+        Err(Failure::internal(format!(
+            "rank {} in a gang of {}",
+            config.rank,
+            config.members.len()
+        )))
+    }
+}
