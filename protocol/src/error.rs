@@ -23,14 +23,6 @@ pub enum ErrorKind {
     Internal,
 }
 
-impl ErrorKind {
-    /// True where the same call may succeed later without a change by the user.
-    #[must_use]
-    pub fn is_retryable(self) -> bool {
-        matches!(self, ErrorKind::Unavailable)
-    }
-}
-
 /// A failure as it travels in JSON: over the control stream, in a feed task's result, through JNI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]

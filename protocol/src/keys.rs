@@ -51,14 +51,13 @@ pub struct Key([u8; 32]);
 /// The keys of a job that a process holds: only those that it needs. Its JSON is
 /// `{"feed": digits, "peer": digits, "control": digits}` without those that it lacks; for task closures and a child's
 /// stdin only.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct KeyRing {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     feed: Option<Key>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<Key>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     control: Option<Key>,
 }
 
@@ -116,14 +115,26 @@ impl Serialize for Key {
     }
 }
 
-impl<'de> Deserialize<'de> for Key {
+impl<'de> Deserialize<'de> for KeyRing {
+    /// serde's own errors would quote what they do not understand, a key perhaps.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // An error of the text's own type would quote it.
-        let text = serde_json::Value::deserialize(deserializer)?;
-        let bytes = text.as_str().and_then(bytes_of);
-        bytes
-            .map(Key)
-            .ok_or_else(|| serde::de::Error::custom("a key is 64 hexadecimal digits"))
+        let wrong = |what: &str| serde::de::Error::custom(what);
+        let value = serde_json::Value::deserialize(deserializer)
+            .map_err(|_| wrong("the keys of a job cannot be read"))?;
+        let keys = value
+            .as_object()
+            .ok_or_else(|| wrong("the keys of a job are an object: feed, peer, control"))?;
+        let mut ring = KeyRing::default();
+        for (name, digits) in keys {
+            let purpose = Purpose::of(name)
+                .ok_or_else(|| wrong("there are keys for feed, peer and control, and no other"))?;
+            let key = digits
+                .as_str()
+                .and_then(bytes_of)
+                .ok_or_else(|| wrong("a key is 64 hexadecimal digits"))?;
+            ring.put(purpose, Key(key));
+        }
+        Ok(ring)
     }
 }
 
@@ -275,9 +286,13 @@ mod tests {
             format!("{ring:?}"),
             "KeyRing { feed: Some(Key(..)), peer: None, control: None }"
         );
+        let key = "5a".repeat(32);
         for wrong in [
-            format!(r#"{{"feed": "{}x"}}"#, "5a".repeat(32)),
-            format!(r#"{{"feed": ["{}"]}}"#, "5a".repeat(32)),
+            format!(r#"{{"feed": "{key}x"}}"#),
+            format!(r#"{{"feed": ["{key}"]}}"#),
+            format!(r#"{{"{key}": 1}}"#),
+            format!(r#""{key}""#),
+            format!(r#"{{"feed": "{key}""#),
         ] {
             let error = serde_json::from_str::<KeyRing>(&wrong).unwrap_err().to_string();
             assert!(!error.contains("5a"), "{error}");
