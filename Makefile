@@ -34,7 +34,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops flaky gpu gpu-pack golden dist clean fmt generate native lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops flaky gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,15 @@ bench-ops: $(VENV)/.stamp ## one benchmark for every hot operation of the engine
 # Not part of `test`: its tool chain is 1.2 GB (docs/gpu.md).
 gpu: $(STAMPS)/tools ## build the trainer for NVIDIA GPUs, run the engine's tests on one if there is one
 	tools/gpu.sh $(TRIPLE)
+
+machete: $(STAMPS)/machete ## dependencies of crates that nothing uses
+	.cache/machete/bin/cargo-machete
+
+miri: ## the tests of unsafe code under Miri (needs a nightly Rust with Miri)
+	tools/unsafe.sh miri
+
+memcheck: $(VENV)/.stamp ## the tests of unsafe code under Valgrind
+	tools/unsafe.sh memcheck
 
 gpu-pack: $(STAMPS)/tools $(VENV)/.stamp ## what tools/gpu-check.sh needs, in dist/gpu-pack (DEVICE=cpu: a rehearsal)
 	tools/gpu-pack.sh $(TRIPLE) $(or $(DEVICE),cuda)
@@ -123,6 +132,10 @@ test-python: $(JAR) $(WHEEL)
 
 $(STAMPS)/tools: tools/need.sh
 	@tools/need.sh
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/machete: | $(STAMPS)/tools
+	cargo install -q cargo-machete --version 0.9.1 --locked --root .cache/machete
 	@mkdir -p $(@D) && touch $@
 
 $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools

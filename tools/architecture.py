@@ -51,8 +51,11 @@ class House:
             table = tomllib.load(file)
         house = House(root, table)
         for entry in table.get("exception", []):
-            arrow = (entry["from"], entry["to"]) if "from" in entry else None
-            house.exempt.append(Exempt(entry["reason"], arrow, entry.get("long", "")))
+            reason, targets = entry["reason"], entry.get("to", [])
+            for target in [targets] if isinstance(targets, str) else targets:
+                house.exempt.append(Exempt(reason, (entry["from"], target)))
+            if "long" in entry:
+                house.exempt.append(Exempt(reason, long=entry["long"]))
         return house
 
     def tracked(self, *suffixes: str) -> list[str]:
@@ -181,7 +184,7 @@ def _crate_floors(house: House, folder: str, names: dict[str, str]) -> Iterator[
         manifest = tomllib.load(file)
     for section, more in (("dependencies", []), ("dev-dependencies", rule.get("tests", []))):
         for name in manifest.get(section, {}):
-            if name in names and names[name] not in [*rule["uses"], *more]:
+            if name in names and names[name] not in [folder, *rule["uses"], *more]:
                 yield f"{folder}/Cargo.toml: {folder} must not use {names[name]} ({section}): it stands on {rule['uses']}"
     for name in manifest.get("dependencies", {}):
         for pattern, where in house.table.get("outside", {}).items():
