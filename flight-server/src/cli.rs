@@ -12,7 +12,7 @@ const USAGE: &str = "\
 candlewick-trainer: trains neural networks on rows that arrive over Arrow Flight
 
   candlewick-trainer serve [--host 127.0.0.1] [--port 0] (--token-file FILE | --token-stdin) [--threads N] [--device D]
-      A plain Arrow Flight server; docs/flight.md has its protocol. The token comes from a file that only its owner can
+      A plain Arrow Flight server on a loopback address; docs/flight.md has its protocol. The token comes from a file that only its owner can
       read, or from the first line of stdin; every call must bear it.
   candlewick-trainer gang [--device D]
       One of several trainers of a Spark job, started by an executor: its configuration comes as one line of JSON on

@@ -13,6 +13,7 @@ use candlewick_wire::{AuthMode, ServerAuth};
 use service::ServeService;
 use state::ServerState;
 use std::io::{BufRead, Write};
+use std::net::ToSocketAddrs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub struct ServeConfig {
 /// # Errors
 /// What kept it from starting.
 pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
+    check_loopback(&config.host)?;
     let token = read_token(&config.token)?;
     exit::on_panic(|_| {});
     let listener = candlewick_wire::bind(&config.host, &config.port)?;
@@ -84,6 +86,22 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
     // A training in progress is nobody's any more.
     runtime.shutdown_background();
     Ok(exit::OK)
+}
+
+/// The token goes over the link as it is: it must not leave the machine.
+fn check_loopback(host: &str) -> Result<(), Failure> {
+    let addresses = (host, 0)
+        .to_socket_addrs()
+        .map_err(|error| Failure::parameter(format!("cannot listen on host {host}: {error}")))?;
+    match addresses.into_iter().find(|address| !address.ip().is_loopback()) {
+        None => Ok(()),
+        Some(address) => Err(Failure::parameter(format!(
+            "--host {host} is {}, which is no loopback address: the token and the rows would cross the network \
+             unencrypted. Listen on 127.0.0.1 and come through an SSH tunnel (ssh -L) or through a proxy on this machine that \
+             speaks TLS",
+            address.ip()
+        ))),
+    }
 }
 
 fn read_token(source: &TokenSource) -> Result<String, Failure> {
@@ -127,6 +145,27 @@ fn read_token_file(path: &Path) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_listens_on_loopback_only() {
+        for host in ["127.0.0.1", "127.0.0.7", "::1", "localhost"] {
+            check_loopback(host).unwrap();
+        }
+        for host in ["0.0.0.0", "::", "192.0.2.1"] {
+            let config = ServeConfig {
+                host: host.into(),
+                port: "0".into(),
+                threads: 1,
+                token: TokenSource::File("/nowhere/token".into()),
+            };
+            let failure = run(&config).unwrap_err();
+            assert_eq!(failure.kind, candlewick_protocol::ErrorKind::InvalidParameter);
+            assert!(
+                failure.message.contains("no loopback address") && failure.message.contains("SSH tunnel"),
+                "{failure}"
+            );
+        }
+    }
 
     #[test]
     fn a_token_file_must_be_its_owners_alone() {
