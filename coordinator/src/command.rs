@@ -134,6 +134,13 @@ pub enum Event {
         /// Who and where.
         trainer: TrainerInfo,
     },
+    /// A registered trainer is lost before the members are fixed: it must be replaced.
+    Lost {
+        /// Id of the trainer.
+        trainer: String,
+        /// Who it was and how it ended.
+        why: String,
+    },
     /// The feed round is sealed and its ledger balances.
     Sealed {
         /// The job's ledger.
@@ -176,6 +183,11 @@ impl Event {
     /// True for events that may be left out where nobody polls.
     pub(crate) fn is_optional(&self) -> bool {
         matches!(self, Event::Progress { .. } | Event::Log { .. })
+    }
+
+    /// True for the last event of a job.
+    pub(crate) fn ends_the_job(&self) -> bool {
+        matches!(self, Event::Failed { .. } | Event::Done { .. })
     }
 }
 

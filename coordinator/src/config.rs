@@ -16,7 +16,7 @@ pub struct CoordinatorConfig {
     /// The job, complete.
     pub job: JobSpec,
     /// How long the report about a trainer's end (exit status, stderr) or the end of a suspected trainer is waited
-    /// for before the failure is told, milliseconds.
+    /// for before the failure is reported, milliseconds.
     #[serde(default = "executor_grace")]
     pub executor_grace_ms: u64,
     /// The job ends where the driver does not tick for so long, milliseconds.
@@ -36,9 +36,9 @@ fn driver_timeout() -> u64 {
     120_000
 }
 
-/// The waits of the state machine.
+/// The timeouts of the state machine.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Waits {
+pub(crate) struct Timeouts {
     pub(crate) grace: Duration,
     pub(crate) driver: Duration,
     pub(crate) failure: Duration,
@@ -46,8 +46,8 @@ pub(crate) struct Waits {
 }
 
 impl CoordinatorConfig {
-    pub(crate) fn waits(&self) -> Waits {
-        Waits {
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts {
             grace: Duration::from_millis(self.executor_grace_ms),
             driver: Duration::from_millis(self.driver_timeout_ms),
             failure: Duration::from_millis(self.job.failure_timeout_ms),

@@ -4,7 +4,7 @@ use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger, Winner};
 use candlewick_protocol::message::Member;
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What a round must have put into the spools.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,7 +126,7 @@ pub(crate) fn set_aside(mut expected: Expected, logical_shards: u32) -> Result<E
     Ok(expected)
 }
 
-/// Compares a trainer's answer to SEAL with what its shards must hold; gives its rows.
+/// Compares a trainer's answer to SEAL with what its shards must hold; returns its rows.
 ///
 /// `who` describes the trainer for the message.
 pub(crate) fn compare(
@@ -142,20 +142,20 @@ pub(crate) fn compare(
     for sum in held {
         if !owned(sum.shard) && sum.rows > 0 {
             return Err(unbalanced(format!(
-                "{who} holds {} rows of shard {}, but owns shards {} to {} only",
+                "{who} holds {} rows of shard {}, but owns {}",
                 sum.rows,
                 sum.shard,
-                member.lo,
-                member.hi.saturating_sub(1)
+                owned_text(member)
             )));
         }
         rows += sum.rows;
     }
+    let held: HashMap<u32, (u64, u128)> = held
+        .iter()
+        .map(|sum| (sum.shard, (sum.rows, sum.hash_sum)))
+        .collect();
     for want in expected.iter().filter(|sum| owned(sum.shard)) {
-        let (have_rows, have_sum) = held
-            .iter()
-            .find(|sum| sum.shard == want.shard)
-            .map_or((0, 0), |sum| (sum.rows, sum.hash_sum));
+        let (have_rows, have_sum) = held.get(&want.shard).copied().unwrap_or_default();
         if (have_rows, have_sum) != (want.rows, want.hash_sum) {
             return Err(unbalanced(format!(
                 "shard {} on {who} holds {have_rows} rows with hash sum {have_sum:032x}, but the winning feed \
@@ -165,6 +165,15 @@ pub(crate) fn compare(
         }
     }
     Ok(rows)
+}
+
+/// "shards 2 to 4 only", "shard 2 only", "no shard".
+fn owned_text(member: &Member) -> String {
+    match member.hi.saturating_sub(member.lo) {
+        0 => "no shard".to_owned(),
+        1 => format!("shard {} only", member.lo),
+        _ => format!("shards {} to {} only", member.lo, member.hi - 1),
+    }
 }
 
 fn unbalanced(what: String) -> Failure {
@@ -177,6 +186,7 @@ fn unbalanced(what: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candlewick_protocol::message::TrainerInfo;
 
     fn task(partition: u32, shards: &[(u32, u64, u128)]) -> TaskLedger {
         let rows = shards.iter().map(|(_, rows, _)| rows).sum();
@@ -267,6 +277,38 @@ mod tests {
         let mut skipped = task(0, &[]);
         (skipped.rows_read, skipped.rows_skipped) = (12, 12);
         assert!(told(&[skipped]).contains("no rows to train on: 1 partitions gave 12 rows, of which 12"));
+    }
+
+    #[test]
+    fn what_a_trainer_owns_is_told_for_any_range() {
+        let told = |lo, hi| {
+            let trainer = TrainerInfo {
+                id: "t".into(),
+                host: "h".into(),
+                executor: "1".into(),
+                index: 0,
+                flight_port: 1,
+                collective_port: 2,
+                pid: 3,
+                threads: 1,
+                cpu_level: "generic".into(),
+            };
+            let held = [ShardSum {
+                shard: 7,
+                rows: 5,
+                hash_sum: 1,
+            }];
+            let failure = compare(&[], &Member { trainer, lo, hi }, "trainer 1", &held, 8).unwrap_err();
+            failure.message
+        };
+        for (lo, hi, owned) in [
+            (0, 0, "owns no shard"),
+            (3, 3, "owns no shard"),
+            (2, 3, "owns shard 2 only"),
+            (2, 5, "owns shards 2 to 4 only"),
+        ] {
+            assert!(told(lo, hi).ends_with(owned), "{}", told(lo, hi));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! with JSON, polls JSON events from a bounded queue and takes the weights at the end. What happens when is decided
 //! by a pure state machine (`machine`); this module owns the threads, two tokio workers that never touch a JVM.
 //!
-//! A failure is told once, with the first cause in causal order: a trainer that ended is blamed before those that
+//! A failure is reported once, with the first cause in causal order: a trainer that ended is blamed before those that
 //! complained about it, and its exit status and last stderr lines (reported by the JVM that started it) are waited
 //! for up to two seconds. After it every trainer is told to die and its stream is closed.
 
@@ -23,6 +23,7 @@ pub use config::CoordinatorConfig;
 
 use candlewick_protocol::Failure;
 use candlewick_protocol::auth::COORDINATOR;
+use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{KeyRing, Purpose};
 use candlewick_wire::{AuthMode, ServerAuth};
 use machine::Machine;
@@ -45,6 +46,17 @@ pub struct Coordinator {
     shared: Arc<Shared>,
     address: (String, u16),
     running: Mutex<Option<Running>>,
+}
+
+/// What a job has trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainedModel {
+    /// The job.
+    pub job: JobSpec,
+    /// The weights file (safetensors) as it arrived.
+    pub file: Vec<u8>,
+    /// weightsHash of the model, as every trainer computed it.
+    pub weights_hash: String,
 }
 
 #[derive(Debug)]
@@ -79,8 +91,8 @@ impl Coordinator {
             server: COORDINATOR.to_owned(),
             keys,
         });
-        let waits = config.waits();
-        let shared = Arc::new(Shared::new(Machine::new(config.job, waits)));
+        let timeouts = config.timeouts();
+        let shared = Arc::new(Shared::new(Machine::new(config.job, timeouts)));
         let (stop, stopped) = oneshot::channel();
         let service = Service {
             shared: Arc::clone(&shared),
@@ -135,12 +147,25 @@ impl Coordinator {
         let _ = self.shared.command(Command::Tick);
     }
 
-    /// The weights file (safetensors), complete after the event `done`.
+    /// The weights file (safetensors), complete after the event `done`, as it arrived.
     ///
     /// # Errors
     /// `Unavailable` before that.
     pub fn weights(&self) -> Result<Vec<u8>, Failure> {
-        self.shared.weights()
+        self.shared.weights().map(|(file, _)| file)
+    }
+
+    /// The model: what is needed to see that the file is what the trainers computed.
+    ///
+    /// # Errors
+    /// `Unavailable` before the event `done`.
+    pub fn model(&self) -> Result<TrainedModel, Failure> {
+        let (file, weights_hash) = self.shared.weights()?;
+        Ok(TrainedModel {
+            job: self.shared.job(),
+            file,
+            weights_hash,
+        })
     }
 
     /// Tells every trainer still connected to die, closes streams and port and ends the threads. Again: nothing.

@@ -2,8 +2,9 @@
 
 use crate::command::Command;
 use crate::machine::{Machine, Now, Output};
-use crate::queue::EventQueue;
+use crate::queue::{EventQueue, Overflow};
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -72,7 +73,11 @@ impl Shared {
             }
             for output in outputs {
                 match output {
-                    Output::Event(event) => self.events.push(event),
+                    Output::Event(event) => {
+                        if self.events.push(event) == Err(Overflow) {
+                            inner.machine.driver_overflow();
+                        }
+                    }
                     Output::Close { trainer } => {
                         inner.links.remove(&trainer);
                     }
@@ -119,7 +124,12 @@ impl Shared {
         self.drive(Machine::tick);
     }
 
-    pub(crate) fn weights(&self) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn job(&self) -> JobSpec {
+        self.lock().machine.job().clone()
+    }
+
+    /// The weights file and its weightsHash.
+    pub(crate) fn weights(&self) -> Result<(Vec<u8>, String), Failure> {
         self.lock().machine.weights()
     }
 

@@ -3,9 +3,8 @@
 use crate::command::{Command, ExitReport};
 use crate::runtime::{Link, OUTBOX, Shared};
 use arrow_flight::{Action, ActionType, Empty, FlightData};
-use candlewick_protocol::Failure;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer};
-use candlewick_wire::{Answer, Caller, PartialFlight, to_status};
+use candlewick_wire::{Answer, Caller, ControlReader, PartialFlight, control_frames, to_status};
 use futures::StreamExt;
 use futures::stream;
 use std::sync::Arc;
@@ -22,17 +21,6 @@ pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
 }
 
-fn encode(message: &ToTrainer) -> Result<FlightData, Status> {
-    let json = serde_json::to_vec(message)
-        .map_err(|error| Status::internal(format!("a control message cannot be written: {error}")))?;
-    Ok(FlightData::new().with_app_metadata(json))
-}
-
-fn decode(data: &FlightData) -> Result<ToCoordinator, Failure> {
-    serde_json::from_slice(&data.app_metadata)
-        .map_err(|error| Failure::internal(format!("a control message cannot be read: {error}")))
-}
-
 impl Service {
     /// Registers the caller of a control stream; its first message must come soon and bear the caller's own id.
     async fn register(
@@ -45,15 +33,16 @@ impl Service {
         let Ok(Ok(Some(data))) = first else {
             return Err(Status::deadline_exceeded("a control stream begins with Register"));
         };
-        match decode(&data).map_err(|failure| to_status(&failure))? {
-            ToCoordinator::Register { trainer } if trainer.id == client => {
+        let first = ControlReader::default().read(&data);
+        match first.map_err(|failure| to_status(&failure))? {
+            Some(ToCoordinator::Register { trainer }) if trainer.id == client => {
                 let id = trainer.id.clone();
                 self.shared
                     .connect(trainer, link)
                     .map_err(|failure| to_status(&failure))?;
                 Ok(id)
             }
-            ToCoordinator::Register { .. } => Err(Status::permission_denied(
+            Some(ToCoordinator::Register { .. }) => Err(Status::permission_denied(
                 "a trainer registers under the id of its handshake",
             )),
             _ => Err(Status::invalid_argument("a control stream begins with Register")),
@@ -68,14 +57,16 @@ async fn read(
     mut inbound: Streaming<FlightData>,
     mut closed: oneshot::Receiver<()>,
 ) {
+    let mut reader = ControlReader::default();
     loop {
         let next = tokio::select! {
             next = inbound.message() => next,
             _ = &mut closed => break,
         };
         let Ok(Some(data)) = next else { break };
-        match decode(&data) {
-            Ok(message) => shared.message(&id, message, &data.data_body),
+        match reader.read(&data) {
+            Ok(Some(message)) => shared.message(&id, message, &data.data_body),
+            Ok(None) => {}
             Err(failure) => {
                 tracing::warn!(trainer = id, "{}", failure.message);
                 shared.message(&id, ToCoordinator::Failed { failure }, &[]);
@@ -114,7 +105,12 @@ impl PartialFlight for Service {
             )
             .await?;
         tokio::spawn(read(Arc::clone(&self.shared), id, inbound, closed));
-        let outbound = ReceiverStream::new(messages).map(|message| encode(&message));
+        let outbound = ReceiverStream::new(messages).flat_map(|message: ToTrainer| {
+            stream::iter(match control_frames(&message, Vec::new()) {
+                Ok(frames) => frames.into_iter().map(Ok).collect(),
+                Err(failure) => vec![Err(to_status(&failure))],
+            })
+        });
         Ok(Response::new(outbound.boxed()))
     }
 

@@ -7,7 +7,7 @@ use crate::boundary::{self, Thrown};
 use crate::feeder::{FeedTask, Feeder};
 use crate::runtime::{self, Wait};
 use crate::scorer::{Model, ModelSpec, ScoreTask, Scorer};
-use crate::{canary, handles, memory, report};
+use crate::{canary, delivery, handles, memory, report};
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_model::job::complete;
 use candlewick_model::network::Network;
@@ -296,7 +296,7 @@ exports! {
     }
 
     fn coordinatorWeights<'l>(env, handle: jlong) -> JObject<'l> {
-        let weights = handles::get::<Coordinator>(handle)?.weights()?;
+        let weights = delivery::checked(handles::get::<Coordinator>(handle)?.model()?)?;
         Ok(env.byte_array_from_slice(&weights)?.into())
     }
 

@@ -9,6 +9,7 @@ pub mod canary;
 mod connections;
 mod convert;
 pub mod decode;
+mod delivery;
 pub mod encode;
 mod exports;
 pub mod feeder;

@@ -9,6 +9,7 @@
 mod auth;
 mod client;
 mod connection;
+mod control;
 mod flight;
 mod server;
 mod session;
@@ -17,6 +18,7 @@ mod status;
 pub use auth::{AuthMode, ServerAuth};
 pub use candlewick_protocol::ports::bind;
 pub use client::{Client, Identity};
+pub use control::{ControlReader, control_frames};
 pub use flight::{Answer, Answers, PartialFlight};
 pub use server::serve;
 pub use session::Caller;

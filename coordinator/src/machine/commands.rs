@@ -66,7 +66,7 @@ impl Machine {
             match self.trainers.get(id).filter(|trainer| trainer.connected) {
                 Some(known) if !infos.iter().any(|info| info.id == *id) => infos.push(known.info.clone()),
                 Some(_) => return Err(Failure::parameter(format!("members names trainer {id} twice"))),
-                None => return Err(Failure::unavailable(format!("trainer {id} is not registered"))),
+                None => return Err(Failure::unavailable(self.why_missing(id))),
             }
         }
         self.members = rank(infos, self.job.train.logical_shards)?;
@@ -95,6 +95,15 @@ impl Machine {
             self.out.push(Output::Close { trainer });
         }
         Ok(json!({"round": 0, "owners": owners(&self.members)}))
+    }
+
+    /// Why a trainer that shall be a member cannot be one.
+    fn why_missing(&self, id: &str) -> String {
+        match (self.lost.get(id), self.trainers.contains_key(id)) {
+            (Some(why), _) => why.clone(),
+            (None, true) => format!("{} ended during launch: its connection ended", self.who(id)),
+            (None, false) => format!("trainer {id} has not registered"),
+        }
     }
 
     fn seal(&mut self, now: Now, round: u32, ledgers: &[TaskLedger]) -> Result<(), Failure> {

@@ -2,12 +2,12 @@
 //! complained about it, and its exit status and last stderr lines are waited for a moment.
 
 use super::{Machine, Now, Output, Phase};
-use crate::command::ExitReport;
+use crate::command::{Event, ExitReport};
 use candlewick_protocol::{ErrorKind, Failure};
 
 /// A loss that is being looked into until `deadline`.
 #[derive(Debug)]
-pub(super) struct Case {
+pub(super) struct PendingLoss {
     deadline: Now,
     cause: Cause,
 }
@@ -38,8 +38,8 @@ impl Machine {
             return self.log(format!("{} ended after its last step", self.who(from)));
         }
         if !matches!(
-            self.case,
-            Some(Case {
+            self.pending_loss,
+            Some(PendingLoss {
                 cause: Cause::Ended { .. },
                 ..
             })
@@ -47,8 +47,8 @@ impl Machine {
             let cause = Cause::Ended {
                 trainer: from.to_owned(),
             };
-            self.case = Some(Case {
-                deadline: now + self.waits.grace,
+            self.pending_loss = Some(PendingLoss {
+                deadline: now + self.timeouts.grace,
                 cause,
             });
         }
@@ -74,17 +74,7 @@ impl Machine {
     /// A trainer that could not start fails the fit with its reason; one that went with its executor is replaced.
     fn ended_at_launch(&mut self, id: &str, report: &ExitReport) {
         if report.is_harmless() {
-            self.log(format!(
-                "{} ended during launch: {}",
-                self.who(id),
-                report.describe()
-            ));
-            if self.trainers.remove(id).is_some_and(|trainer| trainer.connected) {
-                self.out.push(Output::Close {
-                    trainer: id.to_owned(),
-                });
-            }
-            return;
+            return self.lose_at_launch(id, &report.describe());
         }
         let mut who = self.who(id);
         if let (None, Some(executor)) = (self.trainers.get(id), &report.executor) {
@@ -96,6 +86,25 @@ impl Machine {
         ));
     }
 
+    /// Forgets a trainer before the members are fixed, but for how it ended: whoever still counts on it learns that.
+    fn lose_at_launch(&mut self, id: &str, how: &str) {
+        let why = format!("{} ended during launch: {how}", self.who(id));
+        self.log(why.clone());
+        let Some(trainer) = self.trainers.remove(id) else {
+            return;
+        };
+        if trainer.connected {
+            self.out.push(Output::Close {
+                trainer: id.to_owned(),
+            });
+        }
+        self.lost.insert(id.to_owned(), why.clone());
+        self.out.push(Output::Event(Event::Lost {
+            trainer: id.to_owned(),
+            why,
+        }));
+    }
+
     fn ended_at_work(&mut self, id: &str) {
         let Some(rank) = self.rank_of(id) else { return };
         let done = self
@@ -105,9 +114,9 @@ impl Machine {
         if done && rank != 0 {
             return;
         }
-        match &self.case {
+        match &self.pending_loss {
             // Another one ended before: this end may well be its consequence.
-            Some(Case {
+            Some(PendingLoss {
                 cause: Cause::Ended { trainer },
                 ..
             }) if trainer != id => {}
@@ -128,13 +137,12 @@ impl Machine {
         }
         if self.phase == Phase::Gathering {
             for id in ids {
-                self.trainers.remove(&id);
-                self.out.push(Output::Close { trainer: id });
+                self.lose_at_launch(&id, &format!("its executor was lost: {reason}"));
             }
-            return self.log(format!("executor {executor} was lost during launch: {reason}"));
+            return;
         }
-        let earlier = match &self.case {
-            Some(Case {
+        let earlier = match &self.pending_loss {
+            Some(PendingLoss {
                 cause: Cause::Ended { trainer },
                 ..
             }) => !ids.contains(trainer),
@@ -158,7 +166,7 @@ impl Machine {
     pub(super) fn on_suspect(&mut self, now: Now, by: &str, generation: u64, peer: &str, why: String) {
         let current = matches!(self.phase, Phase::Forming { generation: g } | Phase::Running { generation: g }
             if g == generation);
-        if !current || self.rank_of(by).is_none() || self.case.is_some() {
+        if !current || self.rank_of(by).is_none() || self.pending_loss.is_some() {
             return;
         }
         let cause = Cause::Suspected {
@@ -166,8 +174,8 @@ impl Machine {
             peer: peer.to_owned(),
             why,
         };
-        self.case = Some(Case {
-            deadline: now + self.waits.grace,
+        self.pending_loss = Some(PendingLoss {
+            deadline: now + self.timeouts.grace,
             cause,
         });
         // The peer's end may have been reported before anybody complained.
@@ -183,8 +191,7 @@ impl Machine {
     /// A trainer says itself that it cannot go on.
     pub(super) fn on_failed(&mut self, from: &str, failure: &Failure) {
         let mine = self.rank_of(from).is_some() || self.phase == Phase::Gathering;
-        let earlier =
-            matches!(&self.case, Some(Case { cause: Cause::Ended { trainer }, .. }) if trainer != from);
+        let earlier = matches!(&self.pending_loss, Some(PendingLoss { cause: Cause::Ended { trainer }, .. }) if trainer != from);
         if !mine || earlier {
             return;
         }
@@ -217,7 +224,7 @@ impl Machine {
             (_, Some(reason)) => format!("its executor was lost: {reason}"),
             _ => format!(
                 "its connection ended and no exit status came within {} ms",
-                self.waits.grace.as_millis()
+                self.timeouts.grace.as_millis()
             ),
         };
         let message = format!("{} ended during {}: {how}", self.who(id), self.doing(id));
@@ -226,7 +233,7 @@ impl Machine {
 
     /// Ends the open case once its time is over.
     pub(super) fn conclude_when_due(&mut self, now: Now) {
-        let Some(case) = self.case.take_if(|case| now >= case.deadline) else {
+        let Some(case) = self.pending_loss.take_if(|case| now >= case.deadline) else {
             return;
         };
         match case.cause {
@@ -248,7 +255,7 @@ impl Machine {
         if self.phase != Phase::Gathering {
             return;
         }
-        let grace = self.waits.grace;
+        let grace = self.timeouts.grace;
         let due = |trainer: &super::Trainer| trainer.ended.is_some_and(|at| now >= at + grace);
         let gone: Vec<String> = self
             .trainers
@@ -257,8 +264,11 @@ impl Machine {
             .map(|t| t.info.id.clone())
             .collect();
         for id in gone {
-            self.log(format!("{} ended during launch without a report", self.who(&id)));
-            self.trainers.remove(&id);
+            let grace = self.timeouts.grace.as_millis();
+            self.lose_at_launch(
+                &id,
+                &format!("its connection ended and no exit status came within {grace} ms"),
+            );
         }
     }
 
@@ -267,7 +277,7 @@ impl Machine {
         let alive = || self.trainers.values().filter(|trainer| trainer.connected);
         let silent = alive()
             .filter(|trainer| self.phase == Phase::Gathering || self.rank_of(&trainer.info.id).is_some())
-            .filter(|trainer| now.saturating_sub(trainer.last_beat) > self.waits.failure)
+            .filter(|trainer| now.saturating_sub(trainer.last_beat) > self.timeouts.failure)
             .min_by_key(|trainer| trainer.last_beat);
         if let Some(trainer) = silent {
             let id = trainer.info.id.clone();
@@ -288,7 +298,7 @@ impl Machine {
         // The one that stopped first is blamed: the others wait for it.
         let stuck = alive()
             .filter(|trainer| self.rank_of(&trainer.info.id).is_some() && trainer.done.is_none())
-            .filter(|trainer| now.saturating_sub(trainer.progressed) > self.waits.progress)
+            .filter(|trainer| now.saturating_sub(trainer.progressed) > self.timeouts.progress)
             .min_by_key(|trainer| (trainer.progress.step, trainer.progressed));
         if let Some(trainer) = stuck {
             let id = trainer.info.id.clone();

@@ -15,7 +15,7 @@ mod phases;
 mod tests;
 
 use crate::command::{Event, ExitReport};
-use crate::config::Waits;
+use crate::config::Timeouts;
 use crate::ledger::Expected;
 use crate::weights::Assembly;
 use candlewick_protocol::feed::ShardSum;
@@ -23,7 +23,7 @@ use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
-use loss::Case;
+use loss::PendingLoss;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -85,31 +85,39 @@ pub(crate) struct Trainer {
 #[derive(Debug)]
 pub(crate) struct Machine {
     job: JobSpec,
-    waits: Waits,
+    timeouts: Timeouts,
     phase: Phase,
     trainers: BTreeMap<String, Trainer>,
+    /// By id, who those were that were lost before the members were fixed, and how they ended.
+    lost: BTreeMap<String, String>,
     members: Vec<Member>,
     expected: Option<Expected>,
-    case: Option<Case>,
+    pending_loss: Option<PendingLoss>,
     weights: Assembly,
-    epochs_told: u32,
+    epochs_reported: u32,
     driver_seen: Now,
     last_tick: Now,
     out: Vec<Output>,
 }
 
 impl Machine {
-    pub(crate) fn new(job: JobSpec, waits: Waits) -> Self {
+    /// The job.
+    pub(crate) fn job(&self) -> &JobSpec {
+        &self.job
+    }
+
+    pub(crate) fn new(job: JobSpec, timeouts: Timeouts) -> Self {
         Machine {
             job,
-            waits,
+            timeouts,
             phase: Phase::Gathering,
             trainers: BTreeMap::new(),
+            lost: BTreeMap::new(),
             members: Vec::new(),
             expected: None,
-            case: None,
+            pending_loss: None,
             weights: Assembly::default(),
-            epochs_told: 0,
+            epochs_reported: 0,
             driver_seen: Duration::ZERO,
             last_tick: Duration::ZERO,
             out: Vec::new(),
@@ -231,39 +239,47 @@ impl Machine {
         if matches!(self.phase, Phase::Failed) {
             return;
         }
-        if now.saturating_sub(self.driver_seen) > self.waits.driver {
+        if now.saturating_sub(self.driver_seen) > self.timeouts.driver {
             return self.driver_lost(now);
         }
         if self.phase == Phase::Done {
             return;
         }
         self.drop_ended(now);
-        if self.case.is_some() {
+        if self.pending_loss.is_some() {
             self.conclude_when_due(now);
         } else {
             self.look_for_silence(now);
         }
     }
 
-    /// A pause of this very process (SIGSTOP, a sleeping laptop) is nobody's silence.
+    /// A pause of this very process (SIGSTOP, a sleeping laptop) is nobody's silence. Time without a look at the clock
+    /// counts for one second only; where looks come late all the time, silence is found later, but it is found.
     fn forgive_pause(&mut self, now: Now) {
         const USUAL: Duration = Duration::from_secs(1);
-        let gap = now.saturating_sub(self.last_tick);
-        if gap > USUAL {
-            self.driver_seen += gap;
+        let pause = now.saturating_sub(self.last_tick).saturating_sub(USUAL);
+        if !pause.is_zero() {
+            self.driver_seen += pause;
             for trainer in self.trainers.values_mut() {
-                trainer.last_beat += gap;
-                trainer.progressed += gap;
+                trainer.last_beat += pause;
+                trainer.progressed += pause;
             }
         }
         self.last_tick = now;
+    }
+
+    /// The driver ticks but takes no events.
+    pub(crate) fn driver_overflow(&mut self) {
+        let why = "the driver has taken no event of this job for so long that there is no room for more: what it does \
+                   with an epoch (verbose, a progress callback) blocks";
+        self.fail(Failure::new(ErrorKind::JobFailed, why));
     }
 
     fn driver_lost(&mut self, now: Now) {
         let silent = now.saturating_sub(self.driver_seen).as_secs();
         let why = format!("the driver has been silent for {silent} s: its fit no longer waits for this job");
         if self.phase == Phase::Done {
-            self.dismiss(&why);
+            self.terminate_trainers(&why);
             self.phase = Phase::Failed;
         } else {
             self.fail(Failure::new(ErrorKind::Cancelled, why));
@@ -272,7 +288,7 @@ impl Machine {
 
     /// The end of the coordinator: every trainer still connected is told to die.
     pub(crate) fn shut_down(&mut self) {
-        self.dismiss("the coordinator shuts down");
+        self.terminate_trainers("the coordinator shuts down");
         self.phase = Phase::Failed;
     }
 
@@ -281,13 +297,13 @@ impl Machine {
             return;
         }
         self.phase = Phase::Failed;
-        self.case = None;
-        self.dismiss(&format!("the job failed: {}", failure.message));
+        self.pending_loss = None;
+        self.terminate_trainers(&format!("the job failed: {}", failure.message));
         self.out.push(Output::Event(Event::Failed { failure }));
     }
 
     /// Die to every connected trainer, and its stream closed.
-    fn dismiss(&mut self, reason: &str) {
+    fn terminate_trainers(&mut self, reason: &str) {
         let connected: Vec<String> = self
             .trainers
             .iter()
@@ -355,10 +371,14 @@ impl Machine {
         }
     }
 
-    /// The weights file, once `done` was told.
-    pub(crate) fn weights(&self) -> Result<Vec<u8>, Failure> {
-        if self.weights.is_complete() {
-            return Ok(self.weights.bytes().to_vec());
+    /// The weights file and its weightsHash, once `done` was reported.
+    pub(crate) fn weights(&self) -> Result<(Vec<u8>, String), Failure> {
+        let first = self.members.first();
+        let done = first
+            .and_then(|member| self.trainers.get(&member.trainer.id))
+            .and_then(|trainer| trainer.done.as_ref());
+        if let (true, Some(done)) = (self.weights.is_complete(), done) {
+            return Ok((self.weights.bytes().to_vec(), done.weights_hash.clone()));
         }
         Err(Failure::unavailable(
             "there are no weights yet: wait for the event \"done\"",

@@ -72,10 +72,10 @@ impl Machine {
     pub(super) fn on_epoch(&mut self, from: &str, generation: u64, record: EpochRecord) {
         let current = self.phase == (Phase::Running { generation }) && self.rank_of(from) == Some(0);
         // Idempotent by epoch: a step made again must not add a record.
-        if !current || record.epoch != self.epochs_told {
+        if !current || record.epoch != self.epochs_reported {
             return;
         }
-        self.epochs_told += 1;
+        self.epochs_reported += 1;
         // Trainers are in lock step: what rank 0 completed, all took part in; beats come more seldom.
         for trainer in self.trainers.values_mut() {
             trainer.progress.step = trainer.progress.step.max(record.step);
@@ -128,7 +128,7 @@ impl Machine {
             return self.fail(Failure::internal("the trainers gave no hash of the weights"));
         }
         self.phase = Phase::Done;
-        self.case = None;
+        self.pending_loss = None;
         self.out.push(Output::Event(Event::Done {
             weights_hash: done.weights_hash,
             steps: done.steps,

@@ -13,8 +13,8 @@ use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::launch::TrainerConfig;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_protocol::{ErrorKind, Failure};
-use candlewick_wire::{Client, Identity, from_status};
-use futures::{Stream, stream};
+use candlewick_wire::{Client, ControlReader, Identity, control_frames, from_status};
+use futures::{Stream, StreamExt, stream};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -67,12 +67,15 @@ async fn talk(
     .await?;
     state.tell(ToCoordinator::Register { trainer: info });
     let request = client.authorize("DoExchange", Request::new(frames(outbox)));
-    let mut inbound = client
+    let inbound = client
         .flight()
         .do_exchange(request)
         .await
-        .map_err(|status| from_status(&status, "the coordinator refused this trainer"))?
-        .into_inner();
+        .map_err(|status| from_status(&status, "the coordinator refused this trainer"))?;
+    let mut inbound = Inbound {
+        frames: inbound.into_inner(),
+        reader: ControlReader::default(),
+    };
     let job = welcome(&mut inbound).await?;
     let failure_timeout = Duration::from_millis(job.failure_timeout_ms);
     state.begin_lease(failure_timeout);
@@ -97,17 +100,15 @@ fn frames(outbox: Outbox) -> impl Stream<Item = FlightData> + Send {
             Some(bulk) = outbox.bulk.recv() => bulk,
             else => return None,
         };
-        // A message of our own types can always be written; an empty one would end the stream.
-        let json = serde_json::to_vec(&message).unwrap_or_default();
-        let frame = FlightData::new().with_app_metadata(json).with_data_body(body);
-        Some((frame, outbox))
+        // A message of our own types can always be written.
+        let frames = control_frames(&message, body).unwrap_or_default();
+        Some((stream::iter(frames), outbox))
     })
+    .flatten()
 }
 
-async fn welcome(
-    inbound: &mut Streaming<FlightData>,
-) -> Result<Box<candlewick_protocol::job::JobSpec>, Failure> {
-    let first = tokio::time::timeout(CONNECT, next(inbound)).await;
+async fn welcome(inbound: &mut Inbound) -> Result<Box<candlewick_protocol::job::JobSpec>, Failure> {
+    let first = tokio::time::timeout(CONNECT, inbound.next()).await;
     match first.map_err(|_| Failure::unavailable("the coordinator did not answer the registration"))?? {
         ToTrainer::Welcome { job } => Ok(job),
         ToTrainer::Die { reason } => Err(Failure::new(ErrorKind::Cancelled, reason)),
@@ -115,19 +116,32 @@ async fn welcome(
     }
 }
 
-async fn next(inbound: &mut Streaming<FlightData>) -> Result<ToTrainer, Failure> {
-    let message = inbound
-        .message()
-        .await
-        .map_err(|status| from_status(&status, "the coordinator is gone"))?;
-    let data =
-        message.ok_or_else(|| Failure::unavailable("the coordinator is gone: it closed the stream"))?;
-    serde_json::from_slice(&data.app_metadata)
-        .map_err(|error| Failure::internal(format!("the coordinator's message cannot be read: {error}")))
+/// The coordinator's messages.
+struct Inbound {
+    frames: Streaming<FlightData>,
+    reader: ControlReader,
+}
+
+impl Inbound {
+    /// The next message. Dropped before it is there, nothing is lost: the parts that came are kept.
+    async fn next(&mut self) -> Result<ToTrainer, Failure> {
+        loop {
+            let frame = self
+                .frames
+                .message()
+                .await
+                .map_err(|status| from_status(&status, "the coordinator is gone"))?;
+            let frame =
+                frame.ok_or_else(|| Failure::unavailable("the coordinator is gone: it closed the stream"))?;
+            if let Some(message) = self.reader.read(&frame)? {
+                return Ok(message);
+            }
+        }
+    }
 }
 
 async fn converse(
-    inbound: &mut Streaming<FlightData>,
+    inbound: &mut Inbound,
     state: &Arc<State>,
     orders: &Sender<Order>,
     beat: Duration,
@@ -136,7 +150,7 @@ async fn converse(
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
-            message = next(inbound) => message?,
+            message = inbound.next() => message?,
             _ = beats.tick() => {
                 if state.must_exit() {
                     return Err(Failure::unavailable(

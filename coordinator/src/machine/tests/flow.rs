@@ -92,7 +92,10 @@ fn a_job_goes_from_gathering_to_done() {
         }
     );
     assert_eq!(events.len(), 3);
-    assert_eq!(stage.machine.weights().unwrap(), b"abc");
+    assert_eq!(
+        stage.machine.weights().unwrap(),
+        (b"abc".to_vec(), "w".to_owned())
+    );
     finish(&mut stage);
 }
 

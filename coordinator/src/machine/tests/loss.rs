@@ -76,6 +76,81 @@ fn at_launch_a_lost_trainer_is_forgotten_and_a_broken_one_fails_the_fit() {
     );
 }
 
+/// Whoever counts on a trainer that registered and is gone learns how it ended, whatever told of it.
+#[test]
+fn a_trainer_lost_before_the_members_are_fixed_is_told_with_its_cause() {
+    type Way = fn(&mut Stage);
+    let lose: [(&str, Way); 4] = [
+        ("its executor was lost: removed by the cluster manager", |stage| {
+            let lost =
+                json!({"cmd": "executorLost", "executor": "10", "reason": "removed by the cluster manager"});
+            stage.command(lost).unwrap();
+        }),
+        (
+            "killed by signal 15 (SIGTERM); last lines of its stderr:\nlast words",
+            |stage| {
+                stage.exited("a", 143);
+            },
+        ),
+        (
+            "its connection ended and no exit status came within 2000 ms",
+            |stage| {
+                stage.end("a");
+                stage.pass(2_100, &["b"], true);
+            },
+        ),
+        ("its connection ended", |stage| stage.end("a")),
+    ];
+    for (at, (how, lose)) in lose.into_iter().enumerate() {
+        let mut stage = Stage::gathered();
+        lose(&mut stage);
+        let members = json!({"cmd": "members", "trainers": ["a", "b"]});
+        let failure = stage.command(members).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Unavailable);
+        let why = failure.message;
+        assert_eq!(
+            why,
+            format!("trainer a (hostB, executor 10, pid 4711) ended during launch: {how}")
+        );
+        let told = Output::Event(Event::Lost {
+            trainer: "a".into(),
+            why,
+        });
+        // While its report may still come it is not lost yet.
+        assert_eq!(stage.said.contains(&told), at < 3, "{how}");
+    }
+}
+
+/// A coordinator that is starved looks at the clock seldom; a trainer that is silent is still found.
+#[test]
+fn looks_that_come_late_all_the_time_do_not_forgive_silence_for_ever() {
+    let mut stage = Stage::at("running");
+    stage.message(
+        "b",
+        ToCoordinator::Beat {
+            generation: 1,
+            progress: Progress::default(),
+        },
+    );
+    let mut looks = 0;
+    while stage.failures().is_empty() {
+        stage.now += 1_500;
+        looks += 1;
+        assert!(
+            looks < 20,
+            "a trainer that is silent for {looks} looks is not found"
+        );
+        stage.machine.driver_seen = ms(stage.now);
+        stage.machine.tick(ms(stage.now));
+        stage.said.extend(stage.machine.take_outputs());
+    }
+    assert!(
+        stage.failure().message.contains("silent for"),
+        "{:?}",
+        stage.failure()
+    );
+}
+
 #[test]
 fn a_lost_executor_is_the_cause_where_its_jvm_died() {
     for phase in &PHASES[1..] {

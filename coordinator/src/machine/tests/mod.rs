@@ -74,14 +74,14 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let waits = Waits {
+        let timeouts = Timeouts {
             grace: ms(2_000),
             driver: ms(120_000),
             failure: ms(15_000),
             progress: ms(60_000),
         };
         Stage {
-            machine: Machine::new(job(), waits),
+            machine: Machine::new(job(), timeouts),
             now: 0,
             said: Vec::new(),
         }
@@ -260,7 +260,7 @@ impl Stage {
     fn events(&self) -> Vec<Event> {
         let event = |output: &'_ Output| -> Option<Event> {
             match output {
-                Output::Event(Event::Registered { .. }) => None,
+                Output::Event(Event::Registered { .. } | Event::Lost { .. }) => None,
                 Output::Event(event) if !event.is_optional() => Some(event.clone()),
                 _ => None,
             }
