@@ -245,7 +245,7 @@ fn check_metrics(evaluation: &Evaluation, resolved: &Resolved) -> Result<(), Fai
     if OTHER_LABELS.contains(&loss) {
         return Err(Failure::parameter(format!(
             "parameter metrics: \"{name}\" compares outputs with the label, but with {loss} the label says something \
-             else than what the network puts out: leave metrics out (val_loss is told always)"
+             else than what the network puts out: leave metrics out (val_loss is always reported)"
         )));
     }
     Ok(())

@@ -21,7 +21,6 @@ extern crate self as candlewick_model;
 
 pub mod arguments;
 pub mod catalogue;
-pub mod checkpoint;
 pub mod device;
 pub mod engine;
 pub mod head;
@@ -39,7 +38,7 @@ pub(crate) mod pattern;
 pub mod philox;
 pub mod resolve;
 pub mod summary;
-mod weights;
+pub mod weights;
 
 /// The instruction set that the products of this process use: `avx512`, `avx2` or `generic`. Results do not depend
 /// on it.

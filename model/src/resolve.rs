@@ -166,15 +166,15 @@ fn check_end(task: Task, loss: &str, end: Option<Ending<'_>>) -> Result<(), Fail
     let squashed = ["Sigmoid", "Softmax", "LogSoftmax"].contains(&name);
     let wrong = match loss {
         "CrossEntropyLoss" if name == "LogSoftmax" => format!(
-            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform gives \
+            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform returns \
              probabilities all the same), or use NLLLoss, which is made for it"
         ),
         "BCEWithLogitsLoss" if name == "Sigmoid" => format!(
-            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform gives \
+            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform returns \
              probabilities all the same), or use BCELoss, which is made for it"
         ),
         "CrossEntropyLoss" | "BCEWithLogitsLoss" if squashed => format!(
-            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform gives \
+            "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform returns \
              probabilities all the same)"
         ),
         "NLLLoss" if task == Task::Classifier && name != "LogSoftmax" => format!(

@@ -128,22 +128,22 @@ fn sequences_that_do_not_fit_say_what_came() {
         (
             attention(2),
             &[6][..],
-            "layers.0 (MultiheadAttention): wants inputs of shape [length, embed_dim], got [6]",
+            "layers.0 (MultiheadAttention): expects inputs of shape [length, embed_dim], got [6]",
         ),
         (
             attention(4),
             &[5, 6],
-            "wants an embed_dim that num_heads=4 divides, got 6",
+            "expects an embed_dim that num_heads=4 divides, got 6",
         ),
         (
             json!({"type": "MultiheadAttention", "num_heads": 2, "embed_dim": 8}),
             &[5, 6],
-            "wants 8 values in the last dimension (embed_dim=8), but the input has shape [5, 6]",
+            "expects 8 values in the last dimension (embed_dim=8), but the input has shape [5, 6]",
         ),
         (
             json!({"type": "PositionalEncoding", "max_len": 4}),
             &[5, 6],
-            "wants at most 4 positions (max_len=4), but the input has shape [5, 6]; set max_len to 5 or more",
+            "expects at most 4 positions (max_len=4), but the input has shape [5, 6]; set max_len to 5 or more",
         ),
         (
             json!({"type": "LearnedPositionalEncoding", "d_model": 4}),
@@ -162,7 +162,7 @@ fn sequences_that_do_not_fit_say_what_came() {
         ),
         (
             json!(["a", "b", "a"]),
-            "wants as many values as keys, got keys [4, 2] and values [3, 2]",
+            "expects as many values as keys, got keys [4, 2] and values [3, 2]",
         ),
     ] {
         let graph = json!({"format": "candlewick.network/1", "inputs": inputs,

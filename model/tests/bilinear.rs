@@ -34,7 +34,7 @@ fn inputs_that_do_not_fit_say_what_came() {
                 json!(["a", "a"]),
                 json!({"type": "Bilinear", "out_features": 2, "in2_features": 4}),
             ),
-            "wants 4 values in the last dimension (in2_features=4), but the inputs have shapes [3] and [3]",
+            "expects 4 values in the last dimension (in2_features=4), but the inputs have shapes [3] and [3]",
         ),
     ] {
         let message = Network::from_document(&document, &[7]).unwrap_err().message;

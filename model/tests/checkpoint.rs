@@ -191,7 +191,7 @@ fn damaged_files_are_invalid_parameters() {
         assert!(
             failure
                 .message
-                .starts_with("initialWeights are no safetensors file"),
+                .starts_with("initialWeights are not a safetensors file"),
             "{what}: {failure:?}"
         );
     }

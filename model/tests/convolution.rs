@@ -53,17 +53,17 @@ fn what_does_not_fit_says_what_came() {
         (
             conv(json!({})),
             vec![28, 28],
-            "layers.0 (Conv2d): wants an input of shape [channels, height, width] without the batch, got [28, 28]",
+            "layers.0 (Conv2d): expects an input of shape [channels, height, width] without the batch, got [28, 28]",
         ),
         (
             json!({"type": "Conv1d", "out_channels": 4, "kernel_size": 3}),
             vec![3, 9, 9],
-            "wants an input of shape [channels, length] without the batch, got [3, 9, 9]",
+            "expects an input of shape [channels, length] without the batch, got [3, 9, 9]",
         ),
         (
             conv(json!({"in_channels": 3})),
             vec![2, 9, 9],
-            "wants 3 channels (in_channels=3), but the input has shape [2, 9, 9]",
+            "expects 3 channels (in_channels=3), but the input has shape [2, 9, 9]",
         ),
         (
             conv(json!({"groups": 2})),
@@ -83,7 +83,7 @@ fn what_does_not_fit_says_what_came() {
         (
             conv(json!({"padding": "same", "stride": 2})),
             vec![3, 9, 8],
-            "padding=\"same\" wants a stride of 1, got stride=2",
+            "padding=\"same\" expects a stride of 1, got stride=2",
         ),
         (
             conv(json!({"padding": "full"})),
@@ -105,7 +105,7 @@ fn what_cannot_be_turned_round_says_why() {
         (
             transposed(json!({"output_padding": 1})),
             vec![3, 9, 8],
-            "output_padding=1 is to be less than the stride or the dilation, which are 1 and 1",
+            "output_padding=1 must be less than the stride or the dilation, which are 1 and 1",
         ),
         (
             transposed(json!({"padding": 2})),

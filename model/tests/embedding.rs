@@ -165,7 +165,7 @@ fn what_is_no_index_is_named() {
         assert_eq!(
             failure.message,
             format!(
-                "Embedding \"0\": {text} is no index of its table: expected whole numbers from 0 to 9 \
+                "Embedding \"0\": {text} is not an index of its table: expected whole numbers from 0 to 9 \
                  (num_embeddings=10)"
             )
         );
@@ -179,7 +179,7 @@ fn arguments_that_are_wrong_say_what_is_legal() {
     for (layer, wanted) in [
         (
             table(10),
-            "layers.0 (Embedding): padding_idx=10 is no row of a table of num_embeddings=10 rows",
+            "layers.0 (Embedding): padding_idx=10 is not a row of a table of num_embeddings=10 rows",
         ),
         (table(-11), "padding_idx=-11 is no row"),
         (

@@ -174,11 +174,11 @@ fn what_is_wrong_is_named() {
         Network::from_document(&document, &[3]).unwrap_err().message
     };
     for (rule, part) in [
-        (json!({}), "\"init\" is to be a list"),
-        (json!([1]), "init[0] is to be an object"),
+        (json!({}), "\"init\" must be a list"),
+        (json!([1]), "init[0] must be an object"),
         (
             json!([{"type": "zeros_"}]),
-            "init[0]: \"params\" is to be a pattern",
+            "init[0]: \"params\" must be a pattern",
         ),
         (json!([{"params": "*", "type": "kaiming"}]), "kaiming_normal_"),
         (

@@ -63,7 +63,7 @@ fn a_graph_that_is_wrong_says_where() {
         ),
         (
             graph(&inputs, &json!([linear("x.y", "a")]), &json!(["a"])),
-            "\"name\" is to be a text without",
+            "\"name\" must be a text without",
         ),
         (
             graph(
@@ -79,7 +79,7 @@ fn a_graph_that_is_wrong_says_where() {
                 &json!([{"name": "s", "inputs": ["a", "b"], "layer": {"type": "Add"}}]),
                 &json!(["s"]),
             ),
-            "nodes.0 (Add): wants inputs of one shape, got [3] and [4]",
+            "nodes.0 (Add): expects inputs of one shape, got [3] and [4]",
         ),
         (
             graph(
@@ -102,12 +102,12 @@ fn joins_that_do_not_fit_say_what_came() {
     for (layer, wanted) in [
         (
             json!({"type": "Residual", "layers": [linear(3)]}),
-            "layers.0 (Residual): wants inputs of one shape, got [7] and [3]",
+            "layers.0 (Residual): expects inputs of one shape, got [7] and [3]",
         ),
         (json!({"type": "Residual"}), "the argument layers is missing"),
         (
             json!({"type": "Add", "layers": [linear(3), linear(2)]}),
-            "layers.0 (Add): wants inputs of one shape, got [3] and [2]",
+            "layers.0 (Add): expects inputs of one shape, got [3] and [2]",
         ),
         (
             json!({"type": "Concat", "layers": [linear(3)], "dim": 2}),

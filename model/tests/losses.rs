@@ -408,7 +408,7 @@ fn ends_that_do_not_fit_the_loss() {
         (
             json!([out(1), sigmoid]),
             "BCEWithLogitsLoss",
-            "remove this layer (transform gives probabilities all the same), or use BCELoss",
+            "remove this layer (transform returns probabilities all the same), or use BCELoss",
         ),
         (
             json!([out(1)]),

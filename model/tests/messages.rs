@@ -117,17 +117,18 @@ fn shapes_that_do_not_fit_name_layer_and_shapes() {
     );
     assert_eq!(
         message,
-        "layers.1 (Linear): wants 7 values in the last dimension (in_features=7), but the input has shape [5]; set \
+        "layers.1 (Linear): expects 7 values in the last dimension (in_features=7), but the input has shape [5]; set \
          in_features to 5 or leave it out"
     );
     let nested = json!([linear(5), {"type": "Sequential", "layers": [{"type": "Linear", "in_features": 4, "out_features": 2}]}]);
     assert!(
-        refused(document(nested), None, CLASSIFIER).starts_with("layers.1.layers.0 (Linear): wants 4 values")
+        refused(document(nested), None, CLASSIFIER)
+            .starts_with("layers.1.layers.0 (Linear): expects 4 values")
     );
     let flatten = json!([{"type": "Flatten", "start_dim": 2}, linear(2)]);
     assert!(
         refused(document(flatten), None, CLASSIFIER)
-            .contains("start_dim=2 is no dimension of the input [12]")
+            .contains("start_dim=2 is not a dimension of the input [12]")
     );
     let batch = json!([{"type": "Flatten", "start_dim": 0}, linear(2)]);
     assert!(refused(document(batch), None, CLASSIFIER).contains("start_dim=0 is the batch dimension"));
@@ -303,7 +304,7 @@ fn weights_travel_as_safetensors() {
             .load_weights(&bytes)
             .unwrap_err()
             .message
-            .contains("a tensor \"2.bias\" that the network has not")
+            .contains("a tensor \"2.bias\" that the network does not have")
     );
     let wider =
         Network::from_document(&document(json!([linear(6), {"type": "Tanh"}, linear(2)])), &[4]).unwrap();
@@ -328,7 +329,7 @@ fn weights_travel_as_safetensors() {
             .load_weights(&bytes[..40])
             .unwrap_err()
             .message
-            .contains("no safetensors file")
+            .contains("not a safetensors file")
     );
     assert!(network.save_weights(&weights[1..]).is_err());
 }

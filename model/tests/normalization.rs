@@ -33,17 +33,17 @@ fn batch_norm_says_what_came() {
         (
             json!({"type": "BatchNorm1d"}),
             vec![2, 3, 4],
-            "layers.0 (BatchNorm1d): wants an input of shape [C] or [C, L] without the batch, got [2, 3, 4]",
+            "layers.0 (BatchNorm1d): expects an input of shape [C] or [C, L] without the batch, got [2, 3, 4]",
         ),
         (
             json!({"type": "BatchNorm2d"}),
             vec![2],
-            "wants an input of shape [C, H, W] without the batch, got [2]",
+            "expects an input of shape [C, H, W] without the batch, got [2]",
         ),
         (
             json!({"type": "BatchNorm1d", "num_features": 3}),
             vec![2, 3],
-            "wants 3 channels in the first dimension (num_features=3), but the input has shape [2, 3]; set \
+            "expects 3 channels in the first dimension (num_features=3), but the input has shape [2, 3]; set \
              num_features to 2 or leave it out",
         ),
         (
@@ -67,7 +67,7 @@ fn shapes_that_do_not_fit_say_what_came() {
         (
             json!({"type": "LayerNorm", "normalized_shape": [2, 4]}),
             vec![2, 3],
-            "wants an input that ends in normalized_shape=[2, 4], got [2, 3]",
+            "expects an input that ends in normalized_shape=[2, 4], got [2, 3]",
         ),
         (
             json!({"type": "GroupNorm", "num_groups": 2}),
@@ -82,7 +82,7 @@ fn shapes_that_do_not_fit_say_what_came() {
         (
             json!({"type": "Softmax", "dim": 0}),
             vec![3],
-            "dim=0 is no dimension of an input of shape [3] without the batch, which is 0",
+            "dim=0 is not a dimension of an input of shape [3] without the batch, which is 0",
         ),
         (
             json!({"type": "PReLU", "num_parameters": 2}),

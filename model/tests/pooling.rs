@@ -143,12 +143,12 @@ fn pools_that_do_not_fit_say_what_came() {
         (
             json!({"type": "MaxPool2d", "kernel_size": 2}),
             vec![28, 28],
-            "layers.0 (MaxPool2d): wants an input of shape [channels, height, width] without the batch, got [28, 28]",
+            "layers.0 (MaxPool2d): expects an input of shape [channels, height, width] without the batch, got [28, 28]",
         ),
         (
             json!({"type": "MaxPool2d", "kernel_size": [2, 3], "padding": [1, 2]}),
             vec![1, 8, 8],
-            "padding=2 is to be at most half of kernel_size=3",
+            "padding=2 must be at most half of kernel_size=3",
         ),
         (
             json!({"type": "AvgPool1d", "kernel_size": 9}),
@@ -168,7 +168,7 @@ fn pools_that_do_not_fit_say_what_came() {
         (
             json!({"type": "Dropout2d"}),
             vec![8],
-            "wants an input of shape [channels, height, width] without the batch, got [8]",
+            "expects an input of shape [channels, height, width] without the batch, got [8]",
         ),
     ]);
 }
@@ -214,7 +214,7 @@ fn shapes_that_do_not_fit_say_what_came() {
         (
             json!({"type": "Upsample"}),
             vec![1, 2, 2],
-            "wants either size or scale_factor",
+            "expects either size or scale_factor",
         ),
     ]);
 }

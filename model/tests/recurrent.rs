@@ -100,12 +100,12 @@ fn what_does_not_fit_says_what_came() {
         (
             json!({"type": "LSTM", "hidden_size": 4}),
             vec![7],
-            "layers.0 (LSTM): wants a sequence of shape [time, features] a row, got shape [7]",
+            "layers.0 (LSTM): expects a sequence of shape [time, features] a row, got shape [7]",
         ),
         (
             json!({"type": "GRU", "hidden_size": 4, "input_size": 5}),
             vec![7, 3],
-            "wants 5 features a step (input_size=5), but the input has shape [7, 3]; set input_size to 3",
+            "expects 5 features a step (input_size=5), but the input has shape [7, 3]; set input_size to 3",
         ),
         (
             json!({"type": "RNN", "hidden_size": 4, "batch_first": false}),

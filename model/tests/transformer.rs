@@ -85,13 +85,13 @@ fn sequences_that_do_not_fit_say_what_came() {
         (
             layer(2),
             &[6][..],
-            "layers.0 (TransformerEncoderLayer): wants an input of shape [length, d_model], got [6]",
+            "layers.0 (TransformerEncoderLayer): expects an input of shape [length, d_model], got [6]",
         ),
-        (layer(4), &[5, 6], "wants a d_model that nhead=4 divides, got 6"),
+        (layer(4), &[5, 6], "expects a d_model that nhead=4 divides, got 6"),
         (
             json!({"type": "TransformerEncoderLayer", "nhead": 2, "d_model": 8}),
             &[5, 6],
-            "wants 8 values in the last dimension (d_model=8), but the input has shape [5, 6]",
+            "expects 8 values in the last dimension (d_model=8), but the input has shape [5, 6]",
         ),
         (
             json!({"type": "TransformerEncoderLayer", "nhead": 2, "activation": "tanh"}),

@@ -224,5 +224,5 @@ def test_a_network_shows_its_table_and_memory(local2: SparkSession) -> None:
     sgd = optim.SGD(lr=0.1, groups=[{"params": "0.*", "frozen": True}], momentum=0.9)
     assert "optimiser 48 B" in nn.Sequential(nn.Linear(5), nn.ReLU(), nn.Linear(2)).summary([4], optimizer=sgd)
     assert nn.Linear(2).summary(4).splitlines()[1].split()[:2] == ["0", "Linear"]
-    with pytest.raises(ValueError, match="wants 3 values in the last dimension"):
+    with pytest.raises(ValueError, match="expects 3 values in the last dimension"):
         nn.Linear(3, 2).summary(4)

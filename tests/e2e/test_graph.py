@@ -168,7 +168,7 @@ def test_initial_weights_that_do_not_fit(local2: SparkSession, tmp_path: Path) -
         estimator.setInitialWeights(str(tmp_path / "none")).fit(data)
     with pytest.raises(InvalidParameterError, match="it is a folder"):
         estimator.setInitialWeights(str(tmp_path)).fit(data)
-    with pytest.raises(InvalidParameterError, match="no safetensors file"):
+    with pytest.raises(InvalidParameterError, match="not a safetensors file"):
         estimator.setInitialWeights(candlewick.to_safetensors(state)[:-5]).fit(data)
 
 

@@ -125,7 +125,7 @@ impl NonFiniteGuard {
         let largest = features.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         if largest > LARGE {
             return format!(
-                "the features are as large as {largest:e}, which a network hardly bears; scale them, for example with a \
+                "the features are as large as {largest:e}, too large to train on; scale them, for example with a \
                  StandardScaler, or {lower}"
             );
         }
@@ -140,9 +140,9 @@ impl NonFiniteGuard {
             );
         }
         match (self.lowest, self.last) {
-            (None, _) => "it was so from the start, with the initial weights; look at the labels and at what the loss wants \
-                          of the network's outputs (probabilities or their logarithms, positive values), and at \
-                          initialWeights"
+            (None, _) => "non-finite from the first step, with the initial weights; look at the labels and at what the \
+                          loss expects of the network's outputs (probabilities or their logarithms, positive \
+                          values), and at initialWeights"
                 .to_owned(),
             (Some(lowest), Some(last)) if last > GROWN * lowest.abs() => format!(
                 "the loss had been {} and grew to {} before it; {lower}", short(lowest), short(last)

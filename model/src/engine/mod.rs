@@ -8,6 +8,7 @@ mod evaluate;
 mod gradient;
 mod plan;
 mod predictor;
+mod stage;
 
 pub use crate::layers::{Alone, Exchange, Slice};
 pub(crate) use gradient::TouchedRows;
@@ -17,15 +18,15 @@ pub use predictor::Predictor;
 
 use crate::kernels::{Kernels, Program, Workers, add_into};
 use crate::layers::{
-    BackwardInputs, Context, Elementwise, ElementwiseContext, Module, Operation, RowKey, SavedForBackward,
-    Training,
+    BackwardInputs, Context, Elementwise, Module, Operation, RowKey, SavedForBackward, Training,
 };
 use crate::losses::{self, Criterion, SliceRows};
 use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
-use plan::{GradTarget, ParamSlot, Plan, Source, Stage};
+use plan::{GradTarget, ParamSlot, Plan, Source};
 use serde_json::Value;
+use stage::{Memory, PARALLEL_COST, StageCall, context, run_stage, taken};
 use std::sync::Arc;
 
 /// The rows of a step that this trainer holds, slice after slice in shard order.
@@ -67,46 +68,6 @@ pub struct Engine {
     kernels: Kernels,
     memory: Memory,
     rows: Vec<RowKey>,
-}
-
-/// Memory of a plan. It grows to what the largest batch needs and stays.
-#[derive(Debug, Default)]
-struct Memory {
-    /// Buffers of the plan's values.
-    values: Vec<Vec<f32>>,
-    /// Slots of the plan's gradients.
-    gradients: Vec<Vec<f32>>,
-    /// What every stage keeps from forward to backward.
-    saved: Vec<Vec<f32>>,
-}
-
-impl Memory {
-    fn of(plan: &Plan) -> Self {
-        Memory {
-            values: vec![Vec::new(); plan.buffers],
-            gradients: vec![Vec::new(); plan.slots],
-            saved: vec![Vec::new(); plan.stages.len()],
-        }
-    }
-
-    /// The inputs of a stage for `rows` rows.
-    fn inputs<'a>(&'a self, plan: &Plan, stage: &Stage, features: &'a [f32], rows: usize) -> Vec<&'a [f32]> {
-        let ends = stage.inputs.iter().zip(&stage.widths);
-        ends.map(|(source, width)| match source {
-            Source::Features => features,
-            Source::Stage(at) => &self.values[plan.stages[*at].output][..rows * width],
-        })
-        .collect()
-    }
-}
-
-/// Takes a buffer of at least `length` values out of its place.
-fn taken(place: &mut Vec<f32>, length: usize) -> Vec<f32> {
-    let mut buffer = std::mem::take(place);
-    if buffer.len() < length {
-        buffer.resize(length, 0.0);
-    }
-    buffer
 }
 
 impl Engine {
@@ -252,7 +213,20 @@ impl Engine {
             self.rows.extend(keys);
         }
         for at in 0..self.plan.stages.len() {
-            self.forward(at, weights, batch, exchange)?;
+            let call = StageCall {
+                weights,
+                features: batch.features,
+                rows: self.rows.len(),
+                training: Some(training(self.seed, batch, &self.rows)),
+            };
+            run_stage(
+                &self.plan,
+                &mut self.memory,
+                &mut self.kernels,
+                at,
+                &call,
+                exchange,
+            )?;
         }
         let sums = self.losses(batch)?;
         let programs = programs(batch.slices, nodes);
@@ -277,55 +251,6 @@ impl Engine {
             }
         }
         Ok(sums)
-    }
-
-    fn forward(
-        &mut self,
-        at: usize,
-        weights: &[f32],
-        batch: &Batch<'_>,
-        exchange: &mut (dyn Exchange + Send),
-    ) -> Result<(), Failure> {
-        let rows = self.rows.len();
-        let stage = &self.plan.stages[at];
-        let length = rows * stage.width;
-        let mut output = taken(&mut self.memory.values[stage.output], length);
-        match &stage.operation {
-            Operation::Module(module) => {
-                let saved_length = module.saved(rows, true);
-                let mut saved = taken(&mut self.memory.saved[at], saved_length);
-                let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
-                let mut ctx = Context {
-                    kernels: &mut self.kernels,
-                    weights: &weights[stage.weights.clone()],
-                    rows,
-                    saved: &mut saved[..saved_length],
-                    training: Some(training(self.seed, batch, &self.rows)),
-                    exchange,
-                };
-                let done = module.forward(&mut ctx, &inputs, &mut output[..length]);
-                self.memory.saved[at] = saved;
-                done?;
-            }
-            Operation::Elementwise(function) => {
-                if stage.copies {
-                    let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
-                    output[..length].copy_from_slice(inputs[0]);
-                }
-                let least = PARALLEL_COST / function.cost();
-                let context = context(&self.kernels, self.seed, batch.step, stage.width);
-                let keys = &self.rows;
-                let output = &mut output[..length];
-                self.kernels
-                    .workers()
-                    .chunks(output, stage.width, least, |start, part| {
-                        function.forward(&context.of_rows(keys, start, part.len()), part);
-                    });
-            }
-            Operation::View => {}
-        }
-        self.memory.values[stage.output] = output;
-        Ok(())
     }
 
     fn losses(&mut self, batch: &Batch<'_>) -> Result<Vec<SliceSums>, Failure> {
@@ -444,8 +369,8 @@ impl Engine {
             SavedForBackward::Input => inputs[0],
             SavedForBackward::Output => &self.memory.values[stage.output][..length],
         };
-        let context = context(&self.kernels, self.seed, batch.step, stage.width);
-        let keys = &self.rows;
+        let training = training(self.seed, batch, &self.rows);
+        let context = context(&self.kernels, Some(training), stage.width);
         self.kernels.workers().chunks(
             &mut memory[..length],
             stage.width,
@@ -456,7 +381,7 @@ impl Engine {
                 } else {
                     &saved[start..start + part.len()]
                 };
-                function.backward(&context.of_rows(keys, start, part.len()), saved, part);
+                function.backward(&context.of_rows(start, part.len()), saved, part);
             },
         );
         self.memory.gradients[slot] = memory;
@@ -516,30 +441,6 @@ fn training<'a>(seed: u64, batch: &Batch<'a>, rows: &'a [RowKey]) -> Training<'a
         step: batch.step,
         rows,
         slices: batch.slices,
-    }
-}
-
-/// Additions that are worth a thread.
-const PARALLEL_COST: usize = 1 << 18;
-
-fn context(kernels: &Kernels, seed: u64, step: u64, width: usize) -> ElementwiseContext<'static> {
-    ElementwiseContext {
-        level: kernels.level(),
-        width,
-        seed,
-        step,
-        rows: &[],
-    }
-}
-
-impl ElementwiseContext<'_> {
-    /// The context of the rows that the elements `start..start + length` belong to.
-    fn of_rows(self, rows: &[RowKey], start: usize, length: usize) -> ElementwiseContext<'_> {
-        let width = self.width.max(1);
-        ElementwiseContext {
-            rows: &rows[start / width..(start + length) / width],
-            ..self
-        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Scoring: the network in evaluation mode.
 
 use super::plan::{Plan, Source};
-use super::{Alone, Memory, PARALLEL_COST, context, taken};
+use super::stage::{Memory, StageCall, run_stage};
 use crate::kernels::Kernels;
-use crate::layers::{Context, Operation};
+use crate::layers::Alone;
 use crate::network::Network;
 use candlewick_protocol::Failure;
 
@@ -89,9 +89,21 @@ impl Predictor {
     }
 
     fn block(&mut self, weights: &[f32], features: &[f32], into: &mut [f32]) -> Result<(), Failure> {
-        let rows = features.len() / self.input_width;
+        let call = StageCall {
+            weights,
+            features,
+            rows: features.len() / self.input_width,
+            training: None,
+        };
         for at in 0..self.plan.stages.len() {
-            self.stage(at, weights, features, rows)?;
+            run_stage(
+                &self.plan,
+                &mut self.memory,
+                &mut self.kernels,
+                at,
+                &call,
+                &mut Alone,
+            )?;
         }
         let values = match self.plan.output {
             Source::Stage(last) => &self.memory.values[self.plan.stages[last].output],
@@ -99,46 +111,6 @@ impl Predictor {
             Source::Features => features,
         };
         into.copy_from_slice(&values[..into.len()]);
-        Ok(())
-    }
-
-    fn stage(&mut self, at: usize, weights: &[f32], features: &[f32], rows: usize) -> Result<(), Failure> {
-        let stage = &self.plan.stages[at];
-        let length = rows * stage.width;
-        let mut output = taken(&mut self.memory.values[stage.output], length);
-        match &stage.operation {
-            Operation::Module(module) => {
-                let saved_length = module.saved(rows, false);
-                let mut saved = taken(&mut self.memory.saved[at], saved_length);
-                let inputs = self.memory.inputs(&self.plan, stage, features, rows);
-                let mut ctx = Context {
-                    kernels: &mut self.kernels,
-                    weights: &weights[stage.weights.clone()],
-                    rows,
-                    saved: &mut saved[..saved_length],
-                    training: None,
-                    exchange: &mut Alone,
-                };
-                let done = module.forward(&mut ctx, &inputs, &mut output[..length]);
-                self.memory.saved[at] = saved;
-                done?;
-            }
-            Operation::Elementwise(function) => {
-                if stage.copies {
-                    let inputs = self.memory.inputs(&self.plan, stage, features, rows);
-                    output[..length].copy_from_slice(inputs[0]);
-                }
-                let context = context(&self.kernels, 0, 0, stage.width);
-                let least = PARALLEL_COST / function.cost();
-                self.kernels
-                    .workers()
-                    .chunks(&mut output[..length], stage.width, least, |_, part| {
-                        function.forward(&context, part);
-                    });
-            }
-            Operation::View => {}
-        }
-        self.memory.values[stage.output] = output;
         Ok(())
     }
 }

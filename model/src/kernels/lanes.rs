@@ -38,3 +38,19 @@ pub(crate) fn lanes_of(values: &[f32], pad: f32) -> [f32; LANES] {
         }
     }
 }
+
+/// Sum of `of(index)`, lane by lane.
+#[inline(always)]
+pub(crate) fn sum_by(size: usize, of: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let full = size / LANES * LANES;
+    for start in (0..full).step_by(LANES) {
+        for (at, lane) in lanes.iter_mut().enumerate() {
+            *lane += of(start + at);
+        }
+    }
+    for at in full..size {
+        lanes[at - full] += of(at);
+    }
+    sum_lanes(lanes)
+}

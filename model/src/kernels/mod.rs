@@ -26,7 +26,7 @@ mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use activations::{
+pub(crate) use activations::{
     Elu, Softplus, elu, elu_gradient, hardsigmoid, hardsigmoid_gradient, hardswish, hardswish_gradient,
     hardtanh, hardtanh_gradient, leaky_relu, leaky_relu_gradient, log_sigmoid, log_sigmoid_gradient, mish,
     mish_gradient, silu, silu_gradient, softplus, softplus_gradient, softsign, softsign_gradient,
@@ -34,15 +34,17 @@ pub use activations::{
 pub(crate) use attention::{Attention, Layout, Shape};
 pub(crate) use conv::Window;
 pub use gemm::Kernels;
-pub(crate) use lanes::{LANES, lanes_of, sum_lanes, sum_lanes_f64};
-pub use maps::{
-    add_into, gelu, gelu_gradient, gelu_tanh, gelu_tanh_gradient, relu, relu_gradient, sigmoid,
-    sigmoid_gradient, tanh, tanh_gradient,
+pub(crate) use lanes::{LANES, lanes_of, sum_by, sum_lanes, sum_lanes_f64};
+pub use maps::add_into;
+pub(crate) use maps::{
+    gelu, gelu_gradient, gelu_tanh, gelu_tanh_gradient, relu, relu_gradient, sigmoid, sigmoid_gradient, tanh,
+    tanh_gradient,
 };
-pub use math::{erf, exp, expm1, log, log1p, tanh_of};
+pub(crate) use math::{exp, log1p};
 pub use matrix::{Accumulate, Matrix, blocks};
 pub(crate) use packed::{Packed, PackedValues, Packing};
-pub use program::{Op, Program};
+pub(crate) use program::Op;
+pub use program::Program;
 pub use simd::SimdLevel;
 pub(crate) use simd::simd_dispatch;
-pub use workers::Workers;
+pub(crate) use workers::Workers;

@@ -4,7 +4,7 @@ use candlewick_protocol::tree::split;
 
 /// One instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
+pub(crate) enum Op {
     /// Push the value of the leaf whose rows start at `start` of the batch.
     Leaf {
         /// First row.
@@ -55,7 +55,7 @@ impl Program {
 
     /// The instructions.
     #[must_use]
-    pub fn ops(&self) -> &[Op] {
+    pub(crate) fn ops(&self) -> &[Op] {
         &self.ops
     }
 

@@ -116,7 +116,7 @@ fn map(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
             }
             hardtanh(to_f32(low), to_f32(high))
         }
-        (other, _) => return Err(format!("{other} is no activation")),
+        (other, _) => return Err(format!("{other} is not an activation")),
     };
     Ok(map)
 }

@@ -5,7 +5,7 @@
 
 use super::{BackwardInputs, BuiltLayer, Context, MakeJoin, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
-use crate::kernels::{Accumulate, Kernels, Matrix, Program, simd_dispatch};
+use crate::kernels::{Accumulate, Kernels, LANES, Matrix, Program, simd_dispatch};
 use candlewick_protocol::Failure;
 
 /// Products that are formed at a time when scoring.
@@ -51,9 +51,6 @@ simd_dispatch! {
         }
     }
 }
-
-/// Partial sums of a row: fixed, so that every instruction set adds in the same order.
-const LANES: usize = 16;
 
 simd_dispatch! {
     /// The gradient of the left values, from that of the products.
@@ -209,17 +206,17 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<B
     };
     let (Some((&left, before)), Some((&right, before_right))) = (first.split_last(), second.split_last())
     else {
-        return Err("wants inputs of at least one dimension, got a single number".to_owned());
+        return Err("expects inputs of at least one dimension, got a single number".to_owned());
     };
     if before != before_right {
         return Err(format!(
-            "wants inputs that differ in the last dimension only, got {first:?} and {second:?}"
+            "expects inputs that differ in the last dimension only, got {first:?} and {second:?}"
         ));
     }
     for (name, got) in [("in1_features", left), ("in2_features", right)] {
         if let Some(wanted) = arguments.size(name).filter(|wanted| *wanted != got) {
             return Err(format!(
-                "wants {wanted} values in the last dimension ({name}={wanted}), but the inputs have shapes \
+                "expects {wanted} values in the last dimension ({name}={wanted}), but the inputs have shapes \
                  {first:?} and {second:?}; set {name} to {got} or leave it out"
             ));
         }

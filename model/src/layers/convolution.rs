@@ -195,7 +195,7 @@ pub(super) fn planes(input: &[usize], dimensions: usize) -> Result<(usize, [usiz
                 "[channels, height, width]"
             };
             Err(format!(
-                "wants an input of shape {wanted} without the batch, got {input:?}; bring it to that shape with \
+                "expects an input of shape {wanted} without the batch, got {input:?}; bring it to that shape with \
                  Unflatten or Reshape"
             ))
         }
@@ -215,7 +215,7 @@ pub(super) fn shape(channels: usize, [height, width]: [usize; 2], dimensions: us
 fn channels(arguments: &mut Arguments, input: &[usize], channels: usize) -> Result<(usize, usize), String> {
     if let Some(wanted) = arguments.size("in_channels").filter(|wanted| *wanted != channels) {
         return Err(format!(
-            "wants {wanted} channels (in_channels={wanted}), but the input has shape {input:?}, whose first dimension \
+            "expects {wanted} channels (in_channels={wanted}), but the input has shape {input:?}, whose first dimension \
              is the channels; set in_channels to {channels} or leave it out"
         ));
     }
@@ -254,7 +254,7 @@ fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) ->
     let word = arguments.text("padding");
     if word == "same" && stride != [1, 1] {
         return Err(format!(
-            "padding=\"same\" wants a stride of 1, got stride={}; give the padding as numbers",
+            "padding=\"same\" expects a stride of 1, got stride={}; give the padding as numbers",
             arguments.value("stride")
         ));
     }
@@ -308,7 +308,7 @@ fn conv_transpose2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> 
     for d in 0..2 {
         if more[d] >= stride[d].max(dilation[d]) {
             return Err(format!(
-                "output_padding={} is to be less than the stride or the dilation, which are {} and {}",
+                "output_padding={} must be less than the stride or the dilation, which are {} and {}",
                 more[d], stride[d], dilation[d]
             ));
         }

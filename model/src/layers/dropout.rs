@@ -113,7 +113,7 @@ fn elements(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Bu
 fn channels(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let &[_, height, width] = input else {
         return Err(format!(
-            "wants an input of shape [channels, height, width] without the batch, got {input:?}; Dropout takes any shape"
+            "expects an input of shape [channels, height, width] without the batch, got {input:?}; Dropout takes any shape"
         ));
     };
     make(arguments, input, path, height * width)

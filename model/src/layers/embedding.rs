@@ -142,7 +142,7 @@ impl Lookup {
         match values.iter().find(|value| !legal(value)) {
             None => Ok(()),
             Some(value) => Err(Failure::data(format!(
-                "{}: {value} is no index of its table: expected whole numbers from 0 to {} (num_embeddings={})",
+                "{}: {value} is not an index of its table: expected whole numbers from 0 to {} (num_embeddings={})",
                 self.name,
                 self.entries - 1,
                 self.entries
@@ -434,7 +434,7 @@ fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<B
 
 fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let Some((&last, before)) = input.split_last() else {
-        return Err("wants an input of at least one dimension, got a single number".to_owned());
+        return Err("expects an input of at least one dimension, got a single number".to_owned());
     };
     let mode = match arguments.text("mode") {
         "sum" => Mode::Sum,
@@ -461,7 +461,7 @@ fn lookup(
         let at = if given < 0 { given + signed } else { given };
         let at = usize::try_from(at).ok().filter(|at| *at < entries);
         Some(at.ok_or_else(|| {
-            format!("padding_idx={given} is no row of a table of num_embeddings={entries} rows")
+            format!("padding_idx={given} is not a row of a table of num_embeddings={entries} rows")
         })?)
     };
     Ok(Lookup {

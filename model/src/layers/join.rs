@@ -184,7 +184,7 @@ fn equal_shapes(inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         [first, rest @ ..] => match rest.iter().find(|shape| *shape != first) {
             None => Ok(first.to_vec()),
             Some(other) => Err(format!(
-                "wants inputs of one shape, got {first:?} and {other:?}; bring them to one shape, for example with a \
+                "expects inputs of one shape, got {first:?} and {other:?}; bring them to one shape, for example with a \
                  Linear"
             )),
         },
@@ -206,14 +206,14 @@ fn concat(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result
     let at = if given < 0 { given + signed } else { given - 1 };
     let at = usize::try_from(at).ok().filter(|at| *at < rank && given != 0);
     let at = at.ok_or_else(|| {
-        format!("dim={given} is no dimension of inputs of {rank} dimensions without the batch, which is 0")
+        format!("dim={given} is not a dimension of inputs of {rank} dimensions without the batch, which is 0")
     })?;
     let mut output = inputs[0].to_vec();
     for shape in &inputs[1..] {
         let fits = shape.len() == rank && (0..rank).all(|d| d == at || shape[d] == output[d]);
         if !fits {
             return Err(format!(
-                "wants inputs that differ in dimension {given} only, got {:?} and {shape:?}",
+                "expects inputs that differ in dimension {given} only, got {:?} and {shape:?}",
                 inputs[0]
             ));
         }

@@ -83,11 +83,11 @@ pub(super) const LAYERS: Family = &[("Linear", make)];
 
 fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let Some((&last, before)) = input.split_last() else {
-        return Err("wants an input of at least one dimension, got a single number".to_owned());
+        return Err("expects an input of at least one dimension, got a single number".to_owned());
     };
     if let Some(wanted) = arguments.size("in_features").filter(|wanted| *wanted != last) {
         return Err(format!(
-            "wants {wanted} values in the last dimension (in_features={wanted}), but the input has shape {input:?}; \
+            "expects {wanted} values in the last dimension (in_features={wanted}), but the input has shape {input:?}; \
              set in_features to {last} or leave it out"
         ));
     }

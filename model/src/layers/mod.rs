@@ -15,6 +15,7 @@ mod module;
 mod normalization;
 mod parameters;
 mod pooling;
+mod prelu;
 mod recurrent;
 mod shape;
 mod softmax;
@@ -42,6 +43,7 @@ const FAMILIES: &[Family] = &[
     convolution::LAYERS,
     pooling::LAYERS,
     softmax::LAYERS,
+    prelu::LAYERS,
     normalization::LAYERS,
     dropout::LAYERS,
     shape::LAYERS,

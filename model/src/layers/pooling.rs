@@ -3,7 +3,7 @@
 use super::convolution::{pair, planes, shape};
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, SavedForBackward};
 use crate::arguments::Arguments;
-use crate::kernels::simd_dispatch;
+use crate::kernels::{LANES, simd_dispatch};
 use candlewick_protocol::Failure;
 
 /// Elements that are worth a thread.
@@ -88,9 +88,6 @@ fn largest(plane: &[f32], width: usize, down: Span, across: Span) -> usize {
     }
     at
 }
-
-/// Places of a line that are computed together.
-const LANES: usize = 16;
 
 /// The corners of windows of 2 x 2 side by side: of [`LANES`] windows from `at` on, or of as many as there are.
 #[inline(always)]
@@ -348,7 +345,7 @@ impl Sliding {
         let extent = self.dilation * (self.kernel - 1) + 1;
         if 2 * self.padding > self.kernel {
             return Err(format!(
-                "padding={} is to be at most half of kernel_size={}",
+                "padding={} must be at most half of kernel_size={}",
                 self.padding, self.kernel
             ));
         }

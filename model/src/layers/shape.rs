@@ -51,7 +51,7 @@ fn dimension(arguments: &Arguments, name: &str, input: &[usize]) -> Result<usize
         )),
         Ok(at) if at <= input.len() => Ok(at - 1),
         _ => Err(format!(
-            "{name}={given} is no dimension of the input {input:?}, whose dimensions are 1 to {}",
+            "{name}={given} is not a dimension of the input {input:?}, whose dimensions are 1 to {}",
             rank - 1
         )),
     }
@@ -189,7 +189,7 @@ fn zero_pad(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<B
     let (channels, [height, width]) = planes(input, 2)?;
     let padding = arguments.sizes("padding", 4).unwrap_or_default();
     let [left, right, top, bottom] = padding[..] else {
-        return Err(format!("padding={padding:?} is to be left, right, top, bottom"));
+        return Err(format!("padding={padding:?} must be left, right, top, bottom"));
     };
     let output = vec![channels, top + height + bottom, left + width + right];
     let from = (0..output.iter().product()).map(|at: usize| {
@@ -212,7 +212,7 @@ fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<B
             let factor = pair(arguments, "scale_factor", 2, 1);
             [height * factor[0], width * factor[1]]
         }
-        _ => return Err("wants either size or scale_factor".to_owned()),
+        _ => return Err("expects either size or scale_factor".to_owned()),
     };
     let from = (0..channels * down * across).map(|at| {
         let (channel, y, x) = (at / (down * across), at / across % down, at % across);

@@ -1,12 +1,8 @@
-//! Softmax and LogSoftmax along a dimension, and PReLU.
+//! Softmax and LogSoftmax along a dimension.
 
-use super::{
-    BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Family, Init, Module, Operation,
-    ParameterSpec, SavedForBackward,
-};
+use super::{BuiltLayer, Elementwise, ElementwiseContext, Family, Operation, SavedForBackward};
 use crate::arguments::Arguments;
-use crate::kernels::{LANES, Program, add_into, exp, simd_dispatch, sum_lanes};
-use candlewick_protocol::Failure;
+use crate::kernels::{LANES, exp, simd_dispatch, sum_by};
 use std::sync::Arc;
 
 /// Along a dimension of `size` values that lie `inner` apart.
@@ -20,22 +16,6 @@ struct Axis {
 struct Softmax {
     axis: Axis,
     log: bool,
-}
-
-/// Sum of `of(index)`, lane by lane.
-#[inline(always)]
-fn sum_by(size: usize, of: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let full = size / LANES * LANES;
-    for start in (0..full).step_by(LANES) {
-        for (at, lane) in lanes.iter_mut().enumerate() {
-            *lane += of(start + at);
-        }
-    }
-    for at in full..size {
-        lanes[at - full] += of(at);
-    }
-    sum_lanes(lanes)
 }
 
 #[inline(always)]
@@ -171,105 +151,8 @@ impl Elementwise for Softmax {
     }
 }
 
-/// x where positive, else a slope times x; a row is `slopes` runs of `run` values.
-#[derive(Debug)]
-struct Prelu {
-    slopes: usize,
-    run: usize,
-    init: f32,
-}
-
-/// Values that are worth a thread.
-const PARALLEL: usize = 1 << 18;
-
-simd_dispatch! {
-    /// Multiplies `values` by the slope of their run where `x` is not positive; in place where `x` is empty.
-    fn bend(run: usize, slopes: &[f32], x: &[f32], values: &mut [f32]) {
-        let runs = x.chunks_exact(run).zip(values.chunks_exact_mut(run)).enumerate();
-        for (at, (x, values)) in runs {
-            let slope = slopes[at % slopes.len()];
-            for (x, value) in x.iter().zip(values) {
-                *value = if *x > 0.0 { *value } else { *value * slope };
-            }
-        }
-    }
-}
-
-simd_dispatch! {
-    /// Adds the gradients of the slopes over rows.
-    fn slope_gradients(run: usize, x: &[f32], g: &[f32], sums: &mut [f32]) {
-        let slopes = sums.len();
-        let runs = x.chunks_exact(run).zip(g.chunks_exact(run)).enumerate();
-        for (at, (x, g)) in runs {
-            sums[at % slopes] += sum_by(run, |at| if x[at] > 0.0 { 0.0 } else { x[at] * g[at] });
-        }
-    }
-}
-
-impl Module for Prelu {
-    fn parameters(&self) -> Vec<ParameterSpec> {
-        vec![ParameterSpec::new(
-            "weight",
-            &[self.slopes],
-            Init::Constant(self.init),
-        )]
-    }
-
-    fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (level, slopes, x) = (ctx.kernels.level(), ctx.weights, inputs[0]);
-        output.copy_from_slice(x);
-        let workers = ctx.kernels.workers();
-        workers.chunks(output, self.slopes * self.run, PARALLEL, |start, y| {
-            bend(level, self.run, slopes, &x[start..start + y.len()], y);
-        });
-        Ok(())
-    }
-
-    fn backward(
-        &self,
-        ctx: &mut Context<'_>,
-        ends: BackwardInputs<'_>,
-        into: &mut [Option<&mut [f32]>],
-    ) -> Result<(), Failure> {
-        let (level, slopes, x) = (ctx.kernels.level(), ctx.weights, ends.inputs[0]);
-        let Some(into) = &mut into[0] else { return Ok(()) };
-        into.copy_from_slice(ends.gradient);
-        let workers = ctx.kernels.workers();
-        workers.chunks(into, self.slopes * self.run, PARALLEL, |start, g| {
-            bend(level, self.run, slopes, &x[start..start + g.len()], g);
-        });
-        Ok(())
-    }
-
-    fn parameter_gradient(
-        &self,
-        ctx: &mut Context<'_>,
-        _parameter: usize,
-        tree: &Program,
-        ends: BackwardInputs<'_>,
-        into: &mut [f32],
-    ) {
-        let (level, width) = (ctx.kernels.level(), self.slopes * self.run);
-        tree.evaluate(
-            into,
-            &mut Vec::new(),
-            |start, rows, sums| {
-                sums.fill(0.0);
-                let values = start * width..(start + rows) * width;
-                let (x, g) = (&ends.inputs[0][values.clone()], &ends.gradient[values]);
-                slope_gradients(level, self.run, x, g, sums);
-            },
-            |left, right| add_into(level, left, right),
-        );
-    }
-}
-
 /// The layers of this family.
-pub(super) const LAYERS: Family = &[
-    ("Softmax", make_softmax),
-    ("LogSoftmax", make_softmax),
-    ("PReLU", make_prelu),
-];
+pub(super) const LAYERS: Family = &[("Softmax", make_softmax), ("LogSoftmax", make_softmax)];
 
 fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
     let (given, rank) = (arguments.int("dim"), input.len());
@@ -277,7 +160,7 @@ fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Resu
     let at = if given < 0 { given + signed } else { given - 1 };
     let at = usize::try_from(at).ok().filter(|at| *at < rank);
     let at = at.ok_or_else(|| {
-        format!("dim={given} is no dimension of an input of shape {input:?} without the batch, which is 0")
+        format!("dim={given} is not a dimension of an input of shape {input:?} without the batch, which is 0")
     })?;
     let softmax = Softmax {
         axis: Axis {
@@ -290,21 +173,4 @@ fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Resu
         operation: Operation::Elementwise(Arc::new(softmax)),
         output: input.to_vec(),
     })
-}
-
-fn make_prelu(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
-    let slopes = arguments.size("num_parameters").unwrap_or(1);
-    let channels = input.first().copied().unwrap_or(1);
-    if slopes != 1 && slopes != channels {
-        return Err(format!(
-            "num_parameters={slopes} is neither 1 nor the {channels} channels of an input of shape {input:?}"
-        ));
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-    let prelu = Prelu {
-        slopes,
-        run: input.iter().product::<usize>() / slopes,
-        init: arguments.real("init") as f32,
-    };
-    Ok(BuiltLayer::module(prelu, input.to_vec()))
 }

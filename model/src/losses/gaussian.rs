@@ -46,7 +46,7 @@ impl Gaussian {
         };
         if raw < 0.0 {
             return Err(Failure::parameter(format!(
-                "GaussianNLLLoss: the network gave the variance {raw}, which is negative; set log_variance to true (the \
+                "GaussianNLLLoss: the network produced the variance {raw}, which is negative; set log_variance to true (the \
                  outputs are then logarithms of variances), or end the network with a layer that gives no negative \
                  numbers"
             )));

@@ -45,7 +45,7 @@ fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
         }
         (other, _) => {
             return Err(Failure::parameter(format!(
-                "{other} is no loss of a classifier; use CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss or BCELoss, or a \
+                "{other} is not a classification loss; use CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss or BCELoss, or a \
                  NeuralRegressor"
             )));
         }
@@ -61,7 +61,7 @@ fn real_label(loss: &Criterion, width: usize, label_width: usize) -> Result<Labe
     };
     match loss.labels(width)? {
         Labels::Class => Err(Failure::parameter(format!(
-            "{name} is no loss of a regressor; use MSELoss, or a NeuralClassifier"
+            "{name} is not a regression loss; use MSELoss, or a NeuralClassifier"
         ))),
         Labels::Unused => Ok(kind),
         Labels::Values(wanted) if wanted == label_width => Ok(kind),
@@ -104,7 +104,7 @@ pub(crate) fn check_loss(loss: &Criterion, label: &LabelKind, output_width: usiz
         return Ok(());
     }
     Err(Failure::parameter(format!(
-        "{} over a network that ends in width {output_width} wants a label of {wanted:?}, got {label:?}",
+        "{} over a network that ends in width {output_width} expects a label of {wanted:?}, got {label:?}",
         loss.name()
     )))
 }

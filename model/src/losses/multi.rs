@@ -185,7 +185,7 @@ impl Loss for Multi {
         }
         match exactly {
             Some((name, count)) if count < least => Err(format!(
-                "reads label values up to {least}, but its {name} wants a label of {count} value(s); give it a LossTerm \
+                "reads label values up to {least}, but its {name} expects a label of {count} value(s); give it a LossTerm \
                  with labels"
             )),
             Some((_, count)) => Ok(Labels::Values(count)),

@@ -80,7 +80,7 @@ fn check_without_rows(names: &[String], set: &MetricSet, steps: u64) -> Result<(
     let known: Vec<&str> = training.names().collect();
     match set.names().find(|name| !known.contains(name)) {
         Some(name) if names.iter().any(|given| given == name) => Err(Failure::parameter(format!(
-            "parameter metrics: \"{name}\" is told of validation rows only, and there are none: {REMEDY}"
+            "parameter metrics: \"{name}\" is reported for validation rows only, and there are none: {REMEDY}"
         ))),
         _ => Ok(()),
     }
@@ -158,7 +158,8 @@ mod tests {
         let told = |set: Value| ask(&set).unwrap_err().message;
         assert!(told(json!({"earlyStopping": {}})).contains("\"val_loss\" needs validation rows"));
         assert!(
-            told(json!({"metrics": ["roc_auc"]})).contains("\"roc_auc\" is told of validation rows only")
+            told(json!({"metrics": ["roc_auc"]}))
+                .contains("\"roc_auc\" is reported for validation rows only")
         );
         assert!(told(json!({"validationSteps": 2})).contains("needs validation rows"));
         assert!(

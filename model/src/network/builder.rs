@@ -371,7 +371,7 @@ fn items<'a>(list: &'a Value, place: DocPath<'_>) -> Result<&'a [Value], Failure
     let items = list.as_array().filter(|list| !list.is_empty()).ok_or_else(|| {
         let got = excerpt(list);
         wrong(format!(
-            "{} is to be a list of at least one layer, got {got}",
+            "{} must be a list of at least one layer, got {got}",
             place.document
         ))
     })?;

@@ -111,12 +111,12 @@ fn transformer_encoder_layer(
 fn check_sequence(parts: &Parts<'_>, arguments: &mut Arguments, shape: &[usize]) -> Result<(), Failure> {
     let &[_, size] = shape else {
         return Err(parts.wrong(format!(
-            "wants an input of shape [length, d_model], got {shape:?}"
+            "expects an input of shape [length, d_model], got {shape:?}"
         )));
     };
     if let Some(wanted) = arguments.size("d_model").filter(|wanted| *wanted != size) {
         return Err(parts.wrong(format!(
-            "wants {wanted} values in the last dimension (d_model={wanted}), but the input has shape {shape:?}; set \
+            "expects {wanted} values in the last dimension (d_model={wanted}), but the input has shape {shape:?}; set \
              d_model to {size} or leave it out"
         )));
     }
@@ -124,7 +124,7 @@ fn check_sequence(parts: &Parts<'_>, arguments: &mut Arguments, shape: &[usize])
     let heads = arguments.size("nhead").unwrap_or(1);
     if size % heads != 0 {
         return Err(parts.wrong(format!(
-            "wants a d_model that nhead={heads} divides, got {size}: every head has d_model / nhead values"
+            "expects a d_model that nhead={heads} divides, got {size}: every head has d_model / nhead values"
         )));
     }
     Ok(())

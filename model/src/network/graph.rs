@@ -23,7 +23,7 @@ impl Builder {
             .get("nodes")
             .and_then(Value::as_array)
             .filter(|list| !list.is_empty());
-        let list = list.ok_or_else(|| wrong("\"nodes\" is to be a list of at least one node"))?;
+        let list = list.ok_or_else(|| wrong("\"nodes\" must be a list of at least one node"))?;
         let mut nodes = Vec::with_capacity(list.len());
         let first = ends.len();
         for (index, node) in list.iter().enumerate() {
@@ -31,7 +31,7 @@ impl Builder {
         }
         let names = texts(object.get("outputs"))
             .filter(|names| !names.is_empty())
-            .ok_or_else(|| wrong("\"outputs\" is to be a list of names of nodes"))?;
+            .ok_or_else(|| wrong("\"outputs\" must be a list of names of nodes"))?;
         let mut outputs = Vec::new();
         let mut parts = Vec::new();
         let mut width = 0;
@@ -80,7 +80,7 @@ impl Builder {
             .and_then(Value::as_array)
             .filter(|list| !list.is_empty());
         let list = list.ok_or_else(|| {
-            wrong("\"inputs\" is to be a list such as [{\"name\": \"user\", \"shape\": [8]}]")
+            wrong("\"inputs\" must be a list such as [{\"name\": \"user\", \"shape\": [8]}]")
         })?;
         let width: usize = self.input.iter().product();
         let mut start = 0;
@@ -96,7 +96,7 @@ impl Builder {
                 shape.filter(|shape| !shape.is_empty() && !shape.contains(&0) && elements(shape).is_some());
             let shape = shape.ok_or_else(|| {
                 wrong(format!(
-                    "{document} ({name}): \"shape\" is to be a list of sizes of at least 1"
+                    "{document} ({name}): \"shape\" must be a list of sizes of at least 1"
                 ))
             })?;
             let size: usize = shape.iter().product();
@@ -139,7 +139,7 @@ impl Builder {
             .filter(|inputs| !inputs.is_empty())
             .ok_or_else(|| {
                 wrong(format!(
-                    "{document} ({name}): \"inputs\" is to be a list of names of inputs or earlier nodes"
+                    "{document} ({name}): \"inputs\" must be a list of names of inputs or earlier nodes"
                 ))
             })?;
         let mut from = Vec::with_capacity(inputs.len());
@@ -195,7 +195,7 @@ fn new_name(item: &Value, place: &str, ends: &Named) -> Result<String, Failure> 
     let legal = !name.is_empty() && name.len() <= 200 && !name.contains(['.', '/', '"', '\\']);
     if !legal || name.chars().any(char::is_control) {
         return Err(wrong(format!(
-            "{place}: \"name\" is to be a text without . / \" \\, got {}",
+            "{place}: \"name\" must be a text without . / \" \\, got {}",
             item.get("name").map_or("none".to_owned(), excerpt)
         )));
     }

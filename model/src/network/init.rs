@@ -33,7 +33,7 @@ pub(super) fn apply(
     };
     let rules = rules.as_array().ok_or_else(|| {
         wrong(format!(
-            "\"init\" is to be a list of rules, got {}",
+            "\"init\" must be a list of rules, got {}",
             excerpt(rules)
         ))
     })?;
@@ -69,11 +69,11 @@ fn read(index: usize, rule: &Value) -> Result<Rule, Failure> {
     let mut object: Map<String, Value> = rule
         .as_object()
         .cloned()
-        .ok_or_else(|| wrong(format!("{place} is to be an object, got {}", excerpt(rule))))?;
+        .ok_or_else(|| wrong(format!("{place} must be an object, got {}", excerpt(rule))))?;
     let params = object.remove("params").unwrap_or_default();
     let patterns = pattern::list(&params).ok_or_else(|| {
         Failure::parameter(format!(
-            "{place}: \"params\" is to be a pattern of parameter names such as \"*.weight\", or a list of them, got {}",
+            "{place}: \"params\" must be a pattern of parameter names such as \"*.weight\", or a list of them, got {}",
             excerpt(&params)
         ))
     })?;

@@ -6,9 +6,8 @@ mod graph;
 mod init;
 mod node;
 
-use crate::checkpoint::{self, Report};
 use crate::parameter::{Parameter, SparseParameter};
-use crate::weights;
+use crate::weights::{self, Report};
 use builder::Builder;
 use candlewick_protocol::Failure;
 #[cfg(test)]
@@ -226,7 +225,7 @@ impl Network {
     /// `InvalidParameter` where the file is damaged, or, if `strict`, does not hold exactly this network's parameters.
     pub fn load_initial(&self, bytes: &[u8], strict: bool, seed: u64) -> Result<(Vec<f32>, Report), Failure> {
         let mut weights = self.initial_weights(seed);
-        let report = checkpoint::load_into(&self.inner.parameters, &mut weights, bytes)?;
+        let report = weights::load_into(&self.inner.parameters, &mut weights, bytes)?;
         if strict {
             report.check()?;
         }

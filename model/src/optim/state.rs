@@ -76,7 +76,7 @@ impl Saved {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
         let wrong = |what: String| Failure::parameter(format!("the saved state cannot be read: {what}"));
         let (_, header) = SafeTensors::read_metadata(bytes)
-            .map_err(|error| wrong(format!("it is no safetensors file: {error}")))?;
+            .map_err(|error| wrong(format!("it is not a safetensors file: {error}")))?;
         let counters = header
             .metadata()
             .as_ref()
@@ -87,11 +87,11 @@ impl Saved {
         for (name, value) in counters {
             let value = value
                 .as_u64()
-                .ok_or_else(|| wrong(format!("its counter {name:?} is no whole number")))?;
+                .ok_or_else(|| wrong(format!("its counter {name:?} is not a whole number")))?;
             saved.counters.push((name, value));
         }
         let file = SafeTensors::deserialize(bytes)
-            .map_err(|error| wrong(format!("it is no safetensors file: {error}")))?;
+            .map_err(|error| wrong(format!("it is not a safetensors file: {error}")))?;
         for name in header.offset_keys() {
             let view = file.tensor(&name).map_err(|error| wrong(error.to_string()))?;
             if view.dtype() != Dtype::F32 {

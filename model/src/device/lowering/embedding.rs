@@ -21,7 +21,7 @@ fn check(layer: &Layer<'_>, entries: usize) -> Result<(), DeviceError> {
     let wrong = values.iter().zip(&legal).find(|(_, legal)| **legal != 1.0);
     let value = wrong.map_or(f64::NAN, |(value, _)| *value);
     Err(DeviceError::Failure(Failure::data(format!(
-        "{} {:?}: {value} is no index of its table: expected whole numbers from 0 to {} (num_embeddings={entries})",
+        "{} {:?}: {value} is not an index of its table: expected whole numbers from 0 to {} (num_embeddings={entries})",
         layer.arguments.name(),
         layer.path,
         entries - 1

@@ -65,7 +65,7 @@ mod tests {
             assert_eq!(
                 places.iter().filter(|known| **known).count(),
                 1,
-                "{} is to be in exactly one list: {places:?}",
+                "{} must be in exactly one list: {places:?}",
                 entry.name
             );
         }

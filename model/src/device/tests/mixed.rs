@@ -224,8 +224,9 @@ fn an_index_that_is_none_is_named() {
     for wrong in [5.0, -1.0, 1.5, f32::NAN] {
         let failure = predictor.predict(&weights, &[0.0, wrong], 1).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::InvalidData);
-        let wanted =
-            format!("Embedding \"0\": {wrong} is no index of its table: expected whole numbers from 0 to 4");
+        let wanted = format!(
+            "Embedding \"0\": {wrong} is not an index of its table: expected whole numbers from 0 to 4"
+        );
         assert!(failure.message.contains(&wanted), "{failure}");
     }
     assert!(predictor.predict(&weights, &[0.0, 4.0], 1).is_ok());

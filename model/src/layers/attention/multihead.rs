@@ -312,7 +312,7 @@ fn xavier(rows: usize, cols: usize) -> Init {
 fn checked(arguments: &mut Arguments, name: &str, got: usize, shape: &[usize]) -> Result<(), String> {
     match arguments.size(name).filter(|wanted| *wanted != got) {
         Some(wanted) => Err(format!(
-            "wants {wanted} values in the last dimension ({name}={wanted}), but the input has shape {shape:?}; set \
+            "expects {wanted} values in the last dimension ({name}={wanted}), but the input has shape {shape:?}; set \
              {name} to {got} or leave it out"
         )),
         None => {
@@ -335,7 +335,7 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Bu
     };
     if let Some(shape) = ends.iter().find(|shape| shape.len() != 2) {
         return Err(format!(
-            "wants inputs of shape [length, embed_dim], got {shape:?}"
+            "expects inputs of shape [length, embed_dim], got {shape:?}"
         ));
     }
     let [query, key, value] = ends;
@@ -345,13 +345,13 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Bu
     let embed = query[1];
     if key[0] != value[0] {
         return Err(format!(
-            "wants as many values as keys, got keys {key:?} and values {value:?}"
+            "expects as many values as keys, got keys {key:?} and values {value:?}"
         ));
     }
     let heads = arguments.size("num_heads").unwrap_or(1);
     if embed % heads != 0 {
         return Err(format!(
-            "wants an embed_dim that num_heads={heads} divides, got {embed}: every head has embed_dim / num_heads values"
+            "expects an embed_dim that num_heads={heads} divides, got {embed}: every head has embed_dim / num_heads values"
         ));
     }
     let p = arguments.real("dropout");

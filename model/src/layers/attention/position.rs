@@ -123,19 +123,19 @@ pub(in crate::layers) const LAYERS: Family = &[
 fn sequence(arguments: &mut Arguments, input: &[usize]) -> Result<(usize, usize), String> {
     let &[length, size] = input else {
         return Err(format!(
-            "wants an input of shape [length, d_model], got {input:?}"
+            "expects an input of shape [length, d_model], got {input:?}"
         ));
     };
     if let Some(wanted) = arguments.size("d_model").filter(|wanted| *wanted != size) {
         return Err(format!(
-            "wants {wanted} values in the last dimension (d_model={wanted}), but the input has shape {input:?}; set \
+            "expects {wanted} values in the last dimension (d_model={wanted}), but the input has shape {input:?}; set \
              d_model to {size} or leave it out"
         ));
     }
     arguments.set_size("d_model", size);
     match arguments.size("max_len").filter(|most| *most < length) {
         Some(most) => Err(format!(
-            "wants at most {most} positions (max_len={most}), but the input has shape {input:?}; set max_len to \
+            "expects at most {most} positions (max_len={most}), but the input has shape {input:?}; set max_len to \
              {length} or more"
         )),
         None => Ok((length, size)),

@@ -468,7 +468,7 @@ pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> R
     };
     if !legal.contains(&input.len()) {
         return Err(format!(
-            "wants an input of shape {wanted} without the batch, got {input:?}"
+            "expects an input of shape {wanted} without the batch, got {input:?}"
         ));
     }
     let channels = channels(arguments, "num_features", input)?;

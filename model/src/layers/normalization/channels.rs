@@ -13,11 +13,13 @@ pub(super) fn affine_specs(shape: &[usize], weight: bool, bias: bool) -> Vec<Par
 /// Checks an inferred number of channels against the input's first dimension.
 pub(super) fn channels(arguments: &mut Arguments, name: &str, input: &[usize]) -> Result<usize, String> {
     let Some(&channels) = input.first() else {
-        return Err("wants an input of at least one dimension, the channels, got a single number".to_owned());
+        return Err(
+            "expects an input of at least one dimension, the channels, got a single number".to_owned(),
+        );
     };
     if let Some(wanted) = arguments.size(name).filter(|wanted| *wanted != channels) {
         return Err(format!(
-            "wants {wanted} channels in the first dimension ({name}={wanted}), but the input has shape {input:?}; set \
+            "expects {wanted} channels in the first dimension ({name}={wanted}), but the input has shape {input:?}; set \
              {name} to {channels} or leave it out"
         ));
     }

@@ -248,7 +248,7 @@ pub(super) fn make_instance(
 ) -> Result<BuiltLayer, String> {
     if input.len() != 3 {
         return Err(format!(
-            "wants an input of shape [C, H, W] without the batch, got {input:?}"
+            "expects an input of shape [C, H, W] without the batch, got {input:?}"
         ));
     }
     let channels = channels(arguments, "num_features", input)?;

@@ -365,7 +365,7 @@ impl Module for RowNorm {
 /// normalized_shape, given or inferred, which the input must end in.
 fn normalized(arguments: &mut Arguments, input: &[usize]) -> Result<Vec<usize>, String> {
     let Some(&last) = input.last() else {
-        return Err("wants an input of at least one dimension, got a single number".to_owned());
+        return Err("expects an input of at least one dimension, got a single number".to_owned());
     };
     let given = match arguments.value("normalized_shape") {
         Value::Null => None,
@@ -375,7 +375,7 @@ fn normalized(arguments: &mut Arguments, input: &[usize]) -> Result<Vec<usize>, 
     let shape = given.unwrap_or_else(|| vec![last]);
     if !input.ends_with(&shape) {
         return Err(format!(
-            "wants an input that ends in normalized_shape={shape:?}, got {input:?}; set normalized_shape to its last \
+            "expects an input that ends in normalized_shape={shape:?}, got {input:?}; set normalized_shape to its last \
              dimensions or leave it out"
         ));
     }

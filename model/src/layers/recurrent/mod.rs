@@ -461,13 +461,13 @@ fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLa
 fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
     let &[steps, inputs] = input else {
         return Err(format!(
-            "wants a sequence of shape [time, features] a row, got shape {input:?}; give the features \
+            "expects a sequence of shape [time, features] a row, got shape {input:?}; give the features \
              two dimensions"
         ));
     };
     if steps == 0 || inputs == 0 {
         return Err(format!(
-            "wants at least one step of at least one feature, got shape {input:?}"
+            "expects at least one step of at least one feature, got shape {input:?}"
         ));
     }
     if !arguments.flag("batch_first") {
@@ -479,7 +479,7 @@ fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> R
     }
     if let Some(wanted) = arguments.size("input_size").filter(|wanted| *wanted != inputs) {
         return Err(format!(
-            "wants {wanted} features a step (input_size={wanted}), but the input has shape {input:?}; set input_size to \
+            "expects {wanted} features a step (input_size={wanted}), but the input has shape {input:?}; set input_size to \
              {inputs} or leave it out"
         ));
     }

@@ -84,7 +84,7 @@ impl Pointwise for WithLogits {
         let weights = self.positive.len();
         if weights > 1 && weights != width {
             return Err(format!(
-                "has a pos_weight of {weights} numbers, but the network has {width} output(s): pos_weight wants one \
+                "has a pos_weight of {weights} numbers, but the network has {width} output(s): pos_weight expects one \
                  number, or one for each output"
             ));
         }

@@ -73,7 +73,7 @@ impl<P: Pointwise> Rows<P> {
             && let Some(wrong) = rows.outputs.iter().find(|output| !(legal.test)(**output))
         {
             return Err(Failure::parameter(format!(
-                "the network gave the output {wrong}: {} expects {}",
+                "the network produced the output {wrong}: {} expects {}",
                 P::NAME,
                 legal.expected
             )));

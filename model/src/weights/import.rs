@@ -97,7 +97,7 @@ pub(crate) fn load_into(
     bytes: &[u8],
 ) -> Result<Report, Failure> {
     let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| Failure::parameter(format!("initialWeights are no safetensors file: {error}")))?;
+        .map_err(|error| Failure::parameter(format!("initialWeights are not a safetensors file: {error}")))?;
     let mut report = Report::default();
     for parameter in parameters {
         let Ok(tensor) = file.tensor(&parameter.name) else {

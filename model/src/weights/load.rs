@@ -1,54 +1,15 @@
-//! Weights as bytes: the safetensors file and the hash.
+//! The safetensors file of a model: exactly its parameters, with the names and layouts of PyTorch.
 
-use crate::numbers::clamp_u32;
 use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use xxhash_rust::xxh3::Xxh3;
 
-/// Values converted to bytes at a time.
-const CHUNK: usize = 1_024;
-
-/// Feeds values to a hash, little endian.
-pub(crate) fn update_with_values(hasher: &mut Xxh3, values: &[f32]) {
-    let mut bytes = [0u8; CHUNK * 4];
-    for chunk in values.chunks(CHUNK) {
-        for (target, value) in bytes.chunks_exact_mut(4).zip(chunk) {
-            target.copy_from_slice(&value.to_le_bytes());
-        }
-        hasher.update(&bytes[..chunk.len() * 4]);
-    }
-}
-
-/// Rule B12. For every parameter in the network's order: length of the name (u32), name, `F32`, number of
-/// dimensions (u32), dimensions (u64 each), values (f32); all numbers little endian; XXH3-128 of it all as 32
-/// hexadecimal digits. A count is `I64` and its value an i64, as in the file.
-pub(crate) fn hash(parameters: &[Parameter], weights: &[f32]) -> String {
-    let length = |length: usize| clamp_u32(length).to_le_bytes();
-    let mut hasher = Xxh3::new();
-    for parameter in parameters {
-        hasher.update(&length(parameter.name.len()));
-        hasher.update(parameter.name.as_bytes());
-        hasher.update(if parameter.count { b"I64" } else { b"F32" });
-        hasher.update(&length(parameter.shape.len()));
-        for size in &parameter.shape {
-            hasher.update(&(*size as u64).to_le_bytes());
-        }
-        if parameter.count {
-            hasher.update(&bytes_of(parameter, weights));
-        } else {
-            update_with_values(&mut hasher, values_of(parameter, weights));
-        }
-    }
-    format!("{:032x}", hasher.digest128())
-}
-
-fn values_of<'a>(parameter: &Parameter, weights: &'a [f32]) -> &'a [f32] {
+pub(super) fn values_of<'a>(parameter: &Parameter, weights: &'a [f32]) -> &'a [f32] {
     &weights[parameter.offset..parameter.offset + parameter.len()]
 }
 
 /// The values as the file holds them.
-fn bytes_of(parameter: &Parameter, weights: &[f32]) -> Vec<u8> {
+pub(super) fn bytes_of(parameter: &Parameter, weights: &[f32]) -> Vec<u8> {
     let values = values_of(parameter, weights).iter();
     if parameter.count {
         #[expect(clippy::cast_possible_truncation, reason = "a count is a whole number")]
@@ -80,7 +41,7 @@ pub(crate) fn save(parameters: &[Parameter], weights: &[f32]) -> Result<Vec<u8>,
 /// Reads a safetensors file that holds exactly these parameters.
 pub(crate) fn load(parameters: &[Parameter], total: usize, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
     let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| Failure::parameter(format!("the weights are no safetensors file: {error}")))?;
+        .map_err(|error| Failure::parameter(format!("the weights are not a safetensors file: {error}")))?;
     let mut strangers: Vec<&str> = file
         .names()
         .into_iter()
@@ -93,7 +54,7 @@ pub(crate) fn load(parameters: &[Parameter], total: usize, bytes: &[u8]) -> Resu
             .map(|parameter| parameter.name.as_str())
             .collect();
         return Err(Failure::parameter(format!(
-            "the weights hold a tensor {name:?} that the network has not; its parameters are {}",
+            "the weights hold a tensor {name:?} that the network does not have; its parameters are {}",
             known.join(", ")
         )));
     }
@@ -107,7 +68,7 @@ pub(crate) fn load(parameters: &[Parameter], total: usize, bytes: &[u8]) -> Resu
         })?;
         if tensor.dtype() != dtype_of(parameter) || tensor.shape() != parameter.shape {
             return Err(Failure::parameter(format!(
-                "tensor {:?} of the weights is {:?} of shape {:?}; the network wants {:?} of shape {:?}",
+                "tensor {:?} of the weights is {:?} of shape {:?}; the network expects {:?} of shape {:?}",
                 parameter.name,
                 tensor.dtype(),
                 tensor.shape(),

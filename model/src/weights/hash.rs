@@ -1,0 +1,43 @@
+//! The hash of weights, rule B12.
+
+use super::load::{bytes_of, values_of};
+use crate::numbers::clamp_u32;
+use crate::parameter::Parameter;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Values converted to bytes at a time.
+const CHUNK: usize = 1_024;
+
+/// Feeds values to a hash, little endian.
+pub(crate) fn update_with_values(hasher: &mut Xxh3, values: &[f32]) {
+    let mut bytes = [0u8; CHUNK * 4];
+    for chunk in values.chunks(CHUNK) {
+        for (target, value) in bytes.chunks_exact_mut(4).zip(chunk) {
+            target.copy_from_slice(&value.to_le_bytes());
+        }
+        hasher.update(&bytes[..chunk.len() * 4]);
+    }
+}
+
+/// Rule B12. For every parameter in the network's order: length of the name (u32), name, `F32`, number of
+/// dimensions (u32), dimensions (u64 each), values (f32); all numbers little endian; XXH3-128 of it all as 32
+/// hexadecimal digits. A count is `I64` and its value an i64, as in the file.
+pub(crate) fn hash(parameters: &[Parameter], weights: &[f32]) -> String {
+    let length = |length: usize| clamp_u32(length).to_le_bytes();
+    let mut hasher = Xxh3::new();
+    for parameter in parameters {
+        hasher.update(&length(parameter.name.len()));
+        hasher.update(parameter.name.as_bytes());
+        hasher.update(if parameter.count { b"I64" } else { b"F32" });
+        hasher.update(&length(parameter.shape.len()));
+        for size in &parameter.shape {
+            hasher.update(&(*size as u64).to_le_bytes());
+        }
+        if parameter.count {
+            hasher.update(&bytes_of(parameter, weights));
+        } else {
+            update_with_values(&mut hasher, values_of(parameter, weights));
+        }
+    }
+    format!("{:032x}", hasher.digest128())
+}
