@@ -306,7 +306,7 @@ fn a_loss_that_does_not_fit_the_label_is_refused() {
     };
     assert!(failure("CrossEntropyLoss", LabelKind::class(4)).contains("ends in width 3"));
     assert!(failure("CrossEntropyLoss", LabelKind::Real { width: 3 }).contains("not a regression loss"));
-    assert!(failure("MSELoss", LabelKind::class(3)).contains("no loss of a classifier"));
+    assert!(failure("MSELoss", LabelKind::class(3)).contains("not a classification loss"));
     assert!(failure("MSELoss", LabelKind::Real { width: 2 }).contains("label has 2 value(s)"));
 }
 

@@ -390,7 +390,7 @@ fn widths_that_do_not_fit_the_loss() {
             1,
             "argument quantiles is missing",
         ),
-        (json!({"type": "NLLLoss"}), 2, 1, "no loss of a regressor"),
+        (json!({"type": "NLLLoss"}), 2, 1, "not a regression loss"),
     ] {
         let failure = ask(json!([out(outputs)]), loss.clone(), regressor(label_width)).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::InvalidParameter);
@@ -427,7 +427,7 @@ fn ends_that_do_not_fit_the_loss() {
         ),
         (json!([out(2), sigmoid]), "BCELoss", "end it with out_features=1"),
         (json!([out(1)]), "NLLLoss", "at least 2"),
-        (json!([out(3)]), "HuberLoss", "no loss of a classifier"),
+        (json!([out(3)]), "HuberLoss", "not a classification loss"),
     ] {
         let failure = ask(layers, json!({"type": loss}), Task::Classifier).unwrap_err();
         assert!(failure.message.contains(words), "{failure}");

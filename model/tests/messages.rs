@@ -227,12 +227,12 @@ fn ends_that_do_not_fit_the_loss() {
     );
     assert!(
         refused(document(json!([linear(3)])), Some("MSELoss"), CLASSIFIER)
-            .contains("no loss of a classifier")
+            .contains("not a classification loss")
     );
     let regressor = Task::Regressor { label_width: 3 };
     assert!(
         refused(document(json!([linear(3)])), Some("CrossEntropyLoss"), regressor)
-            .contains("no loss of a regressor")
+            .contains("not a regression loss")
     );
 }
 
