@@ -312,7 +312,7 @@ fn weights_travel_as_safetensors() {
     assert!(
         failure
             .message
-            .contains("of shape [5, 4]; the network wants F32 of shape [6, 4]"),
+            .contains("of shape [5, 4]; the network expects F32 of shape [6, 4]"),
         "{failure}"
     );
     let longer = json!([linear(5), {"type": "Tanh"}, linear(2), linear(2)]);
