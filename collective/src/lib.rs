@@ -2,7 +2,7 @@
 //!
 //! [`Listener`] lives as long as the process and lets in only who proves that it has the job's key. For every
 //! generation of the gang [`Collective::connect`] makes one connection per pair. [`Collective::all_reduce`] adds up the
-//! gradients of all logical shards in the order of one fixed tree (docs/protocols.md, rule B5), so the result does not
+//! gradients of all logical shards in the order of one fixed tree (docs/protocol/arithmetic.md, rule B5), so the result does not
 //! depend on who owns which shard.
 //!
 //! Every wait has a deadline and names whom it waited for.

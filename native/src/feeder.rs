@@ -1,7 +1,7 @@
 //! Feeding one partition: decode, hash, route, send, seal.
 //!
 //! Every row goes to the trainer that owns its shard, over one stream per (task, trainer). A stream that is sealed commits
-//! nothing: the ledger of the attempt that Spark names the winner does. See docs/protocols.md, section A.
+//! nothing: the ledger of the attempt that Spark names the winner does. See docs/protocol/feed.md.
 
 use crate::connections::Connection;
 use crate::decode::Decoder;

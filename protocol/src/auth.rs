@@ -1,4 +1,4 @@
-//! Mutual proof of the job's secret, docs/protocols.md section E: pure state machines, used by the Flight handshake and by
+//! Mutual proof of the job's secret, docs/protocol/keys.md: pure state machines, used by the Flight handshake and by
 //! the connections between trainers.
 //!
 //! 1. client -> server [`ClientHello`]: who it is, what it wants, a nonce.

@@ -1,4 +1,4 @@
-//! The job's secret, which stays in the driver, and the keys derived from it, docs/protocols.md section E.
+//! The job's secret, which stays in the driver, and the keys derived from it, docs/protocol/keys.md.
 
 use crate::error::{ErrorKind, Failure};
 use hkdf::Hkdf;

@@ -1,4 +1,4 @@
-//! Control messages between coordinator and trainers, docs/protocols.md section C.
+//! Control messages between coordinator and trainers, docs/protocol/membership.md.
 //!
 //! A trainer opens one Flight `DoExchange` stream to the coordinator and keeps it for its life: the end of the stream
 //! is the end of the other side. Each `FlightData` carries one message as JSON in `app_metadata`; weights travel in

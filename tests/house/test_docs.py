@@ -1,0 +1,182 @@
+"""What the documents say of the project is there: links, paths, commands, and the messages that users look up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tools.architecture import ROOT
+
+DOCUMENTS = sorted(
+    [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")]
+    + list((ROOT / "docs").rglob("*.md"))
+)
+#: Folders that builds make; paths into them cannot be checked.
+MADE = ("target", "dist", ".cache", ".venv")
+#: Decisions and the change log tell what was so when they were written.
+HISTORY = ("docs/adr/", "CHANGELOG.md")
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def prose(path: Path) -> str:
+    """A document without its blocks of code."""
+    return re.sub(r"^( *)(```|~~~).*?^\1\2", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a document."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", prose(path), re.MULTILINE):
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)|`", r"\1", heading).strip().lower()
+        anchor = base = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+        number = 1
+        while anchor in found:
+            anchor, number = f"{base}-{number}", number + 1
+        found.add(anchor)
+    return found
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_links_lead_somewhere(path: Path) -> None:
+    wrong = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        leads = (path.parent / file).resolve() if file else path
+        if not leads.exists() or (anchor and leads.suffix == ".md" and anchor not in anchors(leads)):
+            wrong.append(target)
+    assert not wrong, f"{name(path)} links to what is not there: {wrong}"
+
+
+def spread(text: str) -> Iterator[str]:
+    """The paths of `a/{b,c}.rs`."""
+    found = re.search(r"\{([^{}]*)\}", text)
+    if found is None:
+        yield text
+        return
+    for part in found[1].split(","):
+        yield from spread(text[: found.start()] + part.strip() + text[found.end() :])
+
+
+def quoted(text: str) -> list[str]:
+    """What stands between backticks, outside of blocks."""
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if not name(path).startswith(HISTORY)], ids=name)
+def test_paths_exist(path: Path) -> None:
+    folders = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - set(MADE)
+    wrong = []
+    for text in quoted(prose(path)):
+        if not re.fullmatch(r"[\w.*{},/ -]+", text) or " " in text.replace(", ", ","):
+            continue
+        for one in spread(text):
+            if one.split("/")[0] in folders and "/" in one and not list(ROOT.glob(one.rstrip("/"))):
+                wrong.append(one)
+    assert not wrong, f"{name(path)} names what is not there: {wrong}"
+
+
+# Messages.
+
+
+def literal(text: str) -> str:
+    """Source text with its strings put together, and a mark in place of what they are filled with."""
+    text = re.sub(r"\\\n\s*", "", text)  # Rust's continued lines
+    text = re.sub(r"\"\s*\+?\s*\n\s*\+?\s*[sf]?\"", "", text)  # strings joined over lines
+    text = text.replace('\\"', '"').replace('""', '"')
+    return re.sub(r"\$?\{[^{}\n]*\}|\$\w+|%[sd]", "\0", text)
+
+
+@cache
+def sources() -> str:
+    """All programs that users run, without tests."""
+    found = []
+    for pattern in (
+        "*/src/**/*.rs",
+        "*/src/main/**/*.java",
+        "*/src/main/**/*.scala",
+        "spark-package/python/candlewick/**/*.py",
+    ):
+        found += [literal(path.read_text()) for path in ROOT.glob(pattern) if "tests" not in path.parts]
+    return "\n".join(found)
+
+
+def told(message: str) -> bool:
+    """True where the sources say the message; `...` and names in capitals stand for what they are filled with."""
+    fragments = [part.strip(' ,;:()"') for part in re.split(r"\.\.\.|\b[A-Z_]{3,}\b", message)]
+    fragments = [part for part in fragments if len(part) > 3]
+    return bool(fragments) and all(part in sources() for part in fragments)
+
+
+#: Messages of others: the loader's, and names of exceptions.
+FOREIGN = ("error while loading shared libraries",)
+
+
+def messages() -> list[str]:
+    """The first column of the tables of troubleshooting.md, as far as it is a quotation."""
+    cells = re.findall(r"^\| (.+?) \| .+ \|$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+    return [text for cell in cells for text in quoted(cell) if " " in text and not text.startswith(FOREIGN)]
+
+
+@pytest.mark.parametrize("message", messages())
+def test_messages_of_troubleshooting_are_those_of_the_sources(message: str) -> None:
+    assert told(message), f"no source says {message!r}"
+
+
+def test_a_message_that_nobody_says_is_found() -> None:
+    assert len(messages()) > 25
+    assert not told("the moon ... is made of cheese")
+
+
+# Commands.
+
+
+def lines_of_commands(path: Path) -> list[str]:
+    """Commands between backticks and the lines of blocks of shell."""
+    text = path.read_text()
+    blocks = re.findall(r"^```(?:sh|bash|shell|)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    indented = re.findall(r"^    (\S.*)$", text, re.MULTILINE)
+    return [*quoted(prose(path)), *(line.strip() for block in blocks for line in block.splitlines()), *indented]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_commands_exist(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    options = set(re.findall(r"--[a-z-]+", (ROOT / "flight-server/src/cli.rs").read_text()))
+    words = set(re.findall(r"\"([a-z]+)\"", (ROOT / "spark-package/python/candlewick/__main__.py").read_text()))
+    wrong = []
+    for line in lines_of_commands(path):
+        command = line.split("#")[0]
+        if made := re.match(r"(?:[A-Z_]+=\S+ )*make ([a-z][a-z-]*)(?= |$)", command):
+            wrong += [] if made[1] in targets else [command]
+        if re.search(r"\bcandlewick-trainer(-gpu)? (serve|gang)\b", command):
+            wrong += [f"{command}: {option}" for option in re.findall(r"--[a-z-]+", command) if option not in options]
+        if asked := re.search(r"python3? -m candlewick (\w+)", command):
+            wrong += [] if asked[1] in words else [command]
+        for program in re.findall(r"(?:^| )((?:tools|benchmarks|examples)/[\w/.-]+\.(?:py|sh))", command):
+            wrong += [] if (ROOT / program).exists() else [program]
+    assert not wrong, f"{name(path)} has commands that do not exist: {wrong}"
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    todo = [ROOT / "README.md"]
+    while todo:
+        path = todo.pop()
+        if path in seen or not path.exists():
+            continue
+        seen.add(path)
+        links = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", prose(path))]
+        for link in filter(None, links):
+            leads = (path.parent / link).resolve()
+            todo += [leads] if leads.suffix == ".md" else list(leads.glob("*.md")) if leads.is_dir() else []
+    assert not [name(path) for path in DOCUMENTS if path not in seen]
