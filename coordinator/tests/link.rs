@@ -12,7 +12,7 @@ use candlewick_protocol::ErrorKind;
 use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, LabelKind, OnNonFinite, TrainSpec};
 use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
-use candlewick_wire::{Client, Identity};
+use candlewick_wire::{Client, ControlReader, Identity};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +23,8 @@ use tonic::{Request, Streaming};
 
 /// One test at a time: one of them counts the threads of this process.
 static ALONE: Mutex<()> = Mutex::new(());
-const WAIT: Duration = Duration::from_secs(20);
+/// Far more than anything takes; a test that waits for it has failed.
+const WAIT: Duration = Duration::from_secs(60);
 
 fn config() -> CoordinatorConfig {
     let train = TrainSpec {
@@ -98,14 +99,21 @@ async fn connect(
 struct Puppet {
     outbox: mpsc::Sender<FlightData>,
     inbox: Streaming<FlightData>,
+    reader: ControlReader,
+    /// Frames that were parts of longer messages.
+    parts: usize,
 }
 
 impl Puppet {
     async fn register(client: &Client, id: &str) -> Result<Self, tonic::Status> {
+        Self::register_on(client, id, "0").await
+    }
+
+    async fn register_on(client: &Client, id: &str, executor: &str) -> Result<Self, tonic::Status> {
         let info = TrainerInfo {
             id: id.into(),
             host: "127.0.0.1".into(),
-            executor: "0".into(),
+            executor: executor.into(),
             index: 0,
             flight_port: 1,
             collective_port: 2,
@@ -121,30 +129,62 @@ impl Puppet {
             .unwrap();
         let request = client.authorize("DoExchange", Request::new(ReceiverStream::new(messages)));
         let inbox = client.flight().do_exchange(request).await?.into_inner();
-        Ok(Puppet { outbox, inbox })
+        Ok(Puppet {
+            outbox,
+            inbox,
+            reader: ControlReader::default(),
+            parts: 0,
+        })
     }
 
     /// The next message; `None` at the end of the stream.
     async fn next(&mut self) -> Option<ToTrainer> {
-        let data = tokio::time::timeout(WAIT, self.inbox.next())
-            .await
-            .unwrap()?
-            .ok()?;
-        Some(serde_json::from_slice(&data.app_metadata).unwrap())
+        loop {
+            let frame = tokio::time::timeout(WAIT, self.inbox.next())
+                .await
+                .unwrap()?
+                .ok()?;
+            assert!(frame.app_metadata.len() <= 1 << 20);
+            match self.reader.read(&frame).unwrap() {
+                Some(message) => return Some(message),
+                None => self.parts += 1,
+            }
+        }
     }
 }
 
-fn event(coordinator: &Coordinator, name: &str) -> Value {
-    let deadline = Instant::now() + WAIT;
-    while Instant::now() < deadline {
-        if let Some(text) = coordinator.poll(Duration::from_millis(200)) {
+/// The events of a coordinator. One that a wait passes over stays for a later wait.
+struct Events<'a> {
+    coordinator: &'a Coordinator,
+    passed_over: Vec<Value>,
+}
+
+impl<'a> Events<'a> {
+    fn of(coordinator: &'a Coordinator) -> Self {
+        Events {
+            coordinator,
+            passed_over: Vec::new(),
+        }
+    }
+
+    /// The next event of this name.
+    fn take(&mut self, name: &str) -> Value {
+        if let Some(at) = self.passed_over.iter().position(|event| event["event"] == name) {
+            return self.passed_over.remove(at);
+        }
+        let deadline = Instant::now() + WAIT;
+        while Instant::now() < deadline {
+            let Some(text) = self.coordinator.poll(Duration::from_millis(200)) else {
+                continue;
+            };
             let event: Value = serde_json::from_str(&text).unwrap();
             if event["event"] == name {
                 return event;
             }
+            self.passed_over.push(event);
         }
+        panic!("no event {name}, but {:?}", self.passed_over);
     }
-    panic!("no event {name}");
 }
 
 #[test]
@@ -169,7 +209,7 @@ fn a_trainer_registers_and_dies_with_the_coordinator() {
         );
         puppet
     });
-    assert_eq!(event(&coordinator, "registered")["trainer"]["id"], "t");
+    assert_eq!(Events::of(&coordinator).take("registered")["trainer"]["id"], "t");
     let answer: Value =
         serde_json::from_str(&coordinator.command(r#"{"cmd":"registered"}"#).unwrap()).unwrap();
     assert_eq!(answer["trainers"][0]["id"], "t");
@@ -256,12 +296,72 @@ fn a_stranger_is_refused_and_a_lost_trainer_reported_by_its_executor() {
             .into_inner();
         assert!(answer.next().await.is_none());
     });
-    let failed = event(&coordinator, "failed");
+    let failed = Events::of(&coordinator).take("failed");
     let told = failed["failure"]["message"].as_str().unwrap();
     assert!(
         told.contains("trainer 0 (127.0.0.1, executor 0, pid 3) ended during feed: killed by signal 9"),
         "{told}"
     );
+    coordinator.shutdown();
+}
+
+/// A trainer that registered and went with its executor: who counts on it learns that, and an order longer than a part
+/// reaches the others whole.
+#[test]
+fn a_trainer_lost_at_launch_is_told_and_a_long_order_arrives_whole() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let secret = JobSecret::random().unwrap();
+    let coordinator = Coordinator::start(config(), &ring(&secret)).unwrap();
+    let mut events = Events::of(&coordinator);
+    let runtime = runtime();
+    let (mut staying, _gone) = runtime.block_on(async {
+        let mut puppets = Vec::new();
+        for id in ["staying", "gone"] {
+            let client = connect(&coordinator, &secret, id, Purpose::Control)
+                .await
+                .unwrap();
+            let executor = if id == "gone" { "7" } else { "0" };
+            let mut puppet = Puppet::register_on(&client, id, executor).await.unwrap();
+            assert!(matches!(puppet.next().await, Some(ToTrainer::Welcome { .. })));
+            puppets.push(puppet);
+        }
+        let gone = puppets.pop().unwrap();
+        (puppets.pop().unwrap(), gone)
+    });
+    let lost = json!({"cmd": "executorLost", "executor": "7", "reason": "decommissioned"});
+    coordinator.command(&lost.to_string()).unwrap();
+    let why = "trainer gone (127.0.0.1, executor 7, pid 3) ended during launch: its executor was lost: decommissioned";
+    assert_eq!(events.take("lost")["why"], why);
+    let both = json!({"cmd": "members", "trainers": ["staying", "gone"]});
+    assert_eq!(coordinator.command(&both.to_string()).unwrap_err().message, why);
+    coordinator
+        .command(r#"{"cmd":"members","trainers":["staying"]}"#)
+        .unwrap();
+    let partitions = 60_000u32;
+    let ledger = |partition: u32| {
+        let rows = u64::from(partition == 0);
+        let shards = if rows > 0 {
+            json!([{"shard": 3, "rows": rows, "hashSum": "07"}])
+        } else {
+            json!([])
+        };
+        json!({
+            "partition": partition, "attempt": 1_000_000 + u64::from(partition), "rowsRead": rows, "rowsSent": rows,
+            "rowsSkipped": 0, "featureBytes": 4 * rows, "shards": shards, "failure": null,
+        })
+    };
+    let ledgers: Vec<Value> = (0..partitions).map(ledger).collect();
+    coordinator
+        .command(&json!({"cmd": "seal", "round": 0, "ledgers": ledgers}).to_string())
+        .unwrap();
+    runtime.block_on(async {
+        assert!(matches!(staying.next().await, Some(ToTrainer::Open { .. })));
+        let Some(ToTrainer::Seal { winners, .. }) = staying.next().await else {
+            panic!("no Seal")
+        };
+        assert!(winners.iter().map(|winner| winner.partition).eq(0..partitions));
+    });
+    assert!(staying.parts >= 2, "it came in {} parts", staying.parts);
     coordinator.shutdown();
 }
 

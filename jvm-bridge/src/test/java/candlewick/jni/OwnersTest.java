@@ -40,7 +40,7 @@ class OwnersTest {
   private static String job() {
     String answer = resolve("{\"network\":" + NETWORK + "}");
     assertTrue(answer.startsWith("{\"job\":"), answer);
-    return answer.substring("{\"job\":".length(), answer.indexOf(",\"outputWidth\":1"));
+    return answer.substring("{\"job\":".length(), answer.indexOf(",\"launch\":{"));
   }
 
   @Test
