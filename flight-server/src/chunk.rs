@@ -246,6 +246,10 @@ mod tests {
         for label in [3.0, -1.0, 0.5, f64::NAN] {
             assert!(told(&[1.0, 1.0], &[label], 1.0).contains("expected a whole number from 0 to 2"));
         }
+        assert_eq!(
+            told(&[1.0, 1.0], &[1e300], 1.0),
+            "its label is 1e300, expected a whole number from 0 to 2"
+        );
         assert!(told(&[1.0, 1.0], &[0.0, 1.0], 1.0).contains("its label has 2 values, expected 1"));
         assert!(told(&[1.0, 1.0], &[0.0], -1.0).contains("its weight is -1"));
         let real = shape(LabelKind::Real { width: 2 });

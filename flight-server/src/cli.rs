@@ -5,6 +5,7 @@ use crate::serve::{ServeConfig, TokenSource};
 use crate::{gang, serve};
 use candlewick_model::device::{self, DeviceName};
 use candlewick_protocol::{ErrorKind, Failure};
+use std::io::Write;
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
@@ -59,7 +60,8 @@ pub fn main(binary: Binary) -> i32 {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = parse(&arguments).and_then(|command| run(binary, command));
     outcome.unwrap_or_else(|failure| {
-        eprintln!("{}: {}", binary.name, failure.message);
+        // eprintln! panics where stderr has no room.
+        let _ = writeln!(std::io::stderr(), "{}: {}", binary.name, failure.message);
         if failure.kind == ErrorKind::InvalidParameter {
             exit::USAGE
         } else {
@@ -70,8 +72,8 @@ pub fn main(binary: Binary) -> i32 {
 
 fn run(binary: Binary, command: Command) -> Result<i32, Failure> {
     match command {
-        Command::Version => println!("{} {}", binary.name, env!("CARGO_PKG_VERSION")),
-        Command::Help => println!("{USAGE}"),
+        Command::Version => print(&format!("{} {}", binary.name, env!("CARGO_PKG_VERSION")))?,
+        Command::Help => print(USAGE)?,
         Command::Gang(device) => {
             start_on(device.unwrap_or(binary.device))?;
             return gang::run();
@@ -82,6 +84,13 @@ fn run(binary: Binary, command: Command) -> Result<i32, Failure> {
         }
     }
     Ok(exit::OK)
+}
+
+/// Prints to stdout; `println!` would panic where it has no room.
+fn print(text: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{text}")
+        .and_then(|()| std::io::stdout().flush())
+        .map_err(|error| Failure::unavailable(format!("stdout cannot be written: {error}")))
 }
 
 /// Chooses the device of this process.
@@ -101,6 +110,8 @@ fn log_to_stderr() {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
+        // It would say so on stderr, with a panic where that has no room: a full disk would end the training.
+        .log_internal_errors(false)
         .try_init();
 }
 

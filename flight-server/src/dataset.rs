@@ -75,6 +75,9 @@ impl Dataset {
                 entry.push((*hash, at, row));
             }
         }
+        for (shard, rows) in owned.clone().cycle().zip(&entries) {
+            order::check_shard(shard, rows.len() as u64)?;
+        }
         let mut shards = sort_all(entries, threads.max(1));
         let held_out = shards.split_off(owned.len());
         Ok(Dataset {

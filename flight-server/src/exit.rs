@@ -67,13 +67,28 @@ fn last_words(info: &PanicHookInfo<'_>) {
     let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
     let message =
         format!("thread {thread} panicked{place}: {text}; this is a defect of Candlewick, please report it");
-    tracing::error!("{message}");
-    // try_read: a panic within a panic must not wait for itself.
-    if let Some(slot) = TELL.get().and_then(|slot| slot.try_read().ok())
-        && let Some(tell) = &*slot
-    {
-        tell(Failure::internal(message));
-        std::thread::sleep(LAST_WORDS);
+    // On a thread of its own: the panic may have come from the log, or from within what tells, with a lock held.
+    let words = std::thread::Builder::new().name("candlewick-last-words".to_owned());
+    let (said, heard) = std::sync::mpsc::channel();
+    let speak = move || {
+        tracing::error!("{message}");
+        if let Some(slot) = TELL.get().and_then(|slot| slot.try_read().ok())
+            && let Some(tell) = &*slot
+        {
+            tell(Failure::internal(message));
+            std::thread::sleep(LAST_WORDS);
+        }
+        let _ = said.send(());
+    };
+    if words.spawn(speak).is_ok() {
+        let _ = heard.recv_timeout(LAST_WORDS * 4);
     }
     std::process::exit(FAILED);
+}
+
+/// The user that this process acts as.
+#[must_use]
+pub(crate) fn user() -> u32 {
+    // SAFETY: geteuid takes nothing, changes nothing and cannot fail.
+    unsafe { libc::geteuid() }
 }

@@ -3,7 +3,7 @@
 
 use crate::chunk::{Chunk, Shape};
 use crate::dataset::Dataset;
-use candlewick_protocol::feed::{StreamId, StreamSealed, Winner};
+use candlewick_protocol::feed::{StreamEnd, StreamId, StreamSealed, Winner};
 use candlewick_protocol::{ErrorKind, Failure};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,17 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Rows of a finished stream.
+/// A stream of the open round. Its rows are here from the first on, so that SEAL frees those of every loser, whatever its
+/// writer does.
 #[derive(Debug)]
-struct Stored {
+struct Entry {
     chunks: Vec<Arc<Chunk>>,
-}
-
-/// A stream of the open round.
-#[derive(Debug)]
-enum Entry {
-    Writing,
-    Stored(Stored),
+    /// Which writer it belongs to.
+    writer: u64,
+    /// True once the stream has ended as it should.
+    stored: bool,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +30,8 @@ struct Inner {
     /// Rounds below this one are over for good.
     over: u32,
     streams: HashMap<(u32, u64), Entry>,
+    /// Writers so far.
+    writers: u64,
 }
 
 /// The rows of one trainer.
@@ -128,14 +128,22 @@ impl Spool {
                 id.partition, id.attempt
             )));
         }
-        inner.streams.insert(key, Entry::Writing);
+        inner.writers += 1;
+        let writer = inner.writers;
+        let entry = Entry {
+            chunks: Vec::new(),
+            writer,
+            stored: false,
+        };
+        inner.streams.insert(key, entry);
         drop(inner);
         Ok(StreamWriter {
             spool: Arc::clone(self),
             id,
             owned,
-            chunks: Vec::new(),
-            sealed: false,
+            number: writer,
+            rows: 0,
+            hash_sum: 0,
         })
     }
 
@@ -147,16 +155,13 @@ impl Spool {
     pub fn snapshot(&self, round: u32, threads: usize) -> Result<Dataset, Failure> {
         let inner = self.lock();
         let owned = inner.owned_in(round)?;
-        let stored = inner.streams.values().filter_map(|entry| match entry {
-            Entry::Stored(stored) => Some(&stored.chunks),
-            Entry::Writing => None,
-        });
-        let chunks = stored.flatten().cloned().collect();
+        let stored = inner.streams.values().filter(|entry| entry.stored);
+        let chunks = stored.flat_map(|entry| &entry.chunks).cloned().collect();
         drop(inner);
         Dataset::build(self.shape.clone(), owned, chunks, threads)
     }
 
-    /// SEAL: keeps the winners, drops all else, refuses every later frame of the round and indexes what is left.
+    /// SEAL: keeps the winners, drops all else, cancels every writer of the round and indexes what is left.
     ///
     /// # Errors
     /// `Internal` where the round is not open.
@@ -172,8 +177,10 @@ impl Spool {
         let mut chunks = Vec::new();
         for winner in winners {
             // No stream, or one that never ended: nothing of it counts, and the sums will tell.
-            if let Some(Entry::Stored(stored)) = streams.remove(&(winner.partition, winner.attempt)) {
-                chunks.extend(stored.chunks);
+            if let Some(entry) = streams.remove(&(winner.partition, winner.attempt))
+                && entry.stored
+            {
+                chunks.extend(entry.chunks);
             }
         }
         drop(streams);
@@ -200,8 +207,9 @@ pub struct StreamWriter {
     spool: Arc<Spool>,
     id: StreamId,
     owned: Range<u32>,
-    chunks: Vec<Arc<Chunk>>,
-    sealed: bool,
+    number: u64,
+    rows: u64,
+    hash_sum: u128,
 }
 
 impl StreamWriter {
@@ -211,37 +219,60 @@ impl StreamWriter {
         self.owned.clone()
     }
 
+    /// Waits until the round is over, which cancels the stream; why it is.
+    pub fn cancelled(&self) -> impl Future<Output = Failure> + Send + use<> {
+        let spool = Arc::clone(&self.spool);
+        let round = self.id.round;
+        let mut openings = spool.openings.subscribe();
+        async move {
+            loop {
+                if let Err(failure) = spool.lock().owned_in(round) {
+                    return failure;
+                }
+                if openings.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
     /// Adds rows.
     ///
     /// # Errors
     /// `JobFailed` where the round is over.
     pub fn append(&mut self, chunk: Chunk) -> Result<(), Failure> {
-        self.spool.lock().owned_in(self.id.round)?;
-        self.spool.rows.fetch_add(chunk.rows() as u64, Ordering::Relaxed);
-        if chunk.rows() > 0 {
-            self.chunks.push(Arc::new(chunk));
+        let rows = chunk.rows() as u64;
+        let hash_sum = chunk
+            .hashes
+            .iter()
+            .fold(0u128, |sum, hash| sum.wrapping_add(*hash));
+        let mut inner = self.spool.lock();
+        let entry = inner.entry_of(self)?;
+        if rows > 0 {
+            entry.chunks.push(Arc::new(chunk));
         }
+        drop(inner);
+        self.spool.rows.fetch_add(rows, Ordering::Relaxed);
+        self.rows += rows;
+        self.hash_sum = self.hash_sum.wrapping_add(hash_sum);
         Ok(())
     }
 
-    /// The stream has ended as it should; its rows are in the spool.
+    /// The stream has ended as it should; its rows are in the spool. `announced` is what its sender says it sent.
     ///
     /// # Errors
-    /// `JobFailed` where the round is over.
-    pub fn finish(mut self) -> Result<StreamSealed, Failure> {
-        let hashes = self.chunks.iter().flat_map(|chunk| &chunk.hashes);
-        let hash_sum = hashes.fold(0u128, |sum, hash| sum.wrapping_add(*hash));
-        let rows = self.chunks.iter().map(|chunk| chunk.rows() as u64).sum();
-        let mut inner = self.spool.lock();
-        inner.owned_in(self.id.round)?;
-        let stored = Stored {
-            chunks: std::mem::take(&mut self.chunks),
-        };
-        inner
-            .streams
-            .insert((self.id.partition, self.id.attempt), Entry::Stored(stored));
-        drop(inner);
-        self.sealed = true;
+    /// `JobFailed` where the round is over, or where other rows came than were announced.
+    pub fn finish(self, announced: Option<StreamEnd>) -> Result<StreamSealed, Failure> {
+        let (rows, hash_sum) = (self.rows, self.hash_sum);
+        if let Some(sent) = announced.filter(|sent| *sent != StreamEnd { rows, hash_sum }) {
+            let message = format!(
+                "partition {}, attempt {} sent {} rows with hash sum {:032x}, but {rows} rows with hash sum {hash_sum:032x} \
+                 came",
+                self.id.partition, self.id.attempt, sent.rows, sent.hash_sum
+            );
+            return Err(Failure::new(ErrorKind::JobFailed, message));
+        }
+        self.spool.lock().entry_of(&self)?.stored = true;
         Ok(StreamSealed {
             stream: self.id.clone(),
             rows,
@@ -250,16 +281,23 @@ impl StreamWriter {
     }
 }
 
+impl Inner {
+    /// The entry of a writer.
+    fn entry_of(&mut self, writer: &StreamWriter) -> Result<&mut Entry, Failure> {
+        self.owned_in(writer.id.round)?;
+        self.streams
+            .get_mut(&(writer.id.partition, writer.id.attempt))
+            .filter(|entry| entry.writer == writer.number)
+            .ok_or_else(|| Failure::internal("a stream that the spool does not have"))
+    }
+}
+
 impl Drop for StreamWriter {
     fn drop(&mut self) {
-        if self.sealed {
-            return;
-        }
         let mut inner = self.spool.lock();
-        let key = (self.id.partition, self.id.attempt);
-        // Another round may have begun meanwhile; its streams are not ours.
-        if inner.owned_in(self.id.round).is_ok() && matches!(inner.streams.get(&key), Some(Entry::Writing)) {
-            inner.streams.remove(&key);
+        // Another round may have begun meanwhile; its streams are not ours. A stored stream stays.
+        if inner.entry_of(self).is_ok_and(|entry| !entry.stored) {
+            inner.streams.remove(&(self.id.partition, self.id.attempt));
         }
     }
 }
@@ -305,7 +343,7 @@ mod tests {
     fn write(spool: &Arc<Spool>, id: StreamId, values: &[f32]) -> StreamSealed {
         let mut writer = spool.begin(id).unwrap();
         writer.append(chunk(spool, values)).unwrap();
-        writer.finish().unwrap()
+        writer.finish(None).unwrap()
     }
 
     fn total(sums: &[ShardSum]) -> u64 {
@@ -341,11 +379,43 @@ mod tests {
         assert_eq!(spool.rows(), 6);
         let refused = late.append(chunk(&spool, &[9.0])).unwrap_err();
         assert!(refused.message.contains("feed round 0 is sealed"), "{refused}");
-        assert!(late.finish().is_err());
+        assert!(late.finish(None).is_err());
         assert!(spool.begin(id(7, 7)).is_err());
         assert!(spool.open(0, 0..2).is_err());
         assert!(spool.seal(0, &winners, 1).is_err());
         assert!(spool.lock().streams.is_empty(), "losers are freed");
+    }
+
+    #[tokio::test]
+    async fn seal_frees_the_rows_of_a_writer_that_fell_silent_and_cancels_it() {
+        let spool = spool();
+        let mut silent = spool.begin(id(0, 1)).unwrap();
+        silent.append(chunk(&spool, &[1.0, 2.0])).unwrap();
+        let rows = Arc::downgrade(&spool.lock().streams[&(0, 1)].chunks[0]);
+        let cancelled = tokio::spawn(silent.cancelled());
+        spool.seal(0, &[], 1).unwrap();
+        assert!(rows.upgrade().is_none(), "its rows are still there");
+        let why = cancelled.await.unwrap();
+        assert!(why.message.contains("feed round 0 is sealed"), "{why}");
+    }
+
+    #[test]
+    fn a_stream_is_what_its_sender_says_it_sent() {
+        let spool = spool();
+        let mut writer = spool.begin(id(0, 1)).unwrap();
+        writer.append(chunk(&spool, &[1.0, 2.0])).unwrap();
+        let sent = chunk(&spool, &[1.0, 2.0, 3.0]);
+        let announced = StreamEnd {
+            rows: 3,
+            hash_sum: sent.hashes.iter().fold(0, |sum, hash| sum.wrapping_add(*hash)),
+        };
+        let refused = writer.finish(Some(announced)).unwrap_err();
+        assert!(
+            refused.message.starts_with("partition 0, attempt 1 sent 3 rows")
+                && refused.message.contains("but 2 rows"),
+            "{refused}"
+        );
+        assert!(spool.lock().streams.is_empty(), "nothing of it counts");
     }
 
     #[test]

@@ -346,3 +346,45 @@ fn a_panic_is_told_and_ends_the_process_with_status_1() {
     );
     assert!(told.contains("(Internal)"), "{told}");
 }
+
+/// A log whose first word panics while the log is locked.
+struct Brittle {
+    words: u32,
+}
+
+impl std::io::Write for Brittle {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.words += 1;
+        assert!(self.words > 1, "the log breaks");
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// In a process of its own (see the test below).
+#[test]
+fn helper_that_panics_in_its_log() {
+    if std::env::var_os("CANDLEWICK_TEST_PANIC").is_none() {
+        return;
+    }
+    tracing_subscriber::fmt()
+        .with_writer(std::sync::Mutex::new(Brittle { words: 0 }))
+        .init();
+    candlewick_trainer::exit::on_panic(|_| {});
+    tracing::error!("a word");
+    std::thread::sleep(WAIT);
+}
+
+#[test]
+fn a_panic_in_the_log_ends_the_process_too() {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "helper_that_panics_in_its_log", "--nocapture"])
+        .env("CANDLEWICK_TEST_PANIC", "1")
+        .spawn()
+        .unwrap();
+    let status = common::ended(&mut child, "a process whose log panicked");
+    assert_eq!(status.code(), Some(1));
+}

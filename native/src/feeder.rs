@@ -10,7 +10,7 @@ use crate::row::Rows;
 use crate::row_error::RowError;
 use crate::runtime::Wait;
 use crate::streams::Stream;
-use candlewick_protocol::feed::{FeedSpec, Owner, RowFormat, ShardSum, StreamId, TaskLedger};
+use candlewick_protocol::feed::{FeedSpec, Owner, RowFormat, ShardSum, StreamEnd, StreamId, TaskLedger};
 use candlewick_protocol::keys::{KeyRing, Purpose};
 use candlewick_protocol::row::RowHasher;
 use candlewick_protocol::validation::FedShard;
@@ -72,6 +72,22 @@ struct TrainerSink {
     hash_sum: u128,
 }
 
+impl TrainerSink {
+    /// Ends the stream, if it was opened, with the frame that says what was sent in it.
+    fn end(&mut self, id: &StreamId, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
+        let end = StreamEnd {
+            rows: self.rows,
+            hash_sum: self.hash_sum,
+        };
+        stream.send(self.batch.last(id, end)?, wait)?;
+        stream.end();
+        Ok(())
+    }
+}
+
 impl Feeder {
     /// A feeder; connects nowhere before the first full batch. Of the job's `keys` it needs the one for feeding.
     ///
@@ -85,7 +101,7 @@ impl Feeder {
             .filter(|label| label.width() > 0)
             .ok_or_else(|| Failure::parameter("training needs a label column"))?;
         let format = RowFormat::new(decoder.width(), label, feed.validation);
-        let batches = BatchFormat::new(format, feed.batch_bytes)?;
+        let batches = BatchFormat::new(format, feed.stream_bytes)?;
         let owner_of = owners_of_shards(feed.logical_shards, &feed.owners)?;
         let sink = |_: &Owner| TrainerSink {
             batch: OpenBatch::new(batches.clone()),
@@ -233,7 +249,7 @@ impl Feeder {
                 self.flush(owner, wait)?;
             }
             for sink in &mut self.sinks {
-                sink.stream.iter_mut().for_each(Stream::end);
+                sink.end(&self.stream, wait)?;
             }
             for owner in 0..self.sinks.len() {
                 self.await_seal(owner, wait)?;

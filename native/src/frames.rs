@@ -5,10 +5,15 @@ use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use candlewick_protocol::Failure;
-use candlewick_protocol::feed::{FEATURES, FrameHeader, LABEL, RowFormat, StreamId, WEIGHT};
+use candlewick_protocol::feed::{
+    BATCHES_OF_A_STREAM, FEATURES, FrameHeader, LABEL, RowFormat, StreamEnd, StreamId, WEIGHT,
+};
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
 use std::mem::take;
 use std::sync::Arc;
+
+/// Bytes of the largest batch: beyond this nothing gets faster.
+const MAX_BATCH: usize = 1 << 20;
 
 /// The format of a row and the number of rows that a batch holds.
 #[derive(Debug, Clone)]
@@ -19,11 +24,11 @@ pub struct BatchFormat {
 }
 
 impl BatchFormat {
-    /// Batches of about `batch_bytes` bytes, at least one row.
+    /// Batches of which a stream may hold `stream_bytes` bytes: at most [`MAX_BATCH`] each, at least one row.
     ///
     /// # Errors
     /// `InvalidParameter` where one row is larger than a Flight message may be.
-    pub fn new(row: RowFormat, batch_bytes: u64) -> Result<BatchFormat, Failure> {
+    pub fn new(row: RowFormat, stream_bytes: u64) -> Result<BatchFormat, Failure> {
         let (features, row_bytes) = (row.features, row.sent_bytes());
         // Room for the frame's own header.
         let most = MAX_FLIGHT_MESSAGE - 64 * 1024;
@@ -32,7 +37,8 @@ impl BatchFormat {
                 "a row takes {row_bytes} bytes ({features} features), more than the {most} that a message may hold"
             )));
         }
-        let bytes = usize::try_from(batch_bytes).unwrap_or(most).min(most);
+        let bytes = usize::try_from(stream_bytes / BATCHES_OF_A_STREAM)
+            .map_or(MAX_BATCH, |bytes| bytes.min(MAX_BATCH));
         let list = |name: &str, item: DataType, width: usize| -> Result<Field, Failure> {
             let width =
                 i32::try_from(width).map_err(|_| Failure::parameter(format!("{name} of {width} values")))?;
@@ -127,6 +133,7 @@ impl OpenBatch {
         let header = FrameHeader {
             stream: stream.clone(),
             sequence: self.sequence,
+            end: None,
         };
         let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
         let (data, rows) = self
@@ -134,6 +141,20 @@ impl OpenBatch {
             .map_err(|error| Failure::internal(format!("cannot encode rows: {error}")))?;
         self.sequence += 1;
         Ok(Some((data.with_app_metadata(header), rows)))
+    }
+
+    /// The last frame of the stream, after all rows.
+    ///
+    /// # Errors
+    /// `Internal` where it cannot be written.
+    pub fn last(&self, stream: &StreamId, end: StreamEnd) -> Result<FlightData, Failure> {
+        let header = FrameHeader {
+            stream: stream.clone(),
+            sequence: self.sequence,
+            end: Some(end),
+        };
+        let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
+        Ok(FlightData::new().with_app_metadata(header))
     }
 
     fn encode(&mut self) -> Result<(FlightData, u64), ArrowError> {
@@ -183,7 +204,7 @@ mod tests {
 
     #[test]
     fn frames_hold_the_rows_in_order_with_their_sequence() {
-        let format = BatchFormat::new(row(3), 60).unwrap();
+        let format = BatchFormat::new(row(3), 60 * BATCHES_OF_A_STREAM).unwrap();
         let opening = format.opening(&stream()).unwrap();
         let cmd = opening.flight_descriptor.clone().unwrap().cmd;
         assert_eq!(serde_json::from_slice::<StreamId>(&cmd).unwrap(), stream());
@@ -212,6 +233,18 @@ mod tests {
             batches[1].column(2).as_primitive::<Float64Type>().values(),
             &[1.0, 1.0]
         );
+    }
+
+    #[test]
+    fn the_batches_of_a_stream_fit_into_its_memory() {
+        let rows = |stream_bytes| BatchFormat::new(row(3), stream_bytes).unwrap().rows as u64;
+        let row_bytes = row(3).sent_bytes() as u64;
+        for stream_bytes in [1_000, 64 << 10, 1 << 20, u64::MAX] {
+            let held = rows(stream_bytes) * row_bytes * BATCHES_OF_A_STREAM;
+            assert!(held <= stream_bytes, "{held} of {stream_bytes}");
+        }
+        assert_eq!(rows(0), 1, "a row is the least");
+        assert_eq!(rows(u64::MAX), (1 << 20) / row_bytes);
     }
 
     #[test]

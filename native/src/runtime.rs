@@ -38,6 +38,8 @@ fn start_log() {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would say so on stderr, with a panic where that has no room.
+        .log_internal_errors(false)
         .try_init();
 }
 

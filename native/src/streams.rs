@@ -4,22 +4,24 @@ use crate::connections::Connection;
 use crate::runtime::{self, Wait};
 use arrow_flight::FlightData;
 use candlewick_protocol::Failure;
-use candlewick_protocol::feed::StreamSealed;
+use candlewick_protocol::feed::{KEEP_ALIVE, StreamSealed};
 use candlewick_wire::{Client, from_status};
 use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
 
-/// Frames between the task and the connection: enough that both work at the same time.
-const FRAMES_IN_FLIGHT: usize = 2;
+/// Frames between the task and the connection: enough that both work at the same time. With the one that the task fills,
+/// the one that is encoded and the one that HTTP/2 holds a stream has `candlewick_protocol::feed::BATCHES_OF_A_STREAM`.
+const FRAMES_IN_FLIGHT: usize = 1;
 /// Wait for the reason after a stream broke; it is on its way already.
 const REASON_LIMIT: Duration = Duration::from_secs(2);
 
-/// An open stream. Dropped before its answer the call is cancelled. The trainer cannot tell that from a regular end and may
-/// seal what it got; that commits nothing, since no ledger names the attempt.
+/// An open stream. Dropped before its last frame it is a cancelled attempt, of which the trainer keeps nothing.
 #[derive(Debug)]
 pub struct Stream {
     /// Taken at the end of the stream.
@@ -44,7 +46,7 @@ impl Stream {
         timeout: Duration,
         connection: Connection,
     ) -> Result<Stream, Failure> {
-        let (frames, receiver) = mpsc::channel(FRAMES_IN_FLIGHT + 1);
+        let (frames, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
         let (sender, answer) = oneshot::channel();
         // The channel is new and has room.
         let _ = frames.try_send(opening);
@@ -150,7 +152,12 @@ async fn put(
     frames: mpsc::Receiver<FlightData>,
     context: String,
 ) -> Result<StreamSealed, Failure> {
-    let request = client.authorize("DoPut", Request::new(ReceiverStream::new(frames)));
+    let mut alive = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Where no frame comes in time an empty one says that the task is there.
+    let frames = ReceiverStream::new(frames).timeout_repeating(alive);
+    let frames = frames.map(|frame| frame.unwrap_or_default());
+    let request = client.authorize("DoPut", Request::new(frames));
     let answers = client
         .flight()
         .do_put(request)

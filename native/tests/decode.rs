@@ -143,6 +143,12 @@ fn label_and_weight() {
         &row(&[Field::Float(1.0), Field::Double(3.5), Field::Decimal(1)]),
     );
     assert!(half.unwrap_err().at(0, 0).message.contains("is 3.5"));
+    let huge = decode(
+        &columns,
+        &row(&[Field::Float(1.0), Field::Double(1e300), Field::Decimal(1)]),
+    );
+    let huge = huge.unwrap_err().at(0, 0).message;
+    assert!(huge.contains("(the label) is 1e300: "), "{huge}");
     let nan = decode(
         &columns,
         &row(&[Field::Float(1.0), Field::Double(f64::NAN), Field::Decimal(1)]),
@@ -197,6 +203,11 @@ fn invalid_features_name_column_place_values_and_remedy() {
         one("array<double>", 3, doubles(&[0.0, f64::NAN, 2.0])).unwrap_err(),
         "column 'x' is NaN at index 1 (it begins with [0, NaN, 2]), in partition 3, row 17 of it; correct the data, or \
          set handleInvalid=\"skip\" to leave such rows out"
+    );
+    assert!(
+        one("array<double>", 2, doubles(&[1e300, f64::NAN]))
+            .unwrap_err()
+            .contains("(it begins with [1e300, NaN])")
     );
     assert!(
         one("vector", 2, Field::Dense(vec![0.0, f64::INFINITY]))

@@ -44,7 +44,7 @@ fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
         owners,
         columns,
         validation: None,
-        batch_bytes: 200,
+        stream_bytes: 800,
         timeout_ms: LONG_MS,
     };
     FeedTask {
@@ -279,7 +279,7 @@ fn a_trainer_that_stalls_or_is_silent_meets_the_deadline() {
         let (job, secret) = job();
         let trainer = Trainer::start(&job, &secret, manner);
         let mut spec = task(&job, vec![trainer.owner(0, SHARDS)], 0);
-        spec.feed.batch_bytes = 1 << 20;
+        spec.feed.stream_bytes = 4 << 20;
         // Once the trainer has the call, an hour passes between any two looks at the clock.
         let (start, looks) = (Instant::now(), Cell::new(0));
         let clock = || {
@@ -335,4 +335,59 @@ fn shards_without_an_owner_are_a_defect_that_is_named() {
     };
     let failure = Feeder::new(task(&job, vec![owner], 0), ring(&job, &secret)).unwrap_err();
     assert_eq!(failure.message, "shard 7 of 8 has no owner");
+}
+
+/// Waits until the trainer has seen what `wanted` says.
+fn wait_until(trainer: &Trainer, what: &str, wanted: impl Fn(&trainer::Seen) -> bool) {
+    let deadline = Instant::now() + Duration::from_millis(LONG_MS);
+    while !wanted(&trainer.seen.lock().unwrap()) {
+        assert!(Instant::now() < deadline, "the trainer has not seen {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_task_that_fails_after_half_its_rows_leaves_a_cancelled_stream_and_its_next_attempt_feeds_all() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Honest);
+    let (closed, mut no) = (AtomicBool::new(false), || false);
+    let mut wait = Wait {
+        closed: &closed,
+        interrupted: &mut no,
+        clock: &Instant::now,
+    };
+    let (rows, _) = data(100);
+    let owners = vec![trainer.owner(0, SHARDS)];
+    let mut failing = Feeder::new(task(&job, owners.clone(), 3), ring(&job, &secret)).unwrap();
+    failing.push(&batch(&rows[..50]), 50, &mut wait).unwrap();
+    wait_until(&trainer, "the call", |seen| seen.calls == 1);
+    drop(failing);
+    wait_until(&trainer, "a cancelled stream", |seen| seen.cancelled == 1);
+    assert_eq!(trainer.seen.lock().unwrap().streams, []);
+    let mut again = task(&job, owners, 3);
+    again.attempt = 99;
+    let ledger = feed(&mut Feeder::new(again, ring(&job, &secret)).unwrap(), &rows).unwrap();
+    assert_eq!(ledger.rows_sent, 100);
+    let seen = trainer.seen.lock().unwrap();
+    assert_eq!((seen.rows.len(), seen.streams[0].attempt), (100, 99));
+}
+
+#[test]
+fn a_task_that_waits_for_rows_says_that_it_is_there() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Honest);
+    let (closed, mut no) = (AtomicBool::new(false), || false);
+    let mut wait = Wait {
+        closed: &closed,
+        interrupted: &mut no,
+        clock: &Instant::now,
+    };
+    let (rows, _) = data(100);
+    let spec = task(&job, vec![trainer.owner(0, SHARDS)], 0);
+    let mut feeder = Feeder::new(spec, ring(&job, &secret)).unwrap();
+    feeder.push(&batch(&rows), rows.len(), &mut wait).unwrap();
+    wait_until(&trainer, "two empty frames", |seen| seen.alive >= 2);
+    let ledger = feeder.finish(100, &mut wait).unwrap();
+    assert_eq!(ledger.rows_sent, 100);
+    assert_eq!(trainer.seen.lock().unwrap().rows.len(), 100);
 }

@@ -4,6 +4,7 @@ use crate::error::Failure;
 use crate::job::LabelKind;
 use crate::validation::Validation;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A column of the rows handed to the feeder or scorer. `data_type` is Spark's `DataType.catalogString`:
 /// `tinyint smallint int bigint float double boolean decimal(p,s) binary array<...>`, or `vector` for VectorUDT.
@@ -129,8 +130,8 @@ pub struct FeedSpec {
     /// Which rows are put aside for validation, if any.
     #[serde(default)]
     pub validation: Option<Validation>,
-    /// Bytes of one open batch per (task, owner).
-    pub batch_bytes: u64,
+    /// Bytes of rows that a task may hold for one owner, in all batches of its stream.
+    pub stream_bytes: u64,
     /// Longest wait for one write or answer, milliseconds.
     pub timeout_ms: u64,
 }
@@ -158,7 +159,29 @@ pub struct FrameHeader {
     pub stream: StreamId,
     /// Position in the stream, from 0 without gaps.
     pub sequence: u64,
+    /// Set on the last frame, which holds no rows. A stream that ends without it is a cancelled attempt (rule A2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<StreamEnd>,
 }
+
+/// What a feeder has sent in a stream, said in its last frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamEnd {
+    /// Rows.
+    pub rows: u64,
+    /// Sum of their hashes, modulo 2^128.
+    #[serde(with = "hex128")]
+    pub hash_sum: u128,
+}
+
+/// Batches of rows that a feeder holds of one stream at a time, at most: the one that it fills, the one that waits for the
+/// connection, the one that is encoded, the one on its way through HTTP/2. feedMemory is divided by them.
+pub const BATCHES_OF_A_STREAM: u64 = 4;
+
+/// How often a feeder that has no rows sends an empty frame, so that silence means that it is gone. Such a frame has no
+/// header and does not count in the sequence.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// Rows of a shard and the sum (mod 2^128) of their hashes, as 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! The order of rows in an epoch, rule B4: a function of the rows' hashes, the seed and the epoch alone, so the same
 //! on any cluster.
 
+use crate::error::Failure;
+
 /// Bytes of one bucket at most: what is sorted in memory at once.
 const BUCKET_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -52,6 +54,28 @@ pub const fn buckets_log2(shard_bytes: u64) -> u32 {
     }
 }
 
+/// Rows that a shard may have: positions in it are 32 bits wide.
+pub const MAX_SHARD_ROWS: u64 = 1 << 32;
+
+/// Refuses a shard whose rows cannot be ordered.
+///
+/// ```
+/// use candlewick_protocol::order::{MAX_SHARD_ROWS, check_shard};
+/// assert!(check_shard(0, MAX_SHARD_ROWS).is_ok() && check_shard(0, MAX_SHARD_ROWS + 1).is_err());
+/// ```
+///
+/// # Errors
+/// `InvalidParameter` with what to change.
+pub fn check_shard(shard: u32, rows: u64) -> Result<(), Failure> {
+    if rows <= MAX_SHARD_ROWS {
+        return Ok(());
+    }
+    Err(Failure::parameter(format!(
+        "logical shard {shard} has {rows} rows, more than the {MAX_SHARD_ROWS} that one may have: raise logicalShards to share \
+         the rows among more"
+    )))
+}
+
 /// The rows of one shard in the order of an epoch, as positions in `hashes`, which is sorted in ascending order.
 ///
 /// The key of a row is (mix of its bucket, mix of the high half of its hash, low half of its hash); the bucket is the
@@ -99,7 +123,7 @@ const fn high(hash: u128) -> u64 {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "a shard holds fewer than 2^32 rows; positions are u32 by contract"
+    reason = "check_shard has refused a shard of more than 2^32 rows"
 )]
 const fn index(at: usize) -> u32 {
     at as u32

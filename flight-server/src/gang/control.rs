@@ -65,7 +65,7 @@ async fn talk(
         CONNECT,
     )
     .await?;
-    state.tell(ToCoordinator::Register { trainer: info });
+    state.mention(ToCoordinator::Register { trainer: info });
     let request = client.authorize("DoExchange", Request::new(frames(outbox)));
     let inbound = client
         .flight()
@@ -157,7 +157,7 @@ async fn converse(
                         "the coordinator did not answer for failureTimeout: it counts this trainer as lost",
                     ));
                 }
-                state.tell(state.beat());
+                state.mention(state.beat());
                 continue;
             }
         };

@@ -6,8 +6,8 @@ use crate::frame;
 use crate::refused::unimplemented;
 use crate::spool::{Spool, StreamWriter};
 use arrow_flight::{ActionType, Empty, FlightData, PutResult};
-use candlewick_protocol::Failure;
-use candlewick_protocol::feed::{FrameHeader, StreamId, StreamSealed};
+use candlewick_protocol::feed::{FrameHeader, StreamEnd, StreamId, StreamSealed};
+use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{Answer, Caller, PartialFlight, to_status};
 use futures::StreamExt;
 use futures::stream;
@@ -34,10 +34,18 @@ impl GangService {
     }
 }
 
-/// Takes a whole stream into the spool.
-async fn take(spool: Arc<Spool>, mut frames: Streaming<FlightData>) -> Result<StreamSealed, Failure> {
+/// Takes a whole stream into the spool. One that says nothing for `silence` is cancelled: a feeder that waits for rows
+/// sends an empty frame each second (`KEEP_ALIVE`).
+async fn take(
+    spool: Arc<Spool>,
+    mut frames: Streaming<FlightData>,
+    silence: Duration,
+) -> Result<StreamSealed, Failure> {
     let broken = |status: Status| candlewick_wire::from_status(&status, "the feed stream broke");
-    let first = frames.message().await.map_err(broken)?;
+    let first = tokio::time::timeout(silence, frames.message()).await;
+    let first = first
+        .map_err(|_| silent("a feed stream", silence))?
+        .map_err(broken)?;
     let first = first.ok_or_else(|| Failure::data("the feed stream is empty: it begins with its schema"))?;
     let id = first
         .flight_descriptor
@@ -48,6 +56,7 @@ async fn take(spool: Arc<Spool>, mut frames: Streaming<FlightData>) -> Result<St
     })?;
     frame::check_schema(&first.data_header, spool.shape())?;
     spool.wait_open(id.round, ROUND_WAIT).await;
+    let name = format!("partition {}, attempt {}", id.partition, id.attempt);
     let mut intake = Intake {
         writer: spool.begin(id.clone())?,
         spool,
@@ -55,11 +64,34 @@ async fn take(spool: Arc<Spool>, mut frames: Streaming<FlightData>) -> Result<St
         sequence: 0,
         hashing: VecDeque::new(),
     };
-    while let Some(data) = frames.message().await.map_err(broken)? {
-        intake.accept(data).await?;
+    let mut cancelled = std::pin::pin!(intake.writer.cancelled());
+    loop {
+        let next = tokio::select! {
+            biased;
+            why = &mut cancelled => return Err(why),
+            next = tokio::time::timeout(silence, frames.message()) => next,
+        };
+        let data = next.map_err(|_| silent(&name, silence))?.map_err(broken)?;
+        let Some(data) = data else {
+            // Also what a call that was given up looks like.
+            let message = format!("{name} ended without its last frame: the attempt was cancelled");
+            return Err(Failure::new(ErrorKind::Cancelled, message));
+        };
+        if data.app_metadata.is_empty() && data.data_header.is_empty() {
+            continue;
+        }
+        if let Some(end) = intake.accept(data).await? {
+            while intake.collect().await? {}
+            return intake.writer.finish(Some(end));
+        }
     }
-    while intake.collect().await? {}
-    intake.writer.finish()
+}
+
+fn silent(who: &str, limit: Duration) -> Failure {
+    Failure::unavailable(format!(
+        "{who} was silent for {:.0} s: its executor is gone or hangs",
+        limit.as_secs_f64()
+    ))
 }
 
 struct Intake {
@@ -71,8 +103,8 @@ struct Intake {
 }
 
 impl Intake {
-    /// Checks a frame's place in the stream and begins to decode it.
-    async fn accept(&mut self, data: FlightData) -> Result<(), Failure> {
+    /// Checks a frame's place in the stream and begins to decode it; what the last frame says.
+    async fn accept(&mut self, data: FlightData) -> Result<Option<StreamEnd>, Failure> {
         let header: FrameHeader = serde_json::from_slice(&data.app_metadata)
             .map_err(|error| Failure::data(format!("the header of a feed frame cannot be read: {error}")))?;
         if header.stream != self.id || header.sequence != self.sequence {
@@ -87,6 +119,9 @@ impl Intake {
             )));
         }
         self.sequence += 1;
+        if header.end.is_some() {
+            return Ok(header.end);
+        }
         if self.hashing.len() >= IN_FLIGHT {
             self.collect().await?;
         }
@@ -98,7 +133,7 @@ impl Intake {
         self.hashing.push_back(tokio::task::spawn_blocking(move || {
             frame::decode(&data.data_header, &data.data_body, spool.shape(), &owned, &place)
         }));
-        Ok(())
+        Ok(None)
     }
 
     /// Puts the oldest frame into the spool; false where none is left.
@@ -124,8 +159,14 @@ impl PartialFlight for GangService {
         let spool = self.state.spool_within(ROUND_WAIT).await;
         let spool =
             spool.ok_or_else(|| Status::unavailable("this trainer has not been welcomed to its job yet"))?;
-        let sealed = take(spool, request.into_inner()).await.map_err(|failure| {
-            tracing::warn!("a feed stream was refused: {}", failure.message);
+        let taken = take(spool, request.into_inner(), self.state.silence_limit()).await;
+        let sealed = taken.map_err(|failure| {
+            // Attempts that Spark gives up are nothing to warn of.
+            if failure.kind == ErrorKind::Cancelled {
+                tracing::debug!("{}", failure.message);
+            } else {
+                tracing::warn!("a feed stream was refused: {}", failure.message);
+            }
             to_status(&failure)
         })?;
         let json = serde_json::to_vec(&sealed).map_err(|error| Status::internal(error.to_string()))?;

@@ -3,19 +3,25 @@
 use crate::spool::Spool;
 use candlewick_collective::Abort;
 use candlewick_protocol::Failure;
+use candlewick_protocol::feed::KEEP_ALIVE;
 use candlewick_protocol::message::{Progress, ToCoordinator};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{SetOnce, mpsc};
 
 /// Parts of the weights file that may wait to be sent, so that beats never queue behind all of it.
 const BULK: usize = 4;
+/// Words that may wait to be sent.
+const WORDS: usize = 256;
+/// How often and how long after each other a failure is tried where the queue is full.
+const LAST_TRIES: (u32, Duration) = (20, Duration::from_millis(10));
 
 /// Both ends of what goes to the coordinator: words first, bulk when there is room.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    pub(super) words: mpsc::UnboundedReceiver<ToCoordinator>,
+    pub(super) words: mpsc::Receiver<ToCoordinator>,
     pub(super) bulk: mpsc::Receiver<(ToCoordinator, Vec<u8>)>,
 }
 
@@ -33,13 +39,13 @@ pub(super) struct State {
     failure_timeout_ms: AtomicU64,
     /// Ends the waits of the current generation.
     abort: Mutex<Abort>,
-    words: mpsc::UnboundedSender<ToCoordinator>,
+    words: mpsc::Sender<ToCoordinator>,
     bulk: mpsc::Sender<(ToCoordinator, Vec<u8>)>,
 }
 
 impl State {
     pub(super) fn new() -> (Self, Outbox) {
-        let (words, word_inbox) = mpsc::unbounded_channel();
+        let (words, word_inbox) = mpsc::channel(WORDS);
         let (bulk, bulk_inbox) = mpsc::channel(BULK);
         let state = State {
             began: Instant::now(),
@@ -63,15 +69,35 @@ impl State {
         )
     }
 
-    /// Says something to the coordinator.
+    /// Says something to the coordinator; waits while it does not read, which the lease (rule C1) bounds. For the
+    /// computing thread.
     pub(super) fn tell(&self, message: ToCoordinator) {
         // Without a receiver the control thread is about to end the process.
-        let _ = self.words.send(message);
+        let _ = self.words.blocking_send(message);
     }
 
+    /// Says something that may as well be left out where the coordinator does not read: a beat.
+    pub(super) fn mention(&self, message: ToCoordinator) {
+        let _ = self.words.try_send(message);
+    }
+
+    /// Tells a failure, from any thread. Where the coordinator does not read it learns of the end of the process instead.
     pub(super) fn fail(&self, failure: Failure) {
         tracing::error!("{}", failure.message);
-        self.tell(ToCoordinator::Failed { failure });
+        let mut message = ToCoordinator::Failed { failure };
+        let (tries, pause) = LAST_TRIES;
+        for _ in 0..tries {
+            match self.words.try_send(message) {
+                Ok(()) | Err(TrySendError::Closed(_)) => return,
+                Err(TrySendError::Full(back)) => message = back,
+            }
+            std::thread::sleep(pause);
+        }
+    }
+
+    /// A feed stream that says nothing for so long is cancelled.
+    pub(super) fn silence_limit(&self) -> Duration {
+        Duration::from_millis(self.failure_timeout_ms.load(Ordering::Relaxed)).max(KEEP_ALIVE * 5)
     }
 
     /// Sends a part of the weights; waits while earlier ones are on their way. For the computing thread.
@@ -164,5 +190,31 @@ impl State {
 
     pub(super) fn halt(&self) {
         self.abort.lock().unwrap_or_else(PoisonError::into_inner).set();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coordinator_that_does_not_read_costs_no_more_than_the_queue() {
+        let (state, outbox) = State::new();
+        for _ in 0..10 * WORDS {
+            state.mention(state.beat());
+        }
+        assert_eq!(outbox.words.len(), WORDS);
+        state.fail(Failure::internal("a failure does not wait for ever"));
+        assert_eq!(outbox.words.len(), WORDS);
+    }
+
+    #[test]
+    fn a_failure_goes_out_where_there_is_room() {
+        let (state, mut outbox) = State::new();
+        state.fail(Failure::internal("x"));
+        assert!(matches!(
+            outbox.words.try_recv(),
+            Ok(ToCoordinator::Failed { .. })
+        ));
     }
 }

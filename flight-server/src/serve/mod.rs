@@ -12,12 +12,16 @@ use candlewick_protocol::Failure;
 use candlewick_wire::{AuthMode, ServerAuth};
 use service::ServeService;
 use state::ServerState;
-use std::io::{BufRead, Write};
+use std::fs::{File, Metadata};
+use std::io::{BufRead, Read, Write};
 use std::net::ToSocketAddrs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+
+/// Bytes of a token file that are read: what is longer is no token.
+const LONGEST_TOKEN: u64 = 4096;
 
 /// Where the bearer token comes from; never from the command line, which every user of the machine can read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +128,7 @@ fn read_token(source: &TokenSource) -> Result<String, Failure> {
     Ok(token.to_owned())
 }
 
+/// Opens the file once and looks at what it has opened: a path may lead elsewhere a moment later.
 fn read_token_file(path: &Path) -> Result<String, Failure> {
     let unreadable = |error| {
         Failure::parameter(format!(
@@ -131,7 +136,27 @@ fn read_token_file(path: &Path) -> Result<String, Failure> {
             path.display()
         ))
     };
-    let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
+    let file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    check_token_file(path, &about, exit::user())?;
+    let mut text = String::new();
+    file.take(LONGEST_TOKEN)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    Ok(text)
+}
+
+/// Refuses a token file that others than `user` may have written or read.
+fn check_token_file(path: &Path, about: &Metadata, user: u32) -> Result<(), Failure> {
+    if about.uid() != user {
+        return Err(Failure::parameter(format!(
+            "the token file {} belongs to user {}, not to user {user}, who runs this process: that user knows the token; use a \
+             file of your own",
+            path.display(),
+            about.uid()
+        )));
+    }
+    let mode = about.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(Failure::parameter(format!(
             "the token file {} has mode {:03o}: others can read it; chmod 600 it",
@@ -139,7 +164,7 @@ fn read_token_file(path: &Path) -> Result<String, Failure> {
             mode & 0o777
         )));
     }
-    std::fs::read_to_string(path).map_err(unreadable)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -182,6 +207,14 @@ mod tests {
         );
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read_token(&source).unwrap(), "0123456789abcdef");
+        let about = std::fs::metadata(&path).unwrap();
+        let stranger = check_token_file(&path, &about, about.uid() + 1).unwrap_err();
+        assert!(
+            stranger
+                .message
+                .contains(&format!("belongs to user {}", about.uid())),
+            "{stranger}"
+        );
         std::fs::write(&path, "short\n").unwrap();
         assert!(read_token(&source).unwrap_err().message.contains("at least 16"));
     }

@@ -315,7 +315,7 @@ impl Put {
             .writer
             .take()
             .ok_or_else(|| Failure::internal("a stream ended twice"))?;
-        let sealed = writer.finish()?;
+        let sealed = writer.finish(None)?;
         let mut inner = self.state.lock();
         inner.rows += sealed.rows;
         // New rows: what was trained before is not their model.

@@ -1,10 +1,11 @@
 //! What is trained on, in which steps.
 
 use crate::dataset::Dataset;
-use candlewick_protocol::Failure;
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::plan::StepPlan;
+use candlewick_protocol::validation::FedShard;
+use candlewick_protocol::{Failure, order};
 
 /// A job, the rows this trainer holds, and the plan over the rows of all trainers.
 #[derive(Debug)]
@@ -29,11 +30,18 @@ impl TrainPlan {
                 "the sums of a feed round cover every shard, in order",
             ));
         }
+        for sum in sums {
+            order::check_shard(
+                FedShard::numbered(sum.shard, train.logical_shards).shard,
+                sum.rows,
+            )?;
+        }
         let (training, held_out) = sums.split_at(train.logical_shards as usize);
         let rows: Vec<u64> = training.iter().map(|sum| sum.rows).collect();
         if job.data.validation.is_some() && held_out.iter().all(|sum| sum.rows == 0) {
             return Err(Failure::data(
-                "no row is put aside for validation: raise validationFraction or give more rows",
+                "no row is held out for validation: raise validationFraction or give more rows (rows that are equal stay \
+                 together)",
             ));
         }
         let step_plan = StepPlan::new(rows, train.batch_size, train.drop_last);
@@ -61,5 +69,47 @@ impl TrainPlan {
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.step_plan.steps_per_epoch() * u64::from(self.job.train.epochs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::Shape;
+    use candlewick_protocol::job::{LabelKind, TrainSpec};
+    use candlewick_protocol::validation::Validation;
+    use serde_json::json;
+
+    fn job(logical_shards: u32) -> JobSpec {
+        let train: TrainSpec = serde_json::from_value(json!({
+            "network": null, "loss": null, "optimizer": null, "epochs": 1, "batchSize": 8, "dropLast": false, "seed": 1,
+            "logicalShards": logical_shards, "clipNorm": null, "clipValue": null,
+        }))
+        .unwrap();
+        serde_json::from_value(json!({
+            "job": "j", "failureTimeoutMs": 1, "progressTimeoutMs": 1, "train": train,
+            "data": {"featureWidth": 1, "inputShape": [1], "label": LabelKind::class(2), "validation": Validation::Column},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_shard_of_more_rows_than_positions_is_refused_before_the_first_step() {
+        let job = job(2);
+        let shape = Shape::of(&job.data, 2);
+        let data = Dataset::build(shape, 0..2, Vec::new(), 1).unwrap();
+        let sums: Vec<ShardSum> = (0..4)
+            .map(|shard| ShardSum {
+                shard,
+                rows: if shard == 3 { (1 << 32) + 1 } else { 1 },
+                hash_sum: 0,
+            })
+            .collect();
+        let refused = TrainPlan::new(job, data, &sums).unwrap_err();
+        assert!(
+            refused.message.contains("logical shard 1 has 4294967297 rows")
+                && refused.message.contains("raise logicalShards"),
+            "{refused}"
+        );
     }
 }

@@ -6,13 +6,17 @@ use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, Float64Arra
 use arrow_flight::utils::batches_to_flight_data;
 use arrow_flight::{FlightData, FlightDescriptor};
 use arrow_schema::Field;
-use candlewick_protocol::feed::{FrameHeader, Owner, ShardSum, StreamId, StreamSealed, TaskLedger};
+use candlewick_protocol::feed::{
+    FrameHeader, Owner, ShardSum, StreamEnd, StreamId, StreamSealed, TaskLedger,
+};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::row::{RowHasher, shard_of};
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{Client, Identity, from_status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tonic::Request;
 
 /// Rows of one frame.
@@ -60,10 +64,65 @@ pub fn frames_of(id: &StreamId, rows: &[Row], size: usize) -> Vec<FlightData> {
         let header = FrameHeader {
             stream: id.clone(),
             sequence,
+            end: None,
         };
         frame.app_metadata = serde_json::to_vec(&header).unwrap().into();
     }
+    let mut hasher = RowHasher::default();
+    let hashes = rows
+        .iter()
+        .map(|row| hasher.hash(&row.features, &[row.label], row.weight, false));
+    let header = FrameHeader {
+        stream: id.clone(),
+        sequence: frames.len() as u64 - 1,
+        end: Some(StreamEnd {
+            rows: rows.len() as u64,
+            hash_sum: hashes.fold(0, u128::wrapping_add),
+        }),
+    };
+    frames.push(FlightData::new().with_app_metadata(serde_json::to_vec(&header).unwrap()));
     frames
+}
+
+/// A DoPut that stays open: its frames are sent one by one.
+pub struct OpenPut {
+    frames: Option<mpsc::Sender<FlightData>>,
+    answer: JoinHandle<Result<StreamSealed, Failure>>,
+}
+
+impl OpenPut {
+    pub fn begin(client: &Client) -> Self {
+        let (frames, receiver) = mpsc::channel(1);
+        let stream = futures::stream::unfold(receiver, async |mut receiver: mpsc::Receiver<FlightData>| {
+            Some((receiver.recv().await?, receiver))
+        });
+        let client = client.clone();
+        OpenPut {
+            frames: Some(frames),
+            answer: tokio::spawn(async move { put_stream(&client, stream).await }),
+        }
+    }
+
+    pub async fn send(&self, frame: FlightData) {
+        let frames = self.frames.as_ref().unwrap();
+        let _ = tokio::time::timeout(super::WAIT, frames.send(frame))
+            .await
+            .unwrap();
+    }
+
+    /// Ends the call as gRPC does; the answer.
+    pub async fn end(mut self) -> Result<StreamSealed, Failure> {
+        self.frames = None;
+        self.answer().await
+    }
+
+    /// The answer while the call is open from this side.
+    pub async fn answer(self) -> Result<StreamSealed, Failure> {
+        let answer = tokio::time::timeout(super::WAIT, self.answer).await;
+        answer
+            .unwrap_or_else(|_| panic!("no answer to DoPut within {:?}", super::WAIT))
+            .unwrap()
+    }
 }
 
 pub async fn connect(owner: &Owner, job: &str, secret: &JobSecret) -> Result<Client, Failure> {
@@ -79,7 +138,14 @@ pub async fn connect(owner: &Owner, job: &str, secret: &JobSecret) -> Result<Cli
 
 /// Sends frames as one DoPut and gives the answer.
 pub async fn put(client: &Client, frames: Vec<FlightData>) -> Result<StreamSealed, Failure> {
-    let request = client.authorize("DoPut", Request::new(futures::stream::iter(frames)));
+    put_stream(client, futures::stream::iter(frames)).await
+}
+
+async fn put_stream(
+    client: &Client,
+    frames: impl futures::Stream<Item = FlightData> + Send + 'static,
+) -> Result<StreamSealed, Failure> {
+    let request = client.authorize("DoPut", Request::new(frames));
     let mut answers = client
         .flight()
         .do_put(request)

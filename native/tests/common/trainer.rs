@@ -36,8 +36,10 @@ pub type Arrived = (Vec<f32>, Vec<f64>, f64);
 pub struct Seen {
     pub rows: Vec<Arrived>,
     pub streams: Vec<StreamId>,
-    /// DoPut calls that came.
+    /// DoPut calls that came, those of them that ended without their last frame, and empty frames.
     pub calls: u32,
+    pub cancelled: u32,
+    pub alive: u32,
 }
 
 pub struct Trainer {
@@ -113,10 +115,35 @@ impl Drop for Trainer {
     }
 }
 
+/// Counts a call that ends, or is given up, without its last frame.
+struct Unended(Option<Arc<Mutex<Seen>>>);
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        if let Some(seen) = self.0.take() {
+            seen.lock().unwrap().cancelled += 1;
+        }
+    }
+}
+
 impl Service {
     async fn receive(self: &Service, mut frames: Streaming<FlightData>) -> Result<StreamSealed, Status> {
         let mut all = Vec::new();
+        let mut end = None;
+        let mut unended = Unended(Some(Arc::clone(&self.seen)));
         while let Some(frame) = frames.message().await? {
+            if frame.app_metadata.is_empty() && frame.data_header.is_empty() {
+                self.seen.lock().unwrap().alive += 1;
+                continue;
+            }
+            if frame.flight_descriptor.is_none() {
+                let header: FrameHeader = serde_json::from_slice(&frame.app_metadata).unwrap();
+                if header.end.is_some() {
+                    assert_eq!(header.sequence as usize, all.len() - 1);
+                    end = header.end;
+                    break;
+                }
+            }
             if self.manner == Manner::Refuses && all.len() == 2 {
                 return Err(to_status(&Failure::new(
                     candlewick_protocol::ErrorKind::JobFailed,
@@ -125,6 +152,8 @@ impl Service {
             }
             all.push(frame);
         }
+        let end = end.ok_or_else(|| Status::cancelled("no last frame"))?;
+        unended.0 = None;
         let stream: StreamId =
             serde_json::from_slice(&all[0].flight_descriptor.as_ref().unwrap().cmd).unwrap();
         for (at, frame) in all[1..].iter().enumerate() {
@@ -148,6 +177,7 @@ impl Service {
                 seen.rows.push(row);
             }
         }
+        assert_eq!((end.rows, end.hash_sum), (sealed.rows, sealed.hash_sum));
         sealed.rows += u64::from(self.manner == Manner::Miscounts);
         Ok(sealed)
     }

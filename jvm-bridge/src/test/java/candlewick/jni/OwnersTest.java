@@ -155,7 +155,7 @@ class OwnersTest {
             + owner
             + "],\"columns\":"
             + columns
-            + ",\"batchBytes\":65536,\"timeoutMs\":20000}";
+            + ",\"streamBytes\":65536,\"timeoutMs\":20000}";
     return Feeder.open(
         "{\"feed\":" + feed + ",\"partition\":0,\"attempt\":1,\"executor\":\"0\"}",
         Native.deriveKeys(Native.newSecret(), JOB, "feed"));

@@ -22,8 +22,8 @@ private[candlewick] final class FeedTaskSpec(
 
 /** The `FeedSpec` document. */
 private[fit] object FeedSpec {
-  private val MinBatch = 16L * 1024
-  private val MaxBatch = 1024L * 1024
+  private val MinRows = 64L * 1024
+  private val MaxRows = 1024L * 1024
 
   /** The document of the first round.
     *
@@ -36,7 +36,9 @@ private[fit] object FeedSpec {
       tasks: Int
   ): ObjectNode = {
     val owners = Json.field(answer, "owners")
-    val share = prepared.launch.feedMemoryBytes / math.max(1, tasks) / math.max(1, owners.size())
+    // A quarter is for the rows that tasks hand on (rowBytes), the rest for the streams to the owners.
+    val streams = prepared.launch.feedMemoryBytes / 4 * 3
+    val share = streams / math.max(1, tasks) / math.max(1, owners.size())
     Json.obj(
       "job" -> Json.field(prepared.job, "job"),
       "round" -> Json.field(answer, "round"),
@@ -44,12 +46,12 @@ private[fit] object FeedSpec {
       "owners" -> owners,
       "columns" -> prepared.columns,
       "validation" -> Option(Json.field(prepared.job, "data").get("validation")),
-      "batchBytes" -> share.max(MinBatch).min(MaxBatch),
+      "streamBytes" -> share,
       "timeoutMs" -> math.max(30000L, prepared.failureTimeoutMs * 2)
     )
   }
 
   /** Bytes of UnsafeRows that a task hands on at a time. */
   def rowBytes(launch: LaunchSpec, tasks: Int): Long =
-    (launch.feedMemoryBytes / math.max(1, tasks) / 4).max(4 * MinBatch).min(MaxBatch)
+    (launch.feedMemoryBytes / math.max(1, tasks) / 4).max(MinRows).min(MaxRows)
 }
