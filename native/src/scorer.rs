@@ -69,7 +69,7 @@ impl Model {
 
 /// A column that scoring appends.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
+#[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Output {
     /// The network's outputs, as [`Head::raw_predictions`] gives them.
     RawPrediction,
@@ -77,19 +77,11 @@ pub enum Output {
     Probability,
     /// The class, or the value(s).
     Prediction,
-    /// The value(s) of a graph's output of that name.
-    Named(String),
-}
-
-impl From<String> for Output {
-    fn from(text: String) -> Self {
-        match text.as_str() {
-            "rawPrediction" => Output::RawPrediction,
-            "probability" => Output::Probability,
-            "prediction" => Output::Prediction,
-            _ => Output::Named(text.strip_prefix("prediction_").unwrap_or(&text).to_owned()),
-        }
-    }
+    /// The value(s) of one output of a graph.
+    Named {
+        /// Name of the output.
+        output: String,
+    },
 }
 
 /// Where a column's values stand, and its type.
@@ -274,7 +266,7 @@ fn slot_of(output: &Output, model: &Model) -> Result<ColumnSlot, Failure> {
     let head = model.head;
     let width = head.width();
     let (range, kind) = match (output, head) {
-        (Output::Named(name), Head::Values { .. }) => {
+        (Output::Named { output: name }, Head::Values { .. }) => {
             let found = model.network.outputs().iter().find(|known| known.name == *name);
             let range = found.map(|known| known.range.clone());
             let range =
@@ -285,9 +277,9 @@ fn slot_of(output: &Output, model: &Model) -> Result<ColumnSlot, Failure> {
             };
             (range, kind)
         }
-        (Output::Named(name), _) => {
+        (Output::Named { output: name }, _) => {
             return Err(Failure::parameter(format!(
-                "the output {name:?} is no column of a classifier"
+                "the output {name:?} is not a column of a classifier"
             )));
         }
         (

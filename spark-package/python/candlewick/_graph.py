@@ -1,66 +1,13 @@
-"""Graph networks: layers that are called with tensors, which stand for values and hold none."""
+"""Graph networks: the document of layers that were called with tensors."""
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from candlewick._document import NETWORK_FORMAT, Module, Network
-
-_order = itertools.count()
-#: What a name may not hold: it becomes part of parameters' names.
-_ILLEGAL = re.compile(r'[./"\\\x00-\x1f\x7f]')
-
-
-class Tensor:
-    """What a node of a graph will give: the result of ``nn.Input`` and of calling a layer."""
-
-    def __init__(self, layer: Module | None, inputs: tuple[Tensor, ...], name: str | None) -> None:
-        if name is not None and (not name or _ILLEGAL.search(name) or len(name) > 200):
-            raise ValueError(f"{name!r} is no name of a node: a text without dots, slashes and quotes is wanted")
-        self._layer, self._inputs, self._name = layer, inputs, name
-        self._at = next(_order)
-
-    def __repr__(self) -> str:
-        if self._layer is None:
-            return f"Input({self._name!r})"
-        what = f", name={self._name!r}" if self._name else ""
-        return f"Tensor({type(self._layer).__name__}{what})"
-
-
-class Input(Tensor):
-    """An input of a graph, which is a column of the DataFrame.
-
-    Args:
-        name: Name of the column.
-        shape: Shape of its values, without the batch: [1] for a number, [8] for a Vector or array of 8.
-    """
-
-    def __init__(self, name: str, shape: int | Sequence[int] = 1) -> None:
-        if not isinstance(name, str):
-            raise TypeError(f"nn.Input takes the name of a column first, not {name!r}")
-        sizes = [shape] if isinstance(shape, int) else [int(size) for size in shape]
-        if not sizes or any(size < 1 for size in sizes):
-            raise ValueError(f"nn.Input({name!r}): shape is a list of sizes of at least 1, not {shape!r}")
-        super().__init__(None, (), name)
-        self.name, self.shape = name, sizes
-
-
-def node(layer: Module, inputs: tuple[Any, ...], name: str | None) -> Tensor:
-    """The node that a called layer is."""
-    given = tuple(inputs[0]) if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)) else inputs
-    if not given:
-        raise TypeError(f"{type(layer).__name__} is called without a tensor; call it with nn.Input or another's result")
-    for value in given:
-        if not isinstance(value, Tensor):
-            hint = "; call that layer first" if isinstance(value, Module) else ""
-            raise TypeError(
-                f"{type(layer).__name__} is called with {value!r} of type {type(value).__name__}; a layer takes "
-                f"nn.Input(...) or what another layer gave{hint}"
-            )
-    return Tensor(layer, given, name)
+from candlewick._document import NETWORK_FORMAT, Network
+from candlewick._tensor import Input, Tensor, check_name
 
 
 class Graph(Network):
@@ -83,7 +30,7 @@ class Graph(Network):
         listed = [inputs] if isinstance(inputs, Input) else list(inputs)
         wrong = next((value for value in listed if not isinstance(value, Input)), None)
         if wrong is not None or not listed:
-            raise TypeError(f"inputs is a list of nn.Input, not {wrong if listed else inputs!r}")
+            raise TypeError(f"inputs must be a list of nn.Input, not {wrong if listed else inputs!r}")
         wanted = _outputs(outputs)
         nodes = _reached([tensor for _, tensor in wanted], listed)
         names, aliases = _names(listed, nodes, wanted)
@@ -120,11 +67,11 @@ def _outputs(outputs: Any) -> list[tuple[str | None, Tensor]]:
     else:
         pairs = [(None, value) for value in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
     if not pairs:
-        raise ValueError("outputs is empty; a graph has at least one")
+        raise ValueError("outputs is empty; a graph needs at least one")
     for name, value in pairs:
         if not isinstance(value, Tensor):
             what = "outputs" if name is None else f"output {name!r}"
-            raise TypeError(f"{what} is {value!r} of type {type(value).__name__}, not what a layer gave")
+            raise TypeError(f"{what} is {value!r} of type {type(value).__name__}, not what a layer returned")
         if isinstance(value, Input) and name is None:
             raise ValueError(f"the input {value.name!r} is an output without a name of its own; give it one")
     return pairs
@@ -181,7 +128,8 @@ def _names(
         if value in names:
             again.append((wanted, value))
         else:
-            name(value, Tensor(None, (), wanted)._name or wanted)
+            check_name(wanted)
+            name(value, wanted)
     for wanted, _ in again:
         if wanted in taken:
             raise ValueError(f"the name {wanted!r} is given twice; inputs, nodes and outputs have names of their own")

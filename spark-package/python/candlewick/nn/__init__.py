@@ -5,7 +5,8 @@ Sizes of a layer's input may be left out; they are inferred from the layer befor
 """
 
 from candlewick._document import Loss, Module, Sequential
-from candlewick._graph import Graph, Input, Tensor
+from candlewick._graph import Graph
+from candlewick._tensor import Input, Tensor
 from candlewick.nn import init
 from candlewick.nn._activation import (
     CELU,

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.concurrent.atomic.AtomicLong
 import scala.collection.mutable
 
-/** What a node of a graph will give: the result of `nn.Input` and of calling a layer. It holds no values.
+/** What a node of a graph will return: the result of `nn.Input` and of calling a layer. It holds no values.
   *
   * @param at
   *   position in the order in which tensors were made, in which they can be computed too
@@ -27,7 +27,7 @@ private[candlewick] object Tensor {
   def input(name: String, shape: Size): Tensor = {
     if (shape.sizes.isEmpty || shape.sizes.exists(_ < 1))
       throw new IllegalArgumentException(
-        s"nn.Input($name): the shape is a list of sizes of at least 1, not ${shape.sizes.mkString("(", ", ", ")")}"
+        s"nn.Input($name): the shape must be a list of sizes of at least 1, not ${shape.sizes.mkString("(", ", ", ")")}"
       )
     new Tensor(None, Nil, Some(legal(name)), shape, made.getAndIncrement())
   }
@@ -47,7 +47,7 @@ private[candlewick] object Tensor {
       name.isEmpty || name.length > 200 || name.exists(c => "./\"\\".indexOf(c.toInt) >= 0 || c.isControl)
     if (wrong)
       throw new IllegalArgumentException(
-        s"'$name' is no name of a node: a text without dots, slashes and quotes is wanted"
+        s"'$name' cannot be the name of a node: it must be a text without dots, slashes and quotes"
       )
     name
   }
@@ -62,20 +62,7 @@ private[candlewick] object Tensor {
   * val net = nn.Graph(Seq(user, item), "score" -> nn.Linear(1)(hidden))
   * }}}
   */
-final class Graph private (private val document: ObjectNode) extends Network {
-
-  /** The document that `setNetwork` takes. */
-  override def json: String = document.toString
-
-  override def equals(other: Any): Boolean = other match {
-    case graph: Graph => document == graph.document
-    case _ => false
-  }
-
-  override def hashCode(): Int = document.hashCode()
-
-  override def toString: String = json
-}
+final class Graph private (node: ObjectNode) extends Document(node) with Network
 
 /** Makes graphs. */
 object Graph {
@@ -89,9 +76,9 @@ object Graph {
     */
   def apply(inputs: Seq[Tensor], outputs: (String, Tensor)*): Graph = {
     if (inputs.isEmpty || outputs.isEmpty)
-      throw new IllegalArgumentException("a graph has at least one input and one output")
+      throw new IllegalArgumentException("a graph needs at least one input and one output")
     inputs.find(_.layer.isDefined).foreach { other =>
-      throw new IllegalArgumentException(s"inputs is a list of nn.Input, not $other")
+      throw new IllegalArgumentException(s"inputs must be a list of nn.Input, not $other")
     }
     val nodes = reached(inputs, outputs.map(_._2))
     val (names, again) =
@@ -120,10 +107,10 @@ object Graph {
   /** The nodes that the outputs need, in an order in which they can be computed. */
   private def reached(inputs: Seq[Tensor], ends: Seq[Tensor]): Seq[Tensor] = {
     val found = mutable.Set.empty[Tensor]
-    val rest = mutable.Stack.from(ends)
+    var rest = ends.toList
     while (rest.nonEmpty) {
-      val tensor = rest.pop()
-      if (found.add(tensor)) rest.pushAll(tensor.inputs)
+      val tensor = rest.head
+      rest = if (found.add(tensor)) tensor.inputs.toList ::: rest.tail else rest.tail
     }
     val (nodes, columns) = found.toSeq.sortBy(_.at).partition(_.layer.isDefined)
     columns.find(column => !inputs.contains(column)).foreach { column =>

@@ -1,7 +1,7 @@
 package candlewick
 
 import candlewick.fit.FitResult
-import candlewick.internal.Json
+import candlewick.internal.{Failures, Json}
 import candlewick.jni.{Model, Native}
 import candlewick.score.{ModelBytes, WeightsBroadcast}
 import com.fasterxml.jackson.databind.JsonNode
@@ -45,6 +45,26 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
     try Json.parse(loaded.info())
     finally loaded.close()
   }
+
+  /** Throws unless the document is complete; where something is missing the exception says what. */
+  def checkDocument(): Unit = {
+    networkOutputs: Unit
+    featureWidth: Unit
+    bytes: Unit
+  }
+
+  /** Throws unless the weights fit the network and are those that were trained. */
+  def checkWeights(): Unit =
+    summary
+      .flatMap(known => Option(known.get("weightsHash")))
+      .map(_.asText)
+      .filter(_ != weightsHash)
+      .foreach { trained =>
+        throw Failures.parameter(
+          s"the weights are not those that were saved: their hash is $weightsHash, not $trained; to load other weights " +
+            "into a network, set initialWeights"
+        )
+      }
 
   /** Hash of the weights, computed from them. */
   def weightsHash: String = Json.field(info, "weightsHash").asText

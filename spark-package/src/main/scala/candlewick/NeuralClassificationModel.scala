@@ -2,11 +2,12 @@ package candlewick
 
 import candlewick.generated.NeuralClassifierParams
 import candlewick.persist.ModelReader
-import candlewick.score.OutputColumns
+import candlewick.score.OutputColumn
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{MLReadable, MLReader}
 
-/** A trained classifier. `transform` appends rawPrediction (the network's outputs), probability and prediction.
+/** A trained classifier. `transform` appends rawPrediction (the network's outputs, of two less their mean, so that the
+  * second ranks rows as their probabilities do), probability and prediction.
   *
   * {{{
   * model.write.overwrite().save("hdfs:///models/digits")
@@ -24,8 +25,8 @@ final class NeuralClassificationModel private[candlewick] (override val uid: Str
   /** Number of classes. */
   def numClasses: Int = state.numClasses.getOrElse(0)
 
-  override private[candlewick] def outputs: Seq[(String, String)] =
-    OutputColumns.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
+  override private[candlewick] def outputs: Seq[OutputColumn] =
+    OutputColumn.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
 
   override private[candlewick] def thresholdsJson: Option[Seq[Double]] = get(thresholds).map(_.toSeq)
 

@@ -3,7 +3,7 @@ package candlewick
 import candlewick.columns.TrainingColumns
 import candlewick.generated.NeuralClassifierParams
 import candlewick.persist.ParamsReader
-import candlewick.score.OutputColumns
+import candlewick.score.{OutputColumn, OutputSizes}
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
 import org.apache.spark.sql.types.StructType
@@ -40,11 +40,11 @@ final class NeuralClassifier(override val uid: String)
   override private[candlewick] def model(state: ModelState): NeuralClassificationModel =
     new NeuralClassificationModel(uid, state)
 
-  override private[candlewick] def outputs: Seq[(String, String)] =
-    OutputColumns.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
+  override private[candlewick] def outputs: Seq[OutputColumn] =
+    OutputColumn.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
 
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
-    StructType(schema.fields ++ OutputColumns.fields(outputs, classes = None, values = 0, Map.empty))
+    StructType(schema.fields ++ OutputColumn.fields(outputs, OutputSizes()))
 
   override def copy(extra: ParamMap): NeuralClassifier = defaultCopy(extra)
 }

@@ -3,14 +3,15 @@ package candlewick
 import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
 import candlewick.fit.{FitControl, FitJob, FitResult, FitSpec, InitialWeights}
 import candlewick.generated.NeuralEstimatorParams
-import candlewick.internal.Failures
+import candlewick.internal.{Failures, Sessions}
 import candlewick.persist.{ParamsWriter, RestorableParams}
+import candlewick.score.OutputColumn
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.UUID
 import org.apache.spark.ml.Estimator
 import org.apache.spark.ml.param.{Param, ParamMap}
 import org.apache.spark.ml.util.{MLWritable, MLWriter}
-import org.apache.spark.sql.{Dataset, SparkSession}
+import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.types.StructType
 
 /** What [[NeuralClassifier]] and [[NeuralRegressor]] share: training in processes beside Spark's executors.
@@ -30,8 +31,8 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
   /** The model of a finished fit. */
   private[candlewick] def model(state: ModelState): M
 
-  /** The columns that transform will append: parameter and name. */
-  private[candlewick] def outputs: Seq[(String, String)]
+  /** The columns that transform will append. */
+  private[candlewick] def outputs: Seq[OutputColumn]
 
   /** The schema with those columns. */
   private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType
@@ -87,9 +88,9 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
 
   /** Checks the columns and appends those of the model. */
   override def transformSchema(schema: StructType): StructType = {
-    val caseSensitive = NeuralEstimator.caseSensitive
+    val caseSensitive = Sessions.caseSensitive
     val columns = TrainingColumns.of(schema, choice, caseSensitive)
-    ColumnRules.checkNew(schema, outputs, caseSensitive)
+    ColumnRules.checkNew(schema, outputs.map(column => column.param -> column.name), caseSensitive)
     appended(schema, columns)
   }
 
@@ -111,7 +112,7 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
     if (many.isDefined && isSet(featuresCol))
       throw Failures.parameter("featuresCol and featuresCols are both set; set one of them (clear the other)")
     val inputs = graph.fold(Seq.empty[GraphInput])(GraphColumns.inputs)
-    val named = Option.when(inputs.nonEmpty && !isSet(featuresCol))(inputs.map(_.name))
+    val named = if (inputs.nonEmpty && !isSet(featuresCol)) Some(inputs.map(_.name)) else None
     val several = many.map(_.toSeq).orElse(named)
     ColumnChoice(
       several.getOrElse(Seq($(featuresCol))),
@@ -149,8 +150,4 @@ private[candlewick] object NeuralEstimator {
 
   /** Wait for a cancelled fit to clean up before the interrupt is passed on. */
   private val CancelMs = 10000L
-
-  /** How the active session compares names; transformSchema is not told which session it is for. */
-  def caseSensitive: Boolean =
-    SparkSession.getActiveSession.exists(_.conf.get("spark.sql.caseSensitive", "false").toBoolean)
 }

@@ -2,10 +2,11 @@ package candlewick
 
 import candlewick.columns.{ColumnRules, GraphColumns, GraphInput}
 import candlewick.generated.NeuralModelParams
-import candlewick.internal.{Failures, Json}
+import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import candlewick.persist.{ModelWriter, RestorableParams}
-import candlewick.score.{OutputColumns, ScoreOrder, Scoring}
+import candlewick.score.{OutputColumn, OutputSizes, ScoreTaskSpec, Scoring}
+import java.nio.file.{Files, Paths}
 import org.apache.spark.SparkContext
 import org.apache.spark.ml.Model
 import org.apache.spark.ml.util.{MLWritable, MLWriter}
@@ -24,8 +25,8 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
     with RestorableParams
     with MLWritable {
 
-  /** The columns to append: what they hold, parameter, name. */
-  private[candlewick] def outputs: Seq[(String, String)]
+  /** The columns to append. */
+  private[candlewick] def outputs: Seq[OutputColumn]
 
   /** Thresholds of the classes, if set. */
   private[candlewick] def thresholdsJson: Option[Seq[Double]] = None
@@ -41,24 +42,32 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
     * }}}
     */
   override def transform(dataset: Dataset[_]): DataFrame = {
-    val schema = transformSchema(dataset.schema)
-    val fields = schema.fields.toSeq.takeRight(outputs.length)
+    val schema = dataset.schema
+    val caseSensitive = Sessions.caseSensitive(dataset.sparkSession)
+    val columns = features(schema, caseSensitive)
+    val appended = appendedTo(schema, columns, caseSensitive)
     if (outputs.isEmpty) dataset.toDF()
-    else
-      Scoring.append(dataset, features(dataset.schema).map(dataset.schema.fields.indexOf(_)), fields)(order)
+    else Scoring.append(dataset, columns.map(schema.fields.indexOf(_)), appended)(spec)
   }
 
   /** Checks the feature columns and appends those of the model. */
   override def transformSchema(schema: StructType): StructType = {
-    val caseSensitive = NeuralEstimator.caseSensitive
-    features(schema).foreach(ColumnRules.checkFeature)
-    GraphColumns.check(features(schema), inputs)
-    checkWidth(features(schema))
-    ColumnRules.checkNew(schema, outputs, caseSensitive)
+    val caseSensitive = Sessions.caseSensitive
+    StructType(schema.fields ++ appendedTo(schema, features(schema, caseSensitive), caseSensitive))
+  }
+
+  /** Checks everything that the schema tells; the columns to append. */
+  private def appendedTo(
+      schema: StructType,
+      features: Seq[StructField],
+      caseSensitive: Boolean
+  ): Seq[StructField] = {
+    features.foreach(ColumnRules.checkFeature)
+    GraphColumns.check(features, inputs)
+    checkWidth(features)
+    ColumnRules.checkNew(schema, outputs.map(column => column.param -> column.name), caseSensitive)
     checkThresholds()
-    StructType(
-      schema.fields ++ OutputColumns.fields(outputs, state.numClasses, values, state.outputs)
-    )
+    OutputColumn.fields(outputs, OutputSizes(state.numClasses, values, state.outputs))
   }
 
   /** Numbers in the features of a row. */
@@ -69,6 +78,12 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
 
   /** The weights as a safetensors file with PyTorch's parameter names and layouts. */
   def weightsSafetensors: Array[Byte] = state.weights.clone()
+
+  /** Writes the weights into a file of this machine, for Python: py4j takes seconds for what a disk does at once. */
+  private[candlewick] def writeWeights(file: String): Unit = Files.write(Paths.get(file), state.weights): Unit
+
+  /** Writes the ONNX file, for Python. */
+  private[candlewick] def writeOnnx(file: String): Unit = Files.write(Paths.get(file), toOnnx): Unit
 
   /** Whether the model comes from a fit and knows how it went. */
   def hasSummary: Boolean = state.summary.isDefined
@@ -106,12 +121,12 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
   /** Saves the model: parameters in Spark ML's layout, weights as safetensors. */
   override def write: MLWriter = new ModelWriter(this, state)
 
-  private def features(schema: StructType): Seq[StructField] = {
-    val named = Option.when(inputs.nonEmpty && !isSet(featuresCol))(inputs.map(_.name))
+  private def features(schema: StructType, caseSensitive: Boolean): Seq[StructField] = {
+    val named = if (inputs.nonEmpty && !isSet(featuresCol)) Some(inputs.map(_.name)) else None
     val many = get(featuresCols).filter(_.nonEmpty).map(_.toSeq).orElse(named)
     val names = many.getOrElse(Seq($(featuresCol)))
     val param = if (many.isDefined) "featuresCols" else "featuresCol"
-    names.map(ColumnRules.find(schema, _, param, NeuralEstimator.caseSensitive))
+    names.map(ColumnRules.find(schema, _, param, caseSensitive))
   }
 
   /** The inputs of the network where it is a graph. */
@@ -132,11 +147,11 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
       throw Failures.parameter(s"thresholds has ${values.length} values but the model has $classes classes")
   }
 
-  private def order(sc: SparkContext): ScoreOrder = ScoreOrder(
+  private def spec(sc: SparkContext): ScoreTaskSpec = ScoreTaskSpec(
     state.bytes.json,
     state.bytes.key,
     state.broadcast.in(sc),
-    outputs.map { case (param, _) => OutputColumns.kind(param) },
+    outputs,
     thresholdsJson,
     $(handleInvalid) == "skip",
     get(scale),

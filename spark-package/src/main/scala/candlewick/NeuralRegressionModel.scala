@@ -3,7 +3,7 @@ package candlewick
 import candlewick.columns.GraphColumns
 import candlewick.internal.Json
 import candlewick.persist.ModelReader
-import candlewick.score.OutputColumns
+import candlewick.score.OutputColumn
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{MLReadable, MLReader}
 
@@ -25,8 +25,8 @@ final class NeuralRegressionModel private[candlewick] (override val uid: String,
 
   override private[candlewick] def values: Int = numOutputs
 
-  override private[candlewick] def outputs: Seq[(String, String)] =
-    OutputColumns.regressor($(predictionCol), GraphColumns.outputs(Json.field(state.document, "network")))
+  override private[candlewick] def outputs: Seq[OutputColumn] =
+    OutputColumn.regressor($(predictionCol), GraphColumns.outputs(Json.field(state.document, "network")))
 
   override def copy(extra: ParamMap): NeuralRegressionModel =
     copyValues(new NeuralRegressionModel(uid, state), extra).setParent(parent)

@@ -3,7 +3,7 @@ package candlewick
 import candlewick.columns.{GraphColumns, TrainingColumns}
 import candlewick.internal.Json
 import candlewick.persist.ParamsReader
-import candlewick.score.OutputColumns
+import candlewick.score.{OutputColumn, OutputSizes}
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
@@ -34,11 +34,13 @@ final class NeuralRegressor(override val uid: String) extends NeuralEstimator[Ne
   override private[candlewick] def model(state: ModelState): NeuralRegressionModel =
     new NeuralRegressionModel(uid, state)
 
-  override private[candlewick] def outputs: Seq[(String, String)] =
-    OutputColumns.regressor($(predictionCol), graph.fold(Seq.empty[String])(GraphColumns.outputs))
+  override private[candlewick] def outputs: Seq[OutputColumn] =
+    OutputColumn.regressor($(predictionCol), graph.fold(Seq.empty[String])(GraphColumns.outputs))
 
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
-    StructType(schema.fields ++ OutputColumns.fields(outputs, None, values(columns), widths.toMap))
+    StructType(
+      schema.fields ++ OutputColumn.fields(outputs, OutputSizes(None, values(columns), widths.toMap))
+    )
 
   /** Number of values of a prediction, 2 for several: the width in which the network ends, as far as its document tells;
     * else the label has as many, but for losses that read several outputs for a value.

@@ -95,7 +95,7 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   def initialWeights: Option[String] =
     Option(node.get("initialWeights")).filterNot(_.isNull).map(_.toString)
 
-  /** The recoveries, as JSON. */
+  /** The recoveries, as a JSON list. Always empty in this version: a fit that loses a trainer fails. */
   def recoveryLog: String = Json.field(node, "recoveryLog").toString
 
   override def toString: String = json

@@ -85,6 +85,29 @@ class GraphSuite extends SparkSuite {
     assert(model.setPredictionCol("").transform(data).columns.length == data.columns.length)
   }
 
+  test("what is equal is of one kind and of one document") {
+    assert(nn.MSELoss() == nn.MSELoss() && nn.MSELoss().hashCode == nn.MSELoss().hashCode)
+    assert(nn.MSELoss() != nn.L1Loss())
+    assert(nn.Linear(3) == nn.Linear(3) && nn.Sequential(nn.Linear(3)) != nn.Linear(3))
+    assert(graph() == graph() && graph() != graph().withInit("*" -> nn.init.zeros_()))
+    val document = Document.of("SGD", Seq("lr" -> 0.1))
+    assert(new Loss(document) != new Optimizer(document))
+    assert(nn.MSELoss().toString == nn.MSELoss().json && nn.Linear(3).toString.contains("out_features"))
+  }
+
+  test("columns that are there already are told by the parameter that names them") {
+    val model = regressor2().fit(data)
+    val there =
+      intercept[InvalidParameterException](model.transform(data.withColumnRenamed("label", "prediction_sum")))
+    assert(there.getMessage.startsWith("predictionCol: the DataFrame already has a column 'prediction_sum'"))
+    val x = nn.Input("price")
+    val twins = nn.Graph(Seq(x), "a" -> nn.Linear(1)(x), "A" -> nn.Linear(1)(x))
+    val same = intercept[InvalidParameterException](
+      new NeuralRegressor().setNetwork(twins).setLabelCol("both").setEpochs(0).fit(data).transform(data)
+    )
+    assert(same.getMessage.contains("'prediction_a' and 'prediction_A'"), same.getMessage)
+  }
+
   test("columns that do not fit are named") {
     val missing = intercept[InvalidParameterException](regressor2().fit(data.drop("item")))
     assert(missing.getMessage.contains("no column 'item'"))
@@ -102,9 +125,12 @@ class GraphSuite extends SparkSuite {
     assert(message(nn.Graph(Seq(x), "x" -> nn.Linear(1)(x))).contains("the name 'x' is given twice"))
     val shared = nn.Linear(1)
     assert(message(nn.Graph(Seq(x), "out" -> shared(shared(x)))).contains("called twice"))
-    assert(message(nn.Input("a.b")).contains("no name of a node"))
+    assert(message(nn.Input("a.b")).contains("cannot be the name of a node"))
     assert(message(nn.Input("a", 0)).contains("at least 1"))
-    assert(message(nn.Graph(Seq(nn.Linear(1)(x)), "out" -> nn.Linear(1)(x))).contains("list of nn.Input"))
+    assert(
+      message(nn.Graph(Seq(nn.Linear(1)(x)), "out" -> nn.Linear(1)(x)))
+        .contains("inputs must be a list of nn.Input")
+    )
   }
 
   test("short and full forms, by position and by name") {
@@ -180,6 +206,6 @@ class GraphSuite extends SparkSuite {
         .summary()
         .contains("4 parameters")
     )
-    assert(intercept[IllegalArgumentException](net.summary()).getMessage.contains("summary wants inputShape"))
+    assert(intercept[IllegalArgumentException](net.summary()).getMessage.contains("summary needs inputShape"))
   }
 }

@@ -2,6 +2,7 @@ package candlewick
 
 import org.apache.spark.ml.functions.vector_to_array
 import org.apache.spark.sql.functions.{array, col, lit, map, struct}
+import org.apache.spark.sql.streaming.Trigger
 
 class TransformSuite extends SparkSuite {
   private lazy val data = blobs(120).cache()
@@ -71,6 +72,50 @@ class TransformSuite extends SparkSuite {
     model.transform(data).createOrReplaceGlobalTempView("scored")
     val other = spark.newSession()
     assert(other.sql("select id, prediction from global_temp.scored").collect().toSet == expected)
+  }
+
+  test("names are compared as the DataFrame's session compares them, not as the thread's") {
+    val other = spark.newSession()
+    other.conf.set("spark.sql.caseSensitive", "true")
+    val frame = other.createDataFrame(
+      data.withColumn("PREDICTION", lit(1)).rdd,
+      data.withColumn("PREDICTION", lit(1)).schema
+    )
+    assert(
+      model.transform(frame).columns.takeRight(4).toSeq == Seq(
+        "PREDICTION",
+        "rawPrediction",
+        "probability",
+        "prediction"
+      )
+    )
+    assert(model.transform(frame).select("id", "prediction").collect().toSet == expected)
+    intercept[candlewick.jni.InvalidParameterException](
+      model.transform(data.withColumn("PREDICTION", lit(1)))
+    )
+  }
+
+  test("columns of any name, and twice the same, pass through") {
+    val odd = data
+      .withColumn("a.b`c", lit(1))
+      .join(data.select(col("id").as("x"), col("label")), col("id") === col("x"))
+    val once = model.transform(odd)
+    assert(once.columns.toSeq.take(odd.columns.length) == odd.columns.toSeq)
+    assert(once.select("id", "prediction").collect().toSet == expected)
+    // A column of the DataFrame from before is the same column.
+    assert(model.transform(data).filter(data("id") === 3).count() == 1)
+  }
+
+  test("a continuous stream is refused") {
+    val input = spark.readStream.format("rate").load().select(col("value").cast("double").as("x0"))
+    val scored = classifier()
+      .setFeaturesCol("x0")
+      .setEpochs(0)
+      .fit(data.select(col("id").cast("double").as("x0"), col("label")))
+      .transform(input)
+    val writer = scored.writeStream.format("noop").option("checkpointLocation", freshPath())
+    val error = intercept[Exception](writer.trigger(Trigger.Continuous("1 second")).start())
+    assert(error.getMessage.contains("CandlewickScore"), error.getMessage)
   }
 
   test("on a stream") {

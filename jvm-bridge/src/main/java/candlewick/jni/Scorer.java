@@ -11,8 +11,9 @@ public final class Scorer extends NativeHandle {
    *
    * @param model the model; it may be closed before the scorer
    * @param scoreJson {@code {"columns": Columns, "outputs": [...], "thresholds": [...] or null,
-   *     "partition": n, "skipInvalid": bool}}; outputs are of "rawPrediction", "probability",
-   *     "prediction", in the order wanted
+   *     "partition": n, "skipInvalid": bool}}; an output, in the order wanted, is {@code {"kind":
+   *     "rawPrediction" | "probability" | "prediction"}} or {@code {"kind": "named", "output":
+   *     ...}}
    * @return the scorer, to be closed
    */
   public static Scorer open(Model model, String scoreJson) {

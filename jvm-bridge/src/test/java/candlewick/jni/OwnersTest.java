@@ -97,7 +97,7 @@ class OwnersTest {
     String task =
         "{\"columns\":"
             + COLUMNS
-            + ",\"outputs\":[\"prediction\"],\"thresholds\":null,\"partition\":4}";
+            + ",\"outputs\":[{\"kind\":\"prediction\"}],\"thresholds\":null,\"partition\":4}";
     Model model = model();
     assertTrue(model.info().contains("\"parameters\":3"), model.info());
     Scorer scorer = Scorer.open(model, task);

@@ -33,7 +33,9 @@ private[candlewick] final class Admission {
       slots: Executor => Int
   ): Option[Seq[Assignment]] =
     synchronized {
-      val used = running.values.flatten.groupMapReduce(_.executor.id)(_.trainers)(_ + _)
+      val used = running.values.flatten.groupBy(_.executor.id).map { case (id, its) =>
+        id -> its.map(_.trainers).sum
+      }
       val free = executors.map(executor => executor -> (slots(executor) - used.getOrElse(executor.id, 0)))
       val placed =
         if (!waiting.headOption.contains(fit)) None

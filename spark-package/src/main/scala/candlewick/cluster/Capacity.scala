@@ -1,6 +1,7 @@
 package candlewick.cluster
 
 import org.apache.spark.{SparkConf, SparkContext}
+import scala.util.Try
 
 /** What the cluster will have at most, as far as its configuration tells: executors register over seconds, and too
   * large a gang must be an error at once, not after a timeout.
@@ -35,7 +36,7 @@ private[candlewick] object Capacity {
   ): Capacity = {
     val local = master == "local" || master.startsWith("local[")
     val dynamic = !local && conf.getBoolean("spark.dynamicAllocation.enabled", defaultValue = false)
-    val perExecutor = slotsOf(conf.getInt("spark.executor.cores", known.map(_.cores).maxOption.getOrElse(1)))
+    val perExecutor = slotsOf(conf.getInt("spark.executor.cores", (1 +: known.map(_.cores)).max))
     val capacity = master match {
       case _ if local => Capacity(dynamic, Some(1), known.headOption.map(e => slotsOf(e.cores)), master)
       case _ if dynamic => dynamicCapacity(conf, perExecutor)
@@ -54,7 +55,7 @@ private[candlewick] object Capacity {
   }
 
   private def staticCapacity(conf: SparkConf, perExecutor: Int): Capacity =
-    conf.getOption("spark.executor.instances").flatMap(_.toIntOption) match {
+    conf.getOption("spark.executor.instances").flatMap(text => Try(text.toInt).toOption) match {
       case Some(n) =>
         val source = s"spark.executor.instances=$n, ${perExecutor} slots each"
         Capacity(dynamic = false, Some(n), Some(clamp(n.toLong * perExecutor)), source)
@@ -63,7 +64,7 @@ private[candlewick] object Capacity {
 
   /** spark.cores.max bounds what a standalone cluster gives, whatever else is said. */
   private def boundByCores(conf: SparkConf, slotsOf: Int => Int, capacity: Capacity): Capacity =
-    conf.getOption("spark.cores.max").flatMap(_.toIntOption).map(slotsOf) match {
+    conf.getOption("spark.cores.max").flatMap(text => Try(text.toInt).toOption).map(slotsOf) match {
       case Some(most) if capacity.slots.forall(_ > most) =>
         capacity.copy(slots = Some(most), source = s"spark.cores.max gives $most slots")
       case _ => capacity

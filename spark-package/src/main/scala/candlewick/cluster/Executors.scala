@@ -20,7 +20,7 @@ private[candlewick] final class Executors(sc: SparkContext) {
 
   /** CPUs of a task: spark.task.cpus, fractional since Spark 4.3. */
   private val taskCpus: Double =
-    sc.getConf.getOption("spark.task.cpus").flatMap(_.toDoubleOption).filter(_ > 0).getOrElse(1.0)
+    sc.getConf.getDouble("spark.task.cpus", 1.0)
 
   /** Tasks that `cores` cores run at a time. */
   def slotsOf(cores: Int): Int = (cores / taskCpus + 1e-9).toInt

@@ -74,17 +74,26 @@ private[candlewick] object ColumnRules {
           "cast it first"
       )
 
-  /** Throws if a column that is to be appended is there already, or is named twice. */
+  /** Throws if a column that is to be appended is there already, or is named twice.
+    *
+    * @param outputs
+    *   the parameter that names a column, and the name
+    */
   def checkNew(schema: StructType, outputs: Seq[(String, String)], caseSensitive: Boolean): Unit = {
     def same(a: String, b: String) = if (caseSensitive) a == b else a.equalsIgnoreCase(b)
-    outputs.foreach { case (param, name) =>
+    outputs.zipWithIndex.foreach { case ((param, name), at) =>
       schema.fieldNames.find(same(_, name)).foreach { existing =>
         throw Failures.parameter(
           s"$param: the DataFrame already has a column '$existing'; drop or rename it, or set $param to another name"
         )
       }
-      outputs.find { case (other, its) => other != param && same(its, name) }.foreach { case (other, _) =>
-        throw Failures.parameter(s"$param and $other are both '$name'; give them different names")
+      outputs.take(at).find { case (_, its) => same(its, name) }.foreach {
+        case (`param`, its) =>
+          throw Failures.parameter(
+            s"$param: two outputs of the network would make the columns '$its' and '$name'; rename one of them"
+          )
+        case (other, _) =>
+          throw Failures.parameter(s"$other and $param are both '$name'; give them different names")
       }
     }
   }

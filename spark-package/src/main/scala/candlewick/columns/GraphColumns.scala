@@ -31,7 +31,7 @@ private[candlewick] object GraphColumns {
 
   /** Columns that are the inputs one by one, and so have the inputs' widths; None where the features come otherwise. */
   def widths(inputs: Seq[GraphInput], columns: Seq[String]): Option[Seq[Int]] =
-    Option.when(inputs.nonEmpty && inputs.length == columns.length)(inputs.map(_.width))
+    if (inputs.nonEmpty && inputs.length == columns.length) Some(inputs.map(_.width)) else None
 
   /** Throws where the schema says that a column has another width than its input. */
   def check(fields: Seq[org.apache.spark.sql.types.StructField], inputs: Seq[GraphInput]): Unit =

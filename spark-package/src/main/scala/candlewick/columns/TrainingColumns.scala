@@ -54,8 +54,8 @@ private[candlewick] final class TrainingColumns private (
     val total = known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
     val askFeatures = total.isEmpty && shaped.isEmpty
     val labelKnown = if (multiLabel) ColumnRules.knownWidth(label) else Some(1)
-    val unknown = features.indices.filter(at => askFeatures && known(at).isEmpty) ++
-      Option.when(labelKnown.isEmpty)(features.length)
+    val unknownLabel = if (labelKnown.isEmpty) Seq(features.length) else Nil
+    val unknown = features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabel
     val read = if (unknown.isEmpty) Map.empty[Int, Int] else firstWidths(selected, unknown)
     val width =
       if (askFeatures) known.indices.map(at => known(at).getOrElse(read(at))).sum

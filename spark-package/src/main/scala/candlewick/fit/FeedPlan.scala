@@ -1,12 +1,13 @@
 package candlewick.fit
 
 import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.CandlewickShim
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, AttributeSet}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet}
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, UnaryNode}
 import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
-import org.apache.spark.sql.types.StringType
+import org.apache.spark.sql.types.{Metadata, StringType, StructField}
 
 /** FEED as an operator: reads the rows of its child, feeds them to the trainers and gives one row per partition, the
   * ledger. As an operator it has one SQL execution in the UI, adaptive execution, metrics, and gets UnsafeRows.
@@ -26,7 +27,9 @@ private[candlewick] object FeedLogical {
 
   /** Feeds the rows of `child`. */
   def apply(spec: FeedTaskSpec, child: LogicalPlan): FeedLogical =
-    FeedLogical(child.output, AttributeReference("ledger", StringType, nullable = false)(), spec, child)
+    FeedLogical(child.output, CandlewickShim.attribute(Ledger), spec, child)
+
+  private val Ledger = StructField("ledger", StringType, nullable = false, Metadata.empty)
 }
 
 /** The physical operator of [[FeedLogical]]. */
@@ -47,7 +50,7 @@ private[candlewick] final case class FeedExec(
   override protected def doExecute(): RDD[InternalRow] = {
     val task =
       new FeedTask(spec, child.output.map(_.dataType).toArray, longMetric("numRows"), longMetric("numBytes"))
-    child.execute().mapPartitions(task.run)
+    child.execute().mapPartitions(task.run, preservesPartitioning = false)
   }
 
   override protected def withNewChildInternal(newChild: SparkPlan): FeedExec = copy(child = newChild)

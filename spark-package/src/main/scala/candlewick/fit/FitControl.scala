@@ -4,7 +4,6 @@ import candlewick.internal.Failures
 import java.util.concurrent.{ConcurrentLinkedQueue, CopyOnWriteArrayList}
 import java.util.concurrent.atomic.AtomicReference
 import org.slf4j.LoggerFactory
-import scala.jdk.CollectionConverters._
 import scala.util.control.NonFatal
 
 /** What others may do to a running fit: cancel it, tell it that an executor is gone, read its lines. Thread safe. */
@@ -21,7 +20,7 @@ private[candlewick] final class FitControl(val id: String) {
 
   /** Asks the fit to stop. Only the first reason counts. */
   def cancel(why: String): Unit =
-    if (reason.compareAndSet(null, why)) cancelActions.asScala.foreach(run(_)(why))
+    if (reason.compareAndSet(null, why)) cancelActions.forEach(action => run(action)(why))
 
   /** Runs `action` when the fit is cancelled, at once if it is already. */
   def onCancel(action: String => Unit): Unit = {
@@ -33,7 +32,7 @@ private[candlewick] final class FitControl(val id: String) {
   def onExecutorLost(action: (String, String) => Unit): Unit = lossActions.add(action): Unit
 
   /** Spark removed an executor. */
-  def executorLost(executor: String, why: String): Unit = lossActions.asScala.foreach { action =>
+  def executorLost(executor: String, why: String): Unit = lossActions.forEach { action =>
     try action(executor, why)
     catch {
       case NonFatal(error) => log.warn(s"fit $id: the loss of executor $executor was not passed on", error)
@@ -50,7 +49,7 @@ private[candlewick] final class FitControl(val id: String) {
   def report(line: String): Unit = {
     log.info(s"fit $id: $line")
     lines.add(line)
-    listeners.asScala.foreach(run(_)(line))
+    listeners.forEach(listener => run(listener)(line))
   }
 
   /** Takes the lines said since the last call. */

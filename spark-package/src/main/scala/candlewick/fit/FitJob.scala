@@ -122,7 +122,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
 
   private def tasksPerExecutor(sc: SparkContext, executors: Seq[Executor]): Int = {
     val slots = new Executors(sc)
-    executors.map(slots.slots).maxOption.getOrElse(1)
+    (1 +: executors.map(slots.slots)).max
   }
 
   /** FEED: the rows of every partition to the owners of their shards, then the ledger to the coordinator. */

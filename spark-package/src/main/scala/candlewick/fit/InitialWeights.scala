@@ -1,13 +1,13 @@
 package candlewick.fit
 
-import candlewick.internal.{Failures, Json}
+import candlewick.internal.{Failures, Files, Json}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.io.{FileNotFoundException, IOException}
 import java.util.Base64
 import org.apache.hadoop.fs.Path
-import org.apache.spark.SparkContext
+import org.apache.spark.sql.{CandlewickShim, SparkSession}
 
 /** Weights that training starts from: the file, and what of it fits the network. */
 private[candlewick] final case class InitialWeights(file: Array[Byte], report: JsonNode)
@@ -19,8 +19,8 @@ private[candlewick] object InitialWeights {
   def inline(file: Array[Byte]): String = Inline + Base64.getEncoder.encodeToString(file)
 
   /** Reads the file and checks it against the network of the job. */
-  def read(sc: SparkContext, value: String, strict: Boolean, job: ObjectNode): InitialWeights = {
-    val file = if (value.startsWith(Inline)) decode(value.drop(Inline.length)) else fetch(sc, value)
+  def read(session: SparkSession, value: String, strict: Boolean, job: ObjectNode): InitialWeights = {
+    val file = if (value.startsWith(Inline)) decode(value.drop(Inline.length)) else fetch(session, value)
     val request = Json.obj(
       "network" -> Json.field(Json.field(job, "train"), "network"),
       "inputShape" -> Json.field(Json.field(job, "data"), "inputShape"),
@@ -35,16 +35,14 @@ private[candlewick] object InitialWeights {
       case _: IllegalArgumentException => throw Failures.parameter("initialWeights are no base64 text")
     }
 
-  private def fetch(sc: SparkContext, name: String): Array[Byte] = {
+  private def fetch(session: SparkSession, name: String): Array[Byte] = {
     def wrong(why: String) = Failures.parameter(s"initialWeights: the file $name cannot be read: $why")
     try {
       val path = new Path(name)
-      val files = path.getFileSystem(sc.hadoopConfiguration)
-      if (files.getFileStatus(path).isDirectory)
-        throw wrong("it is a folder; a saved model has its weights in data/weights.safetensors")
-      val in = files.open(path)
-      try in.readAllBytes()
-      finally in.close()
+      Files.readWhole(CandlewickShim.hadoopConf(session), path) { status =>
+        if (status.isDirectory)
+          throw wrong("it is a folder; a saved model has its weights in data/weights.safetensors")
+      }
     } catch {
       case _: FileNotFoundException => throw wrong("there is no such file")
       case error: IOException => throw wrong(error.toString)

@@ -96,7 +96,7 @@ private[fit] final class Launch(
 
   private def awaitJob(completed: => Boolean, missing: Seq[Order]): Unit =
     link.await(Some(math.max(0L, timeoutMs - clock.ms)), late(missing.map(_.executor)), () => warn(missing)) {
-      Option.when(completed)(())
+      if (completed) Some(()) else None
     }
 
   private def accept(order: Order, answer: String): Boolean =
@@ -123,7 +123,7 @@ private[fit] final class Launch(
   private def awaitRegistered(trainers: Seq[(String, Executor)]): Unit = {
     def missing = trainers.filterNot { case (id, _) => link.registered(id) }.map(_._2).distinct
     val left = math.max(Launch.RegisterMs, timeoutMs - clock.ms)
-    link.await(Some(left), late(missing))(Option.when(missing.isEmpty)(()))
+    link.await(Some(left), late(missing))(if (missing.isEmpty) Some(()) else None)
   }
 
   private def pause(): Unit = {

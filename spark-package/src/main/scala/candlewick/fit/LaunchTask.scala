@@ -4,9 +4,9 @@ import candlewick.internal.Json
 import candlewick.jni.{CandlewickException, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
+import java.util.Arrays
 import org.apache.spark.SparkEnv
 import org.apache.spark.broadcast.Broadcast
-import scala.jdk.CollectionConverters._
 
 /** Starts the trainers of one executor. The preferred location is only a wish, so the task looks where it is. */
 private[fit] object LaunchTask {
@@ -49,7 +49,11 @@ private[fit] object LaunchTask {
     }
     // A failure is an answer and no exception: another attempt by Spark would run elsewhere, in vain.
     try
-      Json.obj("trainers" -> TrainerHost.ensure(job, lines.asJava, weights.map(_.value).orNull).size).toString
+      Json
+        .obj(
+          "trainers" -> TrainerHost.ensure(job, Arrays.asList(lines: _*), weights.map(_.value).orNull).size
+        )
+        .toString
     catch {
       case error: CandlewickException =>
         Json.obj("kind" -> error.kind, "message" -> error.getMessage).toString

@@ -1,12 +1,11 @@
 package candlewick.fit
 
 import candlewick.columns.TrainingColumns
-import candlewick.internal.{Failures, Json}
+import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset}
+import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset, SparkSession}
 import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, ScalaUDF}
-import org.apache.spark.sql.classic.{SparkSession => ClassicSession}
 
 /** A fit whose input is checked and whose job is complete; nothing was started.
   *
@@ -22,7 +21,7 @@ import org.apache.spark.sql.classic.{SparkSession => ClassicSession}
   *   weights to start from, if any
   */
 private[candlewick] final case class Prepared(
-    session: ClassicSession,
+    session: SparkSession,
     source: DataFrame,
     columns: ObjectNode,
     job: ObjectNode,
@@ -45,15 +44,14 @@ private[candlewick] object Preparation {
 
   /** Checks dataset and parameters and completes the job. */
   def run(id: String, dataset: Dataset[_], spec: FitSpec, control: FitControl): Prepared = {
-    val session = CandlewickShim.classic(dataset).getOrElse {
+    val session = CandlewickShim.session(dataset).getOrElse {
       throw Failures.parameter(
         "fit needs a Spark session in this JVM; Spark Connect sessions are not supported"
       )
     }
     if (dataset.isStreaming)
       throw Failures.parameter("fit needs a DataFrame that ends, not a stream; call fit inside foreachBatch")
-    val caseSensitive = session.conf.get("spark.sql.caseSensitive", "false").toBoolean
-    val columns = TrainingColumns.of(dataset.schema, spec.columns, caseSensitive)
+    val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
     val widths = columns.widths(source)
     val resolved = resolve(id, spec, widths.features, widths.label)
@@ -62,7 +60,7 @@ private[candlewick] object Preparation {
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
     val label = Json.field(Json.field(job, "data"), "label")
     val initial = spec.initialWeights.map { value =>
-      InitialWeights.read(session.sparkContext, value, launch.strictWeights, job)
+      InitialWeights.read(session, value, launch.strictWeights, job)
     }
     Prepared(session, source, columns.json(widths.features, label), job, launch, initial)
   }

@@ -2,7 +2,7 @@ package candlewick.internal
 
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
-import scala.jdk.CollectionConverters._
+import java.util.{Iterator => JavaIterator}
 
 /** JSON through the plain Java API of Jackson, which every Spark brings: no json4s type may appear in this jar, since
   * they moved between Spark versions.
@@ -18,7 +18,7 @@ private[candlewick] object Json {
   /** Reads a JSON object; `what` names the text in the error. */
   def parseObject(what: String, text: String): ObjectNode = parse(text) match {
     case found: ObjectNode => found
-    case other => throw new IllegalArgumentException(s"$what should be a JSON object but is: $other")
+    case other => throw new IllegalArgumentException(s"$what must be a JSON object but is: $other")
   }
 
   /** An object of the given fields, in order. */
@@ -52,9 +52,16 @@ private[candlewick] object Json {
   }
 
   /** The items of a list. */
-  def items(node: JsonNode): Seq[JsonNode] = node.elements().asScala.toSeq
+  def items(node: JsonNode): Seq[JsonNode] = listed(node.elements())
 
   /** The fields of an object, in order. */
   def fields(node: JsonNode): Seq[(String, JsonNode)] =
-    node.fieldNames().asScala.map(name => name -> node.get(name)).toSeq
+    listed(node.fieldNames()).map(name => name -> node.get(name))
+
+  // Not scala.jdk.CollectionConverters: Scala 2.12 has them elsewhere.
+  private def listed[T](items: JavaIterator[T]): Seq[T] = {
+    val found = Seq.newBuilder[T]
+    while (items.hasNext) found += items.next()
+    found.result()
+  }
 }

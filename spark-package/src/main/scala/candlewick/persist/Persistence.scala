@@ -1,14 +1,18 @@
 package candlewick.persist
 
 import candlewick.ModelState
-import candlewick.internal.{Failures, Json}
+import candlewick.internal.{Failures, Files, Json}
+import candlewick.jni.CandlewickException
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
+import java.io.FileNotFoundException
 import java.nio.charset.StandardCharsets
 import org.apache.hadoop.fs.Path
 import org.apache.spark.ml.param.{Param, ParamPair, Params}
 import org.apache.spark.ml.util.{MLReader, MLWriter}
-import org.apache.spark.sql.SparkSession
+import org.apache.spark.sql.{CandlewickShim, SparkSession}
+import scala.reflect.{classTag, ClassTag}
+import scala.util.control.NonFatal
 
 /** Parameters whose defaults can be restored from a saved stage: it keeps its defaults when those of a later version
   * change.
@@ -35,8 +39,8 @@ private object RestorableParams {
 }
 
 /** Files on any Hadoop file system. */
-private[persist] final class Folder(session: SparkSession, root: String) {
-  private val conf = session.sparkContext.hadoopConfiguration
+private[persist] final class Folder(session: SparkSession, val root: String) {
+  private val conf = CandlewickShim.hadoopConf(session)
   private val path = new Path(root)
   private val fs = path.getFileSystem(conf)
 
@@ -48,14 +52,30 @@ private[persist] final class Folder(session: SparkSession, root: String) {
   }
 
   /** Reads a whole file. */
-  def read(name: String): Array[Byte] = {
-    val file = new Path(path, name)
-    if (!fs.exists(file))
-      throw Failures.parameter(s"there is no saved Candlewick stage at $root: the file $name is missing")
-    val in = fs.open(file)
-    try in.readAllBytes()
-    finally in.close()
+  def read(name: String): Array[Byte] =
+    try Files.readWhole(conf, new Path(path, name))()
+    catch {
+      case _: FileNotFoundException =>
+        throw Failures.parameter(s"there is no saved Candlewick stage at $root: the file $name is missing")
+    }
+
+  /** Reads a JSON object. */
+  def readObject(name: String): ObjectNode = {
+    val text = new String(read(name), StandardCharsets.UTF_8)
+    intact(name)(Json.parseObject(name, text))
   }
+
+  /** Runs what understands the file `name`; where it does not, the error says so. */
+  def intact[T](name: String)(body: => T): T =
+    try body
+    catch {
+      case error: CandlewickException if error.kind != "invalidParameter" => throw error
+      case NonFatal(error) =>
+        val why = Option(error.getMessage).getOrElse(error.toString)
+        throw Failures.parameter(
+          s"the file $name in $root is damaged, or was saved by another version: $why"
+        )
+    }
 }
 
 /** The `metadata` folder as Spark ML writes it: Pipeline, CrossValidator and their readers in Python look there for the
@@ -91,29 +111,33 @@ private[persist] object Metadata {
 
   /** Reads the metadata and checks that it is of the class `wanted`. */
   def read(folder: Folder, wanted: Class[_], path: String): JsonNode = {
-    val node = Json.parse(new String(folder.read(File), StandardCharsets.UTF_8))
-    val found = Json.field(node, "class").asText
+    val node = folder.readObject(File)
+    val found = folder.intact(File)(Json.field(node, "class").asText)
     if (found != wanted.getName)
       throw Failures.parameter(s"$path holds a $found, not a ${wanted.getName}; load it with that class")
     node
   }
 
+  /** The id of a stage. */
+  def uid(folder: Folder, metadata: JsonNode): String =
+    folder.intact(File)(Json.field(metadata, "uid").asText)
+
   /** Sets the parameters of a stage as they were saved. */
-  def restore(stage: RestorableParams, metadata: JsonNode): Unit = {
-    each(stage, metadata, "defaultParamMap")((param, json) => stage.restoreDefault(param, json))
-    each(stage, metadata, "paramMap")((param, json) => stage.restore(param, json))
+  def restore(folder: Folder, stage: RestorableParams, metadata: JsonNode): Unit = {
+    each(folder, stage, metadata, "defaultParamMap")((param, json) => stage.restoreDefault(param, json))
+    each(folder, stage, metadata, "paramMap")((param, json) => stage.restore(param, json))
   }
 
-  private def each(stage: RestorableParams, metadata: JsonNode, field: String)(
+  private def each(folder: Folder, stage: RestorableParams, metadata: JsonNode, field: String)(
       action: (Param[_], String) => Unit
   ): Unit =
-    Json.fields(Json.field(metadata, field)).foreach { case (name, value) =>
+    Json.fields(folder.intact(File)(Json.field(metadata, field))).foreach { case (name, value) =>
       if (!stage.hasParam(name))
         throw Failures.parameter(
-          s"the saved stage has a parameter '$name' that ${stage.getClass.getName} does not know: " +
+          s"the stage saved in ${folder.root} has a parameter '$name' that ${stage.getClass.getName} does not know: " +
             "it was saved by a newer version of Candlewick; load it with that version"
         )
-      action(stage.getParam(name), value.toString)
+      folder.intact(File)(action(stage.getParam(name), value.toString))
     }
 }
 
@@ -128,8 +152,8 @@ private[candlewick] final class ParamsReader[T <: RestorableParams](make: String
   override def load(path: String): T = {
     val folder = new Folder(sparkSession, path)
     val metadata = Metadata.read(folder, make("probe").getClass, path)
-    val stage = make(Json.field(metadata, "uid").asText)
-    Metadata.restore(stage, metadata)
+    val stage = make(Metadata.uid(folder, metadata))
+    Metadata.restore(folder, stage, metadata)
     stage
   }
 }
@@ -150,19 +174,17 @@ private[candlewick] final class ModelWriter(stage: Params, state: ModelState) ex
 }
 
 /** Loads a model. */
-private[candlewick] final class ModelReader[T <: RestorableParams](make: (String, ModelState) => T)
+private[candlewick] final class ModelReader[T <: RestorableParams: ClassTag](make: (String, ModelState) => T)
     extends MLReader[T] {
   override def load(path: String): T = {
     val folder = new Folder(sparkSession, path)
-    val document = folder.read(ModelFiles.Document)
-    val weights = folder.read(ModelFiles.Weights)
-    val node = Json.parseObject(ModelFiles.Document, new String(document, StandardCharsets.UTF_8))
-    val state = new ModelState(node, weights)
-    val metadata = Metadata.read(folder, make("probe", state).getClass, path)
-    val stage = make(Json.field(metadata, "uid").asText, state)
-    Metadata.restore(stage, metadata)
+    val metadata = Metadata.read(folder, classTag[T].runtimeClass, path)
+    val state = new ModelState(folder.readObject(ModelFiles.Document), folder.read(ModelFiles.Weights))
+    folder.intact(ModelFiles.Document)(state.checkDocument())
     // Loading natively checks names and shapes of the weights now, not in the first task.
-    state.info: Unit
+    folder.intact(ModelFiles.Weights)(state.checkWeights())
+    val stage = make(Metadata.uid(folder, metadata), state)
+    Metadata.restore(folder, stage, metadata)
     stage
   }
 }

@@ -1,6 +1,6 @@
 package candlewick.score
 
-import candlewick.columns.{ColumnRules, TrainingColumns}
+import candlewick.columns.TrainingColumns
 import candlewick.internal.Failures
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.broadcast.Broadcast
@@ -13,12 +13,12 @@ import org.apache.spark.sql.{
   SparkSessionExtensionsProvider
 }
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, AttributeSet, SortOrder}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet, SortOrder}
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, UnaryNode}
 import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
-import org.apache.spark.sql.types.{DataType, StructField, StructType, UserDefinedType}
+import org.apache.spark.sql.types.{DataType, Metadata, StructField, StructType, UserDefinedType}
 
 /** How rows are scored.
   *
@@ -29,11 +29,11 @@ import org.apache.spark.sql.types.{DataType, StructField, StructType, UserDefine
   * @param label
   *   text in plans and in the UI
   */
-private[candlewick] final case class ScoreOrder(
+private[candlewick] final case class ScoreTaskSpec(
     modelJson: String,
     key: String,
     weights: Broadcast[Array[Byte]],
-    outputs: Seq[String],
+    outputs: Seq[OutputColumn],
     thresholds: Option[Seq[Double]],
     skipInvalid: Boolean,
     scale: Option[Double],
@@ -52,12 +52,13 @@ private[candlewick] final case class ScoreOrder(
 private[candlewick] final case class ScoreLogical(
     features: Seq[Attribute],
     appended: Seq[Attribute],
-    order: ScoreOrder,
+    spec: ScoreTaskSpec,
     child: LogicalPlan
 ) extends UnaryNode {
   override def output: Seq[Attribute] = child.output ++ appended
   override def producedAttributes: AttributeSet = AttributeSet(appended)
   override def maxRows: Option[Long] = child.maxRows
+  override def nodeName: String = "CandlewickScore"
   override protected def withNewChildInternal(newChild: LogicalPlan): ScoreLogical = copy(child = newChild)
 }
 
@@ -65,7 +66,7 @@ private[candlewick] final case class ScoreLogical(
 private[candlewick] final case class ScoreExec(
     features: Seq[Attribute],
     appended: Seq[Attribute],
-    order: ScoreOrder,
+    spec: ScoreTaskSpec,
     child: SparkPlan
 ) extends UnaryExecNode {
   override def output: Seq[Attribute] = child.output ++ appended
@@ -80,7 +81,7 @@ private[candlewick] final case class ScoreExec(
 
   override protected def doExecute(): RDD[InternalRow] = {
     val task = new ScoreTask(
-      order,
+      spec,
       columns,
       child.output.map(_.dataType).toArray,
       ScoreExec.plain(child.output),
@@ -94,7 +95,7 @@ private[candlewick] final case class ScoreExec(
   /** The `Columns` of the rows as they come from the child. */
   private def columns: Seq[(Int, StructField)] = features.map { feature =>
     val ordinal = child.output.indexWhere(_.exprId == feature.exprId)
-    ordinal -> StructField(feature.name, feature.dataType)
+    ordinal -> StructField(feature.name, feature.dataType, feature.nullable, feature.metadata)
   }
 
   override protected def withNewChildInternal(newChild: SparkPlan): ScoreExec = copy(child = newChild)
@@ -105,7 +106,7 @@ private object ScoreExec {
   /** A schema without user-defined types: the row joiner only asks which fields are of fixed length. */
   def plain(attributes: Seq[Attribute]): StructType =
     StructType(attributes.zipWithIndex.map { case (attribute, at) =>
-      StructField(s"c$at", plain(attribute.dataType))
+      StructField(s"c$at", plain(attribute.dataType), attribute.nullable, Metadata.empty)
     })
 
   private def plain(kind: DataType): DataType = kind match {
@@ -117,8 +118,8 @@ private object ScoreExec {
 /** Plans [[ScoreLogical]]. */
 private[candlewick] object ScoreStrategy extends SparkStrategy {
   override def apply(plan: LogicalPlan): Seq[SparkPlan] = plan match {
-    case ScoreLogical(features, appended, order, child) =>
-      ScoreExec(features, appended, order, planLater(child)) :: Nil
+    case ScoreLogical(features, appended, spec, child) =>
+      ScoreExec(features, appended, spec, planLater(child)) :: Nil
     case _ => Nil
   }
 }
@@ -140,23 +141,21 @@ private[candlewick] object Scoring {
     *   columns of the features, fields of the dataset's schema
     */
   def append(dataset: Dataset[_], features: Seq[Int], fields: Seq[StructField])(
-      order: org.apache.spark.SparkContext => ScoreOrder
+      spec: org.apache.spark.SparkContext => ScoreTaskSpec
   ): DataFrame = {
-    val session = CandlewickShim.classic(dataset).getOrElse {
+    val session = CandlewickShim.session(dataset).getOrElse {
       throw Failures.parameter(
         "transform needs a Spark session in this JVM; Spark Connect sessions are not supported"
       )
     }
     CandlewickShim.install(session, ScoreStrategy)
     val child = CandlewickShim.analyzed(dataset)
-    val appended = fields.map { field =>
-      AttributeReference(field.name, field.dataType, field.nullable, field.metadata)()
-    }
-    val scored = ScoreLogical(features.map(child.output), appended, order(session.sparkContext), child)
-    // The aliases give fresh ids wherever a DataFrame is joined with itself.
-    val plan =
-      CandlewickShim.project(child.output, appended.map(attribute => attribute -> attribute.name), scored)
-    CandlewickShim.ofRows(session, plan)
+    val appended = fields.map(CandlewickShim.attribute)
+    val scored = ScoreLogical(features.map(child.output), appended, spec(session.sparkContext), child)
+    // Each appended column as an alias of itself: Spark gives aliases, and not a node that it does not know, fresh ids
+    // where a DataFrame is joined with itself.
+    val aliases = fields.map(field => field.name -> TrainingColumns.column(field)).toMap
+    CandlewickShim.ofRows(session, scored).withColumns(aliases)
   }
 
   /** The documents of feature columns in a scorer's `Columns`. */
@@ -166,7 +165,4 @@ private[candlewick] object Scoring {
       TrainingColumns.document(field.name, field, ordinal, inputWidths.lift(at).filter(_ => single))
     }
   }
-
-  /** The type's name as the native library knows it. */
-  def typeName(kind: DataType): String = ColumnRules.typeName(kind)
 }

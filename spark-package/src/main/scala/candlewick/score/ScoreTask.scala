@@ -5,7 +5,6 @@ import candlewick.jni.Scorer
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow
-import org.apache.spark.sql.catalyst.expressions.codegen.GenerateUnsafeRowJoiner
 import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
 import org.apache.spark.unsafe.Platform
@@ -18,7 +17,7 @@ import org.apache.spark.unsafe.Platform
   *   types of the child's columns, `input` and `appended` the schemas to join, without user-defined types
   */
 private[score] final class ScoreTask(
-    order: ScoreOrder,
+    spec: ScoreTaskSpec,
     columns: Seq[(Int, StructField)],
     types: Array[DataType],
     input: StructType,
@@ -33,7 +32,7 @@ private[score] final class ScoreTask(
     else {
       RowLayout.check()
       val context = TaskContext.get()
-      val scorer = ModelCache.open(order.key, order.modelJson, order.weights.value, document(context))
+      val scorer = ModelCache.open(spec.key, spec.modelJson, spec.weights.value, document(context))
       context.addTaskCompletionListener[Unit](_ => scorer.close())
       val batch = new RowBatch(ScoreTask.BatchBytes, ScoreTask.BatchRows)
       context.addTaskCompletionListener[Unit](_ => batch.close())
@@ -43,21 +42,21 @@ private[score] final class ScoreTask(
   private def document(context: TaskContext): String = {
     val described = Json.obj(
       "numFields" -> types.length,
-      "features" -> Scoring.documents(columns, order.inputWidths),
-      "featureWidth" -> order.featureWidth,
-      "scale" -> order.scale,
+      "features" -> Scoring.documents(columns, spec.inputWidths),
+      "featureWidth" -> spec.featureWidth,
+      "scale" -> spec.scale,
       "label" -> None,
       "labelKind" -> None,
       "weight" -> None,
-      "skipInvalid" -> order.skipInvalid
+      "skipInvalid" -> spec.skipInvalid
     )
     Json
       .obj(
         "columns" -> described,
-        "outputs" -> order.outputs,
-        "thresholds" -> order.thresholds,
+        "outputs" -> spec.outputs.map(_.json),
+        "thresholds" -> spec.thresholds,
         "partition" -> context.partitionId(),
-        "skipInvalid" -> order.skipInvalid
+        "skipInvalid" -> spec.skipInvalid
       )
       .toString
   }
@@ -68,7 +67,7 @@ private[score] final class ScoreTask(
   private final class Rows(child: Iterator[InternalRow], scorer: Scorer, batch: RowBatch)
       extends Iterator[InternalRow] {
     private val unsafe = RowLayout.unsafe(types)
-    private val joiner = GenerateUnsafeRowJoiner.create(input, appended)
+    private val join = RowJoin.create(input, appended)
     private val left = new UnsafeRow(input.length)
     private val right = new UnsafeRow(appended.length)
     private var leftAt = 0L
@@ -89,7 +88,7 @@ private[score] final class ScoreTask(
       if (!hasNext) throw new NoSuchElementException("no more rows")
       left.pointTo(null, leftAt + RowBatch.HeaderBytes, RowLayout.sizeAt(leftAt))
       right.pointTo(null, rightAt + RowBatch.HeaderBytes, RowLayout.sizeAt(rightAt))
-      val joined = joiner.join(left, right)
+      val joined = join(left, right)
       advanceLeft()
       rightAt = RowLayout.next(rightAt)
       rowsMetric += 1

@@ -1,17 +1,20 @@
 package org.apache.spark.sql
 
-import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute}
-import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, Project}
+import org.apache.hadoop.conf.Configuration
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, NamedExpression}
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.classic.{Dataset => ClassicDataset, SparkSession => ClassicSession}
 import org.apache.spark.sql.execution.SparkStrategy
+import org.apache.spark.sql.types.StructField
 
-/** The only place that knows how this line of Spark (4.x) turns a plan into a DataFrame: the functions are
-  * `private[sql]`, so it lives in Spark's package.
+/** The only place that knows how this line of Spark (4.x) gets from a DataFrame to its plan and back. The functions are
+  * `private[sql]`, so it lives in Spark's package. No type of the line stands in a signature: what is outside compiles
+  * against every line.
   */
 object CandlewickShim {
 
-  /** The session behind a Dataset, if it runs in this JVM; None for Spark Connect. */
-  def classic(dataset: Dataset[_]): Option[ClassicSession] = dataset.sparkSession match {
+  /** The session of a Dataset, if it runs in this JVM; None for Spark Connect. */
+  def session(dataset: Dataset[_]): Option[SparkSession] = dataset.sparkSession match {
     case session: ClassicSession => Some(session)
     case _ => None
   }
@@ -25,17 +28,25 @@ object CandlewickShim {
     dataset.asInstanceOf[ClassicDataset[_]].queryExecution.optimizedPlan
 
   /** A DataFrame of a plan. */
-  def ofRows(session: ClassicSession, plan: LogicalPlan): DataFrame = ClassicDataset.ofRows(session, plan)
+  def ofRows(session: SparkSession, plan: LogicalPlan): DataFrame =
+    ClassicDataset.ofRows(classic(session), plan)
 
-  /** A projection that passes `kept` through and gives `renamed` new names and new expression ids: an alias is what
-    * Spark knows how to tell apart when a DataFrame is joined with itself.
-    */
-  def project(kept: Seq[Attribute], renamed: Seq[(Attribute, String)], child: LogicalPlan): LogicalPlan =
-    Project(kept ++ renamed.map { case (attribute, name) => Alias(attribute, name)() }, child)
+  /** A new attribute. Every argument is given: Spark's methods for defaults differ between its builds. */
+  def attribute(field: StructField): Attribute =
+    AttributeReference(field.name, field.dataType, field.nullable, field.metadata)(
+      NamedExpression.newExprId,
+      Seq.empty[String]
+    )
+
+  /** Hadoop's configuration as the session sees it, `spark.conf.set("fs.…", …)` included. */
+  def hadoopConf(session: SparkSession): Configuration = classic(session).sessionState.newHadoopConf()
 
   /** Appends a planner strategy to a session unless it is there; cloned sessions copy the list. */
-  def install(session: ClassicSession, strategy: SparkStrategy): Unit = session.synchronized {
-    val present = session.experimental.extraStrategies
-    if (!present.contains(strategy)) session.experimental.extraStrategies = present :+ strategy
+  def install(session: SparkSession, strategy: SparkStrategy): Unit = session.synchronized {
+    val methods = classic(session).experimental
+    if (!methods.extraStrategies.contains(strategy))
+      methods.extraStrategies = methods.extraStrategies :+ strategy
   }
+
+  private def classic(session: SparkSession): ClassicSession = session.asInstanceOf[ClassicSession]
 }
