@@ -42,6 +42,7 @@ def test_jar_holds_scala_java_and_native_files(jar: zipfile.ZipFile) -> None:
         "candlewick/nn.class",
         "candlewick/optim.class",
         "candlewick/jni/NativeLibrary.class",
+        "META-INF/services/org.apache.spark.sql.SparkSessionExtensionsProvider",
         f"{dist.NATIVE_FOLDER}/libcandlewick_native.so",
         f"{dist.NATIVE_FOLDER}/candlewick-trainer",
         f"{dist.NATIVE_FOLDER}/SHA256SUMS",
@@ -99,6 +100,14 @@ def test_wheel_holds_the_jar_and_typed_python(wheel: zipfile.ZipFile) -> None:
     assert inside == (OUT / dist.jar_name()).read_bytes()
     tags = wheel.read(f"candlewick-{dist.version()}.dist-info/WHEEL").decode()
     assert f"Tag: py3-none-{dist.WHEEL_PLATFORM}" in tags
+
+
+def test_the_wheel_leaves_pyspark_to_the_cluster(wheel: zipfile.ZipFile) -> None:
+    lines = wheel.read(f"candlewick-{dist.version()}.dist-info/METADATA").decode().splitlines()
+    needed = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
+    assert [line for line in needed if "extra ==" not in line] == ["numpy>=1.24"]
+    spark = [line for line in needed if line.startswith("pyspark")]
+    assert len(spark) == 1 and re.search(r"extra == ['\"]spark['\"]", spark[0]), needed
 
 
 def test_installed_wheel_finds_its_jar(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

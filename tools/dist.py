@@ -103,7 +103,9 @@ def make_jar(built: Path | None, out: Path) -> Path:
     manifest = f"Manifest-Version: 1.0\nImplementation-Title: Candlewick\nImplementation-Version: {version()}\n\n"
     entries = {"META-INF/MANIFEST.MF": manifest.encode(), "META-INF/LICENSE": (ROOT / "LICENSE").read_bytes()}
     found = {**class_files(), **native_files(built)}
-    entries.update({name: found[name] for name in sorted(found) if not name.startswith("META-INF/")})
+    # What Maven leaves of its own in META-INF says nothing; services are what Spark looks for.
+    wanted = [name for name in found if not name.startswith("META-INF/") or name.startswith("META-INF/services/")]
+    entries.update({name: found[name] for name in sorted(wanted)})
     path = out / jar_name()
     write_zip(path, entries)
     return path

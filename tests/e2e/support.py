@@ -24,9 +24,9 @@ from candlewick import NeuralClassifier, nn, optim
 DEADLINE = 120.0
 
 
-def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE, during: Background | None = None) -> Any:
+def wait_for(what: str, probe: Callable[[], Any], during: Background | None = None) -> Any:
     """Returns the first true answer of `probe`; fails with the name of what never came, at once where `during` ended."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + DEADLINE
     while True:
         over = during is not None and during.ended
         answer = probe()
@@ -35,7 +35,7 @@ def wait_for(what: str, probe: Callable[[], Any], seconds: float = DEADLINE, dur
         if over and during is not None:
             raise AssertionError(f"{what} never came: the fit ended with {during.error!r}, {during.result!r}")
         if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come within {seconds:g} s")
+            raise AssertionError(f"{what} did not come within {DEADLINE:g} s")
         time.sleep(0.02)
 
 
@@ -190,14 +190,14 @@ class Background:
         """True once the function has returned or raised."""
         return not self._thread.is_alive()
 
-    def join(self, seconds: float = DEADLINE) -> Background:
-        self._thread.join(seconds)
-        assert not self._thread.is_alive(), f"still running after {seconds:g} s"
+    def join(self) -> Background:
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive(), f"still running after {DEADLINE:g} s"
         return self
 
-    def message(self, seconds: float = DEADLINE) -> str:
+    def message(self) -> str:
         """The text of the exception; the function must have failed."""
-        self.join(seconds)
+        self.join()
         assert self.error is not None, f"no exception, result {self.result!r}"
         return str(self.error)
 
@@ -237,6 +237,6 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def no_trainer_left(seconds: float = 5.0) -> None:
+def no_trainer_left() -> None:
     """The promise after every fit, however it ended."""
-    wait_for("the end of all trainers", lambda: not trainers() and not any(map(alive, _seen)), seconds)
+    wait_for("the end of all trainers", lambda: not trainers() and not any(map(alive, _seen)))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.errors import AnalysisException, PySparkException, SparkRuntimeException
+from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.linalg import Vectors
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from candlewick import NeuralRegressor, nn
-from candlewick.errors import CandlewickError
+from candlewick import NeuralClassificationModel, NeuralClassifier, NeuralRegressionModel, NeuralRegressor, nn
+from candlewick.errors import CandlewickError, InvalidDataError, InvalidParameterError, JobFailedError
 
 from .support import blobs, classifier
 
@@ -157,8 +161,6 @@ def test_a_parameter_out_of_range_is_named(data: DataFrame, params: dict[str, An
 
 
 def test_no_network(data: DataFrame) -> None:
-    from candlewick import NeuralClassifier
-
     with pytest.raises((CandlewickError, ValueError)) as caught:
         NeuralClassifier().fit(data)
     assert "network" in str(caught.value)
@@ -173,10 +175,92 @@ def test_a_regressor_of_another_width(data: DataFrame) -> None:
 def test_transform_of_bad_rows_names_them(local2: SparkSession, data: DataFrame) -> None:
     model = classifier(epochs=1).fit(data)
     bad = local2.createDataFrame([(Vectors.dense([1.0] * 5 + [math.nan]), 1.0)], ["features", "label"])
-    with pytest.raises(Exception) as caught:
-        model.transform(bad).collect()
-    assert "NaN" in str(caught.value) and "features" in str(caught.value)
+    for action in (lambda df: df.collect(), lambda df: df.count(), lambda df: df.toPandas()):
+        with pytest.raises(InvalidDataError, match=r"^.*features.*NaN") as caught:
+            action(model.transform(bad))
+        assert len(str(caught.value)) < 400, "one message, not a stack of Java's"
+        assert caught.value.java_exception.getClass().getName().startswith("org.apache.spark.")
     short = local2.createDataFrame([(Vectors.dense([1.0] * 5), 1.0)], ["features", "label"])
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(InvalidDataError) as caught:
         model.transform(short).collect()
     assert "5" in str(caught.value) and "6" in str(caught.value)
+    with pytest.raises(InvalidParameterError, match="no column 'features'"):
+        model.transform(data.drop("features"))
+
+
+def test_other_exceptions_of_spark_stay_as_they_are(data: DataFrame) -> None:
+    with pytest.raises(AnalysisException):
+        data.select("nothing")
+    with pytest.raises(SparkRuntimeException):
+        data.select(F.raise_error(F.lit("stop"))).collect()
+    with pytest.raises(SparkRuntimeException, match="the sensor was off"):
+        classifier().fit(data.withColumn("label", F.raise_error(F.lit("the sensor was off")).cast("double")))
+
+
+def test_a_source_that_fails_is_told_by_its_cause(local2: SparkSession, data: DataFrame, tmp_path: Path) -> None:
+    data.write.parquet(str(tmp_path / "rows"))
+    source = local2.read.parquet(str(tmp_path / "rows"))
+    for file in (tmp_path / "rows").glob("part-*"):
+        file.unlink()
+    with pytest.raises(JobFailedError, match=r"a Spark job of this call failed: .*part-") as caught:
+        classifier().fit(source)
+    assert len(str(caught.value)) < 2000 and caught.value.java_exception is not None
+
+    @F.udf("double")
+    def broken(label: float) -> float:
+        raise RuntimeError(f"no label of {label}")
+
+    with pytest.raises((JobFailedError, PySparkException), match="no label of"):
+        classifier().fit(data.withColumn("label", broken("label")))
+
+
+def test_what_is_no_dataframe_of_spark(data: DataFrame) -> None:
+    model = classifier(epochs=1).fit(data)
+    for call in (classifier().fit, model.transform):
+        with pytest.raises(TypeError, match=r"needs a DataFrame of Spark, not pandas\..*createDataFrame"):
+            call(data.limit(3).toPandas())
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("data/weights.safetensors", lambda old: old[:-2] + bytes([old[-2] ^ 1]) + old[-1:], "hash"),
+        ("data/weights.safetensors", lambda old: old[:-7], "damaged"),
+        ("data/model.json", lambda old: old[:-7], "damaged"),
+        ("metadata/part-00000", lambda old: b"", "damaged"),
+    ],
+)
+def test_a_broken_model_folder(data: DataFrame, tmp_path: Path, name: str, damage: Any, words: str) -> None:
+    path = tmp_path / "model"
+    Pipeline(stages=[classifier(epochs=1)]).fit(data).save(str(path))
+    stage = next((path / "stages").iterdir())
+    file = stage / name
+    file.with_name(f".{file.name}.crc").unlink()
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(InvalidParameterError, match=words) as caught:
+        NeuralClassificationModel.load(str(stage))
+    assert name in str(caught.value) and str(stage) in str(caught.value)
+    if not name.startswith("metadata/"):  # which Pipeline reads first, by itself
+        with pytest.raises(InvalidParameterError, match=words):
+            PipelineModel.load(str(path))
+
+
+def test_a_folder_without_a_model(data: DataFrame, tmp_path: Path) -> None:
+    for kind in (NeuralClassificationModel, NeuralRegressionModel, NeuralClassifier):
+        with pytest.raises(InvalidParameterError, match="there is no saved Candlewick stage"):
+            kind.load(str(tmp_path / "none"))
+    classifier().save(str(tmp_path / "estimator"))
+    with pytest.raises(InvalidParameterError, match=r"holds a candlewick\.NeuralClassifier"):
+        NeuralClassificationModel.load(str(tmp_path / "estimator"))
+
+
+def test_two_threads_use_one_model(data: DataFrame) -> None:
+    model = classifier(epochs=1).fit(data)
+    bad = data.withColumn("features", F.expr("if(label = 2, null, features)"))
+    with ThreadPoolExecutor(4) as pool:
+        good = [pool.submit(lambda: model.transform(data).select("prediction").collect()) for _ in range(4)]
+        wrong = [pool.submit(lambda: model.transform(bad).count()) for _ in range(4)]
+    assert all(one.result() == good[0].result() for one in good)
+    for one in wrong:
+        with pytest.raises(InvalidDataError, match=r"features.*null"):
+            one.result()

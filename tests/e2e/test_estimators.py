@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pyspark import SparkContext
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator
 from pyspark.ml.feature import StandardScaler, VectorAssembler
@@ -24,7 +26,7 @@ from candlewick import (
     optim,
 )
 
-from .support import blobs, classifier
+from .support import DEADLINE, blobs, classifier
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,19 @@ def test_save_and_load(data: DataFrame, model: NeuralClassificationModel, tmp_pa
     again = NeuralClassifier.load(str(tmp_path / "estimator"))
     assert again.getEpochs() == 2
     assert again.fit(data).weightsHash == estimator.fit(data).weightsHash
+
+
+def test_weights_come_by_a_file_that_is_gone_afterwards(
+    model: NeuralClassificationModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    context: Any = SparkContext._active_spark_context
+    monkeypatch.setattr(context, "_temp_dir", str(tmp_path))
+    java: Any = model._java_obj
+    assert model.weightsSafetensors == bytes(java.weightsSafetensors())
+    assert model.toOnnx() == bytes(java.toOnnx())
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(type(java), "weightsSafetensors", None, raising=False)
+    assert model.weightsSafetensors, "not through py4j, where 196 MB take 13 s"
 
 
 def test_weights_are_torch_named(model: NeuralClassificationModel) -> None:
@@ -200,7 +215,7 @@ def test_streaming_scores_as_batch_does(
     data.select("features", "label").write.parquet(str(tmp_path / "in"))
     stream = local2.readStream.schema(data.schema).parquet(str(tmp_path / "in"))
     query = model.transform(stream).writeStream.format("memory").queryName("scored").trigger(availableNow=True).start()
-    query.awaitTermination(60)
+    assert query.awaitTermination(int(DEADLINE))
     streamed = local2.table("scored").groupBy("prediction").count().collect()
     assert sorted(streamed) == sorted(model.transform(data).groupBy("prediction").count().collect())
 

@@ -9,6 +9,7 @@ Sequential(
 )
 """
 
+import candlewick._requirements  # noqa: F401 - before what imports PySpark: its error says what to install
 from candlewick import errors, nn, optim
 from candlewick._estimators import (
     NeuralClassificationModel,
@@ -21,6 +22,8 @@ from candlewick._stopping import EarlyStopping
 from candlewick._summary import TrainingSummary
 from candlewick._version import __version__
 from candlewick._weights import to_safetensors
+
+errors.install()
 
 __all__ = [
     "EarlyStopping",

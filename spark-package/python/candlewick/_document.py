@@ -11,12 +11,13 @@ import json
 import math
 import typing
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union, overload
 
 from pyspark.ml.param import TypeConverters
 
-if TYPE_CHECKING:
-    from candlewick._graph import Tensor
+from candlewick._session import jvm
+from candlewick._tensor import Tensor, node
+from candlewick.errors import translated
 
 #: Format of a network's document.
 NETWORK_FORMAT = "candlewick.network/1"
@@ -107,14 +108,10 @@ class NetworkBase(Document):
         Returns:
             Every layer's place, type, shape of the output, trained parameters and buffers, and the totals.
         """
-        # Not at the top: this module is also there without a Spark session.
-        from candlewick._session import jvm
-        from candlewick.errors import translated
-
         document = self.to_dict()
         if input_shape is None:
             if "inputs" not in document:
-                raise TypeError("summary wants input_shape, the shape of a row's features, such as 784 or [1, 28, 28]")
+                raise TypeError("summary needs input_shape, the shape of a row's features, such as 784 or [1, 28, 28]")
             input_shape = sum(math.prod(one["shape"]) for one in document["inputs"])
         shape = [input_shape] if isinstance(input_shape, int) else list(input_shape)
         state = optimizer.to_dict() if optimizer else None
@@ -143,8 +140,6 @@ class Module(NetworkBase):
             name: Name of the node, with which the names of its parameters begin. Left out: the layer's type and a
                 number, such as "linear_1".
         """
-        from candlewick._graph import node
-
         return node(self, inputs, name)
 
 
@@ -155,8 +150,12 @@ class Container(Module):
         for index, module in enumerate(modules):
             if not isinstance(module, Module):
                 hint = ""
-                if hasattr(module, "_inputs"):
+                if isinstance(module, Tensor):
                     hint = f"; a layer is made first and then called: nn.{type(self).__name__}()(a, b)"
+                elif isinstance(module, (list, tuple)):
+                    hint = f"; unpack the list: nn.{type(self).__name__}(*layers)"
+                elif isinstance(module, type) and issubclass(module, Module):
+                    hint = "; call it: add ()"
                 raise TypeError(
                     f"{type(self).__name__} holds layers such as nn.Linear(10); argument {index} is "
                     f"{module!r} of type {type(module).__name__}{hint}"
@@ -171,7 +170,15 @@ class Container(Module):
     def __len__(self) -> int:
         return len(self._modules)
 
-    def __getitem__(self, index: int) -> Module:
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Container: ...
+
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return type(self)(*self._modules[index], **self._arguments)
         return self._modules[index]
 
     def __repr__(self) -> str:
@@ -216,7 +223,7 @@ class Initializer(Document):
 
 
 class Network(NetworkBase):
-    """A network that is no single module."""
+    """A network that is not a single module."""
 
 
 class Initialized(Network):
@@ -279,7 +286,7 @@ def bind(
         values[name] = value
     missing = [name for name in short if name not in values]
     if missing:
-        raise TypeError(f"{owner} misses {', '.join(missing)}")
+        raise TypeError(f"{owner} is missing {', '.join(missing)}")
     # A size of the input that is left out stays out of the document.
     return {name: values.get(name, optional.get(name)) for name in every if name in values or name in optional}
 
@@ -333,6 +340,8 @@ def to_text(value: object, wanted: type[Document] | tuple[type[Document], ...], 
     if not isinstance(value, str):
         hint = "; call it: add ()" if isinstance(value, type) and issubclass(value, wanted) else ""
         raise TypeError(f"expected {name}, its dictionary or its JSON text, not {value!r}{hint}")
+    if not value.lstrip().startswith(("{", "[")):
+        raise ValueError(f"expected {name}, its dictionary or its JSON text, not {value!r}")
     try:
         document = json.loads(value)
     except json.JSONDecodeError as error:
@@ -356,5 +365,5 @@ def _plain(value: Any) -> Any:
         # NumPy's and PyTorch's scalars and arrays.
         return _plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is no legal argument: a finite number is wanted")
+        raise ValueError(f"{value} is not allowed; the number must be finite")
     return value

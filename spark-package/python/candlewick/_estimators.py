@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import Any, TypeVar
 
 import numpy as np
-from pyspark.ml.util import JavaMLReadable, JavaMLWritable
+from pyspark.ml.util import JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
 
@@ -17,9 +17,10 @@ from candlewick._params import (
     NeuralModelParams,
     NeuralRegressorBase,
 )
+from candlewick._persistence import Readable
 from candlewick._session import require_jar
 from candlewick._summary import TrainingSummary
-from candlewick._weights import parse_safetensors
+from candlewick._weights import parse_safetensors, received
 from candlewick.errors import translated
 
 #: One look at the fit blocks the gateway this long, milliseconds: a signal's handler uses the same connection.
@@ -49,11 +50,20 @@ class _NeuralEstimator(JavaEstimator[M]):
         return self._set(initialWeights=model)
 
     def _fit(self, dataset: DataFrame) -> M:
+        _require_dataframe("fit", dataset)
         with translated():
             self._transfer_params_to_java()
             java: Any = self._java_obj
             model = self._create_model(_finished(java.startFit(dataset._jdf), self.getOrDefault("verbose")))
         return self._copyValues(model)
+
+
+def _require_dataframe(method: str, dataset: object) -> None:
+    if not isinstance(dataset, DataFrame):
+        raise TypeError(
+            f"{method} needs a DataFrame of Spark, not {type(dataset).__module__}.{type(dataset).__name__}; "
+            "spark.createDataFrame(...) makes one of pandas, lists and NumPy arrays"
+        )
 
 
 def _finished(handle: Any, verbose: bool) -> Any:
@@ -87,6 +97,7 @@ class NeuralModel(JavaModel, NeuralModelParams, JavaMLWritable):
     """What both models share."""
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
+        _require_dataframe("transform", dataset)
         with translated():
             return super()._transform(dataset)
 
@@ -126,7 +137,7 @@ class NeuralModel(JavaModel, NeuralModelParams, JavaMLWritable):
     def weightsSafetensors(self) -> bytes:
         """The weights as a safetensors file with PyTorch's names and layouts."""
         java: Any = self._java_obj
-        return bytes(java.weightsSafetensors())
+        return received(java.writeWeights)
 
     def toOnnx(self) -> bytes:
         """The network with its weights as an ONNX model file (operator set 17), for other runtimes.
@@ -138,14 +149,14 @@ class NeuralModel(JavaModel, NeuralModelParams, JavaMLWritable):
             >>> Path("model.onnx").write_bytes(model.toOnnx())  # doctest: +SKIP
         """
         java: Any = self._java_obj
-        return bytes(java.toOnnx())
+        return received(java.writeOnnx)
 
     def weights(self) -> dict[str, np.ndarray[Any, Any]]:
         """The weights as NumPy arrays by PyTorch's names: "0.weight" of shape [out, in], "0.bias"."""
         return parse_safetensors(self.weightsSafetensors)
 
 
-class NeuralClassificationModel(NeuralModel, NeuralClassifierParams, JavaMLReadable["NeuralClassificationModel"]):
+class NeuralClassificationModel(NeuralModel, NeuralClassifierParams, Readable["NeuralClassificationModel"]):
     """A trained classifier: ``transform`` appends rawPrediction, probability and prediction."""
 
     # The JVM's class has the same name, by which persistence finds one for the other.
@@ -157,7 +168,7 @@ class NeuralClassificationModel(NeuralModel, NeuralClassifierParams, JavaMLReada
         return int(self._call_java("numClasses"))
 
 
-class NeuralRegressionModel(NeuralModel, JavaMLReadable["NeuralRegressionModel"]):
+class NeuralRegressionModel(NeuralModel, Readable["NeuralRegressionModel"]):
     """A trained regressor: ``transform`` appends the prediction, a Vector where the network has several outputs."""
 
     __module__ = "candlewick"
@@ -172,7 +183,7 @@ class NeuralClassifier(
     NeuralClassifierBase,
     _NeuralEstimator[NeuralClassificationModel],
     JavaMLWritable,
-    JavaMLReadable["NeuralClassifier"],
+    Readable["NeuralClassifier"],
 ):
     """Trains a neural network that tells classes apart, inside the Spark cluster.
 
@@ -195,7 +206,7 @@ class NeuralRegressor(
     NeuralRegressorBase,
     _NeuralEstimator[NeuralRegressionModel],
     JavaMLWritable,
-    JavaMLReadable["NeuralRegressor"],
+    Readable["NeuralRegressor"],
 ):
     """Trains a neural network that predicts a number, or several where the label is an array or a Vector."""
 

@@ -28,7 +28,7 @@ def jars() -> str:
     chosen = os.environ.get(JAR_VARIABLE)
     if chosen:
         if not Path(chosen).is_file():
-            raise SetupError(f"{JAR_VARIABLE} names {chosen}, which is no file; correct or unset it")
+            raise SetupError(f"{JAR_VARIABLE} names {chosen}, which is not a file; correct or unset it")
         return str(Path(chosen).resolve())
     folder = Path(__file__).parent / "jars"
     found = sorted(folder.glob(f"candlewick-spark-*-{__version__}.jar"))
@@ -71,7 +71,7 @@ def require_jar() -> None:
 
 
 def jvm() -> Any:
-    """The JVM of the running Spark, which has Candlewick's classes; fails with the remedy where it has not."""
+    """The JVM of the running Spark, which has Candlewick's classes; fails with the remedy where it does not."""
     if is_remote():
         raise SetupError(
             "Candlewick needs a classic Spark session; this one is Spark Connect, which gives Python no JVM. "

@@ -28,7 +28,7 @@ class TrainingSummary:
     numTrainers: int
     #: Seconds of prepare (checks, the first row), queue (until slots are free), launch, feed, train; and in total.
     phases: dict[str, float]
-    #: Losses and recoveries on the way.
+    #: Losses and recoveries on the way. Always empty in this version: a fit that loses a trainer fails.
     recoveryLog: list[dict[str, Any]] = field(default_factory=list)
     #: What was taken of initialWeights: loaded (a number), missing, unexpected and mismatched; None where not set.
     initialWeights: dict[str, Any] | None = None

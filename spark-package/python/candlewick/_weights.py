@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Union
 
 import numpy as np
+from pyspark import SparkContext
 
 _TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1"}
 #: Weights within a parameter instead of in a file.
@@ -41,6 +44,16 @@ def parse_safetensors(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
     return arrays
 
 
+def received(write: Callable[[str], object]) -> bytes:
+    """What the JVM writes into a file that it is given: through py4j, bytes come as text, a few MB a second."""
+    # Where PySpark and its JVM exchange files too.
+    context = SparkContext._active_spark_context
+    with tempfile.TemporaryDirectory(dir=getattr(context, "_temp_dir", None)) as folder:
+        path = Path(folder) / "content"
+        write(str(path))
+        return path.read_bytes()
+
+
 def to_safetensors(state: Mapping[str, Any]) -> bytes:
     """A safetensors file of arrays by name: NumPy arrays, or a PyTorch ``state_dict``. PyTorch is not imported.
 
@@ -49,7 +62,7 @@ def to_safetensors(state: Mapping[str, Any]) -> bytes:
         >>> open("weights.safetensors", "wb").write(candlewick.to_safetensors(state))  # doctest: +SKIP
 
     Raises:
-        TypeError: A value is no array of floats; integers other than counters of batches are not weights.
+        TypeError: A value is not an array of floats; integers other than counters of batches are not weights.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     parts: list[bytes] = []
@@ -76,7 +89,7 @@ def _array(name: str, value: Any) -> np.ndarray[Any, Any]:
     if array.dtype.kind in "iu" and name.rsplit(".", 1)[-1] == "num_batches_tracked":
         return np.ascontiguousarray(array, dtype="<i8").reshape(array.shape)
     if array.dtype.kind != "f":
-        raise TypeError(f"'{name}' is {array.dtype}; weights are floats")
+        raise TypeError(f"'{name}' is {array.dtype}; weights must be floats")
     return np.ascontiguousarray(array, dtype="<f4").reshape(array.shape)
 
 
@@ -91,5 +104,6 @@ def to_weights(value: Any) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _INLINE + base64.b64encode(value).decode()
     raise TypeError(
-        f"initialWeights is a path, the bytes of a safetensors file, a state_dict or a model, not {type(value).__name__}"
+        f"initialWeights must be a path, the bytes of a safetensors file, a state_dict or a model, not "
+        f"{type(value).__name__}"
     )

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from candlewick._requirements import PYSPARK
 from candlewick._version import __version__
 
 #: Longest wait for a program to answer, seconds.
 _PATIENCE = 60
 OLDEST_PYTHON = (3, 10)
 OLDEST_JAVA = 17
-SPARK_LINE = 4
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,8 @@ def check_python() -> Check:
 
 
 def check_pyspark() -> Check:
-    """PySpark's version."""
-    try:
-        import pyspark
-    except ImportError:
-        return Check("PySpark", "broken", "not installed", "pip install 'pyspark>=4.0,<5'")
-    if int(pyspark.__version__.split(".")[0]) == SPARK_LINE:
-        return Check("PySpark", "ok", pyspark.__version__)
-    return Check("PySpark", "broken", pyspark.__version__, "this build is for Spark 4: pip install 'pyspark>=4.0,<5'")
+    """PySpark's version; another one than this build is for ends the import of the package already."""
+    return Check("PySpark", "ok", PYSPARK)
 
 
 def java_program() -> str | None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors.exceptions import captured
 
 
 class CandlewickError(Exception):
@@ -58,29 +62,64 @@ _CLASSES: dict[str, type[CandlewickError]] = {
 }
 
 
-def from_java(error: BaseException) -> CandlewickError | None:
+#: Says that PySpark's function was replaced by ours.
+_MARK = "_asks_candlewick"
+
+
+def _causes(java: Any) -> Iterator[Any]:
+    """A Java exception and its causes; there may be a circle."""
+    depth = 0
+    while java is not None and depth < 20:
+        yield java
+        java, depth = java.getCause(), depth + 1
+
+
+def from_java(java: Any) -> CandlewickError | None:
     """The exception of this module for a Java one, by the first of its causes that is Candlewick's."""
-    java = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
-    cause, depth = java, 0
-    while cause is not None and depth < 20:
+    for cause in _causes(java):
         found = _CLASSES.get(cause.getClass().getName())
         if found is not None:
-            converted = found(str(cause.getMessage()))
-            converted.java_exception = java
-            return converted
-        cause, depth = cause.getCause(), depth + 1
+            return _standing_for(java, found(str(cause.getMessage())))
     return None
+
+
+def _standing_for(java: Any, error: CandlewickError) -> CandlewickError:
+    error.java_exception = java
+    return error
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns Java exceptions of Candlewick that pass through into those of this module."""
+    """Turns Java exceptions that pass through into those of this module.
+
+    Candlewick's own become what they are; whatever else makes a Spark job of ours fail, such as a source that cannot be
+    read, becomes a JobFailedError with its first cause. PySpark's own exceptions stay.
+    """
     try:
         yield
-    except CandlewickError:
-        raise
-    except Exception as error:
-        converted = from_java(error)
+    except Py4JJavaError as error:
+        java = error.java_exception
+        converted = from_java(java)
         if converted is None:
-            raise
-        raise converted from error
+            *_, first = _causes(java)
+            converted = _standing_for(java, JobFailedError(f"a Spark job of this call failed: {first.toString()}"))
+        # Without the Java stack trace, which says less than the message; java_exception has it.
+        raise converted from None
+
+
+def install() -> None:
+    """Lets Candlewick's exceptions arrive from any call into the JVM, such as ``model.transform(df).collect()``.
+
+    PySpark asks its `convert_exception` what to raise for a Java exception; all others stay as they are.
+    """
+    original = captured.convert_exception
+    if hasattr(original, _MARK):
+        return
+
+    @functools.wraps(original)
+    def convert(java: Any) -> Any:
+        return from_java(java) or original(java)
+
+    setattr(convert, _MARK, True)
+    # Not by its name: to type checkers a function is nothing to assign to.
+    vars(captured)["convert_exception"] = convert

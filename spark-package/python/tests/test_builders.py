@@ -26,7 +26,7 @@ def test_linear_short_and_full_forms():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nn.Linear(), "Linear misses out_features"),
+        (lambda: nn.Linear(), "Linear is missing out_features"),
         (
             lambda: nn.Linear(1, 2, True, 4),
             "at most 3 positional arguments (in_features, out_features, bias), not 4",
@@ -34,6 +34,8 @@ def test_linear_short_and_full_forms():
         (lambda: nn.Linear(4, outs=3), "no argument 'outs'; it has in_features, out_features, bias"),
         (lambda: nn.Linear(1, 2, out_features=3), "got 'out_features' twice"),
         (lambda: nn.Sequential(nn.ReLU), "argument 0 is"),
+        (lambda: nn.Sequential(nn.ReLU), "call it: add ()"),
+        (lambda: nn.Sequential([nn.ReLU()]), "unpack the list: nn.Sequential(*layers)"),
     ],
 )
 def test_wrong_arguments_are_named(make, message):
@@ -55,6 +57,8 @@ def test_sequential_is_a_network_document():
     assert json.loads(net.to_json()) == net.to_dict()
     assert len(net) == 3
     assert net[0] == nn.Linear(4)
+    assert net[1:] == nn.Sequential(net[1], nn.Linear(2)) and isinstance(net[1:], nn.Sequential)
+    assert nn.Concat(nn.Linear(1), nn.ReLU(), dim=1)[:1] == nn.Concat(nn.Linear(1), dim=1)
 
 
 def test_repr_is_like_torch():
@@ -118,8 +122,10 @@ def test_converters_say_what_they_wanted():
         to_network(optim.SGD())
     with pytest.raises(TypeError, match="call it: add"):
         to_loss(nn.MSELoss)
-    with pytest.raises(ValueError, match="the text is not JSON"):
+    with pytest.raises(ValueError, match=r"expected an optimiser such as optim\.AdamW.* not 'adam'"):
         to_optimizer("adam")
+    with pytest.raises(ValueError, match="the text is not JSON"):
+        to_optimizer('{"type": ')
     with pytest.raises(ValueError, match="not a JSON object"):
         to_optimizer("[1]")
 
@@ -148,12 +154,12 @@ def test_rules_of_initialisation_are_part_of_the_network():
     assert "init" not in net.to_dict(), "the network itself is as it was"
     with pytest.raises(TypeError, match=r"call it: add \(\)"):
         net.with_init({"*": nn.init.zeros_})
-    with pytest.raises(TypeError, match="summary wants input_shape"):
+    with pytest.raises(TypeError, match="summary needs input_shape"):
         net.summary()
 
 
 def test_numbers_that_are_not_finite_are_named():
-    with pytest.raises(ValueError, match="SGD: lr: inf is no legal argument"):
+    with pytest.raises(ValueError, match="SGD: lr: inf is not allowed; the number must be finite"):
         optim.SGD(lr=float("inf")).to_json()
     with pytest.raises(ValueError, match="CrossEntropyLoss: weight: nan"):
         nn.CrossEntropyLoss(weight=[1.0, float("nan")]).to_dict()

@@ -44,7 +44,7 @@ def test_a_wrong_jar_is_broken_and_stops_before_spark(monkeypatch, tmp_path, cap
     monkeypatch.setenv("CANDLEWICK_JAR", str(tmp_path / "none.jar"))
     monkeypatch.setattr(doctor, "check_in_spark", lambda: pytest.fail("no JVM without a jar"))
     assert doctor.main(as_json=False) == 1
-    assert "is no file" in capsys.readouterr().out
+    assert "is not a file" in capsys.readouterr().out
 
 
 def test_json_output(monkeypatch, capsys):

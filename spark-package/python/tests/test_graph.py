@@ -80,7 +80,7 @@ def test_misuse_is_refused() -> None:
     with pytest.raises(ValueError, match="called twice"):
         shared = nn.Linear(1)
         nn.Graph([x], {"out": shared(shared(x))})
-    with pytest.raises(TypeError, match="inputs is a list of"):
+    with pytest.raises(TypeError, match="inputs must be a list of"):
         nn.Graph([chain(x)], {"out": chain(x)})  # type: ignore[list-item]
     with pytest.raises(TypeError, match="output 'out' is ReLU"):
         nn.Graph([x], {"out": nn.ReLU()})  # type: ignore[dict-item]

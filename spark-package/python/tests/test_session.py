@@ -1,8 +1,13 @@
 """Finding the jar, translating errors, reading summaries, without Spark."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.errors.exceptions import captured
 
 from candlewick import errors
 from candlewick._session import _joined, jars
@@ -16,13 +21,32 @@ def test_jar_of_the_environment_is_used(monkeypatch, tmp_path):
     monkeypatch.setenv("CANDLEWICK_JAR", str(jar))
     assert jars() == str(jar)
     monkeypatch.setenv("CANDLEWICK_JAR", str(tmp_path / "gone.jar"))
-    with pytest.raises(SetupError, match="is no file"):
+    with pytest.raises(SetupError, match="is not a file"):
         jars()
 
 
 def test_lists_are_joined_once():
     assert _joined("a.jar", "b.jar,a.jar", ",") == "a.jar,b.jar"
     assert _joined("a.jar", None, ",") == "a.jar"
+
+
+@pytest.mark.parametrize(("version", "words"), [(None, "there is none"), ("3.5.1", "not 3.5.1")])
+def test_pyspark_that_is_missing_or_old_is_told_at_import(tmp_path, version, words):
+    if version:
+        (tmp_path / "pyspark").mkdir()
+        (tmp_path / "pyspark" / "__init__.py").write_text(f"__version__ = {version!r}\n")
+    path = f"{tmp_path}:{Path(errors.__file__).parents[1]}"
+    # -S: without the packages of this environment.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import candlewick"],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError") and words in last and "pip install 'candlewick[spark]'" in last
 
 
 class FakeThrowable:
@@ -38,13 +62,17 @@ class FakeThrowable:
     def getMessage(self):
         return self._message
 
+    def toString(self):
+        return f"{self._name}: {self._message}"
+
     def getCause(self):
         return self._cause
 
 
-class FakeJavaError(Exception):
+class FakeJavaError(Py4JJavaError):
+    """What py4j raises, without its connection to a JVM."""
+
     def __init__(self, java_exception):
-        super().__init__("An error occurred while calling o1.result")
         self.java_exception = java_exception
 
 
@@ -67,7 +95,29 @@ def test_java_exceptions_become_python_ones(java, python):
         raise FakeJavaError(outer)
     assert str(caught.value) == "epochs = -1 is not legal"
     assert caught.value.java_exception is outer
-    assert isinstance(caught.value.__cause__, FakeJavaError)
+    assert caught.value.__suppress_context__, "91 lines of Java's stack would hide the message"
+
+
+def test_what_another_exception_means_for_a_job_is_its_first_cause():
+    inner = FakeThrowable("java.io.FileNotFoundException", "no such file: x.parquet")
+    outer = FakeThrowable("org.apache.spark.SparkException", "Job aborted", inner)
+    with (
+        pytest.raises(errors.JobFailedError, match=r"a Spark job of this call failed: .*no such file: x"),
+        errors.translated(),
+    ):
+        raise FakeJavaError(outer)
+    endless = FakeThrowable("java.lang.Exception", "a circle")
+    endless._cause = endless
+    with pytest.raises(errors.JobFailedError, match="a circle"), errors.translated():
+        raise FakeJavaError(endless)
+
+
+def test_pyspark_asks_candlewick_what_to_raise():
+    found = captured.convert_exception(FakeThrowable("candlewick.jni.InvalidDataException", "row 3"))
+    assert isinstance(found, errors.InvalidDataError)
+    errors.install()
+    errors.install()
+    assert captured.convert_exception.__wrapped__.__module__ == "pyspark.errors.exceptions.captured", "once"
 
 
 def test_wrong_values_are_value_errors_too():
