@@ -334,6 +334,7 @@ fn declared(arg: &Arg) -> String {
         ArgType::IntList => "Sequence[int]".to_owned(),
         ArgType::Size(1) => "int".to_owned(),
         ArgType::Size(_) => "int | Sequence[int]".to_owned(),
+        ArgType::OpenSize(_) => "int | Sequence[int | None]".to_owned(),
         ArgType::Padding(_) => "int | Sequence[int] | str".to_owned(),
         ArgType::Document(kind) => class_of(kind).to_owned(),
         ArgType::Documents(kind) => format!("Sequence[{}]", class_of(kind)),

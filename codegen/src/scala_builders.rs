@@ -361,6 +361,7 @@ fn base_type(kind: ArgType) -> String {
         ArgType::RealList => "Seq[Double]".to_owned(),
         ArgType::IntList => "Seq[Int]".to_owned(),
         ArgType::Size(_) => "Size".to_owned(),
+        ArgType::OpenSize(_) => "OpenSize".to_owned(),
         ArgType::Padding(_) => "Padding".to_owned(),
         ArgType::Document(kind) => class_of(kind).to_owned(),
         ArgType::Documents(kind) => format!("Seq[{}]", class_of(kind)),

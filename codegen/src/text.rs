@@ -85,6 +85,7 @@ pub(crate) fn arg_words(arg: &Arg) -> String {
         ArgType::IntList => "list of whole numbers",
         ArgType::Size(1) => "whole number",
         ArgType::Size(_) => "whole number, or one for every dimension",
+        ArgType::OpenSize(_) => "whole number, or one or none for every dimension",
         ArgType::Padding(_) => "\"same\", \"valid\", whole number, or one for every dimension",
         ArgType::Document(_) => "object",
         ArgType::Documents(_) => "list of objects",

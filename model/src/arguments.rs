@@ -250,6 +250,10 @@ fn is_legal(arg: &Arg, value: &Value) -> bool {
             Some(items) => (count == 0 || items.len() == count) && items.iter().all(whole),
             None => whole(value),
         },
+        ArgType::OpenSize(count) => match items {
+            Some(items) => items.len() == count && items.iter().all(|item| item.is_null() || whole(item)),
+            None => whole(value),
+        },
         // Its owner reads it, and says where in it something is wrong.
         ArgType::Document(_) => value.is_object(),
         ArgType::Documents(_) | ArgType::Groups => {
@@ -347,6 +351,7 @@ fn wanted(arg: &Arg) -> String {
         ArgType::RealList => "a list of numbers, each",
         ArgType::IntList => "a list of whole numbers, each",
         ArgType::Size(_) => "a whole number, or a list with one for every dimension,",
+        ArgType::OpenSize(_) => "a whole number, or a list with one, or null, for every dimension,",
         ArgType::Padding(_) => "\"same\", \"valid\", a whole number, or a list with one for every dimension,",
         ArgType::Document(_) => "an object with a type",
         ArgType::Documents(_) => "a list of objects with a type",

@@ -1,6 +1,6 @@
 //! Functions of single elements.
 
-use super::entry::{Arg, ArgType, Entry, POSITIVE, Range, arg, layer};
+use super::entry::{Arg, ArgType, Entry, POSITIVE, Range, arg, layer, required};
 
 const fn alpha(doc: &'static str) -> Arg {
     arg("alpha", ArgType::Real, "1.0", POSITIVE, doc)
@@ -116,6 +116,49 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Hardswish",
         &[],
         "x times Hardsigmoid, a cheap SiLU, element by element.",
+    ),
+    layer(
+        "Hardshrink",
+        &[arg(
+            "lambd",
+            ArgType::Real,
+            "0.5",
+            Range::Any,
+            "Half the width of what becomes 0.",
+        )],
+        "0 between -lambd and lambd, x elsewhere, element by element.",
+    ),
+    layer(
+        "Softshrink",
+        &[arg(
+            "lambd",
+            ArgType::Real,
+            "0.5",
+            POSITIVE,
+            "By how much x comes nearer to 0.",
+        )],
+        "x - lambd above lambd, x + lambd below -lambd, 0 between, element by element.",
+    ),
+    layer("Tanhshrink", &[], "x - tanh(x), element by element."),
+    layer(
+        "Threshold",
+        &[
+            required(arg(
+                "threshold",
+                ArgType::Real,
+                "",
+                Range::Any,
+                "What x has to be above.",
+            )),
+            required(arg(
+                "value",
+                ArgType::Real,
+                "",
+                Range::Any,
+                "What comes out where it is not.",
+            )),
+        ],
+        "x above threshold, value elsewhere, element by element.",
     ),
     layer("Identity", &[], "Leaves its input as it is."),
 ];

@@ -1,12 +1,21 @@
 //! Attention over sequences.
 
 use super::entry::{
-    Arg, ArgType, Entry, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required,
+    Arg, ArgType, Entry, Kind, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required,
 };
 
 const PROBABILITY: Range = Range::Closed { min: 0.0, max: 1.0 };
 
 const BIAS: Arg = arg("bias", ArgType::Bool, "true", Range::Any, "Add learned biases.");
+
+const BATCH_FIRST: Arg = arg(
+    "batch_first",
+    ArgType::Bool,
+    "true",
+    Range::Any,
+    "Only true: a row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
+     false.",
+);
 
 const IS_CAUSAL: Arg = keyword(arg(
     "is_causal",
@@ -25,7 +34,7 @@ const D_MODEL: Arg = inferred(arg(
 ));
 
 /// The entries.
-pub(super) const ENTRIES: &[Entry] = &[MULTIHEAD, ENCODER, SINES, LEARNED];
+pub(super) const ENTRIES: &[Entry] = &[MULTIHEAD, ENCODER, STACK, DECODER, SINES, LEARNED];
 
 const MULTIHEAD: Entry = layer(
     "MultiheadAttention",
@@ -66,6 +75,7 @@ const MULTIHEAD: Entry = layer(
             SIZE,
             "Size of the last dimension of the values.",
         ))),
+        keyword(BATCH_FIRST),
         IS_CAUSAL,
     ],
     "Attention of several heads (Vaswani et al. 2017, arXiv:1706.03762): softmax(Q Kᵀ / √d) V for each, between learned \
@@ -73,57 +83,99 @@ const MULTIHEAD: Entry = layer(
      query, key and value. The batch comes first.",
 );
 
+/// Of an encoder layer and of a decoder layer.
+const TRANSFORMER: &[Arg] = &[
+    D_MODEL,
+    required(arg(
+        "nhead",
+        ArgType::Int,
+        "",
+        SIZE,
+        "Heads of the attention; each has d_model / nhead values.",
+    )),
+    arg(
+        "dim_feedforward",
+        ArgType::Int,
+        "2048",
+        SIZE,
+        "Size between the two Linear layers.",
+    ),
+    arg(
+        "dropout",
+        ArgType::Real,
+        "0.1",
+        PROBABILITY,
+        "Probability of dropout: of attention weights, after the attention, and twice in the feed-forward part.",
+    ),
+    arg(
+        "activation",
+        ArgType::Text,
+        "\"relu\"",
+        Range::OneOf(&["relu", "gelu"]),
+        "What comes between the two Linear layers.",
+    ),
+    arg(
+        "layer_norm_eps",
+        ArgType::Real,
+        "1e-5",
+        POSITIVE,
+        "Added to the variances of both LayerNorms.",
+    ),
+    BATCH_FIRST,
+    arg(
+        "norm_first",
+        ArgType::Bool,
+        "false",
+        Range::Any,
+        "Normalise before attention and feed-forward part, not after.",
+    ),
+    BIAS,
+    IS_CAUSAL,
+];
+
 const ENCODER: Entry = layer(
     "TransformerEncoderLayer",
-    &[
-        D_MODEL,
-        required(arg(
-            "nhead",
-            ArgType::Int,
-            "",
-            SIZE,
-            "Heads of the attention; each has d_model / nhead values.",
-        )),
-        arg(
-            "dim_feedforward",
-            ArgType::Int,
-            "2048",
-            SIZE,
-            "Size between the two Linear layers.",
-        ),
-        arg(
-            "dropout",
-            ArgType::Real,
-            "0.1",
-            PROBABILITY,
-            "Probability of dropout: of attention weights, after the attention, and twice in the feed-forward part.",
-        ),
-        arg(
-            "activation",
-            ArgType::Text,
-            "\"relu\"",
-            Range::OneOf(&["relu", "gelu"]),
-            "What comes between the two Linear layers.",
-        ),
-        arg(
-            "layer_norm_eps",
-            ArgType::Real,
-            "1e-5",
-            POSITIVE,
-            "Added to the variances of both LayerNorms.",
-        ),
-        keyword(arg(
-            "norm_first",
-            ArgType::Bool,
-            "false",
-            Range::Any,
-            "Normalise before attention and feed-forward part, not after.",
-        )),
-        keyword(BIAS),
-        IS_CAUSAL,
-    ],
+    TRANSFORMER,
     "Self-attention and a feed-forward network, each with a residual connection and LayerNorm (Vaswani et al. 2017, \
      arXiv:1706.03762), over a sequence of shape [length, d_model]. The batch comes first.",
+);
+
+const STACK: Entry = layer(
+    "TransformerEncoder",
+    &[
+        required(arg(
+            "encoder_layer",
+            ArgType::Document(Kind::Layer),
+            "",
+            Range::Any,
+            "The TransformerEncoderLayer that is repeated. Every layer starts from numbers of its own; in PyTorch all \
+             start from the same.",
+        )),
+        required(arg(
+            "num_layers",
+            ArgType::Int,
+            "",
+            Range::Ints { min: 1, max: 1_024 },
+            "How many of them there are.",
+        )),
+        nullable(arg(
+            "norm",
+            ArgType::Document(Kind::Layer),
+            "",
+            Range::Any,
+            "A layer after the last one, such as LayerNorm.",
+        )),
+    ],
+    "Transformer encoder layers one after another (Vaswani et al. 2017, arXiv:1706.03762), over a sequence of shape \
+     [length, d_model].",
+);
+
+const DECODER: Entry = layer(
+    "TransformerDecoderLayer",
+    TRANSFORMER,
+    "Self-attention, attention to another sequence and a feed-forward network, each with a residual connection and \
+     LayerNorm (Vaswani et al. 2017, arXiv:1706.03762). A node of a graph with two inputs: the sequence of shape \
+     [length, d_model] and the one it attends to, of a length of its own. is_causal is for the self-attention.",
 );
 
 const SINES: Entry = layer(

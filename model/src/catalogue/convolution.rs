@@ -82,6 +82,27 @@ const fn padding(dimensions: usize) -> Arg {
     )
 }
 
+/// The padding of a transposed convolution.
+const fn cut(dimensions: usize) -> Arg {
+    arg(
+        "padding",
+        ArgType::Size(dimensions),
+        "0",
+        COUNT,
+        "Elements cut off each side of the output: the padding of the convolution that this one turns round.",
+    )
+}
+
+const fn more(dimensions: usize) -> Arg {
+    arg(
+        "output_padding",
+        ArgType::Size(dimensions),
+        "0",
+        COUNT,
+        "Elements added to the lower and right side of the output; less than the stride or the dilation.",
+    )
+}
+
 /// The entries.
 pub(super) const ENTRIES: &[Entry] = &[
     layer(
@@ -117,26 +138,31 @@ pub(super) const ENTRIES: &[Entry] = &[
          in ±1/√(in_channels / groups · kernel height · kernel width).",
     ),
     layer(
+        "ConvTranspose1d",
+        &[
+            IN_CHANNELS,
+            OUT_CHANNELS,
+            kernel(1),
+            stride(1),
+            cut(1),
+            more(1),
+            GROUPS,
+            BIAS,
+            dilation(1),
+            PADDING_MODE,
+        ],
+        "Transposed convolution of inputs of shape [channels, length]: the gradient of Conv1d as a layer, which \
+         enlarges its input by the stride. Weights and bias start uniform in ±1/√(out_channels / groups · kernel_size).",
+    ),
+    layer(
         "ConvTranspose2d",
         &[
             IN_CHANNELS,
             OUT_CHANNELS,
             kernel(2),
             stride(2),
-            arg(
-                "padding",
-                ArgType::Size(2),
-                "0",
-                COUNT,
-                "Elements cut off each side of the output: the padding of the convolution that this one turns round.",
-            ),
-            arg(
-                "output_padding",
-                ArgType::Size(2),
-                "0",
-                COUNT,
-                "Elements added to the lower and right side of the output; less than the stride or the dilation.",
-            ),
+            cut(2),
+            more(2),
             GROUPS,
             BIAS,
             dilation(2),

@@ -37,6 +37,8 @@ pub enum ArgType {
     /// A whole number for all dimensions, or a list with one for each of so many (PyTorch's `_size_2_t`); 0 for a list
     /// of any length.
     Size(usize),
+    /// As [`ArgType::Size`], but in a list null stands for the size of the input (PyTorch's `_size_2_opt_t`).
+    OpenSize(usize),
     /// As [`ArgType::Size`], or "same" or "valid".
     Padding(usize),
     /// A document of that kind.
@@ -61,6 +63,7 @@ impl ArgType {
             ArgType::RealList => "realList",
             ArgType::IntList => "intList",
             ArgType::Size(_) => "size",
+            ArgType::OpenSize(_) => "openSize",
             ArgType::Padding(_) => "padding",
             ArgType::Document(_) => "document",
             ArgType::Documents(_) => "documents",

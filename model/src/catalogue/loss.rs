@@ -18,6 +18,14 @@ const CLASS_WEIGHT: Arg = nullable(arg(
     "A weight for each class; the mean is then over the weights of the rows' classes.",
 ));
 
+const OUTPUT_WEIGHT: Arg = nullable(arg(
+    "weight",
+    ArgType::RealList,
+    "null",
+    POSITIVE,
+    "A weight for each output; the mean is over all outputs all the same.",
+));
+
 const IGNORE_INDEX: Arg = keyword(arg(
     "ignore_index",
     ArgType::Int,
@@ -70,6 +78,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     loss(
         "BCEWithLogitsLoss",
         &[
+            OUTPUT_WEIGHT,
             REDUCTION,
             keyword(nullable(arg(
                 "pos_weight",
@@ -83,7 +92,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     loss(
         "BCELoss",
-        &[REDUCTION],
+        &[OUTPUT_WEIGHT, REDUCTION],
         "Binary cross entropy between a probability and a label of 0 or 1, for a network that ends in Sigmoid. BCEWithLogitsLoss without the Sigmoid is more exact.",
     ),
     loss(
@@ -276,6 +285,63 @@ pub(super) const ENTRIES: &[Entry] = &[
             REDUCTION,
         ],
         "Loss of three vectors, the thirds of a row of outputs: the anchor has to be nearer to the positive than to the negative by a margin. The label is not read.",
+    ),
+    loss(
+        "MarginRankingLoss",
+        &[
+            arg(
+                "margin",
+                ArgType::Real,
+                "0.0",
+                Range::Any,
+                "By how much the one has to be larger than the other.",
+            ),
+            REDUCTION,
+        ],
+        "Loss of the order of two numbers, of the halves of a row of outputs: max(0, margin - y (a - b)) for the label y, 1 where the first is to be the larger one, -1 where the second is, 0 where it does not matter.",
+    ),
+    loss(
+        "SoftMarginLoss",
+        &[REDUCTION],
+        "Logistic loss log(1 + exp(-y z)) of an output z and a label y of 1 or -1.",
+    ),
+    loss(
+        "MultiLabelSoftMarginLoss",
+        &[OUTPUT_WEIGHT, REDUCTION],
+        "Binary cross entropy between logits and labels of 0 or 1, one for each output; the loss of a row is the mean over its outputs, so that \"sum\" adds up these means.",
+    ),
+    loss(
+        "MultiMarginLoss",
+        &[
+            arg(
+                "p",
+                ArgType::Int,
+                "1",
+                Range::Ints { min: 1, max: 2 },
+                "1 for the hinge, 2 for its square.",
+            ),
+            arg(
+                "margin",
+                ArgType::Real,
+                "1.0",
+                Range::Any,
+                "By how much the output of the label's class has to be larger than the others.",
+            ),
+            nullable(arg(
+                "weight",
+                ArgType::RealList,
+                "null",
+                POSITIVE,
+                "A weight for each class; the mean is over the rows all the same.",
+            )),
+            REDUCTION,
+        ],
+        "Hinge loss of several classes, one output for each: the mean over all classes but the label's of max(0, margin - z[label] + z[class])^p, divided by the number of classes.",
+    ),
+    loss(
+        "MultiLabelMarginLoss",
+        &[REDUCTION],
+        "Hinge loss of rows that have several classes. The label is an array as long as the outputs: the classes of the row, whole numbers, then -1. The loss is the sum of max(0, 1 - z[one of them] + z[another class]), divided by the number of classes.",
     ),
     loss(
         "MultiLoss",

@@ -15,6 +15,7 @@ mod linear;
 mod loss;
 mod normalization;
 mod optimizer;
+mod padding;
 mod pooling;
 mod recurrent;
 mod regularization;
@@ -40,6 +41,7 @@ const FAMILIES: &[&[Entry]] = &[
     normalization::ENTRIES,
     regularization::ENTRIES,
     shape::ENTRIES,
+    padding::ENTRIES,
     recurrent::ENTRIES,
     join::ENTRIES,
     loss::ENTRIES,

@@ -41,6 +41,13 @@ const TRACK: Arg = arg(
     "Keep running statistics, which scoring normalises by. Only true is legal: without them what comes out for a \
      row would depend on the rows it is scored with.",
 );
+const BIAS: Arg = keyword(arg(
+    "bias",
+    ArgType::Bool,
+    "true",
+    Range::Any,
+    "Learn the summand; without affine there is none.",
+));
 const BATCH_NORM: &[Arg] = &[
     NUM_FEATURES,
     EPS,
@@ -56,6 +63,7 @@ const BATCH_NORM: &[Arg] = &[
     },
     AFFINE,
     TRACK,
+    BIAS,
     keyword(arg(
         "scope",
         ArgType::Text,
@@ -65,6 +73,33 @@ const BATCH_NORM: &[Arg] = &[
          one process and takes two small exchanges between the trainers; \"slice\" for the rows of every logical \
          shard by themselves, which takes one exchange, for the running statistics, and normalises by fewer rows.",
     )),
+];
+
+const INSTANCE_NORM: &[Arg] = &[
+    NUM_FEATURES,
+    EPS,
+    Arg {
+        nullable: true,
+        ..arg(
+            "momentum",
+            ArgType::Real,
+            "0.1",
+            Range::Closed { min: 0.0, max: 1.0 },
+            "Of no effect, since there are no running statistics.",
+        )
+    },
+    Arg {
+        default: Some("false"),
+        ..AFFINE
+    },
+    arg(
+        "track_running_stats",
+        ArgType::Bool,
+        "false",
+        Range::Any,
+        "Only false is legal: every row is normalised by its own statistics, also when scoring.",
+    ),
+    BIAS,
 ];
 
 /// The entries.
@@ -146,38 +181,49 @@ pub(super) const ENTRIES: &[Entry] = &[
             )),
             EPS,
             AFFINE,
+            BIAS,
         ],
         "Normalises groups of channels of every row, with all their positions, to mean 0 and variance 1 (Wu and He \
          2018, arXiv:1803.08494).",
     ),
     layer(
+        "InstanceNorm1d",
+        INSTANCE_NORM,
+        "Normalises every channel of every row of inputs of shape [C, L] over its positions; see InstanceNorm2d.",
+    ),
+    layer(
         "InstanceNorm2d",
-        &[
-            NUM_FEATURES,
-            EPS,
-            Arg {
-                nullable: true,
-                ..arg(
-                    "momentum",
-                    ArgType::Real,
-                    "0.1",
-                    Range::Closed { min: 0.0, max: 1.0 },
-                    "Of no effect, since there are no running statistics.",
-                )
-            },
-            Arg {
-                default: Some("false"),
-                ..AFFINE
-            },
-            arg(
-                "track_running_stats",
-                ArgType::Bool,
-                "false",
-                Range::Any,
-                "Only false is legal: every row is normalised by its own statistics, also when scoring.",
-            ),
-        ],
+        INSTANCE_NORM,
         "Normalises every channel of every row of inputs of shape [C, H, W] over its positions (Ulyanov et al. 2016, \
          arXiv:1607.08022).",
+    ),
+    layer(
+        "LocalResponseNorm",
+        &[
+            required(arg(
+                "size",
+                ArgType::Int,
+                "",
+                SIZE,
+                "Neighbouring channels whose squares are added up, the channel itself in the middle.",
+            )),
+            arg(
+                "alpha",
+                ArgType::Real,
+                "0.0001",
+                Range::Any,
+                "Factor of the mean square.",
+            ),
+            arg("beta", ArgType::Real, "0.75", Range::Any, "Power of the divisor."),
+            arg(
+                "k",
+                ArgType::Real,
+                "1.0",
+                Range::Any,
+                "Added to the mean square times alpha.",
+            ),
+        ],
+        "Divides every element of inputs of shape [C, ...] by (k + alpha m)^beta, where m is the mean square of the \
+         channels around it (Krizhevsky et al. 2012); channels that there are not count as 0.",
     ),
 ];

@@ -1,6 +1,8 @@
 //! Pooling: maxima and means over windows.
 
-use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, keyword, layer, nullable, required};
+use super::entry::{
+    Arg, ArgType, Entry, MAX_SIZE, POSITIVE, Range, SIZE, arg, keyword, layer, nullable, required,
+};
 
 const COUNT: Range = Range::Ints {
     min: 0,
@@ -16,6 +18,14 @@ const COUNT_INCLUDE_PAD: Arg = arg(
     Range::Any,
     "Count the zeros of the padding when dividing.",
 );
+
+const NORM_TYPE: Arg = required(arg(
+    "norm_type",
+    ArgType::Real,
+    "",
+    POSITIVE,
+    "The power p; above 0. 1 makes it a sum, a large number nearly a maximum.",
+));
 
 const fn kernel(dimensions: usize) -> Arg {
     required(arg(
@@ -55,15 +65,23 @@ const fn dilation(dimensions: usize) -> Arg {
     )
 }
 
-const fn output(dimensions: usize) -> Arg {
-    required(arg(
-        "output_size",
-        ArgType::Size(dimensions),
-        "",
-        SIZE,
-        "Size of the output.",
-    ))
-}
+/// The size of an output of one dimension.
+const LENGTH: Arg = required(arg(
+    "output_size",
+    ArgType::Size(1),
+    "",
+    SIZE,
+    "Size of the output.",
+));
+
+/// The size of an output of two dimensions.
+const AREA: Arg = required(arg(
+    "output_size",
+    ArgType::OpenSize(2),
+    "",
+    SIZE,
+    "Size of the output; in a list none stands for the size of the input.",
+));
 
 /// The entries.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -122,24 +140,36 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     layer(
         "AdaptiveMaxPool1d",
-        &[output(1)],
+        &[LENGTH],
         "Largest elements of inputs of shape [channels, length] cut into windows that give an output of a size.",
     ),
     layer(
         "AdaptiveMaxPool2d",
-        &[output(2)],
+        &[AREA],
         "Largest elements of inputs of shape [channels, height, width] cut into windows that give an output of a size.",
     ),
     layer(
         "AdaptiveAvgPool1d",
-        &[output(1)],
+        &[LENGTH],
         "Means of inputs of shape [channels, length] cut into windows that give an output of a size; \
          AdaptiveAvgPool1d(1) is the mean of every channel (global pooling).",
     ),
     layer(
         "AdaptiveAvgPool2d",
-        &[output(2)],
+        &[AREA],
         "Means of inputs of shape [channels, height, width] cut into windows that give an output of a size; \
          AdaptiveAvgPool2d(1) is the mean of every channel (global pooling).",
+    ),
+    layer(
+        "LPPool1d",
+        &[NORM_TYPE, kernel(1), stride(1), CEIL_MODE],
+        "Power mean without its division of every window of inputs of shape [channels, length]: (Σ x^p)^(1/p). Where \
+         the sum is 0, its gradient is 0.",
+    ),
+    layer(
+        "LPPool2d",
+        &[NORM_TYPE, kernel(2), stride(2), CEIL_MODE],
+        "Power mean without its division of every window of inputs of shape [channels, height, width]: \
+         (Σ x^p)^(1/p). Where the sum is 0, its gradient is 0.",
     ),
 ];

@@ -74,20 +74,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Exchanges dimensions, as torch.permute; every one is named once.",
     ),
     layer(
-        "ZeroPad2d",
-        &[required(arg(
-            "padding",
-            ArgType::Size(4),
-            "",
-            Range::Ints {
-                min: 0,
-                max: MAX_SIZE,
-            },
-            "Zeros on all sides, or a list: left, right, top, bottom.",
-        ))],
-        "Puts zeros around inputs of shape [channels, height, width].",
-    ),
-    layer(
         "Upsample",
         &[
             nullable(arg(

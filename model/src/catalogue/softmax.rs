@@ -23,6 +23,23 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Logarithm of the softmax along a dimension: x - log Σ exp(x).",
     ),
     layer(
+        "Softmin",
+        &[DIM],
+        "Softmax of -x: exp(-x) / Σ exp(-x) along a dimension.",
+    ),
+    layer(
+        "GLU",
+        &[arg(
+            "dim",
+            ArgType::Int,
+            "-1",
+            Range::Ints { min: -64, max: 64 },
+            "Dimension that is halved; 0 is the batch, which is not legal, -1 the last.",
+        )],
+        "Gated linear unit (Dauphin et al. 2017, arXiv:1612.08083): the first half of a dimension times the logistic \
+         function of the second.",
+    ),
+    layer(
         "PReLU",
         &[
             arg(

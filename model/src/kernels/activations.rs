@@ -27,7 +27,7 @@ pub struct Softplus {
 
 /// 1 / (1 + e^-x) and 1 / (1 + e^x); neither cancels.
 #[inline(always)]
-fn logistic(x: f32) -> (f32, f32) {
+pub(super) fn logistic(x: f32) -> (f32, f32) {
     let small = math::exp(-x.abs());
     let likely = 1.0 / (1.0 + small);
     let unlikely = small * likely;

@@ -20,6 +20,7 @@ mod pack;
 mod packed;
 mod program;
 mod scratch;
+mod shrink;
 mod simd;
 mod tiles;
 mod workers;
@@ -45,6 +46,10 @@ pub use matrix::{Accumulate, Matrix, blocks};
 pub(crate) use packed::{Packed, PackedValues, Packing};
 pub(crate) use program::Op;
 pub use program::Program;
+pub(crate) use shrink::{
+    Halves, Threshold, gated, gated_gradient, hardshrink, shrink_gradient, softshrink, tanhshrink,
+    tanhshrink_gradient, threshold, threshold_gradient,
+};
 pub use simd::SimdLevel;
 pub(crate) use simd::simd_dispatch;
 pub(crate) use workers::Workers;

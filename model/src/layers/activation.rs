@@ -2,7 +2,7 @@
 
 use super::{BuiltLayer, Elementwise, ElementwiseContext, Family, Operation, SavedForBackward};
 use crate::arguments::Arguments;
-use crate::kernels::{self, Elu, SimdLevel, Softplus};
+use crate::kernels::{self, Elu, SimdLevel, Softplus, Threshold};
 use crate::numbers::to_f32;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -54,6 +54,10 @@ pub(super) const LAYERS: Family = &[
     ("Hardtanh", make),
     ("Hardsigmoid", make),
     ("Hardswish", make),
+    ("Hardshrink", make),
+    ("Softshrink", make),
+    ("Tanhshrink", make),
+    ("Threshold", make),
     ("Identity", make),
 ];
 
@@ -106,6 +110,10 @@ fn map(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
         ("LeakyReLU", _) => leaky(to_f32(arguments.real("negative_slope"))),
         ("ELU" | "SELU" | "CELU", _) => elu(arguments)?,
         ("Softplus", _) => softplus(arguments)?,
+        ("Tanhshrink", _) => plain(Input, 17, kernels::tanhshrink, kernels::tanhshrink_gradient),
+        ("Hardshrink", _) => shrink(arguments, kernels::hardshrink),
+        ("Softshrink", _) => shrink(arguments, kernels::softshrink),
+        ("Threshold", _) => threshold(arguments),
         ("ReLU6", _) => hardtanh(0.0, 6.0),
         ("Hardtanh", _) => {
             let (low, high) = (arguments.real("min_val"), arguments.real("max_val"));
@@ -172,6 +180,29 @@ fn softplus(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
         forward: kernels::softplus,
         backward: kernels::softplus_gradient,
     }))
+}
+
+fn shrink(arguments: &Arguments, forward: fn(SimdLevel, f32, &mut [f32])) -> Arc<dyn Elementwise> {
+    Arc::new(Activation {
+        constants: to_f32(arguments.real("lambd")),
+        keeps: SavedForBackward::Input,
+        cost: 2,
+        forward,
+        backward: kernels::shrink_gradient,
+    })
+}
+
+fn threshold(arguments: &Arguments) -> Arc<dyn Elementwise> {
+    Arc::new(Activation {
+        constants: Threshold {
+            threshold: to_f32(arguments.real("threshold")),
+            value: to_f32(arguments.real("value")),
+        },
+        keeps: SavedForBackward::Input,
+        cost: 1,
+        forward: kernels::threshold,
+        backward: kernels::threshold_gradient,
+    })
 }
 
 fn hardtanh(low: f32, high: f32) -> Arc<dyn Elementwise> {

@@ -170,7 +170,12 @@ impl Module for Transposed {
 pub(super) const LAYERS: Family = &[
     ("Conv1d", conv1d),
     ("Conv2d", conv2d),
-    ("ConvTranspose2d", conv_transpose2d),
+    ("ConvTranspose1d", |arguments, input, _| {
+        transposed(arguments, input, 1)
+    }),
+    ("ConvTranspose2d", |arguments, input, _| {
+        transposed(arguments, input, 2)
+    }),
 ];
 
 /// A pair of sizes, height before width, from an argument; the height of a single dimension is `missing`.
@@ -296,14 +301,14 @@ fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) ->
     Ok(BuiltLayer::module(layer, shape(filters, output, dimensions)))
 }
 
-fn conv_transpose2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
-    let (count, size) = planes(input, 2)?;
+fn transposed(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
+    let (count, size) = planes(input, dimensions)?;
     let (groups, outputs) = channels(arguments, input, count)?;
-    let kernel = pair(arguments, "kernel_size", 2, 1);
-    let stride = pair(arguments, "stride", 2, 1);
-    let dilation = pair(arguments, "dilation", 2, 1);
-    let padding = pair(arguments, "padding", 2, 0);
-    let more = pair(arguments, "output_padding", 2, 0);
+    let kernel = pair(arguments, "kernel_size", dimensions, 1);
+    let stride = pair(arguments, "stride", dimensions, 1);
+    let dilation = pair(arguments, "dilation", dimensions, 1);
+    let padding = pair(arguments, "padding", dimensions, 0);
+    let more = pair(arguments, "output_padding", dimensions, 0);
     let (mut padded, mut output) = ([0; 2], [0; 2]);
     for d in 0..2 {
         if more[d] >= stride[d].max(dilation[d]) {
@@ -333,8 +338,9 @@ fn conv_transpose2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> 
         padded,
         output: size,
     };
-    let weight = vec![count, outputs / groups, kernel[0], kernel[1]];
+    let mut weight = vec![count, outputs / groups];
+    weight.extend(&kernel[2 - dimensions..]);
     let bias = arguments.flag("bias");
     let layer = Transposed(Convolution { window, weight, bias });
-    Ok(BuiltLayer::module(layer, shape(outputs, output, 2)))
+    Ok(BuiltLayer::module(layer, shape(outputs, output, dimensions)))
 }

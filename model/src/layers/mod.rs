@@ -9,14 +9,18 @@ mod bilinear;
 mod convolution;
 mod dropout;
 mod embedding;
+mod glu;
 mod join;
 mod linear;
 mod module;
 mod normalization;
+mod padding;
 mod parameters;
 mod pooling;
+mod power_pool;
 mod prelu;
 mod recurrent;
+mod sequence;
 mod shape;
 mod softmax;
 mod step;
@@ -30,7 +34,11 @@ pub(crate) use module::{
     BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Module, Operation, SavedForBackward,
 };
 use module::{Family, MakeJoin};
+pub(crate) use padding::Around;
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use padding::sides;
 pub(crate) use parameters::{Init, ParameterSpec, uniform_by_fan};
+pub(crate) use sequence::check_batch_first;
 pub use step::{Alone, Exchange, Slice};
 pub(crate) use step::{RowKey, Training};
 
@@ -42,11 +50,14 @@ const FAMILIES: &[Family] = &[
     activation::LAYERS,
     convolution::LAYERS,
     pooling::LAYERS,
+    power_pool::LAYERS,
     softmax::LAYERS,
     prelu::LAYERS,
+    glu::LAYERS,
     normalization::LAYERS,
     dropout::LAYERS,
     shape::LAYERS,
+    padding::LAYERS,
     recurrent::LAYERS,
 ];
 

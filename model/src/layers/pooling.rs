@@ -5,17 +5,18 @@ use super::{BackwardInputs, BuiltLayer, Context, Family, Module, SavedForBackwar
 use crate::arguments::Arguments;
 use crate::kernels::{LANES, simd_dispatch};
 use candlewick_protocol::Failure;
+use serde_json::Value;
 
 /// Elements that are worth a thread.
 const PARALLEL: usize = 1 << 16;
 
 /// What a place of the output sees along one dimension.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+pub(super) struct Span {
     /// First element.
-    start: usize,
+    pub start: usize,
     /// Number of elements, `step` apart.
-    count: usize,
+    pub count: usize,
     step: usize,
     /// Elements that a mean counts.
     counted: usize,
@@ -23,11 +24,11 @@ struct Span {
 
 /// The windows of a plane.
 #[derive(Debug, Clone)]
-struct Windows {
-    input: [usize; 2],
-    output: [usize; 2],
-    down: Vec<Span>,
-    across: Vec<Span>,
+pub(super) struct Windows {
+    pub input: [usize; 2],
+    pub output: [usize; 2],
+    pub down: Vec<Span>,
+    pub across: Vec<Span>,
     /// True for windows of 2 x 2 side by side.
     halves: bool,
 }
@@ -47,17 +48,17 @@ impl Windows {
         }
     }
 
-    fn input_plane(&self) -> usize {
+    pub(super) fn input_plane(&self) -> usize {
         self.input[0] * self.input[1]
     }
 
-    fn output_plane(&self) -> usize {
+    pub(super) fn output_plane(&self) -> usize {
         self.output[0] * self.output[1]
     }
 }
 
 /// Calls `body` with the first plane and planes of `values`, of `size` values each, on every thread.
-fn over_planes(
+pub(super) fn over_planes(
     ctx: &mut Context<'_>,
     size: usize,
     values: &mut [f32],
@@ -388,7 +389,11 @@ impl Sliding {
     }
 }
 
-fn sliding(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result<(usize, Windows), String> {
+pub(super) fn sliding(
+    arguments: &Arguments,
+    input: &[usize],
+    dimensions: usize,
+) -> Result<(usize, Windows), String> {
     let (channels, size) = planes(input, dimensions)?;
     let kernel = pair(arguments, "kernel_size", dimensions, 1);
     let stride = if arguments.is_null("stride") {
@@ -427,8 +432,26 @@ fn mean_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Res
 }
 
 /// Windows that give an output of a size: from ⌊i · in / out⌋ to ⌈(i + 1) · in / out⌉, as in PyTorch.
-fn adaptive(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result<(usize, Windows), String> {
+fn adaptive(
+    arguments: &mut Arguments,
+    input: &[usize],
+    dimensions: usize,
+) -> Result<(usize, Windows), String> {
     let (channels, size) = planes(input, dimensions)?;
+    if let Some(sizes) = arguments.value("output_size").as_array() {
+        // None stands for the size of the input.
+        let sizes = sizes.iter().zip(&size[2 - dimensions..]);
+        let known: Vec<Value> = sizes
+            .map(|(given, size)| {
+                if given.is_null() {
+                    Value::from(*size)
+                } else {
+                    given.clone()
+                }
+            })
+            .collect();
+        arguments.set("output_size", Value::from(known));
+    }
     let output = pair(arguments, "output_size", dimensions, 1);
     let spans = |d: usize| {
         let span = |at: usize| {

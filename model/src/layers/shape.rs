@@ -1,4 +1,4 @@
-//! Layers that change the shape only, and those that move elements: Permute, ZeroPad2d, Upsample.
+//! Layers that change the shape only, and those that move elements: Permute, Upsample.
 
 use super::convolution::{pair, planes};
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, Operation, SavedForBackward};
@@ -11,7 +11,6 @@ pub(super) const LAYERS: Family = &[
     ("Unflatten", unflatten),
     ("Reshape", reshape),
     ("Permute", permute),
-    ("ZeroPad2d", zero_pad),
     ("Upsample", upsample),
 ];
 
@@ -92,16 +91,31 @@ fn reshape(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
 
 /// Where every element of an output row comes from.
 #[derive(Debug)]
-struct Moved {
-    /// Element of the input row; none for a zero.
+pub(super) struct Moved {
+    /// Element of the input row; none for the filling.
     from: Vec<Option<usize>>,
     inputs: usize,
+    filling: f32,
 }
 
 impl Moved {
     fn made(from: Vec<Option<usize>>, input: &[usize], output: Vec<usize>) -> BuiltLayer {
-        let inputs = input.iter().product();
-        BuiltLayer::module(Moved { from, inputs }, output)
+        Moved::filled(from, 0.0, input, output)
+    }
+
+    /// Moved elements, and one number where none is moved to.
+    pub(super) fn filled(
+        from: Vec<Option<usize>>,
+        filling: f32,
+        input: &[usize],
+        output: Vec<usize>,
+    ) -> BuiltLayer {
+        let moved = Moved {
+            from,
+            inputs: input.iter().product(),
+            filling,
+        };
+        BuiltLayer::module(moved, output)
     }
 }
 
@@ -121,7 +135,7 @@ impl Module for Moved {
                 let rows = input[start / width * self.inputs..].chunks(self.inputs);
                 for (output, input) in output.chunks_mut(width).zip(rows) {
                     for (value, from) in output.iter_mut().zip(&self.from) {
-                        *value = from.map_or(0.0, |from| input[from]);
+                        *value = from.map_or(self.filling, |from| input[from]);
                     }
                 }
             });
@@ -183,25 +197,6 @@ fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
         Some(from)
     });
     Ok(Moved::made(from.collect(), input, output))
-}
-
-fn zero_pad(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
-    let (channels, [height, width]) = planes(input, 2)?;
-    let padding = arguments.sizes("padding", 4).unwrap_or_default();
-    let [left, right, top, bottom] = padding[..] else {
-        return Err(format!("padding={padding:?} must be left, right, top, bottom"));
-    };
-    let output = vec![channels, top + height + bottom, left + width + right];
-    let from = (0..output.iter().product()).map(|at: usize| {
-        let (channel, y, x) = (
-            at / (output[1] * output[2]),
-            at / output[2] % output[1],
-            at % output[2],
-        );
-        let (y, x) = (y.checked_sub(top)?, x.checked_sub(left)?);
-        (y < height && x < width).then_some((channel * height + y) * width + x)
-    });
-    Ok(Moved::made(from.collect(), input, output.clone()))
 }
 
 fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {

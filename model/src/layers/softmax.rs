@@ -1,4 +1,4 @@
-//! Softmax and LogSoftmax along a dimension.
+//! Softmax, LogSoftmax and Softmin along a dimension.
 
 use super::{BuiltLayer, Elementwise, ElementwiseContext, Family, Operation, SavedForBackward};
 use crate::arguments::Arguments;
@@ -16,6 +16,15 @@ struct Axis {
 struct Softmax {
     axis: Axis,
     log: bool,
+    /// Of -x.
+    negative: bool,
+}
+
+simd_dispatch! {
+    /// Changes every sign.
+    fn negate(values: &mut [f32]) {
+        values.iter_mut().for_each(|value| *value = -*value);
+    }
 }
 
 #[inline(always)]
@@ -135,6 +144,9 @@ impl Elementwise for Softmax {
     }
 
     fn forward(&self, context: &ElementwiseContext<'_>, values: &mut [f32]) {
+        if self.negative {
+            negate(context.level, values);
+        }
         if self.axis.inner == 1 {
             softmax(context.level, self.axis.size, self.log, values);
         } else {
@@ -148,26 +160,39 @@ impl Elementwise for Softmax {
         } else {
             softmax_apart_gradient(context.level, self.axis, self.log, saved, gradient);
         }
+        if self.negative {
+            negate(context.level, gradient);
+        }
     }
 }
 
 /// The layers of this family.
-pub(super) const LAYERS: Family = &[("Softmax", make_softmax), ("LogSoftmax", make_softmax)];
+pub(super) const LAYERS: Family = &[
+    ("Softmax", make_softmax),
+    ("LogSoftmax", make_softmax),
+    ("Softmin", make_softmax),
+];
 
-fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+/// The place in `input` of the dimension that the argument `dim` names, which counts the batch as 0.
+pub(super) fn dimension(arguments: &Arguments, input: &[usize]) -> Result<usize, String> {
     let (given, rank) = (arguments.int("dim"), input.len());
     let signed = i64::try_from(rank).unwrap_or(i64::MAX);
     let at = if given < 0 { given + signed } else { given - 1 };
     let at = usize::try_from(at).ok().filter(|at| *at < rank);
-    let at = at.ok_or_else(|| {
+    at.ok_or_else(|| {
         format!("dim={given} is not a dimension of an input of shape {input:?} without the batch, which is 0")
-    })?;
+    })
+}
+
+fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+    let at = dimension(arguments, input)?;
     let softmax = Softmax {
         axis: Axis {
             size: input[at],
             inner: input[at + 1..].iter().product(),
         },
         log: arguments.name() == "LogSoftmax",
+        negative: arguments.name() == "Softmin",
     };
     Ok(BuiltLayer {
         operation: Operation::Elementwise(Arc::new(softmax)),

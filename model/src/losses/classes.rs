@@ -117,7 +117,7 @@ simd_dispatch! {
 }
 
 /// The class in a label, if it is one of `classes`.
-fn class_of(label: f64, classes: usize) -> Result<usize, Failure> {
+pub(super) fn class_of(label: f64, classes: usize) -> Result<usize, Failure> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -29,13 +29,13 @@ pub(crate) fn label_kind(task: Task, loss: &Criterion, width: usize) -> Result<L
 
 fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
     let num_classes = match (loss.name(), width) {
-        (name @ ("CrossEntropyLoss" | "NLLLoss"), 1) => {
+        (name @ ("CrossEntropyLoss" | "NLLLoss" | "MultiMarginLoss"), 1) => {
             return Err(Failure::parameter(format!(
                 "{name} needs one output per class, at least 2, but the network ends in width 1; end it with \
                  out_features=2 or more, or use BCEWithLogitsLoss for two classes"
             )));
         }
-        ("CrossEntropyLoss" | "NLLLoss", _) => clamp_u32(width),
+        ("CrossEntropyLoss" | "NLLLoss" | "MultiMarginLoss", _) => clamp_u32(width),
         ("BCEWithLogitsLoss" | "BCELoss", 1) => 2,
         (name @ ("BCEWithLogitsLoss" | "BCELoss"), _) => {
             return Err(Failure::parameter(format!(

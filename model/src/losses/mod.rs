@@ -10,6 +10,7 @@ mod distances;
 mod gaussian;
 mod labels;
 mod loss;
+mod margins;
 mod multi;
 mod pointwise;
 mod quantile;
@@ -44,6 +45,11 @@ const LOSSES: &[(&str, Make)] = &[
     ("HingeEmbeddingLoss", pointwise::hinge),
     ("CosineEmbeddingLoss", distances::cosine),
     ("TripletMarginLoss", distances::triplet),
+    ("MarginRankingLoss", margins::ranking),
+    ("SoftMarginLoss", pointwise::soft_margin),
+    ("MultiLabelSoftMarginLoss", pointwise::multi_label_soft_margin),
+    ("MultiMarginLoss", margins::multi_margin),
+    ("MultiLabelMarginLoss", margins::multi_label),
     ("MultiLoss", |arguments| multi::make(arguments, make_loss)),
     ("LossTerm", multi::lonely_term),
 ];

@@ -43,6 +43,22 @@ pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
         ];
         Ok(graph.node("HardSigmoid", &[layer.input()], &attributes))
     }),
+    ("Hardshrink", |graph, layer| Ok(shrink(graph, layer, 0.0))),
+    ("Softshrink", |graph, layer| {
+        Ok(shrink(graph, layer, layer.real("lambd")))
+    }),
+    ("Tanhshrink", |graph, layer| {
+        let tanh = graph.node("Tanh", &[layer.input()], &[]);
+        Ok(graph.node("Sub", &[layer.input(), &tanh], &[]))
+    }),
+    ("Threshold", |graph, layer| {
+        let (threshold, value) = (
+            graph.real(layer.real("threshold")),
+            graph.real(layer.real("value")),
+        );
+        let above = graph.node("Greater", &[layer.input(), &threshold], &[]);
+        Ok(graph.node("Where", &[&above, layer.input(), &value], &[]))
+    }),
     ("ReLU6", |graph, layer| Ok(clip(graph, layer, 0.0, 6.0))),
     ("Hardtanh", |graph, layer| {
         Ok(clip(graph, layer, layer.real("min_val"), layer.real("max_val")))
@@ -50,6 +66,17 @@ pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("PReLU", prelu),
     ("Softmax", |graph, layer| along(graph, layer, "Softmax")),
     ("LogSoftmax", |graph, layer| along(graph, layer, "LogSoftmax")),
+    ("Softmin", |graph, layer| {
+        let negative = graph.node("Neg", &[layer.input()], &[]);
+        let axis = Attribute::Int(layer.dimension("dim"));
+        Ok(graph.node("Softmax", &[&negative], &[("axis", axis)]))
+    }),
+    ("GLU", |graph, layer| {
+        let axis = Attribute::Int(layer.dimension("dim"));
+        let halves = graph.outputs("Split", &[layer.input()], &[("axis", axis)], 2);
+        let gate = graph.node("Sigmoid", &[&halves[1]], &[]);
+        Ok(graph.node("Mul", &[&halves[0], &gate], &[]))
+    }),
     ("Add", |graph, layer| fold(graph, layer, "Add")),
     ("Residual", |graph, layer| fold(graph, layer, "Add")),
     ("Multiply", |graph, layer| fold(graph, layer, "Mul")),
@@ -67,6 +94,15 @@ fn plain(graph: &mut Graph, layer: &Layer<'_>, op: &str) -> Result<Name, Failure
 fn with_alpha(graph: &mut Graph, layer: &Layer<'_>, (op, argument): (&str, &str)) -> Result<Name, Failure> {
     let alpha = Attribute::Real(layer.real(argument));
     Ok(graph.node(op, &[layer.input()], &[("alpha", alpha)]))
+}
+
+/// ONNX's Shrink: 0 within ±lambd, nearer to 0 by `bias` outside.
+fn shrink(graph: &mut Graph, layer: &Layer<'_>, bias: f32) -> Name {
+    let attributes = [
+        ("lambd", Attribute::Real(layer.real("lambd"))),
+        ("bias", Attribute::Real(bias)),
+    ];
+    graph.node("Shrink", &[layer.input()], &attributes)
 }
 
 fn along(graph: &mut Graph, layer: &Layer<'_>, op: &str) -> Result<Name, Failure> {

@@ -7,6 +7,9 @@ use candlewick_protocol::Failure;
 pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("Conv1d", |graph, layer| convolution(graph, layer, "Conv", 1)),
     ("Conv2d", |graph, layer| convolution(graph, layer, "Conv", 2)),
+    ("ConvTranspose1d", |graph, layer| {
+        convolution(graph, layer, "ConvTranspose", 1)
+    }),
     ("ConvTranspose2d", |graph, layer| {
         convolution(graph, layer, "ConvTranspose", 2)
     }),
@@ -14,6 +17,8 @@ pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
     ("MaxPool2d", |graph, layer| pool(graph, layer, "MaxPool", 2)),
     ("AvgPool1d", |graph, layer| pool(graph, layer, "AveragePool", 1)),
     ("AvgPool2d", |graph, layer| pool(graph, layer, "AveragePool", 2)),
+    ("LPPool1d", |graph, layer| power_pool(graph, layer, 1)),
+    ("LPPool2d", |graph, layer| power_pool(graph, layer, 2)),
     ("AdaptiveAvgPool1d", |graph, layer| adaptive_mean(graph, layer, 1)),
     ("AdaptiveAvgPool2d", |graph, layer| adaptive_mean(graph, layer, 2)),
     ("AdaptiveMaxPool1d", |graph, layer| {
@@ -107,6 +112,24 @@ fn sums(graph: &mut Graph, layer: &Layer<'_>, (kernel, stride): (&[i64], &[i64])
     #[expect(clippy::cast_precision_loss, reason = "windows are small")]
     let factor = graph.real(kernel.iter().product::<i64>() as f32 / divisor as f32);
     graph.node("Mul", &[&mean, &factor], &[])
+}
+
+/// (Σ x^p)^(1/p) by means of powers: the operator LpPool takes absolute values.
+fn power_pool(graph: &mut Graph, layer: &Layer<'_>, dims: usize) -> Result<Name, Failure> {
+    let kernel = layer.sizes("kernel_size", dims, &vec![1; dims]);
+    #[expect(clippy::cast_precision_loss, reason = "windows are small")]
+    let full = graph.real(kernel.iter().product::<i64>() as f32);
+    let power = layer.real("norm_type");
+    let (power, root) = (graph.real(power), graph.real(1.0 / power));
+    let powers = graph.node("Pow", &[layer.input(), &power], &[]);
+    let attributes = [
+        ("kernel_shape", Attribute::Ints(kernel.clone())),
+        ("strides", Attribute::Ints(layer.sizes("stride", dims, &kernel))),
+        ("ceil_mode", Attribute::Int(i64::from(layer.flag("ceil_mode")))),
+    ];
+    let mean = graph.node("AveragePool", &[&powers], &attributes);
+    let sum = graph.node("Mul", &[&mean, &full], &[]);
+    Ok(graph.node("Pow", &[&sum, &root], &[]))
 }
 
 /// First and one past the last element of every window of an adaptive pool, as PyTorch cuts them.

@@ -9,6 +9,7 @@ mod convolution;
 mod embedding;
 mod graph;
 mod normalization;
+mod padding;
 mod proto;
 mod recurrent;
 mod shape;
@@ -31,6 +32,7 @@ const FAMILIES: &[&[(&str, ExportLayer)]] = &[
     convolution::LAYERS,
     embedding::LAYERS,
     normalization::LAYERS,
+    padding::LAYERS,
     recurrent::LAYERS,
     shape::LAYERS,
 ];
@@ -164,7 +166,11 @@ mod tests {
     use crate::catalogue::{Kind, entries};
 
     /// Layers that the builder unfolds into others.
-    const COMPOSITES: [&str; 1] = ["TransformerEncoderLayer"];
+    const COMPOSITES: [&str; 3] = [
+        "TransformerEncoderLayer",
+        "TransformerEncoder",
+        "TransformerDecoderLayer",
+    ];
 
     #[test]
     fn every_layer_of_the_catalogue_is_exported() {

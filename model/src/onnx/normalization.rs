@@ -13,6 +13,10 @@ pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
         let groups = usize::try_from(layer.int("num_groups")).unwrap_or(1);
         group_norm(graph, layer, groups.max(1))
     }),
+    ("LocalResponseNorm", response_norm),
+    ("InstanceNorm1d", |graph, layer| {
+        group_norm(graph, layer, layer.shape()[0])
+    }),
     ("InstanceNorm2d", |graph, layer| {
         group_norm(graph, layer, layer.shape()[0])
     }),
@@ -116,4 +120,24 @@ fn rms_norm(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
         Some(weight) => graph.node("Mul", &[&value, &weight], &[]),
         None => value,
     })
+}
+
+/// The operator's window of an even size has one more channel after the channel itself, PyTorch's one more before it.
+fn response_norm(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
+    let (size, shape) = (layer.int("size"), layer.shape());
+    if size % 2 == 0 {
+        return Err(Failure::parameter(format!(
+            "{} with an even size has no counterpart in ONNX; got size = {size}",
+            layer.kind
+        )));
+    }
+    let planes = graph.reshape(layer.input(), &[shape[0], shape[1..].iter().product(), 1]);
+    let attributes = [
+        ("alpha", Attribute::Real(layer.real("alpha"))),
+        ("beta", Attribute::Real(layer.real("beta"))),
+        ("bias", Attribute::Real(layer.real("k"))),
+        ("size", Attribute::Int(size)),
+    ];
+    let value = graph.node("LRN", &[&planes], &attributes);
+    Ok(graph.reshape(&value, shape))
 }

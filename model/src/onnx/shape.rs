@@ -22,15 +22,6 @@ pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
             .collect();
         Ok(graph.transpose(layer.input(), &order))
     }),
-    ("ZeroPad2d", |graph, layer| {
-        // Left, right, top, bottom; ONNX wants all begins, then all ends.
-        let sides = layer.sizes("padding", 4, &[0; 4]);
-        let &[left, right, top, bottom] = sides.as_slice() else {
-            return Err(Failure::internal("ZeroPad2d has four paddings"));
-        };
-        let pads = graph.ints(&[0, 0, top, left, 0, 0, bottom, right]);
-        Ok(graph.node("Pad", &[layer.input(), &pads], &[]))
-    }),
     ("Upsample", |graph, layer| {
         // The factors, from the sizes: element i of the output is element floor(i / factor) of the input.
         #[expect(clippy::cast_precision_loss, reason = "sizes of an image")]

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,12 @@ from torch import nn
 
 HERE = pathlib.Path(__file__).parent
 FORMAT = "candlewick.network/1"
+DOCS = HERE.parents[2] / "docs"
+
+
+def catalogue(page: str) -> list[str]:
+    """The names on a page of the catalogue."""
+    return re.findall(r"^### (\w+)$", (DOCS / page).read_text(), re.MULTILINE)
 
 
 def numbers(tensor: torch.Tensor) -> list[float]:

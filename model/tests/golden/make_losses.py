@@ -39,8 +39,10 @@ def built(name: str, options: dict, reduction: str) -> nn.Module:
 
 
 def target(name: str, labels: torch.Tensor) -> torch.Tensor:
-    if name in ("CrossEntropyLoss", "NLLLoss"):
+    if name in ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"):
         return labels[:, 0].long()
+    if name == "MultiLabelMarginLoss":
+        return labels.long()
     return labels[:, 0] if name == "CosineEmbeddingLoss" else labels
 
 
@@ -50,6 +52,8 @@ def applied(name: str, module: nn.Module, outputs: torch.Tensor, labels: torch.T
         return module(outputs[:, : width // 2], labels, outputs[:, width // 2 :])
     if name == "CosineEmbeddingLoss":
         return module(outputs[:, : width // 2], outputs[:, width // 2 :], target(name, labels))
+    if name == "MarginRankingLoss":
+        return module(outputs[:, : width // 2], outputs[:, width // 2 :], labels)
     if name == "TripletMarginLoss":
         return module(*outputs.split(width // 3, dim=1))
     return module(outputs, target(name, labels))
@@ -212,6 +216,31 @@ def distance_cases() -> list[dict]:
     return cases
 
 
+def margin_cases() -> list[dict]:
+    """Hinges, and the weights of outputs."""
+    classes = torch.tensor([[0], [3], [1], [2], [2], [0], [1]])
+    four, kind, reals = outputs_of(4), {"kind": "class", "numClasses": 4}, {"kind": "real", "width": 4}
+    weight = [0.5, 2.0, 1.25, 0.75]
+    cases = []
+    for options in [{}, {"p": 2}, {"margin": 2.5, "weight": weight}, {"p": 2, "margin": 0.3, "weight": weight}]:
+        cases += cases_of("MultiMarginLoss", options, four, classes, kind)
+    several = torch.tensor(
+        [[0, 2, -1, 1], [3, -1, 0, 0], [-1, 0, 0, 0], [0, 1, 2, 3], [1, 1, -1, 0], [2, 3, 0, -1], [3, 2, -1, 3]]
+    )
+    cases += cases_of("MultiLabelMarginLoss", {}, four, several, reals)
+    shares, signs = torch.rand(ROWS, 4), torch.where(torch.rand(ROWS, 4) < 0.5, -1.0, 1.0)
+    for options in [{}, {"weight": weight}]:
+        cases += cases_of("MultiLabelSoftMarginLoss", options, four * 3, shares, reals)
+        cases += cases_of("BCEWithLogitsLoss", options, four * 3, shares, reals)
+        cases += cases_of("BCELoss", options, four.sigmoid(), shares, reals)
+    cases += cases_of("BCEWithLogitsLoss", {"weight": weight, "pos_weight": [2.0, 0.5, 1.0, 3.0]}, four, shares, reals)
+    cases += cases_of("SoftMarginLoss", {}, four * 20, signs, reals)
+    six, order = outputs_of(6), torch.tensor([[1.0, -1.0, 0.0]] * ROWS)
+    for margin in [0.0, 0.7]:
+        cases += cases_of("MarginRankingLoss", {"margin": margin}, six, order, {"kind": "real", "width": 3})
+    return cases
+
+
 def sum_cases() -> list[dict]:
     outputs = outputs_of(6)
     labels = torch.cat([torch.randn(ROWS, 2), torch.tensor([[0.0], [3.0], [1.0], [2.0], [2.0], [0.0], [1.0]])], dim=1)
@@ -294,6 +323,12 @@ def activation_cases() -> list[dict]:
         (nn.Tanh, {}),
         (nn.Sigmoid, {}),
         (nn.Identity, {}),
+        (nn.Hardshrink, {}),
+        (nn.Hardshrink, {"lambd": 2.0}),
+        (nn.Softshrink, {}),
+        (nn.Softshrink, {"lambd": 1.5}),
+        (nn.Tanhshrink, {}),
+        (nn.Threshold, {"threshold": 1.0, "value": -20.0}),
     ]:
         wide = x.double().requires_grad_()
         values = layer(**options)(wide)
@@ -313,7 +348,9 @@ def main() -> None:
     torch.manual_seed(5)
     torch.set_num_threads(1)
     losses = class_cases() + binary_cases() + real_cases() + distance_cases() + sum_cases() + quantile_cases()
-    for name, content in [("losses", losses), ("activations", activation_cases())]:
+    activations = activation_cases()
+    losses += margin_cases()
+    for name, content in [("losses", losses), ("activations", activations)]:
         made = {"torch": torch.__version__.split("+")[0], "content": content}
         (HERE / f"{name}.json").write_text(json.dumps(made) + "\n")
 

@@ -39,8 +39,6 @@ LEFT_OUT = {
 
 #: Arguments of single classes of torch that ours do not have, and why.
 LEFT_OUT_OF = {
-    "BCELoss": {"weight": "rows are weighted by weightCol"},
-    "BCEWithLogitsLoss": {"weight": "rows are weighted by weightCol"},
     "Embedding": dict.fromkeys(
         ("max_norm", "norm_type", "scale_grad_by_freq", "sparse", "_weight", "_freeze"),
         "gradients of tables are sparse; weights come with initialWeights, frozen ones with a group",
@@ -50,13 +48,12 @@ LEFT_OUT_OF = {
         "gradients of tables are sparse; a bag is the last dimension of its input",
     ),
     "Hardtanh": dict.fromkeys(("min_value", "max_value"), "deprecated in PyTorch: min_val and max_val"),
-    "MultiheadAttention": dict.fromkeys(("add_bias_kv", "add_zero_attn", "batch_first"), "not built"),
-    "BatchNorm1d": {"bias": "not built"},
-    "BatchNorm2d": {"bias": "not built"},
-    "GroupNorm": {"bias": "not built"},
-    "InstanceNorm2d": {"bias": "not built"},
+    "MultiheadAttention": dict.fromkeys(("add_bias_kv", "add_zero_attn"), "not built"),
     "LSTM": {"proj_size": "not built"},
-    "TransformerEncoderLayer": {"batch_first": "not built"},
+    "TransformerEncoder": {
+        "enable_nested_tensor": "a choice between implementations of PyTorch",
+        "mask_check": "a choice between implementations of PyTorch",
+    },
     "Upsample": {
         "align_corners": "only nearest is built, to which it does not apply",
         "recompute_scale_factor": "sizes follow from the factor when the network is made",

@@ -40,6 +40,20 @@ pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Hardswish", |layer| {
         Ok((layer.input() * hardsigmoid(layer.input())?)?)
     }),
+    ("Hardshrink", |layer| {
+        let inner = layer.input().zeros_like()?;
+        outside(layer, layer.input(), layer.input(), &inner)
+    }),
+    ("Softshrink", |layer| {
+        let (x, lambd) = (layer.input(), layer.arguments.real("lambd"));
+        outside(layer, &(x - lambd)?, &(x + lambd)?, &(x * 0.0)?)
+    }),
+    ("Tanhshrink", |layer| Ok((layer.input() - layer.input().tanh()?)?)),
+    ("Threshold", |layer| {
+        let x = layer.input();
+        let value = filled(x, layer.arguments.real("value"))?;
+        choose(&x.le(layer.arguments.real("threshold"))?, &value, x)
+    }),
     ("Identity", |layer| Ok(layer.input().clone())),
 ];
 
@@ -67,7 +81,7 @@ fn magnitude(x: &Tensor) -> Result<(Tensor, Tensor), DeviceError> {
 }
 
 /// 1 / (1 + e^-x), with small values exact to their last digits: a logarithm may follow.
-fn sigmoid(x: &Tensor) -> Answer {
+pub(super) fn sigmoid(x: &Tensor) -> Answer {
     let (positive, magnitude) = magnitude(x)?;
     let decay = magnitude.neg()?.exp()?;
     let above = (&decay + 1.0)?.recip()?;
@@ -77,6 +91,13 @@ fn sigmoid(x: &Tensor) -> Answer {
 /// As [`sigmoid`] by fewer operations, with small values exact to 1e-7: what a gate is multiplied with is not small.
 pub(super) fn gate(x: &Tensor) -> Answer {
     Ok((x * 0.5)?.tanh()?.affine(0.5, 0.5)?)
+}
+
+/// `above` where x is above lambd, `below` where it is below -lambd, `inner` between.
+fn outside(layer: &Layer<'_>, above: &Tensor, below: &Tensor, inner: &Tensor) -> Answer {
+    let (x, lambd) = (layer.input(), layer.arguments.real("lambd"));
+    let rest = choose(&x.lt(-lambd)?, below, inner)?;
+    choose(&x.gt(lambd)?, above, &rest)
 }
 
 /// log(1 + e^x).

@@ -8,7 +8,8 @@ use candle_core::Tensor;
 pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Conv1d", |layer| convolve(layer, 1)),
     ("Conv2d", |layer| convolve(layer, 2)),
-    ("ConvTranspose2d", transposed),
+    ("ConvTranspose1d", |layer| transposed(layer, 1)),
+    ("ConvTranspose2d", |layer| transposed(layer, 2)),
 ];
 
 /// How a kernel slides, height before width.
@@ -150,16 +151,19 @@ fn turned(layer: &Layer<'_>, x: &Tensor, dim: usize) -> Answer {
 }
 
 /// The convolution of the input, its elements apart by the stride, with the kernel turned round.
-fn transposed(layer: &Layer<'_>) -> Answer {
+fn transposed(layer: &Layer<'_>, dimensions: usize) -> Answer {
     let (weight, groups) = (
         layer.required("weight")?,
         layer.arguments.size("groups").unwrap_or(1),
     );
-    let (inputs, outputs, height, width) = weight.dims4()?;
-    let (kernel, dilation) = ([height, width], pair(layer, "dilation", 2, 1));
-    let (stride, padding) = (pair(layer, "stride", 2, 1), pair(layer, "padding", 2, 0));
+    let (inputs, outputs) = (weight.dims()[0], weight.dims()[1]);
+    let kernel = pair(layer, "kernel_size", dimensions, 1);
+    let [height, width] = kernel;
+    let dilation = pair(layer, "dilation", dimensions, 1);
+    let stride = pair(layer, "stride", dimensions, 1);
+    let padding = pair(layer, "padding", dimensions, 0);
     let output = size_of(layer.output);
-    let mut x = layer.input().clone();
+    let mut x = planes(layer)?;
     let mut before = [0; 2];
     for d in 0..2 {
         x = spread(&x, 2 + d, stride[d])?;

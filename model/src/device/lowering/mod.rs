@@ -14,6 +14,7 @@ mod join;
 pub(super) mod layer;
 mod linear;
 mod normalization;
+mod padding;
 mod pooling;
 mod recurrent;
 mod shape;
@@ -32,6 +33,7 @@ const FAMILIES: &[&[(&str, Lowering)]] = &[
     join::LAYERS,
     linear::LAYERS,
     normalization::LAYERS,
+    padding::LAYERS,
     pooling::LAYERS,
     recurrent::LAYERS,
     shape::LAYERS,

@@ -18,7 +18,9 @@ pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("GroupNorm", |layer| {
         group_norm(layer, layer.arguments.size("num_groups").unwrap_or(1))
     }),
+    ("InstanceNorm1d", |layer| group_norm(layer, layer.shape(0)[0])),
     ("InstanceNorm2d", |layer| group_norm(layer, layer.shape(0)[0])),
+    ("LocalResponseNorm", response_norm),
 ];
 
 /// (x - mean) / √(mean (x - mean)² + eps) along the last dimension; without `centre` the mean counts as 0.
@@ -67,4 +69,22 @@ fn group_norm(layer: &Layer<'_>, groups: usize) -> Answer {
         y = y.broadcast_add(&bias.reshape(by_channel)?)?;
     }
     Ok(y)
+}
+
+/// x / (k + alpha m)^beta, where m is the mean square of neighbouring channels: zeros around the channels, then a sum of
+/// as many shifted ones.
+fn response_norm(layer: &Layer<'_>) -> Answer {
+    let (x, size) = (layer.input(), layer.arguments.size("size").unwrap_or(1));
+    let channels = x.dims()[1];
+    let squares = x.sqr()?.pad_with_zeros(1, size / 2, (size - 1) / 2)?;
+    let mut sum = squares.narrow(1, 0, channels)?;
+    for at in 1..size {
+        sum = (sum + squares.narrow(1, at, channels)?)?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a number of channels")]
+    let share = layer.arguments.real("alpha") / size as f64;
+    let base = ((sum * share)? + layer.arguments.real("k"))?;
+    // A power by exponential and logarithm: the base is positive.
+    let divisor = (base.log()? * layer.arguments.real("beta"))?.exp()?;
+    Ok((x / divisor)?)
 }

@@ -10,6 +10,8 @@ pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("MaxPool2d", |layer| largest(layer, sliding(layer, 2))),
     ("AvgPool1d", |layer| mean(layer, sliding(layer, 1))),
     ("AvgPool2d", |layer| mean(layer, sliding(layer, 2))),
+    ("LPPool1d", |layer| power_mean(layer, 1)),
+    ("LPPool2d", |layer| power_mean(layer, 2)),
     ("AdaptiveMaxPool1d", |layer| largest(layer, adaptive(layer))),
     ("AdaptiveMaxPool2d", |layer| largest(layer, adaptive(layer))),
     ("AdaptiveAvgPool1d", |layer| mean(layer, adaptive(layer))),
@@ -163,4 +165,23 @@ fn mean(layer: &Layer<'_>, [down, across]: Spans) -> Answer {
     let factors: Vec<f64> = factors.collect();
     let factors = layer.constant(&[1, 1, down.len(), across.len()], &factors)?;
     layer.reshaped(&sums.broadcast_mul(&factors)?, layer.output)
+}
+
+/// (Σ x^p)^(1/p), the sum of a window that is not full grown by what is missing.
+#[expect(clippy::cast_precision_loss, reason = "elements of a window")]
+fn power_mean(layer: &Layer<'_>, dimensions: usize) -> Answer {
+    let power = layer.arguments.real("norm_type");
+    let [down, across] = sliding(layer, dimensions);
+    let full: usize = pair(layer, "kernel_size", dimensions, 1).iter().product();
+    let lines = sum_along(layer, &planes(layer)?.powf(power)?, 3, &across)?;
+    let sums = sum_along(layer, &lines, 2, &down)?;
+    let factors = down.iter().flat_map(|down| {
+        across
+            .iter()
+            .map(move |across| full as f64 / (down.elements.len() * across.elements.len()) as f64)
+    });
+    let factors: Vec<f64> = factors.collect();
+    let factors = layer.constant(&[1, 1, down.len(), across.len()], &factors)?;
+    let powers = sums.broadcast_mul(&factors)?.powf(1.0 / power)?;
+    layer.reshaped(&powers, layer.output)
 }

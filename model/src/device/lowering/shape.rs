@@ -1,6 +1,5 @@
 //! Layers that change the shape, or move elements.
 
-use super::convolution::padded;
 use super::layer::{Answer, Layer, Lowering, dimension};
 
 pub(super) const LAYERS: &[(&str, Lowering)] = &[
@@ -12,12 +11,6 @@ pub(super) const LAYERS: &[(&str, Lowering)] = &[
         let order = layer.arguments.ints("dims");
         let order: Vec<usize> = order.iter().map(|given| dimension(*given, rank)).collect();
         Ok(layer.input().permute(order)?.contiguous()?)
-    }),
-    ("ZeroPad2d", |layer| {
-        let sides = layer.arguments.sizes("padding", 4).unwrap_or_default();
-        let side = |at: usize| sides.get(at).copied().unwrap_or(0);
-        let down = padded(layer.input(), 2, (side(2), side(3)))?;
-        padded(&down, 3, (side(0), side(1)))
     }),
     ("Upsample", upsample),
 ];

@@ -1,5 +1,6 @@
 //! Softmax and its relatives, and PReLU.
 
+use super::activation::sigmoid;
 use super::layer::{Answer, Layer, Lowering, choose, dimension};
 use candle_core::Tensor;
 
@@ -9,6 +10,17 @@ pub(super) const LAYERS: &[(&str, Lowering)] = &[
         softmax(x, dimension(layer.arguments.int("dim"), x.rank()))
     }),
     ("LogSoftmax", log_softmax),
+    ("Softmin", |layer| {
+        let x = layer.input().neg()?;
+        softmax(&x, dimension(layer.arguments.int("dim"), x.rank()))
+    }),
+    ("GLU", |layer| {
+        let x = layer.input();
+        let dim = dimension(layer.arguments.int("dim"), x.rank());
+        let half = x.dims()[dim] / 2;
+        let gate = sigmoid(&x.narrow(dim, half, half)?.contiguous()?)?;
+        Ok((x.narrow(dim, 0, half)?.contiguous()? * gate)?)
+    }),
     ("PReLU", prelu),
 ];
 

@@ -54,6 +54,11 @@ fn recurrent() {
 }
 
 #[test]
+fn further() {
+    check(include_str!("../../../tests/golden/further.json"));
+}
+
+#[test]
 fn transformers() {
     check(include_str!("../../../tests/golden/transformer.json"));
 }

@@ -48,7 +48,9 @@ fn batch_norm(layer: &Layer<'_>) -> Answer {
     shape[1] = channels;
     if let Some(weight) = layer.parameter("weight") {
         y = y.broadcast_mul(&weight.reshape(shape.clone())?)?;
-        y = y.broadcast_add(&layer.required("bias")?.reshape(shape)?)?;
+    }
+    if let Some(bias) = layer.parameter("bias") {
+        y = y.broadcast_add(&bias.reshape(shape)?)?;
     }
     Ok(y)
 }

@@ -55,7 +55,7 @@ fn every_activation() {
     for entry in crate::catalogue::entries() {
         let elementwise =
             entry.doc.contains("element by element") && entry.kind == crate::catalogue::Kind::Layer;
-        if !elementwise || ["Add", "Multiply"].contains(&entry.name) {
+        if !elementwise || ["Add", "Multiply", "Threshold"].contains(&entry.name) {
             continue;
         }
         checked.push(entry.name);
@@ -71,6 +71,7 @@ fn every_activation() {
         json!({"type": "CELU", "alpha": 2.5}),
         json!({"type": "Softplus", "beta": 3.0, "threshold": 1.5}),
         json!({"type": "Hardtanh", "min_val": -0.2, "max_val": 0.7}),
+        json!({"type": "Threshold", "threshold": 0.1, "value": -0.4}),
     ] {
         let layers = json!([linear(9), more, linear(2)]);
         let (host, twin) = twins(case(&more.to_string(), &chain(layers), &[5]));

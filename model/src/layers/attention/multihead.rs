@@ -4,7 +4,8 @@ use crate::arguments::Arguments;
 use crate::kernels::{Accumulate, Attention, Layout, Matrix, Program, Shape};
 use crate::layers::dropout::Dropout;
 use crate::layers::{
-    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, uniform_by_fan,
+    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, check_batch_first,
+    uniform_by_fan,
 };
 use crate::philox::mask_row_from;
 use candlewick_protocol::Failure;
@@ -323,6 +324,7 @@ fn checked(arguments: &mut Arguments, name: &str, got: usize, shape: &[usize]) -
 }
 
 fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, String> {
+    check_batch_first(arguments)?;
     let ends: [&[usize]; 3] = match *inputs {
         [own] => [own; 3],
         [query, key, value] => [query, key, value],

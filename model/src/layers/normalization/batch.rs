@@ -26,6 +26,8 @@ struct BatchNorm {
     eps: f64,
     momentum: Option<f64>,
     affine: bool,
+    /// With `affine` only.
+    bias: bool,
     /// True where every slice is normalised by itself.
     by_slice: bool,
 }
@@ -72,15 +74,22 @@ impl BatchNorm {
         parts.map(|(_, rows)| Part { at: rows.start, rows }).collect()
     }
 
+    /// Weight and bias, which is empty where there is none.
     fn weight<'a>(&self, weights: &'a [f32]) -> Option<(&'a [f32], &'a [f32])> {
         let c = self.layout.channels;
-        self.affine.then(|| (&weights[..c], &weights[c..2 * c]))
+        let bias = if self.bias { c..2 * c } else { 0..0 };
+        self.affine.then(|| (&weights[..c], &weights[bias]))
+    }
+
+    /// Values of weight and bias, before those of the buffers.
+    fn trained(&self) -> usize {
+        self.layout.channels * (usize::from(self.affine) + usize::from(self.bias))
     }
 
     /// Running mean and variance.
     fn running<'a>(&self, weights: &'a [f32]) -> (&'a [f32], &'a [f32]) {
         let c = self.layout.channels;
-        let start = if self.affine { 2 * c } else { 0 };
+        let start = self.trained();
         (&weights[start..start + c], &weights[start + c..start + 2 * c])
     }
 
@@ -98,7 +107,9 @@ impl BatchNorm {
         for at in 0..c {
             let (mean, variance) = statistics(at);
             let inverse = 1.0 / (variance + self.eps).sqrt();
-            let (w, b) = self.weight(weights).map_or((1.0, 0.0), |(w, b)| (w[at], b[at]));
+            let (w, b) = self
+                .weight(weights)
+                .map_or((1.0, 0.0), |(w, b)| (w[at], b.get(at).copied().unwrap_or(0.0)));
             let centre = mean as f32;
             let factor = (f64::from(w) * inverse) as f32;
             let off = mean - f64::from(centre);
@@ -329,7 +340,7 @@ fn checked(all: Vec<Option<Vec<f64>>>, length: usize) -> Result<Vec<Option<Vec<f
 impl Module for BatchNorm {
     fn parameters(&self) -> Vec<ParameterSpec> {
         let shape = [self.layout.channels];
-        let mut specs = affine_specs(&shape, self.affine, self.affine);
+        let mut specs = affine_specs(&shape, self.affine, self.bias);
         specs.push(ParameterSpec::buffer("running_mean", &shape, 0.0));
         specs.push(ParameterSpec::buffer("running_var", &shape, 1.0));
         specs.push(ParameterSpec::count("num_batches_tracked"));
@@ -448,7 +459,7 @@ impl Module for BatchNorm {
         if saved[0] == 0.0 {
             return false;
         }
-        let start = if self.affine { 2 * c } else { 0 };
+        let start = self.trained();
         let (statistics, tracked) = weights[start..].split_at_mut(2 * c);
         tracked[0] += 1.0;
         let share = self.momentum.unwrap_or(1.0 / f64::from(tracked[0]));
@@ -487,6 +498,7 @@ pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> R
         eps: arguments.real("eps"),
         momentum: (!arguments.is_null("momentum")).then(|| arguments.real("momentum")),
         affine: arguments.flag("affine"),
+        bias: arguments.flag("affine") && arguments.flag("bias"),
         by_slice: arguments.text("scope") == "slice",
     };
     Ok(BuiltLayer::module(layer, input.to_vec()))

@@ -1,4 +1,4 @@
-//! GroupNorm and InstanceNorm2d: groups of channels of every row, normalised by themselves.
+//! GroupNorm, InstanceNorm1d and InstanceNorm2d: groups of channels of every row, normalised by themselves.
 
 use super::channels::{affine_specs, channels};
 use super::row::Shape;
@@ -15,6 +15,8 @@ struct GroupNorm {
     grid: Grid,
     eps: f32,
     affine: bool,
+    /// With `affine` only.
+    bias: bool,
 }
 
 /// How a row is cut: groups of `channels` channels, each a run of `run` values.
@@ -57,7 +59,7 @@ simd_dispatch! {
                 let (mut w, mut b) = (1.0, 0.0);
                 if !weight.is_empty() {
                     let channel = (at * grid.channels + channel) % weight.len();
-                    (w, b) = (weight[channel], bias[channel]);
+                    (w, b) = (weight[channel], bias.get(channel).copied().unwrap_or(0.0));
                 }
                 for (y, x) in y.iter_mut().zip(x) {
                     *y = (*x - mean) * inverse * w + b;
@@ -136,7 +138,7 @@ impl GroupNorm {
         self.shape.groups * self.grid.channels
     }
 
-    /// Weight and bias, empty where there are none.
+    /// Weight and bias, empty where there is none.
     fn affine<'a>(&self, weights: &'a [f32]) -> (&'a [f32], &'a [f32]) {
         if self.affine {
             weights.split_at(self.all_channels())
@@ -148,7 +150,7 @@ impl GroupNorm {
 
 impl Module for GroupNorm {
     fn parameters(&self) -> Vec<ParameterSpec> {
-        affine_specs(&[self.all_channels()], self.affine, self.affine)
+        affine_specs(&[self.all_channels()], self.affine, self.bias)
     }
 
     fn saved(&self, rows: usize, training: bool) -> usize {
@@ -224,6 +226,7 @@ fn made(arguments: &Arguments, input: &[usize], groups: usize) -> BuiltLayer {
         },
         eps: arguments.real("eps") as f32,
         affine,
+        bias: affine && arguments.flag("bias"),
     };
     BuiltLayer::module(layer, input.to_vec())
 }
@@ -240,22 +243,27 @@ pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> R
     Ok(made(arguments, input, groups))
 }
 
-/// Makes an InstanceNorm2d: a group a channel.
+/// Makes an InstanceNorm for the shape that its name says: a group a channel.
 pub(super) fn make_instance(
     arguments: &mut Arguments,
     input: &[usize],
     _path: &str,
 ) -> Result<BuiltLayer, String> {
-    if input.len() != 3 {
+    let (rank, expected) = if arguments.name() == "InstanceNorm1d" {
+        (2, "[C, L]")
+    } else {
+        (3, "[C, H, W]")
+    };
+    if input.len() != rank {
         return Err(format!(
-            "expects an input of shape [C, H, W] without the batch, got {input:?}"
+            "expects an input of shape {expected} without the batch, got {input:?}"
         ));
     }
     let channels = channels(arguments, "num_features", input)?;
     if arguments.flag("track_running_stats") {
         return Err(
             "track_running_stats=true is not possible: every row is normalised by its own statistics; leave it false, \
-             or take BatchNorm2d"
+             or take BatchNorm"
                 .to_owned(),
         );
     }

@@ -4,6 +4,7 @@ mod batch;
 mod channels;
 mod group;
 mod moments;
+mod response;
 mod row;
 
 use super::Family;
@@ -15,5 +16,7 @@ pub(super) const LAYERS: Family = &[
     ("LayerNorm", row::make_layer),
     ("RMSNorm", row::make_rms),
     ("GroupNorm", group::make),
+    ("InstanceNorm1d", group::make_instance),
     ("InstanceNorm2d", group::make_instance),
+    ("LocalResponseNorm", response::make),
 ];

@@ -11,7 +11,8 @@ mod cell;
 mod forward;
 
 use super::{
-    BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec, RowKey, uniform_by_fan,
+    BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec, RowKey, check_batch_first,
+    uniform_by_fan,
 };
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Matrix, Packed, Packing, Program, SimdLevel};
@@ -470,13 +471,7 @@ fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> R
             "expects at least one step of at least one feature, got shape {input:?}"
         ));
     }
-    if !arguments.flag("batch_first") {
-        return Err(
-            "batch_first=false is not supported: a row of the data is a sequence [time, features], so the batch is \
-             always the first dimension; leave batch_first out or set it to true"
-                .to_owned(),
-        );
-    }
+    check_batch_first(arguments)?;
     if let Some(wanted) = arguments.size("input_size").filter(|wanted| *wanted != inputs) {
         return Err(format!(
             "expects {wanted} features a step (input_size={wanted}), but the input has shape {input:?}; set input_size to \

@@ -11,20 +11,28 @@ use crate::numbers::to_f32;
 struct WithLogits {
     /// Weight of the label 1: none, one for all outputs, or one an output.
     positive: Vec<f32>,
+    /// A weight an output; empty where all are 1.
+    weights: Vec<f64>,
 }
 
 /// `torch.nn.BCELoss`.
 #[derive(Debug)]
-struct OfProbability;
+struct OfProbability {
+    /// A weight an output; empty where all are 1.
+    weights: Vec<f64>,
+}
 
 pub(in super::super) fn binary_with_logits(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
     boxed(WithLogits {
         positive: arguments.reals("pos_weight").into_iter().map(to_f32).collect(),
+        weights: arguments.reals("weight"),
     })
 }
 
-pub(in super::super) fn binary(_arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
-    boxed(OfProbability)
+pub(in super::super) fn binary(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+    boxed(OfProbability {
+        weights: arguments.reals("weight"),
+    })
 }
 
 /// (1 - y) log(1 + exp(z)) + p y log(1 + exp(-z)) and its slope, neither of which cancels.
@@ -80,6 +88,10 @@ impl Pointwise for WithLogits {
         })
     }
 
+    fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
     fn check_width(&self, width: usize) -> Result<(), String> {
         let weights = self.positive.len();
         if weights > 1 && weights != width {
@@ -114,6 +126,10 @@ impl Pointwise for OfProbability {
             test: |label| (0.0..=1.0).contains(&label),
             expected: "0 to 1",
         })
+    }
+
+    fn weights(&self) -> &[f64] {
+        &self.weights
     }
 
     fn outputs(&self) -> Option<Legal<f32>> {

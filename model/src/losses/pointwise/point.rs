@@ -38,6 +38,11 @@ pub(super) trait Pointwise: Debug + Send + Sync {
         Ok(())
     }
 
+    /// A weight for each output; empty where all are 1.
+    fn weights(&self) -> &[f64] {
+        &[]
+    }
+
     /// True where the mean is over rows instead of elements.
     fn by_row(&self) -> bool {
         false
@@ -85,6 +90,13 @@ impl<P: Pointwise> Rows<P> {
 impl<P: Pointwise> Loss for Rows<P> {
     fn labels(&self, width: usize) -> Result<Labels, String> {
         self.0.check_width(width)?;
+        let weights = self.0.weights().len();
+        if weights != 0 && weights != width {
+            return Err(format!(
+                "has a weight of {weights} number(s), but the network has {width} output(s): weight takes one number \
+                 for each output"
+            ));
+        }
         Ok(Labels::Values(width))
     }
 
@@ -114,6 +126,7 @@ impl<P: Pointwise> Loss for Rows<P> {
                 slopes,
             };
             self.0.compute(level, width, points);
+            rescale(self.0.weights(), losses, slopes);
             let by_row = losses.chunks_exact(width).zip(slopes.chunks_exact_mut(width));
             for ((losses, slopes), weight) in by_row.zip(weights) {
                 sums.loss += weight * losses.iter().sum::<f64>();
@@ -123,6 +136,22 @@ impl<P: Pointwise> Loss for Rows<P> {
             }
         }
         Ok(sums)
+    }
+}
+
+/// Multiplies the losses and slopes of whole rows by the weights of the outputs, where there are any.
+fn rescale(weights: &[f64], losses: &mut [f64], slopes: &mut [f32]) {
+    if weights.is_empty() {
+        return;
+    }
+    let rows = losses
+        .chunks_exact_mut(weights.len())
+        .zip(slopes.chunks_exact_mut(weights.len()));
+    for (losses, slopes) in rows {
+        for (at, weight) in weights.iter().enumerate() {
+            losses[at] *= weight;
+            slopes[at] = to_f32(weight * f64::from(slopes[at]));
+        }
     }
 }
 

@@ -151,6 +151,47 @@ class Hardswish(Module):
         super().__init__({})
 
 
+class Hardshrink(Module):
+    """0 between -lambd and lambd, x elsewhere, element by element.
+
+    Args:
+        lambd: Half the width of what becomes 0. (number)
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__({"lambd": lambd})
+
+
+class Softshrink(Module):
+    """x - lambd above lambd, x + lambd below -lambd, 0 between, element by element.
+
+    Args:
+        lambd: By how much x comes nearer to 0. (number of at least 0)
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__({"lambd": lambd})
+
+
+class Tanhshrink(Module):
+    """x - tanh(x), element by element."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
+class Threshold(Module):
+    """x above threshold, value elsewhere, element by element.
+
+    Args:
+        threshold: What x has to be above. (number)
+        value: What comes out where it is not. (number)
+    """
+
+    def __init__(self, threshold: float, value: float) -> None:
+        super().__init__({"threshold": threshold, "value": value})
+
+
 class Identity(Module):
     """Leaves its input as it is."""
 
@@ -162,6 +203,7 @@ __all__ = [
     "CELU",
     "ELU",
     "GELU",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -175,6 +217,9 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softplus",
+    "Softshrink",
     "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]

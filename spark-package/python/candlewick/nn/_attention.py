@@ -21,6 +21,8 @@ class MultiheadAttention(Module):
         bias: Add learned biases. (true or false)
         kdim: Size of the last dimension of the keys. (whole number from 1; may be left out)
         vdim: Size of the last dimension of the values. (whole number from 1; may be left out)
+        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
+            PyTorch's default is false. (true or false)
         is_causal: Hide from every position those after it. (true or false)
     """
 
@@ -33,6 +35,7 @@ class MultiheadAttention(Module):
         bias: bool = True,
         kdim: int | None = None,
         vdim: int | None = None,
+        batch_first: bool = True,
         is_causal: bool = False,
     ) -> None: ...
 
@@ -46,13 +49,21 @@ class MultiheadAttention(Module):
         *,
         kdim: int | None = None,
         vdim: int | None = None,
+        batch_first: bool = True,
         is_causal: bool = False,
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         full = ("embed_dim", "num_heads", "dropout", "bias")
         short = ("num_heads",)
-        optional = {"dropout": 0.0, "bias": True, "kdim": None, "vdim": None, "is_causal": False}
+        optional = {
+            "dropout": 0.0,
+            "bias": True,
+            "kdim": None,
+            "vdim": None,
+            "batch_first": True,
+            "is_causal": False,
+        }
         super().__init__(bind("MultiheadAttention", full, short, optional, (args, kwargs)))
 
 
@@ -68,6 +79,8 @@ class TransformerEncoderLayer(Module):
             feed-forward part. (number from 0 to 1)
         activation: What comes between the two Linear layers. ("relu" or "gelu")
         layer_norm_eps: Added to the variances of both LayerNorms. (number of at least 0)
+        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
+            PyTorch's default is false. (true or false)
         norm_first: Normalise before attention and feed-forward part, not after. (true or false)
         bias: Add learned biases. (true or false)
         is_causal: Hide from every position those after it. (true or false)
@@ -82,6 +95,7 @@ class TransformerEncoderLayer(Module):
         dropout: float = 0.1,
         activation: str = "relu",
         layer_norm_eps: float = 1e-5,
+        batch_first: bool = True,
         norm_first: bool = False,
         bias: bool = True,
         is_causal: bool = False,
@@ -96,25 +110,130 @@ class TransformerEncoderLayer(Module):
         dropout: float = 0.1,
         activation: str = "relu",
         layer_norm_eps: float = 1e-5,
-        *,
+        batch_first: bool = True,
         norm_first: bool = False,
         bias: bool = True,
+        *,
         is_causal: bool = False,
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("d_model", "nhead", "dim_feedforward", "dropout", "activation", "layer_norm_eps")
+        full = (
+            "d_model",
+            "nhead",
+            "dim_feedforward",
+            "dropout",
+            "activation",
+            "layer_norm_eps",
+            "batch_first",
+            "norm_first",
+            "bias",
+        )
         short = ("nhead",)
         optional = {
             "dim_feedforward": 2048,
             "dropout": 0.1,
             "activation": "relu",
             "layer_norm_eps": 1e-5,
+            "batch_first": True,
             "norm_first": False,
             "bias": True,
             "is_causal": False,
         }
         super().__init__(bind("TransformerEncoderLayer", full, short, optional, (args, kwargs)))
+
+
+class TransformerEncoder(Module):
+    """Transformer encoder layers one after another (Vaswani et al. 2017, arXiv:1706.03762), over a sequence
+    of shape [length, d_model].
+
+    Args:
+        encoder_layer: The TransformerEncoderLayer that is repeated. Every layer starts from numbers of its
+            own; in PyTorch all start from the same. (object)
+        num_layers: How many of them there are. (whole number from 1)
+        norm: A layer after the last one, such as LayerNorm. (object; or none)
+    """
+
+    def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__({"encoder_layer": encoder_layer, "num_layers": num_layers, "norm": norm})
+
+
+class TransformerDecoderLayer(Module):
+    """Self-attention, attention to another sequence and a feed-forward network, each with a residual
+    connection and LayerNorm (Vaswani et al. 2017, arXiv:1706.03762). A node of a graph with two inputs: the
+    sequence of shape [length, d_model] and the one it attends to, of a length of its own. is_causal is for
+    the self-attention.
+
+    Args:
+        d_model: Size of the last dimension of the input. (whole number from 1; may be left out)
+        nhead: Heads of the attention; each has d_model / nhead values. (whole number from 1)
+        dim_feedforward: Size between the two Linear layers. (whole number from 1)
+        dropout: Probability of dropout: of attention weights, after the attention, and twice in the
+            feed-forward part. (number from 0 to 1)
+        activation: What comes between the two Linear layers. ("relu" or "gelu")
+        layer_norm_eps: Added to the variances of both LayerNorms. (number of at least 0)
+        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
+            PyTorch's default is false. (true or false)
+        norm_first: Normalise before attention and feed-forward part, not after. (true or false)
+        bias: Add learned biases. (true or false)
+        is_causal: Hide from every position those after it. (true or false)
+    """
+
+    @overload
+    def __init__(
+        self,
+        nhead: int,
+        *,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = True,
+        norm_first: bool = False,
+        bias: bool = True,
+        is_causal: bool = False,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = True,
+        norm_first: bool = False,
+        bias: bool = True,
+        *,
+        is_causal: bool = False,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = (
+            "d_model",
+            "nhead",
+            "dim_feedforward",
+            "dropout",
+            "activation",
+            "layer_norm_eps",
+            "batch_first",
+            "norm_first",
+            "bias",
+        )
+        short = ("nhead",)
+        optional = {
+            "dim_feedforward": 2048,
+            "dropout": 0.1,
+            "activation": "relu",
+            "layer_norm_eps": 1e-5,
+            "batch_first": True,
+            "norm_first": False,
+            "bias": True,
+            "is_causal": False,
+        }
+        super().__init__(bind("TransformerDecoderLayer", full, short, optional, (args, kwargs)))
 
 
 class PositionalEncoding(Module):
@@ -167,5 +286,7 @@ __all__ = [
     "LearnedPositionalEncoding",
     "MultiheadAttention",
     "PositionalEncoding",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
     "TransformerEncoderLayer",
 ]

@@ -151,6 +151,84 @@ class Conv2d(Module):
         super().__init__(bind("Conv2d", full, short, optional, (args, kwargs)))
 
 
+class ConvTranspose1d(Module):
+    """Transposed convolution of inputs of shape [channels, length]: the gradient of Conv1d as a layer,
+    which enlarges its input by the stride. Weights and bias start uniform in ±1/√(out_channels / groups ·
+    kernel_size).
+
+    Args:
+        in_channels: Channels of the input: its first dimension after the batch. (whole number from 1; may
+            be left out)
+        out_channels: Channels of the output. (whole number from 1)
+        kernel_size: Size of the kernel. (whole number from 1)
+        stride: Step of the kernel. (whole number from 1)
+        padding: Elements cut off each side of the output: the padding of the convolution that this one
+            turns round. (whole number from 0 to 2147483648)
+        output_padding: Elements added to the lower and right side of the output; less than the stride or
+            the dilation. (whole number from 0 to 2147483648)
+        groups: Groups of channels that do not see each other; divides both numbers of channels. (whole
+            number from 1)
+        bias: Add a learned bias to every channel. (true or false)
+        dilation: Distance of the elements of the kernel. (whole number from 1)
+        padding_mode: What lies around the input. ("zeros")
+    """
+
+    @overload
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        output_padding: int = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int = 1,
+        padding_mode: str = "zeros",
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        output_padding: int = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int = 1,
+        padding_mode: str = "zeros",
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = (
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "output_padding",
+            "groups",
+            "bias",
+            "dilation",
+            "padding_mode",
+        )
+        short = ("out_channels", "kernel_size")
+        optional = {
+            "stride": 1,
+            "padding": 0,
+            "output_padding": 0,
+            "groups": 1,
+            "bias": True,
+            "dilation": 1,
+            "padding_mode": "zeros",
+        }
+        super().__init__(bind("ConvTranspose1d", full, short, optional, (args, kwargs)))
+
+
 class ConvTranspose2d(Module):
     """Transposed convolution of inputs of shape [channels, height, width]: the gradient of Conv2d as a
     layer, which enlarges its input by the stride. Weights and bias start uniform in ±1/√(out_channels /
@@ -232,5 +310,6 @@ class ConvTranspose2d(Module):
 __all__ = [
     "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
 ]

@@ -71,6 +71,8 @@ class BCEWithLogitsLoss(Loss):
     classifier of two classes.
 
     Args:
+        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers of at
+            least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -78,8 +80,14 @@ class BCEWithLogitsLoss(Loss):
             find more of the positives, below 1 fewer. (list of numbers of at least 0; or none)
     """
 
-    def __init__(self, *, reduction: str = "mean", pos_weight: Sequence[float] | None = None) -> None:
-        super().__init__({"reduction": reduction, "pos_weight": pos_weight})
+    def __init__(
+        self,
+        weight: Sequence[float] | None = None,
+        *,
+        reduction: str = "mean",
+        pos_weight: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__({"weight": weight, "reduction": reduction, "pos_weight": pos_weight})
 
 
 class BCELoss(Loss):
@@ -87,13 +95,15 @@ class BCELoss(Loss):
     BCEWithLogitsLoss without the Sigmoid is more exact.
 
     Args:
+        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers of at
+            least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
     """
 
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__({"reduction": reduction})
+    def __init__(self, weight: Sequence[float] | None = None, *, reduction: str = "mean") -> None:
+        super().__init__({"weight": weight, "reduction": reduction})
 
 
 class MSELoss(Loss):
@@ -291,6 +301,91 @@ class TripletMarginLoss(Loss):
         super().__init__({"margin": margin, "p": p, "eps": eps, "swap": swap, "reduction": reduction})
 
 
+class MarginRankingLoss(Loss):
+    """Loss of the order of two numbers, of the halves of a row of outputs: max(0, margin - y (a - b)) for
+    the label y, 1 where the first is to be the larger one, -1 where the second is, 0 where it does not
+    matter.
+
+    Args:
+        margin: By how much the one has to be larger than the other. (number)
+        reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
+            sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
+            learning rate. ("mean" or "sum")
+    """
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__({"margin": margin, "reduction": reduction})
+
+
+class SoftMarginLoss(Loss):
+    """Logistic loss log(1 + exp(-y z)) of an output z and a label y of 1 or -1.
+
+    Args:
+        reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
+            sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
+            learning rate. ("mean" or "sum")
+    """
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__({"reduction": reduction})
+
+
+class MultiLabelSoftMarginLoss(Loss):
+    """Binary cross entropy between logits and labels of 0 or 1, one for each output; the loss of a row is
+    the mean over its outputs, so that "sum" adds up these means.
+
+    Args:
+        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers of at
+            least 0; or none)
+        reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
+            sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
+            learning rate. ("mean" or "sum")
+    """
+
+    def __init__(self, weight: Sequence[float] | None = None, *, reduction: str = "mean") -> None:
+        super().__init__({"weight": weight, "reduction": reduction})
+
+
+class MultiMarginLoss(Loss):
+    """Hinge loss of several classes, one output for each: the mean over all classes but the label's of
+    max(0, margin - z[label] + z[class])^p, divided by the number of classes.
+
+    Args:
+        p: 1 for the hinge, 2 for its square. (whole number from 1)
+        margin: By how much the output of the label's class has to be larger than the others. (number)
+        weight: A weight for each class; the mean is over the rows all the same. (list of numbers of at
+            least 0; or none)
+        reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
+            sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
+            learning rate. ("mean" or "sum")
+    """
+
+    def __init__(
+        self,
+        p: int = 1,
+        margin: float = 1.0,
+        weight: Sequence[float] | None = None,
+        *,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__({"p": p, "margin": margin, "weight": weight, "reduction": reduction})
+
+
+class MultiLabelMarginLoss(Loss):
+    """Hinge loss of rows that have several classes. The label is an array as long as the outputs: the
+    classes of the row, whole numbers, then -1. The loss is the sum of max(0, 1 - z[one of them] + z[another
+    class]), divided by the number of classes.
+
+    Args:
+        reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
+            sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
+            learning rate. ("mean" or "sum")
+    """
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__({"reduction": reduction})
+
+
 class MultiLoss(Loss):
     """Weighted sum of several losses over parts of the outputs and of the label, which is an array; not in
     PyTorch. A class in the label is a whole number in it.
@@ -340,10 +435,15 @@ __all__ = [
     "L1Loss",
     "LossTerm",
     "MSELoss",
+    "MarginRankingLoss",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
     "MultiLoss",
+    "MultiMarginLoss",
     "NLLLoss",
     "PoissonNLLLoss",
     "QuantileLoss",
     "SmoothL1Loss",
+    "SoftMarginLoss",
     "TripletMarginLoss",
 ]

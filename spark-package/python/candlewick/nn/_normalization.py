@@ -25,6 +25,7 @@ class BatchNorm1d(Module):
         track_running_stats: Keep running statistics, which scoring normalises by. Only true is legal:
             without them what comes out for a row would depend on the rows it is scored with. (true or
             false)
+        bias: Learn the summand; without affine there is none. (true or false)
         scope: What is normalised together while training: "step" for all rows of the step, which is what
             PyTorch does in one process and takes two small exchanges between the trainers; "slice" for the
             rows of every logical shard by themselves, which takes one exchange, for the running statistics,
@@ -39,6 +40,7 @@ class BatchNorm1d(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        bias: bool = True,
         scope: str = "step",
     ) -> None: ...
 
@@ -51,6 +53,7 @@ class BatchNorm1d(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         scope: str = "step",
     ) -> None: ...
 
@@ -62,6 +65,7 @@ class BatchNorm1d(Module):
             "momentum": 0.1,
             "affine": True,
             "track_running_stats": True,
+            "bias": True,
             "scope": "step",
         }
         super().__init__(bind("BatchNorm1d", full, short, optional, (args, kwargs)))
@@ -81,6 +85,7 @@ class BatchNorm2d(Module):
         track_running_stats: Keep running statistics, which scoring normalises by. Only true is legal:
             without them what comes out for a row would depend on the rows it is scored with. (true or
             false)
+        bias: Learn the summand; without affine there is none. (true or false)
         scope: What is normalised together while training: "step" for all rows of the step, which is what
             PyTorch does in one process and takes two small exchanges between the trainers; "slice" for the
             rows of every logical shard by themselves, which takes one exchange, for the running statistics,
@@ -95,6 +100,7 @@ class BatchNorm2d(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        bias: bool = True,
         scope: str = "step",
     ) -> None: ...
 
@@ -107,6 +113,7 @@ class BatchNorm2d(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         scope: str = "step",
     ) -> None: ...
 
@@ -118,6 +125,7 @@ class BatchNorm2d(Module):
             "momentum": 0.1,
             "affine": True,
             "track_running_stats": True,
+            "bias": True,
             "scope": "step",
         }
         super().__init__(bind("BatchNorm2d", full, short, optional, (args, kwargs)))
@@ -198,19 +206,86 @@ class GroupNorm(Module):
             be left out)
         eps: Added to the variance before the root is taken. (number of at least 0)
         affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
+        bias: Learn the summand; without affine there is none. (true or false)
     """
 
     @overload
-    def __init__(self, num_groups: int, *, eps: float = 1e-5, affine: bool = True) -> None: ...
+    def __init__(
+        self,
+        num_groups: int,
+        *,
+        eps: float = 1e-5,
+        affine: bool = True,
+        bias: bool = True,
+    ) -> None: ...
 
     @overload
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None: ...
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
+    ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         full = ("num_groups", "num_channels", "eps", "affine")
         short = ("num_groups",)
-        optional = {"eps": 1e-5, "affine": True}
+        optional = {"eps": 1e-5, "affine": True, "bias": True}
         super().__init__(bind("GroupNorm", full, short, optional, (args, kwargs)))
+
+
+class InstanceNorm1d(Module):
+    """Normalises every channel of every row of inputs of shape [C, L] over its positions; see
+    InstanceNorm2d.
+
+    Args:
+        num_features: Channels of the input: its first dimension after the batch. (whole number from 1; may
+            be left out)
+        eps: Added to the variance before the root is taken. (number of at least 0)
+        momentum: Of no effect, since there are no running statistics. (number from 0 to 1; or none)
+        affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
+        track_running_stats: Only false is legal: every row is normalised by its own statistics, also when
+            scoring. (true or false)
+        bias: Learn the summand; without affine there is none. (true or false)
+    """
+
+    @overload
+    def __init__(
+        self,
+        *,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        bias: bool = True,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        bias: bool = True,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+        short = ()
+        optional = {
+            "eps": 1e-5,
+            "momentum": 0.1,
+            "affine": False,
+            "track_running_stats": False,
+            "bias": True,
+        }
+        super().__init__(bind("InstanceNorm1d", full, short, optional, (args, kwargs)))
 
 
 class InstanceNorm2d(Module):
@@ -225,6 +300,7 @@ class InstanceNorm2d(Module):
         affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
         track_running_stats: Only false is legal: every row is normalised by its own statistics, also when
             scoring. (true or false)
+        bias: Learn the summand; without affine there is none. (true or false)
     """
 
     @overload
@@ -235,6 +311,7 @@ class InstanceNorm2d(Module):
         momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        bias: bool = True,
     ) -> None: ...
 
     @overload
@@ -245,20 +322,46 @@ class InstanceNorm2d(Module):
         momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        *,
+        bias: bool = True,
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
         short = ()
-        optional = {"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False}
+        optional = {
+            "eps": 1e-5,
+            "momentum": 0.1,
+            "affine": False,
+            "track_running_stats": False,
+            "bias": True,
+        }
         super().__init__(bind("InstanceNorm2d", full, short, optional, (args, kwargs)))
+
+
+class LocalResponseNorm(Module):
+    """Divides every element of inputs of shape [C, ...] by (k + alpha m)^beta, where m is the mean square
+    of the channels around it (Krizhevsky et al. 2012); channels that there are not count as 0.
+
+    Args:
+        size: Neighbouring channels whose squares are added up, the channel itself in the middle. (whole
+            number from 1)
+        alpha: Factor of the mean square. (number)
+        beta: Power of the divisor. (number)
+        k: Added to the mean square times alpha. (number)
+    """
+
+    def __init__(self, size: int, alpha: float = 0.0001, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__({"size": size, "alpha": alpha, "beta": beta, "k": k})
 
 
 __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "GroupNorm",
+    "InstanceNorm1d",
     "InstanceNorm2d",
     "LayerNorm",
+    "LocalResponseNorm",
     "RMSNorm",
 ]

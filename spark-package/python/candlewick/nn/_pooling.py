@@ -162,10 +162,11 @@ class AdaptiveMaxPool2d(Module):
     a size.
 
     Args:
-        output_size: Size of the output. (whole number, or one for every dimension from 1)
+        output_size: Size of the output; in a list none stands for the size of the input. (whole number, or
+            one or none for every dimension from 1)
     """
 
-    def __init__(self, output_size: int | Sequence[int]) -> None:
+    def __init__(self, output_size: int | Sequence[int | None]) -> None:
         super().__init__({"output_size": output_size})
 
 
@@ -186,11 +187,73 @@ class AdaptiveAvgPool2d(Module):
     AdaptiveAvgPool2d(1) is the mean of every channel (global pooling).
 
     Args:
-        output_size: Size of the output. (whole number, or one for every dimension from 1)
+        output_size: Size of the output; in a list none stands for the size of the input. (whole number, or
+            one or none for every dimension from 1)
     """
 
-    def __init__(self, output_size: int | Sequence[int]) -> None:
+    def __init__(self, output_size: int | Sequence[int | None]) -> None:
         super().__init__({"output_size": output_size})
+
+
+class LPPool1d(Module):
+    """Power mean without its division of every window of inputs of shape [channels, length]: (Σ x^p)^(1/p).
+    Where the sum is 0, its gradient is 0.
+
+    Args:
+        norm_type: The power p; above 0. 1 makes it a sum, a large number nearly a maximum. (number of at
+            least 0)
+        kernel_size: Size of the window. (whole number from 1)
+        stride: Step of the window; without it, kernel_size. (whole number from 1; or none)
+        ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
+            or false)
+    """
+
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: int,
+        stride: int | None = None,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(
+            {
+                "norm_type": norm_type,
+                "kernel_size": kernel_size,
+                "stride": stride,
+                "ceil_mode": ceil_mode,
+            }
+        )
+
+
+class LPPool2d(Module):
+    """Power mean without its division of every window of inputs of shape [channels, height, width]: (Σ
+    x^p)^(1/p). Where the sum is 0, its gradient is 0.
+
+    Args:
+        norm_type: The power p; above 0. 1 makes it a sum, a large number nearly a maximum. (number of at
+            least 0)
+        kernel_size: Size of the window. (whole number, or one for every dimension from 1)
+        stride: Step of the window; without it, kernel_size. (whole number, or one for every dimension from
+            1; or none)
+        ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
+            or false)
+    """
+
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(
+            {
+                "norm_type": norm_type,
+                "kernel_size": kernel_size,
+                "stride": stride,
+                "ceil_mode": ceil_mode,
+            }
+        )
 
 
 __all__ = [
@@ -200,6 +263,8 @@ __all__ = [
     "AdaptiveMaxPool2d",
     "AvgPool1d",
     "AvgPool2d",
+    "LPPool1d",
+    "LPPool2d",
     "MaxPool1d",
     "MaxPool2d",
 ]

@@ -58,18 +58,6 @@ class Permute(Module):
         super().__init__({"dims": dims})
 
 
-class ZeroPad2d(Module):
-    """Puts zeros around inputs of shape [channels, height, width].
-
-    Args:
-        padding: Zeros on all sides, or a list: left, right, top, bottom. (whole number, or one for every
-            dimension from 0 to 2147483648)
-    """
-
-    def __init__(self, padding: int | Sequence[int]) -> None:
-        super().__init__({"padding": padding})
-
-
 class Upsample(Module):
     """Enlarges inputs of shape [channels, height, width] by repeating elements.
 
@@ -96,5 +84,4 @@ __all__ = [
     "Reshape",
     "Unflatten",
     "Upsample",
-    "ZeroPad2d",
 ]

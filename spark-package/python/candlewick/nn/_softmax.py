@@ -31,6 +31,31 @@ class LogSoftmax(Module):
         super().__init__({"dim": dim})
 
 
+class Softmin(Module):
+    """Softmax of -x: exp(-x) / Σ exp(-x) along a dimension.
+
+    Args:
+        dim: Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the last.
+            (whole number from -64 to 64)
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__({"dim": dim})
+
+
+class GLU(Module):
+    """Gated linear unit (Dauphin et al. 2017, arXiv:1612.08083): the first half of a dimension times the
+    logistic function of the second.
+
+    Args:
+        dim: Dimension that is halved; 0 is the batch, which is not legal, -1 the last. (whole number from
+            -64 to 64)
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__({"dim": dim})
+
+
 class PReLU(Module):
     """x where x is positive, else a learned slope times x (He et al. 2015, arXiv:1502.01852).
 
@@ -45,7 +70,9 @@ class PReLU(Module):
 
 
 __all__ = [
+    "GLU",
     "LogSoftmax",
     "PReLU",
     "Softmax",
+    "Softmin",
 ]

@@ -49,6 +49,42 @@ sealed abstract class Padding {
   private[candlewick] def value: Any
 }
 
+/** A size for every dimension, of which each may be that of the input: `nn.AdaptiveAvgPool2d((3, None))`.
+  *
+  * @param sizes
+  *   one number, or as many as there are dimensions
+  */
+final class OpenSize private (val sizes: Seq[Option[Int]]) extends Padding {
+
+  /** What the document holds. */
+  override private[candlewick] def value: Any = if (sizes.length == 1) sizes.head else sizes
+
+  override def equals(other: Any): Boolean = other match {
+    case size: OpenSize => sizes == size.sizes
+    case _ => false
+  }
+
+  override def hashCode(): Int = sizes.hashCode()
+
+  override def toString: String = sizes.mkString("OpenSize(", ", ", ")")
+}
+
+/** Makes sizes of numbers and of None. */
+object OpenSize {
+
+  /** One number for all dimensions. */
+  implicit def ofOne(size: Int): OpenSize = new OpenSize(Seq(Some(size)))
+
+  /** Two dimensions, each a number or None. */
+  implicit def ofPair[A, B](
+      sizes: (A, B)
+  )(implicit first: A => Opt[Int], second: B => Opt[Int]): OpenSize =
+    new OpenSize(Seq(first(sizes._1).option, second(sizes._2).option))
+
+  /** Any number of dimensions. */
+  implicit def ofList(sizes: Seq[Int]): OpenSize = new OpenSize(sizes.map(Some(_)))
+}
+
 /** Makes paddings of texts and of what [[Size]] is made of. */
 object Padding {
   private final case class Word(value: Any) extends Padding

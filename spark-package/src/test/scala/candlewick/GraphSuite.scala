@@ -140,6 +140,9 @@ class GraphSuite extends SparkSuite {
     assert(
       nn.Linear(784, 256, false).toString.contains("\"in_features\":784,\"out_features\":256,\"bias\":false")
     )
+    assert(nn.AdaptiveAvgPool2d((3, None)).toString.contains("[3,null]"))
+    same(nn.AdaptiveAvgPool2d((3, 5)), nn.AdaptiveAvgPool2d(Seq(3, 5)))
+    assert(nn.AdaptiveAvgPool2d(3).toString.contains(":3}"))
     same(nn.GroupNorm(2, 8), nn.GroupNorm(num_groups = 2, num_channels = 8))
     same(nn.GroupNorm(8, eps = 0.1), nn.GroupNorm(num_groups = 8, eps = 0.1))
     assert(forms.Conv(32, 3).toString == """{"type":"Conv","out":32,"kernel":3,"stride":1,"padding":0}""")

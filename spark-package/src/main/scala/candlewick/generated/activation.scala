@@ -152,6 +152,42 @@ private[candlewick] trait ActivationBuilders {
       new Module(Document.of("Hardswish", Nil))
   }
 
+  /** 0 between -lambd and lambd, x elsewhere, element by element. */
+  object Hardshrink {
+
+    /** @param lambd Half the width of what becomes 0. (number)
+      */
+    def apply(lambd: Double = 0.5): Module =
+      new Module(Document.of("Hardshrink", Seq("lambd" -> lambd)))
+  }
+
+  /** x - lambd above lambd, x + lambd below -lambd, 0 between, element by element. */
+  object Softshrink {
+
+    /** @param lambd By how much x comes nearer to 0. (number of at least 0)
+      */
+    def apply(lambd: Double = 0.5): Module =
+      new Module(Document.of("Softshrink", Seq("lambd" -> lambd)))
+  }
+
+  /** x - tanh(x), element by element. */
+  object Tanhshrink {
+
+    /** The layer. */
+    def apply(): Module =
+      new Module(Document.of("Tanhshrink", Nil))
+  }
+
+  /** x above threshold, value elsewhere, element by element. */
+  object Threshold {
+
+    /** @param threshold What x has to be above. (number)
+      * @param value What comes out where it is not. (number)
+      */
+    def apply(threshold: Double, value: Double): Module =
+      new Module(Document.of("Threshold", Seq("threshold" -> threshold, "value" -> value)))
+  }
+
   /** Leaves its input as it is. */
   object Identity {
 

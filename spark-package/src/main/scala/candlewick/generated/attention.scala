@@ -19,6 +19,8 @@ private[candlewick] trait AttentionBuilders {
       * @param bias Add learned biases. (true or false)
       * @param kdim Size of the last dimension of the keys. (whole number from 1; may be left out)
       * @param vdim Size of the last dimension of the values. (whole number from 1; may be left out)
+      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+      *   first dimension. PyTorch's default is false. (true or false)
       * @param is_causal Hide from every position those after it. (true or false)
       */
     def apply(
@@ -28,11 +30,12 @@ private[candlewick] trait AttentionBuilders {
         bias: Boolean = true,
         kdim: Opt[Int] = None,
         vdim: Opt[Int] = None,
+        batch_first: Boolean = true,
         is_causal: Boolean = false
     ): Module = {
       val arguments =
         Document.forms("MultiheadAttention", Seq("embed_dim", "num_heads"), Seq("num_heads"), Seq(num_heads, full)) ++
-          Seq("dropout" -> dropout, "bias" -> bias, "kdim" -> kdim, "vdim" -> vdim, "is_causal" -> is_causal)
+          Seq("dropout" -> dropout, "bias" -> bias, "kdim" -> kdim, "vdim" -> vdim, "batch_first" -> batch_first, "is_causal" -> is_causal)
       new Module(Document.of("MultiheadAttention", arguments))
     }
 
@@ -58,6 +61,8 @@ private[candlewick] trait AttentionBuilders {
       *   in the feed-forward part. (number from 0 to 1)
       * @param activation What comes between the two Linear layers. ("relu" or "gelu")
       * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
+      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+      *   first dimension. PyTorch's default is false. (true or false)
       * @param norm_first Normalise before attention and feed-forward part, not after. (true or
       *   false)
       * @param bias Add learned biases. (true or false)
@@ -70,13 +75,14 @@ private[candlewick] trait AttentionBuilders {
         dropout: Double = 0.1,
         activation: String = "relu",
         layer_norm_eps: Double = 1e-5,
+        batch_first: Boolean = true,
         norm_first: Boolean = false,
         bias: Boolean = true,
         is_causal: Boolean = false
     ): Module = {
       val arguments =
         Document.forms("TransformerEncoderLayer", Seq("d_model", "nhead"), Seq("nhead"), Seq(nhead, full)) ++
-          Seq("dim_feedforward" -> dim_feedforward, "dropout" -> dropout, "activation" -> activation, "layer_norm_eps" -> layer_norm_eps, "norm_first" -> norm_first, "bias" -> bias, "is_causal" -> is_causal)
+          Seq("dim_feedforward" -> dim_feedforward, "dropout" -> dropout, "activation" -> activation, "layer_norm_eps" -> layer_norm_eps, "batch_first" -> batch_first, "norm_first" -> norm_first, "bias" -> bias, "is_causal" -> is_causal)
       new Module(Document.of("TransformerEncoderLayer", arguments))
     }
 
@@ -85,6 +91,70 @@ private[candlewick] trait AttentionBuilders {
       */
     def apply(d_model: Int, nhead: Int): Module =
       new Module(Document.of("TransformerEncoderLayer", Seq("d_model" -> d_model, "nhead" -> nhead)))
+  }
+
+  /** Transformer encoder layers one after another (Vaswani et al. 2017, arXiv:1706.03762), over a
+    * sequence of shape [length, d_model].
+    */
+  object TransformerEncoder {
+
+    /** @param encoder_layer The TransformerEncoderLayer that is repeated. Every layer starts from numbers
+      *   of its own; in PyTorch all start from the same. (object)
+      * @param num_layers How many of them there are. (whole number from 1)
+      * @param norm A layer after the last one, such as LayerNorm. (object; or none)
+      */
+    def apply(encoder_layer: Module, num_layers: Int, norm: Opt[Module] = None): Module = {
+      val arguments =
+        Seq("encoder_layer" -> encoder_layer, "num_layers" -> num_layers, "norm" -> norm)
+      new Module(Document.of("TransformerEncoder", arguments))
+    }
+  }
+
+  /** Self-attention, attention to another sequence and a feed-forward network, each with a residual
+    * connection and LayerNorm (Vaswani et al. 2017, arXiv:1706.03762). A node of a graph with two
+    * inputs: the sequence of shape [length, d_model] and the one it attends to, of a length of its
+    * own. is_causal is for the self-attention.
+    */
+  object TransformerDecoderLayer {
+
+    /** @param nhead Heads of the attention; each has d_model / nhead values. (whole number from 1)
+      * @param full In the full form, where the first arguments are by position d_model, nhead:
+      *   nhead.
+      * @param dim_feedforward Size between the two Linear layers. (whole number from 1)
+      * @param dropout Probability of dropout: of attention weights, after the attention, and twice
+      *   in the feed-forward part. (number from 0 to 1)
+      * @param activation What comes between the two Linear layers. ("relu" or "gelu")
+      * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
+      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+      *   first dimension. PyTorch's default is false. (true or false)
+      * @param norm_first Normalise before attention and feed-forward part, not after. (true or
+      *   false)
+      * @param bias Add learned biases. (true or false)
+      * @param is_causal Hide from every position those after it. (true or false)
+      */
+    def apply(
+        nhead: Int,
+        full: Opt[Int] = None,
+        dim_feedforward: Int = 2048,
+        dropout: Double = 0.1,
+        activation: String = "relu",
+        layer_norm_eps: Double = 1e-5,
+        batch_first: Boolean = true,
+        norm_first: Boolean = false,
+        bias: Boolean = true,
+        is_causal: Boolean = false
+    ): Module = {
+      val arguments =
+        Document.forms("TransformerDecoderLayer", Seq("d_model", "nhead"), Seq("nhead"), Seq(nhead, full)) ++
+          Seq("dim_feedforward" -> dim_feedforward, "dropout" -> dropout, "activation" -> activation, "layer_norm_eps" -> layer_norm_eps, "batch_first" -> batch_first, "norm_first" -> norm_first, "bias" -> bias, "is_causal" -> is_causal)
+      new Module(Document.of("TransformerDecoderLayer", arguments))
+    }
+
+    /** @param d_model Size of the last dimension of the input. (whole number from 1; may be left out)
+      * @param nhead Heads of the attention; each has d_model / nhead values. (whole number from 1)
+      */
+    def apply(d_model: Int, nhead: Int): Module =
+      new Module(Document.of("TransformerDecoderLayer", Seq("d_model" -> d_model, "nhead" -> nhead)))
   }
 
   /** Adds sines and cosines of every position to a sequence of shape [length, d_model] (Vaswani et

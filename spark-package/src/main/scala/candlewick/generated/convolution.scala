@@ -102,6 +102,57 @@ private[candlewick] trait ConvolutionBuilders {
     }
   }
 
+  /** Transposed convolution of inputs of shape [channels, length]: the gradient of Conv1d as a
+    * layer, which enlarges its input by the stride. Weights and bias start uniform in
+    * ±1/√(out_channels / groups · kernel_size).
+    */
+  object ConvTranspose1d {
+
+    /** @param out_channels Channels of the output. (whole number from 1)
+      * @param kernel_size Size of the kernel. (whole number from 1)
+      * @param full In the full form, where the first arguments are by position in_channels,
+      *   out_channels, kernel_size: kernel_size.
+      * @param stride Step of the kernel. (whole number from 1)
+      * @param padding Elements cut off each side of the output: the padding of the convolution that
+      *   this one turns round. (whole number from 0 to 2147483648)
+      * @param output_padding Elements added to the lower and right side of the output; less than
+      *   the stride or the dilation. (whole number from 0 to 2147483648)
+      * @param groups Groups of channels that do not see each other; divides both numbers of
+      *   channels. (whole number from 1)
+      * @param bias Add a learned bias to every channel. (true or false)
+      * @param dilation Distance of the elements of the kernel. (whole number from 1)
+      * @param padding_mode What lies around the input. ("zeros")
+      */
+    def apply(
+        out_channels: Int,
+        kernel_size: Int,
+        full: Opt[Int] = None,
+        stride: Int = 1,
+        padding: Int = 0,
+        output_padding: Int = 0,
+        groups: Int = 1,
+        bias: Boolean = true,
+        dilation: Int = 1,
+        padding_mode: String = "zeros"
+    ): Module = {
+      val arguments =
+        Document.forms("ConvTranspose1d", Seq("in_channels", "out_channels", "kernel_size"), Seq("out_channels", "kernel_size"), Seq(out_channels, kernel_size, full)) ++
+          Seq("stride" -> stride, "padding" -> padding, "output_padding" -> output_padding, "groups" -> groups, "bias" -> bias, "dilation" -> dilation, "padding_mode" -> padding_mode)
+      new Module(Document.of("ConvTranspose1d", arguments))
+    }
+
+    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number from 1;
+      *   may be left out)
+      * @param out_channels Channels of the output. (whole number from 1)
+      * @param kernel_size Size of the kernel. (whole number from 1)
+      */
+    def apply(in_channels: Int, out_channels: Int, kernel_size: Int): Module = {
+      val arguments =
+        Seq("in_channels" -> in_channels, "out_channels" -> out_channels, "kernel_size" -> kernel_size)
+      new Module(Document.of("ConvTranspose1d", arguments))
+    }
+  }
+
   /** Transposed convolution of inputs of shape [channels, height, width]: the gradient of Conv2d as
     * a layer, which enlarges its input by the stride. Weights and bias start uniform in
     * ±1/√(out_channels / groups · kernel height · kernel width).

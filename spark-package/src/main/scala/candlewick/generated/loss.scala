@@ -57,15 +57,24 @@ private[candlewick] trait LossBuilders {
     */
   object BCEWithLogitsLoss {
 
-    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
-      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
-      *   smaller learning rate. ("mean" or "sum")
+    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of numbers
+      *   of at least 0; or none)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
       * @param pos_weight Weight of the label 1: one number, or one for each output. Above 1 it
       *   makes the network find more of the positives, below 1 fewer. (list of numbers of at least
       *   0; or none)
       */
-    def apply(reduction: String = "mean", pos_weight: Opt[Seq[Double]] = None): Loss =
-      new Loss(Document.of("BCEWithLogitsLoss", Seq("reduction" -> reduction, "pos_weight" -> pos_weight)))
+    def apply(
+        weight: Opt[Seq[Double]] = None,
+        reduction: String = "mean",
+        pos_weight: Opt[Seq[Double]] = None
+    ): Loss = {
+      val arguments =
+        Seq("weight" -> weight, "reduction" -> reduction, "pos_weight" -> pos_weight)
+      new Loss(Document.of("BCEWithLogitsLoss", arguments))
+    }
   }
 
   /** Binary cross entropy between a probability and a label of 0 or 1, for a network that ends in
@@ -73,12 +82,14 @@ private[candlewick] trait LossBuilders {
     */
   object BCELoss {
 
-    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
-      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
-      *   smaller learning rate. ("mean" or "sum")
+    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of numbers
+      *   of at least 0; or none)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
       */
-    def apply(reduction: String = "mean"): Loss =
-      new Loss(Document.of("BCELoss", Seq("reduction" -> reduction)))
+    def apply(weight: Opt[Seq[Double]] = None, reduction: String = "mean"): Loss =
+      new Loss(Document.of("BCELoss", Seq("weight" -> weight, "reduction" -> reduction)))
   }
 
   /** Mean of the squared difference between output and label. */
@@ -263,6 +274,87 @@ private[candlewick] trait LossBuilders {
         Seq("margin" -> margin, "p" -> p, "eps" -> eps, "swap" -> swap, "reduction" -> reduction)
       new Loss(Document.of("TripletMarginLoss", arguments))
     }
+  }
+
+  /** Loss of the order of two numbers, of the halves of a row of outputs: max(0, margin - y (a -
+    * b)) for the label y, 1 where the first is to be the larger one, -1 where the second is, 0
+    * where it does not matter.
+    */
+  object MarginRankingLoss {
+
+    /** @param margin By how much the one has to be larger than the other. (number)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(margin: Double = 0.0, reduction: String = "mean"): Loss =
+      new Loss(Document.of("MarginRankingLoss", Seq("margin" -> margin, "reduction" -> reduction)))
+  }
+
+  /** Logistic loss log(1 + exp(-y z)) of an output z and a label y of 1 or -1. */
+  object SoftMarginLoss {
+
+    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
+      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
+      *   smaller learning rate. ("mean" or "sum")
+      */
+    def apply(reduction: String = "mean"): Loss =
+      new Loss(Document.of("SoftMarginLoss", Seq("reduction" -> reduction)))
+  }
+
+  /** Binary cross entropy between logits and labels of 0 or 1, one for each output; the loss of a
+    * row is the mean over its outputs, so that "sum" adds up these means.
+    */
+  object MultiLabelSoftMarginLoss {
+
+    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of numbers
+      *   of at least 0; or none)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(weight: Opt[Seq[Double]] = None, reduction: String = "mean"): Loss =
+      new Loss(Document.of("MultiLabelSoftMarginLoss", Seq("weight" -> weight, "reduction" -> reduction)))
+  }
+
+  /** Hinge loss of several classes, one output for each: the mean over all classes but the label's
+    * of max(0, margin - z[label] + z[class])^p, divided by the number of classes.
+    */
+  object MultiMarginLoss {
+
+    /** @param p 1 for the hinge, 2 for its square. (whole number from 1)
+      * @param margin By how much the output of the label's class has to be larger than the others.
+      *   (number)
+      * @param weight A weight for each class; the mean is over the rows all the same. (list of
+      *   numbers of at least 0; or none)
+      * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
+      *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
+      *   choose a smaller learning rate. ("mean" or "sum")
+      */
+    def apply(
+        p: Int = 1,
+        margin: Double = 1.0,
+        weight: Opt[Seq[Double]] = None,
+        reduction: String = "mean"
+    ): Loss = {
+      val arguments =
+        Seq("p" -> p, "margin" -> margin, "weight" -> weight, "reduction" -> reduction)
+      new Loss(Document.of("MultiMarginLoss", arguments))
+    }
+  }
+
+  /** Hinge loss of rows that have several classes. The label is an array as long as the outputs:
+    * the classes of the row, whole numbers, then -1. The loss is the sum of max(0, 1 - z[one of
+    * them] + z[another class]), divided by the number of classes.
+    */
+  object MultiLabelMarginLoss {
+
+    /** @param reduction How the rows' losses become one number: "mean" is the mean over the batch, "sum"
+      *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
+      *   smaller learning rate. ("mean" or "sum")
+      */
+    def apply(reduction: String = "mean"): Loss =
+      new Loss(Document.of("MultiLabelMarginLoss", Seq("reduction" -> reduction)))
   }
 
   /** Weighted sum of several losses over parts of the outputs and of the label, which is an array;

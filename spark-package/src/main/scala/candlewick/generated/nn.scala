@@ -15,6 +15,7 @@ object nn
     with generated.NormalizationBuilders
     with generated.RegularizationBuilders
     with generated.ShapeBuilders
+    with generated.PaddingBuilders
     with generated.RecurrentBuilders
     with generated.JoinBuilders
     with generated.LossBuilders {

@@ -22,6 +22,7 @@ private[candlewick] trait NormalizationBuilders {
       * @param track_running_stats Keep running statistics, which scoring normalises by. Only true
       *   is legal: without them what comes out for a row would depend on the rows it is scored
       *   with. (true or false)
+      * @param bias Learn the summand; without affine there is none. (true or false)
       * @param scope What is normalised together while training: "step" for all rows of the step,
       *   which is what PyTorch does in one process and takes two small exchanges between the
       *   trainers; "slice" for the rows of every logical shard by themselves, which takes one
@@ -33,10 +34,11 @@ private[candlewick] trait NormalizationBuilders {
         momentum: Opt[Double] = 0.1,
         affine: Boolean = true,
         track_running_stats: Boolean = true,
+        bias: Boolean = true,
         scope: String = "step"
     ): Module = {
       val arguments =
-        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "scope" -> scope)
+        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "bias" -> bias, "scope" -> scope)
       new Module(Document.of("BatchNorm1d", arguments))
     }
   }
@@ -56,6 +58,7 @@ private[candlewick] trait NormalizationBuilders {
       * @param track_running_stats Keep running statistics, which scoring normalises by. Only true
       *   is legal: without them what comes out for a row would depend on the rows it is scored
       *   with. (true or false)
+      * @param bias Learn the summand; without affine there is none. (true or false)
       * @param scope What is normalised together while training: "step" for all rows of the step,
       *   which is what PyTorch does in one process and takes two small exchanges between the
       *   trainers; "slice" for the rows of every logical shard by themselves, which takes one
@@ -67,10 +70,11 @@ private[candlewick] trait NormalizationBuilders {
         momentum: Opt[Double] = 0.1,
         affine: Boolean = true,
         track_running_stats: Boolean = true,
+        bias: Boolean = true,
         scope: String = "step"
     ): Module = {
       val arguments =
-        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "scope" -> scope)
+        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "bias" -> bias, "scope" -> scope)
       new Module(Document.of("BatchNorm2d", arguments))
     }
   }
@@ -136,11 +140,18 @@ private[candlewick] trait NormalizationBuilders {
       * @param eps Added to the variance before the root is taken. (number of at least 0)
       * @param affine Learn a factor and a summand for every channel; they start at 1 and 0. (true
       *   or false)
+      * @param bias Learn the summand; without affine there is none. (true or false)
       */
-    def apply(num_groups: Int, full: Opt[Int] = None, eps: Double = 1e-5, affine: Boolean = true): Module = {
+    def apply(
+        num_groups: Int,
+        full: Opt[Int] = None,
+        eps: Double = 1e-5,
+        affine: Boolean = true,
+        bias: Boolean = true
+    ): Module = {
       val arguments =
         Document.forms("GroupNorm", Seq("num_groups", "num_channels"), Seq("num_groups"), Seq(num_groups, full)) ++
-          Seq("eps" -> eps, "affine" -> affine)
+          Seq("eps" -> eps, "affine" -> affine, "bias" -> bias)
       new Module(Document.of("GroupNorm", arguments))
     }
 
@@ -151,6 +162,36 @@ private[candlewick] trait NormalizationBuilders {
       */
     def apply(num_groups: Int, num_channels: Int): Module =
       new Module(Document.of("GroupNorm", Seq("num_groups" -> num_groups, "num_channels" -> num_channels)))
+  }
+
+  /** Normalises every channel of every row of inputs of shape [C, L] over its positions; see
+    * InstanceNorm2d.
+    */
+  object InstanceNorm1d {
+
+    /** @param num_features Channels of the input: its first dimension after the batch. (whole number from
+      *   1; may be left out)
+      * @param eps Added to the variance before the root is taken. (number of at least 0)
+      * @param momentum Of no effect, since there are no running statistics. (number from 0 to 1; or
+      *   none)
+      * @param affine Learn a factor and a summand for every channel; they start at 1 and 0. (true
+      *   or false)
+      * @param track_running_stats Only false is legal: every row is normalised by its own
+      *   statistics, also when scoring. (true or false)
+      * @param bias Learn the summand; without affine there is none. (true or false)
+      */
+    def apply(
+        num_features: Opt[Int] = None,
+        eps: Double = 1e-5,
+        momentum: Opt[Double] = 0.1,
+        affine: Boolean = false,
+        track_running_stats: Boolean = false,
+        bias: Boolean = true
+    ): Module = {
+      val arguments =
+        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "bias" -> bias)
+      new Module(Document.of("InstanceNorm1d", arguments))
+    }
   }
 
   /** Normalises every channel of every row of inputs of shape [C, H, W] over its positions (Ulyanov
@@ -167,17 +208,38 @@ private[candlewick] trait NormalizationBuilders {
       *   or false)
       * @param track_running_stats Only false is legal: every row is normalised by its own
       *   statistics, also when scoring. (true or false)
+      * @param bias Learn the summand; without affine there is none. (true or false)
       */
     def apply(
         num_features: Opt[Int] = None,
         eps: Double = 1e-5,
         momentum: Opt[Double] = 0.1,
         affine: Boolean = false,
-        track_running_stats: Boolean = false
+        track_running_stats: Boolean = false,
+        bias: Boolean = true
     ): Module = {
       val arguments =
-        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats)
+        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "bias" -> bias)
       new Module(Document.of("InstanceNorm2d", arguments))
+    }
+  }
+
+  /** Divides every element of inputs of shape [C, ...] by (k + alpha m)^beta, where m is the mean
+    * square of the channels around it (Krizhevsky et al. 2012); channels that there are not count
+    * as 0.
+    */
+  object LocalResponseNorm {
+
+    /** @param size Neighbouring channels whose squares are added up, the channel itself in the middle.
+      *   (whole number from 1)
+      * @param alpha Factor of the mean square. (number)
+      * @param beta Power of the divisor. (number)
+      * @param k Added to the mean square times alpha. (number)
+      */
+    def apply(size: Int, alpha: Double = 0.0001, beta: Double = 0.75, k: Double = 1.0): Module = {
+      val arguments =
+        Seq("size" -> size, "alpha" -> alpha, "beta" -> beta, "k" -> k)
+      new Module(Document.of("LocalResponseNorm", arguments))
     }
   }
 }

@@ -127,9 +127,10 @@ private[candlewick] trait PoolingBuilders {
     */
   object AdaptiveMaxPool2d {
 
-    /** @param output_size Size of the output. (whole number, or one for every dimension from 1)
+    /** @param output_size Size of the output; in a list none stands for the size of the input. (whole
+      *   number, or one or none for every dimension from 1)
       */
-    def apply(output_size: Size): Module =
+    def apply(output_size: OpenSize): Module =
       new Module(Document.of("AdaptiveMaxPool2d", Seq("output_size" -> output_size)))
   }
 
@@ -149,9 +150,59 @@ private[candlewick] trait PoolingBuilders {
     */
   object AdaptiveAvgPool2d {
 
-    /** @param output_size Size of the output. (whole number, or one for every dimension from 1)
+    /** @param output_size Size of the output; in a list none stands for the size of the input. (whole
+      *   number, or one or none for every dimension from 1)
       */
-    def apply(output_size: Size): Module =
+    def apply(output_size: OpenSize): Module =
       new Module(Document.of("AdaptiveAvgPool2d", Seq("output_size" -> output_size)))
+  }
+
+  /** Power mean without its division of every window of inputs of shape [channels, length]: (Σ
+    * x^p)^(1/p). Where the sum is 0, its gradient is 0.
+    */
+  object LPPool1d {
+
+    /** @param norm_type The power p; above 0. 1 makes it a sum, a large number nearly a maximum. (number of
+      *   at least 0)
+      * @param kernel_size Size of the window. (whole number from 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number from 1; or none)
+      * @param ceil_mode Also count windows that begin inside the input or its left padding and end
+      *   outside. (true or false)
+      */
+    def apply(
+        norm_type: Double,
+        kernel_size: Int,
+        stride: Opt[Int] = None,
+        ceil_mode: Boolean = false
+    ): Module = {
+      val arguments =
+        Seq("norm_type" -> norm_type, "kernel_size" -> kernel_size, "stride" -> stride, "ceil_mode" -> ceil_mode)
+      new Module(Document.of("LPPool1d", arguments))
+    }
+  }
+
+  /** Power mean without its division of every window of inputs of shape [channels, height, width]:
+    * (Σ x^p)^(1/p). Where the sum is 0, its gradient is 0.
+    */
+  object LPPool2d {
+
+    /** @param norm_type The power p; above 0. 1 makes it a sum, a large number nearly a maximum. (number of
+      *   at least 0)
+      * @param kernel_size Size of the window. (whole number, or one for every dimension from 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number, or one for every
+      *   dimension from 1; or none)
+      * @param ceil_mode Also count windows that begin inside the input or its left padding and end
+      *   outside. (true or false)
+      */
+    def apply(
+        norm_type: Double,
+        kernel_size: Size,
+        stride: Opt[Size] = None,
+        ceil_mode: Boolean = false
+    ): Module = {
+      val arguments =
+        Seq("norm_type" -> norm_type, "kernel_size" -> kernel_size, "stride" -> stride, "ceil_mode" -> ceil_mode)
+      new Module(Document.of("LPPool2d", arguments))
+    }
   }
 }

@@ -48,16 +48,6 @@ private[candlewick] trait ShapeBuilders {
       new Module(Document.of("Permute", Seq("dims" -> dims)))
   }
 
-  /** Puts zeros around inputs of shape [channels, height, width]. */
-  object ZeroPad2d {
-
-    /** @param padding Zeros on all sides, or a list: left, right, top, bottom. (whole number, or one for
-      *   every dimension from 0 to 2147483648)
-      */
-    def apply(padding: Size): Module =
-      new Module(Document.of("ZeroPad2d", Seq("padding" -> padding)))
-  }
-
   /** Enlarges inputs of shape [channels, height, width] by repeating elements. */
   object Upsample {
 

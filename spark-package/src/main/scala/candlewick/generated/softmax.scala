@@ -27,6 +27,28 @@ private[candlewick] trait SoftmaxBuilders {
       new Module(Document.of("LogSoftmax", Seq("dim" -> dim)))
   }
 
+  /** Softmax of -x: exp(-x) / Σ exp(-x) along a dimension. */
+  object Softmin {
+
+    /** @param dim Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the
+      *   last. (whole number from -64 to 64)
+      */
+    def apply(dim: Int = -1): Module =
+      new Module(Document.of("Softmin", Seq("dim" -> dim)))
+  }
+
+  /** Gated linear unit (Dauphin et al. 2017, arXiv:1612.08083): the first half of a dimension times
+    * the logistic function of the second.
+    */
+  object GLU {
+
+    /** @param dim Dimension that is halved; 0 is the batch, which is not legal, -1 the last. (whole number
+      *   from -64 to 64)
+      */
+    def apply(dim: Int = -1): Module =
+      new Module(Document.of("GLU", Seq("dim" -> dim)))
+  }
+
   /** x where x is positive, else a learned slope times x (He et al. 2015, arXiv:1502.01852). */
   object PReLU {
 

@@ -1,0 +1,119 @@
+// Written by candlewick-codegen (`make generate`); do not edit.
+package candlewick
+package generated
+
+/** Padding. */
+private[candlewick] trait PaddingBuilders {
+
+  /** Puts zeros around inputs of shape [channels, length]. */
+  object ZeroPad1d {
+
+    /** @param padding Elements on both sides, or a list: left, right. (whole number, or one for every
+      *   dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("ZeroPad1d", Seq("padding" -> padding)))
+  }
+
+  /** Puts zeros around inputs of shape [channels, height, width]. */
+  object ZeroPad2d {
+
+    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for
+      *   every dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("ZeroPad2d", Seq("padding" -> padding)))
+  }
+
+  /** Puts a number around inputs of shape [channels, length]. */
+  object ConstantPad1d {
+
+    /** @param padding Elements on both sides, or a list: left, right. (whole number, or one for every
+      *   dimension from 0 to 2147483648)
+      * @param value What is put around the input. (number)
+      */
+    def apply(padding: Size, value: Double): Module =
+      new Module(Document.of("ConstantPad1d", Seq("padding" -> padding, "value" -> value)))
+  }
+
+  /** Puts a number around inputs of shape [channels, height, width]. */
+  object ConstantPad2d {
+
+    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for
+      *   every dimension from 0 to 2147483648)
+      * @param value What is put around the input. (number)
+      */
+    def apply(padding: Size, value: Double): Module =
+      new Module(Document.of("ConstantPad2d", Seq("padding" -> padding, "value" -> value)))
+  }
+
+  /** Puts around inputs of shape [channels, length] their reflection in the first and the last
+    * element.
+    */
+  object ReflectionPad1d {
+
+    /** @param padding Elements on both sides, or a list: left, right; each less than the length of the
+      *   input. (whole number, or one for every dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("ReflectionPad1d", Seq("padding" -> padding)))
+  }
+
+  /** Puts around inputs of shape [channels, height, width] their reflection in the elements at the
+    * edge.
+    */
+  object ReflectionPad2d {
+
+    /** @param padding Elements on all sides, or a list: left, right, top, bottom; each less than the size
+      *   of the input there. (whole number, or one for every dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("ReflectionPad2d", Seq("padding" -> padding)))
+  }
+
+  /** Puts around inputs of shape [channels, length] their first and last element again and again. */
+  object ReplicationPad1d {
+
+    /** @param padding Elements on both sides, or a list: left, right. (whole number, or one for every
+      *   dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("ReplicationPad1d", Seq("padding" -> padding)))
+  }
+
+  /** Puts around inputs of shape [channels, height, width] the elements at the edge again and
+    * again.
+    */
+  object ReplicationPad2d {
+
+    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for
+      *   every dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("ReplicationPad2d", Seq("padding" -> padding)))
+  }
+
+  /** Puts around inputs of shape [channels, length] what the other end has, as if they were a
+    * circle.
+    */
+  object CircularPad1d {
+
+    /** @param padding Elements on both sides, or a list: left, right; each at most the length of the input.
+      *   (whole number, or one for every dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("CircularPad1d", Seq("padding" -> padding)))
+  }
+
+  /** Puts around inputs of shape [channels, height, width] what the other end has, as if they were
+    * a torus.
+    */
+  object CircularPad2d {
+
+    /** @param padding Elements on all sides, or a list: left, right, top, bottom; each at most the size of
+      *   the input there. (whole number, or one for every dimension from 0 to 2147483648)
+      */
+    def apply(padding: Size): Module =
+      new Module(Document.of("CircularPad2d", Seq("padding" -> padding)))
+  }
+}
