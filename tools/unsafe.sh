@@ -10,12 +10,22 @@ kind=$1
 cd "$(dirname "$0")/.."
 # Crate, target of its tests, and the tests that reach its unsafe code. Functions over many random numbers are left out: they
 # hold no unsafe code and take hours when interpreted.
-checks=(
-  "candlewick-model --lib kernels::attention kernels::conv kernels::packed kernels::program kernels::maps"
-  "candlewick-model --test=kernels"
-  "candlewick-collective --lib frame::"
-  "candlewick-native --lib memory:: encode"
-)
+if [ "$kind" = miri ]; then
+  # Attention takes a square root of the crate libm, which is assembler and so nothing for Miri.
+  checks=(
+    "candlewick-model --lib kernels::conv kernels::packed kernels::program"
+    "candlewick-model --test=kernels products_are_the_definition any_layout"
+    "candlewick-collective --lib frame::"
+    "candlewick-native --lib memory::"
+  )
+else
+  checks=(
+    "candlewick-model --lib kernels::attention kernels::conv kernels::packed kernels::program kernels::maps"
+    "candlewick-model --test=kernels"
+    "candlewick-collective --lib frame::"
+    "candlewick-native --lib memory:: encode"
+  )
+fi
 if [ "$kind" = miri ]; then
   cargo +nightly miri --version >/dev/null 2>&1 || {
     echo "miri: this machine has no Miri: rustup toolchain install nightly --component miri --component rust-src" >&2
@@ -28,7 +38,7 @@ if [ "$kind" = miri ]; then
     read -r crate target filters <<<"$check"
     echo "miri: $crate $target $filters"
     # shellcheck disable=SC2086
-    cargo +nightly miri test --target-dir target/miri -p "$crate" "${target/=/ }" -- $filters
+    cargo +nightly miri test --target-dir target/miri -p "$crate" ${target/=/ } -- $filters
   done
   exit
 fi

@@ -41,25 +41,30 @@ fn assert_bits(got: &[f32], wanted: &[f32], what: &str) {
     }
 }
 
-const SHAPES: [(usize, usize, usize); 12] = [
-    (1, 10, 784),
-    (256, 10, 256),
-    (3, 513, 33),
-    (29, 70, 513),
-    (15, 33, 1025),
-    (1, 1, 1),
-    (100, 48, 64),
-    (14, 32, 7),
-    (340, 17, 5),
-    (2, 2100, 3),
-    (47, 31, 1600),
-    (97, 129, 131),
-];
+/// Miri interprets: it gets few and small shapes.
+const SHAPES: &[(usize, usize, usize)] = if cfg!(miri) {
+    &[(1, 1, 1), (14, 32, 3), (3, 17, 5), (1, 2, 530)]
+} else {
+    &[
+        (1, 10, 784),
+        (256, 10, 256),
+        (3, 513, 33),
+        (29, 70, 513),
+        (15, 33, 1025),
+        (1, 1, 1),
+        (100, 48, 64),
+        (14, 32, 7),
+        (340, 17, 5),
+        (2, 2100, 3),
+        (47, 31, 1600),
+        (97, 129, 131),
+    ]
+};
 
 #[test]
 fn products_are_the_definition_on_every_level_and_any_threads() {
     let mut random = Random(0);
-    for (m, n, k) in SHAPES {
+    for &(m, n, k) in SHAPES {
         let (a, w, bias) = (random.values(m * k), random.values(n * k), random.values(n));
         let wanted: Vec<f32> = (0..m * n)
             .map(|at| {
@@ -117,7 +122,7 @@ fn any_layout_of_the_operands_gives_the_same_bits() {
             .map(|at| values[at % rows * cols + at / rows])
             .collect()
     };
-    for (m, n, k) in SHAPES {
+    for &(m, n, k) in SHAPES {
         let (a, b) = (random.values(m * k), random.values(k * n));
         let (at, bt) = (transposed(&a, m, k), transposed(&b, k, n));
         for level in SimdLevel::available() {

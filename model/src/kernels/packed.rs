@@ -203,13 +203,19 @@ mod tests {
 
     #[test]
     fn packed_products_have_the_bits_of_products() {
-        for (m, k, n) in [
-            (1, 3, 5),
-            (17, 40, 33),
-            (29, 600, 48),
-            (340, 7, 9),
-            (5, 1_030, 16),
-        ] {
+        // Miri interprets: it gets shapes that reach every path and are small.
+        let shapes: &[(usize, usize, usize)] = if cfg!(miri) {
+            &[(1, 3, 5), (17, 4, 33), (1, 530, 3)]
+        } else {
+            &[
+                (1, 3, 5),
+                (17, 40, 33),
+                (29, 600, 48),
+                (340, 7, 9),
+                (5, 1_030, 16),
+            ]
+        };
+        for &(m, k, n) in shapes {
             let (a, b, bias) = (values(m * k), values(n * k), values(n));
             for level in SimdLevel::available() {
                 let mut wanted = vec![0.0; m * n];

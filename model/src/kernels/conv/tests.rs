@@ -73,15 +73,17 @@ fn define(window: &Window, (padded, weights, bias): (&[f32], &[f32], &[f32]), ou
 
 #[test]
 fn every_level_and_any_threads_give_the_same_bits() {
-    for window in [
+    // Miri interprets: it gets the smallest, which reaches every path.
+    let windows = [
+        window(3, 1, 1, [1, 2]),
         window(1, 3, 35, [1, 1]),
         window(1, 90, 17, [1, 1]),
         window(2, 4, 5, [2, 3]),
-        window(3, 1, 1, [1, 2]),
-    ] {
+    ];
+    for window in windows.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
         let wanted = all(&window, SimdLevel::Generic, 1);
         for level in SimdLevel::available() {
-            for threads in 1..=3 {
+            for threads in 1..=if cfg!(miri) { 2 } else { 3 } {
                 assert_eq!(
                     all(&window, level, threads),
                     wanted,
