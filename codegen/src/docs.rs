@@ -3,7 +3,7 @@
 use crate::families::{self, held};
 use crate::text::{self, HEADER, arg_words};
 use candlewick_model::catalogue::{Entry, Kind, default_of};
-use candlewick_protocol::params::{PARAMS, Param, Scope};
+use candlewick_protocol::params::{self, Param, Scope};
 use std::fmt::Write as _;
 
 const INTRO: &str = "\
@@ -11,29 +11,26 @@ const INTRO: &str = "\
 
 Scala and Python know the same parameters by the same names. In Python they are keyword arguments of the
 estimators (`NeuralClassifier(network=net, epochs=10)`) and have `setX` and `getX`; in Scala there are `setX` and `getX`.
-A wrong value is refused before anything is started, with an error that names the parameter, the value and what it may be.
+A wrong value is refused where it is set, with an error that names the parameter, the value and what it may be; what only
+shows together with the data, such as a loss that does not fit the network, before anything is started.
 Columns of an estimator are also parameters of its model, where the last column says so.
 ";
 
 /// The whole page.
 pub(crate) fn parameters() -> String {
     let mut out = format!("<!-- {HEADER} -->\n{INTRO}");
-    let mut groups: Vec<&str> = vec![];
-    for param in PARAMS {
-        if !groups.contains(&param.group) {
-            groups.push(param.group);
-        }
-    }
-    for group in groups {
+    for group in params::GROUPS {
         let _ = write!(
             out,
-            "\n## {}\n\n| parameter | value | default | meaning | in |\n|---|---|---|---|---|\n",
-            text::capital(group)
+            "\n## {}\n\n{}\n\n| parameter | value | default | meaning | in |\n|---|---|---|---|---|\n",
+            text::capital(group.name),
+            group.doc
         );
-        for param in PARAMS.iter().filter(|param| param.group == group) {
+        for param in group.params {
             row(&mut out, param);
         }
     }
+    sections(&mut out, &[Kind::Stopping]);
     out
 }
 
@@ -43,16 +40,14 @@ fn row(out: &mut String, param: &Param) {
         Scope::Classifier => "classifier, its model",
         Scope::Estimator => "estimators",
     };
-    let default = if param.default.is_empty() {
-        "not set".to_owned()
-    } else {
-        format!("`{}`", param.default)
-    };
+    let default = param
+        .default
+        .map_or("not set".to_owned(), |json| format!("`{json}`"));
     let _ = writeln!(
         out,
         "| `{}` | {} | {default} | {} | {owner} |",
         param.name,
-        text::type_words(param.kind),
+        text::legal_words(param),
         param.doc.replace('|', "\\|")
     );
 }
@@ -114,15 +109,20 @@ pub(crate) fn optimizers() -> String {
 
 fn page(head: &str, kinds: &[Kind]) -> String {
     let mut out = format!("<!-- {HEADER} -->\n{head}");
+    sections(&mut out, kinds);
+    out
+}
+
+/// A chapter for every family of these kinds.
+fn sections(out: &mut String, kinds: &[Kind]) {
     for kind in kinds {
         for family in families::of(*kind) {
             let _ = write!(out, "\n## {}\n", family.title);
             for entry in family.entries {
-                section(&mut out, entry);
+                section(out, entry);
             }
         }
     }
-    out
 }
 
 fn section(out: &mut String, entry: &Entry) {

@@ -1,6 +1,7 @@
 //! The catalogue as its pages and modules show it: by kind and family.
 
-use candlewick_model::catalogue::{self, ArgType, Entry, Kind};
+use candlewick_model::catalogue::{self, Entry, Kind};
+use candlewick_protocol::value::ValueType;
 
 /// Entries that stand together: a section of the documentation, a module in each language.
 pub(crate) struct Family {
@@ -42,7 +43,8 @@ fn called(kind: Kind, entries: &[&Entry]) -> (String, String) {
             );
         }
         Kind::Initializer => return ("init".to_owned(), "How parameters start".to_owned()),
-        Kind::Layer => {}
+        Kind::Stopping => return ("stopping".to_owned(), "Early stopping".to_owned()),
+        Kind::Layer | Kind::Network => {}
     }
     let known = KNOWN
         .iter()
@@ -80,18 +82,20 @@ pub(crate) fn held(entry: &Entry) -> Option<&'static str> {
     let first = entry
         .args
         .iter()
-        .find(|arg| arg.ty == ArgType::Documents(Kind::Layer));
+        .find(|arg| arg.ty == ValueType::Documents(Kind::Layer));
     first.filter(|_| entry.kind == Kind::Layer).map(|arg| arg.name)
 }
 
 /// The class of what the builders of a kind make.
 pub(crate) fn class_of(kind: Kind) -> &'static str {
     match kind {
+        Kind::Network => "Network",
         Kind::Layer => "Module",
         Kind::Loss => "Loss",
         Kind::Optimizer => "Optimizer",
         Kind::Scheduler => "LRScheduler",
         Kind::Initializer => "Initializer",
+        Kind::Stopping => "EarlyStopping",
     }
 }
 
@@ -107,6 +111,7 @@ mod tests {
             Kind::Optimizer,
             Kind::Scheduler,
             Kind::Initializer,
+            Kind::Stopping,
         ];
         let count: usize = kinds
             .iter()

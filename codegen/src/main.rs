@@ -5,6 +5,7 @@
 
 mod docs;
 mod families;
+mod formats;
 mod python_builders;
 mod python_params;
 #[cfg(test)]
@@ -28,14 +29,6 @@ const PYTHON: &str = "spark-package/python/candlewick";
 /// Everything that is generated.
 fn generate() -> Vec<Generated> {
     let mut files = vec![
-        Generated {
-            path: format!("{SCALA}/Params.scala"),
-            content: scala_params::file(),
-        },
-        Generated {
-            path: format!("{PYTHON}/_params.py"),
-            content: python_params::file(),
-        },
         Generated {
             path: format!("{PYTHON}/_version.py"),
             content: version(),
@@ -61,6 +54,9 @@ fn generate() -> Vec<Generated> {
             content: docs::optimizers(),
         },
     ];
+    files.extend(scala_params::files());
+    files.extend(python_params::files());
+    files.extend(formats::files());
     files.extend(scala_builders::files());
     files.extend(python_builders::files());
     files
@@ -70,6 +66,7 @@ fn generate() -> Vec<Generated> {
 fn orphans(root: &Path, files: &[Generated]) -> Vec<String> {
     let folders = [
         SCALA.to_owned(),
+        format!("{PYTHON}/_params"),
         format!("{PYTHON}/nn"),
         format!("{PYTHON}/optim"),
     ];
@@ -196,31 +193,25 @@ mod tests {
     #[test]
     fn every_entry_and_parameter_is_written_in_both_languages() {
         let files = generate();
-        let text = |name: &str| {
-            files
-                .iter()
-                .find(|file| file.path.ends_with(name))
-                .map(|file| file.content.as_str())
-                .unwrap()
-        };
         let anywhere = |wanted: &str| files.iter().any(|file| file.content.contains(wanted));
         for entry in candlewick_model::catalogue::entries() {
             let name = entry.name;
             assert!(anywhere(&format!("\nclass {name}(")), "{name}");
-            assert!(anywhere(&format!("  object {name} {{")), "{name}");
+            let scala = [format!("  object {name} {{"), format!("case class {name}(")];
+            assert!(scala.iter().any(|form| anywhere(form)), "{name}");
             assert!(anywhere(&format!("\n### {name}\n")), "{name}");
         }
-        for param in candlewick_protocol::params::PARAMS {
-            assert!(
-                text("/_params.py").contains(&format!("    {}: Param[", param.name)),
-                "{}",
-                param.name
-            );
-            assert!(
-                text("/Params.scala").contains(&format!("final val {}: ", param.name)),
-                "{}",
-                param.name
-            );
+        for param in candlewick_protocol::params::all() {
+            assert!(anywhere(&format!("    {}: Param[", param.name)), "{}", param.name);
+            assert!(anywhere(&format!("final val {}: ", param.name)), "{}", param.name);
+        }
+    }
+
+    #[test]
+    fn no_file_is_too_long_to_read() {
+        for file in generate().iter().filter(|file| !file.path.ends_with(".md")) {
+            let lines = file.content.lines().count();
+            assert!(lines <= 600, "{} has {lines} lines", file.path);
         }
     }
 }

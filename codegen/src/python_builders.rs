@@ -4,13 +4,14 @@ use crate::families::{self, Family, class_of, held};
 use crate::python_params::literal;
 use crate::text::{HEADER, arg_words, wrap};
 use crate::{Generated, PYTHON};
-use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, default_of};
+use candlewick_model::catalogue::{Arg, Entry, Kind, default_of};
+use candlewick_protocol::value::ValueType;
 use std::fmt::Write as _;
 
 const WIDTH: usize = 108;
 
 /// What a module takes from elsewhere: name, and where it comes from.
-const IMPORTS: [(&str, &str); 11] = [
+const IMPORTS: [(&str, &str); 12] = [
     ("Mapping", "collections.abc"),
     ("Sequence", "collections.abc"),
     ("Any", "typing"),
@@ -21,6 +22,7 @@ const IMPORTS: [(&str, &str); 11] = [
     ("LRScheduler", "candlewick._document"),
     ("Module", "candlewick._document"),
     ("Optimizer", "candlewick._document"),
+    ("Stopping", "candlewick._document"),
     ("bind", "candlewick._document"),
 ];
 
@@ -68,6 +70,7 @@ pub(crate) fn files() -> Vec<Generated> {
             "Initializer",
             Kind::Initializer,
         ),
+        ("_stopping", "Early stopping.", "", Kind::Stopping),
     ] {
         let families = families::of(kind).into_iter();
         let entries: Vec<&Entry> = families.flat_map(|family| family.entries).collect();
@@ -162,7 +165,7 @@ fn module(doc: &str, base: &'static str, entries: &[&Entry]) -> String {
 }
 
 /// Whether the code has the name as a word of its own, outside of documentation.
-fn uses(body: &str, name: &str) -> bool {
+pub(crate) fn uses(body: &str, name: &str) -> bool {
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == '"';
     body.split("\"\"\"").step_by(2).any(|code| {
         code.match_indices(name).any(|(at, _)| {
@@ -187,6 +190,8 @@ fn all(out: &mut String, mut names: Vec<&str>) {
 fn class(out: &mut String, entry: &Entry) {
     let parent = if held(entry).is_some() {
         "Container"
+    } else if entry.kind == Kind::Stopping {
+        "Stopping"
     } else {
         class_of(entry.kind)
     };
@@ -325,20 +330,21 @@ fn inferred(out: &mut String, entry: &Entry) {
 /// `name: type = default`.
 fn declared(arg: &Arg) -> String {
     let mut kind = match arg.ty {
-        ArgType::Int => "int".to_owned(),
-        ArgType::Real => "float".to_owned(),
-        ArgType::Bool => "bool".to_owned(),
-        ArgType::Text => "str".to_owned(),
-        ArgType::RealPair => "tuple[float, float]".to_owned(),
-        ArgType::RealList => "Sequence[float]".to_owned(),
-        ArgType::IntList => "Sequence[int]".to_owned(),
-        ArgType::Size(1) => "int".to_owned(),
-        ArgType::Size(_) => "int | Sequence[int]".to_owned(),
-        ArgType::OpenSize(_) => "int | Sequence[int | None]".to_owned(),
-        ArgType::Padding(_) => "int | Sequence[int] | str".to_owned(),
-        ArgType::Document(kind) => class_of(kind).to_owned(),
-        ArgType::Documents(kind) => format!("Sequence[{}]", class_of(kind)),
-        ArgType::Groups => "Sequence[Mapping[str, Any]]".to_owned(),
+        ValueType::Int | ValueType::Long => "int".to_owned(),
+        ValueType::Real => "float".to_owned(),
+        ValueType::Bool => "bool".to_owned(),
+        ValueType::Text | ValueType::Duration | ValueType::Bytes | ValueType::Weights => "str".to_owned(),
+        ValueType::TextList => "Sequence[str]".to_owned(),
+        ValueType::RealPair => "tuple[float, float]".to_owned(),
+        ValueType::RealList => "Sequence[float]".to_owned(),
+        ValueType::IntList => "Sequence[int]".to_owned(),
+        ValueType::Size(1) => "int".to_owned(),
+        ValueType::Size(_) => "int | Sequence[int]".to_owned(),
+        ValueType::OpenSize(_) => "int | Sequence[int | None]".to_owned(),
+        ValueType::Padding(_) => "int | Sequence[int] | str".to_owned(),
+        ValueType::Document(kind) => class_of(kind).to_owned(),
+        ValueType::Documents(kind) => format!("Sequence[{}]", class_of(kind)),
+        ValueType::Groups => "Sequence[Mapping[str, Any]]".to_owned(),
     };
     if arg.nullable {
         kind.push_str(" | None");

@@ -1,137 +1,233 @@
-//! `_params.py`: parameters, their accessors and the constructors of the Python estimators.
+//! `_params`: the parameters of the Python estimators and models, a module for each group, and the constructors.
 
-use crate::text::{self, HEADER, capital, quoted, wrap};
-use candlewick_protocol::params::{PARAMS, Param, ParamType, Scope};
+use crate::python_builders::uses;
+use crate::scala_params::scopes;
+use crate::text::{self, HEADER, capital, param_words, quoted, wrap};
+use crate::{Generated, PYTHON};
+use candlewick_protocol::params::{self, GROUPS, Group, Param, Scope};
+use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Kind, Range, ValueType, pattern};
 use serde_json::Value;
 use std::fmt::Write as _;
 
 const WIDTH: usize = 108;
+/// Longest line of code, with its end.
+const LINE: usize = 121;
 
-const IMPORTS: &str = r#"from __future__ import annotations
+/// What a module takes from elsewhere, by source.
+const IMPORTS: [(&str, &[&str]); 4] = [
+    (
+        "candlewick._document",
+        &[
+            "LossLike",
+            "NetworkLike",
+            "OptimizerLike",
+            "SchedulerLike",
+            "StoppingLike",
+            "to_int",
+            "to_long",
+            "to_loss",
+            "to_network",
+            "to_optimizer",
+            "to_scheduler",
+            "to_stopping",
+        ],
+    ),
+    (
+        "candlewick._legal",
+        &[
+            "CheckedParams",
+            "Legal",
+            "Range",
+            "each",
+            "keywords",
+            "matches",
+            "one_of",
+        ],
+    ),
+    (
+        "candlewick._params",
+        &["NeuralClassifierParams", "NeuralEstimatorParams"],
+    ),
+    ("candlewick._weights", &["WeightsLike", "to_weights"]),
+];
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+/// Every file.
+pub(crate) fn files() -> Vec<Generated> {
+    let file = |name: &str, content| Generated {
+        path: format!("{PYTHON}/_params/{name}.py"),
+        content,
+    };
+    let mut files: Vec<Generated> = GROUPS
+        .iter()
+        .map(|group| file(group.name, group_module(group)))
+        .collect();
+    files.push(file("__init__", package()));
+    for (name, parents, doc) in [
+        (
+            "classifier",
+            "NeuralEstimatorParams, NeuralClassifierParams",
+            "Trains a neural network that tells classes apart.",
+        ),
+        (
+            "regressor",
+            "NeuralEstimatorParams",
+            "Trains a neural network that predicts one or several numbers.",
+        ),
+    ] {
+        files.push(file(name, constructor_module(name, parents, doc)));
+    }
+    files
+}
 
-from pyspark import keyword_only
-from pyspark.ml.param import Param, Params, TypeConverters
-
-from candlewick._document import (
-    LossLike,
-    NetworkLike,
-    OptimizerLike,
-    SchedulerLike,
-    to_int,
-    to_long,
-    to_loss,
-    to_network,
-    to_optimizer,
-    to_scheduler,
-)
-from candlewick._stopping import StoppingLike, to_stopping
-from candlewick._weights import WeightsLike, to_weights
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-"#;
-
-/// The whole file.
-pub(crate) fn file() -> String {
-    let mut out = format!("# {HEADER}\n\"\"\"Parameters of the estimators and models.\"\"\"\n\n{IMPORTS}");
-    traits(
-        &mut out,
-        "NeuralModelParams",
-        "Params",
-        "Parameters that estimators and models share.",
-        Scope::All,
-    );
-    let parent = "NeuralModelParams";
-    traits(
-        &mut out,
-        "NeuralEstimatorParams",
-        parent,
-        "Parameters of every estimator.",
-        Scope::Estimator,
-    );
-    let doc = "What a classifier and its model have beyond the others.";
-    traits(&mut out, "NeuralClassifierParams", parent, doc, Scope::Classifier);
-    constructor(
-        &mut out,
-        "NeuralClassifierBase",
-        "NeuralEstimatorParams, NeuralClassifierParams",
-        "Trains a neural network that tells classes apart.",
-        &|_| true,
-    );
-    constructor(
-        &mut out,
-        "NeuralRegressorBase",
-        "NeuralEstimatorParams",
-        "Trains a neural network that predicts one or several numbers.",
-        &|scope| scope != Scope::Classifier,
-    );
+/// A module: its imports are what its body uses.
+fn module(doc: &str, body: &str) -> String {
+    let uses = |name: &str| uses(body, name);
+    let mut out = format!("# {HEADER}\n\"\"\"{doc}\"\"\"\n\nfrom __future__ import annotations\n\n");
+    if uses("Sequence") {
+        out.push_str("from collections.abc import Sequence\n");
+    }
+    out.push_str(if uses("Any") {
+        "from typing import TYPE_CHECKING, Any\n"
+    } else {
+        "from typing import TYPE_CHECKING\n"
+    });
+    if uses("Params._dummy") {
+        let names: Vec<&str> = ["Param", "Params", "TypeConverters"]
+            .into_iter()
+            .filter(|name| uses(name))
+            .collect();
+        let _ = write!(out, "\nfrom pyspark.ml.param import {}\n", names.join(", "));
+    }
+    out.push('\n');
+    for (source, names) in IMPORTS {
+        let names: Vec<&str> = names.iter().copied().filter(|name| uses(name)).collect();
+        if !names.is_empty() {
+            let line = format!("from {source} import {}\n", names.join(", "));
+            out.push_str(&if line.len() <= LINE {
+                line
+            } else {
+                format!("from {source} import (\n    {},\n)\n", names.join(",\n    "))
+            });
+        }
+    }
+    out.push_str("\nif TYPE_CHECKING:\n    from typing_extensions import Self\n");
+    out.push_str(body);
     out
 }
 
-fn traits(out: &mut String, name: &str, parent: &str, doc: &str, scope: Scope) {
-    let params: Vec<&Param> = PARAMS.iter().filter(|param| param.scope == scope).collect();
-    let _ = write!(out, "\n\nclass {name}({parent}):\n    \"\"\"{doc}\"\"\"\n");
-    for param in &params {
-        let (value, _, converter) = types(param);
+fn group_module(group: &Group) -> String {
+    let mut body = String::new();
+    for (scope, name, owners) in scopes(group) {
+        let params: Vec<&Param> = group.params.iter().filter(|param| param.scope == scope).collect();
         let _ = write!(
-            out,
-            "\n    {}: Param[{value}] = Param(\n        Params._dummy(),\n        {},\n        {},\n        \
-             typeConverter={converter},\n    )",
-            param.name,
+            body,
+            "\n\nclass {name}(CheckedParams):\n    \"\"\"Parameters of {owners}. {}\"\"\"\n",
+            group.doc
+        );
+        for param in &params {
+            declaration(&mut body, param);
+        }
+        body.push_str("\n    def __init__(self) -> None:\n        super().__init__()\n");
+        let defaults: Vec<String> = params
+            .iter()
+            .filter_map(|param| {
+                text::default_of(param).map(|value| format!("{}={}", param.name, literal(&value)))
+            })
+            .collect();
+        if !defaults.is_empty() {
+            let _ = write!(
+                body,
+                "        self._setDefault(\n            {},\n        )\n",
+                defaults.join(",\n            ")
+            );
+        }
+        for param in params {
+            accessors(&mut body, param);
+        }
+    }
+    module(group.doc, &body)
+}
+
+fn declaration(out: &mut String, param: &Param) {
+    let (value, _, converter) = types(param.ty);
+    let converter = match legal(param) {
+        Some(check) => format!(
+            "Legal(\n            {},\n            {converter},\n            {},\n            {check},\n        )",
             quoted(param.name),
-            literal(&Value::from(param.doc))
-        );
-    }
-    out.push_str("\n\n    def __init__(self) -> None:\n        super().__init__()\n");
-    let defaults: Vec<String> = params
-        .iter()
-        .filter_map(|param| {
-            text::default_of(param).map(|value| format!("{}={}", param.name, literal(&value)))
-        })
-        .collect();
-    if !defaults.is_empty() {
-        let _ = write!(
-            out,
-            "        self._setDefault(\n            {},\n        )\n",
-            defaults.join(",\n            ")
-        );
-    }
-    for param in params {
-        accessors(out, param);
-    }
+            literal(&Value::from(param.domain().expected()))
+        ),
+        None => converter.to_owned(),
+    };
+    let _ = write!(
+        out,
+        "\n    {}: Param[{value}] = Param(\n        Params._dummy(),\n        {},\n        {},\n        \
+         typeConverter={converter},\n    )",
+        param.name,
+        quoted(param.name),
+        literal(&Value::from(param_words(param)))
+    );
+    out.push('\n');
 }
 
 fn accessors(out: &mut String, param: &Param) {
-    let (value, given, _) = types(param);
+    let (value, given, _) = types(param.ty);
     let (name, upper) = (param.name, capital(param.name));
-    let _ = write!(
-        out,
-        "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        \
-         return self.getOrDefault(self.{name})\n"
-    );
-    let doc = wrap(
-        &format!("{} ({})", param.doc, text::type_words(param.kind)),
-        WIDTH,
-        "        \"\"\"",
-        "        ",
-    );
+    let doc = wrap(&param_words(param), WIDTH, "        \"\"\"", "        ");
     let end = if doc.contains('\n') { "\n        " } else { "" };
     let _ = write!(
         out,
-        "\n    def set{upper}(self, value: {given}) -> Self:\n{doc}{end}\"\"\"\n        \
-         return self._set({name}=value)\n"
+        "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        \
+         return self.getOrDefault(self.{name})\n\n    \
+         def set{upper}(self, value: {given}) -> Self:\n{doc}{end}\"\"\"\n        return self._set({name}=value)\n"
     );
 }
 
-fn constructor(out: &mut String, name: &str, parents: &str, doc: &str, has: &dyn Fn(Scope) -> bool) {
-    let params: Vec<&Param> = PARAMS.iter().filter(|param| has(param.scope)).collect();
+/// What joins the groups to the parents of estimators and models.
+fn package() -> String {
+    let of = |scope: Scope| -> Vec<(&str, String)> {
+        let named = GROUPS.iter().flat_map(|group| {
+            let named = scopes(group).into_iter().filter(move |(own, _, _)| *own == scope);
+            named.map(|(_, name, _)| (group.name, name))
+        });
+        named.collect()
+    };
+    let (all, estimator, classifier) = (of(Scope::All), of(Scope::Estimator), of(Scope::Classifier));
+    let mut imports: Vec<String> = GROUPS
+        .iter()
+        .map(|group| {
+            let mut names: Vec<String> = scopes(group).into_iter().map(|(_, name, _)| name).collect();
+            names.sort();
+            format!(
+                "from candlewick._params.{} import {}\n",
+                group.name,
+                names.join(", ")
+            )
+        })
+        .collect();
+    imports.sort();
+    let names = |all: &[(&str, String)]| {
+        let names: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
+        names.join(", ")
+    };
+    format!(
+        "# {HEADER}\n\"\"\"Parameters of the estimators and models, a module for each group.\"\"\"\n\n{}\n\n\
+         class NeuralModelParams({}):\n    \"\"\"Parameters that estimators and models share.\"\"\"\n\n\n\
+         class NeuralEstimatorParams(NeuralModelParams, {}):\n    \
+         \"\"\"Parameters of every estimator.\"\"\"\n\n\n\
+         class NeuralClassifierParams({}):\n    \"\"\"What a classifier and its model have beyond the others.\"\"\"\n",
+        imports.concat(),
+        names(&all),
+        names(&estimator),
+        names(&classifier)
+    )
+}
+
+fn constructor_module(name: &str, parents: &str, doc: &str) -> String {
+    let has = |param: &&Param| name == "classifier" || param.scope != Scope::Classifier;
     let mut signature = String::new();
     let mut arguments = String::new();
-    for param in params {
-        let (_, given, _) = types(param);
+    for param in params::all().filter(has) {
+        let (_, given, _) = types(param.ty);
         let default = text::default_of(param);
         let kind = if default.is_some() {
             given.to_owned()
@@ -144,56 +240,74 @@ fn constructor(out: &mut String, name: &str, parents: &str, doc: &str, has: &dyn
         let _ = writeln!(
             arguments,
             "{}",
-            wrap(
-                &format!("{} ({})", param.doc, text::type_words(param.kind)),
-                WIDTH,
-                &first,
-                "                "
-            )
+            wrap(&param_words(param), WIDTH, &first, "                ")
         );
     }
-    let _ = write!(
-        out,
-        "\n\nclass {name}({parents}):\n    \"\"\"{doc}\"\"\"\n\n    _input_kwargs: dict[str, Any]\n\n    \
+    let body = format!(
+        "\n\nclass Neural{}Base({parents}):\n    \"\"\"{doc}\"\"\"\n\n    _input_kwargs: dict[str, Any]\n\n    \
          if TYPE_CHECKING:\n\n        \
          def _attach(self, given: dict[str, Any]) -> None:\n            \
          \"\"\"Makes the companion in the JVM and sets what the constructor was given.\"\"\"\n\n    \
-         @keyword_only\n    def __init__(\n        self,\n        *,\n{signature}    ) -> None:\n        \
+         @keywords\n    def __init__(\n        self,\n        *,\n{signature}    ) -> None:\n        \
          \"\"\"{doc}\n\n        Args:\n{arguments}        \"\"\"\n        \
          given = self._input_kwargs\n        super().__init__()\n        self._attach(given)\n\n    \
-         @keyword_only\n    def setParams(\n        self,\n        *,\n{signature}    ) -> Self:\n        \
+         @keywords\n    def setParams(\n        self,\n        *,\n{signature}    ) -> Self:\n        \
          \"\"\"Sets the parameters that are named; the others keep their values. See the constructor.\"\"\"\n        \
-         return self._set(**{{name: value for name, value in self._input_kwargs.items() if value is not None}})\n"
+         return self._set(**{{name: value for name, value in self._input_kwargs.items() if value is not None}})\n",
+        capital(name)
     );
+    module(&format!("The constructor of the {name}."), &body)
 }
 
 /// Type of the value kept, type of what a user may give, converter between them.
-fn types(param: &Param) -> (&'static str, &'static str, &'static str) {
-    match param.kind {
-        ParamType::Text { .. } if param.name == "initialWeights" => ("str", "WeightsLike", "to_weights"),
-        ParamType::Text { .. } | ParamType::Duration | ParamType::Bytes => {
-            ("str", "str", "TypeConverters.toString")
-        }
-        ParamType::Int { .. } => ("int", "int", "to_int"),
-        ParamType::Long => ("int", "int", "to_long"),
-        ParamType::Double { .. } | ParamType::Fraction => ("float", "float", "TypeConverters.toFloat"),
-        ParamType::Boolean => ("bool", "bool", "TypeConverters.toBoolean"),
-        ParamType::TextList => ("list[str]", "Sequence[str]", "TypeConverters.toListString"),
-        ParamType::IntList => ("list[int]", "Sequence[int]", "TypeConverters.toListInt"),
-        ParamType::DoubleList => ("list[float]", "Sequence[float]", "TypeConverters.toListFloat"),
-        ParamType::Document => match param.name {
-            "network" => ("str", "NetworkLike", "to_network"),
-            "loss" => ("str", "LossLike", "to_loss"),
-            "earlyStopping" => ("str", "StoppingLike", "to_stopping"),
-            name if is_schedule(name) => ("str", "SchedulerLike", "to_scheduler"),
-            _ => ("str", "OptimizerLike", "to_optimizer"),
-        },
+fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
+    match ty {
+        ValueType::Int => ("int", "int", "to_int"),
+        ValueType::Long => ("int", "int", "to_long"),
+        ValueType::Real => ("float", "float", "TypeConverters.toFloat"),
+        ValueType::Bool => ("bool", "bool", "TypeConverters.toBoolean"),
+        ValueType::TextList => ("list[str]", "Sequence[str]", "TypeConverters.toListString"),
+        ValueType::IntList => ("list[int]", "Sequence[int]", "TypeConverters.toListInt"),
+        ValueType::RealList => ("list[float]", "Sequence[float]", "TypeConverters.toListFloat"),
+        ValueType::Weights => ("str", "WeightsLike", "to_weights"),
+        ValueType::Document(Kind::Network) => ("str", "NetworkLike", "to_network"),
+        ValueType::Document(Kind::Loss) => ("str", "LossLike", "to_loss"),
+        ValueType::Document(Kind::Optimizer) => ("str", "OptimizerLike", "to_optimizer"),
+        ValueType::Document(Kind::Scheduler) => ("str", "SchedulerLike", "to_scheduler"),
+        ValueType::Document(Kind::Stopping) => ("str", "StoppingLike", "to_stopping"),
+        _ => ("str", "str", "TypeConverters.toString"),
     }
 }
 
-/// Whether a document is a schedule of the learning rate.
-pub(crate) fn is_schedule(name: &str) -> bool {
-    name.to_lowercase().ends_with("scheduler")
+/// What refuses a wrong value; none where the converter does.
+fn legal(param: &Param) -> Option<String> {
+    Some(match param.ty {
+        ValueType::Int | ValueType::Real => bounds(param.range)?,
+        ValueType::IntList | ValueType::RealList => format!("each({})", bounds(param.range)?),
+        ValueType::TextList => "each()".to_owned(),
+        ValueType::Duration => format!("matches({})", quoted(&pattern(&DURATION_UNITS))),
+        ValueType::Bytes => format!("matches({})", quoted(&pattern(&BYTE_UNITS))),
+        ValueType::Text => match param.range {
+            Range::OneOf(texts) => {
+                let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+                format!("one_of({})", texts.join(", "))
+            }
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+fn bounds(range: Range) -> Option<String> {
+    Some(match range {
+        Range::Any => "Range()".to_owned(),
+        Range::Ints { min, max } => format!("Range({min}, {max})"),
+        Range::AtLeast(min) => format!("Range({min:?})"),
+        Range::Above(bound) => format!("Range(above={bound:?})"),
+        Range::Closed { min, max } => format!("Range({min:?}, {max:?})"),
+        Range::HalfOpen { min, below } => format!("Range({min:?}, below={below:?})"),
+        Range::OneOf(_) => return None,
+    })
 }
 
 /// The JSON value as Python writes it.

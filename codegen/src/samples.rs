@@ -1,8 +1,9 @@
 //! Entries for the tests of the writers: every type of argument, in shapes that the catalogue may come to.
 
-use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, Range};
+use candlewick_model::catalogue::{Arg, Entry, Kind};
+use candlewick_protocol::value::{Range, ValueType};
 
-const fn arg(name: &'static str, ty: ArgType, default: Option<&'static str>) -> Arg {
+const fn arg(name: &'static str, ty: ValueType, default: Option<&'static str>) -> Arg {
     Arg {
         name,
         ty,
@@ -15,7 +16,7 @@ const fn arg(name: &'static str, ty: ArgType, default: Option<&'static str>) -> 
     }
 }
 
-const fn input(name: &'static str, ty: ArgType) -> Arg {
+const fn input(name: &'static str, ty: ValueType) -> Arg {
     Arg {
         input: true,
         ..arg(name, ty, None)
@@ -43,12 +44,12 @@ pub(crate) const CONV: Entry = entry(
     Kind::Layer,
     "Conv2d",
     &[
-        input("in_channels", ArgType::Int),
-        arg("out_channels", ArgType::Int, None),
-        arg("kernel_size", ArgType::Size(2), None),
-        arg("stride", ArgType::Size(2), Some("1")),
-        arg("padding", ArgType::Padding(2), Some("0")),
-        arg("dilation", ArgType::Size(2), Some("[1, 1]")),
+        input("in_channels", ValueType::Int),
+        arg("out_channels", ValueType::Int, None),
+        arg("kernel_size", ValueType::Size(2), None),
+        arg("stride", ValueType::Size(2), Some("1")),
+        arg("padding", ValueType::Padding(2), Some("0")),
+        arg("dilation", ValueType::Size(2), Some("[1, 1]")),
     ],
 );
 
@@ -57,9 +58,9 @@ pub(crate) const NORM: Entry = entry(
     Kind::Layer,
     "BatchNorm1d",
     &[
-        input("num_features", ArgType::Int),
-        arg("eps", ArgType::Real, Some("1e-05")),
-        nullable(arg("momentum", ArgType::Real, Some("0.1"))),
+        input("num_features", ValueType::Int),
+        arg("eps", ValueType::Real, Some("1e-05")),
+        nullable(arg("momentum", ValueType::Real, Some("0.1"))),
     ],
 );
 
@@ -68,10 +69,10 @@ pub(crate) const EMBEDDING: Entry = entry(
     Kind::Layer,
     "Embedding",
     &[
-        arg("num_embeddings", ArgType::Int, None),
-        arg("embedding_dim", ArgType::Int, None),
-        nullable(arg("padding_idx", ArgType::Int, Some("null"))),
-        nullable(arg("max_norm", ArgType::Real, Some("null"))),
+        arg("num_embeddings", ValueType::Int, None),
+        arg("embedding_dim", ValueType::Int, None),
+        nullable(arg("padding_idx", ValueType::Int, Some("null"))),
+        nullable(arg("max_norm", ValueType::Real, Some("null"))),
     ],
 );
 
@@ -80,10 +81,10 @@ pub(crate) const ATTENTION: Entry = entry(
     Kind::Layer,
     "MultiheadAttention",
     &[
-        input("embed_dim", ArgType::Int),
-        arg("num_heads", ArgType::Int, None),
-        arg("dropout", ArgType::Real, Some("0")),
-        input("kdim", ArgType::Int),
+        input("embed_dim", ValueType::Int),
+        arg("num_heads", ValueType::Int, None),
+        arg("dropout", ValueType::Real, Some("0")),
+        input("kdim", ValueType::Int),
     ],
 );
 
@@ -92,8 +93,8 @@ pub(crate) const WEIGHTED: Entry = entry(
     Kind::Loss,
     "WeightedLoss",
     &[
-        arg("losses", ArgType::Documents(Kind::Loss), None),
-        nullable(arg("weights", ArgType::RealList, Some("null"))),
+        arg("losses", ValueType::Documents(Kind::Loss), None),
+        nullable(arg("weights", ValueType::RealList, Some("null"))),
     ],
 );
 
@@ -102,9 +103,9 @@ pub(crate) const SEQUENTIAL_LR: Entry = entry(
     Kind::Scheduler,
     "SequentialLR",
     &[
-        arg("schedulers", ArgType::Documents(Kind::Scheduler), None),
-        arg("milestones", ArgType::IntList, None),
-        arg("last_epoch", ArgType::Int, Some("-1")),
+        arg("schedulers", ValueType::Documents(Kind::Scheduler), None),
+        arg("milestones", ValueType::IntList, None),
+        arg("last_epoch", ValueType::Int, Some("-1")),
     ],
 );
 
@@ -113,10 +114,10 @@ pub(crate) const BILINEAR: Entry = entry(
     Kind::Layer,
     "Bilinear",
     &[
-        input("in1_features", ArgType::Int),
-        input("in2_features", ArgType::Int),
-        arg("out_features", ArgType::Int, None),
-        arg("bias", ArgType::Bool, Some("true")),
+        input("in1_features", ValueType::Int),
+        input("in2_features", ValueType::Int),
+        arg("out_features", ValueType::Int, None),
+        arg("bias", ValueType::Bool, Some("true")),
     ],
 );
 
@@ -125,9 +126,9 @@ pub(crate) const GROUP_NORM: Entry = entry(
     Kind::Layer,
     "GroupNorm",
     &[
-        arg("num_groups", ArgType::Int, None),
-        input("num_channels", ArgType::Int),
-        arg("eps", ArgType::Real, Some("1e-05")),
+        arg("num_groups", ValueType::Int, None),
+        input("num_channels", ValueType::Int),
+        arg("eps", ValueType::Real, Some("1e-05")),
     ],
 );
 

@@ -9,7 +9,8 @@ use crate::families::{self, Family, class_of, held};
 use crate::python_builders::{inputs, optional};
 use crate::text::{HEADER, arg_words, capital, wrap};
 use crate::{Generated, SCALA};
-use candlewick_model::catalogue::{Arg, ArgType, Entry, Kind, default_of};
+use candlewick_model::catalogue::{Arg, Entry, Kind, default_of};
+use candlewick_protocol::value::ValueType;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -69,6 +70,15 @@ pub(crate) fn files() -> Vec<Generated> {
         extends(&optimizers, ""),
         extends(&schedulers, "  ")
     );
+    for entry in families::of(Kind::Stopping)
+        .into_iter()
+        .flat_map(|family| family.entries)
+    {
+        files.push(Generated {
+            path: format!("{SCALA}/{}.scala", entry.name),
+            content: case_class(entry),
+        });
+    }
     for (name, content) in [("nn", nn), ("optim", optim)] {
         let path = format!("{SCALA}/{name}.scala");
         files.push(Generated { path, content });
@@ -106,6 +116,28 @@ fn family_file(family: &Family) -> String {
         object(&mut out, entry);
     }
     out.push_str("}\n");
+    out
+}
+
+/// A file with a class that holds its arguments, for what stands at the package's top.
+fn case_class(entry: &Entry) -> String {
+    let mut out = format!("// {HEADER}\npackage candlewick\n\n/** {}\n  *\n", entry.doc);
+    let mut fields = Vec::new();
+    for arg in entry.args {
+        let slot = slot(arg, true);
+        let first = format!("  * @param {} ", slot.name);
+        let _ = writeln!(out, "{}", wrap(&slot.doc, WIDTH, &first, "  *   "));
+        let default = slot.default.map_or(String::new(), |value| format!(" = {value}"));
+        fields.push(format!("{}: {}{default}", slot.name, slot.kind));
+    }
+    let (name, fields) = (entry.name, fields.join(",\n    "));
+    let arguments = pairs(entry.args.iter()).join(",\n        ");
+    let _ = write!(
+        out,
+        "  */\nfinal case class {name}(\n    {fields}\n) {{\n\n  \
+         /** The document that `set{name}` takes. */\n  def json: String = {{\n    \
+         val arguments = Seq(\n        {arguments}\n      )\n    Document.of(\"{name}\", arguments).toString\n  }}\n}}\n"
+    );
     out
 }
 
@@ -313,6 +345,8 @@ fn head(out: &mut String, entry: &Entry, slots: Vec<Slot>) {
                 Kind::Optimizer => "optimiser",
                 Kind::Scheduler => "schedule",
                 Kind::Initializer => "start",
+                Kind::Stopping => "rule",
+                Kind::Network => "network",
             }
         );
     }
@@ -351,21 +385,23 @@ fn head(out: &mut String, entry: &Entry, slots: Vec<Slot>) {
     }
 }
 
-fn base_type(kind: ArgType) -> String {
+fn base_type(kind: ValueType) -> String {
     match kind {
-        ArgType::Int | ArgType::Size(1) => "Int".to_owned(),
-        ArgType::Real => "Double".to_owned(),
-        ArgType::Bool => "Boolean".to_owned(),
-        ArgType::Text => "String".to_owned(),
-        ArgType::RealPair => "(Double, Double)".to_owned(),
-        ArgType::RealList => "Seq[Double]".to_owned(),
-        ArgType::IntList => "Seq[Int]".to_owned(),
-        ArgType::Size(_) => "Size".to_owned(),
-        ArgType::OpenSize(_) => "OpenSize".to_owned(),
-        ArgType::Padding(_) => "Padding".to_owned(),
-        ArgType::Document(kind) => class_of(kind).to_owned(),
-        ArgType::Documents(kind) => format!("Seq[{}]", class_of(kind)),
-        ArgType::Groups => "Seq[Map[String, Any]]".to_owned(),
+        ValueType::Int | ValueType::Size(1) => "Int".to_owned(),
+        ValueType::Real => "Double".to_owned(),
+        ValueType::Bool => "Boolean".to_owned(),
+        ValueType::Long => "Long".to_owned(),
+        ValueType::Text | ValueType::Duration | ValueType::Bytes | ValueType::Weights => "String".to_owned(),
+        ValueType::TextList => "Seq[String]".to_owned(),
+        ValueType::RealPair => "(Double, Double)".to_owned(),
+        ValueType::RealList => "Seq[Double]".to_owned(),
+        ValueType::IntList => "Seq[Int]".to_owned(),
+        ValueType::Size(_) => "Size".to_owned(),
+        ValueType::OpenSize(_) => "OpenSize".to_owned(),
+        ValueType::Padding(_) => "Padding".to_owned(),
+        ValueType::Document(kind) => class_of(kind).to_owned(),
+        ValueType::Documents(kind) => format!("Seq[{}]", class_of(kind)),
+        ValueType::Groups => "Seq[Map[String, Any]]".to_owned(),
     }
 }
 
@@ -384,11 +420,11 @@ fn default(arg: &Arg) -> String {
         items.join(", ")
     };
     match arg.ty {
-        ArgType::Real => real(&value),
-        ArgType::RealPair => format!("({})", items(&real)),
-        ArgType::RealList => format!("Seq({})", items(&real)),
-        ArgType::IntList => format!("Seq({})", items(&Value::to_string)),
-        ArgType::Size(_) | ArgType::Padding(_) if value.is_array() => {
+        ValueType::Real => real(&value),
+        ValueType::RealPair => format!("({})", items(&real)),
+        ValueType::RealList => format!("Seq({})", items(&real)),
+        ValueType::IntList => format!("Seq({})", items(&Value::to_string)),
+        ValueType::Size(_) | ValueType::Padding(_) if value.is_array() => {
             format!("Size({})", items(&Value::to_string))
         }
         _ => value.to_string(),

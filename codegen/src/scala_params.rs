@@ -1,133 +1,151 @@
-//! `Params.scala`: the parameter traits of the Scala estimators and models.
+//! The parameters of the Scala estimators and models: a file for each group, in it a trait for each scope. What the
+//! traits are joined to is written by hand (`NeuralParams.scala`).
 
-use crate::python_params::is_schedule;
-use crate::text::{self, HEADER, capital, quoted, wrap};
-use candlewick_protocol::params::{PARAMS, Param, ParamType, Scope};
+use crate::families::class_of;
+use crate::text::{self, HEADER, capital, param_words, quoted, wrap};
+use crate::{Generated, SCALA};
+use candlewick_protocol::params::{GROUPS, Group, Param, Scope};
+use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Range, ValueType, pattern};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
 
-const MODEL_TRAIT: &str = "\
-/** Parameters that estimators and models share. */
-trait NeuralModelParams extends Params {
-
-  /** Every parameter that was set, not the defaults, as one JSON object: what the native library resolves.
-    */
-  def paramsJson(): String = {
-    // A file that is given by its bytes would only be copied.
-    val asked = params.filter(param => isSet(param) && param.name != \"initialWeights\")
-    val set = asked.map(param => s\"\\\"${param.name}\\\":${jsonValue(param)}\")
-    set.mkString(\"{\", \",\", \"}\")
-  }
-
-  private def jsonValue[T](param: Param[T]): String =
-    if (NeuralModelParams.documents.contains(param.name))
-      Document.parse(s\"parameter ${param.name}\", $(param).toString).toString
-    else param.jsonEncode($(param))
-";
-
-/// The whole file.
-pub(crate) fn file() -> String {
-    let documents = PARAMS.iter().filter(|param| param.kind == ParamType::Document);
-    let documents = documents
-        .map(|param| quoted(param.name))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let mut out = format!(
-        "// {HEADER}\npackage candlewick.generated\n\n\
-         import candlewick._\n\
-         import org.apache.spark.ml.param._\n\n{MODEL_TRAIT}"
-    );
-    members(&mut out, Scope::All);
-    let _ = write!(
-        out,
-        "}}\n\nprivate[generated] object NeuralModelParams {{\n\n  \
-         /** Parameters whose text is a JSON document. */\n  \
-         val documents: Set[String] = Set({documents})\n}}\n\n\
-         /** Parameters of every estimator. */\ntrait NeuralEstimatorParams extends NeuralModelParams {{\n"
-    );
-    members(&mut out, Scope::Estimator);
-    out.push_str(
-        "}\n\n/** What a classifier and its model have beyond the others. */\n\
-         trait NeuralClassifierParams extends NeuralModelParams {\n",
-    );
-    members(&mut out, Scope::Classifier);
-    out.push_str("}\n");
-    out
+/// Every file.
+pub(crate) fn files() -> Vec<Generated> {
+    let file = |group| Generated {
+        path: format!("{SCALA}/{}Params.scala", class(group)),
+        content: file(group),
+    };
+    GROUPS.iter().map(file).collect()
 }
 
-fn members(out: &mut String, scope: Scope) {
-    for param in PARAMS.iter().filter(|param| param.scope == scope) {
-        member(out, param);
+/// `Column` of the group "columns".
+pub(crate) fn class(group: &Group) -> String {
+    capital(group.name.trim_end_matches('s'))
+}
+
+/// The scopes of a group that have parameters, each with the name of its trait or class and what it is for.
+pub(crate) fn scopes(group: &Group) -> Vec<(Scope, String, &'static str)> {
+    let has = |scope| group.params.iter().any(|param| param.scope == scope);
+    let estimator = if has(Scope::All) { "Estimator" } else { "" };
+    [
+        (Scope::All, "", "estimators and models"),
+        (Scope::Estimator, estimator, "estimators"),
+        (Scope::Classifier, "Classifier", "classifiers and their models"),
+    ]
+    .into_iter()
+    .filter(|(scope, _, _)| has(*scope))
+    .map(|(scope, prefix, owners)| (scope, format!("{prefix}{}Params", class(group)), owners))
+    .collect()
+}
+
+fn file(group: &Group) -> String {
+    let mut out = String::new();
+    for (scope, name, owners) in scopes(group) {
+        let _ = write!(
+            out,
+            "\n/** Parameters of {owners}. {} */\ntrait {name} extends Params {{\n",
+            group.doc
+        );
+        for param in group.params.iter().filter(|param| param.scope == scope) {
+            member(&mut out, param);
+        }
+        out.push_str("}\n");
     }
+    let import = |part: &str, line: &'static str| if out.contains(part) { line } else { "" };
+    format!(
+        "// {HEADER}\npackage candlewick.generated\n\n{}{}import org.apache.spark.ml.param._\n{out}",
+        import("DocumentParam", "import candlewick._\n"),
+        import("Legal", "import candlewick.internal.Legal\n")
+    )
 }
 
 fn member(out: &mut String, param: &Param) {
-    let Param { name, kind, .. } = *param;
-    let (class, value) = types(kind);
+    let Param { name, ty, .. } = *param;
+    let (class, made, value) = types(ty);
     let upper = capital(name);
-    let doc = |group: &str| {
-        wrap(
-            &format!("{} ({})", param.doc, text::type_words(kind)),
-            WIDTH,
-            "  /** ",
-            "    * ",
-        ) + &format!("\n    * @group {group}\n    */\n")
-    };
+    let words = param_words(param);
     let _ = write!(
         out,
-        "\n{}  final val {name}: {class} = new {class}(\n    this,\n    {},\n    {}\n  )\n",
-        doc("param"),
+        "\n{}\n    * @group param\n    */\n  final val {name}: {class} = new {made}(\n    this,\n    {},\n    {}{}\n  )\n",
+        wrap(&words, WIDTH, "  /** ", "    * "),
         quoted(name),
-        quoted(param.doc)
+        quoted(&words),
+        validator(param, value).map_or(String::new(), |validator| format!(",\n    {validator}"))
     );
     if let Some(default) = text::default_of(param) {
-        let suffix = if kind == ParamType::Long { "L" } else { "" };
+        let suffix = if ty == ValueType::Long { "L" } else { "" };
         let _ = writeln!(out, "  setDefault({name}, {default}{suffix})");
     }
     let _ = write!(
         out,
-        "\n{}  def get{upper}: {value} = $({name})\n",
-        doc("getParam")
+        "\n  /** @group getParam */\n  final def get{upper}: {value} = $({name})\n\n  \
+         /** @group setParam */\n  def set{upper}(value: {value}): this.type = set({name}, value)\n"
     );
-    let _ = write!(
-        out,
-        "\n{}  def set{upper}(value: {value}): this.type = set({name}, value)\n",
-        doc("setParam")
-    );
-    if kind == ParamType::Document {
+    if let ValueType::Document(kind) = ty {
         let _ = write!(
             out,
-            "\n{}  def set{upper}(value: {}): this.type = set({name}, value.json)\n",
-            doc("setParam"),
-            document_class(name)
+            "\n  /** @group setParam */\n  def set{upper}(value: {}): this.type = set({name}, value.json)\n",
+            class_of(kind)
         );
     }
 }
 
-/// Class of the builder objects that a document parameter takes.
-fn document_class(name: &str) -> &'static str {
-    match name {
-        "network" => "Network",
-        "loss" => "Loss",
-        "earlyStopping" => "EarlyStopping",
-        name if is_schedule(name) => "LRScheduler",
-        _ => "Optimizer",
+/// Type of the parameter, class that it is made of, type of its value.
+fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
+    let same = |class, value| (class, class, value);
+    match ty {
+        ValueType::Document(_) => ("Param[String]", "DocumentParam", "String"),
+        ValueType::Int => same("IntParam", "Int"),
+        ValueType::Long => same("LongParam", "Long"),
+        ValueType::Real => same("DoubleParam", "Double"),
+        ValueType::Bool => same("BooleanParam", "Boolean"),
+        ValueType::TextList => same("StringArrayParam", "Array[String]"),
+        ValueType::IntList => same("IntArrayParam", "Array[Int]"),
+        ValueType::RealList => same("DoubleArrayParam", "Array[Double]"),
+        _ => same("Param[String]", "String"),
     }
 }
 
-/// Class of the parameter and type of its value.
-fn types(kind: ParamType) -> (&'static str, &'static str) {
-    match kind {
-        ParamType::Text { .. } | ParamType::Duration | ParamType::Bytes | ParamType::Document => {
-            ("Param[String]", "String")
-        }
-        ParamType::Int { .. } => ("IntParam", "Int"),
-        ParamType::Long => ("LongParam", "Long"),
-        ParamType::Double { .. } | ParamType::Fraction => ("DoubleParam", "Double"),
-        ParamType::Boolean => ("BooleanParam", "Boolean"),
-        ParamType::TextList => ("StringArrayParam", "Array[String]"),
-        ParamType::IntList => ("IntArrayParam", "Array[Int]"),
-        ParamType::DoubleList => ("DoubleArrayParam", "Array[Double]"),
-    }
+/// What refuses a wrong value; none where the type says it all, or the class checks it itself.
+fn validator(param: &Param, value: &str) -> Option<String> {
+    let items = |range: &str| format!("Legal.each({range})");
+    let check = match param.ty {
+        ValueType::Int | ValueType::Real => bounds(param.range)?,
+        ValueType::IntList => items(&bounds(param.range).unwrap_or_default()),
+        ValueType::RealList => items(&bounds(param.range).unwrap_or_default()),
+        ValueType::TextList => "ParamValidators.arrayLengthGt[String](0)".to_owned(),
+        ValueType::Duration => format!("Legal.matches({})", quoted(&pattern(&DURATION_UNITS))),
+        ValueType::Bytes => format!("Legal.matches({})", quoted(&pattern(&BYTE_UNITS))),
+        ValueType::Text => match param.range {
+            Range::OneOf(texts) => {
+                let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+                format!("ParamValidators.inArray(Array({}))", texts.join(", "))
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let expected = quoted(&param.domain().expected());
+    Some(format!(
+        "Legal[{value}]({}, {expected}, {check})",
+        quoted(param.name)
+    ))
+}
+
+/// Spark's validator of a range. Infinity and NaN are in none.
+fn bounds(range: Range) -> Option<String> {
+    let (low, high, inclusive) = match range {
+        Range::Ints { min, max } => (min.to_string(), max.to_string(), (true, true)),
+        Range::Any => return Some("Legal.finite".to_owned()),
+        Range::AtLeast(min) => (format!("{min:?}"), "Double.MaxValue".to_owned(), (true, true)),
+        Range::Above(bound) => (format!("{bound:?}"), "Double.MaxValue".to_owned(), (false, true)),
+        Range::Closed { min, max } => (format!("{min:?}"), format!("{max:?}"), (true, true)),
+        Range::HalfOpen { min, below } => (format!("{min:?}"), format!("{below:?}"), (true, false)),
+        Range::OneOf(_) => return None,
+    };
+    Some(match inclusive {
+        (true, true) => format!("ParamValidators.inRange({low}, {high})"),
+        (lower, upper) => format!("ParamValidators.inRange({low}, {high}, {lower}, {upper})"),
+    })
 }

@@ -1,7 +1,10 @@
 //! Reads a constructor's arguments from a JSON document and checks each against the catalogue.
 
-use crate::catalogue::{self, Arg, ArgType, Entry, Kind, Range};
+use crate::catalogue::{self, Arg, Entry, Kind};
 use candlewick_protocol::Failure;
+use candlewick_protocol::suggest;
+use candlewick_protocol::value::ValueType;
+pub(crate) use candlewick_protocol::value::excerpt;
 use serde_json::{Map, Value};
 
 /// The complete arguments of one layer, loss or optimiser: every name of its entry is there, of the right type and
@@ -23,7 +26,7 @@ impl Arguments {
         let object = document.as_object().ok_or_else(|| {
             Failure::parameter(format!(
                 "{place}: expected an object such as {}, got {}",
-                example(kind),
+                kind.example(),
                 excerpt(document)
             ))
         })?;
@@ -39,8 +42,9 @@ impl Arguments {
         };
         let entry = catalogue::find(kind, name).ok_or_else(|| {
             Failure::parameter(format!(
-                "{place}: unknown type {name:?}; legal types are {}",
-                catalogue::names(kind).join(", ")
+                "{place}: unknown type {name:?}; legal types are {}{}",
+                catalogue::names(kind).join(", "),
+                suggest::hint(name, catalogue::names(kind))
             ))
         })?;
         Self::fill(entry, object, &format!("{place} ({name})"))
@@ -50,8 +54,9 @@ impl Arguments {
         for key in object.keys().filter(|key| *key != "type") {
             if !entry.args.iter().any(|arg| arg.name == key) {
                 return Err(Failure::parameter(format!(
-                    "{place}: unknown argument {key:?}; {}",
-                    legal_keys(entry)
+                    "{place}: unknown argument {key:?}; {}{}",
+                    legal_keys(entry),
+                    suggest::hint(key, entry.args.iter().map(|arg| arg.name))
                 )));
             }
         }
@@ -63,7 +68,7 @@ impl Arguments {
             if let Some(value) = given {
                 check(arg, value)
                     .and_then(|()| match arg.ty {
-                        ArgType::Groups => check_groups(entry, value),
+                        ValueType::Groups => check_groups(entry, value),
                         _ => Ok(()),
                     })
                     .map_err(|wrong| Failure::parameter(format!("{place}: {wrong}")))?;
@@ -215,54 +220,10 @@ impl Arguments {
 /// # Errors
 /// That message.
 pub fn check(arg: &Arg, value: &Value) -> Result<(), String> {
-    if is_legal(arg, value) {
-        Ok(())
-    } else {
-        Err(format!(
-            "{} = {} is not legal: expected {}",
-            arg.name,
-            excerpt(value),
-            wanted(arg)
-        ))
-    }
+    arg.domain().check(arg.name, value)
 }
 
-fn is_legal(arg: &Arg, value: &Value) -> bool {
-    if arg.nullable && value.is_null() {
-        return true;
-    }
-    let whole = |item: &Value| is_whole(arg.range, item);
-    let real = |item: &Value| is_real(arg.range, item);
-    let items = value.as_array().filter(|items| !items.is_empty());
-    match arg.ty {
-        ArgType::Int => whole(value),
-        ArgType::Real => real(value),
-        ArgType::Bool => value.is_boolean(),
-        ArgType::Text => value.as_str().is_some_and(|text| match arg.range {
-            Range::OneOf(legal) => legal.contains(&text),
-            _ => true,
-        }),
-        ArgType::RealPair => items.is_some_and(|items| items.len() == 2 && items.iter().all(real)),
-        ArgType::RealList => items.is_some_and(|items| items.iter().all(real)),
-        ArgType::IntList => items.is_some_and(|items| items.iter().all(whole)),
-        ArgType::Padding(_) if value.is_string() => PADDINGS.iter().any(|word| value == word),
-        ArgType::Size(count) | ArgType::Padding(count) => match items {
-            Some(items) => (count == 0 || items.len() == count) && items.iter().all(whole),
-            None => whole(value),
-        },
-        ArgType::OpenSize(count) => match items {
-            Some(items) => items.len() == count && items.iter().all(|item| item.is_null() || whole(item)),
-            None => whole(value),
-        },
-        // Its owner reads it, and says where in it something is wrong.
-        ArgType::Document(_) => value.is_object(),
-        ArgType::Documents(_) | ArgType::Groups => {
-            items.is_some_and(|items| items.iter().all(Value::is_object))
-        }
-    }
-}
-
-/// Checks the items of [`ArgType::Groups`] against the entry that they are groups of.
+/// Checks the items of [`ValueType::Groups`] against the entry that they are groups of.
 fn check_groups(entry: &Entry, value: &Value) -> Result<(), String> {
     let groups = value.as_array().map_or(&[][..], Vec::as_slice);
     for (index, group) in groups.iter().filter_map(Value::as_object).enumerate() {
@@ -314,65 +275,7 @@ fn check_setting(entry: &Entry, key: &str, value: &Value) -> Result<(), String> 
 
 /// True for an argument that a group can have a value of its own for: numbers, but none that can be without.
 fn is_group_setting(arg: &Arg) -> bool {
-    !arg.nullable && matches!(arg.ty, ArgType::Int | ArgType::Real | ArgType::RealPair)
-}
-
-/// Words of [`ArgType::Padding`].
-const PADDINGS: [&str; 2] = ["same", "valid"];
-
-fn is_whole(range: Range, value: &Value) -> bool {
-    value.as_i64().is_some_and(|number| match range {
-        Range::Ints { min, max } => (min..=max).contains(&number),
-        _ => true,
-    })
-}
-
-fn is_real(range: Range, value: &Value) -> bool {
-    value.as_f64().is_some_and(|number| in_range(range, number))
-}
-
-fn in_range(range: Range, number: f64) -> bool {
-    number.is_finite()
-        && match range {
-            Range::AtLeast(min) => number >= min,
-            Range::Closed { min, max } => (min..=max).contains(&number),
-            Range::HalfOpen { min, below } => (min..below).contains(&number),
-            Range::Any | Range::Ints { .. } | Range::OneOf(_) => true,
-        }
-}
-
-fn wanted(arg: &Arg) -> String {
-    let what = match arg.ty {
-        ArgType::Int => "a whole number",
-        ArgType::Real => "a finite number",
-        ArgType::Bool => "true or false",
-        ArgType::Text => "a text",
-        ArgType::RealPair => "a list of two numbers, each",
-        ArgType::RealList => "a list of numbers, each",
-        ArgType::IntList => "a list of whole numbers, each",
-        ArgType::Size(_) => "a whole number, or a list with one for every dimension,",
-        ArgType::OpenSize(_) => "a whole number, or a list with one, or null, for every dimension,",
-        ArgType::Padding(_) => "\"same\", \"valid\", a whole number, or a list with one for every dimension,",
-        ArgType::Document(_) => "an object with a type",
-        ArgType::Documents(_) => "a list of objects with a type",
-        ArgType::Groups => "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}",
-    };
-    let legal = match arg.range {
-        Range::Any => what.trim_end_matches(',').trim_end_matches(", each").to_owned(),
-        Range::Ints { min, max } => format!("{what} from {min} to {max}"),
-        Range::AtLeast(min) => format!("{what} of at least {min}"),
-        Range::Closed { min, max } => format!("{what} from {min} to {max}"),
-        Range::HalfOpen { min, below } => format!("{what} of at least {min} and below {below}"),
-        Range::OneOf(texts) => {
-            let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
-            quoted.join(" or ")
-        }
-    };
-    if arg.nullable {
-        format!("{legal}, or null")
-    } else {
-        legal
-    }
+    !arg.nullable && matches!(arg.ty, ValueType::Int | ValueType::Real | ValueType::RealPair)
 }
 
 fn legal_keys(entry: &Entry) -> String {
@@ -381,26 +284,6 @@ fn legal_keys(entry: &Entry) -> String {
     }
     let names: Vec<&str> = entry.args.iter().map(|arg| arg.name).collect();
     format!("legal arguments are {}", names.join(", "))
-}
-
-fn example(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Layer => "{\"type\": \"ReLU\"}",
-        Kind::Loss => "{\"type\": \"MSELoss\"}",
-        Kind::Optimizer => "{\"type\": \"AdamW\", \"lr\": 0.001}",
-        Kind::Scheduler => "{\"type\": \"StepLR\", \"step_size\": 10}",
-        Kind::Initializer => "{\"type\": \"kaiming_normal_\"}",
-    }
-}
-
-/// A value's JSON text, cut where it is long.
-pub(crate) fn excerpt(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 80 {
-        return text;
-    }
-    let head: String = text.chars().take(77).collect();
-    format!("{head}...")
 }
 
 #[cfg(test)]

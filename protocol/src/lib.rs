@@ -24,5 +24,6 @@ pub mod text;
 pub mod throttle;
 pub mod tree;
 pub mod validation;
+pub mod value;
 
 pub use error::{ErrorKind, Failure};

@@ -3,7 +3,7 @@
 use candlewick_model::job::complete;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{JobInput, JobSpec, TaskName};
-use candlewick_protocol::params::STANDALONE;
+use candlewick_protocol::params;
 use candlewick_protocol::suggest;
 use serde_json::{Map, Value, json};
 
@@ -51,12 +51,17 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
 
 /// The estimator parameters among the keys.
 fn parameters(request: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
+    let taken = || {
+        params::all()
+            .filter(|param| param.standalone)
+            .map(|param| param.name)
+    };
     let mut set = Map::new();
     for (name, value) in request {
-        if STANDALONE.contains(&name.as_str()) {
+        if taken().any(|taken| taken == name) {
             set.insert(name.clone(), value.clone());
         } else if !DATA.contains(&name.as_str()) {
-            let legal: Vec<&str> = DATA.iter().chain(STANDALONE).copied().collect();
+            let legal: Vec<&str> = DATA.into_iter().chain(taken()).collect();
             return Err(Failure::parameter(format!(
                 "\"configure\" has no key \"{name}\"{}; it has {legal:?}",
                 suggest::hint(name, legal.iter().copied())

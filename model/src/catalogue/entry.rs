@@ -1,121 +1,8 @@
 //! What an entry of the catalogue and its arguments are.
 
-use serde_json::{Value, json};
-
-/// What an entry of the catalogue is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A layer of a network: `nn.*`.
-    Layer,
-    /// A loss: `nn.*`.
-    Loss,
-    /// An optimiser: `optim.*`.
-    Optimizer,
-    /// A schedule of the learning rate: `optim.lr_scheduler.*`.
-    Scheduler,
-    /// How parameters start: `nn.init.*`.
-    Initializer,
-}
-
-/// Type of an argument's value in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArgType {
-    /// A whole number.
-    Int,
-    /// A finite real number.
-    Real,
-    /// true or false.
-    Bool,
-    /// A text.
-    Text,
-    /// A list of two finite real numbers.
-    RealPair,
-    /// A list of finite real numbers, at least one.
-    RealList,
-    /// A list of whole numbers, at least one.
-    IntList,
-    /// A whole number for all dimensions, or a list with one for each of so many (PyTorch's `_size_2_t`); 0 for a list
-    /// of any length.
-    Size(usize),
-    /// As [`ArgType::Size`], but in a list null stands for the size of the input (PyTorch's `_size_2_opt_t`).
-    OpenSize(usize),
-    /// As [`ArgType::Size`], or "same" or "valid".
-    Padding(usize),
-    /// A document of that kind.
-    Document(Kind),
-    /// A list of documents of that kind, at least one.
-    Documents(Kind),
-    /// A list of an optimiser's groups, at least one: objects with `params`, a pattern of parameter names or a list of
-    /// them, and with `frozen` or numbers among the optimiser's arguments.
-    Groups,
-}
-
-impl ArgType {
-    /// Name of the type in [`catalogue_json`], such as `int` or `realPair`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            ArgType::Int => "int",
-            ArgType::Real => "real",
-            ArgType::Bool => "bool",
-            ArgType::Text => "text",
-            ArgType::RealPair => "realPair",
-            ArgType::RealList => "realList",
-            ArgType::IntList => "intList",
-            ArgType::Size(_) => "size",
-            ArgType::OpenSize(_) => "openSize",
-            ArgType::Padding(_) => "padding",
-            ArgType::Document(_) => "document",
-            ArgType::Documents(_) => "documents",
-            ArgType::Groups => "groups",
-        }
-    }
-}
-
-/// Which values of its type an argument takes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Range {
-    /// Every value.
-    Any,
-    /// Whole numbers in `min..=max`.
-    Ints {
-        /// Smallest.
-        min: i64,
-        /// Largest.
-        max: i64,
-    },
-    /// Reals from `min` on, without an upper bound.
-    AtLeast(f64),
-    /// Reals in `min..=max`.
-    Closed {
-        /// Smallest.
-        min: f64,
-        /// Largest.
-        max: f64,
-    },
-    /// Reals in `min..max`: the upper bound itself is not legal.
-    HalfOpen {
-        /// Smallest.
-        min: f64,
-        /// Upper bound.
-        below: f64,
-    },
-    /// One of these texts.
-    OneOf(&'static [&'static str]),
-}
-
-impl Range {
-    pub(super) fn to_json(self) -> Value {
-        match self {
-            Range::Any => Value::Null,
-            Range::Ints { min, max } => json!({"min": min, "max": max}),
-            Range::AtLeast(min) => json!({"min": min}),
-            Range::Closed { min, max } => json!({"min": min, "max": max}),
-            Range::HalfOpen { min, below } => json!({"min": min, "below": below}),
-            Range::OneOf(texts) => json!({"oneOf": texts}),
-        }
-    }
-}
+use candlewick_protocol::value::Domain;
+pub use candlewick_protocol::value::{Kind, MAX_SIZE, Range, ValueType as ArgType};
+use serde_json::Value;
 
 /// One argument of a constructor.
 #[derive(Debug, Clone, Copy)]
@@ -152,8 +39,17 @@ pub struct Entry {
     pub args: &'static [Arg],
 }
 
-/// Largest size of a dimension that an argument can ask for.
-pub const MAX_SIZE: i64 = 1 << 31;
+impl Arg {
+    /// The legal values.
+    #[must_use]
+    pub const fn domain(&self) -> Domain {
+        Domain {
+            ty: self.ty,
+            range: self.range,
+            nullable: self.nullable,
+        }
+    }
+}
 
 /// The default of an argument as a JSON value; null where it is required or inferred.
 #[must_use]

@@ -22,9 +22,9 @@ mod regularization;
 mod scheduler;
 mod shape;
 mod softmax;
+mod stopping;
 
-pub use entry::{Arg, ArgType, Entry, Kind, MAX_SIZE, Range, default_of};
-use serde_json::{Value, json};
+pub use entry::{Arg, Entry, Kind, default_of};
 
 /// The one layer that holds layers. It has no arguments but its `layers`, so the builders write it by hand.
 pub const CONTAINER: &str = "Sequential";
@@ -48,6 +48,7 @@ const FAMILIES: &[&[Entry]] = &[
     optimizer::ENTRIES,
     scheduler::ENTRIES,
     initializer::ENTRIES,
+    stopping::ENTRIES,
 ];
 
 /// The families, in the order of the pages.
@@ -75,48 +76,6 @@ pub fn names(kind: Kind) -> Vec<&'static str> {
         .map(|entry| entry.name)
         .chain(container)
         .collect()
-}
-
-/// The whole catalogue as JSON text, for the generator of the builders:
-/// `[{"kind": "layer"|"loss"|"optimizer"|"scheduler"|"initializer", "name", "doc", "args": [{"name", "type", "default", "required", "input",
-/// "keyword", "nullable", "range", "doc"}]}]`.
-///
-/// ```
-/// let text = candlewick_model::catalogue::catalogue_json();
-/// assert!(text.contains("\"in_features\""));
-/// ```
-#[must_use]
-pub fn catalogue_json() -> String {
-    let entries: Vec<Value> = entries().map(entry_json).collect();
-    format!("{:#}", Value::Array(entries))
-}
-
-fn entry_json(entry: &Entry) -> Value {
-    let kind = match entry.kind {
-        Kind::Layer => "layer",
-        Kind::Loss => "loss",
-        Kind::Optimizer => "optimizer",
-        Kind::Scheduler => "scheduler",
-        Kind::Initializer => "initializer",
-    };
-    let args: Vec<Value> = entry
-        .args
-        .iter()
-        .map(|arg| {
-            json!({
-                "name": arg.name,
-                "type": arg.ty.name(),
-                "default": default_of(arg),
-                "required": arg.default.is_none() && !arg.input,
-                "input": arg.input,
-                "keyword": arg.keyword,
-                "nullable": arg.nullable,
-                "range": arg.range.to_json(),
-                "doc": arg.doc,
-            })
-        })
-        .collect();
-    json!({"kind": kind, "name": entry.name, "doc": entry.doc, "args": args})
 }
 
 #[cfg(test)]
@@ -147,14 +106,5 @@ mod tests {
             );
         }
         assert_eq!(names(Kind::Layer).last(), Some(&CONTAINER));
-    }
-
-    #[test]
-    fn the_json_is_complete() {
-        let all: Value = serde_json::from_str(&catalogue_json()).unwrap();
-        assert_eq!(all.as_array().unwrap().len(), entries().count());
-        assert_eq!(all[0]["args"][0]["input"], true);
-        assert_eq!(all[0]["args"][1]["required"], true);
-        assert_eq!(all[0]["args"][2]["default"], true);
     }
 }

@@ -15,6 +15,7 @@ mod plan;
 mod rank;
 mod rows;
 mod score;
+mod stopping;
 mod tally;
 
 pub(crate) use plan::check_metric;

@@ -1,11 +1,10 @@
 //! What a user asks to be measured, checked on the driver.
 
-use super::MetricSet;
+use super::{MetricSet, stopping};
 use crate::head::Head;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::Evaluation;
 use candlewick_protocol::params::Complete;
-use candlewick_protocol::stopping::EarlyStopping;
 use candlewick_protocol::validation::Validation;
 use serde_json::Value;
 
@@ -30,7 +29,7 @@ pub fn evaluation(
     let steps = params.value("validationSteps").as_u64().unwrap_or(0);
     let early_stopping = match params.value("earlyStopping") {
         Value::Null => None,
-        document => Some(EarlyStopping::from_document(document)?),
+        document => Some(stopping::read(document)?),
     };
     if validation.is_none() {
         check_without_rows(&metrics, &set, steps)?;

@@ -1,7 +1,7 @@
 //! A complete set of parameters: what was set, and the defaults of the rest.
 
-use super::{parse_bytes, parse_duration_ms};
 use crate::error::Failure;
+use crate::value;
 use serde_json::{Map, Value};
 
 /// Values of all parameters, their types and ranges checked: what a getter still refuses is a defect of ours.
@@ -62,7 +62,7 @@ impl Complete {
     /// `Internal` where the parameter has none.
     pub fn duration_ms(&self, name: &str) -> Result<u64, Failure> {
         let text = self.value(name).as_str();
-        text.and_then(parse_duration_ms)
+        text.and_then(value::duration_ms)
             .ok_or_else(|| missing(name, "duration"))
     }
 
@@ -72,7 +72,7 @@ impl Complete {
     /// `Internal` where the parameter has none.
     pub fn bytes(&self, name: &str) -> Result<u64, Failure> {
         let text = self.value(name).as_str();
-        text.and_then(parse_bytes).ok_or_else(|| missing(name, "size"))
+        text.and_then(value::bytes).ok_or_else(|| missing(name, "size"))
     }
 }
 

@@ -15,12 +15,10 @@ from typing import Any, Union, overload
 
 from pyspark.ml.param import TypeConverters
 
+from candlewick._formats import NETWORK_FORMAT
 from candlewick._session import jvm
 from candlewick._tensor import Tensor, node
 from candlewick.errors import translated
-
-#: Format of a network's document.
-NETWORK_FORMAT = "candlewick.network/1"
 
 
 class Document:
@@ -222,6 +220,10 @@ class Initializer(Document):
     """How a parameter starts, made by ``nn.init``."""
 
 
+class Stopping(Document):
+    """A rule that ends training early."""
+
+
 class Network(NetworkBase):
     """A network that is not a single module."""
 
@@ -248,6 +250,7 @@ InitRules = Union[
 LossLike = Union[Loss, Mapping[str, Any], str]
 OptimizerLike = Union[Optimizer, Mapping[str, Any], str]
 SchedulerLike = Union[LRScheduler, Mapping[str, Any], str]
+StoppingLike = Union[Stopping, Mapping[str, Any], str]
 
 
 def bind(
@@ -325,6 +328,11 @@ def to_optimizer(value: object) -> str:
 def to_scheduler(value: object) -> str:
     """The JSON text of a schedule."""
     return to_text(value, LRScheduler, "a schedule such as optim.lr_scheduler.StepLR(step_size=10)")
+
+
+def to_stopping(value: object) -> str:
+    """The JSON text of a rule of early stopping."""
+    return to_text(value, Stopping, 'a rule such as EarlyStopping("val_loss", patience=3)')
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

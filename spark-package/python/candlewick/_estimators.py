@@ -11,12 +11,9 @@ from pyspark.ml.util import JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
 
-from candlewick._params import (
-    NeuralClassifierBase,
-    NeuralClassifierParams,
-    NeuralModelParams,
-    NeuralRegressorBase,
-)
+from candlewick._params import NeuralClassifierParams, NeuralModelParams
+from candlewick._params.classifier import NeuralClassifierBase
+from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable
 from candlewick._session import require_jar
 from candlewick._summary import TrainingSummary

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from candlewick._document import NETWORK_FORMAT, Network
+from candlewick._document import Network
+from candlewick._formats import NETWORK_FORMAT
 from candlewick._tensor import Input, Tensor, check_name
 
 

@@ -1,28 +1,23 @@
-"""Early stopping: the builder and what the estimators' parameter takes."""
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""Early stopping."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Union
-
-from candlewick._document import Document, to_text
+from candlewick._document import Stopping
 
 
-class EarlyStopping(Document):
-    """Ends a training before its last epoch, once a metric gets no better.
+class EarlyStopping(Stopping):
+    """Ends training before its last epoch, once a metric gets no better.
 
     Args:
-        metric: Name in the history: "val_loss", "val_<metric>", "loss" or "<metric>".
-        patience: Epochs without a better value after which training ends.
-        minDelta: A value counts as better where it is so by more than this.
-        mode: "min" where less is better, "max" where more is; "auto" knows for every metric.
-        restoreBest: The model gets the weights of the best epoch, not of the last; takes a copy of the weights in
-            every trainer.
-
-    Example:
-        >>> from candlewick import EarlyStopping
-        >>> EarlyStopping("val_accuracy", patience=5)
-        EarlyStopping(metric='val_accuracy', patience=5, minDelta=0.0, mode='auto', restoreBest=True)
+        metric: Name in the history: "val_loss", "val_<metric>", "loss" or "<metric>". (text)
+        patience: Epochs without a better value after which training ends; 0 counts as 1. (whole number of
+            at least 0)
+        minDelta: A value counts as better where it is so by more than this. (number of at least 0)
+        mode: "min" where less is better, "max" where more is; "auto" is "min" for losses and errors, else
+            "max". ("auto" or "min" or "max")
+        restoreBest: The model gets the weights of the best epoch, not of the last; takes a copy of the
+            weights in every trainer. (true or false)
     """
 
     def __init__(
@@ -44,9 +39,6 @@ class EarlyStopping(Document):
         )
 
 
-StoppingLike = Union[EarlyStopping, Mapping[str, Any], str]
-
-
-def to_stopping(value: object) -> str:
-    """The JSON text of a rule of early stopping."""
-    return to_text(value, EarlyStopping, 'a rule such as EarlyStopping("val_loss", patience=3)')
+__all__ = [
+    "EarlyStopping",
+]

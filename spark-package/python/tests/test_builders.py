@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from candlewick import EarlyStopping, nn, optim
-from candlewick._document import to_int, to_long, to_loss, to_network, to_optimizer
-from candlewick._stopping import to_stopping
+from candlewick._document import to_int, to_long, to_loss, to_network, to_optimizer, to_stopping
 
 
 def test_linear_short_and_full_forms():

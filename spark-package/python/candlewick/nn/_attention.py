@@ -14,13 +14,13 @@ class MultiheadAttention(Module):
     with three inputs takes query, key and value. The batch comes first.
 
     Args:
-        embed_dim: Size of the last dimension of the queries and of the output. (whole number from 1; may be
-            left out)
-        num_heads: Heads; each has embed_dim / num_heads values. (whole number from 1)
+        embed_dim: Size of the last dimension of the queries and of the output. (whole number of at least 1;
+            may be left out)
+        num_heads: Heads; each has embed_dim / num_heads values. (whole number of at least 1)
         dropout: Probability that an attention weight is set to zero while training. (number from 0 to 1)
         bias: Add learned biases. (true or false)
-        kdim: Size of the last dimension of the keys. (whole number from 1; may be left out)
-        vdim: Size of the last dimension of the values. (whole number from 1; may be left out)
+        kdim: Size of the last dimension of the keys. (whole number of at least 1; may be left out)
+        vdim: Size of the last dimension of the values. (whole number of at least 1; may be left out)
         batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
             PyTorch's default is false. (true or false)
         is_causal: Hide from every position those after it. (true or false)
@@ -72,9 +72,9 @@ class TransformerEncoderLayer(Module):
     al. 2017, arXiv:1706.03762), over a sequence of shape [length, d_model]. The batch comes first.
 
     Args:
-        d_model: Size of the last dimension of the input. (whole number from 1; may be left out)
-        nhead: Heads of the attention; each has d_model / nhead values. (whole number from 1)
-        dim_feedforward: Size between the two Linear layers. (whole number from 1)
+        d_model: Size of the last dimension of the input. (whole number of at least 1; may be left out)
+        nhead: Heads of the attention; each has d_model / nhead values. (whole number of at least 1)
+        dim_feedforward: Size between the two Linear layers. (whole number of at least 1)
         dropout: Probability of dropout: of attention weights, after the attention, and twice in the
             feed-forward part. (number from 0 to 1)
         activation: What comes between the two Linear layers. ("relu" or "gelu")
@@ -149,9 +149,10 @@ class TransformerEncoder(Module):
 
     Args:
         encoder_layer: The TransformerEncoderLayer that is repeated. Every layer starts from numbers of its
-            own; in PyTorch all start from the same. (object)
-        num_layers: How many of them there are. (whole number from 1)
-        norm: A layer after the last one, such as LayerNorm. (object; or none)
+            own; in PyTorch all start from the same. (object of its builder, or its JSON document)
+        num_layers: How many of them there are. (whole number from 1 to 1024)
+        norm: A layer after the last one, such as LayerNorm. (object of its builder, or its JSON document;
+            or none)
     """
 
     def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
@@ -165,9 +166,9 @@ class TransformerDecoderLayer(Module):
     the self-attention.
 
     Args:
-        d_model: Size of the last dimension of the input. (whole number from 1; may be left out)
-        nhead: Heads of the attention; each has d_model / nhead values. (whole number from 1)
-        dim_feedforward: Size between the two Linear layers. (whole number from 1)
+        d_model: Size of the last dimension of the input. (whole number of at least 1; may be left out)
+        nhead: Heads of the attention; each has d_model / nhead values. (whole number of at least 1)
+        dim_feedforward: Size between the two Linear layers. (whole number of at least 1)
         dropout: Probability of dropout: of attention weights, after the attention, and twice in the
             feed-forward part. (number from 0 to 1)
         activation: What comes between the two Linear layers. ("relu" or "gelu")
@@ -242,9 +243,9 @@ class PositionalEncoding(Module):
     + 1.
 
     Args:
-        d_model: Size of the last dimension of the input. (whole number from 1; may be left out)
+        d_model: Size of the last dimension of the input. (whole number of at least 1; may be left out)
         dropout: Probability that an element of the sum is set to zero while training. (number from 0 to 1)
-        max_len: Positions that a sequence has at most. (whole number from 1)
+        max_len: Positions that a sequence has at most. (whole number of at least 1)
     """
 
     @overload
@@ -265,8 +266,9 @@ class LearnedPositionalEncoding(Module):
     normal around 0 with deviation 0.02 (Devlin et al. 2019, arXiv:1810.04805).
 
     Args:
-        d_model: Size of the last dimension of the input. (whole number from 1; may be left out)
-        max_len: Positions of the table; without it the length of the input. (whole number from 1; or none)
+        d_model: Size of the last dimension of the input. (whole number of at least 1; may be left out)
+        max_len: Positions of the table; without it the length of the input. (whole number of at least 1; or
+            none)
     """
 
     @overload

@@ -14,16 +14,16 @@ class Conv1d(Module):
     in ±1/√(in_channels / groups · kernel_size).
 
     Args:
-        in_channels: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
-        out_channels: Channels of the output. (whole number from 1)
-        kernel_size: Size of the kernel. (whole number from 1)
-        stride: Step of the kernel. (whole number from 1)
+        in_channels: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
+        out_channels: Channels of the output. (whole number of at least 1)
+        kernel_size: Size of the kernel. (whole number of at least 1)
+        stride: Step of the kernel. (whole number of at least 1)
         padding: Zeros on each side of the input; "valid" is 0, "same" keeps the size and wants a stride of
-            1. ("same", "valid", whole number, or one for every dimension from 0 to 2147483648)
-        dilation: Distance of the elements of the kernel. (whole number from 1)
+            1. ("same", "valid", a whole number, or a list with one for every dimension, of at least 0)
+        dilation: Distance of the elements of the kernel. (whole number of at least 1)
         groups: Groups of channels that do not see each other; divides both numbers of channels. (whole
-            number from 1)
+            number of at least 1)
         bias: Add a learned bias to every channel. (true or false)
         padding_mode: What lies around the input. ("zeros")
     """
@@ -85,16 +85,18 @@ class Conv2d(Module):
     uniform in ±1/√(in_channels / groups · kernel height · kernel width).
 
     Args:
-        in_channels: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
-        out_channels: Channels of the output. (whole number from 1)
-        kernel_size: Size of the kernel. (whole number, or one for every dimension from 1)
-        stride: Step of the kernel. (whole number, or one for every dimension from 1)
+        in_channels: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
+        out_channels: Channels of the output. (whole number of at least 1)
+        kernel_size: Size of the kernel. (whole number, or a list with one for every dimension, of at least
+            1)
+        stride: Step of the kernel. (whole number, or a list with one for every dimension, of at least 1)
         padding: Zeros on each side of the input; "valid" is 0, "same" keeps the size and wants a stride of
-            1. ("same", "valid", whole number, or one for every dimension from 0 to 2147483648)
-        dilation: Distance of the elements of the kernel. (whole number, or one for every dimension from 1)
+            1. ("same", "valid", a whole number, or a list with one for every dimension, of at least 0)
+        dilation: Distance of the elements of the kernel. (whole number, or a list with one for every
+            dimension, of at least 1)
         groups: Groups of channels that do not see each other; divides both numbers of channels. (whole
-            number from 1)
+            number of at least 1)
         bias: Add a learned bias to every channel. (true or false)
         padding_mode: What lies around the input. ("zeros")
     """
@@ -157,19 +159,19 @@ class ConvTranspose1d(Module):
     kernel_size).
 
     Args:
-        in_channels: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
-        out_channels: Channels of the output. (whole number from 1)
-        kernel_size: Size of the kernel. (whole number from 1)
-        stride: Step of the kernel. (whole number from 1)
+        in_channels: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
+        out_channels: Channels of the output. (whole number of at least 1)
+        kernel_size: Size of the kernel. (whole number of at least 1)
+        stride: Step of the kernel. (whole number of at least 1)
         padding: Elements cut off each side of the output: the padding of the convolution that this one
-            turns round. (whole number from 0 to 2147483648)
+            turns round. (whole number of at least 0)
         output_padding: Elements added to the lower and right side of the output; less than the stride or
-            the dilation. (whole number from 0 to 2147483648)
+            the dilation. (whole number of at least 0)
         groups: Groups of channels that do not see each other; divides both numbers of channels. (whole
-            number from 1)
+            number of at least 1)
         bias: Add a learned bias to every channel. (true or false)
-        dilation: Distance of the elements of the kernel. (whole number from 1)
+        dilation: Distance of the elements of the kernel. (whole number of at least 1)
         padding_mode: What lies around the input. ("zeros")
     """
 
@@ -235,19 +237,21 @@ class ConvTranspose2d(Module):
     groups · kernel height · kernel width).
 
     Args:
-        in_channels: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
-        out_channels: Channels of the output. (whole number from 1)
-        kernel_size: Size of the kernel. (whole number, or one for every dimension from 1)
-        stride: Step of the kernel. (whole number, or one for every dimension from 1)
+        in_channels: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
+        out_channels: Channels of the output. (whole number of at least 1)
+        kernel_size: Size of the kernel. (whole number, or a list with one for every dimension, of at least
+            1)
+        stride: Step of the kernel. (whole number, or a list with one for every dimension, of at least 1)
         padding: Elements cut off each side of the output: the padding of the convolution that this one
-            turns round. (whole number, or one for every dimension from 0 to 2147483648)
+            turns round. (whole number, or a list with one for every dimension, of at least 0)
         output_padding: Elements added to the lower and right side of the output; less than the stride or
-            the dilation. (whole number, or one for every dimension from 0 to 2147483648)
+            the dilation. (whole number, or a list with one for every dimension, of at least 0)
         groups: Groups of channels that do not see each other; divides both numbers of channels. (whole
-            number from 1)
+            number of at least 1)
         bias: Add a learned bias to every channel. (true or false)
-        dilation: Distance of the elements of the kernel. (whole number, or one for every dimension from 1)
+        dilation: Distance of the elements of the kernel. (whole number, or a list with one for every
+            dimension, of at least 1)
         padding_mode: What lies around the input. ("zeros")
     """
 

@@ -12,10 +12,10 @@ class Embedding(Module):
 
     Args:
         num_embeddings: Rows of the table: indices are whole numbers from 0 to num_embeddings - 1. (whole
-            number from 1)
-        embedding_dim: Size of a row of the table. (whole number from 1)
+            number from 1 to 16777216)
+        embedding_dim: Size of a row of the table. (whole number of at least 1)
         padding_idx: Index whose row starts at 0 and gets no gradient, so that it stays there; negative
-            counts from the end. (whole number from -16777216 to 2147483648; or none)
+            counts from the end. (whole number of at least -16777216; or none)
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
@@ -35,11 +35,11 @@ class EmbeddingBag(Module):
 
     Args:
         num_embeddings: Rows of the table: indices are whole numbers from 0 to num_embeddings - 1. (whole
-            number from 1)
-        embedding_dim: Size of a row of the table. (whole number from 1)
+            number from 1 to 16777216)
+        embedding_dim: Size of a row of the table. (whole number of at least 1)
         mode: How the rows of a bag become one. ("sum" or "mean" or "max")
         padding_idx: Index that counts as absent: bags leave it out; its row starts at 0; negative counts
-            from the end. (whole number from -16777216 to 2147483648; or none)
+            from the end. (whole number of at least -16777216; or none)
     """
 
     def __init__(

@@ -12,8 +12,8 @@ class Linear(Module):
     """Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in ±1/√in_features.
 
     Args:
-        in_features: Size of the last dimension of the input. (whole number from 1; may be left out)
-        out_features: Size of the last dimension of the output. (whole number from 1)
+        in_features: Size of the last dimension of the input. (whole number of at least 1; may be left out)
+        out_features: Size of the last dimension of the output. (whole number of at least 1)
         bias: Add a learned bias. (true or false)
     """
 
@@ -35,9 +35,11 @@ class Bilinear(Module):
     every value of the output. Weights and bias start uniform in ±1/√in1_features.
 
     Args:
-        in1_features: Size of the last dimension of the first input. (whole number from 1; may be left out)
-        in2_features: Size of the last dimension of the second input. (whole number from 1; may be left out)
-        out_features: Size of the last dimension of the output. (whole number from 1)
+        in1_features: Size of the last dimension of the first input. (whole number of at least 1; may be
+            left out)
+        in2_features: Size of the last dimension of the second input. (whole number of at least 1; may be
+            left out)
+        out_features: Size of the last dimension of the output. (whole number of at least 1)
         bias: Add a learned bias. (true or false)
     """
 

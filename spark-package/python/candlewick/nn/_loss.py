@@ -13,7 +13,7 @@ class CrossEntropyLoss(Loss):
 
     Args:
         weight: A weight for each class; the mean is then over the weights of the rows' classes. (list of
-            numbers of at least 0; or none)
+            numbers, each of at least 0; or none)
         ignore_index: A label to leave out: its rows count neither in the loss nor in its mean. A number
             that is no class, such as -1, is then a legal label, whose rows do not count in metrics either;
             but -100, the default, stays none. (whole number)
@@ -47,7 +47,7 @@ class NLLLoss(Loss):
 
     Args:
         weight: A weight for each class; the mean is then over the weights of the rows' classes. (list of
-            numbers of at least 0; or none)
+            numbers, each of at least 0; or none)
         ignore_index: A label to leave out: its rows count neither in the loss nor in its mean. A number
             that is no class, such as -1, is then a legal label, whose rows do not count in metrics either;
             but -100, the default, stays none. (whole number)
@@ -71,13 +71,13 @@ class BCEWithLogitsLoss(Loss):
     classifier of two classes.
 
     Args:
-        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers of at
-            least 0; or none)
+        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers, each
+            of at least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
         pos_weight: Weight of the label 1: one number, or one for each output. Above 1 it makes the network
-            find more of the positives, below 1 fewer. (list of numbers of at least 0; or none)
+            find more of the positives, below 1 fewer. (list of numbers, each of at least 0; or none)
     """
 
     def __init__(
@@ -95,8 +95,8 @@ class BCELoss(Loss):
     BCEWithLogitsLoss without the Sigmoid is more exact.
 
     Args:
-        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers of at
-            least 0; or none)
+        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers, each
+            of at least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -219,7 +219,7 @@ class QuantileLoss(Loss):
 
     Args:
         quantiles: The quantiles, between 0 and 1: [0.1, 0.5, 0.9] makes the network predict the median and
-            an interval that holds 80 percent. (list of numbers from 0 to 1)
+            an interval that holds 80 percent. (list of numbers, each from 0 to 1)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -335,8 +335,8 @@ class MultiLabelSoftMarginLoss(Loss):
     the mean over its outputs, so that "sum" adds up these means.
 
     Args:
-        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers of at
-            least 0; or none)
+        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers, each
+            of at least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -351,10 +351,10 @@ class MultiMarginLoss(Loss):
     max(0, margin - z[label] + z[class])^p, divided by the number of classes.
 
     Args:
-        p: 1 for the hinge, 2 for its square. (whole number from 1)
+        p: 1 for the hinge, 2 for its square. (whole number from 1 to 2)
         margin: By how much the output of the label's class has to be larger than the others. (number)
-        weight: A weight for each class; the mean is over the rows all the same. (list of numbers of at
-            least 0; or none)
+        weight: A weight for each class; the mean is over the rows all the same. (list of numbers, each of
+            at least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -405,12 +405,13 @@ class LossTerm(Loss):
     """One loss of a MultiLoss, with its weight and what it reads; not in PyTorch.
 
     Args:
-        loss: The loss; without class weights, ignore_index and a reduction of its own. (object)
+        loss: The loss; without class weights, ignore_index and a reduction of its own. (object of its
+            builder, or its JSON document)
         weight: Factor of the loss. (number)
         outputs: Which outputs the loss reads: [from, to], the first and one past the last; all by default.
-            (list of whole numbers from 0 to 2147483648; or none)
+            (list of whole numbers, each of at least 0; or none)
         labels: Which values of the label the loss reads: [from, to], the first and one past the last; all
-            by default. (list of whole numbers from 0 to 2147483648; or none)
+            by default. (list of whole numbers, each of at least 0; or none)
     """
 
     def __init__(

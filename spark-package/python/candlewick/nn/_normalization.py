@@ -16,8 +16,8 @@ class BatchNorm1d(Module):
     value per channel, which leaves them as they are.
 
     Args:
-        num_features: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
+        num_features: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
         eps: Added to the variance before the root is taken. (number of at least 0)
         momentum: Weight of a step's statistics in the running ones; null for the average of all steps.
             (number from 0 to 1; or none)
@@ -76,8 +76,8 @@ class BatchNorm2d(Module):
     see BatchNorm1d.
 
     Args:
-        num_features: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
+        num_features: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
         eps: Added to the variance before the root is taken. (number of at least 0)
         momentum: Weight of a step's statistics in the running ones; null for the average of all steps.
             (number from 0 to 1; or none)
@@ -137,8 +137,8 @@ class LayerNorm(Module):
 
     Args:
         normalized_shape: The last dimensions of the input, over which it is normalised together; a number
-            for one. Left out, it is the last dimension. (whole number, or one for every dimension from 1;
-            may be left out)
+            for one. Left out, it is the last dimension. (whole number, or a list with one for every
+            dimension, of at least 1; may be left out)
         eps: Added to the variance before the root is taken. (number of at least 0)
         elementwise_affine: Learn a factor and a summand for every element of normalized_shape; they start
             at 1 and 0. (true or false)
@@ -170,8 +170,8 @@ class RMSNorm(Module):
 
     Args:
         normalized_shape: The last dimensions of the input, over which it is normalised together; a number
-            for one. Left out, it is the last dimension. (whole number, or one for every dimension from 1;
-            may be left out)
+            for one. Left out, it is the last dimension. (whole number, or a list with one for every
+            dimension, of at least 1; may be left out)
         eps: Added to the mean square before the root is taken; null for the spacing of f32 at 1, 1.19e-7.
             (number of at least 0; or none)
         elementwise_affine: Learn a factor for every element of normalized_shape; they start at 1. (true or
@@ -201,9 +201,10 @@ class GroupNorm(Module):
     and He 2018, arXiv:1803.08494).
 
     Args:
-        num_groups: Groups that the channels are cut into; a divisor of their number. (whole number from 1)
-        num_channels: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
+        num_groups: Groups that the channels are cut into; a divisor of their number. (whole number of at
+            least 1)
+        num_channels: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
         eps: Added to the variance before the root is taken. (number of at least 0)
         affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
         bias: Learn the summand; without affine there is none. (true or false)
@@ -242,8 +243,8 @@ class InstanceNorm1d(Module):
     InstanceNorm2d.
 
     Args:
-        num_features: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
+        num_features: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
         eps: Added to the variance before the root is taken. (number of at least 0)
         momentum: Of no effect, since there are no running statistics. (number from 0 to 1; or none)
         affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
@@ -293,8 +294,8 @@ class InstanceNorm2d(Module):
     2016, arXiv:1607.08022).
 
     Args:
-        num_features: Channels of the input: its first dimension after the batch. (whole number from 1; may
-            be left out)
+        num_features: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
         eps: Added to the variance before the root is taken. (number of at least 0)
         momentum: Of no effect, since there are no running statistics. (number from 0 to 1; or none)
         affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
@@ -345,7 +346,7 @@ class LocalResponseNorm(Module):
 
     Args:
         size: Neighbouring channels whose squares are added up, the channel itself in the middle. (whole
-            number from 1)
+            number of at least 1)
         alpha: Factor of the mean square. (number)
         beta: Power of the divisor. (number)
         k: Added to the mean square times alpha. (number)

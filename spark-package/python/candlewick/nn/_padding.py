@@ -12,8 +12,8 @@ class ZeroPad1d(Module):
     """Puts zeros around inputs of shape [channels, length].
 
     Args:
-        padding: Elements on both sides, or a list: left, right. (whole number, or one for every dimension
-            from 0 to 2147483648)
+        padding: Elements on both sides, or a list: left, right. (whole number, or a list with one for every
+            dimension, of at least 0)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -24,8 +24,8 @@ class ZeroPad2d(Module):
     """Puts zeros around inputs of shape [channels, height, width].
 
     Args:
-        padding: Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for every
-            dimension from 0 to 2147483648)
+        padding: Elements on all sides, or a list: left, right, top, bottom. (whole number, or a list with
+            one for every dimension, of at least 0)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -36,8 +36,8 @@ class ConstantPad1d(Module):
     """Puts a number around inputs of shape [channels, length].
 
     Args:
-        padding: Elements on both sides, or a list: left, right. (whole number, or one for every dimension
-            from 0 to 2147483648)
+        padding: Elements on both sides, or a list: left, right. (whole number, or a list with one for every
+            dimension, of at least 0)
         value: What is put around the input. (number)
     """
 
@@ -49,8 +49,8 @@ class ConstantPad2d(Module):
     """Puts a number around inputs of shape [channels, height, width].
 
     Args:
-        padding: Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for every
-            dimension from 0 to 2147483648)
+        padding: Elements on all sides, or a list: left, right, top, bottom. (whole number, or a list with
+            one for every dimension, of at least 0)
         value: What is put around the input. (number)
     """
 
@@ -63,7 +63,7 @@ class ReflectionPad1d(Module):
 
     Args:
         padding: Elements on both sides, or a list: left, right; each less than the length of the input.
-            (whole number, or one for every dimension from 0 to 2147483648)
+            (whole number, or a list with one for every dimension, of at least 0)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -75,7 +75,7 @@ class ReflectionPad2d(Module):
 
     Args:
         padding: Elements on all sides, or a list: left, right, top, bottom; each less than the size of the
-            input there. (whole number, or one for every dimension from 0 to 2147483648)
+            input there. (whole number, or a list with one for every dimension, of at least 0)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -86,8 +86,8 @@ class ReplicationPad1d(Module):
     """Puts around inputs of shape [channels, length] their first and last element again and again.
 
     Args:
-        padding: Elements on both sides, or a list: left, right. (whole number, or one for every dimension
-            from 0 to 2147483648)
+        padding: Elements on both sides, or a list: left, right. (whole number, or a list with one for every
+            dimension, of at least 0)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -98,8 +98,8 @@ class ReplicationPad2d(Module):
     """Puts around inputs of shape [channels, height, width] the elements at the edge again and again.
 
     Args:
-        padding: Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for every
-            dimension from 0 to 2147483648)
+        padding: Elements on all sides, or a list: left, right, top, bottom. (whole number, or a list with
+            one for every dimension, of at least 0)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -111,7 +111,7 @@ class CircularPad1d(Module):
 
     Args:
         padding: Elements on both sides, or a list: left, right; each at most the length of the input.
-            (whole number, or one for every dimension from 0 to 2147483648)
+            (whole number, or a list with one for every dimension, of at least 0)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -124,7 +124,7 @@ class CircularPad2d(Module):
 
     Args:
         padding: Elements on all sides, or a list: left, right, top, bottom; each at most the size of the
-            input there. (whole number, or one for every dimension from 0 to 2147483648)
+            input there. (whole number, or a list with one for every dimension, of at least 0)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:

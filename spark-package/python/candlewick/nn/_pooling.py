@@ -13,11 +13,11 @@ class MaxPool1d(Module):
     equal elements the first gets the gradient.
 
     Args:
-        kernel_size: Size of the window. (whole number from 1)
-        stride: Step of the window; without it, kernel_size. (whole number from 1; or none)
+        kernel_size: Size of the window. (whole number of at least 1)
+        stride: Step of the window; without it, kernel_size. (whole number of at least 1; or none)
         padding: Elements around the input that are never the largest; at most half of kernel_size. (whole
-            number from 0 to 2147483648)
-        dilation: Distance of the elements of the window. (whole number from 1)
+            number of at least 0)
+        dilation: Distance of the elements of the window. (whole number of at least 1)
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
     """
@@ -47,12 +47,14 @@ class MaxPool2d(Module):
     largest; of equal elements the first gets the gradient.
 
     Args:
-        kernel_size: Size of the window. (whole number, or one for every dimension from 1)
-        stride: Step of the window; without it, kernel_size. (whole number, or one for every dimension from
-            1; or none)
+        kernel_size: Size of the window. (whole number, or a list with one for every dimension, of at least
+            1)
+        stride: Step of the window; without it, kernel_size. (whole number, or a list with one for every
+            dimension, of at least 1; or none)
         padding: Elements around the input that are never the largest; at most half of kernel_size. (whole
-            number, or one for every dimension from 0 to 2147483648)
-        dilation: Distance of the elements of the window. (whole number, or one for every dimension from 1)
+            number, or a list with one for every dimension, of at least 0)
+        dilation: Distance of the elements of the window. (whole number, or a list with one for every
+            dimension, of at least 1)
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
     """
@@ -81,9 +83,9 @@ class AvgPool1d(Module):
     """Mean of every window of inputs of shape [channels, length].
 
     Args:
-        kernel_size: Size of the window. (whole number from 1)
-        stride: Step of the window; without it, kernel_size. (whole number from 1; or none)
-        padding: Zeros around the input; at most half of kernel_size. (whole number from 0 to 2147483648)
+        kernel_size: Size of the window. (whole number of at least 1)
+        stride: Step of the window; without it, kernel_size. (whole number of at least 1; or none)
+        padding: Zeros around the input; at most half of kernel_size. (whole number of at least 0)
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
         count_include_pad: Count the zeros of the padding when dividing. (true or false)
@@ -112,16 +114,17 @@ class AvgPool2d(Module):
     """Mean of every window of inputs of shape [channels, height, width].
 
     Args:
-        kernel_size: Size of the window. (whole number, or one for every dimension from 1)
-        stride: Step of the window; without it, kernel_size. (whole number, or one for every dimension from
-            1; or none)
-        padding: Zeros around the input; at most half of kernel_size. (whole number, or one for every
-            dimension from 0 to 2147483648)
+        kernel_size: Size of the window. (whole number, or a list with one for every dimension, of at least
+            1)
+        stride: Step of the window; without it, kernel_size. (whole number, or a list with one for every
+            dimension, of at least 1; or none)
+        padding: Zeros around the input; at most half of kernel_size. (whole number, or a list with one for
+            every dimension, of at least 0)
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
         count_include_pad: Count the zeros of the padding when dividing. (true or false)
-        divisor_override: What sums are divided by; without it, the number of elements. (whole number from
-            1; or none)
+        divisor_override: What sums are divided by; without it, the number of elements. (whole number of at
+            least 1; or none)
     """
 
     def __init__(
@@ -150,7 +153,7 @@ class AdaptiveMaxPool1d(Module):
     size.
 
     Args:
-        output_size: Size of the output. (whole number from 1)
+        output_size: Size of the output. (whole number of at least 1)
     """
 
     def __init__(self, output_size: int) -> None:
@@ -163,7 +166,7 @@ class AdaptiveMaxPool2d(Module):
 
     Args:
         output_size: Size of the output; in a list none stands for the size of the input. (whole number, or
-            one or none for every dimension from 1)
+            a list with one, or null, for every dimension, of at least 1)
     """
 
     def __init__(self, output_size: int | Sequence[int | None]) -> None:
@@ -175,7 +178,7 @@ class AdaptiveAvgPool1d(Module):
     AdaptiveAvgPool1d(1) is the mean of every channel (global pooling).
 
     Args:
-        output_size: Size of the output. (whole number from 1)
+        output_size: Size of the output. (whole number of at least 1)
     """
 
     def __init__(self, output_size: int) -> None:
@@ -188,7 +191,7 @@ class AdaptiveAvgPool2d(Module):
 
     Args:
         output_size: Size of the output; in a list none stands for the size of the input. (whole number, or
-            one or none for every dimension from 1)
+            a list with one, or null, for every dimension, of at least 1)
     """
 
     def __init__(self, output_size: int | Sequence[int | None]) -> None:
@@ -202,8 +205,8 @@ class LPPool1d(Module):
     Args:
         norm_type: The power p; above 0. 1 makes it a sum, a large number nearly a maximum. (number of at
             least 0)
-        kernel_size: Size of the window. (whole number from 1)
-        stride: Step of the window; without it, kernel_size. (whole number from 1; or none)
+        kernel_size: Size of the window. (whole number of at least 1)
+        stride: Step of the window; without it, kernel_size. (whole number of at least 1; or none)
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
     """
@@ -232,9 +235,10 @@ class LPPool2d(Module):
     Args:
         norm_type: The power p; above 0. 1 makes it a sum, a large number nearly a maximum. (number of at
             least 0)
-        kernel_size: Size of the window. (whole number, or one for every dimension from 1)
-        stride: Step of the window; without it, kernel_size. (whole number, or one for every dimension from
-            1; or none)
+        kernel_size: Size of the window. (whole number, or a list with one for every dimension, of at least
+            1)
+        stride: Step of the window; without it, kernel_size. (whole number, or a list with one for every
+            dimension, of at least 1; or none)
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
     """

@@ -13,11 +13,11 @@ class RNN(Module):
     tanh(W_ih x + b_ih + W_hh h + b_hh), from h = 0 on. Weights start uniform in ±1/√hidden_size.
 
     Args:
-        input_size: Features of a step: size of the last dimension of the input. (whole number from 1; may
-            be left out)
-        hidden_size: Features of the hidden state. (whole number from 1)
+        input_size: Features of a step: size of the last dimension of the input. (whole number of at least
+            1; may be left out)
+        hidden_size: Features of the hidden state. (whole number of at least 1)
         num_layers: Layers on top of each other: each reads the hidden states of the one below. (whole
-            number from 1)
+            number from 1 to 1024)
         nonlinearity: The function of the sum. ("tanh" or "relu")
         bias: Add learned biases. (true or false)
         batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
@@ -91,11 +91,11 @@ class LSTM(Module):
     f, g, o, c = f c + i g, h = o tanh(c). Weights start uniform in ±1/√hidden_size.
 
     Args:
-        input_size: Features of a step: size of the last dimension of the input. (whole number from 1; may
-            be left out)
-        hidden_size: Features of the hidden state. (whole number from 1)
+        input_size: Features of a step: size of the last dimension of the input. (whole number of at least
+            1; may be left out)
+        hidden_size: Features of the hidden state. (whole number of at least 1)
         num_layers: Layers on top of each other: each reads the hidden states of the one below. (whole
-            number from 1)
+            number from 1 to 1024)
         bias: Add learned biases. (true or false)
         batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
             PyTorch's default is false. (true or false)
@@ -164,11 +164,11 @@ class GRU(Module):
     tanh(W_in x + b_in + r (W_hn h + b_hn)), h = (1 - z) n + z h. Weights start uniform in ±1/√hidden_size.
 
     Args:
-        input_size: Features of a step: size of the last dimension of the input. (whole number from 1; may
-            be left out)
-        hidden_size: Features of the hidden state. (whole number from 1)
+        input_size: Features of a step: size of the last dimension of the input. (whole number of at least
+            1; may be left out)
+        hidden_size: Features of the hidden state. (whole number of at least 1)
         num_layers: Layers on top of each other: each reads the hidden states of the one below. (whole
-            number from 1)
+            number from 1 to 1024)
         bias: Add learned biases. (true or false)
         batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
             PyTorch's default is false. (true or false)

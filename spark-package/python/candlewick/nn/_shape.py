@@ -25,8 +25,8 @@ class Unflatten(Module):
 
     Args:
         dim: Dimension to cut up; 0 is the batch, which cannot be. (whole number from -64 to 64)
-        unflattened_size: Sizes it becomes; one may be -1 and takes what is left. (list of whole numbers
-            from -1 to 2147483648)
+        unflattened_size: Sizes it becomes; one may be -1 and takes what is left. (list of whole numbers,
+            each of at least -1)
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
@@ -39,7 +39,7 @@ class Reshape(Module):
 
     Args:
         shape: The shape without the batch; one size may be -1 and takes what is left. (list of whole
-            numbers from -1 to 2147483648)
+            numbers, each of at least -1)
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
@@ -51,7 +51,7 @@ class Permute(Module):
 
     Args:
         dims: The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves the
-            last of an image to the front. (list of whole numbers from -64 to 64)
+            last of an image to the front. (list of whole numbers, each from -64 to 64)
     """
 
     def __init__(self, dims: Sequence[int]) -> None:
@@ -62,10 +62,10 @@ class Upsample(Module):
     """Enlarges inputs of shape [channels, height, width] by repeating elements.
 
     Args:
-        size: Height and width of the output; this or scale_factor is given. (whole number, or one for every
-            dimension from 1; or none)
-        scale_factor: By how much height and width grow. (whole number, or one for every dimension from 1;
-            or none)
+        size: Height and width of the output; this or scale_factor is given. (whole number, or a list with
+            one for every dimension, of at least 1; or none)
+        scale_factor: By how much height and width grow. (whole number, or a list with one for every
+            dimension, of at least 1; or none)
         mode: How elements between those of the input are found. ("nearest")
     """
 

@@ -61,7 +61,7 @@ class PReLU(Module):
 
     Args:
         num_parameters: Slopes that are learned: 1 for all, or one for every channel, the first dimension
-            after the batch. (whole number from 1)
+            after the batch. (whole number of at least 1)
         init: What the slopes start at. (number)
     """
 

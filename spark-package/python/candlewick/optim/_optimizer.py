@@ -22,7 +22,8 @@ class SGD(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -54,8 +55,8 @@ class Adam(Optimizer):
 
     Args:
         lr: Learning rate. (number of at least 0)
-        betas: Coefficients of the running means of the gradient and of its square. (two numbers of at least
-            0 and below 1)
+        betas: Coefficients of the running means of the gradient and of its square. (list of two numbers,
+            each of at least 0 and below 1)
         eps: Added to the denominator for numerical stability. (number of at least 0)
         weight_decay: L2 penalty: added to the gradient. (number of at least 0)
         amsgrad: Use the AMSGrad variant: the largest running mean of squares so far. (true or false)
@@ -65,7 +66,8 @@ class Adam(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -99,8 +101,8 @@ class AdamW(Optimizer):
 
     Args:
         lr: Learning rate. (number of at least 0)
-        betas: Coefficients of the running means of the gradient and of its square. (two numbers of at least
-            0 and below 1)
+        betas: Coefficients of the running means of the gradient and of its square. (list of two numbers,
+            each of at least 0 and below 1)
         eps: Added to the denominator for numerical stability. (number of at least 0)
         weight_decay: Decay: weights shrink by lr times this a step. (number of at least 0)
         amsgrad: Use the AMSGrad variant: the largest running mean of squares so far. (true or false)
@@ -108,7 +110,8 @@ class AdamW(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -140,8 +143,8 @@ class NAdam(Optimizer):
 
     Args:
         lr: Learning rate. (number of at least 0)
-        betas: Coefficients of the running means of the gradient and of its square. (two numbers of at least
-            0 and below 1)
+        betas: Coefficients of the running means of the gradient and of its square. (list of two numbers,
+            each of at least 0 and below 1)
         eps: Added to the denominator for numerical stability. (number of at least 0)
         weight_decay: L2 penalty: added to the gradient. (number of at least 0)
         momentum_decay: How fast the momentum grows to betas[0]: it is betas[0] (1 - 0.96^(step
@@ -152,7 +155,8 @@ class NAdam(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -186,8 +190,8 @@ class RAdam(Optimizer):
 
     Args:
         lr: Learning rate. (number of at least 0)
-        betas: Coefficients of the running means of the gradient and of its square. (two numbers of at least
-            0 and below 1)
+        betas: Coefficients of the running means of the gradient and of its square. (list of two numbers,
+            each of at least 0 and below 1)
         eps: Added to the denominator for numerical stability. (number of at least 0)
         weight_decay: L2 penalty: added to the gradient. (number of at least 0)
         decoupled_weight_decay: Decay the weights themselves by lr times weight_decay, as AdamW does,
@@ -196,7 +200,8 @@ class RAdam(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -237,7 +242,8 @@ class Adagrad(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -276,7 +282,8 @@ class Adadelta(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -316,7 +323,8 @@ class RMSprop(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -350,15 +358,16 @@ class Adamax(Optimizer):
 
     Args:
         lr: Learning rate. (number of at least 0)
-        betas: Coefficients of the running mean of the gradient and of its largest absolute value. (two
-            numbers of at least 0 and below 1)
+        betas: Coefficients of the running mean of the gradient and of its largest absolute value. (list of
+            two numbers, each of at least 0 and below 1)
         eps: Added to the denominator for numerical stability. (number of at least 0)
         weight_decay: L2 penalty: added to the gradient. (number of at least 0)
         maximize: Maximise the loss instead of minimising it. (true or false)
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -390,8 +399,8 @@ class LAMB(Optimizer):
     Args:
         lr: Learning rate. (number of at least 0)
         bias_correction: Divide the running means by 1 - beta^step. (true or false)
-        betas: Coefficients of the running means of the gradient and of its square. (two numbers of at least
-            0 and below 1)
+        betas: Coefficients of the running means of the gradient and of its square. (list of two numbers,
+            each of at least 0 and below 1)
         eps: Added to the denominator for numerical stability. (number of at least 0)
         weight_decay: Decay: this times the weights is added to the step. (number of at least 0)
         grad_averaging: Take the gradient into its running mean by 1 - betas[0]; without, by 1. (true or
@@ -405,7 +414,8 @@ class LAMB(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -458,7 +468,8 @@ class LARS(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(
@@ -497,14 +508,15 @@ class Lion(Optimizer):
 
     Args:
         lr: Learning rate. (number of at least 0)
-        betas: Coefficients of the running mean of the gradient: in the step, and in what is kept. (two
-            numbers of at least 0 and below 1)
+        betas: Coefficients of the running mean of the gradient: in the step, and in what is kept. (list of
+            two numbers, each of at least 0 and below 1)
         weight_decay: Decay: weights shrink by lr times this a step. (number of at least 0)
         maximize: Maximise the loss instead of minimising it. (true or false)
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of groups; or none)
+            parameters as they are. The first group that matches counts. (list of objects such as {"params":
+            "0.*", "lr": 0.001}; or none)
     """
 
     def __init__(

@@ -13,11 +13,11 @@ class ConstantLR(LRScheduler):
 
     Args:
         factor: Factor of the learning rate for the first total_iters intervals. (number from 0 to 1)
-        total_iters: Number of intervals until the last factor is reached. (whole number from 1)
+        total_iters: Number of intervals until the last factor is reached. (whole number of at least 1)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -48,11 +48,11 @@ class LinearLR(LRScheduler):
     Args:
         start_factor: First factor; above 0. (number from 0 to 1)
         end_factor: Last factor. (number from 0 to 1)
-        total_iters: Number of intervals until the last factor is reached. (whole number from 1)
+        total_iters: Number of intervals until the last factor is reached. (whole number of at least 1)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -83,12 +83,12 @@ class StepLR(LRScheduler):
     """A decay by gamma after every step_size intervals.
 
     Args:
-        step_size: Intervals between two decays. (whole number from 1)
+        step_size: Intervals between two decays. (whole number of at least 1)
         gamma: Factor of each decay. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -117,12 +117,12 @@ class MultiStepLR(LRScheduler):
     """A decay by gamma at every milestone.
 
     Args:
-        milestones: Intervals at which to decay. (list of whole numbers from 0 to 2147483648)
+        milestones: Intervals at which to decay. (list of whole numbers, each of at least 0)
         gamma: Factor of each decay. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -155,7 +155,7 @@ class ExponentialLR(LRScheduler):
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -182,12 +182,12 @@ class PolynomialLR(LRScheduler):
     """A polynomial decay to 0 over total_iters intervals.
 
     Args:
-        total_iters: Number of intervals until the last factor is reached. (whole number from 1)
+        total_iters: Number of intervals until the last factor is reached. (whole number of at least 1)
         power: Power of the polynomial. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -216,12 +216,12 @@ class CosineAnnealingLR(LRScheduler):
     """Half a cosine from the optimiser's learning rate to eta_min, and back (Loshchilov and Hutter 2017).
 
     Args:
-        T_max: Intervals from the largest learning rate to the smallest. (whole number from 1)
+        T_max: Intervals from the largest learning rate to the smallest. (whole number of at least 1)
         eta_min: Smallest learning rate. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -250,13 +250,13 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """Half a cosine down to eta_min, again and again (Loshchilov and Hutter 2017).
 
     Args:
-        T_0: Intervals until the first restart. (whole number from 1)
-        T_mult: How many times longer each cycle is than the one before. (whole number from 1)
+        T_0: Intervals until the first restart. (whole number of at least 1)
+        T_mult: How many times longer each cycle is than the one before. (whole number of at least 1)
         eta_min: Smallest learning rate. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -289,10 +289,11 @@ class OneCycleLR(LRScheduler):
     Args:
         max_lr: Largest learning rate; above 0. (number of at least 0)
         total_steps: Intervals of the cycle; null: those of the whole training after the warm-up. (whole
-            number from 1; or none)
-        epochs: Without total_steps: the cycle has epochs times steps_per_epoch intervals. (whole number
-            from 1; or none)
-        steps_per_epoch: Steps of an epoch; null: those of the training. (whole number from 1; or none)
+            number of at least 1; or none)
+        epochs: Without total_steps: the cycle has epochs times steps_per_epoch intervals. (whole number of
+            at least 1; or none)
+        steps_per_epoch: Steps of an epoch; null: those of the training. (whole number of at least 1; or
+            none)
         pct_start: Share of the cycle in which the learning rate rises. (number from 0 to 1)
         anneal_strategy: Shape of rise and fall: "cos" or "linear". ("cos" or "linear")
         cycle_momentum: Move the momentum (of Adam and its kin: betas[0]) against the learning rate. (true
@@ -307,7 +308,7 @@ class OneCycleLR(LRScheduler):
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
@@ -358,19 +359,18 @@ class ReduceLROnPlateau(LRScheduler):
     Args:
         mode: Whether the metric is better when it is smaller ("min") or larger ("max"). ("min" or "max")
         factor: Factor of each reduction. (number of at least 0 and below 1)
-        patience: Epochs without improvement that are borne with. (whole number from 0 to 2147483648)
+        patience: Epochs without improvement that are borne with. (whole number of at least 0)
         threshold: What counts as an improvement. (number of at least 0)
         threshold_mode: Whether the threshold is relative to the best value ("rel") or a difference ("abs").
             ("rel" or "abs")
-        cooldown: Epochs after a reduction in which none is counted as bad. (whole number from 0 to
-            2147483648)
+        cooldown: Epochs after a reduction in which none is counted as bad. (whole number of at least 0)
         min_lr: Smallest learning rate. (number of at least 0)
         eps: A reduction by no more than this is not made. (number of at least 0)
         interval: What the schedule counts: the metric is looked at after every epoch. ("epoch")
         metric: Name in the history of the metric to look at, such as "val_loss" or "accuracy"; not set:
             "val_loss" where there are validation rows, else "loss". (text; or none)
         warmup_steps: Updates of a linear warm-up before the schedule, which starts to count after it (by
-            epoch: with the first epoch that begins after it). (whole number from 0 to 2147483648)
+            epoch: with the first epoch that begins after it). (whole number of at least 0)
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """

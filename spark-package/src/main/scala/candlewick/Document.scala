@@ -1,5 +1,6 @@
 package candlewick
 
+import candlewick.generated.Formats
 import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -36,9 +37,6 @@ final class LRScheduler private[candlewick] (node: ObjectNode) extends Document(
 
 /** JSON documents of networks, losses and optimisers: what the builders write and the native library reads. */
 private[candlewick] object Document {
-
-  /** Format of a network's document. */
-  val NetworkFormat = "candlewick.network/1"
 
   private val Sequential = "Sequential"
 
@@ -100,7 +98,7 @@ private[candlewick] object Document {
 
   /** The network that consists of one module. */
   def network(layer: ObjectNode): ObjectNode = {
-    val document = mapper.createObjectNode().put("format", NetworkFormat)
+    val document = mapper.createObjectNode().put("format", Formats.Network)
     if (layer.get("type").asText == Sequential) document.set[JsonNode]("layers", layer.get("layers"))
     else document.putArray("layers").add(layer)
     document

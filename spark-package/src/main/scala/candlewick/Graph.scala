@@ -1,5 +1,6 @@
 package candlewick
 
+import candlewick.generated.Formats
 import candlewick.internal.Json
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.concurrent.atomic.AtomicLong
@@ -96,7 +97,7 @@ object Graph {
     }
     new Graph(
       Json.obj(
-        "format" -> Document.NetworkFormat,
+        "format" -> Formats.Network,
         "inputs" -> inputs.map(input => Json.obj("name" -> input.name, "shape" -> input.shape.sizes)),
         "nodes" -> (made ++ same),
         "outputs" -> outputs.map(_._1)

@@ -1,6 +1,5 @@
 package candlewick
 
-import candlewick.generated.NeuralClassifierParams
 import candlewick.persist.ModelReader
 import candlewick.score.OutputColumn
 import org.apache.spark.ml.param.ParamMap

@@ -1,7 +1,6 @@
 package candlewick
 
 import candlewick.columns.TrainingColumns
-import candlewick.generated.NeuralClassifierParams
 import candlewick.persist.ParamsReader
 import candlewick.score.{OutputColumn, OutputSizes}
 import org.apache.spark.ml.param.ParamMap

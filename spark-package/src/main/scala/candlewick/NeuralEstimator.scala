@@ -2,7 +2,6 @@ package candlewick
 
 import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
 import candlewick.fit.{FitControl, FitJob, FitResult, FitSpec, InitialWeights}
-import candlewick.generated.NeuralEstimatorParams
 import candlewick.internal.{Failures, Sessions}
 import candlewick.persist.{ParamsWriter, RestorableParams}
 import candlewick.score.OutputColumn
@@ -104,7 +103,7 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
       throw Failures.parameter(
         "network is not set; set it with setNetwork, for example nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))"
       )
-    FitSpec(choice, paramsJson(), optional(initialWeights).filter(_.nonEmpty))
+    FitSpec(choice, paramsJson, optional(initialWeights).filter(_.nonEmpty))
   }
 
   private def choice: ColumnChoice = {

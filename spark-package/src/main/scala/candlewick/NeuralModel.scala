@@ -1,7 +1,6 @@
 package candlewick
 
 import candlewick.columns.{ColumnRules, GraphColumns, GraphInput}
-import candlewick.generated.NeuralModelParams
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import candlewick.persist.{ModelWriter, RestorableParams}

@@ -98,7 +98,7 @@ class ClassifierSuite extends SparkSuite {
     estimator.write.save(path)
     val loaded = NeuralClassifier.load(path)
     assert(loaded.uid == estimator.uid)
-    assert(loaded.paramsJson() == estimator.paramsJson())
+    assert(loaded.paramsJson == estimator.paramsJson)
     assert(loaded.extractParamMap().toSeq.length == estimator.extractParamMap().toSeq.length)
   }
 

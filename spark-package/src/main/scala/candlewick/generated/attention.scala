@@ -11,14 +11,16 @@ private[candlewick] trait AttentionBuilders {
     */
   object MultiheadAttention {
 
-    /** @param num_heads Heads; each has embed_dim / num_heads values. (whole number from 1)
+    /** @param num_heads Heads; each has embed_dim / num_heads values. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position embed_dim,
       *   num_heads: num_heads.
       * @param dropout Probability that an attention weight is set to zero while training. (number
       *   from 0 to 1)
       * @param bias Add learned biases. (true or false)
-      * @param kdim Size of the last dimension of the keys. (whole number from 1; may be left out)
-      * @param vdim Size of the last dimension of the values. (whole number from 1; may be left out)
+      * @param kdim Size of the last dimension of the keys. (whole number of at least 1; may be left
+      *   out)
+      * @param vdim Size of the last dimension of the values. (whole number of at least 1; may be
+      *   left out)
       * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
       *   first dimension. PyTorch's default is false. (true or false)
       * @param is_causal Hide from every position those after it. (true or false)
@@ -39,9 +41,9 @@ private[candlewick] trait AttentionBuilders {
       new Module(Document.of("MultiheadAttention", arguments))
     }
 
-    /** @param embed_dim Size of the last dimension of the queries and of the output. (whole number from 1;
-      *   may be left out)
-      * @param num_heads Heads; each has embed_dim / num_heads values. (whole number from 1)
+    /** @param embed_dim Size of the last dimension of the queries and of the output. (whole number of at
+      *   least 1; may be left out)
+      * @param num_heads Heads; each has embed_dim / num_heads values. (whole number of at least 1)
       */
     def apply(embed_dim: Int, num_heads: Int): Module =
       new Module(Document.of("MultiheadAttention", Seq("embed_dim" -> embed_dim, "num_heads" -> num_heads)))
@@ -53,10 +55,10 @@ private[candlewick] trait AttentionBuilders {
     */
   object TransformerEncoderLayer {
 
-    /** @param nhead Heads of the attention; each has d_model / nhead values. (whole number from 1)
+    /** @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position d_model, nhead:
       *   nhead.
-      * @param dim_feedforward Size between the two Linear layers. (whole number from 1)
+      * @param dim_feedforward Size between the two Linear layers. (whole number of at least 1)
       * @param dropout Probability of dropout: of attention weights, after the attention, and twice
       *   in the feed-forward part. (number from 0 to 1)
       * @param activation What comes between the two Linear layers. ("relu" or "gelu")
@@ -86,8 +88,10 @@ private[candlewick] trait AttentionBuilders {
       new Module(Document.of("TransformerEncoderLayer", arguments))
     }
 
-    /** @param d_model Size of the last dimension of the input. (whole number from 1; may be left out)
-      * @param nhead Heads of the attention; each has d_model / nhead values. (whole number from 1)
+    /** @param d_model Size of the last dimension of the input. (whole number of at least 1; may be left
+      *   out)
+      * @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at
+      *   least 1)
       */
     def apply(d_model: Int, nhead: Int): Module =
       new Module(Document.of("TransformerEncoderLayer", Seq("d_model" -> d_model, "nhead" -> nhead)))
@@ -99,9 +103,11 @@ private[candlewick] trait AttentionBuilders {
   object TransformerEncoder {
 
     /** @param encoder_layer The TransformerEncoderLayer that is repeated. Every layer starts from numbers
-      *   of its own; in PyTorch all start from the same. (object)
-      * @param num_layers How many of them there are. (whole number from 1)
-      * @param norm A layer after the last one, such as LayerNorm. (object; or none)
+      *   of its own; in PyTorch all start from the same. (object of its builder, or its JSON
+      *   document)
+      * @param num_layers How many of them there are. (whole number from 1 to 1024)
+      * @param norm A layer after the last one, such as LayerNorm. (object of its builder, or its
+      *   JSON document; or none)
       */
     def apply(encoder_layer: Module, num_layers: Int, norm: Opt[Module] = None): Module = {
       val arguments =
@@ -117,10 +123,10 @@ private[candlewick] trait AttentionBuilders {
     */
   object TransformerDecoderLayer {
 
-    /** @param nhead Heads of the attention; each has d_model / nhead values. (whole number from 1)
+    /** @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position d_model, nhead:
       *   nhead.
-      * @param dim_feedforward Size between the two Linear layers. (whole number from 1)
+      * @param dim_feedforward Size between the two Linear layers. (whole number of at least 1)
       * @param dropout Probability of dropout: of attention weights, after the attention, and twice
       *   in the feed-forward part. (number from 0 to 1)
       * @param activation What comes between the two Linear layers. ("relu" or "gelu")
@@ -150,8 +156,10 @@ private[candlewick] trait AttentionBuilders {
       new Module(Document.of("TransformerDecoderLayer", arguments))
     }
 
-    /** @param d_model Size of the last dimension of the input. (whole number from 1; may be left out)
-      * @param nhead Heads of the attention; each has d_model / nhead values. (whole number from 1)
+    /** @param d_model Size of the last dimension of the input. (whole number of at least 1; may be left
+      *   out)
+      * @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at
+      *   least 1)
       */
     def apply(d_model: Int, nhead: Int): Module =
       new Module(Document.of("TransformerDecoderLayer", Seq("d_model" -> d_model, "nhead" -> nhead)))
@@ -163,10 +171,11 @@ private[candlewick] trait AttentionBuilders {
     */
   object PositionalEncoding {
 
-    /** @param d_model Size of the last dimension of the input. (whole number from 1; may be left out)
+    /** @param d_model Size of the last dimension of the input. (whole number of at least 1; may be left
+      *   out)
       * @param dropout Probability that an element of the sum is set to zero while training. (number
       *   from 0 to 1)
-      * @param max_len Positions that a sequence has at most. (whole number from 1)
+      * @param max_len Positions that a sequence has at most. (whole number of at least 1)
       */
     def apply(d_model: Opt[Int] = None, dropout: Double = 0.1, max_len: Int = 5000): Module = {
       val arguments =
@@ -180,9 +189,10 @@ private[candlewick] trait AttentionBuilders {
     */
   object LearnedPositionalEncoding {
 
-    /** @param d_model Size of the last dimension of the input. (whole number from 1; may be left out)
-      * @param max_len Positions of the table; without it the length of the input. (whole number
-      *   from 1; or none)
+    /** @param d_model Size of the last dimension of the input. (whole number of at least 1; may be left
+      *   out)
+      * @param max_len Positions of the table; without it the length of the input. (whole number of
+      *   at least 1; or none)
       */
     def apply(d_model: Opt[Int] = None, max_len: Opt[Int] = None): Module =
       new Module(Document.of("LearnedPositionalEncoding", Seq("d_model" -> d_model, "max_len" -> max_len)))

@@ -10,17 +10,17 @@ private[candlewick] trait ConvolutionBuilders {
     */
   object Conv1d {
 
-    /** @param out_channels Channels of the output. (whole number from 1)
-      * @param kernel_size Size of the kernel. (whole number from 1)
+    /** @param out_channels Channels of the output. (whole number of at least 1)
+      * @param kernel_size Size of the kernel. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position in_channels,
       *   out_channels, kernel_size: kernel_size.
-      * @param stride Step of the kernel. (whole number from 1)
+      * @param stride Step of the kernel. (whole number of at least 1)
       * @param padding Zeros on each side of the input; "valid" is 0, "same" keeps the size and
-      *   wants a stride of 1. ("same", "valid", whole number, or one for every dimension from 0 to
-      *   2147483648)
-      * @param dilation Distance of the elements of the kernel. (whole number from 1)
+      *   wants a stride of 1. ("same", "valid", a whole number, or a list with one for every
+      *   dimension, of at least 0)
+      * @param dilation Distance of the elements of the kernel. (whole number of at least 1)
       * @param groups Groups of channels that do not see each other; divides both numbers of
-      *   channels. (whole number from 1)
+      *   channels. (whole number of at least 1)
       * @param bias Add a learned bias to every channel. (true or false)
       * @param padding_mode What lies around the input. ("zeros")
       */
@@ -41,10 +41,10 @@ private[candlewick] trait ConvolutionBuilders {
       new Module(Document.of("Conv1d", arguments))
     }
 
-    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number from 1;
-      *   may be left out)
-      * @param out_channels Channels of the output. (whole number from 1)
-      * @param kernel_size Size of the kernel. (whole number from 1)
+    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number of at
+      *   least 1; may be left out)
+      * @param out_channels Channels of the output. (whole number of at least 1)
+      * @param kernel_size Size of the kernel. (whole number of at least 1)
       */
     def apply(in_channels: Int, out_channels: Int, kernel_size: Int): Module = {
       val arguments =
@@ -58,18 +58,20 @@ private[candlewick] trait ConvolutionBuilders {
     */
   object Conv2d {
 
-    /** @param out_channels Channels of the output. (whole number from 1)
-      * @param kernel_size Size of the kernel. (whole number, or one for every dimension from 1)
+    /** @param out_channels Channels of the output. (whole number of at least 1)
+      * @param kernel_size Size of the kernel. (whole number, or a list with one for every
+      *   dimension, of at least 1)
       * @param full In the full form, where the first arguments are by position in_channels,
       *   out_channels, kernel_size: kernel_size.
-      * @param stride Step of the kernel. (whole number, or one for every dimension from 1)
+      * @param stride Step of the kernel. (whole number, or a list with one for every dimension, of
+      *   at least 1)
       * @param padding Zeros on each side of the input; "valid" is 0, "same" keeps the size and
-      *   wants a stride of 1. ("same", "valid", whole number, or one for every dimension from 0 to
-      *   2147483648)
-      * @param dilation Distance of the elements of the kernel. (whole number, or one for every
-      *   dimension from 1)
+      *   wants a stride of 1. ("same", "valid", a whole number, or a list with one for every
+      *   dimension, of at least 0)
+      * @param dilation Distance of the elements of the kernel. (whole number, or a list with one
+      *   for every dimension, of at least 1)
       * @param groups Groups of channels that do not see each other; divides both numbers of
-      *   channels. (whole number from 1)
+      *   channels. (whole number of at least 1)
       * @param bias Add a learned bias to every channel. (true or false)
       * @param padding_mode What lies around the input. ("zeros")
       */
@@ -90,10 +92,11 @@ private[candlewick] trait ConvolutionBuilders {
       new Module(Document.of("Conv2d", arguments))
     }
 
-    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number from 1;
-      *   may be left out)
-      * @param out_channels Channels of the output. (whole number from 1)
-      * @param kernel_size Size of the kernel. (whole number, or one for every dimension from 1)
+    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number of at
+      *   least 1; may be left out)
+      * @param out_channels Channels of the output. (whole number of at least 1)
+      * @param kernel_size Size of the kernel. (whole number, or a list with one for every
+      *   dimension, of at least 1)
       */
     def apply(in_channels: Int, out_channels: Int, kernel_size: Size): Module = {
       val arguments =
@@ -108,19 +111,19 @@ private[candlewick] trait ConvolutionBuilders {
     */
   object ConvTranspose1d {
 
-    /** @param out_channels Channels of the output. (whole number from 1)
-      * @param kernel_size Size of the kernel. (whole number from 1)
+    /** @param out_channels Channels of the output. (whole number of at least 1)
+      * @param kernel_size Size of the kernel. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position in_channels,
       *   out_channels, kernel_size: kernel_size.
-      * @param stride Step of the kernel. (whole number from 1)
+      * @param stride Step of the kernel. (whole number of at least 1)
       * @param padding Elements cut off each side of the output: the padding of the convolution that
-      *   this one turns round. (whole number from 0 to 2147483648)
+      *   this one turns round. (whole number of at least 0)
       * @param output_padding Elements added to the lower and right side of the output; less than
-      *   the stride or the dilation. (whole number from 0 to 2147483648)
+      *   the stride or the dilation. (whole number of at least 0)
       * @param groups Groups of channels that do not see each other; divides both numbers of
-      *   channels. (whole number from 1)
+      *   channels. (whole number of at least 1)
       * @param bias Add a learned bias to every channel. (true or false)
-      * @param dilation Distance of the elements of the kernel. (whole number from 1)
+      * @param dilation Distance of the elements of the kernel. (whole number of at least 1)
       * @param padding_mode What lies around the input. ("zeros")
       */
     def apply(
@@ -141,10 +144,10 @@ private[candlewick] trait ConvolutionBuilders {
       new Module(Document.of("ConvTranspose1d", arguments))
     }
 
-    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number from 1;
-      *   may be left out)
-      * @param out_channels Channels of the output. (whole number from 1)
-      * @param kernel_size Size of the kernel. (whole number from 1)
+    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number of at
+      *   least 1; may be left out)
+      * @param out_channels Channels of the output. (whole number of at least 1)
+      * @param kernel_size Size of the kernel. (whole number of at least 1)
       */
     def apply(in_channels: Int, out_channels: Int, kernel_size: Int): Module = {
       val arguments =
@@ -159,21 +162,24 @@ private[candlewick] trait ConvolutionBuilders {
     */
   object ConvTranspose2d {
 
-    /** @param out_channels Channels of the output. (whole number from 1)
-      * @param kernel_size Size of the kernel. (whole number, or one for every dimension from 1)
+    /** @param out_channels Channels of the output. (whole number of at least 1)
+      * @param kernel_size Size of the kernel. (whole number, or a list with one for every
+      *   dimension, of at least 1)
       * @param full In the full form, where the first arguments are by position in_channels,
       *   out_channels, kernel_size: kernel_size.
-      * @param stride Step of the kernel. (whole number, or one for every dimension from 1)
+      * @param stride Step of the kernel. (whole number, or a list with one for every dimension, of
+      *   at least 1)
       * @param padding Elements cut off each side of the output: the padding of the convolution that
-      *   this one turns round. (whole number, or one for every dimension from 0 to 2147483648)
+      *   this one turns round. (whole number, or a list with one for every dimension, of at least
+      *   0)
       * @param output_padding Elements added to the lower and right side of the output; less than
-      *   the stride or the dilation. (whole number, or one for every dimension from 0 to
-      *   2147483648)
+      *   the stride or the dilation. (whole number, or a list with one for every dimension, of at
+      *   least 0)
       * @param groups Groups of channels that do not see each other; divides both numbers of
-      *   channels. (whole number from 1)
+      *   channels. (whole number of at least 1)
       * @param bias Add a learned bias to every channel. (true or false)
-      * @param dilation Distance of the elements of the kernel. (whole number, or one for every
-      *   dimension from 1)
+      * @param dilation Distance of the elements of the kernel. (whole number, or a list with one
+      *   for every dimension, of at least 1)
       * @param padding_mode What lies around the input. ("zeros")
       */
     def apply(
@@ -194,10 +200,11 @@ private[candlewick] trait ConvolutionBuilders {
       new Module(Document.of("ConvTranspose2d", arguments))
     }
 
-    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number from 1;
-      *   may be left out)
-      * @param out_channels Channels of the output. (whole number from 1)
-      * @param kernel_size Size of the kernel. (whole number, or one for every dimension from 1)
+    /** @param in_channels Channels of the input: its first dimension after the batch. (whole number of at
+      *   least 1; may be left out)
+      * @param out_channels Channels of the output. (whole number of at least 1)
+      * @param kernel_size Size of the kernel. (whole number, or a list with one for every
+      *   dimension, of at least 1)
       */
     def apply(in_channels: Int, out_channels: Int, kernel_size: Size): Module = {
       val arguments =

@@ -11,10 +11,10 @@ private[candlewick] trait EmbeddingBuilders {
   object Embedding {
 
     /** @param num_embeddings Rows of the table: indices are whole numbers from 0 to num_embeddings - 1.
-      *   (whole number from 1)
-      * @param embedding_dim Size of a row of the table. (whole number from 1)
+      *   (whole number from 1 to 16777216)
+      * @param embedding_dim Size of a row of the table. (whole number of at least 1)
       * @param padding_idx Index whose row starts at 0 and gets no gradient, so that it stays there;
-      *   negative counts from the end. (whole number from -16777216 to 2147483648; or none)
+      *   negative counts from the end. (whole number of at least -16777216; or none)
       */
     def apply(num_embeddings: Int, embedding_dim: Int, padding_idx: Opt[Int] = None): Module = {
       val arguments =
@@ -30,11 +30,11 @@ private[candlewick] trait EmbeddingBuilders {
   object EmbeddingBag {
 
     /** @param num_embeddings Rows of the table: indices are whole numbers from 0 to num_embeddings - 1.
-      *   (whole number from 1)
-      * @param embedding_dim Size of a row of the table. (whole number from 1)
+      *   (whole number from 1 to 16777216)
+      * @param embedding_dim Size of a row of the table. (whole number of at least 1)
       * @param mode How the rows of a bag become one. ("sum" or "mean" or "max")
       * @param padding_idx Index that counts as absent: bags leave it out; its row starts at 0;
-      *   negative counts from the end. (whole number from -16777216 to 2147483648; or none)
+      *   negative counts from the end. (whole number of at least -16777216; or none)
       */
     def apply(
         num_embeddings: Int,

@@ -10,7 +10,7 @@ private[candlewick] trait LinearBuilders {
     */
   object Linear {
 
-    /** @param out_features Size of the last dimension of the output. (whole number from 1)
+    /** @param out_features Size of the last dimension of the output. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position in_features,
       *   out_features: out_features.
       * @param bias Add a learned bias. (true or false)
@@ -22,8 +22,9 @@ private[candlewick] trait LinearBuilders {
       new Module(Document.of("Linear", arguments))
     }
 
-    /** @param in_features Size of the last dimension of the input. (whole number from 1; may be left out)
-      * @param out_features Size of the last dimension of the output. (whole number from 1)
+    /** @param in_features Size of the last dimension of the input. (whole number of at least 1; may be left
+      *   out)
+      * @param out_features Size of the last dimension of the output. (whole number of at least 1)
       */
     def apply(in_features: Int, out_features: Int): Module =
       new Module(Document.of("Linear", Seq("in_features" -> in_features, "out_features" -> out_features)))
@@ -34,7 +35,7 @@ private[candlewick] trait LinearBuilders {
     */
   object Bilinear {
 
-    /** @param out_features Size of the last dimension of the output. (whole number from 1)
+    /** @param out_features Size of the last dimension of the output. (whole number of at least 1)
       * @param full1 In the full form, where the first arguments are by position in1_features,
       *   in2_features, out_features: in2_features.
       * @param full2 In the full form, where the first arguments are by position in1_features,
@@ -53,11 +54,11 @@ private[candlewick] trait LinearBuilders {
       new Module(Document.of("Bilinear", arguments))
     }
 
-    /** @param in1_features Size of the last dimension of the first input. (whole number from 1; may be left
-      *   out)
-      * @param in2_features Size of the last dimension of the second input. (whole number from 1;
-      *   may be left out)
-      * @param out_features Size of the last dimension of the output. (whole number from 1)
+    /** @param in1_features Size of the last dimension of the first input. (whole number of at least 1; may
+      *   be left out)
+      * @param in2_features Size of the last dimension of the second input. (whole number of at
+      *   least 1; may be left out)
+      * @param out_features Size of the last dimension of the output. (whole number of at least 1)
       */
     def apply(in1_features: Int, in2_features: Int, out_features: Int): Module = {
       val arguments =

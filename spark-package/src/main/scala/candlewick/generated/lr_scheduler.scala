@@ -9,13 +9,13 @@ private[candlewick] trait LrSchedulerBuilders {
   object ConstantLR {
 
     /** @param factor Factor of the learning rate for the first total_iters intervals. (number from 0 to 1)
-      * @param total_iters Number of intervals until the last factor is reached. (whole number from
-      *   1)
+      * @param total_iters Number of intervals until the last factor is reached. (whole number of at
+      *   least 1)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -37,13 +37,13 @@ private[candlewick] trait LrSchedulerBuilders {
 
     /** @param start_factor First factor; above 0. (number from 0 to 1)
       * @param end_factor Last factor. (number from 0 to 1)
-      * @param total_iters Number of intervals until the last factor is reached. (whole number from
-      *   1)
+      * @param total_iters Number of intervals until the last factor is reached. (whole number of at
+      *   least 1)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -64,13 +64,13 @@ private[candlewick] trait LrSchedulerBuilders {
   /** A decay by gamma after every step_size intervals. */
   object StepLR {
 
-    /** @param step_size Intervals between two decays. (whole number from 1)
+    /** @param step_size Intervals between two decays. (whole number of at least 1)
       * @param gamma Factor of each decay. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -90,13 +90,13 @@ private[candlewick] trait LrSchedulerBuilders {
   /** A decay by gamma at every milestone. */
   object MultiStepLR {
 
-    /** @param milestones Intervals at which to decay. (list of whole numbers from 0 to 2147483648)
+    /** @param milestones Intervals at which to decay. (list of whole numbers, each of at least 0)
       * @param gamma Factor of each decay. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -120,8 +120,8 @@ private[candlewick] trait LrSchedulerBuilders {
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -140,13 +140,14 @@ private[candlewick] trait LrSchedulerBuilders {
   /** A polynomial decay to 0 over total_iters intervals. */
   object PolynomialLR {
 
-    /** @param total_iters Number of intervals until the last factor is reached. (whole number from 1)
+    /** @param total_iters Number of intervals until the last factor is reached. (whole number of at least
+      *   1)
       * @param power Power of the polynomial. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -168,13 +169,13 @@ private[candlewick] trait LrSchedulerBuilders {
     */
   object CosineAnnealingLR {
 
-    /** @param T_max Intervals from the largest learning rate to the smallest. (whole number from 1)
+    /** @param T_max Intervals from the largest learning rate to the smallest. (whole number of at least 1)
       * @param eta_min Smallest learning rate. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -194,14 +195,15 @@ private[candlewick] trait LrSchedulerBuilders {
   /** Half a cosine down to eta_min, again and again (Loshchilov and Hutter 2017). */
   object CosineAnnealingWarmRestarts {
 
-    /** @param T_0 Intervals until the first restart. (whole number from 1)
-      * @param T_mult How many times longer each cycle is than the one before. (whole number from 1)
+    /** @param T_0 Intervals until the first restart. (whole number of at least 1)
+      * @param T_mult How many times longer each cycle is than the one before. (whole number of at
+      *   least 1)
       * @param eta_min Smallest learning rate. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -226,11 +228,11 @@ private[candlewick] trait LrSchedulerBuilders {
 
     /** @param max_lr Largest learning rate; above 0. (number of at least 0)
       * @param total_steps Intervals of the cycle; null: those of the whole training after the
-      *   warm-up. (whole number from 1; or none)
+      *   warm-up. (whole number of at least 1; or none)
       * @param epochs Without total_steps: the cycle has epochs times steps_per_epoch intervals.
-      *   (whole number from 1; or none)
-      * @param steps_per_epoch Steps of an epoch; null: those of the training. (whole number from 1;
-      *   or none)
+      *   (whole number of at least 1; or none)
+      * @param steps_per_epoch Steps of an epoch; null: those of the training. (whole number of at
+      *   least 1; or none)
       * @param pct_start Share of the cycle in which the learning rate rises. (number from 0 to 1)
       * @param anneal_strategy Shape of rise and fall: "cos" or "linear". ("cos" or "linear")
       * @param cycle_momentum Move the momentum (of Adam and its kin: betas[0]) against the learning
@@ -246,8 +248,8 @@ private[candlewick] trait LrSchedulerBuilders {
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */
@@ -280,13 +282,12 @@ private[candlewick] trait LrSchedulerBuilders {
     /** @param mode Whether the metric is better when it is smaller ("min") or larger ("max"). ("min" or
       *   "max")
       * @param factor Factor of each reduction. (number of at least 0 and below 1)
-      * @param patience Epochs without improvement that are borne with. (whole number from 0 to
-      *   2147483648)
+      * @param patience Epochs without improvement that are borne with. (whole number of at least 0)
       * @param threshold What counts as an improvement. (number of at least 0)
       * @param threshold_mode Whether the threshold is relative to the best value ("rel") or a
       *   difference ("abs"). ("rel" or "abs")
-      * @param cooldown Epochs after a reduction in which none is counted as bad. (whole number from
-      *   0 to 2147483648)
+      * @param cooldown Epochs after a reduction in which none is counted as bad. (whole number of
+      *   at least 0)
       * @param min_lr Smallest learning rate. (number of at least 0)
       * @param eps A reduction by no more than this is not made. (number of at least 0)
       * @param interval What the schedule counts: the metric is looked at after every epoch.
@@ -295,8 +296,8 @@ private[candlewick] trait LrSchedulerBuilders {
       *   "accuracy"; not set: "val_loss" where there are validation rows, else "loss". (text; or
       *   none)
       * @param warmup_steps Updates of a linear warm-up before the schedule, which starts to count
-      *   after it (by epoch: with the first epoch that begins after it). (whole number from 0 to
-      *   2147483648)
+      *   after it (by epoch: with the first epoch that begins after it). (whole number of at least
+      *   0)
       * @param warmup_start_factor What the first learning rate of the warm-up is, relative to the
       *   schedule's first; the default is LinearLR's. (number from 0 to 1)
       */

@@ -12,8 +12,8 @@ private[candlewick] trait NormalizationBuilders {
     */
   object BatchNorm1d {
 
-    /** @param num_features Channels of the input: its first dimension after the batch. (whole number from
-      *   1; may be left out)
+    /** @param num_features Channels of the input: its first dimension after the batch. (whole number of at
+      *   least 1; may be left out)
       * @param eps Added to the variance before the root is taken. (number of at least 0)
       * @param momentum Weight of a step's statistics in the running ones; null for the average of
       *   all steps. (number from 0 to 1; or none)
@@ -48,8 +48,8 @@ private[candlewick] trait NormalizationBuilders {
     */
   object BatchNorm2d {
 
-    /** @param num_features Channels of the input: its first dimension after the batch. (whole number from
-      *   1; may be left out)
+    /** @param num_features Channels of the input: its first dimension after the batch. (whole number of at
+      *   least 1; may be left out)
       * @param eps Added to the variance before the root is taken. (number of at least 0)
       * @param momentum Weight of a step's statistics in the running ones; null for the average of
       *   all steps. (number from 0 to 1; or none)
@@ -85,8 +85,8 @@ private[candlewick] trait NormalizationBuilders {
   object LayerNorm {
 
     /** @param normalized_shape The last dimensions of the input, over which it is normalised together; a
-      *   number for one. Left out, it is the last dimension. (whole number, or one for every
-      *   dimension from 1; may be left out)
+      *   number for one. Left out, it is the last dimension. (whole number, or a list with one for
+      *   every dimension, of at least 1; may be left out)
       * @param eps Added to the variance before the root is taken. (number of at least 0)
       * @param elementwise_affine Learn a factor and a summand for every element of
       *   normalized_shape; they start at 1 and 0. (true or false)
@@ -110,8 +110,8 @@ private[candlewick] trait NormalizationBuilders {
   object RMSNorm {
 
     /** @param normalized_shape The last dimensions of the input, over which it is normalised together; a
-      *   number for one. Left out, it is the last dimension. (whole number, or one for every
-      *   dimension from 1; may be left out)
+      *   number for one. Left out, it is the last dimension. (whole number, or a list with one for
+      *   every dimension, of at least 1; may be left out)
       * @param eps Added to the mean square before the root is taken; null for the spacing of f32 at
       *   1, 1.19e-7. (number of at least 0; or none)
       * @param elementwise_affine Learn a factor for every element of normalized_shape; they start
@@ -133,8 +133,8 @@ private[candlewick] trait NormalizationBuilders {
     */
   object GroupNorm {
 
-    /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number
-      *   from 1)
+    /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number of
+      *   at least 1)
       * @param full In the full form, where the first arguments are by position num_groups,
       *   num_channels: num_channels.
       * @param eps Added to the variance before the root is taken. (number of at least 0)
@@ -155,10 +155,10 @@ private[candlewick] trait NormalizationBuilders {
       new Module(Document.of("GroupNorm", arguments))
     }
 
-    /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number
-      *   from 1)
+    /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number of
+      *   at least 1)
       * @param num_channels Channels of the input: its first dimension after the batch. (whole
-      *   number from 1; may be left out)
+      *   number of at least 1; may be left out)
       */
     def apply(num_groups: Int, num_channels: Int): Module =
       new Module(Document.of("GroupNorm", Seq("num_groups" -> num_groups, "num_channels" -> num_channels)))
@@ -169,8 +169,8 @@ private[candlewick] trait NormalizationBuilders {
     */
   object InstanceNorm1d {
 
-    /** @param num_features Channels of the input: its first dimension after the batch. (whole number from
-      *   1; may be left out)
+    /** @param num_features Channels of the input: its first dimension after the batch. (whole number of at
+      *   least 1; may be left out)
       * @param eps Added to the variance before the root is taken. (number of at least 0)
       * @param momentum Of no effect, since there are no running statistics. (number from 0 to 1; or
       *   none)
@@ -199,8 +199,8 @@ private[candlewick] trait NormalizationBuilders {
     */
   object InstanceNorm2d {
 
-    /** @param num_features Channels of the input: its first dimension after the batch. (whole number from
-      *   1; may be left out)
+    /** @param num_features Channels of the input: its first dimension after the batch. (whole number of at
+      *   least 1; may be left out)
       * @param eps Added to the variance before the root is taken. (number of at least 0)
       * @param momentum Of no effect, since there are no running statistics. (number from 0 to 1; or
       *   none)
@@ -231,7 +231,7 @@ private[candlewick] trait NormalizationBuilders {
   object LocalResponseNorm {
 
     /** @param size Neighbouring channels whose squares are added up, the channel itself in the middle.
-      *   (whole number from 1)
+      *   (whole number of at least 1)
       * @param alpha Factor of the mean square. (number)
       * @param beta Power of the divisor. (number)
       * @param k Added to the mean square times alpha. (number)

@@ -19,7 +19,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -40,8 +40,8 @@ private[candlewick] trait OptimizerBuilders {
   object Adam {
 
     /** @param lr Learning rate. (number of at least 0)
-      * @param betas Coefficients of the running means of the gradient and of its square. (two
-      *   numbers of at least 0 and below 1)
+      * @param betas Coefficients of the running means of the gradient and of its square. (list of
+      *   two numbers, each of at least 0 and below 1)
       * @param eps Added to the denominator for numerical stability. (number of at least 0)
       * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
       * @param amsgrad Use the AMSGrad variant: the largest running mean of squares so far. (true or
@@ -53,7 +53,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -75,8 +75,8 @@ private[candlewick] trait OptimizerBuilders {
   object AdamW {
 
     /** @param lr Learning rate. (number of at least 0)
-      * @param betas Coefficients of the running means of the gradient and of its square. (two
-      *   numbers of at least 0 and below 1)
+      * @param betas Coefficients of the running means of the gradient and of its square. (list of
+      *   two numbers, each of at least 0 and below 1)
       * @param eps Added to the denominator for numerical stability. (number of at least 0)
       * @param weight_decay Decay: weights shrink by lr times this a step. (number of at least 0)
       * @param amsgrad Use the AMSGrad variant: the largest running mean of squares so far. (true or
@@ -86,7 +86,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -107,8 +107,8 @@ private[candlewick] trait OptimizerBuilders {
   object NAdam {
 
     /** @param lr Learning rate. (number of at least 0)
-      * @param betas Coefficients of the running means of the gradient and of its square. (two
-      *   numbers of at least 0 and below 1)
+      * @param betas Coefficients of the running means of the gradient and of its square. (list of
+      *   two numbers, each of at least 0 and below 1)
       * @param eps Added to the denominator for numerical stability. (number of at least 0)
       * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
       * @param momentum_decay How fast the momentum grows to betas[0]: it is betas[0] (1 -
@@ -120,7 +120,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.002,
@@ -142,8 +142,8 @@ private[candlewick] trait OptimizerBuilders {
   object RAdam {
 
     /** @param lr Learning rate. (number of at least 0)
-      * @param betas Coefficients of the running means of the gradient and of its square. (two
-      *   numbers of at least 0 and below 1)
+      * @param betas Coefficients of the running means of the gradient and of its square. (list of
+      *   two numbers, each of at least 0 and below 1)
       * @param eps Added to the denominator for numerical stability. (number of at least 0)
       * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
       * @param decoupled_weight_decay Decay the weights themselves by lr times weight_decay, as
@@ -153,7 +153,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -184,7 +184,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.01,
@@ -213,7 +213,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 1.0,
@@ -244,7 +244,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.01,
@@ -267,7 +267,7 @@ private[candlewick] trait OptimizerBuilders {
 
     /** @param lr Learning rate. (number of at least 0)
       * @param betas Coefficients of the running mean of the gradient and of its largest absolute
-      *   value. (two numbers of at least 0 and below 1)
+      *   value. (list of two numbers, each of at least 0 and below 1)
       * @param eps Added to the denominator for numerical stability. (number of at least 0)
       * @param weight_decay L2 penalty: added to the gradient. (number of at least 0)
       * @param maximize Maximise the loss instead of minimising it. (true or false)
@@ -275,7 +275,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.002,
@@ -299,8 +299,8 @@ private[candlewick] trait OptimizerBuilders {
 
     /** @param lr Learning rate. (number of at least 0)
       * @param bias_correction Divide the running means by 1 - beta^step. (true or false)
-      * @param betas Coefficients of the running means of the gradient and of its square. (two
-      *   numbers of at least 0 and below 1)
+      * @param betas Coefficients of the running means of the gradient and of its square. (list of
+      *   two numbers, each of at least 0 and below 1)
       * @param eps Added to the denominator for numerical stability. (number of at least 0)
       * @param weight_decay Decay: this times the weights is added to the step. (number of at least
       *   0)
@@ -317,7 +317,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -360,7 +360,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 1.0,
@@ -387,14 +387,14 @@ private[candlewick] trait OptimizerBuilders {
 
     /** @param lr Learning rate. (number of at least 0)
       * @param betas Coefficients of the running mean of the gradient: in the step, and in what is
-      *   kept. (two numbers of at least 0 and below 1)
+      *   kept. (list of two numbers, each of at least 0 and below 1)
       * @param weight_decay Decay: weights shrink by lr times this a step. (number of at least 0)
       * @param maximize Maximise the loss instead of minimising it. (true or false)
       * @param groups Settings of some parameters: a list of {"params": pattern or patterns, ...}.
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of groups; or none)
+      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.0001,

@@ -8,8 +8,8 @@ private[candlewick] trait PaddingBuilders {
   /** Puts zeros around inputs of shape [channels, length]. */
   object ZeroPad1d {
 
-    /** @param padding Elements on both sides, or a list: left, right. (whole number, or one for every
-      *   dimension from 0 to 2147483648)
+    /** @param padding Elements on both sides, or a list: left, right. (whole number, or a list with one for
+      *   every dimension, of at least 0)
       */
     def apply(padding: Size): Module =
       new Module(Document.of("ZeroPad1d", Seq("padding" -> padding)))
@@ -18,8 +18,8 @@ private[candlewick] trait PaddingBuilders {
   /** Puts zeros around inputs of shape [channels, height, width]. */
   object ZeroPad2d {
 
-    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for
-      *   every dimension from 0 to 2147483648)
+    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or a list
+      *   with one for every dimension, of at least 0)
       */
     def apply(padding: Size): Module =
       new Module(Document.of("ZeroPad2d", Seq("padding" -> padding)))
@@ -28,8 +28,8 @@ private[candlewick] trait PaddingBuilders {
   /** Puts a number around inputs of shape [channels, length]. */
   object ConstantPad1d {
 
-    /** @param padding Elements on both sides, or a list: left, right. (whole number, or one for every
-      *   dimension from 0 to 2147483648)
+    /** @param padding Elements on both sides, or a list: left, right. (whole number, or a list with one for
+      *   every dimension, of at least 0)
       * @param value What is put around the input. (number)
       */
     def apply(padding: Size, value: Double): Module =
@@ -39,8 +39,8 @@ private[candlewick] trait PaddingBuilders {
   /** Puts a number around inputs of shape [channels, height, width]. */
   object ConstantPad2d {
 
-    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for
-      *   every dimension from 0 to 2147483648)
+    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or a list
+      *   with one for every dimension, of at least 0)
       * @param value What is put around the input. (number)
       */
     def apply(padding: Size, value: Double): Module =
@@ -53,7 +53,7 @@ private[candlewick] trait PaddingBuilders {
   object ReflectionPad1d {
 
     /** @param padding Elements on both sides, or a list: left, right; each less than the length of the
-      *   input. (whole number, or one for every dimension from 0 to 2147483648)
+      *   input. (whole number, or a list with one for every dimension, of at least 0)
       */
     def apply(padding: Size): Module =
       new Module(Document.of("ReflectionPad1d", Seq("padding" -> padding)))
@@ -65,7 +65,7 @@ private[candlewick] trait PaddingBuilders {
   object ReflectionPad2d {
 
     /** @param padding Elements on all sides, or a list: left, right, top, bottom; each less than the size
-      *   of the input there. (whole number, or one for every dimension from 0 to 2147483648)
+      *   of the input there. (whole number, or a list with one for every dimension, of at least 0)
       */
     def apply(padding: Size): Module =
       new Module(Document.of("ReflectionPad2d", Seq("padding" -> padding)))
@@ -74,8 +74,8 @@ private[candlewick] trait PaddingBuilders {
   /** Puts around inputs of shape [channels, length] their first and last element again and again. */
   object ReplicationPad1d {
 
-    /** @param padding Elements on both sides, or a list: left, right. (whole number, or one for every
-      *   dimension from 0 to 2147483648)
+    /** @param padding Elements on both sides, or a list: left, right. (whole number, or a list with one for
+      *   every dimension, of at least 0)
       */
     def apply(padding: Size): Module =
       new Module(Document.of("ReplicationPad1d", Seq("padding" -> padding)))
@@ -86,8 +86,8 @@ private[candlewick] trait PaddingBuilders {
     */
   object ReplicationPad2d {
 
-    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or one for
-      *   every dimension from 0 to 2147483648)
+    /** @param padding Elements on all sides, or a list: left, right, top, bottom. (whole number, or a list
+      *   with one for every dimension, of at least 0)
       */
     def apply(padding: Size): Module =
       new Module(Document.of("ReplicationPad2d", Seq("padding" -> padding)))
@@ -99,7 +99,7 @@ private[candlewick] trait PaddingBuilders {
   object CircularPad1d {
 
     /** @param padding Elements on both sides, or a list: left, right; each at most the length of the input.
-      *   (whole number, or one for every dimension from 0 to 2147483648)
+      *   (whole number, or a list with one for every dimension, of at least 0)
       */
     def apply(padding: Size): Module =
       new Module(Document.of("CircularPad1d", Seq("padding" -> padding)))
@@ -111,7 +111,7 @@ private[candlewick] trait PaddingBuilders {
   object CircularPad2d {
 
     /** @param padding Elements on all sides, or a list: left, right, top, bottom; each at most the size of
-      *   the input there. (whole number, or one for every dimension from 0 to 2147483648)
+      *   the input there. (whole number, or a list with one for every dimension, of at least 0)
       */
     def apply(padding: Size): Module =
       new Module(Document.of("CircularPad2d", Seq("padding" -> padding)))

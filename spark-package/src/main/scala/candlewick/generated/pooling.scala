@@ -10,11 +10,12 @@ private[candlewick] trait PoolingBuilders {
     */
   object MaxPool1d {
 
-    /** @param kernel_size Size of the window. (whole number from 1)
-      * @param stride Step of the window; without it, kernel_size. (whole number from 1; or none)
+    /** @param kernel_size Size of the window. (whole number of at least 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number of at least 1; or
+      *   none)
       * @param padding Elements around the input that are never the largest; at most half of
-      *   kernel_size. (whole number from 0 to 2147483648)
-      * @param dilation Distance of the elements of the window. (whole number from 1)
+      *   kernel_size. (whole number of at least 0)
+      * @param dilation Distance of the elements of the window. (whole number of at least 1)
       * @param ceil_mode Also count windows that begin inside the input or its left padding and end
       *   outside. (true or false)
       */
@@ -36,13 +37,14 @@ private[candlewick] trait PoolingBuilders {
     */
   object MaxPool2d {
 
-    /** @param kernel_size Size of the window. (whole number, or one for every dimension from 1)
-      * @param stride Step of the window; without it, kernel_size. (whole number, or one for every
-      *   dimension from 1; or none)
+    /** @param kernel_size Size of the window. (whole number, or a list with one for every dimension, of at
+      *   least 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number, or a list with one
+      *   for every dimension, of at least 1; or none)
       * @param padding Elements around the input that are never the largest; at most half of
-      *   kernel_size. (whole number, or one for every dimension from 0 to 2147483648)
-      * @param dilation Distance of the elements of the window. (whole number, or one for every
-      *   dimension from 1)
+      *   kernel_size. (whole number, or a list with one for every dimension, of at least 0)
+      * @param dilation Distance of the elements of the window. (whole number, or a list with one
+      *   for every dimension, of at least 1)
       * @param ceil_mode Also count windows that begin inside the input or its left padding and end
       *   outside. (true or false)
       */
@@ -62,10 +64,11 @@ private[candlewick] trait PoolingBuilders {
   /** Mean of every window of inputs of shape [channels, length]. */
   object AvgPool1d {
 
-    /** @param kernel_size Size of the window. (whole number from 1)
-      * @param stride Step of the window; without it, kernel_size. (whole number from 1; or none)
-      * @param padding Zeros around the input; at most half of kernel_size. (whole number from 0 to
-      *   2147483648)
+    /** @param kernel_size Size of the window. (whole number of at least 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number of at least 1; or
+      *   none)
+      * @param padding Zeros around the input; at most half of kernel_size. (whole number of at
+      *   least 0)
       * @param ceil_mode Also count windows that begin inside the input or its left padding and end
       *   outside. (true or false)
       * @param count_include_pad Count the zeros of the padding when dividing. (true or false)
@@ -86,16 +89,17 @@ private[candlewick] trait PoolingBuilders {
   /** Mean of every window of inputs of shape [channels, height, width]. */
   object AvgPool2d {
 
-    /** @param kernel_size Size of the window. (whole number, or one for every dimension from 1)
-      * @param stride Step of the window; without it, kernel_size. (whole number, or one for every
-      *   dimension from 1; or none)
-      * @param padding Zeros around the input; at most half of kernel_size. (whole number, or one
-      *   for every dimension from 0 to 2147483648)
+    /** @param kernel_size Size of the window. (whole number, or a list with one for every dimension, of at
+      *   least 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number, or a list with one
+      *   for every dimension, of at least 1; or none)
+      * @param padding Zeros around the input; at most half of kernel_size. (whole number, or a list
+      *   with one for every dimension, of at least 0)
       * @param ceil_mode Also count windows that begin inside the input or its left padding and end
       *   outside. (true or false)
       * @param count_include_pad Count the zeros of the padding when dividing. (true or false)
       * @param divisor_override What sums are divided by; without it, the number of elements. (whole
-      *   number from 1; or none)
+      *   number of at least 1; or none)
       */
     def apply(
         kernel_size: Size,
@@ -116,7 +120,7 @@ private[candlewick] trait PoolingBuilders {
     */
   object AdaptiveMaxPool1d {
 
-    /** @param output_size Size of the output. (whole number from 1)
+    /** @param output_size Size of the output. (whole number of at least 1)
       */
     def apply(output_size: Int): Module =
       new Module(Document.of("AdaptiveMaxPool1d", Seq("output_size" -> output_size)))
@@ -128,7 +132,7 @@ private[candlewick] trait PoolingBuilders {
   object AdaptiveMaxPool2d {
 
     /** @param output_size Size of the output; in a list none stands for the size of the input. (whole
-      *   number, or one or none for every dimension from 1)
+      *   number, or a list with one, or null, for every dimension, of at least 1)
       */
     def apply(output_size: OpenSize): Module =
       new Module(Document.of("AdaptiveMaxPool2d", Seq("output_size" -> output_size)))
@@ -139,7 +143,7 @@ private[candlewick] trait PoolingBuilders {
     */
   object AdaptiveAvgPool1d {
 
-    /** @param output_size Size of the output. (whole number from 1)
+    /** @param output_size Size of the output. (whole number of at least 1)
       */
     def apply(output_size: Int): Module =
       new Module(Document.of("AdaptiveAvgPool1d", Seq("output_size" -> output_size)))
@@ -151,7 +155,7 @@ private[candlewick] trait PoolingBuilders {
   object AdaptiveAvgPool2d {
 
     /** @param output_size Size of the output; in a list none stands for the size of the input. (whole
-      *   number, or one or none for every dimension from 1)
+      *   number, or a list with one, or null, for every dimension, of at least 1)
       */
     def apply(output_size: OpenSize): Module =
       new Module(Document.of("AdaptiveAvgPool2d", Seq("output_size" -> output_size)))
@@ -164,8 +168,9 @@ private[candlewick] trait PoolingBuilders {
 
     /** @param norm_type The power p; above 0. 1 makes it a sum, a large number nearly a maximum. (number of
       *   at least 0)
-      * @param kernel_size Size of the window. (whole number from 1)
-      * @param stride Step of the window; without it, kernel_size. (whole number from 1; or none)
+      * @param kernel_size Size of the window. (whole number of at least 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number of at least 1; or
+      *   none)
       * @param ceil_mode Also count windows that begin inside the input or its left padding and end
       *   outside. (true or false)
       */
@@ -188,9 +193,10 @@ private[candlewick] trait PoolingBuilders {
 
     /** @param norm_type The power p; above 0. 1 makes it a sum, a large number nearly a maximum. (number of
       *   at least 0)
-      * @param kernel_size Size of the window. (whole number, or one for every dimension from 1)
-      * @param stride Step of the window; without it, kernel_size. (whole number, or one for every
-      *   dimension from 1; or none)
+      * @param kernel_size Size of the window. (whole number, or a list with one for every
+      *   dimension, of at least 1)
+      * @param stride Step of the window; without it, kernel_size. (whole number, or a list with one
+      *   for every dimension, of at least 1; or none)
       * @param ceil_mode Also count windows that begin inside the input or its left padding and end
       *   outside. (true or false)
       */

@@ -11,11 +11,11 @@ private[candlewick] trait RecurrentBuilders {
     */
   object RNN {
 
-    /** @param hidden_size Features of the hidden state. (whole number from 1)
+    /** @param hidden_size Features of the hidden state. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position input_size,
       *   hidden_size: hidden_size.
       * @param num_layers Layers on top of each other: each reads the hidden states of the one
-      *   below. (whole number from 1)
+      *   below. (whole number from 1 to 1024)
       * @param nonlinearity The function of the sum. ("tanh" or "relu")
       * @param bias Add learned biases. (true or false)
       * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
@@ -47,9 +47,9 @@ private[candlewick] trait RecurrentBuilders {
       new Module(Document.of("RNN", arguments))
     }
 
-    /** @param input_size Features of a step: size of the last dimension of the input. (whole number from 1;
-      *   may be left out)
-      * @param hidden_size Features of the hidden state. (whole number from 1)
+    /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
+      *   least 1; may be left out)
+      * @param hidden_size Features of the hidden state. (whole number of at least 1)
       */
     def apply(input_size: Int, hidden_size: Int): Module =
       new Module(Document.of("RNN", Seq("input_size" -> input_size, "hidden_size" -> hidden_size)))
@@ -61,11 +61,11 @@ private[candlewick] trait RecurrentBuilders {
     */
   object LSTM {
 
-    /** @param hidden_size Features of the hidden state. (whole number from 1)
+    /** @param hidden_size Features of the hidden state. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position input_size,
       *   hidden_size: hidden_size.
       * @param num_layers Layers on top of each other: each reads the hidden states of the one
-      *   below. (whole number from 1)
+      *   below. (whole number from 1 to 1024)
       * @param bias Add learned biases. (true or false)
       * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
       *   first dimension. PyTorch's default is false. (true or false)
@@ -95,9 +95,9 @@ private[candlewick] trait RecurrentBuilders {
       new Module(Document.of("LSTM", arguments))
     }
 
-    /** @param input_size Features of a step: size of the last dimension of the input. (whole number from 1;
-      *   may be left out)
-      * @param hidden_size Features of the hidden state. (whole number from 1)
+    /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
+      *   least 1; may be left out)
+      * @param hidden_size Features of the hidden state. (whole number of at least 1)
       */
     def apply(input_size: Int, hidden_size: Int): Module =
       new Module(Document.of("LSTM", Seq("input_size" -> input_size, "hidden_size" -> hidden_size)))
@@ -110,11 +110,11 @@ private[candlewick] trait RecurrentBuilders {
     */
   object GRU {
 
-    /** @param hidden_size Features of the hidden state. (whole number from 1)
+    /** @param hidden_size Features of the hidden state. (whole number of at least 1)
       * @param full In the full form, where the first arguments are by position input_size,
       *   hidden_size: hidden_size.
       * @param num_layers Layers on top of each other: each reads the hidden states of the one
-      *   below. (whole number from 1)
+      *   below. (whole number from 1 to 1024)
       * @param bias Add learned biases. (true or false)
       * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
       *   first dimension. PyTorch's default is false. (true or false)
@@ -144,9 +144,9 @@ private[candlewick] trait RecurrentBuilders {
       new Module(Document.of("GRU", arguments))
     }
 
-    /** @param input_size Features of a step: size of the last dimension of the input. (whole number from 1;
-      *   may be left out)
-      * @param hidden_size Features of the hidden state. (whole number from 1)
+    /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
+      *   least 1; may be left out)
+      * @param hidden_size Features of the hidden state. (whole number of at least 1)
       */
     def apply(input_size: Int, hidden_size: Int): Module =
       new Module(Document.of("GRU", Seq("input_size" -> input_size, "hidden_size" -> hidden_size)))

@@ -20,7 +20,7 @@ private[candlewick] trait ShapeBuilders {
 
     /** @param dim Dimension to cut up; 0 is the batch, which cannot be. (whole number from -64 to 64)
       * @param unflattened_size Sizes it becomes; one may be -1 and takes what is left. (list of
-      *   whole numbers from -1 to 2147483648)
+      *   whole numbers, each of at least -1)
       */
     def apply(dim: Int, unflattened_size: Seq[Int]): Module =
       new Module(Document.of("Unflatten", Seq("dim" -> dim, "unflattened_size" -> unflattened_size)))
@@ -32,7 +32,7 @@ private[candlewick] trait ShapeBuilders {
   object Reshape {
 
     /** @param shape The shape without the batch; one size may be -1 and takes what is left. (list of whole
-      *   numbers from -1 to 2147483648)
+      *   numbers, each of at least -1)
       */
     def apply(shape: Seq[Int]): Module =
       new Module(Document.of("Reshape", Seq("shape" -> shape)))
@@ -42,7 +42,7 @@ private[candlewick] trait ShapeBuilders {
   object Permute {
 
     /** @param dims The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves
-      *   the last of an image to the front. (list of whole numbers from -64 to 64)
+      *   the last of an image to the front. (list of whole numbers, each from -64 to 64)
       */
     def apply(dims: Seq[Int]): Module =
       new Module(Document.of("Permute", Seq("dims" -> dims)))
@@ -51,10 +51,10 @@ private[candlewick] trait ShapeBuilders {
   /** Enlarges inputs of shape [channels, height, width] by repeating elements. */
   object Upsample {
 
-    /** @param size Height and width of the output; this or scale_factor is given. (whole number, or one for
-      *   every dimension from 1; or none)
-      * @param scale_factor By how much height and width grow. (whole number, or one for every
-      *   dimension from 1; or none)
+    /** @param size Height and width of the output; this or scale_factor is given. (whole number, or a list
+      *   with one for every dimension, of at least 1; or none)
+      * @param scale_factor By how much height and width grow. (whole number, or a list with one for
+      *   every dimension, of at least 1; or none)
       * @param mode How elements between those of the input are found. ("nearest")
       */
     def apply(size: Opt[Size] = None, scale_factor: Opt[Size] = None, mode: String = "nearest"): Module =

@@ -53,7 +53,7 @@ private[candlewick] trait SoftmaxBuilders {
   object PReLU {
 
     /** @param num_parameters Slopes that are learned: 1 for all, or one for every channel, the first
-      *   dimension after the batch. (whole number from 1)
+      *   dimension after the batch. (whole number of at least 1)
       * @param init What the slopes start at. (number)
       */
     def apply(num_parameters: Int = 1, init: Double = 0.25): Module =

@@ -1,0 +1,64 @@
+//! The processes that train.
+
+use super::{Param, Scope, ints, param, standalone};
+use crate::value::{Range, ValueType};
+
+/// In the order of the documentation.
+pub(super) const PARAMS: &[Param] = &[
+    param(
+        "numTrainers",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(0, 4096),
+        Some("0"),
+        "Trainer processes. 0: one per executor.",
+    ),
+    param(
+        "threadsPerTrainer",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(0, 1024),
+        Some("0"),
+        "Compute threads of a trainer. 0: the executor's cores divided by its trainers.",
+    ),
+    standalone(
+        "logicalShards",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(1, 65_536),
+        Some("8"),
+        "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers.",
+    ),
+    param(
+        "failureTimeout",
+        Scope::Estimator,
+        ValueType::Duration,
+        Range::Any,
+        Some("\"15s\""),
+        "Silence after which a trainer counts as lost.",
+    ),
+    param(
+        "progressTimeout",
+        Scope::Estimator,
+        ValueType::Duration,
+        Range::Any,
+        Some("\"600s\""),
+        "Time without a step after which a trainer counts as stuck.",
+    ),
+    param(
+        "launchTimeout",
+        Scope::Estimator,
+        ValueType::Duration,
+        Range::Any,
+        Some("\"300s\""),
+        "Longest wait for all trainers to start.",
+    ),
+    param(
+        "feedMemory",
+        Scope::Estimator,
+        ValueType::Bytes,
+        Range::Any,
+        Some("\"64m\""),
+        "Memory of an executor for rows on their way to the trainers.",
+    ),
+];

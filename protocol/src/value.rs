@@ -1,0 +1,429 @@
+//! The one language for what a user may set: types and ranges of values, for the parameters of the estimators and for
+//! the arguments of layers, losses and optimisers alike.
+//!
+//! [`Domain::check`] is the only checker in Rust. The setters of Scala and Python are generated from the same facts,
+//! with the same words.
+
+use serde_json::Value;
+
+/// What a document describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A network: `nn.Sequential`, `nn.Graph`.
+    Network,
+    /// A layer of a network: `nn.*`.
+    Layer,
+    /// A loss: `nn.*`.
+    Loss,
+    /// An optimiser: `optim.*`.
+    Optimizer,
+    /// A schedule of the learning rate: `optim.lr_scheduler.*`.
+    Scheduler,
+    /// How parameters start: `nn.init.*`.
+    Initializer,
+    /// When training ends early: `EarlyStopping`.
+    Stopping,
+}
+
+impl Kind {
+    /// The document of one.
+    #[must_use]
+    pub const fn example(self) -> &'static str {
+        match self {
+            Kind::Network => "{\"format\": \"candlewick.network/1\", \"layers\": [...]}",
+            Kind::Layer => "{\"type\": \"ReLU\"}",
+            Kind::Loss => "{\"type\": \"MSELoss\"}",
+            Kind::Optimizer => "{\"type\": \"AdamW\", \"lr\": 0.001}",
+            Kind::Scheduler => "{\"type\": \"StepLR\", \"step_size\": 10}",
+            Kind::Initializer => "{\"type\": \"kaiming_normal_\"}",
+            Kind::Stopping => "{\"type\": \"EarlyStopping\", \"patience\": 3}",
+        }
+    }
+}
+
+/// Type of a value in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueType {
+    /// A whole number.
+    Int,
+    /// A whole number of 64 bits.
+    Long,
+    /// A finite real number.
+    Real,
+    /// true or false.
+    Bool,
+    /// A text.
+    Text,
+    /// A list of texts, at least one.
+    TextList,
+    /// A list of two finite real numbers.
+    RealPair,
+    /// A list of finite real numbers, at least one.
+    RealList,
+    /// A list of whole numbers, at least one.
+    IntList,
+    /// A whole number for all dimensions, or a list with one for each of so many (PyTorch's `_size_2_t`); 0 for a list
+    /// of any length.
+    Size(usize),
+    /// As [`ValueType::Size`], but in a list null stands for the size of the input (PyTorch's `_size_2_opt_t`).
+    OpenSize(usize),
+    /// As [`ValueType::Size`], or "same" or "valid".
+    Padding(usize),
+    /// A duration such as "15s"; see [`duration_ms`].
+    Duration,
+    /// A size of memory such as "64m"; see [`bytes`].
+    Bytes,
+    /// The path of a file of weights, or the file itself as text.
+    Weights,
+    /// A document of that kind.
+    Document(Kind),
+    /// A list of documents of that kind, at least one.
+    Documents(Kind),
+    /// A list of an optimiser's groups, at least one: objects with `params`, a pattern of parameter names or a list of
+    /// them, and with `frozen` or numbers among the optimiser's arguments.
+    Groups,
+}
+
+/// Which values of its type are legal; of a list, which items.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Range {
+    /// Every value.
+    Any,
+    /// Whole numbers in `min..=max`.
+    Ints {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// Reals from `min` on, without an upper bound.
+    AtLeast(f64),
+    /// Reals above a bound, which itself is not legal.
+    Above(f64),
+    /// Reals in `min..=max`.
+    Closed {
+        /// Smallest.
+        min: f64,
+        /// Largest.
+        max: f64,
+    },
+    /// Reals in `min..below`: the upper bound itself is not legal.
+    HalfOpen {
+        /// Smallest.
+        min: f64,
+        /// Upper bound.
+        below: f64,
+    },
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+}
+
+/// Largest size of a dimension that can be asked for. Messages leave it out: nobody gets near it but by mistake.
+pub const MAX_SIZE: i64 = 1 << 31;
+
+/// Words of [`ValueType::Padding`].
+pub const PADDINGS: [&str; 2] = ["same", "valid"];
+
+/// Units of durations and their milliseconds; the first is that of a bare number, seconds, as in Spark's conf.
+pub const DURATION_UNITS: [(&str, u64); 6] = [
+    ("", 1_000),
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("min", 60_000),
+    ("h", 3_600_000),
+];
+
+/// Units of sizes and their bytes, powers of 1,024; the first is that of a bare number.
+pub const BYTE_UNITS: [(&str, u64); 8] = [
+    ("", 1),
+    ("b", 1),
+    ("k", 1 << 10),
+    ("kb", 1 << 10),
+    ("m", 1 << 20),
+    ("mb", 1 << 20),
+    ("g", 1 << 30),
+    ("gb", 1 << 30),
+];
+
+/// Digits that a duration or a size may have, leading zeros aside: what is larger is a mistake.
+pub const MAX_DIGITS: usize = 9;
+
+/// Milliseconds of a duration such as "15s", "500ms", "2min": above 0, in any case of letters.
+#[must_use]
+pub fn duration_ms(text: &str) -> Option<u64> {
+    quantity(text, &DURATION_UNITS)
+}
+
+/// Bytes of a size such as "64m", "1g": above 0, in any case of letters.
+#[must_use]
+pub fn bytes(text: &str) -> Option<u64> {
+    quantity(text, &BYTE_UNITS)
+}
+
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let lower = text.trim().to_ascii_lowercase();
+    let split = lower.find(|c: char| !c.is_ascii_digit()).unwrap_or(lower.len());
+    let (digits, unit) = (&lower[..split], lower[split..].trim());
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    if digits.trim_start_matches('0').len() > MAX_DIGITS {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    number.checked_mul(*factor).filter(|amount| *amount > 0)
+}
+
+/// A regular expression, legal in Java and Python, that fits a whole quantity of these units, ignoring case: what
+/// [`duration_ms`] and [`bytes`] take.
+#[must_use]
+pub fn pattern(units: &[(&str, u64)]) -> String {
+    let names: Vec<&str> = units
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !name.is_empty())
+        .collect();
+    format!(
+        "\\s*0*[1-9][0-9]{{0,{}}}\\s*({})?\\s*",
+        MAX_DIGITS - 1,
+        names.join("|")
+    )
+}
+
+/// The legal values of one parameter or argument.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Domain {
+    /// Type.
+    pub ty: ValueType,
+    /// Range; of a list, that of its items.
+    pub range: Range,
+    /// Null is legal too, and means "without".
+    pub nullable: bool,
+}
+
+impl Domain {
+    /// Checks a value; the message names it, and what is legal.
+    ///
+    /// ```
+    /// use candlewick_protocol::value::{Domain, Range, ValueType};
+    /// let epochs = Domain { ty: ValueType::Int, range: Range::Ints { min: 0, max: 1_000_000 }, nullable: false };
+    /// assert_eq!(
+    ///     epochs.check("epochs", &(-1).into()).unwrap_err(),
+    ///     "epochs = -1 is not legal: expected a whole number from 0 to 1000000"
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// That message.
+    pub fn check(&self, name: &str, value: &Value) -> Result<(), String> {
+        if self.admits(value) {
+            return Ok(());
+        }
+        Err(format!(
+            "{name} = {} is not legal: expected {}",
+            excerpt(value),
+            self.expected()
+        ))
+    }
+
+    fn admits(&self, value: &Value) -> bool {
+        if value.is_null() {
+            return self.nullable;
+        }
+        let whole = |item: &Value| self.is_whole(item);
+        let real = |item: &Value| self.is_real(item);
+        let text = |item: &Value| self.is_text(item);
+        let items = value.as_array().filter(|items| !items.is_empty());
+        let each = |legal: &dyn Fn(&Value) -> bool| items.is_some_and(|items| items.iter().all(legal));
+        match self.ty {
+            ValueType::Int => whole(value),
+            ValueType::Long => value.is_i64() || value.is_u64(),
+            ValueType::Real => real(value),
+            ValueType::Bool => value.is_boolean(),
+            ValueType::Text | ValueType::Weights => text(value),
+            ValueType::TextList => each(&text),
+            ValueType::RealPair => each(&real) && items.is_some_and(|items| items.len() == 2),
+            ValueType::RealList => each(&real),
+            ValueType::IntList => each(&whole),
+            ValueType::Padding(_) if value.is_string() => PADDINGS.iter().any(|word| value == word),
+            ValueType::Size(count) | ValueType::Padding(count) => match items {
+                Some(items) => (count == 0 || items.len() == count) && items.iter().all(whole),
+                None => whole(value),
+            },
+            ValueType::OpenSize(count) => match items {
+                Some(items) => items.len() == count && items.iter().all(|item| item.is_null() || whole(item)),
+                None => whole(value),
+            },
+            ValueType::Duration => value.as_str().is_some_and(|text| duration_ms(text).is_some()),
+            ValueType::Bytes => value.as_str().is_some_and(|text| bytes(text).is_some()),
+            // Its owner reads it, and says where in it something is wrong.
+            ValueType::Document(_) => value.is_object(),
+            ValueType::Documents(_) | ValueType::Groups => each(&Value::is_object),
+        }
+    }
+
+    fn is_whole(&self, value: &Value) -> bool {
+        value.as_i64().is_some_and(|number| match self.range {
+            Range::Ints { min, max } => (min..=max).contains(&number),
+            _ => true,
+        })
+    }
+
+    fn is_real(&self, value: &Value) -> bool {
+        value.as_f64().is_some_and(|number| {
+            number.is_finite()
+                && match self.range {
+                    Range::AtLeast(min) => number >= min,
+                    Range::Above(bound) => number > bound,
+                    Range::Closed { min, max } => (min..=max).contains(&number),
+                    Range::HalfOpen { min, below } => (min..below).contains(&number),
+                    Range::Any | Range::Ints { .. } | Range::OneOf(_) => true,
+                }
+        })
+    }
+
+    fn is_text(&self, value: &Value) -> bool {
+        value.as_str().is_some_and(|text| match self.range {
+            Range::OneOf(legal) => legal.contains(&text),
+            _ => true,
+        })
+    }
+
+    /// What is legal, in words: "a whole number from 0 to 10, or null".
+    #[must_use]
+    pub fn expected(&self) -> String {
+        let what = self.what();
+        let legal = match self.range {
+            Range::Any => what.trim_end_matches(',').trim_end_matches(", each").to_owned(),
+            Range::Ints { min, max } if max >= MAX_SIZE - 1 => format!("{what} of at least {min}"),
+            Range::Ints { min, max } => format!("{what} from {min} to {max}"),
+            Range::AtLeast(min) => format!("{what} of at least {min}"),
+            Range::Above(bound) => format!("{what} above {bound}"),
+            Range::Closed { min, max } => format!("{what} from {min} to {max}"),
+            Range::HalfOpen { min, below } => format!("{what} of at least {min} and below {below}"),
+            Range::OneOf(texts) => {
+                let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+                quoted.join(" or ")
+            }
+        };
+        if self.nullable {
+            format!("{legal}, or null")
+        } else {
+            legal
+        }
+    }
+
+    fn what(&self) -> String {
+        match self.ty {
+            ValueType::Int | ValueType::Size(1) => "a whole number",
+            ValueType::Long => "a whole number of 64 bits",
+            ValueType::Real => "a finite number",
+            ValueType::Bool => "true or false",
+            ValueType::Text => "a text",
+            ValueType::TextList => "a list of texts, each",
+            ValueType::RealPair => "a list of two numbers, each",
+            ValueType::RealList => "a list of numbers, each",
+            ValueType::IntList => "a list of whole numbers, each",
+            ValueType::Size(_) => "a whole number, or a list with one for every dimension,",
+            ValueType::OpenSize(_) => "a whole number, or a list with one, or null, for every dimension,",
+            ValueType::Padding(_) => {
+                "\"same\", \"valid\", a whole number, or a list with one for every dimension,"
+            }
+            ValueType::Duration => "a duration such as \"15s\", \"500ms\" or \"2min\"",
+            ValueType::Bytes => "a size such as \"64m\" or \"1g\"",
+            ValueType::Weights => "a path, or the bytes of a file",
+            ValueType::Document(kind) => return format!("an object such as {}", kind.example()),
+            ValueType::Documents(kind) => return format!("a list of objects such as {}", kind.example()),
+            ValueType::Groups => "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}",
+        }
+        .to_owned()
+    }
+}
+
+/// A value's JSON text, cut where it is long.
+#[must_use]
+pub fn excerpt(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 80 {
+        return text;
+    }
+    let head: String = text.chars().take(77).collect();
+    format!("{head}...")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn admits(ty: ValueType, range: Range, value: &Value) -> bool {
+        let domain = Domain {
+            ty,
+            range,
+            nullable: false,
+        };
+        assert_eq!(domain.admits(value), domain.check("x", value).is_ok());
+        domain.admits(value)
+    }
+
+    #[test]
+    fn bounds_are_those_of_the_range() {
+        let real = |range, number: f64| admits(ValueType::Real, range, &json!(number));
+        assert!(!real(Range::Above(0.0), 0.0) && real(Range::Above(0.0), 1e-300));
+        assert!(real(Range::AtLeast(0.0), 0.0) && !real(Range::AtLeast(0.0), -1e-300));
+        let half = Range::HalfOpen { min: 0.0, below: 1.0 };
+        assert!(real(half, 0.0) && !real(half, 1.0));
+        let ints = Range::Ints { min: 1, max: 3 };
+        for (number, legal) in [(0, false), (1, true), (3, true), (4, false)] {
+            assert_eq!(admits(ValueType::Int, ints, &json!(number)), legal);
+            assert_eq!(admits(ValueType::IntList, ints, &json!([1, number])), legal);
+        }
+        assert!(!admits(ValueType::Int, ints, &json!(1.5)));
+        assert!(!admits(ValueType::IntList, ints, &json!([])));
+    }
+
+    #[test]
+    fn null_is_legal_where_it_is_said() {
+        let mut domain = Domain {
+            ty: ValueType::Real,
+            range: Range::Any,
+            nullable: true,
+        };
+        assert!(domain.check("x", &Value::Null).is_ok());
+        assert_eq!(domain.expected(), "a finite number, or null");
+        domain.nullable = false;
+        assert!(domain.check("x", &Value::Null).is_err());
+    }
+
+    #[test]
+    fn durations_and_sizes() {
+        for (text, ms) in [
+            ("15s", Some(15_000)),
+            ("15S", Some(15_000)),
+            (" 500 ms ", Some(500)),
+            ("2min", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("7", Some(7_000)),
+            ("0s", None),
+            ("soon", None),
+            ("1.5s", None),
+            ("-1s", None),
+            ("1234567890s", None),
+        ] {
+            assert_eq!(duration_ms(text), ms, "{text}");
+        }
+        for (text, size) in [
+            ("64m", Some(64 << 20)),
+            ("1G", Some(1 << 30)),
+            ("12", Some(12)),
+            ("000012kb", Some(12 << 10)),
+            ("0m", None),
+            ("x", None),
+        ] {
+            assert_eq!(bytes(text), size, "{text}");
+        }
+        assert_eq!(
+            pattern(&DURATION_UNITS),
+            "\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"
+        );
+    }
+}

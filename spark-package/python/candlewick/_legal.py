@@ -1,0 +1,122 @@
+"""What the generated parameters are checked with: ranges and words come from the Rust catalogue."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyspark.ml.param import Params
+
+from candlewick.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from pyspark.ml._typing import P, ParamMap
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Legal:
+    """A type converter of a parameter that also refuses what is out of range, and says what is legal.
+
+    Args:
+        name: The parameter.
+        convert: Makes the value's type; raises TypeError where it cannot.
+        expected: What is legal, in words.
+        check: Whether a value of that type is legal.
+    """
+
+    def __init__(self, name: str, convert: Callable[[Any], Any], expected: str, check: Callable[[Any], bool]) -> None:
+        self._name, self._convert, self._expected, self._check = name, convert, expected, check
+
+    def __call__(self, value: Any) -> Any:
+        """The value with the parameter's type.
+
+        Raises:
+            TypeError: It is of another type.
+            InvalidParameterError: It is out of range.
+        """
+        converted = self._convert(value)
+        if not self._check(converted):
+            text = json.dumps(converted, ensure_ascii=False)
+            raise InvalidParameterError(f"parameter {self._name} = {text} is not legal: expected {self._expected}")
+        return converted
+
+
+class Range:
+    """Finite numbers between bounds; ``above`` and ``below`` are not legal themselves."""
+
+    def __init__(
+        self,
+        least: float = -math.inf,
+        most: float = math.inf,
+        *,
+        above: float = -math.inf,
+        below: float = math.inf,
+    ) -> None:
+        self._least, self._most, self._above, self._below = least, most, above, below
+
+    def __call__(self, number: float) -> bool:
+        """Whether the number is legal."""
+        return self._least <= number <= self._most and self._above < number < self._below
+
+
+def each(check: Callable[[Any], bool] | None = None) -> Callable[[list[Any]], bool]:
+    """A list with at least one item, all of them legal."""
+    return lambda items: bool(items) and (check is None or all(map(check, items)))
+
+
+def one_of(*texts: str) -> Callable[[str], bool]:
+    """One of these texts."""
+    return lambda text: text in texts
+
+
+def matches(pattern: str) -> Callable[[str], bool]:
+    """A text that fits the pattern as a whole, in any case of letters."""
+    compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+class CheckedParams(Params):
+    """Parameters that are checked wherever they are set: PySpark does not convert what a param map holds."""
+
+    def copy(self: P, extra: ParamMap | None = None) -> P:
+        """A copy with these parameters, as a grid or ``fit(df, params)`` gives them.
+
+        Raises:
+            InvalidParameterError: One is out of range.
+        """
+        checked = {
+            param: param.typeConverter(value) if isinstance(param.typeConverter, Legal) else value
+            for param, value in (extra or {}).items()
+        }
+        return super().copy(checked)
+
+
+def keywords(method: F) -> F:
+    """A method that takes parameters by name and finds what it was given in ``_input_kwargs``.
+
+    As PySpark's ``keyword_only``, but an unknown name is told what it may have been meant for.
+    """
+    names = [name for name in inspect.signature(method).parameters if name != "self"]
+    plain = {name.lower(): name for name in names}
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any, **given: Any) -> Any:
+        owner = type(self).__name__
+        if args:
+            raise TypeError(f"{owner} takes its parameters by name, for example {owner}(epochs=10)")
+        for name in given:
+            if name not in names:
+                near = difflib.get_close_matches(name.lower().replace("_", ""), plain, n=1)
+                hint = f"; did you mean '{plain[near[0]]}'?" if near else ""
+                raise TypeError(f"{owner} has no parameter '{name}'{hint}")
+        self._input_kwargs = given
+        return method(self, **given)
+
+    return wrapper  # type: ignore[return-value]

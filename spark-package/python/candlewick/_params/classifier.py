@@ -1,0 +1,221 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""The constructor of the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from candlewick._document import LossLike, NetworkLike, OptimizerLike, SchedulerLike, StoppingLike
+from candlewick._legal import keywords
+from candlewick._params import NeuralClassifierParams, NeuralEstimatorParams
+from candlewick._weights import WeightsLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
+    """Trains a neural network that tells classes apart."""
+
+    _input_kwargs: dict[str, Any]
+
+    if TYPE_CHECKING:
+
+        def _attach(self, given: dict[str, Any]) -> None:
+            """Makes the companion in the JVM and sets what the constructor was given."""
+
+    @keywords
+    def __init__(
+        self,
+        *,
+        featuresCol: str = "features",
+        featuresCols: Sequence[str] | None = None,
+        labelCol: str = "label",
+        weightCol: str | None = None,
+        validationIndicatorCol: str | None = None,
+        predictionCol: str = "prediction",
+        probabilityCol: str = "probability",
+        rawPredictionCol: str = "rawPrediction",
+        thresholds: Sequence[float] | None = None,
+        handleInvalid: str = "error",
+        inputShape: Sequence[int] | None = None,
+        scale: float | None = None,
+        network: NetworkLike | None = None,
+        initialWeights: WeightsLike | None = None,
+        strictWeights: bool = True,
+        loss: LossLike | None = None,
+        epochs: int = 10,
+        batchSize: int = 256,
+        optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        lrScheduler: SchedulerLike | None = None,
+        gradientAccumulationSteps: int = 1,
+        clipNorm: float | None = None,
+        clipValue: float | None = None,
+        dropLast: bool = False,
+        emaDecay: float | None = None,
+        onNonFinite: str = "error",
+        metrics: Sequence[str] | None = None,
+        validationFraction: float = 0.0,
+        validationSteps: int = 0,
+        earlyStopping: StoppingLike | None = None,
+        seed: int = 0,
+        verbose: bool = False,
+        numTrainers: int = 0,
+        threadsPerTrainer: int = 0,
+        logicalShards: int = 8,
+        failureTimeout: str = "15s",
+        progressTimeout: str = "600s",
+        launchTimeout: str = "300s",
+        feedMemory: str = "64m",
+    ) -> None:
+        """Trains a neural network that tells classes apart.
+
+        Args:
+            featuresCol: Column of the features: a Vector (dense or sparse), an array of any numeric type,
+                one numeric column, or binary (see inputShape and scale). (text)
+            featuresCols: Columns whose values are put one after another to form the features, instead of
+                featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a
+                graph: the columns named as its inputs. (list of texts)
+            labelCol: Column of the label: any numeric type. A classifier wants whole numbers from 0; a
+                regressor also takes an array or a Vector (several outputs; those of a graph one after
+                another). (text)
+            weightCol: Column of the row's weight in the loss: numeric, finite, not negative. Not set: every
+                row weighs 1. (text)
+            validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
+                train. Not set: see validationFraction. (text)
+            predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of
+                values) of a regressor. A regressor whose network is a graph of several outputs also appends
+                a column for each, such as prediction_price. (text)
+            probabilityCol: Column that transform appends: the Vector of class probabilities. Empty text:
+                not appended. (text)
+            rawPredictionCol: Column that transform appends: the Vector of the network's outputs (logits),
+                of two less their mean. Empty text: not appended. (text)
+            thresholds: One number per class: the class with the largest probability / threshold is
+                predicted, as in Spark ML; at most one may be 0. (list of numbers, each of at least 0)
+            handleInvalid: What to do with a row that holds null, NaN, infinity or a vector of another
+                length: "error" fails with the row named, "skip" leaves it out and counts it in the ledger.
+                ("error" or "skip")
+            inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
+                example [1, 28, 28]. Needed for binary features. (list of whole numbers, each of at least 1)
+            scale: Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1.
+                (number above 0)
+            network: The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (object of its
+                builder, or its JSON document)
+            initialWeights: Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with
+                PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a
+                state_dict, or a trained model. Not set: random by the seed. (path, or the bytes of a file)
+            strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what
+                fits is loaded, the rest starts random by the seed, and the summary says which. (true or
+                false)
+            loss: The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or
+                its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the
+                network has one output), MSELoss for a regressor. (object of its builder, or its JSON
+                document)
+            epochs: Passes over the data. 0 gives a model that holds the initial weights. (whole number from
+                0 to 1000000)
+            batchSize: Rows of one step over all trainers together; exact, only the last step of an epoch
+                may be shorter. (whole number from 1 to 16777216)
+            optimizer: The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object
+                of its builder, or its JSON document)
+            lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON
+                document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.
+                (object of its builder, or its JSON document)
+            gradientAccumulationSteps: Steps whose gradients are added up for one update of the optimiser,
+                as if they were one step of so many times batchSize; the last update of an epoch may have
+                fewer. (whole number from 1 to 16777216)
+            clipNorm: Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not
+                set: no clipping. (number above 0)
+            clipValue: Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not
+                set: no clipping. (number above 0)
+            dropLast: Leave out the last step of an epoch where it has fewer than batchSize rows. (true or
+                false)
+            emaDecay: The model gets an exponential moving average of the weights, decay * average + (1 -
+                decay) * weights after every update, for example 0.999; validation and early stopping judge
+                the average. Not set: the weights themselves. (number of at least 0 and below 1)
+            onNonFinite: What to do where the loss becomes NaN or infinite: "error" fails with the step and
+                the likely cause, "skip" makes no update in a step whose loss or gradient is not finite and
+                counts it in the history (skippedSteps). ("error" or "skip")
+            metrics: What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
+                accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by
+                class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average
+                precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has
+                each as val_<metric> over the validation rows, and as <metric> over the outputs of the
+                epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall
+                and f1 of more than 100 classes). (list of texts)
+            validationFraction: Share of the rows to put aside for validation, chosen by their content and
+                the seed: equal rows stay together, and the choice does not depend on partitions or cluster.
+                0: none. (number of at least 0 and below 1)
+            validationSteps: Steps after which the validation rows are also evaluated within an epoch
+                (history: validations). 0: at the end of every epoch only. (whole number from 0 to
+                1073741824)
+            earlyStopping: When training ends before its last epoch: EarlyStopping(...), or its JSON
+                document. Decided at the end of an epoch. Not set: never. (object of its builder, or its
+                JSON document)
+            seed: Seed of initial weights, row order and dropout. The same data, parameters and seed give
+                the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
+            verbose: Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
+            numTrainers: Trainer processes. 0: one per executor. (whole number from 0 to 4096)
+            threadsPerTrainer: Compute threads of a trainer. 0: the executor's cores divided by its
+                trainers. (whole number from 0 to 1024)
+            logicalShards: Logical shards the rows are dealt to; the unit of computation, so part of what
+                decides the weights' bits. At least numTrainers. (whole number from 1 to 65536)
+            failureTimeout: Silence after which a trainer counts as lost. (duration such as "15s", "500ms"
+                or "2min")
+            progressTimeout: Time without a step after which a trainer counts as stuck. (duration such as
+                "15s", "500ms" or "2min")
+            launchTimeout: Longest wait for all trainers to start. (duration such as "15s", "500ms" or
+                "2min")
+            feedMemory: Memory of an executor for rows on their way to the trainers. (size such as "64m" or
+                "1g")
+        """
+        given = self._input_kwargs
+        super().__init__()
+        self._attach(given)
+
+    @keywords
+    def setParams(
+        self,
+        *,
+        featuresCol: str = "features",
+        featuresCols: Sequence[str] | None = None,
+        labelCol: str = "label",
+        weightCol: str | None = None,
+        validationIndicatorCol: str | None = None,
+        predictionCol: str = "prediction",
+        probabilityCol: str = "probability",
+        rawPredictionCol: str = "rawPrediction",
+        thresholds: Sequence[float] | None = None,
+        handleInvalid: str = "error",
+        inputShape: Sequence[int] | None = None,
+        scale: float | None = None,
+        network: NetworkLike | None = None,
+        initialWeights: WeightsLike | None = None,
+        strictWeights: bool = True,
+        loss: LossLike | None = None,
+        epochs: int = 10,
+        batchSize: int = 256,
+        optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        lrScheduler: SchedulerLike | None = None,
+        gradientAccumulationSteps: int = 1,
+        clipNorm: float | None = None,
+        clipValue: float | None = None,
+        dropLast: bool = False,
+        emaDecay: float | None = None,
+        onNonFinite: str = "error",
+        metrics: Sequence[str] | None = None,
+        validationFraction: float = 0.0,
+        validationSteps: int = 0,
+        earlyStopping: StoppingLike | None = None,
+        seed: int = 0,
+        verbose: bool = False,
+        numTrainers: int = 0,
+        threadsPerTrainer: int = 0,
+        logicalShards: int = 8,
+        failureTimeout: str = "15s",
+        progressTimeout: str = "600s",
+        launchTimeout: str = "300s",
+        feedMemory: str = "64m",
+    ) -> Self:
+        """Sets the parameters that are named; the others keep their values. See the constructor."""
+        return self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})

@@ -1,0 +1,278 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""Columns that are read and appended, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyspark.ml.param import Param, Params, TypeConverters
+
+from candlewick._legal import CheckedParams, Legal, Range, each, one_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class ColumnParams(CheckedParams):
+    """Parameters of estimators and models. Columns that are read and appended, and how they are read."""
+
+    featuresCol: Param[str] = Param(
+        Params._dummy(),
+        "featuresCol",
+        "Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric column, or binary (see inputShape and scale). (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    featuresCols: Param[list[str]] = Param(
+        Params._dummy(),
+        "featuresCols",
+        "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns named as its inputs. (list of texts)",
+        typeConverter=Legal(
+            "featuresCols",
+            TypeConverters.toListString,
+            "a list of texts",
+            each(),
+        ),
+    )
+
+    predictionCol: Param[str] = Param(
+        Params._dummy(),
+        "predictionCol",
+        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price. (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    handleInvalid: Param[str] = Param(
+        Params._dummy(),
+        "handleInvalid",
+        'What to do with a row that holds null, NaN, infinity or a vector of another length: "error" fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or "skip")',
+        typeConverter=Legal(
+            "handleInvalid",
+            TypeConverters.toString,
+            '"error" or "skip"',
+            one_of("error", "skip"),
+        ),
+    )
+
+    inputShape: Param[list[int]] = Param(
+        Params._dummy(),
+        "inputShape",
+        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. (list of whole numbers, each of at least 1)",
+        typeConverter=Legal(
+            "inputShape",
+            TypeConverters.toListInt,
+            "a list of whole numbers, each of at least 1",
+            each(Range(1, 2147483647)),
+        ),
+    )
+
+    scale: Param[float] = Param(
+        Params._dummy(),
+        "scale",
+        "Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1. (number above 0)",
+        typeConverter=Legal(
+            "scale",
+            TypeConverters.toFloat,
+            "a finite number above 0",
+            Range(above=0.0),
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._setDefault(
+            featuresCol="features",
+            predictionCol="prediction",
+            handleInvalid="error",
+        )
+
+    def getFeaturesCol(self) -> str:
+        """Value of featuresCol, or its default."""
+        return self.getOrDefault(self.featuresCol)
+
+    def setFeaturesCol(self, value: str) -> Self:
+        """Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric
+        column, or binary (see inputShape and scale). (text)
+        """
+        return self._set(featuresCol=value)
+
+    def getFeaturesCols(self) -> list[str]:
+        """Value of featuresCols, or its default."""
+        return self.getOrDefault(self.featuresCols)
+
+    def setFeaturesCols(self, value: Sequence[str]) -> Self:
+        """Columns whose values are put one after another to form the features, instead of featuresCol:
+        numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns
+        named as its inputs. (list of texts)
+        """
+        return self._set(featuresCols=value)
+
+    def getPredictionCol(self) -> str:
+        """Value of predictionCol, or its default."""
+        return self.getOrDefault(self.predictionCol)
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Column that transform appends: the class of a classifier, the value (or Vector of values) of a
+        regressor. A regressor whose network is a graph of several outputs also appends a column for each,
+        such as prediction_price. (text)
+        """
+        return self._set(predictionCol=value)
+
+    def getHandleInvalid(self) -> str:
+        """Value of handleInvalid, or its default."""
+        return self.getOrDefault(self.handleInvalid)
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """What to do with a row that holds null, NaN, infinity or a vector of another length: "error" fails
+        with the row named, "skip" leaves it out and counts it in the ledger. ("error" or "skip")
+        """
+        return self._set(handleInvalid=value)
+
+    def getInputShape(self) -> list[int]:
+        """Value of inputShape, or its default."""
+        return self.getOrDefault(self.inputShape)
+
+    def setInputShape(self, value: Sequence[int]) -> Self:
+        """Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28,
+        28]. Needed for binary features. (list of whole numbers, each of at least 1)
+        """
+        return self._set(inputShape=value)
+
+    def getScale(self) -> float:
+        """Value of scale, or its default."""
+        return self.getOrDefault(self.scale)
+
+    def setScale(self, value: float) -> Self:
+        """Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1. (number
+        above 0)
+        """
+        return self._set(scale=value)
+
+
+class EstimatorColumnParams(CheckedParams):
+    """Parameters of estimators. Columns that are read and appended, and how they are read."""
+
+    labelCol: Param[str] = Param(
+        Params._dummy(),
+        "labelCol",
+        "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another). (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    weightCol: Param[str] = Param(
+        Params._dummy(),
+        "weightCol",
+        "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1. (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    validationIndicatorCol: Param[str] = Param(
+        Params._dummy(),
+        "validationIndicatorCol",
+        "Boolean column that is true for the rows to validate on: they never train. Not set: see validationFraction. (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._setDefault(
+            labelCol="label",
+        )
+
+    def getLabelCol(self) -> str:
+        """Value of labelCol, or its default."""
+        return self.getOrDefault(self.labelCol)
+
+    def setLabelCol(self, value: str) -> Self:
+        """Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also
+        takes an array or a Vector (several outputs; those of a graph one after another). (text)
+        """
+        return self._set(labelCol=value)
+
+    def getWeightCol(self) -> str:
+        """Value of weightCol, or its default."""
+        return self.getOrDefault(self.weightCol)
+
+    def setWeightCol(self, value: str) -> Self:
+        """Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs
+        1. (text)
+        """
+        return self._set(weightCol=value)
+
+    def getValidationIndicatorCol(self) -> str:
+        """Value of validationIndicatorCol, or its default."""
+        return self.getOrDefault(self.validationIndicatorCol)
+
+    def setValidationIndicatorCol(self, value: str) -> Self:
+        """Boolean column that is true for the rows to validate on: they never train. Not set: see
+        validationFraction. (text)
+        """
+        return self._set(validationIndicatorCol=value)
+
+
+class ClassifierColumnParams(CheckedParams):
+    """Parameters of classifiers and their models. Columns that are read and appended, and how they are read."""
+
+    probabilityCol: Param[str] = Param(
+        Params._dummy(),
+        "probabilityCol",
+        "Column that transform appends: the Vector of class probabilities. Empty text: not appended. (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    rawPredictionCol: Param[str] = Param(
+        Params._dummy(),
+        "rawPredictionCol",
+        "Column that transform appends: the Vector of the network's outputs (logits), of two less their mean. Empty text: not appended. (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    thresholds: Param[list[float]] = Param(
+        Params._dummy(),
+        "thresholds",
+        "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML; at most one may be 0. (list of numbers, each of at least 0)",
+        typeConverter=Legal(
+            "thresholds",
+            TypeConverters.toListFloat,
+            "a list of numbers, each of at least 0",
+            each(Range(0.0)),
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._setDefault(
+            probabilityCol="probability",
+            rawPredictionCol="rawPrediction",
+        )
+
+    def getProbabilityCol(self) -> str:
+        """Value of probabilityCol, or its default."""
+        return self.getOrDefault(self.probabilityCol)
+
+    def setProbabilityCol(self, value: str) -> Self:
+        """Column that transform appends: the Vector of class probabilities. Empty text: not appended.
+        (text)
+        """
+        return self._set(probabilityCol=value)
+
+    def getRawPredictionCol(self) -> str:
+        """Value of rawPredictionCol, or its default."""
+        return self.getOrDefault(self.rawPredictionCol)
+
+    def setRawPredictionCol(self, value: str) -> Self:
+        """Column that transform appends: the Vector of the network's outputs (logits), of two less their
+        mean. Empty text: not appended. (text)
+        """
+        return self._set(rawPredictionCol=value)
+
+    def getThresholds(self) -> list[float]:
+        """Value of thresholds, or its default."""
+        return self.getOrDefault(self.thresholds)
+
+    def setThresholds(self, value: Sequence[float]) -> Self:
+        """One number per class: the class with the largest probability / threshold is predicted, as in
+        Spark ML; at most one may be 0. (list of numbers, each of at least 0)
+        """
+        return self._set(thresholds=value)

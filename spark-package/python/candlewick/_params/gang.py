@@ -1,0 +1,176 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""The processes that train."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.ml.param import Param, Params, TypeConverters
+
+from candlewick._document import to_int
+from candlewick._legal import CheckedParams, Legal, Range, matches
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class GangParams(CheckedParams):
+    """Parameters of estimators. The processes that train."""
+
+    numTrainers: Param[int] = Param(
+        Params._dummy(),
+        "numTrainers",
+        "Trainer processes. 0: one per executor. (whole number from 0 to 4096)",
+        typeConverter=Legal(
+            "numTrainers",
+            to_int,
+            "a whole number from 0 to 4096",
+            Range(0, 4096),
+        ),
+    )
+
+    threadsPerTrainer: Param[int] = Param(
+        Params._dummy(),
+        "threadsPerTrainer",
+        "Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number from 0 to 1024)",
+        typeConverter=Legal(
+            "threadsPerTrainer",
+            to_int,
+            "a whole number from 0 to 1024",
+            Range(0, 1024),
+        ),
+    )
+
+    logicalShards: Param[int] = Param(
+        Params._dummy(),
+        "logicalShards",
+        "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers. (whole number from 1 to 65536)",
+        typeConverter=Legal(
+            "logicalShards",
+            to_int,
+            "a whole number from 1 to 65536",
+            Range(1, 65536),
+        ),
+    )
+
+    failureTimeout: Param[str] = Param(
+        Params._dummy(),
+        "failureTimeout",
+        'Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min")',
+        typeConverter=Legal(
+            "failureTimeout",
+            TypeConverters.toString,
+            'a duration such as "15s", "500ms" or "2min"',
+            matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
+        ),
+    )
+
+    progressTimeout: Param[str] = Param(
+        Params._dummy(),
+        "progressTimeout",
+        'Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or "2min")',
+        typeConverter=Legal(
+            "progressTimeout",
+            TypeConverters.toString,
+            'a duration such as "15s", "500ms" or "2min"',
+            matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
+        ),
+    )
+
+    launchTimeout: Param[str] = Param(
+        Params._dummy(),
+        "launchTimeout",
+        'Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min")',
+        typeConverter=Legal(
+            "launchTimeout",
+            TypeConverters.toString,
+            'a duration such as "15s", "500ms" or "2min"',
+            matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
+        ),
+    )
+
+    feedMemory: Param[str] = Param(
+        Params._dummy(),
+        "feedMemory",
+        'Memory of an executor for rows on their way to the trainers. (size such as "64m" or "1g")',
+        typeConverter=Legal(
+            "feedMemory",
+            TypeConverters.toString,
+            'a size such as "64m" or "1g"',
+            matches("\\s*0*[1-9][0-9]{0,8}\\s*(b|k|kb|m|mb|g|gb)?\\s*"),
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._setDefault(
+            numTrainers=0,
+            threadsPerTrainer=0,
+            logicalShards=8,
+            failureTimeout="15s",
+            progressTimeout="600s",
+            launchTimeout="300s",
+            feedMemory="64m",
+        )
+
+    def getNumTrainers(self) -> int:
+        """Value of numTrainers, or its default."""
+        return self.getOrDefault(self.numTrainers)
+
+    def setNumTrainers(self, value: int) -> Self:
+        """Trainer processes. 0: one per executor. (whole number from 0 to 4096)"""
+        return self._set(numTrainers=value)
+
+    def getThreadsPerTrainer(self) -> int:
+        """Value of threadsPerTrainer, or its default."""
+        return self.getOrDefault(self.threadsPerTrainer)
+
+    def setThreadsPerTrainer(self, value: int) -> Self:
+        """Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number from
+        0 to 1024)
+        """
+        return self._set(threadsPerTrainer=value)
+
+    def getLogicalShards(self) -> int:
+        """Value of logicalShards, or its default."""
+        return self.getOrDefault(self.logicalShards)
+
+    def setLogicalShards(self, value: int) -> Self:
+        """Logical shards the rows are dealt to; the unit of computation, so part of what decides the
+        weights' bits. At least numTrainers. (whole number from 1 to 65536)
+        """
+        return self._set(logicalShards=value)
+
+    def getFailureTimeout(self) -> str:
+        """Value of failureTimeout, or its default."""
+        return self.getOrDefault(self.failureTimeout)
+
+    def setFailureTimeout(self, value: str) -> Self:
+        """Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min")"""
+        return self._set(failureTimeout=value)
+
+    def getProgressTimeout(self) -> str:
+        """Value of progressTimeout, or its default."""
+        return self.getOrDefault(self.progressTimeout)
+
+    def setProgressTimeout(self, value: str) -> Self:
+        """Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or
+        "2min")
+        """
+        return self._set(progressTimeout=value)
+
+    def getLaunchTimeout(self) -> str:
+        """Value of launchTimeout, or its default."""
+        return self.getOrDefault(self.launchTimeout)
+
+    def setLaunchTimeout(self, value: str) -> Self:
+        """Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min")"""
+        return self._set(launchTimeout=value)
+
+    def getFeedMemory(self) -> str:
+        """Value of feedMemory, or its default."""
+        return self.getOrDefault(self.feedMemory)
+
+    def setFeedMemory(self, value: str) -> Self:
+        """Memory of an executor for rows on their way to the trainers. (size such as "64m" or "1g")"""
+        return self._set(feedMemory=value)

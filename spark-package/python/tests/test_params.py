@@ -1,0 +1,115 @@
+"""Parameters where they are set: what is legal, and what a wrong value is told. No JVM."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pyspark.ml.tuning import ParamGridBuilder
+
+from candlewick import EarlyStopping
+from candlewick._params.classifier import NeuralClassifierBase
+from candlewick._params.regressor import NeuralRegressorBase
+from candlewick.errors import InvalidParameterError
+
+
+class Classifier(NeuralClassifierBase):
+    """Without the companion in the JVM."""
+
+    def _attach(self, given: dict[str, Any]) -> None:
+        self._set(**{name: value for name, value in given.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("epochs", -1, "parameter epochs = -1 is not legal: expected a whole number from 0 to 1000000"),
+        ("batchSize", 0, "parameter batchSize = 0 is not legal: expected a whole number from 1 to 16777216"),
+        ("clipNorm", 0, "parameter clipNorm = 0.0 is not legal: expected a finite number above 0"),
+        ("clipValue", math.inf, "parameter clipValue = Infinity is not legal: expected a finite number above 0"),
+        ("scale", math.nan, "parameter scale = NaN is not legal: expected a finite number above 0"),
+        (
+            "emaDecay",
+            1.0,
+            "parameter emaDecay = 1.0 is not legal: expected a finite number of at least 0 and below 1",
+        ),
+        ("handleInvalid", "keep", 'parameter handleInvalid = "keep" is not legal: expected "error" or "skip"'),
+        (
+            "inputShape",
+            [-1, 6],
+            "parameter inputShape = [-1, 6] is not legal: expected a list of whole numbers, each of at least 1",
+        ),
+        (
+            "thresholds",
+            [0.5, -0.5],
+            "parameter thresholds = [0.5, -0.5] is not legal: expected a list of numbers, each of at least 0",
+        ),
+        ("metrics", [], "parameter metrics = [] is not legal: expected a list of texts"),
+        (
+            "failureTimeout",
+            "soon",
+            'parameter failureTimeout = "soon" is not legal: expected a duration such as "15s", "500ms" or "2min"',
+        ),
+        ("feedMemory", "0m", 'parameter feedMemory = "0m" is not legal: expected a size such as "64m" or "1g"'),
+    ],
+)
+def test_a_wrong_value_is_refused_at_once(name: str, value: Any, message: str) -> None:
+    stage = Classifier()
+    for give in (
+        lambda: getattr(stage, f"set{name[0].upper()}{name[1:]}")(value),
+        lambda: stage.setParams(**{name: value}),
+        lambda: Classifier(**{name: value}),
+        lambda: stage.copy({stage.getParam(name): value}),
+        lambda: ParamGridBuilder().addGrid(stage.getParam(name), [value]).build(),
+    ):
+        with pytest.raises(InvalidParameterError) as told:
+            give()
+        assert str(told.value) == message
+    assert not stage.isSet(name)
+
+
+def test_a_value_of_another_type_is_pysparks_error() -> None:
+    with pytest.raises(TypeError, match='Invalid param value given for param "epochs"'):
+        Classifier(epochs="many")  # type: ignore[arg-type]
+
+
+def test_bounds_are_legal() -> None:
+    stage = Classifier(epochs=0, batchSize=1 << 24, emaDecay=0.0, thresholds=[0, 7.5], launchTimeout=" 15 S ")
+    assert (stage.getEpochs(), stage.getThresholds()) == (0, [0.0, 7.5])
+    assert stage.copy({stage.epochs: 3}).getEpochs() == 3
+    assert stage.getEpochs() == 0
+
+
+def test_every_default_is_legal() -> None:
+    stage = Classifier()
+    for param in stage.params:
+        if stage.hasDefault(param):
+            stage.set(param, stage.getOrDefault(param))
+    assert "(whole number from 0 to 1000000) (default: 10" in stage.explainParam("epochs")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("epoch", "epochs"), ("batch_size", "batchSize"), ("lr_scheduler", "lrScheduler")]
+)
+def test_an_unknown_name_is_told_what_it_may_have_been(name: str, meant: str) -> None:
+    for give in (Classifier, Classifier().setParams):
+        with pytest.raises(TypeError, match=rf"^Classifier has no parameter '{name}'; did you mean '{meant}'\?$"):
+            give(**{name: 1})
+    with pytest.raises(TypeError, match=r"^Classifier has no parameter 'colour'$"):
+        Classifier(colour=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="takes its parameters by name"):
+        Classifier(3)  # type: ignore[misc]
+
+
+def test_a_regressor_has_no_parameters_of_classifiers() -> None:
+    names = NeuralRegressorBase.__init__.__wrapped__.__kwdefaults__  # type: ignore[attr-defined]
+    assert "epochs" in names and "thresholds" not in names
+
+
+def test_early_stopping_has_the_catalogues_defaults() -> None:
+    rule = EarlyStopping("val_accuracy", patience=5)
+    assert repr(rule) == (
+        "EarlyStopping(metric='val_accuracy', patience=5, minDelta=0.0, mode='auto', restoreBest=True)"
+    )
+    assert Classifier(earlyStopping=rule).getEarlyStopping() == rule.to_json()

@@ -1,0 +1,131 @@
+// Written by candlewick-codegen (`make generate`); do not edit.
+package candlewick.generated
+
+import candlewick.internal.Legal
+import org.apache.spark.ml.param._
+
+/** Parameters of estimators. The processes that train. */
+trait GangParams extends Params {
+
+  /** Trainer processes. 0: one per executor. (whole number from 0 to 4096)
+    * @group param
+    */
+  final val numTrainers: IntParam = new IntParam(
+    this,
+    "numTrainers",
+    "Trainer processes. 0: one per executor. (whole number from 0 to 4096)",
+    Legal[Int]("numTrainers", "a whole number from 0 to 4096", ParamValidators.inRange(0, 4096))
+  )
+  setDefault(numTrainers, 0)
+
+  /** @group getParam */
+  final def getNumTrainers: Int = $(numTrainers)
+
+  /** @group setParam */
+  def setNumTrainers(value: Int): this.type = set(numTrainers, value)
+
+  /** Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number
+    * from 0 to 1024)
+    * @group param
+    */
+  final val threadsPerTrainer: IntParam = new IntParam(
+    this,
+    "threadsPerTrainer",
+    "Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number from 0 to 1024)",
+    Legal[Int]("threadsPerTrainer", "a whole number from 0 to 1024", ParamValidators.inRange(0, 1024))
+  )
+  setDefault(threadsPerTrainer, 0)
+
+  /** @group getParam */
+  final def getThreadsPerTrainer: Int = $(threadsPerTrainer)
+
+  /** @group setParam */
+  def setThreadsPerTrainer(value: Int): this.type = set(threadsPerTrainer, value)
+
+  /** Logical shards the rows are dealt to; the unit of computation, so part of what decides the
+    * weights' bits. At least numTrainers. (whole number from 1 to 65536)
+    * @group param
+    */
+  final val logicalShards: IntParam = new IntParam(
+    this,
+    "logicalShards",
+    "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers. (whole number from 1 to 65536)",
+    Legal[Int]("logicalShards", "a whole number from 1 to 65536", ParamValidators.inRange(1, 65536))
+  )
+  setDefault(logicalShards, 8)
+
+  /** @group getParam */
+  final def getLogicalShards: Int = $(logicalShards)
+
+  /** @group setParam */
+  def setLogicalShards(value: Int): this.type = set(logicalShards, value)
+
+  /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min")
+    * @group param
+    */
+  final val failureTimeout: Param[String] = new Param[String](
+    this,
+    "failureTimeout",
+    "Silence after which a trainer counts as lost. (duration such as \"15s\", \"500ms\" or \"2min\")",
+    Legal[String]("failureTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
+  )
+  setDefault(failureTimeout, "15s")
+
+  /** @group getParam */
+  final def getFailureTimeout: String = $(failureTimeout)
+
+  /** @group setParam */
+  def setFailureTimeout(value: String): this.type = set(failureTimeout, value)
+
+  /** Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or
+    * "2min")
+    * @group param
+    */
+  final val progressTimeout: Param[String] = new Param[String](
+    this,
+    "progressTimeout",
+    "Time without a step after which a trainer counts as stuck. (duration such as \"15s\", \"500ms\" or \"2min\")",
+    Legal[String]("progressTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
+  )
+  setDefault(progressTimeout, "600s")
+
+  /** @group getParam */
+  final def getProgressTimeout: String = $(progressTimeout)
+
+  /** @group setParam */
+  def setProgressTimeout(value: String): this.type = set(progressTimeout, value)
+
+  /** Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min")
+    * @group param
+    */
+  final val launchTimeout: Param[String] = new Param[String](
+    this,
+    "launchTimeout",
+    "Longest wait for all trainers to start. (duration such as \"15s\", \"500ms\" or \"2min\")",
+    Legal[String]("launchTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
+  )
+  setDefault(launchTimeout, "300s")
+
+  /** @group getParam */
+  final def getLaunchTimeout: String = $(launchTimeout)
+
+  /** @group setParam */
+  def setLaunchTimeout(value: String): this.type = set(launchTimeout, value)
+
+  /** Memory of an executor for rows on their way to the trainers. (size such as "64m" or "1g")
+    * @group param
+    */
+  final val feedMemory: Param[String] = new Param[String](
+    this,
+    "feedMemory",
+    "Memory of an executor for rows on their way to the trainers. (size such as \"64m\" or \"1g\")",
+    Legal[String]("feedMemory", "a size such as \"64m\" or \"1g\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(b|k|kb|m|mb|g|gb)?\\s*"))
+  )
+  setDefault(feedMemory, "64m")
+
+  /** @group getParam */
+  final def getFeedMemory: String = $(feedMemory)
+
+  /** @group setParam */
+  def setFeedMemory(value: String): this.type = set(feedMemory, value)
+}

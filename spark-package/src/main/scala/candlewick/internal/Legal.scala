@@ -1,0 +1,26 @@
+package candlewick.internal
+
+/** Validators of parameters that say what is legal: Spark's own message leaves out the range. */
+private[candlewick] object Legal {
+
+  /** A validator that throws where `isLegal` is false, in the words of the native library.
+    *
+    * @param expected
+    *   what is legal, in words
+    */
+  def apply[T](name: String, expected: String, isLegal: T => Boolean): T => Boolean = value =>
+    if (isLegal(value)) true
+    else
+      throw Failures.parameter(
+        s"parameter $name = ${Json.list(Seq(value)).get(0)} is not legal: expected $expected"
+      )
+
+  /** A list with at least one item, all of them legal. */
+  def each[T](isLegal: T => Boolean): Array[T] => Boolean = items => items.nonEmpty && items.forall(isLegal)
+
+  /** A number that is not NaN or infinite. */
+  val finite: Double => Boolean = number => !number.isNaN && !number.isInfinite
+
+  /** A text that fits the pattern as a whole, in any case of letters. */
+  def matches(pattern: String): String => Boolean = text => text.matches(s"(?i)$pattern")
+}
