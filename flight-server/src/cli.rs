@@ -53,7 +53,7 @@ enum Command {
     Serve(ServeConfig, Option<DeviceName>),
 }
 
-/// Runs the command line of this process; gives its exit status.
+/// Runs the command line of this process; returns its exit status.
 #[must_use]
 pub fn main(binary: Binary) -> i32 {
     log_to_stderr();
@@ -122,11 +122,11 @@ fn parse(arguments: &[String]) -> Result<Command, Failure> {
         ["--help" | "-h" | "help"] => Ok(Command::Help),
         ["gang"] => Ok(Command::Gang(None)),
         ["gang", "--device", device] => Ok(Command::Gang(Some(device.parse()?))),
-        ["gang", "--device"] => Err(usage("--device wants a value")),
-        ["gang", other, ..] => Err(usage(&format!("\"{other}\" is no option of gang"))),
+        ["gang", "--device"] => Err(usage("--device expects a value")),
+        ["gang", other, ..] => Err(usage(&format!("\"{other}\" is not an option of gang"))),
         ["serve", options @ ..] => parse_serve(options),
         [] => Err(usage("a command is missing")),
-        [other, ..] => Err(usage(&format!("\"{other}\" is no command"))),
+        [other, ..] => Err(usage(&format!("\"{other}\" is not a command"))),
     }
 }
 
@@ -144,11 +144,11 @@ fn parse_serve(options: &[&str]) -> Result<Command, Failure> {
             continue;
         }
         if !["--host", "--port", "--threads", "--token-file", "--device"].contains(option) {
-            return Err(usage(&format!("\"{option}\" is no option of serve")));
+            return Err(usage(&format!("\"{option}\" is not an option of serve")));
         }
         let value = words
             .next()
-            .ok_or_else(|| usage(&format!("{option} wants a value")))?;
+            .ok_or_else(|| usage(&format!("{option} expects a value")))?;
         match *option {
             "--host" => (*value).clone_into(&mut host),
             "--port" => (*value).clone_into(&mut port),
@@ -156,12 +156,12 @@ fn parse_serve(options: &[&str]) -> Result<Command, Failure> {
             "--threads" => {
                 threads = value
                     .parse()
-                    .map_err(|_| usage(&format!("--threads wants a whole number, \"{value}\" is none")))?;
+                    .map_err(|_| usage(&format!("--threads expects a whole number, got \"{value}\"")))?;
             }
             _ => token = Some(TokenSource::File(PathBuf::from(value))),
         }
     }
-    let token = token.ok_or_else(|| usage("serve wants --token-file FILE or --token-stdin"))?;
+    let token = token.ok_or_else(|| usage("serve expects --token-file FILE or --token-stdin"))?;
     let config = ServeConfig {
         host,
         port,
@@ -213,20 +213,20 @@ mod tests {
     fn wrong_words_are_named() {
         for (text, told) in [
             ("", "a command is missing"),
-            ("dance", "\"dance\" is no command"),
-            ("serve --token secret", "\"--token\" is no option"),
-            ("serve --port", "--port wants a value"),
-            ("gang --device", "--device wants a value"),
-            ("gang --gpu", "\"--gpu\" is no option of gang"),
+            ("dance", "\"dance\" is not a command"),
+            ("serve --token secret", "\"--token\" is not an option"),
+            ("serve --port", "--port expects a value"),
+            ("gang --device", "--device expects a value"),
+            ("gang --gpu", "\"--gpu\" is not an option of gang"),
             (
                 "serve --device gpu --token-stdin",
                 "the device \"gpu\" is not known: expected cpu, cuda:0",
             ),
             (
                 "serve --threads many --token-stdin",
-                "--threads wants a whole number",
+                "--threads expects a whole number",
             ),
-            ("serve", "serve wants --token-file FILE or --token-stdin"),
+            ("serve", "serve expects --token-file FILE or --token-stdin"),
         ] {
             let failure = parsed(text).unwrap_err();
             assert!(failure.message.contains(told), "{failure}");

@@ -266,7 +266,7 @@ fn a_step_that_is_not_finite_ends_training_with_step_and_cause() {
     let message = told(job(3, 32), &wide);
     assert!(
         message.starts_with("the loss became ")
-            && message.contains("epoch 0, step 0 of it (step 0 of the training)"),
+            && message.contains("epoch 0, step 0 of it (step 0 of the training run)"),
         "{message}"
     );
     assert!(message.contains("the features are as large as"), "{message}");

@@ -312,15 +312,10 @@ fn one_training_at_a_time_and_no_rows_during_it() {
         assert!(records.next().await.unwrap().is_ok());
         let told = |outcome: Result<Value, Status>| outcome.unwrap_err().message().to_owned();
         assert!(
-            told(put(&client, "rows", &[batch(&rows(10))]).await)
-                .contains("refused while a training goes on")
+            told(put(&client, "rows", &[batch(&rows(10))]).await).contains("refused during a training run")
         );
-        assert!(
-            told(answer(&client, "train", &Value::Null).await).contains("refused while a training goes on")
-        );
-        assert!(
-            told(answer(&client, "reset", &Value::Null).await).contains("refused while a training goes on")
-        );
+        assert!(told(answer(&client, "train", &Value::Null).await).contains("refused during a training run"));
+        assert!(told(answer(&client, "reset", &Value::Null).await).contains("refused during a training run"));
         assert_eq!(
             answer(&client, "status", &Value::Null).await.unwrap()["state"],
             "training"

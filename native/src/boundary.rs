@@ -159,6 +159,6 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
     match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),
         (_, Some(text)) => text.clone(),
-        _ => "a value that is no text".to_owned(),
+        _ => "a value that is not a text".to_owned(),
     }
 }

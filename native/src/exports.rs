@@ -189,10 +189,10 @@ exports! {
     }
 
     fn bufferView<'l>(env, address: jlong, capacity: jlong) -> JObject<'l> {
-        // SAFETY: NativeBuffer passes its own memory; its documentation says how long the view may be used.
-        let bytes = unsafe { memory::view(address, capacity) }?;
-        // SAFETY: as above; the JVM reads and writes through the address, native code only during calls.
-        Ok(unsafe { env.new_direct_byte_buffer(bytes.as_ptr().cast_mut(), bytes.len()) }?.into())
+        let (place, size) = memory::place(address, capacity)?;
+        // SAFETY: NativeBuffer passes its own memory; its documentation says how long the view may be used. The JVM reads and
+        // writes through the address, native code only during calls.
+        Ok(unsafe { env.new_direct_byte_buffer(place, size) }?.into())
     }
 
     fn feederOpen<'l>(env, task: JString<'l>, keys: JString<'l>) -> jlong {

@@ -33,7 +33,7 @@ pub fn get<T: Any + Send + Sync>(handle: i64) -> Result<Arc<T>, Thrown> {
     let Some((object, name)) = objects.as_ref().and_then(|all| all.get(&handle)) else {
         let wanted = short_name::<T>();
         return Err(Thrown::State(format!(
-            "handle {handle} is no open {wanted}: it was closed or never opened"
+            "handle {handle} is not an open {wanted}: it was closed or never opened"
         )));
     };
     Arc::clone(object).downcast::<T>().map_err(|_| {

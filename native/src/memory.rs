@@ -44,6 +44,16 @@ pub unsafe fn free(address: i64, capacity: i64) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The memory at `address` that Java writes to, and its size; no reference to it is made.
+///
+/// # Errors
+/// `Internal` for a null address or a size below 0.
+pub fn place(address: i64, bytes: i64) -> Result<(*mut u8, usize), Failure> {
+    let size = usize::try_from(bytes).ok().filter(|_| address != 0);
+    let size = size.ok_or_else(|| Failure::internal(format!("{bytes} bytes at address {address}")))?;
+    Ok((std::ptr::with_exposed_provenance_mut(address as usize), size))
+}
+
 /// The `bytes` bytes at `address`.
 ///
 /// # Safety
@@ -52,10 +62,9 @@ pub unsafe fn free(address: i64, capacity: i64) -> Result<(), Failure> {
 /// # Errors
 /// `Internal` for a null address or a size below 0.
 pub unsafe fn view<'a>(address: i64, bytes: i64) -> Result<&'a [u8], Failure> {
-    let size = usize::try_from(bytes).ok().filter(|_| address != 0);
-    let size = size.ok_or_else(|| Failure::internal(format!("{bytes} bytes at address {address}")))?;
+    let (place, size) = place(address, bytes)?;
     // SAFETY: the caller promises that the bytes are readable and stay as they are.
-    Ok(unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance(address as usize), size) })
+    Ok(unsafe { std::slice::from_raw_parts(place, size) })
 }
 
 #[cfg(test)]
@@ -72,6 +81,10 @@ mod tests {
         // SAFETY: allocated above with this size and used by nobody else.
         unsafe {
             assert_eq!(view(address, 24).unwrap(), [0; 24]);
+            let (place, size) = place(address, 24).unwrap();
+            // As the JVM does, between two calls.
+            place.add(size - 1).write(7);
+            assert_eq!(view(address, 24).unwrap()[23], 7);
             free(address, 24).unwrap();
             assert!(view(0, 24).is_err());
         }

@@ -26,7 +26,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const SHORTEST_BEAT: Duration = Duration::from_millis(50);
 const LONGEST_BEAT: Duration = Duration::from_millis(1_000);
 
-/// Talks with the coordinator until the end; gives the exit status.
+/// Talks with the coordinator until the end; returns the exit status.
 pub(super) fn run(
     config: &TrainerConfig,
     info: TrainerInfo,
@@ -167,7 +167,7 @@ async fn converse(
     }
 }
 
-/// Obeys one message; gives the exit status where it is the last.
+/// Obeys one message; returns the exit status where it is the last.
 fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Result<Option<i32>, Failure> {
     match message {
         ToTrainer::BeatAck => state.acknowledge(),

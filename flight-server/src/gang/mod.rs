@@ -22,7 +22,7 @@ use std::io::{BufRead, Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 
-/// Runs until the job or the process that started this one ends; gives the exit status.
+/// Runs until the job or the process that started this one ends; returns the exit status.
 ///
 /// # Errors
 /// What kept it from starting.
@@ -62,7 +62,7 @@ pub fn run() -> Result<i32, Failure> {
         flight_port,
         collective_port: info.collective_port,
     })?;
-    let orders = runner::start(&info.id, (threads, initial), peers, Arc::clone(&state))?;
+    let orders = runner::start(&info.id, threads, initial, peers, Arc::clone(&state))?;
     control::run(&config, info, &state, &orders, outbox)
 }
 

@@ -39,7 +39,8 @@ pub(super) enum Order {
 /// Starts the thread; it lives as long as the process.
 pub(super) fn start(
     id: &str,
-    (threads, initial): (usize, Option<Vec<u8>>),
+    threads: usize,
+    initial: Option<Vec<u8>>,
     listener: Listener,
     state: Arc<State>,
 ) -> Result<Sender<Order>, Failure> {

@@ -45,7 +45,7 @@ pub struct ServeConfig {
     pub token: TokenSource,
 }
 
-/// Serves until the action "shutdown" or a signal; gives the exit status.
+/// Serves until the action "shutdown" or a signal; returns the exit status.
 ///
 /// # Errors
 /// What kept it from starting.
@@ -100,7 +100,7 @@ fn check_loopback(host: &str) -> Result<(), Failure> {
     match addresses.into_iter().find(|address| !address.ip().is_loopback()) {
         None => Ok(()),
         Some(address) => Err(Failure::parameter(format!(
-            "--host {host} is {}, which is no loopback address: the token and the rows would cross the network \
+            "--host {host} is {}, not a loopback address: the token and the rows would cross the network \
              unencrypted. Listen on 127.0.0.1 and come through an SSH tunnel (ssh -L) or through a proxy on this machine that \
              speaks TLS",
             address.ip()
@@ -186,7 +186,7 @@ mod tests {
             let failure = run(&config).unwrap_err();
             assert_eq!(failure.kind, candlewick_protocol::ErrorKind::InvalidParameter);
             assert!(
-                failure.message.contains("no loopback address") && failure.message.contains("SSH tunnel"),
+                failure.message.contains("not a loopback address") && failure.message.contains("SSH tunnel"),
                 "{failure}"
             );
         }

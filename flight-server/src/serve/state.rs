@@ -68,7 +68,7 @@ impl ServerState {
     fn idle(&self, what: &str) -> Result<MutexGuard<'_, Inner>, Failure> {
         let inner = self.lock();
         if inner.training {
-            return Err(busy(&format!("{what} is refused while a training goes on")));
+            return Err(busy(&format!("{what} is refused during a training run")));
         }
         if inner.puts > 0 {
             return Err(busy(&format!(
@@ -112,7 +112,7 @@ impl ServerState {
     pub(super) fn begin_put(self: &Arc<Self>) -> Result<Put, Failure> {
         let mut inner = self.lock();
         if inner.training {
-            return Err(busy("DoPut is refused while a training goes on"));
+            return Err(busy("DoPut is refused during a training run"));
         }
         let spool = inner.spool.clone().ok_or_else(not_configured)?;
         let number = inner.streams;

@@ -53,7 +53,8 @@ impl NonFiniteGuard {
     /// the step counts. All trainers see the same values and decide alike.
     pub(super) fn counts(
         &mut self,
-        (loss, denominator): (f64, f64),
+        loss: f64,
+        denominator: f64,
         gradient: &[f32],
         context: &NonFiniteContext<'_>,
     ) -> Result<bool, Failure> {
@@ -100,13 +101,10 @@ impl NonFiniteGuard {
     fn failure(&self, what: &str, context: &NonFiniteContext<'_>) -> Failure {
         let per_epoch = context.plan.step_plan.steps_per_epoch().max(1);
         let last = self.last.map_or(String::new(), |loss| {
-            format!(
-                " The last finite loss was {}; the training ends here, without a checkpoint to go back to.",
-                short(loss)
-            )
+            format!(" The last finite loss was {}; training ends here.", short(loss))
         });
         Failure::parameter(format!(
-            "{what} in epoch {}, step {} of it (step {} of the training): {}.{last}",
+            "{what} in epoch {}, step {} of it (step {} of the training run): {}.{last}",
             context.step / per_epoch,
             context.step % per_epoch,
             context.step,

@@ -1,4 +1,4 @@
-//! The state of a training and its steps, rules B1 to B6 and B10.
+//! The state of a training run and its steps, rules B1 to B6 and B10.
 
 use super::batch::{HostBatch, prepare};
 use super::evaluator::Evaluator;
@@ -52,7 +52,7 @@ pub struct Session {
     evaluator: Evaluator,
 }
 
-/// What a training ends with.
+/// What a training run ends with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
     /// Steps made since the start.
@@ -284,8 +284,9 @@ impl Session {
             lr: self.updates.lr(),
         };
         let gradient: &[f32] = if reduced.present { &self.gradient } else { &[] };
-        let sums = (total.loss, total.denominator);
-        let counts = self.guard.counts(sums, gradient, &context)?;
+        let counts = self
+            .guard
+            .counts(total.loss, total.denominator, gradient, &context)?;
         // Where no row counts (denominator 0) nothing is updated, rule B6.
         let denominator = if reduced.present && counts {
             total.denominator

@@ -1,4 +1,4 @@
-//! Early stopping in a training: the decision (a pure function of the records, so the same everywhere) and the best
+//! Early stopping in a training run: the decision (a pure function of the records, so the same everywhere) and the best
 //! weights, a copy beside those that train.
 
 use candlewick_protocol::message::EpochRecord;
@@ -42,7 +42,7 @@ impl Stopper {
         self.patience.is_over()
     }
 
-    /// The end of a training of at most `epochs` epochs: puts the best weights in place, where the rule says so.
+    /// The end of a training run of at most `epochs` epochs: puts the best weights in place, where the rule says so.
     pub(super) fn finish(&self, weights: &mut [f32], epochs: u32) -> StoppingReport {
         if let Some(best) = &self.best {
             weights.copy_from_slice(best);

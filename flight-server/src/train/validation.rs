@@ -55,7 +55,7 @@ impl Validator {
         let mut curves: Curves = vec![Vec::new(); self.set.curves().len()];
         let mut mine = Vec::new();
         for (local, shard) in context.plan.data.owned().enumerate() {
-            let sums = self.shard(context, engine, (local, shard), &mut curves)?;
+            let sums = self.shard(context, engine, local, shard, &mut curves)?;
             mine.push(if sums.is_some() { 1.0 } else { 0.0 });
             mine.extend(sums.unwrap_or_else(|| vec![0.0; HEAD - 1 + self.set.width()]));
         }
@@ -85,7 +85,8 @@ impl Validator {
         &mut self,
         context: &EvalContext<'_>,
         engine: &mut Engine,
-        (local, shard): (usize, u32),
+        local: usize,
+        shard: u32,
         curves: &mut Curves,
     ) -> Result<Option<Vec<f64>>, Interrupt> {
         let data = &context.plan.data;
