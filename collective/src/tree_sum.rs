@@ -1,7 +1,7 @@
 //! Assembling the root of the reduction tree from the nodes of all trainers, rule B5.
 
 use candlewick_protocol::rows::{SparseRows, SparseRowsView};
-use candlewick_protocol::tree::{NodeValue, assemble};
+use candlewick_protocol::tree::{NodeValue, Step, steps};
 
 /// Values worked on at once: the partial sums of a tile stay in the first-level cache.
 const TILE: usize = 2048;
@@ -22,6 +22,27 @@ enum Op {
     Add,
 }
 
+/// The steps with every addition of a node as one pass: a node that was just pushed is added from where it lies.
+fn fused(steps: &[Step<usize>]) -> Vec<Op> {
+    let mut ops = Vec::with_capacity(steps.len());
+    for step in steps {
+        let op = match (step, ops.as_slice()) {
+            (Step::Push(node), _) => Op::Load(*node),
+            (Step::Add, [.., Op::Load(left), Op::Load(right)]) => Op::Sum(*left, *right),
+            (Step::Add, [.., Op::Load(right)]) => Op::AddNode(*right),
+            (Step::Add, _) => Op::Add,
+        };
+        let replaced = match op {
+            Op::Sum(..) => 2,
+            Op::AddNode(_) => 1,
+            Op::Load(_) | Op::Add => 0,
+        };
+        ops.truncate(ops.len() - replaced);
+        ops.push(op);
+    }
+    ops
+}
+
 /// The sum over the tree of `shards` leaves as a list of steps; `nodes` says which nodes there are, in shard order, and
 /// which of them are present. Empty where none is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,21 +59,11 @@ impl Program {
             (nodes[found].0.1 == hi).then_some(found)
         };
         let mut find = |lo: u32, hi: u32| match at(lo, hi) {
-            Some(at) => NodeValue::Known(nodes[at].1.then(|| vec![Op::Load(at)])),
+            Some(at) => NodeValue::Known(nodes[at].1.then_some(at)),
             None => NodeValue::Split,
         };
-        let mut add = |mut left: Vec<Op>, right: Vec<Op>| {
-            match (left.as_slice(), right.as_slice()) {
-                ([Op::Load(first)], [Op::Load(second)]) => left = vec![Op::Sum(*first, *second)],
-                (_, [Op::Load(node)]) => left.push(Op::AddNode(*node)),
-                _ => {
-                    left.extend(right);
-                    left.push(Op::Add);
-                }
-            }
-            left
-        };
-        let ops = assemble(0, shards, &mut find, &mut add).unwrap_or_default();
+        let (steps, _) = steps(0, shards, &mut find);
+        let ops = fused(&steps);
         let (mut height, mut depth) = (0usize, 0);
         for op in &ops {
             match op {
@@ -184,6 +195,7 @@ mod tests {
     use super::*;
     use candlewick_protocol::order::mix;
     use candlewick_protocol::plan::ownership;
+    use candlewick_protocol::tree::assemble;
     use candlewick_protocol::tree::cover;
 
     fn program(nodes: &[NodePresence], shards: u32) -> Program {

@@ -191,7 +191,7 @@ fn updates(criterion: &mut Criterion) {
         let mut optimizer = Optimizer::from_document(&json!({"type": name}), &case.network).unwrap();
         optimizer.use_threads_of(&engine);
         let (mut weights, mut gradient) = (case.weights.clone(), Gradient::new(&case.network));
-        gradient.copy_from_slice(&random(WEIGHTS));
+        gradient.as_mut_dense().copy_from_slice(&random(WEIGHTS));
         group.bench_function(format!("{name}{what}"), |bencher| {
             bencher.iter(|| {
                 optimizer

@@ -111,7 +111,7 @@ fn joins_that_do_not_fit_say_what_came() {
         ),
         (
             json!({"type": "Concat", "layers": [linear(3)], "dim": 2}),
-            "layers.0 (Concat): dim=2 is no dimension",
+            "layers.0 (Concat): dim=2 is not a dimension",
         ),
         (
             json!({"type": "Concat", "layers": [{"type": "Nope"}]}),

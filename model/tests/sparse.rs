@@ -154,7 +154,7 @@ fn a_gradient_knows_the_rows_that_were_set() {
         assert_eq!(bits(&gradient), bits(&root.flat(&network)), "step {step}");
         if step == 1 {
             // Whoever may change any element makes the next step clear all.
-            gradient.fill(f32::NAN);
+            gradient.as_mut_dense().fill(f32::NAN);
         }
         for (table, rows) in network.sparse_parameters().iter().zip(&root.tables) {
             let values = &gradient[table.offset..table.offset + table.len()];
@@ -176,7 +176,7 @@ fn accumulated_gradients_are_those_of_whole_tables() {
         let root = training.step(step, 0, SHARDS).remove(0);
         let mut flat = root.flat(&network);
         gradient.set(&root);
-        let denominator = rows.add(&mut gradient, 21.0);
+        let denominator = rows.add(gradient.as_mut_dense(), 21.0);
         assert_eq!(denominator, whole.add(&mut flat, 21.0));
         assert_eq!(denominator.is_some(), step % 3 == 2);
         if denominator.is_some() {

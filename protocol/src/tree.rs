@@ -94,6 +94,62 @@ pub fn assemble<T>(
     }
 }
 
+/// A step of a sum over the tree, on a stack of partial sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<L> {
+    /// Push the value of a node.
+    Push(L),
+    /// Pop right, then left; push left + right.
+    Add,
+}
+
+/// The sum of `node(lo, hi)` as steps of a stack machine, and the values on its stack at most; `find` tells as in
+/// [`assemble`] which nodes there are. No steps where none is present.
+///
+/// ```
+/// use candlewick_protocol::tree::{NodeValue, Step, steps};
+/// let mut find = |lo: u32, hi: u32| match hi - lo {
+///     1 => NodeValue::Known((lo != 1).then_some(lo)),
+///     _ => NodeValue::Split,
+/// };
+/// assert_eq!(steps(0, 3, &mut find), (vec![Step::Push(0), Step::Push(2), Step::Add], 2));
+/// ```
+pub fn steps<L>(lo: u32, hi: u32, find: &mut dyn FnMut(u32, u32) -> NodeValue<L>) -> (Vec<Step<L>>, usize) {
+    let (mut steps, mut depth) = (Vec::new(), 0);
+    push_steps((lo, hi), 0, find, &mut |step, height: usize| {
+        steps.push(step);
+        depth = depth.max(height);
+    });
+    (steps, depth)
+}
+
+/// Adds the steps of a node to those of a stack that holds `height` values; false where nothing is present.
+fn push_steps<L>(
+    (lo, hi): (u32, u32),
+    height: usize,
+    find: &mut dyn FnMut(u32, u32) -> NodeValue<L>,
+    push: &mut dyn FnMut(Step<L>, usize),
+) -> bool {
+    if hi <= lo {
+        return false;
+    }
+    match find(lo, hi) {
+        NodeValue::Known(Some(node)) => push(Step::Push(node), height + 1),
+        NodeValue::Known(None) => return false,
+        NodeValue::Split if hi - lo == 1 => return false,
+        NodeValue::Split => {
+            let middle = split(lo, hi);
+            let left = push_steps((lo, middle), height, find, push);
+            let right = push_steps((middle, hi), height + usize::from(left), find, push);
+            if left && right {
+                push(Step::Add, height + 1);
+            }
+            return left || right;
+        }
+    }
+    true
+}
+
 /// The sum of `leaves` in tree order, in f64: losses and denominators. `None` where all are absent.
 ///
 /// ```

@@ -1,11 +1,11 @@
 //! The gradient of a node of the reduction tree, and that of a step. Tables of which a step touches few rows
-//! ([`Network::tables`]) are given by those rows: what was not touched is neither computed nor added up nor sent.
+//! ([`Network::sparse_parameters`]) are given by those rows: what was not touched is neither computed nor added up nor sent.
 
 use crate::network::Network;
 use crate::parameter::SparseParameter;
 use candlewick_protocol::rows::SparseRows;
 use std::convert::Infallible;
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::{Deref, Range};
 
 /// Gradient of the weighted sum of the loss over the shards `lo..hi`: a node of the reduction tree. Nothing is
 /// divided yet.
@@ -55,8 +55,7 @@ impl NodeGradient {
 /// The gradient of a step over all shards: flat, in the order of the weights, for what works on whole vectors, and
 /// for each table of the network the rows that may differ from 0, for what need not look at the others.
 ///
-/// It can be used as a slice. Whoever takes it as a mutable one may change any element, so the rows are no longer
-/// known then, until the next step sets them.
+/// It can be read as a slice; [`Gradient::as_mut_dense`] lets its elements be changed.
 #[derive(Debug, Clone)]
 pub struct Gradient {
     values: Vec<f32>,
@@ -146,6 +145,13 @@ impl Gradient {
         });
     }
 
+    /// All elements, to be changed at will: the rows that may differ from 0 are not known until the next step sets
+    /// them.
+    pub fn as_mut_dense(&mut self) -> &mut [f32] {
+        self.known = false;
+        &mut self.values
+    }
+
     fn clear_tables(&mut self) {
         for (table, rows) in self.tables.iter().zip(&mut self.rows) {
             let values = &mut self.values[table.offset..table.offset + table.len()];
@@ -182,12 +188,5 @@ impl Deref for Gradient {
 
     fn deref(&self) -> &[f32] {
         &self.values
-    }
-}
-
-impl DerefMut for Gradient {
-    fn deref_mut(&mut self) -> &mut [f32] {
-        self.known = false;
-        &mut self.values
     }
 }

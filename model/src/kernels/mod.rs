@@ -44,7 +44,7 @@ pub(crate) use maps::{
 pub(crate) use math::{exp, log1p};
 pub use matrix::{Accumulate, Matrix, blocks};
 pub(crate) use packed::{Packed, PackedValues, Packing};
-pub(crate) use program::Op;
+pub(crate) use program::Leaf;
 pub use program::Program;
 pub(crate) use shrink::{
     Halves, Threshold, gated, gated_gradient, hardshrink, shrink_gradient, softshrink, tanhshrink,

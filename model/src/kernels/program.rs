@@ -1,25 +1,20 @@
 //! The reduction tree of a node, rule B5, as a short program for a stack machine.
 
-use candlewick_protocol::tree::split;
+use candlewick_protocol::tree::{self, NodeValue, Step};
 
-/// One instruction.
+/// The rows of a leaf within the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Op {
-    /// Push the value of the leaf whose rows start at `start` of the batch.
-    Leaf {
-        /// First row.
-        start: usize,
-        /// Number of rows, at least 1.
-        rows: usize,
-    },
-    /// Pop right, then left; push left + right.
-    Add,
+pub(crate) struct Leaf {
+    /// First row.
+    pub start: usize,
+    /// Number of rows, at least 1.
+    pub rows: usize,
 }
 
 /// The value of a node in terms of its leaves. Leaves without rows do not occur: absent + x is x untouched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Program {
-    ops: Vec<Op>,
+    steps: Vec<Step<Leaf>>,
     depth: usize,
 }
 
@@ -27,36 +22,20 @@ impl Program {
     /// The program of node `[lo, hi)`; `leaf` gives the first row and the number of rows of a shard.
     #[must_use]
     pub fn of(lo: u32, hi: u32, leaf: &dyn Fn(u32) -> (usize, usize)) -> Self {
-        let mut program = Program::default();
-        program.push(lo, hi, 0, leaf);
-        program
-    }
-
-    fn push(&mut self, lo: u32, hi: u32, height: usize, leaf: &dyn Fn(u32) -> (usize, usize)) -> bool {
-        if hi <= lo {
-            return false;
-        }
-        if hi - lo == 1 {
-            let (start, rows) = leaf(lo);
-            if rows > 0 {
-                self.ops.push(Op::Leaf { start, rows });
-                self.depth = self.depth.max(height + 1);
+        let mut find = |lo: u32, hi: u32| match hi - lo {
+            1 => {
+                let (start, rows) = leaf(lo);
+                NodeValue::Known((rows > 0).then_some(Leaf { start, rows }))
             }
-            return rows > 0;
-        }
-        let middle = split(lo, hi);
-        let left = self.push(lo, middle, height, leaf);
-        let right = self.push(middle, hi, height + usize::from(left), leaf);
-        if left && right {
-            self.ops.push(Op::Add);
-        }
-        left || right
+            _ => NodeValue::Split,
+        };
+        let (steps, depth) = tree::steps(lo, hi, &mut find);
+        Program { steps, depth }
     }
 
-    /// The instructions.
-    #[must_use]
-    pub(crate) fn ops(&self) -> &[Op] {
-        &self.ops
+    /// The steps.
+    pub(crate) fn steps(&self) -> &[Step<Leaf>] {
+        &self.steps
     }
 
     /// Values on the stack at most; 0 where no leaf has rows.
@@ -73,9 +52,9 @@ impl Program {
 
     /// First row and number of rows of every leaf, in order.
     pub fn leaves(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.ops.iter().filter_map(|op| match op {
-            Op::Leaf { start, rows } => Some((*start, *rows)),
-            Op::Add => None,
+        self.steps.iter().filter_map(|step| match step {
+            Step::Push(leaf) => Some((leaf.start, leaf.rows)),
+            Step::Add => None,
         })
     }
 
@@ -98,9 +77,9 @@ impl Program {
             }
         }
         let mut height = 0;
-        for op in &self.ops {
-            match *op {
-                Op::Leaf { start, rows } => {
+        for step in &self.steps {
+            match *step {
+                Step::Push(Leaf { start, rows }) => {
                     let place = if height == 0 {
                         &mut *into
                     } else {
@@ -109,7 +88,7 @@ impl Program {
                     leaf(start, rows, place);
                     height += 1;
                 }
-                Op::Add => {
+                Step::Add => {
                     let (below, above) = spare.split_at_mut(height - 2);
                     let left = match below.last_mut() {
                         Some(level) => &mut level[..length],
@@ -126,6 +105,7 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candlewick_protocol::tree::split;
 
     fn value(program: &Program, leaves: &[f32]) -> Option<f32> {
         let mut out = [f32::NAN];

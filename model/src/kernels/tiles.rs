@@ -3,8 +3,9 @@
 use super::isa::{Isa, Store};
 use super::matrix::{Accumulate, MAX_BLOCK, Matrix, blocks};
 use super::pack;
-use super::program::{Op, Program};
+use super::program::{Leaf, Program};
 use super::simd::SimdLevel;
+use candlewick_protocol::tree::Step;
 
 /// Columns packed at a time: bounds the memory of a product.
 const BLOCK_COLS: usize = 2_048;
@@ -267,9 +268,9 @@ fn tree_tile<I: Isa>(
         _ => (spare.wrapping_add((height - 1) * size), wide, wide),
     };
     let mut height = 0;
-    let mut ops = tree.program.ops().iter().peekable();
-    while let Some(op) = ops.next() {
-        let Op::Leaf { start, rows: count } = *op else {
+    let mut steps = tree.program.steps().iter().peekable();
+    while let Some(step) = steps.next() {
+        let Step::Push(Leaf { start, rows: count }) = *step else {
             let ((left, left_stride, cols), (right, right_stride, _)) =
                 (level(height - 2), level(height - 1));
             // SAFETY: I is the level of the processor or below; a level below the top of the stack holds `rows` rows
@@ -279,7 +280,7 @@ fn tree_tile<I: Isa>(
             continue;
         };
         // A right leaf of one block is added to its left sibling while it is still in registers.
-        let mut add = count * tree.unit <= MAX_BLOCK && ops.next_if(|next| **next == Op::Add).is_some();
+        let mut add = count * tree.unit <= MAX_BLOCK && steps.next_if(|next| **next == Step::Add).is_some();
         height -= usize::from(add);
         let (c, stride, cols) = level(height);
         let first = start * tree.unit - tree.base;

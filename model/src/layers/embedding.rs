@@ -6,9 +6,10 @@
 
 use super::{BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec};
 use crate::arguments::Arguments;
-use crate::kernels::{Op, Program, SimdLevel, add_into, simd_dispatch};
+use crate::kernels::{Leaf, Program, SimdLevel, add_into, simd_dispatch};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
+use candlewick_protocol::tree::Step;
 
 /// Values that are worth a thread.
 const LEAST: usize = 1 << 16;
@@ -240,9 +241,9 @@ impl Lookup {
         let unit = self.bags * self.bag;
         let mut present = [false; 64];
         let mut height = 0;
-        for op in tree.ops() {
-            match *op {
-                Op::Leaf { start, rows } => {
+        for step in tree.steps() {
+            match *step {
+                Step::Push(Leaf { start, rows }) => {
                     let count = keys.partition_point(|key| position(*key) < (start + rows) * unit);
                     present[height] = count > 0;
                     if count > 0 {
@@ -252,7 +253,7 @@ impl Lookup {
                     }
                     height += 1;
                 }
-                Op::Add => {
+                Step::Add => {
                     height -= 1;
                     if present[height] {
                         let (left, right) = level_of((into, stack), height, self.width);

@@ -129,10 +129,10 @@ impl Updates {
             // Not through the accumulator: it would forget which rows of tables were touched.
             Some(denominator)
         } else {
-            self.accumulator.add(gradient_sum, denominator)
+            self.accumulator.add(gradient_sum.as_mut_dense(), denominator)
         };
         if due.is_none() && in_epoch + 1 == self.steps_per_epoch {
-            due = self.accumulator.flush(gradient_sum);
+            due = self.accumulator.flush(gradient_sum.as_mut_dense());
         }
         let Some(denominator) = due else {
             return Ok(());
