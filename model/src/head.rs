@@ -8,7 +8,7 @@ use candlewick_protocol::job::LabelKind;
 /// How the outputs of a row are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
-    /// One logit per class, or its log-probability, which softmax gives back as it is.
+    /// One logit per class, or its log-probability, which softmax returns as it is.
     ClassLogits {
         /// Number of classes.
         n: usize,
@@ -32,12 +32,10 @@ impl Head {
     /// ```
     /// use candlewick_model::{head::Head, network::Network};
     /// use candlewick_protocol::job::LabelKind;
-    /// let document = serde_json::json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 1}]});
-    /// let network = Network::from_document(&document, &[4])?;
-    /// let head = Head::of(&LabelKind::class(2), &network)?;
-    /// let mut probabilities = [0.0; 2];
-    /// head.probabilities(&[0.0], &mut probabilities);
-    /// assert_eq!(probabilities, [0.5, 0.5]);
+    /// let document = serde_json::json!({"format": "candlewick.network/1", "layers": [{"type": "Linear",
+    /// "out_features": 1}]}); let network = Network::from_document(&document, &[4])?; let head =
+    /// Head::of(&LabelKind::class(2), &network)?; let mut probabilities = [0.0; 2]; head.probabilities(&[0.0], &mut
+    /// probabilities); assert_eq!(probabilities, [0.5, 0.5]);
     /// # Ok::<(), candlewick_protocol::Failure>(())
     /// ```
     ///
@@ -149,7 +147,7 @@ impl Head {
         }
         let mut best = (0, f64::NEG_INFINITY);
         for (class, probability) in probabilities.iter().enumerate() {
-            // A threshold of 0 gives infinity, or NaN for a probability of 0, which is never the largest.
+            // A threshold of 0 yields infinity, or NaN for a probability of 0, which is never the largest.
             let scaled = match thresholds.and_then(|thresholds| thresholds.get(class)) {
                 Some(threshold) => probability / threshold,
                 None => *probability,

@@ -133,7 +133,7 @@ fn logical_shards(input: &JobInput, params: &Complete, trainers: u32) -> Result<
     }
 }
 
-/// A width that was told, at least 1.
+/// A width that was given, at least 1.
 fn given(name: &str, width: Option<i64>) -> Result<Option<usize>, Failure> {
     let Some(number) = width else {
         return Ok(None);

@@ -144,7 +144,7 @@ impl Segment {
         let mut variables = Vec::with_capacity(inputs.len());
         for (tensor, input) in inputs.iter().zip(&self.subgraph.inputs) {
             let own = tensor.narrow(0, rows.start, rows.len())?;
-            // Nobody wants a gradient of the features.
+            // Nobody needs a gradient of the features.
             if input.value == crate::network::ValueRef::Features {
                 read.push(own);
                 variables.push(None);

@@ -1,4 +1,4 @@
-//! What an engine tells of outputs, beside the steps it makes.
+//! What an engine computes of outputs, beside the steps it makes.
 
 use super::plan::Source;
 use super::{Engine, SliceSums, taken};

@@ -1,5 +1,6 @@
 //! The gradient of a node of the reduction tree, and that of a step. Tables of which a step touches few rows
-//! ([`Network::sparse_parameters`]) are given by those rows: what was not touched is neither computed nor added up nor sent.
+//! ([`Network::sparse_parameters`]) are given by those rows: what was not touched is neither computed nor added up nor
+//! sent.
 
 use crate::network::Network;
 use crate::parameter::SparseParameter;

@@ -75,7 +75,7 @@ impl Engine {
     ///
     /// # Errors
     /// `InvalidParameter` where the loss document is not legal or does not fit the label; `Unavailable` where the
-    /// operating system gives no threads.
+    /// operating system refuses threads.
     pub fn new(
         network: &Network,
         loss: &Value,

@@ -1,9 +1,9 @@
 //! Which memory every layer reads and writes, forward and backward.
 //!
 //! A value is what a stage puts out. A buffer holds a value as long as somebody reads it: a later stage, or the
-//! backward pass of its producer or of a consumer. An elementwise layer overwrites its input where nobody else reads it. The gradient
-//! of a value lies in a slot from the backward pass of its last consumer to that of its producer; consumers before
-//! the last add to it, in the order of the backward ctx, which is that of the stages turned round.
+//! backward pass of its producer or of a consumer. An elementwise layer overwrites its input where nobody else reads
+//! it. The gradient of a value lies in a slot from the backward pass of its last consumer to that of its producer;
+//! consumers before the last add to it, in the order of the backward ctx, which is that of the stages turned round.
 
 use crate::layers::{Operation, SavedForBackward};
 use crate::network::{LayerNode, Network, ValueRef};
@@ -22,7 +22,7 @@ pub(super) enum Source {
 /// Where the gradient of an input goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GradTarget {
-    /// Nobody wants it.
+    /// Nobody needs it.
     Nothing,
     /// Set this slot. An elementwise layer finds the gradient of its output there and changes it in place.
     Set(usize),
@@ -196,7 +196,7 @@ fn connect(network: &Network, training: bool) -> (Vec<Stage>, Source) {
     (stages, find(&sources, network.output_value()))
 }
 
-/// Gives every stage its output buffer; the answer is their number.
+/// Gives every stage its output buffer; returns their number.
 fn buffers(stages: &mut [Stage], output: Source, training: bool) -> usize {
     let readers = |source: Source| {
         stages
@@ -246,7 +246,7 @@ fn buffers(stages: &mut [Stage], output: Source, training: bool) -> usize {
     count
 }
 
-/// Gives every gradient its slot; the answer is their number.
+/// Gives every gradient its slot; returns their number.
 fn slots(stages: &mut [Stage], output: Source) -> usize {
     let mut wanted = vec![false; stages.len()];
     for at in 0..stages.len() {

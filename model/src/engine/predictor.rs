@@ -40,7 +40,7 @@ impl Predictor {
     /// ```
     ///
     /// # Errors
-    /// `Unavailable` where the operating system gives no threads.
+    /// `Unavailable` where the operating system refuses threads.
     pub fn new(network: &Network, threads: usize) -> Result<Self, Failure> {
         let plan = Plan::new(network, false);
         Ok(Predictor {

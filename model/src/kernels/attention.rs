@@ -237,7 +237,8 @@ fn view(data: &[f32], start: usize, rows: usize, cols: usize, stride: usize) -> 
 /// A product on this thread. The target holds `a.rows` rows of `b.cols` values that nobody else uses.
 fn product(
     level: SimdLevel,
-    (a, b): (Matrix<'_>, Matrix<'_>),
+    a: Matrix<'_>,
+    b: Matrix<'_>,
     start: Accumulate<'_>,
     target: Target,
     scratch: &mut Scratch,
@@ -319,7 +320,8 @@ impl<'a> Attention<'a> {
             let (queries, keys) = (self.part(0, task, block), self.part(1, task, block));
             product(
                 level,
-                (queries, keys.transposed()),
+                queries,
+                keys.transposed(),
                 Accumulate::Zero,
                 target,
                 scratch,
@@ -330,7 +332,8 @@ impl<'a> Attention<'a> {
             let values = self.part(2, task, block);
             product(
                 level,
-                (weights, values),
+                weights,
+                values,
                 Accumulate::Zero,
                 context.down(block.first),
                 scratch,
@@ -364,7 +367,8 @@ impl<'a> Attention<'a> {
             let target = Target::new(weights, block.keys);
             product(
                 level,
-                (queries, keys.transposed()),
+                queries,
+                keys.transposed(),
                 Accumulate::Zero,
                 target,
                 scratch,
@@ -375,7 +379,8 @@ impl<'a> Attention<'a> {
             let target = Target::new(slopes, block.keys);
             product(
                 level,
-                (outputs, values.transposed()),
+                outputs,
+                values.transposed(),
                 Accumulate::Zero,
                 target,
                 scratch,
@@ -389,17 +394,18 @@ impl<'a> Attention<'a> {
                 &*weights
             };
             let seen = Matrix::new(seen, block.queries, block.keys);
-            product(level, (seen.transposed(), outputs), sum, into[2], scratch);
+            product(level, seen.transposed(), outputs, sum, into[2], scratch);
             softmax_gradient(level, weights, slopes, block);
             let slopes = Matrix::new(slopes, block.queries, block.keys);
             product(
                 level,
-                (slopes, keys),
+                slopes,
+                keys,
                 Accumulate::Zero,
                 into[0].down(block.first),
                 scratch,
             );
-            product(level, (slopes.transposed(), queries), sum, into[1], scratch);
+            product(level, slopes.transposed(), queries, sum, into[1], scratch);
         }
         scratch.squares = memory;
     }

@@ -36,7 +36,7 @@ impl Kernels {
     /// Kernels of this processor's best level on `threads` threads.
     ///
     /// # Errors
-    /// `Unavailable` where the operating system gives no threads.
+    /// `Unavailable` where the operating system refuses threads.
     pub fn new(threads: usize) -> Result<Self, Failure> {
         Self::at(SimdLevel::detect(), threads)
     }
@@ -44,7 +44,7 @@ impl Kernels {
     /// Kernels of `level`, or of this processor's best level where that is lower.
     ///
     /// # Errors
-    /// `Unavailable` where the operating system gives no threads.
+    /// `Unavailable` where the operating system refuses threads.
     pub fn at(level: SimdLevel, threads: usize) -> Result<Self, Failure> {
         let workers = Arc::new(Workers::new(threads)?);
         let mut scratch = Vec::new();

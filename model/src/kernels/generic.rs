@@ -33,14 +33,14 @@ impl Isa for Generic {
 }
 
 unsafe fn tile<L: Left>(rows: usize, depth: usize, a: L, b: *const f32, store: &Store) {
-    // SAFETY: the caller gives `depth` columns of COLS values at `b`.
+    // SAFETY: the caller passes `depth` columns of COLS values at `b`.
     let b = unsafe { std::slice::from_raw_parts(b, depth * COLS) };
     let mut sums = [[0.0f32; COLS]; ROWS];
     for k in 0..depth {
-        // SAFETY: the caller gives `depth` columns at `a`.
+        // SAFETY: the caller passes `depth` columns at `a`.
         let column = unsafe { a.column(k, rows) };
         for (i, sums) in sums.iter_mut().enumerate().take(rows) {
-            // SAFETY: the caller gives `rows` rows at `a`.
+            // SAFETY: the caller passes `rows` rows at `a`.
             let left = unsafe { a.value(column, i) };
             for j in 0..COLS {
                 sums[j] = left.mul_add(b[k * COLS + j], sums[j]);

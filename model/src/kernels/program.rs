@@ -19,7 +19,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program of node `[lo, hi)`; `leaf` gives the first row and the number of rows of a shard.
+    /// The program of node `[lo, hi)`; `leaf` returns the first row and the number of rows of a shard.
     #[must_use]
     pub fn of(lo: u32, hi: u32, leaf: &dyn Fn(u32) -> (usize, usize)) -> Self {
         let mut find = |lo: u32, hi: u32| match hi - lo {

@@ -138,20 +138,16 @@ pub(super) fn product_part<I: Isa>(
                 let rows = (first, (first + I::BLOCK_ROWS).min(part.rows.1));
                 let left = grown(&mut scratch.a, (rows.1 - rows.0) * length);
                 pack_panels(I::LEVEL, a, rows, depth, (I::ROWS, None), left);
-                let bias = match start {
-                    Accumulate::Bias(bias) => Some(bias),
-                    Accumulate::Zero | Accumulate::Result => None,
-                };
-                let add = depth.0 > 0 || matches!(start, Accumulate::Result);
-                block::<I>(left, packed, Part { rows, cols }, (add, bias), target);
+                let start = if depth.0 > 0 { Accumulate::Result } else { start };
+                block::<I>(left, packed, Part { rows, cols }, start, target);
             }
         }
     }
 }
 
-/// Multiplies packed panels into the part of the result they belong to. `start` says whether to add to what is there,
-/// and what else to add to.
-pub(super) fn block<I: Isa>(a: &[f32], b: &[f32], part: Part, start: (bool, Option<&[f32]>), target: Target) {
+/// Multiplies packed panels into the part of the result they belong to; a bias has a value for every column of the
+/// whole result.
+pub(super) fn block<I: Isa>(a: &[f32], b: &[f32], part: Part, start: Accumulate<'_>, target: Target) {
     let length = a.len() / (part.rows.1 - part.rows.0);
     let mut right = 0;
     for col in (part.cols.0..part.cols.1).step_by(I::COLS) {
@@ -163,12 +159,15 @@ pub(super) fn block<I: Isa>(a: &[f32], b: &[f32], part: Part, start: (bool, Opti
             let rows = (part.rows.1 - row).min(I::ROWS);
             let left = (row - part.rows.0) * length;
             let left = &a[left..left + rows * length];
-            let bias = start.1.map(|bias| bias[col..col + cols].as_ptr());
+            let bias = match start {
+                Accumulate::Bias(bias) => Some(bias[col..col + cols].as_ptr()),
+                Accumulate::Zero | Accumulate::Result => None,
+            };
             let store = Store {
                 c: target.at(row, col),
                 stride: target.1,
                 cols,
-                add: start.0,
+                add: matches!(start, Accumulate::Result),
                 bias,
             };
             // SAFETY: I is the level of the processor or below; both panels were sliced to the lengths the tile
@@ -244,23 +243,39 @@ fn tree_block<I: Isa>(a: &[f32], b: &[f32], part: Part, tree: &Tree<'_>, target:
             let rows = (part.rows.1 - row).min(I::ROWS);
             let left = (row - part.rows.0) * tree.length;
             let left = &a[left..left + rows * tree.length];
-            let c = target.at(row, col);
-            tree_tile::<I>(left, panel, (rows, cols, wide), tree, (c, target.1), tiles);
+            let tile = Tile {
+                rows,
+                cols,
+                wide,
+                c: target.at(row, col),
+                stride: target.1,
+            };
+            tree_tile::<I>(left, panel, tile, tree, tiles);
         }
     }
 }
 
-/// Runs the program for one tile. The bottom of its stack is the result itself, at `c` with rows `stride` apart; the
-/// levels above lie in `tiles`.
-fn tree_tile<I: Isa>(
-    a: &[f32],
-    b: &[f32],
-    shape: (usize, usize, usize),
-    tree: &Tree<'_>,
-    (c, stride): (*mut f32, usize),
-    tiles: &mut [f32],
-) {
-    let (rows, cols, wide) = shape;
+/// A tile of a result.
+struct Tile {
+    rows: usize,
+    cols: usize,
+    /// Columns of its packed panel.
+    wide: usize,
+    /// Its first element.
+    c: *mut f32,
+    /// Distance of its rows.
+    stride: usize,
+}
+
+/// Runs the program for one tile. The bottom of its stack is the result itself; the levels above lie in `tiles`.
+fn tree_tile<I: Isa>(a: &[f32], b: &[f32], tile: Tile, tree: &Tree<'_>, tiles: &mut [f32]) {
+    let Tile {
+        rows,
+        cols,
+        wide,
+        c,
+        stride,
+    } = tile;
     let size = rows * wide;
     let spare = tiles[..size * (tree.program.depth() - 1)].as_mut_ptr();
     let level = |height: usize| match height {

@@ -16,7 +16,7 @@ impl Workers {
     /// Workers with `threads` threads; 0 counts as 1.
     ///
     /// # Errors
-    /// `Unavailable` where the operating system gives no threads.
+    /// `Unavailable` where the operating system refuses threads.
     pub fn new(threads: usize) -> Result<Self, Failure> {
         let threads = threads.max(1);
         let pool = (threads > 1)

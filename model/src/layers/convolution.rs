@@ -216,7 +216,7 @@ pub(super) fn shape(channels: usize, [height, width]: [usize; 2], dimensions: us
     }
 }
 
-/// Checks the channels against the arguments and sets them; the answer is the groups and the channels of the output.
+/// Checks the channels against the arguments and sets them; returns the groups and the channels of the output.
 fn channels(arguments: &mut Arguments, input: &[usize], channels: usize) -> Result<(usize, usize), String> {
     if let Some(wanted) = arguments.size("in_channels").filter(|wanted| *wanted != channels) {
         return Err(format!(

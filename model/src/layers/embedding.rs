@@ -156,7 +156,7 @@ impl Lookup {
         &table[at..at + self.width]
     }
 
-    /// One bag; the answer is its size.
+    /// One bag; returns its size.
     fn reduce(
         &self,
         level: SimdLevel,

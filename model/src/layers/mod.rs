@@ -1,7 +1,7 @@
 //! Layers: one trait for those with parameters, one for elementwise functions, and the table that makes them.
 //!
-//! A new layer is an entry in the catalogue, a file here and a line in its family's table; neither the engine nor the trainer
-//! knows any layer by name.
+//! A new layer is an entry in the catalogue, a file here and a line in its family's table; neither the engine nor the
+//! trainer knows any layer by name.
 
 mod activation;
 mod attention;

@@ -146,7 +146,7 @@ pub(crate) trait Module: Debug + Send + Sync {
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure>;
 
     /// Sets the gradient of every input for which there is memory. Called once a step, before
-    /// [`Module::parameter_gradient`], also where no input wants a gradient.
+    /// [`Module::parameter_gradient`], also where no input needs a gradient.
     ///
     /// # Errors
     /// Those of [`Context::exchange`].
@@ -187,8 +187,8 @@ pub(crate) trait Module: Debug + Send + Sync {
     }
 }
 
-/// All ends of a module for all rows of the batch. Those that [`Module::saved_for_backward`] does not name may have been
-/// overwritten.
+/// All ends of a module for all rows of the batch. Those that [`Module::saved_for_backward`] does not name may have
+/// been overwritten.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BackwardInputs<'a> {
     /// The inputs.

@@ -1,4 +1,4 @@
-//! What a step gives to layers: its slices, the place of every row, and how trainers meet before it is over.
+//! What a step hands to layers: its slices, the place of every row, and how trainers meet before it is over.
 
 use candlewick_protocol::Failure;
 

@@ -1,4 +1,4 @@
-//! Negative log-likelihood of a normal distribution whose mean and variance the network gives.
+//! Negative log-likelihood of a normal distribution whose mean and variance the network puts out.
 
 use super::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::arguments::Arguments;

@@ -39,7 +39,7 @@ pub(crate) enum Labels {
 }
 
 impl Labels {
-    /// Values of the label, where the loss wants a number of them.
+    /// Values of the label, where the loss expects a number of them.
     pub fn width(self) -> Option<usize> {
         match self {
             Labels::Class => Some(1),
@@ -54,7 +54,7 @@ pub(crate) trait Loss: Debug + Send + Sync {
     /// What it reads in the label of a row of `width` outputs.
     ///
     /// # Errors
-    /// What is wrong with that width, and which one it wants; the message continues the loss's name.
+    /// What is wrong with that width, and which one it expects; the message continues the loss's name.
     fn labels(&self, width: usize) -> Result<Labels, String>;
 
     /// What a row of weight 1 adds to the denominator, where every row adds the same: its elements for a mean over

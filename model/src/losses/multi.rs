@@ -126,7 +126,7 @@ impl Term {
     }
 }
 
-/// Values of the label that a term wants.
+/// Values of the label that a term expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Exactly(usize),

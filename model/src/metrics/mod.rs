@@ -1,4 +1,4 @@
-//! Metrics of a training: what is told of the rows beside the loss, the same bits on any cluster.
+//! Metrics of a training run: what is reported of the rows beside the loss, the same bits on any cluster.
 //!
 //! A metric is computed in three steps. [`MetricSet::tally`] adds up one slice of rows in f64; [`MetricSet::reduce`]
 //! merges slices, and then shards, along the tree of rule B5; [`MetricSet::values`] makes the numbers of what came
@@ -6,7 +6,7 @@
 //! which part.
 //!
 //! Names and definitions are scikit-learn's, with the rows' weights as `sample_weight`. Areas under curves are no
-//! sums: [`MetricSet::points`] gives a row's score, [`Areas::of`] sorts the points of all rows.
+//! sums: [`MetricSet::points`] returns a row's score, [`Areas::of`] sorts the points of all rows.
 //!
 //! A value that is not defined (an area where all rows are of one class, anything where all weights are 0) is null.
 
@@ -34,7 +34,7 @@ use tally::Layout;
 /// Rows of which a slice of an evaluation consists, but for the last of a shard (rule B9).
 pub const SLICE_ROWS: usize = 1_024;
 
-/// Classes whose counts travel with every step of a training, at most.
+/// Classes whose counts travel with every step of a training run, at most.
 const MOST_CLASSES: usize = 100;
 
 /// The metrics that a job asks for.
@@ -72,7 +72,7 @@ impl MetricSet {
                     "parameter metrics names \"{name}\" twice"
                 )));
             }
-            // The loss is always told.
+            // The loss is always reported.
             if let Some(metric) = name::read(name, head)? {
                 metrics.push((name.clone(), metric));
             }
@@ -120,7 +120,7 @@ impl MetricSet {
         })
     }
 
-    /// Those that are sums of a few numbers, fit to travel with every step of a training: all but areas and the
+    /// Those that are sums of a few numbers, fit to travel with every step of a training run: all but areas and the
     /// confusion matrix, and with more than 100 classes but precision, recall and f1.
     #[must_use]
     pub fn of_training(&self) -> Self {

@@ -39,7 +39,7 @@ const CLASSIFIER: &str = "loss, accuracy, top_<k>_accuracy (such as top_3_accura
                           with _macro, _micro, _weighted), roc_auc, pr_auc, log_loss, confusion_matrix";
 const REGRESSOR: &str = "loss, mae, mse, rmse, r2, mape";
 
-/// The metric called `name`; `None` for the loss, which is always told.
+/// The metric called `name`; `None` for the loss, which is always reported.
 pub(super) fn read(name: &str, head: Head) -> Result<Option<Metric>, Failure> {
     if name == "loss" {
         return Ok(None);

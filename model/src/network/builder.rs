@@ -80,7 +80,7 @@ impl Builder {
         })
     }
 
-    /// Reads the whole document; gives the complete one and the ends.
+    /// Reads the whole document; returns the complete one and the ends.
     pub(super) fn body(&mut self, document: &Value) -> Result<(Value, Ends), Failure> {
         let object = header(document, &self.input)?;
         let (mut complete, ends) = if object.contains_key("nodes") {
@@ -129,7 +129,7 @@ impl Builder {
         }
     }
 
-    /// Adds the layers of a list, one after another; gives their complete documents and the end of the last.
+    /// Adds the layers of a list, one after another; returns their complete documents and the end of the last.
     pub(super) fn sequence(
         &mut self,
         list: &Value,
@@ -153,7 +153,7 @@ impl Builder {
         Ok((documents, end))
     }
 
-    /// Adds one layer or container; gives its complete document and its end.
+    /// Adds one layer or container; returns its complete document and its end.
     pub(super) fn layer(
         &mut self,
         document: &Value,

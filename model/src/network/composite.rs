@@ -6,7 +6,7 @@ use crate::layers::check_batch_first;
 use candlewick_protocol::Failure;
 use serde_json::{Value, json};
 
-/// Puts the parts of a layer in their places; gives the end of the last.
+/// Puts the parts of a layer in their places; returns the end of the last.
 type Compose = fn(&mut Parts<'_>, &mut Arguments, &[End]) -> Result<End, Failure>;
 
 /// The layers that are made of others.
@@ -35,7 +35,7 @@ struct Parts<'a> {
 }
 
 impl Builder {
-    /// Adds the parts of a layer; gives its complete document and its end.
+    /// Adds the parts of a layer; returns its complete document and its end.
     pub(super) fn composite(
         &mut self,
         mut arguments: Arguments,

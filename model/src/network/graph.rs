@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 type Named = Vec<(String, End)>;
 
 impl Builder {
-    /// Reads the body of a graph document; gives the complete document and the ends.
+    /// Reads the body of a graph document; returns the complete document and the ends.
     pub(super) fn graph(&mut self, object: &Map<String, Value>) -> Result<(Value, Ends), Failure> {
         let mut ends: Named = Vec::new();
         let inputs = self.graph_inputs(object, &mut ends)?;

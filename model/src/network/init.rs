@@ -22,7 +22,7 @@ struct Rule {
     complete: Value,
 }
 
-/// Applies the rules of a document to the parameters; gives the complete rules, or null where there are none.
+/// Applies the rules of a document to the parameters; returns the complete rules, or null where there are none.
 pub(super) fn apply(
     rules: Option<&Value>,
     parameters: &[Parameter],

@@ -185,7 +185,8 @@ impl Network {
     }
 
     /// Hash of the weights, rule B12: XXH3-128, 32 hexadecimal digits, over every parameter in order: length of its
-    /// name (u32), name, `F32`, number of dimensions (u32), dimensions (u64 each), values (f32), little endian. A count is
+    /// name (u32), name, `F32`, number of dimensions (u32), dimensions (u64 each), values (f32), little endian. A count
+    /// is
     /// `I64`, its value an i64.
     ///
     /// # Panics

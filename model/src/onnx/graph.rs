@@ -40,7 +40,7 @@ pub(super) fn batched(shape: &[usize]) -> Vec<i64> {
 }
 
 impl Graph {
-    /// Adds a node of one output; the answer is its name.
+    /// Adds a node of one output; returns its name.
     pub(super) fn node(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> Name {
         let at = self.outputs(op, inputs, attributes, 1);
         at.into_iter().next().unwrap_or_default()

@@ -40,7 +40,7 @@ impl Accumulator {
     }
 
     /// Takes the gradient of a step's weighted sum and its denominator. At the last of the steps the gradient becomes
-    /// the sum over all of them, in place, and the answer is their denominator: time for an update. A denominator of 0
+    /// the sum over all of them, in place, and their denominator is returned: time for an update. A denominator of 0
     /// means that the gradient is not looked at.
     pub fn add(&mut self, gradient_sum: &mut [f32], denominator: f64) -> Option<f64> {
         self.count += 1;
@@ -60,8 +60,8 @@ impl Accumulator {
         None
     }
 
-    /// What steps are waiting for an update are given out before their time, for example at the end of a training:
-    /// their gradient is written to `gradient_sum`, the answer is their denominator. `None` where no step is waiting.
+    /// What steps are waiting for an update are given out before their time, for example at the end of a training run:
+    /// their gradient is written to `gradient_sum`, and their denominator is returned. `None` where no step is waiting.
     pub fn flush(&mut self, gradient_sum: &mut [f32]) -> Option<f64> {
         (self.count > 0).then(|| self.finish(gradient_sum, 0.0))
     }

@@ -23,7 +23,7 @@ simd_dispatch! {
     }
 }
 
-/// Clips a gradient that still is to be multiplied by `scale`; gives what it is to be multiplied by after that.
+/// Clips a gradient that still is to be multiplied by `scale`; returns what it is to be multiplied by after that.
 /// `longest` is the norm that the optimiser itself bounds it by, after all else (LAMB).
 pub(super) fn scale(
     run: &Run<'_>,

@@ -10,7 +10,7 @@ use candlewick_protocol::message::EpochRecord;
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Everything of a training that turns gradients into weights: accumulation, schedule, clipping, optimiser and the
+/// Everything of a training run that turns gradients into weights: accumulation, schedule, clipping, optimiser and the
 /// moving average.
 ///
 /// With `gradientAccumulationSteps = k` an update comes after every `k` steps of an epoch and after its last; the
@@ -58,7 +58,7 @@ pub struct Updates {
 }
 
 impl Updates {
-    /// The state before the first step of a training that starts from `weights`.
+    /// The state before the first step of a training run that starts from `weights`.
     ///
     /// # Errors
     /// `InvalidParameter` where a document or the decay is not legal, which the driver should have found.

@@ -1,4 +1,4 @@
-//! Weights that a training starts from: a safetensors file of somebody else, read with care.
+//! Weights that a training run starts from: a safetensors file of somebody else, read with care.
 
 use crate::parameter::Parameter;
 use candlewick_protocol::Failure;

@@ -1,5 +1,5 @@
-//! Networks on devices against PyTorch and against the engine: the same numbers within f32, the same bits for any number
-//! of trainers. The device is candle's CPU, or the one that `CANDLEWICK_TEST_DEVICE` names (`cuda:0`).
+//! Networks on devices against PyTorch and against the engine: the same numbers within f32, the same bits for any
+//! number of trainers. The device is candle's CPU, or the one that `CANDLEWICK_TEST_DEVICE` names (`cuda:0`).
 
 mod golden;
 mod gradients;

@@ -3,7 +3,7 @@
 use super::window::{Run, Window};
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::LANES;
-use crate::kernels::matrix::{Matrix, blocks};
+use crate::kernels::matrix::{Accumulate, Matrix, blocks};
 use crate::kernels::scratch::Scratch;
 use crate::kernels::simd::simd_dispatch;
 use crate::kernels::tiles::{Part, Target, block, grown, pack_panels};
@@ -43,7 +43,8 @@ pub(super) fn pack_taps<I: Isa>(window: &Window, weights: &[f32], into: &mut [f3
 pub(super) fn backward<I: Isa>(
     window: &Window,
     gradient: &[f32],
-    (packed, bias): (&[f32], Option<&[f32]>),
+    packed: &[f32],
+    bias: Option<&[f32]>,
     into: &mut [f32],
     scratch: &mut Scratch,
 ) {
@@ -60,7 +61,7 @@ pub(super) fn backward<I: Isa>(
         let packed = &packed[group * filters * depth..(group + 1) * filters * depth];
         for first in (0..places).step_by(back_blocks(window).0) {
             let block = (first, (first + back_blocks(window).0).min(places));
-            backward_block::<I>(window, (gradient, packed), block, &taps, (planes, scratch));
+            backward_block::<I>(window, gradient, packed, block, &taps, planes, scratch);
         }
         let lines = into.chunks_exact_mut(window.input[0] * window.input[1]);
         for (channel, (into, plane)) in lines.zip(planes.chunks_exact(window.plane())).enumerate() {
@@ -78,13 +79,15 @@ pub(super) fn backward<I: Isa>(
     scratch.window.taps = taps;
 }
 
-/// Adds what a block of places gives onto the planes of a group.
+/// Adds what a block of places contributes onto the planes of a group.
 fn backward_block<I: Isa>(
     window: &Window,
-    (gradient, packed): (&[f32], &[f32]),
+    gradient: &[f32],
+    packed: &[f32],
     places: (usize, usize),
     taps: &[usize],
-    (planes, scratch): (&mut [f32], &mut Scratch),
+    planes: &mut [f32],
+    scratch: &mut Scratch,
 ) {
     let (filters, count) = (window.filters, places.1 - places.0);
     let wide = count.next_multiple_of(I::COLS);
@@ -126,7 +129,11 @@ fn backward_block<I: Isa>(
                 left,
                 &panels[wide * from..wide * to],
                 part,
-                (from > 0, None),
+                if from > 0 {
+                    Accumulate::Result
+                } else {
+                    Accumulate::Zero
+                },
                 target,
             );
         }

@@ -3,7 +3,7 @@
 use super::window::{Run, Window};
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::LANES;
-use crate::kernels::matrix::{MAX_BLOCK, Matrix, blocks};
+use crate::kernels::matrix::{Accumulate, MAX_BLOCK, Matrix, blocks};
 use crate::kernels::scratch::Scratch;
 use crate::kernels::simd::simd_dispatch;
 use crate::kernels::tiles::{Part, Target, block, grown, pack_panels};
@@ -35,7 +35,8 @@ fn block_places(length: usize) -> usize {
 pub(super) fn forward<I: Isa>(
     window: &Window,
     input: &[f32],
-    (packed, bias): (&[f32], Option<&[f32]>),
+    packed: &[f32],
+    bias: Option<&[f32]>,
     output: &mut [f32],
     scratch: &mut Scratch,
 ) {
@@ -64,14 +65,20 @@ pub(super) fn forward<I: Isa>(
                     input,
                     &taps[from..to],
                     cols,
-                    (right, &mut scratch.window.runs),
+                    right,
+                    &mut scratch.window.runs,
                 );
                 let left = &packed[filters * from..filters * to];
                 let part = Part {
                     rows: (0, filters),
                     cols,
                 };
-                block::<I>(left, right, part, (bias.is_some() || from > 0, None), target);
+                let start = if bias.is_some() || from > 0 {
+                    Accumulate::Result
+                } else {
+                    Accumulate::Zero
+                };
+                block::<I>(left, right, part, start, target);
             }
         }
     }
@@ -84,7 +91,8 @@ fn pack_places<I: Isa>(
     input: &[f32],
     taps: &[usize],
     places: (usize, usize),
-    (into, runs): (&mut [f32], &mut Vec<Run>),
+    into: &mut [f32],
+    runs: &mut Vec<Run>,
 ) {
     let mut at = 0;
     for first in (places.0..places.1).step_by(I::COLS) {

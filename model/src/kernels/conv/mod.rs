@@ -103,7 +103,7 @@ impl Kernels {
             output,
             |row, part, scratch| {
                 let input = &input[row * window.padded_row()..];
-                at_level!(level, forward(window, input, (packed, bias), part, scratch));
+                at_level!(level, forward(window, input, packed, bias, part, scratch));
             },
         );
         self.shared = shared;
@@ -125,7 +125,7 @@ impl Kernels {
         let packed = &*packed;
         self.over_rows(window.work(), window.input_row(), into, |row, part, scratch| {
             let gradient = &gradient[row * window.output_row()..];
-            at_level!(level, backward(window, gradient, (packed, bias), part, scratch));
+            at_level!(level, backward(window, gradient, packed, bias, part, scratch));
         });
         self.shared = shared;
     }
@@ -167,7 +167,7 @@ impl Kernels {
                 let part = part(index);
                 at_level!(
                     level,
-                    weights_part(window, (group, part), (input, gradient), tree, scratch)
+                    weights_part(window, group, part, input, gradient, tree, scratch)
                 );
             });
             let into = &mut into[group * filters * depth..(group + 1) * filters * depth];

@@ -12,8 +12,10 @@ use crate::kernels::tiles::{Part, grown};
 /// The gradient of a part of a group's weights, tap by tap: left in the memory of the thread.
 pub(super) fn weights_part<I: Isa>(
     window: &Window,
-    (group, part): (usize, Part),
-    (input, gradient): (&[f32], &[f32]),
+    group: usize,
+    part: Part,
+    input: &[f32],
+    gradient: &[f32],
     tree: &Program,
     scratch: &mut Scratch,
 ) {
@@ -33,8 +35,8 @@ pub(super) fn weights_part<I: Isa>(
         for (from, to) in blocks(count * window.places()) {
             let range = (first + from, first + to);
             window.offsets(range, offsets);
-            let packed = pack_gradient::<I>(window, gradient, (group, part.cols), range, b);
-            leaf_block::<I>(input, (taps, offsets), packed, (&mut *values, cols), from > 0);
+            let packed = pack_gradient::<I>(window, gradient, group, part.cols, range, b);
+            leaf_block::<I>(input, taps, offsets, packed, &mut *values, cols, from > 0);
         }
     };
     let sums = &mut own.sums[..rows * cols];
@@ -47,7 +49,8 @@ pub(super) fn weights_part<I: Isa>(
 fn pack_gradient<'a, I: Isa>(
     window: &Window,
     gradient: &[f32],
-    (group, filters): (usize, (usize, usize)),
+    group: usize,
+    filters: (usize, usize),
     range: (usize, usize),
     into: &'a mut Vec<f32>,
 ) -> &'a [f32] {
@@ -76,9 +79,11 @@ fn pack_gradient<'a, I: Isa>(
 /// of both offsets and packed gradients.
 fn leaf_block<I: Isa>(
     input: &[f32],
-    (taps, places): (&[usize], &[usize]),
+    taps: &[usize],
+    places: &[usize],
     packed: &[f32],
-    (sums, cols): (&mut [f32], usize),
+    sums: &mut [f32],
+    cols: usize,
     add: bool,
 ) {
     let most = |offsets: &[usize]| offsets.iter().max().copied().unwrap_or(0);

@@ -1,6 +1,6 @@
 //! BatchNorm1d and BatchNorm2d, rule B7: normalised over all rows of the step, whoever holds them.
 //!
-//! Every slice gives (count, mean, M2) per channel in f64; all trainers merge them along the tree of rule B5. The
+//! Every slice contributes (count, mean, M2) per channel in f64; all trainers merge them along the tree of rule B5. The
 //! backward pass does the same with Σ g and Σ g (x - mean). Sums of a slice are also what the gradients of weight
 //! and bias need from it, so those cost nothing more.
 

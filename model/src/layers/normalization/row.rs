@@ -1,7 +1,7 @@
 //! LayerNorm and RMSNorm: the last dimensions of every row, normalised by themselves. And how rows that are
 //! normalised by themselves are shared among threads, and the gradients of weight and bias are summed.
 //!
-//! The gradients of weight and bias come from the pass over the values that gives the gradient of the input: a slice
+//! The gradients of weight and bias come from the pass over the values that computes the gradient of the input: a slice
 //! is cut into blocks by a rule that looks at the layer alone, a block is summed in ascending order, and the sums of
 //! the blocks are added in order.
 
@@ -82,7 +82,7 @@ impl Shape {
         });
     }
 
-    /// Calls `body` with the units of every block, their part of the input's gradient (empty where nobody wants it),
+    /// Calls `body` with the units of every block, their part of the input's gradient (empty where nobody needs it),
     /// and the sums of the block, which it adds to; then adds up the blocks of every slice.
     pub(super) fn backward(
         self,

@@ -70,7 +70,7 @@ impl Recurrent {
         workers.each(&mut lanes, |_, lane| {
             for (block, gradient, into) in &mut lane.blocks {
                 let ends = (*gradient, into.as_deref_mut());
-                self.block_backward(&sweep, block, ends, (&mut lane.memory, &mut lane.scratch));
+                self.block_backward(&sweep, block, ends, &mut lane.memory, &mut lane.scratch);
             }
         });
         for lane in lanes {
@@ -84,7 +84,8 @@ impl Recurrent {
         sweep: &Sweep<'_>,
         block: &mut Block<'_>,
         (gradient, mut into): (&[f32], Option<&mut [f32]>),
-        (memory, scratch): (&mut Vec<f32>, &mut Vec<f32>),
+        memory: &mut Vec<f32>,
+        scratch: &mut Vec<f32>,
     ) {
         let rows = block.rows;
         let between = if self.layers > 1 {
@@ -112,14 +113,14 @@ impl Recurrent {
             for direction in 0..self.directions {
                 let unit = layer * self.directions + direction;
                 let saved = &mut block.units[unit];
-                self.unit_backward((sweep, unit), saved, &mut states, &output, scratch);
+                self.unit_backward(sweep, unit, saved, &mut states, &output, scratch);
                 let target = if layer == 0 {
                     into.as_deref_mut()
                 } else {
                     Some(&mut *below)
                 };
                 if let Some(target) = target {
-                    self.input_gradient((sweep, unit), saved.gates, target, scratch);
+                    self.input_gradient(sweep, unit, saved.gates, target, scratch);
                 }
             }
             if layer > 0 {
@@ -131,7 +132,8 @@ impl Recurrent {
 
     fn unit_backward(
         &self,
-        (sweep, unit): (&Sweep<'_>, usize),
+        sweep: &Sweep<'_>,
+        unit: usize,
         saved: &mut Unit<'_>,
         states: &mut States<'_>,
         output: &Output<'_>,
@@ -143,8 +145,7 @@ impl Recurrent {
         states.dc.fill(0.0);
         saved.sums.fill(0.0);
         for at in (0..self.steps).rev() {
-            let step = self.step_at(unit, at);
-            self.step_backward((sweep, unit), saved, states, output, (at, step));
+            self.step_backward(sweep, unit, saved, states, output, at);
             // The state before the first step is no one's.
             for (part, pack) in self.cell.parts().iter().zip(&sweep.packs[unit].hidden) {
                 if at == 0 {
@@ -174,13 +175,14 @@ impl Recurrent {
     /// The gradients of the sums of a step of all rows.
     fn step_backward(
         &self,
-        (sweep, unit): (&Sweep<'_>, usize),
+        sweep: &Sweep<'_>,
+        unit: usize,
         saved: &mut Unit<'_>,
         states: &mut States<'_>,
         output: &Output<'_>,
-        (at, step): (usize, usize),
+        at: usize,
     ) {
-        let (width, hidden) = (self.step_width(), self.hidden);
+        let (width, hidden, step) = (self.step_width(), self.hidden, self.step_at(unit, at));
         let place = unit % self.directions * hidden;
         let (stride, start) = match output.last {
             false => (
@@ -223,7 +225,8 @@ impl Recurrent {
     /// The gradient of what came into a unit; the second direction adds to that of the first.
     fn input_gradient(
         &self,
-        (sweep, unit): (&Sweep<'_>, usize),
+        sweep: &Sweep<'_>,
+        unit: usize,
         gates: &[f32],
         into: &mut [f32],
         scratch: &mut Vec<f32>,
@@ -233,7 +236,7 @@ impl Recurrent {
             cols: self.cell.gates() * self.hidden,
             ..Matrix::new(gates, gates.len() / width, width)
         };
-        let start = if unit % self.directions == 0 {
+        let start = if unit.is_multiple_of(self.directions) {
             Accumulate::Zero
         } else {
             Accumulate::Result

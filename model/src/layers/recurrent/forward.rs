@@ -67,7 +67,8 @@ impl Recurrent {
                     &sweep,
                     block,
                     (input, output),
-                    (&mut lane.memory, &mut lane.scratch),
+                    &mut lane.memory,
+                    &mut lane.scratch,
                 );
             }
         });
@@ -103,7 +104,8 @@ impl Recurrent {
         sweep: &Sweep<'_>,
         block: &mut Block<'_>,
         (input, output): (&[f32], &mut [f32]),
-        (memory, scratch): (&mut Vec<f32>, &mut Vec<f32>),
+        memory: &mut Vec<f32>,
+        scratch: &mut Vec<f32>,
     ) {
         let (rows, training) = (block.rows, !block.units.is_empty());
         let between = rows * self.steps * self.output_width();
@@ -136,7 +138,8 @@ impl Recurrent {
             for direction in 0..self.directions {
                 let unit = layer * self.directions + direction;
                 self.unit_forward(
-                    (sweep, unit),
+                    sweep,
+                    unit,
                     input,
                     (&mut states, units.next()),
                     &mut output,
@@ -151,7 +154,8 @@ impl Recurrent {
 
     fn unit_forward(
         &self,
-        (sweep, unit): (&Sweep<'_>, usize),
+        sweep: &Sweep<'_>,
+        unit: usize,
         input: &[f32],
         (states, mut saved): (&mut States<'_>, Option<&mut Unit<'_>>),
         output: &mut Output<'_>,

@@ -153,7 +153,7 @@ struct Scalars {
     size: f32,
 }
 
-/// Decays the weight, takes the gradient into the running means and gives it.
+/// Decays the weight, takes the gradient into the running means and returns it.
 #[inline(always)]
 fn means(s: &Scalars, w: &mut f32, g: f32, (m, v): (&mut f32, &mut f32)) -> f32 {
     *w *= s.decay.shrink;

@@ -67,7 +67,7 @@ struct Scalars {
     size: f32,
 }
 
-/// Takes the gradient into the mean of squares and gives it.
+/// Takes the gradient into the mean of squares and returns it.
 #[inline(always)]
 fn square_mean(s: &Scalars, w: f32, g: f32, square: &mut f32) -> f32 {
     let g = g * s.scale + s.penalty * w;
@@ -75,7 +75,7 @@ fn square_mean(s: &Scalars, w: f32, g: f32, square: &mut f32) -> f32 {
     g
 }
 
-/// Takes the gradient into its mean and gives what to divide by.
+/// Takes the gradient into its mean and returns what to divide by.
 #[inline(always)]
 fn deviation(s: &Scalars, g: f32, square: f32, mean: &mut f32) -> f32 {
     *mean = lerp(*mean, g, s.mean.take, s.mean.keep);

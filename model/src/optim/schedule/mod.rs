@@ -52,7 +52,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a document, for an optimiser and a training of so many epochs and steps per epoch.
+    /// The schedule of a document, for an optimiser and a training run of so many epochs and steps per epoch.
     ///
     /// # Errors
     /// `InvalidParameter` where the document is not legal or does not fit the optimiser or the training: a learning
@@ -97,7 +97,7 @@ impl Schedule {
         })
     }
 
-    /// Checks a document against that of the optimiser and gives it complete: defaults filled in. What depends on the
+    /// Checks a document against that of the optimiser and returns it complete: defaults filled in. What depends on the
     /// length of the training, [`Schedule::from_document`] checks.
     ///
     /// ```
@@ -143,14 +143,14 @@ impl Schedule {
         self.curve.at(self.base_lr, 0).1.is_some()
     }
 
-    /// True where the schedule wants to know a metric after every epoch: ReduceLROnPlateau.
+    /// True where the schedule expects to be given a metric after every epoch: ReduceLROnPlateau.
     #[must_use]
     pub fn observes(&self) -> bool {
         matches!(self.curve, Curve::Plateau(_))
     }
 
     /// Tells a ReduceLROnPlateau the metric of an epoch that has ended; true where it reduces the learning rate. All
-    /// trainers have to be told the same bits. Other schedules do not listen.
+    /// trainers must be given the same bits. Other schedules do not listen.
     ///
     /// ```
     /// use candlewick_model::{network::Network, optim::{Optimizer, Schedule}};
@@ -200,7 +200,7 @@ fn place(arguments: &Arguments) -> String {
     format!("scheduler ({})", arguments.name())
 }
 
-/// Reads and checks a document as far as it can be without a training.
+/// Reads and checks a document as far as it can be without a training run.
 fn read(document: &Value, optimizer: &Arguments) -> Result<Arguments, Failure> {
     let arguments = Arguments::read(Kind::Scheduler, document, "scheduler")?;
     let place = place(&arguments);

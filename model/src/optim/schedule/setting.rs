@@ -11,7 +11,7 @@ pub struct LrSetting {
     pub momentum: Option<f64>,
 }
 
-/// Length of a training.
+/// Length of a training run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Length {
     pub epochs: u64,
