@@ -3,6 +3,7 @@
 use super::{BuiltLayer, Elementwise, ElementwiseContext, Family, Operation, SavedForBackward};
 use crate::arguments::Arguments;
 use crate::kernels::{self, Elu, SimdLevel, Softplus, Threshold};
+use crate::layers::error::LayerError;
 use crate::numbers::to_f32;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -65,7 +66,7 @@ pub(super) const LAYERS: Family = &[
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
-fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let operation = if arguments.name() == "Identity" {
         Operation::View
     } else {
@@ -93,7 +94,7 @@ fn plain(
     })
 }
 
-fn map(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
+fn map(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, LayerError> {
     use SavedForBackward::{Input, Output};
     let map = match (arguments.name(), arguments.text("approximate")) {
         ("ReLU", _) => plain(Output, 1, kernels::relu, kernels::relu_gradient),
@@ -120,11 +121,12 @@ fn map(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
             if low >= high {
                 return Err(format!(
                     "min_val = {low} is not below max_val = {high}; choose two numbers in this order"
-                ));
+                )
+                .into());
             }
             hardtanh(to_f32(low), to_f32(high))
         }
-        (other, _) => return Err(format!("{other} is not an activation")),
+        (other, _) => return Err(format!("{other} is not an activation").into()),
     };
     Ok(map)
 }
@@ -144,11 +146,11 @@ fn leaky(slope: f32) -> Arc<dyn Elementwise> {
     })
 }
 
-fn elu(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
+fn elu(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, LayerError> {
     let alpha = arguments.real("alpha");
     let (above, below, rate) = match arguments.name() {
         "SELU" => (SELU_SCALE, SELU_SCALE * SELU_ALPHA, 1.0),
-        "CELU" if alpha == 0.0 => return Err("alpha = 0 is not legal: choose a number above 0".to_owned()),
+        "CELU" if alpha == 0.0 => return Err("alpha = 0 is not legal: choose a number above 0".into()),
         "CELU" => (1.0, alpha, 1.0 / alpha),
         _ => (1.0, alpha, 1.0),
     };
@@ -165,10 +167,10 @@ fn elu(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
     }))
 }
 
-fn softplus(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, String> {
+fn softplus(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, LayerError> {
     let beta = arguments.real("beta");
     if beta == 0.0 {
-        return Err("beta = 0 is not legal: choose a number above 0".to_owned());
+        return Err("beta = 0 is not legal: choose a number above 0".into());
     }
     Ok(Arc::new(Activation {
         constants: Softplus {

@@ -6,6 +6,7 @@
 use super::{BackwardInputs, BuiltLayer, Context, MakeJoin, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
 use crate::kernels::{Accumulate, Kernels, LANES, Matrix, Program, simd_dispatch};
+use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 
 /// Products that are formed at a time when scoring.
@@ -197,20 +198,25 @@ impl Module for Bilinear {
 /// The layers of this family.
 pub(super) const JOINS: &[(&str, MakeJoin)] = &[("Bilinear", make)];
 
-fn make(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, String> {
+fn make(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, LayerError> {
     let &[first, second] = inputs else {
         return Err(format!(
             "takes two inputs, got {}: name both in a node of a graph network",
             inputs.len()
-        ));
+        )
+        .into());
     };
     let (Some((&left, before)), Some((&right, before_right))) = (first.split_last(), second.split_last())
     else {
-        return Err("expects inputs of at least one dimension, got a single number".to_owned());
+        return Err(LayerError::input(
+            "inputs of at least one dimension",
+            "a single number",
+        ));
     };
     if before != before_right {
-        return Err(format!(
-            "expects inputs that differ in the last dimension only, got {first:?} and {second:?}"
+        return Err(LayerError::input(
+            "inputs that differ in the last dimension only",
+            format!("{first:?} and {second:?}"),
         ));
     }
     for (name, got) in [("in1_features", left), ("in2_features", right)] {
@@ -218,7 +224,8 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<B
             return Err(format!(
                 "expects {wanted} values in the last dimension ({name}={wanted}), but the inputs have shapes \
                  {first:?} and {second:?}; set {name} to {got} or leave it out"
-            ));
+            )
+            .into());
         }
         arguments.set_size(name, got);
     }

@@ -6,6 +6,7 @@
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
 use crate::kernels::{Program, Window};
+use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 
 /// A convolution.
@@ -189,7 +190,7 @@ pub(super) fn pair(arguments: &Arguments, name: &str, dimensions: usize, missing
 }
 
 /// Channels, height and width of an input; the height of a single dimension is 1.
-pub(super) fn planes(input: &[usize], dimensions: usize) -> Result<(usize, [usize; 2]), String> {
+pub(super) fn planes(input: &[usize], dimensions: usize) -> Result<(usize, [usize; 2]), LayerError> {
     match *input {
         [channels, length] if dimensions == 1 => Ok((channels, [1, length])),
         [channels, height, width] if dimensions == 2 => Ok((channels, [height, width])),
@@ -199,10 +200,11 @@ pub(super) fn planes(input: &[usize], dimensions: usize) -> Result<(usize, [usiz
             } else {
                 "[channels, height, width]"
             };
-            Err(format!(
-                "expects an input of shape {wanted} without the batch, got {input:?}; bring it to that shape with \
-                 Unflatten or Reshape"
-            ))
+            Err(LayerError::input(
+                format!("an input of shape {wanted} without the batch"),
+                format!("{input:?}"),
+            )
+            .hint("bring it to that shape with Unflatten or Reshape"))
         }
     }
 }
@@ -217,12 +219,16 @@ pub(super) fn shape(channels: usize, [height, width]: [usize; 2], dimensions: us
 }
 
 /// Checks the channels against the arguments and sets them; returns the groups and the channels of the output.
-fn channels(arguments: &mut Arguments, input: &[usize], channels: usize) -> Result<(usize, usize), String> {
+fn channels(
+    arguments: &mut Arguments,
+    input: &[usize],
+    channels: usize,
+) -> Result<(usize, usize), LayerError> {
     if let Some(wanted) = arguments.size("in_channels").filter(|wanted| *wanted != channels) {
         return Err(format!(
             "expects {wanted} channels (in_channels={wanted}), but the input has shape {input:?}, whose first dimension \
              is the channels; set in_channels to {channels} or leave it out"
-        ));
+        ).into());
     }
     arguments.set_size("in_channels", channels);
     let groups = arguments.size("groups").unwrap_or(1);
@@ -231,7 +237,7 @@ fn channels(arguments: &mut Arguments, input: &[usize], channels: usize) -> Resu
         if !count.is_multiple_of(groups) {
             return Err(format!(
                 "groups={groups} does not divide {what}={count}; both numbers of channels are to be multiples of it"
-            ));
+            ).into());
         }
     }
     Ok((groups, outputs))
@@ -242,15 +248,19 @@ fn extent(kernel: usize, dilation: usize) -> usize {
     dilation * (kernel - 1) + 1
 }
 
-fn conv1d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn conv1d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     convolution(arguments, input, 1)
 }
 
-fn conv2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn conv2d(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     convolution(arguments, input, 2)
 }
 
-fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
+fn convolution(
+    arguments: &mut Arguments,
+    input: &[usize],
+    dimensions: usize,
+) -> Result<BuiltLayer, LayerError> {
     let (count, size) = planes(input, dimensions)?;
     let (groups, filters) = channels(arguments, input, count)?;
     let kernel = pair(arguments, "kernel_size", dimensions, 1);
@@ -261,7 +271,8 @@ fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) ->
         return Err(format!(
             "padding=\"same\" expects a stride of 1, got stride={}; give the padding as numbers",
             arguments.value("stride")
-        ));
+        )
+        .into());
     }
     let given = pair(arguments, "padding", dimensions, 0);
     let (mut before, mut padded, mut output) = ([0; 2], [0; 2], [0; 2]);
@@ -278,7 +289,7 @@ fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) ->
                 "has a kernel of {extent} with its dilation, but the input {input:?} has {} elements there with its \
                  padding; make kernel_size or dilation smaller, or padding larger",
                 padded[d]
-            ));
+            ).into());
         }
         output[d] = (padded[d] - extent) / stride[d] + 1;
     }
@@ -301,7 +312,11 @@ fn convolution(arguments: &mut Arguments, input: &[usize], dimensions: usize) ->
     Ok(BuiltLayer::module(layer, shape(filters, output, dimensions)))
 }
 
-fn transposed(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
+fn transposed(
+    arguments: &mut Arguments,
+    input: &[usize],
+    dimensions: usize,
+) -> Result<BuiltLayer, LayerError> {
     let (count, size) = planes(input, dimensions)?;
     let (groups, outputs) = channels(arguments, input, count)?;
     let kernel = pair(arguments, "kernel_size", dimensions, 1);
@@ -315,7 +330,8 @@ fn transposed(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> 
             return Err(format!(
                 "output_padding={} must be less than the stride or the dilation, which are {} and {}",
                 more[d], stride[d], dilation[d]
-            ));
+            )
+            .into());
         }
         padded[d] = (size[d] - 1) * stride[d] + extent(kernel[d], dilation[d]) + more[d];
         output[d] = padded[d].saturating_sub(2 * padding[d]);
@@ -323,7 +339,8 @@ fn transposed(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> 
             return Err(format!(
                 "padding={} cuts off all {} elements that come of the input {input:?}; make it smaller",
                 padding[d], padded[d]
-            ));
+            )
+            .into());
         }
     }
     let window = Window {

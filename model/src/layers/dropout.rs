@@ -3,6 +3,7 @@
 use super::{BuiltLayer, Elementwise, ElementwiseContext, Family, Operation, RowKey, SavedForBackward};
 use crate::arguments::Arguments;
 use crate::kernels::SimdLevel;
+use crate::layers::error::LayerError;
 use crate::philox::{Key, Mask, mask_row};
 use std::sync::Arc;
 
@@ -106,15 +107,17 @@ impl Elementwise for Dropout {
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("Dropout", elements), ("Dropout2d", channels)];
 
-fn elements(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn elements(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     make(arguments, input, path, 1)
 }
 
-fn channels(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn channels(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     let &[_, height, width] = input else {
-        return Err(format!(
-            "expects an input of shape [channels, height, width] without the batch, got {input:?}; Dropout takes any shape"
-        ));
+        return Err(LayerError::input(
+            "an input of shape [channels, height, width] without the batch",
+            format!("{input:?}"),
+        )
+        .hint("Dropout takes any shape"));
     };
     make(arguments, input, path, height * width)
 }
@@ -124,7 +127,7 @@ fn make(
     input: &[usize],
     path: &str,
     together: usize,
-) -> Result<BuiltLayer, String> {
+) -> Result<BuiltLayer, LayerError> {
     let dropout = Dropout {
         together,
         ..Dropout::new(arguments.real("p"), path.to_owned())

@@ -7,6 +7,7 @@
 use super::{BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec};
 use crate::arguments::Arguments;
 use crate::kernels::{Leaf, Program, SimdLevel, add_into, simd_dispatch};
+use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::Step;
@@ -426,16 +427,16 @@ impl Module for Lookup {
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("Embedding", embedding), ("EmbeddingBag", bag)];
 
-fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     let size = input.iter().product();
     let lookup = lookup(arguments, path, Mode::Each, (size, 1))?;
     let output = input.iter().copied().chain([lookup.width]).collect();
     Ok(BuiltLayer::module(lookup, output))
 }
 
-fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     let Some((&last, before)) = input.split_last() else {
-        return Err("expects an input of at least one dimension, got a single number".to_owned());
+        return Err(LayerError::single_number());
     };
     let mode = match arguments.text("mode") {
         "sum" => Mode::Sum,
@@ -452,7 +453,7 @@ fn lookup(
     path: &str,
     mode: Mode,
     (bags, bag): (usize, usize),
-) -> Result<Lookup, String> {
+) -> Result<Lookup, LayerError> {
     let entries = arguments.size("num_embeddings").unwrap_or_default();
     let padding = if arguments.is_null("padding_idx") {
         None

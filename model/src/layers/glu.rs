@@ -5,6 +5,7 @@ use super::softmax::dimension;
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module};
 use crate::arguments::Arguments;
 use crate::kernels::{Halves, gated, gated_gradient};
+use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 
 /// Values that are worth a thread.
@@ -62,14 +63,14 @@ impl Module for Glu {
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("GLU", make)];
 
-fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let at = dimension(arguments, input)?;
     if !input[at].is_multiple_of(2) {
         return Err(format!(
             "expects an even size in the dimension that it halves, got {} in an input of shape {input:?}; make the \
              layer before twice as wide as the output",
             input[at]
-        ));
+        ).into());
     }
     let mut output = input.to_vec();
     output[at] /= 2;

@@ -3,6 +3,7 @@
 use super::{BackwardInputs, BuiltLayer, Context, MakeJoin, Module, SavedForBackward};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
+use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 
 /// The layers of this family.
@@ -178,28 +179,28 @@ pub(crate) fn join_outputs(sizes: &[usize]) -> BuiltLayer {
     BuiltLayer::module(concat, vec![sizes.iter().sum()])
 }
 
-fn equal_shapes(inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+fn equal_shapes(inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
     match inputs {
-        [] => Err("needs an input".to_owned()),
+        [] => Err("needs an input".into()),
         [first, rest @ ..] => match rest.iter().find(|shape| *shape != first) {
             None => Ok(first.to_vec()),
-            Some(other) => Err(format!(
-                "expects inputs of one shape, got {first:?} and {other:?}; bring them to one shape, for example with a \
-                 Linear"
-            )),
+            Some(other) => Err(
+                LayerError::input("inputs of one shape", format!("{first:?} and {other:?}"))
+                    .hint("bring them to one shape, for example with a Linear"),
+            ),
         },
     }
 }
 
-fn sum(_arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, String> {
+fn sum(_arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, LayerError> {
     Ok(BuiltLayer::module(Sum, equal_shapes(inputs)?))
 }
 
-fn product(_arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, String> {
+fn product(_arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, LayerError> {
     Ok(BuiltLayer::module(Product, equal_shapes(inputs)?))
 }
 
-fn concat(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, String> {
+fn concat(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result<BuiltLayer, LayerError> {
     let rank = inputs.first().map_or(0, |shape| shape.len());
     let given = arguments.int("dim");
     let signed = i64::try_from(rank).unwrap_or(i64::MAX);
@@ -215,7 +216,8 @@ fn concat(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result
             return Err(format!(
                 "expects inputs that differ in dimension {given} only, got {:?} and {shape:?}",
                 inputs[0]
-            ));
+            )
+            .into());
         }
         output[at] += shape[at];
     }

@@ -3,6 +3,7 @@
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
 use crate::kernels::{Accumulate, Matrix, Program};
+use crate::layers::error::{LayerError, infer};
 use candlewick_protocol::Failure;
 
 #[derive(Debug)]
@@ -81,17 +82,17 @@ impl Module for Linear {
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("Linear", make)];
 
-fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let Some((&last, before)) = input.split_last() else {
-        return Err("expects an input of at least one dimension, got a single number".to_owned());
+        return Err(LayerError::single_number());
     };
-    if let Some(wanted) = arguments.size("in_features").filter(|wanted| *wanted != last) {
-        return Err(format!(
-            "expects {wanted} values in the last dimension (in_features={wanted}), but the input has shape {input:?}; \
-             set in_features to {last} or leave it out"
-        ));
-    }
-    arguments.set_size("in_features", last);
+    infer(
+        arguments,
+        "in_features",
+        last,
+        "values in the last dimension",
+        input,
+    )?;
     let outputs = arguments.size("out_features").unwrap_or_default();
     let linear = Linear {
         inputs: last,

@@ -9,6 +9,7 @@ mod bilinear;
 mod convolution;
 mod dropout;
 mod embedding;
+mod error;
 mod glu;
 mod join;
 mod linear;
@@ -29,6 +30,7 @@ use crate::arguments::Arguments;
 pub(crate) use attention::sines;
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use dropout::Dropout as RandomZeros;
+use error::LayerError;
 pub(crate) use join::{join_outputs, select};
 pub(crate) use module::{
     BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Module, Operation, SavedForBackward,
@@ -65,19 +67,23 @@ const FAMILIES: &[Family] = &[
 const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS, bilinear::JOINS, attention::JOINS];
 
 /// Makes the layer that `arguments` describe.
-pub(crate) fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, String> {
+pub(crate) fn make(
+    arguments: &mut Arguments,
+    inputs: &[&[usize]],
+    path: &str,
+) -> Result<BuiltLayer, LayerError> {
     let name = arguments.name();
     let mut joins = JOINS.iter().copied().flatten();
     if let Some((_, make)) = joins.find(|(join, _)| *join == name) {
         return make(arguments, inputs, path);
     }
     let &[input] = inputs else {
-        return Err(format!("takes one input, got {}", inputs.len()));
+        return Err(format!("takes one input, got {}", inputs.len()).into());
     };
     let mut layers = FAMILIES.iter().copied().flatten();
     match layers.find(|(layer, _)| *layer == name) {
         Some((_, make)) => make(arguments, input, path),
-        None => Err(format!("{name} cannot be made by this version")),
+        None => Err(format!("{name} cannot be made by this version").into()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a layer is to the engine: an elementwise function, a module with parameters, or a change of shape.
 
+use super::error::LayerError;
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
@@ -218,10 +219,10 @@ impl BuiltLayer {
 
 /// Makes a layer from its arguments, the shape that comes in, and its path (`2.0`), which names its random numbers.
 /// It sets inferred sizes in the arguments. An error says what shape it wanted.
-pub(super) type Make = fn(&mut Arguments, &[usize], &str) -> Result<BuiltLayer, String>;
+pub(super) type Make = fn(&mut Arguments, &[usize], &str) -> Result<BuiltLayer, LayerError>;
 
 /// The layers of a family, by name.
 pub(super) type Family = &'static [(&'static str, Make)];
 
 /// Makes a layer of several inputs from its arguments, the shapes that come in, and its path.
-pub(super) type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<BuiltLayer, String>;
+pub(super) type MakeJoin = fn(&mut Arguments, &[&[usize]], &str) -> Result<BuiltLayer, LayerError>;

@@ -4,6 +4,7 @@ use super::convolution::{planes, shape};
 use super::shape::Moved;
 use super::{BuiltLayer, Family};
 use crate::arguments::Arguments;
+use crate::layers::error::LayerError;
 
 /// Where an element outside comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +72,11 @@ pub(super) const LAYERS: Family = &[
     ("CircularPad2d", plane),
 ];
 
-fn line(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn line(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     make(arguments, input, 1)
 }
 
-fn plane(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn plane(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     make(arguments, input, 2)
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn sides(arguments: &Arguments, dimensions: usize) -> [(usize, usize)
     }
 }
 
-fn make(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
+fn make(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, LayerError> {
     let (channels, size) = planes(input, dimensions)?;
     let (around, sides) = (Around::of(arguments.name()), sides(arguments, dimensions));
     let mut padded = size;
@@ -100,7 +101,7 @@ fn make(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result<Bui
                 "has a padding of {}, but the input {input:?} has {size} elements there, around which it can put at \
                  most {most}; make padding smaller",
                 before.max(after)
-            ));
+            ).into());
         }
         *padded = size + before + after;
     }

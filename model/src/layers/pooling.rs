@@ -4,6 +4,7 @@ use super::convolution::{pair, planes, shape};
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, SavedForBackward};
 use crate::arguments::Arguments;
 use crate::kernels::{LANES, simd_dispatch};
+use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 use serde_json::Value;
 
@@ -342,20 +343,21 @@ struct Sliding {
 }
 
 impl Sliding {
-    fn spans(&self, input: &[usize]) -> Result<Vec<Span>, String> {
+    fn spans(&self, input: &[usize]) -> Result<Vec<Span>, LayerError> {
         let extent = self.dilation * (self.kernel - 1) + 1;
         if 2 * self.padding > self.kernel {
             return Err(format!(
                 "padding={} must be at most half of kernel_size={}",
                 self.padding, self.kernel
-            ));
+            )
+            .into());
         }
         let Some(room) = (self.size + 2 * self.padding).checked_sub(extent) else {
             return Err(format!(
                 "has a window of {extent}, but the input {input:?} has {} elements there with its padding; make \
                  kernel_size smaller",
                 self.size + 2 * self.padding
-            ));
+            ).into());
         };
         let mut count = room / self.stride + 1;
         // As PyTorch: the last window begins inside the input or the padding before it.
@@ -368,7 +370,7 @@ impl Sliding {
                 "has a window without an element of the input {input:?}: its dilation={} steps over it; make dilation \
                  or padding smaller",
                 self.dilation
-            ));
+            ).into());
         }
         Ok(spans)
     }
@@ -393,7 +395,7 @@ pub(super) fn sliding(
     arguments: &Arguments,
     input: &[usize],
     dimensions: usize,
-) -> Result<(usize, Windows), String> {
+) -> Result<(usize, Windows), LayerError> {
     let (channels, size) = planes(input, dimensions)?;
     let kernel = pair(arguments, "kernel_size", dimensions, 1);
     let stride = if arguments.is_null("stride") {
@@ -418,13 +420,17 @@ pub(super) fn sliding(
     Ok((channels, Windows::new(size, spans(0)?, spans(1)?)))
 }
 
-fn largest_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
+fn largest_of(
+    arguments: &mut Arguments,
+    input: &[usize],
+    dimensions: usize,
+) -> Result<BuiltLayer, LayerError> {
     let (channels, windows) = sliding(arguments, input, dimensions)?;
     let output = shape(channels, windows.output, dimensions);
     Ok(BuiltLayer::module(Largest(windows), output))
 }
 
-fn mean_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
+fn mean_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, LayerError> {
     let (channels, windows) = sliding(arguments, input, dimensions)?;
     let output = shape(channels, windows.output, dimensions);
     let divisor = arguments.size("divisor_override");
@@ -436,7 +442,7 @@ fn adaptive(
     arguments: &mut Arguments,
     input: &[usize],
     dimensions: usize,
-) -> Result<(usize, Windows), String> {
+) -> Result<(usize, Windows), LayerError> {
     let (channels, size) = planes(input, dimensions)?;
     if let Some(sizes) = arguments.value("output_size").as_array() {
         // None stands for the size of the input.
@@ -473,7 +479,7 @@ fn adaptive_mean(
     arguments: &mut Arguments,
     input: &[usize],
     dimensions: usize,
-) -> Result<BuiltLayer, String> {
+) -> Result<BuiltLayer, LayerError> {
     let (channels, windows) = adaptive(arguments, input, dimensions)?;
     let output = shape(channels, windows.output, dimensions);
     Ok(BuiltLayer::module(

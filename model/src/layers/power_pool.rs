@@ -8,6 +8,7 @@ use super::convolution::shape;
 use super::pooling::{Span, Windows, over_planes, sliding};
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module};
 use crate::arguments::Arguments;
+use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 
 #[derive(Debug)]
@@ -108,12 +109,10 @@ pub(super) const LAYERS: Family = &[
     ("LPPool2d", |arguments, input, _| make(arguments, input, 2)),
 ];
 
-fn make(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, String> {
+fn make(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Result<BuiltLayer, LayerError> {
     let power = arguments.real("norm_type");
     if power <= 0.0 {
-        return Err(format!(
-            "norm_type = {power} is not legal: expected a number above 0"
-        ));
+        return Err(format!("norm_type = {power} is not legal: expected a number above 0").into());
     }
     let (channels, windows) = sliding(arguments, input, dimensions)?;
     let sizes = arguments.sizes("kernel_size", dimensions).unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::{BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec};
 use crate::arguments::Arguments;
 use crate::kernels::{Program, add_into, simd_dispatch, sum_by};
+use crate::layers::error::LayerError;
 use crate::numbers::to_f32;
 use candlewick_protocol::Failure;
 
@@ -102,13 +103,14 @@ impl Module for Prelu {
     }
 }
 
-fn make_prelu(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn make_prelu(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let slopes = arguments.size("num_parameters").unwrap_or(1);
     let channels = input.first().copied().unwrap_or(1);
     if slopes != 1 && slopes != channels {
         return Err(format!(
             "num_parameters={slopes} is neither 1 nor the {channels} channels of an input of shape {input:?}"
-        ));
+        )
+        .into());
     }
     let prelu = Prelu {
         slopes,

@@ -1,16 +1,17 @@
 //! What layers over sequences ask of their arguments.
 
 use crate::arguments::Arguments;
+use crate::layers::error::LayerError;
 
 /// Refuses `batch_first=false`. In PyTorch it says where a batch that the caller stacked has its rows; here a row of
 /// the data is one sequence and the engine stacks them, so there is nothing that it could say.
-pub(crate) fn check_batch_first(arguments: &Arguments) -> Result<(), String> {
+pub(crate) fn check_batch_first(arguments: &Arguments) -> Result<(), LayerError> {
     if arguments.flag("batch_first") {
         return Ok(());
     }
-    Err(
-        "batch_first=false is not supported: a row of the data is a sequence [time, features], so the batch is \
+    Err(LayerError::Arguments(
+            "batch_first=false is not supported: a row of the data is a sequence [time, features], so the batch is \
          always the first dimension; leave batch_first out or set it to true"
-            .to_owned(),
-    )
+                .to_owned(),
+        ))
 }

@@ -3,6 +3,7 @@
 use super::convolution::{pair, planes};
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, Operation, SavedForBackward};
 use crate::arguments::Arguments;
+use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 
 /// The layers of this family.
@@ -21,7 +22,7 @@ fn view(output: Vec<usize>) -> BuiltLayer {
     }
 }
 
-fn flatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn flatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let (start, end) = (
         dimension(arguments, "start_dim", input)?,
         dimension(arguments, "end_dim", input)?,
@@ -31,7 +32,8 @@ fn flatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
             "start_dim={} comes after end_dim={} for the input {input:?}; exchange them",
             arguments.int("start_dim"),
             arguments.int("end_dim")
-        ));
+        )
+        .into());
     }
     let mut output = input[..start].to_vec();
     output.push(input[start..=end].iter().product());
@@ -40,28 +42,28 @@ fn flatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
 }
 
 /// The place in `input` of the dimension that an argument names, which counts the batch as 0.
-fn dimension(arguments: &Arguments, name: &str, input: &[usize]) -> Result<usize, String> {
+fn dimension(arguments: &Arguments, name: &str, input: &[usize]) -> Result<usize, LayerError> {
     let rank = i64::try_from(input.len() + 1).unwrap_or(i64::MAX);
     let given = arguments.int(name);
     let at = if given < 0 { given + rank } else { given };
     match usize::try_from(at) {
         Ok(0) => Err(format!(
             "{name}={given} is the batch dimension, which stays; the first dimension of the input {input:?} is 1"
-        )),
+        ).into()),
         Ok(at) if at <= input.len() => Ok(at - 1),
         _ => Err(format!(
             "{name}={given} is not a dimension of the input {input:?}, whose dimensions are 1 to {}",
             rank - 1
-        )),
+        ).into()),
     }
 }
 
 /// The sizes of an argument for `count` elements; one may be -1.
-fn sizes(arguments: &Arguments, name: &str, count: usize) -> Result<Vec<usize>, String> {
+fn sizes(arguments: &Arguments, name: &str, count: usize) -> Result<Vec<usize>, LayerError> {
     let given = arguments.ints(name);
     let wrong = |why: &str| format!("{name}={given:?} {why}");
     if given.contains(&0) {
-        return Err(wrong("has a size of 0; sizes are at least 1, or -1 once"));
+        return Err(wrong("has a size of 0; sizes are at least 1, or -1 once").into());
     }
     let known: usize = given
         .iter()
@@ -69,23 +71,23 @@ fn sizes(arguments: &Arguments, name: &str, count: usize) -> Result<Vec<usize>, 
         .fold(1, usize::saturating_mul);
     let unknown = given.iter().filter(|size| **size < 0).count();
     if unknown > 1 {
-        return Err(wrong("has more than one -1; only one size can be left open"));
+        return Err(wrong("has more than one -1; only one size can be left open").into());
     }
     if (unknown == 0 && known != count) || !count.is_multiple_of(known) {
-        return Err(wrong(&format!("does not hold the {count} elements there are")));
+        return Err(wrong(&format!("does not hold the {count} elements there are")).into());
     }
     let size = |size: &i64| usize::try_from(*size).unwrap_or(count / known);
     Ok(given.iter().map(size).collect())
 }
 
-fn unflatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn unflatten(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let at = dimension(arguments, "dim", input)?;
     let mut output = input.to_vec();
     output.splice(at..=at, sizes(arguments, "unflattened_size", input[at])?);
     Ok(view(output))
 }
 
-fn reshape(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn reshape(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     Ok(view(sizes(arguments, "shape", input.iter().product())?))
 }
 
@@ -165,22 +167,22 @@ impl Module for Moved {
     }
 }
 
-fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let given = arguments.ints("dims");
     let rank = input.len() + 1;
     let signed = i64::try_from(rank).unwrap_or(i64::MAX);
     let at = |dim: &i64| usize::try_from(if *dim < 0 { dim + signed } else { *dim }).unwrap_or(rank);
     let order: Vec<usize> = given.iter().map(at).collect();
     if order.first() != Some(&0) {
-        return Err(format!(
-            "dims={given:?} does not begin with 0: the batch stays the first dimension"
-        ));
+        return Err(
+            format!("dims={given:?} does not begin with 0: the batch stays the first dimension").into(),
+        );
     }
     if order.len() != rank || (0..rank).any(|dim| !order.contains(&dim)) {
         return Err(format!(
             "dims={given:?} is to name each of the dimensions 0 to {} of the input {input:?} (0 is the batch) once",
             rank - 1
-        ));
+        ).into());
     }
     let order: Vec<usize> = order[1..].iter().map(|dim| dim - 1).collect();
     let output: Vec<usize> = order.iter().map(|dim| input[*dim]).collect();
@@ -199,7 +201,7 @@ fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
     Ok(Moved::made(from.collect(), input, output))
 }
 
-fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let (channels, [height, width]) = planes(input, 2)?;
     let [down, across] = match (arguments.is_null("size"), arguments.is_null("scale_factor")) {
         (false, true) => pair(arguments, "size", 2, 1),
@@ -207,7 +209,7 @@ fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<B
             let factor = pair(arguments, "scale_factor", 2, 1);
             [height * factor[0], width * factor[1]]
         }
-        _ => return Err("expects either size or scale_factor".to_owned()),
+        _ => return Err("expects either size or scale_factor".into()),
     };
     let from = (0..channels * down * across).map(|at| {
         let (channel, y, x) = (at / (down * across), at / across % down, at % across);

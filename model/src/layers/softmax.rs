@@ -3,6 +3,7 @@
 use super::{BuiltLayer, Elementwise, ElementwiseContext, Family, Operation, SavedForBackward};
 use crate::arguments::Arguments;
 use crate::kernels::{LANES, exp, simd_dispatch, sum_by};
+use crate::layers::error::LayerError;
 use std::sync::Arc;
 
 /// Along a dimension of `size` values that lie `inner` apart.
@@ -174,17 +175,18 @@ pub(super) const LAYERS: Family = &[
 ];
 
 /// The place in `input` of the dimension that the argument `dim` names, which counts the batch as 0.
-pub(super) fn dimension(arguments: &Arguments, input: &[usize]) -> Result<usize, String> {
+pub(super) fn dimension(arguments: &Arguments, input: &[usize]) -> Result<usize, LayerError> {
     let (given, rank) = (arguments.int("dim"), input.len());
     let signed = i64::try_from(rank).unwrap_or(i64::MAX);
     let at = if given < 0 { given + signed } else { given - 1 };
     let at = usize::try_from(at).ok().filter(|at| *at < rank);
     at.ok_or_else(|| {
-        format!("dim={given} is not a dimension of an input of shape {input:?} without the batch, which is 0")
+        let shape = format!("an input of shape {input:?} without the batch, which is 0");
+        format!("dim={given} is not a dimension of {shape}").into()
     })
 }
 
-fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn make_softmax(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let at = dimension(arguments, input)?;
     let softmax = Softmax {
         axis: Axis {

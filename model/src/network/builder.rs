@@ -173,7 +173,8 @@ impl Builder {
         let name = arguments.name();
         let wrong = |message: String| Failure::parameter(format!("{} ({name}): {message}", place.document));
         let shapes: Vec<&[usize]> = inputs.iter().map(|end| end.shape.as_slice()).collect();
-        let made = layers::make(&mut arguments, &shapes, place.path).map_err(wrong)?;
+        let made =
+            layers::make(&mut arguments, &shapes, place.path).map_err(|error| wrong(error.to_string()))?;
         let values = inputs.iter().map(|end| end.value).collect();
         let end = self.add(made, (name, place), values)?;
         Ok((self.documented(arguments.to_document()), end))
@@ -255,7 +256,7 @@ impl Builder {
         };
         let shapes: Vec<&[usize]> = ends.iter().map(|end| end.shape.as_slice()).collect();
         let made = layers::make(arguments, &shapes, place.path)
-            .map_err(|message| Failure::parameter(format!("{} ({name}): {message}", place.document)))?;
+            .map_err(|error| Failure::parameter(format!("{} ({name}): {error}", place.document)))?;
         let values = ends.iter().map(|end| end.value).collect();
         let end = self.add(made, (name, place), values)?;
         self.documented(arguments.to_document());

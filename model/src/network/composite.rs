@@ -194,7 +194,7 @@ fn layer_norm(arguments: &Arguments) -> Value {
 }
 
 fn check_sequence(parts: &Parts<'_>, arguments: &mut Arguments, shape: &[usize]) -> Result<(), Failure> {
-    check_batch_first(arguments).map_err(|message| parts.wrong(message))?;
+    check_batch_first(arguments).map_err(|error| parts.wrong(error.to_string()))?;
     let &[_, size] = shape else {
         return Err(parts.wrong(format!(
             "expects an input of shape [length, d_model], got {shape:?}"

@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::kernels::{Accumulate, Attention, Layout, Matrix, Program, Shape};
 use crate::layers::dropout::Dropout;
+use crate::layers::error::{LayerError, infer};
 use crate::layers::{
     BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, check_batch_first,
     uniform_by_fan,
@@ -309,21 +310,7 @@ fn xavier(rows: usize, cols: usize) -> Init {
     Init::Uniform(libm::sqrt(6.0 / (rows + cols) as f64) as f32)
 }
 
-/// The size of a dimension that may be given.
-fn checked(arguments: &mut Arguments, name: &str, got: usize, shape: &[usize]) -> Result<(), String> {
-    match arguments.size(name).filter(|wanted| *wanted != got) {
-        Some(wanted) => Err(format!(
-            "expects {wanted} values in the last dimension ({name}={wanted}), but the input has shape {shape:?}; set \
-             {name} to {got} or leave it out"
-        )),
-        None => {
-            arguments.set_size(name, got);
-            Ok(())
-        }
-    }
-}
-
-fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, String> {
+fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, LayerError> {
     check_batch_first(arguments)?;
     let ends: [&[usize]; 3] = match *inputs {
         [own] => [own; 3],
@@ -332,29 +319,32 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Bu
             return Err(format!(
                 "takes one input, or query, key and value in a graph network, got {} inputs",
                 inputs.len()
-            ));
+            )
+            .into());
         }
     };
     if let Some(shape) = ends.iter().find(|shape| shape.len() != 2) {
-        return Err(format!(
-            "expects inputs of shape [length, embed_dim], got {shape:?}"
+        return Err(LayerError::input(
+            "inputs of shape [length, embed_dim]",
+            format!("{shape:?}"),
         ));
     }
     let [query, key, value] = ends;
     for (name, shape) in [("embed_dim", query), ("kdim", key), ("vdim", value)] {
-        checked(arguments, name, shape[1], shape)?;
+        infer(arguments, name, shape[1], "values in the last dimension", shape)?;
     }
     let embed = query[1];
     if key[0] != value[0] {
-        return Err(format!(
-            "expects as many values as keys, got keys {key:?} and values {value:?}"
+        return Err(LayerError::input(
+            "as many values as keys",
+            format!("keys {key:?} and values {value:?}"),
         ));
     }
     let heads = arguments.size("num_heads").unwrap_or(1);
     if embed % heads != 0 {
         return Err(format!(
             "expects an embed_dim that num_heads={heads} divides, got {embed}: every head has embed_dim / num_heads values"
-        ));
+        ).into());
     }
     let p = arguments.real("dropout");
     let (projections, specs) = projections(ends, inputs.len());

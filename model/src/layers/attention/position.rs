@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Matrix, Program, add_into};
 use crate::layers::dropout::Dropout;
+use crate::layers::error::{LayerError, infer};
 use crate::layers::{
     BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Family, Init, Module, Operation,
     ParameterSpec, SavedForBackward,
@@ -120,24 +121,19 @@ pub(in crate::layers) const LAYERS: Family = &[
 ];
 
 /// Length and size of the input's sequence.
-fn sequence(arguments: &mut Arguments, input: &[usize]) -> Result<(usize, usize), String> {
+fn sequence(arguments: &mut Arguments, input: &[usize]) -> Result<(usize, usize), LayerError> {
     let &[length, size] = input else {
-        return Err(format!(
-            "expects an input of shape [length, d_model], got {input:?}"
+        return Err(LayerError::input(
+            "an input of shape [length, d_model]",
+            format!("{input:?}"),
         ));
     };
-    if let Some(wanted) = arguments.size("d_model").filter(|wanted| *wanted != size) {
-        return Err(format!(
-            "expects {wanted} values in the last dimension (d_model={wanted}), but the input has shape {input:?}; set \
-             d_model to {size} or leave it out"
-        ));
-    }
-    arguments.set_size("d_model", size);
+    infer(arguments, "d_model", size, "values in the last dimension", input)?;
     match arguments.size("max_len").filter(|most| *most < length) {
         Some(most) => Err(format!(
             "expects at most {most} positions (max_len={most}), but the input has shape {input:?}; set max_len to \
              {length} or more"
-        )),
+        ).into()),
         None => Ok((length, size)),
     }
 }
@@ -162,7 +158,7 @@ pub(crate) fn table(length: usize, size: usize) -> Vec<f32> {
     (0..length * size).map(|at| value(at / size, at % size)).collect()
 }
 
-fn sines(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn sines(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     let (length, size) = sequence(arguments, input)?;
     let p = arguments.real("dropout");
     let sines = Sines {
@@ -175,7 +171,7 @@ fn sines(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<Built
     })
 }
 
-fn learned(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+fn learned(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let (length, size) = sequence(arguments, input)?;
     let positions = arguments.size("max_len").unwrap_or(length);
     arguments.set_size("max_len", positions);

@@ -8,6 +8,7 @@ use super::channels::{affine_specs, channels};
 use super::moments::{Affine, Layout, gradient_sums, merge, moments, normalise, normalise_gradient};
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Program, add_into};
+use crate::layers::error::LayerError;
 use crate::layers::{BackwardInputs, BuiltLayer, Context, Module, ParameterSpec, Slice};
 use candlewick_protocol::Failure;
 use candlewick_protocol::tree::{NodeValue, assemble};
@@ -471,24 +472,29 @@ impl Module for BatchNorm {
 }
 
 /// Makes a BatchNorm for the shapes that its name says.
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+pub(super) fn make(
+    arguments: &mut Arguments,
+    input: &[usize],
+    _path: &str,
+) -> Result<BuiltLayer, LayerError> {
     let (legal, wanted): (&[usize], &str) = if arguments.name() == "BatchNorm2d" {
         (&[3], "[C, H, W]")
     } else {
         (&[1, 2], "[C] or [C, L]")
     };
     if !legal.contains(&input.len()) {
-        return Err(format!(
-            "expects an input of shape {wanted} without the batch, got {input:?}"
+        return Err(LayerError::input(
+            format!("an input of shape {wanted} without the batch"),
+            format!("{input:?}"),
         ));
     }
     let channels = channels(arguments, "num_features", input)?;
     if !arguments.flag("track_running_stats") {
-        return Err(
+        return Err(LayerError::Arguments(
             "track_running_stats=false is not possible: what comes out for a row would depend on the rows it is scored \
              with; leave it true, or normalise rows by themselves with LayerNorm or GroupNorm"
                 .to_owned(),
-        );
+        ));
     }
     let layer = BatchNorm {
         layout: Layout {

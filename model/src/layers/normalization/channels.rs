@@ -1,6 +1,7 @@
 //! What layers that normalise ask of their channels.
 
 use crate::arguments::Arguments;
+use crate::layers::error::{LayerError, infer};
 use crate::layers::{Init, ParameterSpec};
 
 /// Factor and summand of `shape`, from 1 and 0.
@@ -11,18 +12,19 @@ pub(super) fn affine_specs(shape: &[usize], weight: bool, bias: bool) -> Vec<Par
 }
 
 /// Checks an inferred number of channels against the input's first dimension.
-pub(super) fn channels(arguments: &mut Arguments, name: &str, input: &[usize]) -> Result<usize, String> {
+pub(super) fn channels(arguments: &mut Arguments, name: &str, input: &[usize]) -> Result<usize, LayerError> {
     let Some(&channels) = input.first() else {
-        return Err(
-            "expects an input of at least one dimension, the channels, got a single number".to_owned(),
-        );
-    };
-    if let Some(wanted) = arguments.size(name).filter(|wanted| *wanted != channels) {
-        return Err(format!(
-            "expects {wanted} channels in the first dimension ({name}={wanted}), but the input has shape {input:?}; set \
-             {name} to {channels} or leave it out"
+        return Err(LayerError::input(
+            "an input of at least one dimension, the channels",
+            "a single number",
         ));
-    }
-    arguments.set_size(name, channels);
+    };
+    infer(
+        arguments,
+        name,
+        channels,
+        "channels in the first dimension",
+        input,
+    )?;
     Ok(channels)
 }

@@ -4,6 +4,7 @@ use super::channels::{affine_specs, channels};
 use super::row::Shape;
 use crate::arguments::Arguments;
 use crate::kernels::{LANES, Program, lanes_of, simd_dispatch, sum_lanes};
+use crate::layers::error::LayerError;
 use crate::layers::{BackwardInputs, BuiltLayer, Context, Module, ParameterSpec};
 use candlewick_protocol::Failure;
 use std::ops::Range;
@@ -232,13 +233,18 @@ fn made(arguments: &Arguments, input: &[usize], groups: usize) -> BuiltLayer {
 }
 
 /// Makes a GroupNorm.
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+pub(super) fn make(
+    arguments: &mut Arguments,
+    input: &[usize],
+    _path: &str,
+) -> Result<BuiltLayer, LayerError> {
     let channels = channels(arguments, "num_channels", input)?;
     let groups = arguments.size("num_groups").unwrap_or(1).max(1);
     if !channels.is_multiple_of(groups) {
         return Err(format!(
             "num_groups={groups} does not divide the {channels} channels of an input of shape {input:?}"
-        ));
+        )
+        .into());
     }
     Ok(made(arguments, input, groups))
 }
@@ -248,24 +254,25 @@ pub(super) fn make_instance(
     arguments: &mut Arguments,
     input: &[usize],
     _path: &str,
-) -> Result<BuiltLayer, String> {
+) -> Result<BuiltLayer, LayerError> {
     let (rank, expected) = if arguments.name() == "InstanceNorm1d" {
         (2, "[C, L]")
     } else {
         (3, "[C, H, W]")
     };
     if input.len() != rank {
-        return Err(format!(
-            "expects an input of shape {expected} without the batch, got {input:?}"
+        return Err(LayerError::input(
+            format!("an input of shape {expected} without the batch"),
+            format!("{input:?}"),
         ));
     }
     let channels = channels(arguments, "num_features", input)?;
     if arguments.flag("track_running_stats") {
-        return Err(
+        return Err(LayerError::Arguments(
             "track_running_stats=true is not possible: every row is normalised by its own statistics; leave it false, \
              or take BatchNorm"
                 .to_owned(),
-        );
+        ));
     }
     Ok(made(arguments, input, channels))
 }

@@ -5,6 +5,7 @@
 //! hold this one. Both are computed in f64 from the input, channels in ascending order.
 
 use crate::arguments::Arguments;
+use crate::layers::error::LayerError;
 use crate::layers::{BackwardInputs, BuiltLayer, Context, Module};
 use candlewick_protocol::Failure;
 use std::ops::Range;
@@ -124,10 +125,15 @@ impl Module for LocalResponseNorm {
 }
 
 /// Makes a LocalResponseNorm.
-pub(super) fn make(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, String> {
+pub(super) fn make(
+    arguments: &mut Arguments,
+    input: &[usize],
+    _path: &str,
+) -> Result<BuiltLayer, LayerError> {
     let &[channels, _, ..] = input else {
-        return Err(format!(
-            "expects an input of shape [C, ...] with at least one dimension after the channels, got {input:?}"
+        return Err(LayerError::input(
+            "an input of shape [C, ...] with at least one dimension after the channels",
+            format!("{input:?}"),
         ));
     };
     let layer = LocalResponseNorm {

@@ -8,6 +8,7 @@
 use super::channels::affine_specs;
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, LANES, Program, add_into, lanes_of, simd_dispatch, sum_lanes};
+use crate::layers::error::LayerError;
 use crate::layers::{BackwardInputs, BuiltLayer, Context, Module, ParameterSpec, Slice};
 use candlewick_protocol::Failure;
 use serde_json::Value;
@@ -363,9 +364,9 @@ impl Module for RowNorm {
 }
 
 /// normalized_shape, given or inferred, which the input must end in.
-fn normalized(arguments: &mut Arguments, input: &[usize]) -> Result<Vec<usize>, String> {
+fn normalized(arguments: &mut Arguments, input: &[usize]) -> Result<Vec<usize>, LayerError> {
     let Some(&last) = input.last() else {
-        return Err("expects an input of at least one dimension, got a single number".to_owned());
+        return Err(LayerError::single_number());
     };
     let given = match arguments.value("normalized_shape") {
         Value::Null => None,
@@ -374,16 +375,22 @@ fn normalized(arguments: &mut Arguments, input: &[usize]) -> Result<Vec<usize>, 
     };
     let shape = given.unwrap_or_else(|| vec![last]);
     if !input.ends_with(&shape) {
-        return Err(format!(
-            "expects an input that ends in normalized_shape={shape:?}, got {input:?}; set normalized_shape to its last \
-             dimensions or leave it out"
-        ));
+        return Err(LayerError::input(
+            format!("an input that ends in normalized_shape={shape:?}"),
+            format!("{input:?}"),
+        )
+        .hint("set normalized_shape to its last dimensions or leave it out"));
     }
     arguments.set("normalized_shape", Value::from(shape.clone()));
     Ok(shape)
 }
 
-fn made(arguments: &mut Arguments, input: &[usize], centre: bool, eps: f64) -> Result<BuiltLayer, String> {
+fn made(
+    arguments: &mut Arguments,
+    input: &[usize],
+    centre: bool,
+    eps: f64,
+) -> Result<BuiltLayer, LayerError> {
     let normalized = normalized(arguments, input)?;
     let width: usize = normalized.iter().product();
     let weight = arguments.flag("elementwise_affine");
@@ -411,7 +418,7 @@ pub(super) fn make_layer(
     arguments: &mut Arguments,
     input: &[usize],
     _path: &str,
-) -> Result<BuiltLayer, String> {
+) -> Result<BuiltLayer, LayerError> {
     let eps = arguments.real("eps");
     made(arguments, input, true, eps)
 }
@@ -421,7 +428,7 @@ pub(super) fn make_rms(
     arguments: &mut Arguments,
     input: &[usize],
     _path: &str,
-) -> Result<BuiltLayer, String> {
+) -> Result<BuiltLayer, LayerError> {
     let eps = if arguments.is_null("eps") {
         f64::from(f32::EPSILON)
     } else {

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Matrix, Packed, Packing, Program, SimdLevel};
+use crate::layers::error::{LayerError, infer};
 use crate::philox::{Key, Mask, mask_row};
 use candlewick_protocol::Failure;
 use cell::{Cell, Part};
@@ -442,7 +443,7 @@ impl Module for Recurrent {
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[("RNN", rnn), ("LSTM", lstm), ("GRU", gru)];
 
-fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     let cell = if arguments.text("nonlinearity") == "relu" {
         Cell::Relu
     } else {
@@ -451,34 +452,35 @@ fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLa
     make(cell, arguments, input, path)
 }
 
-fn lstm(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn lstm(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     make(Cell::Lstm, arguments, input, path)
 }
 
-fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     make(Cell::Gru, arguments, input, path)
 }
 
-fn make(cell: Cell, arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, String> {
+fn make(
+    cell: Cell,
+    arguments: &mut Arguments,
+    input: &[usize],
+    path: &str,
+) -> Result<BuiltLayer, LayerError> {
     let &[steps, inputs] = input else {
-        return Err(format!(
-            "expects a sequence of shape [time, features] a row, got shape {input:?}; give the features \
-             two dimensions"
-        ));
+        return Err(LayerError::input(
+            "a sequence of shape [time, features] a row",
+            format!("shape {input:?}"),
+        )
+        .hint("give the features two dimensions"));
     };
     if steps == 0 || inputs == 0 {
-        return Err(format!(
-            "expects at least one step of at least one feature, got shape {input:?}"
+        return Err(LayerError::input(
+            "at least one step of at least one feature",
+            format!("shape {input:?}"),
         ));
     }
     check_batch_first(arguments)?;
-    if let Some(wanted) = arguments.size("input_size").filter(|wanted| *wanted != inputs) {
-        return Err(format!(
-            "expects {wanted} features a step (input_size={wanted}), but the input has shape {input:?}; set input_size to \
-             {inputs} or leave it out"
-        ));
-    }
-    arguments.set_size("input_size", inputs);
+    infer(arguments, "input_size", inputs, "features a step", input)?;
     let layers = arguments.size("num_layers").unwrap_or(1);
     let recurrent = Recurrent {
         cell,
