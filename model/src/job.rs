@@ -238,8 +238,8 @@ fn check_metrics(evaluation: &Evaluation, resolved: &Resolved) -> Result<(), Fai
     if outputs != values {
         return Err(Failure::parameter(format!(
             "parameter metrics: \"{name}\" compares outputs with the values of the label one by one, but with {loss} the \
-             network has {outputs} output(s) for a label of {values} value(s): leave metrics out (val_loss is told \
-             always), and measure what transform gives"
+             network has {outputs} output(s) for a label of {values} value(s): leave metrics out (val_loss is \
+             always reported), and measure what transform returns"
         )));
     }
     if OTHER_LABELS.contains(&loss) {

@@ -112,7 +112,7 @@ impl Loss for MultiMargin {
         let weights = self.weights.len();
         if weights != 0 && weights != width {
             return Err(format!(
-                "has a weight of {weights} number(s), but the network has {width} outputs: weight wants one number for \
+                "has a weight of {weights} number(s), but the network has {width} outputs: weight expects one number for \
                  each class"
             ));
         }
