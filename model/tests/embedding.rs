@@ -181,7 +181,7 @@ fn arguments_that_are_wrong_say_what_is_legal() {
             table(10),
             "layers.0 (Embedding): padding_idx=10 is not a row of a table of num_embeddings=10 rows",
         ),
-        (table(-11), "padding_idx=-11 is no row"),
+        (table(-11), "padding_idx=-11 is not a row"),
         (
             json!({"type": "Embedding", "num_embeddings": (1 << 24) + 1, "embedding_dim": 2}),
             "num_embeddings = 16777217 is not legal: expected a whole number from 1 to 16777216",

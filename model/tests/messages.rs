@@ -149,7 +149,7 @@ fn unknown_names_list_the_legal_ones() {
     let message = refused(document(json!([{"type": "Conv9d"}])), None, CLASSIFIER);
     assert!(
         message.starts_with("layers.0: unknown type \"Conv9d\"; legal types are Linear, ")
-            && message.ends_with(", Sequential"),
+            && message.ends_with(", Sequential; did you mean 'Conv2d'?"),
         "{message}"
     );
     let message = refused(
