@@ -37,6 +37,8 @@ add() { # $1: a program, $2: its name in the pack
   xz -6 -T2 "$pack/$2"
 }
 add "$trainer" "$name"
+# The tests of gangs hold some trainers at named points.
+add "$(dirname "$trainer")/candlewick-trainer-failpoints" candlewick-trainer-failpoints
 add "$(program model/src/lib.rs)" device-tests
 add "$(program flight-server/tests/gang.rs)" gang-tests
 rm "$pack/built.json"

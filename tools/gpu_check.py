@@ -161,6 +161,7 @@ def tests(bench: Bench, program: str, arguments: list[str], seconds: float) -> t
         min(seconds, bench.left()),
         CANDLEWICK_TEST_DEVICE=device,
         CANDLEWICK_TEST_TRAINER=bench.trainer,
+        CANDLEWICK_TEST_TRAINER_FAILPOINTS=str(bench.programs / "candlewick-trainer-failpoints"),
     )
     found = re.search(r"test result: ok\. (\d+) passed; 0 failed; (\d+) ignored", text)
     if found is None or int(found[1]) == 0:
