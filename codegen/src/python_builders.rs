@@ -1,8 +1,7 @@
 //! The packages `nn` and `optim`: the builders of networks, losses, optimisers and schedules in Python.
 
 use crate::families::{self, Family, class_of, held};
-use crate::python_params::literal;
-use crate::text::{HEADER, arg_words, wrap};
+use crate::text::{HEADER, arg_words, literal, wrap};
 use crate::{Generated, PYTHON};
 use candlewick_model::catalogue::{Arg, Entry, Kind, default_of};
 use candlewick_protocol::value::ValueType;

@@ -2,7 +2,7 @@
 
 use crate::python_builders::uses;
 use crate::scala_params::scopes;
-use crate::text::{self, HEADER, capital, param_words, quoted, wrap};
+use crate::text::{self, HEADER, capital, literal, param_words, quoted, wrap};
 use crate::{Generated, PYTHON};
 use candlewick_protocol::params::{self, GROUPS, Group, Param, Scope};
 use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Kind, Range, ValueType, pattern};
@@ -308,20 +308,4 @@ fn bounds(range: Range) -> Option<String> {
         Range::HalfOpen { min, below } => format!("Range({min:?}, below={below:?})"),
         Range::OneOf(_) => return None,
     })
-}
-
-/// The JSON value as Python writes it.
-pub(crate) fn literal(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Array(items) if items.len() == 1 => format!("({},)", literal(&items[0])),
-        Value::Array(items) => format!("({})", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
-        Value::String(text) if text.contains('"') && !text.contains('\'') => format!("'{text}'"),
-        Value::Number(number) if number.is_f64() => number
-            .as_f64()
-            .map_or(number.to_string(), |real| format!("{real:?}")),
-        other => other.to_string(),
-    }
 }

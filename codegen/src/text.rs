@@ -90,6 +90,22 @@ pub(crate) fn legal_words(param: &Param) -> String {
     words(param.domain())
 }
 
+/// The JSON value as Python writes it.
+pub(crate) fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Array(items) if items.len() == 1 => format!("({},)", literal(&items[0])),
+        Value::Array(items) => format!("({})", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::String(text) if text.contains('"') && !text.contains('\'') => format!("'{text}'"),
+        Value::Number(number) if number.is_f64() => number
+            .as_f64()
+            .map_or(number.to_string(), |real| format!("{real:?}")),
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -160,6 +160,17 @@ def test_circles_of_java_scala_and_python_are_found(plant: Plant) -> None:
     assert "py/pack/two.py:2 uses pack.one.f of py/pack/one.py" in faults[1]
 
 
+def test_a_member_that_has_the_name_of_a_class_is_no_use_of_it(plant: Plant) -> None:
+    assert (
+        plant(
+            jvm_p_Two_java="package p;\nclass Two { }\n",
+            **{"jvm/p/Names.scala": "package p\nobject Names { val Three = 3; val two: Two = null }\n"},
+        )
+        == []
+    )
+    assert plant(jvm_p_Two_java="package p;\nclass Two { Names names; }\n")
+
+
 def test_arrows_against_the_floors_are_found(plant: Plant) -> None:
     faults = plant(
         low_Cargo_toml='[package]\nname = "x-low"\n[dependencies]\nx-high.workspace = true\njni.workspace = true\n',

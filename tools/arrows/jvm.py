@@ -23,6 +23,7 @@ _TOP = re.compile(
     r"(?:class|object|trait|interface|enum|record)\s+(\w+)",
     re.MULTILINE,
 )
+_MEMBER = re.compile(r"\b(?:val|var|def|type)\s+(\w+)")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*")
 
 
@@ -67,12 +68,14 @@ def arrows(root: Path, folder: Path) -> Iterator[Arrow]:
         for name in source.defines:
             homes.setdefault(f"{source.package}.{name}", source)
     for source in sources:
-        seen = _visible(source, homes)
+        # A member that has the name of a class elsewhere hides it.
+        hidden = set(_MEMBER.findall(source.code)) | source.defines
+        seen = {name: home for name, home in _visible(source, homes).items() if name not in hidden}
         packages = {home.package for home in homes.values()}
         for found in _WORD.finditer(source.code):
             names = re.sub(r"\s", "", found[0]).split(".")
             target = seen.get(names[0]) or _full(names, source.package, homes, packages)
-            if target is not None and target is not source and names[0] not in source.defines:
+            if target is not None and target is not source:
                 line = source.code.count("\n", 0, found.start()) + 1
                 yield Arrow(source.path, target.path, line, found[0].split("\n")[0])
 
