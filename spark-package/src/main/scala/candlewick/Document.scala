@@ -89,9 +89,9 @@ private[candlewick] object Document {
   }
 
   /** The node of a container; without layers it has none. */
-  def container(kind: String, modules: Seq[Module], arguments: Seq[(String, Any)]): ObjectNode = {
+  def container(kind: String, layers: Seq[Document], arguments: Seq[(String, Any)]): ObjectNode = {
     val node = mapper.createObjectNode().put("type", kind)
-    if (modules.nonEmpty || kind == Sequential) node.set[JsonNode]("layers", encode(modules))
+    if (layers.nonEmpty || kind == Sequential) node.set[JsonNode]("layers", encode(layers))
     arguments.foreach { case (name, value) => node.set[JsonNode](name, encode(value)) }
     node
   }

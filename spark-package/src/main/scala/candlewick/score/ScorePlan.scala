@@ -2,8 +2,6 @@ package candlewick.score
 
 import candlewick.columns.TrainingColumns
 import candlewick.internal.Failures
-import com.fasterxml.jackson.databind.JsonNode
-import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{
   CandlewickShim,
@@ -19,30 +17,6 @@ import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.types.{DataType, Metadata, StructField, StructType, UserDefinedType}
-
-/** How rows are scored.
-  *
-  * @param outputs
-  *   what is appended, in order
-  * @param inputWidths
-  *   values of the columns that are inputs of a graph one by one
-  * @param label
-  *   text in plans and in the UI
-  */
-private[candlewick] final case class ScoreTaskSpec(
-    modelJson: String,
-    key: String,
-    weights: Broadcast[Array[Byte]],
-    outputs: Seq[OutputColumn],
-    thresholds: Option[Seq[Double]],
-    skipInvalid: Boolean,
-    scale: Option[Double],
-    featureWidth: Int,
-    inputWidths: Seq[Int],
-    label: String
-) {
-  override def toString: String = label
-}
 
 /** Appends what a model says of each row.
   *
@@ -156,13 +130,5 @@ private[candlewick] object Scoring {
     // where a DataFrame is joined with itself.
     val aliases = fields.map(field => field.name -> TrainingColumns.column(field)).toMap
     CandlewickShim.ofRows(session, scored).withColumns(aliases)
-  }
-
-  /** The documents of feature columns in a scorer's `Columns`. */
-  def documents(columns: Seq[(Int, StructField)], inputWidths: Seq[Int]): Seq[JsonNode] = {
-    val single = inputWidths.length == columns.length
-    columns.zipWithIndex.map { case ((ordinal, field), at) =>
-      TrainingColumns.document(field.name, field, ordinal, inputWidths.lift(at).filter(_ => single))
-    }
   }
 }

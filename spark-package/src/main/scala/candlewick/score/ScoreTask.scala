@@ -1,7 +1,9 @@
 package candlewick.score
 
+import candlewick.columns.TrainingColumns
 import candlewick.internal.{Json, RowBatch, RowLayout}
 import candlewick.jni.Scorer
+import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow
@@ -42,7 +44,7 @@ private[score] final class ScoreTask(
   private def document(context: TaskContext): String = {
     val described = Json.obj(
       "numFields" -> types.length,
-      "features" -> Scoring.documents(columns, spec.inputWidths),
+      "features" -> ScoreTask.documents(columns, spec.inputWidths),
       "featureWidth" -> spec.featureWidth,
       "scale" -> spec.scale,
       "label" -> None,
@@ -120,4 +122,12 @@ private[score] final class ScoreTask(
 private object ScoreTask {
   val BatchBytes: Long = 1024L * 1024
   val BatchRows = 4096
+
+  /** The documents of feature columns in a scorer's `Columns`. */
+  def documents(columns: Seq[(Int, StructField)], inputWidths: Seq[Int]): Seq[JsonNode] = {
+    val single = inputWidths.length == columns.length
+    columns.zipWithIndex.map { case ((ordinal, field), at) =>
+      TrainingColumns.document(field.name, field, ordinal, inputWidths.lift(at).filter(_ => single))
+    }
+  }
 }

@@ -1,0 +1,27 @@
+package candlewick.score
+
+import org.apache.spark.broadcast.Broadcast
+
+/** How rows are scored.
+  *
+  * @param outputs
+  *   what is appended, in order
+  * @param inputWidths
+  *   values of the columns that are inputs of a graph one by one
+  * @param label
+  *   text in plans and in the UI
+  */
+private[candlewick] final case class ScoreTaskSpec(
+    modelJson: String,
+    key: String,
+    weights: Broadcast[Array[Byte]],
+    outputs: Seq[OutputColumn],
+    thresholds: Option[Seq[Double]],
+    skipInvalid: Boolean,
+    scale: Option[Double],
+    featureWidth: Int,
+    inputWidths: Seq[Int],
+    label: String
+) {
+  override def toString: String = label
+}
