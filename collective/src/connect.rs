@@ -35,7 +35,7 @@ pub(crate) fn connect_all(
             None => await_arrival(listener, config, rank, deadline, abort)?,
         };
         let (id, name) = (member.trainer.id.clone(), name_of(rank, member));
-        prepare(&stream).map_err(|error| {
+        let summed = prepare(&stream).map_err(|error| {
             CollectiveError::peer(
                 &id,
                 Failure::unavailable(format!("{name}: its connection broke: {error}")),
@@ -46,6 +46,7 @@ pub(crate) fn connect_all(
             id,
             name,
             stream,
+            summed,
         });
     }
     Ok(peers)
@@ -108,11 +109,13 @@ fn what(config: &Config) -> String {
     format!("forming generation {}", config.generation)
 }
 
-fn prepare(stream: &TcpStream) -> io::Result<()> {
+/// Sets the stream up; true where its other end is on another host.
+fn prepare(stream: &TcpStream) -> io::Result<bool> {
     stream.set_read_timeout(None)?;
     stream.set_write_timeout(None)?;
     stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)
+    stream.set_nonblocking(true)?;
+    Ok(stream.peer_addr()?.ip() != stream.local_addr()?.ip())
 }
 
 /// Dials until it works: a peer may not be up yet. Only a failed proof ends it at once.

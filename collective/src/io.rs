@@ -54,6 +54,8 @@ pub(crate) struct Outgoing<'a> {
     summed: usize,
     /// The finished checksum that is being sent.
     finished: [u8; SUM],
+    /// False where frames have no checksum.
+    has_sums: bool,
 }
 
 impl Default for Outgoing<'_> {
@@ -63,6 +65,7 @@ impl Default for Outgoing<'_> {
             sum: Checksum::new(),
             summed: 0,
             finished: [0; SUM],
+            has_sums: true,
         }
     }
 }
@@ -82,7 +85,17 @@ impl<'a> Outgoing<'a> {
 
     /// Ends the frame with its checksum.
     pub(crate) fn push_sum(&mut self) {
-        self.parts.push_back(Part::Sum(SUM));
+        if self.has_sums {
+            self.parts.push_back(Part::Sum(SUM));
+        }
+    }
+
+    /// Whether the frames to this peer have a checksum, from the first one on.
+    fn set_summed(&mut self, summed: bool) {
+        if self.has_sums && !summed {
+            self.parts.retain(|part| !matches!(part, Part::Sum(_)));
+        }
+        self.has_sums = summed;
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -96,6 +109,7 @@ impl<'a> Outgoing<'a> {
             sum,
             summed,
             finished,
+            has_sums,
         } = self;
         let mut slices = [IoSlice::new(&[]); 16];
         let (mut count, mut bytes, mut known) = (0, 0, *summed);
@@ -116,10 +130,12 @@ impl<'a> Outgoing<'a> {
                 Part::Head(_) => count += 1,
                 Part::Bytes(part) => {
                     let part = &part[..part.len().min(room)];
-                    let old = known.min(part.len());
-                    sum.update(&part[old..]);
-                    *summed += part.len() - old;
-                    known -= old;
+                    if *has_sums {
+                        let old = known.min(part.len());
+                        sum.update(&part[old..]);
+                        *summed += part.len() - old;
+                        known -= old;
+                    }
                     count += 1;
                 }
                 Part::Sum(left) => {
@@ -148,7 +164,7 @@ impl<'a> Outgoing<'a> {
                 Part::Head(bytes) => *bytes = &bytes[taken..],
                 Part::Bytes(bytes) => {
                     *bytes = &bytes[taken..];
-                    self.summed -= taken;
+                    self.summed = self.summed.saturating_sub(taken);
                 }
                 Part::Sum(rest) => {
                     *rest -= taken;
@@ -176,6 +192,8 @@ pub(crate) struct Incoming<'a> {
     sum: Checksum,
     /// The checksum as it came.
     claimed: [u8; SUM],
+    /// Bytes of it: none where frames have no checksum.
+    trailer: usize,
     /// What describes the values.
     pub(crate) meta: Vec<u8>,
     /// Where the values go; may be longer than they are.
@@ -201,6 +219,7 @@ impl<'a> Incoming<'a> {
             filled: 0,
             sum: Checksum::new(),
             claimed: [0; SUM],
+            trailer: SUM,
             meta: Vec::new(),
             body,
             rest: None,
@@ -224,7 +243,11 @@ impl<'a> Incoming<'a> {
 
     fn is_done(&self) -> bool {
         self.header
-            .is_some_and(|header| self.filled == covered(&header) + SUM)
+            .is_some_and(|header| self.filled == covered(&header) + self.trailer)
+    }
+
+    fn set_summed(&mut self, summed: bool) {
+        self.trailer = if summed { SUM } else { 0 };
     }
 
     /// Reads once.
@@ -256,7 +279,7 @@ impl<'a> Incoming<'a> {
             &mut []
         };
         let length = target.len();
-        let read = if self.filled + length < covered {
+        let read = if self.filled + length < covered || self.trailer == 0 {
             stream.read(target)
         } else {
             // The last of what the checksum is over, and it.
@@ -267,9 +290,11 @@ impl<'a> Incoming<'a> {
             Ok(read) => read,
             Err(nothing) => return Ok(nothing),
         };
-        self.sum.update(&target[..read.min(length)]);
+        if self.trailer > 0 {
+            self.sum.update(&target[..read.min(length)]);
+        }
         self.filled += read;
-        if self.is_done() && self.sum.take() != self.claimed {
+        if self.trailer > 0 && self.is_done() && self.sum.take() != self.claimed {
             return Err(damaged());
         }
         Ok(Got::Bytes)
@@ -339,6 +364,10 @@ pub(crate) fn drive(
     incoming: &mut [Incoming<'_>],
     wait: &Wait<'_>,
 ) -> Result<(), CollectiveError> {
+    for ((peer, outgoing), incoming) in peers.iter().zip(&mut *outgoing).zip(&mut *incoming) {
+        outgoing.set_summed(peer.summed);
+        incoming.set_summed(peer.summed);
+    }
     let begin = Instant::now();
     let mut heard = vec![begin; peers.len()];
     let mut spins = 0;

@@ -13,6 +13,8 @@ pub(crate) struct Peer {
     /// "trainer 3 (host, executor 7)".
     pub(crate) name: String,
     pub(crate) stream: TcpStream,
+    /// Frames end with a checksum: the other end is on another host.
+    pub(crate) summed: bool,
 }
 
 impl Peer {

@@ -8,7 +8,7 @@ use candlewick_collective::{Node, Reduced};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
-use support::{LONG, gang};
+use support::{LONG, gang, gang_at};
 
 /// What one step of a random job has: by shard, gradient and scalars; `None` without rows.
 struct Job {
@@ -61,8 +61,12 @@ impl Job {
 }
 
 fn run(ranks: usize, jobs: &[Job]) {
-    let shards = jobs[0].leaves.len() as u32;
-    let results = gang(ranks, shards, LONG, |rank, gang, _| {
+    run_at(&vec!["127.0.0.1"; ranks], jobs);
+}
+
+fn run_at(hosts: &[&str], jobs: &[Job]) {
+    let (ranks, shards) = (hosts.len(), jobs[0].leaves.len() as u32);
+    let results = gang_at(hosts, shards, LONG, |rank, gang, _| {
         let (lo, hi) = ownership(shards, ranks)[rank];
         let owned = cover(lo, hi, shards);
         let one = |(step, job): (usize, &Job)| {
@@ -117,6 +121,16 @@ fn any_number_of_trainers_gives_the_bits_of_one() {
                 .collect();
             run(ranks as usize, &jobs);
         }
+    }
+}
+
+/// Frames between hosts end with a checksum, those within one do not.
+#[test]
+fn trainers_on_several_hosts_give_the_bits_of_one() {
+    let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.1"];
+    for length in [1, 5_000, 1 << 19] {
+        let jobs: Vec<Job> = (0..3).map(|step| Job::new(9, length, step * 2, step)).collect();
+        run_at(&hosts, &jobs);
     }
 }
 

@@ -29,8 +29,9 @@ fn frame<'a>(head: &'a [u8], meta: &'a [u8], values: &'a [f32]) -> Outgoing<'a> 
 }
 
 /// Reads a frame out of a stream that holds all of it.
-fn read(stream: &TcpStream, body: &mut [f32]) -> Result<Vec<u8>, Failure> {
+fn read(stream: &TcpStream, body: &mut [f32], summed: bool) -> Result<Vec<u8>, Failure> {
     let mut incoming = Incoming::new(PLACE, body);
+    incoming.set_summed(summed);
     while !incoming.is_done() {
         match incoming.advance(stream)? {
             Got::Bytes => {}
@@ -60,7 +61,7 @@ fn a_frame_with_any_byte_changed_is_refused() {
         from.write_all(&bytes).unwrap();
         drop(from);
         let mut body = [0.0; 3];
-        let got = read(&to, &mut body);
+        let got = read(&to, &mut body, true);
         match changed {
             None => assert_eq!((got.unwrap(), body), (meta.to_vec(), values)),
             // The first bytes say whether it is a frame at all.
@@ -77,7 +78,8 @@ fn a_frame_with_any_byte_changed_is_refused() {
     }
 }
 
-/// Frames far larger than a socket's buffers, and small ones behind them: every write takes what it can.
+/// Frames far larger than a socket's buffers, and small ones behind them: every write takes what it can. With checksums, as
+/// between hosts, and without.
 #[test]
 fn frames_survive_writes_of_any_length() {
     let large: Vec<f32> = (0..3_000_000).map(|at| at as f32).collect();
@@ -86,31 +88,34 @@ fn frames_survive_writes_of_any_length() {
         .iter()
         .map(|values| encode(&PLACE, meta.len(), values.len()))
         .collect();
-    let (from, to) = pair();
-    from.set_nonblocking(true).unwrap();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut parts = Outgoing::default();
-            for (head, values) in heads.iter().zip([&large, &none, &large]) {
-                parts.push_head(head);
-                parts.push(&meta);
-                parts.push(bytes_of(values));
-                parts.push_sum();
-            }
-            while !parts.is_done() {
-                match parts.advance(&from) {
-                    Ok(_) => {}
-                    Err(error) if is_later(&error) => thread::yield_now(),
-                    Err(error) => panic!("{error}"),
+    for summed in [true, false] {
+        let (from, to) = pair();
+        from.set_nonblocking(true).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut parts = frame(&heads[0], &meta, &large);
+                parts.set_summed(summed);
+                for (head, values) in heads[1..].iter().zip([&none, &large]) {
+                    parts.push_head(head);
+                    parts.push(&meta);
+                    parts.push(bytes_of(values));
+                    parts.push_sum();
                 }
+                while !parts.is_done() {
+                    match parts.advance(&from) {
+                        Ok(_) => {}
+                        Err(error) if is_later(&error) => thread::yield_now(),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+            for values in [&large, &none, &large] {
+                let mut body = vec![0.0; values.len()];
+                assert_eq!(read(&to, &mut body, summed).unwrap(), meta);
+                assert!(body == *values);
             }
         });
-        for values in [&large, &none, &large] {
-            let mut body = vec![0.0; values.len()];
-            assert_eq!(read(&to, &mut body).unwrap(), meta);
-            assert!(body == *values);
-        }
-    });
+    }
 }
 
 #[test]
@@ -122,6 +127,7 @@ fn an_abort_ends_a_wait_that_goes_on() {
         id: "id-1".into(),
         name: "trainer 1".into(),
         stream: ours,
+        summed: true,
     }];
     let abort = Abort::new();
     let head = encode(&PLACE, 0, 0);

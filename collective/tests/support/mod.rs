@@ -75,9 +75,23 @@ pub fn gang<R: Send>(
     timeout: Duration,
     body: impl Fn(usize, &mut Collective, &Abort) -> R + Sync,
 ) -> Vec<R> {
-    let listeners: Vec<Listener> = (0..ranks).map(|rank| listener(rank, "07")).collect();
+    gang_at(&vec!["127.0.0.1"; ranks], shards, timeout, body)
+}
+
+/// As [`gang`], with a loopback address for each member: those of different ones count as hosts of their own.
+pub fn gang_at<R: Send>(
+    hosts: &[&str],
+    shards: u32,
+    timeout: Duration,
+    body: impl Fn(usize, &mut Collective, &Abort) -> R + Sync,
+) -> Vec<R> {
+    let bind = |(rank, host): (usize, &&str)| Listener::bind(host, "0", credentials(rank, "07")).unwrap();
+    let listeners: Vec<Listener> = hosts.iter().enumerate().map(bind).collect();
     let ports: Vec<u16> = listeners.iter().map(Listener::port).collect();
-    let members = members(&ports, shards);
+    let mut members = members(&ports, shards);
+    for (member, host) in members.iter_mut().zip(hosts) {
+        member.trainer.host = (*host).to_owned();
+    }
     thread::scope(|scope| {
         let threads: Vec<_> = listeners
             .iter()
