@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 if [ "$kind" = miri ]; then
   # Attention takes a square root of the crate libm, which is assembler and so nothing for Miri.
   checks=(
-    "candlewick-model --lib kernels::packed kernels::program"
+    "candlewick-model --lib kernels::packed"
     "candlewick-model --test=kernels products_are_the_definition any_layout"
     "candlewick-collective --lib frame::"
     "candlewick-native --lib memory::"
