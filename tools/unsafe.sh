@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # Crate, target of its tests, and the tests that reach its unsafe code. Functions over many random numbers are left out: they
 # hold no unsafe code and take hours when interpreted.
 if [ "$kind" = miri ]; then
-  # Attention takes a square root of the crate libm, which is assembler and so nothing for Miri.
+  # Attention takes a square root of the crate libm, which is assembler and so nothing for Miri; convolutions take too long.
   checks=(
     "candlewick-model --lib kernels::packed"
     "candlewick-model --test=kernels products_are_the_definition any_layout"
