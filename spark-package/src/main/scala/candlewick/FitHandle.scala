@@ -42,7 +42,9 @@ final class FitHandle[M] private[candlewick] (control: FitControl) {
     */
   def progressLines(): Array[String] = control.drain()
 
-  /** Calls `listener` with every such line from now on, from threads of the fit. */
+  /** Calls `listener` with every such line from now on, from one thread made for that: a listener that blocks delays
+    * other lines and nothing else.
+    */
   def listenProgress(listener: String => Unit): Unit = control.listen(listener)
 
   /** Runs `body` in a fresh thread. Fresh, so that it inherits the local properties of the caller: job group, scheduler
@@ -52,7 +54,10 @@ final class FitHandle[M] private[candlewick] (control: FitControl) {
     val run: Runnable = () =>
       try outcome.set(Try(body))
       catch { case fatal: Throwable => outcome.set(Failure(fatal)) } // an Error too must reach who waits
-      finally finished.countDown()
+      finally {
+        control.finish()
+        finished.countDown()
+      }
     val thread = new Thread(run, s"candlewick-fit-${control.id}")
     thread.setDaemon(true)
     thread.start()

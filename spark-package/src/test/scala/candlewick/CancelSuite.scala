@@ -1,13 +1,15 @@
 package candlewick
 
 import candlewick.jni.{CancelledException, TrainerHost}
+import java.util.concurrent.CountDownLatch
+import org.apache.spark.sql.functions.{col, udf}
 import org.scalatest.concurrent.Eventually
 import org.scalatest.time.{Millis, Seconds, Span}
 
 /** However a fit is cancelled, its trainers end and the session goes on. */
 class CancelSuite extends SparkSuite with Eventually {
   implicit override val patienceConfig: PatienceConfig =
-    PatienceConfig(timeout = Span(20, Seconds), interval = Span(20, Millis))
+    PatienceConfig(timeout = Span(120, Seconds), interval = Span(20, Millis))
 
   private lazy val data = blobs(200).cache()
 
@@ -39,11 +41,10 @@ class CancelSuite extends SparkSuite with Eventually {
       try endless.startFit(data)
       finally spark.sparkContext.clearJobGroup()
     untilTraining(handle)
-    eventually {
-      spark.sparkContext.cancelJobGroup("mine")
-      assert(handle.awaitTermination(100))
-    }
-    intercept[CancelledException](handle.result())
+    // Once is enough: the slots are held before the first epoch, so there is a job to cancel.
+    spark.sparkContext.cancelJobGroup("mine")
+    val error = intercept[CancelledException](handle.result())
+    assert(error.getMessage.contains("job group mine") && error.getCause != null, error)
     gone()
   }
 
@@ -65,11 +66,74 @@ class CancelSuite extends SparkSuite with Eventually {
     untilTraining(first)
     // inputShape tells the width: no job reads a row first, which would wait for a slot itself.
     val second = endless.setInputShape(Array(4)).startFit(data)
-    eventually(assert(second.progressLines().exists(_.startsWith("waiting for free slots")), second))
+    eventually(assert(second.progressLines().exists(_.startsWith("waiting for free cores")), second))
     second.cancel("no longer wanted")
     intercept[CancelledException](second.result())
     first.cancel("done")
     intercept[CancelledException](first.result())
     gone()
+  }
+
+  test("a failure that speaks of something cancelled is no cancel, and keeps its cause") {
+    val failing = udf { (label: Double) =>
+      if (label >= 0) throw new IllegalStateException("Job 3 cancelled by the customer")
+      label
+    }
+    val source = data.withColumn("label", failing(col("label")))
+    val error = intercept[Exception](classifier().setInputShape(Array(4)).fit(source))
+    assert(!error.isInstanceOf[CancelledException], error)
+    assert(Iterator.iterate[Throwable](error)(_.getCause).takeWhile(_ != null).exists {
+      _.getMessage.contains("cancelled by the customer")
+    })
+  }
+
+  test("a listener that blocks does not keep a fit from its end") {
+    val blocked = new CountDownLatch(1)
+    val handle = classifier().setVerbose(true).startFit(data)
+    handle.listenProgress(_ => blocked.await())
+    assert(handle.result().summary.objectiveHistory.length == 5)
+    blocked.countDown()
+  }
+
+  test("a user's function that blocks in the DataFrame does not keep a cancel from the fit") {
+    val there = new CountDownLatch(1)
+    val go = new CountDownLatch(1)
+    CancelSuite.gates = Some(there -> go)
+    val blocking = udf { (label: Double) => CancelSuite.pass(label) }
+    val source = data.withColumn("label", blocking(col("label")))
+    val handle = classifier().setInputShape(Array(4)).startFit(source)
+    there.await()
+    handle.cancel("no patience")
+    intercept[CancelledException](handle.result())
+    go.countDown()
+    gone()
+  }
+
+  test("a fit that waits for a slot to look at its first row says so") {
+    val first = endless.setNumTrainers(2).startFit(data)
+    untilTraining(first)
+    val second = classifier().setEpochs(1).startFit(data)
+    eventually(assert(second.progressLines().exists(_.contains("still looking at the first row")), second))
+    first.cancel("done")
+    intercept[CancelledException](first.result())
+    assert(second.result().summary.objectiveHistory.length == 1)
+    gone()
+  }
+}
+
+private object CancelSuite {
+
+  /** Says that a function is there, and lets it go on. */
+  @volatile var gates = Option.empty[(CountDownLatch, CountDownLatch)]
+
+  /** Deaf to interrupts, as native code of a user may be. */
+  def pass(label: Double): Double = {
+    gates.foreach { case (there, go) =>
+      there.countDown()
+      while (go.getCount > 0)
+        try go.await()
+        catch { case _: InterruptedException => () }
+    }
+    label
   }
 }

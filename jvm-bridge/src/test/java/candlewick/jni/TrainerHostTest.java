@@ -113,8 +113,7 @@ class TrainerHostTest {
   void anInterruptReachesAStartThatWaitsForAChildThatDoesNotRead() throws Exception {
     Path there = temp.resolve("there");
     Path program =
-        script(
-            "echo $$ > " + there + ".part\nmv " + there + ".part " + there + "\nexec sleep 1000\n");
+        script("echo $$ > " + there + ".$$\nmv " + there + ".$$ " + there + "\nexec sleep 1000\n");
     CompletableFuture<Throwable> outcome = new CompletableFuture<>();
     Thread starter = starter(program, new byte[1 << 20], outcome);
     long pid = pidIn(there);

@@ -2,11 +2,27 @@ package candlewick.cluster
 
 import scala.collection.mutable
 
-/** Trainers of one fit on one executor. */
-private[candlewick] final case class Assignment(executor: Executor, trainers: Int)
+/** Trainers of one fit on one executor, each with so many threads. */
+private[candlewick] final case class Assignment(executor: Executor, trainers: Int, threads: Int) {
 
-/** Who may start: fits wait in a line, first come, first served, until slots for all their trainers are free. Else two
-  * fits could each get half of what they need and wait for ever. One per SparkContext; thread safe.
+  /** Cores that they keep busy. */
+  def cores: Int = math.min(executor.cores, trainers * threads)
+}
+
+/** What a fit asks for.
+  *
+  * @param wanted
+  *   number of trainers, 0 for one on each executor
+  * @param most
+  *   most trainers (the number of logical shards)
+  * @param threads
+  *   threads of a trainer, 0 for the free cores of its executor divided by the fit's trainers on it
+  */
+private[candlewick] final case class Request(wanted: Int, most: Int, threads: Int)
+
+/** Who may start: fits wait in a line, first come, first served, until cores and task slots for all their trainers are
+  * free. Else two fits could each get half of what they need and wait for ever, and fits at once would compute with
+  * more threads than there are cores. One per SparkContext; thread safe.
   */
 private[candlewick] final class Admission {
   private val waiting = mutable.ArrayBuffer.empty[String]
@@ -17,40 +33,47 @@ private[candlewick] final class Admission {
     waiting += fit
   }
 
-  /** Whether the fit is the next to start. */
-  def isFirst(fit: String): Boolean = synchronized(waiting.headOption.contains(fit))
+  /** Whether the fit is the next to start, or has started. */
+  def isFirst(fit: String): Boolean = synchronized(running.contains(fit) || waiting.headOption.contains(fit))
 
-  /** The fits that run, and the slots they hold. */
+  /** The fits that run, and the cores that they hold. */
   def holders: Seq[(String, Int)] =
-    synchronized(running.toSeq.map { case (fit, places) => fit -> places.map(_.trainers).sum })
+    synchronized(running.toSeq.map { case (fit, places) => fit -> places.map(_.cores).sum })
 
-  /** Admits the fit if it is first in line and slots for `wanted` trainers are free (0: one on each executor). */
+  /** Admits the fit if it is first in line and there is room for all its trainers. */
   def admit(
       fit: String,
-      wanted: Int,
-      most: Int,
+      request: Request,
       executors: Seq[Executor],
       slots: Executor => Int
-  ): Option[Seq[Assignment]] =
-    synchronized {
-      val used = running.values.flatten.groupBy(_.executor.id).map { case (id, its) =>
-        id -> its.map(_.trainers).sum
-      }
-      val free = executors.map(executor => executor -> (slots(executor) - used.getOrElse(executor.id, 0)))
-      val placed =
-        if (!waiting.headOption.contains(fit)) None
-        else if (wanted == 0) Admission.oneEach(free, most)
-        else Admission.spread(free, wanted)
-      placed.foreach { places =>
-        waiting -= fit
-        running(fit) = places
-      }
-      placed
+  ): Option[Seq[Assignment]] = synchronized {
+    val placed = if (waiting.headOption.contains(fit)) place(request, executors, slots) else None
+    placed.foreach { places =>
+      waiting -= fit
+      running(fit) = places
     }
+    placed
+  }
 
-  /** Moves a running fit to other executors, after one was lost. */
-  def replace(fit: String, places: Seq[Assignment]): Unit = synchronized {
-    if (running.contains(fit)) running(fit) = places
+  /** Gives a running fit, which lost executors, room for other trainers. It does not go back to the line: what waits
+    * there may be waiting for what it holds.
+    *
+    * @param kept
+    *   what it has and keeps; the rest is free for others
+    * @return
+    *   the new places, without the kept ones
+    */
+  def replace(
+      fit: String,
+      kept: Seq[Assignment],
+      request: Request,
+      executors: Seq[Executor],
+      slots: Executor => Int
+  ): Option[Seq[Assignment]] = synchronized {
+    running(fit) = kept
+    val placed = place(request, executors, slots)
+    placed.foreach(places => running(fit) = kept ++ places)
+    placed
   }
 
   /** Takes the fit out, wherever it is. */
@@ -58,31 +81,59 @@ private[candlewick] final class Admission {
     waiting -= fit
     running -= fit
   }
+
+  private def place(
+      request: Request,
+      executors: Seq[Executor],
+      slots: Executor => Int
+  ): Option[Seq[Assignment]] = {
+    val rooms = executors.map(room(_, request.threads, slots))
+    if (request.wanted == 0) Admission.oneEach(rooms, request.most, request.threads)
+    else Admission.spread(rooms, request.wanted, request.threads)
+  }
+
+  private def room(executor: Executor, threads: Int, slots: Executor => Int): Room = {
+    val held = running.values.flatten.filter(_.executor.id == executor.id).toSeq
+    val cores = math.max(0, executor.cores - held.map(_.cores).sum)
+    val open = slots(executor) - held.map(_.trainers).sum
+    // One fit may ask for more threads than an executor has cores, as long as it is alone there.
+    val most = if (held.isEmpty) open else math.min(open, cores / math.max(1, threads))
+    Room(executor, cores, math.max(0, most))
+  }
+}
+
+/** What is free on an executor.
+  *
+  * @param trainers
+  *   how many trainers it can take
+  */
+private[cluster] final case class Room(executor: Executor, cores: Int, trainers: Int) {
+
+  /** So many trainers on it. */
+  def assign(count: Int, threads: Int): Assignment =
+    Assignment(executor, count, if (threads > 0) threads else math.max(1, cores / count))
 }
 
 private[candlewick] object Admission {
 
-  /** One trainer on each executor, at most `most`, if each of those has a free slot. */
-  private[cluster] def oneEach(free: Seq[(Executor, Int)], most: Int): Option[Seq[Assignment]] = {
-    val count = math.min(free.length, most)
-    val usable = free.filter { case (_, slots) => slots > 0 }.take(count)
-    if (count == 0 || usable.length < count) None
-    else Some(usable.map { case (executor, _) => Assignment(executor, 1) })
+  /** One trainer on each executor, at most `most`, if each of those has room. */
+  private[cluster] def oneEach(rooms: Seq[Room], most: Int, threads: Int): Option[Seq[Assignment]] = {
+    val count = math.min(rooms.length, most)
+    val usable = rooms.filter(_.trainers > 0).take(count)
+    if (count == 0 || usable.length < count) None else Some(usable.map(_.assign(1, threads)))
   }
 
-  /** `wanted` trainers, as even as the free slots allow. */
-  private[candlewick] def spread(free: Seq[(Executor, Int)], wanted: Int): Option[Seq[Assignment]] =
-    if (free.map(_._2.max(0)).sum < wanted) None
+  /** `wanted` trainers, as even as the room allows. */
+  private[cluster] def spread(rooms: Seq[Room], wanted: Int, threads: Int): Option[Seq[Assignment]] =
+    if (rooms.map(_.trainers).sum < wanted) None
     else {
-      val placed = mutable.LinkedHashMap(free.map { case (executor, _) => executor -> 0 }: _*)
+      val placed = mutable.LinkedHashMap(rooms.map(room => room -> 0): _*)
       (0 until wanted).foreach { _ =>
-        val open = free.filter { case (executor, slots) => placed(executor) < slots }
+        val open = rooms.filter(room => placed(room) < room.trainers)
         // The fewest trainers first, then the most room; minBy takes the earliest of equals.
-        val (chosen, _) = open.minBy { case (executor, slots) =>
-          (placed(executor), placed(executor) - slots)
-        }
+        val chosen = open.minBy(room => (placed(room), placed(room) - room.trainers))
         placed(chosen) += 1
       }
-      Some(placed.collect { case (executor, count) if count > 0 => Assignment(executor, count) }.toSeq)
+      Some(placed.collect { case (room, count) if count > 0 => room.assign(count, threads) }.toSeq)
     }
 }

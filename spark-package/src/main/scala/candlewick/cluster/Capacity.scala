@@ -21,6 +21,7 @@ private[candlewick] final case class Capacity(
 )
 
 private[candlewick] object Capacity {
+  private val MaxExecutors = "spark.dynamicAllocation.maxExecutors"
   private val LocalCluster = """local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*\d+\s*\]""".r
 
   /** The capacity of the application. `slotsOf` turns cores into tasks; `known` are the executors seen so far. */
@@ -48,8 +49,12 @@ private[candlewick] object Capacity {
     boundByCores(conf, slotsOf, capacity)
   }
 
+  /** How many executors dynamic allocation may ask for, where that is set. */
+  def mostDynamic(conf: SparkConf): Option[Int] =
+    conf.getOption(MaxExecutors).flatMap(text => Try(text.toInt).toOption).filter(_ != Int.MaxValue)
+
   private def dynamicCapacity(conf: SparkConf, perExecutor: Int): Capacity = {
-    val most = conf.getInt("spark.dynamicAllocation.maxExecutors", Int.MaxValue)
+    val most = mostDynamic(conf).getOrElse(Int.MaxValue)
     val slots = if (most == Int.MaxValue) None else Some(clamp(most.toLong * perExecutor))
     Capacity(dynamic = true, None, slots, s"spark.dynamicAllocation.maxExecutors=$most")
   }

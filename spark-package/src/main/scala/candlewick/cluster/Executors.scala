@@ -9,8 +9,14 @@ import scala.util.control.NonFatal
 /** An executor that can run tasks. */
 private[candlewick] final case class Executor(id: String, host: String, cores: Int) {
 
-  /** The location that makes Spark prefer this executor; a wish, so tasks check where they are. */
-  def location: String = s"executor_${host}_$id"
+  /** The location that makes Spark prefer this executor; a wish, so tasks check where they are. Spark splits such a text
+    * at the first underscore after the word, so where the host's name has one (Docker Compose), the host is all that
+    * can be wished for.
+    */
+  def locations: Seq[String] =
+    if (!host.contains('_')) Seq(s"executor_${host}_$id")
+    else if (host.startsWith("executor_") || host.startsWith("hdfs_cache_")) Nil
+    else Seq(host)
 }
 
 /** The executors of the application as they are now. */
@@ -69,20 +75,28 @@ private[candlewick] final class Executors(sc: SparkContext) {
       .toSeq
   }
 
+  /** Whether Spark's list is without the executor. False where the list cannot be read. */
+  def lacks(executor: Executor): Boolean =
+    !sc.isLocal && reflective && {
+      val listed = remote()
+      reflective && !listed.exists(_.id == executor.id)
+    }
+
   /** A job that lets every executor say who it is. Busy executors are missed, so it is only the way out. */
   private def discover(): Seq[Executor] = {
     val tasks = math.max(1, sc.defaultParallelism)
     val cores = sc.getConf.getInt("spark.executor.cores", 1)
-    val seen = sc.parallelize(0 until tasks, tasks).map(Discovery.whoAmI).collect().distinct
+    val seen = sc.parallelize(0 until tasks, tasks).map(_ => Discovery.whoAmI()).collect().distinct
     seen.toSeq.map { case (id, host) => Executor(id, host, cores) }
   }
 }
 
 private object Discovery {
+  private val PauseMs = 100L
 
   /** Runs in a task; the pause keeps one executor from taking all tasks. */
-  def whoAmI(task: Int): (String, String) = {
-    Thread.sleep(100L + task * 0L)
+  def whoAmI(): (String, String) = {
+    Thread.sleep(PauseMs)
     val env = SparkEnv.get
     (env.executorId, env.blockManager.blockManagerId.host)
   }

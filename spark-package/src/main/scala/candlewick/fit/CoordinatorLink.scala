@@ -8,7 +8,8 @@ import scala.collection.mutable
 import scala.util.control.NonFatal
 
 /** The driver's end of the native coordinator: a thread that polls its events and ticks it each second, so that it
-  * knows the driver alive. What happened is kept here; whoever waits, waits with a deadline and sees a failure.
+  * knows the driver alive. No function of a user runs in it. What happened is kept here; whoever waits, waits with a
+  * deadline and sees a failure.
   *
   * @param onFailure
   *   called once, from the polling thread, when the job failed: stops what runs in Spark
@@ -18,11 +19,13 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   private val log = LoggerFactory.getLogger(classOf[CoordinatorLink])
   private val lock = new Object
   private val registeredIds = mutable.Set.empty[String]
+  private val leftIds = mutable.Map.empty[String, String]
   private var sealedLedger = Option.empty[JsonNode]
   private var doneEvent = Option.empty[JsonNode]
   private var failed = Option.empty[CandlewickException]
   private val records = mutable.ArrayBuffer.empty[JsonNode]
-  private var onEpoch: JsonNode => Unit = _ => ()
+  @volatile private var onEpoch: JsonNode => Unit = _ => ()
+  @volatile private var onProgress: JsonNode => Unit = _ => ()
   @volatile private var open = true
 
   private val thread = new Thread(() => pump(), s"candlewick-events-${control.id}")
@@ -45,11 +48,19 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   /** The event "done", once training is over. */
   def done: Option[JsonNode] = lock.synchronized(doneEvent)
 
-  /** Which of the trainers are registered. */
+  /** Which of the trainers have registered and are still there. */
   def registered: Set[String] = lock.synchronized(registeredIds.toSet)
 
-  /** Calls `action` with every record of an epoch from now on. */
-  def listenEpochs(action: JsonNode => Unit): Unit = lock.synchronized { onEpoch = action }
+  /** Trainers that went before the members were fixed, and how. */
+  def left: Map[String, String] = lock.synchronized(leftIds.toMap)
+
+  /** Calls the functions with every record of an epoch and every sign of progress from now on, from the polling thread:
+    * they must not wait.
+    */
+  def listen(epoch: JsonNode => Unit, progress: JsonNode => Unit): Unit = {
+    onEpoch = epoch
+    onProgress = progress
+  }
 
   /** The trained weights. */
   def weights(): Array[Byte] = coordinator.weights()
@@ -58,6 +69,8 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
     *
     * @param deadlineMs
     *   longest wait; None where the coordinator itself watches over it
+    * @param each
+    *   called at every signal and each second
     */
   def await[T](deadlineMs: Option[Long], late: => Exception, each: () => Unit = () => ())(
       found: => Option[T]
@@ -69,9 +82,10 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
       control.check()
       result = found
       if (result.isEmpty) {
-        if (deadlineMs.exists(clock.ms > _)) throw late
+        val left = deadlineMs.fold(CoordinatorLink.EachMs)(_ - clock.ms)
+        if (left < 0) throw late
         each()
-        lock.synchronized(lock.wait(CoordinatorLink.WaitMs))
+        control.await(math.min(left + 1, CoordinatorLink.EachMs))
       }
     }
     result.getOrElse(throw late)
@@ -80,7 +94,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   /** Waits up to `ms` for the coordinator's verdict: it learns why a trainer ended a moment after Spark's task does. */
   def awaitFailure(ms: Long): Option[CandlewickException] = {
     val clock = new Clock
-    while (failure.isEmpty && clock.ms < ms) lock.synchronized(lock.wait(CoordinatorLink.WaitMs))
+    while (failure.isEmpty && clock.ms < ms) control.await(ms - clock.ms)
     failure
   }
 
@@ -108,32 +122,39 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
 
   private def handle(event: JsonNode): Unit = Json.field(event, "event").asText match {
     case "registered" => change(registeredIds += Json.field(Json.field(event, "trainer"), "id").asText)
+    case "lost" =>
+      val id = Json.field(event, "trainer").asText
+      change {
+        registeredIds -= id
+        leftIds(id) = Json.field(event, "why").asText
+      }
     case "sealed" => change { sealedLedger = Some(Json.field(event, "ledger")) }
     case "done" => change { doneEvent = Some(event) }
     case "epoch" =>
       val record = Json.field(event, "record")
       change(records += record)
       onEpoch(record)
+    case "progress" => onProgress(Json.field(event, "progress"))
     case "failed" =>
       val failure = Json.field(event, "failure")
       fail(Failures.of(Json.field(failure, "kind").asText, Json.field(failure, "message").asText))
     case "log" => log.info(s"fit ${control.id}: ${Json.field(event, "message").asText}")
-    case _ => () // progress; others may come with later versions
+    case _ => () // others may come with later versions
   }
 
   private def fail(error: CandlewickException): Unit = {
     val first = lock.synchronized {
       val isFirst = failed.isEmpty && doneEvent.isEmpty
       if (isFirst) failed = Some(error)
-      lock.notifyAll()
       isFirst
     }
+    control.signal()
     if (first) onFailure()
   }
 
-  private def change(action: => Any): Unit = lock.synchronized {
-    action
-    lock.notifyAll()
+  private def change(action: => Any): Unit = {
+    lock.synchronized(action): Unit
+    control.signal()
   }
 
   /** Ends the polling and the coordinator, which tells all trainers to end. */
@@ -147,5 +168,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
 private object CoordinatorLink {
   val PollMs = 50
   val TickMs = 1000L
-  val WaitMs = 50L
+
+  /** How often a waiting fit looks after itself where nothing signals. */
+  val EachMs = 1000L
 }

@@ -3,27 +3,45 @@ package candlewick.fit
 import candlewick.cluster.Admission
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
-import org.apache.spark.scheduler.{SparkListener, SparkListenerApplicationEnd, SparkListenerExecutorRemoved}
+import org.apache.spark.scheduler.{
+  SparkListener,
+  SparkListenerApplicationEnd,
+  SparkListenerExecutorAdded,
+  SparkListenerExecutorRemoved,
+  SparkListenerJobStart
+}
 
-/** What all fits of one SparkContext share: the line in which they wait, and the listener that tells them of lost
-  * executors and of the end of the application.
+/** What all fits of one SparkContext share: the line in which they wait, and the listener that tells them of their
+  * jobs, of executors that came and went, and of the end of the application.
   */
 private[candlewick] final class DriverState private {
   private val fits = new ConcurrentHashMap[String, FitControl]()
 
-  /** The line in which fits wait for slots. */
+  /** The line in which fits wait for cores. */
   val admission = new Admission
 
   /** A fit begins. */
   def begin(fit: FitControl): Unit = fits.put(fit.id, fit): Unit
 
-  /** A fit is over, however it ended. */
+  /** A fit is over, however it ended: the next in line may look again. */
   def end(fit: FitControl): Unit = {
     admission.release(fit.id)
     fits.remove(fit.id): Unit
+    signalAll()
   }
 
+  private def signalAll(): Unit = fits.forEach((_, fit) => fit.signal())
+
   private object Listener extends SparkListener {
+    override def onJobStart(started: SparkListenerJobStart): Unit = {
+      val tags = Option(started.properties).flatMap(all => Option(all.getProperty(DriverState.JobTags)))
+      tags.toSeq.flatMap(_.split(',')).foreach { tag =>
+        fits.forEach((_, fit) => if (fit.tag == tag) fit.jobStarted(started.jobId))
+      }
+    }
+
+    override def onExecutorAdded(added: SparkListenerExecutorAdded): Unit = signalAll()
+
     override def onExecutorRemoved(removed: SparkListenerExecutorRemoved): Unit =
       fits.forEach((_, fit) => fit.executorLost(removed.executorId, removed.reason))
 
@@ -33,6 +51,10 @@ private[candlewick] final class DriverState private {
 }
 
 private[candlewick] object DriverState {
+
+  /** Local property in which Spark keeps the tags of a thread's jobs. */
+  private val JobTags = "spark.job.tags"
+
   // Weak keys: a stopped SparkContext is not kept alive. The state never points at its context.
   private val states = new java.util.WeakHashMap[SparkContext, DriverState]()
 

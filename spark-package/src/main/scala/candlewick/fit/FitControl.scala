@@ -1,64 +1,156 @@
 package candlewick.fit
 
 import candlewick.internal.Failures
-import java.util.concurrent.{ConcurrentLinkedQueue, CopyOnWriteArrayList}
-import java.util.concurrent.atomic.AtomicReference
+import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedDeque, CopyOnWriteArrayList}
+import java.util.concurrent.atomic.{AtomicInteger, AtomicReference}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
 /** What others may do to a running fit: cancel it, tell it that an executor is gone, read its lines. Thread safe. */
 private[candlewick] final class FitControl(val id: String) {
   private val log = LoggerFactory.getLogger(classOf[FitControl])
-  private val reason = new AtomicReference[String]()
-  private val lines = new ConcurrentLinkedQueue[String]()
-  private val listeners = new CopyOnWriteArrayList[String => Unit]()
+  private val reason = new AtomicReference[FitControl.Reason]()
+  private val lines = new ConcurrentLinkedDeque[String]()
+  private val lineCount = new AtomicInteger()
+  private val listeners = new Listeners(id)
   private val cancelActions = new CopyOnWriteArrayList[String => Unit]()
   private val lossActions = new CopyOnWriteArrayList[(String, String) => Unit]()
+  private val lost = new ConcurrentHashMap[String, String]()
+  private val jobs = ConcurrentHashMap.newKeySet[Int]()
+  private val signals = new Object
+  private var signalled = false
 
   /** Tag of the fit's Spark jobs. */
   val tag: String = s"candlewick-$id"
 
-  /** Asks the fit to stop. Only the first reason counts. */
-  def cancel(why: String): Unit =
-    if (reason.compareAndSet(null, why)) cancelActions.forEach(action => run(action)(why))
+  /** Asks the fit to stop. Only the first reason counts.
+    *
+    * @param cause
+    *   the failure of a Spark job that says so, if one does
+    */
+  def cancel(why: String, cause: Option[Throwable] = None): Unit =
+    if (reason.compareAndSet(null, FitControl.Reason(why, cause))) {
+      cancelActions.forEach(action => run(action)(why))
+      signal()
+    }
 
   /** Runs `action` when the fit is cancelled, at once if it is already. */
   def onCancel(action: String => Unit): Unit = {
     cancelActions.add(action)
-    Option(reason.get()).foreach(run(action))
+    cancelled.foreach(run(action))
   }
 
-  /** Runs `action` with id and reason whenever Spark removes an executor. */
-  def onExecutorLost(action: (String, String) => Unit): Unit = lossActions.add(action): Unit
+  /** Runs `action` with id and reason whenever Spark removes an executor, and for those removed before. */
+  def onExecutorLost(action: (String, String) => Unit): Unit = {
+    lossActions.add(action)
+    lost.forEach((executor, why) => passOn(executor, why, action))
+  }
 
   /** Spark removed an executor. */
-  def executorLost(executor: String, why: String): Unit = lossActions.forEach { action =>
+  def executorLost(executor: String, why: String): Unit = {
+    lost.put(executor, why)
+    lossActions.forEach(action => passOn(executor, why, action))
+    signal()
+  }
+
+  private def passOn(executor: String, why: String, action: (String, String) => Unit): Unit =
     try action(executor, why)
     catch {
       case NonFatal(error) => log.warn(s"fit $id: the loss of executor $executor was not passed on", error)
     }
+
+  /** Why Spark removed the executor, if it did since the fit began. Its id never comes back. */
+  def lossOf(executor: String): Option[String] = Option(lost.get(executor))
+
+  /** A Spark job of the fit has started. */
+  def jobStarted(job: Int): Unit = {
+    jobs.add(job)
+    signal()
+  }
+
+  /** Whether a Spark job belongs to the fit. Spark tells of it a moment after it has begun, so this waits a moment. */
+  def owns(job: Int): Boolean = {
+    val clock = new Clock
+    while (!jobs.contains(job) && clock.ms < FitControl.ListenerMs) await(FitControl.ListenerMs - clock.ms)
+    jobs.contains(job)
+  }
+
+  /** Something has changed that whoever waits in [[await]] may wait for. */
+  def signal(): Unit = signals.synchronized {
+    signalled = true
+    signals.notifyAll()
+  }
+
+  /** Waits for a signal, one that came since the last wait too, or for `ms`. Only the fit's own thread waits. */
+  def await(ms: Long): Unit = signals.synchronized {
+    if (!signalled && ms > 0) signals.wait(ms)
+    signalled = false
   }
 
   /** Why the fit was cancelled, if it was. */
-  def cancelled: Option[String] = Option(reason.get())
+  def cancelled: Option[String] = Option(reason.get()).map(_.why)
 
-  /** Throws if the fit was cancelled. */
-  def check(): Unit = cancelled.foreach(why => throw Failures.cancelled(s"the fit was cancelled: $why"))
-
-  /** A line for the user: to the log, to `progressLines` and to the listeners. */
-  def report(line: String): Unit = {
-    log.info(s"fit $id: $line")
-    lines.add(line)
-    listeners.forEach(listener => run(listener)(line))
+  /** The exception of the cancel, if there was one. */
+  def cancellation: Option[Throwable] = Option(reason.get()).map { reason =>
+    val error = Failures.cancelled(s"the fit was cancelled: ${reason.why}")
+    reason.cause.foreach(error.initCause)
+    error
   }
 
-  /** Takes the lines said since the last call. */
-  def drain(): Array[String] = Iterator.continually(lines.poll()).takeWhile(_ != null).toArray
+  /** Throws if the fit was cancelled. */
+  def check(): Unit = cancellation.foreach(throw _)
 
-  /** Calls `listener` with every line from now on. */
-  def listen(listener: String => Unit): Unit = listeners.add(listener): Unit
+  /** A line for the user: to the log, to `progressLines` and to the listeners. Never waits for any of them. */
+  def report(line: String): Unit = {
+    log.info(s"fit $id: $line")
+    pass(line)
+  }
+
+  /** A line that a user should see even where nobody asked for progress: the log shows it by default. */
+  def warn(line: String): Unit = {
+    log.warn(s"fit $id: $line")
+    pass(line)
+  }
+
+  private def pass(line: String): Unit = {
+    lines.addLast(line)
+    if (lineCount.incrementAndGet() > FitControl.MaxLines && lines.pollFirst() != null)
+      lineCount.decrementAndGet(): Unit
+    listeners.pass(line)
+  }
+
+  /** Takes the lines reported since the last call; the latest thousands where nobody called for long. */
+  def drain(): Array[String] = Iterator
+    .continually(lines.pollFirst())
+    .takeWhile(_ != null)
+    .map { line =>
+      lineCount.decrementAndGet()
+      line
+    }
+    .toArray
+
+  /** Calls `listener` with every line from now on, from a thread of its own. */
+  def listen(listener: String => Unit): Unit = listeners.add(listener)
+
+  /** The fit is over: lets the listeners have the last lines, but does not wait for one that is stuck. */
+  def finish(): Unit = listeners.close(FitControl.LastLinesMs)
 
   private def run(action: String => Unit)(text: String): Unit =
     try action(text)
-    catch { case NonFatal(error) => log.warn(s"fit $id: a listener failed", error) }
+    catch { case NonFatal(error) => log.warn(s"fit $id: a cancel was not passed on", error) }
+}
+
+private[fit] object FitControl {
+
+  /** Why a fit was cancelled. */
+  final case class Reason(why: String, cause: Option[Throwable])
+
+  /** Lines kept for `progressLines`. */
+  val MaxLines = 10000
+
+  /** Longest wait for listeners that lag behind at the end of a fit. */
+  val LastLinesMs = 5000L
+
+  /** How far Spark's listeners may be behind. */
+  val ListenerMs = 2000L
 }

@@ -1,11 +1,12 @@
 package candlewick.fit
 
-import candlewick.cluster.{Executor, Executors, Assignment}
+import candlewick.cluster.{Assignment, Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Failures, Json}
 import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
+import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
 import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.slf4j.LoggerFactory
@@ -21,6 +22,9 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   private val log = LoggerFactory.getLogger(classOf[FitJob])
   private val total = new Clock
   private val phases = new Phases
+  // Executors that may have trainers, and what the coordinator said; for the end of a fit that failed.
+  private val ordered = ConcurrentHashMap.newKeySet[Executor]()
+  @volatile private var coordinatorFailure = Option.empty[CandlewickException]
 
   /** Runs the fit; throws its first cause of failure. */
   def run(): FitResult = {
@@ -31,31 +35,44 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     sc.setInterruptOnCancel(true)
     val cancelJobs = () => quietly("cancel the jobs")(sc.cancelJobsWithTag(control.tag))
     state.begin(control)
+    var failed = true
     try {
       control.onCancel(_ => cancelJobs())
-      runOn(sc, state, cancelJobs)
+      val result = CandlewickShim.withArtifacts(dataset.sparkSession)(runOn(sc, state, cancelJobs))
+      failed = false
+      result
     } catch {
       case NonFatal(error) => throw explain(error)
     } finally {
       cancelJobs()
       state.end(control)
       quietly("remove the tag")(sc.removeJobTag(control.tag))
+      if (failed) endTrainers(sc)
     }
   }
 
+  /** Trainers of a failed fit end by their coordinator's word and with their HOLD task. One that is frozen before there
+    * is a HOLD task hears neither: a task on its executor ends it as soon as a slot is free. Nobody waits for that.
+    */
+  private def endTrainers(sc: SparkContext): Unit =
+    if (!ordered.isEmpty && !sc.isLocal && !sc.isStopped) quietly("end the trainers") {
+      sc.setJobDescription("Candlewick: end the trainers of a fit that failed")
+      val tasks = ordered
+        .toArray(Array.empty[Executor])
+        .toSeq
+        .filter(executor => control.lossOf(executor.id).isEmpty)
+        .map(executor => ParkTask.order(control.id, executor.id) -> executor.locations)
+      if (tasks.nonEmpty) Jobs.submit(sc, tasks, ParkTask.stop)((_, _) => ()): Unit
+    }
+
   private def runOn(sc: SparkContext, state: DriverState, cancelJobs: () => Unit): FitResult = {
-    val prepared = phases.time("prepare")(Preparation.run(control.id, dataset, spec, control))
+    val prepared = phases.time("prepare")(prepare(state))
     control.check()
     // Only now: a fit whose input is still being looked at must not keep others from starting.
     state.admission.enqueue(control.id)
-    val placement = new Placement(
-      sc,
-      state.admission,
-      control,
-      prepared.launch.numTrainers,
-      prepared.logicalShards,
-      prepared.launch.launchTimeoutMs
-    )
+    val asked = prepared.launch
+    val request = Request(asked.numTrainers, prepared.logicalShards, asked.threadsPerTrainer)
+    val placement = new Placement(sc, state.admission, control, request, asked.launchTimeoutMs)
     val places = phases.time("queue")(placement.admit())
     val secret = new JobSecret(control.id)
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret.coordinator.json)
@@ -65,18 +82,36 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         link.command("executorLost", "executor" -> executor, "reason" -> reason): Unit
       )
       control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
-      val trainers =
+      val launched =
         phases.time("launch")(
           launch(sc, placement, link, address(sc, coordinator), secret.trainer, places, prepared)
         )
-      phases.time("feed")(
-        feed(prepared, link, secret.feeder, trainers, tasksPerExecutor(sc, trainers.map(_._2)))
-      )
-      train(sc, prepared, link, trainers)
+      val hold = HoldJob(sc, control, launched.executors)
+      var patienceMs = 0L
+      try {
+        if (mayIdleOut(sc, launched.executors)) hold.maintain()
+        phases.time("feed")(feed(prepared, link, secret.feeder, launched, hold))
+        val result = train(prepared, link, launched, hold)
+        patienceMs = FitJob.HoldMs
+        result
+      } finally hold.release(patienceMs)
     } finally {
+      coordinatorFailure = link.failure
       // First the trainers of this JVM, so that they do not hear of a coordinator that is gone.
       quietly("stop the trainers")(TrainerHost.stop(control.id))
       quietly("close the coordinator")(link.close())
+    }
+  }
+
+  /** Looking at the first row is a job of its own, which waits for a slot where other fits hold them all. */
+  private def prepare(state: DriverState): Prepared = {
+    def line = {
+      val held = state.admission.holders.map { case (fit, cores) => s"fit $fit holds $cores cores" }
+      s"still looking at the first row of the DataFrame: the job for it runs, or waits for a free task slot" +
+        (if (held.isEmpty) "" else held.mkString(" (", ", ", ")"))
+    }
+    Reminder.after(FitJob.PatienceMs)(control.warn(line)) {
+      Preparation.run(control.id, dataset, spec, control)
     }
   }
 
@@ -101,7 +136,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       keys: JobKeys,
       places: Seq[Assignment],
       prepared: Prepared
-  ): Seq[(String, Executor)] = {
+  ): Launched = {
     val config = GangConfig(
       control.id,
       keys,
@@ -109,15 +144,26 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       coordinator._2,
       sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
       prepared.launch.feedMemoryBytes,
-      prepared.launch.threadsPerTrainer,
       Hosts.loopback(sc)
     )
     // Spark's broadcast spreads a large file from executor to executor.
     val weights = prepared.initial.map(initial => sc.broadcast(initial.file))
-    try new Launch(sc, placement, control, link, config, weights, prepared.launch.launchTimeoutMs).run(places)
+    try
+      new Launch(sc, placement, control, link, config, weights, prepared.launch.launchTimeoutMs)(
+        ordered.add(_): Unit
+      ).run(places)
     catch { case error: Exception => throw firstCause(link, error) }
     finally
       weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
+  }
+
+  /** Whether dynamic allocation could take an executor away that gets no rows to feed, and each has a slot to spare: then
+    * the slots are held from now on.
+    */
+  private def mayIdleOut(sc: SparkContext, executors: Seq[Executor]): Boolean = {
+    val all = new Executors(sc)
+    Capacity.of(sc, all.slotsOf, Nil).dynamic &&
+    executors.distinct.forall(executor => all.slots(executor) > executors.count(_ == executor))
   }
 
   private def tasksPerExecutor(sc: SparkContext, executors: Seq[Executor]): Int = {
@@ -130,19 +176,23 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       prepared: Prepared,
       link: CoordinatorLink,
       keys: JobKeys,
-      trainers: Seq[(String, Executor)],
-      tasks: Int
+      launched: Launched,
+      hold: HoldJob
   ): Unit = {
-    val members = link.command("members", "trainers" -> trainers.map(_._1))
-    val document = FeedSpec.document(prepared, members, tasks)
-    val label = s"fit ${control.id}, round 0, ${trainers.length} trainers"
+    val tasks = tasksPerExecutor(prepared.session.sparkContext, launched.executors)
+    val document = FeedSpec.document(prepared, launched.members, tasks)
+    val label = s"fit ${control.id}, round 0, ${launched.trainers.length} trainers"
     val task = new FeedTaskSpec(document.toString, keys, FeedSpec.rowBytes(prepared.launch, tasks), label)
     val ledgers =
       try collectLedgers(prepared, task)
       catch { case error: Exception => throw firstCause(link, error) }
     FitJob.checkLedgers(ledgers)
-    link.command("seal", "round" -> Json.field(members, "round"), "ledgers" -> ledgers)
-    link.await(None, Failures.unavailable("the trainers did not seal their rows"))(link.ledger): Unit
+    // From here on no task of the fit needs a slot: they are held, and a cancel meets a job.
+    hold.maintain()
+    link.command("seal", "round" -> Json.field(launched.members, "round"), "ledgers" -> ledgers)
+    link.await(None, Failures.unavailable("the trainers did not seal their rows"), () => hold.maintain())(
+      link.ledger
+    ): Unit
   }
 
   private def collectLedgers(prepared: Prepared, task: FeedTaskSpec): Seq[JsonNode] = {
@@ -155,27 +205,26 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
 
   /** TRAIN: the trainers do it; here progress is passed on, the slots are held, and the weights are taken at the end. */
   private def train(
-      sc: SparkContext,
       prepared: Prepared,
       link: CoordinatorLink,
-      trainers: Seq[(String, Executor)]
+      launched: Launched,
+      hold: HoldJob
   ): FitResult = {
-    val progress = new Progress(prepared.epochs)
-    if (prepared.launch.verbose) link.listenEpochs(record => control.report(progress.line(record)))
-    val hold = new HoldJob(sc, control, trainers.map(_._2))
-    var patienceMs = 0L
-    try {
-      val done = phases.time("train") {
-        hold.maintain()
-        link.command("train")
-        // No deadline here: the coordinator watches every trainer and fails the job when one is silent or stuck.
-        link.await(None, Failures.unavailable("training did not end"), () => hold.maintain())(link.done)
-      }
-      val weights = link.weights()
-      link.command("finish")
-      patienceMs = FitJob.HoldMs
-      FitResult(prepared.job, weights, summary(prepared, link, done, trainers.length))
-    } finally hold.release(patienceMs)
+    if (prepared.launch.verbose) {
+      val progress = new Progress(prepared.epochs)
+      link.listen(
+        record => control.report(progress.line(record)),
+        beat => progress.beat(beat).foreach(control.report)
+      )
+    }
+    val done = phases.time("train") {
+      link.command("train")
+      // No deadline here: the coordinator watches every trainer and fails the job when one is silent or stuck.
+      link.await(None, Failures.unavailable("training did not end"), () => hold.maintain())(link.done)
+    }
+    val weights = link.weights()
+    link.command("finish")
+    FitResult(prepared.job, weights, summary(prepared, link, done, launched.trainers.length))
   }
 
   /** The first cause: what the coordinator knows of a dead trainer explains what Spark's tasks suffered from it. */
@@ -186,15 +235,18 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     known.orElse(ours).getOrElse(error)
   }
 
-  private def explain(error: Throwable): Throwable = control.cancelled match {
-    case Some(reason) => Failures.cancelled(s"the fit was cancelled: $reason")
-    case None =>
-      Failures.find(error) match {
-        case Some(found) => found
-        case None if HoldJob.isCancel(error) =>
-          Failures.cancelled("the fit was cancelled: a Spark job of it was cancelled")
-        case None => error
-      }
+  /** What the user is told. A failure that the coordinator told of is the first cause: our own jobs are cancelled after
+    * it, which is no cancel by anybody.
+    */
+  private def explain(error: Throwable): Throwable = {
+    val failure = coordinatorFailure.filter(_.kind != "cancelled")
+    def ofJob = Jobs.cancellation(error).collect {
+      case (job, why) if control.owns(job) =>
+        Failures
+          .cancelled(s"the fit was cancelled: Spark job $job of it was cancelled $why".trim)
+          .initCause(error)
+    }
+    failure.orElse(control.cancellation).orElse(Failures.find(error)).orElse(ofJob).getOrElse(error)
   }
 
   private def summary(
@@ -250,6 +302,9 @@ private[fit] object FitJob {
 
   /** Wait for the trainers to end after "finish", and with them the tasks that hold their slots. */
   private val HoldMs = 1000L
+
+  /** Time of preparation after which the user is told what it waits for. */
+  private val PatienceMs = 5000L
 
   /** Wait for the coordinator's verdict: it waits itself for the exit status of a dead trainer. */
   private val FirstCauseMs = 4000L

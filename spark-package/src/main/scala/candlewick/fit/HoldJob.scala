@@ -1,7 +1,6 @@
 package candlewick.fit
 
 import candlewick.cluster.Executor
-import candlewick.internal.Failures
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.{FutureAction, SparkContext}
 import org.slf4j.LoggerFactory
@@ -12,7 +11,7 @@ import scala.util.Failure
   * for it: a task that lands elsewhere returns and is asked for again later. Its cancellation by the user is how a
   * cancel of the job group, or of all jobs, reaches training.
   */
-private[fit] final class HoldJob(sc: SparkContext, control: FitControl, trainers: Seq[Executor]) {
+private[fit] final class HoldJob(control: FitControl, trainers: Seq[Executor])(submit: HoldJob.Submit) {
   private val log = LoggerFactory.getLogger(classOf[HoldJob])
   private val clock = new Clock
 
@@ -21,10 +20,10 @@ private[fit] final class HoldJob(sc: SparkContext, control: FitControl, trainers
     private val returned = ConcurrentHashMap.newKeySet[Int]()
     private val taken = mutable.Set.empty[Int]
     val job: FutureAction[Unit] = {
-      sc.setJobDescription("Candlewick: hold the trainers' slots")
-      val tasks = executors.map(executor => ParkTask.order(control.id, executor.id) -> Seq(executor.location))
-      Jobs.submit(sc, tasks, ParkTask.hold)((index, _) => returned.add(index): Unit)
+      val tasks = executors.map(executor => ParkTask.order(control.id, executor.id) -> executor.locations)
+      submit(tasks, index => returned.add(index): Unit)
     }
+    job.onComplete(_ => control.signal())(Jobs.direct)
 
     /** The executors whose tasks are over and that were not taken before. */
     def takeReturned(): Seq[Executor] = take(returned.contains(_))
@@ -44,10 +43,13 @@ private[fit] final class HoldJob(sc: SparkContext, control: FitControl, trainers
   private var nextMs = 0L
   @volatile private var released = false
 
-  /** Submits what is not held; call it now and then. */
+  /** Submits what is not held, and passes a cancel of a job on; to be called at every signal and each second. */
   def maintain(): Unit = if (!released) {
-    jobs.foreach(poll)
-    jobs = jobs.filterNot(_.job.isCompleted)
+    // Asked once: a job that ends after this is polled the next time, and not dropped before.
+    val (completed, running) = jobs.partition(_.job.isCompleted)
+    jobs = running
+    completed.foreach(pollCompleted)
+    unheld ++= running.flatMap(_.takeReturned())
     if (unheld.nonEmpty && clock.ms >= nextMs) {
       jobs :+= new Submitted(unheld)
       unheld = Nil
@@ -55,17 +57,20 @@ private[fit] final class HoldJob(sc: SparkContext, control: FitControl, trainers
     }
   }
 
-  /** A job goes on for the tasks in place; those that came back wait for the next one. */
-  private def poll(submitted: Submitted): Unit = submitted.job.value match {
-    case Some(Failure(error)) if HoldJob.isCancel(error) =>
-      control.cancel("a Spark job of the fit was cancelled")
+  private def pollCompleted(submitted: Submitted): Unit = submitted.job.value match {
     case Some(Failure(error)) =>
-      log.warn(s"fit ${control.id}: slots are not held for a while", error)
-      unheld ++= submitted.takeAll()
+      Jobs.cancellation(error) match {
+        case Some((job, why)) if submitted.job.jobIds.contains(job) =>
+          control.cancel(s"Spark job $job of the fit was cancelled $why".trim, Some(error))
+        case _ =>
+          log.warn(s"fit ${control.id}: slots are not held for a while", error)
+          unheld ++= submitted.takeAll()
+      }
     case _ => unheld ++= submitted.takeReturned()
   }
 
-  /** Gives the slots back. The tasks end by themselves when the trainers have; only if they do not, they are killed.
+  /** Gives the slots back. The tasks end by themselves when the trainers have; only if they do not, they are killed, and
+    * end the trainers.
     *
     * @param patienceMs
     *   how long to wait for that
@@ -73,21 +78,24 @@ private[fit] final class HoldJob(sc: SparkContext, control: FitControl, trainers
   def release(patienceMs: Long): Unit = {
     released = true
     val clock = new Clock
-    while (jobs.exists(!_.job.isCompleted) && clock.ms < patienceMs) Thread.sleep(HoldJob.PollMs)
-    jobs.filterNot(_.job.isCompleted).foreach(_.job.cancel())
+    def running = jobs.filterNot(_.job.isCompleted)
+    while (running.nonEmpty && clock.ms < patienceMs) control.await(patienceMs - clock.ms)
+    running.foreach(_.job.cancel())
   }
 }
 
 private[fit] object HoldJob {
 
+  /** Submits tasks; calls back with the index of each that is over. */
+  type Submit = (Seq[(String, Seq[String])], Int => Unit) => FutureAction[Unit]
+
+  /** Holds slots by Spark jobs. */
+  def apply(sc: SparkContext, control: FitControl, trainers: Seq[Executor]): HoldJob =
+    new HoldJob(control, trainers)((tasks, over) => {
+      sc.setJobDescription("Candlewick: hold the trainers' slots")
+      Jobs.submit(sc, tasks, ParkTask.hold)((index, _) => over(index))
+    })
+
   /** Pause before a task that could not be placed is submitted again. */
   private val BackoffMs = 5000L
-  private val PollMs = 10L
-
-  /** Whether a job's failure is its cancellation. Spark 4 names it; the text is the same in all versions. */
-  def isCancel(error: Throwable): Boolean =
-    Failures.causes(error).exists { cause =>
-      val text = String.valueOf(cause.getMessage)
-      text.contains("SPARK_JOB_CANCELLED") || text.contains("cancelled")
-    }
 }

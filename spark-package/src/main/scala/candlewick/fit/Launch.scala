@@ -1,15 +1,16 @@
 package candlewick.fit
 
-import candlewick.cluster.{Executor, Assignment}
+import candlewick.cluster.{Assignment, Executor}
 import candlewick.internal.{Failures, Json}
+import candlewick.jni.CandlewickException
+import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.UUID
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
 import org.apache.spark.broadcast.Broadcast
-import scala.collection.mutable
 
-/** What every trainer of a job is told, besides who it is. */
+/** What every trainer of a job is told, besides who it is. Its text leaves out the secret. */
 private[fit] final case class GangConfig(
     job: String,
     keys: JobKeys,
@@ -17,15 +18,37 @@ private[fit] final case class GangConfig(
     coordinatorPort: Int,
     portRange: String,
     feedMemoryBytes: Long,
-    threadsPerTrainer: Int,
     loopback: Boolean
-)
+) {
+  override def toString: String = s"GangConfig(job $job, coordinator $coordinatorHost:$coordinatorPort)"
+}
 
-/** An executor that shall start trainers. */
-private[fit] final case class Order(executor: Executor, trainers: Seq[String], text: String)
+/** The trainers that one executor shall start. Its text leaves out the secret. */
+private[fit] final case class Order(place: Assignment, trainers: Seq[String], text: String) {
+
+  /** Where they shall start. */
+  def executor: Executor = place.executor
+
+  override def toString: String = s"Order(${trainers.length} trainers on executor ${executor.id})"
+}
+
+/** Trainers that are members of the job, and what the coordinator says of them.
+  *
+  * @param members
+  *   answer of the command "members"
+  */
+private[fit] final case class Launched(trainers: Seq[(String, Executor)], members: JsonNode) {
+
+  /** The executors, each as often as it has trainers. */
+  def executors: Seq[Executor] = trainers.map(_._2)
+}
 
 /** LAUNCH: one Spark task per executor starts its trainers. Spark's placement is a wish, so the task checks where it
-  * is and rounds go on for the executors that were missed, until all have answered or the deadline passes.
+  * is, and rounds go on for the executors that were missed. What is lost before the members are fixed gets another
+  * place. It ends when all are members, or at the deadline.
+  *
+  * @param onOrder
+  *   told of every executor that may have trainers from now on
   */
 private[fit] final class Launch(
     sc: SparkContext,
@@ -35,120 +58,173 @@ private[fit] final class Launch(
     config: GangConfig,
     weights: Option[Broadcast[Array[Byte]]],
     timeoutMs: Long
-) {
+)(onOrder: Executor => Unit) {
   private val clock = new Clock
-  private val answered = mutable.Map.empty[String, Order]
-  private var warned = false
+  private var open = Seq.empty[Order]
+  private var started = Seq.empty[Order]
+  private var vanished = Set.empty[String]
+  private var waitReported = false
 
-  /** Starts the trainers and waits until all are registered. Returns their ids with their executors. */
-  def run(places: Seq[Assignment]): Seq[(String, Executor)] = {
-    var missing = places.map(order)
-    while (missing.nonEmpty) {
-      missing = round(missing)
-      if (missing.nonEmpty) {
-        if (clock.ms > timeoutMs) throw late(missing.map(_.executor))
-        warn(missing)
-        pause()
-        missing = replaceLost(missing)
+  /** Starts the trainers and makes them members of the job. */
+  def run(places: Seq[Assignment]): Launched = {
+    open = places.map(order)
+    FitPoint.hook(FitPoint.Placed)
+    var launched = Option.empty[Launched]
+    while (launched.isEmpty) {
+      replaceLost()
+      if (open.nonEmpty) round()
+      else if (awaitRegistered()) {
+        FitPoint.hook(FitPoint.Registered)
+        launched = members()
       }
     }
-    val trainers = answered.values.toSeq.flatMap(order => order.trainers.map(_ -> order.executor))
-    awaitRegistered(trainers)
-    trainers
+    launched.get
   }
 
   private def order(place: Assignment): Order = {
-    val threads =
-      if (config.threadsPerTrainer > 0) config.threadsPerTrainer
-      else math.max(1, place.executor.cores / place.trainers)
     val ids = Seq.fill(place.trainers)(UUID.randomUUID().toString)
-    val lines = ids.zipWithIndex.map { case (id, index) => line(id, place.executor.id, index, threads) }
-    Order(place.executor, ids, LaunchTask.order(config.job, place.executor.id, config.loopback, lines))
+    val lines = ids.zipWithIndex.map { case (id, index) => line(id, place, index) }
+    onOrder(place.executor)
+    Order(place, ids, LaunchTask.order(config.job, place.executor.id, config.loopback, lines))
   }
 
-  private def line(id: String, executor: String, index: Int, threads: Int): ObjectNode =
+  private def line(id: String, place: Assignment, index: Int): ObjectNode =
     Json.obj(
       "job" -> config.job,
       "trainer" -> id,
-      "executor" -> executor,
+      "executor" -> place.executor.id,
       "index" -> index,
       "keys" -> config.keys.document,
       "coordinatorHost" -> config.coordinatorHost,
       "coordinatorPort" -> config.coordinatorPort,
       "portRange" -> config.portRange,
-      "threads" -> threads,
+      "threads" -> place.threads,
       "feedMemory" -> config.feedMemoryBytes,
       "initialWeightsBytes" -> weights.map(_.value.length)
     )
 
-  /** One job over the missing executors; returns those that did not answer for themselves. */
-  private def round(missing: Seq[Order]): Seq[Order] = {
-    val answers = new ConcurrentHashMap[Int, String]()
-    sc.setJobDescription(s"Candlewick: launch trainers on ${missing.length} executor(s)")
-    val tasks = missing.map(order => order.text -> Seq(order.executor.location))
-    val job =
-      Jobs.submit(sc, tasks, LaunchTask.run(weights))((index, answer) => answers.put(index, answer): Unit)
-    try awaitJob(job.isCompleted, missing)
-    finally if (!job.isCompleted) job.cancel()
-    job.value.foreach(_.get)
-    missing.zipWithIndex.filterNot { case (order, index) => accept(order, answers.get(index)) }.map(_._1)
+  private def isLost(order: Order): Boolean =
+    vanished(order.executor.id) || control.lossOf(order.executor.id).isDefined
+
+  /** The list of executors may know of a loss that Spark's listener was told of before the fit began. */
+  private def lookForVanished(): Unit =
+    vanished ++= (open ++ started).map(_.executor).filter(placement.lacks).map(_.id)
+
+  /** Trainers of executors that are gone get places anew, as if the fit came again with what it has. */
+  private def replaceLost(): Unit = {
+    val (lost, kept) = (open ++ started).partition(isLost)
+    if (lost.nonEmpty) {
+      control.warn(s"${names(lost)} was lost while trainers started; they start elsewhere")
+      open = open.filterNot(isLost)
+      started = started.filterNot(isLost)
+      open ++= placement.replace(kept.map(_.place), lost.map(_.trainers.length).sum).map(order)
+    }
   }
 
-  private def awaitJob(completed: => Boolean, missing: Seq[Order]): Unit =
-    link.await(Some(math.max(0L, timeoutMs - clock.ms)), late(missing.map(_.executor)), () => warn(missing)) {
-      if (completed) Some(()) else None
+  /** One job over the open orders. It ends when each was answered or its executor is gone: Spark's own retry of a task
+    * runs elsewhere, where it must not start anything.
+    */
+  private def round(): Unit = {
+    val orders = open
+    val answers = new ConcurrentHashMap[Int, String]()
+    sc.setJobDescription(s"Candlewick: launch trainers on ${orders.length} executor(s)")
+    val tasks = orders.map(order => order.text -> order.executor.locations)
+    val job = Jobs.submit(sc, tasks, LaunchTask.run(weights)) { (index, answer) =>
+      answers.put(index, answer)
+      control.signal()
     }
+    job.onComplete(_ => control.signal())(Jobs.direct)
+    def waiting = orders.indices.filterNot(index => answers.containsKey(index) || isLost(orders(index)))
+    try
+      link.await(Some(left), noSlot(waiting.map(orders)), () => tend(waiting.map(orders))) {
+        if (job.isCompleted || waiting.isEmpty) Some(()) else None
+      }
+    finally if (!job.isCompleted) job.cancel()
+    if (waiting.nonEmpty) job.value.foreach(_.get)
+    val accepted = orders.indices.filter(index => accept(answers.get(index))).map(orders)
+    started ++= accepted
+    open = orders.filterNot(accepted.contains)
+    if (open.nonEmpty && left <= 0) throw noSlot(open)
+  }
 
-  private def accept(order: Order, answer: String): Boolean =
-    if (answer == null || answer == Answer.Misplaced) false
-    else {
+  private def left: Long = math.max(0L, timeoutMs - clock.ms)
+
+  private def accept(answer: String): Boolean =
+    answer != null && answer != Answer.Misplaced && {
       val found = Json.parse(answer)
       if (found.has("kind")) throw Failures.of(found.get("kind").asText, found.get("message").asText)
-      answered(order.executor.id) = order
       true
     }
 
-  /** Orders for executors that are gone go to executors that have none. */
-  private def replaceLost(missing: Seq[Order]): Seq[Order] = {
-    val active = placement.active()
-    val ids = active.map(_.id).toSet
-    val (here, lost) = missing.partition(order => ids(order.executor.id))
-    val taken = answered.keySet ++ here.map(_.executor.id)
-    val spare = active.filterNot(executor => taken(executor.id))
-    val moved =
-      lost.zip(spare).map { case (old, executor) => order(Assignment(executor, old.trainers.length)) }
-    here ++ moved ++ lost.drop(spare.length)
+  private def tend(waiting: Seq[Order]): Unit = {
+    lookForVanished()
+    if (!waitReported && waiting.nonEmpty && clock.ms > Launch.PatienceMs) {
+      waitReported = true
+      control.warn(s"waiting for a free task slot on ${names(waiting)} to start trainers")
+    }
   }
 
-  private def awaitRegistered(trainers: Seq[(String, Executor)]): Unit = {
-    def missing = trainers.filterNot { case (id, _) => link.registered(id) }.map(_._2).distinct
-    val left = math.max(Launch.RegisterMs, timeoutMs - clock.ms)
-    link.await(Some(left), late(missing))(if (missing.isEmpty) Some(()) else None)
+  /** Waits until all trainers have registered; false if some were lost meanwhile. */
+  private def awaitRegistered(): Boolean = {
+    def missing = started.filterNot(_.trainers.forall(link.registered))
+    val patience = math.max(Launch.RegisterMs, math.min(Launch.RegisterMaxMs, left))
+    link.await(Some(patience), unregistered(missing, patience), () => lookForVanished()) {
+      if (started.exists(isLost)) Some(false)
+      else if (missing.isEmpty) Some(true)
+      else {
+        missing.flatMap(_.trainers).flatMap(link.left.get).headOption.foreach(awaitLoss)
+        None
+      }
+    }
   }
 
-  private def pause(): Unit = {
-    control.check()
-    Thread.sleep(Launch.BackoffMs)
+  /** A trainer ended by itself and in order, which nobody asked it to do. Most likely its container is being taken away,
+    * of which Spark tells a moment later.
+    */
+  private def awaitLoss(why: String): Unit =
+    link.await(Some(Launch.LossMs), Failures.unavailable(why)) {
+      if (started.exists(isLost)) Some(()) else None
+    }
+
+  /** Makes the trainers members; None if one went in the last moment. */
+  private def members(): Option[Launched] = {
+    val trainers = started.flatMap(order => order.trainers.map(_ -> order.executor))
+    try Some(Launched(trainers, link.command("members", "trainers" -> trainers.map(_._1))))
+    catch {
+      case error: CandlewickException if error.kind == "unavailable" =>
+        val gone = trainers.map(_._1).flatMap(link.left.get).headOption
+        awaitLoss(gone.getOrElse(error.getMessage))
+        None
+    }
   }
 
-  private def warn(missing: Seq[Order]): Unit = if (!warned && clock.ms > timeoutMs / 2) {
-    warned = true
-    control.report(s"waiting for a free slot on ${names(missing.map(_.executor))}")
-  }
-
-  private def late(missing: Seq[Executor]): Exception =
+  private def noSlot(missing: Seq[Order]): Exception =
     Failures.unavailable(
-      s"no trainer could be started on ${names(missing)} within ${timeoutMs / 1000} s: other tasks hold their slots " +
-        "or the executors are gone; free slots, lower numTrainers or raise launchTimeout"
+      s"no trainer could be started on ${names(missing)} within ${timeoutMs / 1000} s: no task slot was free there; " +
+        "free slots, lower numTrainers or raise launchTimeout"
     )
 
-  private def names(executors: Seq[Executor]): String =
-    executors.map(executor => s"executor ${executor.id} (${executor.host})").mkString(", ")
+  private def unregistered(missing: Seq[Order], patience: Long): Exception =
+    Failures.unavailable(
+      s"the trainers on ${names(missing)} run but did not reach the coordinator in the driver at " +
+        s"${config.coordinatorHost}:${config.coordinatorPort} within ${patience / 1000} s; check that this name " +
+        "resolves there and that no firewall is between (spark.driver.host, spark.candlewick.coordinator.port); the " +
+        "executor's stderr has the trainer's own words"
+    )
+
+  private def names(orders: Seq[Order]): String =
+    orders.map(order => s"executor ${order.executor.id} (${order.executor.host})").mkString(", ")
 }
 
 private object Launch {
-  val BackoffMs = 200L
 
-  /** Shortest wait for a trainer that runs to register. */
+  /** Shortest and longest wait for trainers that run to register. */
   val RegisterMs = 10000L
+  val RegisterMaxMs = 60000L
+
+  /** Wait for Spark to tell of the loss of an executor whose trainer has gone. */
+  val LossMs = 10000L
+
+  /** Wait after which the user is told. */
+  val PatienceMs = 5000L
 }

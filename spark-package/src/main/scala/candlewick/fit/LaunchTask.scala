@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.Arrays
 import org.apache.spark.SparkEnv
 import org.apache.spark.broadcast.Broadcast
+import scala.util.control.NonFatal
 
 /** Starts the trainers of one executor. The preferred location is only a wish, so the task looks where it is. */
 private[fit] object LaunchTask {
@@ -26,7 +27,7 @@ private[fit] object LaunchTask {
     if (!orders.hasNext) Answer.Misplaced
     else {
       val order = Json.parse(orders.next())
-      if (SparkEnv.get.executorId != Json.field(order, "executor").asText) Answer.Misplaced
+      if (SparkEnv.get.executorId != Json.field(order, "executor").asText) ParkTask.misplaced()
       else
         start(
           Json.field(order, "job").asText,
@@ -55,8 +56,12 @@ private[fit] object LaunchTask {
         )
         .toString
     catch {
-      case error: CandlewickException =>
-        Json.obj("kind" -> error.kind, "message" -> error.getMessage).toString
+      case error: CandlewickException => failure(error.kind, error.getMessage)
+      case error: LinkageError => failure("internal", s"executor ${SparkEnv.get.executorId}: $error")
+      case NonFatal(error) => failure("internal", s"executor ${SparkEnv.get.executorId}: $error")
     }
   }
+
+  private def failure(kind: String, message: String): String =
+    Json.obj("kind" -> kind, "message" -> message).toString
 }

@@ -83,7 +83,7 @@ private[candlewick] object Preparation {
     val plan = CandlewickShim.optimized(source)
     val names = if (plan.deterministic) Nil else plan.flatMap(_.expressions.flatMap(unstable)).distinct
     if (names.nonEmpty)
-      control.report(
+      control.warn(
         s"warning: the DataFrame holds a non-deterministic expression (${names.mkString(", ")}): rows read again may " +
           "differ; checkpoint it or write it out for a reproducible model"
       )

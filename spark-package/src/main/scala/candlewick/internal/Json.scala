@@ -44,10 +44,17 @@ private[candlewick] object Json {
     case other => mapper.valueToTree[JsonNode](other)
   }
 
-  /** The field `name`, or a clear error: documents of the native library are complete. */
+  /** The field `name`, or a clear error: documents of the native library are complete. The error names the fields that are
+    * there and no value: some documents hold a secret.
+    */
   def field(node: JsonNode, name: String): JsonNode = {
     val found = node.get(name)
-    if (found == null) throw new IllegalArgumentException(s"the field '$name' is missing in $node")
+    if (found == null) {
+      val there = fields(node).map(_._1).mkString(", ")
+      throw new IllegalArgumentException(
+        s"the field '$name' is missing in a document with the fields: $there"
+      )
+    }
     found
   }
 

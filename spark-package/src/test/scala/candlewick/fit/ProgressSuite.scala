@@ -1,8 +1,14 @@
 package candlewick.fit
 
+import candlewick.cluster.{Assignment, Executor}
 import candlewick.internal.Json
 import candlewick.jni.InvalidDataException
+import java.util.concurrent.CountDownLatch
+import org.apache.spark.{FutureAction, SparkException}
 import org.scalatest.funsuite.AnyFunSuite
+import scala.concurrent.{CanAwait, ExecutionContext, Future}
+import scala.concurrent.duration.Duration
+import scala.util.{Failure, Try}
 
 class ProgressSuite extends AnyFunSuite {
 
@@ -52,10 +58,65 @@ class ProgressSuite extends AnyFunSuite {
     FitJob.checkLedgers(Seq(ledger(0, 4, 1), ledger(1, 0, 0)))
   }
 
-  test("a cancelled job is told from a failed one") {
-    val cancelled = new RuntimeException("[SPARK_JOB_CANCELLED] Job 3 cancelled part of cancelled job group")
-    assert(HoldJob.isCancel(new RuntimeException("outer", cancelled)))
-    assert(!HoldJob.isCancel(new RuntimeException("lost executor")))
+  test("a long epoch shows signs of life, after a while without a line") {
+    val beat = Json.obj("epoch" -> 1, "step" -> 812)
+    assert(new Progress(3).beat(beat).isEmpty)
+    val eager = new Progress(3, quietMs = -1)
+    assert(eager.beat(beat).exists(_.matches("epoch 2/3  step 812  [0-9,.]+ steps/s")))
+    assert(eager.beat(beat).isEmpty, "no step since")
+  }
+
+  test("a cancelled job is told from a failed one by what Spark says of it, and of no other") {
+    val cancelled = new SparkException(
+      "[SPARK_JOB_CANCELLED] Job 3 cancelled part of cancelled job group mine SQLSTATE: XXKDA"
+    )
+    val told = Some(3 -> "part of cancelled job group mine")
+    assert(Jobs.cancellation(new RuntimeException("outer", cancelled)) == told)
+    assert(Jobs.cancellation(new SparkException("Job 3 cancelled part of cancelled job group mine")) == told)
+    val aborted =
+      "Job aborted due to stage failure: java.lang.RuntimeException: Job 3 cancelled by the customer"
+    val theirs = new RuntimeException("Job 3 cancelled by the customer")
+    assert(Jobs.cancellation(new SparkException(aborted, theirs)).isEmpty)
+  }
+
+  test("only jobs of the fit are its own, and Spark's listener may be late to tell of one") {
+    val control = new FitControl("f")
+    val late = new Thread(() => control.jobStarted(4))
+    late.start()
+    assert(control.owns(4))
+    late.join()
+    assert(!control.owns(5))
+  }
+
+  test("a HOLD job that completes while it is looked at is seen, not dropped") {
+    val control = new FitControl("f")
+    val job = new OneJob
+    val hold = new HoldJob(control, Seq(Executor("0", "h", 1)))((_, _) => job)
+    hold.maintain()
+    // It completes, cancelled, at the moment it was asked whether it is completed.
+    job.completeAtNextQuestion(new SparkException("[SPARK_JOB_CANCELLED] Job 7 cancelled by the user"))
+    hold.maintain()
+    hold.maintain()
+    assert(control.cancelled.exists(_.contains("Spark job 7")))
+  }
+
+  test("documents with a secret are not in messages") {
+    val error = intercept[IllegalArgumentException](Json.field(Json.obj("secret" -> "5a5a"), "port"))
+    assert(error.getMessage.contains("secret") && !error.getMessage.contains("5a5a"))
+    val config = GangConfig("job", new JobKeys("{\"peer\":\"5a5a\"}"), "host", 1, "0", 0L, loopback = true)
+    assert(!config.toString.contains("5a5a"))
+    assert(!Order(Assignment(Executor("0", "h", 1), 1, 1), Seq("t"), "5a5a").toString.contains("5a5a"))
+  }
+
+  test("lines for progressLines are bounded, and a listener that is stuck holds up nobody") {
+    val control = new FitControl("f")
+    val stuck = new CountDownLatch(1)
+    control.listen(_ => stuck.await())
+    (0 to FitControl.MaxLines + 100).foreach(line => control.report(s"$line"))
+    val kept = control.drain()
+    assert(kept.length == FitControl.MaxLines && kept.last == s"${FitControl.MaxLines + 100}")
+    stuck.countDown()
+    control.finish()
   }
 
   test("a cancel before an action is registered still runs it") {
@@ -66,4 +127,33 @@ class ProgressSuite extends AnyFunSuite {
     control.onCancel(reason => reasons :+= reason)
     assert(reasons == Seq("first"))
   }
+}
+
+/** A Spark job whose completion is at a moment of the test's choice. */
+private final class OneJob extends FutureAction[Unit] {
+  private var answer = Option.empty[Try[Unit]]
+  private var next = Option.empty[Throwable]
+
+  def completeAtNextQuestion(error: Throwable): Unit = next = Some(error)
+
+  override def isCompleted: Boolean = {
+    val now = answer.isDefined
+    next.foreach(error => answer = Some(Failure(error)))
+    now
+  }
+  override def value: Option[Try[Unit]] = {
+    val now = answer
+    next.foreach(error => answer = Some(Failure(error)))
+    now
+  }
+  override def jobIds: Seq[Int] = Seq(7)
+  override def cancel(): Unit = ()
+  override def cancel(reason: Option[String]): Unit = ()
+  override def isCancelled: Boolean = false
+  override def onComplete[U](body: Try[Unit] => U)(implicit executor: ExecutionContext): Unit = ()
+  override def transform[S](f: Try[Unit] => Try[S])(implicit e: ExecutionContext): Future[S] = Future.never
+  override def transformWith[S](f: Try[Unit] => Future[S])(implicit e: ExecutionContext): Future[S] =
+    Future.never
+  override def ready(atMost: Duration)(implicit permit: CanAwait): this.type = this
+  override def result(atMost: Duration)(implicit permit: CanAwait): Unit = ()
 }

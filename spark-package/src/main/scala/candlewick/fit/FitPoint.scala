@@ -1,0 +1,14 @@
+package candlewick.fit
+
+/** Points of a fit at which a test may strike: what it sets is called there, in the fit's own thread, which makes the
+  * moment last. Nothing else sets it.
+  */
+private[candlewick] object FitPoint {
+  @volatile var hook: String => Unit = _ => ()
+
+  /** Places are found, nothing was started. */
+  val Placed = "placed"
+
+  /** All trainers have registered and are not yet members. */
+  val Registered = "registered"
+}

@@ -1,0 +1,123 @@
+package candlewick
+
+import candlewick.fit.FitPoint
+import java.nio.file.{Files, Path, Paths}
+import java.nio.file.attribute.PosixFilePermissions
+import java.util.concurrent.TimeUnit
+import org.apache.spark.sql.SparkSession
+import org.scalatest.concurrent.Eventually
+import org.scalatest.time.{Millis, Seconds, Span}
+import org.scalatest.BeforeAndAfterEach
+import scala.jdk.CollectionConverters._
+
+/** A suite whose sessions have executors in processes of their own, which it may kill. Each test starts the cluster that
+  * it needs. The trainer program is a script that runs the real one once the file `gate` is there, so that a test can
+  * make the start of a trainer last.
+  */
+trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
+  implicit override val patienceConfig: PatienceConfig =
+    PatienceConfig(timeout = Span(120, Seconds), interval = Span(20, Millis))
+
+  private var session = Option.empty[SparkSession]
+  private val folder = Files.createTempDirectory("candlewick-cluster")
+
+  /** Trainers start as long as this file exists; see [[closeGate]]. */
+  private val gate = folder.resolve("gate")
+
+  override protected lazy val spark: SparkSession = current
+
+  /** Starts a session. */
+  protected def start(master: String, settings: (String, String)*): SparkSession = {
+    SparkSession.getDefaultSession.foreach(_.stop())
+    Files.createDirectories(Paths.get(sys.env("SPARK_HOME"), "jars"))
+    val builder = SparkSession
+      .builder()
+      .master(master)
+      .appName("candlewick-cluster")
+      .config("spark.ui.enabled", "false")
+      .config("spark.driver.host", "127.0.0.1")
+      .config("spark.driver.bindAddress", "127.0.0.1")
+      .config("spark.sql.shuffle.partitions", "2")
+      .config("spark.executor.memory", "512m")
+      .config("spark.executor.extraClassPath", sys.props("java.class.path"))
+      .config("spark.executor.extraJavaOptions", s"-Dcandlewick.native.dir=${natives()}")
+    settings.foreach { case (key, value) => builder.config(key, value) }
+    val made = builder.getOrCreate()
+    session = Some(made)
+    made
+  }
+
+  protected def current: SparkSession = session.get
+
+  override protected def beforeEach(): Unit = {
+    super.beforeEach()
+    openGate()
+  }
+
+  override protected def afterEach(): Unit = {
+    FitPoint.hook = _ => ()
+    openGate()
+    session.foreach(_.stop())
+    session = None
+    super.afterEach()
+  }
+
+  protected def openGate(): Unit = Files.write(gate, Array.emptyByteArray): Unit
+  protected def closeGate(): Unit = Files.delete(gate)
+
+  /** A folder with the real library and the gated trainer. */
+  private def natives(): Path = {
+    val built = Paths.get(sys.props("candlewick.native.dir"))
+    val made = Files.createDirectories(folder.resolve("natives"))
+    val library = made.resolve("libcandlewick_native.so")
+    if (!Files.exists(library)) Files.createSymbolicLink(library, built.resolve("libcandlewick_native.so"))
+    val script = made.resolve("candlewick-trainer")
+    val real = built.resolve("candlewick-trainer")
+    Files.write(
+      script,
+      s"#!/bin/sh\nwhile [ ! -e $gate ]; do sleep 0.02; done\nexec $real \"$$@\"\n".getBytes
+    )
+    Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwx------"))
+    made
+  }
+
+  /** Trainers of this JVM's executors, those too that wait at the gate. */
+  protected def trainers(): Seq[ProcessHandle] =
+    ProcessHandle
+      .current()
+      .descendants()
+      .iterator()
+      .asScala
+      .filter { process =>
+        val info = process.info()
+        info.arguments().map[Boolean](_.lastOption.contains("gang")).orElse(false)
+      }
+      .toSeq
+
+  /** Waits for so many trainers. */
+  protected def untilTrainers(count: Int): Seq[ProcessHandle] = eventually {
+    val found = trainers()
+    assert(found.length == count)
+    found
+  }
+
+  /** SIGKILL, and the end of the process. */
+  protected def kill(process: ProcessHandle): Unit = {
+    process.destroyForcibly()
+    ended(process)
+  }
+
+  protected def ended(process: ProcessHandle): Unit =
+    process.onExit().get(60, TimeUnit.SECONDS): Unit
+
+  /** SIGSTOP: the process lives on and does nothing. */
+  protected def freeze(process: ProcessHandle): Unit =
+    assert(new ProcessBuilder("kill", "-STOP", process.pid.toString).start().waitFor() == 0)
+
+  protected def points(rows: Int = 200, partitions: Int = 4) = {
+    val made = current
+    import made.implicits._
+    val data = (0 until rows).map(row => (SparkSuite.point(row, 3), (row % 3).toDouble))
+    made.createDataset(data).toDF("features", "label").repartition(partitions)
+  }
+}
