@@ -128,7 +128,12 @@ fn what_does_not_fit_says_what_came() {
             "the argument hidden_size is missing",
         ),
         (
-            json!({"type": "LSTM", "hidden_size": 4, "proj_size": 2}),
+            json!({"type": "LSTM", "hidden_size": 4, "proj_size": 4}),
+            vec![7, 3],
+            "expects a proj_size below hidden_size=4",
+        ),
+        (
+            json!({"type": "GRU", "hidden_size": 4, "proj_size": 2}),
             vec![7, 3],
             "unknown argument \"proj_size\"",
         ),

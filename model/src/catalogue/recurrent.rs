@@ -1,6 +1,6 @@
 //! Layers over sequences that carry a state from step to step.
 
-use super::entry::{Arg, ArgType, Entry, Range, SIZE, arg, inferred, keyword, layer, required};
+use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, inferred, keyword, layer, required};
 
 const INPUT: Arg = inferred(arg(
     "input_size",
@@ -57,6 +57,18 @@ const OUTPUT: Arg = keyword(arg(
      the hidden state of the other direction after it has read the first step. PyTorch returns both, as output and h_n.",
 ));
 
+const PROJECTION: Arg = arg(
+    "proj_size",
+    ArgType::Int,
+    "0",
+    Range::Ints {
+        min: 0,
+        max: MAX_SIZE,
+    },
+    "Features of the hidden state after a learned projection (Sak et al. 2014, arXiv:1402.1128), less than hidden_size; \
+     0 for none.",
+);
+
 /// The entries.
 pub(super) const ENTRIES: &[Entry] = &[
     layer(
@@ -91,6 +103,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             BATCH_FIRST,
             DROPOUT,
             BIDIRECTIONAL,
+            PROJECTION,
             OUTPUT,
         ],
         "Long short-term memory over a sequence [time, features] (Hochreiter and Schmidhuber 1997, \

@@ -21,6 +21,12 @@ fn reordered(values: &[f32], gates: &[usize]) -> Vec<f32> {
 }
 
 fn stack(graph: &mut Graph, layer: &Layer<'_>, (op, gates): (&str, &[usize])) -> Result<Name, Failure> {
+    if layer.int("proj_size") > 0 {
+        return Err(Failure::parameter(format!(
+            "{} with a proj_size has no counterpart in ONNX",
+            layer.kind
+        )));
+    }
     let hidden = usize::try_from(layer.int("hidden_size")).unwrap_or(0);
     let ends: &[&str] = if layer.flag("bidirectional") {
         &["", "_reverse"]

@@ -49,7 +49,6 @@ LEFT_OUT_OF = {
     ),
     "Hardtanh": dict.fromkeys(("min_value", "max_value"), "deprecated in PyTorch: min_val and max_val"),
     "MultiheadAttention": dict.fromkeys(("add_bias_kv", "add_zero_attn"), "not built"),
-    "LSTM": {"proj_size": "not built"},
     "TransformerEncoder": {
         "enable_nested_tensor": "a choice between implementations of PyTorch",
         "mask_check": "a choice between implementations of PyTorch",

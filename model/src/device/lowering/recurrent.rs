@@ -78,10 +78,12 @@ fn unit(
     let weight = layer.required(&format!("weight_hh_{suffix}"))?;
     let hidden = weight.dims()[1];
     let sums = affine(x, layer.required(&format!("weight_ih_{suffix}"))?, bias("ih"))?;
-    let zeros = Tensor::zeros((layer.rows(), hidden), layer.dtype(), layer.device())?;
+    let zeros = |size: usize| Tensor::zeros((layer.rows(), size), layer.dtype(), layer.device());
+    let projection = layer.parameter(&format!("weight_hr_{suffix}"));
+    let memory = projection.map_or(hidden, |weight| weight.dims()[1]);
     let mut states = States {
-        hidden: zeros.clone(),
-        memory: zeros,
+        hidden: zeros(hidden)?,
+        memory: zeros(memory)?,
     };
     let steps = x.dims()[1];
     let mut outputs = Vec::with_capacity(steps);
@@ -90,6 +92,9 @@ fn unit(
         let input = sums.narrow(1, step, 1)?.squeeze(1)?;
         let own = affine(&states.hidden, weight, bias("hh"))?;
         states = cell(&input, &own, &states)?;
+        if let Some(projection) = projection {
+            states.hidden = affine(&states.hidden, projection, None)?;
+        }
         outputs.push(states.hidden.clone());
     }
     if back {

@@ -93,6 +93,8 @@ fn over_sequences() -> Vec<Value> {
         json!({"type": "RNN", "hidden_size": 3, "nonlinearity": "relu", "output": "last"}),
         json!({"type": "LSTM", "hidden_size": 2, "num_layers": 2, "bidirectional": true, "dropout": 0.3}),
         json!({"type": "LSTM", "hidden_size": 3, "bias": false, "output": "last"}),
+        json!({"type": "LSTM", "hidden_size": 4, "num_layers": 2, "bidirectional": true, "proj_size": 2}),
+        json!({"type": "LSTM", "hidden_size": 3, "proj_size": 1, "bias": false, "output": "last"}),
         json!({"type": "GRU", "hidden_size": 2, "num_layers": 2, "bidirectional": true, "output": "last"}),
         json!({"type": "GRU", "hidden_size": 3, "bias": false}),
         json!({"type": "Conv1d", "out_channels": 2, "kernel_size": 3, "padding": "same"}),

@@ -20,6 +20,8 @@ struct States<'a> {
     step: &'a mut [f32],
     dh: &'a mut [f32],
     dc: &'a mut [f32],
+    /// Gradients of hidden states before their projection; empty where there is none.
+    raw: &'a mut [f32],
 }
 
 /// Gradient of the hidden states that a unit puts out.
@@ -93,15 +95,17 @@ impl Recurrent {
         } else {
             0
         };
-        let wanted = rows * (self.step_width() + 2 * self.hidden) + 2 * between;
+        let raw = if self.projected > 0 { self.hidden } else { 0 };
+        let wanted = rows * (self.step_width() + self.state() + self.hidden + raw) + 2 * between;
         if memory.len() < wanted {
             memory.resize(wanted, 0.0);
         }
         let mut cut = Cut(memory);
         let mut states = States {
             step: cut.take(rows * self.step_width()),
-            dh: cut.take(rows * self.hidden),
+            dh: cut.take(rows * self.state()),
             dc: cut.take(rows * self.hidden),
+            raw: cut.take(rows * raw),
         };
         let (mut above, mut below) = (cut.take(between), cut.take(between));
         for layer in (0..self.layers).rev() {
@@ -139,12 +143,15 @@ impl Recurrent {
         output: &Output<'_>,
         scratch: &mut Vec<f32>,
     ) {
-        let hidden = self.hidden;
-        let rows = states.dh.len() / hidden;
+        let (hidden, state) = (self.hidden, self.state());
+        let rows = states.dh.len() / state;
         states.dh.fill(0.0);
         states.dc.fill(0.0);
         saved.sums.fill(0.0);
         for at in (0..self.steps).rev() {
+            if self.projected > 0 {
+                self.project_back(sweep, (unit, at), saved, states, output, scratch);
+            }
             self.step_backward(sweep, unit, saved, states, output, at);
             // The state before the first step is no one's.
             for (part, pack) in self.cell.parts().iter().zip(&sweep.packs[unit].hidden) {
@@ -167,9 +174,48 @@ impl Recurrent {
                 };
                 sweep
                     .values
-                    .product(gradient, *pack, start, (states.dh, hidden), scratch);
+                    .product(gradient, *pack, start, (states.dh, state), scratch);
             }
         }
+    }
+
+    /// Distance of two rows' outputs of a unit, and where that of a step starts.
+    fn output_place(&self, unit: usize, last: bool, step: usize) -> (usize, usize) {
+        let (width, place) = (self.output_width(), unit % self.directions * self.state());
+        match last {
+            false => (self.steps * width, step * width + place),
+            true => (width, place),
+        }
+    }
+
+    /// The gradients of a step's hidden states before their projection, of all rows.
+    fn project_back(
+        &self,
+        sweep: &Sweep<'_>,
+        (unit, at): (usize, usize),
+        saved: &mut Unit<'_>,
+        states: &mut States<'_>,
+        output: &Output<'_>,
+        scratch: &mut Vec<f32>,
+    ) {
+        let Some(projection) = sweep.packs[unit].projection else {
+            return;
+        };
+        let (size, step) = (self.projected, self.step_at(unit, at));
+        let (stride, start) = self.output_place(unit, output.last, step);
+        let reaches = !output.last || at + 1 == self.steps;
+        for (row, dh) in states.dh.chunks_exact_mut(size).enumerate() {
+            if reaches {
+                let from = &output.values[row * stride + start..][..size];
+                dh.iter_mut().zip(from).for_each(|(dh, output)| *dh += *output);
+            }
+            saved.slopes[(row * self.steps + step) * size..][..size].copy_from_slice(dh);
+        }
+        let slopes = Matrix::new(states.dh, states.dh.len() / size, size);
+        let into = (&mut *states.raw, self.hidden);
+        sweep
+            .values
+            .product(slopes, projection, Accumulate::Zero, into, scratch);
     }
 
     /// The gradients of the sums of a step of all rows.
@@ -183,16 +229,15 @@ impl Recurrent {
         at: usize,
     ) {
         let (width, hidden, step) = (self.step_width(), self.hidden, self.step_at(unit, at));
-        let place = unit % self.directions * hidden;
-        let (stride, start) = match output.last {
-            false => (
-                self.steps * self.output_width(),
-                step * self.output_width() + place,
-            ),
-            true => (self.output_width(), place),
+        let (stride, start) = self.output_place(unit, output.last, step);
+        // What is projected met the output before its projection.
+        let reaches = self.projected == 0 && (!output.last || at + 1 == self.steps);
+        let seen = if self.projected > 0 {
+            &mut *states.raw
+        } else {
+            &mut *states.dh
         };
-        let reaches = !output.last || at + 1 == self.steps;
-        for row in 0..states.dh.len() / hidden {
+        for row in 0..seen.len() / hidden {
             let of_step = row * self.steps + step;
             let state = row * hidden..(row + 1) * hidden;
             let sums = row * width..(row + 1) * width;
@@ -206,14 +251,14 @@ impl Recurrent {
                 sweep.level,
                 Row {
                     gates: &mut saved.gates[of_step * width..(of_step + 1) * width],
-                    h: &saved.before[of_step * hidden..(of_step + 1) * hidden],
+                    h: &saved.before[of_step * self.state()..(of_step + 1) * self.state()],
                     c: &saved.memory[memory],
                     output: if reaches {
                         &output.values[from..from + hidden]
                     } else {
                         &[]
                     },
-                    dh: &mut states.dh[state.clone()],
+                    dh: &mut seen[state.clone()],
                     dc: &mut states.dc[state],
                     step: &mut states.step[sums.clone()],
                     sums: &mut saved.sums[sums],

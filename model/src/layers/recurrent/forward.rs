@@ -1,6 +1,6 @@
 //! Through the steps.
 
-use super::{Block, Cut, Recurrent, Sweep, Unit};
+use super::{Block, Cut, Recurrent, Sweep, Unit, UnitPacks};
 use crate::kernels::{Accumulate, Matrix};
 use crate::layers::Context;
 
@@ -16,6 +16,8 @@ struct States<'a> {
     step: &'a mut [f32],
     h: &'a mut [f32],
     c: &'a mut [f32],
+    /// Hidden states before their projection; empty where there is none.
+    raw: &'a mut [f32],
 }
 
 /// Where the hidden states of a unit go.
@@ -109,7 +111,8 @@ impl Recurrent {
     ) {
         let (rows, training) = (block.rows, !block.units.is_empty());
         let between = rows * self.steps * self.output_width();
-        let states = rows * (self.step_width() + 2 * self.hidden);
+        let raw = if self.projected > 0 { self.hidden } else { 0 };
+        let states = rows * (self.step_width() + self.state() + self.hidden + raw);
         let own = if training { 0 } else { self.layers - 1 };
         let wanted = states + own * between;
         if memory.len() < wanted {
@@ -118,8 +121,9 @@ impl Recurrent {
         let mut cut = Cut(memory);
         let mut states = States {
             step: cut.take(rows * self.step_width()),
-            h: cut.take(rows * self.hidden),
+            h: cut.take(rows * self.state()),
             c: cut.take(rows * self.hidden),
+            raw: cut.take(rows * raw),
         };
         // When scoring, what lies between layers is forgotten with the block.
         let mut outputs: Vec<&mut [f32]> = match training {
@@ -162,7 +166,8 @@ impl Recurrent {
         scratch: &mut Vec<f32>,
     ) {
         let (width, hidden, steps) = (self.step_width(), self.hidden, self.steps);
-        let rows = states.h.len() / hidden;
+        let state = self.state();
+        let rows = states.h.len() / state;
         let in_width = self.input_width(unit);
         let bias = self.bias.then(|| &sweep.biases[unit * width..(unit + 1) * width]);
         let packs = &sweep.packs[unit];
@@ -183,17 +188,19 @@ impl Recurrent {
                 .product(x, packs.input, start, (states.step, width), scratch);
             self.add_hidden(sweep, (unit, at), states, scratch);
             if let Some(saved) = &mut saved {
-                keep(saved.before, states.h, hidden, (steps, step));
+                keep(saved.before, states.h, state, (steps, step));
                 if self.cell.has_memory() {
                     keep(saved.memory, states.c, hidden, (steps, step));
                 }
             }
-            self.cell
-                .forward(sweep.level, states.step, states.h, states.c, hidden);
+            self.advance(sweep, packs, states, scratch);
             if let Some(saved) = &mut saved {
                 keep(saved.gates, states.step, width, (steps, step));
+                if self.projected > 0 {
+                    keep(saved.raw, states.raw, hidden, (steps, step));
+                }
             }
-            let place = unit % self.directions * hidden;
+            let place = unit % self.directions * state;
             let (stride, start) = match output.last {
                 false => (steps * self.output_width(), step * self.output_width() + place),
                 true => (self.output_width(), place),
@@ -202,9 +209,9 @@ impl Recurrent {
                 let rows = output
                     .values
                     .chunks_exact_mut(stride)
-                    .zip(states.h.chunks_exact(hidden));
+                    .zip(states.h.chunks_exact(state));
                 for (into, h) in rows {
-                    into[start..start + hidden].copy_from_slice(h);
+                    into[start..start + state].copy_from_slice(h);
                 }
             }
         }
@@ -212,6 +219,22 @@ impl Recurrent {
 }
 
 impl Recurrent {
+    /// Turns the sums of a step into its gates and the states into those after it.
+    fn advance(&self, sweep: &Sweep<'_>, packs: &UnitPacks, states: &mut States<'_>, scratch: &mut Vec<f32>) {
+        let (level, hidden) = (sweep.level, self.hidden);
+        let Some(projection) = packs.projection else {
+            self.cell.forward(level, states.step, states.h, states.c, hidden);
+            return;
+        };
+        self.cell
+            .forward(level, states.step, states.raw, states.c, hidden);
+        let raw = Matrix::new(states.raw, states.raw.len() / hidden, hidden);
+        let into = (&mut *states.h, self.projected);
+        sweep
+            .values
+            .product(raw, projection, Accumulate::Zero, into, scratch);
+    }
+
     /// Adds the products of the hidden state to the sums of a step.
     fn add_hidden(
         &self,
@@ -221,7 +244,7 @@ impl Recurrent {
         scratch: &mut Vec<f32>,
     ) {
         let (width, hidden) = (self.step_width(), self.hidden);
-        let h = Matrix::new(states.h, states.h.len() / hidden, hidden);
+        let h = Matrix::new(states.h, states.h.len() / self.state(), self.state());
         for (part, pack) in self.cell.parts().iter().zip(&sweep.packs[unit].hidden) {
             let (from, length) = (part.at * hidden, (part.to - part.from) * hidden);
             let bias = self.bias.then(|| &sweep.biases[unit * width + from..][..length]);

@@ -39,7 +39,10 @@ struct Dropout {
 struct Recurrent {
     cell: Cell,
     inputs: usize,
+    /// Values of a gate.
     hidden: usize,
+    /// Values of a projected hidden state; 0 where it is not projected.
+    projected: usize,
     layers: usize,
     directions: usize,
     steps: usize,
@@ -56,6 +59,8 @@ struct UnitWeights<'a> {
     hidden: Matrix<'a>,
     /// Of the input and of the hidden state; empty where there are none.
     biases: [&'a [f32]; 2],
+    /// Of the hidden state to what comes out.
+    projection: Option<Matrix<'a>>,
 }
 
 /// What a layer and direction keeps of some rows.
@@ -68,6 +73,10 @@ struct Unit<'a> {
     memory: &'a mut [f32],
     /// On the way back, the gradient of a row's sums over all steps.
     sums: &'a mut [f32],
+    /// Every step's hidden state before its projection; empty where there is none.
+    raw: &'a mut [f32],
+    /// On the way back, the gradient of every step's projected state.
+    slopes: &'a mut [f32],
 }
 
 /// Rows that go through the layers together.
@@ -102,9 +111,23 @@ impl Recurrent {
         self.cell.blocks() * self.hidden
     }
 
+    /// Values of a hidden state as the next step sees it.
+    fn state(&self) -> usize {
+        if self.projected > 0 {
+            self.projected
+        } else {
+            self.hidden
+        }
+    }
+
+    /// Kinds of saved values of a unit, those of [`Unit`].
+    fn kinds(&self) -> usize {
+        if self.projected > 0 { 6 } else { 4 }
+    }
+
     /// Values of a step of a row that a layer puts out.
     fn output_width(&self) -> usize {
-        self.directions * self.hidden
+        self.directions * self.state()
     }
 
     /// Values of a step of a row that come into a unit.
@@ -129,12 +152,12 @@ impl Recurrent {
         let rows = self.cell.gates() * self.hidden;
         let size = |unit: usize| {
             let biases = if self.bias { 2 } else { 0 };
-            rows * (self.input_width(unit) + self.hidden + biases)
+            rows * (self.input_width(unit) + self.state() + biases) + self.projected * self.hidden
         };
         let width = self.input_width(unit);
         let weights = &weights[(0..unit).map(size).sum()..];
         let (input, rest) = weights.split_at(rows * width);
-        let (hidden, rest) = rest.split_at(rows * self.hidden);
+        let (hidden, rest) = rest.split_at(rows * self.state());
         let biases = if self.bias {
             [&rest[..rows], &rest[rows..2 * rows]]
         } else {
@@ -142,7 +165,11 @@ impl Recurrent {
         };
         UnitWeights {
             input: Matrix::new(input, rows, width),
-            hidden: Matrix::new(hidden, rows, self.hidden),
+            hidden: Matrix::new(hidden, rows, self.state()),
+            projection: (self.projected > 0).then(|| {
+                let start = biases[0].len() + biases[1].len();
+                Matrix::new(&rest[start..], self.projected, self.hidden)
+            }),
             biases,
         }
     }
@@ -150,19 +177,21 @@ impl Recurrent {
     /// Rows of `weight_hh` that a part multiplies with.
     fn part_rows<'a>(&self, hidden: &Matrix<'a>, part: Part) -> Matrix<'a> {
         let (from, to) = (part.from * self.hidden, part.to * self.hidden);
-        Matrix::new(&hidden.data[from * self.hidden..], to - from, self.hidden)
+        Matrix::new(&hidden.data[from * self.state()..], to - from, self.state())
     }
 
-    /// Values that a row keeps: of every unit the four kinds of [`Unit`], then the outputs between layers.
+    /// Values that a row keeps: of every unit the kinds of [`Unit`], then the outputs between layers.
     fn saved_widths(&self) -> Vec<usize> {
         let memory = if self.cell.has_memory() { self.hidden } else { 0 };
         let unit = [
             self.steps * self.step_width(),
-            self.steps * self.hidden,
+            self.steps * self.state(),
             self.steps * memory,
             self.step_width(),
+            self.steps * self.hidden,
+            self.steps * self.projected,
         ];
-        let mut widths = unit.repeat(self.units());
+        let mut widths = unit[..self.kinds()].repeat(self.units());
         widths.extend(std::iter::repeat_n(
             self.steps * self.output_width(),
             self.layers - 1,
@@ -212,6 +241,16 @@ impl Recurrent {
                 before: next(),
                 memory: next(),
                 sums: next(),
+                raw: if self.projected > 0 {
+                    next()
+                } else {
+                    Default::default()
+                },
+                slopes: if self.projected > 0 {
+                    next()
+                } else {
+                    Default::default()
+                },
             };
             let units = (0..if training { self.units() } else { 0 }).map(unit).collect();
             first += rows;
@@ -242,7 +281,9 @@ impl Recurrent {
             let weights = self.unit_weights(weights, unit);
             let parts = self.cell.parts().iter();
             let parts = parts.map(move |part| turned(self.part_rows(&weights.hidden, *part)));
-            parts.chain([turned(weights.input)]).collect::<Vec<_>>()
+            let more = [turned(weights.input)].into_iter();
+            let more = more.chain(weights.projection.map(turned));
+            parts.chain(more).collect::<Vec<_>>()
         });
         packing.begin(shapes);
         let mut pack =
@@ -255,6 +296,7 @@ impl Recurrent {
                 hidden: parts
                     .map(|part| pack(self.part_rows(&weights.hidden, *part)))
                     .collect(),
+                projection: weights.projection.map(&mut pack),
             }
         };
         (0..self.units()).map(unit).collect()
@@ -328,6 +370,7 @@ struct UnitPacks {
     input: Packed,
     /// By [`Part`].
     hidden: Vec<Packed>,
+    projection: Option<Packed>,
 }
 
 /// What every thread sees.
@@ -362,10 +405,13 @@ impl Module for Recurrent {
                 ));
             };
             add("weight_ih", &[rows, self.input_width(unit)]);
-            add("weight_hh", &[rows, self.hidden]);
+            add("weight_hh", &[rows, self.state()]);
             if self.bias {
                 add("bias_ih", &[rows]);
                 add("bias_hh", &[rows]);
+            }
+            if self.projected > 0 {
+                add("weight_hr", &[self.projected, self.hidden]);
             }
         }
         specs
@@ -402,11 +448,12 @@ impl Module for Recurrent {
         ends: BackwardInputs<'_>,
         into: &mut [f32],
     ) {
-        let kinds = if self.bias { 4 } else { 2 };
-        let (unit, kind) = (parameter / kinds, parameter % kinds);
+        let biases = if self.bias { 2 } else { 0 };
+        let count = 2 + biases + usize::from(self.projected > 0);
+        let (unit, kind, kinds) = (parameter / count, parameter % count, self.kinds());
         let (rows, width) = (ctx.rows * self.steps, self.step_width());
         let of = |index: usize| self.saved_of(ctx.saved, ctx.rows, index);
-        let gates = of(4 * unit);
+        let gates = of(kinds * unit);
         let gradient = |from: usize, blocks: usize| {
             let all = Matrix::new(gates, rows, width);
             let data = &all.data[from * self.hidden..];
@@ -417,23 +464,28 @@ impl Module for Recurrent {
             0 => {
                 let x = match unit / self.directions {
                     0 => ends.inputs[0],
-                    layer => of(4 * self.units() + layer - 1),
+                    layer => of(kinds * self.units() + layer - 1),
                 };
                 let x = Matrix::new(x, rows, self.input_width(unit));
                 let gradient = gradient(0, self.cell.gates());
                 ctx.kernels.tree_product(gradient, x, tree, self.steps, into);
             }
             1 => {
-                let before = Matrix::new(of(4 * unit + 1), rows, self.hidden);
+                let before = Matrix::new(of(kinds * unit + 1), rows, self.state());
                 for part in self.cell.parts() {
                     let blocks = part.to - part.from;
-                    let into = &mut into[part.from * self.hidden * self.hidden..];
+                    let into = &mut into[part.from * self.hidden * self.state()..];
                     ctx.kernels
                         .tree_product(gradient(part.at, blocks), before, tree, self.steps, into);
                 }
             }
+            _ if kind == 2 + biases => {
+                let raw = Matrix::new(of(kinds * unit + 4), rows, self.hidden);
+                let slopes = Matrix::new(of(kinds * unit + 5), rows, self.projected).transposed();
+                ctx.kernels.tree_product(slopes, raw, tree, self.steps, into);
+            }
             _ => {
-                let sums = Matrix::new(of(4 * unit + 3), ctx.rows, width);
+                let sums = Matrix::new(of(kinds * unit + 3), ctx.rows, width);
                 self.bias_gradient(ctx.kernels, sums, tree, kind == 3, into);
             }
         }
@@ -482,10 +534,17 @@ fn make(
     check_batch_first(arguments)?;
     infer(arguments, "input_size", inputs, "features a step", input)?;
     let layers = arguments.size("num_layers").unwrap_or(1);
+    let hidden = arguments.size("hidden_size").unwrap_or_default();
+    let projected = arguments.size("proj_size").unwrap_or_default();
+    if projected >= hidden {
+        let wrong = format!("expects a proj_size below hidden_size={hidden}, or 0 for none, got {projected}");
+        return Err(wrong.into());
+    }
     let recurrent = Recurrent {
         cell,
         inputs,
-        hidden: arguments.size("hidden_size").unwrap_or_default(),
+        hidden,
+        projected,
         layers,
         directions: 1 + usize::from(arguments.flag("bidirectional")),
         steps,

@@ -103,6 +103,8 @@ class LSTM(Module):
             0 to 1)
         bidirectional: Read the sequence a second time from its end, with weights of its own; the hidden
             states of both directions are put one after another. (true or false)
+        proj_size: Features of the hidden state after a learned projection (Sak et al. 2014,
+            arXiv:1402.1128), less than hidden_size; 0 for none. (whole number of at least 0)
         output: What comes out: "all" for the top layer's hidden state of every step, [time, hidden_size],
             twice as wide where bidirectional; "last" for the hidden state after the last step,
             [hidden_size], where bidirectional followed by the hidden state of the other direction after it
@@ -119,6 +121,7 @@ class LSTM(Module):
         batch_first: bool = True,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         output: str = "all",
     ) -> None: ...
 
@@ -132,6 +135,7 @@ class LSTM(Module):
         batch_first: bool = True,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         *,
         output: str = "all",
     ) -> None: ...
@@ -145,6 +149,7 @@ class LSTM(Module):
             "batch_first",
             "dropout",
             "bidirectional",
+            "proj_size",
         )
         short = ("hidden_size",)
         optional = {
@@ -153,6 +158,7 @@ class LSTM(Module):
             "batch_first": True,
             "dropout": 0.0,
             "bidirectional": False,
+            "proj_size": 0,
             "output": "all",
         }
         super().__init__(bind("LSTM", full, short, optional, (args, kwargs)))

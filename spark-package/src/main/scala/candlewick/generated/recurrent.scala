@@ -73,6 +73,8 @@ private[candlewick] trait RecurrentBuilders {
       *   (number from 0 to 1)
       * @param bidirectional Read the sequence a second time from its end, with weights of its own;
       *   the hidden states of both directions are put one after another. (true or false)
+      * @param proj_size Features of the hidden state after a learned projection (Sak et al. 2014,
+      *   arXiv:1402.1128), less than hidden_size; 0 for none. (whole number of at least 0)
       * @param output What comes out: "all" for the top layer's hidden state of every step, [time,
       *   hidden_size], twice as wide where bidirectional; "last" for the hidden state after the
       *   last step, [hidden_size], where bidirectional followed by the hidden state of the other
@@ -87,11 +89,12 @@ private[candlewick] trait RecurrentBuilders {
         batch_first: Boolean = true,
         dropout: Double = 0.0,
         bidirectional: Boolean = false,
+        proj_size: Int = 0,
         output: String = "all"
     ): Module = {
       val arguments =
         Document.forms("LSTM", Seq("input_size", "hidden_size"), Seq("hidden_size"), Seq(hidden_size, full)) ++
-          Seq("num_layers" -> num_layers, "bias" -> bias, "batch_first" -> batch_first, "dropout" -> dropout, "bidirectional" -> bidirectional, "output" -> output)
+          Seq("num_layers" -> num_layers, "bias" -> bias, "batch_first" -> batch_first, "dropout" -> dropout, "bidirectional" -> bidirectional, "proj_size" -> proj_size, "output" -> output)
       new Module(Document.of("LSTM", arguments))
     }
 
