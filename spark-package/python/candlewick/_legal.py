@@ -33,6 +33,8 @@ class Legal:
 
     def __init__(self, name: str, convert: Callable[[Any], Any], expected: str, check: Callable[[Any], bool]) -> None:
         self._name, self._convert, self._expected, self._check = name, convert, expected, check
+        # PySpark tells by a converter's name, such as toListInt, whether a loaded stage's value is a list.
+        self.__name__ = convert.__name__
 
     def __call__(self, value: Any) -> Any:
         """The value with the parameter's type.
