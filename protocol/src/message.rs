@@ -111,7 +111,7 @@ pub enum ToCoordinator {
         /// Who it is and where it listens.
         trainer: TrainerInfo,
     },
-    /// Sign of life, at least every failureTimeout / 5.
+    /// Sign of life, every failureTimeout / 20, within 50 ms and 1 s.
     Beat {
         /// Generation, 0 before the first FORM.
         generation: u64,
@@ -181,7 +181,7 @@ pub enum ToCoordinator {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ToTrainer {
-    /// Answer to `Register`: the job and the shards the trainer takes in feed round `round`.
+    /// Answer to `Register`: the job. `Open` says which shards the trainer takes.
     Welcome {
         /// The job.
         job: Box<JobSpec>,
