@@ -1,11 +1,11 @@
 //! Checks everything about a network, a loss and an optimiser that can be wrong, before anything starts.
 
 use crate::arguments::Arguments;
-use crate::catalogue::Kind;
+use crate::catalogue::{self, Kind};
 use crate::layers::Operation;
 pub use crate::losses::Task;
 use crate::losses::{self, NO_CLASS, label_kind};
-use crate::network::Network;
+use crate::network::{Network, Output};
 use crate::optim;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
@@ -101,6 +101,49 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
         input_shape,
         network,
     })
+}
+
+/// The outputs of a network in a row, also before anybody knows how wide its input is: `None` where they depend on it.
+///
+/// ```
+/// use candlewick_model::resolve::outputs;
+/// use serde_json::json;
+/// let document = json!({"format": "candlewick.network/1",
+///     "layers": [{"type": "Linear", "out_features": 3}, {"type": "Softplus"}]});
+/// let known = outputs(&document, None)?;
+/// assert_eq!(known.map(|outputs| outputs[0].range.len()), Some(3));
+/// # Ok::<(), candlewick_protocol::Failure>(())
+/// ```
+///
+/// # Errors
+/// `InvalidParameter` where the input is known, and the network is not legal for it.
+pub fn outputs(document: &Value, input_shape: Option<&[usize]>) -> Result<Option<Vec<Output>>, Failure> {
+    let said = document.pointer("/input/shape").and_then(Value::as_array);
+    let said: Option<Vec<usize>> = said.and_then(|sizes| sizes.iter().map(as_size).collect());
+    let own = said.or_else(|| first_size(document).map(|size| vec![size]));
+    if let Some(shape) = input_shape.or(own.as_deref()) {
+        return Ok(Some(Network::from_document(document, shape)?.outputs().to_vec()));
+    }
+    // Most layers fix a width of their own: what two inputs agree on, all do.
+    let of = |width| Network::from_document(document, &[width]).map(|network| network.outputs().to_vec());
+    Ok(match PROBES.map(of) {
+        [Ok(one), Ok(other)] if one == other => Some(one),
+        _ => None,
+    })
+}
+
+/// Two widths that many numbers of groups and heads divide.
+const PROBES: [usize; 2] = [192, 240];
+
+/// The size of the input that the first layer gives, if it gives one.
+fn first_size(document: &Value) -> Option<usize> {
+    let first = document.get("layers")?.get(0)?;
+    if let Some(size) = first_size(first) {
+        return Some(size);
+    }
+    let entry = catalogue::find(Kind::Layer, first.get("type")?.as_str()?)?;
+    let mut inputs = entry.args.iter().filter(|arg| arg.input);
+    inputs.find_map(|arg| as_size(first.get(arg.name)?))
 }
 
 fn input_shape(request: &ResolveRequest<'_>) -> Result<Vec<usize>, Failure> {

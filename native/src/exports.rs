@@ -12,6 +12,7 @@ use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_model::job::complete;
 use candlewick_model::network::Network;
 use candlewick_model::onnx;
+use candlewick_model::resolve::outputs;
 use candlewick_model::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobInput;
@@ -122,6 +123,15 @@ impl NetworkRequest {
             .unwrap_or_else(|| params::default_of("optimizer"));
         summary_for(network, rows, &optimizer)
     }
+}
+
+/// What `networkOutputs` is asked.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OutputsRequest {
+    network: Value,
+    #[serde(default)]
+    input_shape: Option<Vec<usize>>,
 }
 
 /// What `initialWeights` is asked.
@@ -245,14 +255,13 @@ exports! {
     }
 
     fn networkOutputs<'l>(env, request: JString<'l>) -> JObject<'l> {
-        let request: NetworkRequest = parse(env, &request, "the request for the outputs")?;
-        let network = Network::from_document(&request.network, &request.input_shape)?;
-        let outputs: Vec<Value> = network
-            .outputs()
-            .iter()
-            .map(|output| json!({"name": output.name, "width": output.range.len()}))
-            .collect();
-        string(env, Value::from(outputs).to_string())
+        let request: OutputsRequest = parse(env, &request, "the request for the outputs")?;
+        let found = outputs(&request.network, request.input_shape.as_deref())?;
+        let told = found.map(|outputs| {
+            let told = outputs.iter().map(|output| json!({"name": output.name, "width": output.range.len()}));
+            told.collect::<Vec<Value>>()
+        });
+        string(env, json!(told).to_string())
     }
 
     fn initialWeights<'l>(env, request: JString<'l>, weights: JByteArray<'l>) -> JObject<'l> {

@@ -37,7 +37,7 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
   def outputs: Map[String, Int] = networkOutputs.filter(_._1.nonEmpty).toMap
 
   private lazy val networkOutputs: Seq[(String, Int)] =
-    ModelState.networkOutputs(Json.field(document, "network"), inputShape)
+    ModelState.networkOutputs(Json.field(document, "network"), Some(inputShape)).getOrElse(Nil)
 
   /** What the native library knows of the model; loading checks names and shapes of the weights. */
   lazy val info: JsonNode = {
@@ -87,11 +87,15 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
 
 private[candlewick] object ModelState {
 
-  /** Names and widths of a network's outputs; that of a chain has no name. */
-  def networkOutputs(network: JsonNode, inputShape: Seq[Int]): Seq[(String, Int)] = {
+  /** Names and widths of a network's outputs; that of a chain has no name. None where they depend on a shape of the
+    * input that is not known yet.
+    */
+  def networkOutputs(network: JsonNode, inputShape: Option[Seq[Int]]): Option[Seq[(String, Int)]] = {
     val request = Json.obj("network" -> network, "inputShape" -> inputShape)
-    Json.items(Json.parse(Native.networkOutputs(request.toString))).map { output =>
-      Json.field(output, "name").asText -> Json.field(output, "width").asInt
+    Option(Json.parse(Native.networkOutputs(request.toString))).filterNot(_.isNull).map { outputs =>
+      Json.items(outputs).map { output =>
+        Json.field(output, "name").asText -> Json.field(output, "width").asInt
+      }
     }
   }
 

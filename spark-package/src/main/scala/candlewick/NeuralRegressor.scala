@@ -1,10 +1,8 @@
 package candlewick
 
 import candlewick.columns.{GraphColumns, TrainingColumns}
-import candlewick.internal.Json
 import candlewick.persist.ParamsReader
 import candlewick.score.{OutputColumn, OutputSizes}
-import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
 import org.apache.spark.sql.types.StructType
@@ -37,24 +35,13 @@ final class NeuralRegressor(override val uid: String) extends NeuralEstimator[Ne
   override private[candlewick] def outputs: Seq[OutputColumn] =
     OutputColumn.regressor($(predictionCol), graph.fold(Seq.empty[String])(GraphColumns.outputs))
 
-  override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
-    StructType(
-      schema.fields ++ OutputColumn.fields(outputs, OutputSizes(None, values(columns), widths.toMap))
-    )
-
-  /** Number of values of a prediction, 2 for several: the width in which the network ends, as far as its document tells;
-    * else the label has as many, but for losses that read several outputs for a value.
+  /** The native library tells how wide the outputs are. Where they depend on the width of features that no schema tells,
+    * the label has as many values: several are a Vector.
     */
-  private def values(columns: TrainingColumns): Int = {
-    val chain =
-      networkDocument.map(network => Option(network.get("layers")).fold(Seq.empty[JsonNode])(Json.items))
-    val last = chain.flatMap(_.lastOption).flatMap(layer => Option(layer.get("out_features")).map(_.asInt))
-    last.getOrElse(if (widths.nonEmpty) widths.map(_._2).sum else if (columns.multiLabel) 2 else 1)
-  }
-
-  /** Widths of a graph's outputs. */
-  private def widths: Seq[(String, Int)] = graph.fold(Seq.empty[(String, Int)]) { document =>
-    ModelState.networkOutputs(document, Seq(GraphColumns.inputs(document).map(_.width).sum))
+  override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType = {
+    val widths = networkDocument.flatMap(ModelState.networkOutputs(_, columns.knownShape)).getOrElse(Nil)
+    val values = if (widths.nonEmpty) widths.map(_._2).sum else if (columns.multiLabel) 2 else 1
+    StructType(schema.fields ++ OutputColumn.fields(outputs, OutputSizes(None, values, widths.toMap)))
   }
 
   override def copy(extra: ParamMap): NeuralRegressor = defaultCopy(extra)

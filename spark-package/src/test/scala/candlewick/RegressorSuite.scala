@@ -1,5 +1,7 @@
 package candlewick
 
+import candlewick.jni.InvalidParameterException
+import org.apache.spark.ml.attribute.AttributeGroup
 import org.apache.spark.ml.evaluation.RegressionEvaluator
 import org.apache.spark.ml.functions.vector_to_array
 import org.apache.spark.ml.linalg.{SQLDataTypes, Vector}
@@ -47,6 +49,30 @@ class RegressorSuite extends SparkSuite {
     assert(scored.schema("prediction").dataType == SQLDataTypes.VectorType)
     assert(scored.select("prediction").head().getAs[Vector](0).size == 2)
     assert(estimator.transformSchema(data.schema)("prediction").dataType == SQLDataTypes.VectorType)
+  }
+
+  test("the estimator tells the schema that its model appends, however the network ends") {
+    val three = data.withColumn("label", array(col("y"), -col("y"), col("y")))
+    val ends = Seq(
+      nn.Sequential(nn.Linear(4), nn.Linear(3), nn.ReLU()),
+      nn.Sequential(nn.Linear(3), nn.Softplus()),
+      nn.Sequential(nn.Linear(8), nn.Sequential(nn.Tanh(), nn.Linear(3)))
+    )
+    val sized = new AttributeGroup("features", 4).toMetadata()
+    for (
+      network <- ends;
+      frame <- Seq(three, three.withColumn("features", col("features").as("features", sized)))
+    ) {
+      val estimator = regressor().setNetwork(network).setEpochs(0)
+      val told = estimator.transformSchema(frame.schema)("prediction")
+      assert(told == estimator.fit(frame).transform(frame).schema("prediction"), network)
+    }
+    // As wide as the features, which no schema tells here: the label decides.
+    val open = regressor().setNetwork(nn.PReLU(1))
+    assert(open.transformSchema(three.schema)("prediction").dataType == SQLDataTypes.VectorType)
+    val narrow = regressor().setNetwork(nn.Linear(5, 1)).setLabelCol("y")
+    val sizedSchema = three.withColumn("features", col("features").as("features", sized)).schema
+    intercept[InvalidParameterException](narrow.transformSchema(sizedSchema))
   }
 
   test("schedule, accumulation, moving average: every setter reaches the trainers") {

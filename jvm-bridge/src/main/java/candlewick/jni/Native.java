@@ -57,9 +57,10 @@ public final class Native {
   /**
    * The outputs of a network.
    *
-   * @param json {@code {"network": document, "inputShape": [...]}}
+   * @param json {@code {"network": document, "inputShape": [...]}}; the shape may be null where it
+   *     is not known yet
    * @return {@code [{"name": name, "width": n}, ...]}; the name of the one output of a chain is
-   *     empty
+   *     empty; {@code null} where they depend on the shape that is not known
    */
   public static String networkOutputs(String json) {
     NativeLibrary.load();

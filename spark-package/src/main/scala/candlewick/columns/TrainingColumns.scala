@@ -47,11 +47,17 @@ private[candlewick] final class TrainingColumns private (
   /** The DataFrame that holds these columns and no other, in this order. */
   def select(source: DataFrame): DataFrame = source.select(all.map(TrainingColumns.column): _*)
 
+  /** Shape of the features, as far as inputShape, the network's inputs and the schema tell it. */
+  def knownShape: Option[Seq[Int]] = choice.inputShape.orElse(total.map(Seq(_)))
+
+  private def known: Seq[Option[Int]] = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
+
+  private def total: Option[Int] =
+    known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
+
   /** Widths of features and label: from the schema where it tells, else from the first row that has them. */
   def widths(selected: DataFrame): Widths = {
     val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
-    val known = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
-    val total = known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
     val askFeatures = total.isEmpty && shaped.isEmpty
     val labelKnown = if (multiLabel) ColumnRules.knownWidth(label) else Some(1)
     val unknownLabel = if (labelKnown.isEmpty) Seq(features.length) else Nil
