@@ -70,7 +70,8 @@ fn parts_have_pytorchs_names_and_documents_come_out_complete() {
     assert_eq!(
         network.document()["layers"][0],
         json!({"type": "TransformerEncoderLayer", "d_model": 4, "nhead": 2, "dim_feedforward": 2048, "dropout": 0.1,
-            "activation": "relu", "layer_norm_eps": 1e-5, "norm_first": false, "bias": true, "is_causal": false})
+            "activation": "relu", "layer_norm_eps": 1e-5, "batch_first": true, "norm_first": false, "bias": true,
+            "is_causal": false})
     );
     let again = Network::from_document(network.document(), &[5, 4]).unwrap();
     assert_eq!(again.document(), network.document());

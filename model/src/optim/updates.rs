@@ -35,7 +35,7 @@ use xxhash_rust::xxh3::Xxh3;
 /// for step in 0..6 {
 ///     // Every step: a gradient of 4 over 4 rows.
 ///     let mut gradient = Gradient::new(&network);
-///     gradient.copy_from_slice(&[4.0, 0.0]);
+///     gradient.as_mut_dense().copy_from_slice(&[4.0, 0.0]);
 ///     updates.step(&mut weights, &mut gradient, 4.0, step)?;
 ///     seen.push(weights[0]);
 /// }
