@@ -67,13 +67,15 @@ pub(crate) fn dial(
     }
 }
 
-/// Answering side. The failure's message says why the other side is refused; it is told the same.
+/// Answering side. The failure's message says why the other side is refused; it is told the same. `proven` is called once
+/// the other side has proved itself and before it is told so: false where its connection made room for another.
 pub(crate) fn answer(
     stream: &mut TcpStream,
     credentials: &Credentials,
     deadline: Instant,
+    proven: impl FnOnce() -> bool,
 ) -> Result<AuthenticatedPeer, Failure> {
-    let outcome = talk(stream, credentials, deadline);
+    let outcome = talk(stream, credentials, deadline, proven);
     if let Err(failure) = &outcome
         && failure.kind == ErrorKind::Unauthenticated
     {
@@ -87,6 +89,7 @@ fn talk(
     stream: &mut TcpStream,
     credentials: &Credentials,
     deadline: Instant,
+    proven: impl FnOnce() -> bool,
 ) -> Result<AuthenticatedPeer, Failure> {
     let hello: ClientHello = receive(stream, deadline)?;
     if hello.job != credentials.job {
@@ -107,6 +110,10 @@ fn talk(
     send(stream, &Answer::Hello(answer), deadline)?;
     let proof: ClientProof = receive(stream, deadline)?;
     responder.accept(&proof)?;
+    // Before the peer is told, so that what it believes to be its connection makes room for no other.
+    if !proven() {
+        return Err(Failure::unavailable("it made room for another connection"));
+    }
     send(stream, &Answer::Accepted, deadline)?;
     let hello = responder.hello();
     Ok(AuthenticatedPeer {

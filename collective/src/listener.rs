@@ -199,7 +199,8 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
 fn welcome(mut stream: TcpStream, address: SocketAddr, place: &Place) {
     let shared = &place.0;
     let deadline = Instant::now() + Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
-    match answer(&mut stream, &shared.credentials, deadline) {
+    let proven = || shared.lock().pending.remove(place.1).is_some();
+    match answer(&mut stream, &shared.credentials, deadline, proven) {
         Ok(peer) => {
             let mut state = shared.lock();
             if state.arrivals.len() >= MAX_ARRIVALS {

@@ -212,7 +212,8 @@ impl From<Failure> for Setback {
 
 fn setback(status: &Status, context: &str) -> Setback {
     let failure = from_status(status, context);
-    if status.code() == Code::ResourceExhausted {
+    // With a source the connection itself ended: a server that is full closes the oldest one that has proved nothing.
+    if status.code() == Code::ResourceExhausted || status.source().is_some() {
         Setback::Busy(failure)
     } else {
         Setback::Fatal(failure)
@@ -289,8 +290,11 @@ async fn next_answer<T: DeserializeOwned>(
         .message()
         .await
         .map_err(|status| setback(&status, context))?;
-    let answer =
-        answer.ok_or_else(|| Failure::unavailable(format!("{context}: the server ended it early")))?;
+    let answer = answer.ok_or_else(|| {
+        Setback::Busy(Failure::unavailable(format!(
+            "{context}: the server ended it early"
+        )))
+    })?;
     serde_json::from_slice(&answer.payload).map_err(|_| {
         Failure::new(
             ErrorKind::Unauthenticated,

@@ -259,10 +259,11 @@ impl Machine {
         const USUAL: Duration = Duration::from_secs(1);
         let pause = now.saturating_sub(self.last_tick).saturating_sub(USUAL);
         if !pause.is_zero() {
-            self.driver_seen += pause;
+            // What came since the last tick is no older than now.
+            self.driver_seen = now.min(self.driver_seen + pause);
             for trainer in self.trainers.values_mut() {
-                trainer.last_beat += pause;
-                trainer.progressed += pause;
+                trainer.last_beat = now.min(trainer.last_beat + pause);
+                trainer.progressed = now.min(trainer.progressed + pause);
             }
         }
         self.last_tick = now;

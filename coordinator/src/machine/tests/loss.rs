@@ -308,6 +308,29 @@ fn a_pause_of_the_coordinator_is_nobodys_silence() {
     assert!(stage.failures().is_empty());
 }
 
+/// Beats that waited while the coordinator slept are read before its first look: they are no older than now, and no younger.
+#[test]
+fn a_pause_does_not_forgive_silence_that_comes_after_it() {
+    let mut stage = Stage::at("running");
+    stage.pass(5_000, &["a", "b"], true);
+    stage.now += 400_000;
+    for id in ["a", "b"] {
+        stage.message(
+            id,
+            ToCoordinator::Beat {
+                generation: 1,
+                progress: Progress::default(),
+            },
+        );
+    }
+    stage.pass(20_000, &["a"], true);
+    assert!(
+        stage.failure().message.contains("silent for"),
+        "{:?}",
+        stage.failure()
+    );
+}
+
 #[test]
 fn a_silent_driver_ends_the_job_in_every_phase() {
     for phase in PHASES {

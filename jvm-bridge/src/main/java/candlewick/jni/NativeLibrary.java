@@ -53,7 +53,10 @@ public final class NativeLibrary {
       loadFrom(file(LIBRARY));
       loaded = true;
     } catch (CandlewickException e) {
-      failure = e;
+      // The end of a killed task says nothing of this machine: the next task tries again.
+      if (!Thread.currentThread().isInterrupted()) {
+        failure = e;
+      }
       throw e;
     }
   }

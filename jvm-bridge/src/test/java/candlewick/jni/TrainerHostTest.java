@@ -117,7 +117,13 @@ class TrainerHostTest {
     CompletableFuture<Throwable> outcome = new CompletableFuture<>();
     Thread starter = starter(program, new byte[1 << 20], outcome);
     long pid = pidIn(there);
-    assertTrue(TrainerHost.alive(job), "a child that has not answered is in the list");
+    // A child that has not answered is in the list. It may say that it is there before its host has
+    // put it there; the
+    // test's own deadline bounds the wait.
+    while (!TrainerHost.alive(job)) {
+      assertFalse(outcome.isDone(), "the start ended before the child was in the list");
+      Thread.sleep(5);
+    }
     starter.interrupt();
     assertInstanceOf(CancelledException.class, outcome.get(30, TimeUnit.SECONDS));
     awaitEnd(pid);

@@ -5,7 +5,6 @@ import candlewick.jni.{CandlewickException, Coordinator}
 import com.fasterxml.jackson.databind.JsonNode
 import org.slf4j.LoggerFactory
 import scala.collection.mutable
-import scala.util.control.NonFatal
 
 /** The driver's end of the native coordinator: a thread that polls its events and ticks it each second, so that it
   * knows the driver alive. No function of a user runs in it. What happened is kept here; whoever waits, waits with a
@@ -109,7 +108,8 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
         }
         Option(coordinator.poll(CoordinatorLink.PollMs)).foreach(text => handle(Json.parse(text)))
       } catch {
-        case NonFatal(error) =>
+        // Whatever ends this thread ends the fit: nobody else would hear of it.
+        case error: Throwable =>
           if (open)
             fail(
               Failures

@@ -2,12 +2,15 @@ package candlewick.score
 
 import candlewick.jni.{Model, Scorer}
 import java.util.concurrent.{Executors, TimeUnit}
+import org.slf4j.LoggerFactory
+import scala.util.control.NonFatal
 
 /** The models that this JVM has loaded, by key. A scorer keeps what it needs of its model, so a model can leave while
   * tasks still score with it.
   */
 private[score] object ModelCache {
   private val IdleMinutes = 10L
+  private val log = LoggerFactory.getLogger(getClass)
 
   private val models =
     new ExpiringCache[Model](TimeUnit.MINUTES.toNanos(IdleMinutes), () => System.nanoTime())
@@ -19,8 +22,13 @@ private[score] object ModelCache {
       thread.setDaemon(true)
       thread
     }
-    timer.scheduleWithFixedDelay(() => models.sweep(), 1L, 1L, TimeUnit.MINUTES)
+    timer.scheduleWithFixedDelay(() => sweep(), 1L, 1L, TimeUnit.MINUTES)
   }
+
+  /** A timer ends with the first exception of its task. */
+  private def sweep(): Unit =
+    try models.sweep()
+    catch { case NonFatal(error) => log.warn("a model that was not used for long could not be freed", error) }
 
   /** Opens a scorer of the model `key`, loading the model if it is not here. Tasks that start together load it once. */
   def open(key: String, json: String, weights: => Array[Byte], scoreJson: String): Scorer = {
