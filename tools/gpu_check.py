@@ -178,8 +178,10 @@ def server(bench: Bench) -> Iterator[Trainer]:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdin is not None and process.stdout is not None
         try:
-            process.stdin.write(token + "\n")
-            process.stdin.flush()
+            # A trainer that ended before it read its token says why in its log.
+            with suppress(BrokenPipeError):
+                process.stdin.write(token + "\n")
+                process.stdin.flush()
             first = process.stdout.readline()
             if "grpc://" not in first:
                 process.wait(timeout=30)
