@@ -383,6 +383,8 @@ fn a_panic_in_the_log_ends_the_process_too() {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "helper_that_panics_in_its_log", "--nocapture"])
         .env("CANDLEWICK_TEST_PANIC", "1")
+        // On one core its outcomes would stand in the middle of a line of ours.
+        .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let status = common::ended(&mut child, "a process whose log panicked");

@@ -55,13 +55,15 @@ def endless_fit(df: DataFrame, until: str) -> Iterator[tuple[Background, Lines]]
 def gated(df: DataFrame, folder: Path, partition: int) -> DataFrame:
     """The same rows; the named partition stops at its first row until the file `go` exists, and tells so by `there`."""
     there, go = folder / "there", folder / "go"
+    # Longer than any wait of the test: it fails before the gate gives up.
+    patience = 5 * support.DEADLINE
 
     def gate(label: float, at: int) -> float:
         import time
 
         if at == partition:
             there.touch()
-            end = time.monotonic() + 60
+            end = time.monotonic() + patience
             while not go.exists() and time.monotonic() < end:
                 time.sleep(0.01)
         return label
