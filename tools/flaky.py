@@ -19,7 +19,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +29,7 @@ OUT = ROOT / "target" / "flaky"
 #: Longest run of one command of a round, seconds: a test that hangs is reported, not waited for.
 DEADLINE = 1800.0
 #: Sources that say one of these start a process.
-STARTS = re.compile(r"CARGO_BIN_EXE|Command::new|ProcessBuilder|TrainerHost|\.fit\(|subprocess")
+STARTS = re.compile(r"CARGO_BIN_EXE|Command::new|ProcessBuilder|TrainerHost|\.fit\(|startFit|subprocess")
 #: Keeps a core busy until its time is over or its parent is gone, whichever comes first.
 SPIN = """
 import os, sys, time
@@ -173,8 +173,11 @@ def rust_jobs(chosen: str) -> Iterator[Job]:
 # JVM and Python: both leave JUnit's XML.
 
 
-def read_junit(folders: list[Path], name: str, text: str, status: int | None) -> Results:
-    """The outcomes in reports of JUnit's form, which are removed: the next round must not find them."""
+def read_junit(folders: list[Path], name: str, text: str, status: int | None, expected: Sequence[str] = ()) -> Results:
+    """The outcomes in reports of JUnit's form, which are removed: the next round must not find them.
+
+    An expected class without an outcome failed: where one of them cannot be loaded, ScalaTest runs none.
+    """
     results: Results = {}
     for path in [file for folder in folders for file in sorted(folder.glob("*.xml"))]:
         with contextlib.suppress(ElementTree.ParseError):
@@ -186,6 +189,9 @@ def read_junit(folders: list[Path], name: str, text: str, status: int | None) ->
                 elif case.find("skipped") is None:
                     results.setdefault(test, "ok")
         path.unlink()
+    for missing in expected:
+        if not any(test.startswith(missing + ".") for test in results):
+            results[missing] = "hung" if status is None else "none of its tests ran"
     if status is None:
         results[name] = "hung"
     elif status != 0 and all(outcome == "ok" for outcome in results.values()):
@@ -193,18 +199,26 @@ def read_junit(folders: list[Path], name: str, text: str, status: int | None) ->
     return results
 
 
-def jvm_jobs(chosen: str) -> Iterator[Job]:
-    """One job for all suites whose name or text holds the filter, or that start a process where none is given."""
+def jvm_classes(chosen: str) -> dict[str, list[str]]:
+    """The classes of tests, by language, whose name or text holds the filter, or that start a process without one."""
     classes: dict[str, list[str]] = {"java": [], "scala": []}
     for path in sorted(ROOT.glob("*/src/test/**/*.*")):
         kind = path.suffix[1:]
         if kind in classes and path.stem.endswith(("Test", "Suite")):
             text = path.read_text()
+            # A trait or an abstract class is what suites are made of.
+            if re.search(rf"^(public |final )*class {path.stem}\b", text, re.M) is None:
+                continue
             if (chosen in path.stem or chosen in text) if chosen else STARTS.search(text):
                 package = re.search(r"^package ([\w.]+)", text, re.M)
                 classes[kind].append(f"{package[1]}.{path.stem}" if package else path.stem)
-    # SparkSuite and the like are what suites are made of.
-    suites = [name for name in classes["scala"] if not name.endswith(".SparkSuite")]
+    return classes
+
+
+def jvm_jobs(chosen: str) -> Iterator[Job]:
+    """One job for all classes of tests of the JVM."""
+    classes = jvm_classes(chosen)
+    suites = classes["scala"]
     if not classes["java"] and not suites:
         return
     modules = [module for module, found in (("jvm-bridge", classes["java"]), ("spark-package", suites)) if found]
@@ -215,7 +229,8 @@ def jvm_jobs(chosen: str) -> Iterator[Job]:
     folders = [ROOT / "jvm-bridge/target/surefire-reports", ROOT / "spark-package/target/scalatest-reports"]
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
-    yield Job("jvm", command, ROOT, lambda text, status: read_junit(folders, "jvm", text, status))
+    expected = [*classes["java"], *suites]
+    yield Job("jvm", command, ROOT, lambda text, status: read_junit(folders, "jvm", text, status, expected))
 
 
 def python_jobs(chosen: str) -> Iterator[Job]:

@@ -93,6 +93,20 @@ def test_outcomes_are_read_from_junit_once(tmp_path: Path) -> None:
     assert flaky.read_junit([tmp_path], "jvm", "", None) == {"jvm": "hung"}
 
 
+def test_a_class_of_which_no_test_ran_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text("<testsuite><testcase classname='a.A' name='good'/></testsuite>")
+    found = flaky.read_junit([tmp_path], "jvm", "", 0, ["a.A", "a.B"])
+    assert found == {"a.A.good": "ok", "a.B": "none of its tests ran"}
+
+
+def test_suites_of_the_jvm_are_those_that_can_be_run() -> None:
+    suites = flaky.jvm_classes("")["scala"]
+    assert "candlewick.CancelSuite" in suites and "candlewick.fit.LaunchSuite" in suites
+    assert not {"candlewick.SparkSuite", "candlewick.ClusterSuite"} & set(suites), (
+        "traits, of which ScalaTest runs none"
+    )
+
+
 def test_the_load_ends_with_the_block() -> None:
     listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
     others = set(listed.read_text().split())  # Spark of a test before this one, for example
