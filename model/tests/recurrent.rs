@@ -44,8 +44,15 @@ fn case(layer: &Value, shape: &[usize], rows: usize) -> Case {
 
 #[test]
 fn dropout_between_layers_is_the_same_for_any_owner_and_differentiable() {
-    for kind in ["RNN", "LSTM", "GRU"] {
-        let layer = |dropout: f64| json!({"type": kind, "hidden_size": 6, "num_layers": 3, "dropout": dropout, "bidirectional": true});
+    for (kind, projected) in [("RNN", None), ("LSTM", None), ("LSTM", Some(4)), ("GRU", None)] {
+        let layer = |dropout: f64| {
+            let mut layer = json!({"type": kind, "hidden_size": 6, "num_layers": 3, "dropout": dropout,
+                "bidirectional": true});
+            if let Some(size) = projected {
+                layer["proj_size"] = json!(size);
+            }
+            layer
+        };
         let with = case(&layer(0.4), &[5, 3], 13);
         with.same_bits();
         with.differences(1e-2);
@@ -72,6 +79,11 @@ fn many_rows_on_threads_have_the_bits_of_one_thread() {
         let wide = json!({"type": kind, "hidden_size": 520});
         case(&wide, &[3, 2], 9).same_bits();
     }
+    let projected = json!({"type": "LSTM", "hidden_size": 33, "proj_size": 18, "num_layers": 2, "output": "last",
+        "bidirectional": true});
+    case(&projected, &[9, 20], 101).same_bits();
+    let wide = json!({"type": "LSTM", "hidden_size": 520, "proj_size": 515});
+    case(&wide, &[3, 2], 9).same_bits();
 }
 
 #[test]

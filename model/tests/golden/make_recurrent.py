@@ -25,8 +25,7 @@ class Rows(nn.Module):
 
 def case(kind: str, features: int, hidden: int, time: int, linear: bool = True, **options) -> dict:
     """A Linear over every step, the layer, and a Linear: the first shows the gradient of the layer's input."""
-    output = options.get("output", "all")
-    width = hidden * (2 if options.get("bidirectional") else 1)
+    width = options.get("proj_size", hidden) * (2 if options.get("bidirectional") else 1)
     document = {"type": kind, "hidden_size": hidden, **options}
     layer = Rows(kind, features, hidden, **options)
     name = f"{kind} {features} {hidden} {time} {options}"
@@ -34,7 +33,6 @@ def case(kind: str, features: int, hidden: int, time: int, linear: bool = True, 
         return layer_case(name, nn.Sequential(layer), [document], [time, features])
     net = nn.Sequential(nn.Linear(3, features), layer, nn.Linear(width, 2))
     layers = [{"type": "Linear", "out_features": features}, document, {"type": "Linear", "out_features": 2}]
-    del output
     return layer_case(name, net, layers, [time, 3])
 
 
@@ -56,6 +54,10 @@ def main() -> None:
     cases += [
         case("RNN", 4, 5, 6, nonlinearity="relu"),
         case("RNN", 3, 4, 4, nonlinearity="relu", num_layers=2, bidirectional=True, output="last"),
+        case("LSTM", 4, 5, 6, proj_size=2),
+        case("LSTM", 3, 17, 3, proj_size=16, linear=False),
+        case("LSTM", 3, 5, 4, proj_size=3, num_layers=3, bidirectional=True, output="last"),
+        case("LSTM", 2, 4, 5, proj_size=1, num_layers=2, bias=False, bidirectional=True),
     ]
     write("recurrent", cases)
 
