@@ -3,6 +3,17 @@
 //! `candlewick-codegen [--root DIR]` writes the files; `--check` compares instead, names every file that differs
 //! and exits with 1.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 mod docs;
 mod families;
 mod formats;

@@ -7,6 +7,17 @@
 //!
 //! Every wait has a deadline and names whom it waited for.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 mod collective;
 mod config;
 mod connect;

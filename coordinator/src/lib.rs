@@ -8,6 +8,17 @@
 //! complained about it, and its exit status and last stderr lines (reported by the JVM that started it) are waited
 //! for up to two seconds. After it every trainer is told to die and its stream is closed.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 mod command;
 mod config;
 mod ledger;

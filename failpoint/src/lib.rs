@@ -12,6 +12,17 @@
 //! variables of `Gates::environment` and waits with `Gates::hit` until it stands at a point. It goes on when the `Hit` is
 //! told to, or dropped.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 #[cfg(feature = "armed")]
 mod armed;
 #[cfg(feature = "armed")]

@@ -8,6 +8,17 @@
 //! logical shard (`dataset`) and trained on (`train`). Same rows, parameters and seed give the same weights bit
 //! for bit, in either mode and on any number of trainers and threads.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 pub mod chunk;
 pub mod cli;
 mod dataset;

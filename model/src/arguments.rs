@@ -4,6 +4,7 @@ use crate::catalogue::{self, Arg, Entry, Kind};
 use candlewick_protocol::Failure;
 use candlewick_protocol::suggest;
 use candlewick_protocol::value::ValueType;
+
 pub(crate) use candlewick_protocol::value::excerpt;
 use serde_json::{Map, Value};
 

@@ -32,10 +32,13 @@ impl Head {
     /// ```
     /// use candlewick_model::{head::Head, network::Network};
     /// use candlewick_protocol::job::LabelKind;
-    /// let document = serde_json::json!({"format": "candlewick.network/1", "layers": [{"type": "Linear",
-    /// "out_features": 1}]}); let network = Network::from_document(&document, &[4])?; let head =
-    /// Head::of(&LabelKind::class(2), &network)?; let mut probabilities = [0.0; 2]; head.probabilities(&[0.0], &mut
-    /// probabilities); assert_eq!(probabilities, [0.5, 0.5]);
+    /// let layers = serde_json::json!([{"type": "Linear", "out_features": 1}]);
+    /// let document = serde_json::json!({"format": "candlewick.network/1", "layers": layers});
+    /// let network = Network::from_document(&document, &[4])?;
+    /// let head = Head::of(&LabelKind::class(2), &network)?;
+    /// let mut probabilities = [0.0; 2];
+    /// head.probabilities(&[0.0], &mut probabilities);
+    /// assert_eq!(probabilities, [0.5, 0.5]);
     /// # Ok::<(), candlewick_protocol::Failure>(())
     /// ```
     ///

@@ -15,6 +15,17 @@
 //! backward are explicit calls over memory that is reused, and the tree of a weight gradient is evaluated while its
 //! tile is in the cache.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 // The tests of devices share what the integration tests check, which know the crate by its name.
 #[cfg(test)]
 extern crate self as candlewick_model;

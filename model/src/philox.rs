@@ -53,7 +53,8 @@ pub fn philox(counter: [u32; 4], key: Key) -> [u32; 4] {
 }
 
 /// Counters computed together: their loops become vector code.
-const LANES: usize = 16;
+const LANES: usize = LANES_U32 as usize;
+const LANES_U32: u32 = 16;
 
 #[inline(always)]
 fn philox_lanes(first: u32, rest: [u32; 3], key: Key) -> [[u32; LANES]; 4] {
@@ -131,7 +132,7 @@ simd_dispatch! {
                 *value = if *factor == 0.0 { 0.0 } else { *value * *factor };
             }
             (rest, skip) = (after, 0);
-            first = first.wrapping_add(LANES as u32);
+            first = first.wrapping_add(LANES_U32);
         }
     }
 }

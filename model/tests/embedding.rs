@@ -98,7 +98,7 @@ fn the_gradient_is_that_of_whole_tables() {
         let mut engine = Engine::new(&network, &loss, &LabelKind::Real { width }, 3, threads).unwrap();
         let mut nodes = [NodeGradient::new(0, 8)];
         // The memory of a step before must not show.
-        nodes[0].tables = vec![SparseRows {
+        nodes[0].sparse_rows = vec![SparseRows {
             entries: ENTRIES,
             width: WIDTH,
             indices: vec![1, 5, 9],

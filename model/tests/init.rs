@@ -194,6 +194,10 @@ fn what_is_wrong_is_named() {
             json!([{"params": "*", "type": "uniform_", "a": 1, "b": 0}]),
             "a = 1 is above b = 0",
         ),
+        (
+            json!([{"params": "*", "type": "trunc_normal_", "a": 1, "b": 1}]),
+            "a = 1 is not below b = 1",
+        ),
         (json!([{"params": "*", "type": "normal_", "std": -1}]), "std = -1"),
     ] {
         let message = told(rule.clone());

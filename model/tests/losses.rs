@@ -374,15 +374,20 @@ fn widths_that_do_not_fit_the_loss() {
             json!({"type": "BCEWithLogitsLoss", "pos_weight": [1, 2]}),
             3,
             3,
-            "pos_weight of 2 numbers",
+            "has a pos_weight of 2 number(s), but the network has 3 output(s): pos_weight expects one number, or",
         ),
         (json!({"type": "HuberLoss", "delta": 0}), 1, 1, "delta = 0"),
-        (json!({"type": "GaussianNLLLoss", "eps": 0}), 2, 1, "eps above 0"),
+        (
+            json!({"type": "GaussianNLLLoss", "eps": 0}),
+            2,
+            1,
+            "has eps = 0: expected a number above 0",
+        ),
         (
             json!({"type": "QuantileLoss", "quantiles": [0.5, 1]}),
             2,
             1,
-            "has the quantile 1",
+            "has quantiles = [0.5,1]: expected numbers above 0 and below 1",
         ),
         (
             json!({"type": "QuantileLoss"}),

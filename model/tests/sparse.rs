@@ -112,11 +112,11 @@ fn trainers_add_up_to_the_rows_of_one() {
                 .windows(2)
                 .flat_map(|ends| Training::new(&network, 2).step(5, ends[0], ends[1]))
                 .collect();
-            for (at, table) in root.tables.iter().enumerate() {
+            for (at, table) in root.sparse_rows.iter().enumerate() {
                 assert!(!table.indices.is_empty() && table.indices.len() < ROWS * LENGTH);
                 let mut find =
                     |lo: u32, hi: u32| match nodes.iter().find(|node| (node.lo, node.hi) == (lo, hi)) {
-                        Some(node) => NodeValue::Known(node.present.then(|| node.tables[at].clone())),
+                        Some(node) => NodeValue::Known(node.present.then(|| node.sparse_rows[at].clone())),
                         None => NodeValue::Split,
                     };
                 let sum = assemble(
@@ -156,7 +156,7 @@ fn a_gradient_knows_the_rows_that_were_set() {
             // Whoever may change any element makes the next step clear all.
             gradient.as_mut_dense().fill(f32::NAN);
         }
-        for (table, rows) in network.sparse_parameters().iter().zip(&root.tables) {
+        for (table, rows) in network.sparse_parameters().iter().zip(&root.sparse_rows) {
             let values = &gradient[table.offset..table.offset + table.len()];
             for (row, values) in values.chunks(table.width).enumerate() {
                 let there = rows.indices.contains(&(row as u32));

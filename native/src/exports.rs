@@ -155,7 +155,7 @@ fn with_scorer<T>(handle: jlong, body: impl FnOnce(&mut Scorer) -> Result<T, Fai
 
 /// The address of bytes that outlive the call, for Java.
 fn address_of(bytes: &[u8]) -> jlong {
-    bytes.as_ptr().expose_provenance() as jlong
+    memory::to_java(bytes.as_ptr().expose_provenance())
 }
 
 exports! {
@@ -348,7 +348,7 @@ exports! {
     }
 
     fn scorerResultBytes<'l>(_env, handle: jlong) -> jlong {
-        with_scorer(handle, |scorer| Ok(scorer.result().len() as jlong))
+        with_scorer(handle, |scorer| Ok(jlong::try_from(scorer.result().len()).unwrap_or(jlong::MAX)))
     }
 
     fn scorerKept<'l>(_env, handle: jlong) -> jlong {

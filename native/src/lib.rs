@@ -4,6 +4,17 @@
 //! [`encode`] writes them; [`feeder`] with `frames`, `streams` and `connections` sends them to the trainers; [`scorer`]
 //! scores them.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 mod boundary;
 pub mod canary;
 mod connections;

@@ -6,6 +6,22 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 /// Largest buffer: a batch of rows is a few megabytes, so more than this is a mistake.
 const MAX_BYTES: i64 = 1 << 34;
 
+/// An address as Java keeps it: a long of the same bits.
+#[expect(clippy::cast_possible_wrap, reason = "the bits matter, not the number")]
+pub(crate) fn to_java(address: usize) -> i64 {
+    address as i64
+}
+
+/// The address that [`to_java`] was given.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the bits matter, not the number"
+)]
+fn from_java(address: i64) -> usize {
+    address as usize
+}
+
 fn layout(capacity: i64) -> Result<Layout, Failure> {
     let bytes = usize::try_from(capacity)
         .ok()
@@ -27,7 +43,7 @@ pub fn allocate(capacity: i64) -> Result<i64, Failure> {
             "no memory for a buffer of {capacity} bytes"
         )));
     }
-    Ok(address.expose_provenance() as i64)
+    Ok(to_java(address.expose_provenance()))
 }
 
 /// Frees a buffer.
@@ -40,7 +56,7 @@ pub fn allocate(capacity: i64) -> Result<i64, Failure> {
 pub unsafe fn free(address: i64, capacity: i64) -> Result<(), Failure> {
     let layout = layout(capacity)?;
     // SAFETY: the caller promises that this is an allocation of this layout.
-    unsafe { dealloc(std::ptr::with_exposed_provenance_mut(address as usize), layout) };
+    unsafe { dealloc(std::ptr::with_exposed_provenance_mut(from_java(address)), layout) };
     Ok(())
 }
 
@@ -51,7 +67,7 @@ pub unsafe fn free(address: i64, capacity: i64) -> Result<(), Failure> {
 pub fn place(address: i64, bytes: i64) -> Result<(*mut u8, usize), Failure> {
     let size = usize::try_from(bytes).ok().filter(|_| address != 0);
     let size = size.ok_or_else(|| Failure::internal(format!("{bytes} bytes at address {address}")))?;
-    Ok((std::ptr::with_exposed_provenance_mut(address as usize), size))
+    Ok((std::ptr::with_exposed_provenance_mut(from_java(address)), size))
 }
 
 /// The `bytes` bytes at `address`.

@@ -4,6 +4,17 @@
 //! The crate knows no transport, no JVM and no tensor. Together with `candlewick-model` it is the only home of
 //! defaults; the Scala and Python builders are generated from both.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 pub mod auth;
 pub mod error;
 pub mod feed;

@@ -6,6 +6,17 @@
 //!
 //! In `serve` mode of the trainer a bearer token takes the place of the handshake.
 
+// A cast that loses something says why; tests cast at will.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 mod auth;
 mod client;
 mod connection;

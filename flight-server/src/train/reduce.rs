@@ -57,7 +57,7 @@ impl Reduce for Collective {
                 lo: node.lo,
                 hi: node.hi,
                 values: node.present.then_some(node.values.as_slice()),
-                tables: &node.tables,
+                tables: &node.sparse_rows,
             })
             .collect();
         out.assign(|values, tables| Collective::all_reduce(self, step, scalars, &nodes, values, tables))

@@ -1,9 +1,9 @@
 //! Functions of single elements.
 
-use super::entry::{Arg, ArgType, Entry, POSITIVE, Range, arg, layer, required};
+use super::entry::{Arg, Entry, POSITIVE, Range, ValueType, arg, layer, required};
 
 const fn alpha(doc: &'static str) -> Arg {
-    arg("alpha", ArgType::Real, "1.0", POSITIVE, doc)
+    arg("alpha", ValueType::Real, "1.0", POSITIVE, doc)
 }
 
 /// The entries.
@@ -23,7 +23,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "GELU",
         &[arg(
             "approximate",
-            ArgType::Text,
+            ValueType::Text,
             "\"none\"",
             Range::OneOf(&["none", "tanh"]),
             "\"none\" for the exact function, \"tanh\" for the approximation by tanh.",
@@ -34,7 +34,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "LeakyReLU",
         &[arg(
             "negative_slope",
-            ArgType::Real,
+            ValueType::Real,
             "0.01",
             Range::Any,
             "Slope below 0.",
@@ -67,14 +67,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "beta",
-                ArgType::Real,
+                ValueType::Real,
                 "1.0",
                 POSITIVE,
                 "Sharpness of the bend; above 0.",
             ),
             arg(
                 "threshold",
-                ArgType::Real,
+                ValueType::Real,
                 "20.0",
                 Range::Any,
                 "Where beta x is above it, the function is x.",
@@ -96,10 +96,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     layer(
         "Hardtanh",
         &[
-            arg("min_val", ArgType::Real, "-1.0", Range::Any, "Smallest output."),
+            arg("min_val", ValueType::Real, "-1.0", Range::Any, "Smallest output."),
             arg(
                 "max_val",
-                ArgType::Real,
+                ValueType::Real,
                 "1.0",
                 Range::Any,
                 "Largest output, above min_val.",
@@ -121,7 +121,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Hardshrink",
         &[arg(
             "lambd",
-            ArgType::Real,
+            ValueType::Real,
             "0.5",
             Range::Any,
             "Half the width of what becomes 0.",
@@ -132,7 +132,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Softshrink",
         &[arg(
             "lambd",
-            ArgType::Real,
+            ValueType::Real,
             "0.5",
             POSITIVE,
             "By how much x comes nearer to 0.",
@@ -145,14 +145,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             required(arg(
                 "threshold",
-                ArgType::Real,
+                ValueType::Real,
                 "",
                 Range::Any,
                 "What x has to be above.",
             )),
             required(arg(
                 "value",
-                ArgType::Real,
+                ValueType::Real,
                 "",
                 Range::Any,
                 "What comes out where it is not.",

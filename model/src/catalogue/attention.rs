@@ -1,16 +1,16 @@
 //! Attention over sequences.
 
 use super::entry::{
-    Arg, ArgType, Entry, Kind, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required,
+    Arg, Entry, Kind, POSITIVE, Range, SIZE, ValueType, arg, inferred, keyword, layer, nullable, required,
 };
 
 const PROBABILITY: Range = Range::Closed { min: 0.0, max: 1.0 };
 
-const BIAS: Arg = arg("bias", ArgType::Bool, "true", Range::Any, "Add learned biases.");
+const BIAS: Arg = arg("bias", ValueType::Bool, "true", Range::Any, "Add learned biases.");
 
 const BATCH_FIRST: Arg = arg(
     "batch_first",
-    ArgType::Bool,
+    ValueType::Bool,
     "true",
     Range::Any,
     "Only true: a row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
@@ -19,7 +19,7 @@ const BATCH_FIRST: Arg = arg(
 
 const IS_CAUSAL: Arg = keyword(arg(
     "is_causal",
-    ArgType::Bool,
+    ValueType::Bool,
     "false",
     Range::Any,
     "Hide from every position those after it.",
@@ -27,7 +27,7 @@ const IS_CAUSAL: Arg = keyword(arg(
 
 const D_MODEL: Arg = inferred(arg(
     "d_model",
-    ArgType::Int,
+    ValueType::Int,
     "",
     SIZE,
     "Size of the last dimension of the input.",
@@ -41,21 +41,21 @@ const MULTIHEAD: Entry = layer(
     &[
         inferred(arg(
             "embed_dim",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Size of the last dimension of the queries and of the output.",
         )),
         required(arg(
             "num_heads",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Heads; each has embed_dim / num_heads values.",
         )),
         arg(
             "dropout",
-            ArgType::Real,
+            ValueType::Real,
             "0.0",
             PROBABILITY,
             "Probability that an attention weight is set to zero while training.",
@@ -63,14 +63,14 @@ const MULTIHEAD: Entry = layer(
         BIAS,
         keyword(inferred(arg(
             "kdim",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Size of the last dimension of the keys.",
         ))),
         keyword(inferred(arg(
             "vdim",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Size of the last dimension of the values.",
@@ -88,35 +88,35 @@ const TRANSFORMER: &[Arg] = &[
     D_MODEL,
     required(arg(
         "nhead",
-        ArgType::Int,
+        ValueType::Int,
         "",
         SIZE,
         "Heads of the attention; each has d_model / nhead values.",
     )),
     arg(
         "dim_feedforward",
-        ArgType::Int,
+        ValueType::Int,
         "2048",
         SIZE,
         "Size between the two Linear layers.",
     ),
     arg(
         "dropout",
-        ArgType::Real,
+        ValueType::Real,
         "0.1",
         PROBABILITY,
         "Probability of dropout: of attention weights, after the attention, and twice in the feed-forward part.",
     ),
     arg(
         "activation",
-        ArgType::Text,
+        ValueType::Text,
         "\"relu\"",
         Range::OneOf(&["relu", "gelu"]),
         "What comes between the two Linear layers.",
     ),
     arg(
         "layer_norm_eps",
-        ArgType::Real,
+        ValueType::Real,
         "1e-5",
         POSITIVE,
         "Added to the variances of both LayerNorms.",
@@ -124,7 +124,7 @@ const TRANSFORMER: &[Arg] = &[
     BATCH_FIRST,
     arg(
         "norm_first",
-        ArgType::Bool,
+        ValueType::Bool,
         "false",
         Range::Any,
         "Normalise before attention and feed-forward part, not after.",
@@ -145,7 +145,7 @@ const STACK: Entry = layer(
     &[
         required(arg(
             "encoder_layer",
-            ArgType::Document(Kind::Layer),
+            ValueType::Document(Kind::Layer),
             "",
             Range::Any,
             "The TransformerEncoderLayer that is repeated. Every layer starts from numbers of its own; in PyTorch all \
@@ -153,14 +153,14 @@ const STACK: Entry = layer(
         )),
         required(arg(
             "num_layers",
-            ArgType::Int,
+            ValueType::Int,
             "",
             Range::Ints { min: 1, max: 1_024 },
             "How many of them there are.",
         )),
         nullable(arg(
             "norm",
-            ArgType::Document(Kind::Layer),
+            ValueType::Document(Kind::Layer),
             "",
             Range::Any,
             "A layer after the last one, such as LayerNorm.",
@@ -184,14 +184,14 @@ const SINES: Entry = layer(
         D_MODEL,
         arg(
             "dropout",
-            ArgType::Real,
+            ValueType::Real,
             "0.1",
             PROBABILITY,
             "Probability that an element of the sum is set to zero while training.",
         ),
         arg(
             "max_len",
-            ArgType::Int,
+            ValueType::Int,
             "5000",
             SIZE,
             "Positions that a sequence has at most.",
@@ -207,7 +207,7 @@ const LEARNED: Entry = layer(
         D_MODEL,
         nullable(arg(
             "max_len",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Positions of the table; without it the length of the input.",

@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, inferred, layer, required};
+use super::entry::{Arg, Entry, MAX_SIZE, Range, SIZE, ValueType, arg, inferred, layer, required};
 
 const COUNT: Range = Range::Ints {
     min: 0,
@@ -8,35 +8,35 @@ const COUNT: Range = Range::Ints {
 };
 const PADDING_MODE: Arg = arg(
     "padding_mode",
-    ArgType::Text,
+    ValueType::Text,
     "\"zeros\"",
     Range::OneOf(&["zeros"]),
     "What lies around the input.",
 );
 const IN_CHANNELS: Arg = inferred(arg(
     "in_channels",
-    ArgType::Int,
+    ValueType::Int,
     "",
     SIZE,
     "Channels of the input: its first dimension after the batch.",
 ));
 const OUT_CHANNELS: Arg = required(arg(
     "out_channels",
-    ArgType::Int,
+    ValueType::Int,
     "",
     SIZE,
     "Channels of the output.",
 ));
 const GROUPS: Arg = arg(
     "groups",
-    ArgType::Int,
+    ValueType::Int,
     "1",
     SIZE,
     "Groups of channels that do not see each other; divides both numbers of channels.",
 );
 const BIAS: Arg = arg(
     "bias",
-    ArgType::Bool,
+    ValueType::Bool,
     "true",
     Range::Any,
     "Add a learned bias to every channel.",
@@ -45,7 +45,7 @@ const BIAS: Arg = arg(
 const fn kernel(dimensions: usize) -> Arg {
     required(arg(
         "kernel_size",
-        ArgType::Size(dimensions),
+        ValueType::Size(dimensions),
         "",
         SIZE,
         "Size of the kernel.",
@@ -55,7 +55,7 @@ const fn kernel(dimensions: usize) -> Arg {
 const fn stride(dimensions: usize) -> Arg {
     arg(
         "stride",
-        ArgType::Size(dimensions),
+        ValueType::Size(dimensions),
         "1",
         SIZE,
         "Step of the kernel.",
@@ -65,7 +65,7 @@ const fn stride(dimensions: usize) -> Arg {
 const fn dilation(dimensions: usize) -> Arg {
     arg(
         "dilation",
-        ArgType::Size(dimensions),
+        ValueType::Size(dimensions),
         "1",
         SIZE,
         "Distance of the elements of the kernel.",
@@ -75,7 +75,7 @@ const fn dilation(dimensions: usize) -> Arg {
 const fn padding(dimensions: usize) -> Arg {
     arg(
         "padding",
-        ArgType::Padding(dimensions),
+        ValueType::Padding(dimensions),
         "0",
         COUNT,
         "Zeros on each side of the input; \"valid\" is 0, \"same\" keeps the size and wants a stride of 1.",
@@ -86,7 +86,7 @@ const fn padding(dimensions: usize) -> Arg {
 const fn cut(dimensions: usize) -> Arg {
     arg(
         "padding",
-        ArgType::Size(dimensions),
+        ValueType::Size(dimensions),
         "0",
         COUNT,
         "Elements cut off each side of the output: the padding of the convolution that this one turns round.",
@@ -96,7 +96,7 @@ const fn cut(dimensions: usize) -> Arg {
 const fn more(dimensions: usize) -> Arg {
     arg(
         "output_padding",
-        ArgType::Size(dimensions),
+        ValueType::Size(dimensions),
         "0",
         COUNT,
         "Elements added to the lower and right side of the output; less than the stride or the dilation.",

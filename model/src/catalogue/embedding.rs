@@ -1,13 +1,13 @@
 //! Layers that look rows of a table up.
 
-use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, keyword, layer, nullable, required};
+use super::entry::{Arg, Entry, MAX_SIZE, Range, SIZE, ValueType, arg, keyword, layer, nullable, required};
 
 /// Indices come as f32, which counts exactly up to 2^24.
 const MAX_ROWS: i64 = 1 << 24;
 
 const ROWS: Arg = required(arg(
     "num_embeddings",
-    ArgType::Int,
+    ValueType::Int,
     "",
     Range::Ints {
         min: 1,
@@ -18,7 +18,7 @@ const ROWS: Arg = required(arg(
 
 const WIDTH: Arg = required(arg(
     "embedding_dim",
-    ArgType::Int,
+    ValueType::Int,
     "",
     SIZE,
     "Size of a row of the table.",
@@ -38,7 +38,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             WIDTH,
             nullable(arg(
                 "padding_idx",
-                ArgType::Int,
+                ValueType::Int,
                 "",
                 PADDING,
                 "Index whose row starts at 0 and gets no gradient, so that it stays there; negative counts from the end.",
@@ -54,14 +54,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             WIDTH,
             keyword(arg(
                 "mode",
-                ArgType::Text,
+                ValueType::Text,
                 "\"mean\"",
                 Range::OneOf(&["sum", "mean", "max"]),
                 "How the rows of a bag become one.",
             )),
             keyword(nullable(arg(
                 "padding_idx",
-                ArgType::Int,
+                ValueType::Int,
                 "",
                 PADDING,
                 "Index that counts as absent: bags leave it out; its row starts at 0; negative counts from the end.",

@@ -1,7 +1,7 @@
 //! What an entry of the catalogue and its arguments are.
 
 use candlewick_protocol::value::Domain;
-pub use candlewick_protocol::value::{Kind, MAX_SIZE, Range, ValueType as ArgType};
+pub use candlewick_protocol::value::{Kind, MAX_SIZE, Range, ValueType};
 use serde_json::Value;
 
 /// One argument of a constructor.
@@ -10,7 +10,7 @@ pub struct Arg {
     /// Name, in documents and in both languages.
     pub name: &'static str,
     /// Type of its value.
-    pub ty: ArgType,
+    pub ty: ValueType,
     /// Default as JSON text; `None` = required (or inferred, where `input`).
     pub default: Option<&'static str>,
     /// True for a size of the input (such as `in_features`): the short form leaves it out and it is inferred; given,
@@ -61,7 +61,7 @@ pub fn default_of(arg: &Arg) -> Value {
 
 pub(super) const fn arg(
     name: &'static str,
-    ty: ArgType,
+    ty: ValueType,
     default: &'static str,
     range: Range,
     doc: &'static str,

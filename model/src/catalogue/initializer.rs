@@ -1,9 +1,9 @@
 //! How parameters start: the functions of torch.nn.init.
 
-use super::entry::{Arg, ArgType, Entry, Kind, POSITIVE, Range, arg, required};
+use super::entry::{Arg, Entry, Kind, POSITIVE, Range, ValueType, arg, required};
 
 const fn real(name: &'static str, default: &'static str, range: Range, doc: &'static str) -> Arg {
-    arg(name, ArgType::Real, default, range, doc)
+    arg(name, ValueType::Real, default, range, doc)
 }
 
 const fn initializer(name: &'static str, args: &'static [Arg], doc: &'static str) -> Entry {
@@ -26,14 +26,14 @@ const SLOPE: Arg = real(
 );
 const MODE: Arg = arg(
     "mode",
-    ArgType::Text,
+    ValueType::Text,
     "\"fan_in\"",
     Range::OneOf(&["fan_in", "fan_out"]),
     "\"fan_in\" keeps the variance in the forward pass, \"fan_out\" in the backward pass.",
 );
 const NONLINEARITY: Arg = arg(
     "nonlinearity",
-    ArgType::Text,
+    ValueType::Text,
     "\"leaky_relu\"",
     Range::OneOf(&["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]),
     "What follows the layer; the factor is torch.nn.init.calculate_gain of it.",

@@ -1,10 +1,10 @@
 //! Layers that bring several values together.
 
-use super::entry::{Arg, ArgType, Entry, Kind, Range, arg, layer, nullable, required};
+use super::entry::{Arg, Entry, Kind, Range, ValueType, arg, layer, nullable, required};
 
 const LAYERS: Arg = nullable(arg(
     "layers",
-    ArgType::Documents(Kind::Layer),
+    ValueType::Documents(Kind::Layer),
     "",
     Range::Any,
     "The branches, each of which reads the layer's input. Without them the layer joins the inputs it has in a graph.",
@@ -16,7 +16,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Residual",
         &[required(arg(
             "layers",
-            ArgType::Documents(Kind::Layer),
+            ValueType::Documents(Kind::Layer),
             "",
             Range::Any,
             "The layers, one after another; their output has the shape of the input.",
@@ -39,7 +39,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             LAYERS,
             arg(
                 "dim",
-                ArgType::Int,
+                ValueType::Int,
                 "-1",
                 Range::Ints { min: -64, max: 64 },
                 "Dimension along which the inputs are put one after another; 0 is the batch, -1 the last.",

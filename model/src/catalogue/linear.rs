@@ -1,6 +1,6 @@
 //! Layers over the last dimension.
 
-use super::entry::{ArgType, Entry, Range, SIZE, arg, inferred, layer, required};
+use super::entry::{Entry, Range, SIZE, ValueType, arg, inferred, layer, required};
 
 /// The entries.
 pub(super) const ENTRIES: &[Entry] = &[LINEAR, BILINEAR];
@@ -10,19 +10,19 @@ const LINEAR: Entry = layer(
     &[
         inferred(arg(
             "in_features",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Size of the last dimension of the input.",
         )),
         required(arg(
             "out_features",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Size of the last dimension of the output.",
         )),
-        arg("bias", ArgType::Bool, "true", Range::Any, "Add a learned bias."),
+        arg("bias", ValueType::Bool, "true", Range::Any, "Add a learned bias."),
     ],
     "Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in ±1/√in_features.",
 );
@@ -32,26 +32,26 @@ const BILINEAR: Entry = layer(
     &[
         inferred(arg(
             "in1_features",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Size of the last dimension of the first input.",
         )),
         inferred(arg(
             "in2_features",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Size of the last dimension of the second input.",
         )),
         required(arg(
             "out_features",
-            ArgType::Int,
+            ValueType::Int,
             "",
             SIZE,
             "Size of the last dimension of the output.",
         )),
-        arg("bias", ArgType::Bool, "true", Range::Any, "Add a learned bias."),
+        arg("bias", ValueType::Bool, "true", Range::Any, "Add a learned bias."),
     ],
     "Bilinear map of the last dimensions of two inputs of a graph: y = x₁ᵀ A x₂ + b, with a matrix A for every value \
      of the output. Weights and bias start uniform in ±1/√in1_features.",

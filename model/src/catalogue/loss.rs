@@ -1,10 +1,12 @@
 //! Losses.
 
-use super::entry::{Arg, ArgType, Entry, Kind, MAX_SIZE, POSITIVE, Range, arg, keyword, nullable, required};
+use super::entry::{
+    Arg, Entry, Kind, MAX_SIZE, POSITIVE, Range, ValueType, arg, keyword, nullable, required,
+};
 
 const REDUCTION: Arg = keyword(arg(
     "reduction",
-    ArgType::Text,
+    ValueType::Text,
     "\"mean\"",
     Range::OneOf(&["mean", "sum"]),
     "How the rows' losses become one number: \"mean\" is the mean over the batch, \"sum\" their sum, both weighted by weightCol. With \"sum\" the steps grow with the batch: choose a smaller learning rate.",
@@ -12,7 +14,7 @@ const REDUCTION: Arg = keyword(arg(
 
 const CLASS_WEIGHT: Arg = nullable(arg(
     "weight",
-    ArgType::RealList,
+    ValueType::RealList,
     "null",
     POSITIVE,
     "A weight for each class; the mean is then over the weights of the rows' classes.",
@@ -20,7 +22,7 @@ const CLASS_WEIGHT: Arg = nullable(arg(
 
 const OUTPUT_WEIGHT: Arg = nullable(arg(
     "weight",
-    ArgType::RealList,
+    ValueType::RealList,
     "null",
     POSITIVE,
     "A weight for each output; the mean is over all outputs all the same.",
@@ -28,7 +30,7 @@ const OUTPUT_WEIGHT: Arg = nullable(arg(
 
 const IGNORE_INDEX: Arg = keyword(arg(
     "ignore_index",
-    ArgType::Int,
+    ValueType::Int,
     "-100",
     Range::Any,
     "A label to leave out: its rows count neither in the loss nor in its mean. A number that is no class, such as -1, is \
@@ -62,7 +64,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             REDUCTION,
             keyword(arg(
                 "label_smoothing",
-                ArgType::Real,
+                ValueType::Real,
                 "0.0",
                 Range::Closed { min: 0.0, max: 1.0 },
                 "Share of the target that is spread evenly over all classes.",
@@ -82,7 +84,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             REDUCTION,
             keyword(nullable(arg(
                 "pos_weight",
-                ArgType::RealList,
+                ValueType::RealList,
                 "null",
                 POSITIVE,
                 "Weight of the label 1: one number, or one for each output. Above 1 it makes the network find more of the positives, below 1 fewer.",
@@ -111,7 +113,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             REDUCTION,
             keyword(arg(
                 "beta",
-                ArgType::Real,
+                ValueType::Real,
                 "1.0",
                 POSITIVE,
                 "Absolute difference at which the square ends and the line begins; 0 is L1Loss.",
@@ -125,7 +127,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             positional(REDUCTION),
             arg(
                 "delta",
-                ArgType::Real,
+                ValueType::Real,
                 "1.0",
                 POSITIVE,
                 "Absolute difference at which the square ends and the line begins; above 0.",
@@ -138,21 +140,21 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "log_input",
-                ArgType::Bool,
+                ValueType::Bool,
                 "true",
                 Range::Any,
                 "True where the output is the logarithm of the expected count, false where it is the count itself.",
             ),
             arg(
                 "full",
-                ArgType::Bool,
+                ValueType::Bool,
                 "false",
                 Range::Any,
                 "Add Stirling's approximation of the part that does not depend on the output.",
             ),
             keyword(arg(
                 "eps",
-                ArgType::Real,
+                ValueType::Real,
                 "1e-08",
                 POSITIVE,
                 "Added to the output before its logarithm is taken, where log_input is false.",
@@ -166,14 +168,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             keyword(arg(
                 "full",
-                ArgType::Bool,
+                ValueType::Bool,
                 "false",
                 Range::Any,
                 "Add the part that does not depend on the outputs.",
             )),
             keyword(arg(
                 "eps",
-                ArgType::Real,
+                ValueType::Real,
                 "1e-06",
                 POSITIVE,
                 "Smallest variance; above 0.",
@@ -181,7 +183,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             REDUCTION,
             keyword(arg(
                 "log_variance",
-                ArgType::Bool,
+                ValueType::Bool,
                 "false",
                 Range::Any,
                 "True where the outputs of the second half are logarithms of the variances, so that every number is legal there; not in PyTorch.",
@@ -194,7 +196,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             required(arg(
                 "quantiles",
-                ArgType::RealList,
+                ValueType::RealList,
                 "",
                 Range::Closed { min: 0.0, max: 1.0 },
                 "The quantiles, between 0 and 1: [0.1, 0.5, 0.9] makes the network predict the median and an interval that holds 80 percent.",
@@ -208,14 +210,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             keyword(arg(
                 "reduction",
-                ArgType::Text,
+                ValueType::Text,
                 "\"mean\"",
                 Range::OneOf(&["mean", "batchmean", "sum"]),
                 "How the elements' losses become one number: \"mean\" is the mean over all elements, \"batchmean\" the divergence itself, the mean over rows, \"sum\" the sum, all weighted by weightCol.",
             )),
             keyword(arg(
                 "log_target",
-                ArgType::Bool,
+                ValueType::Bool,
                 "false",
                 Range::Any,
                 "True where the label has logarithms of probabilities.",
@@ -228,7 +230,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "margin",
-                ArgType::Real,
+                ValueType::Real,
                 "1.0",
                 Range::Any,
                 "Distance beyond which different pairs cost nothing.",
@@ -242,7 +244,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "margin",
-                ArgType::Real,
+                ValueType::Real,
                 "0.0",
                 Range::Closed { min: -1.0, max: 1.0 },
                 "Cosine below which different vectors cost nothing.",
@@ -256,28 +258,28 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "margin",
-                ArgType::Real,
+                ValueType::Real,
                 "1.0",
                 POSITIVE,
                 "How much nearer the positive has to be.",
             ),
             arg(
                 "p",
-                ArgType::Real,
+                ValueType::Real,
                 "2.0",
                 Range::AtLeast(1.0),
                 "Degree of the norm that measures distances.",
             ),
             arg(
                 "eps",
-                ArgType::Real,
+                ValueType::Real,
                 "1e-06",
                 POSITIVE,
                 "Added to every difference.",
             ),
             arg(
                 "swap",
-                ArgType::Bool,
+                ValueType::Bool,
                 "false",
                 Range::Any,
                 "Use the distance between positive and negative where it is smaller than that between anchor and negative.",
@@ -291,7 +293,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "margin",
-                ArgType::Real,
+                ValueType::Real,
                 "0.0",
                 Range::Any,
                 "By how much the one has to be larger than the other.",
@@ -315,21 +317,21 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "p",
-                ArgType::Int,
+                ValueType::Int,
                 "1",
                 Range::Ints { min: 1, max: 2 },
                 "1 for the hinge, 2 for its square.",
             ),
             arg(
                 "margin",
-                ArgType::Real,
+                ValueType::Real,
                 "1.0",
                 Range::Any,
                 "By how much the output of the label's class has to be larger than the others.",
             ),
             nullable(arg(
                 "weight",
-                ArgType::RealList,
+                ValueType::RealList,
                 "null",
                 POSITIVE,
                 "A weight for each class; the mean is over the rows all the same.",
@@ -348,14 +350,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             required(arg(
                 "losses",
-                ArgType::Documents(Kind::Loss),
+                ValueType::Documents(Kind::Loss),
                 "",
                 Range::Any,
                 "The losses to add up. A LossTerm gives a loss a weight and says which outputs and labels it reads; any other loss has weight 1 and reads all.",
             )),
             keyword(arg(
                 "reduction",
-                ArgType::Text,
+                ValueType::Text,
                 "\"mean\"",
                 Range::OneOf(&["mean", "sum"]),
                 "\"mean\" adds up the means of the losses, \"sum\" their sums, both weighted by weightCol.",
@@ -368,15 +370,21 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             required(arg(
                 "loss",
-                ArgType::Document(Kind::Loss),
+                ValueType::Document(Kind::Loss),
                 "",
                 Range::Any,
                 "The loss; without class weights, ignore_index and a reduction of its own.",
             )),
-            arg("weight", ArgType::Real, "1.0", Range::Any, "Factor of the loss."),
+            arg(
+                "weight",
+                ValueType::Real,
+                "1.0",
+                Range::Any,
+                "Factor of the loss.",
+            ),
             nullable(arg(
                 "outputs",
-                ArgType::IntList,
+                ValueType::IntList,
                 "null",
                 Range::Ints {
                     min: 0,
@@ -386,7 +394,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             )),
             nullable(arg(
                 "labels",
-                ArgType::IntList,
+                ValueType::IntList,
                 "null",
                 Range::Ints {
                     min: 0,

@@ -1,26 +1,26 @@
 //! Layers that normalise.
 
 use super::entry::{
-    Arg, ArgType, Entry, POSITIVE, Range, SIZE, arg, inferred, keyword, layer, nullable, required,
+    Arg, Entry, POSITIVE, Range, SIZE, ValueType, arg, inferred, keyword, layer, nullable, required,
 };
 
 const EPS: Arg = arg(
     "eps",
-    ArgType::Real,
+    ValueType::Real,
     "1e-5",
     POSITIVE,
     "Added to the variance before the root is taken.",
 );
 const AFFINE: Arg = arg(
     "affine",
-    ArgType::Bool,
+    ValueType::Bool,
     "true",
     Range::Any,
     "Learn a factor and a summand for every channel; they start at 1 and 0.",
 );
 const NORMALIZED_SHAPE: Arg = inferred(arg(
     "normalized_shape",
-    ArgType::Size(0),
+    ValueType::Size(0),
     "",
     SIZE,
     "The last dimensions of the input, over which it is normalised together; a number for one. Left out, it is the \
@@ -28,14 +28,14 @@ const NORMALIZED_SHAPE: Arg = inferred(arg(
 ));
 const NUM_FEATURES: Arg = inferred(arg(
     "num_features",
-    ArgType::Int,
+    ValueType::Int,
     "",
     SIZE,
     "Channels of the input: its first dimension after the batch.",
 ));
 const TRACK: Arg = arg(
     "track_running_stats",
-    ArgType::Bool,
+    ValueType::Bool,
     "true",
     Range::Any,
     "Keep running statistics, which scoring normalises by. Only true is legal: without them what comes out for a \
@@ -43,7 +43,7 @@ const TRACK: Arg = arg(
 );
 const BIAS: Arg = keyword(arg(
     "bias",
-    ArgType::Bool,
+    ValueType::Bool,
     "true",
     Range::Any,
     "Learn the summand; without affine there is none.",
@@ -55,7 +55,7 @@ const BATCH_NORM: &[Arg] = &[
         nullable: true,
         ..arg(
             "momentum",
-            ArgType::Real,
+            ValueType::Real,
             "0.1",
             Range::Closed { min: 0.0, max: 1.0 },
             "Weight of a step's statistics in the running ones; null for the average of all steps.",
@@ -66,7 +66,7 @@ const BATCH_NORM: &[Arg] = &[
     BIAS,
     keyword(arg(
         "scope",
-        ArgType::Text,
+        ValueType::Text,
         "\"step\"",
         Range::OneOf(&["step", "slice"]),
         "What is normalised together while training: \"step\" for all rows of the step, which is what PyTorch does in \
@@ -82,7 +82,7 @@ const INSTANCE_NORM: &[Arg] = &[
         nullable: true,
         ..arg(
             "momentum",
-            ArgType::Real,
+            ValueType::Real,
             "0.1",
             Range::Closed { min: 0.0, max: 1.0 },
             "Of no effect, since there are no running statistics.",
@@ -94,7 +94,7 @@ const INSTANCE_NORM: &[Arg] = &[
     },
     arg(
         "track_running_stats",
-        ArgType::Bool,
+        ValueType::Bool,
         "false",
         Range::Any,
         "Only false is legal: every row is normalised by its own statistics, also when scoring.",
@@ -125,14 +125,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             EPS,
             arg(
                 "elementwise_affine",
-                ArgType::Bool,
+                ValueType::Bool,
                 "true",
                 Range::Any,
                 "Learn a factor and a summand for every element of normalized_shape; they start at 1 and 0.",
             ),
             arg(
                 "bias",
-                ArgType::Bool,
+                ValueType::Bool,
                 "true",
                 Range::Any,
                 "Learn the summand; without elementwise_affine there is none.",
@@ -146,14 +146,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             NORMALIZED_SHAPE,
             nullable(arg(
                 "eps",
-                ArgType::Real,
+                ValueType::Real,
                 "",
                 POSITIVE,
                 "Added to the mean square before the root is taken; null for the spacing of f32 at 1, 1.19e-7.",
             )),
             arg(
                 "elementwise_affine",
-                ArgType::Bool,
+                ValueType::Bool,
                 "true",
                 Range::Any,
                 "Learn a factor for every element of normalized_shape; they start at 1.",
@@ -167,14 +167,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             required(arg(
                 "num_groups",
-                ArgType::Int,
+                ValueType::Int,
                 "",
                 SIZE,
                 "Groups that the channels are cut into; a divisor of their number.",
             )),
             inferred(arg(
                 "num_channels",
-                ArgType::Int,
+                ValueType::Int,
                 "",
                 SIZE,
                 "Channels of the input: its first dimension after the batch.",
@@ -202,22 +202,28 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             required(arg(
                 "size",
-                ArgType::Int,
+                ValueType::Int,
                 "",
                 SIZE,
                 "Neighbouring channels whose squares are added up, the channel itself in the middle.",
             )),
             arg(
                 "alpha",
-                ArgType::Real,
+                ValueType::Real,
                 "0.0001",
                 Range::Any,
                 "Factor of the mean square.",
             ),
-            arg("beta", ArgType::Real, "0.75", Range::Any, "Power of the divisor."),
+            arg(
+                "beta",
+                ValueType::Real,
+                "0.75",
+                Range::Any,
+                "Power of the divisor.",
+            ),
             arg(
                 "k",
-                ArgType::Real,
+                ValueType::Real,
                 "1.0",
                 Range::Any,
                 "Added to the mean square times alpha.",

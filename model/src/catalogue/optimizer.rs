@@ -1,15 +1,15 @@
 //! Optimisers.
 
-use super::entry::{Arg, ArgType, Entry, Kind, POSITIVE, Range, arg, keyword, nullable};
+use super::entry::{Arg, Entry, Kind, POSITIVE, Range, ValueType, arg, keyword, nullable};
 
 const BETA: Range = Range::HalfOpen { min: 0.0, below: 1.0 };
 
 const fn real(name: &'static str, default: &'static str, doc: &'static str) -> Arg {
-    arg(name, ArgType::Real, default, POSITIVE, doc)
+    arg(name, ValueType::Real, default, POSITIVE, doc)
 }
 
 const fn flag(name: &'static str, default: &'static str, doc: &'static str) -> Arg {
-    arg(name, ArgType::Bool, default, Range::Any, doc)
+    arg(name, ValueType::Bool, default, Range::Any, doc)
 }
 
 const fn lr(default: &'static str) -> Arg {
@@ -17,7 +17,7 @@ const fn lr(default: &'static str) -> Arg {
 }
 
 const fn betas(default: &'static str, doc: &'static str) -> Arg {
-    arg("betas", ArgType::RealPair, default, BETA, doc)
+    arg("betas", ValueType::RealPair, default, BETA, doc)
 }
 
 const fn eps(default: &'static str) -> Arg {
@@ -47,7 +47,7 @@ const DECOUPLED: Arg = flag(
 const MOMENTUM: Arg = real("momentum", "0", "Factor of the momentum.");
 const DAMPENING: Arg = arg(
     "dampening",
-    ArgType::Real,
+    ValueType::Real,
     "0",
     Range::Any,
     "Dampening of the momentum.",
@@ -69,7 +69,7 @@ const MAXIMIZE: Arg = keyword(flag(
 ));
 const GROUPS: Arg = keyword(nullable(arg(
     "groups",
-    ArgType::Groups,
+    ValueType::Groups,
     "null",
     Range::Any,
     "Settings of some parameters: a list of {\"params\": pattern or patterns, ...}. Patterns match parameter names such \
@@ -194,7 +194,7 @@ const ADADELTA: Entry = optimizer(
         lr("1.0"),
         arg(
             "rho",
-            ArgType::Real,
+            ValueType::Real,
             "0.9",
             Range::Closed { min: 0.0, max: 1.0 },
             "Coefficient of the running means of squares.",

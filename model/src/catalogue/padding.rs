@@ -1,11 +1,11 @@
 //! Layers that put elements around their input.
 
-use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, arg, layer, required};
+use super::entry::{Arg, Entry, MAX_SIZE, Range, ValueType, arg, layer, required};
 
 const fn padding(sides: usize, doc: &'static str) -> Arg {
     required(arg(
         "padding",
-        ArgType::Size(sides),
+        ValueType::Size(sides),
         "",
         Range::Ints {
             min: 0,
@@ -27,7 +27,7 @@ const PLANE_WITHIN: &str =
     "Elements on all sides, or a list: left, right, top, bottom; each at most the size of the input there.";
 const VALUE: Arg = required(arg(
     "value",
-    ArgType::Real,
+    ValueType::Real,
     "",
     Range::Any,
     "What is put around the input.",

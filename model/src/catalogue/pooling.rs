@@ -1,7 +1,7 @@
 //! Pooling: maxima and means over windows.
 
 use super::entry::{
-    Arg, ArgType, Entry, MAX_SIZE, POSITIVE, Range, SIZE, arg, keyword, layer, nullable, required,
+    Arg, Entry, MAX_SIZE, POSITIVE, Range, SIZE, ValueType, arg, keyword, layer, nullable, required,
 };
 
 const COUNT: Range = Range::Ints {
@@ -10,10 +10,10 @@ const COUNT: Range = Range::Ints {
 };
 const CEIL_MODE_DOC: &str =
     "Also count windows that begin inside the input or its left padding and end outside.";
-const CEIL_MODE: Arg = arg("ceil_mode", ArgType::Bool, "false", Range::Any, CEIL_MODE_DOC);
+const CEIL_MODE: Arg = arg("ceil_mode", ValueType::Bool, "false", Range::Any, CEIL_MODE_DOC);
 const COUNT_INCLUDE_PAD: Arg = arg(
     "count_include_pad",
-    ArgType::Bool,
+    ValueType::Bool,
     "true",
     Range::Any,
     "Count the zeros of the padding when dividing.",
@@ -21,7 +21,7 @@ const COUNT_INCLUDE_PAD: Arg = arg(
 
 const NORM_TYPE: Arg = required(arg(
     "norm_type",
-    ArgType::Real,
+    ValueType::Real,
     "",
     POSITIVE,
     "The power p; above 0. 1 makes it a sum, a large number nearly a maximum.",
@@ -30,7 +30,7 @@ const NORM_TYPE: Arg = required(arg(
 const fn kernel(dimensions: usize) -> Arg {
     required(arg(
         "kernel_size",
-        ArgType::Size(dimensions),
+        ValueType::Size(dimensions),
         "",
         SIZE,
         "Size of the window.",
@@ -40,7 +40,7 @@ const fn kernel(dimensions: usize) -> Arg {
 const fn stride(dimensions: usize) -> Arg {
     nullable(arg(
         "stride",
-        ArgType::Size(dimensions),
+        ValueType::Size(dimensions),
         "",
         SIZE,
         "Step of the window; without it, kernel_size.",
@@ -48,7 +48,7 @@ const fn stride(dimensions: usize) -> Arg {
 }
 
 const fn padding(dimensions: usize, doc: &'static str) -> Arg {
-    arg("padding", ArgType::Size(dimensions), "0", COUNT, doc)
+    arg("padding", ValueType::Size(dimensions), "0", COUNT, doc)
 }
 
 const MAX_PADDING: &str =
@@ -58,7 +58,7 @@ const AVG_PADDING: &str = "Zeros around the input; at most half of kernel_size."
 const fn dilation(dimensions: usize) -> Arg {
     arg(
         "dilation",
-        ArgType::Size(dimensions),
+        ValueType::Size(dimensions),
         "1",
         SIZE,
         "Distance of the elements of the window.",
@@ -68,7 +68,7 @@ const fn dilation(dimensions: usize) -> Arg {
 /// The size of an output of one dimension.
 const LENGTH: Arg = required(arg(
     "output_size",
-    ArgType::Size(1),
+    ValueType::Size(1),
     "",
     SIZE,
     "Size of the output.",
@@ -77,7 +77,7 @@ const LENGTH: Arg = required(arg(
 /// The size of an output of two dimensions.
 const AREA: Arg = required(arg(
     "output_size",
-    ArgType::OpenSize(2),
+    ValueType::OpenSize(2),
     "",
     SIZE,
     "Size of the output; in a list none stands for the size of the input.",
@@ -130,7 +130,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             COUNT_INCLUDE_PAD,
             nullable(arg(
                 "divisor_override",
-                ArgType::Int,
+                ValueType::Int,
                 "",
                 SIZE,
                 "What sums are divided by; without it, the number of elements.",

@@ -1,32 +1,32 @@
 //! Layers over sequences that carry a state from step to step.
 
-use super::entry::{Arg, ArgType, Entry, MAX_SIZE, Range, SIZE, arg, inferred, keyword, layer, required};
+use super::entry::{Arg, Entry, MAX_SIZE, Range, SIZE, ValueType, arg, inferred, keyword, layer, required};
 
 const INPUT: Arg = inferred(arg(
     "input_size",
-    ArgType::Int,
+    ValueType::Int,
     "",
     SIZE,
     "Features of a step: size of the last dimension of the input.",
 ));
 const HIDDEN: Arg = required(arg(
     "hidden_size",
-    ArgType::Int,
+    ValueType::Int,
     "",
     SIZE,
     "Features of the hidden state.",
 ));
 const LAYERS: Arg = arg(
     "num_layers",
-    ArgType::Int,
+    ValueType::Int,
     "1",
     Range::Ints { min: 1, max: 1_024 },
     "Layers on top of each other: each reads the hidden states of the one below.",
 );
-const BIAS: Arg = arg("bias", ArgType::Bool, "true", Range::Any, "Add learned biases.");
+const BIAS: Arg = arg("bias", ValueType::Bool, "true", Range::Any, "Add learned biases.");
 const BATCH_FIRST: Arg = arg(
     "batch_first",
-    ArgType::Bool,
+    ValueType::Bool,
     "true",
     Range::Any,
     "Only true: a row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
@@ -34,14 +34,14 @@ const BATCH_FIRST: Arg = arg(
 );
 const DROPOUT: Arg = arg(
     "dropout",
-    ArgType::Real,
+    ValueType::Real,
     "0.0",
     Range::Closed { min: 0.0, max: 1.0 },
     "Probability that an element between two layers is set to zero while training.",
 );
 const BIDIRECTIONAL: Arg = arg(
     "bidirectional",
-    ArgType::Bool,
+    ValueType::Bool,
     "false",
     Range::Any,
     "Read the sequence a second time from its end, with weights of its own; the hidden states of both directions are \
@@ -49,7 +49,7 @@ const BIDIRECTIONAL: Arg = arg(
 );
 const OUTPUT: Arg = keyword(arg(
     "output",
-    ArgType::Text,
+    ValueType::Text,
     "\"all\"",
     Range::OneOf(&["all", "last"]),
     "What comes out: \"all\" for the top layer's hidden state of every step, [time, hidden_size], twice as wide where \
@@ -59,7 +59,7 @@ const OUTPUT: Arg = keyword(arg(
 
 const PROJECTION: Arg = arg(
     "proj_size",
-    ArgType::Int,
+    ValueType::Int,
     "0",
     Range::Ints {
         min: 0,
@@ -79,7 +79,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             LAYERS,
             arg(
                 "nonlinearity",
-                ArgType::Text,
+                ValueType::Text,
                 "\"tanh\"",
                 Range::OneOf(&["tanh", "relu"]),
                 "The function of the sum.",

@@ -1,6 +1,6 @@
 //! Layers that act while training only.
 
-use super::entry::{ArgType, Entry, Range, arg, layer};
+use super::entry::{Entry, Range, ValueType, arg, layer};
 
 /// The entries.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -8,7 +8,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Dropout",
         &[arg(
             "p",
-            ArgType::Real,
+            ValueType::Real,
             "0.5",
             Range::Closed { min: 0.0, max: 1.0 },
             "Probability that an element is set to zero.",
@@ -19,7 +19,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Dropout2d",
         &[arg(
             "p",
-            ArgType::Real,
+            ValueType::Real,
             "0.5",
             Range::Closed { min: 0.0, max: 1.0 },
             "Probability that a channel is set to zero.",

@@ -1,7 +1,7 @@
 //! Schedules of the learning rate.
 
 use super::entry::{
-    Arg, ArgType, Entry, Kind, MAX_SIZE, POSITIVE, Range, SIZE, arg, keyword, nullable, required,
+    Arg, Entry, Kind, MAX_SIZE, POSITIVE, Range, SIZE, ValueType, arg, keyword, nullable, required,
 };
 
 const COUNT: Range = Range::Ints {
@@ -11,11 +11,11 @@ const COUNT: Range = Range::Ints {
 const FRACTION: Range = Range::Closed { min: 0.0, max: 1.0 };
 
 const fn int(name: &'static str, default: &'static str, range: Range, doc: &'static str) -> Arg {
-    arg(name, ArgType::Int, default, range, doc)
+    arg(name, ValueType::Int, default, range, doc)
 }
 
 const fn real(name: &'static str, default: &'static str, range: Range, doc: &'static str) -> Arg {
-    arg(name, ArgType::Real, default, range, doc)
+    arg(name, ValueType::Real, default, range, doc)
 }
 
 const fn text(
@@ -24,7 +24,7 @@ const fn text(
     legal: &'static [&'static str],
     doc: &'static str,
 ) -> Arg {
-    arg(name, ArgType::Text, default, Range::OneOf(legal), doc)
+    arg(name, ValueType::Text, default, Range::OneOf(legal), doc)
 }
 
 const fn interval(default: &'static str) -> Arg {
@@ -120,7 +120,7 @@ const MULTI_STEP: Entry = scheduler(
     &[
         required(arg(
             "milestones",
-            ArgType::IntList,
+            ValueType::IntList,
             "[]",
             COUNT,
             "Intervals at which to decay.",
@@ -222,7 +222,7 @@ const ONE_CYCLE: Entry = scheduler(
         ),
         arg(
             "cycle_momentum",
-            ArgType::Bool,
+            ValueType::Bool,
             "true",
             Range::Any,
             "Move the momentum (of Adam and its kin: betas[0]) against the learning rate.",
@@ -248,7 +248,7 @@ const ONE_CYCLE: Entry = scheduler(
         ),
         arg(
             "three_phase",
-            ArgType::Bool,
+            ValueType::Bool,
             "false",
             Range::Any,
             "Fall to the first learning rate as long as it rose, then to the last one.",
@@ -311,7 +311,7 @@ const PLATEAU: Entry = scheduler(
         )),
         keyword(nullable(arg(
             "metric",
-            ArgType::Text,
+            ValueType::Text,
             "null",
             Range::Any,
             "Name in the history of the metric to look at, such as \"val_loss\" or \"accuracy\"; not set: \"val_loss\" \

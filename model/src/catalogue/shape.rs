@@ -1,6 +1,6 @@
 //! Layers that change the shape, or move elements.
 
-use super::entry::{ArgType, Entry, MAX_SIZE, Range, SIZE, arg, layer, nullable, required};
+use super::entry::{Entry, MAX_SIZE, Range, SIZE, ValueType, arg, layer, nullable, required};
 
 const DIMENSION: Range = Range::Ints { min: -64, max: 64 };
 const SIZE_OR_REST: Range = Range::Ints {
@@ -15,14 +15,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "start_dim",
-                ArgType::Int,
+                ValueType::Int,
                 "1",
                 DIMENSION,
                 "First dimension to flatten; 0 is the batch.",
             ),
             arg(
                 "end_dim",
-                ArgType::Int,
+                ValueType::Int,
                 "-1",
                 DIMENSION,
                 "Last dimension to flatten; -1 is the last.",
@@ -35,14 +35,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             required(arg(
                 "dim",
-                ArgType::Int,
+                ValueType::Int,
                 "",
                 DIMENSION,
                 "Dimension to cut up; 0 is the batch, which cannot be.",
             )),
             required(arg(
                 "unflattened_size",
-                ArgType::IntList,
+                ValueType::IntList,
                 "",
                 SIZE_OR_REST,
                 "Sizes it becomes; one may be -1 and takes what is left.",
@@ -54,7 +54,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Reshape",
         &[required(arg(
             "shape",
-            ArgType::IntList,
+            ValueType::IntList,
             "",
             SIZE_OR_REST,
             "The shape without the batch; one size may be -1 and takes what is left.",
@@ -65,7 +65,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Permute",
         &[required(arg(
             "dims",
-            ArgType::IntList,
+            ValueType::IntList,
             "",
             DIMENSION,
             "The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves the last of an \
@@ -78,21 +78,21 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             nullable(arg(
                 "size",
-                ArgType::Size(2),
+                ValueType::Size(2),
                 "",
                 SIZE,
                 "Height and width of the output; this or scale_factor is given.",
             )),
             nullable(arg(
                 "scale_factor",
-                ArgType::Size(2),
+                ValueType::Size(2),
                 "",
                 SIZE,
                 "By how much height and width grow.",
             )),
             arg(
                 "mode",
-                ArgType::Text,
+                ValueType::Text,
                 "\"nearest\"",
                 Range::OneOf(&["nearest"]),
                 "How elements between those of the input are found.",

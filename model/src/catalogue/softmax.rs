@@ -1,10 +1,10 @@
 //! Softmax and its relatives, and the activation that learns.
 
-use super::entry::{Arg, ArgType, Entry, Range, SIZE, arg, layer};
+use super::entry::{Arg, Entry, Range, SIZE, ValueType, arg, layer};
 
 const DIM: Arg = arg(
     "dim",
-    ArgType::Int,
+    ValueType::Int,
     "-1",
     Range::Ints { min: -64, max: 64 },
     "Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the last.",
@@ -31,7 +31,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "GLU",
         &[arg(
             "dim",
-            ArgType::Int,
+            ValueType::Int,
             "-1",
             Range::Ints { min: -64, max: 64 },
             "Dimension that is halved; 0 is the batch, which is not legal, -1 the last.",
@@ -44,14 +44,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[
             arg(
                 "num_parameters",
-                ArgType::Int,
+                ValueType::Int,
                 "1",
                 SIZE,
                 "Slopes that are learned: 1 for all, or one for every channel, the first dimension after the batch.",
             ),
             arg(
                 "init",
-                ArgType::Real,
+                ValueType::Real,
                 "0.25",
                 Range::Any,
                 "What the slopes start at.",

@@ -1,6 +1,6 @@
 //! Rules that end training early.
 
-use super::entry::{ArgType, Entry, Kind, MAX_SIZE, POSITIVE, Range, arg};
+use super::entry::{Entry, Kind, MAX_SIZE, POSITIVE, Range, ValueType, arg};
 
 /// The entries. Names of arguments are those of Spark's parameters.
 pub(super) const ENTRIES: &[Entry] = &[Entry {
@@ -10,14 +10,14 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
     args: &[
         arg(
             "metric",
-            ArgType::Text,
+            ValueType::Text,
             "\"val_loss\"",
             Range::Any,
             "Name in the history: \"val_loss\", \"val_<metric>\", \"loss\" or \"<metric>\".",
         ),
         arg(
             "patience",
-            ArgType::Int,
+            ValueType::Int,
             "3",
             Range::Ints {
                 min: 0,
@@ -27,21 +27,21 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
         ),
         arg(
             "minDelta",
-            ArgType::Real,
+            ValueType::Real,
             "0.0",
             POSITIVE,
             "A value counts as better where it is so by more than this.",
         ),
         arg(
             "mode",
-            ArgType::Text,
+            ValueType::Text,
             "\"auto\"",
             Range::OneOf(&["auto", "min", "max"]),
             "\"min\" where less is better, \"max\" where more is; \"auto\" is \"min\" for losses and errors, else \"max\".",
         ),
         arg(
             "restoreBest",
-            ArgType::Bool,
+            ValueType::Bool,
             "true",
             Range::Any,
             "The model gets the weights of the best epoch, not of the last; takes a copy of the weights in every trainer.",

@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// Whether a layer goes to the device. Tables do not, though they could: a step reads and moves few of their rows,
 /// which is soon done where they lie, but the device would be given the whole table in every step.
 fn is_lowered(network: &Network, node: &LayerNode) -> bool {
-    let mut tables = network.sparse_parameters().iter();
-    let has_table = tables.any(|table| node.weights.contains(&table.offset));
+    let mut sparse = network.sparse_parameters().iter();
+    let has_table = sparse.any(|parameter| node.weights.contains(&parameter.offset));
     !has_table && (is_end(node) || lowering::find(node.name).is_some())
 }
 

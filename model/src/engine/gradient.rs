@@ -1,4 +1,4 @@
-//! The gradient of a node of the reduction tree, and that of a step. Tables of which a step touches few rows
+//! The gradient of a node of the reduction tree, and that of a step. Parameters of which a step touches few rows
 //! ([`Network::sparse_parameters`]) are given by those rows: what was not touched is neither computed nor added up nor
 //! sent.
 
@@ -18,10 +18,10 @@ pub struct NodeGradient {
     pub hi: u32,
     /// False where no shard of it has rows in this step; the values mean nothing then.
     pub present: bool,
-    /// The gradient, in the order of the weights and without the tables; given its length by the engine.
+    /// The gradient of the dense parameters, in the order of the weights; given its length by the engine.
     pub values: Vec<f32>,
-    /// The rows of every table of the network that the step touched.
-    pub tables: Vec<SparseRows>,
+    /// The rows that the step touched, of every sparse parameter of the network.
+    pub sparse_rows: Vec<SparseRows>,
 }
 
 impl NodeGradient {
@@ -46,22 +46,22 @@ impl NodeGradient {
     /// Makes room for the gradient of a network.
     pub(super) fn fit(&mut self, network: &Network) {
         self.values.resize(network.num_dense(), 0.0);
-        if self.tables.len() != network.sparse_parameters().len() {
-            let rows = |table: &SparseParameter| SparseRows::new(table.entries, table.width);
-            self.tables = network.sparse_parameters().iter().map(rows).collect();
+        if self.sparse_rows.len() != network.sparse_parameters().len() {
+            let rows = |sparse: &SparseParameter| SparseRows::new(sparse.entries, sparse.width);
+            self.sparse_rows = network.sparse_parameters().iter().map(rows).collect();
         }
     }
 }
 
 /// The gradient of a step over all shards: flat, in the order of the weights, for what works on whole vectors, and
-/// for each table of the network the rows that may differ from 0, for what need not look at the others.
+/// for each sparse parameter the rows that may differ from 0, for what need not look at the others.
 ///
 /// It can be read as a slice; [`Gradient::as_mut_dense`] lets its elements be changed.
 #[derive(Debug, Clone)]
 pub struct Gradient {
     values: Vec<f32>,
-    tables: Vec<SparseParameter>,
-    /// Elements outside of the tables.
+    sparse_parameters: Vec<SparseParameter>,
+    /// Elements outside of the sparse parameters.
     dense: Vec<Range<usize>>,
     /// As a node has them, where they are not one range.
     packed: Vec<f32>,
@@ -70,11 +70,11 @@ pub struct Gradient {
     known: bool,
 }
 
-/// The rows of a table that may differ from 0.
+/// The rows of a sparse parameter that may differ from 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TouchedRows<'a> {
-    /// Place of the table.
-    pub table: SparseParameter,
+    /// The parameter.
+    pub parameter: SparseParameter,
     /// The rows, ascending.
     pub indices: &'a [u32],
 }
@@ -85,17 +85,17 @@ impl Gradient {
     pub fn new(network: &Network) -> Self {
         let mut dense: Vec<Range<usize>> = Vec::new();
         let mut start = 0;
-        for table in network.sparse_parameters() {
-            dense.push(start..table.offset);
-            start = table.offset + table.len();
+        for sparse in network.sparse_parameters() {
+            dense.push(start..sparse.offset);
+            start = sparse.offset + sparse.len();
         }
         dense.push(start..network.num_parameters());
         dense.retain(|range| !range.is_empty());
         let packed = if dense.len() == 1 { 0 } else { network.num_dense() };
-        let rows = |table: &SparseParameter| SparseRows::new(table.entries, table.width);
+        let rows = |sparse: &SparseParameter| SparseRows::new(sparse.entries, sparse.width);
         Gradient {
             values: vec![0.0; network.num_parameters()],
-            tables: network.sparse_parameters().to_vec(),
+            sparse_parameters: network.sparse_parameters().to_vec(),
             rows: network.sparse_parameters().iter().map(rows).collect(),
             packed: vec![0.0; packed],
             dense,
@@ -103,7 +103,7 @@ impl Gradient {
         }
     }
 
-    /// Becomes what `fill` writes: the elements outside of the tables, and the rows of every table.
+    /// Becomes what `fill` writes: the elements of the dense parameters, and the rows of every sparse one.
     ///
     /// # Errors
     /// Those of `fill`; what the gradient holds is not specified then.
@@ -111,7 +111,7 @@ impl Gradient {
         &mut self,
         fill: impl FnOnce(&mut [f32], &mut [SparseRows]) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.clear_tables();
+        self.clear_rows();
         self.known = false;
         let done = match self.dense.as_slice() {
             [only] => fill(&mut self.values[only.clone()], &mut self.rows)?,
@@ -125,10 +125,10 @@ impl Gradient {
                 start = end;
             }
         }
-        for (table, rows) in self.tables.iter().zip(&self.rows) {
-            let values = &mut self.values[table.offset..table.offset + table.len()];
+        for (sparse, rows) in self.sparse_parameters.iter().zip(&self.rows) {
+            let values = &mut self.values[sparse.offset..sparse.offset + sparse.len()];
             for (row, own) in rows.iter() {
-                values[row as usize * table.width..][..table.width].copy_from_slice(own);
+                values[row as usize * sparse.width..][..sparse.width].copy_from_slice(own);
             }
         }
         self.known = true;
@@ -137,10 +137,10 @@ impl Gradient {
 
     /// Becomes the gradient of a node, which is present.
     pub fn set(&mut self, node: &NodeGradient) {
-        let Ok(()) = self.assign::<(), Infallible>(|dense, tables| {
+        let Ok(()) = self.assign::<(), Infallible>(|dense, sparse| {
             dense.copy_from_slice(&node.values);
-            for (table, rows) in tables.iter_mut().zip(&node.tables) {
-                table.set(rows.view());
+            for (into, rows) in sparse.iter_mut().zip(&node.sparse_rows) {
+                into.set(rows.view());
             }
             Ok(())
         });
@@ -153,12 +153,12 @@ impl Gradient {
         &mut self.values
     }
 
-    fn clear_tables(&mut self) {
-        for (table, rows) in self.tables.iter().zip(&mut self.rows) {
-            let values = &mut self.values[table.offset..table.offset + table.len()];
+    fn clear_rows(&mut self) {
+        for (sparse, rows) in self.sparse_parameters.iter().zip(&mut self.rows) {
+            let values = &mut self.values[sparse.offset..sparse.offset + sparse.len()];
             if self.known {
                 for row in &rows.indices {
-                    values[*row as usize * table.width..][..table.width].fill(0.0);
+                    values[*row as usize * sparse.width..][..sparse.width].fill(0.0);
                 }
             } else {
                 values.fill(0.0);
@@ -167,12 +167,16 @@ impl Gradient {
         }
     }
 
-    /// The elements, and the rows of the tables where they are known. They stay known: elements of other rows are to
+    /// The elements, and the rows of the sparse parameters where they are known. They stay known: elements of other rows are to
     /// stay 0.
     pub(crate) fn touched(&mut self) -> (&mut [f32], Vec<TouchedRows<'_>>) {
-        let tables = self.tables.iter().zip(&self.rows).filter(|_| self.known);
-        let touched = tables.map(|(table, rows)| TouchedRows {
-            table: *table,
+        let known = self
+            .sparse_parameters
+            .iter()
+            .zip(&self.rows)
+            .filter(|_| self.known);
+        let touched = known.map(|(parameter, rows)| TouchedRows {
+            parameter: *parameter,
             indices: &rows.indices,
         });
         (&mut self.values, touched.collect())

@@ -414,7 +414,7 @@ impl ModuleGradients<'_> {
                         self.module.parameter_gradient(ctx, *index, program, ends, into);
                     }
                     ParamSlot::Sparse(at) => {
-                        let into = &mut node.tables[*at];
+                        let into = &mut node.sparse_rows[*at];
                         self.module.sparse_gradient(ctx, *index, program, ends, into);
                     }
                 }

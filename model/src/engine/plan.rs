@@ -41,15 +41,15 @@ pub(super) enum ParamSlot {
 
 impl ParamSlot {
     fn of(parameter: &Parameter, network: &Network) -> Self {
-        let tables = network.sparse_parameters();
-        let before = tables.partition_point(|table| table.offset < parameter.offset);
-        if tables
+        let sparse = network.sparse_parameters();
+        let before = sparse.partition_point(|other| other.offset < parameter.offset);
+        if sparse
             .get(before)
             .is_some_and(|table| table.offset == parameter.offset)
         {
             return ParamSlot::Sparse(before);
         }
-        let start = parameter.offset - tables[..before].iter().map(SparseParameter::len).sum::<usize>();
+        let start = parameter.offset - sparse[..before].iter().map(SparseParameter::len).sum::<usize>();
         ParamSlot::Values(start..start + parameter.len())
     }
 }

@@ -23,17 +23,17 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 0.5;
     let value = p * (r * r) + r + 1.0;
     // 2^n in two factors, so that neither over- nor underflows where the product does not.
-    let whole = shifted.to_bits().wrapping_sub(MAGIC.to_bits());
-    let half = (whole as i32) >> 1;
-    let rest = (whole as i32) - half;
-    let power = |n: i32| f32::from_bits(((n + 127) as u32) << 23);
+    let whole = shifted.to_bits().wrapping_sub(MAGIC.to_bits()).cast_signed();
+    let half = whole >> 1;
+    let rest = whole - half;
+    let power = |n: i32| f32::from_bits((n + 127).cast_unsigned() << 23);
     value * power(half) * power(rest)
 }
 
 /// 2^n for n in -126..=127.
 #[inline(always)]
 fn power_of_two(n: i32) -> f32 {
-    f32::from_bits(((n + 127) as u32) << 23)
+    f32::from_bits((n + 127).cast_unsigned() << 23)
 }
 
 /// e^x - 1, within 2 units in the last place also near 0; -1 below -17.4, infinity above 88.72.
@@ -54,7 +54,7 @@ pub fn expm1(x: f32) -> f32 {
     p = p * r + 4.166_579_6e-2;
     p = p * r + 0.166_666_66;
     p = p * r + 0.5;
-    let whole = shifted.to_bits().wrapping_sub(MAGIC.to_bits()) as i32;
+    let whole = shifted.to_bits().wrapping_sub(MAGIC.to_bits()).cast_signed();
     // Beyond 2^100 the 1 is far below the last digit.
     let value = p * (r * r) + r + (1.0 - power_of_two(-whole.min(100)));
     let half = whole >> 1;
@@ -92,11 +92,12 @@ pub fn log1p(x: f32) -> f32 {
     } else {
         1.0 - (sum - x)
     };
-    let bits = (sum.to_bits() as i32).wrapping_sub(SQRT_HALF_BITS);
+    let bits = sum.to_bits().cast_signed().wrapping_sub(SQRT_HALF_BITS);
     let n = bits >> 23;
-    let mantissa = f32::from_bits(((bits & 0x007f_ffff) + SQRT_HALF_BITS) as u32);
+    let mantissa = f32::from_bits(((bits & 0x007f_ffff) + SQRT_HALF_BITS).cast_unsigned());
     // Beyond 2^100 what was lost is far below the last digit.
     let f = (mantissa - 1.0) + lost * power_of_two(-n.clamp(-100, 100));
+    #[expect(clippy::cast_precision_loss, reason = "an exponent")]
     let value = log_of_parts(n as f32, f);
     let value = if x == f32::INFINITY { x } else { value };
     let value = if x > -1.0 { value } else { f32::NAN };

@@ -158,7 +158,7 @@ pub(crate) trait Module: Debug + Send + Sync {
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure>;
 
-    /// Sets the gradient of one parameter over a node of the reduction tree. Not called for buffers and tables.
+    /// Sets the gradient of one parameter over a node of the reduction tree. Not called for buffers and sparse parameters.
     fn parameter_gradient(
         &self,
         _pass: &mut Context<'_>,

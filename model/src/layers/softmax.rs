@@ -55,6 +55,7 @@ simd_dispatch! {
             let most = largest(values);
             if log {
                 let sum = sum_by(size, |at| exp(values[at] - most));
+                #[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
                 let off = libm::log(f64::from(sum)) as f32;
                 values.iter_mut().for_each(|value| *value = (*value - most) - off);
                 continue;
@@ -102,7 +103,9 @@ simd_dispatch! {
                 }
             }
             for sum in &mut sums {
-                *sum = if log { libm::log(f64::from(*sum)) as f32 } else { 1.0 / *sum };
+                #[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
+                let logarithm = |sum: f32| libm::log(f64::from(sum)) as f32;
+                *sum = if log { logarithm(*sum) } else { 1.0 / *sum };
             }
             for line in values.chunks_exact_mut(inner) {
                 for (value, sum) in line.iter_mut().zip(&sums) {

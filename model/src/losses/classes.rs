@@ -1,5 +1,6 @@
 //! Losses of a class: cross entropy of logits, and negative log-likelihood of log-probabilities.
 
+use super::error::{LossError, check_weights};
 use super::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::arguments::Arguments;
 use crate::kernels::{self, SimdLevel, simd_dispatch};
@@ -32,14 +33,14 @@ struct NegativeLogLikelihood {
     classes: Classes,
 }
 
-pub(super) fn cross_entropy(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn cross_entropy(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     Ok(Box::new(CrossEntropy {
         classes: Classes::of(arguments),
         smoothing: arguments.real("label_smoothing"),
     }))
 }
 
-pub(super) fn negative_log_likelihood(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn negative_log_likelihood(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     Ok(Box::new(NegativeLogLikelihood {
         classes: Classes::of(arguments),
     }))
@@ -53,31 +54,23 @@ impl Classes {
         }
     }
 
-    fn labels(&self, width: usize) -> Result<Labels, String> {
-        let weights = self.weights.len();
-        if weights != 0 && weights != width {
-            return Err(format!(
-                "has a weight of {weights} number(s), but the network has {width} outputs: weight expects one number for \
-                 each class"
-            ));
-        }
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
+        check_weights("weight", self.weights.len(), width, "one number for each class")?;
         Ok(Labels::Class)
     }
 
-    fn count_every_row(&mut self) -> Result<(), String> {
+    fn count_every_row(&mut self) -> Result<(), LossError> {
         if !self.weights.is_empty() {
-            return Err(
+            return Err(LossError::Misplaced(
                 "cannot have class weights (weight) within a sum of losses: its mean would be over weighted rows, \
-                 that of the other losses over all; leave weight out, or give the rows weights (weightCol)"
-                    .to_owned(),
-            );
+                 that of the other losses over all; leave weight out, or give the rows weights (weightCol)",
+            ));
         }
         if self.ignored != Some(NO_CLASS) {
-            return Err(
+            return Err(LossError::Misplaced(
                 "cannot have ignore_index within a sum of losses: its mean would be over other rows than that of \
-                 the other losses; leave ignore_index out"
-                    .to_owned(),
-            );
+                 the other losses; leave ignore_index out",
+            ));
         }
         self.ignored = None;
         Ok(())
@@ -166,7 +159,7 @@ impl Smoothing<'_> {
 }
 
 impl Loss for CrossEntropy {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         self.classes.labels(width)
     }
 
@@ -174,7 +167,7 @@ impl Loss for CrossEntropy {
         1
     }
 
-    fn count_every_row(&mut self) -> Result<(), String> {
+    fn count_every_row(&mut self) -> Result<(), LossError> {
         self.classes.count_every_row()
     }
 
@@ -215,7 +208,7 @@ impl Loss for CrossEntropy {
 }
 
 impl Loss for NegativeLogLikelihood {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         self.classes.labels(width)
     }
 
@@ -223,7 +216,7 @@ impl Loss for NegativeLogLikelihood {
         1
     }
 
-    fn count_every_row(&mut self) -> Result<(), String> {
+    fn count_every_row(&mut self) -> Result<(), LossError> {
         self.classes.count_every_row()
     }
 

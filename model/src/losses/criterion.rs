@@ -23,9 +23,7 @@ impl Criterion {
     /// # Errors
     /// `InvalidParameter` where there is no label for that width.
     pub fn labels(&self, width: usize) -> Result<Labels, Failure> {
-        self.loss
-            .labels(width)
-            .map_err(|wrong| Failure::parameter(format!("{} {wrong}", self.name)))
+        self.loss.labels(width).map_err(|error| error.failure(self.name))
     }
 
     /// The number of outputs that reads labels of `width` values, if it is not far from that.

@@ -1,5 +1,6 @@
 //! Losses of distances between the parts of a row.
 
+use super::error::LossError;
 use super::loss::{Labels, Loss, SliceRows, Sums};
 use crate::arguments::Arguments;
 use crate::kernels::SimdLevel;
@@ -26,13 +27,13 @@ struct Triplet {
     swap: bool,
 }
 
-pub(super) fn cosine(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn cosine(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     Ok(Box::new(Cosine {
         margin: arguments.real("margin"),
     }))
 }
 
-pub(super) fn triplet(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn triplet(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     Ok(Box::new(Triplet {
         margin: arguments.real("margin"),
         p: arguments.real("p"),
@@ -41,14 +42,15 @@ pub(super) fn triplet(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
     }))
 }
 
-fn parts_of(width: usize, parts: usize, what: &str) -> Result<(), String> {
+fn parts_of(width: usize, parts: usize, what: &str) -> Result<(), LossError> {
     if width.is_multiple_of(parts) {
         return Ok(());
     }
-    Err(format!(
-        "reads a row of outputs as {what} of equal length, but the network ends in width {width}; end it with a \
-         multiple of {parts}"
-    ))
+    Err(LossError::Outputs {
+        reads: format!("a row of outputs as {what} of equal length"),
+        width,
+        end: format!("a multiple of {parts}"),
+    })
 }
 
 impl Cosine {
@@ -83,7 +85,7 @@ impl Cosine {
 }
 
 impl Loss for Cosine {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         parts_of(width, 2, "two vectors")?;
         Ok(Labels::Values(1))
     }
@@ -188,7 +190,7 @@ struct Parts {
 }
 
 impl Loss for Triplet {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         parts_of(width, 3, "three vectors (anchor, positive, negative)")?;
         Ok(Labels::Unused)
     }

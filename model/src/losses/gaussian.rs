@@ -1,5 +1,6 @@
 //! Negative log-likelihood of a normal distribution whose mean and variance the network puts out.
 
+use super::error::LossError;
 use super::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::arguments::Arguments;
 use crate::kernels::SimdLevel;
@@ -20,9 +21,13 @@ struct Gaussian {
     logarithms: bool,
 }
 
-pub(super) fn make(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn make(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     if arguments.real("eps") <= 0.0 {
-        return Err("needs an eps above 0, for example 1e-6".to_owned());
+        return Err(LossError::Argument {
+            name: "eps",
+            value: arguments.value("eps").to_string(),
+            expected: "a number above 0, for example 1e-6",
+        });
     }
     Ok(Box::new(Gaussian {
         constant: if arguments.flag("full") {
@@ -63,14 +68,15 @@ impl Gaussian {
 }
 
 impl Loss for Gaussian {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         if width.is_multiple_of(2) {
             Ok(Labels::Values(width / 2))
         } else {
-            Err(format!(
-                "reads a mean and a variance for every value of the label, but the network ends in width {width}; end \
-                 it with out_features = 2 times the values of a label"
-            ))
+            Err(LossError::Outputs {
+                reads: "a mean and a variance for every value of the label".to_owned(),
+                width,
+                end: "out_features = 2 times the values of a label".to_owned(),
+            })
         }
     }
 

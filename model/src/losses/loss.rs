@@ -1,5 +1,6 @@
 //! What a loss is to the engine.
 
+use super::error::LossError;
 use crate::arguments::Arguments;
 use crate::kernels::SimdLevel;
 use candlewick_protocol::Failure;
@@ -54,8 +55,8 @@ pub(crate) trait Loss: Debug + Send + Sync {
     /// What it reads in the label of a row of `width` outputs.
     ///
     /// # Errors
-    /// What is wrong with that width, and which one it expects; the message continues the loss's name.
-    fn labels(&self, width: usize) -> Result<Labels, String>;
+    /// What is wrong with that width, and which one it expects.
+    fn labels(&self, width: usize) -> Result<Labels, LossError>;
 
     /// What a row of weight 1 adds to the denominator, where every row adds the same: its elements for a mean over
     /// elements, 1 for a mean over rows.
@@ -64,8 +65,8 @@ pub(crate) trait Loss: Debug + Send + Sync {
     /// Makes every row add [`Loss::elements`] times its weight to the denominator, as a term of a sum has to.
     ///
     /// # Errors
-    /// Which argument forbids it; the message continues the loss's name.
-    fn count_every_row(&mut self) -> Result<(), String> {
+    /// Which argument forbids it.
+    fn count_every_row(&mut self) -> Result<(), LossError> {
         Ok(())
     }
 
@@ -76,7 +77,7 @@ pub(crate) trait Loss: Debug + Send + Sync {
     fn slice(&self, level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure>;
 }
 
-pub(super) type Make = fn(&Arguments) -> Result<Box<dyn Loss>, String>;
+pub(super) type Make = fn(&Arguments) -> Result<Box<dyn Loss>, LossError>;
 
 /// A count as a factor.
 #[expect(clippy::cast_precision_loss, reason = "a row is far below 2^53 values")]

@@ -3,6 +3,7 @@
 //! A hinge has no slope where it is 0; where margin and difference are equal the slope is PyTorch's.
 
 use super::classes::class_of;
+use super::error::{LossError, check_weights};
 use super::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::arguments::Arguments;
 use crate::kernels::SimdLevel;
@@ -28,13 +29,13 @@ struct MultiMargin {
 #[derive(Debug)]
 struct MultiLabel;
 
-pub(super) fn ranking(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn ranking(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     Ok(Box::new(Ranking {
         margin: arguments.real("margin"),
     }))
 }
 
-pub(super) fn multi_margin(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn multi_margin(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     Ok(Box::new(MultiMargin {
         squared: arguments.int("p") == 2,
         margin: arguments.real("margin"),
@@ -42,7 +43,7 @@ pub(super) fn multi_margin(arguments: &Arguments) -> Result<Box<dyn Loss>, Strin
     }))
 }
 
-pub(super) fn multi_label(_arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn multi_label(_arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     Ok(Box::new(MultiLabel))
 }
 
@@ -67,12 +68,13 @@ fn over_rows(
 }
 
 impl Loss for Ranking {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         if !width.is_multiple_of(2) {
-            return Err(format!(
-                "reads a row of outputs as two halves of equal length, but the network ends in width {width}; end it \
-                 with a multiple of 2"
-            ));
+            return Err(LossError::Outputs {
+                reads: "a row of outputs as two halves of equal length".to_owned(),
+                width,
+                end: "a multiple of 2".to_owned(),
+            });
         }
         Ok(Labels::Values(width / 2))
     }
@@ -108,14 +110,8 @@ impl Loss for Ranking {
 }
 
 impl Loss for MultiMargin {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
-        let weights = self.weights.len();
-        if weights != 0 && weights != width {
-            return Err(format!(
-                "has a weight of {weights} number(s), but the network has {width} outputs: weight expects one number for \
-                 each class"
-            ));
-        }
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
+        check_weights("weight", self.weights.len(), width, "one number for each class")?;
         Ok(Labels::Class)
     }
 
@@ -157,7 +153,7 @@ fn classes_of(labels: &[f64]) -> Result<Vec<usize>, Failure> {
 }
 
 impl Loss for MultiLabel {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         Ok(Labels::Values(width))
     }
 

@@ -7,6 +7,7 @@
 mod classes;
 mod criterion;
 mod distances;
+mod error;
 mod gaussian;
 mod labels;
 mod loss;
@@ -25,10 +26,11 @@ pub(crate) use loss::{Labels, SliceRows};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use candlewick_protocol::Failure;
+use error::LossError;
 use loss::{Loss, Make};
 use serde_json::Value;
 
-/// How the losses of the catalogue are made, in its order. An error continues the loss's name.
+/// How the losses of the catalogue are made, in its order.
 const LOSSES: &[(&str, Make)] = &[
     ("CrossEntropyLoss", classes::cross_entropy),
     ("NLLLoss", classes::negative_log_likelihood),
@@ -59,19 +61,20 @@ const LOSSES: &[(&str, Make)] = &[
 /// # Errors
 /// `InvalidParameter` where arguments do not fit together.
 pub(crate) fn make(arguments: &Arguments) -> Result<Criterion, Failure> {
+    let name = arguments.name();
     Ok(Criterion {
-        name: arguments.name(),
-        loss: make_loss(arguments).map_err(|wrong| Failure::parameter(format!("loss: {wrong}")))?,
+        name,
+        loss: make_loss(arguments).map_err(|error| error.failure(&format!("loss: {name}")))?,
         sum: arguments.text("reduction") == "sum",
     })
 }
 
-/// Makes a loss; an error starts with its name.
-fn make_loss(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+/// Makes a loss.
+fn make_loss(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     let name = arguments.name();
     match LOSSES.iter().find(|(listed, _)| *listed == name) {
-        Some((_, make)) => make(arguments).map_err(|wrong| format!("{name} {wrong}")),
-        None => Err(format!("{name} cannot be made by this version")),
+        Some((_, make)) => make(arguments),
+        None => Err(LossError::Unknown),
     }
 }
 

@@ -4,6 +4,7 @@
 //! denominator, so that all terms share one denominator, the sum of the rows' weights. Reduction "sum" divides by
 //! nothing.
 
+use super::error::LossError;
 use super::loss::{Labels, Loss, Make, SliceRows, Sums, real};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
@@ -32,7 +33,7 @@ struct Multi {
 }
 
 /// Reads a range `[from, to]`.
-fn range(arguments: &Arguments, name: &str) -> Result<Option<Range<usize>>, String> {
+fn range(arguments: &Arguments, name: &'static str) -> Result<Option<Range<usize>>, LossError> {
     if arguments.is_null(name) {
         return Ok(None);
     }
@@ -43,19 +44,19 @@ fn range(arguments: &Arguments, name: &str) -> Result<Option<Range<usize>>, Stri
         .collect();
     match ends[..] {
         [from, to] if from < to => Ok(Some(from..to)),
-        _ => Err(format!(
-            "has {name} = {}: expected [from, to] with from below to, for example [0, 2] for the first two",
-            arguments.value(name)
-        )),
+        _ => Err(LossError::Argument {
+            name,
+            value: arguments.value(name).to_string(),
+            expected: "[from, to] with from below to, for example [0, 2] for the first two",
+        }),
     }
 }
 
 impl Term {
     /// Reads a loss or a LossTerm.
-    fn read(document: &serde_json::Value, place: &str, make_loss: Make) -> Result<Self, String> {
-        let read = |document, place: &str| {
-            Arguments::read(Kind::Loss, document, place).map_err(|failure| failure.message)
-        };
+    fn read(document: &serde_json::Value, place: &str, make_loss: Make) -> Result<Self, LossError> {
+        let read =
+            |document, place: &str| Arguments::read(Kind::Loss, document, place).map_err(LossError::Document);
         let outer = read(document, place)?;
         if outer.name() != "LossTerm" {
             return Self::of(&outer, None, make_loss);
@@ -64,17 +65,17 @@ impl Term {
         Self::of(&inner, Some(&outer), make_loss)
     }
 
-    fn of(arguments: &Arguments, outer: Option<&Arguments>, make_loss: Make) -> Result<Self, String> {
+    fn of(arguments: &Arguments, outer: Option<&Arguments>, make_loss: Make) -> Result<Self, LossError> {
         let name = arguments.name();
         if arguments.text("reduction") == "sum" {
-            return Err(format!(
-                "{name} has the reduction \"sum\" within a MultiLoss: leave it out there, and set the reduction of the \
-                 MultiLoss, which goes for all its losses"
-            ));
+            let error = LossError::Misplaced(
+                "has the reduction \"sum\" within a MultiLoss: leave it out there, and set the reduction of the \
+                 MultiLoss, which goes for all its losses",
+            );
+            return Err(error.of(name));
         }
-        let mut loss = make_loss(arguments)?;
-        loss.count_every_row()
-            .map_err(|wrong| format!("{name} {wrong}"))?;
+        let mut loss = make_loss(arguments).map_err(|error| error.of(name))?;
+        loss.count_every_row().map_err(|error| error.of(name))?;
         let mut term = Term {
             name,
             loss,
@@ -84,8 +85,8 @@ impl Term {
         };
         if let Some(outer) = outer {
             term.weight = outer.real("weight");
-            term.outputs = range(outer, "outputs").map_err(|wrong| format!("LossTerm {wrong}"))?;
-            term.labels = range(outer, "labels").map_err(|wrong| format!("LossTerm {wrong}"))?;
+            term.outputs = range(outer, "outputs").map_err(|error| error.of("LossTerm"))?;
+            term.labels = range(outer, "labels").map_err(|error| error.of("LossTerm"))?;
         }
         Ok(term)
     }
@@ -97,31 +98,31 @@ impl Term {
 
     /// Values that the whole label must have, or at least have where that is known to be a part; `None` where the
     /// loss reads none.
-    fn labels(&self, width: usize) -> Result<Option<Wanted>, String> {
+    fn labels(&self, width: usize) -> Result<Option<Wanted>, LossError> {
         let outputs = self.outputs(width);
         if outputs.end > width {
-            return Err(format!(
+            return Err(LossError::Terms(format!(
                 "has a {} over the outputs {} to {}, but the network ends in width {width}",
                 self.name, outputs.start, outputs.end
-            ));
+            )));
         }
-        let wanted = self
-            .loss
-            .labels(outputs.len())
-            .map_err(|wrong| format!("has a {} that {wrong}", self.name))?;
+        let wanted = self.loss.labels(outputs.len()).map_err(|error| LossError::Term {
+            name: self.name,
+            error: Box::new(error),
+        })?;
         let Some(count) = wanted.width() else {
             return Ok(None);
         };
         match &self.labels {
             None => Ok(Some(Wanted::Exactly(count))),
             Some(range) if range.len() == count => Ok(Some(Wanted::AtLeast(range.end))),
-            Some(range) => Err(format!(
+            Some(range) => Err(LossError::Terms(format!(
                 "has a {} that reads {count} value(s) of the label for its {} output(s), but its labels are {} to {}",
                 self.name,
                 outputs.len(),
                 range.start,
                 range.end
-            )),
+            ))),
         }
     }
 }
@@ -134,23 +135,25 @@ enum Wanted {
 }
 
 /// The loss of complete arguments; `make_loss` makes those within it.
-pub(super) fn make(arguments: &Arguments, make_loss: Make) -> Result<Box<dyn Loss>, String> {
+pub(super) fn make(arguments: &Arguments, make_loss: Make) -> Result<Box<dyn Loss>, LossError> {
     let documents = arguments.value("losses").as_array();
-    let terms: Result<Vec<Term>, String> = documents
+    let terms: Result<Vec<Term>, LossError> = documents
         .into_iter()
         .flatten()
         .enumerate()
         .map(|(at, document)| Term::read(document, &format!("losses.{at}"), make_loss))
         .collect();
     Ok(Box::new(Multi {
-        terms: terms.map_err(|wrong| format!("cannot add up its losses: {wrong}"))?,
+        terms: terms.map_err(|error| LossError::Sum(Box::new(error)))?,
         means: arguments.text("reduction") != "sum",
     }))
 }
 
 /// A term stands in a sum only.
-pub(super) fn lonely_term(_arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
-    Err("is a part of a MultiLoss and no loss by itself: write MultiLoss with a list that has it".to_owned())
+pub(super) fn lonely_term(_arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
+    Err(LossError::Misplaced(
+        "is a part of a MultiLoss and no loss by itself: write MultiLoss with a list that has it",
+    ))
 }
 
 /// The columns `range` of rows of `width`.
@@ -165,17 +168,17 @@ fn columns<'a, T: Copy>(
 }
 
 impl Loss for Multi {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         let (mut exactly, mut least) = (None, 0);
         for term in &self.terms {
             match term.labels(width)? {
                 Some(Wanted::Exactly(count)) => match exactly.replace((term.name, count)) {
                     Some((other, before)) if before != count => {
-                        return Err(format!(
+                        return Err(LossError::Terms(format!(
                             "has a {other} over a label of {before} value(s) and a {} over one of {count}; say with \
                              LossTerm which outputs and labels each reads",
                             term.name
-                        ));
+                        )));
                     }
                     _ => {}
                 },
@@ -184,10 +187,10 @@ impl Loss for Multi {
             }
         }
         match exactly {
-            Some((name, count)) if count < least => Err(format!(
+            Some((name, count)) if count < least => Err(LossError::Terms(format!(
                 "reads label values up to {least}, but its {name} expects a label of {count} value(s); give it a LossTerm \
                  with labels"
-            )),
+            ))),
             Some((_, count)) => Ok(Labels::Values(count)),
             None if least > 0 => Ok(Labels::Values(least)),
             None => Ok(Labels::Unused),
@@ -198,8 +201,10 @@ impl Loss for Multi {
         1
     }
 
-    fn count_every_row(&mut self) -> Result<(), String> {
-        Err("cannot stand within another MultiLoss: list its losses there".to_owned())
+    fn count_every_row(&mut self) -> Result<(), LossError> {
+        Err(LossError::Misplaced(
+            "cannot stand within another MultiLoss: list its losses there",
+        ))
     }
 
     fn slice(&self, level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {

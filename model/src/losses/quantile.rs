@@ -1,5 +1,6 @@
 //! Quantile regression: the pinball loss (Koenker and Bassett, Regression Quantiles, Econometrica 46, 1978).
 
+use super::error::LossError;
 use super::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::arguments::Arguments;
 use crate::kernels::SimdLevel;
@@ -12,26 +13,29 @@ struct Quantiles {
     quantiles: Vec<f64>,
 }
 
-pub(super) fn make(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(super) fn make(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     let quantiles = arguments.reals("quantiles");
-    match quantiles.iter().find(|q| **q <= 0.0 || **q >= 1.0) {
-        Some(wrong) => Err(format!(
-            "has the quantile {wrong}: expected numbers between 0 and 1, for example [0.1, 0.5, 0.9]"
-        )),
-        None => Ok(Box::new(Quantiles { quantiles })),
+    if quantiles.iter().any(|q| *q <= 0.0 || *q >= 1.0) {
+        return Err(LossError::Argument {
+            name: "quantiles",
+            value: arguments.value("quantiles").to_string(),
+            expected: "numbers above 0 and below 1, for example [0.1, 0.5, 0.9]",
+        });
     }
+    Ok(Box::new(Quantiles { quantiles }))
 }
 
 impl Loss for Quantiles {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         let count = self.quantiles.len();
         if width.is_multiple_of(count) {
             return Ok(Labels::Values(width / count));
         }
-        Err(format!(
-            "reads an output for each of its {count} quantiles, but the network ends in width {width}; end it with \
-             out_features={count} (times the values of a label)"
-        ))
+        Err(LossError::Outputs {
+            reads: format!("an output for each of its {count} quantiles"),
+            width,
+            end: format!("out_features={count} (times the values of a label)"),
+        })
     }
 
     fn elements(&self, width: usize) -> usize {

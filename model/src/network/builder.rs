@@ -9,9 +9,9 @@ use crate::parameter::{Parameter, SparseParameter};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
 
-/// Where a layer's input comes from, and its shape.
+/// A value of the network and its shape: what a layer reads, or puts out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct End {
+pub(super) struct TensorRef {
     pub value: ValueRef,
     pub shape: Vec<usize>,
 }
@@ -27,9 +27,23 @@ pub(super) struct DocPath<'a> {
     pub depth: usize,
 }
 
-/// Where a network ends: its whole output, the outputs it consists of, and what each is read from.
-pub(super) struct Ends {
-    pub whole: End,
+/// A layer of the document: its type, and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NamedLayer<'a> {
+    pub name: &'static str,
+    pub place: DocPath<'a>,
+}
+
+impl NamedLayer<'_> {
+    /// A failure that names the layer.
+    pub(super) fn wrong(&self, message: impl std::fmt::Display) -> Failure {
+        Failure::parameter(format!("{} ({}): {message}", self.place.document, self.name))
+    }
+}
+
+/// The whole output of a network, the outputs it consists of, and what each is read from.
+pub(super) struct NetworkOutput {
+    pub whole: TensorRef,
     pub outputs: Vec<Output>,
     pub values: Vec<ValueRef>,
 }
@@ -40,7 +54,7 @@ pub(super) struct Builder {
     layers: Vec<LayerNode>,
     pub(super) parameters: Vec<Parameter>,
     inits: Vec<Init>,
-    tables: Vec<SparseParameter>,
+    sparse_parameters: Vec<SparseParameter>,
     total: usize,
 }
 
@@ -75,15 +89,15 @@ impl Builder {
             layers: Vec::new(),
             parameters: Vec::new(),
             inits: Vec::new(),
-            tables: Vec::new(),
+            sparse_parameters: Vec::new(),
             total: 0,
         })
     }
 
-    /// Reads the whole document; returns the complete one and the ends.
-    pub(super) fn body(&mut self, document: &Value) -> Result<(Value, Ends), Failure> {
+    /// Reads the whole document; returns the complete one and the network's output.
+    pub(super) fn body(&mut self, document: &Value) -> Result<(Value, NetworkOutput), Failure> {
         let object = header(document, &self.input)?;
-        let (mut complete, ends) = if object.contains_key("nodes") {
+        let (mut complete, output) = if object.contains_key("nodes") {
             self.graph(object)?
         } else {
             self.chain(object)?
@@ -92,11 +106,11 @@ impl Builder {
         if !init.is_null() {
             complete["init"] = init;
         }
-        Ok((complete, ends))
+        Ok((complete, output))
     }
 
     /// Reads the body of a document of layers one after another.
-    fn chain(&mut self, object: &Map<String, Value>) -> Result<(Value, Ends), Failure> {
+    fn chain(&mut self, object: &Map<String, Value>) -> Result<(Value, NetworkOutput), Failure> {
         let list = object
             .get("layers")
             .ok_or_else(|| wrong("the list \"layers\" is missing"))?;
@@ -106,39 +120,39 @@ impl Builder {
             path: "",
             depth: 0,
         };
-        let (layers, end) = self.sequence(list, place, input)?;
-        let output = Output {
+        let (layers, whole) = self.sequence(list, place, input)?;
+        let only = Output {
             name: String::new(),
-            shape: end.shape.clone(),
-            range: 0..end.shape.iter().product(),
+            shape: whole.shape.clone(),
+            range: 0..whole.shape.iter().product(),
         };
         let document = json!({"format": FORMAT, "input": {"shape": self.input}, "layers": layers});
-        let ends = Ends {
-            values: vec![end.value],
-            outputs: vec![output],
-            whole: end,
+        let output = NetworkOutput {
+            values: vec![whole.value],
+            outputs: vec![only],
+            whole,
         };
-        Ok((document, ends))
+        Ok((document, output))
     }
 
     /// The features as an input.
-    pub(super) fn features(&self) -> End {
-        End {
+    pub(super) fn features(&self) -> TensorRef {
+        TensorRef {
             value: ValueRef::Features,
             shape: self.input.clone(),
         }
     }
 
-    /// Adds the layers of a list, one after another; returns their complete documents and the end of the last.
+    /// Adds the layers of a list, one after another; returns their complete documents and the output of the last.
     pub(super) fn sequence(
         &mut self,
         list: &Value,
         place: DocPath<'_>,
-        input: End,
-    ) -> Result<(Vec<Value>, End), Failure> {
+        input: TensorRef,
+    ) -> Result<(Vec<Value>, TensorRef), Failure> {
         let list = items(list, place)?;
         let mut documents = Vec::with_capacity(list.len());
-        let mut end = input;
+        let mut last = input;
         for (index, layer) in list.iter().enumerate() {
             let (document, path) = (format!("{}.{index}", place.document), below(place.path, index));
             let inner = DocPath {
@@ -146,20 +160,20 @@ impl Builder {
                 path: &path,
                 depth: place.depth,
             };
-            let (document, next) = self.layer(layer, inner, &[end])?;
+            let (document, next) = self.layer(layer, inner, &[last])?;
             documents.push(document);
-            end = next;
+            last = next;
         }
-        Ok((documents, end))
+        Ok((documents, last))
     }
 
-    /// Adds one layer or container; returns its complete document and its end.
+    /// Adds one layer or container; returns its complete document and its output.
     pub(super) fn layer(
         &mut self,
         document: &Value,
         place: DocPath<'_>,
-        inputs: &[End],
-    ) -> Result<(Value, End), Failure> {
+        inputs: &[TensorRef],
+    ) -> Result<(Value, TensorRef), Failure> {
         if document.get("type").is_some_and(|kind| kind == CONTAINER) {
             return self.sequential(document, place, inputs);
         }
@@ -171,13 +185,12 @@ impl Builder {
             return self.composite(arguments, place, inputs);
         }
         let name = arguments.name();
-        let wrong = |message: String| Failure::parameter(format!("{} ({name}): {message}", place.document));
-        let shapes: Vec<&[usize]> = inputs.iter().map(|end| end.shape.as_slice()).collect();
-        let made =
-            layers::make(&mut arguments, &shapes, place.path).map_err(|error| wrong(error.to_string()))?;
-        let values = inputs.iter().map(|end| end.value).collect();
-        let end = self.add(made, (name, place), values)?;
-        Ok((self.documented(arguments.to_document()), end))
+        let layer = NamedLayer { name, place };
+        let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape.as_slice()).collect();
+        let made = layers::make(&mut arguments, &shapes, place.path).map_err(|error| layer.wrong(error))?;
+        let values = inputs.iter().map(|input| input.value).collect();
+        let output = self.add(made, layer, values)?;
+        Ok((self.documented(arguments.to_document()), output))
     }
 
     /// Notes the complete document of the layer that was added last.
@@ -192,29 +205,26 @@ impl Builder {
         &mut self,
         layer: &Value,
         place: DocPath<'_>,
-        inputs: &[End],
-    ) -> Result<(Value, End), Failure> {
+        inputs: &[TensorRef],
+    ) -> Result<(Value, TensorRef), Failure> {
         let object = layer.as_object().cloned().unwrap_or_else(Map::new);
+        let layer = NamedLayer {
+            name: CONTAINER,
+            place,
+        };
         if let Some(key) = object
             .keys()
             .find(|key| !["type", "layers", "format"].contains(&key.as_str()))
         {
-            return Err(Failure::parameter(format!(
-                "{} ({CONTAINER}): unknown argument {key:?}; legal arguments are layers",
-                place.document
-            )));
+            return Err(layer.wrong(format!("unknown argument {key:?}; legal arguments are layers")));
         }
         let [input] = inputs else {
-            return Err(Failure::parameter(format!(
-                "{} ({CONTAINER}): takes one input, got {}",
-                place.document,
-                inputs.len()
-            )));
+            return Err(layer.wrong(format!("takes one input, got {}", inputs.len())));
         };
         let list = object.get("layers").unwrap_or(&Value::Null);
         let document = format!("{}.layers", place.document);
-        let (layers, end) = self.sequence(list, place.inside(&document), input.clone())?;
-        Ok((json!({"type": CONTAINER, "layers": layers}), end))
+        let (layers, output) = self.sequence(list, place.inside(&document), input.clone())?;
+        Ok((json!({"type": CONTAINER, "layers": layers}), output))
     }
 
     /// A container whose layers are branches over the same input, which its join brings together (Add, Multiply,
@@ -223,23 +233,23 @@ impl Builder {
         &mut self,
         arguments: &mut Arguments,
         place: DocPath<'_>,
-        inputs: &[End],
-    ) -> Result<(Value, End), Failure> {
+        inputs: &[TensorRef],
+    ) -> Result<(Value, TensorRef), Failure> {
         let name = arguments.name();
+        let container = NamedLayer { name, place };
         let [input] = inputs else {
-            return Err(Failure::parameter(format!(
-                "{} ({name}): with layers of its own it takes one input, got {}",
-                place.document,
+            return Err(container.wrong(format!(
+                "with layers of its own it takes one input, got {}",
                 inputs.len()
             )));
         };
         let list = arguments.value("layers").clone();
         let inner = format!("{}.layers", place.document);
-        let (documents, ends) = if name == "Residual" {
-            let (documents, end) = self.sequence(&list, place.inside(&inner), input.clone())?;
-            (documents, vec![input.clone(), end])
+        let (documents, outputs) = if name == "Residual" {
+            let (documents, output) = self.sequence(&list, place.inside(&inner), input.clone())?;
+            (documents, vec![input.clone(), output])
         } else {
-            let mut ends = Vec::new();
+            let mut outputs = Vec::new();
             let mut documents = Vec::new();
             for (index, branch) in items(&list, place.inside(&inner))?.iter().enumerate() {
                 let (document, path) = (format!("{inner}.{index}"), below(place.path, index));
@@ -248,32 +258,31 @@ impl Builder {
                     path: &path,
                     depth: place.depth + 1,
                 };
-                let (document, end) = self.layer(branch, place, std::slice::from_ref(input))?;
+                let (document, output) = self.layer(branch, place, std::slice::from_ref(input))?;
                 documents.push(document);
-                ends.push(end);
+                outputs.push(output);
             }
-            (documents, ends)
+            (documents, outputs)
         };
-        let shapes: Vec<&[usize]> = ends.iter().map(|end| end.shape.as_slice()).collect();
-        let made = layers::make(arguments, &shapes, place.path)
-            .map_err(|error| Failure::parameter(format!("{} ({name}): {error}", place.document)))?;
-        let values = ends.iter().map(|end| end.value).collect();
-        let end = self.add(made, (name, place), values)?;
+        let shapes: Vec<&[usize]> = outputs.iter().map(|output| output.shape.as_slice()).collect();
+        let made = layers::make(arguments, &shapes, place.path).map_err(|error| container.wrong(error))?;
+        let values = outputs.iter().map(|output| output.value).collect();
+        let output = self.add(made, container, values)?;
         self.documented(arguments.to_document());
         arguments.set("layers", Value::from(documents));
-        Ok((arguments.to_document(), end))
+        Ok((arguments.to_document(), output))
     }
 
     /// Puts a layer that was made in its place.
     pub(super) fn add(
         &mut self,
         made: BuiltLayer,
-        (name, place): (&'static str, DocPath<'_>),
+        layer: NamedLayer<'_>,
         inputs: Vec<ValueRef>,
-    ) -> Result<End, Failure> {
-        let wrong = |message: String| Failure::parameter(format!("{} ({name}): {message}", place.document));
+    ) -> Result<TensorRef, Failure> {
+        let NamedLayer { name, place } = layer;
         if elements(&made.output).is_none() {
-            return Err(wrong(format!(
+            return Err(layer.wrong(format!(
                 "its output of shape {:?} has more than {MAX_ELEMENTS} elements a row",
                 made.output
             )));
@@ -284,7 +293,7 @@ impl Builder {
             Operation::View | Operation::Elementwise(_) => Vec::new(),
         };
         for spec in specs {
-            self.parameter(spec, place.path).map_err(wrong)?;
+            self.parameter(spec, layer)?;
         }
         let shape = made.output.clone();
         self.layers.push(LayerNode {
@@ -298,30 +307,30 @@ impl Builder {
             parameters: first..self.parameters.len(),
             weights: start..self.total,
         });
-        Ok(End {
+        Ok(TensorRef {
             value: ValueRef::Layer(self.layers.len() - 1),
             shape,
         })
     }
 
-    fn parameter(&mut self, spec: ParameterSpec, path: &str) -> Result<(), String> {
+    fn parameter(&mut self, spec: ParameterSpec, layer: NamedLayer<'_>) -> Result<(), Failure> {
         let end = elements(&spec.shape).and_then(|size| elements(&[size + self.total]));
         let end = end.ok_or_else(|| {
-            format!(
+            layer.wrong(format!(
                 "its {} of shape {:?} brings the network to more than {MAX_ELEMENTS} parameters, the limit; make \
                  the layer smaller",
                 spec.name, spec.shape
-            )
+            ))
         })?;
         if let (true, &[entries, width]) = (spec.sparse, spec.shape.as_slice()) {
-            self.tables.push(SparseParameter {
+            self.sparse_parameters.push(SparseParameter {
                 offset: self.total,
                 entries,
                 width,
             });
         }
         self.parameters.push(Parameter {
-            name: below(path, spec.name),
+            name: below(layer.place.path, spec.name),
             shape: spec.shape,
             offset: self.total,
             trained: spec.trained,
@@ -338,19 +347,19 @@ impl Builder {
         self.layers.iter().any(|node| node.inputs.contains(&value))
     }
 
-    pub(super) fn finish(self, document: Value, ends: Ends) -> Inner {
+    pub(super) fn finish(self, document: Value, output: NetworkOutput) -> Inner {
         Inner {
             document,
             input_shape: self.input,
-            output: ends.whole.value,
-            output_shape: ends.whole.shape,
-            outputs: ends.outputs,
-            output_values: ends.values,
+            output: output.whole.value,
+            output_shape: output.whole.shape,
+            outputs: output.outputs,
+            output_values: output.values,
             graph_inputs: self.graph_inputs,
             layers: self.layers,
             parameters: self.parameters,
             inits: self.inits,
-            tables: self.tables,
+            sparse_parameters: self.sparse_parameters,
             num_parameters: self.total,
         }
     }

@@ -4,7 +4,7 @@
 //! "nodes": [{"name": "hidden", "inputs": ["user"], "layer": {"type": "Linear", ...}}, ...], "outputs": ["score"]}`.
 //! A row of features holds the inputs one after another; a row of outputs holds the outputs one after another.
 
-use super::builder::{Builder, DocPath, End, Ends, elements};
+use super::builder::{Builder, DocPath, NamedLayer, NetworkOutput, TensorRef, elements};
 use super::node::{FORMAT, Output, ValueRef, wrong};
 use crate::arguments::excerpt;
 use crate::layers;
@@ -12,22 +12,22 @@ use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
 
 /// Nodes that are known by name, in the order of the document.
-type Named = Vec<(String, End)>;
+type Named = Vec<(String, TensorRef)>;
 
 impl Builder {
-    /// Reads the body of a graph document; returns the complete document and the ends.
-    pub(super) fn graph(&mut self, object: &Map<String, Value>) -> Result<(Value, Ends), Failure> {
-        let mut ends: Named = Vec::new();
-        let inputs = self.graph_inputs(object, &mut ends)?;
+    /// Reads the body of a graph document; returns the complete document and the network's output.
+    pub(super) fn graph(&mut self, object: &Map<String, Value>) -> Result<(Value, NetworkOutput), Failure> {
+        let mut named: Named = Vec::new();
+        let inputs = self.graph_inputs(object, &mut named)?;
         let list = object
             .get("nodes")
             .and_then(Value::as_array)
             .filter(|list| !list.is_empty());
         let list = list.ok_or_else(|| wrong("\"nodes\" must be a list of at least one node"))?;
         let mut nodes = Vec::with_capacity(list.len());
-        let first = ends.len();
+        let first = named.len();
         for (index, node) in list.iter().enumerate() {
-            nodes.push(self.node(index, node, &mut ends)?);
+            nodes.push(self.node(index, node, &mut named)?);
         }
         let names = texts(object.get("outputs"))
             .filter(|names| !names.is_empty())
@@ -36,18 +36,18 @@ impl Builder {
         let mut parts = Vec::new();
         let mut width = 0;
         for name in &names {
-            let end = lookup(&ends, name, "outputs")?;
-            let size: usize = end.shape.iter().product();
+            let tensor = lookup(&named, name, "outputs")?;
+            let size: usize = tensor.shape.iter().product();
             outputs.push(Output {
                 name: name.clone(),
-                shape: end.shape.clone(),
+                shape: tensor.shape.clone(),
                 range: width..width + size,
             });
             width += size;
-            parts.push(end);
+            parts.push(tensor);
         }
-        for (at, (name, end)) in ends.iter().enumerate() {
-            let read = match end.value {
+        for (at, (name, tensor)) in named.iter().enumerate() {
+            let read = match tensor.value {
                 ValueRef::Layer(layer) => self.is_read(layer),
                 ValueRef::Features => true,
             };
@@ -58,23 +58,27 @@ impl Builder {
                 )));
             }
         }
-        let values = parts.iter().map(|end| end.value).collect();
-        let whole = match <[End; 1]>::try_from(parts) {
-            Ok([end]) => end,
+        let values = parts.iter().map(|tensor| tensor.value).collect();
+        let whole = match <[TensorRef; 1]>::try_from(parts) {
+            Ok([tensor]) => tensor,
             Err(parts) => self.join_outputs(&parts)?,
         };
         let document = json!({
             "format": FORMAT, "input": {"shape": self.input}, "inputs": inputs, "nodes": nodes, "outputs": names,
         });
-        let ends = Ends {
+        let output = NetworkOutput {
             whole,
             outputs,
             values,
         };
-        Ok((document, ends))
+        Ok((document, output))
     }
 
-    fn graph_inputs(&mut self, object: &Map<String, Value>, ends: &mut Named) -> Result<Vec<Value>, Failure> {
+    fn graph_inputs(
+        &mut self,
+        object: &Map<String, Value>,
+        named: &mut Named,
+    ) -> Result<Vec<Value>, Failure> {
         let list = object
             .get("inputs")
             .and_then(Value::as_array)
@@ -87,7 +91,7 @@ impl Builder {
         let mut documents = Vec::new();
         for (index, input) in list.iter().enumerate() {
             let document = format!("inputs.{index}");
-            let name = new_name(input, &document, ends)?;
+            let name = new_name(input, &document, named)?;
             let shape: Option<Vec<usize>> = match input.get("shape") {
                 None | Some(Value::Null) if list.len() == 1 => Some(self.input.clone()),
                 shape => shape.and_then(|shape| serde_json::from_value(shape.clone()).ok()),
@@ -103,8 +107,8 @@ impl Builder {
             if start + size > width {
                 break;
             }
-            let end = if list.len() == 1 && size == width {
-                End {
+            let tensor = if list.len() == 1 && size == width {
+                TensorRef {
                     value: ValueRef::Features,
                     shape: shape.clone(),
                 }
@@ -114,12 +118,13 @@ impl Builder {
                     path: "",
                     depth: 0,
                 };
+                let layer = NamedLayer { name: "Input", place };
                 let made = layers::select((start, width), &shape);
-                self.add(made, ("Input", place), vec![ValueRef::Features])?
+                self.add(made, layer, vec![ValueRef::Features])?
             };
             documents.push(json!({"name": name, "shape": shape}));
             self.graph_inputs.push((name.clone(), shape.clone()));
-            ends.push((name, end));
+            named.push((name, tensor));
             start += size;
         }
         if documents.len() < list.len() || start != width {
@@ -132,9 +137,9 @@ impl Builder {
         Ok(documents)
     }
 
-    fn node(&mut self, index: usize, node: &Value, ends: &mut Named) -> Result<Value, Failure> {
+    fn node(&mut self, index: usize, node: &Value, named: &mut Named) -> Result<Value, Failure> {
         let document = format!("nodes.{index}");
-        let name = new_name(node, &document, ends)?;
+        let name = new_name(node, &document, named)?;
         let inputs = texts(node.get("inputs"))
             .filter(|inputs| !inputs.is_empty())
             .ok_or_else(|| {
@@ -144,7 +149,7 @@ impl Builder {
             })?;
         let mut from = Vec::with_capacity(inputs.len());
         for input in &inputs {
-            from.push(lookup(ends, input, &format!("{document} ({name})"))?);
+            from.push(lookup(named, input, &format!("{document} ({name})"))?);
         }
         let layer = node
             .get("layer")
@@ -154,21 +159,25 @@ impl Builder {
             path: &name,
             depth: 0,
         };
-        let (layer, end) = self.layer(layer, place, &from)?;
-        ends.push((name.clone(), end));
+        let (layer, tensor) = self.layer(layer, place, &from)?;
+        named.push((name.clone(), tensor));
         Ok(json!({"name": name, "inputs": inputs, "layer": layer}))
     }
 
     /// Brings several outputs into one row.
-    fn join_outputs(&mut self, parts: &[End]) -> Result<End, Failure> {
-        let sizes: Vec<usize> = parts.iter().map(|end| end.shape.iter().product()).collect();
+    fn join_outputs(&mut self, parts: &[TensorRef]) -> Result<TensorRef, Failure> {
+        let sizes: Vec<usize> = parts.iter().map(|tensor| tensor.shape.iter().product()).collect();
         let place = DocPath {
             document: "outputs",
             path: "",
             depth: 0,
         };
-        let values = parts.iter().map(|end| end.value).collect();
-        self.add(layers::join_outputs(&sizes), ("Outputs", place), values)
+        let values = parts.iter().map(|tensor| tensor.value).collect();
+        let layer = NamedLayer {
+            name: "Outputs",
+            place,
+        };
+        self.add(layers::join_outputs(&sizes), layer, values)
     }
 }
 
@@ -176,11 +185,11 @@ fn texts(list: Option<&Value>) -> Option<Vec<String>> {
     serde_json::from_value(list?.clone()).ok()
 }
 
-fn lookup(ends: &Named, name: &str, place: &str) -> Result<End, Failure> {
-    match ends.iter().find(|(known, _)| known == name) {
-        Some((_, end)) => Ok(end.clone()),
+fn lookup(named: &Named, name: &str, place: &str) -> Result<TensorRef, Failure> {
+    match named.iter().find(|(known, _)| known == name) {
+        Some((_, tensor)) => Ok(tensor.clone()),
         None => {
-            let known: Vec<&str> = ends.iter().map(|(name, _)| name.as_str()).collect();
+            let known: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
             Err(wrong(format!(
                 "{place}: there is no input or earlier node {name:?}; there are {}",
                 known.join(", ")
@@ -190,7 +199,7 @@ fn lookup(ends: &Named, name: &str, place: &str) -> Result<End, Failure> {
 }
 
 /// A name that is new, and legal in the names of parameters.
-fn new_name(item: &Value, place: &str, ends: &Named) -> Result<String, Failure> {
+fn new_name(item: &Value, place: &str, named: &Named) -> Result<String, Failure> {
     let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
     let legal = !name.is_empty() && name.len() <= 200 && !name.contains(['.', '/', '"', '\\']);
     if !legal || name.chars().any(char::is_control) {
@@ -199,7 +208,7 @@ fn new_name(item: &Value, place: &str, ends: &Named) -> Result<String, Failure> 
             item.get("name").map_or("none".to_owned(), excerpt)
         )));
     }
-    if ends.iter().any(|(known, _)| known == name) {
+    if named.iter().any(|(known, _)| known == name) {
         return Err(wrong(format!(
             "{place}: the name {name:?} is taken; names differ"
         )));

@@ -13,6 +13,40 @@ use crate::pattern;
 use crate::philox::{self, Key};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value};
+use std::fmt;
+
+/// Why a rule cannot fill a parameter.
+#[derive(Debug, Clone, PartialEq)]
+enum InitError {
+    /// The bounds `a` and `b` do not leave anything between them.
+    Bounds {
+        low: f64,
+        high: f64,
+        /// How they stand, and what to change.
+        wrong: &'static str,
+        change: &'static str,
+    },
+    /// The rule needs fan_in and fan_out, which a parameter of this shape does not have.
+    Shape(Vec<usize>),
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InitError::Bounds {
+                low,
+                high,
+                wrong,
+                change,
+            } => write!(formatter, "a = {low} is {wrong} b = {high}; {change}"),
+            InitError::Shape(shape) => write!(
+                formatter,
+                "its shape is {shape:?}, but fan_in and fan_out need two dimensions or more; leave it out of the \
+                 patterns (such as \"*.weight\" without biases), or use zeros_, normal_ or uniform_"
+            ),
+        }
+    }
+}
 
 /// A rule of a network's document.
 struct Rule {
@@ -56,8 +90,8 @@ pub(super) fn apply(
                 .any(|one| pattern::matches(one, &parameter.name))
         };
         if let Some(rule) = rules.iter().find(fits) {
-            *init = init_of(&rule.arguments, &parameter.shape).map_err(|message| {
-                Failure::parameter(format!("{}: parameter {}: {message}", rule.place, parameter.name))
+            *init = init_of(&rule.arguments, &parameter.shape).map_err(|error| {
+                Failure::parameter(format!("{}: parameter {}: {error}", rule.place, parameter.name))
             })?;
         }
     }
@@ -90,14 +124,19 @@ fn read(index: usize, rule: &Value) -> Result<Rule, Failure> {
 
 /// torch.nn.init's function of that name for a shape.
 #[expect(clippy::cast_possible_truncation, reason = "computed in f64, used in f32")]
-fn init_of(arguments: &Arguments, shape: &[usize]) -> Result<Init, String> {
+fn init_of(arguments: &Arguments, shape: &[usize]) -> Result<Init, InitError> {
     let number = |name: &str| arguments.real(name);
     let uniform = |deviation: f64| Init::Uniform((libm::sqrt(3.0) * deviation).abs() as f32);
     Ok(match arguments.name() {
         "uniform_" => {
             let (low, high) = (number("a"), number("b"));
             if low > high {
-                return Err(format!("a = {low} is above b = {high}; exchange them"));
+                return Err(InitError::Bounds {
+                    low,
+                    high,
+                    wrong: "above",
+                    change: "exchange them",
+                });
             }
             Init::Between(low as f32, high as f32)
         }
@@ -105,7 +144,12 @@ fn init_of(arguments: &Arguments, shape: &[usize]) -> Result<Init, String> {
         "trunc_normal_" => {
             let [mean, std, low, high] = ["mean", "std", "a", "b"].map(number);
             if low >= high {
-                return Err(format!("a = {low} is not below b = {high}; make it so"));
+                return Err(InitError::Bounds {
+                    low,
+                    high,
+                    wrong: "not below",
+                    change: "a truncated normal distribution needs room between them",
+                });
             }
             Init::Truncated([mean, std, low, high].map(|value| value as f32))
         }
@@ -125,23 +169,20 @@ fn init_of(arguments: &Arguments, shape: &[usize]) -> Result<Init, String> {
 
 /// torch.nn.init._calculate_fan_in_and_fan_out.
 #[expect(clippy::cast_precision_loss, reason = "sizes are below 2^53")]
-fn fans(shape: &[usize]) -> Result<[f64; 2], String> {
+fn fans(shape: &[usize]) -> Result<[f64; 2], InitError> {
     let &[out, inputs, ref field @ ..] = shape else {
-        return Err(format!(
-            "its shape is {shape:?}, but fan_in and fan_out want two dimensions or more; leave it out of the patterns \
-             (such as \"*.weight\" without biases), or use zeros_, normal_ or uniform_"
-        ));
+        return Err(InitError::Shape(shape.to_vec()));
     };
     let field: usize = field.iter().product();
     Ok([inputs * field, out * field].map(|fan| fan as f64))
 }
 
-fn xavier(shape: &[usize]) -> Result<f64, String> {
+fn xavier(shape: &[usize]) -> Result<f64, InitError> {
     let [fan_in, fan_out] = fans(shape)?;
     Ok(libm::sqrt(2.0 / (fan_in + fan_out)))
 }
 
-fn kaiming(arguments: &Arguments, shape: &[usize]) -> Result<f64, String> {
+fn kaiming(arguments: &Arguments, shape: &[usize]) -> Result<f64, InitError> {
     let [fan_in, fan_out] = fans(shape)?;
     let fan = if arguments.text("mode") == "fan_in" {
         fan_in

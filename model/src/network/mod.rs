@@ -48,14 +48,14 @@ impl Network {
     /// `InvalidParameter`, with the layer's index and type where a layer is at fault.
     pub fn from_document(document: &Value, input_shape: &[usize]) -> Result<Self, Failure> {
         let mut builder = Builder::new(input_shape)?;
-        let (body, ends) = builder.body(document)?;
+        let (body, output) = builder.body(document)?;
         if builder.parameters.is_empty() {
             return Err(Failure::parameter(
                 "the network has no parameters, so there is nothing to train: add a Linear layer",
             ));
         }
         Ok(Network {
-            inner: Arc::new(builder.finish(body, ends)),
+            inner: Arc::new(builder.finish(body, output)),
         })
     }
 
@@ -104,10 +104,10 @@ impl Network {
     /// The parameters of which a step touches few rows: their gradients are given by rows.
     #[must_use]
     pub fn sparse_parameters(&self) -> &[SparseParameter] {
-        &self.inner.tables
+        &self.inner.sparse_parameters
     }
 
-    /// Elements of all parameters that are no tables.
+    /// Elements of all parameters that are not sparse.
     #[must_use]
     pub fn num_dense(&self) -> usize {
         self.num_parameters()
@@ -166,7 +166,7 @@ impl Network {
                 graph_inputs: inner.graph_inputs.clone(),
                 layers,
                 parameters: inner.parameters.clone(),
-                tables: inner.tables.clone(),
+                sparse_parameters: inner.sparse_parameters.clone(),
                 inits: inner.inits.clone(),
                 num_parameters: inner.num_parameters,
             }),

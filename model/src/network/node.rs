@@ -74,7 +74,7 @@ pub(super) struct Inner {
     pub layers: Vec<LayerNode>,
     pub parameters: Vec<Parameter>,
     pub inits: Vec<Init>,
-    pub tables: Vec<SparseParameter>,
+    pub sparse_parameters: Vec<SparseParameter>,
     pub num_parameters: usize,
 }
 

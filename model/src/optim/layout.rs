@@ -97,13 +97,13 @@ impl Layout {
         }
     }
 
-    /// The pieces with their weights, gradient and state; `tables` are those of which some rows are touched only.
+    /// The pieces with their weights, gradient and state; `sparse` are the parameters of which some rows are touched only.
     pub(super) fn slices<'a>(
         &self,
         weights: &'a mut [f32],
         gradient: &'a mut [f32],
         state: &'a mut [Vec<f32>],
-        tables: &[TouchedRows<'a>],
+        sparse: &[TouchedRows<'a>],
     ) -> Vec<ParamSlice<'a>> {
         let (mut weights, mut gradient) = (Rest::of(weights), Rest::of(gradient));
         let mut state: Vec<Rest<'a>> = state.iter_mut().map(|values| Rest::of(values)).collect();
@@ -116,7 +116,7 @@ impl Layout {
                 ParamSlice {
                     weights: weights.take(&piece.weights),
                     gradient: gradient.take(&piece.weights),
-                    touched: touched(tables, &piece.weights),
+                    touched: touched(sparse, &piece.weights),
                     state: state.iter_mut().map(|rest| rest.take(&own)).collect(),
                     group: piece.group,
                     tensor: piece.tensor,
@@ -128,21 +128,21 @@ impl Layout {
     }
 }
 
-/// The rows of a table that lie in a piece, in whole or in part.
-fn touched<'a>(tables: &[TouchedRows<'a>], piece: &Range<usize>) -> Touched<'a> {
+/// The rows of a sparse parameter that lie in a piece, in whole or in part.
+fn touched<'a>(sparse: &[TouchedRows<'a>], piece: &Range<usize>) -> Touched<'a> {
     let own = |touched: &&TouchedRows<'_>| {
-        let table = touched.table;
-        (table.offset..table.offset + table.len()).contains(&piece.start)
+        let parameter = touched.parameter;
+        (parameter.offset..parameter.offset + parameter.len()).contains(&piece.start)
     };
-    let Some(TouchedRows { table, indices }) = tables.iter().find(own) else {
+    let Some(TouchedRows { parameter, indices }) = sparse.iter().find(own) else {
         return Touched::All;
     };
-    let start = piece.start - table.offset;
-    let first = indices.partition_point(|row| (*row as usize + 1) * table.width <= start);
-    let last = indices.partition_point(|row| *row as usize * table.width < start + piece.len());
+    let start = piece.start - parameter.offset;
+    let first = indices.partition_point(|row| (*row as usize + 1) * parameter.width <= start);
+    let last = indices.partition_point(|row| *row as usize * parameter.width < start + piece.len());
     Touched::Rows {
         indices: &indices[first..last],
-        width: table.width,
+        width: parameter.width,
         start,
     }
 }

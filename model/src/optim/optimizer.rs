@@ -201,8 +201,8 @@ impl Optimizer {
         denominator: f64,
         clip: &Clip,
     ) -> Result<bool, Failure> {
-        let (values, tables) = gradient_sum.touched();
-        let done = self.update_touched(weights, (values, &tables), denominator, clip);
+        let (values, sparse) = gradient_sum.touched();
+        let done = self.update_touched(weights, (values, &sparse), denominator, clip);
         if self.groups.iter().any(|group| group.rule.overwrites()) {
             gradient_sum.forget();
         }
@@ -212,7 +212,7 @@ impl Optimizer {
     pub(super) fn update_touched(
         &mut self,
         weights: &mut [f32],
-        (gradient_sum, tables): (&mut [f32], &[TouchedRows<'_>]),
+        (gradient_sum, sparse): (&mut [f32], &[TouchedRows<'_>]),
         denominator: f64,
         clip: &Clip,
     ) -> Result<bool, Failure> {
@@ -233,7 +233,7 @@ impl Optimizer {
             tensors: self.layout.tensors.len(),
             workers,
         };
-        let mut slices = self.layout.slices(weights, gradient_sum, &mut self.state, tables);
+        let mut slices = self.layout.slices(weights, gradient_sum, &mut self.state, sparse);
         #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
         let scale = (1.0 / denominator) as f32;
         let longest = Some(self.arguments.real("max_grad_norm")).filter(|norm| *norm > 0.0);

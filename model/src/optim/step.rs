@@ -46,13 +46,13 @@ pub(super) struct ParamSlice<'a> {
 pub(super) enum Touched<'a> {
     /// All.
     All,
-    /// Some rows of a table.
+    /// Some rows of a sparse parameter.
     Rows {
-        /// The rows, ascending, of the whole table.
+        /// The rows, ascending, of the whole parameter.
         indices: &'a [u32],
         /// Values of a row.
         width: usize,
-        /// Where the slice starts in the table.
+        /// Where the slice starts in the parameter.
         start: usize,
     },
 }

@@ -126,7 +126,7 @@ impl Updates {
     ) -> Result<(), Failure> {
         let (epoch, in_epoch) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
         let mut due = if self.every == 1 {
-            // Not through the accumulator: it would forget which rows of tables were touched.
+            // Not through the accumulator: it would forget which rows were touched.
             Some(denominator)
         } else {
             self.accumulator.add(gradient_sum.as_mut_dense(), denominator)

@@ -166,7 +166,7 @@ impl Case {
             .unwrap();
         for node in &mut nodes {
             node.values = node.flat(&self.network);
-            node.tables.clear();
+            node.sparse_rows.clear();
         }
         (sums, nodes)
     }

@@ -52,8 +52,10 @@ simd_dispatch! {
         let (weight, bias) = affine;
         let groups = x.chunks_exact(size).zip(y.chunks_exact_mut(size)).enumerate();
         for ((at, (x, y)), statistics) in groups.zip(statistics.chunks_exact_mut(2)) {
-            let mean = sum_of(x, 0.0, false) / size as f32;
-            let inverse = 1.0 / (sum_of(x, mean, true) / size as f32 + eps).sqrt();
+            #[expect(clippy::cast_precision_loss, reason = "elements of a group; the count is rounded")]
+            let count = size as f32;
+            let mean = sum_of(x, 0.0, false) / count;
+            let inverse = 1.0 / (sum_of(x, mean, true) / count + eps).sqrt();
             statistics.copy_from_slice(&[mean, inverse]);
             let runs = x.chunks_exact(grid.run).zip(y.chunks_exact_mut(grid.run));
             for (channel, (x, y)) in runs.enumerate() {
@@ -119,7 +121,9 @@ simd_dispatch! {
             if into.is_empty() {
                 continue;
             }
-            let (off, along) = (off / size as f32, along / size as f32);
+            #[expect(clippy::cast_precision_loss, reason = "elements of a group; the count is rounded")]
+            let count = size as f32;
+            let (off, along) = (off / count, along / count);
             let into = &mut into[at * size..(at + 1) * size];
             for (channel, ((x, g), into)) in runs.zip(into.chunks_exact_mut(grid.run)).enumerate() {
                 let mut w = 1.0;

@@ -26,6 +26,7 @@ simd_dispatch! {
     /// Mean and sum of squared differences from it of the channels from `first` on; `out` takes both of each.
     pub(super) fn moments(layout: Layout, x: &[f32], first: usize, out: &mut [f64]) {
         let width = layout.width();
+        #[expect(clippy::cast_precision_loss, reason = "elements of a channel are far below 2^53")]
         let count = (x.len() / layout.channels) as f64;
         if layout.run == 1 {
             for (tile, out) in out.chunks_mut(2 * TILE).enumerate() {

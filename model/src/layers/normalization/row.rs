@@ -176,6 +176,8 @@ simd_dispatch! {
     /// Normalises units of the length of `weight`; `bias` may be empty. Two statistics of each: mean, 1 / deviation.
     fn forward(x: &[f32], weight: &[f32], bias: &[f32], kind: (bool, f32), y: &mut [f32], statistics: &mut [f32]) {
         let size = weight.len();
+        #[expect(clippy::cast_precision_loss, reason = "elements of a unit; the count is rounded")]
+        let count = size as f32;
         let (centre, eps) = kind;
         let units = x.chunks_exact(size).zip(y.chunks_exact_mut(size));
         for ((x, y), statistics) in units.zip(statistics.chunks_exact_mut(2)) {
@@ -192,7 +194,7 @@ simd_dispatch! {
                 for at in 0..LANES {
                     lanes[at] += rest[at];
                 }
-                mean = sum_lanes(lanes) / size as f32;
+                mean = sum_lanes(lanes) / count;
             }
             let mut lanes = [0.0f32; LANES];
             for chunk in chunks {
@@ -206,7 +208,7 @@ simd_dispatch! {
                 let difference = rest[at] - mean;
                 lanes[at] += difference * difference;
             }
-            let inverse = 1.0 / (sum_lanes(lanes) / size as f32 + eps).sqrt();
+            let inverse = 1.0 / (sum_lanes(lanes) / count + eps).sqrt();
             statistics.copy_from_slice(&[mean, inverse]);
             if bias.is_empty() {
                 for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
@@ -271,8 +273,10 @@ simd_dispatch! {
             let (mean, inverse) = (statistics[0], statistics[1]);
             if !into.is_empty() {
                 let (plain, product) = unit_sums(x, g, weight, (mean, inverse));
-                let along = product / size as f32;
-                let off = if seen.centre { plain / size as f32 } else { 0.0 };
+                #[expect(clippy::cast_precision_loss, reason = "elements of a unit; the count is rounded")]
+                let count = size as f32;
+                let along = product / count;
+                let off = if seen.centre { plain / count } else { 0.0 };
                 let into = &mut into[at * size..(at + 1) * size];
                 for (((into, x), g), w) in into.iter_mut().zip(x).zip(g).zip(weight) {
                     *into = (*g * *w - off - (*x - mean) * inverse * along) * inverse;

@@ -3,6 +3,7 @@
 use super::point::{Legal, Points, Pointwise, boxed, each};
 use crate::arguments::Arguments;
 use crate::kernels::{self, SimdLevel, simd_dispatch};
+use crate::losses::error::{LossError, check_weights};
 use crate::losses::loss::Loss;
 use crate::numbers::to_f32;
 
@@ -22,14 +23,14 @@ struct OfProbability {
     weights: Vec<f64>,
 }
 
-pub(in super::super) fn binary_with_logits(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(in super::super) fn binary_with_logits(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     boxed(WithLogits {
         positive: arguments.reals("pos_weight").into_iter().map(to_f32).collect(),
         weights: arguments.reals("weight"),
     })
 }
 
-pub(in super::super) fn binary(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(in super::super) fn binary(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     boxed(OfProbability {
         weights: arguments.reals("weight"),
     })
@@ -50,6 +51,7 @@ fn point(positive: f32, z: f32, y: f64) -> (f64, f32) {
     let wide = f64::from(z);
     let against = wide.max(0.0) + log;
     let in_favour = (-wide).max(0.0) + log;
+    #[expect(clippy::cast_possible_truncation, reason = "labels meet the outputs in f32")]
     let (one, zero) = (y as f32, 1.0 - y as f32);
     let loss = (1.0 - y) * against + f64::from(positive) * y * in_favour;
     (loss, zero * of_one - positive * one * of_zero)
@@ -92,15 +94,11 @@ impl Pointwise for WithLogits {
         &self.weights
     }
 
-    fn check_width(&self, width: usize) -> Result<(), String> {
-        let weights = self.positive.len();
-        if weights > 1 && weights != width {
-            return Err(format!(
-                "has a pos_weight of {weights} numbers, but the network has {width} output(s): pos_weight expects one \
-                 number, or one for each output"
-            ));
+    fn check_width(&self, width: usize) -> Result<(), LossError> {
+        match self.positive.len() {
+            1 => Ok(()),
+            weights => check_weights("pos_weight", weights, width, "one number, or one for each output"),
         }
-        Ok(())
     }
 
     fn compute(&self, level: SimdLevel, _width: usize, points: Points<'_>) {

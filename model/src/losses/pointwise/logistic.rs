@@ -1,5 +1,6 @@
 //! Logistic losses beside those of [`super::binary`]: of labels of 1 and -1, and of several labels a row.
 
+use super::super::error::LossError;
 use super::super::loss::{Loss, real};
 use super::point::{Legal, Points, Pointwise, boxed, each};
 use crate::arguments::Arguments;
@@ -17,11 +18,11 @@ struct MultiLabelSoftMargin {
     weights: Vec<f64>,
 }
 
-pub(in super::super) fn soft_margin(_arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(in super::super) fn soft_margin(_arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     boxed(SoftMargin)
 }
 
-pub(in super::super) fn multi_label_soft_margin(arguments: &Arguments) -> Result<Box<dyn Loss>, String> {
+pub(in super::super) fn multi_label_soft_margin(arguments: &Arguments) -> Result<Box<dyn Loss>, LossError> {
     boxed(MultiLabelSoftMargin {
         weights: arguments.reals("weight"),
     })

@@ -2,6 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::kernels::SimdLevel;
+use crate::losses::error::{LossError, check_weights};
 use crate::losses::loss::{Labels, Loss, SliceRows, Sums, real};
 use crate::numbers::to_f32;
 use candlewick_protocol::Failure;
@@ -34,7 +35,7 @@ pub(super) trait Pointwise: Debug + Send + Sync {
     }
 
     /// What is wrong with rows of `width` outputs.
-    fn check_width(&self, _width: usize) -> Result<(), String> {
+    fn check_width(&self, _width: usize) -> Result<(), LossError> {
         Ok(())
     }
 
@@ -88,15 +89,14 @@ impl<P: Pointwise> Rows<P> {
 }
 
 impl<P: Pointwise> Loss for Rows<P> {
-    fn labels(&self, width: usize) -> Result<Labels, String> {
+    fn labels(&self, width: usize) -> Result<Labels, LossError> {
         self.0.check_width(width)?;
-        let weights = self.0.weights().len();
-        if weights != 0 && weights != width {
-            return Err(format!(
-                "has a weight of {weights} number(s), but the network has {width} output(s): weight takes one number \
-                 for each output"
-            ));
-        }
+        check_weights(
+            "weight",
+            self.0.weights().len(),
+            width,
+            "one number for each output",
+        )?;
         Ok(Labels::Values(width))
     }
 
@@ -155,7 +155,7 @@ fn rescale(weights: &[f64], losses: &mut [f64], slopes: &mut [f32]) {
     }
 }
 
-pub(super) fn boxed<P: Pointwise + 'static>(loss: P) -> Result<Box<dyn Loss>, String> {
+pub(super) fn boxed<P: Pointwise + 'static>(loss: P) -> Result<Box<dyn Loss>, LossError> {
     Ok(Box::new(Rows(loss)))
 }
 
@@ -169,11 +169,15 @@ pub(super) fn each(points: Points<'_>, point: impl Fn(f32, f64) -> (f64, f32)) {
 }
 
 /// A real argument that has to be above 0.
-pub(super) fn above_zero(arguments: &Arguments, name: &str) -> Result<f64, String> {
+pub(super) fn above_zero(arguments: &Arguments, name: &'static str) -> Result<f64, LossError> {
     let value = arguments.real(name);
     if value > 0.0 {
         Ok(value)
     } else {
-        Err(format!("has {name} = {value}: expected a number above 0"))
+        Err(LossError::Argument {
+            name,
+            value: value.to_string(),
+            expected: "a number above 0",
+        })
     }
 }

@@ -3,6 +3,7 @@
 use super::point::{Legal, Points, Pointwise, above_zero, boxed, each};
 use crate::arguments::Arguments;
 use crate::kernels::{SimdLevel, simd_dispatch};
+use crate::losses::error::LossError;
 use crate::losses::loss::Loss;
 use crate::numbers::to_f32;
 
@@ -44,7 +45,7 @@ struct Hinge {
     margin: f64,
 }
 
-type Built = Result<Box<dyn Loss>, String>;
+type Built = Result<Box<dyn Loss>, LossError>;
 
 pub(in super::super) fn squared(_arguments: &Arguments) -> Built {
     boxed(Squared)
@@ -99,6 +100,7 @@ simd_dispatch! {
     fn squares(outputs: &[f32], labels: &[f64], losses: &mut [f64], slopes: &mut [f32]) {
         let points = Points { outputs, labels, losses, slopes };
         each(points, |z, y| {
+            #[expect(clippy::cast_possible_truncation, reason = "labels meet the outputs in f32")]
             let difference = z - y as f32;
             (f64::from(difference) * f64::from(difference), 2.0 * difference)
         });

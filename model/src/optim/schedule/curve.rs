@@ -5,6 +5,7 @@ use super::setting::{Length, count};
 use crate::arguments::Arguments;
 use crate::numbers::real;
 use std::f64::consts::PI;
+use std::fmt;
 
 /// A schedule without its warm-up.
 #[derive(Debug, Clone)]
@@ -23,7 +24,12 @@ pub(super) enum Curve {
 
 impl Curve {
     /// The curve of complete arguments; `left`: intervals of the training after the warm-up.
-    pub(super) fn of(arguments: &Arguments, base_lr: f64, left: u64, length: Length) -> Result<Self, String> {
+    pub(super) fn of(
+        arguments: &Arguments,
+        base_lr: f64,
+        left: u64,
+        length: Length,
+    ) -> Result<Self, ShortCycle> {
         let number = |name: &str| arguments.real(name);
         let whole = |name: &str| count(arguments, name);
         Ok(match arguments.name() {
@@ -115,6 +121,33 @@ fn cycle(t: u64, first: u64, growth: u64) -> (u64, u64) {
     (at, length)
 }
 
+/// A cycle that is over before the training run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShortCycle {
+    /// Intervals of the cycle.
+    total: u64,
+    /// Intervals of the training run after the warm-up.
+    left: u64,
+    /// What they count: epochs or steps.
+    by_epoch: bool,
+}
+
+impl fmt::Display for ShortCycle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShortCycle {
+            total,
+            left,
+            by_epoch,
+        } = self;
+        let unit = if *by_epoch { "epoch" } else { "step" };
+        write!(
+            formatter,
+            "the cycle has {total} {unit}s, but the training has {left} after the warm-up; leave out total_steps, \
+             epochs and steps_per_epoch, then the cycle is as long as the training"
+        )
+    }
+}
+
 /// OneCycleLR.
 #[derive(Debug, Clone)]
 pub(super) struct OneCycle {
@@ -132,7 +165,7 @@ struct Phase {
 }
 
 impl OneCycle {
-    fn of(arguments: &Arguments, left: u64, length: Length) -> Result<Self, String> {
+    fn of(arguments: &Arguments, left: u64, length: Length) -> Result<Self, ShortCycle> {
         let total = Self::total(arguments, left, length)?;
         let (share, total) = (arguments.real("pct_start"), real(total));
         let largest = arguments.real("max_lr");
@@ -172,7 +205,7 @@ impl OneCycle {
     }
 
     /// Intervals of the cycle.
-    fn total(arguments: &Arguments, left: u64, length: Length) -> Result<u64, String> {
+    fn total(arguments: &Arguments, left: u64, length: Length) -> Result<u64, ShortCycle> {
         let given = |name: &str| arguments.value(name).as_u64();
         let total = match (given("total_steps"), given("epochs"), given("steps_per_epoch")) {
             (Some(total), _, _) => total,
@@ -182,11 +215,11 @@ impl OneCycle {
                 .saturating_mul(steps.unwrap_or(length.steps_per_epoch)),
         };
         if total < left {
-            let unit = arguments.text("interval");
-            return Err(format!(
-                "the cycle has {total} {unit}s, but the training has {left} after the warm-up; leave out total_steps, \
-                 epochs and steps_per_epoch, then the cycle is as long as the training"
-            ));
+            return Err(ShortCycle {
+                total,
+                left,
+                by_epoch: arguments.text("interval") == "epoch",
+            });
         }
         Ok(total)
     }

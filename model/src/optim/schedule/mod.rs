@@ -86,7 +86,7 @@ impl Schedule {
         };
         let base_lr = optimizer.base_lr();
         let curve = Curve::of(&arguments, base_lr, left, length)
-            .map_err(|message| Failure::parameter(format!("{place}: {message}")))?;
+            .map_err(|error| Failure::parameter(format!("{place}: {error}")))?;
         Ok(Schedule {
             curve,
             base_lr,
