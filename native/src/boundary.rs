@@ -91,7 +91,7 @@ impl<T: Default> ErrorPolicy<T, Thrown> for Throw {
     }
 }
 
-/// Throws the exception of a failure's kind, as `CandlewickException.of` makes it.
+/// Throws the exception of a failure's kind, as `FailureKinds` makes it.
 fn throw_failure(env: &mut Env<'_>, failure: &Failure) -> jni::errors::Result<()> {
     if env.exception_check() {
         return Ok(());
@@ -99,11 +99,11 @@ fn throw_failure(env: &mut Env<'_>, failure: &Failure) -> jni::errors::Result<()
     let kind = serde_json::to_value(failure.kind).unwrap_or_default();
     let kind = JString::new(env, kind.as_str().unwrap_or_default())?;
     let message = JString::new(env, &failure.message)?;
-    let class = env.find_class(jni_str!("candlewick/jni/CandlewickException"))?;
+    let class = env.find_class(jni_str!("candlewick/jni/FailureKinds"))?;
     let signature = jni_sig!("(Ljava/lang/String;Ljava/lang/String;)Lcandlewick/jni/CandlewickException;");
     let made = env.call_static_method(
         class,
-        jni_str!("of"),
+        jni_str!("exception"),
         signature,
         &[(&kind).into(), (&message).into()],
     )?;

@@ -48,11 +48,11 @@ class NativeTest {
           "jobFailed",
           "internal"
         }) {
-      CandlewickException made = CandlewickException.of(kind, "what happened");
+      CandlewickException made = FailureKinds.exception(kind, "what happened");
       assertEquals(kind, made.kind());
       assertEquals("what happened", made.getMessage());
     }
-    assertEquals("internal", CandlewickException.of("of a later version", "x").kind());
+    assertEquals("internal", FailureKinds.exception("of a later version", "x").kind());
   }
 
   @Test

@@ -18,7 +18,7 @@ private[candlewick] object Failures {
   def cancelled(message: String): CandlewickException = new CancelledException(message)
 
   /** The exception of a failure that came as JSON. */
-  def of(kind: String, message: String): CandlewickException = CandlewickException.of(kind, message)
+  def of(kind: String, message: String): CandlewickException = FailureKinds.exception(kind, message)
 
   /** The first exception of Candlewick among the causes: Spark wraps what a task throws. */
   def find(error: Throwable): Option[CandlewickException] =
