@@ -59,7 +59,10 @@ impl CompleteJob {
 /// # Errors
 /// `InvalidParameter`: which parameter, what was wrong, what to change.
 pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
-    let params = params::check(&input.params)?;
+    let set = input.params.iter().filter(|(_, value)| !value.is_null());
+    let mut all = input.defaults.clone();
+    all.extend(set.map(|(name, value)| (name.clone(), value.clone())));
+    let params = params::check(&all)?;
     let launch = launch_spec(input, &params)?;
     let logical_shards = logical_shards(input, &params, launch.num_trainers)?;
     if params.is_null("network") {
@@ -291,6 +294,24 @@ mod tests {
 
     fn network() -> Value {
         json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 10}]})
+    }
+
+    #[test]
+    fn defaults_of_a_saved_stage_go_before_those_of_this_version() {
+        let defaults = json!({"defaults": {"epochs": 3, "batchSize": 64, "logicalShards": 4, "seed": 5}});
+        let set = json!({"network": network(), "seed": 9, "batchSize": null, "numTrainers": 6});
+        let CompleteJob { job, .. } = ask(&set, &defaults).unwrap();
+        assert_eq!(
+            (job.train.epochs, job.train.batch_size, job.train.seed),
+            (3, 64, 9)
+        );
+        assert_eq!(job.train.logical_shards, 8, "a default grows with the trainers");
+        let wrong = ask(&set, &json!({"defaults": {"epochs": -1}})).unwrap_err();
+        assert!(
+            wrong.message.contains("parameter epochs = -1"),
+            "{}",
+            wrong.message
+        );
     }
 
     #[test]

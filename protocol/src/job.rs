@@ -180,6 +180,9 @@ pub struct JobInput {
     pub job: String,
     /// What the user set; the rest gets its defaults.
     pub params: Map<String, Value>,
+    /// Defaults of a stage that another version saved; what is in neither gets the default of this version.
+    #[serde(default)]
+    pub defaults: Map<String, Value>,
     /// Which estimator.
     pub task: TaskName,
     /// f32 values of a row's features; absent where the columns do not tell (binary), then inputShape does.

@@ -72,6 +72,21 @@ def test_scores_do_not_depend_on_the_batch(data: DataFrame, model: NeuralClassif
     assert [row.rawPrediction for row in together[:5]] == [row.rawPrediction for row in apart]
 
 
+def test_a_stage_trains_by_the_defaults_that_it_was_saved_with(data: DataFrame, tmp_path: Path) -> None:
+    pipeline = Pipeline(stages=[NeuralClassifier(network=nn.Sequential(nn.Linear(3)))])
+    pipeline.save(str(tmp_path / "saved"))
+    (metadata,) = (tmp_path / "saved" / "stages").glob("*/metadata/part-00000")
+    text = metadata.read_text()
+    assert '"epochs":10' in text
+    metadata.write_text(text.replace('"epochs":10', '"epochs":2'))
+    (metadata.parent / ".part-00000.crc").unlink()
+    (stage,) = Pipeline.load(str(tmp_path / "saved")).getStages()
+    assert isinstance(stage, NeuralClassifier)
+    assert stage.getEpochs() == 2 and not stage.isSet("epochs")
+    assert len(stage.fit(data).summary.history) == 2
+    assert len(stage.copy({stage.epochs: 1}).fit(data).summary.history) == 1
+
+
 def test_save_and_load(data: DataFrame, model: NeuralClassificationModel, tmp_path: Path) -> None:
     path = str(tmp_path / "model")
     model.save(path)

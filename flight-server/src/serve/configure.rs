@@ -30,6 +30,7 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
     let complete = complete(&JobInput {
         job: JOB.to_owned(),
         params: parameters(&request)?,
+        defaults: Map::new(),
         task: task(&request)?,
         feature_width: whole(&request, "featureWidth")?,
         label_width: whole(&request, "labelWidth")?,

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from candlewick._params import NeuralClassifierParams, NeuralModelParams
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
-from candlewick._persistence import Readable
+from candlewick._persistence import Readable, RestoredDefaults
 from candlewick._session import require_jar
 from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received
@@ -30,7 +30,7 @@ _CANCEL_WAIT = 5.0
 M = TypeVar("M", bound="NeuralModel")
 
 
-class _NeuralEstimator(JavaEstimator[M]):
+class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
     """What both estimators share: starting a fit in the JVM and looking after it."""
 
     def _attach(self, given: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def _print_progress(handle: Any, verbose: bool) -> None:
             print(line, flush=True)
 
 
-class NeuralModel(JavaModel, NeuralModelParams, JavaMLWritable):
+class NeuralModel(RestoredDefaults, JavaModel, NeuralModelParams, JavaMLWritable):
     """What both models share."""
 
     def _transform(self, dataset: DataFrame) -> DataFrame:

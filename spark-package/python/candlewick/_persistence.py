@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from pyspark.core.context import SparkContext
+from pyspark.ml.common import _java2py
 from pyspark.ml.util import JavaMLReadable, JavaMLReader, MLReadable
+from pyspark.ml.wrapper import JavaParams
 
 from candlewick._session import require_jar
 from candlewick.errors import translated
 
 T = TypeVar("T", bound=MLReadable[Any])
+
+
+class RestoredDefaults(JavaParams):
+    """A stage whose defaults are those that it was saved with, as in the JVM, when those of a later version are others."""
+
+    def _transfer_params_from_java(self) -> None:
+        super()._transfer_params_from_java()
+        java: Any = self._java_obj
+        context: Any = SparkContext._active_spark_context
+        for param in self.params:
+            default = java.getDefault(java.getParam(param.name))
+            if default.isDefined():
+                self._setDefault(**{param.name: _java2py(context, default.get())})
 
 
 class _Reader(JavaMLReader[T]):

@@ -103,7 +103,7 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
       throw Failures.parameter(
         "network is not set; set it with setNetwork, for example nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))"
       )
-    FitSpec(choice, paramsJson, optional(initialWeights).filter(_.nonEmpty))
+    FitSpec(choice, paramsJson, defaultsJson, optional(initialWeights).filter(_.nonEmpty))
   }
 
   private def choice: ColumnChoice = {

@@ -7,15 +7,29 @@ import org.apache.spark.ml.param.Param
 trait NeuralModelParams extends ColumnParams {
 
   /** Every parameter that was set, not the defaults, as one JSON object: what the native library completes. */
-  private[candlewick] def paramsJson: String = {
-    // A file that is given by its bytes would only be copied.
-    val asked = params.filter(param => isSet(param) && param.name != "initialWeights")
-    asked.map(param => s""""${param.name}":${json(param)}""").mkString("{", ",", "}")
-  }
+  private[candlewick] def paramsJson: String = json(get(_))
 
-  private def json[T](param: Param[T]): String = param match {
-    case document: DocumentParam => Document.parse(s"parameter ${param.name}", $(document)).toString
-    case _ => param.jsonEncode($(param))
+  /** Every default, as one JSON object: those of a stage that another version saved may be others than the native
+    * library's.
+    */
+  private[candlewick] def defaultsJson: String = json(getDefault(_))
+
+  // A file of initial weights that is given by its bytes would only be copied.
+  private def json(valueOf: Param[Any] => Option[Any]): String = {
+    val fields = for {
+      param <- params.toSeq.map(_.asInstanceOf[Param[Any]]) if param.name != "initialWeights"
+      value <- valueOf(param)
+    } yield s""""${param.name}":${NeuralModelParams.encode(param, value)}"""
+    fields.mkString("{", ",", "}")
+  }
+}
+
+private object NeuralModelParams {
+
+  /** A parameter's value as JSON; documents are objects, not texts. */
+  def encode(param: Param[Any], value: Any): String = (param: Param[_]) match {
+    case _: DocumentParam => Document.parse(s"parameter ${param.name}", value.toString).toString
+    case _ => param.jsonEncode(value)
   }
 }
 

@@ -8,12 +8,15 @@ import com.fasterxml.jackson.databind.JsonNode
   *
   * @param params
   *   every parameter that was set, as JSON: what the native library checks and completes
+  * @param defaults
+  *   the defaults of all others, which a loaded stage has from the version that saved it
   * @param initialWeights
   *   the file that training starts from, which `params` leaves out: it may hold the whole file
   */
 private[candlewick] final case class FitSpec(
     columns: ColumnChoice,
     params: String,
+    defaults: String,
     initialWeights: Option[String]
 )
 

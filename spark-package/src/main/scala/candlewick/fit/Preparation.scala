@@ -69,6 +69,7 @@ private[candlewick] object Preparation {
     val request = Json.obj(
       "job" -> id,
       "params" -> Json.parseObject("the parameters", spec.params),
+      "defaults" -> Json.parseObject("the defaults", spec.defaults),
       "task" -> (if (spec.columns.classifier) "classifier" else "regressor"),
       "featureWidth" -> featureWidth,
       "labelWidth" -> labelWidth

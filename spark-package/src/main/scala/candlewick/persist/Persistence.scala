@@ -14,8 +14,8 @@ import org.apache.spark.sql.{CandlewickShim, SparkSession}
 import scala.reflect.{classTag, ClassTag}
 import scala.util.control.NonFatal
 
-/** Parameters whose defaults can be restored from a saved stage: it keeps its defaults when those of a later version
-  * change.
+/** Parameters whose defaults can be restored from a saved stage: it keeps its defaults, and trains by them, when those
+  * of a later version are others.
   */
 private[candlewick] trait RestorableParams extends Params {
 
