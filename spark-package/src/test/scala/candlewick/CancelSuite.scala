@@ -13,9 +13,6 @@ class CancelSuite extends SparkSuite with Eventually {
 
   private lazy val data = blobs(200).cache()
 
-  /** Trains far longer than a test lasts. */
-  private def endless = classifier().setEpochs(1000000).setVerbose(true)
-
   private def untilTraining(handle: FitHandle[_]): Unit = eventually {
     assert(!handle.awaitTermination(0), handle)
     assert(handle.progressLines().exists(_.startsWith("epoch")))

@@ -1,9 +1,11 @@
 package candlewick
 
 import org.apache.spark.ml.functions.vector_to_array
+import org.apache.spark.ml.feature.VectorAssembler
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.sql.{Column, DataFrame}
 import org.apache.spark.sql.functions.{col, udf}
+import org.apache.spark.sql.types.Metadata
 
 /** Every kind of feature column of equal values is the same data, so it gives the same weights. */
 class FeatureColumnsSuite extends SparkSuite {
@@ -51,6 +53,21 @@ class FeatureColumnsSuite extends SparkSuite {
     val scaled =
       classifier().setNetwork(flat).setInputShape(Array(1, 2, 2)).setScale(1.0 / 255).setEpochs(1).fit(bytes)
     assert(scaled.transform(bytes).count() == 60)
+  }
+
+  test("every row is read once where the schema tells the width, and one of them twice where it does not") {
+    val attributed =
+      new VectorAssembler().setInputCols(Array("x0", "x1", "x2", "x3")).setOutputCol("features")
+    val assembled = attributed.transform(data).select("features", "label")
+    def reads(metadata: Metadata): Long = {
+      val count = spark.sparkContext.longAccumulator
+      val counted = udf { (vector: Vector) => count.add(1); vector }
+      val frame = assembled.withColumn("features", counted(col("features")).as("features", metadata))
+      classifier().setEpochs(1).fit(frame): Unit
+      count.value
+    }
+    assert(reads(assembled.schema("features").metadata) == 60)
+    assert(reads(Metadata.empty) > 60)
   }
 
   test("one numeric column is a feature of width 1") {

@@ -47,6 +47,15 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
     .setEpochs(5)
     .setSeed(7)
 
+  /** Trains until it is cancelled. The network and the batch of one row make a step no less than a million operations and
+    * an epoch of `blobs(200)` 200 steps, of which there are a million: the deadlines of tests come long before.
+    */
+  protected def endless: NeuralClassifier = classifier()
+    .setNetwork(nn.Sequential(nn.Linear(512), nn.ReLU(), nn.Linear(512), nn.ReLU(), nn.Linear(3)))
+    .setBatchSize(1)
+    .setEpochs(1000000)
+    .setVerbose(true)
+
   protected def regressor(outputs: Int = 1): NeuralRegressor = new NeuralRegressor()
     .setNetwork(nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(outputs)))
     .setOptimizer(optim.AdamW(lr = 0.05))

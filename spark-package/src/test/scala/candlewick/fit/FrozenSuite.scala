@@ -10,7 +10,7 @@ class FrozenSuite extends ClusterSuite {
 
   test("a trainer frozen in training ends with its cancelled fit, not with its executor") {
     start("local-cluster[2,1,1024]")
-    val handle = classifier().setNumTrainers(2).setEpochs(1000000).setVerbose(true).startFit(points())
+    val handle = endless.setNumTrainers(2).startFit(points())
     eventually {
       assert(!handle.awaitTermination(0), handle)
       assert(handle.progressLines().exists(_.startsWith("epoch")))
