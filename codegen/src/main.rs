@@ -18,10 +18,12 @@ mod docs;
 mod families;
 mod formats;
 mod python_builders;
+mod python_checks;
 mod python_params;
 #[cfg(test)]
 mod samples;
 mod scala_builders;
+mod scala_checks;
 mod scala_params;
 mod text;
 

@@ -1,6 +1,7 @@
 //! The packages `nn` and `optim`: the builders of networks, losses, optimisers and schedules in Python.
 
 use crate::families::{self, Family, class_of, held};
+use crate::python_checks;
 use crate::text::{HEADER, arg_words, literal, wrap};
 use crate::{Generated, PYTHON};
 use candlewick_model::catalogue::{Arg, Entry, Kind, default_of};
@@ -8,6 +9,8 @@ use candlewick_protocol::value::ValueType;
 use std::fmt::Write as _;
 
 const WIDTH: usize = 108;
+/// Longest line of code.
+const LINE: usize = 120;
 
 /// What a module takes from elsewhere: name, and where it comes from.
 const IMPORTS: [(&str, &str); 12] = [
@@ -135,7 +138,8 @@ fn module(doc: &str, base: &'static str, entries: &[&Entry]) -> String {
         names.push(base);
     }
     let mut sources: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (name, source) in IMPORTS {
+    let checks = python_checks::NAMES.map(|name| (name, "candlewick._domains"));
+    for (name, source) in IMPORTS.into_iter().chain(checks) {
         if name != base && !uses(&body, name) {
             continue;
         }
@@ -156,7 +160,12 @@ fn module(doc: &str, base: &'static str, entries: &[&Entry]) -> String {
             out.push('\n');
             group = root;
         }
-        let _ = writeln!(out, "from {source} import {}", names.join(", "));
+        let line = format!("from {source} import {}", names.join(", "));
+        if line.len() <= LINE {
+            let _ = writeln!(out, "{line}");
+        } else {
+            let _ = writeln!(out, "from {source} import (\n    {},\n)", names.join(",\n    "));
+        }
     }
     out.push_str(&body);
     all(&mut out, names);
@@ -211,6 +220,7 @@ fn class(out: &mut String, entry: &Entry) {
     if !entry.args.is_empty() {
         out.push_str("    \"\"\"\n");
     }
+    out.push_str(&python_checks::attribute(entry, held(entry)));
     if held(entry).is_some() {
         container(out, entry)
     } else if inputs(entry).is_empty() {

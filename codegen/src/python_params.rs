@@ -34,15 +34,7 @@ const IMPORTS: [(&str, &[&str]); 4] = [
     ),
     (
         "candlewick._legal",
-        &[
-            "CheckedParams",
-            "Legal",
-            "Range",
-            "each",
-            "keywords",
-            "matches",
-            "one_of",
-        ],
+        &["Legal", "Range", "each", "keywords", "matches", "one_of"],
     ),
     (
         "candlewick._params",
@@ -121,7 +113,7 @@ fn group_module(group: &Group) -> String {
         let params: Vec<&Param> = group.params.iter().filter(|param| param.scope == scope).collect();
         let _ = write!(
             body,
-            "\n\nclass {name}(CheckedParams):\n    \"\"\"Parameters of {owners}. {}\"\"\"\n",
+            "\n\nclass {name}(Params):\n    \"\"\"Parameters of {owners}. {}\"\"\"\n",
             group.doc
         );
         for param in &params {

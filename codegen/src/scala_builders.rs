@@ -1,12 +1,14 @@
 //! `object nn` and `object optim`: the builders of networks, losses, optimisers and schedules in Scala, a trait for
 //! each family.
 //!
-//! Scala lets one overload only have default arguments. Where sizes of the input may be left out, that is the short
-//! form, in which the arguments after the required ones take up what the full form has more: `Conv2d(32, 3,
-//! padding = 1)` and `Conv2d(1, 32, 3, padding = 1)` are the same method.
+//! Where sizes of the input may be left out there are two forms, `Conv2d(32, 3, padding = 1)` and `Conv2d(1, 32, 3,
+//! padding = 1)`. Scala lets one of the methods of a name only have default arguments; but an object with an `apply` and
+//! a method may have one name too, where different traits bring them, and are overloads for who calls them. So the short
+//! form is an object's, and the full form a method, whose trait `nn` extends besides.
 
 use crate::families::{self, Family, class_of, held};
 use crate::python_builders::{inputs, optional};
+use crate::scala_checks;
 use crate::text::{HEADER, arg_words, capital, wrap};
 use crate::{Generated, SCALA};
 use candlewick_model::catalogue::{Arg, Entry, Kind, default_of};
@@ -15,6 +17,10 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
+/// Type of what stands between the arguments by position and those by name, and its one value.
+const BY_NAME: &str = "ByName";
+/// Longest line of code.
+const LINE: usize = 110;
 
 const SEQUENTIAL: &str = "
   /** A graph of layers: columns in, named outputs out. See [[candlewick.Graph]]. */
@@ -91,10 +97,20 @@ fn trait_of(family: &Family) -> String {
     format!("{words}Builders")
 }
 
+/// The trait of the full forms.
+fn overloads_of(family: &Family) -> String {
+    format!("Full{}", trait_of(family))
+}
+
 fn extends(families: &[Family], indent: &str) -> String {
     let traits: Vec<String> = families
         .iter()
-        .map(|family| format!("generated.{}", trait_of(family)))
+        .flat_map(|family| {
+            let full = family.entries.iter().any(|entry| has_forms(entry));
+            [Some(trait_of(family)), full.then(|| overloads_of(family))]
+        })
+        .flatten()
+        .map(|name| format!("generated.{name}"))
         .collect();
     match traits.len() {
         0 => String::new(),
@@ -107,38 +123,76 @@ fn extends(families: &[Family], indent: &str) -> String {
 }
 
 fn family_file(family: &Family) -> String {
-    let mut out = format!(
-        "// {HEADER}\npackage candlewick\npackage generated\n\n/** {}. */\nprivate[candlewick] trait {} {{\n",
+    let mut body = String::new();
+    for entry in &family.entries {
+        object(&mut body, entry);
+    }
+    let full: Vec<&Entry> = family
+        .entries
+        .iter()
+        .copied()
+        .filter(|entry| has_forms(entry))
+        .collect();
+    let mut overloads = String::new();
+    if !full.is_empty() {
+        let _ = write!(
+            overloads,
+            "\n/** {}: the forms with the sizes of the input. */\nprivate[candlewick] trait {} {{\n",
+            family.title,
+            overloads_of(family)
+        );
+        for entry in full {
+            full_form(&mut overloads, entry);
+        }
+        overloads.push_str("}\n");
+    }
+    let text = format!("{body}{overloads}");
+    format!(
+        "// {HEADER}\npackage candlewick\npackage generated\n{}\n/** {}. */\nprivate[candlewick] trait {} {{\n{body}}}\n{overloads}",
+        imports(&text),
         family.title,
         trait_of(family)
-    );
-    for entry in &family.entries {
-        object(&mut out, entry);
+    )
+}
+
+/// The imports that a text needs, after an empty line.
+fn imports(text: &str) -> String {
+    let import = |part: &str, line: &'static str| if text.contains(part) { line } else { "" };
+    let lines = [
+        import("Legal.", "import candlewick.internal.Legal\n"),
+        import(
+            "ParamValidators.",
+            "import org.apache.spark.ml.param.ParamValidators\n",
+        ),
+        import("@unused ", "import scala.annotation.unused\n"),
+    ]
+    .concat();
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("\n{lines}")
     }
-    out.push_str("}\n");
-    out
 }
 
 /// A file with a class that holds its arguments, for what stands at the package's top.
 fn case_class(entry: &Entry) -> String {
-    let mut out = format!("// {HEADER}\npackage candlewick\n\n/** {}\n  *\n", entry.doc);
+    let mut doc = format!("/** {}\n  *\n", entry.doc);
+    let slots: Vec<Slot> = entry.args.iter().map(|arg| slot(entry, arg, true)).collect();
     let mut fields = Vec::new();
-    for arg in entry.args {
-        let slot = slot(arg, true);
+    for slot in &slots {
         let first = format!("  * @param {} ", slot.name);
-        let _ = writeln!(out, "{}", wrap(&slot.doc, WIDTH, &first, "  *   "));
-        let default = slot.default.map_or(String::new(), |value| format!(" = {value}"));
-        fields.push(format!("{}: {}{default}", slot.name, slot.kind));
+        let _ = writeln!(doc, "{}", wrap(&slot.doc, WIDTH, &first, "  *   "));
+        fields.push(slot.declared());
     }
     let (name, fields) = (entry.name, fields.join(",\n    "));
-    let arguments = pairs(entry.args.iter()).join(",\n        ");
-    let _ = write!(
-        out,
-        "  */\nfinal case class {name}(\n    {fields}\n) {{\n\n  \
-         /** The document that `set{name}` takes. */\n  def json: String = {{\n    \
-         val arguments = Seq(\n        {arguments}\n      )\n    Document.of(\"{name}\", arguments).toString\n  }}\n}}\n"
-    );
-    out
+    let arguments = given(&slots).join(",\n    ");
+    let imports = imports(&arguments);
+    format!(
+        "// {HEADER}\npackage candlewick\n{imports}\n{doc}  */\nfinal case class {name}(\n    {fields}\n) {{\n  \
+         private val arguments = Seq[(String, Any)](\n    {arguments}\n  )\n\n  \
+         /** The document that `set{name}` takes. */\n  \
+         def json: String = Document.of(\"{name}\", arguments).toString\n}}\n"
+    )
 }
 
 /// A parameter of a method.
@@ -147,27 +201,45 @@ struct Slot {
     kind: String,
     default: Option<String>,
     doc: String,
+    /// What the document is given for it, if anything.
+    given: Option<String>,
 }
 
-fn slot(arg: &Arg, defaulted: bool) -> Slot {
+impl Slot {
+    /// `name: Type = default`.
+    fn declared(&self) -> String {
+        let default = self
+            .default
+            .as_ref()
+            .map_or(String::new(), |value| format!(" = {value}"));
+        let unused = if self.kind == BY_NAME { "@unused " } else { "" };
+        format!("{unused}{}: {}{default}", self.name, self.kind)
+    }
+}
+
+/// `defaulted`: it may be left out where it has a default, or is a size of the input.
+fn slot(entry: &Entry, arg: &Arg, defaulted: bool) -> Slot {
     let base = base_type(arg.ty);
     let late = arg.input && !optional(arg) && defaulted;
-    let kind = if arg.nullable || late {
-        format!("Opt[{base}]")
-    } else {
-        base
-    };
+    let opt = arg.nullable || late;
     let default = if late {
         Some("None".to_owned())
     } else {
         arg.default.map(|_| default(arg))
     };
+    let name = named(arg.name);
     Slot {
-        name: named(arg.name),
-        kind,
+        kind: if opt { format!("Opt[{base}]") } else { base },
         default: default.filter(|_| defaulted),
         doc: arg_words(arg),
+        given: Some(scala_checks::argument(entry, arg, &name, opt)),
+        name,
     }
+}
+
+/// What the document is given.
+fn given(slots: &[Slot]) -> Vec<String> {
+    slots.iter().filter_map(|slot| slot.given.clone()).collect()
 }
 
 /// A name that is legal in Scala.
@@ -183,158 +255,126 @@ fn named(name: &str) -> String {
     }
 }
 
+/// The required arguments of the short form.
+fn required(entry: &Entry) -> Vec<&'static Arg> {
+    entry
+        .args
+        .iter()
+        .filter(|arg| !optional(arg) && !arg.input)
+        .collect()
+}
+
+/// Whether the sizes of the input, which come first in the full form, are left out of a short one.
+fn has_forms(entry: &Entry) -> bool {
+    held(entry).is_none() && !inputs(entry).is_empty() && !required(entry).is_empty()
+}
+
 fn object(out: &mut String, entry: &Entry) {
     let doc = wrap(entry.doc, WIDTH, "  /** ", "    * ");
     let end = if doc.contains('\n') { "\n    */" } else { " */" };
     let _ = write!(out, "\n{doc}{end}\n  object {} {{\n", entry.name);
-    let early = inputs(entry);
-    let is_early = |arg: &&Arg| early.iter().any(|input| input.name == arg.name);
-    let required: Vec<&Arg> = entry
-        .args
-        .iter()
-        .filter(|arg| !is_early(arg) && !optional(arg) && !arg.input)
-        .collect();
-    let options: Vec<&Arg> = entry
-        .args
-        .iter()
-        .filter(|arg| !is_early(arg) && (optional(arg) || arg.input))
-        .collect();
     if held(entry).is_some() {
         container(out, entry);
-    } else if early.is_empty() || required.is_empty() {
-        let slots = entry.args.iter().map(|arg| slot(arg, true)).collect();
-        method(out, entry, slots, &pairs(entry.args.iter()));
+    } else if has_forms(entry) {
+        method(out, entry, "    ", &short_form(entry));
     } else {
-        let leads = |arg: &&Arg| is_early(arg) || required.iter().any(|known| known.name == arg.name);
-        let full: Vec<&Arg> = entry.args.iter().filter(leads).collect();
-        if options.is_empty() {
-            let slots = required.iter().map(|arg| slot(arg, true)).collect();
-            method(out, entry, slots, &pairs(required.iter().copied()));
-        } else {
-            short(out, entry, (&full, &required), &options);
-        }
-        let slots = full.iter().map(|arg| slot(arg, false)).collect();
-        method(out, entry, slots, &pairs(full.iter().copied()));
+        let slots: Vec<Slot> = entry.args.iter().map(|arg| slot(entry, arg, true)).collect();
+        method(out, entry, "    ", &slots);
     }
     out.push_str("  }\n");
 }
 
-fn pairs<'a>(args: impl Iterator<Item = &'a Arg>) -> Vec<String> {
-    args.map(|arg| format!("\"{}\" -> {}", arg.name, named(arg.name)))
-        .collect()
+/// The form without the sizes of the input. What may be left out goes by name, so that no number stands for a size in
+/// one form and for a stride in the other.
+fn short_form(entry: &Entry) -> Vec<Slot> {
+    let (required, early) = (required(entry), inputs(entry));
+    let known = |arg: &&Arg| required.iter().chain(&early).any(|known| known.name == arg.name);
+    let mut slots: Vec<Slot> = required.iter().map(|arg| slot(entry, arg, true)).collect();
+    let options = entry.args.iter().filter(|arg| !known(arg));
+    let options: Vec<Slot> = options.map(|arg| slot(entry, arg, true)).collect();
+    if !options.is_empty() {
+        slots.push(Slot {
+            name: "named".to_owned(),
+            kind: BY_NAME.to_owned(),
+            default: Some(BY_NAME.to_owned()),
+            doc: "Nothing: what comes after it goes by name.".to_owned(),
+            given: None,
+        });
+    }
+    slots.extend(options);
+    slots
 }
 
-/// The form with defaults of an entry that has required arguments and sizes that may be left out.
-fn short(out: &mut String, entry: &Entry, (full, required): (&[&Arg], &[&Arg]), options: &[&Arg]) {
-    let order: Vec<&str> = full.iter().map(|arg| arg.name).collect();
-    let mut slots: Vec<Slot> = Vec::new();
-    for (at, arg) in full.iter().enumerate() {
-        match required.get(at) {
-            Some(own) => slots.push(Slot {
-                kind: joined(base_type(own.ty), base_type(arg.ty)),
-                ..slot(own, true)
-            }),
-            None => slots.push(Slot {
-                name: if full.len() == required.len() + 1 {
-                    "full".to_owned()
-                } else {
-                    format!("full{}", at + 1 - required.len())
-                },
-                kind: format!("Opt[{}]", base_type(arg.ty)),
-                default: Some("None".to_owned()),
-                doc: format!(
-                    "In the full form, where the first arguments are by position {}: {}.",
-                    order.join(", "),
-                    arg.name
-                ),
-            }),
-        }
-    }
-    let positions: Vec<String> = slots.iter().map(|slot| slot.name.clone()).collect();
-    slots.extend(options.iter().map(|arg| slot(arg, true)));
-    let texts = |names: &[&str]| format!("Seq(\"{}\")", names.join("\", \""));
-    let short: Vec<&str> = required.iter().map(|arg| arg.name).collect();
-    let arguments = format!(
-        "Document.forms(\"{}\", {}, {}, Seq({}))",
-        entry.name,
-        texts(&order),
-        texts(&short),
-        positions.join(", ")
-    );
-    let options = format!("Seq({})", pairs(options.iter().copied()).join(", "));
-    write_method(out, entry, slots, &format!("{arguments} ++\n          {options}"));
-}
-
-/// The narrowest type that both forms' arguments have.
-fn joined(short: String, full: String) -> String {
-    match (short.as_str(), full.as_str()) {
-        (left, right) if left == right => short,
-        ("Int", "Size") | ("Size", "Int") => "Size".to_owned(),
-        _ => "Any".to_owned(),
-    }
+/// The form with the sizes of the input, in PyTorch's order: a method of the layer's name.
+fn full_form(out: &mut String, entry: &Entry) {
+    let early = inputs(entry);
+    let late = |arg: &Arg| early.iter().all(|input| input.name != arg.name);
+    let slots: Vec<Slot> = entry.args.iter().map(|arg| slot(entry, arg, late(arg))).collect();
+    method(out, entry, "  ", &slots);
 }
 
 fn container(out: &mut String, entry: &Entry) {
     let layers = held(entry).unwrap_or_default();
+    let (own, others): (Vec<&Arg>, Vec<&Arg>) = entry.args.iter().partition(|arg| arg.name == layers);
     let mut forms = vec![Vec::new()];
-    let others: Vec<&Arg> = entry.args.iter().filter(|arg| arg.name != layers).collect();
     if !others.is_empty() {
         forms.push(others);
     }
     for others in forms {
-        let mut slots: Vec<Slot> = others.iter().map(|arg| slot(arg, false)).collect();
+        let mut slots: Vec<Slot> = others.iter().map(|arg| slot(entry, arg, false)).collect();
         slots.push(Slot {
             name: layers.to_owned(),
             kind: "Module*".to_owned(),
             default: None,
-            doc: entry
-                .args
-                .iter()
-                .find(|arg| arg.name == layers)
-                .map(arg_words)
-                .unwrap_or_default(),
+            doc: own.iter().copied().map(arg_words).collect(),
+            given: None,
         });
-        let pairs = pairs(others.into_iter());
-        let arguments = if pairs.is_empty() {
-            "Nil".to_owned()
-        } else {
-            format!("Seq({})", pairs.join(", "))
-        };
-        let body = format!(
-            "new Module(Document.container(\"{}\", {layers}, {arguments}))",
-            entry.name
+        head(out, entry, "    ", &slots);
+        body(
+            out,
+            entry,
+            "    ",
+            &slots,
+            &format!("Document.container(\"{}\", {layers}, ", entry.name),
         );
-        head(out, entry, slots);
-        let _ = writeln!(out, "\n      {body}");
     }
 }
 
-fn method(out: &mut String, entry: &Entry, slots: Vec<Slot>, pairs: &[String]) {
-    let arguments = if pairs.is_empty() {
-        "Nil".to_owned()
-    } else {
-        format!("Seq({})", pairs.join(", "))
-    };
-    write_method(out, entry, slots, &arguments);
+/// A method that makes an entry: of its object, where `indent` has two steps, else of the entry's name.
+fn method(out: &mut String, entry: &Entry, indent: &str, slots: &[Slot]) {
+    head(out, entry, indent, slots);
+    body(
+        out,
+        entry,
+        indent,
+        slots,
+        &format!("Document.of(\"{}\", ", entry.name),
+    );
 }
 
-fn write_method(out: &mut String, entry: &Entry, slots: Vec<Slot>, arguments: &str) {
-    head(out, entry, slots);
-    let (result, name) = (class_of(entry.kind), entry.name);
-    let body = format!("new {result}(Document.of(\"{name}\", {arguments}))");
-    if body.len() + 6 <= 110 {
-        let _ = writeln!(out, "\n      {body}");
+/// What stands behind the `=`; `call`: the maker of the document, up to its last argument.
+fn body(out: &mut String, entry: &Entry, indent: &str, slots: &[Slot], call: &str) {
+    let (result, given) = (class_of(entry.kind), given(slots));
+    let list = match given.as_slice() {
+        [] => "Nil".to_owned(),
+        given => format!("Seq({})", given.join(", ")),
+    };
+    let line = format!("new {result}({call}{list}))");
+    if line.len() + indent.len() + 2 <= LINE {
+        let _ = writeln!(out, "\n{indent}  {line}");
     } else {
         let _ = writeln!(
             out,
-            " {{\n      val arguments =\n        {arguments}\n      new {result}(Document.of(\"{name}\", arguments))\n    }}"
+            " {{\n{indent}  val arguments = Seq[(String, Any)](\n{indent}    {}\n{indent}  )\n{indent}  \
+             new {result}({call}arguments))\n{indent}}}",
+            given.join(&format!(",\n{indent}    "))
         );
     }
 }
 
 /// Documentation and `def apply(...): Result =`.
-fn head(out: &mut String, entry: &Entry, slots: Vec<Slot>) {
-    out.push_str("\n    /** ");
+fn head(out: &mut String, entry: &Entry, indent: &str, slots: &[Slot]) {
+    let _ = write!(out, "\n{indent}/** ");
     if slots.is_empty() {
         let _ = writeln!(
             out,
@@ -351,36 +391,32 @@ fn head(out: &mut String, entry: &Entry, slots: Vec<Slot>) {
         );
     }
     for (index, slot) in slots.iter().enumerate() {
-        let first = format!(
-            "{}@param {} ",
-            if index == 0 { "" } else { "      * " },
-            slot.name
+        let before = if index == 0 {
+            String::new()
+        } else {
+            format!("{indent}  * ")
+        };
+        let first = format!("{before}@param {} ", slot.name);
+        let _ = writeln!(
+            out,
+            "{}",
+            wrap(&slot.doc, WIDTH, &first, &format!("{indent}  *   "))
         );
-        let _ = writeln!(out, "{}", wrap(&slot.doc, WIDTH, &first, "      *   "));
     }
     if !slots.is_empty() {
-        out.push_str("      */\n");
+        let _ = writeln!(out, "{indent}  */");
     }
-    let typed: Vec<String> = slots
-        .iter()
-        .map(|slot| {
-            let default = slot
-                .default
-                .as_ref()
-                .map(|value| format!(" = {value}"))
-                .unwrap_or_default();
-            format!("{}: {}{default}", slot.name, slot.kind)
-        })
-        .collect();
+    let name = if indent.len() > 2 { "apply" } else { entry.name };
+    let typed: Vec<String> = slots.iter().map(Slot::declared).collect();
     let result = class_of(entry.kind);
-    let line = format!("    def apply({}): {result} =", typed.join(", "));
-    if line.len() <= 110 {
+    let line = format!("{indent}def {name}({}): {result} =", typed.join(", "));
+    if line.len() <= LINE {
         out.push_str(&line);
     } else {
         let _ = write!(
             out,
-            "    def apply(\n        {}\n    ): {result} =",
-            typed.join(",\n        ")
+            "{indent}def {name}(\n{indent}    {}\n{indent}): {result} =",
+            typed.join(&format!(",\n{indent}    "))
         );
     }
 }
@@ -441,26 +477,27 @@ mod tests {
         let mut text = String::new();
         for entry in samples::ALL {
             object(&mut text, entry);
-        }
-        if let Ok(path) = std::env::var("CANDLEWICK_SAMPLES") {
-            let content = format!("package candlewick\npackage generated\n\nobject Samples {{\n{text}}}\n");
-            std::fs::write(path, content).unwrap();
+            if has_forms(entry) {
+                full_form(&mut text, entry);
+            }
         }
         for wanted in [
-            "def apply(\n        out_channels: Int,\n        kernel_size: Size,\n        full: Opt[Size] = None,\n        \
+            "def apply(\n        out_channels: Int,\n        kernel_size: Size,\n        @unused named: ByName = ByName,\n        \
              stride: Size = 1,\n        padding: Padding = 0,\n        dilation: Size = Size(1, 1)\n    ): Module",
-            "def apply(in_channels: Int, out_channels: Int, kernel_size: Size): Module",
-            "Seq(\"in_channels\", \"out_channels\", \"kernel_size\"), Seq(\"out_channels\", \"kernel_size\"), \
-             Seq(out_channels, kernel_size, full)",
+            "def Conv2d(\n        in_channels: Int,\n        out_channels: Int,\n        kernel_size: Size,\n        \
+             stride: Size = 1,\n        padding: Padding = 0,\n        dilation: Size = Size(1, 1)\n    ): Module",
             "def apply(num_features: Opt[Int] = None, eps: Double = 1e-5, momentum: Opt[Double] = 0.1): Module",
             "padding_idx: Opt[Int] = None,",
-            "def apply(num_heads: Int, full: Opt[Int] = None, dropout: Double = 0.0, kdim: Opt[Int] = None): Module",
+            "def apply(num_heads: Int, @unused named: ByName = ByName, dropout: Double = 0.0, kdim: Opt[Int] = None): Module",
+            "def MultiheadAttention(embed_dim: Int, num_heads: Int, dropout: Double = 0.0, kdim: Opt[Int] = None): Module",
             "def apply(losses: Seq[Loss], weights: Opt[Seq[Double]] = None): Loss",
             "def apply(schedulers: Seq[LRScheduler], milestones: Seq[Int], last_epoch: Int = -1): LRScheduler",
-            "full1: Opt[Int] = None, full2: Opt[Int] = None, bias: Boolean = true",
-            "def apply(num_groups: Int, full: Opt[Int] = None, eps: Double = 1e-5): Module",
-            "Seq(\"num_groups\", \"num_channels\"), Seq(\"num_groups\"), Seq(num_groups, full)",
-            "def apply(num_groups: Int, num_channels: Int): Module",
+            "def Bilinear(in1_features: Int, in2_features: Int, out_features: Int, bias: Boolean = true): Module",
+            "def apply(num_groups: Int, @unused named: ByName = ByName, eps: Double = 1e-5): Module",
+            "def GroupNorm(num_groups: Int, num_channels: Int, eps: Double = 1e-5): Module",
+            "Argument(\"Conv2d\", \"out_channels\", out_channels, \"a whole number\")",
+            "Argument(\"BatchNorm1d\", \"momentum\", momentum, \"a finite number, or null\")(Argument.opt(Legal.finite))",
+            "Argument(\"WeightedLoss\", \"losses\", losses, ",
         ] {
             assert!(
                 bare(&text).contains(&bare(wanted)),

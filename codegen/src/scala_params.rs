@@ -2,10 +2,11 @@
 //! traits are joined to is written by hand (`NeuralParams.scala`).
 
 use crate::families::class_of;
+use crate::scala_checks::{bounds, one_of};
 use crate::text::{self, HEADER, capital, param_words, quoted, wrap};
 use crate::{Generated, SCALA};
 use candlewick_protocol::params::{GROUPS, Group, Param, Scope};
-use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Range, ValueType, pattern};
+use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, ValueType, pattern};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
@@ -117,13 +118,7 @@ fn validator(param: &Param, value: &str) -> Option<String> {
         ValueType::TextList => "ParamValidators.arrayLengthGt[String](0)".to_owned(),
         ValueType::Duration => format!("Legal.matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("Legal.matches({})", quoted(&pattern(&BYTE_UNITS))),
-        ValueType::Text => match param.range {
-            Range::OneOf(texts) => {
-                let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
-                format!("ParamValidators.inArray(Array({}))", texts.join(", "))
-            }
-            _ => return None,
-        },
+        ValueType::Text => one_of(param.range)?,
         _ => return None,
     };
     let expected = quoted(&param.domain().expected());
@@ -131,21 +126,4 @@ fn validator(param: &Param, value: &str) -> Option<String> {
         "Legal[{value}]({}, {expected}, {check})",
         quoted(param.name)
     ))
-}
-
-/// Spark's validator of a range. Infinity and NaN are in none.
-fn bounds(range: Range) -> Option<String> {
-    let (low, high, inclusive) = match range {
-        Range::Ints { min, max } => (min.to_string(), max.to_string(), (true, true)),
-        Range::Any => return Some("Legal.finite".to_owned()),
-        Range::AtLeast(min) => (format!("{min:?}"), "Double.MaxValue".to_owned(), (true, true)),
-        Range::Above(bound) => (format!("{bound:?}"), "Double.MaxValue".to_owned(), (false, true)),
-        Range::Closed { min, max } => (format!("{min:?}"), format!("{max:?}"), (true, true)),
-        Range::HalfOpen { min, below } => (format!("{min:?}"), format!("{below:?}"), (true, false)),
-        Range::OneOf(_) => return None,
-    };
-    Some(match inclusive {
-        (true, true) => format!("ParamValidators.inRange({low}, {high})"),
-        (lower, upper) => format!("ParamValidators.inRange({low}, {high}, {lower}, {upper})"),
-    })
 }

@@ -1,7 +1,7 @@
 """What the builders of ``nn`` and ``optim`` are made of: objects that stand for JSON documents.
 
-Nothing is computed here. Names, arguments and defaults come from the generated modules; the native library checks
-values and shapes.
+Nothing is computed here. Names, arguments, defaults and ranges come from the generated modules; the native library
+checks shapes, and once more everything else.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import json
 import math
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Union, overload
+from typing import Any, ClassVar, Union, overload
 
 from pyspark.ml.param import TypeConverters
 
+from candlewick._domains import Domain
 from candlewick._formats import NETWORK_FORMAT
 from candlewick._session import jvm
 from candlewick._tensor import Tensor, node
@@ -22,7 +23,14 @@ from candlewick.errors import translated
 
 
 class Document:
-    """An object that stands for a JSON document: a type and its arguments."""
+    """An object that stands for a JSON document: a type and its arguments.
+
+    Raises:
+        InvalidParameterError: An argument is of another type or out of range.
+    """
+
+    #: What the arguments may be.
+    _domains: ClassVar[Mapping[str, Domain]] = {}
 
     def __init_subclass__(cls) -> None:
         """Gives help() and inspect.signature the full form of a layer that also has a short one."""
@@ -35,20 +43,13 @@ class Document:
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._arguments = dict(arguments)
+        for name, value in self._arguments.items():
+            if name in self._domains:
+                self._domains[name].check(type(self).__name__, name, _plain(value, finite=False))
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as a dictionary.
-
-        Raises:
-            ValueError: A number is NaN or infinite, which no argument may be.
-        """
-        document: dict[str, Any] = {"type": type(self).__name__}
-        for name, value in self._arguments.items():
-            try:
-                document[name] = _plain(value)
-            except ValueError as error:
-                raise ValueError(f"{type(self).__name__}: {name}: {error}") from None
-        return document
+        """The document as a dictionary."""
+        return {"type": type(self).__name__, **{name: _plain(value) for name, value in self._arguments.items()}}
 
     def to_json(self) -> str:
         """The document as JSON text."""
@@ -359,19 +360,24 @@ def to_text(value: object, wanted: type[Document] | tuple[type[Document], ...], 
     return value
 
 
-def _plain(value: Any) -> Any:
-    """The value with documents, NumPy scalars, tuples and mappings as what JSON knows."""
+def _plain(value: Any, *, finite: bool = True) -> Any:
+    """The value with documents, NumPy scalars, tuples and mappings as what JSON knows.
+
+    Args:
+        value: Any value.
+        finite: Refuse numbers that are NaN or infinite.
+    """
     if isinstance(value, Module):
         return value.layer()
     if isinstance(value, Document):
         return value.to_dict()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, finite=finite) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item, finite=finite) for item in value]
     if hasattr(value, "tolist") and callable(value.tolist):
         # NumPy's and PyTorch's scalars and arrays.
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
+        return _plain(value.tolist(), finite=finite)
+    if finite and isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not allowed; the number must be finite")
     return value

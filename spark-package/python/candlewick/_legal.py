@@ -9,14 +9,9 @@ import json
 import math
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from pyspark.ml.param import Params
+from typing import Any, TypeVar
 
 from candlewick.errors import InvalidParameterError
-
-if TYPE_CHECKING:
-    from pyspark.ml._typing import P, ParamMap
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,22 +77,6 @@ def matches(pattern: str) -> Callable[[str], bool]:
     """A text that fits the pattern as a whole, in any case of letters."""
     compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
     return lambda text: compiled.fullmatch(text) is not None
-
-
-class CheckedParams(Params):
-    """Parameters that are checked wherever they are set: PySpark does not convert what a param map holds."""
-
-    def copy(self: P, extra: ParamMap | None = None) -> P:
-        """A copy with these parameters, as a grid or ``fit(df, params)`` gives them.
-
-        Raises:
-            InvalidParameterError: One is out of range.
-        """
-        checked = {
-            param: param.typeConverter(value) if isinstance(param.typeConverter, Legal) else value
-            for param, value in (extra or {}).items()
-        }
-        return super().copy(checked)
 
 
 def keywords(method: F) -> F:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from candlewick._document import Stopping
+from candlewick._domains import Domain, any_text, one_of, real, truth, whole
 
 
 class EarlyStopping(Stopping):
@@ -19,6 +20,14 @@ class EarlyStopping(Stopping):
         restoreBest: The model gets the weights of the best epoch, not of the last; takes a copy of the
             weights in every trainer. (true or false)
     """
+
+    _domains = {
+        "metric": Domain(any_text, "a text"),
+        "patience": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "minDelta": Domain(real(0.0), "a finite number of at least 0"),
+        "mode": Domain(one_of("auto", "min", "max"), '"auto" or "min" or "max"'),
+        "restoreBest": Domain(truth, "true or false"),
+    }
 
     def __init__(
         self,

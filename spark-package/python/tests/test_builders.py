@@ -1,12 +1,14 @@
 """The builders write the documents that the native library reads."""
 
+import inspect
 import json
 
 import numpy as np
 import pytest
 
 from candlewick import EarlyStopping, nn, optim
-from candlewick._document import to_int, to_long, to_loss, to_network, to_optimizer, to_stopping
+from candlewick._document import Document, to_int, to_long, to_loss, to_network, to_optimizer, to_stopping
+from candlewick.errors import InvalidParameterError
 
 
 def test_linear_short_and_full_forms():
@@ -41,6 +43,62 @@ def test_wrong_arguments_are_named(make, message):
     with pytest.raises(TypeError) as caught:
         make()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Dropout(p=2), "Dropout: p = 2 is not legal: expected a finite number from 0 to 1"),
+        (lambda: nn.Linear(-1), "Linear: out_features = -1 is not legal: expected a whole number of at least 1"),
+        (lambda: nn.Linear(0, 1), "Linear: in_features = 0 is not legal"),
+        (lambda: nn.Linear("x"), 'Linear: out_features = "x" is not legal'),
+        (lambda: nn.Linear(2.5), "Linear: out_features = 2.5 is not legal"),
+        (lambda: nn.Linear(True), "Linear: out_features = true is not legal"),
+        (lambda: nn.Linear(1, bias=1), "Linear: bias = 1 is not legal: expected true or false"),
+        (lambda: nn.GELU("x"), 'GELU: approximate = "x" is not legal: expected "none" or "tanh"'),
+        (lambda: nn.TransformerEncoderLayer(2, activation="swish"), 'activation = "swish" is not legal'),
+        (lambda: nn.Conv2d(8, (2, 2, 2)), "Conv2d: kernel_size = [2, 2, 2] is not legal"),
+        (lambda: nn.Conv2d(8, 3, padding="full"), 'Conv2d: padding = "full" is not legal'),
+        (lambda: nn.AdaptiveAvgPool2d((0, None)), "AdaptiveAvgPool2d: output_size = [0, null] is not legal"),
+        (lambda: nn.BatchNorm1d(momentum=1.5), "expected a finite number from 0 to 1, or null"),
+        (lambda: nn.MultiLoss([]), "MultiLoss: losses = [] is not legal"),
+        (lambda: nn.MultiLoss([nn.MSELoss]), "MultiLoss: losses = [<class"),
+        (lambda: nn.MSELoss(reduction="none"), 'MSELoss: reduction = "none" is not legal'),
+        (lambda: optim.AdamW(betas=(0.9, 1.0)), "AdamW: betas = [0.9, 1.0] is not legal"),
+        (lambda: optim.lr_scheduler.StepLR(0), "StepLR: step_size = 0 is not legal"),
+        (lambda: nn.init.kaiming_normal_(mode="fan"), 'kaiming_normal_: mode = "fan" is not legal'),
+        (lambda: nn.Concat(nn.ReLU(), dim="x"), 'Concat: dim = "x" is not legal'),
+        (lambda: EarlyStopping(patience=-1), "EarlyStopping: patience = -1 is not legal"),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_its_builder(make, message):
+    with pytest.raises(InvalidParameterError) as told:
+        make()
+    assert message in str(told.value)
+
+
+def _builders(kind=Document):
+    for child in kind.__subclasses__():
+        yield child
+        yield from _builders(child)
+
+
+def test_every_argument_of_every_builder_is_checked():
+    checked = 0
+    for builder in _builders():
+        for name, domain in builder._domains.items():
+            with pytest.raises(InvalidParameterError, match=f"^{builder.__name__}: {name} = "):
+                domain.check(builder.__name__, name, object())
+            checked += 1
+        arguments = set(inspect.signature(builder).parameters) - {"modules", "layers"}
+        assert builder.__module__.startswith("candlewick._") or arguments == set(builder._domains), builder
+    assert checked > 400
+
+
+def test_bounds_are_legal():
+    nn.Dropout(1), nn.Dropout(np.float32(0)), nn.Conv2d(1, 1, 1, padding=(0, 3)), nn.Conv2d(None, 1, 1)
+    nn.AdaptiveAvgPool2d((None, 1)), nn.BatchNorm1d(momentum=None), nn.LayerNorm([1, 2, 3, 4])
+    optim.AdamW(lr=0, betas=[0, 0.5])
 
 
 def test_sequential_is_a_network_document():
@@ -158,10 +216,16 @@ def test_rules_of_initialisation_are_part_of_the_network():
 
 
 def test_numbers_that_are_not_finite_are_named():
-    with pytest.raises(ValueError, match="SGD: lr: inf is not allowed; the number must be finite"):
-        optim.SGD(lr=float("inf")).to_json()
-    with pytest.raises(ValueError, match="CrossEntropyLoss: weight: nan"):
-        nn.CrossEntropyLoss(weight=[1.0, float("nan")]).to_dict()
+    with pytest.raises(
+        InvalidParameterError, match="SGD: lr = inf is not legal: expected a finite number of at least 0"
+    ):
+        optim.SGD(lr=float("inf"))
+    with pytest.raises(InvalidParameterError, match=r"CrossEntropyLoss: weight = \[1.0, nan\] is not legal"):
+        nn.CrossEntropyLoss(weight=[1.0, float("nan")])
+    with pytest.raises(InvalidParameterError, match="SGD: groups = "):
+        optim.SGD(0.1, groups=[{"params": "0.*", "lr": float("nan")}])
+    with pytest.raises(ValueError, match="nan is not allowed; the number must be finite"):
+        to_optimizer({"type": "SGD", "lr": float("nan")})
     assert nn.CrossEntropyLoss(weight=np.ones(2)).to_dict()["weight"] == [1.0, 1.0]
 
 

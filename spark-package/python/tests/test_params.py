@@ -108,6 +108,9 @@ def test_a_regressor_has_no_parameters_of_classifiers() -> None:
 
 
 def test_early_stopping_has_the_catalogues_defaults() -> None:
+    assert repr(EarlyStopping()) == (
+        "EarlyStopping(metric='val_loss', patience=3, minDelta=0.0, mode='auto', restoreBest=True)"
+    )
     rule = EarlyStopping("val_accuracy", patience=5)
     assert repr(rule) == (
         "EarlyStopping(metric='val_accuracy', patience=5, minDelta=0.0, mode='auto', restoreBest=True)"

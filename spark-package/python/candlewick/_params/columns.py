@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._legal import CheckedParams, Legal, Range, each, one_of
+from candlewick._legal import Legal, Range, each, one_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class ColumnParams(CheckedParams):
+class ColumnParams(Params):
     """Parameters of estimators and models. Columns that are read and appended, and how they are read."""
 
     featuresCol: Param[str] = Param(
@@ -150,7 +150,7 @@ class ColumnParams(CheckedParams):
         return self._set(scale=value)
 
 
-class EstimatorColumnParams(CheckedParams):
+class EstimatorColumnParams(Params):
     """Parameters of estimators. Columns that are read and appended, and how they are read."""
 
     labelCol: Param[str] = Param(
@@ -211,7 +211,7 @@ class EstimatorColumnParams(CheckedParams):
         return self._set(validationIndicatorCol=value)
 
 
-class ClassifierColumnParams(CheckedParams):
+class ClassifierColumnParams(Params):
     """Parameters of classifiers and their models. Columns that are read and appended, and how they are read."""
 
     probabilityCol: Param[str] = Param(

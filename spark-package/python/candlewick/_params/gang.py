@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import to_int
-from candlewick._legal import CheckedParams, Legal, Range, matches
+from candlewick._legal import Legal, Range, matches
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class GangParams(CheckedParams):
+class GangParams(Params):
     """Parameters of estimators. The processes that train."""
 
     numTrainers: Param[int] = Param(

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import LossLike, NetworkLike, to_loss, to_network
-from candlewick._legal import CheckedParams
 from candlewick._weights import WeightsLike, to_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class NetworkParams(CheckedParams):
+class NetworkParams(Params):
     """Parameters of estimators. What is trained."""
 
     network: Param[str] = Param(

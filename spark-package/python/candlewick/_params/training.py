@@ -18,13 +18,13 @@ from candlewick._document import (
     to_scheduler,
     to_stopping,
 )
-from candlewick._legal import CheckedParams, Legal, Range, each, one_of
+from candlewick._legal import Legal, Range, each, one_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class TrainingParams(CheckedParams):
+class TrainingParams(Params):
     """Parameters of estimators. How it is trained."""
 
     epochs: Param[int] = Param(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from candlewick._document import Module
+from candlewick._domains import Domain, one_of, real
 
 
 class ReLU(Module):
@@ -34,6 +35,10 @@ class GELU(Module):
         approximate: "none" for the exact function, "tanh" for the approximation by tanh. ("none" or "tanh")
     """
 
+    _domains = {
+        "approximate": Domain(one_of("none", "tanh"), '"none" or "tanh"'),
+    }
+
     def __init__(self, approximate: str = "none") -> None:
         super().__init__({"approximate": approximate})
 
@@ -45,6 +50,10 @@ class LeakyReLU(Module):
         negative_slope: Slope below 0. (number)
     """
 
+    _domains = {
+        "negative_slope": Domain(real(), "a finite number"),
+    }
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__({"negative_slope": negative_slope})
 
@@ -55,6 +64,10 @@ class ELU(Module):
     Args:
         alpha: The function tends to -alpha far below 0. (number of at least 0)
     """
+
+    _domains = {
+        "alpha": Domain(real(0.0), "a finite number of at least 0"),
+    }
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__({"alpha": alpha})
@@ -73,6 +86,10 @@ class CELU(Module):
     Args:
         alpha: The function tends to -alpha far below 0; above 0. (number of at least 0)
     """
+
+    _domains = {
+        "alpha": Domain(real(0.0), "a finite number of at least 0"),
+    }
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__({"alpha": alpha})
@@ -99,6 +116,11 @@ class Softplus(Module):
         beta: Sharpness of the bend; above 0. (number of at least 0)
         threshold: Where beta x is above it, the function is x. (number)
     """
+
+    _domains = {
+        "beta": Domain(real(0.0), "a finite number of at least 0"),
+        "threshold": Domain(real(), "a finite number"),
+    }
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__({"beta": beta, "threshold": threshold})
@@ -133,6 +155,11 @@ class Hardtanh(Module):
         max_val: Largest output, above min_val. (number)
     """
 
+    _domains = {
+        "min_val": Domain(real(), "a finite number"),
+        "max_val": Domain(real(), "a finite number"),
+    }
+
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         super().__init__({"min_val": min_val, "max_val": max_val})
 
@@ -158,6 +185,10 @@ class Hardshrink(Module):
         lambd: Half the width of what becomes 0. (number)
     """
 
+    _domains = {
+        "lambd": Domain(real(), "a finite number"),
+    }
+
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__({"lambd": lambd})
 
@@ -168,6 +199,10 @@ class Softshrink(Module):
     Args:
         lambd: By how much x comes nearer to 0. (number of at least 0)
     """
+
+    _domains = {
+        "lambd": Domain(real(0.0), "a finite number of at least 0"),
+    }
 
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__({"lambd": lambd})
@@ -187,6 +222,11 @@ class Threshold(Module):
         threshold: What x has to be above. (number)
         value: What comes out where it is not. (number)
     """
+
+    _domains = {
+        "threshold": Domain(real(), "a finite number"),
+        "value": Domain(real(), "a finite number"),
+    }
 
     def __init__(self, threshold: float, value: float) -> None:
         super().__init__({"threshold": threshold, "value": value})

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, overload
 
 from candlewick._document import Module, bind
+from candlewick._domains import Domain, mapping, maybe, one_of, real, truth, whole
 
 
 class MultiheadAttention(Module):
@@ -25,6 +26,17 @@ class MultiheadAttention(Module):
             PyTorch's default is false. (true or false)
         is_causal: Hide from every position those after it. (true or false)
     """
+
+    _domains = {
+        "embed_dim": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "num_heads": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "bias": Domain(truth, "true or false"),
+        "kdim": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "vdim": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "batch_first": Domain(truth, "true or false"),
+        "is_causal": Domain(truth, "true or false"),
+    }
 
     @overload
     def __init__(
@@ -85,6 +97,19 @@ class TransformerEncoderLayer(Module):
         bias: Add learned biases. (true or false)
         is_causal: Hide from every position those after it. (true or false)
     """
+
+    _domains = {
+        "d_model": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "nhead": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "dim_feedforward": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "activation": Domain(one_of("relu", "gelu"), '"relu" or "gelu"'),
+        "layer_norm_eps": Domain(real(0.0), "a finite number of at least 0"),
+        "batch_first": Domain(truth, "true or false"),
+        "norm_first": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+        "is_causal": Domain(truth, "true or false"),
+    }
 
     @overload
     def __init__(
@@ -155,6 +180,12 @@ class TransformerEncoder(Module):
             or none)
     """
 
+    _domains = {
+        "encoder_layer": Domain(mapping, 'an object such as {"type": "ReLU"}'),
+        "num_layers": Domain(whole(1, 1024), "a whole number from 1 to 1024"),
+        "norm": Domain(maybe(mapping), 'an object such as {"type": "ReLU"}, or null'),
+    }
+
     def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__({"encoder_layer": encoder_layer, "num_layers": num_layers, "norm": norm})
 
@@ -179,6 +210,19 @@ class TransformerDecoderLayer(Module):
         bias: Add learned biases. (true or false)
         is_causal: Hide from every position those after it. (true or false)
     """
+
+    _domains = {
+        "d_model": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "nhead": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "dim_feedforward": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "activation": Domain(one_of("relu", "gelu"), '"relu" or "gelu"'),
+        "layer_norm_eps": Domain(real(0.0), "a finite number of at least 0"),
+        "batch_first": Domain(truth, "true or false"),
+        "norm_first": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+        "is_causal": Domain(truth, "true or false"),
+    }
 
     @overload
     def __init__(
@@ -248,6 +292,12 @@ class PositionalEncoding(Module):
         max_len: Positions that a sequence has at most. (whole number of at least 1)
     """
 
+    _domains = {
+        "d_model": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "max_len": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+    }
+
     @overload
     def __init__(self, *, dropout: float = 0.1, max_len: int = 5000) -> None: ...
 
@@ -270,6 +320,11 @@ class LearnedPositionalEncoding(Module):
         max_len: Positions of the table; without it the length of the input. (whole number of at least 1; or
             none)
     """
+
+    _domains = {
+        "d_model": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "max_len": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
+    }
 
     @overload
     def __init__(self, *, max_len: int | None = None) -> None: ...

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 from candlewick._document import Module, bind
+from candlewick._domains import Domain, maybe, one_of, size, size_or_word, truth, whole
 
 
 class Conv1d(Module):
@@ -27,6 +28,21 @@ class Conv1d(Module):
         bias: Add a learned bias to every channel. (true or false)
         padding_mode: What lies around the input. ("zeros")
     """
+
+    _domains = {
+        "in_channels": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "out_channels": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "kernel_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "stride": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "padding": Domain(
+            size_or_word(1, whole(0, 2147483648)),
+            '"same", "valid", a whole number, or a list with one for every dimension, of at least 0',
+        ),
+        "dilation": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "groups": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "bias": Domain(truth, "true or false"),
+        "padding_mode": Domain(one_of("zeros"), '"zeros"'),
+    }
 
     @overload
     def __init__(
@@ -101,6 +117,30 @@ class Conv2d(Module):
         padding_mode: What lies around the input. ("zeros")
     """
 
+    _domains = {
+        "in_channels": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "out_channels": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "kernel_size": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "stride": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "padding": Domain(
+            size_or_word(2, whole(0, 2147483648)),
+            '"same", "valid", a whole number, or a list with one for every dimension, of at least 0',
+        ),
+        "dilation": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "groups": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "bias": Domain(truth, "true or false"),
+        "padding_mode": Domain(one_of("zeros"), '"zeros"'),
+    }
+
     @overload
     def __init__(
         self,
@@ -174,6 +214,19 @@ class ConvTranspose1d(Module):
         dilation: Distance of the elements of the kernel. (whole number of at least 1)
         padding_mode: What lies around the input. ("zeros")
     """
+
+    _domains = {
+        "in_channels": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "out_channels": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "kernel_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "stride": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "padding": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "output_padding": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "groups": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "bias": Domain(truth, "true or false"),
+        "dilation": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "padding_mode": Domain(one_of("zeros"), '"zeros"'),
+    }
 
     @overload
     def __init__(
@@ -254,6 +307,34 @@ class ConvTranspose2d(Module):
             dimension, of at least 1)
         padding_mode: What lies around the input. ("zeros")
     """
+
+    _domains = {
+        "in_channels": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "out_channels": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "kernel_size": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "stride": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+        "output_padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+        "groups": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "bias": Domain(truth, "true or false"),
+        "dilation": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "padding_mode": Domain(one_of("zeros"), '"zeros"'),
+    }
 
     @overload
     def __init__(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from candlewick._document import Module
+from candlewick._domains import Domain, maybe, one_of, whole
 
 
 class Embedding(Module):
@@ -17,6 +18,12 @@ class Embedding(Module):
         padding_idx: Index whose row starts at 0 and gets no gradient, so that it stays there; negative
             counts from the end. (whole number of at least -16777216; or none)
     """
+
+    _domains = {
+        "num_embeddings": Domain(whole(1, 16777216), "a whole number from 1 to 16777216"),
+        "embedding_dim": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "padding_idx": Domain(maybe(whole(-16777216, 2147483648)), "a whole number of at least -16777216, or null"),
+    }
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__(
@@ -41,6 +48,13 @@ class EmbeddingBag(Module):
         padding_idx: Index that counts as absent: bags leave it out; its row starts at 0; negative counts
             from the end. (whole number of at least -16777216; or none)
     """
+
+    _domains = {
+        "num_embeddings": Domain(whole(1, 16777216), "a whole number from 1 to 16777216"),
+        "embedding_dim": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "mode": Domain(one_of("sum", "mean", "max"), '"sum" or "mean" or "max"'),
+        "padding_idx": Domain(maybe(whole(-16777216, 2147483648)), "a whole number of at least -16777216, or null"),
+    }
 
     def __init__(
         self,

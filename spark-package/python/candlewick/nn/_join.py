@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from candlewick._document import Container, Module
+from candlewick._domains import Domain, whole
 
 
 class Residual(Container):
@@ -50,6 +51,10 @@ class Concat(Container):
         dim: Dimension along which the inputs are put one after another; 0 is the batch, -1 the last. (whole
             number from -64 to 64)
     """
+
+    _domains = {
+        "dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
+    }
 
     def __init__(self, *layers: Module, dim: int = -1) -> None:
         super().__init__(*layers, dim=dim)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, overload
 
 from candlewick._document import Module, bind
+from candlewick._domains import Domain, maybe, truth, whole
 
 
 class Linear(Module):
@@ -16,6 +17,12 @@ class Linear(Module):
         out_features: Size of the last dimension of the output. (whole number of at least 1)
         bias: Add a learned bias. (true or false)
     """
+
+    _domains = {
+        "in_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "out_features": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "bias": Domain(truth, "true or false"),
+    }
 
     @overload
     def __init__(self, out_features: int, *, bias: bool = True) -> None: ...
@@ -42,6 +49,13 @@ class Bilinear(Module):
         out_features: Size of the last dimension of the output. (whole number of at least 1)
         bias: Add a learned bias. (true or false)
     """
+
+    _domains = {
+        "in1_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "in2_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "out_features": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "bias": Domain(truth, "true or false"),
+    }
 
     @overload
     def __init__(self, out_features: int, *, bias: bool = True) -> None: ...

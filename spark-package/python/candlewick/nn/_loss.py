@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlewick._document import Loss
+from candlewick._domains import Domain, list_of, mapping, maybe, one_of, real, truth, whole
 
 
 class CrossEntropyLoss(Loss):
@@ -22,6 +23,13 @@ class CrossEntropyLoss(Loss):
             learning rate. ("mean" or "sum")
         label_smoothing: Share of the target that is spread evenly over all classes. (number from 0 to 1)
     """
+
+    _domains = {
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "ignore_index": Domain(whole(), "a whole number"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+        "label_smoothing": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(
         self,
@@ -56,6 +64,12 @@ class NLLLoss(Loss):
             learning rate. ("mean" or "sum")
     """
 
+    _domains = {
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "ignore_index": Domain(whole(), "a whole number"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
+
     def __init__(
         self,
         weight: Sequence[float] | None = None,
@@ -80,6 +94,12 @@ class BCEWithLogitsLoss(Loss):
             find more of the positives, below 1 fewer. (list of numbers, each of at least 0; or none)
     """
 
+    _domains = {
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+        "pos_weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+    }
+
     def __init__(
         self,
         weight: Sequence[float] | None = None,
@@ -102,6 +122,11 @@ class BCELoss(Loss):
             learning rate. ("mean" or "sum")
     """
 
+    _domains = {
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
+
     def __init__(self, weight: Sequence[float] | None = None, *, reduction: str = "mean") -> None:
         super().__init__({"weight": weight, "reduction": reduction})
 
@@ -115,6 +140,10 @@ class MSELoss(Loss):
             learning rate. ("mean" or "sum")
     """
 
+    _domains = {
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
+
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__({"reduction": reduction})
 
@@ -127,6 +156,10 @@ class L1Loss(Loss):
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
     """
+
+    _domains = {
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
 
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__({"reduction": reduction})
@@ -144,6 +177,11 @@ class SmoothL1Loss(Loss):
             least 0)
     """
 
+    _domains = {
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+        "beta": Domain(real(0.0), "a finite number of at least 0"),
+    }
+
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__({"reduction": reduction, "beta": beta})
 
@@ -159,6 +197,11 @@ class HuberLoss(Loss):
         delta: Absolute difference at which the square ends and the line begins; above 0. (number of at
             least 0)
     """
+
+    _domains = {
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+        "delta": Domain(real(0.0), "a finite number of at least 0"),
+    }
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__({"reduction": reduction, "delta": delta})
@@ -177,6 +220,13 @@ class PoissonNLLLoss(Loss):
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
     """
+
+    _domains = {
+        "log_input": Domain(truth, "true or false"),
+        "full": Domain(truth, "true or false"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
 
     def __init__(
         self,
@@ -203,6 +253,13 @@ class GaussianNLLLoss(Loss):
             every number is legal there; not in PyTorch. (true or false)
     """
 
+    _domains = {
+        "full": Domain(truth, "true or false"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+        "log_variance": Domain(truth, "true or false"),
+    }
+
     def __init__(
         self,
         *,
@@ -225,6 +282,11 @@ class QuantileLoss(Loss):
             learning rate. ("mean" or "sum")
     """
 
+    _domains = {
+        "quantiles": Domain(list_of(real(0.0, 1.0)), "a list of numbers, each from 0 to 1"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
+
     def __init__(self, quantiles: Sequence[float], *, reduction: str = "mean") -> None:
         super().__init__({"quantiles": quantiles, "reduction": reduction})
 
@@ -239,6 +301,11 @@ class KLDivLoss(Loss):
             ("mean" or "batchmean" or "sum")
         log_target: True where the label has logarithms of probabilities. (true or false)
     """
+
+    _domains = {
+        "reduction": Domain(one_of("mean", "batchmean", "sum"), '"mean" or "batchmean" or "sum"'),
+        "log_target": Domain(truth, "true or false"),
+    }
 
     def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__({"reduction": reduction, "log_target": log_target})
@@ -255,6 +322,11 @@ class HingeEmbeddingLoss(Loss):
             learning rate. ("mean" or "sum")
     """
 
+    _domains = {
+        "margin": Domain(real(), "a finite number"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
+
     def __init__(self, margin: float = 1.0, *, reduction: str = "mean") -> None:
         super().__init__({"margin": margin, "reduction": reduction})
 
@@ -269,6 +341,11 @@ class CosineEmbeddingLoss(Loss):
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
     """
+
+    _domains = {
+        "margin": Domain(real(-1.0, 1.0), "a finite number from -1 to 1"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
 
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
         super().__init__({"margin": margin, "reduction": reduction})
@@ -288,6 +365,14 @@ class TripletMarginLoss(Loss):
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
     """
+
+    _domains = {
+        "margin": Domain(real(0.0), "a finite number of at least 0"),
+        "p": Domain(real(1.0), "a finite number of at least 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "swap": Domain(truth, "true or false"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
 
     def __init__(
         self,
@@ -313,6 +398,11 @@ class MarginRankingLoss(Loss):
             learning rate. ("mean" or "sum")
     """
 
+    _domains = {
+        "margin": Domain(real(), "a finite number"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
+
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
         super().__init__({"margin": margin, "reduction": reduction})
 
@@ -325,6 +415,10 @@ class SoftMarginLoss(Loss):
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
     """
+
+    _domains = {
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
 
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__({"reduction": reduction})
@@ -341,6 +435,11 @@ class MultiLabelSoftMarginLoss(Loss):
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
     """
+
+    _domains = {
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
 
     def __init__(self, weight: Sequence[float] | None = None, *, reduction: str = "mean") -> None:
         super().__init__({"weight": weight, "reduction": reduction})
@@ -359,6 +458,13 @@ class MultiMarginLoss(Loss):
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
     """
+
+    _domains = {
+        "p": Domain(whole(1, 2), "a whole number from 1 to 2"),
+        "margin": Domain(real(), "a finite number"),
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
 
     def __init__(
         self,
@@ -382,6 +488,10 @@ class MultiLabelMarginLoss(Loss):
             learning rate. ("mean" or "sum")
     """
 
+    _domains = {
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
+
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__({"reduction": reduction})
 
@@ -396,6 +506,11 @@ class MultiLoss(Loss):
         reduction: "mean" adds up the means of the losses, "sum" their sums, both weighted by weightCol.
             ("mean" or "sum")
     """
+
+    _domains = {
+        "losses": Domain(list_of(mapping), 'a list of objects such as {"type": "MSELoss"}'),
+        "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
+    }
 
     def __init__(self, losses: Sequence[Loss], *, reduction: str = "mean") -> None:
         super().__init__({"losses": losses, "reduction": reduction})
@@ -413,6 +528,13 @@ class LossTerm(Loss):
         labels: Which values of the label the loss reads: [from, to], the first and one past the last; all
             by default. (list of whole numbers, each of at least 0; or none)
     """
+
+    _domains = {
+        "loss": Domain(mapping, 'an object such as {"type": "MSELoss"}'),
+        "weight": Domain(real(), "a finite number"),
+        "outputs": Domain(maybe(list_of(whole(0, 2147483648))), "a list of whole numbers, each of at least 0, or null"),
+        "labels": Domain(maybe(list_of(whole(0, 2147483648))), "a list of whole numbers, each of at least 0, or null"),
+    }
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 from candlewick._document import Module, bind
+from candlewick._domains import Domain, maybe, one_of, real, size, truth, whole
 
 
 class BatchNorm1d(Module):
@@ -31,6 +32,16 @@ class BatchNorm1d(Module):
             rows of every logical shard by themselves, which takes one exchange, for the running statistics,
             and normalises by fewer rows. ("step" or "slice")
     """
+
+    _domains = {
+        "num_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum": Domain(maybe(real(0.0, 1.0)), "a finite number from 0 to 1, or null"),
+        "affine": Domain(truth, "true or false"),
+        "track_running_stats": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+        "scope": Domain(one_of("step", "slice"), '"step" or "slice"'),
+    }
 
     @overload
     def __init__(
@@ -92,6 +103,16 @@ class BatchNorm2d(Module):
             and normalises by fewer rows. ("step" or "slice")
     """
 
+    _domains = {
+        "num_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum": Domain(maybe(real(0.0, 1.0)), "a finite number from 0 to 1, or null"),
+        "affine": Domain(truth, "true or false"),
+        "track_running_stats": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+        "scope": Domain(one_of("step", "slice"), '"step" or "slice"'),
+    }
+
     @overload
     def __init__(
         self,
@@ -145,6 +166,16 @@ class LayerNorm(Module):
         bias: Learn the summand; without elementwise_affine there is none. (true or false)
     """
 
+    _domains = {
+        "normalized_shape": Domain(
+            maybe(size(0, whole(1, 2147483648))),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "elementwise_affine": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+    }
+
     @overload
     def __init__(self, *, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True) -> None: ...
 
@@ -178,6 +209,15 @@ class RMSNorm(Module):
             false)
     """
 
+    _domains = {
+        "normalized_shape": Domain(
+            maybe(size(0, whole(1, 2147483648))),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "eps": Domain(maybe(real(0.0)), "a finite number of at least 0, or null"),
+        "elementwise_affine": Domain(truth, "true or false"),
+    }
+
     @overload
     def __init__(self, *, eps: float | None = None, elementwise_affine: bool = True) -> None: ...
 
@@ -209,6 +249,14 @@ class GroupNorm(Module):
         affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
         bias: Learn the summand; without affine there is none. (true or false)
     """
+
+    _domains = {
+        "num_groups": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "num_channels": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "affine": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+    }
 
     @overload
     def __init__(
@@ -252,6 +300,15 @@ class InstanceNorm1d(Module):
             scoring. (true or false)
         bias: Learn the summand; without affine there is none. (true or false)
     """
+
+    _domains = {
+        "num_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum": Domain(maybe(real(0.0, 1.0)), "a finite number from 0 to 1, or null"),
+        "affine": Domain(truth, "true or false"),
+        "track_running_stats": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+    }
 
     @overload
     def __init__(
@@ -304,6 +361,15 @@ class InstanceNorm2d(Module):
         bias: Learn the summand; without affine there is none. (true or false)
     """
 
+    _domains = {
+        "num_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum": Domain(maybe(real(0.0, 1.0)), "a finite number from 0 to 1, or null"),
+        "affine": Domain(truth, "true or false"),
+        "track_running_stats": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+    }
+
     @overload
     def __init__(
         self,
@@ -351,6 +417,13 @@ class LocalResponseNorm(Module):
         beta: Power of the divisor. (number)
         k: Added to the mean square times alpha. (number)
     """
+
+    _domains = {
+        "size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "alpha": Domain(real(), "a finite number"),
+        "beta": Domain(real(), "a finite number"),
+        "k": Domain(real(), "a finite number"),
+    }
 
     def __init__(self, size: int, alpha: float = 0.0001, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__({"size": size, "alpha": alpha, "beta": beta, "k": k})

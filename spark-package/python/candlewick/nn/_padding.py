@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlewick._document import Module
+from candlewick._domains import Domain, real, size, whole
 
 
 class ZeroPad1d(Module):
@@ -15,6 +16,13 @@ class ZeroPad1d(Module):
         padding: Elements on both sides, or a list: left, right. (whole number, or a list with one for every
             dimension, of at least 0)
     """
+
+    _domains = {
+        "padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+    }
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__({"padding": padding})
@@ -27,6 +35,13 @@ class ZeroPad2d(Module):
         padding: Elements on all sides, or a list: left, right, top, bottom. (whole number, or a list with
             one for every dimension, of at least 0)
     """
+
+    _domains = {
+        "padding": Domain(
+            size(4, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+    }
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__({"padding": padding})
@@ -41,6 +56,14 @@ class ConstantPad1d(Module):
         value: What is put around the input. (number)
     """
 
+    _domains = {
+        "padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+        "value": Domain(real(), "a finite number"),
+    }
+
     def __init__(self, padding: int | Sequence[int], value: float) -> None:
         super().__init__({"padding": padding, "value": value})
 
@@ -54,6 +77,14 @@ class ConstantPad2d(Module):
         value: What is put around the input. (number)
     """
 
+    _domains = {
+        "padding": Domain(
+            size(4, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+        "value": Domain(real(), "a finite number"),
+    }
+
     def __init__(self, padding: int | Sequence[int], value: float) -> None:
         super().__init__({"padding": padding, "value": value})
 
@@ -65,6 +96,13 @@ class ReflectionPad1d(Module):
         padding: Elements on both sides, or a list: left, right; each less than the length of the input.
             (whole number, or a list with one for every dimension, of at least 0)
     """
+
+    _domains = {
+        "padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+    }
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__({"padding": padding})
@@ -78,6 +116,13 @@ class ReflectionPad2d(Module):
             input there. (whole number, or a list with one for every dimension, of at least 0)
     """
 
+    _domains = {
+        "padding": Domain(
+            size(4, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+    }
+
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__({"padding": padding})
 
@@ -89,6 +134,13 @@ class ReplicationPad1d(Module):
         padding: Elements on both sides, or a list: left, right. (whole number, or a list with one for every
             dimension, of at least 0)
     """
+
+    _domains = {
+        "padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+    }
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__({"padding": padding})
@@ -102,6 +154,13 @@ class ReplicationPad2d(Module):
             one for every dimension, of at least 0)
     """
 
+    _domains = {
+        "padding": Domain(
+            size(4, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+    }
+
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__({"padding": padding})
 
@@ -113,6 +172,13 @@ class CircularPad1d(Module):
         padding: Elements on both sides, or a list: left, right; each at most the length of the input.
             (whole number, or a list with one for every dimension, of at least 0)
     """
+
+    _domains = {
+        "padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+    }
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__({"padding": padding})
@@ -126,6 +192,13 @@ class CircularPad2d(Module):
         padding: Elements on all sides, or a list: left, right, top, bottom; each at most the size of the
             input there. (whole number, or a list with one for every dimension, of at least 0)
     """
+
+    _domains = {
+        "padding": Domain(
+            size(4, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+    }
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__({"padding": padding})

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlewick._document import Module
+from candlewick._domains import Domain, maybe, open_size, real, size, truth, whole
 
 
 class MaxPool1d(Module):
@@ -21,6 +22,14 @@ class MaxPool1d(Module):
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
     """
+
+    _domains = {
+        "kernel_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "stride": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
+        "padding": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "dilation": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "ceil_mode": Domain(truth, "true or false"),
+    }
 
     def __init__(
         self,
@@ -59,6 +68,26 @@ class MaxPool2d(Module):
             or false)
     """
 
+    _domains = {
+        "kernel_size": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "stride": Domain(
+            maybe(size(2, whole(1, 2147483648))),
+            "a whole number, or a list with one for every dimension, of at least 1, or null",
+        ),
+        "padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+        "dilation": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "ceil_mode": Domain(truth, "true or false"),
+    }
+
     def __init__(
         self,
         kernel_size: int | Sequence[int],
@@ -90,6 +119,14 @@ class AvgPool1d(Module):
             or false)
         count_include_pad: Count the zeros of the padding when dividing. (true or false)
     """
+
+    _domains = {
+        "kernel_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "stride": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
+        "padding": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "ceil_mode": Domain(truth, "true or false"),
+        "count_include_pad": Domain(truth, "true or false"),
+    }
 
     def __init__(
         self,
@@ -127,6 +164,24 @@ class AvgPool2d(Module):
             least 1; or none)
     """
 
+    _domains = {
+        "kernel_size": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "stride": Domain(
+            maybe(size(2, whole(1, 2147483648))),
+            "a whole number, or a list with one for every dimension, of at least 1, or null",
+        ),
+        "padding": Domain(
+            size(2, whole(0, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 0",
+        ),
+        "ceil_mode": Domain(truth, "true or false"),
+        "count_include_pad": Domain(truth, "true or false"),
+        "divisor_override": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
+    }
+
     def __init__(
         self,
         kernel_size: int | Sequence[int],
@@ -156,6 +211,10 @@ class AdaptiveMaxPool1d(Module):
         output_size: Size of the output. (whole number of at least 1)
     """
 
+    _domains = {
+        "output_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+    }
+
     def __init__(self, output_size: int) -> None:
         super().__init__({"output_size": output_size})
 
@@ -169,6 +228,13 @@ class AdaptiveMaxPool2d(Module):
             a list with one, or null, for every dimension, of at least 1)
     """
 
+    _domains = {
+        "output_size": Domain(
+            open_size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one, or null, for every dimension, of at least 1",
+        ),
+    }
+
     def __init__(self, output_size: int | Sequence[int | None]) -> None:
         super().__init__({"output_size": output_size})
 
@@ -180,6 +246,10 @@ class AdaptiveAvgPool1d(Module):
     Args:
         output_size: Size of the output. (whole number of at least 1)
     """
+
+    _domains = {
+        "output_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+    }
 
     def __init__(self, output_size: int) -> None:
         super().__init__({"output_size": output_size})
@@ -193,6 +263,13 @@ class AdaptiveAvgPool2d(Module):
         output_size: Size of the output; in a list none stands for the size of the input. (whole number, or
             a list with one, or null, for every dimension, of at least 1)
     """
+
+    _domains = {
+        "output_size": Domain(
+            open_size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one, or null, for every dimension, of at least 1",
+        ),
+    }
 
     def __init__(self, output_size: int | Sequence[int | None]) -> None:
         super().__init__({"output_size": output_size})
@@ -210,6 +287,13 @@ class LPPool1d(Module):
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
     """
+
+    _domains = {
+        "norm_type": Domain(real(0.0), "a finite number of at least 0"),
+        "kernel_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "stride": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
+        "ceil_mode": Domain(truth, "true or false"),
+    }
 
     def __init__(
         self,
@@ -242,6 +326,19 @@ class LPPool2d(Module):
         ceil_mode: Also count windows that begin inside the input or its left padding and end outside. (true
             or false)
     """
+
+    _domains = {
+        "norm_type": Domain(real(0.0), "a finite number of at least 0"),
+        "kernel_size": Domain(
+            size(2, whole(1, 2147483648)),
+            "a whole number, or a list with one for every dimension, of at least 1",
+        ),
+        "stride": Domain(
+            maybe(size(2, whole(1, 2147483648))),
+            "a whole number, or a list with one for every dimension, of at least 1, or null",
+        ),
+        "ceil_mode": Domain(truth, "true or false"),
+    }
 
     def __init__(
         self,

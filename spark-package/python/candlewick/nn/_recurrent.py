@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, overload
 
 from candlewick._document import Module, bind
+from candlewick._domains import Domain, maybe, one_of, real, truth, whole
 
 
 class RNN(Module):
@@ -31,6 +32,18 @@ class RNN(Module):
             [hidden_size], where bidirectional followed by the hidden state of the other direction after it
             has read the first step. PyTorch returns both, as output and h_n. ("all" or "last")
     """
+
+    _domains = {
+        "input_size": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "hidden_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "num_layers": Domain(whole(1, 1024), "a whole number from 1 to 1024"),
+        "nonlinearity": Domain(one_of("tanh", "relu"), '"tanh" or "relu"'),
+        "bias": Domain(truth, "true or false"),
+        "batch_first": Domain(truth, "true or false"),
+        "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "bidirectional": Domain(truth, "true or false"),
+        "output": Domain(one_of("all", "last"), '"all" or "last"'),
+    }
 
     @overload
     def __init__(
@@ -111,6 +124,18 @@ class LSTM(Module):
             has read the first step. PyTorch returns both, as output and h_n. ("all" or "last")
     """
 
+    _domains = {
+        "input_size": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "hidden_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "num_layers": Domain(whole(1, 1024), "a whole number from 1 to 1024"),
+        "bias": Domain(truth, "true or false"),
+        "batch_first": Domain(truth, "true or false"),
+        "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "bidirectional": Domain(truth, "true or false"),
+        "proj_size": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "output": Domain(one_of("all", "last"), '"all" or "last"'),
+    }
+
     @overload
     def __init__(
         self,
@@ -187,6 +212,17 @@ class GRU(Module):
             [hidden_size], where bidirectional followed by the hidden state of the other direction after it
             has read the first step. PyTorch returns both, as output and h_n. ("all" or "last")
     """
+
+    _domains = {
+        "input_size": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "hidden_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "num_layers": Domain(whole(1, 1024), "a whole number from 1 to 1024"),
+        "bias": Domain(truth, "true or false"),
+        "batch_first": Domain(truth, "true or false"),
+        "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "bidirectional": Domain(truth, "true or false"),
+        "output": Domain(one_of("all", "last"), '"all" or "last"'),
+    }
 
     @overload
     def __init__(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from candlewick._document import Module
+from candlewick._domains import Domain, real
 
 
 class Dropout(Module):
@@ -13,6 +14,10 @@ class Dropout(Module):
     Args:
         p: Probability that an element is set to zero. (number from 0 to 1)
     """
+
+    _domains = {
+        "p": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__({"p": p})
@@ -25,6 +30,10 @@ class Dropout2d(Module):
     Args:
         p: Probability that a channel is set to zero. (number from 0 to 1)
     """
+
+    _domains = {
+        "p": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__({"p": p})

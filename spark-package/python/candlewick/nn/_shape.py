@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlewick._document import Module
+from candlewick._domains import Domain, list_of, maybe, one_of, size, whole
 
 
 class Flatten(Module):
@@ -15,6 +16,11 @@ class Flatten(Module):
         start_dim: First dimension to flatten; 0 is the batch. (whole number from -64 to 64)
         end_dim: Last dimension to flatten; -1 is the last. (whole number from -64 to 64)
     """
+
+    _domains = {
+        "start_dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
+        "end_dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
+    }
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__({"start_dim": start_dim, "end_dim": end_dim})
@@ -29,6 +35,11 @@ class Unflatten(Module):
             each of at least -1)
     """
 
+    _domains = {
+        "dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
+        "unflattened_size": Domain(list_of(whole(-1, 2147483648)), "a list of whole numbers, each of at least -1"),
+    }
+
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__({"dim": dim, "unflattened_size": unflattened_size})
 
@@ -42,6 +53,10 @@ class Reshape(Module):
             numbers, each of at least -1)
     """
 
+    _domains = {
+        "shape": Domain(list_of(whole(-1, 2147483648)), "a list of whole numbers, each of at least -1"),
+    }
+
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__({"shape": shape})
 
@@ -53,6 +68,10 @@ class Permute(Module):
         dims: The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves the
             last of an image to the front. (list of whole numbers, each from -64 to 64)
     """
+
+    _domains = {
+        "dims": Domain(list_of(whole(-64, 64)), "a list of whole numbers, each from -64 to 64"),
+    }
 
     def __init__(self, dims: Sequence[int]) -> None:
         super().__init__({"dims": dims})
@@ -68,6 +87,18 @@ class Upsample(Module):
             dimension, of at least 1; or none)
         mode: How elements between those of the input are found. ("nearest")
     """
+
+    _domains = {
+        "size": Domain(
+            maybe(size(2, whole(1, 2147483648))),
+            "a whole number, or a list with one for every dimension, of at least 1, or null",
+        ),
+        "scale_factor": Domain(
+            maybe(size(2, whole(1, 2147483648))),
+            "a whole number, or a list with one for every dimension, of at least 1, or null",
+        ),
+        "mode": Domain(one_of("nearest"), '"nearest"'),
+    }
 
     def __init__(
         self,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from candlewick._document import Module
+from candlewick._domains import Domain, real, whole
 
 
 class Softmax(Module):
@@ -14,6 +15,10 @@ class Softmax(Module):
         dim: Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the last.
             (whole number from -64 to 64)
     """
+
+    _domains = {
+        "dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
+    }
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__({"dim": dim})
@@ -27,6 +32,10 @@ class LogSoftmax(Module):
             (whole number from -64 to 64)
     """
 
+    _domains = {
+        "dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
+    }
+
     def __init__(self, dim: int = -1) -> None:
         super().__init__({"dim": dim})
 
@@ -38,6 +47,10 @@ class Softmin(Module):
         dim: Dimension along which the results add up to 1; 0 is the batch, which is not legal, -1 the last.
             (whole number from -64 to 64)
     """
+
+    _domains = {
+        "dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
+    }
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__({"dim": dim})
@@ -52,6 +65,10 @@ class GLU(Module):
             -64 to 64)
     """
 
+    _domains = {
+        "dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
+    }
+
     def __init__(self, dim: int = -1) -> None:
         super().__init__({"dim": dim})
 
@@ -64,6 +81,11 @@ class PReLU(Module):
             after the batch. (whole number of at least 1)
         init: What the slopes start at. (number)
     """
+
+    _domains = {
+        "num_parameters": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "init": Domain(real(), "a finite number"),
+    }
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
         super().__init__({"num_parameters": num_parameters, "init": init})

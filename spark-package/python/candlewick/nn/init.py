@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from candlewick._document import Initializer
+from candlewick._domains import Domain, one_of, real
 
 
 class uniform_(Initializer):
@@ -13,6 +14,11 @@ class uniform_(Initializer):
         a: Lower bound. (number)
         b: Upper bound. (number)
     """
+
+    _domains = {
+        "a": Domain(real(), "a finite number"),
+        "b": Domain(real(), "a finite number"),
+    }
 
     def __init__(self, a: float = 0.0, b: float = 1.0) -> None:
         super().__init__({"a": a, "b": b})
@@ -25,6 +31,11 @@ class normal_(Initializer):
         mean: Mean. (number)
         std: Standard deviation. (number of at least 0)
     """
+
+    _domains = {
+        "mean": Domain(real(), "a finite number"),
+        "std": Domain(real(0.0), "a finite number of at least 0"),
+    }
 
     def __init__(self, mean: float = 0.0, std: float = 1.0) -> None:
         super().__init__({"mean": mean, "std": std})
@@ -40,6 +51,13 @@ class trunc_normal_(Initializer):
         b: Largest value. (number)
     """
 
+    _domains = {
+        "mean": Domain(real(), "a finite number"),
+        "std": Domain(real(0.0), "a finite number of at least 0"),
+        "a": Domain(real(), "a finite number"),
+        "b": Domain(real(), "a finite number"),
+    }
+
     def __init__(self, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> None:
         super().__init__({"mean": mean, "std": std, "a": a, "b": b})
 
@@ -50,6 +68,10 @@ class constant_(Initializer):
     Args:
         val: The value. (number)
     """
+
+    _domains = {
+        "val": Domain(real(), "a finite number"),
+    }
 
     def __init__(self, val: float) -> None:
         super().__init__({"val": val})
@@ -77,6 +99,10 @@ class xavier_uniform_(Initializer):
         gain: Factor. (number)
     """
 
+    _domains = {
+        "gain": Domain(real(), "a finite number"),
+    }
+
     def __init__(self, gain: float = 1.0) -> None:
         super().__init__({"gain": gain})
 
@@ -88,6 +114,10 @@ class xavier_normal_(Initializer):
     Args:
         gain: Factor. (number)
     """
+
+    _domains = {
+        "gain": Domain(real(), "a finite number"),
+    }
 
     def __init__(self, gain: float = 1.0) -> None:
         super().__init__({"gain": gain})
@@ -104,6 +134,15 @@ class kaiming_uniform_(Initializer):
             "sigmoid" or "tanh" or "relu" or "leaky_relu" or "selu")
     """
 
+    _domains = {
+        "a": Domain(real(), "a finite number"),
+        "mode": Domain(one_of("fan_in", "fan_out"), '"fan_in" or "fan_out"'),
+        "nonlinearity": Domain(
+            one_of("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"),
+            '"linear" or "sigmoid" or "tanh" or "relu" or "leaky_relu" or "selu"',
+        ),
+    }
+
     def __init__(self, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> None:
         super().__init__({"a": a, "mode": mode, "nonlinearity": nonlinearity})
 
@@ -119,6 +158,15 @@ class kaiming_normal_(Initializer):
             "sigmoid" or "tanh" or "relu" or "leaky_relu" or "selu")
     """
 
+    _domains = {
+        "a": Domain(real(), "a finite number"),
+        "mode": Domain(one_of("fan_in", "fan_out"), '"fan_in" or "fan_out"'),
+        "nonlinearity": Domain(
+            one_of("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"),
+            '"linear" or "sigmoid" or "tanh" or "relu" or "leaky_relu" or "selu"',
+        ),
+    }
+
     def __init__(self, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> None:
         super().__init__({"a": a, "mode": mode, "nonlinearity": nonlinearity})
 
@@ -130,6 +178,10 @@ class orthogonal_(Initializer):
     Args:
         gain: Factor. (number)
     """
+
+    _domains = {
+        "gain": Domain(real(), "a finite number"),
+    }
 
     def __init__(self, gain: float = 1.0) -> None:
         super().__init__({"gain": gain})

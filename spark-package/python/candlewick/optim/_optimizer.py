@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from candlewick._document import Optimizer
+from candlewick._domains import Domain, list_of, mapping, maybe, pair_of, real, truth
 
 
 class SGD(Optimizer):
@@ -25,6 +26,16 @@ class SGD(Optimizer):
             parameters as they are. The first group that matches counts. (list of objects such as {"params":
             "0.*", "lr": 0.001}; or none)
     """
+
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum": Domain(real(0.0), "a finite number of at least 0"),
+        "dampening": Domain(real(), "a finite number"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "nesterov": Domain(truth, "true or false"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
 
     def __init__(
         self,
@@ -70,6 +81,17 @@ class Adam(Optimizer):
             "0.*", "lr": 0.001}; or none)
     """
 
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "betas": Domain(pair_of(real(0.0, below=1.0)), "a list of two numbers, each of at least 0 and below 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "amsgrad": Domain(truth, "true or false"),
+        "maximize": Domain(truth, "true or false"),
+        "decoupled_weight_decay": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
+
     def __init__(
         self,
         lr: float = 0.001,
@@ -113,6 +135,16 @@ class AdamW(Optimizer):
             parameters as they are. The first group that matches counts. (list of objects such as {"params":
             "0.*", "lr": 0.001}; or none)
     """
+
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "betas": Domain(pair_of(real(0.0, below=1.0)), "a list of two numbers, each of at least 0 and below 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "amsgrad": Domain(truth, "true or false"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
 
     def __init__(
         self,
@@ -159,6 +191,17 @@ class NAdam(Optimizer):
             "0.*", "lr": 0.001}; or none)
     """
 
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "betas": Domain(pair_of(real(0.0, below=1.0)), "a list of two numbers, each of at least 0 and below 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "decoupled_weight_decay": Domain(truth, "true or false"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
+
     def __init__(
         self,
         lr: float = 0.002,
@@ -204,6 +247,16 @@ class RAdam(Optimizer):
             "0.*", "lr": 0.001}; or none)
     """
 
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "betas": Domain(pair_of(real(0.0, below=1.0)), "a list of two numbers, each of at least 0 and below 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "decoupled_weight_decay": Domain(truth, "true or false"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
+
     def __init__(
         self,
         lr: float = 0.001,
@@ -246,6 +299,16 @@ class Adagrad(Optimizer):
             "0.*", "lr": 0.001}; or none)
     """
 
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "lr_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "initial_accumulator_value": Domain(real(0.0), "a finite number of at least 0"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
+
     def __init__(
         self,
         lr: float = 0.01,
@@ -285,6 +348,15 @@ class Adadelta(Optimizer):
             parameters as they are. The first group that matches counts. (list of objects such as {"params":
             "0.*", "lr": 0.001}; or none)
     """
+
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "rho": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
 
     def __init__(
         self,
@@ -326,6 +398,17 @@ class RMSprop(Optimizer):
             parameters as they are. The first group that matches counts. (list of objects such as {"params":
             "0.*", "lr": 0.001}; or none)
     """
+
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "alpha": Domain(real(0.0), "a finite number of at least 0"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum": Domain(real(0.0), "a finite number of at least 0"),
+        "centered": Domain(truth, "true or false"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
 
     def __init__(
         self,
@@ -369,6 +452,15 @@ class Adamax(Optimizer):
             parameters as they are. The first group that matches counts. (list of objects such as {"params":
             "0.*", "lr": 0.001}; or none)
     """
+
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "betas": Domain(pair_of(real(0.0, below=1.0)), "a list of two numbers, each of at least 0 and below 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
 
     def __init__(
         self,
@@ -417,6 +509,20 @@ class LAMB(Optimizer):
             parameters as they are. The first group that matches counts. (list of objects such as {"params":
             "0.*", "lr": 0.001}; or none)
     """
+
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "bias_correction": Domain(truth, "true or false"),
+        "betas": Domain(pair_of(real(0.0, below=1.0)), "a list of two numbers, each of at least 0 and below 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "grad_averaging": Domain(truth, "true or false"),
+        "max_grad_norm": Domain(maybe(real(0.0)), "a finite number of at least 0, or null"),
+        "trust_clip": Domain(truth, "true or false"),
+        "always_adapt": Domain(truth, "true or false"),
+        "decoupled_decay": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
 
     def __init__(
         self,
@@ -472,6 +578,19 @@ class LARS(Optimizer):
             "0.*", "lr": 0.001}; or none)
     """
 
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum": Domain(real(0.0), "a finite number of at least 0"),
+        "dampening": Domain(real(), "a finite number"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "nesterov": Domain(truth, "true or false"),
+        "trust_coeff": Domain(real(0.0), "a finite number of at least 0"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "trust_clip": Domain(truth, "true or false"),
+        "always_adapt": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
+
     def __init__(
         self,
         lr: float = 1.0,
@@ -518,6 +637,14 @@ class Lion(Optimizer):
             parameters as they are. The first group that matches counts. (list of objects such as {"params":
             "0.*", "lr": 0.001}; or none)
     """
+
+    _domains = {
+        "lr": Domain(real(0.0), "a finite number of at least 0"),
+        "betas": Domain(pair_of(real(0.0, below=1.0)), "a list of two numbers, each of at least 0 and below 1"),
+        "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
+        "maximize": Domain(truth, "true or false"),
+        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+    }
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlewick._document import LRScheduler
+from candlewick._domains import Domain, any_text, list_of, maybe, one_of, real, truth, whole
 
 
 class ConstantLR(LRScheduler):
@@ -21,6 +22,14 @@ class ConstantLR(LRScheduler):
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
+
+    _domains = {
+        "factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "total_iters": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(
         self,
@@ -56,6 +65,15 @@ class LinearLR(LRScheduler):
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
+
+    _domains = {
+        "start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "end_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "total_iters": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(
         self,
@@ -93,6 +111,14 @@ class StepLR(LRScheduler):
             first; the default is LinearLR's. (number from 0 to 1)
     """
 
+    _domains = {
+        "step_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "gamma": Domain(real(0.0), "a finite number of at least 0"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
+
     def __init__(
         self,
         step_size: int,
@@ -127,6 +153,14 @@ class MultiStepLR(LRScheduler):
             first; the default is LinearLR's. (number from 0 to 1)
     """
 
+    _domains = {
+        "milestones": Domain(list_of(whole(0, 2147483648)), "a list of whole numbers, each of at least 0"),
+        "gamma": Domain(real(0.0), "a finite number of at least 0"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
+
     def __init__(
         self,
         milestones: Sequence[int],
@@ -160,6 +194,13 @@ class ExponentialLR(LRScheduler):
             first; the default is LinearLR's. (number from 0 to 1)
     """
 
+    _domains = {
+        "gamma": Domain(real(0.0), "a finite number of at least 0"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
+
     def __init__(
         self,
         gamma: float,
@@ -191,6 +232,14 @@ class PolynomialLR(LRScheduler):
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
+
+    _domains = {
+        "total_iters": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "power": Domain(real(0.0), "a finite number of at least 0"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(
         self,
@@ -226,6 +275,14 @@ class CosineAnnealingLR(LRScheduler):
             first; the default is LinearLR's. (number from 0 to 1)
     """
 
+    _domains = {
+        "T_max": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "eta_min": Domain(real(0.0), "a finite number of at least 0"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
+
     def __init__(
         self,
         T_max: int,
@@ -260,6 +317,15 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
+
+    _domains = {
+        "T_0": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "T_mult": Domain(whole(1, 2147483648), "a whole number of at least 1"),
+        "eta_min": Domain(real(0.0), "a finite number of at least 0"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(
         self,
@@ -312,6 +378,24 @@ class OneCycleLR(LRScheduler):
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
+
+    _domains = {
+        "max_lr": Domain(real(0.0), "a finite number of at least 0"),
+        "total_steps": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
+        "epochs": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
+        "steps_per_epoch": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
+        "pct_start": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+        "anneal_strategy": Domain(one_of("cos", "linear"), '"cos" or "linear"'),
+        "cycle_momentum": Domain(truth, "true or false"),
+        "base_momentum": Domain(real(0.0, below=1.0), "a finite number of at least 0 and below 1"),
+        "max_momentum": Domain(real(0.0, below=1.0), "a finite number of at least 0 and below 1"),
+        "div_factor": Domain(real(0.0), "a finite number of at least 0"),
+        "final_div_factor": Domain(real(0.0), "a finite number of at least 0"),
+        "three_phase": Domain(truth, "true or false"),
+        "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(
         self,
@@ -374,6 +458,21 @@ class ReduceLROnPlateau(LRScheduler):
         warmup_start_factor: What the first learning rate of the warm-up is, relative to the schedule's
             first; the default is LinearLR's. (number from 0 to 1)
     """
+
+    _domains = {
+        "mode": Domain(one_of("min", "max"), '"min" or "max"'),
+        "factor": Domain(real(0.0, below=1.0), "a finite number of at least 0 and below 1"),
+        "patience": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "threshold": Domain(real(0.0), "a finite number of at least 0"),
+        "threshold_mode": Domain(one_of("rel", "abs"), '"rel" or "abs"'),
+        "cooldown": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "min_lr": Domain(real(0.0), "a finite number of at least 0"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "interval": Domain(one_of("epoch"), '"epoch"'),
+        "metric": Domain(maybe(any_text), "a text, or null"),
+        "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),
+        "warmup_start_factor": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
+    }
 
     def __init__(
         self,

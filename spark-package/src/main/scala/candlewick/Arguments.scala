@@ -129,3 +129,8 @@ object Opt extends OptOfConverted {
   /** A whole number where any number is wanted. */
   implicit def real(value: Int): Opt[Double] = new Opt(Some(value.toDouble))
 }
+
+/** Stands between the arguments of a layer that go by position and those that go by name; nothing is given for it. */
+sealed abstract class ByName
+
+private[candlewick] case object ByName extends ByName

@@ -69,25 +69,6 @@ private[candlewick] object Document {
     node
   }
 
-  /** The arguments that go by position where sizes of the input may be left out.
-    *
-    * @param full
-    *   names in the full form
-    * @param short
-    *   names in the short form, the last of the full ones
-    * @param values
-    *   as many as the full form has; those beyond the short form are None in the short form
-    */
-  def forms(kind: String, full: Seq[String], short: Seq[String], values: Seq[Any]): Seq[(String, Any)] = {
-    val leading = values.takeWhile { case opt: Opt[_] => opt.option.isDefined; case _ => true }
-    val rest = values.drop(leading.length).exists { case opt: Opt[_] => opt.option.isDefined; case _ => true }
-    if (rest || leading.length != short.length && leading.length != full.length)
-      throw new IllegalArgumentException(
-        s"$kind takes ${short.mkString("(", ", ", ")")} or ${full.mkString("(", ", ", ")")}, then arguments by name"
-      )
-    (if (leading.length == full.length) full else short).zip(leading)
-  }
-
   /** The node of a container; without layers it has none. */
   def container(kind: String, layers: Seq[Document], arguments: Seq[(String, Any)]): ObjectNode = {
     val node = mapper.createObjectNode().put("type", kind)
@@ -104,7 +85,8 @@ private[candlewick] object Document {
     document
   }
 
-  private def encode(value: Any): JsonNode = value match {
+  /** A value as documents hold it. */
+  def encode(value: Any): JsonNode = value match {
     case fields: Map[_, _] =>
       val node = mapper.createObjectNode()
       fields.foreach { case (name, item) => node.set[ObjectNode](name.toString, encode(item)) }

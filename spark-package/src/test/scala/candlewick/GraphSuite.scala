@@ -4,32 +4,6 @@ import candlewick.jni.{InvalidDataException, InvalidParameterException}
 import org.apache.spark.ml.linalg.Vectors
 import org.apache.spark.sql.DataFrame
 
-/** Stands in for layers with sizes of several dimensions: written as codegen writes them. */
-private[candlewick] object forms {
-  object Conv {
-    def apply(
-        out: Int,
-        kernel: Size,
-        full: Opt[Size] = None,
-        stride: Size = 1,
-        padding: Padding = 0
-    ): Module =
-      new Module(
-        Document.of(
-          "Conv",
-          Document.forms("Conv", Seq("in", "out", "kernel"), Seq("out", "kernel"), Seq(out, kernel, full)) ++
-            Seq("stride" -> stride, "padding" -> padding)
-        )
-      )
-    def apply(in: Int, out: Int, kernel: Size): Module =
-      new Module(Document.of("Conv", Seq("in" -> in, "out" -> out, "kernel" -> kernel)))
-  }
-  object Table {
-    def apply(rows: Int, index: Opt[Int] = None, norm: Opt[Double] = None, size: Opt[Size] = None): Module =
-      new Module(Document.of("Table", Seq("rows" -> rows, "index" -> index, "norm" -> norm, "size" -> size)))
-  }
-}
-
 /** Graphs over columns, the forms in which layers are written, and weights to start from. */
 class GraphSuite extends SparkSuite {
 
@@ -145,19 +119,37 @@ class GraphSuite extends SparkSuite {
     assert(nn.AdaptiveAvgPool2d(3).toString.contains(":3}"))
     same(nn.GroupNorm(2, 8), nn.GroupNorm(num_groups = 2, num_channels = 8))
     same(nn.GroupNorm(8, eps = 0.1), nn.GroupNorm(num_groups = 8, eps = 0.1))
-    assert(forms.Conv(32, 3).toString == """{"type":"Conv","out":32,"kernel":3,"stride":1,"padding":0}""")
+    same(nn.GroupNorm(2, 8, 0.1), nn.GroupNorm(2, 8, eps = 0.1))
+    def fields(layer: Module) = layer.toString.split(",\"dilation").head
     assert(
-      forms.Conv(1, 32, 3, padding = "same").toString ==
-        """{"type":"Conv","in":1,"out":32,"kernel":3,"stride":1,"padding":"same"}"""
+      fields(nn.Conv2d(32, 3)) ==
+        """{"type":"Conv2d","out_channels":32,"kernel_size":3,"stride":1,"padding":0"""
     )
-    same(forms.Conv(1, 32, (3, 5), 2, 1), forms.Conv(1, 32, Seq(3, 5), stride = 2, padding = 1))
-    same(forms.Conv(32, 3, padding = (1, 2)), forms.Conv(out = 32, kernel = 3, padding = Seq(1, 2)))
-    assert(forms.Table(3).toString == """{"type":"Table","rows":3,"index":null,"norm":null,"size":null}""")
     assert(
-      forms.Table(3, index = 0, norm = 1, size = (1, 2)).toString ==
-        """{"type":"Table","rows":3,"index":0,"norm":1.0,"size":[1,2]}"""
+      fields(nn.Conv2d(1, 32, 3, padding = "same")) ==
+        """{"type":"Conv2d","in_channels":1,"out_channels":32,"kernel_size":3,"stride":1,"padding":"same""""
     )
-    same(forms.Table(3, None, Some(0.5)), forms.Table(3, norm = 0.5))
+    same(nn.Conv2d(1, 32, (3, 5), 2, 1), nn.Conv2d(1, 32, Seq(3, 5), stride = 2, padding = 1))
+    same(
+      nn.Conv2d(1, 32, 3, bias = false),
+      nn.Conv2d(in_channels = 1, out_channels = 32, kernel_size = 3, bias = false)
+    )
+    same(
+      nn.Conv2d(32, 3, padding = (1, 2)),
+      nn.Conv2d(out_channels = 32, kernel_size = 3, padding = Seq(1, 2))
+    )
+    same(nn.Bilinear(2, 3, 4), nn.Bilinear(2, 3, 4, bias = true))
+    assert(nn.Bilinear(4).toString == """{"type":"Bilinear","out_features":4,"bias":true}""")
+    same(nn.LSTM(5, 7, bidirectional = true), nn.LSTM(input_size = 5, hidden_size = 7, bidirectional = true))
+    assert(Seq(1, 2).map(nn.Linear(_)) == Seq(nn.Linear(1), nn.Linear(2)))
+    // What may be left out goes by name where the sizes of the input are left out: 2 is no stride.
+    assertTypeError("nn.Linear(16, false)")
+    assertTypeError("nn.Linear(16, nothing = false)")
+    assert(
+      nn.Embedding(3, 4)
+        .toString == """{"type":"Embedding","num_embeddings":3,"embedding_dim":4,"padding_idx":null}"""
+    )
+    same(nn.Embedding(3, 4, Some(0)), nn.Embedding(3, 4, padding_idx = 0))
   }
 
   test("containers take layers one by one") {

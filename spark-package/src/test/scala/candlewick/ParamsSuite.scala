@@ -51,6 +51,61 @@ class ParamsSuite extends SparkSuite {
     check("feedMemory", "12345678901")(stage.setFeedMemory("12345678901"))
   }
 
+  /** What the native library says of a layer, behind the place where it stands. */
+  private def nativeOf(layer: String): String = {
+    val request = s"""{"network":{"format":"candlewick.network/1","layers":[$layer]},"inputShape":[4]}"""
+    told(Native.networkSummary(request)).stripPrefix("layers.0 ").replace("(", "").replace(")", "")
+  }
+
+  test("a wrong argument is refused at its builder, in the words of the native library") {
+    def check(layer: String, arguments: String)(build: => Any): Unit =
+      assert(told(build) == nativeOf(s"""{"type":"$layer",$arguments}""")): Unit
+    check("Dropout", "\"p\":2.0")(nn.Dropout(p = 2))
+    check("Linear", "\"out_features\":-1")(nn.Linear(-1))
+    check("Linear", "\"in_features\":0,\"out_features\":1")(nn.Linear(0, 1))
+    check("GELU", "\"approximate\":\"x\"")(nn.GELU("x"))
+    check("TransformerEncoderLayer", "\"nhead\":2,\"activation\":\"swish\"")(
+      nn.TransformerEncoderLayer(2, activation = "swish")
+    )
+    check("BatchNorm1d", "\"momentum\":1.5")(nn.BatchNorm1d(momentum = 1.5))
+    check("BatchNorm1d", "\"num_features\":-3")(nn.BatchNorm1d(-3))
+    check("Unflatten", "\"dim\":1,\"unflattened_size\":[]")(nn.Unflatten(1, Seq.empty[Int]))
+    check("MaxPool2d", "\"kernel_size\":[2,0]")(nn.MaxPool2d((2, 0)))
+    check("AvgPool2d", "\"kernel_size\":[2,2,2]")(nn.AvgPool2d((2, 2, 2)))
+  }
+
+  test("a wrong argument of any kind of builder is refused with its name and range") {
+    assert(told(nn.Conv2d(3, (2, 2, 2))).startsWith("Conv2d: kernel_size = [2,2,2] is not legal"))
+    assert(told(nn.Conv2d(1, 8, 3, padding = "full")).contains("Conv2d: padding = \"full\""))
+    assert(told(nn.Conv2d(8, 3, padding = -1)).contains("Conv2d: padding = -1"))
+    assert(told(nn.AdaptiveAvgPool2d((0, None))).contains("AdaptiveAvgPool2d: output_size = [0,null]"))
+    assert(
+      told(nn.CrossEntropyLoss(label_smoothing = 1.5)).contains("CrossEntropyLoss: label_smoothing = 1.5")
+    )
+    assert(told(nn.CrossEntropyLoss(weight = Seq(1.0, Double.NaN))).contains("CrossEntropyLoss: weight = "))
+    assert(told(nn.MSELoss(reduction = "none")).endsWith("expected \"mean\" or \"sum\""))
+    assert(told(nn.MultiLoss(Nil)).contains("MultiLoss: losses = []"))
+    assert(
+      told(optim.SGD(-0.1)).contains("SGD: lr = -0.1 is not legal: expected a finite number of at least 0")
+    )
+    assert(told(optim.AdamW(betas = (0.9, 1.0))).contains("AdamW: betas = [0.9,1.0]"))
+    assert(told(optim.SGD(0.1, groups = Seq.empty[Map[String, Any]])).contains("SGD: groups = []"))
+    assert(told(optim.lr_scheduler.StepLR(0)).contains("StepLR: step_size = 0"))
+    assert(told(nn.init.kaiming_normal_(mode = "fan")).contains("kaiming_normal_: mode = \"fan\""))
+    assert(told(nn.Concat(1 << 30, nn.ReLU())).contains("Concat: dim = "))
+    assert(told(EarlyStopping(patience = -1)).contains("EarlyStopping: patience = -1"))
+    assert(told(EarlyStopping("loss").copy(mode = "least")).contains("EarlyStopping: mode = \"least\""))
+  }
+
+  test("what is legal at the bounds of a builder is taken") {
+    nn.Dropout(1.0): Unit
+    nn.Conv2d(1, 1, 1, padding = (0, 3)): Unit
+    nn.AdaptiveAvgPool2d((None, 1)): Unit
+    nn.BatchNorm1d(momentum = None): Unit
+    nn.LayerNorm(Seq(1, 2, 3, 4)): Unit
+    optim.AdamW(lr = 0.0, betas = (0.0, 0.5)): Unit
+  }
+
   test("NaN and infinity are no numbers of a parameter") {
     val stage = new NeuralClassifier()
     for (wrong <- Seq(Double.NaN, Double.PositiveInfinity)) {
@@ -123,5 +178,22 @@ class ParamsSuite extends SparkSuite {
     val loaded = NeuralClassifier.load(path)
     assert(loaded.uid == "NeuralClassifier_3f2a" && loaded.getEpochs == 3 && loaded.getSeed == -4)
     assert(loaded.getDefault(loaded.epochs).contains(12) && loaded.getInputShape.toSeq == Seq(1, 4))
+  }
+
+  test("a stage trains by the defaults that it was saved with") {
+    val path = freshPath()
+    new NeuralClassifier().setNetwork(nn.Sequential(nn.Linear(3))).save(path)
+    val metadata = Paths.get(path, "metadata", "part-00000")
+    val saved = new String(Files.readAllBytes(metadata), StandardCharsets.UTF_8)
+    val other = saved
+      .replace("\"epochs\":10", "\"epochs\":2")
+      .replace("\"logicalShards\":8", "\"logicalShards\":4")
+    assert(other.length < saved.length)
+    Files.delete(metadata.resolveSibling(".part-00000.crc"))
+    Files.write(metadata, other.getBytes(StandardCharsets.UTF_8))
+    val loaded = NeuralClassifier.load(path)
+    val summary = loaded.fit(blobs(40)).summary
+    assert(summary.history.length == 2 && summary.logicalShards == 4)
+    assert(loaded.setEpochs(1).fit(blobs(40)).summary.history.length == 1)
   }
 }

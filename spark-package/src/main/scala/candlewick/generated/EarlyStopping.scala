@@ -1,6 +1,9 @@
 // Written by candlewick-codegen (`make generate`); do not edit.
 package candlewick
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+
 /** Ends training before its last epoch, once a metric gets no better.
   *
   * @param metric Name in the history: "val_loss", "val_<metric>", "loss" or "<metric>". (text)
@@ -20,16 +23,14 @@ final case class EarlyStopping(
     mode: String = "auto",
     restoreBest: Boolean = true
 ) {
+  private val arguments = Seq[(String, Any)](
+    "metric" -> metric,
+    Argument("EarlyStopping", "patience", patience, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+    Argument("EarlyStopping", "minDelta", minDelta, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+    Argument("EarlyStopping", "mode", mode, "\"auto\" or \"min\" or \"max\"")(ParamValidators.inArray(Array("auto", "min", "max"))),
+    "restoreBest" -> restoreBest
+  )
 
   /** The document that `setEarlyStopping` takes. */
-  def json: String = {
-    val arguments = Seq(
-        "metric" -> metric,
-        "patience" -> patience,
-        "minDelta" -> minDelta,
-        "mode" -> mode,
-        "restoreBest" -> restoreBest
-      )
-    Document.of("EarlyStopping", arguments).toString
-  }
+  def json: String = Document.of("EarlyStopping", arguments).toString
 }

@@ -2,6 +2,9 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+
 /** Activations. */
 private[candlewick] trait ActivationBuilders {
 
@@ -35,8 +38,12 @@ private[candlewick] trait ActivationBuilders {
     /** @param approximate "none" for the exact function, "tanh" for the approximation by tanh. ("none" or
       *   "tanh")
       */
-    def apply(approximate: String = "none"): Module =
-      new Module(Document.of("GELU", Seq("approximate" -> approximate)))
+    def apply(approximate: String = "none"): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("GELU", "approximate", approximate, "\"none\" or \"tanh\"")(ParamValidators.inArray(Array("none", "tanh")))
+      )
+      new Module(Document.of("GELU", arguments))
+    }
   }
 
   /** x above 0, negative_slope times x below, element by element. */
@@ -44,8 +51,12 @@ private[candlewick] trait ActivationBuilders {
 
     /** @param negative_slope Slope below 0. (number)
       */
-    def apply(negative_slope: Double = 0.01): Module =
-      new Module(Document.of("LeakyReLU", Seq("negative_slope" -> negative_slope)))
+    def apply(negative_slope: Double = 0.01): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("LeakyReLU", "negative_slope", negative_slope, "a finite number")(Legal.finite)
+      )
+      new Module(Document.of("LeakyReLU", arguments))
+    }
   }
 
   /** Exponential linear unit: x above 0, alpha (exp(x) - 1) below, element by element. */
@@ -53,8 +64,12 @@ private[candlewick] trait ActivationBuilders {
 
     /** @param alpha The function tends to -alpha far below 0. (number of at least 0)
       */
-    def apply(alpha: Double = 1.0): Module =
-      new Module(Document.of("ELU", Seq("alpha" -> alpha)))
+    def apply(alpha: Double = 1.0): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("ELU", "alpha", alpha, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue))
+      )
+      new Module(Document.of("ELU", arguments))
+    }
   }
 
   /** ELU scaled so that activations keep mean 0 and variance 1 from layer to layer, element by
@@ -72,8 +87,12 @@ private[candlewick] trait ActivationBuilders {
 
     /** @param alpha The function tends to -alpha far below 0; above 0. (number of at least 0)
       */
-    def apply(alpha: Double = 1.0): Module =
-      new Module(Document.of("CELU", Seq("alpha" -> alpha)))
+    def apply(alpha: Double = 1.0): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("CELU", "alpha", alpha, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue))
+      )
+      new Module(Document.of("CELU", arguments))
+    }
   }
 
   /** Sigmoid linear unit, also called swish: x / (1 + exp(-x)), element by element. */
@@ -98,8 +117,13 @@ private[candlewick] trait ActivationBuilders {
     /** @param beta Sharpness of the bend; above 0. (number of at least 0)
       * @param threshold Where beta x is above it, the function is x. (number)
       */
-    def apply(beta: Double = 1.0, threshold: Double = 20.0): Module =
-      new Module(Document.of("Softplus", Seq("beta" -> beta, "threshold" -> threshold)))
+    def apply(beta: Double = 1.0, threshold: Double = 20.0): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("Softplus", "beta", beta, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Softplus", "threshold", threshold, "a finite number")(Legal.finite)
+      )
+      new Module(Document.of("Softplus", arguments))
+    }
   }
 
   /** x / (1 + |x|), element by element. */
@@ -132,8 +156,13 @@ private[candlewick] trait ActivationBuilders {
     /** @param min_val Smallest output. (number)
       * @param max_val Largest output, above min_val. (number)
       */
-    def apply(min_val: Double = -1.0, max_val: Double = 1.0): Module =
-      new Module(Document.of("Hardtanh", Seq("min_val" -> min_val, "max_val" -> max_val)))
+    def apply(min_val: Double = -1.0, max_val: Double = 1.0): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("Hardtanh", "min_val", min_val, "a finite number")(Legal.finite),
+        Argument("Hardtanh", "max_val", max_val, "a finite number")(Legal.finite)
+      )
+      new Module(Document.of("Hardtanh", arguments))
+    }
   }
 
   /** Sigmoid of straight lines: (x + 3) / 6 bounded by 0 and 1, element by element. */
@@ -157,8 +186,12 @@ private[candlewick] trait ActivationBuilders {
 
     /** @param lambd Half the width of what becomes 0. (number)
       */
-    def apply(lambd: Double = 0.5): Module =
-      new Module(Document.of("Hardshrink", Seq("lambd" -> lambd)))
+    def apply(lambd: Double = 0.5): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("Hardshrink", "lambd", lambd, "a finite number")(Legal.finite)
+      )
+      new Module(Document.of("Hardshrink", arguments))
+    }
   }
 
   /** x - lambd above lambd, x + lambd below -lambd, 0 between, element by element. */
@@ -166,8 +199,12 @@ private[candlewick] trait ActivationBuilders {
 
     /** @param lambd By how much x comes nearer to 0. (number of at least 0)
       */
-    def apply(lambd: Double = 0.5): Module =
-      new Module(Document.of("Softshrink", Seq("lambd" -> lambd)))
+    def apply(lambd: Double = 0.5): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("Softshrink", "lambd", lambd, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue))
+      )
+      new Module(Document.of("Softshrink", arguments))
+    }
   }
 
   /** x - tanh(x), element by element. */
@@ -184,8 +221,13 @@ private[candlewick] trait ActivationBuilders {
     /** @param threshold What x has to be above. (number)
       * @param value What comes out where it is not. (number)
       */
-    def apply(threshold: Double, value: Double): Module =
-      new Module(Document.of("Threshold", Seq("threshold" -> threshold, "value" -> value)))
+    def apply(threshold: Double, value: Double): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("Threshold", "threshold", threshold, "a finite number")(Legal.finite),
+        Argument("Threshold", "value", value, "a finite number")(Legal.finite)
+      )
+      new Module(Document.of("Threshold", arguments))
+    }
   }
 
   /** Leaves its input as it is. */

@@ -2,6 +2,10 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+import scala.annotation.unused
+
 /** Attention and transformers. */
 private[candlewick] trait AttentionBuilders {
 
@@ -12,8 +16,7 @@ private[candlewick] trait AttentionBuilders {
   object MultiheadAttention {
 
     /** @param num_heads Heads; each has embed_dim / num_heads values. (whole number of at least 1)
-      * @param full In the full form, where the first arguments are by position embed_dim,
-      *   num_heads: num_heads.
+      * @param named Nothing: what comes after it goes by name.
       * @param dropout Probability that an attention weight is set to zero while training. (number
       *   from 0 to 1)
       * @param bias Add learned biases. (true or false)
@@ -27,7 +30,7 @@ private[candlewick] trait AttentionBuilders {
       */
     def apply(
         num_heads: Int,
-        full: Opt[Int] = None,
+        @unused named: ByName = ByName,
         dropout: Double = 0.0,
         bias: Boolean = true,
         kdim: Opt[Int] = None,
@@ -35,18 +38,17 @@ private[candlewick] trait AttentionBuilders {
         batch_first: Boolean = true,
         is_causal: Boolean = false
     ): Module = {
-      val arguments =
-        Document.forms("MultiheadAttention", Seq("embed_dim", "num_heads"), Seq("num_heads"), Seq(num_heads, full)) ++
-          Seq("dropout" -> dropout, "bias" -> bias, "kdim" -> kdim, "vdim" -> vdim, "batch_first" -> batch_first, "is_causal" -> is_causal)
+      val arguments = Seq[(String, Any)](
+        Argument("MultiheadAttention", "num_heads", num_heads, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("MultiheadAttention", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        "bias" -> bias,
+        Argument("MultiheadAttention", "kdim", kdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("MultiheadAttention", "vdim", vdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        "batch_first" -> batch_first,
+        "is_causal" -> is_causal
+      )
       new Module(Document.of("MultiheadAttention", arguments))
     }
-
-    /** @param embed_dim Size of the last dimension of the queries and of the output. (whole number of at
-      *   least 1; may be left out)
-      * @param num_heads Heads; each has embed_dim / num_heads values. (whole number of at least 1)
-      */
-    def apply(embed_dim: Int, num_heads: Int): Module =
-      new Module(Document.of("MultiheadAttention", Seq("embed_dim" -> embed_dim, "num_heads" -> num_heads)))
   }
 
   /** Self-attention and a feed-forward network, each with a residual connection and LayerNorm
@@ -56,8 +58,7 @@ private[candlewick] trait AttentionBuilders {
   object TransformerEncoderLayer {
 
     /** @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at least 1)
-      * @param full In the full form, where the first arguments are by position d_model, nhead:
-      *   nhead.
+      * @param named Nothing: what comes after it goes by name.
       * @param dim_feedforward Size between the two Linear layers. (whole number of at least 1)
       * @param dropout Probability of dropout: of attention weights, after the attention, and twice
       *   in the feed-forward part. (number from 0 to 1)
@@ -72,7 +73,7 @@ private[candlewick] trait AttentionBuilders {
       */
     def apply(
         nhead: Int,
-        full: Opt[Int] = None,
+        @unused named: ByName = ByName,
         dim_feedforward: Int = 2048,
         dropout: Double = 0.1,
         activation: String = "relu",
@@ -82,19 +83,19 @@ private[candlewick] trait AttentionBuilders {
         bias: Boolean = true,
         is_causal: Boolean = false
     ): Module = {
-      val arguments =
-        Document.forms("TransformerEncoderLayer", Seq("d_model", "nhead"), Seq("nhead"), Seq(nhead, full)) ++
-          Seq("dim_feedforward" -> dim_feedforward, "dropout" -> dropout, "activation" -> activation, "layer_norm_eps" -> layer_norm_eps, "batch_first" -> batch_first, "norm_first" -> norm_first, "bias" -> bias, "is_causal" -> is_causal)
+      val arguments = Seq[(String, Any)](
+        Argument("TransformerEncoderLayer", "nhead", nhead, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("TransformerEncoderLayer", "dim_feedforward", dim_feedforward, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("TransformerEncoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        Argument("TransformerEncoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
+        Argument("TransformerEncoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "batch_first" -> batch_first,
+        "norm_first" -> norm_first,
+        "bias" -> bias,
+        "is_causal" -> is_causal
+      )
       new Module(Document.of("TransformerEncoderLayer", arguments))
     }
-
-    /** @param d_model Size of the last dimension of the input. (whole number of at least 1; may be left
-      *   out)
-      * @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at
-      *   least 1)
-      */
-    def apply(d_model: Int, nhead: Int): Module =
-      new Module(Document.of("TransformerEncoderLayer", Seq("d_model" -> d_model, "nhead" -> nhead)))
   }
 
   /** Transformer encoder layers one after another (Vaswani et al. 2017, arXiv:1706.03762), over a
@@ -110,8 +111,11 @@ private[candlewick] trait AttentionBuilders {
       *   JSON document; or none)
       */
     def apply(encoder_layer: Module, num_layers: Int, norm: Opt[Module] = None): Module = {
-      val arguments =
-        Seq("encoder_layer" -> encoder_layer, "num_layers" -> num_layers, "norm" -> norm)
+      val arguments = Seq[(String, Any)](
+        "encoder_layer" -> encoder_layer,
+        Argument("TransformerEncoder", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
+        "norm" -> norm
+      )
       new Module(Document.of("TransformerEncoder", arguments))
     }
   }
@@ -124,8 +128,7 @@ private[candlewick] trait AttentionBuilders {
   object TransformerDecoderLayer {
 
     /** @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at least 1)
-      * @param full In the full form, where the first arguments are by position d_model, nhead:
-      *   nhead.
+      * @param named Nothing: what comes after it goes by name.
       * @param dim_feedforward Size between the two Linear layers. (whole number of at least 1)
       * @param dropout Probability of dropout: of attention weights, after the attention, and twice
       *   in the feed-forward part. (number from 0 to 1)
@@ -140,7 +143,7 @@ private[candlewick] trait AttentionBuilders {
       */
     def apply(
         nhead: Int,
-        full: Opt[Int] = None,
+        @unused named: ByName = ByName,
         dim_feedforward: Int = 2048,
         dropout: Double = 0.1,
         activation: String = "relu",
@@ -150,19 +153,19 @@ private[candlewick] trait AttentionBuilders {
         bias: Boolean = true,
         is_causal: Boolean = false
     ): Module = {
-      val arguments =
-        Document.forms("TransformerDecoderLayer", Seq("d_model", "nhead"), Seq("nhead"), Seq(nhead, full)) ++
-          Seq("dim_feedforward" -> dim_feedforward, "dropout" -> dropout, "activation" -> activation, "layer_norm_eps" -> layer_norm_eps, "batch_first" -> batch_first, "norm_first" -> norm_first, "bias" -> bias, "is_causal" -> is_causal)
+      val arguments = Seq[(String, Any)](
+        Argument("TransformerDecoderLayer", "nhead", nhead, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("TransformerDecoderLayer", "dim_feedforward", dim_feedforward, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("TransformerDecoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        Argument("TransformerDecoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
+        Argument("TransformerDecoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "batch_first" -> batch_first,
+        "norm_first" -> norm_first,
+        "bias" -> bias,
+        "is_causal" -> is_causal
+      )
       new Module(Document.of("TransformerDecoderLayer", arguments))
     }
-
-    /** @param d_model Size of the last dimension of the input. (whole number of at least 1; may be left
-      *   out)
-      * @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at
-      *   least 1)
-      */
-    def apply(d_model: Int, nhead: Int): Module =
-      new Module(Document.of("TransformerDecoderLayer", Seq("d_model" -> d_model, "nhead" -> nhead)))
   }
 
   /** Adds sines and cosines of every position to a sequence of shape [length, d_model] (Vaswani et
@@ -178,8 +181,11 @@ private[candlewick] trait AttentionBuilders {
       * @param max_len Positions that a sequence has at most. (whole number of at least 1)
       */
     def apply(d_model: Opt[Int] = None, dropout: Double = 0.1, max_len: Int = 5000): Module = {
-      val arguments =
-        Seq("d_model" -> d_model, "dropout" -> dropout, "max_len" -> max_len)
+      val arguments = Seq[(String, Any)](
+        Argument("PositionalEncoding", "d_model", d_model, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("PositionalEncoding", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        Argument("PositionalEncoding", "max_len", max_len, "a whole number of at least 1")(Legal.whole(1L, 2147483648L))
+      )
       new Module(Document.of("PositionalEncoding", arguments))
     }
   }
@@ -194,7 +200,137 @@ private[candlewick] trait AttentionBuilders {
       * @param max_len Positions of the table; without it the length of the input. (whole number of
       *   at least 1; or none)
       */
-    def apply(d_model: Opt[Int] = None, max_len: Opt[Int] = None): Module =
-      new Module(Document.of("LearnedPositionalEncoding", Seq("d_model" -> d_model, "max_len" -> max_len)))
+    def apply(d_model: Opt[Int] = None, max_len: Opt[Int] = None): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("LearnedPositionalEncoding", "d_model", d_model, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("LearnedPositionalEncoding", "max_len", max_len, "a whole number of at least 1, or null")(Argument.opt(Legal.whole(1L, 2147483648L)))
+      )
+      new Module(Document.of("LearnedPositionalEncoding", arguments))
+    }
+  }
+}
+
+/** Attention and transformers: the forms with the sizes of the input. */
+private[candlewick] trait FullAttentionBuilders {
+
+  /** @param embed_dim Size of the last dimension of the queries and of the output. (whole number of at
+    *   least 1; may be left out)
+    * @param num_heads Heads; each has embed_dim / num_heads values. (whole number of at least 1)
+    * @param dropout Probability that an attention weight is set to zero while training. (number
+    *   from 0 to 1)
+    * @param bias Add learned biases. (true or false)
+    * @param kdim Size of the last dimension of the keys. (whole number of at least 1; may be left
+    *   out)
+    * @param vdim Size of the last dimension of the values. (whole number of at least 1; may be left
+    *   out)
+    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+    *   first dimension. PyTorch's default is false. (true or false)
+    * @param is_causal Hide from every position those after it. (true or false)
+    */
+  def MultiheadAttention(
+      embed_dim: Int,
+      num_heads: Int,
+      dropout: Double = 0.0,
+      bias: Boolean = true,
+      kdim: Opt[Int] = None,
+      vdim: Opt[Int] = None,
+      batch_first: Boolean = true,
+      is_causal: Boolean = false
+  ): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("MultiheadAttention", "embed_dim", embed_dim, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("MultiheadAttention", "num_heads", num_heads, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("MultiheadAttention", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+      "bias" -> bias,
+      Argument("MultiheadAttention", "kdim", kdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+      Argument("MultiheadAttention", "vdim", vdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+      "batch_first" -> batch_first,
+      "is_causal" -> is_causal
+    )
+    new Module(Document.of("MultiheadAttention", arguments))
+  }
+
+  /** @param d_model Size of the last dimension of the input. (whole number of at least 1; may be left
+    *   out)
+    * @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at
+    *   least 1)
+    * @param dim_feedforward Size between the two Linear layers. (whole number of at least 1)
+    * @param dropout Probability of dropout: of attention weights, after the attention, and twice in
+    *   the feed-forward part. (number from 0 to 1)
+    * @param activation What comes between the two Linear layers. ("relu" or "gelu")
+    * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
+    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+    *   first dimension. PyTorch's default is false. (true or false)
+    * @param norm_first Normalise before attention and feed-forward part, not after. (true or false)
+    * @param bias Add learned biases. (true or false)
+    * @param is_causal Hide from every position those after it. (true or false)
+    */
+  def TransformerEncoderLayer(
+      d_model: Int,
+      nhead: Int,
+      dim_feedforward: Int = 2048,
+      dropout: Double = 0.1,
+      activation: String = "relu",
+      layer_norm_eps: Double = 1e-5,
+      batch_first: Boolean = true,
+      norm_first: Boolean = false,
+      bias: Boolean = true,
+      is_causal: Boolean = false
+  ): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("TransformerEncoderLayer", "d_model", d_model, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("TransformerEncoderLayer", "nhead", nhead, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("TransformerEncoderLayer", "dim_feedforward", dim_feedforward, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("TransformerEncoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+      Argument("TransformerEncoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
+      Argument("TransformerEncoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+      "batch_first" -> batch_first,
+      "norm_first" -> norm_first,
+      "bias" -> bias,
+      "is_causal" -> is_causal
+    )
+    new Module(Document.of("TransformerEncoderLayer", arguments))
+  }
+
+  /** @param d_model Size of the last dimension of the input. (whole number of at least 1; may be left
+    *   out)
+    * @param nhead Heads of the attention; each has d_model / nhead values. (whole number of at
+    *   least 1)
+    * @param dim_feedforward Size between the two Linear layers. (whole number of at least 1)
+    * @param dropout Probability of dropout: of attention weights, after the attention, and twice in
+    *   the feed-forward part. (number from 0 to 1)
+    * @param activation What comes between the two Linear layers. ("relu" or "gelu")
+    * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
+    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+    *   first dimension. PyTorch's default is false. (true or false)
+    * @param norm_first Normalise before attention and feed-forward part, not after. (true or false)
+    * @param bias Add learned biases. (true or false)
+    * @param is_causal Hide from every position those after it. (true or false)
+    */
+  def TransformerDecoderLayer(
+      d_model: Int,
+      nhead: Int,
+      dim_feedforward: Int = 2048,
+      dropout: Double = 0.1,
+      activation: String = "relu",
+      layer_norm_eps: Double = 1e-5,
+      batch_first: Boolean = true,
+      norm_first: Boolean = false,
+      bias: Boolean = true,
+      is_causal: Boolean = false
+  ): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("TransformerDecoderLayer", "d_model", d_model, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("TransformerDecoderLayer", "nhead", nhead, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("TransformerDecoderLayer", "dim_feedforward", dim_feedforward, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("TransformerDecoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+      Argument("TransformerDecoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
+      Argument("TransformerDecoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+      "batch_first" -> batch_first,
+      "norm_first" -> norm_first,
+      "bias" -> bias,
+      "is_causal" -> is_causal
+    )
+    new Module(Document.of("TransformerDecoderLayer", arguments))
   }
 }

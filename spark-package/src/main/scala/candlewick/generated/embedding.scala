@@ -2,6 +2,9 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+
 /** Embeddings. */
 private[candlewick] trait EmbeddingBuilders {
 
@@ -17,8 +20,11 @@ private[candlewick] trait EmbeddingBuilders {
       *   negative counts from the end. (whole number of at least -16777216; or none)
       */
     def apply(num_embeddings: Int, embedding_dim: Int, padding_idx: Opt[Int] = None): Module = {
-      val arguments =
-        Seq("num_embeddings" -> num_embeddings, "embedding_dim" -> embedding_dim, "padding_idx" -> padding_idx)
+      val arguments = Seq[(String, Any)](
+        Argument("Embedding", "num_embeddings", num_embeddings, "a whole number from 1 to 16777216")(Legal.whole(1L, 16777216L)),
+        Argument("Embedding", "embedding_dim", embedding_dim, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("Embedding", "padding_idx", padding_idx, "a whole number of at least -16777216, or null")(Argument.opt(Legal.whole(-16777216L, 2147483648L)))
+      )
       new Module(Document.of("Embedding", arguments))
     }
   }
@@ -42,8 +48,12 @@ private[candlewick] trait EmbeddingBuilders {
         mode: String = "mean",
         padding_idx: Opt[Int] = None
     ): Module = {
-      val arguments =
-        Seq("num_embeddings" -> num_embeddings, "embedding_dim" -> embedding_dim, "mode" -> mode, "padding_idx" -> padding_idx)
+      val arguments = Seq[(String, Any)](
+        Argument("EmbeddingBag", "num_embeddings", num_embeddings, "a whole number from 1 to 16777216")(Legal.whole(1L, 16777216L)),
+        Argument("EmbeddingBag", "embedding_dim", embedding_dim, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("EmbeddingBag", "mode", mode, "\"sum\" or \"mean\" or \"max\"")(ParamValidators.inArray(Array("sum", "mean", "max"))),
+        Argument("EmbeddingBag", "padding_idx", padding_idx, "a whole number of at least -16777216, or null")(Argument.opt(Legal.whole(-16777216L, 2147483648L)))
+      )
       new Module(Document.of("EmbeddingBag", arguments))
     }
   }

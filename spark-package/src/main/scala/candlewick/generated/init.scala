@@ -2,6 +2,9 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+
 /** How parameters start. */
 private[candlewick] trait InitBuilders {
 
@@ -11,8 +14,13 @@ private[candlewick] trait InitBuilders {
     /** @param a Lower bound. (number)
       * @param b Upper bound. (number)
       */
-    def apply(a: Double = 0.0, b: Double = 1.0): Initializer =
-      new Initializer(Document.of("uniform_", Seq("a" -> a, "b" -> b)))
+    def apply(a: Double = 0.0, b: Double = 1.0): Initializer = {
+      val arguments = Seq[(String, Any)](
+        Argument("uniform_", "a", a, "a finite number")(Legal.finite),
+        Argument("uniform_", "b", b, "a finite number")(Legal.finite)
+      )
+      new Initializer(Document.of("uniform_", arguments))
+    }
   }
 
   /** Normal. */
@@ -21,8 +29,13 @@ private[candlewick] trait InitBuilders {
     /** @param mean Mean. (number)
       * @param std Standard deviation. (number of at least 0)
       */
-    def apply(mean: Double = 0.0, std: Double = 1.0): Initializer =
-      new Initializer(Document.of("normal_", Seq("mean" -> mean, "std" -> std)))
+    def apply(mean: Double = 0.0, std: Double = 1.0): Initializer = {
+      val arguments = Seq[(String, Any)](
+        Argument("normal_", "mean", mean, "a finite number")(Legal.finite),
+        Argument("normal_", "std", std, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue))
+      )
+      new Initializer(Document.of("normal_", arguments))
+    }
   }
 
   /** Normal, but between a and b only. */
@@ -33,8 +46,15 @@ private[candlewick] trait InitBuilders {
       * @param a Smallest value. (number)
       * @param b Largest value. (number)
       */
-    def apply(mean: Double = 0.0, std: Double = 1.0, a: Double = -2.0, b: Double = 2.0): Initializer =
-      new Initializer(Document.of("trunc_normal_", Seq("mean" -> mean, "std" -> std, "a" -> a, "b" -> b)))
+    def apply(mean: Double = 0.0, std: Double = 1.0, a: Double = -2.0, b: Double = 2.0): Initializer = {
+      val arguments = Seq[(String, Any)](
+        Argument("trunc_normal_", "mean", mean, "a finite number")(Legal.finite),
+        Argument("trunc_normal_", "std", std, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("trunc_normal_", "a", a, "a finite number")(Legal.finite),
+        Argument("trunc_normal_", "b", b, "a finite number")(Legal.finite)
+      )
+      new Initializer(Document.of("trunc_normal_", arguments))
+    }
   }
 
   /** One value everywhere. */
@@ -42,8 +62,12 @@ private[candlewick] trait InitBuilders {
 
     /** @param `val` The value. (number)
       */
-    def apply(`val`: Double): Initializer =
-      new Initializer(Document.of("constant_", Seq("val" -> `val`)))
+    def apply(`val`: Double): Initializer = {
+      val arguments = Seq[(String, Any)](
+        Argument("constant_", "val", `val`, "a finite number")(Legal.finite)
+      )
+      new Initializer(Document.of("constant_", arguments))
+    }
   }
 
   /** 1 everywhere. */
@@ -69,8 +93,12 @@ private[candlewick] trait InitBuilders {
 
     /** @param gain Factor. (number)
       */
-    def apply(gain: Double = 1.0): Initializer =
-      new Initializer(Document.of("xavier_uniform_", Seq("gain" -> gain)))
+    def apply(gain: Double = 1.0): Initializer = {
+      val arguments = Seq[(String, Any)](
+        Argument("xavier_uniform_", "gain", gain, "a finite number")(Legal.finite)
+      )
+      new Initializer(Document.of("xavier_uniform_", arguments))
+    }
   }
 
   /** Normal of deviation gain √(2 / (fan_in + fan_out)) (Glorot and Bengio 2010). For parameters of
@@ -80,8 +108,12 @@ private[candlewick] trait InitBuilders {
 
     /** @param gain Factor. (number)
       */
-    def apply(gain: Double = 1.0): Initializer =
-      new Initializer(Document.of("xavier_normal_", Seq("gain" -> gain)))
+    def apply(gain: Double = 1.0): Initializer = {
+      val arguments = Seq[(String, Any)](
+        Argument("xavier_normal_", "gain", gain, "a finite number")(Legal.finite)
+      )
+      new Initializer(Document.of("xavier_normal_", arguments))
+    }
   }
 
   /** Uniform in ±gain √(3 / fan) (He et al. 2015). For parameters of two and more dimensions. */
@@ -94,8 +126,11 @@ private[candlewick] trait InitBuilders {
       *   it. ("linear" or "sigmoid" or "tanh" or "relu" or "leaky_relu" or "selu")
       */
     def apply(a: Double = 0.0, mode: String = "fan_in", nonlinearity: String = "leaky_relu"): Initializer = {
-      val arguments =
-        Seq("a" -> a, "mode" -> mode, "nonlinearity" -> nonlinearity)
+      val arguments = Seq[(String, Any)](
+        Argument("kaiming_uniform_", "a", a, "a finite number")(Legal.finite),
+        Argument("kaiming_uniform_", "mode", mode, "\"fan_in\" or \"fan_out\"")(ParamValidators.inArray(Array("fan_in", "fan_out"))),
+        Argument("kaiming_uniform_", "nonlinearity", nonlinearity, "\"linear\" or \"sigmoid\" or \"tanh\" or \"relu\" or \"leaky_relu\" or \"selu\"")(ParamValidators.inArray(Array("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")))
+      )
       new Initializer(Document.of("kaiming_uniform_", arguments))
     }
   }
@@ -110,8 +145,11 @@ private[candlewick] trait InitBuilders {
       *   it. ("linear" or "sigmoid" or "tanh" or "relu" or "leaky_relu" or "selu")
       */
     def apply(a: Double = 0.0, mode: String = "fan_in", nonlinearity: String = "leaky_relu"): Initializer = {
-      val arguments =
-        Seq("a" -> a, "mode" -> mode, "nonlinearity" -> nonlinearity)
+      val arguments = Seq[(String, Any)](
+        Argument("kaiming_normal_", "a", a, "a finite number")(Legal.finite),
+        Argument("kaiming_normal_", "mode", mode, "\"fan_in\" or \"fan_out\"")(ParamValidators.inArray(Array("fan_in", "fan_out"))),
+        Argument("kaiming_normal_", "nonlinearity", nonlinearity, "\"linear\" or \"sigmoid\" or \"tanh\" or \"relu\" or \"leaky_relu\" or \"selu\"")(ParamValidators.inArray(Array("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu")))
+      )
       new Initializer(Document.of("kaiming_normal_", arguments))
     }
   }
@@ -123,7 +161,11 @@ private[candlewick] trait InitBuilders {
 
     /** @param gain Factor. (number)
       */
-    def apply(gain: Double = 1.0): Initializer =
-      new Initializer(Document.of("orthogonal_", Seq("gain" -> gain)))
+    def apply(gain: Double = 1.0): Initializer = {
+      val arguments = Seq[(String, Any)](
+        Argument("orthogonal_", "gain", gain, "a finite number")(Legal.finite)
+      )
+      new Initializer(Document.of("orthogonal_", arguments))
+    }
   }
 }

@@ -2,6 +2,8 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+
 /** Joins and residual connections. */
 private[candlewick] trait JoinBuilders {
 
@@ -49,7 +51,11 @@ private[candlewick] trait JoinBuilders {
       * @param layers The branches, each of which reads the layer's input. Without them the layer
       *   joins the inputs it has in a graph. (list of objects; or none)
       */
-    def apply(dim: Int, layers: Module*): Module =
-      new Module(Document.container("Concat", layers, Seq("dim" -> dim)))
+    def apply(dim: Int, layers: Module*): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("Concat", "dim", dim, "a whole number from -64 to 64")(Legal.whole(-64L, 64L))
+      )
+      new Module(Document.container("Concat", layers, arguments))
+    }
   }
 }

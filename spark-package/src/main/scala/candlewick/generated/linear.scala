@@ -2,6 +2,9 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import scala.annotation.unused
+
 /** Linear layers. */
 private[candlewick] trait LinearBuilders {
 
@@ -11,23 +14,16 @@ private[candlewick] trait LinearBuilders {
   object Linear {
 
     /** @param out_features Size of the last dimension of the output. (whole number of at least 1)
-      * @param full In the full form, where the first arguments are by position in_features,
-      *   out_features: out_features.
+      * @param named Nothing: what comes after it goes by name.
       * @param bias Add a learned bias. (true or false)
       */
-    def apply(out_features: Int, full: Opt[Int] = None, bias: Boolean = true): Module = {
-      val arguments =
-        Document.forms("Linear", Seq("in_features", "out_features"), Seq("out_features"), Seq(out_features, full)) ++
-          Seq("bias" -> bias)
+    def apply(out_features: Int, @unused named: ByName = ByName, bias: Boolean = true): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("Linear", "out_features", out_features, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        "bias" -> bias
+      )
       new Module(Document.of("Linear", arguments))
     }
-
-    /** @param in_features Size of the last dimension of the input. (whole number of at least 1; may be left
-      *   out)
-      * @param out_features Size of the last dimension of the output. (whole number of at least 1)
-      */
-    def apply(in_features: Int, out_features: Int): Module =
-      new Module(Document.of("Linear", Seq("in_features" -> in_features, "out_features" -> out_features)))
   }
 
   /** Bilinear map of the last dimensions of two inputs of a graph: y = x₁ᵀ A x₂ + b, with a matrix
@@ -36,34 +32,50 @@ private[candlewick] trait LinearBuilders {
   object Bilinear {
 
     /** @param out_features Size of the last dimension of the output. (whole number of at least 1)
-      * @param full1 In the full form, where the first arguments are by position in1_features,
-      *   in2_features, out_features: in2_features.
-      * @param full2 In the full form, where the first arguments are by position in1_features,
-      *   in2_features, out_features: out_features.
+      * @param named Nothing: what comes after it goes by name.
       * @param bias Add a learned bias. (true or false)
       */
-    def apply(
-        out_features: Int,
-        full1: Opt[Int] = None,
-        full2: Opt[Int] = None,
-        bias: Boolean = true
-    ): Module = {
-      val arguments =
-        Document.forms("Bilinear", Seq("in1_features", "in2_features", "out_features"), Seq("out_features"), Seq(out_features, full1, full2)) ++
-          Seq("bias" -> bias)
+    def apply(out_features: Int, @unused named: ByName = ByName, bias: Boolean = true): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("Bilinear", "out_features", out_features, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        "bias" -> bias
+      )
       new Module(Document.of("Bilinear", arguments))
     }
+  }
+}
 
-    /** @param in1_features Size of the last dimension of the first input. (whole number of at least 1; may
-      *   be left out)
-      * @param in2_features Size of the last dimension of the second input. (whole number of at
-      *   least 1; may be left out)
-      * @param out_features Size of the last dimension of the output. (whole number of at least 1)
-      */
-    def apply(in1_features: Int, in2_features: Int, out_features: Int): Module = {
-      val arguments =
-        Seq("in1_features" -> in1_features, "in2_features" -> in2_features, "out_features" -> out_features)
-      new Module(Document.of("Bilinear", arguments))
-    }
+/** Linear layers: the forms with the sizes of the input. */
+private[candlewick] trait FullLinearBuilders {
+
+  /** @param in_features Size of the last dimension of the input. (whole number of at least 1; may be left
+    *   out)
+    * @param out_features Size of the last dimension of the output. (whole number of at least 1)
+    * @param bias Add a learned bias. (true or false)
+    */
+  def Linear(in_features: Int, out_features: Int, bias: Boolean = true): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("Linear", "in_features", in_features, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("Linear", "out_features", out_features, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      "bias" -> bias
+    )
+    new Module(Document.of("Linear", arguments))
+  }
+
+  /** @param in1_features Size of the last dimension of the first input. (whole number of at least 1; may
+    *   be left out)
+    * @param in2_features Size of the last dimension of the second input. (whole number of at least
+    *   1; may be left out)
+    * @param out_features Size of the last dimension of the output. (whole number of at least 1)
+    * @param bias Add a learned bias. (true or false)
+    */
+  def Bilinear(in1_features: Int, in2_features: Int, out_features: Int, bias: Boolean = true): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("Bilinear", "in1_features", in1_features, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("Bilinear", "in2_features", in2_features, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("Bilinear", "out_features", out_features, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      "bias" -> bias
+    )
+    new Module(Document.of("Bilinear", arguments))
   }
 }

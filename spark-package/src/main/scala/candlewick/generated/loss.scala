@@ -2,6 +2,9 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+
 /** Losses. */
 private[candlewick] trait LossBuilders {
 
@@ -25,8 +28,12 @@ private[candlewick] trait LossBuilders {
         reduction: String = "mean",
         label_smoothing: Double = 0.0
     ): Loss = {
-      val arguments =
-        Seq("weight" -> weight, "ignore_index" -> ignore_index, "reduction" -> reduction, "label_smoothing" -> label_smoothing)
+      val arguments = Seq[(String, Any)](
+        Argument("CrossEntropyLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        "ignore_index" -> ignore_index,
+        Argument("CrossEntropyLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum"))),
+        Argument("CrossEntropyLoss", "label_smoothing", label_smoothing, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new Loss(Document.of("CrossEntropyLoss", arguments))
     }
   }
@@ -46,8 +53,11 @@ private[candlewick] trait LossBuilders {
       *   choose a smaller learning rate. ("mean" or "sum")
       */
     def apply(weight: Opt[Seq[Double]] = None, ignore_index: Int = -100, reduction: String = "mean"): Loss = {
-      val arguments =
-        Seq("weight" -> weight, "ignore_index" -> ignore_index, "reduction" -> reduction)
+      val arguments = Seq[(String, Any)](
+        Argument("NLLLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        "ignore_index" -> ignore_index,
+        Argument("NLLLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
       new Loss(Document.of("NLLLoss", arguments))
     }
   }
@@ -71,8 +81,11 @@ private[candlewick] trait LossBuilders {
         reduction: String = "mean",
         pos_weight: Opt[Seq[Double]] = None
     ): Loss = {
-      val arguments =
-        Seq("weight" -> weight, "reduction" -> reduction, "pos_weight" -> pos_weight)
+      val arguments = Seq[(String, Any)](
+        Argument("BCEWithLogitsLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("BCEWithLogitsLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum"))),
+        Argument("BCEWithLogitsLoss", "pos_weight", pos_weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue))))
+      )
       new Loss(Document.of("BCEWithLogitsLoss", arguments))
     }
   }
@@ -88,8 +101,13 @@ private[candlewick] trait LossBuilders {
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
       */
-    def apply(weight: Opt[Seq[Double]] = None, reduction: String = "mean"): Loss =
-      new Loss(Document.of("BCELoss", Seq("weight" -> weight, "reduction" -> reduction)))
+    def apply(weight: Opt[Seq[Double]] = None, reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("BCELoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("BCELoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("BCELoss", arguments))
+    }
   }
 
   /** Mean of the squared difference between output and label. */
@@ -99,8 +117,12 @@ private[candlewick] trait LossBuilders {
       *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
       *   smaller learning rate. ("mean" or "sum")
       */
-    def apply(reduction: String = "mean"): Loss =
-      new Loss(Document.of("MSELoss", Seq("reduction" -> reduction)))
+    def apply(reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("MSELoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("MSELoss", arguments))
+    }
   }
 
   /** Mean of the absolute difference between output and label. */
@@ -110,8 +132,12 @@ private[candlewick] trait LossBuilders {
       *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
       *   smaller learning rate. ("mean" or "sum")
       */
-    def apply(reduction: String = "mean"): Loss =
-      new Loss(Document.of("L1Loss", Seq("reduction" -> reduction)))
+    def apply(reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("L1Loss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("L1Loss", arguments))
+    }
   }
 
   /** Squared difference, divided by beta, where it is small, absolute difference where it is large:
@@ -125,8 +151,13 @@ private[candlewick] trait LossBuilders {
       * @param beta Absolute difference at which the square ends and the line begins; 0 is L1Loss.
       *   (number of at least 0)
       */
-    def apply(reduction: String = "mean", beta: Double = 1.0): Loss =
-      new Loss(Document.of("SmoothL1Loss", Seq("reduction" -> reduction, "beta" -> beta)))
+    def apply(reduction: String = "mean", beta: Double = 1.0): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("SmoothL1Loss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum"))),
+        Argument("SmoothL1Loss", "beta", beta, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue))
+      )
+      new Loss(Document.of("SmoothL1Loss", arguments))
+    }
   }
 
   /** Squared difference where it is small, a line of slope delta where it is large: delta times
@@ -140,8 +171,13 @@ private[candlewick] trait LossBuilders {
       * @param delta Absolute difference at which the square ends and the line begins; above 0.
       *   (number of at least 0)
       */
-    def apply(reduction: String = "mean", delta: Double = 1.0): Loss =
-      new Loss(Document.of("HuberLoss", Seq("reduction" -> reduction, "delta" -> delta)))
+    def apply(reduction: String = "mean", delta: Double = 1.0): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("HuberLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum"))),
+        Argument("HuberLoss", "delta", delta, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue))
+      )
+      new Loss(Document.of("HuberLoss", arguments))
+    }
   }
 
   /** Negative log-likelihood of a count under a Poisson distribution. */
@@ -163,8 +199,12 @@ private[candlewick] trait LossBuilders {
         eps: Double = 1e-8,
         reduction: String = "mean"
     ): Loss = {
-      val arguments =
-        Seq("log_input" -> log_input, "full" -> full, "eps" -> eps, "reduction" -> reduction)
+      val arguments = Seq[(String, Any)](
+        "log_input" -> log_input,
+        "full" -> full,
+        Argument("PoissonNLLLoss", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("PoissonNLLLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
       new Loss(Document.of("PoissonNLLLoss", arguments))
     }
   }
@@ -188,8 +228,12 @@ private[candlewick] trait LossBuilders {
         reduction: String = "mean",
         log_variance: Boolean = false
     ): Loss = {
-      val arguments =
-        Seq("full" -> full, "eps" -> eps, "reduction" -> reduction, "log_variance" -> log_variance)
+      val arguments = Seq[(String, Any)](
+        "full" -> full,
+        Argument("GaussianNLLLoss", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("GaussianNLLLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum"))),
+        "log_variance" -> log_variance
+      )
       new Loss(Document.of("GaussianNLLLoss", arguments))
     }
   }
@@ -203,8 +247,13 @@ private[candlewick] trait LossBuilders {
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
       */
-    def apply(quantiles: Seq[Double], reduction: String = "mean"): Loss =
-      new Loss(Document.of("QuantileLoss", Seq("quantiles" -> quantiles, "reduction" -> reduction)))
+    def apply(quantiles: Seq[Double], reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("QuantileLoss", "quantiles", quantiles, "a list of numbers, each from 0 to 1")(Argument.items(ParamValidators.inRange(0.0, 1.0))),
+        Argument("QuantileLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("QuantileLoss", arguments))
+    }
   }
 
   /** Kullback-Leibler divergence between log-probabilities (a network that ends in LogSoftmax) and
@@ -217,8 +266,13 @@ private[candlewick] trait LossBuilders {
       *   weightCol. ("mean" or "batchmean" or "sum")
       * @param log_target True where the label has logarithms of probabilities. (true or false)
       */
-    def apply(reduction: String = "mean", log_target: Boolean = false): Loss =
-      new Loss(Document.of("KLDivLoss", Seq("reduction" -> reduction, "log_target" -> log_target)))
+    def apply(reduction: String = "mean", log_target: Boolean = false): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("KLDivLoss", "reduction", reduction, "\"mean\" or \"batchmean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "batchmean", "sum"))),
+        "log_target" -> log_target
+      )
+      new Loss(Document.of("KLDivLoss", arguments))
+    }
   }
 
   /** Loss of a distance: the output itself for the label 1 (similar), max(0, margin - output) for
@@ -231,8 +285,13 @@ private[candlewick] trait LossBuilders {
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
       */
-    def apply(margin: Double = 1.0, reduction: String = "mean"): Loss =
-      new Loss(Document.of("HingeEmbeddingLoss", Seq("margin" -> margin, "reduction" -> reduction)))
+    def apply(margin: Double = 1.0, reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("HingeEmbeddingLoss", "margin", margin, "a finite number")(Legal.finite),
+        Argument("HingeEmbeddingLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("HingeEmbeddingLoss", arguments))
+    }
   }
 
   /** Loss of the cosine between two vectors, the halves of a row of outputs: 1 - cosine for the
@@ -245,8 +304,13 @@ private[candlewick] trait LossBuilders {
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
       */
-    def apply(margin: Double = 0.0, reduction: String = "mean"): Loss =
-      new Loss(Document.of("CosineEmbeddingLoss", Seq("margin" -> margin, "reduction" -> reduction)))
+    def apply(margin: Double = 0.0, reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("CosineEmbeddingLoss", "margin", margin, "a finite number from -1 to 1")(ParamValidators.inRange(-1.0, 1.0)),
+        Argument("CosineEmbeddingLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("CosineEmbeddingLoss", arguments))
+    }
   }
 
   /** Loss of three vectors, the thirds of a row of outputs: the anchor has to be nearer to the
@@ -270,8 +334,13 @@ private[candlewick] trait LossBuilders {
         swap: Boolean = false,
         reduction: String = "mean"
     ): Loss = {
-      val arguments =
-        Seq("margin" -> margin, "p" -> p, "eps" -> eps, "swap" -> swap, "reduction" -> reduction)
+      val arguments = Seq[(String, Any)](
+        Argument("TripletMarginLoss", "margin", margin, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("TripletMarginLoss", "p", p, "a finite number of at least 1")(ParamValidators.inRange(1.0, Double.MaxValue)),
+        Argument("TripletMarginLoss", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "swap" -> swap,
+        Argument("TripletMarginLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
       new Loss(Document.of("TripletMarginLoss", arguments))
     }
   }
@@ -287,8 +356,13 @@ private[candlewick] trait LossBuilders {
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
       */
-    def apply(margin: Double = 0.0, reduction: String = "mean"): Loss =
-      new Loss(Document.of("MarginRankingLoss", Seq("margin" -> margin, "reduction" -> reduction)))
+    def apply(margin: Double = 0.0, reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("MarginRankingLoss", "margin", margin, "a finite number")(Legal.finite),
+        Argument("MarginRankingLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("MarginRankingLoss", arguments))
+    }
   }
 
   /** Logistic loss log(1 + exp(-y z)) of an output z and a label y of 1 or -1. */
@@ -298,8 +372,12 @@ private[candlewick] trait LossBuilders {
       *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
       *   smaller learning rate. ("mean" or "sum")
       */
-    def apply(reduction: String = "mean"): Loss =
-      new Loss(Document.of("SoftMarginLoss", Seq("reduction" -> reduction)))
+    def apply(reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("SoftMarginLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("SoftMarginLoss", arguments))
+    }
   }
 
   /** Binary cross entropy between logits and labels of 0 or 1, one for each output; the loss of a
@@ -313,8 +391,13 @@ private[candlewick] trait LossBuilders {
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
       */
-    def apply(weight: Opt[Seq[Double]] = None, reduction: String = "mean"): Loss =
-      new Loss(Document.of("MultiLabelSoftMarginLoss", Seq("weight" -> weight, "reduction" -> reduction)))
+    def apply(weight: Opt[Seq[Double]] = None, reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("MultiLabelSoftMarginLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("MultiLabelSoftMarginLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("MultiLabelSoftMarginLoss", arguments))
+    }
   }
 
   /** Hinge loss of several classes, one output for each: the mean over all classes but the label's
@@ -337,8 +420,12 @@ private[candlewick] trait LossBuilders {
         weight: Opt[Seq[Double]] = None,
         reduction: String = "mean"
     ): Loss = {
-      val arguments =
-        Seq("p" -> p, "margin" -> margin, "weight" -> weight, "reduction" -> reduction)
+      val arguments = Seq[(String, Any)](
+        Argument("MultiMarginLoss", "p", p, "a whole number from 1 to 2")(Legal.whole(1L, 2L)),
+        Argument("MultiMarginLoss", "margin", margin, "a finite number")(Legal.finite),
+        Argument("MultiMarginLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("MultiMarginLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
       new Loss(Document.of("MultiMarginLoss", arguments))
     }
   }
@@ -353,8 +440,12 @@ private[candlewick] trait LossBuilders {
       *   their sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a
       *   smaller learning rate. ("mean" or "sum")
       */
-    def apply(reduction: String = "mean"): Loss =
-      new Loss(Document.of("MultiLabelMarginLoss", Seq("reduction" -> reduction)))
+    def apply(reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("MultiLabelMarginLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("MultiLabelMarginLoss", arguments))
+    }
   }
 
   /** Weighted sum of several losses over parts of the outputs and of the label, which is an array;
@@ -367,8 +458,13 @@ private[candlewick] trait LossBuilders {
       * @param reduction "mean" adds up the means of the losses, "sum" their sums, both weighted by
       *   weightCol. ("mean" or "sum")
       */
-    def apply(losses: Seq[Loss], reduction: String = "mean"): Loss =
-      new Loss(Document.of("MultiLoss", Seq("losses" -> losses, "reduction" -> reduction)))
+    def apply(losses: Seq[Loss], reduction: String = "mean"): Loss = {
+      val arguments = Seq[(String, Any)](
+        Argument("MultiLoss", "losses", losses, "a list of objects such as {\"type\": \"MSELoss\"}")(Argument.filled),
+        Argument("MultiLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
+      )
+      new Loss(Document.of("MultiLoss", arguments))
+    }
   }
 
   /** One loss of a MultiLoss, with its weight and what it reads; not in PyTorch. */
@@ -388,8 +484,12 @@ private[candlewick] trait LossBuilders {
         outputs: Opt[Seq[Int]] = None,
         labels: Opt[Seq[Int]] = None
     ): Loss = {
-      val arguments =
-        Seq("loss" -> loss, "weight" -> weight, "outputs" -> outputs, "labels" -> labels)
+      val arguments = Seq[(String, Any)](
+        "loss" -> loss,
+        Argument("LossTerm", "weight", weight, "a finite number")(Legal.finite),
+        Argument("LossTerm", "outputs", outputs, "a list of whole numbers, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L)))),
+        Argument("LossTerm", "labels", labels, "a list of whole numbers, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L))))
+      )
       new Loss(Document.of("LossTerm", arguments))
     }
   }

@@ -2,6 +2,9 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+
 /** Schedules of the learning rate. */
 private[candlewick] trait LrSchedulerBuilders {
 
@@ -26,8 +29,13 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("factor" -> factor, "total_iters" -> total_iters, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("ConstantLR", "factor", factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        Argument("ConstantLR", "total_iters", total_iters, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("ConstantLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("ConstantLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("ConstantLR", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("ConstantLR", arguments))
     }
   }
@@ -55,8 +63,14 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("start_factor" -> start_factor, "end_factor" -> end_factor, "total_iters" -> total_iters, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("LinearLR", "start_factor", start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        Argument("LinearLR", "end_factor", end_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        Argument("LinearLR", "total_iters", total_iters, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("LinearLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("LinearLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("LinearLR", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("LinearLR", arguments))
     }
   }
@@ -81,8 +95,13 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("step_size" -> step_size, "gamma" -> gamma, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("StepLR", "step_size", step_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("StepLR", "gamma", gamma, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("StepLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("StepLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("StepLR", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("StepLR", arguments))
     }
   }
@@ -107,8 +126,13 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("milestones" -> milestones, "gamma" -> gamma, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("MultiStepLR", "milestones", milestones, "a list of whole numbers, each of at least 0")(Argument.items(Legal.whole(0L, 2147483648L))),
+        Argument("MultiStepLR", "gamma", gamma, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("MultiStepLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("MultiStepLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("MultiStepLR", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("MultiStepLR", arguments))
     }
   }
@@ -131,8 +155,12 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("gamma" -> gamma, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("ExponentialLR", "gamma", gamma, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("ExponentialLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("ExponentialLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("ExponentialLR", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("ExponentialLR", arguments))
     }
   }
@@ -158,8 +186,13 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("total_iters" -> total_iters, "power" -> power, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("PolynomialLR", "total_iters", total_iters, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("PolynomialLR", "power", power, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("PolynomialLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("PolynomialLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("PolynomialLR", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("PolynomialLR", arguments))
     }
   }
@@ -186,8 +219,13 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("T_max" -> T_max, "eta_min" -> eta_min, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("CosineAnnealingLR", "T_max", T_max, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("CosineAnnealingLR", "eta_min", eta_min, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("CosineAnnealingLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("CosineAnnealingLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("CosineAnnealingLR", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("CosineAnnealingLR", arguments))
     }
   }
@@ -215,8 +253,14 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("T_0" -> T_0, "T_mult" -> T_mult, "eta_min" -> eta_min, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("CosineAnnealingWarmRestarts", "T_0", T_0, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("CosineAnnealingWarmRestarts", "T_mult", T_mult, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("CosineAnnealingWarmRestarts", "eta_min", eta_min, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("CosineAnnealingWarmRestarts", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("CosineAnnealingWarmRestarts", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("CosineAnnealingWarmRestarts", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("CosineAnnealingWarmRestarts", arguments))
     }
   }
@@ -270,8 +314,23 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("max_lr" -> max_lr, "total_steps" -> total_steps, "epochs" -> epochs, "steps_per_epoch" -> steps_per_epoch, "pct_start" -> pct_start, "anneal_strategy" -> anneal_strategy, "cycle_momentum" -> cycle_momentum, "base_momentum" -> base_momentum, "max_momentum" -> max_momentum, "div_factor" -> div_factor, "final_div_factor" -> final_div_factor, "three_phase" -> three_phase, "interval" -> interval, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("OneCycleLR", "max_lr", max_lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("OneCycleLR", "total_steps", total_steps, "a whole number of at least 1, or null")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("OneCycleLR", "epochs", epochs, "a whole number of at least 1, or null")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("OneCycleLR", "steps_per_epoch", steps_per_epoch, "a whole number of at least 1, or null")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("OneCycleLR", "pct_start", pct_start, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        Argument("OneCycleLR", "anneal_strategy", anneal_strategy, "\"cos\" or \"linear\"")(ParamValidators.inArray(Array("cos", "linear"))),
+        "cycle_momentum" -> cycle_momentum,
+        Argument("OneCycleLR", "base_momentum", base_momentum, "a finite number of at least 0 and below 1")(ParamValidators.inRange(0.0, 1.0, true, false)),
+        Argument("OneCycleLR", "max_momentum", max_momentum, "a finite number of at least 0 and below 1")(ParamValidators.inRange(0.0, 1.0, true, false)),
+        Argument("OneCycleLR", "div_factor", div_factor, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("OneCycleLR", "final_div_factor", final_div_factor, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "three_phase" -> three_phase,
+        Argument("OneCycleLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
+        Argument("OneCycleLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("OneCycleLR", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("OneCycleLR", arguments))
     }
   }
@@ -315,8 +374,20 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_steps: Int = 0,
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
-      val arguments =
-        Seq("mode" -> mode, "factor" -> factor, "patience" -> patience, "threshold" -> threshold, "threshold_mode" -> threshold_mode, "cooldown" -> cooldown, "min_lr" -> min_lr, "eps" -> eps, "interval" -> interval, "metric" -> metric, "warmup_steps" -> warmup_steps, "warmup_start_factor" -> warmup_start_factor)
+      val arguments = Seq[(String, Any)](
+        Argument("ReduceLROnPlateau", "mode", mode, "\"min\" or \"max\"")(ParamValidators.inArray(Array("min", "max"))),
+        Argument("ReduceLROnPlateau", "factor", factor, "a finite number of at least 0 and below 1")(ParamValidators.inRange(0.0, 1.0, true, false)),
+        Argument("ReduceLROnPlateau", "patience", patience, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("ReduceLROnPlateau", "threshold", threshold, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("ReduceLROnPlateau", "threshold_mode", threshold_mode, "\"rel\" or \"abs\"")(ParamValidators.inArray(Array("rel", "abs"))),
+        Argument("ReduceLROnPlateau", "cooldown", cooldown, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("ReduceLROnPlateau", "min_lr", min_lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("ReduceLROnPlateau", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("ReduceLROnPlateau", "interval", interval, "\"epoch\"")(ParamValidators.inArray(Array("epoch"))),
+        "metric" -> metric,
+        Argument("ReduceLROnPlateau", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("ReduceLROnPlateau", "warmup_start_factor", warmup_start_factor, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
+      )
       new LRScheduler(Document.of("ReduceLROnPlateau", arguments))
     }
   }

@@ -6,17 +6,22 @@ package candlewick
   */
 object nn
     extends generated.LinearBuilders
+    with generated.FullLinearBuilders
     with generated.EmbeddingBuilders
     with generated.AttentionBuilders
+    with generated.FullAttentionBuilders
     with generated.ActivationBuilders
     with generated.ConvolutionBuilders
+    with generated.FullConvolutionBuilders
     with generated.PoolingBuilders
     with generated.SoftmaxBuilders
     with generated.NormalizationBuilders
+    with generated.FullNormalizationBuilders
     with generated.RegularizationBuilders
     with generated.ShapeBuilders
     with generated.PaddingBuilders
     with generated.RecurrentBuilders
+    with generated.FullRecurrentBuilders
     with generated.JoinBuilders
     with generated.LossBuilders {
 

@@ -2,6 +2,10 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+import scala.annotation.unused
+
 /** Normalisation. */
 private[candlewick] trait NormalizationBuilders {
 
@@ -37,8 +41,15 @@ private[candlewick] trait NormalizationBuilders {
         bias: Boolean = true,
         scope: String = "step"
     ): Module = {
-      val arguments =
-        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "bias" -> bias, "scope" -> scope)
+      val arguments = Seq[(String, Any)](
+        Argument("BatchNorm1d", "num_features", num_features, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("BatchNorm1d", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("BatchNorm1d", "momentum", momentum, "a finite number from 0 to 1, or null")(Argument.opt(ParamValidators.inRange(0.0, 1.0))),
+        "affine" -> affine,
+        "track_running_stats" -> track_running_stats,
+        "bias" -> bias,
+        Argument("BatchNorm1d", "scope", scope, "\"step\" or \"slice\"")(ParamValidators.inArray(Array("step", "slice")))
+      )
       new Module(Document.of("BatchNorm1d", arguments))
     }
   }
@@ -73,8 +84,15 @@ private[candlewick] trait NormalizationBuilders {
         bias: Boolean = true,
         scope: String = "step"
     ): Module = {
-      val arguments =
-        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "bias" -> bias, "scope" -> scope)
+      val arguments = Seq[(String, Any)](
+        Argument("BatchNorm2d", "num_features", num_features, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("BatchNorm2d", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("BatchNorm2d", "momentum", momentum, "a finite number from 0 to 1, or null")(Argument.opt(ParamValidators.inRange(0.0, 1.0))),
+        "affine" -> affine,
+        "track_running_stats" -> track_running_stats,
+        "bias" -> bias,
+        Argument("BatchNorm2d", "scope", scope, "\"step\" or \"slice\"")(ParamValidators.inArray(Array("step", "slice")))
+      )
       new Module(Document.of("BatchNorm2d", arguments))
     }
   }
@@ -98,8 +116,12 @@ private[candlewick] trait NormalizationBuilders {
         elementwise_affine: Boolean = true,
         bias: Boolean = true
     ): Module = {
-      val arguments =
-        Seq("normalized_shape" -> normalized_shape, "eps" -> eps, "elementwise_affine" -> elementwise_affine, "bias" -> bias)
+      val arguments = Seq[(String, Any)](
+        Argument("LayerNorm", "normalized_shape", normalized_shape, "a whole number, or a list with one for every dimension, of at least 1")(Argument.opt(Argument.sizes(0, Legal.whole(1L, 2147483648L)))),
+        Argument("LayerNorm", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "elementwise_affine" -> elementwise_affine,
+        "bias" -> bias
+      )
       new Module(Document.of("LayerNorm", arguments))
     }
   }
@@ -122,8 +144,11 @@ private[candlewick] trait NormalizationBuilders {
         eps: Opt[Double] = None,
         elementwise_affine: Boolean = true
     ): Module = {
-      val arguments =
-        Seq("normalized_shape" -> normalized_shape, "eps" -> eps, "elementwise_affine" -> elementwise_affine)
+      val arguments = Seq[(String, Any)](
+        Argument("RMSNorm", "normalized_shape", normalized_shape, "a whole number, or a list with one for every dimension, of at least 1")(Argument.opt(Argument.sizes(0, Legal.whole(1L, 2147483648L)))),
+        Argument("RMSNorm", "eps", eps, "a finite number of at least 0, or null")(Argument.opt(ParamValidators.inRange(0.0, Double.MaxValue))),
+        "elementwise_affine" -> elementwise_affine
+      )
       new Module(Document.of("RMSNorm", arguments))
     }
   }
@@ -135,8 +160,7 @@ private[candlewick] trait NormalizationBuilders {
 
     /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number of
       *   at least 1)
-      * @param full In the full form, where the first arguments are by position num_groups,
-      *   num_channels: num_channels.
+      * @param named Nothing: what comes after it goes by name.
       * @param eps Added to the variance before the root is taken. (number of at least 0)
       * @param affine Learn a factor and a summand for every channel; they start at 1 and 0. (true
       *   or false)
@@ -144,24 +168,19 @@ private[candlewick] trait NormalizationBuilders {
       */
     def apply(
         num_groups: Int,
-        full: Opt[Int] = None,
+        @unused named: ByName = ByName,
         eps: Double = 1e-5,
         affine: Boolean = true,
         bias: Boolean = true
     ): Module = {
-      val arguments =
-        Document.forms("GroupNorm", Seq("num_groups", "num_channels"), Seq("num_groups"), Seq(num_groups, full)) ++
-          Seq("eps" -> eps, "affine" -> affine, "bias" -> bias)
+      val arguments = Seq[(String, Any)](
+        Argument("GroupNorm", "num_groups", num_groups, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("GroupNorm", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "affine" -> affine,
+        "bias" -> bias
+      )
       new Module(Document.of("GroupNorm", arguments))
     }
-
-    /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number of
-      *   at least 1)
-      * @param num_channels Channels of the input: its first dimension after the batch. (whole
-      *   number of at least 1; may be left out)
-      */
-    def apply(num_groups: Int, num_channels: Int): Module =
-      new Module(Document.of("GroupNorm", Seq("num_groups" -> num_groups, "num_channels" -> num_channels)))
   }
 
   /** Normalises every channel of every row of inputs of shape [C, L] over its positions; see
@@ -188,8 +207,14 @@ private[candlewick] trait NormalizationBuilders {
         track_running_stats: Boolean = false,
         bias: Boolean = true
     ): Module = {
-      val arguments =
-        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "bias" -> bias)
+      val arguments = Seq[(String, Any)](
+        Argument("InstanceNorm1d", "num_features", num_features, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("InstanceNorm1d", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("InstanceNorm1d", "momentum", momentum, "a finite number from 0 to 1, or null")(Argument.opt(ParamValidators.inRange(0.0, 1.0))),
+        "affine" -> affine,
+        "track_running_stats" -> track_running_stats,
+        "bias" -> bias
+      )
       new Module(Document.of("InstanceNorm1d", arguments))
     }
   }
@@ -218,8 +243,14 @@ private[candlewick] trait NormalizationBuilders {
         track_running_stats: Boolean = false,
         bias: Boolean = true
     ): Module = {
-      val arguments =
-        Seq("num_features" -> num_features, "eps" -> eps, "momentum" -> momentum, "affine" -> affine, "track_running_stats" -> track_running_stats, "bias" -> bias)
+      val arguments = Seq[(String, Any)](
+        Argument("InstanceNorm2d", "num_features", num_features, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("InstanceNorm2d", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("InstanceNorm2d", "momentum", momentum, "a finite number from 0 to 1, or null")(Argument.opt(ParamValidators.inRange(0.0, 1.0))),
+        "affine" -> affine,
+        "track_running_stats" -> track_running_stats,
+        "bias" -> bias
+      )
       new Module(Document.of("InstanceNorm2d", arguments))
     }
   }
@@ -237,9 +268,43 @@ private[candlewick] trait NormalizationBuilders {
       * @param k Added to the mean square times alpha. (number)
       */
     def apply(size: Int, alpha: Double = 0.0001, beta: Double = 0.75, k: Double = 1.0): Module = {
-      val arguments =
-        Seq("size" -> size, "alpha" -> alpha, "beta" -> beta, "k" -> k)
+      val arguments = Seq[(String, Any)](
+        Argument("LocalResponseNorm", "size", size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("LocalResponseNorm", "alpha", alpha, "a finite number")(Legal.finite),
+        Argument("LocalResponseNorm", "beta", beta, "a finite number")(Legal.finite),
+        Argument("LocalResponseNorm", "k", k, "a finite number")(Legal.finite)
+      )
       new Module(Document.of("LocalResponseNorm", arguments))
     }
+  }
+}
+
+/** Normalisation: the forms with the sizes of the input. */
+private[candlewick] trait FullNormalizationBuilders {
+
+  /** @param num_groups Groups that the channels are cut into; a divisor of their number. (whole number of
+    *   at least 1)
+    * @param num_channels Channels of the input: its first dimension after the batch. (whole number
+    *   of at least 1; may be left out)
+    * @param eps Added to the variance before the root is taken. (number of at least 0)
+    * @param affine Learn a factor and a summand for every channel; they start at 1 and 0. (true or
+    *   false)
+    * @param bias Learn the summand; without affine there is none. (true or false)
+    */
+  def GroupNorm(
+      num_groups: Int,
+      num_channels: Int,
+      eps: Double = 1e-5,
+      affine: Boolean = true,
+      bias: Boolean = true
+  ): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("GroupNorm", "num_groups", num_groups, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("GroupNorm", "num_channels", num_channels, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("GroupNorm", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+      "affine" -> affine,
+      "bias" -> bias
+    )
+    new Module(Document.of("GroupNorm", arguments))
   }
 }

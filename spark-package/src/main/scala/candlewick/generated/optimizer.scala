@@ -2,6 +2,9 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+
 /** Optimisers. */
 private[candlewick] trait OptimizerBuilders {
 
@@ -30,8 +33,15 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "momentum" -> momentum, "dampening" -> dampening, "weight_decay" -> weight_decay, "nesterov" -> nesterov, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("SGD", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("SGD", "momentum", momentum, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("SGD", "dampening", dampening, "a finite number")(Legal.finite),
+        Argument("SGD", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "nesterov" -> nesterov,
+        "maximize" -> maximize,
+        Argument("SGD", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("SGD", arguments))
     }
   }
@@ -65,8 +75,16 @@ private[candlewick] trait OptimizerBuilders {
         decoupled_weight_decay: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "amsgrad" -> amsgrad, "maximize" -> maximize, "decoupled_weight_decay" -> decoupled_weight_decay, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("Adam", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adam", "betas", betas, "a list of two numbers, each of at least 0 and below 1")(Argument.pair(ParamValidators.inRange(0.0, 1.0, true, false))),
+        Argument("Adam", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adam", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "amsgrad" -> amsgrad,
+        "maximize" -> maximize,
+        "decoupled_weight_decay" -> decoupled_weight_decay,
+        Argument("Adam", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("Adam", arguments))
     }
   }
@@ -97,8 +115,15 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "amsgrad" -> amsgrad, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("AdamW", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("AdamW", "betas", betas, "a list of two numbers, each of at least 0 and below 1")(Argument.pair(ParamValidators.inRange(0.0, 1.0, true, false))),
+        Argument("AdamW", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("AdamW", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "amsgrad" -> amsgrad,
+        "maximize" -> maximize,
+        Argument("AdamW", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("AdamW", arguments))
     }
   }
@@ -132,8 +157,16 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "momentum_decay" -> momentum_decay, "decoupled_weight_decay" -> decoupled_weight_decay, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("NAdam", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("NAdam", "betas", betas, "a list of two numbers, each of at least 0 and below 1")(Argument.pair(ParamValidators.inRange(0.0, 1.0, true, false))),
+        Argument("NAdam", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("NAdam", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("NAdam", "momentum_decay", momentum_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "decoupled_weight_decay" -> decoupled_weight_decay,
+        "maximize" -> maximize,
+        Argument("NAdam", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("NAdam", arguments))
     }
   }
@@ -164,8 +197,15 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "decoupled_weight_decay" -> decoupled_weight_decay, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("RAdam", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("RAdam", "betas", betas, "a list of two numbers, each of at least 0 and below 1")(Argument.pair(ParamValidators.inRange(0.0, 1.0, true, false))),
+        Argument("RAdam", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("RAdam", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "decoupled_weight_decay" -> decoupled_weight_decay,
+        "maximize" -> maximize,
+        Argument("RAdam", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("RAdam", arguments))
     }
   }
@@ -195,8 +235,15 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "lr_decay" -> lr_decay, "weight_decay" -> weight_decay, "initial_accumulator_value" -> initial_accumulator_value, "eps" -> eps, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("Adagrad", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adagrad", "lr_decay", lr_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adagrad", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adagrad", "initial_accumulator_value", initial_accumulator_value, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adagrad", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "maximize" -> maximize,
+        Argument("Adagrad", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("Adagrad", arguments))
     }
   }
@@ -223,8 +270,14 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "rho" -> rho, "eps" -> eps, "weight_decay" -> weight_decay, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("Adadelta", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adadelta", "rho", rho, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        Argument("Adadelta", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adadelta", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "maximize" -> maximize,
+        Argument("Adadelta", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("Adadelta", arguments))
     }
   }
@@ -256,8 +309,16 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "alpha" -> alpha, "eps" -> eps, "weight_decay" -> weight_decay, "momentum" -> momentum, "centered" -> centered, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("RMSprop", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("RMSprop", "alpha", alpha, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("RMSprop", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("RMSprop", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("RMSprop", "momentum", momentum, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "centered" -> centered,
+        "maximize" -> maximize,
+        Argument("RMSprop", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("RMSprop", arguments))
     }
   }
@@ -285,8 +346,14 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("Adamax", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adamax", "betas", betas, "a list of two numbers, each of at least 0 and below 1")(Argument.pair(ParamValidators.inRange(0.0, 1.0, true, false))),
+        Argument("Adamax", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Adamax", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "maximize" -> maximize,
+        Argument("Adamax", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("Adamax", arguments))
     }
   }
@@ -332,8 +399,19 @@ private[candlewick] trait OptimizerBuilders {
         decoupled_decay: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "bias_correction" -> bias_correction, "betas" -> betas, "eps" -> eps, "weight_decay" -> weight_decay, "grad_averaging" -> grad_averaging, "max_grad_norm" -> max_grad_norm, "trust_clip" -> trust_clip, "always_adapt" -> always_adapt, "decoupled_decay" -> decoupled_decay, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("LAMB", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "bias_correction" -> bias_correction,
+        Argument("LAMB", "betas", betas, "a list of two numbers, each of at least 0 and below 1")(Argument.pair(ParamValidators.inRange(0.0, 1.0, true, false))),
+        Argument("LAMB", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("LAMB", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "grad_averaging" -> grad_averaging,
+        Argument("LAMB", "max_grad_norm", max_grad_norm, "a finite number of at least 0, or null")(Argument.opt(ParamValidators.inRange(0.0, Double.MaxValue))),
+        "trust_clip" -> trust_clip,
+        "always_adapt" -> always_adapt,
+        "decoupled_decay" -> decoupled_decay,
+        Argument("LAMB", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("LAMB", arguments))
     }
   }
@@ -374,8 +452,18 @@ private[candlewick] trait OptimizerBuilders {
         always_adapt: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "momentum" -> momentum, "dampening" -> dampening, "weight_decay" -> weight_decay, "nesterov" -> nesterov, "trust_coeff" -> trust_coeff, "eps" -> eps, "trust_clip" -> trust_clip, "always_adapt" -> always_adapt, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("LARS", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("LARS", "momentum", momentum, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("LARS", "dampening", dampening, "a finite number")(Legal.finite),
+        Argument("LARS", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "nesterov" -> nesterov,
+        Argument("LARS", "trust_coeff", trust_coeff, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("LARS", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "trust_clip" -> trust_clip,
+        "always_adapt" -> always_adapt,
+        Argument("LARS", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("LARS", arguments))
     }
   }
@@ -403,8 +491,13 @@ private[candlewick] trait OptimizerBuilders {
         maximize: Boolean = false,
         groups: Opt[Seq[Map[String, Any]]] = None
     ): Optimizer = {
-      val arguments =
-        Seq("lr" -> lr, "betas" -> betas, "weight_decay" -> weight_decay, "maximize" -> maximize, "groups" -> groups)
+      val arguments = Seq[(String, Any)](
+        Argument("Lion", "lr", lr, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("Lion", "betas", betas, "a list of two numbers, each of at least 0 and below 1")(Argument.pair(ParamValidators.inRange(0.0, 1.0, true, false))),
+        Argument("Lion", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        "maximize" -> maximize,
+        Argument("Lion", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+      )
       new Optimizer(Document.of("Lion", arguments))
     }
   }

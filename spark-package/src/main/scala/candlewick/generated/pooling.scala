@@ -2,6 +2,9 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+
 /** Pooling. */
 private[candlewick] trait PoolingBuilders {
 
@@ -26,8 +29,13 @@ private[candlewick] trait PoolingBuilders {
         dilation: Int = 1,
         ceil_mode: Boolean = false
     ): Module = {
-      val arguments =
-        Seq("kernel_size" -> kernel_size, "stride" -> stride, "padding" -> padding, "dilation" -> dilation, "ceil_mode" -> ceil_mode)
+      val arguments = Seq[(String, Any)](
+        Argument("MaxPool1d", "kernel_size", kernel_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("MaxPool1d", "stride", stride, "a whole number of at least 1, or null")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("MaxPool1d", "padding", padding, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("MaxPool1d", "dilation", dilation, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        "ceil_mode" -> ceil_mode
+      )
       new Module(Document.of("MaxPool1d", arguments))
     }
   }
@@ -55,8 +63,13 @@ private[candlewick] trait PoolingBuilders {
         dilation: Size = 1,
         ceil_mode: Boolean = false
     ): Module = {
-      val arguments =
-        Seq("kernel_size" -> kernel_size, "stride" -> stride, "padding" -> padding, "dilation" -> dilation, "ceil_mode" -> ceil_mode)
+      val arguments = Seq[(String, Any)](
+        Argument("MaxPool2d", "kernel_size", kernel_size, "a whole number, or a list with one for every dimension, of at least 1")(Argument.sizes(2, Legal.whole(1L, 2147483648L))),
+        Argument("MaxPool2d", "stride", stride, "a whole number, or a list with one for every dimension, of at least 1, or null")(Argument.opt(Argument.sizes(2, Legal.whole(1L, 2147483648L)))),
+        Argument("MaxPool2d", "padding", padding, "a whole number, or a list with one for every dimension, of at least 0")(Argument.sizes(2, Legal.whole(0L, 2147483648L))),
+        Argument("MaxPool2d", "dilation", dilation, "a whole number, or a list with one for every dimension, of at least 1")(Argument.sizes(2, Legal.whole(1L, 2147483648L))),
+        "ceil_mode" -> ceil_mode
+      )
       new Module(Document.of("MaxPool2d", arguments))
     }
   }
@@ -80,8 +93,13 @@ private[candlewick] trait PoolingBuilders {
         ceil_mode: Boolean = false,
         count_include_pad: Boolean = true
     ): Module = {
-      val arguments =
-        Seq("kernel_size" -> kernel_size, "stride" -> stride, "padding" -> padding, "ceil_mode" -> ceil_mode, "count_include_pad" -> count_include_pad)
+      val arguments = Seq[(String, Any)](
+        Argument("AvgPool1d", "kernel_size", kernel_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("AvgPool1d", "stride", stride, "a whole number of at least 1, or null")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        Argument("AvgPool1d", "padding", padding, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        "ceil_mode" -> ceil_mode,
+        "count_include_pad" -> count_include_pad
+      )
       new Module(Document.of("AvgPool1d", arguments))
     }
   }
@@ -109,8 +127,14 @@ private[candlewick] trait PoolingBuilders {
         count_include_pad: Boolean = true,
         divisor_override: Opt[Int] = None
     ): Module = {
-      val arguments =
-        Seq("kernel_size" -> kernel_size, "stride" -> stride, "padding" -> padding, "ceil_mode" -> ceil_mode, "count_include_pad" -> count_include_pad, "divisor_override" -> divisor_override)
+      val arguments = Seq[(String, Any)](
+        Argument("AvgPool2d", "kernel_size", kernel_size, "a whole number, or a list with one for every dimension, of at least 1")(Argument.sizes(2, Legal.whole(1L, 2147483648L))),
+        Argument("AvgPool2d", "stride", stride, "a whole number, or a list with one for every dimension, of at least 1, or null")(Argument.opt(Argument.sizes(2, Legal.whole(1L, 2147483648L)))),
+        Argument("AvgPool2d", "padding", padding, "a whole number, or a list with one for every dimension, of at least 0")(Argument.sizes(2, Legal.whole(0L, 2147483648L))),
+        "ceil_mode" -> ceil_mode,
+        "count_include_pad" -> count_include_pad,
+        Argument("AvgPool2d", "divisor_override", divisor_override, "a whole number of at least 1, or null")(Argument.opt(Legal.whole(1L, 2147483648L)))
+      )
       new Module(Document.of("AvgPool2d", arguments))
     }
   }
@@ -122,8 +146,12 @@ private[candlewick] trait PoolingBuilders {
 
     /** @param output_size Size of the output. (whole number of at least 1)
       */
-    def apply(output_size: Int): Module =
-      new Module(Document.of("AdaptiveMaxPool1d", Seq("output_size" -> output_size)))
+    def apply(output_size: Int): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("AdaptiveMaxPool1d", "output_size", output_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L))
+      )
+      new Module(Document.of("AdaptiveMaxPool1d", arguments))
+    }
   }
 
   /** Largest elements of inputs of shape [channels, height, width] cut into windows that give an
@@ -134,8 +162,12 @@ private[candlewick] trait PoolingBuilders {
     /** @param output_size Size of the output; in a list none stands for the size of the input. (whole
       *   number, or a list with one, or null, for every dimension, of at least 1)
       */
-    def apply(output_size: OpenSize): Module =
-      new Module(Document.of("AdaptiveMaxPool2d", Seq("output_size" -> output_size)))
+    def apply(output_size: OpenSize): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("AdaptiveMaxPool2d", "output_size", output_size, "a whole number, or a list with one, or null, for every dimension, of at least 1")(Argument.openSizes(2, Legal.whole(1L, 2147483648L)))
+      )
+      new Module(Document.of("AdaptiveMaxPool2d", arguments))
+    }
   }
 
   /** Means of inputs of shape [channels, length] cut into windows that give an output of a size;
@@ -145,8 +177,12 @@ private[candlewick] trait PoolingBuilders {
 
     /** @param output_size Size of the output. (whole number of at least 1)
       */
-    def apply(output_size: Int): Module =
-      new Module(Document.of("AdaptiveAvgPool1d", Seq("output_size" -> output_size)))
+    def apply(output_size: Int): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("AdaptiveAvgPool1d", "output_size", output_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L))
+      )
+      new Module(Document.of("AdaptiveAvgPool1d", arguments))
+    }
   }
 
   /** Means of inputs of shape [channels, height, width] cut into windows that give an output of a
@@ -157,8 +193,12 @@ private[candlewick] trait PoolingBuilders {
     /** @param output_size Size of the output; in a list none stands for the size of the input. (whole
       *   number, or a list with one, or null, for every dimension, of at least 1)
       */
-    def apply(output_size: OpenSize): Module =
-      new Module(Document.of("AdaptiveAvgPool2d", Seq("output_size" -> output_size)))
+    def apply(output_size: OpenSize): Module = {
+      val arguments = Seq[(String, Any)](
+        Argument("AdaptiveAvgPool2d", "output_size", output_size, "a whole number, or a list with one, or null, for every dimension, of at least 1")(Argument.openSizes(2, Legal.whole(1L, 2147483648L)))
+      )
+      new Module(Document.of("AdaptiveAvgPool2d", arguments))
+    }
   }
 
   /** Power mean without its division of every window of inputs of shape [channels, length]: (Σ
@@ -180,8 +220,12 @@ private[candlewick] trait PoolingBuilders {
         stride: Opt[Int] = None,
         ceil_mode: Boolean = false
     ): Module = {
-      val arguments =
-        Seq("norm_type" -> norm_type, "kernel_size" -> kernel_size, "stride" -> stride, "ceil_mode" -> ceil_mode)
+      val arguments = Seq[(String, Any)](
+        Argument("LPPool1d", "norm_type", norm_type, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("LPPool1d", "kernel_size", kernel_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("LPPool1d", "stride", stride, "a whole number of at least 1, or null")(Argument.opt(Legal.whole(1L, 2147483648L))),
+        "ceil_mode" -> ceil_mode
+      )
       new Module(Document.of("LPPool1d", arguments))
     }
   }
@@ -206,8 +250,12 @@ private[candlewick] trait PoolingBuilders {
         stride: Opt[Size] = None,
         ceil_mode: Boolean = false
     ): Module = {
-      val arguments =
-        Seq("norm_type" -> norm_type, "kernel_size" -> kernel_size, "stride" -> stride, "ceil_mode" -> ceil_mode)
+      val arguments = Seq[(String, Any)](
+        Argument("LPPool2d", "norm_type", norm_type, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
+        Argument("LPPool2d", "kernel_size", kernel_size, "a whole number, or a list with one for every dimension, of at least 1")(Argument.sizes(2, Legal.whole(1L, 2147483648L))),
+        Argument("LPPool2d", "stride", stride, "a whole number, or a list with one for every dimension, of at least 1, or null")(Argument.opt(Argument.sizes(2, Legal.whole(1L, 2147483648L)))),
+        "ceil_mode" -> ceil_mode
+      )
       new Module(Document.of("LPPool2d", arguments))
     }
   }

@@ -2,6 +2,10 @@
 package candlewick
 package generated
 
+import candlewick.internal.Legal
+import org.apache.spark.ml.param.ParamValidators
+import scala.annotation.unused
+
 /** Recurrent layers. */
 private[candlewick] trait RecurrentBuilders {
 
@@ -12,8 +16,7 @@ private[candlewick] trait RecurrentBuilders {
   object RNN {
 
     /** @param hidden_size Features of the hidden state. (whole number of at least 1)
-      * @param full In the full form, where the first arguments are by position input_size,
-      *   hidden_size: hidden_size.
+      * @param named Nothing: what comes after it goes by name.
       * @param num_layers Layers on top of each other: each reads the hidden states of the one
       *   below. (whole number from 1 to 1024)
       * @param nonlinearity The function of the sum. ("tanh" or "relu")
@@ -32,7 +35,7 @@ private[candlewick] trait RecurrentBuilders {
       */
     def apply(
         hidden_size: Int,
-        full: Opt[Int] = None,
+        @unused named: ByName = ByName,
         num_layers: Int = 1,
         nonlinearity: String = "tanh",
         bias: Boolean = true,
@@ -41,18 +44,18 @@ private[candlewick] trait RecurrentBuilders {
         bidirectional: Boolean = false,
         output: String = "all"
     ): Module = {
-      val arguments =
-        Document.forms("RNN", Seq("input_size", "hidden_size"), Seq("hidden_size"), Seq(hidden_size, full)) ++
-          Seq("num_layers" -> num_layers, "nonlinearity" -> nonlinearity, "bias" -> bias, "batch_first" -> batch_first, "dropout" -> dropout, "bidirectional" -> bidirectional, "output" -> output)
+      val arguments = Seq[(String, Any)](
+        Argument("RNN", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("RNN", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
+        Argument("RNN", "nonlinearity", nonlinearity, "\"tanh\" or \"relu\"")(ParamValidators.inArray(Array("tanh", "relu"))),
+        "bias" -> bias,
+        "batch_first" -> batch_first,
+        Argument("RNN", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        "bidirectional" -> bidirectional,
+        Argument("RNN", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
+      )
       new Module(Document.of("RNN", arguments))
     }
-
-    /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
-      *   least 1; may be left out)
-      * @param hidden_size Features of the hidden state. (whole number of at least 1)
-      */
-    def apply(input_size: Int, hidden_size: Int): Module =
-      new Module(Document.of("RNN", Seq("input_size" -> input_size, "hidden_size" -> hidden_size)))
   }
 
   /** Long short-term memory over a sequence [time, features] (Hochreiter and Schmidhuber 1997,
@@ -62,8 +65,7 @@ private[candlewick] trait RecurrentBuilders {
   object LSTM {
 
     /** @param hidden_size Features of the hidden state. (whole number of at least 1)
-      * @param full In the full form, where the first arguments are by position input_size,
-      *   hidden_size: hidden_size.
+      * @param named Nothing: what comes after it goes by name.
       * @param num_layers Layers on top of each other: each reads the hidden states of the one
       *   below. (whole number from 1 to 1024)
       * @param bias Add learned biases. (true or false)
@@ -83,7 +85,7 @@ private[candlewick] trait RecurrentBuilders {
       */
     def apply(
         hidden_size: Int,
-        full: Opt[Int] = None,
+        @unused named: ByName = ByName,
         num_layers: Int = 1,
         bias: Boolean = true,
         batch_first: Boolean = true,
@@ -92,18 +94,18 @@ private[candlewick] trait RecurrentBuilders {
         proj_size: Int = 0,
         output: String = "all"
     ): Module = {
-      val arguments =
-        Document.forms("LSTM", Seq("input_size", "hidden_size"), Seq("hidden_size"), Seq(hidden_size, full)) ++
-          Seq("num_layers" -> num_layers, "bias" -> bias, "batch_first" -> batch_first, "dropout" -> dropout, "bidirectional" -> bidirectional, "proj_size" -> proj_size, "output" -> output)
+      val arguments = Seq[(String, Any)](
+        Argument("LSTM", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("LSTM", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
+        "bias" -> bias,
+        "batch_first" -> batch_first,
+        Argument("LSTM", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        "bidirectional" -> bidirectional,
+        Argument("LSTM", "proj_size", proj_size, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+        Argument("LSTM", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
+      )
       new Module(Document.of("LSTM", arguments))
     }
-
-    /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
-      *   least 1; may be left out)
-      * @param hidden_size Features of the hidden state. (whole number of at least 1)
-      */
-    def apply(input_size: Int, hidden_size: Int): Module =
-      new Module(Document.of("LSTM", Seq("input_size" -> input_size, "hidden_size" -> hidden_size)))
   }
 
   /** Gated recurrent unit over a sequence [time, features] (Cho et al. 2014, arXiv:1406.1078): the
@@ -114,8 +116,7 @@ private[candlewick] trait RecurrentBuilders {
   object GRU {
 
     /** @param hidden_size Features of the hidden state. (whole number of at least 1)
-      * @param full In the full form, where the first arguments are by position input_size,
-      *   hidden_size: hidden_size.
+      * @param named Nothing: what comes after it goes by name.
       * @param num_layers Layers on top of each other: each reads the hidden states of the one
       *   below. (whole number from 1 to 1024)
       * @param bias Add learned biases. (true or false)
@@ -133,7 +134,7 @@ private[candlewick] trait RecurrentBuilders {
       */
     def apply(
         hidden_size: Int,
-        full: Opt[Int] = None,
+        @unused named: ByName = ByName,
         num_layers: Int = 1,
         bias: Boolean = true,
         batch_first: Boolean = true,
@@ -141,17 +142,147 @@ private[candlewick] trait RecurrentBuilders {
         bidirectional: Boolean = false,
         output: String = "all"
     ): Module = {
-      val arguments =
-        Document.forms("GRU", Seq("input_size", "hidden_size"), Seq("hidden_size"), Seq(hidden_size, full)) ++
-          Seq("num_layers" -> num_layers, "bias" -> bias, "batch_first" -> batch_first, "dropout" -> dropout, "bidirectional" -> bidirectional, "output" -> output)
+      val arguments = Seq[(String, Any)](
+        Argument("GRU", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+        Argument("GRU", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
+        "bias" -> bias,
+        "batch_first" -> batch_first,
+        Argument("GRU", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+        "bidirectional" -> bidirectional,
+        Argument("GRU", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
+      )
       new Module(Document.of("GRU", arguments))
     }
+  }
+}
 
-    /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
-      *   least 1; may be left out)
-      * @param hidden_size Features of the hidden state. (whole number of at least 1)
-      */
-    def apply(input_size: Int, hidden_size: Int): Module =
-      new Module(Document.of("GRU", Seq("input_size" -> input_size, "hidden_size" -> hidden_size)))
+/** Recurrent layers: the forms with the sizes of the input. */
+private[candlewick] trait FullRecurrentBuilders {
+
+  /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
+    *   least 1; may be left out)
+    * @param hidden_size Features of the hidden state. (whole number of at least 1)
+    * @param num_layers Layers on top of each other: each reads the hidden states of the one below.
+    *   (whole number from 1 to 1024)
+    * @param nonlinearity The function of the sum. ("tanh" or "relu")
+    * @param bias Add learned biases. (true or false)
+    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+    *   first dimension. PyTorch's default is false. (true or false)
+    * @param dropout Probability that an element between two layers is set to zero while training.
+    *   (number from 0 to 1)
+    * @param bidirectional Read the sequence a second time from its end, with weights of its own;
+    *   the hidden states of both directions are put one after another. (true or false)
+    * @param output What comes out: "all" for the top layer's hidden state of every step, [time,
+    *   hidden_size], twice as wide where bidirectional; "last" for the hidden state after the last
+    *   step, [hidden_size], where bidirectional followed by the hidden state of the other direction
+    *   after it has read the first step. PyTorch returns both, as output and h_n. ("all" or "last")
+    */
+  def RNN(
+      input_size: Int,
+      hidden_size: Int,
+      num_layers: Int = 1,
+      nonlinearity: String = "tanh",
+      bias: Boolean = true,
+      batch_first: Boolean = true,
+      dropout: Double = 0.0,
+      bidirectional: Boolean = false,
+      output: String = "all"
+  ): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("RNN", "input_size", input_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("RNN", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("RNN", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
+      Argument("RNN", "nonlinearity", nonlinearity, "\"tanh\" or \"relu\"")(ParamValidators.inArray(Array("tanh", "relu"))),
+      "bias" -> bias,
+      "batch_first" -> batch_first,
+      Argument("RNN", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+      "bidirectional" -> bidirectional,
+      Argument("RNN", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
+    )
+    new Module(Document.of("RNN", arguments))
+  }
+
+  /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
+    *   least 1; may be left out)
+    * @param hidden_size Features of the hidden state. (whole number of at least 1)
+    * @param num_layers Layers on top of each other: each reads the hidden states of the one below.
+    *   (whole number from 1 to 1024)
+    * @param bias Add learned biases. (true or false)
+    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+    *   first dimension. PyTorch's default is false. (true or false)
+    * @param dropout Probability that an element between two layers is set to zero while training.
+    *   (number from 0 to 1)
+    * @param bidirectional Read the sequence a second time from its end, with weights of its own;
+    *   the hidden states of both directions are put one after another. (true or false)
+    * @param proj_size Features of the hidden state after a learned projection (Sak et al. 2014,
+    *   arXiv:1402.1128), less than hidden_size; 0 for none. (whole number of at least 0)
+    * @param output What comes out: "all" for the top layer's hidden state of every step, [time,
+    *   hidden_size], twice as wide where bidirectional; "last" for the hidden state after the last
+    *   step, [hidden_size], where bidirectional followed by the hidden state of the other direction
+    *   after it has read the first step. PyTorch returns both, as output and h_n. ("all" or "last")
+    */
+  def LSTM(
+      input_size: Int,
+      hidden_size: Int,
+      num_layers: Int = 1,
+      bias: Boolean = true,
+      batch_first: Boolean = true,
+      dropout: Double = 0.0,
+      bidirectional: Boolean = false,
+      proj_size: Int = 0,
+      output: String = "all"
+  ): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("LSTM", "input_size", input_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("LSTM", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("LSTM", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
+      "bias" -> bias,
+      "batch_first" -> batch_first,
+      Argument("LSTM", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+      "bidirectional" -> bidirectional,
+      Argument("LSTM", "proj_size", proj_size, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
+      Argument("LSTM", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
+    )
+    new Module(Document.of("LSTM", arguments))
+  }
+
+  /** @param input_size Features of a step: size of the last dimension of the input. (whole number of at
+    *   least 1; may be left out)
+    * @param hidden_size Features of the hidden state. (whole number of at least 1)
+    * @param num_layers Layers on top of each other: each reads the hidden states of the one below.
+    *   (whole number from 1 to 1024)
+    * @param bias Add learned biases. (true or false)
+    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
+    *   first dimension. PyTorch's default is false. (true or false)
+    * @param dropout Probability that an element between two layers is set to zero while training.
+    *   (number from 0 to 1)
+    * @param bidirectional Read the sequence a second time from its end, with weights of its own;
+    *   the hidden states of both directions are put one after another. (true or false)
+    * @param output What comes out: "all" for the top layer's hidden state of every step, [time,
+    *   hidden_size], twice as wide where bidirectional; "last" for the hidden state after the last
+    *   step, [hidden_size], where bidirectional followed by the hidden state of the other direction
+    *   after it has read the first step. PyTorch returns both, as output and h_n. ("all" or "last")
+    */
+  def GRU(
+      input_size: Int,
+      hidden_size: Int,
+      num_layers: Int = 1,
+      bias: Boolean = true,
+      batch_first: Boolean = true,
+      dropout: Double = 0.0,
+      bidirectional: Boolean = false,
+      output: String = "all"
+  ): Module = {
+    val arguments = Seq[(String, Any)](
+      Argument("GRU", "input_size", input_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("GRU", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
+      Argument("GRU", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
+      "bias" -> bias,
+      "batch_first" -> batch_first,
+      Argument("GRU", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
+      "bidirectional" -> bidirectional,
+      Argument("GRU", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
+    )
+    new Module(Document.of("GRU", arguments))
   }
 }

@@ -21,6 +21,9 @@ private[candlewick] object Legal {
   /** A number that is not NaN or infinite. */
   val finite: Double => Boolean = number => !number.isNaN && !number.isInfinite
 
+  /** A whole number from `least` to `most`. */
+  def whole(least: Long, most: Long): Int => Boolean = number => least <= number && number <= most
+
   /** A text that fits the pattern as a whole, in any case of letters. */
   def matches(pattern: String): String => Boolean = text => text.matches(s"(?i)$pattern")
 }
