@@ -9,7 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * only; the number in the property's name changes when the meaning of an entry does.
  */
 final class PerJvm {
-  private static final String PROPERTY = "candlewick.jvm.state.1";
+  private static final String PROPERTY = "candlewick.jvm.state.2";
 
   private PerJvm() {}
 

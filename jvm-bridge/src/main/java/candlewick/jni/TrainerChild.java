@@ -14,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiFunction;
 
 /**
  * One trainer process with the threads that feed its stdin, drain its output and report its end.
@@ -36,13 +37,28 @@ final class TrainerChild {
   }
 
   static TrainerChild start(Path program, String config, byte[] weights) throws IOException {
+    return start(program, config, weights, TrainerChild::daemon);
+  }
+
+  static TrainerChild start(
+      Path program, String config, byte[] weights, BiFunction<String, Runnable, Thread> threads)
+      throws IOException {
     ProcessBuilder builder = new ProcessBuilder(program.toString(), "gang");
     keepAllowed(builder.environment());
     TrainerChild child = new TrainerChild(builder.start(), config);
-    Thread errors = daemon("candlewick-trainer-stderr", child::drainErrors);
-    daemon("candlewick-trainer-stdout", child::drainOutput);
-    daemon("candlewick-trainer-exit", () -> child.reportExit(errors));
-    daemon("candlewick-trainer-stdin", () -> child.writeInput(weights));
+    boolean done = false;
+    try {
+      Thread errors = threads.apply("candlewick-trainer-stderr", child::drainErrors);
+      threads.apply("candlewick-trainer-stdout", child::drainOutput);
+      threads.apply("candlewick-trainer-exit", () -> child.reportExit(errors));
+      threads.apply("candlewick-trainer-stdin", () -> child.writeInput(weights));
+      done = true;
+    } finally {
+      // Where the JVM can make no more threads, an Error: nobody else knows of this process yet.
+      if (!done) {
+        child.process.destroyForcibly();
+      }
+    }
     return child;
   }
 

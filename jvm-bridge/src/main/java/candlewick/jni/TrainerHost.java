@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * The trainer processes of this JVM, by job. A trainer lives as long as its stdin is open: this
@@ -21,9 +22,15 @@ public final class TrainerHost {
 
   private TrainerHost() {}
 
+  /** Starts one trainer; a test has one of its own. */
+  interface Starter {
+    TrainerChild start(String config) throws IOException;
+  }
+
   /**
-   * Starts the trainers of a job in this JVM unless they were started already, and waits until each
-   * listens.
+   * Starts the trainers of a job in this JVM, but for those that were started already, and waits
+   * until each listens. A trainer is known by its line: the same order twice starts nothing, and
+   * one of other trainers, which a fit sends that lost an executor, starts them beside the first.
    *
    * @param jobId the job
    * @param configs one JSON line per trainer, as {@code candlewick-trainer gang} reads it
@@ -44,39 +51,44 @@ public final class TrainerHost {
 
   static List<String> ensure(
       String jobId, List<String> configs, byte[] weights, Path program, long startSeconds) {
+    Starter starter = config -> TrainerChild.start(program, config, weights);
+    return ensure(jobId, configs, starter, startSeconds);
+  }
+
+  static List<String> ensure(
+      String jobId, List<String> configs, Starter starter, long startSeconds) {
     while (true) {
-      Object[] started =
-          jobs().computeIfAbsent(jobId, key -> new Object[] {new ArrayList<Process>(), null});
+      Object[] started = jobs().computeIfAbsent(jobId, key -> newEntry());
       // One lock per job, and of the JVM rather than of a class loader.
       synchronized (started) {
         if (jobs().get(jobId) != started) {
           // Stopped, or failed to start, while this thread waited.
           continue;
         }
-        if (started[1] == null) {
-          installShutdownHook();
-          started[1] = startAll(jobId, started, program, configs, weights, startSeconds);
+        installShutdownHook();
+        Map<String, String> lines = lines(started);
+        List<String> missing = new ArrayList<>(configs);
+        missing.removeAll(lines.keySet());
+        if (!missing.isEmpty()) {
+          startAll(jobId, started, missing, starter, startSeconds);
         }
-        List<String> lines = new ArrayList<>();
-        for (Object line : (List<?>) started[1]) {
-          lines.add((String) line);
+        List<String> answer = new ArrayList<>();
+        for (String config : configs) {
+          answer.add(lines.get(config));
         }
-        return lines;
+        return answer;
       }
     }
   }
 
-  private static List<String> startAll(
-      String jobId,
-      Object[] started,
-      Path program,
-      List<String> configs,
-      byte[] weights,
-      long startSeconds) {
+  private static void startAll(
+      String jobId, Object[] started, List<String> configs, Starter starter, long startSeconds) {
+    boolean done = false;
+    starting(started).set(true);
     try {
       List<TrainerChild> children = new ArrayList<>();
       for (String config : configs) {
-        TrainerChild child = TrainerChild.start(program, config, weights);
+        TrainerChild child = starter.start(config);
         List<Process> processes = processes(started);
         synchronized (processes) {
           processes.add(child.process());
@@ -86,21 +98,23 @@ public final class TrainerHost {
         // list finds here that the job is forgotten.
         checkWanted(jobId, started);
       }
-      List<String> lines = new ArrayList<>();
-      for (TrainerChild child : children) {
-        lines.add(child.awaitReady(startSeconds));
+      for (int i = 0; i < configs.size(); i++) {
+        lines(started).put(configs.get(i), children.get(i).awaitReady(startSeconds));
       }
-      return lines;
+      done = true;
     } catch (IOException e) {
-      stop(jobId, started);
-      throw new RetryableException("cannot start " + program + ": " + e.getMessage());
+      throw new RetryableException("cannot start a trainer: " + e.getMessage());
     } catch (RuntimeException e) {
-      boolean wanted = jobs().get(jobId) == started;
-      stop(jobId, started);
-      if (!wanted && !(e instanceof CancelledException)) {
+      if (jobs().get(jobId) != started && !(e instanceof CancelledException)) {
         throw stoppedWhileStarting(jobId);
       }
       throw e;
+    } finally {
+      // After an Error too: none of the job's trainers may be left behind.
+      if (!done) {
+        stop(jobId, started);
+      }
+      starting(started).set(false);
     }
   }
 
@@ -163,7 +177,12 @@ public final class TrainerHost {
     for (Process process : processes) {
       OutputStream stdin = process.getOutputStream();
       // Closing waits for a write that is going on, and that one for a child that may not read.
-      TrainerChild.daemon("candlewick-close-stdin", () -> closeQuietly(stdin));
+      try {
+        TrainerChild.daemon("candlewick-close-stdin", () -> closeQuietly(stdin));
+      } catch (OutOfMemoryError e) {
+        // The JVM can make no more threads: not asked, then, but killed.
+        process.destroyForcibly();
+      }
     }
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(STOP_SECONDS);
     boolean interrupted = false;
@@ -195,10 +214,9 @@ public final class TrainerHost {
   /** Forgets a job whose trainers have all ended. */
   static void forgetEnded() {
     for (Map.Entry<String, Object[]> job : jobs().entrySet()) {
-      // One that is being started is locked by its starter; it is looked at again when its last
+      // One whose trainers are being started is its starter's; it is looked at again when its last
       // child ends.
-      boolean begun = job.getValue()[1] != null;
-      if (begun && !alive(job.getKey())) {
+      if (!starting(job.getValue()).get() && !alive(job.getKey())) {
         jobs().remove(job.getKey(), job.getValue());
       }
     }
@@ -219,12 +237,31 @@ public final class TrainerHost {
     }
   }
 
-  /** Per job: [the processes, the lines they printed or null until all listen]. */
+  /**
+   * Per job: [the processes, the line that each printed by the one that it was given, whether some
+   * are being started].
+   */
   private static ConcurrentHashMap<String, Object[]> jobs() {
     return PerJvm.map(PROCESSES);
   }
 
-  @SuppressWarnings("unchecked") // only ensure() writes it
+  private static Object[] newEntry() {
+    // It counts as being started from the first, so that nobody forgets it before it has begun.
+    return new Object[] {
+      new ArrayList<Process>(), new ConcurrentHashMap<String, String>(), new AtomicBoolean(true)
+    };
+  }
+
+  @SuppressWarnings("unchecked") // only newEntry() makes it
+  private static Map<String, String> lines(Object[] started) {
+    return (Map<String, String>) started[1];
+  }
+
+  private static AtomicBoolean starting(Object[] started) {
+    return (AtomicBoolean) started[2];
+  }
+
+  @SuppressWarnings("unchecked") // only newEntry() makes it
   private static List<Process> processes(Object[] started) {
     return (List<Process>) started[0];
   }

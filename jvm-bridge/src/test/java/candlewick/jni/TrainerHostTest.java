@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
@@ -19,6 +20,7 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -63,6 +65,68 @@ class TrainerHostTest {
     TrainerHost.stop(job);
     assertFalse(TrainerHost.alive(job));
     awaitEnd(pid);
+  }
+
+  @Test
+  void anOrderOfOtherTrainersStartsThemBesideTheFirst() throws IOException {
+    Path program = faithful();
+    List<String> first = Collections.singletonList("{\"trainer\":\"a\"}");
+    List<String> second = Arrays.asList("{\"trainer\":\"b\"}", "{\"trainer\":\"c\"}");
+    List<String> lines = new ArrayList<>(TrainerHost.ensure(job, first, null, program));
+    lines.addAll(TrainerHost.ensure(job, second, null, program));
+    String[] starts = {"{\"trainer\":\"a\"} ", "{\"trainer\":\"b\"} ", "{\"trainer\":\"c\"} "};
+    assertEquals(starts.length, lines.size());
+    for (int i = 0; i < starts.length; i++) {
+      assertTrue(lines.get(i).startsWith(starts[i]), lines.toString());
+    }
+    assertEquals(lines.subList(0, 1), TrainerHost.ensure(job, first, null, program));
+    assertEquals(lines.subList(1, 3), TrainerHost.ensure(job, second, null, program));
+    TrainerHost.stop(job);
+    for (String line : lines) {
+      awaitEnd(Long.parseLong(line.split(" ")[1]));
+    }
+  }
+
+  @Test
+  void anErrorDuringTheStartLeavesNoChild() throws IOException {
+    Path program = faithful();
+    List<TrainerChild> children = new ArrayList<>();
+    TrainerHost.Starter starter =
+        config -> {
+          if (!children.isEmpty()) {
+            throw new OutOfMemoryError("unable to create native thread");
+          }
+          children.add(TrainerChild.start(program, config, null));
+          return children.get(0);
+        };
+    List<String> configs = Arrays.asList("{\"index\":0}", "{\"index\":1}");
+    assertThrows(OutOfMemoryError.class, () -> TrainerHost.ensure(job, configs, starter, 30));
+    assertFalse(TrainerHost.alive(job));
+    assertFalse(children.get(0).process().isAlive());
+  }
+
+  @Test
+  void aChildForWhichThereAreNoThreadsIsEnded() throws IOException {
+    // No exec: its command line stays the script's.
+    Path program = script("read config\nread more\n");
+    AtomicInteger made = new AtomicInteger();
+    assertThrows(
+        OutOfMemoryError.class,
+        () ->
+            TrainerChild.start(
+                program,
+                "{}",
+                null,
+                (name, body) -> {
+                  if (made.incrementAndGet() == 3) {
+                    throw new OutOfMemoryError("unable to create native thread");
+                  }
+                  return TrainerChild.daemon(name, body);
+                }));
+    ProcessHandle.current()
+        .children()
+        .filter(child -> child.info().commandLine().orElse("").contains(program.toString()))
+        .forEach(child -> child.onExit().join());
   }
 
   @Test
