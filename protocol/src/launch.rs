@@ -8,8 +8,11 @@ use crate::keys::KeyRing;
 use serde::{Deserialize, Serialize};
 
 /// Configuration of a trainer of a gang: one line of JSON, then stdin stays open until the trainer shall end.
+///
+/// A field of another name is an error: who writes the line spells the names, and one that has a default would be
+/// missed by nobody. Writer and reader come in one jar.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrainerConfig {
     /// Id of the job.
     pub job: String,
@@ -119,5 +122,8 @@ mod tests {
             ("0", 0, 0)
         );
         assert!(!format!("{config:?}").contains("0000"));
+        let misspelt = line.replace("\"bindHost\"", "\"thread\":2,\"bindHost\"");
+        let told = TrainerConfig::read(&misspelt).unwrap_err().message;
+        assert!(told.contains("unknown field `thread`"), "{told}");
     }
 }
