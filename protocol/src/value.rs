@@ -319,10 +319,10 @@ impl Domain {
             ValueType::Real => "a finite number",
             ValueType::Bool => "true or false",
             ValueType::Text => "a text",
-            ValueType::TextList => "a list of texts, each",
+            ValueType::TextList => "a list of at least one text, each",
             ValueType::RealPair => "a list of two numbers, each",
-            ValueType::RealList => "a list of numbers, each",
-            ValueType::IntList => "a list of whole numbers, each",
+            ValueType::RealList => "a list of at least one number, each",
+            ValueType::IntList => "a list of at least one whole number, each",
             ValueType::Size(_) => "a whole number, or a list with one for every dimension,",
             ValueType::OpenSize(_) => "a whole number, or a list with one, or null, for every dimension,",
             ValueType::Padding(_) => {
@@ -332,8 +332,10 @@ impl Domain {
             ValueType::Bytes => "a size such as \"64m\" or \"1g\"",
             ValueType::Weights => "a path, or the bytes of a file",
             ValueType::Document(kind) => return format!("an object such as {}", kind.example()),
-            ValueType::Documents(kind) => return format!("a list of objects such as {}", kind.example()),
-            ValueType::Groups => "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}",
+            ValueType::Documents(kind) => {
+                return format!("a list of at least one object such as {}", kind.example());
+            }
+            ValueType::Groups => "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}",
         }
         .to_owned()
     }

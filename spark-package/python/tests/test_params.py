@@ -38,14 +38,14 @@ class Classifier(NeuralClassifierBase):
         (
             "inputShape",
             [-1, 6],
-            "parameter inputShape = [-1, 6] is not legal: expected a list of whole numbers, each of at least 1",
+            "parameter inputShape = [-1, 6] is not legal: expected a list of at least one whole number, each of at least 1",
         ),
         (
             "thresholds",
             [0.5, -0.5],
-            "parameter thresholds = [0.5, -0.5] is not legal: expected a list of numbers, each of at least 0",
+            "parameter thresholds = [0.5, -0.5] is not legal: expected a list of at least one number, each of at least 0",
         ),
-        ("metrics", [], "parameter metrics = [] is not legal: expected a list of texts"),
+        ("metrics", [], "parameter metrics = [] is not legal: expected a list of at least one text"),
         (
             "failureTimeout",
             "soon",

@@ -27,11 +27,11 @@ class ColumnParams(Params):
     featuresCols: Param[list[str]] = Param(
         Params._dummy(),
         "featuresCols",
-        "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns named as its inputs. (list of texts)",
+        "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns named as its inputs. (list of at least one text)",
         typeConverter=Legal(
             "featuresCols",
             TypeConverters.toListString,
-            "a list of texts",
+            "a list of at least one text",
             each(),
         ),
     )
@@ -58,11 +58,11 @@ class ColumnParams(Params):
     inputShape: Param[list[int]] = Param(
         Params._dummy(),
         "inputShape",
-        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. (list of whole numbers, each of at least 1)",
+        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. (list of at least one whole number, each of at least 1)",
         typeConverter=Legal(
             "inputShape",
             TypeConverters.toListInt,
-            "a list of whole numbers, each of at least 1",
+            "a list of at least one whole number, each of at least 1",
             each(Range(1, 2147483647)),
         ),
     )
@@ -104,7 +104,7 @@ class ColumnParams(Params):
     def setFeaturesCols(self, value: Sequence[str]) -> Self:
         """Columns whose values are put one after another to form the features, instead of featuresCol:
         numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns
-        named as its inputs. (list of texts)
+        named as its inputs. (list of at least one text)
         """
         return self._set(featuresCols=value)
 
@@ -135,7 +135,7 @@ class ColumnParams(Params):
 
     def setInputShape(self, value: Sequence[int]) -> Self:
         """Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28,
-        28]. Needed for binary features. (list of whole numbers, each of at least 1)
+        28]. Needed for binary features. (list of at least one whole number, each of at least 1)
         """
         return self._set(inputShape=value)
 
@@ -231,11 +231,11 @@ class ClassifierColumnParams(Params):
     thresholds: Param[list[float]] = Param(
         Params._dummy(),
         "thresholds",
-        "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML; at most one may be 0. (list of numbers, each of at least 0)",
+        "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML; at most one may be 0. (list of at least one number, each of at least 0)",
         typeConverter=Legal(
             "thresholds",
             TypeConverters.toListFloat,
-            "a list of numbers, each of at least 0",
+            "a list of at least one number, each of at least 0",
             each(Range(0.0)),
         ),
     )
@@ -273,6 +273,6 @@ class ClassifierColumnParams(Params):
 
     def setThresholds(self, value: Sequence[float]) -> Self:
         """One number per class: the class with the largest probability / threshold is predicted, as in
-        Spark ML; at most one may be 0. (list of numbers, each of at least 0)
+        Spark ML; at most one may be 0. (list of at least one number, each of at least 0)
         """
         return self._set(thresholds=value)

@@ -73,7 +73,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 one numeric column, or binary (see inputShape and scale). (text)
             featuresCols: Columns whose values are put one after another to form the features, instead of
                 featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a
-                graph: the columns named as its inputs. (list of texts)
+                graph: the columns named as its inputs. (list of at least one text)
             labelCol: Column of the label: any numeric type. A classifier wants whole numbers from 0; a
                 regressor also takes an array or a Vector (several outputs; those of a graph one after
                 another). (text)
@@ -88,7 +88,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 length: "error" fails with the row named, "skip" leaves it out and counts it in the ledger.
                 ("error" or "skip")
             inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
-                example [1, 28, 28]. Needed for binary features. (list of whole numbers, each of at least 1)
+                example [1, 28, 28]. Needed for binary features. (list of at least one whole number, each of
+                at least 1)
             scale: Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1.
                 (number above 0)
             network: The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (object of its
@@ -133,7 +134,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has
                 each as val_<metric> over the validation rows, and as <metric> over the outputs of the
                 epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall
-                and f1 of more than 100 classes). (list of texts)
+                and f1 of more than 100 classes). (list of at least one text)
             validationFraction: Share of the rows to put aside for validation, chosen by their content and
                 the seed: equal rows stay together, and the choice does not depend on partitions or cluster.
                 0: none. (number of at least 0 and below 1)

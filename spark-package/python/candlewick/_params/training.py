@@ -135,11 +135,11 @@ class TrainingParams(Params):
     metrics: Param[list[str]] = Param(
         Params._dummy(),
         "metrics",
-        "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of texts)",
+        "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of at least one text)",
         typeConverter=Legal(
             "metrics",
             TypeConverters.toListString,
-            "a list of texts",
+            "a list of at least one text",
             each(),
         ),
     )
@@ -316,7 +316,8 @@ class TrainingParams(Params):
         more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss,
         confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the
         validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc,
-        pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of texts)
+        pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of at
+        least one text)
         """
         return self._set(metrics=value)
 

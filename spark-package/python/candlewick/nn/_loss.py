@@ -13,8 +13,8 @@ class CrossEntropyLoss(Loss):
     """Cross entropy between logits (one output per class) and the label's class.
 
     Args:
-        weight: A weight for each class; the mean is then over the weights of the rows' classes. (list of
-            numbers, each of at least 0; or none)
+        weight: A weight for each class; the mean is then over the weights of the rows' classes. (list of at
+            least one number, each of at least 0; or none)
         ignore_index: A label to leave out: its rows count neither in the loss nor in its mean. A number
             that is no class, such as -1, is then a legal label, whose rows do not count in metrics either;
             but -100, the default, stays none. (whole number)
@@ -54,8 +54,8 @@ class NLLLoss(Loss):
     log-probability per class).
 
     Args:
-        weight: A weight for each class; the mean is then over the weights of the rows' classes. (list of
-            numbers, each of at least 0; or none)
+        weight: A weight for each class; the mean is then over the weights of the rows' classes. (list of at
+            least one number, each of at least 0; or none)
         ignore_index: A label to leave out: its rows count neither in the loss nor in its mean. A number
             that is no class, such as -1, is then a legal label, whose rows do not count in metrics either;
             but -100, the default, stays none. (whole number)
@@ -85,13 +85,14 @@ class BCEWithLogitsLoss(Loss):
     classifier of two classes.
 
     Args:
-        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers, each
-            of at least 0; or none)
+        weight: A weight for each output; the mean is over all outputs all the same. (list of at least one
+            number, each of at least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
         pos_weight: Weight of the label 1: one number, or one for each output. Above 1 it makes the network
-            find more of the positives, below 1 fewer. (list of numbers, each of at least 0; or none)
+            find more of the positives, below 1 fewer. (list of at least one number, each of at least 0; or
+            none)
     """
 
     _domains = {
@@ -115,8 +116,8 @@ class BCELoss(Loss):
     BCEWithLogitsLoss without the Sigmoid is more exact.
 
     Args:
-        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers, each
-            of at least 0; or none)
+        weight: A weight for each output; the mean is over all outputs all the same. (list of at least one
+            number, each of at least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -276,7 +277,7 @@ class QuantileLoss(Loss):
 
     Args:
         quantiles: The quantiles, between 0 and 1: [0.1, 0.5, 0.9] makes the network predict the median and
-            an interval that holds 80 percent. (list of numbers, each from 0 to 1)
+            an interval that holds 80 percent. (list of at least one number, each from 0 to 1)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -429,8 +430,8 @@ class MultiLabelSoftMarginLoss(Loss):
     the mean over its outputs, so that "sum" adds up these means.
 
     Args:
-        weight: A weight for each output; the mean is over all outputs all the same. (list of numbers, each
-            of at least 0; or none)
+        weight: A weight for each output; the mean is over all outputs all the same. (list of at least one
+            number, each of at least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -452,8 +453,8 @@ class MultiMarginLoss(Loss):
     Args:
         p: 1 for the hinge, 2 for its square. (whole number from 1 to 2)
         margin: By how much the output of the label's class has to be larger than the others. (number)
-        weight: A weight for each class; the mean is over the rows all the same. (list of numbers, each of
-            at least 0; or none)
+        weight: A weight for each class; the mean is over the rows all the same. (list of at least one
+            number, each of at least 0; or none)
         reduction: How the rows' losses become one number: "mean" is the mean over the batch, "sum" their
             sum, both weighted by weightCol. With "sum" the steps grow with the batch: choose a smaller
             learning rate. ("mean" or "sum")
@@ -524,9 +525,9 @@ class LossTerm(Loss):
             builder, or its JSON document)
         weight: Factor of the loss. (number)
         outputs: Which outputs the loss reads: [from, to], the first and one past the last; all by default.
-            (list of whole numbers, each of at least 0; or none)
+            (list of at least one whole number, each of at least 0; or none)
         labels: Which values of the label the loss reads: [from, to], the first and one past the last; all
-            by default. (list of whole numbers, each of at least 0; or none)
+            by default. (list of at least one whole number, each of at least 0; or none)
     """
 
     _domains = {

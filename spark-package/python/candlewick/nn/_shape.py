@@ -31,8 +31,8 @@ class Unflatten(Module):
 
     Args:
         dim: Dimension to cut up; 0 is the batch, which cannot be. (whole number from -64 to 64)
-        unflattened_size: Sizes it becomes; one may be -1 and takes what is left. (list of whole numbers,
-            each of at least -1)
+        unflattened_size: Sizes it becomes; one may be -1 and takes what is left. (list of at least one
+            whole number, each of at least -1)
     """
 
     _domains = {
@@ -49,8 +49,8 @@ class Reshape(Module):
     stays.
 
     Args:
-        shape: The shape without the batch; one size may be -1 and takes what is left. (list of whole
-            numbers, each of at least -1)
+        shape: The shape without the batch; one size may be -1 and takes what is left. (list of at least one
+            whole number, each of at least -1)
     """
 
     _domains = {
@@ -66,7 +66,7 @@ class Permute(Module):
 
     Args:
         dims: The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves the
-            last of an image to the front. (list of whole numbers, each from -64 to 64)
+            last of an image to the front. (list of at least one whole number, each from -64 to 64)
     """
 
     _domains = {

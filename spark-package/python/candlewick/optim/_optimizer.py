@@ -23,8 +23,8 @@ class SGD(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -77,8 +77,8 @@ class Adam(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -132,8 +132,8 @@ class AdamW(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -187,8 +187,8 @@ class NAdam(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -243,8 +243,8 @@ class RAdam(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -295,8 +295,8 @@ class Adagrad(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -345,8 +345,8 @@ class Adadelta(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -395,8 +395,8 @@ class RMSprop(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -449,8 +449,8 @@ class Adamax(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -506,8 +506,8 @@ class LAMB(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -574,8 +574,8 @@ class LARS(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {
@@ -634,8 +634,8 @@ class Lion(Optimizer):
         groups: Settings of some parameters: a list of {"params": pattern or patterns, ...}. Patterns match
             parameter names such as 0.weight; * stands for any characters, ? for one. A group may set any
             number among the arguments, such as lr or weight_decay, or "frozen": true, which leaves its
-            parameters as they are. The first group that matches counts. (list of objects such as {"params":
-            "0.*", "lr": 0.001}; or none)
+            parameters as they are. The first group that matches counts. (list of at least one object such
+            as {"params": "0.*", "lr": 0.001}; or none)
     """
 
     _domains = {

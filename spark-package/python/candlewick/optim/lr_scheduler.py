@@ -143,7 +143,7 @@ class MultiStepLR(LRScheduler):
     """A decay by gamma at every milestone.
 
     Args:
-        milestones: Intervals at which to decay. (list of whole numbers, each of at least 0)
+        milestones: Intervals at which to decay. (list of at least one whole number, each of at least 0)
         gamma: Factor of each decay. (number of at least 0)
         interval: What the schedule counts: "epoch" changes the learning rate at the start of an epoch,
             "step" at every update of the weights. ("epoch" or "step")

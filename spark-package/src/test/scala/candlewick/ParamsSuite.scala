@@ -45,6 +45,7 @@ class ParamsSuite extends SparkSuite {
     check("inputShape", Seq.empty[Int])(stage.setInputShape(Array.empty))
     check("thresholds", Seq(0.5, -0.5))(stage.setThresholds(Array(0.5, -0.5)))
     check("metrics", Seq.empty[String])(stage.setMetrics(Array.empty))
+    assert(told(stage.setFeaturesCols(Array.empty)).endsWith("expected a list of at least one text"))
     check("failureTimeout", "0s")(stage.setFailureTimeout("0s"))
     check("launchTimeout", "soon")(stage.setLaunchTimeout("soon"))
     check("progressTimeout", "1.5h")(stage.setProgressTimeout("1.5h"))
@@ -167,7 +168,7 @@ class ParamsSuite extends SparkSuite {
     val saved =
       """{"class":"candlewick.NeuralClassifier","timestamp":1764160000000,"sparkVersion":"4.0.1",
         |"uid":"NeuralClassifier_3f2a","paramMap":{"network":"{\"format\":\"candlewick.network/1\",\"layers\":[]}",
-        |"epochs":3,"clipNorm":0.5,"inputShape":[1,4],"thresholds":[0.5,1.0],"metrics":["accuracy"],
+        |"epochs":3,"clipNorm":0.5,"featuresCols":[],"inputShape":[1,4],"thresholds":[0.5,1.0],"metrics":["accuracy"],
         |"earlyStopping":"{\"type\":\"EarlyStopping\",\"patience\":2}","seed":-4},
         |"defaultParamMap":{"featuresCol":"features","epochs":12,"failureTimeout":"15s","feedMemory":"64m",
         |"optimizer":"{\"type\": \"AdamW\", \"lr\": 0.001}","validationFraction":0.0,"handleInvalid":"error"}}"""
@@ -178,6 +179,7 @@ class ParamsSuite extends SparkSuite {
     val loaded = NeuralClassifier.load(path)
     assert(loaded.uid == "NeuralClassifier_3f2a" && loaded.getEpochs == 3 && loaded.getSeed == -4)
     assert(loaded.getDefault(loaded.epochs).contains(12) && loaded.getInputShape.toSeq == Seq(1, 4))
+    assert(!loaded.isSet(loaded.featuresCols), "an empty list stood for none")
   }
 
   test("a stage trains by the defaults that it was saved with") {

@@ -26,14 +26,14 @@ trait ColumnParams extends Params {
 
   /** Columns whose values are put one after another to form the features, instead of featuresCol:
     * numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the
-    * columns named as its inputs. (list of texts)
+    * columns named as its inputs. (list of at least one text)
     * @group param
     */
   final val featuresCols: StringArrayParam = new StringArrayParam(
     this,
     "featuresCols",
-    "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns named as its inputs. (list of texts)",
-    Legal[Array[String]]("featuresCols", "a list of texts", ParamValidators.arrayLengthGt[String](0))
+    "Columns whose values are put one after another to form the features, instead of featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the columns named as its inputs. (list of at least one text)",
+    Legal[Array[String]]("featuresCols", "a list of at least one text", ParamValidators.arrayLengthGt[String](0))
   )
 
   /** @group getParam */
@@ -80,14 +80,14 @@ trait ColumnParams extends Params {
   def setHandleInvalid(value: String): this.type = set(handleInvalid, value)
 
   /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
-    * 28, 28]. Needed for binary features. (list of whole numbers, each of at least 1)
+    * 28, 28]. Needed for binary features. (list of at least one whole number, each of at least 1)
     * @group param
     */
   final val inputShape: IntArrayParam = new IntArrayParam(
     this,
     "inputShape",
-    "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. (list of whole numbers, each of at least 1)",
-    Legal[Array[Int]]("inputShape", "a list of whole numbers, each of at least 1", Legal.each(ParamValidators.inRange(1, 2147483647)))
+    "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. (list of at least one whole number, each of at least 1)",
+    Legal[Array[Int]]("inputShape", "a list of at least one whole number, each of at least 1", Legal.each(ParamValidators.inRange(1, 2147483647)))
   )
 
   /** @group getParam */
@@ -205,14 +205,14 @@ trait ClassifierColumnParams extends Params {
   def setRawPredictionCol(value: String): this.type = set(rawPredictionCol, value)
 
   /** One number per class: the class with the largest probability / threshold is predicted, as in
-    * Spark ML; at most one may be 0. (list of numbers, each of at least 0)
+    * Spark ML; at most one may be 0. (list of at least one number, each of at least 0)
     * @group param
     */
   final val thresholds: DoubleArrayParam = new DoubleArrayParam(
     this,
     "thresholds",
-    "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML; at most one may be 0. (list of numbers, each of at least 0)",
-    Legal[Array[Double]]("thresholds", "a list of numbers, each of at least 0", Legal.each(ParamValidators.inRange(0.0, Double.MaxValue)))
+    "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML; at most one may be 0. (list of at least one number, each of at least 0)",
+    Legal[Array[Double]]("thresholds", "a list of at least one number, each of at least 0", Legal.each(ParamValidators.inRange(0.0, Double.MaxValue)))
   )
 
   /** @group getParam */

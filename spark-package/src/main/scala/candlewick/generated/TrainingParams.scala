@@ -196,14 +196,14 @@ trait TrainingParams extends Params {
     * log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as
     * val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's
     * training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of
-    * more than 100 classes). (list of texts)
+    * more than 100 classes). (list of at least one text)
     * @group param
     */
   final val metrics: StringArrayParam = new StringArrayParam(
     this,
     "metrics",
-    "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of texts)",
-    Legal[Array[String]]("metrics", "a list of texts", ParamValidators.arrayLengthGt[String](0))
+    "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of at least one text)",
+    Legal[Array[String]]("metrics", "a list of at least one text", ParamValidators.arrayLengthGt[String](0))
   )
 
   /** @group getParam */

@@ -12,7 +12,7 @@ private[candlewick] trait LossBuilders {
   object CrossEntropyLoss {
 
     /** @param weight A weight for each class; the mean is then over the weights of the rows' classes. (list
-      *   of numbers, each of at least 0; or none)
+      *   of at least one number, each of at least 0; or none)
       * @param ignore_index A label to leave out: its rows count neither in the loss nor in its
       *   mean. A number that is no class, such as -1, is then a legal label, whose rows do not
       *   count in metrics either; but -100, the default, stays none. (whole number)
@@ -44,7 +44,7 @@ private[candlewick] trait LossBuilders {
   object NLLLoss {
 
     /** @param weight A weight for each class; the mean is then over the weights of the rows' classes. (list
-      *   of numbers, each of at least 0; or none)
+      *   of at least one number, each of at least 0; or none)
       * @param ignore_index A label to leave out: its rows count neither in the loss nor in its
       *   mean. A number that is no class, such as -1, is then a legal label, whose rows do not
       *   count in metrics either; but -100, the default, stays none. (whole number)
@@ -67,14 +67,14 @@ private[candlewick] trait LossBuilders {
     */
   object BCEWithLogitsLoss {
 
-    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of numbers,
-      *   each of at least 0; or none)
+    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of at least
+      *   one number, each of at least 0; or none)
       * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
       * @param pos_weight Weight of the label 1: one number, or one for each output. Above 1 it
-      *   makes the network find more of the positives, below 1 fewer. (list of numbers, each of at
-      *   least 0; or none)
+      *   makes the network find more of the positives, below 1 fewer. (list of at least one number,
+      *   each of at least 0; or none)
       */
     def apply(
         weight: Opt[Seq[Double]] = None,
@@ -95,8 +95,8 @@ private[candlewick] trait LossBuilders {
     */
   object BCELoss {
 
-    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of numbers,
-      *   each of at least 0; or none)
+    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of at least
+      *   one number, each of at least 0; or none)
       * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
@@ -242,7 +242,8 @@ private[candlewick] trait LossBuilders {
   object QuantileLoss {
 
     /** @param quantiles The quantiles, between 0 and 1: [0.1, 0.5, 0.9] makes the network predict the
-      *   median and an interval that holds 80 percent. (list of numbers, each from 0 to 1)
+      *   median and an interval that holds 80 percent. (list of at least one number, each from 0 to
+      *   1)
       * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
@@ -385,8 +386,8 @@ private[candlewick] trait LossBuilders {
     */
   object MultiLabelSoftMarginLoss {
 
-    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of numbers,
-      *   each of at least 0; or none)
+    /** @param weight A weight for each output; the mean is over all outputs all the same. (list of at least
+      *   one number, each of at least 0; or none)
       * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
@@ -408,8 +409,8 @@ private[candlewick] trait LossBuilders {
     /** @param p 1 for the hinge, 2 for its square. (whole number from 1 to 2)
       * @param margin By how much the output of the label's class has to be larger than the others.
       *   (number)
-      * @param weight A weight for each class; the mean is over the rows all the same. (list of
-      *   numbers, each of at least 0; or none)
+      * @param weight A weight for each class; the mean is over the rows all the same. (list of at
+      *   least one number, each of at least 0; or none)
       * @param reduction How the rows' losses become one number: "mean" is the mean over the batch,
       *   "sum" their sum, both weighted by weightCol. With "sum" the steps grow with the batch:
       *   choose a smaller learning rate. ("mean" or "sum")
@@ -474,9 +475,9 @@ private[candlewick] trait LossBuilders {
       *   builder, or its JSON document)
       * @param weight Factor of the loss. (number)
       * @param outputs Which outputs the loss reads: [from, to], the first and one past the last;
-      *   all by default. (list of whole numbers, each of at least 0; or none)
+      *   all by default. (list of at least one whole number, each of at least 0; or none)
       * @param labels Which values of the label the loss reads: [from, to], the first and one past
-      *   the last; all by default. (list of whole numbers, each of at least 0; or none)
+      *   the last; all by default. (list of at least one whole number, each of at least 0; or none)
       */
     def apply(
         loss: Loss,

@@ -109,7 +109,8 @@ private[candlewick] trait LrSchedulerBuilders {
   /** A decay by gamma at every milestone. */
   object MultiStepLR {
 
-    /** @param milestones Intervals at which to decay. (list of whole numbers, each of at least 0)
+    /** @param milestones Intervals at which to decay. (list of at least one whole number, each of at least
+      *   0)
       * @param gamma Factor of each decay. (number of at least 0)
       * @param interval What the schedule counts: "epoch" changes the learning rate at the start of
       *   an epoch, "step" at every update of the weights. ("epoch" or "step")

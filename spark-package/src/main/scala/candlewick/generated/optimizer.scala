@@ -22,7 +22,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -63,7 +63,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -104,7 +104,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -145,7 +145,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.002,
@@ -186,7 +186,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -224,7 +224,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.01,
@@ -260,7 +260,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 1.0,
@@ -297,7 +297,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.01,
@@ -336,7 +336,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.002,
@@ -384,7 +384,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.001,
@@ -438,7 +438,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 1.0,
@@ -482,7 +482,7 @@ private[candlewick] trait OptimizerBuilders {
       *   Patterns match parameter names such as 0.weight; * stands for any characters, ? for one. A
       *   group may set any number among the arguments, such as lr or weight_decay, or "frozen":
       *   true, which leaves its parameters as they are. The first group that matches counts. (list
-      *   of objects such as {"params": "0.*", "lr": 0.001}; or none)
+      *   of at least one object such as {"params": "0.*", "lr": 0.001}; or none)
       */
     def apply(
         lr: Double = 0.0001,

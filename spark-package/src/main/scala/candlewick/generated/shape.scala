@@ -27,8 +27,8 @@ private[candlewick] trait ShapeBuilders {
   object Unflatten {
 
     /** @param dim Dimension to cut up; 0 is the batch, which cannot be. (whole number from -64 to 64)
-      * @param unflattened_size Sizes it becomes; one may be -1 and takes what is left. (list of
-      *   whole numbers, each of at least -1)
+      * @param unflattened_size Sizes it becomes; one may be -1 and takes what is left. (list of at
+      *   least one whole number, each of at least -1)
       */
     def apply(dim: Int, unflattened_size: Seq[Int]): Module = {
       val arguments = Seq[(String, Any)](
@@ -44,8 +44,8 @@ private[candlewick] trait ShapeBuilders {
     */
   object Reshape {
 
-    /** @param shape The shape without the batch; one size may be -1 and takes what is left. (list of whole
-      *   numbers, each of at least -1)
+    /** @param shape The shape without the batch; one size may be -1 and takes what is left. (list of at
+      *   least one whole number, each of at least -1)
       */
     def apply(shape: Seq[Int]): Module = {
       val arguments = Seq[(String, Any)](
@@ -59,7 +59,8 @@ private[candlewick] trait ShapeBuilders {
   object Permute {
 
     /** @param dims The dimensions in their new order, the batch, 0, in the first place: [0, 3, 1, 2] moves
-      *   the last of an image to the front. (list of whole numbers, each from -64 to 64)
+      *   the last of an image to the front. (list of at least one whole number, each from -64 to
+      *   64)
       */
     def apply(dims: Seq[Int]): Module = {
       val arguments = Seq[(String, Any)](

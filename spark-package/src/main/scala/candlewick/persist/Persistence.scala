@@ -137,7 +137,8 @@ private[persist] object Metadata {
           s"the stage saved in ${folder.root} has a parameter '$name' that ${stage.getClass.getName} does not know: " +
             "it was saved by a newer version of Candlewick; load it with that version"
         )
-      folder.intact(File)(action(stage.getParam(name), value.toString))
+      // Before lists had to have an item, an empty one stood for a parameter that is not set.
+      if (!value.isArray || !value.isEmpty) folder.intact(File)(action(stage.getParam(name), value.toString))
     }
 }
 
