@@ -94,6 +94,16 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
       }
       .toSeq
 
+  /** The executors of the session: the JVMs that this one started. (Their arguments are too long for Java to see.) */
+  protected def executors(): Seq[ProcessHandle] =
+    ProcessHandle
+      .current()
+      .children()
+      .iterator()
+      .asScala
+      .filter(_.info().command().map[Boolean](_.endsWith("/java")).orElse(false))
+      .toSeq
+
   /** Waits for so many trainers. */
   protected def untilTrainers(count: Int): Seq[ProcessHandle] = eventually {
     val found = trainers()

@@ -27,6 +27,7 @@ private[candlewick] final case class Request(wanted: Int, most: Int, threads: In
 private[candlewick] final class Admission {
   private val waiting = mutable.ArrayBuffer.empty[String]
   private val running = mutable.LinkedHashMap.empty[String, Seq[Assignment]]
+  private val starting = mutable.Set.empty[String]
 
   /** Puts a fit at the end of the line. */
   def enqueue(fit: String): Unit = synchronized {
@@ -35,6 +36,17 @@ private[candlewick] final class Admission {
 
   /** Whether the fit is the next to start, or has started. */
   def isFirst(fit: String): Boolean = synchronized(running.contains(fit) || waiting.headOption.contains(fit))
+
+  /** A running fit holds its slots from now on and asks Spark for no others. */
+  def fed(fit: String): Unit = synchronized {
+    starting -= fit
+  }
+
+  /** Whether another fit has been admitted and still needs slots for tasks that start and feed its trainers. */
+  def othersStart(fit: String): Boolean = synchronized(starting.exists(_ != fit))
+
+  /** Whether another fit holds cores. */
+  def othersHold(fit: String): Boolean = synchronized(running.keys.exists(_ != fit))
 
   /** The fits that run, and the cores that they hold. */
   def holders: Seq[(String, Int)] =
@@ -51,6 +63,7 @@ private[candlewick] final class Admission {
     placed.foreach { places =>
       waiting -= fit
       running(fit) = places
+      starting += fit
     }
     placed
   }
@@ -80,6 +93,7 @@ private[candlewick] final class Admission {
   def release(fit: String): Unit = synchronized {
     waiting -= fit
     running -= fit
+    starting -= fit
   }
 
   private def place(

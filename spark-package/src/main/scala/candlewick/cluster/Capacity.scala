@@ -29,7 +29,7 @@ private[candlewick] object Capacity {
     of(sc.getConf, sc.master, slotsOf, known)
 
   /** The same, from its configuration. */
-  private[cluster] def of(
+  private[candlewick] def of(
       conf: SparkConf,
       master: String,
       slotsOf: Int => Int,

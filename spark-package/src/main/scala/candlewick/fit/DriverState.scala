@@ -23,6 +23,12 @@ private[candlewick] final class DriverState private {
   /** A fit begins. */
   def begin(fit: FitControl): Unit = fits.put(fit.id, fit): Unit
 
+  /** A fit holds its slots and needs no others: who waits may ask for executors. */
+  def fed(fit: FitControl): Unit = {
+    admission.fed(fit.id)
+    signalAll()
+  }
+
   /** A fit is over, however it ended: the next in line may look again. */
   def end(fit: FitControl): Unit = {
     admission.release(fit.id)

@@ -132,8 +132,14 @@ private[candlewick] final class FitControl(val id: String) {
   /** Calls `listener` with every line from now on, from a thread of its own. */
   def listen(listener: String => Unit): Unit = listeners.add(listener)
 
-  /** The fit is over: lets the listeners have the last lines, but does not wait for one that is stuck. */
-  def finish(): Unit = listeners.close(FitControl.LastLinesMs)
+  /** The fit is over: lets the listeners have the last lines, but does not wait for one that is stuck. What a cancel or
+    * the loss of an executor would call is let go: whoever keeps the handle of the fit keeps nothing of it alive.
+    */
+  def finish(): Unit = {
+    cancelActions.clear()
+    lossActions.clear()
+    listeners.close(FitControl.LastLinesMs)
+  }
 
   private def run(action: String => Unit)(text: String): Unit =
     try action(text)

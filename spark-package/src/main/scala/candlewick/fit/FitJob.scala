@@ -55,15 +55,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     * is a HOLD task hears neither: a task on its executor ends it as soon as a slot is free. Nobody waits for that.
     */
   private def endTrainers(sc: SparkContext): Unit =
-    if (!ordered.isEmpty && !sc.isLocal && !sc.isStopped) quietly("end the trainers") {
-      sc.setJobDescription("Candlewick: end the trainers of a fit that failed")
-      val tasks = ordered
-        .toArray(Array.empty[Executor])
-        .toSeq
-        .filter(executor => control.lossOf(executor.id).isEmpty)
-        .map(executor => ParkTask.order(control.id, executor.id) -> executor.locations)
-      if (tasks.nonEmpty) Jobs.submit(sc, tasks, ParkTask.stop)((_, _) => ()): Unit
-    }
+    if (!ordered.isEmpty && !sc.isLocal && !sc.isStopped)
+      quietly("end the trainers")(StopJob.start(sc, control, ordered.toArray(Array.empty[Executor]).toSeq))
 
   private def runOn(sc: SparkContext, state: DriverState, cancelJobs: () => Unit): FitResult = {
     val prepared = phases.time("prepare")(prepare(state))
@@ -72,7 +65,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     state.admission.enqueue(control.id)
     val asked = prepared.launch
     val request = Request(asked.numTrainers, prepared.logicalShards, asked.threadsPerTrainer)
-    val placement = new Placement(sc, state.admission, control, request, asked.launchTimeoutMs)
+    val cluster = new SparkCluster(sc, control)
+    val placement = new Placement(cluster, state.admission, control, request, asked.launchTimeoutMs)
     val places = phases.time("queue")(placement.admit())
     val secret = new JobSecret(control.id)
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret.coordinator.json)
@@ -91,6 +85,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       try {
         if (mayIdleOut(sc, launched.executors)) hold.maintain()
         phases.time("feed")(feed(prepared, link, secret.feeder, launched, hold))
+        state.fed(control)
         val result = train(prepared, link, launched, hold)
         patienceMs = FitJob.HoldMs
         result

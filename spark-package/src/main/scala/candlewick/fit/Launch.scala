@@ -59,7 +59,7 @@ private[fit] final class Launch(
     weights: Option[Broadcast[Array[Byte]]],
     timeoutMs: Long
 )(onOrder: Executor => Unit) {
-  private val clock = new Clock
+  private var clock = new Clock
   private var open = Seq.empty[Order]
   private var started = Seq.empty[Order]
   private var vanished = Set.empty[String]
@@ -118,6 +118,8 @@ private[fit] final class Launch(
       open = open.filterNot(isLost)
       started = started.filterNot(isLost)
       open ++= placement.replace(kept.map(_.place), lost.map(_.trainers.length).sum).map(order)
+      // It had launchTimeout for itself; the new trainers have it again.
+      clock = new Clock
     }
   }
 

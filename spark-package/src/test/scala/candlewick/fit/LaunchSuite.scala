@@ -3,15 +3,17 @@ package candlewick.fit
 import candlewick.ClusterSuite
 import candlewick.jni.{CancelledException, RetryableException}
 import java.nio.file.Files
-import java.util.concurrent.{ConcurrentLinkedQueue, CountDownLatch}
+import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue, CountDownLatch, TimeUnit}
+import java.util.concurrent.atomic.AtomicInteger
+import org.apache.spark.{Success, TaskEndReason}
 import org.apache.spark.deploy.TestCluster
+import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.scheduler._
-import scala.jdk.CollectionConverters._
+import scala.concurrent.Await
+import scala.concurrent.duration.DurationInt
 
 /** What happens to executors and trainers before there is a gang. */
 class LaunchSuite extends ClusterSuite {
-  private val launchJobs = new ConcurrentLinkedQueue[Int]()
-
   private def fit() = classifier().setNumTrainers(2)
 
   private def executorOf(trainer: ProcessHandle): ProcessHandle = trainer.parent().get()
@@ -36,6 +38,21 @@ class LaunchSuite extends ClusterSuite {
         untilRemoved(1)(kill(executorOf(trainers().head)))
       }
     assert(fit().fit(points()).summary.numTrainers == 2)
+    assert(!first)
+  }
+
+  test("trainers in the place of lost ones have launchTimeout anew") {
+    start("local-cluster[2,1,1024]")
+    var first = true
+    FitPoint.hook = point =>
+      if (point == FitPoint.Placed && first) {
+        first = false
+        untilRemoved(1)(kill(executors().head))
+        // The launch has begun, and its time is over by far.
+        Clock.nanos = () => System.nanoTime() + TimeUnit.HOURS.toNanos(1)
+      }
+    try assert(fit().fit(points()).summary.numTrainers == 2)
+    finally Clock.nanos = () => System.nanoTime()
     assert(!first)
   }
 
@@ -87,7 +104,7 @@ class LaunchSuite extends ClusterSuite {
       override def onExecutorRemoved(event: SparkListenerExecutorRemoved): Unit = removed.countDown()
     })
     action
-    removed.await()
+    eventually(assert(removed.getCount == 0))
   }
 
   private def stop(cluster: TestCluster): Unit = {
@@ -128,35 +145,120 @@ class LaunchSuite extends ClusterSuite {
     } finally stop(cluster)
   }
 
-  test("a speculative copy of a launch that runs elsewhere does not end the launch in the right place") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+  test(
+    "a fit that waits in line leaves the running one the slots for its feed, and others theirs after a while"
+  ) {
+    val cluster = new TestCluster(Seq("127.0.0.2"), 2, Files.createTempDirectory("candlewick"))
     try {
       val session = start(
         cluster.url,
-        "spark.speculation" -> "true",
-        "spark.speculation.interval" -> "50ms",
-        "spark.speculation.quantile" -> "0.1",
-        "spark.speculation.multiplier" -> "1.0",
-        "spark.speculation.minTaskRuntime" -> "50ms",
-        "spark.speculation.task.duration.threshold" -> "300ms"
+        "spark.executor.cores" -> "2",
+        "spark.dynamicAllocation.enabled" -> "true",
+        "spark.dynamicAllocation.shuffleTracking.enabled" -> "true",
+        "spark.dynamicAllocation.initialExecutors" -> "1",
+        // There is no second one.
+        "spark.dynamicAllocation.maxExecutors" -> "2"
       )
-      val copied = new CountDownLatch(1)
-      launchJobs.clear()
+      val gathering = new CountDownLatch(1)
       session.sparkContext.addSparkListener(new SparkListener {
         override def onJobStart(event: SparkListenerJobStart): Unit =
-          if (event.properties.getProperty("spark.job.description", "").contains("launch trainers"))
-            launchJobs.add(event.jobId): Unit
-        override def onTaskStart(event: SparkListenerTaskStart): Unit =
-          if (event.taskInfo.speculative) copied.countDown()
+          if (event.properties.getProperty("spark.job.description", "").contains("gather executors"))
+            gathering.countDown()
       })
-      eventually(assert(new candlewick.cluster.Executors(session.sparkContext).active().length == 2))
+      val registered = new CountDownLatch(1)
+      val feed = new CountDownLatch(1)
+      FitPoint.hook = point =>
+        if (point == FitPoint.Registered) {
+          registered.countDown()
+          feed.await()
+        }
+      val one = classifier().setInputShape(Array(4)).setThreadsPerTrainer(1)
+      val first =
+        one.copy(ParamMap.empty).setNumTrainers(1).setEpochs(1000000).setVerbose(true).startFit(points())
+      eventually(assert(registered.getCount == 0))
+      val second = one.copy(ParamMap.empty).setNumTrainers(2).startFit(points())
+      eventually(assert(second.progressLines().exists(_.startsWith("waiting for free cores"))))
+      feed.countDown()
+      eventually(assert(first.progressLines().exists(_.startsWith("epoch")), first))
+      // Now it asks for executors, and its tasks have the slot that is left.
+      eventually(assert(gathering.getCount == 0))
+      Await.result(session.sparkContext.parallelize(Seq(1), 1).countAsync(), 120.seconds): Unit
+      first.cancel("enough")
+      intercept[CancelledException](first.result())
+      assert(second.result().summary.numTrainers == 2)
+    } finally stop(cluster)
+  }
+
+  /** A session of two executors with two slots each, in which a task that takes long gets a copy on the other host. */
+  private def speculative(cluster: TestCluster): Unit = {
+    start(
+      cluster.url,
+      // Spark copies tasks of a stage that fits an executor, so it has to know how many that are.
+      "spark.executor.cores" -> "2",
+      "spark.speculation" -> "true",
+      "spark.speculation.interval" -> "50ms",
+      "spark.speculation.minTaskRuntime" -> "50ms",
+      "spark.speculation.task.duration.threshold" -> "300ms"
+    )
+    eventually(assert(new candlewick.cluster.Executors(current.sparkContext).active().length == 2))
+  }
+
+  /** The jobs whose description contains a text, the copies of their tasks that started, and how tasks of theirs ended. */
+  private final class Watched(text: String) extends SparkListener {
+    private val stages = ConcurrentHashMap.newKeySet[Int]()
+    private val copied = ConcurrentHashMap.newKeySet[Int]()
+    val jobs = new AtomicInteger
+    val ends = new ConcurrentLinkedQueue[TaskEndReason]()
+
+    override def onJobStart(event: SparkListenerJobStart): Unit =
+      if (event.properties.getProperty("spark.job.description", "").contains(text)) {
+        jobs.incrementAndGet()
+        event.stageIds.foreach(stages.add(_): Unit)
+      }
+    override def onTaskStart(event: SparkListenerTaskStart): Unit =
+      if (event.taskInfo.speculative && stages.contains(event.stageId)) copied.add(event.taskInfo.index): Unit
+    override def onTaskEnd(event: SparkListenerTaskEnd): Unit =
+      if (stages.contains(event.stageId)) ends.add(event.reason): Unit
+
+    def untilCopied(tasks: Int): Unit = eventually(assert(copied.size == tasks))
+  }
+
+  private def watch(text: String): Watched = {
+    val watched = new Watched(text)
+    current.sparkContext.addSparkListener(watched)
+    watched
+  }
+
+  test("a speculative copy of HOLD ends neither the task in the right place nor the training") {
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    try {
+      speculative(cluster)
+      val held = watch("hold the trainers")
+      val handle = fit().setEpochs(1000000).setVerbose(true).startFit(points())
+      held.untilCopied(2)
+      handle.progressLines(): Unit
+      eventually(assert(handle.progressLines().exists(_.startsWith("epoch")), handle))
+      handle.cancel("enough")
+      val error = intercept[CancelledException](handle.result())
+      assert(error.getMessage == "the fit was cancelled: enough")
+      // Both tasks and both copies. One that answered would be a success.
+      eventually(assert(held.ends.size == 4))
+      assert(!held.ends.contains(Success) && held.jobs.get == 1, held.ends)
+    } finally stop(cluster)
+  }
+
+  test("a speculative copy of a launch that runs elsewhere does not end the launch in the right place") {
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    try {
+      speculative(cluster)
+      val launch = watch("launch trainers")
       closeGate()
       val handle = fit().startFit(points())
       untilTrainers(2)
-      copied.await()
+      launch.untilCopied(2)
       openGate()
       assert(handle.result().summary.numTrainers == 2)
-      assert(launchJobs.asScala.toSeq.length == 1, "the first attempts were not ended by their copies")
+      assert(launch.jobs.get == 1, "the first attempts were not ended by their copies")
     } finally stop(cluster)
   }
 }

@@ -127,6 +127,18 @@ class ProgressSuite extends AnyFunSuite {
     control.onCancel(reason => reasons :+= reason)
     assert(reasons == Seq("first"))
   }
+
+  test("a fit that is over keeps nothing that a cancel or a lost executor would call") {
+    val control = new FitControl("f")
+    var called = Seq.empty[String]
+    control.onCancel(reason => called :+= reason)
+    control.onExecutorLost((executor, _) => called :+= executor)
+    control.executorLost("0", "why")
+    control.finish()
+    control.executorLost("1", "why")
+    control.cancel("late")
+    assert(called == Seq("0"))
+  }
 }
 
 /** A Spark job whose completion is at a moment of the test's choice. */

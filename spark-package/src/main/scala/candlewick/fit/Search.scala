@@ -1,0 +1,162 @@
+package candlewick.fit
+
+import candlewick.cluster.{Admission, Assignment, Capacity, Executor, Request}
+import candlewick.internal.Failures
+
+/** One search for places, with its clocks and its parked tasks.
+  *
+  * @param look
+  *   takes places among the executors, if there is room
+  * @param once
+  *   tells the user a line, but only the first time
+  */
+private[fit] final class Search(
+    cluster: ClusterView,
+    admission: Admission,
+    control: FitControl,
+    request: Request,
+    launchTimeoutMs: Long
+)(look: Seq[Executor] => Option[Seq[Assignment]], once: String => Unit) {
+  private val started = cluster.now
+  // When the list of executors changed last.
+  private var stableSince = started
+  private var lastSeen = Seq.empty[Executor]
+  private var shortSince = Option.empty[Long]
+  private var lineSince = Option.empty[Long]
+
+  /** The parked tasks. */
+  val gathering = new Gathering(cluster, admission, control.id)(once)
+
+  /** Looks until there is room.
+    *
+    * @param limit
+    *   where a running fit looks for more; a fit in line waits as long as others hold what it needs
+    */
+  def run(limit: Option[Limit]): Seq[Assignment] =
+    try {
+      var placed = Option.empty[Seq[Assignment]]
+      while (placed.isEmpty) {
+        control.check()
+        gathering.check()
+        val active = observe()
+        if (settled(active)) placed = look(active)
+        if (placed.isEmpty)
+          placed = limit.filter(ms(started) > _.ms).map(_.otherwise.getOrElse(throw noRoom(active)))
+        if (placed.isEmpty) {
+          if (limit.isEmpty) gathering.yieldSlots(stableSince)
+          waiting(active)
+          cluster.await(Placement.PollMs)
+        }
+      }
+      placed.getOrElse(Nil)
+    } finally gathering.cancel()
+
+  private def ms(since: Long): Long = cluster.now - since
+
+  private def noRoom(active: Seq[Executor]): Exception =
+    Failures.unavailable(
+      s"no room for ${request.wanted} trainer(s) whose executors were lost within ${launchTimeoutMs / 1000} s; " +
+        s"executors: ${names(active)}; lower numTrainers or raise launchTimeout"
+    )
+
+  private def names(active: Seq[Executor]): String =
+    if (active.isEmpty) "none" else active.map(one => s"${one.id} (${one.host})").mkString(", ")
+
+  private def observe(): Seq[Executor] = {
+    val active = cluster.active().filter(one => control.lossOf(one.id).isEmpty)
+    if (active != lastSeen) {
+      lastSeen = active
+      stableSince = cluster.now
+    }
+    active
+  }
+
+  /** Whether the list of executors will hardly grow any more: at the start of a session it does for some seconds, and
+    * trainers should be spread over all of them.
+    */
+  private def settled(active: Seq[Executor]): Boolean = {
+    val goal = if (request.wanted == 0) request.most else math.min(request.wanted, request.most)
+    val capacity = cluster.capacity(active)
+    val quiet = cluster.ageMs > Placement.YoungMs || ms(stableSince) > Placement.QuietMs
+    active.nonEmpty && (capacity.executors.map(math.min(_, goal)) match {
+      case _ if capacity.dynamic =>
+        val count = Capacity.mostDynamic(cluster.conf).fold(request.wanted)(math.min(_, goal))
+        active.length >= count || asked(count)
+      case Some(count) => active.length >= count || ms(started) > Placement.SettleMs
+      case None => active.length >= goal || quiet
+    })
+  }
+
+  /** Asks dynamic allocation for as many executors, if the fit is the next to start; true once none has come for a while.
+    * Where it may not ask now, or asked in vain before, it takes what is there.
+    */
+  private def asked(count: Int): Boolean = admission.isFirst(control.id) && {
+    if (!gathering.inVain) gathering.ask(count): Unit
+    ms(gathering.noneSince(stableSince)) > Placement.GatherMs
+  }
+
+  private def waiting(active: Seq[Executor]): Unit = {
+    val total = active.map(cluster.slots).sum
+    val needed = math.max(request.wanted, 1)
+    val short = total < needed && tooFew(active, total, needed)
+    // The time of launchTimeout goes by while executors are missing and asked for; each time anew.
+    if (!short) {
+      shortSince = None
+      if (!admission.isFirst(control.id)) inLine("waiting: another fit is first in line")
+      else if (admission.othersHold(control.id))
+        inLine(s"waiting for free cores: ${request.wanted.max(1)} trainer(s) wanted, ${holders()}")
+    }
+  }
+
+  private def holders(): String = {
+    val cores = cluster.active().map(_.cores).sum
+    val held = admission.holders.map { case (fit, count) => s"fit $fit holds $count" }
+    s"${held.mkString(", ")} of $cores"
+  }
+
+  /** A wait is worth a line once it has lasted. */
+  private def inLine(line: String): Unit = {
+    if (lineSince.isEmpty) lineSince = Some(cluster.now)
+    if (lineSince.exists(ms(_) > Placement.PatienceMs)) once(line)
+  }
+
+  /** What is to be done where the cluster has too few slots; throws where it will never have enough, or did not get them
+    * within launchTimeout.
+    *
+    * @return
+    *   false where the fit has to wait for others before it may ask for executors
+    */
+  private def tooFew(active: Seq[Executor], total: Int, needed: Int): Boolean = {
+    val capacity = cluster.capacity(active)
+    val waited = shortSince.fold(0L)(ms)
+    capacity.slots.map(math.max(_, total)).filter(_ < needed).foreach { slots =>
+      throw tooMany(slots, capacity.source)
+    }
+    val comes = !capacity.dynamic || (admission.isFirst(control.id) && gathering.ask(needed))
+    if (comes) {
+      if (shortSince.isEmpty) shortSince = Some(cluster.now)
+      if (!capacity.dynamic) missing(capacity, waited, total)
+      if (waited > launchTimeoutMs) throw late(active, total, needed)
+      if (waited > Placement.PatienceMs) once(s"waiting for executors: $total of $needed slots are there")
+    }
+    comes
+  }
+
+  /** A cluster without dynamic allocation: its executors come by themselves, if they do. */
+  private def missing(capacity: Capacity, waited: Long, total: Int): Unit =
+    if (capacity.slots.isEmpty && waited > Placement.UnknownMs && total > 0)
+      throw tooMany(total, capacity.source)
+    else if (waited > Placement.PatienceMs) gathering.ask(1): Unit
+
+  private def tooMany(slots: Int, source: String): Exception =
+    Failures.parameter(
+      s"numTrainers=${request.wanted} is more than the cluster can host: it has $slots task slots ($source); " +
+        s"set numTrainers to at most $slots, or give the application more executors or cores"
+    )
+
+  private def late(active: Seq[Executor], total: Int, needed: Int): Exception =
+    Failures.unavailable(
+      s"only $total of $needed task slots were there after ${launchTimeoutMs / 1000} s; executors: " +
+        s"${names(active)}; check the cluster manager, lower numTrainers or raise launchTimeout"
+    )
+}

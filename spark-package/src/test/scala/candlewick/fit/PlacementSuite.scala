@@ -1,0 +1,165 @@
+package candlewick.fit
+
+import candlewick.cluster.{Admission, Assignment, Capacity, Executor, Request}
+import candlewick.jni.RetryableException
+import org.apache.spark.{FutureAction, SparkConf}
+import org.scalatest.funsuite.AnyFunSuite
+import scala.collection.mutable
+
+/** Who waits for executors, who asks for them, and for how long; on a clock that only waiting moves. */
+class PlacementSuite extends AnyFunSuite {
+  private val a = Executor("0", "hostA", 2)
+  private val b = Executor("1", "hostB", 2)
+  private val c = Executor("2", "hostC", 2)
+
+  /** A cluster to which things happen at moments of the test's choice. */
+  private final class Script(settings: (String, String)*) extends ClusterView {
+    private val events = mutable.SortedMap.empty[Long, () => Unit]
+    val jobs = mutable.ArrayBuffer.empty[(Int, TestJob)]
+    var executors = Seq(a)
+    var now = 0L
+
+    def at(seconds: Int)(event: => Unit): Unit = events(seconds * 1000L) = () => event
+
+    override def await(ms: Long): Unit = {
+      now += ms
+      events.takeWhile(_._1 <= now).toSeq.foreach { case (time, event) =>
+        events -= time
+        event()
+      }
+      assert(now < 100000000L, "the search goes on for ever")
+    }
+    override def ageMs: Long = 3600000L
+    override val conf: SparkConf = new SparkConf(false).setAll(settings)
+    override def capacity(known: Seq[Executor]): Capacity = Capacity.of(conf, "spark://h:1", slotsOf, known)
+    override def slotsOf(cores: Int): Int = cores
+    override def active(): Seq[Executor] = executors
+    override def lacks(executor: Executor): Boolean = !executors.contains(executor)
+    override def park(tasks: Int): FutureAction[Unit] = {
+      jobs += tasks -> new TestJob
+      jobs.last._2
+    }
+
+    /** Tasks that are parked now. */
+    def parked: Int = jobs.collect { case (tasks, job) if !job.isCancelled => tasks }.sum
+  }
+
+  private def dynamic(most: Int) = new Script(
+    "spark.dynamicAllocation.enabled" -> "true",
+    "spark.dynamicAllocation.maxExecutors" -> most.toString,
+    "spark.executor.cores" -> "2"
+  )
+
+  /** A line in which fit "f" runs with one trainer of one thread on `a`. */
+  private def line(): Admission = {
+    val admission = new Admission
+    admission.enqueue("f")
+    assert(admission.admit("f", Request(1, 8, 1), Seq(a), _.cores).contains(Seq(Assignment(a, 1, 1))))
+    admission.enqueue("g")
+    admission
+  }
+
+  private def placement(cluster: ClusterView, admission: Admission, fit: String, wanted: Int) =
+    new Placement(cluster, admission, new FitControl(fit), Request(wanted, 8, 1), 20000L)
+
+  private def ids(places: Seq[Assignment]) = places.map(place => place.executor.id -> place.trainers)
+
+  test("a fit in line leaves all slots to one that starts, asks then, and gives the slots back in the end") {
+    val cluster = dynamic(2)
+    val admission = line()
+    var seen = Seq.empty[Int]
+    def look(): Unit = seen :+= cluster.parked
+    cluster.at(30)(look())
+    cluster.at(31)(admission.fed("f"))
+    cluster.at(33)(look())
+    cluster.at(43)(look())
+    cluster.at(60)(admission.release("f"))
+    val places = placement(cluster, admission, "g", 2).admit()
+    assert(seen == Seq(0, 4, 0), "before, while and after it asks for two executors of two slots")
+    assert(ids(places) == Seq("0" -> 2))
+    // It asked before: what the other fit leaves is taken at once.
+    assert(cluster.now < 61000 && cluster.jobs.length == 1)
+  }
+
+  test("a fit that asked in vain while others held cores asks again when it is alone and too few are there") {
+    val cluster = dynamic(2)
+    val admission = line()
+    admission.fed("f")
+    cluster.at(60)(admission.release("f"))
+    cluster.at(65)(cluster.executors = Seq(a, b))
+    assert(ids(placement(cluster, admission, "g", 4).admit()) == Seq("0" -> 2, "1" -> 2))
+    assert(cluster.jobs.map(_._1) == Seq(4, 8) && cluster.parked == 0)
+  }
+
+  test("parked tasks of a fit that another overtakes give way to its start") {
+    val cluster = new Script("spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
+    val admission = new Admission
+    Seq("f", "g").foreach(admission.enqueue)
+    var seen = Seq.empty[Int]
+    // A cluster of fixed size: one task, for a cancel to meet.
+    cluster.at(4) {
+      seen :+= cluster.parked
+      assert(admission.admit("f", Request(1, 8, 1), Seq(a), _.cores).isDefined)
+    }
+    cluster.at(5)(seen :+= cluster.parked)
+    cluster.at(6)(cluster.executors = Seq(a, b))
+    assert(ids(placement(cluster, admission, "g", 3).admit()) == Seq("0" -> 1, "1" -> 2))
+    assert(seen == Seq(1, 0))
+  }
+
+  test("that no executor comes is counted from the moment of the asking") {
+    val cluster = dynamic(2)
+    val admission = line()
+    admission.enqueue("h")
+    // The list of executors is the same for long; "h" becomes the first, asks, and is given one.
+    cluster.at(60) {
+      admission.release("f")
+      admission.release("g")
+    }
+    cluster.at(65)(cluster.executors = Seq(a, b))
+    assert(ids(placement(cluster, admission, "h", 2).admit()) == Seq("0" -> 1, "1" -> 1))
+  }
+
+  test("the time of launchTimeout counts only while slots are missing, each time anew") {
+    val cluster = new Script("spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
+    val admission = line()
+    cluster.at(15)(cluster.executors = Seq(a, b))
+    cluster.at(60)(cluster.executors = Seq(a))
+    cluster.at(65)(admission.release("f"))
+    cluster.at(70)(cluster.executors = Seq(a, c))
+    assert(ids(placement(cluster, admission, "g", 4).admit()) == Seq("0" -> 2, "2" -> 2))
+  }
+
+  test("a fit that may not ask yet is not late") {
+    val cluster = dynamic(2)
+    val admission = line()
+    cluster.at(3600)(admission.fed("f"))
+    cluster.at(3605)(cluster.executors = Seq(a, b))
+    cluster.at(3700)(admission.release("f"))
+    assert(ids(placement(cluster, admission, "g", 4).admit()) == Seq("0" -> 2, "1" -> 2))
+  }
+
+  test("executors that were asked for and do not come are an error after launchTimeout") {
+    val cluster = dynamic(2)
+    val admission = new Admission
+    admission.enqueue("g")
+    val error = intercept[RetryableException](placement(cluster, admission, "g", 4).admit())
+    assert(error.getMessage.startsWith("only 2 of 4 task slots were there after 20 s"), error.getMessage)
+    assert(cluster.now > 20000 && cluster.parked == 0)
+  }
+
+  test("a lost trainer goes beside a kept one where there is room, but for numTrainers=0") {
+    val cluster = new Script("spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
+    val kept = Seq(Assignment(a, 1, 1))
+    def replaced(wanted: Int) = {
+      val admission = new Admission
+      admission.enqueue("f")
+      admission.admit("f", Request(2, 8, 1), Seq(a, b), _.cores)
+      placement(cluster, admission, "f", wanted).replace(kept, 1)
+    }
+    assert(replaced(2) == Seq(Assignment(a, 1, 1)))
+    assert(cluster.now == 0)
+    assert(replaced(0).isEmpty, "it goes on with fewer")
+    assert(cluster.parked == 0)
+  }
+}
