@@ -17,6 +17,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -50,7 +51,7 @@ class TrainerHostTest {
   }
 
   @Test
-  void startsOnceAndStops() throws IOException {
+  void startsOnceAndStops() throws Exception {
     Path program = faithful();
     List<String> configs = Arrays.asList("{\"index\":0}", "{\"index\":1}");
     List<String> lines = TrainerHost.ensure(job, configs, null, program);
@@ -68,7 +69,7 @@ class TrainerHostTest {
   }
 
   @Test
-  void anOrderOfOtherTrainersStartsThemBesideTheFirst() throws IOException {
+  void anOrderOfOtherTrainersStartsThemBesideTheFirst() throws Exception {
     Path program = faithful();
     List<String> first = Collections.singletonList("{\"trainer\":\"a\"}");
     List<String> second = Arrays.asList("{\"trainer\":\"b\"}", "{\"trainer\":\"c\"}");
@@ -106,7 +107,7 @@ class TrainerHostTest {
   }
 
   @Test
-  void aChildForWhichThereAreNoThreadsIsEnded() throws IOException {
+  void aChildForWhichThereAreNoThreadsIsEnded() throws Exception {
     // No exec: its command line stays the script's.
     Path program = script("read config\nread more\n");
     AtomicInteger made = new AtomicInteger();
@@ -123,10 +124,12 @@ class TrainerHostTest {
                   }
                   return TrainerChild.daemon(name, body);
                 }));
-    ProcessHandle.current()
-        .children()
-        .filter(child -> child.info().commandLine().orElse("").contains(program.toString()))
-        .forEach(child -> child.onExit().join());
+    for (ProcessHandle child :
+        ProcessHandle.current().children().toArray(ProcessHandle[]::new)) {
+      if (child.info().commandLine().orElse("").contains(program.toString())) {
+        awaitEnd(child);
+      }
+    }
   }
 
   @Test
@@ -245,8 +248,16 @@ class TrainerHostTest {
     return thread;
   }
 
-  private static void awaitEnd(long pid) {
-    ProcessHandle.of(pid).ifPresent(process -> process.onExit().join());
+  private static void awaitEnd(long pid) throws Exception {
+    Optional<ProcessHandle> process = ProcessHandle.of(pid);
+    if (process.isPresent()) {
+      awaitEnd(process.get());
+    }
+  }
+
+  /** The test's own deadline bounds the wait: it interrupts get, and would not interrupt join. */
+  private static void awaitEnd(ProcessHandle process) throws Exception {
+    process.onExit().get();
   }
 
   /**
