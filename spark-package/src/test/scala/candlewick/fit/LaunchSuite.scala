@@ -247,6 +247,25 @@ class LaunchSuite extends ClusterSuite {
     } finally stop(cluster)
   }
 
+  test("rows that a speculative copy feeds once more count once") {
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    try {
+      speculative(cluster)
+      // So many partitions as an executor has slots, else nothing is copied.
+      val data = points(partitions = 2).cache()
+      val one = fit().setInputShape(Array(4))
+      val expected = one.fit(data)
+      val feed = watch("Candlewick: feed")
+      val folder = Files.createTempDirectory("candlewick")
+      val handle = one.startFit(FrozenSuite.gated(data, folder))
+      feed.untilCopied(2)
+      Files.write(folder.resolve("go"), Array.emptyByteArray)
+      val model = handle.result()
+      assert(model.weightsHash == expected.weightsHash)
+      assert(model.summary.ledger == expected.summary.ledger)
+    } finally stop(cluster)
+  }
+
   test("a speculative copy of a launch that runs elsewhere does not end the launch in the right place") {
     val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
     try {

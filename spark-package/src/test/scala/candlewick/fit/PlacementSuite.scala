@@ -148,6 +148,26 @@ class PlacementSuite extends AnyFunSuite {
     assert(cluster.now > 20000 && cluster.parked == 0)
   }
 
+  test("numTrainers=0 takes what is up, as far as dynamic allocation is bounded, and says how many that were") {
+    def admitted(cluster: Script): (Int, Seq[String]) = {
+      cluster.executors = Seq(a, b)
+      val admission = new Admission
+      admission.enqueue("f")
+      val control = new FitControl("f")
+      val places = new Placement(cluster, admission, control, Request(0, 8, 1), 20000L).admit()
+      (places.length, control.drain().toSeq)
+    }
+    val said = "numTrainers=0: one trainer on each of the 2 executor(s) that are up"
+    val unbounded = dynamic(Int.MaxValue)
+    val (count, lines) = admitted(unbounded)
+    assert(count == 2 && lines.exists(_.startsWith(said)), lines)
+    assert(unbounded.now == 0 && unbounded.jobs.isEmpty)
+    val bounded = dynamic(4)
+    val (more, others) = admitted(bounded)
+    assert(more == 2 && others.exists(_.startsWith(said)), others)
+    assert(bounded.jobs.map(_._1) == Seq(8) && bounded.now > Placement.GatherMs)
+  }
+
   test("a lost trainer goes beside a kept one where there is room, but for numTrainers=0") {
     val cluster = new Script("spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
     val kept = Seq(Assignment(a, 1, 1))

@@ -81,10 +81,14 @@ class ProgressSuite extends AnyFunSuite {
 
   test("only jobs of the fit are its own, and Spark's listener may be late to tell of one") {
     val control = new FitControl("f")
-    val late = new Thread(() => control.jobStarted(4))
+    val asking = Thread.currentThread()
+    val late = new Thread(() => {
+      while (asking.getState != Thread.State.TIMED_WAITING) Thread.`yield`()
+      control.jobStarted(4)
+    })
+    late.setDaemon(true)
     late.start()
     assert(control.owns(4))
-    late.join()
     assert(!control.owns(5))
   }
 
@@ -131,13 +135,14 @@ class ProgressSuite extends AnyFunSuite {
   test("a fit that is over keeps nothing that a cancel or a lost executor would call") {
     val control = new FitControl("f")
     var called = Seq.empty[String]
+    control.executorLost("0", "before anybody asked")
     control.onCancel(reason => called :+= reason)
     control.onExecutorLost((executor, _) => called :+= executor)
-    control.executorLost("0", "why")
-    control.finish()
     control.executorLost("1", "why")
+    control.finish()
+    control.executorLost("2", "why")
     control.cancel("late")
-    assert(called == Seq("0"))
+    assert(called == Seq("0", "1"))
   }
 }
 

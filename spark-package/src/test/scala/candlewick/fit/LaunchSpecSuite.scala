@@ -1,0 +1,37 @@
+package candlewick.fit
+
+import candlewick.internal.Json
+import candlewick.jni.Native
+import org.scalatest.funsuite.AnyFunSuite
+
+/** What the native library makes of the parameters that say how a fit runs, and what is read of it here. */
+class LaunchSpecSuite extends AnyFunSuite {
+  private def launch(params: (String, Any)*): LaunchSpec = {
+    val network = Json.parse(
+      """{"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]}"""
+    )
+    val request = Json.obj(
+      "job" -> "00",
+      "task" -> "classifier",
+      "featureWidth" -> 4,
+      "params" -> Json.obj((params :+ ("network" -> network)): _*)
+    )
+    LaunchSpec.of(Json.field(Json.parse(Native.resolve(request.toString)), "launch"))
+  }
+
+  test("durations are milliseconds, sizes are bytes, and each is what was set") {
+    val found = launch(
+      "numTrainers" -> 3,
+      "threadsPerTrainer" -> 5,
+      "launchTimeout" -> "2min",
+      "feedMemory" -> "3m",
+      "strictWeights" -> false,
+      "verbose" -> true
+    )
+    assert(found == LaunchSpec(3, 5, 120000L, 3L << 20, strictWeights = false, verbose = true))
+  }
+
+  test("what is not set is the default") {
+    assert(launch() == LaunchSpec(0, 0, 300000L, 64L << 20, strictWeights = true, verbose = false))
+  }
+}
