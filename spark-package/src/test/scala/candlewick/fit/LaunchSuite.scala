@@ -95,6 +95,23 @@ class LaunchSuite extends ClusterSuite {
     } finally stop(cluster)
   }
 
+  test("a lost trainer starts beside another of its fit where there is no other executor") {
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    try {
+      start(cluster.url)
+      eventually(assert(new candlewick.cluster.Executors(current.sparkContext).active().length == 2))
+      var hosts = Seq.empty[ProcessHandle]
+      FitPoint.hook = point =>
+        if (point == FitPoint.Registered) {
+          val first = hosts.isEmpty
+          hosts = trainers().map(executorOf)
+          if (first) loseWorker(cluster, "127.0.0.3")
+        }
+      assert(fit().setThreadsPerTrainer(1).fit(points()).summary.numTrainers == 2)
+      assert(hosts.length == 2 && hosts.distinct.length == 1)
+    } finally stop(cluster)
+  }
+
   private def loseWorker(cluster: TestCluster, host: String): Unit = untilRemoved(1)(cluster.stopWorker(host))
 
   /** Waits until Spark has told of so many lost executors. The fit's own listener came first, so it knows of them too. */
