@@ -124,8 +124,7 @@ class TrainerHostTest {
                   }
                   return TrainerChild.daemon(name, body);
                 }));
-    for (ProcessHandle child :
-        ProcessHandle.current().children().toArray(ProcessHandle[]::new)) {
+    for (ProcessHandle child : ProcessHandle.current().children().toArray(ProcessHandle[]::new)) {
       if (child.info().commandLine().orElse("").contains(program.toString())) {
         awaitEnd(child);
       }

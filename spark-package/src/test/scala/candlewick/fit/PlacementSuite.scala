@@ -148,7 +148,9 @@ class PlacementSuite extends AnyFunSuite {
     assert(cluster.now > 20000 && cluster.parked == 0)
   }
 
-  test("numTrainers=0 takes what is up, as far as dynamic allocation is bounded, and says how many that were") {
+  test(
+    "numTrainers=0 takes what is up, as far as dynamic allocation is bounded, and says how many that were"
+  ) {
     def admitted(cluster: Script): (Int, Seq[String]) = {
       cluster.executors = Seq(a, b)
       val admission = new Admission
