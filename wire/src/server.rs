@@ -4,11 +4,13 @@
 use crate::auth::{Checked, ServerAuth};
 use crate::connection::{Connection, Connections, Io};
 use crate::flight::{PartialFlight, Whole};
+use crate::status::to_status;
 use crate::{CONNECTION_WINDOW, HEADER_LIST, HTTP_FRAME, STREAM_WINDOW};
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
-use candlewick_protocol::Failure;
 use candlewick_protocol::message::{MAX_FLIGHT_MESSAGE, MAX_UNAUTHENTICATED_FRAME};
+use candlewick_protocol::{ErrorKind, Failure};
 use futures::Stream;
+use http_body_util::BodyExt;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
+use tonic::{Code, Status};
 
 /// How long open calls may take to end after the shutdown, before their connections are closed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -87,6 +90,20 @@ fn incoming(listener: TcpListener, connections: Arc<Connections>) -> impl Stream
     })
 }
 
+/// The error of a call's body. tonic ends the stream of a call that its caller broke off as it ends one that is whole, going
+/// by the code alone: a service could not tell half of what was meant from all of it. Under another code it is an error.
+fn broken_off(status: Status) -> Status {
+    if status.code() != Code::Cancelled {
+        return status;
+    }
+    let failure = Failure::new(
+        ErrorKind::Cancelled,
+        "the caller broke the call off before its end",
+    );
+    let told = to_status(&failure);
+    Status::with_metadata(Code::Aborted, told.message(), told.metadata().clone())
+}
+
 /// Stands before the Flight service and lets authorised calls through.
 struct AuthService<S> {
     handshake: FlightServiceServer<S>,
@@ -152,7 +169,8 @@ impl<S: FlightService> Service<http::Request<Body>> for AuthService<S> {
                     connection.authenticated();
                 }
                 request.extensions_mut().insert(Checked(caller));
-                self.calls.call(request)
+                self.calls
+                    .call(request.map(|body| Body::new(body.map_err(broken_off))))
             }
             Err(status) => Box::pin(async move { Ok(status.into_http()) }),
         }

@@ -73,7 +73,6 @@ async fn take(
         };
         let data = next.map_err(|_| silent(&name, silence))?.map_err(broken)?;
         let Some(data) = data else {
-            // Also what a call that was given up looks like.
             let message = format!("{name} ended without its last frame: the attempt was cancelled");
             return Err(Failure::new(ErrorKind::Cancelled, message));
         };

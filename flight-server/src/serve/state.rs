@@ -330,3 +330,6 @@ impl Drop for Put {
         self.state.lock().puts -= 1;
     }
 }
+
+#[cfg(test)]
+mod tests;
