@@ -2,7 +2,7 @@
 
 use crate::AUTH_HEADER;
 use crate::connection::{Connection, Liveness, remote_of};
-use crate::session::{Accepted, Caller, Sessions};
+use crate::session::{Accepted, Caller, Full, Sessions};
 use crate::status::to_status;
 use arrow_flight::{HandshakeRequest, HandshakeResponse};
 use candlewick_protocol::auth::{
@@ -43,6 +43,26 @@ pub enum AuthMode {
 /// What [`crate::serve`] found out about a request before its handler runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Checked(pub(crate) Caller);
+
+/// Why a handshake gives no session.
+enum Turned {
+    /// It is refused for good, or went wrong.
+    Away(Failure),
+    /// There is no place for another session: `ResourceExhausted`, after which a client tries again.
+    Full(Full),
+}
+
+impl From<Failure> for Turned {
+    fn from(failure: Failure) -> Self {
+        Turned::Away(failure)
+    }
+}
+
+impl From<Full> for Turned {
+    fn from(full: Full) -> Self {
+        Turned::Full(full)
+    }
+}
 
 struct Inner {
     mode: AuthMode,
@@ -100,9 +120,9 @@ impl ServerAuth {
             let outcome = match tokio::time::timeout(Duration::from_millis(HANDSHAKE_TIMEOUT_MS), talk).await
             {
                 Ok(outcome) => outcome,
-                Err(_) => Err(refusal(format!(
+                Err(_) => Err(Turned::Away(refusal(format!(
                     "its handshake took longer than {HANDSHAKE_TIMEOUT_MS} ms"
-                ))),
+                )))),
             };
             let answer = match outcome {
                 Ok(accepted) => {
@@ -111,7 +131,11 @@ impl ServerAuth {
                     }
                     Ok(accepted)
                 }
-                Err(failure) => Err(auth.refuse(&remote, "Handshake", &failure)),
+                Err(Turned::Away(failure)) => Err(auth.refuse(&remote, "Handshake", &failure)),
+                Err(Turned::Full(full)) => {
+                    auth.complain(&remote, "Handshake", &full.to_string());
+                    Err(Status::resource_exhausted(full.to_string()))
+                }
             };
             // Where the client has gone there is nobody to tell.
             let _ = answers.send(answer).await;
@@ -147,13 +171,17 @@ impl ServerAuth {
 
     /// Logs a refusal and makes the status that tells the caller.
     fn refuse(&self, remote: &str, method: &str, failure: &Failure) -> Status {
-        if let Some(suppressed) = self.0.complaints.admit(Instant::now()) {
-            tracing::warn!(%remote, %method, suppressed, "refused a call: {}", failure.message);
-        }
+        self.complain(remote, method, &failure.message);
         to_status(&Failure::new(
             failure.kind,
             format!("refused: {}", failure.message),
         ))
+    }
+
+    fn complain(&self, remote: &str, method: &str, why: &str) {
+        if let Some(suppressed) = self.0.complaints.admit(Instant::now()) {
+            tracing::warn!(%remote, %method, suppressed, "refused a call: {why}");
+        }
     }
 
     /// The handshake from the client's first message to the accepted session.
@@ -162,7 +190,7 @@ impl ServerAuth {
         mut messages: Streaming<HandshakeRequest>,
         answers: &mpsc::Sender<Result<HandshakeResponse, Status>>,
         connection: Option<Liveness>,
-    ) -> Result<HandshakeResponse, Failure> {
+    ) -> Result<HandshakeResponse, Turned> {
         let hello: ClientHello = next_message(&mut messages).await?;
         let (key, server, purpose) = self.key_for(&hello)?;
         let (responder, answer) = Responder::new(key, &server, hello)?;
@@ -180,7 +208,7 @@ impl ServerAuth {
         session.truncate(32);
         self.sessions()
             .add(session.clone(), (session_key, caller), connection)?;
-        response(&Accepted { session })
+        Ok(response(&Accepted { session })?)
     }
 
     fn key_for(&self, hello: &ClientHello) -> Result<(Key, String, Purpose), Failure> {
@@ -266,3 +294,6 @@ fn response<T: Serialize>(message: &T) -> Result<HandshakeResponse, Failure> {
 fn refusal(message: impl Into<String>) -> Failure {
     Failure::new(ErrorKind::Unauthenticated, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,10 @@ use candlewick_protocol::keys::{Key, Purpose, hex};
 use candlewick_protocol::{ErrorKind, Failure};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::fmt;
 
 /// Sessions held at once. Those whose connection has ended make room, never one that lives.
-const MAX_SESSIONS: usize = 4096;
+pub(crate) const MAX_SESSIONS: usize = 4096;
 /// Calls that may overtake each other on their way.
 const WINDOW: u64 = 1024;
 
@@ -83,6 +84,20 @@ impl Session {
     }
 }
 
+/// Every session has a connection that lives, and there are as many as may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{MAX_SESSIONS} clients are connected to this server, as many as it serves at once; once one has gone, trying \
+             again helps"
+        )
+    }
+}
+
 /// The table of sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -94,24 +109,19 @@ impl Sessions {
     /// Adds a session; where the table is full, the one goes that is unused for longest of those whose connection ended.
     ///
     /// # Errors
-    /// `Unavailable` where every session has a connection that lives.
+    /// [`Full`] where every session has a connection that lives.
     pub(crate) fn add(
         &mut self,
         id: String,
         (key, caller): (Key, Caller),
         connection: Option<Liveness>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Full> {
         if self.table.len() >= MAX_SESSIONS {
             let over = self.table.iter().filter(|(_, session)| session.is_over());
             let oldest = over
                 .min_by_key(|(_, session)| session.last_used)
                 .map(|(id, _)| id.clone());
-            let oldest = oldest.ok_or_else(|| {
-                Failure::unavailable(format!(
-                    "{MAX_SESSIONS} clients are connected, more are not served; try again"
-                ))
-            })?;
-            self.table.remove(&oldest);
+            self.table.remove(&oldest.ok_or(Full)?);
         }
         self.clock += 1;
         self.table.insert(
@@ -248,8 +258,7 @@ mod tests {
         }
         add("new 0".into(), &live).unwrap();
         add("new 1".into(), &live).unwrap();
-        let failure = add("new 2".into(), &live).unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::Unavailable);
+        assert_eq!(add("new 2".into(), &live), Err(Full));
         assert_eq!(sessions.table.len(), MAX_SESSIONS);
         assert!(!sessions.table.keys().any(|name| name.starts_with("ended")));
         for name in ["live 2", "new 1"] {
