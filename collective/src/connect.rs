@@ -35,7 +35,7 @@ pub(crate) fn connect_all(
             None => await_arrival(listener, config, rank, deadline, abort)?,
         };
         let (id, name) = (member.trainer.id.clone(), name_of(rank, member));
-        let summed = prepare(&stream).map_err(|error| {
+        let away = prepare(&stream).map_err(|error| {
             CollectiveError::peer(
                 &id,
                 Failure::unavailable(format!("{name}: its connection broke: {error}")),
@@ -46,7 +46,7 @@ pub(crate) fn connect_all(
             id,
             name,
             stream,
-            summed,
+            summed: away || member.trainer.host != config.members[config.rank].trainer.host,
         });
     }
     Ok(peers)
@@ -109,7 +109,8 @@ fn what(config: &Config) -> String {
     format!("forming generation {}", config.generation)
 }
 
-/// Sets the stream up; true where its other end is on another host.
+/// Sets the stream up; true where its two ends have different addresses. A proxy may give both ends one: hosts count as one
+/// only where their names are the same too.
 fn prepare(stream: &TcpStream) -> io::Result<bool> {
     stream.set_read_timeout(None)?;
     stream.set_write_timeout(None)?;

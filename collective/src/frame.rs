@@ -1,6 +1,7 @@
 //! The frames between trainers: a header with a checksum of its own, bytes that describe the values, the values, and the
 //! checksum of description and values. Both are CRC32C, which finds what TCP's 16 bits let through. Between trainers of one
-//! host the bytes never leave its memory and pass no network: there the frame ends with its values.
+//! host the bytes never leave its memory and pass no network: there the frame ends with its values. The sender decides, and
+//! its header says whether a checksum follows.
 
 use candlewick_protocol::Failure;
 use candlewick_protocol::keys::Key;
@@ -13,9 +14,11 @@ pub(crate) const SUM: usize = 4;
 /// Largest description of a frame's values. Peers have proved themselves and headers have a checksum: this is against
 /// defects only.
 pub(crate) const MAX_META: usize = 1 << 30;
-const MAGIC: u32 = u32::from_le_bytes(*b"CWK2");
+const MAGIC: u32 = u32::from_le_bytes(*b"CWK3");
 /// Bytes of a header that its checksum is over.
 const COVERED: usize = 48;
+/// Flag of a header: the frame ends with a checksum. The other bits are not used.
+const SUMMED: u8 = 1;
 
 /// A CRC32C on its way.
 #[derive(Debug, Clone)]
@@ -84,13 +87,36 @@ pub(crate) struct Header {
     chunk: u32,
     pub(crate) meta: usize,
     pub(crate) floats: usize,
+    /// A checksum follows the values.
+    pub(crate) summed: bool,
 }
 
-/// The bytes of a header.
-pub(crate) fn encode(place: &Place, meta: usize, floats: usize) -> [u8; HEADER] {
+/// The bytes of a frame's header, with a checksum to follow the frame and without: peers differ.
+#[derive(Debug)]
+pub(crate) struct Head {
+    summed: [u8; HEADER],
+    plain: [u8; HEADER],
+}
+
+impl Head {
+    pub(crate) fn bytes(&self, summed: bool) -> &[u8; HEADER] {
+        if summed { &self.summed } else { &self.plain }
+    }
+}
+
+/// The header of a frame.
+pub(crate) fn encode(place: &Place, meta: usize, floats: usize) -> Head {
+    Head {
+        summed: bytes_of_header(place, meta, floats, SUMMED),
+        plain: bytes_of_header(place, meta, floats, 0),
+    }
+}
+
+fn bytes_of_header(place: &Place, meta: usize, floats: usize, flags: u8) -> [u8; HEADER] {
     let mut bytes = [0; HEADER];
     bytes[0..4].copy_from_slice(&MAGIC.to_le_bytes());
     bytes[4] = place.kind as u8;
+    bytes[5] = flags;
     bytes[8..16].copy_from_slice(&place.job.to_le_bytes());
     bytes[16..24].copy_from_slice(&place.generation.to_le_bytes());
     bytes[24..32].copy_from_slice(&place.step.to_le_bytes());
@@ -122,6 +148,12 @@ pub(crate) fn decode(bytes: &[u8; HEADER]) -> Result<Header, Failure> {
     if sum_of(&bytes[..COVERED]) != bytes[COVERED..] {
         return Err(damaged());
     }
+    if bytes[5] & !SUMMED != 0 {
+        return Err(Failure::internal(format!(
+            "sent a frame with unknown flags {}",
+            bytes[5]
+        )));
+    }
     let header = Header {
         kind: bytes[4],
         job: long(bytes, 8),
@@ -130,6 +162,7 @@ pub(crate) fn decode(bytes: &[u8; HEADER]) -> Result<Header, Failure> {
         chunk: word(bytes, 32),
         meta: word(bytes, 36) as usize,
         floats: usize::try_from(long(bytes, 40)).unwrap_or(usize::MAX),
+        summed: bytes[5] & SUMMED != 0,
     };
     if header.meta > MAX_META {
         return Err(Failure::internal(format!(
@@ -197,8 +230,11 @@ mod tests {
 
     #[test]
     fn a_header_survives_and_is_checked_field_by_field() {
-        let header = decode(&encode(&PLACE, 5, 6)).unwrap();
-        assert_eq!((header.meta, header.floats), (5, 6));
+        for summed in [false, true] {
+            let header = decode(encode(&PLACE, 5, 6).bytes(summed)).unwrap();
+            assert_eq!((header.meta, header.floats, header.summed), (5, 6, summed));
+        }
+        let header = decode(encode(&PLACE, 5, 6).bytes(true)).unwrap();
         assert!(header.check(&PLACE).is_ok());
         let others = [
             Place { job: 1, ..PLACE },
@@ -223,12 +259,17 @@ mod tests {
     #[test]
     fn garbage_is_no_frame() {
         assert!(decode(&[7; HEADER]).is_err());
-        assert!(decode(&encode(&PLACE, MAX_META + 1, 0)).is_err());
+        assert!(decode(encode(&PLACE, MAX_META + 1, 0).bytes(true)).is_err());
+        let later = bytes_of_header(&PLACE, 5, 6, SUMMED | 2);
+        assert_eq!(
+            decode(&later).unwrap_err().message,
+            "sent a frame with unknown flags 3"
+        );
     }
 
     #[test]
     fn a_header_with_any_bit_turned_is_refused() {
-        let whole = encode(&PLACE, 5, 6);
+        let whole = *encode(&PLACE, 5, 6).bytes(true);
         for at in 0..HEADER * 8 {
             let mut bytes = whole;
             bytes[at / 8] ^= 1 << (at % 8);

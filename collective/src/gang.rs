@@ -66,8 +66,8 @@ impl Gang {
         let head = encode(&place, meta.len(), 0);
         let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(self.peers.len());
         let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(self.peers.len());
-        for _ in &self.peers {
-            let mut parts = Outgoing::default();
+        for peer in &self.peers {
+            let mut parts = Outgoing::new(peer.summed);
             parts.push_head(&head);
             parts.push(meta);
             parts.push_sum();

@@ -25,8 +25,8 @@ pub(crate) fn gather(gang: &mut Gang, what: &str, mine: &[f64]) -> Result<Vec<f6
     let mut bodies: Vec<Vec<f32>> = counts.iter().map(|count| vec![0.0; count * WORDS]).collect();
     let mut outgoing: Vec<Outgoing<'_>> = Vec::with_capacity(bodies.len());
     let mut incoming: Vec<Incoming<'_>> = Vec::with_capacity(bodies.len());
-    for body in &mut bodies {
-        let mut parts = Outgoing::default();
+    for (body, peer) in bodies.iter_mut().zip(&gang.peers) {
+        let mut parts = Outgoing::new(peer.summed);
         parts.push_head(&head);
         parts.push(&bytes);
         parts.push_sum();

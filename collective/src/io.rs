@@ -6,7 +6,7 @@
 //! nobody is ahead of the trainer in the earliest round, all of whose peers have sent or are sending what it waits for.
 
 use crate::config::{Abort, CollectiveError, POLL_INTERVAL, seconds};
-use crate::frame::{Checksum, HEADER, Header, Place, SUM, bytes_of_mut, damaged, decode};
+use crate::frame::{Checksum, HEADER, Head, Header, Place, SUM, bytes_of_mut, damaged, decode};
 use crate::peer::Peer;
 use candlewick_protocol::Failure;
 use std::collections::VecDeque;
@@ -58,22 +58,21 @@ pub(crate) struct Outgoing<'a> {
     has_sums: bool,
 }
 
-impl Default for Outgoing<'_> {
-    fn default() -> Self {
+impl<'a> Outgoing<'a> {
+    /// Nothing yet, for a peer whose frames end with a checksum or do not.
+    pub(crate) fn new(has_sums: bool) -> Self {
         Outgoing {
             parts: VecDeque::new(),
             sum: Checksum::new(),
             summed: 0,
             finished: [0; SUM],
-            has_sums: true,
+            has_sums,
         }
     }
-}
 
-impl<'a> Outgoing<'a> {
     /// Begins a frame.
-    pub(crate) fn push_head(&mut self, head: &'a [u8]) {
-        self.parts.push_back(Part::Head(head));
+    pub(crate) fn push_head(&mut self, head: &'a Head) {
+        self.parts.push_back(Part::Head(head.bytes(self.has_sums)));
     }
 
     /// Adds a part of the frame's description or values.
@@ -83,19 +82,11 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    /// Ends the frame with its checksum.
+    /// Ends the frame, with its checksum where it has one.
     pub(crate) fn push_sum(&mut self) {
         if self.has_sums {
             self.parts.push_back(Part::Sum(SUM));
         }
-    }
-
-    /// Whether the frames to this peer have a checksum, from the first one on.
-    fn set_summed(&mut self, summed: bool) {
-        if self.has_sums && !summed {
-            self.parts.retain(|part| !matches!(part, Part::Sum(_)));
-        }
-        self.has_sums = summed;
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -192,8 +183,6 @@ pub(crate) struct Incoming<'a> {
     sum: Checksum,
     /// The checksum as it came.
     claimed: [u8; SUM],
-    /// Bytes of it: none where frames have no checksum.
-    trailer: usize,
     /// What describes the values.
     pub(crate) meta: Vec<u8>,
     /// Where the values go; may be longer than they are.
@@ -219,7 +208,6 @@ impl<'a> Incoming<'a> {
             filled: 0,
             sum: Checksum::new(),
             claimed: [0; SUM],
-            trailer: SUM,
             meta: Vec::new(),
             body,
             rest: None,
@@ -243,11 +231,7 @@ impl<'a> Incoming<'a> {
 
     fn is_done(&self) -> bool {
         self.header
-            .is_some_and(|header| self.filled == covered(&header) + self.trailer)
-    }
-
-    fn set_summed(&mut self, summed: bool) {
-        self.trailer = if summed { SUM } else { 0 };
+            .is_some_and(|header| self.filled == covered(&header) + trailer(&header))
     }
 
     /// Reads once.
@@ -279,7 +263,7 @@ impl<'a> Incoming<'a> {
             &mut []
         };
         let length = target.len();
-        let read = if self.filled + length < covered || self.trailer == 0 {
+        let read = if self.filled + length < covered || !header.summed {
             stream.read(target)
         } else {
             // The last of what the checksum is over, and it.
@@ -290,11 +274,11 @@ impl<'a> Incoming<'a> {
             Ok(read) => read,
             Err(nothing) => return Ok(nothing),
         };
-        if self.trailer > 0 {
+        if header.summed {
             self.sum.update(&target[..read.min(length)]);
         }
         self.filled += read;
-        if self.trailer > 0 && self.is_done() && self.sum.take() != self.claimed {
+        if header.summed && self.is_done() && self.sum.take() != self.claimed {
             return Err(damaged());
         }
         Ok(Got::Bytes)
@@ -328,6 +312,11 @@ impl<'a> Incoming<'a> {
 /// Bytes that the checksum of a frame is over.
 fn covered(header: &Header) -> usize {
     header.meta + header.floats * size_of::<f32>()
+}
+
+/// Bytes of the checksum at its end.
+fn trailer(header: &Header) -> usize {
+    if header.summed { SUM } else { 0 }
 }
 
 /// How many bytes a read brought; the inner error says why none.
@@ -364,10 +353,6 @@ pub(crate) fn drive(
     incoming: &mut [Incoming<'_>],
     wait: &Wait<'_>,
 ) -> Result<(), CollectiveError> {
-    for ((peer, outgoing), incoming) in peers.iter().zip(&mut *outgoing).zip(&mut *incoming) {
-        outgoing.set_summed(peer.summed);
-        incoming.set_summed(peer.summed);
-    }
     let begin = Instant::now();
     let mut heard = vec![begin; peers.len()];
     let mut spins = 0;
@@ -463,7 +448,7 @@ fn abort_notice(peer: &Peer, meta: &[u8], wait: &Wait<'_>) -> CollectiveError {
 pub(crate) fn send_abort(
     peers: &[Peer],
     outgoing: &[Outgoing<'_>],
-    (head, text): (&[u8], &[u8]),
+    (head, text): (&Head, &[u8]),
     blamed: Option<&str>,
 ) {
     let end = Instant::now() + ABORT_NOTICE;

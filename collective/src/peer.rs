@@ -13,7 +13,7 @@ pub(crate) struct Peer {
     /// "trainer 3 (host, executor 7)".
     pub(crate) name: String,
     pub(crate) stream: TcpStream,
-    /// Frames end with a checksum: the other end is on another host.
+    /// Frames to it end with a checksum: it is on another host.
     pub(crate) summed: bool,
 }
 

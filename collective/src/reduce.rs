@@ -3,7 +3,7 @@
 //! the scalars of the shards, ride along in round one to every trainer; the rows of tables in both.
 
 use crate::config::CollectiveError;
-use crate::frame::{HEADER, Kind, bytes_of, encode};
+use crate::frame::{Head, Kind, bytes_of, encode};
 use crate::gang::Gang;
 use crate::io::{Incoming, Outgoing};
 use crate::peer::Peer;
@@ -94,10 +94,10 @@ struct SendPlan<'a> {
 
 impl<'a> SendPlan<'a> {
     /// What every peer gets.
-    fn parts(&self, gang: &Gang, heads: &'a [[u8; HEADER]]) -> Vec<Outgoing<'a>> {
+    fn parts(&self, gang: &Gang, heads: &'a [Head]) -> Vec<Outgoing<'a>> {
         let mut outgoing = Vec::with_capacity(heads.len());
         for (peer, head) in gang.peers.iter().zip(heads) {
-            let mut parts = Outgoing::default();
+            let mut parts = Outgoing::new(peer.summed);
             let packet = &self.packets[peer.rank];
             parts.push_head(head);
             parts.push(&packet.counts);
@@ -134,7 +134,7 @@ pub(crate) fn reduce(
         bounds: &bounds,
         packets: &packets,
     };
-    let heads: Vec<[u8; HEADER]> = gang
+    let heads: Vec<Head> = gang
         .peers
         .iter()
         .map(|peer| head(gang, step, &plan, peer.rank))
@@ -379,7 +379,7 @@ fn read_description(gang: &Gang, rank: usize, bytes: &[u8], into: &mut Manifest)
 }
 
 /// The header for the owner of a chunk.
-fn head(gang: &Gang, step: u64, plan: &SendPlan<'_>, chunk: usize) -> [u8; HEADER] {
+fn head(gang: &Gang, step: u64, plan: &SendPlan<'_>, chunk: usize) -> Head {
     let packet = &plan.packets[chunk];
     let nodes = plan.own.nodes.iter();
     let present = nodes.filter(|node| node.values.is_some()).count();

@@ -8,7 +8,7 @@ use candlewick_collective::{Node, Reduced};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
-use support::{LONG, gang, gang_at};
+use support::{LONG, gang, gang_via, proxy};
 
 /// What one step of a random job has: by shard, gradient and scalars; `None` without rows.
 struct Job {
@@ -65,8 +65,12 @@ fn run(ranks: usize, jobs: &[Job]) {
 }
 
 fn run_at(hosts: &[&str], jobs: &[Job]) {
+    run_via(hosts, |host, port| (host.to_owned(), port), jobs);
+}
+
+fn run_via(hosts: &[&str], via: impl Fn(&str, u16) -> (String, u16), jobs: &[Job]) {
     let (ranks, shards) = (hosts.len(), jobs[0].leaves.len() as u32);
-    let results = gang_at(hosts, shards, LONG, |rank, gang, _| {
+    let results = gang_via(hosts, via, shards, LONG, |rank, gang, _| {
         let (lo, hi) = ownership(shards, ranks)[rank];
         let owned = cover(lo, hi, shards);
         let one = |(step, job): (usize, &Job)| {
@@ -132,6 +136,13 @@ fn trainers_on_several_hosts_give_the_bits_of_one() {
         let jobs: Vec<Job> = (0..3).map(|step| Job::new(9, length, step * 2, step)).collect();
         run_at(&hosts, &jobs);
     }
+}
+
+/// Who dials sees one host, who listens behind the proxy two: the one sends checksums, the other none.
+#[test]
+fn trainers_that_judge_differently_where_the_other_is_understand_each_other() {
+    let jobs: Vec<Job> = (0..3).map(|step| Job::new(9, 5_000, step * 2, step)).collect();
+    run_via(&["127.0.0.2", "127.0.0.3", "127.0.0.4"], proxy, &jobs);
 }
 
 #[test]

@@ -289,6 +289,24 @@ fn who_does_not_come_is_named() {
     assert!(error.failure.message.contains("refused"), "{error}");
 }
 
+/// A label this long is asked of no name server.
+#[test]
+fn a_member_whose_host_is_not_known_is_named() {
+    let (first, second) = (listener(0, "07"), listener(1, "07"));
+    let mut members = members(&[first.port(), second.port()], 8);
+    members[0].trainer.host = "x".repeat(64);
+    let error = connect(&second, 1, &members, Duration::from_millis(50), &Abort::new()).unwrap_err();
+    assert_eq!(error.peer.as_deref(), Some("id-0"));
+    assert_eq!(error.failure.kind, ErrorKind::Unavailable);
+    let text = error.failure.message;
+    assert!(
+        text.contains(
+            "could not be connected to within 0.1 s while forming generation 1: its host is not known here"
+        ),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_frame_of_another_step_is_refused() {
     let errors = gang(2, 8, LONG, |rank, gang, _| {

@@ -19,8 +19,8 @@ fn pair() -> (TcpStream, TcpStream) {
     (left, listener.accept().unwrap().0)
 }
 
-fn frame<'a>(head: &'a [u8], meta: &'a [u8], values: &'a [f32]) -> Outgoing<'a> {
-    let mut parts = Outgoing::default();
+fn frame<'a>(head: &'a Head, meta: &'a [u8], values: &'a [f32], summed: bool) -> Outgoing<'a> {
+    let mut parts = Outgoing::new(summed);
     parts.push_head(head);
     parts.push(meta);
     parts.push(bytes_of(values));
@@ -29,9 +29,8 @@ fn frame<'a>(head: &'a [u8], meta: &'a [u8], values: &'a [f32]) -> Outgoing<'a> 
 }
 
 /// Reads a frame out of a stream that holds all of it.
-fn read(stream: &TcpStream, body: &mut [f32], summed: bool) -> Result<Vec<u8>, Failure> {
+fn read(stream: &TcpStream, body: &mut [f32]) -> Result<Vec<u8>, Failure> {
     let mut incoming = Incoming::new(PLACE, body);
-    incoming.set_summed(summed);
     while !incoming.is_done() {
         match incoming.advance(stream)? {
             Got::Bytes => {}
@@ -46,7 +45,7 @@ fn a_frame_with_any_byte_changed_is_refused() {
     let (meta, values) = ([5, 6, 7], [1.5f32, -0.0, 3.0]);
     let head = encode(&PLACE, meta.len(), values.len());
     let (from, mut to) = pair();
-    let mut parts = frame(&head, &meta, &values);
+    let mut parts = frame(&head, &meta, &values, true);
     while !parts.is_done() {
         parts.advance(&from).unwrap();
     }
@@ -61,7 +60,7 @@ fn a_frame_with_any_byte_changed_is_refused() {
         from.write_all(&bytes).unwrap();
         drop(from);
         let mut body = [0.0; 3];
-        let got = read(&to, &mut body, true);
+        let got = read(&to, &mut body);
         match changed {
             None => assert_eq!((got.unwrap(), body), (meta.to_vec(), values)),
             // The first bytes say whether it is a frame at all.
@@ -79,12 +78,12 @@ fn a_frame_with_any_byte_changed_is_refused() {
 }
 
 /// Frames far larger than a socket's buffers, and small ones behind them: every write takes what it can. With checksums, as
-/// between hosts, and without.
+/// between hosts, and without: the receiver learns it from each header.
 #[test]
 fn frames_survive_writes_of_any_length() {
     let large: Vec<f32> = (0..3_000_000).map(|at| at as f32).collect();
     let (meta, none) = (vec![9u8; 70_000], Vec::new());
-    let heads: Vec<[u8; HEADER]> = [&large, &none, &large]
+    let heads: Vec<Head> = [&large, &none, &large]
         .iter()
         .map(|values| encode(&PLACE, meta.len(), values.len()))
         .collect();
@@ -93,8 +92,7 @@ fn frames_survive_writes_of_any_length() {
         from.set_nonblocking(true).unwrap();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let mut parts = frame(&heads[0], &meta, &large);
-                parts.set_summed(summed);
+                let mut parts = frame(&heads[0], &meta, &large, summed);
                 for (head, values) in heads[1..].iter().zip([&none, &large]) {
                     parts.push_head(head);
                     parts.push(&meta);
@@ -111,7 +109,7 @@ fn frames_survive_writes_of_any_length() {
             });
             for values in [&large, &none, &large] {
                 let mut body = vec![0.0; values.len()];
-                assert_eq!(read(&to, &mut body, summed).unwrap(), meta);
+                assert_eq!(read(&to, &mut body).unwrap(), meta);
                 assert!(body == *values);
             }
         });
@@ -140,7 +138,7 @@ fn an_abort_ends_a_wait_that_goes_on() {
                 flush: true,
             };
             let mut incoming = [Incoming::new(PLACE, &mut [])];
-            drive(&peers, &mut [frame(&head, &[], &[])], &mut incoming, &wait).unwrap_err()
+            drive(&peers, &mut [frame(&head, &[], &[], true)], &mut incoming, &wait).unwrap_err()
         });
         // What it sends comes out of the wait, which now lacks our answer only.
         theirs.read_exact(&mut [0; HEADER + SUM]).unwrap();

@@ -7,6 +7,7 @@ use candlewick_protocol::keys::{JobSecret, Key, Purpose};
 use candlewick_protocol::message::{Member, TrainerInfo};
 use candlewick_protocol::plan::ownership;
 use std::io::Write;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -85,12 +86,24 @@ pub fn gang_at<R: Send>(
     timeout: Duration,
     body: impl Fn(usize, &mut Collective, &Abort) -> R + Sync,
 ) -> Vec<R> {
+    gang_via(hosts, |host, port| (host.to_owned(), port), shards, timeout, body)
+}
+
+/// As [`gang_at`]; `via` gives where the others find who listens at an address.
+pub fn gang_via<R: Send>(
+    hosts: &[&str],
+    via: impl Fn(&str, u16) -> (String, u16),
+    shards: u32,
+    timeout: Duration,
+    body: impl Fn(usize, &mut Collective, &Abort) -> R + Sync,
+) -> Vec<R> {
     let bind = |(rank, host): (usize, &&str)| Listener::bind(host, "0", credentials(rank, "07")).unwrap();
     let listeners: Vec<Listener> = hosts.iter().enumerate().map(bind).collect();
     let ports: Vec<u16> = listeners.iter().map(Listener::port).collect();
     let mut members = members(&ports, shards);
     for (member, host) in members.iter_mut().zip(hosts) {
-        member.trainer.host = (*host).to_owned();
+        let trainer = &mut member.trainer;
+        (trainer.host, trainer.collective_port) = via(host, trainer.collective_port);
     }
     thread::scope(|scope| {
         let threads: Vec<_> = listeners
@@ -107,6 +120,26 @@ pub fn gang_at<R: Send>(
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
+}
+
+/// A proxy at 127.0.0.1 before a listener, to whom all callers come from there; where it is found. Ends with its callers.
+pub fn proxy(host: &str, port: u16) -> (String, u16) {
+    let front = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = front.local_addr().unwrap().port();
+    let behind = (host.to_owned(), port);
+    thread::spawn(move || {
+        for caller in front.incoming().flatten() {
+            let server = TcpStream::connect((behind.0.as_str(), behind.1)).unwrap();
+            for (from, to) in [(&caller, &server), (&server, &caller)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    ("127.0.0.1".to_owned(), at)
 }
 
 pub fn connect(
