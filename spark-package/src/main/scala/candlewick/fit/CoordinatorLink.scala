@@ -5,6 +5,7 @@ import candlewick.jni.{CandlewickException, Coordinator}
 import com.fasterxml.jackson.databind.JsonNode
 import org.slf4j.LoggerFactory
 import scala.collection.mutable
+import scala.util.control.NonFatal
 
 /** The driver's end of the native coordinator: a thread that polls its events and ticks it each second, so that it
   * knows the driver alive. No function of a user runs in it. What happened is kept here; whoever waits, waits with a
@@ -106,7 +107,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
           command("tick")
           nextTick = clock.ms + CoordinatorLink.TickMs
         }
-        Option(coordinator.poll(CoordinatorLink.PollMs)).foreach(text => handle(Json.parse(text)))
+        Option(coordinator.poll(CoordinatorLink.PollMs)).foreach(receive)
       } catch {
         // Whatever ends this thread ends the fit: nobody else would hear of it.
         case error: Throwable =>
@@ -119,6 +120,17 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
           open = false
       }
   }
+
+  /** Handles an event. What goes wrong with it is our defect, or that of who listens: the coordinator is there, and what
+    * is thrown says which event it was.
+    */
+  private[fit] def receive(text: String): Unit =
+    try handle(Json.parse(text))
+    catch {
+      case NonFatal(error) =>
+        val event = text.take(CoordinatorLink.ShownChars)
+        throw new CandlewickException(s"an event of the coordinator could not be handled: $error (event: $event)", error)
+    }
 
   private def handle(event: JsonNode): Unit = Json.field(event, "event").asText match {
     case "registered" => change(registeredIds += Json.field(Json.field(event, "trainer"), "id").asText)
@@ -168,6 +180,9 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
 private object CoordinatorLink {
   val PollMs = 50
   val TickMs = 1000L
+
+  /** Characters of an event in a message. */
+  val ShownChars = 200
 
   /** How often a waiting fit looks after itself where nothing signals. */
   val EachMs = 1000L
