@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Events kept for a driver that does not poll, optional ones included.
 const CAPACITY: usize = 1024;
 /// Events kept that are not optional: far more than a driver that polls ever lets wait.
-const LIMIT: usize = 64 * CAPACITY;
+pub(crate) const LIMIT: usize = 64 * CAPACITY;
 
 /// The driver has not taken its events for so long that there is no room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -138,3 +138,33 @@ impl Shared {
         self.lock().links.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Event;
+    use crate::machine::tests::{TIMEOUTS, info, job};
+    use crate::queue::LIMIT;
+
+    /// Trainers that come and go at launch: each is an event that the driver must not miss.
+    #[test]
+    fn a_driver_that_ticks_and_takes_no_event_fails_the_job_before_the_memory_is_full() {
+        let shared = Shared::new(Machine::new(job(), TIMEOUTS));
+        let mut inner = shared.lock();
+        for at in 0..LIMIT {
+            let lost = Event::Lost {
+                trainer: at.to_string(),
+                why: String::new(),
+            };
+            shared.events.push(lost).unwrap();
+        }
+        inner.machine.connect(Duration::ZERO, info("t", "1")).unwrap();
+        shared.perform(&mut inner, Duration::ZERO);
+        drop(inner);
+        let last = std::iter::from_fn(|| shared.events.poll(Duration::ZERO)).last();
+        let Some(Event::Failed { failure }) = last else {
+            panic!("{last:?}")
+        };
+        assert!(failure.message.contains("has taken no event"), "{failure}");
+    }
+}

@@ -57,11 +57,11 @@ fn config() -> CoordinatorConfig {
             job: "job".into(),
             data,
             train,
-            failure_timeout_ms: 15_000,
+            failure_timeout_ms: 600_000,
             progress_timeout_ms: 60_000,
         },
-        executor_grace_ms: 300,
-        driver_timeout_ms: 60_000,
+        executor_grace_ms: 600_000,
+        driver_timeout_ms: 600_000,
     }
 }
 

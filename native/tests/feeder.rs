@@ -213,7 +213,9 @@ fn the_reason_of_a_trainer_that_refuses_arrives() {
     let (job, secret) = job();
     let trainer = Trainer::start(&job, &secret, Manner::Refuses);
     let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), ring(&job, &secret)).unwrap();
-    let failure = feed(&mut feeder, &data(5_000).0).unwrap_err();
+    // A clock that stands: however slow the machine, the reason is waited for.
+    let now = Instant::now();
+    let failure = feed_by(&|| now, &mut feeder, &data(5_000).0).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::JobFailed);
     assert!(
         failure.message.contains("feeding trainer t0 (127.0.0.1:"),
@@ -256,6 +258,28 @@ fn another_trainer_at_the_address_gets_nothing() {
         "{failure}"
     );
     assert!(trainer.seen.lock().unwrap().rows.is_empty());
+}
+
+/// A host that no name server knows; a label this long is asked of none.
+#[test]
+fn an_owner_whose_host_is_not_known_is_named() {
+    let (job, secret) = job();
+    let host = "x".repeat(64);
+    let owner = Owner {
+        trainer: "t0".into(),
+        host: host.clone(),
+        port: 1,
+        lo: 0,
+        hi: SHARDS,
+    };
+    let mut feeder = Feeder::new(task(&job, vec![owner], 0), ring(&job, &secret)).unwrap();
+    let failure = feed(&mut feeder, &data(20).0).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unavailable, "{failure}");
+    let told = format!("feeding trainer t0 ({host}:1): ");
+    assert!(
+        failure.message.starts_with(&told) && failure.message.contains("lookup"),
+        "{failure}"
+    );
 }
 
 /// A ring without the key for feeding, as it never happens.

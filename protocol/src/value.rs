@@ -384,6 +384,164 @@ mod tests {
     }
 
     #[test]
+    fn every_type_has_its_values_and_no_others() {
+        const WORDS: Range = Range::OneOf(&["mean", "sum"]);
+        let closed = Range::Closed { min: 0.0, max: 1.0 };
+        let positive = Range::Ints { min: 1, max: 9 };
+        let legal: [(ValueType, Range, &[&str], &[&str]); 18] = [
+            (
+                ValueType::Long,
+                Range::Any,
+                &["9223372036854775807", "-1"],
+                &["1.5", "\"1\""],
+            ),
+            (
+                ValueType::Real,
+                closed,
+                &["0", "1.0"],
+                &["-0.001", "1.001", "true", "\"1\"", "[0.5]"],
+            ),
+            (
+                ValueType::Bool,
+                Range::Any,
+                &["true", "false"],
+                &["1", "\"true\"", "null"],
+            ),
+            (ValueType::Text, WORDS, &["\"mean\""], &["\"Mean\"", "\"\"", "1"]),
+            (
+                ValueType::TextList,
+                WORDS,
+                &["[\"mean\", \"sum\"]"],
+                &["[\"mean\", \"x\"]", "[]", "\"mean\""],
+            ),
+            (
+                ValueType::RealPair,
+                closed,
+                &["[0, 1]"],
+                &["[0]", "[0, 1, 1]", "[0, 2]", "0.5"],
+            ),
+            (
+                ValueType::RealList,
+                closed,
+                &["[0.5]", "[0, 1, 1]"],
+                &["[]", "[0, 2]", "[null]", "0.5"],
+            ),
+            (
+                ValueType::Size(2),
+                positive,
+                &["3", "[3, 1]"],
+                &["0", "[3]", "[3, 0]", "[3, null]", "\"same\""],
+            ),
+            (ValueType::Size(0), positive, &["3", "[3, 1, 2]"], &["[]", "[0]"]),
+            (
+                ValueType::OpenSize(2),
+                positive,
+                &["3", "[3, null]"],
+                &["[3]", "[0, null]", "null", "\"same\""],
+            ),
+            (
+                ValueType::Padding(2),
+                positive,
+                &["\"same\"", "\"valid\"", "3", "[3, 1]"],
+                &["\"full\"", "[3]", "0"],
+            ),
+            (
+                ValueType::Duration,
+                Range::Any,
+                &["\"15s\""],
+                &["15", "\"0s\"", "\"soon\""],
+            ),
+            (ValueType::Bytes, Range::Any, &["\"64m\""], &["64", "\"15s\""]),
+            (ValueType::Weights, Range::Any, &["\"/a/file\""], &["1", "[]"]),
+            (
+                ValueType::Document(Kind::Loss),
+                Range::Any,
+                &["{}"],
+                &["[]", "\"MSELoss\""],
+            ),
+            (
+                ValueType::Documents(Kind::Loss),
+                Range::Any,
+                &["[{}, {}]"],
+                &["[]", "[{}, 1]", "{}"],
+            ),
+            (ValueType::Groups, Range::Any, &["[{}]"], &["[]", "{}"]),
+            (
+                ValueType::IntList,
+                positive,
+                &["[1, 9]"],
+                &["[1, 10]", "[1.5]", "5"],
+            ),
+        ];
+        for (ty, range, yes, no) in legal {
+            for (values, expected) in [(yes, true), (no, false)] {
+                for text in values {
+                    let value: Value = serde_json::from_str(text).unwrap();
+                    assert_eq!(admits(ty, range, &value), expected, "{ty:?} {range:?} {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_legal_is_told_in_words() {
+        for (ty, range, words) in [
+            (
+                ValueType::Int,
+                Range::Ints { min: 1, max: 3 },
+                "a whole number from 1 to 3",
+            ),
+            (
+                ValueType::Int,
+                Range::Ints {
+                    min: 1,
+                    max: MAX_SIZE,
+                },
+                "a whole number of at least 1",
+            ),
+            (
+                ValueType::Real,
+                Range::AtLeast(0.5),
+                "a finite number of at least 0.5",
+            ),
+            (ValueType::Real, Range::Above(0.0), "a finite number above 0"),
+            (
+                ValueType::RealList,
+                Range::Closed { min: 0.0, max: 1.0 },
+                "a list of numbers, each from 0 to 1",
+            ),
+            (
+                ValueType::Real,
+                Range::HalfOpen { min: 0.0, below: 1.0 },
+                "a finite number of at least 0 and below 1",
+            ),
+            (
+                ValueType::Text,
+                Range::OneOf(&["mean", "sum"]),
+                "\"mean\" or \"sum\"",
+            ),
+            (ValueType::RealPair, Range::Any, "a list of two numbers"),
+        ] {
+            let domain = Domain {
+                ty,
+                range,
+                nullable: false,
+            };
+            assert_eq!(domain.expected(), words);
+        }
+        let domain = Domain {
+            ty: ValueType::Bool,
+            range: Range::Any,
+            nullable: false,
+        };
+        let long = domain.check("x", &json!("é".repeat(100))).unwrap_err();
+        assert_eq!(
+            long,
+            format!("x = \"{}... is not legal: expected true or false", "é".repeat(76))
+        );
+    }
+
+    #[test]
     fn null_is_legal_where_it_is_said() {
         let mut domain = Domain {
             ty: ValueType::Real,

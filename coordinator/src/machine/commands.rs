@@ -15,6 +15,7 @@ const FIRST_GENERATION: u64 = 1;
 impl Machine {
     /// Obeys a command; its answer is a JSON object.
     pub(crate) fn command(&mut self, now: Now, command: Command) -> Result<Value, Failure> {
+        self.notice_pause(now);
         // An executor's report is no sign of life of the driver.
         if !matches!(command, Command::Exited(_)) {
             self.driver_seen = now;

@@ -23,6 +23,7 @@ enum Cause {
 impl Machine {
     /// The trainer's stream ended, or it does not read what it is sent.
     pub(crate) fn disconnect(&mut self, now: Now, from: &str) {
+        self.notice_pause(now);
         let Some(trainer) = self.trainers.get_mut(from).filter(|trainer| trainer.connected) else {
             return;
         };
@@ -227,7 +228,12 @@ impl Machine {
                 self.timeouts.grace.as_millis()
             ),
         };
-        let message = format!("{} ended during {}: {how}", self.who(id), self.doing(id));
+        let message = format!(
+            "{} ended during {}: {how}{}",
+            self.who(id),
+            self.doing(id),
+            self.after_a_pause(self.last_tick)
+        );
         self.fail(Failure::new(ErrorKind::JobFailed, message));
     }
 

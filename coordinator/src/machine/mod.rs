@@ -12,7 +12,7 @@ mod commands;
 mod loss;
 mod phases;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::command::{Event, ExitReport};
 use crate::config::Timeouts;
@@ -96,6 +96,8 @@ pub(crate) struct Machine {
     weights: Assembly,
     epochs_reported: u32,
     driver_seen: Now,
+    /// The last time this process stood still for longer than its trainers wait: until when, and for how long.
+    stood_still: Option<(Now, Duration)>,
     last_tick: Now,
     out: Vec<Output>,
 }
@@ -119,6 +121,7 @@ impl Machine {
             weights: Assembly::default(),
             epochs_reported: 0,
             driver_seen: Duration::ZERO,
+            stood_still: None,
             last_tick: Duration::ZERO,
             out: Vec::new(),
         }
@@ -257,6 +260,7 @@ impl Machine {
     /// counts for one second only; where looks come late all the time, silence is found later, but it is found.
     fn forgive_pause(&mut self, now: Now) {
         const USUAL: Duration = Duration::from_secs(1);
+        self.notice_pause(now);
         let pause = now.saturating_sub(self.last_tick).saturating_sub(USUAL);
         if !pause.is_zero() {
             // What came since the last tick is no older than now.
@@ -267,6 +271,28 @@ impl Machine {
             }
         }
         self.last_tick = now;
+    }
+
+    /// Remembers that this process stood still for longer than its trainers wait. To be called by what may tell of a loss
+    /// before the first tick after that.
+    fn notice_pause(&mut self, now: Now) {
+        let gap = now.saturating_sub(self.last_tick);
+        if gap >= self.timeouts.failure {
+            self.stood_still = Some((now, gap));
+        }
+    }
+
+    /// What a loss is told with soon after this process stood still: by then its trainers have given it up.
+    fn after_a_pause(&self, now: Now) -> String {
+        let recent = self.timeouts.failure + self.timeouts.grace;
+        match self.stood_still {
+            Some((until, gap)) if now.saturating_sub(until) <= recent => format!(
+                "\nBefore that the driver itself stood still for {:.0} s (stopped, swapping, or on a machine that slept), longer \
+                 than its trainers wait for it (failureTimeout)",
+                gap.as_secs_f64()
+            ),
+            _ => String::new(),
+        }
     }
 
     /// The driver ticks but takes no events.

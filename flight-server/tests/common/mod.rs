@@ -109,7 +109,7 @@ pub fn ended(child: &mut Child, who: &str) -> ExitStatus {
 }
 
 impl Trainer {
-    fn start(config: &Value, gates: Option<(&Gates, &str)>) -> Self {
+    pub fn start(config: &Value, gates: Option<(&Gates, &str)>) -> Self {
         let mut child = start(&["gang"], gates);
         let mut stdin = child.stdin.take().unwrap();
         writeln!(stdin, "{config}").unwrap();
@@ -136,6 +136,11 @@ impl Trainer {
 
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
+    }
+
+    /// True once the process has ended, though nobody waited for it.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits for the end of the process; all of its stderr is read then.
@@ -194,6 +199,17 @@ pub struct Fit {
     pub ledger: Value,
 }
 
+/// Of a coordinator whose driver is not watched and that waits for every report.
+pub fn coordinator_config(job: &JobSpec) -> CoordinatorConfig {
+    CoordinatorConfig {
+        bind_host: "127.0.0.1".into(),
+        port: "0".into(),
+        job: job.clone(),
+        executor_grace_ms: 20_000,
+        driver_timeout_ms: 600_000,
+    }
+}
+
 impl Gang {
     /// Starts coordinator and trainers of a job, and fixes the members.
     pub fn start(job: JobSpec, trainers: usize) -> Self {
@@ -219,14 +235,19 @@ impl Gang {
         via: impl Fn((String, u16)) -> (String, u16),
         held: &dyn Fn(usize) -> Option<(&'g Gates, String)>,
     ) -> Self {
-        let secret = JobSecret::random().unwrap();
-        let config = CoordinatorConfig {
-            bind_host: "127.0.0.1".into(),
-            port: "0".into(),
-            job: job.clone(),
-            executor_grace_ms: 20_000,
-            driver_timeout_ms: 600_000,
-        };
+        let mut gang = Self::gather(coordinator_config(&job), trainers, via, held);
+        gang.fix_members(&[]);
+        gang
+    }
+
+    /// Starts a coordinator of this configuration and trainers; the members are not fixed yet.
+    pub fn gather<'g>(
+        config: CoordinatorConfig,
+        trainers: usize,
+        via: impl Fn((String, u16)) -> (String, u16),
+        held: &dyn Fn(usize) -> Option<(&'g Gates, String)>,
+    ) -> Self {
+        let (secret, job) = (JobSecret::random().unwrap(), config.job.clone());
         let coordinator = Coordinator::start(config, &secret.ring(&job.job, &[Purpose::Control])).unwrap();
         let (host, port) = via(coordinator.address());
         let trainers: Vec<Trainer> = (0..trainers)
@@ -249,7 +270,7 @@ impl Gang {
                 Trainer::start(&config, held)
             })
             .collect();
-        let mut gang = Gang {
+        let gang = Gang {
             coordinator,
             secret,
             trainers,
@@ -260,10 +281,15 @@ impl Gang {
         for _ in 0..gang.trainers.len() {
             gang.event("registered");
         }
-        let ids: Vec<&str> = gang.trainers.iter().map(|trainer| trainer.id.as_str()).collect();
-        let answer = gang.command(&json!({"cmd": "members", "trainers": ids}));
-        gang.owners = serde_json::from_value(answer["owners"].clone()).unwrap();
         gang
+    }
+
+    /// Fixes the members: all its trainers and `others`, which have registered too.
+    pub fn fix_members(&mut self, others: &[&str]) {
+        let ids = self.trainers.iter().map(|trainer| trainer.id.as_str());
+        let ids: Vec<&str> = ids.chain(others.iter().copied()).collect();
+        let answer = self.command(&json!({"cmd": "members", "trainers": ids}));
+        self.owners = serde_json::from_value(answer["owners"].clone()).unwrap();
     }
 
     pub fn command(&self, command: &Value) -> Value {

@@ -299,6 +299,45 @@ fn standstill_is_a_loss_where_something_should_move() {
     assert!(stage.failures().is_empty(), "the time before does not count");
 }
 
+/// Its trainers give up a driver that stands still; whatever tells of their end first, the reason is told.
+#[test]
+fn a_loss_right_after_a_pause_says_that_the_driver_stood_still() {
+    let told = |pause: u64, lose: fn(&mut Stage)| {
+        let mut stage = Stage::at("running");
+        stage.pass(5_000, &["a", "b"], true);
+        stage.now += pause;
+        lose(&mut stage);
+        stage.failure().message.clone()
+    };
+    let ways: [fn(&mut Stage); 3] = [
+        |stage| stage.exited("a", 1),
+        |stage| {
+            stage.end("a");
+            stage.pass(2_100, &["b"], true);
+        },
+        |stage| {
+            stage.pass(1_000, &["b"], true);
+            stage.exited("a", 1);
+        },
+    ];
+    for lose in ways {
+        let after = told(20_000, lose);
+        assert!(
+            after.contains("the driver itself stood still for 20 s"),
+            "{after}"
+        );
+        assert!(
+            !told(10_000, lose).contains("stood still"),
+            "a pause that trainers bear"
+        );
+    }
+    let later = told(20_000, |stage| {
+        stage.pass(60_000, &["a", "b"], true);
+        stage.exited("a", 1);
+    });
+    assert!(!later.contains("stood still"), "{later}");
+}
+
 #[test]
 fn a_pause_of_the_coordinator_is_nobodys_silence() {
     let mut stage = Stage::at("running");

@@ -12,11 +12,18 @@ use serde_json::json;
 
 const SHARDS: u32 = 4;
 
+pub(crate) const TIMEOUTS: Timeouts = Timeouts {
+    grace: Duration::from_secs(2),
+    driver: Duration::from_secs(120),
+    failure: Duration::from_secs(15),
+    progress: Duration::from_secs(60),
+};
+
 fn ms(time: u64) -> Now {
     Duration::from_millis(time)
 }
 
-fn job() -> JobSpec {
+pub(crate) fn job() -> JobSpec {
     JobSpec {
         job: "j".into(),
         data: DataSpec {
@@ -47,7 +54,7 @@ fn job() -> JobSpec {
     }
 }
 
-fn info(id: &str, executor: &str) -> TrainerInfo {
+pub(crate) fn info(id: &str, executor: &str) -> TrainerInfo {
     TrainerInfo {
         id: id.into(),
         host: if executor == "9" {
@@ -74,14 +81,8 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let timeouts = Timeouts {
-            grace: ms(2_000),
-            driver: ms(120_000),
-            failure: ms(15_000),
-            progress: ms(60_000),
-        };
         Stage {
-            machine: Machine::new(job(), timeouts),
+            machine: Machine::new(job(), TIMEOUTS),
             now: 0,
             said: Vec::new(),
         }
