@@ -369,6 +369,20 @@ mod tests {
         assert!(binary.contains("set inputShape"), "{binary}");
         let shape = message(json!({"network": network(), "inputShape": [28, 27]}), json!({}));
         assert!(shape.contains("784"), "{shape}");
+        let zeros = json!([0.0, 0.0, 1, 1, 1, 1, 1, 1, 1, 1]);
+        let zeros = message(json!({"network": network(), "thresholds": zeros}), json!({}));
+        assert!(zeros.contains("more than one 0"), "{zeros}");
+        let regressor = |loss: &str, width: u32| {
+            let params = json!({"network": network(), "loss": {"type": loss}, "metrics": ["rmse"]});
+            message(params, json!({"task": "regressor", "labelWidth": width}))
+        };
+        let wider = regressor("GaussianNLLLoss", 5);
+        assert!(
+            wider.contains("the network has 10 output(s) for a label of 5 value(s)"),
+            "{wider}"
+        );
+        let other = regressor("HingeEmbeddingLoss", 10);
+        assert!(other.contains("the label says something else"), "{other}");
         // What is set wrongly is named, not what was made of it.
         let negative = message(
             json!({"network": network(), "inputShape": [-1, 6]}),
@@ -394,6 +408,13 @@ mod tests {
         assert_eq!(shards(json!({"numTrainers": 8})).unwrap(), 8);
         assert_eq!(shards(json!({"numTrainers": 9})).unwrap(), 16);
         assert_eq!(shards(json!({"numTrainers": 4096})).unwrap(), 4096);
+        let told = ask(
+            &json!({"network": network(), "numTrainers": 3}),
+            &json!({"numTrainers": 9}),
+        )
+        .unwrap();
+        let found = (told.launch.num_trainers, told.job.train.logical_shards);
+        assert_eq!(found, (9, 16), "the number that the driver found counts");
         let chosen = shards(json!({"numTrainers": 9, "logicalShards": 8}))
             .unwrap_err()
             .message;

@@ -202,8 +202,11 @@ mod tests {
         let first = pool.lease(&target(1));
         assert!(pool.release(&target(1), &first, now));
         let second = pool.lease(&target(1));
-        pool.close_idle(now + LINGER);
         assert!(Arc::ptr_eq(&first, &second));
+        pool.close_idle(now + LINGER);
+        let shared = pool.lease(&target(1));
+        assert!(Arc::ptr_eq(&second, &shared), "it was closed while in use");
+        assert!(!pool.release(&target(1), &shared, now));
         pool.discard(&target(1), &second);
         let third = pool.lease(&target(1));
         assert!(!Arc::ptr_eq(&second, &third));

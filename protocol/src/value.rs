@@ -383,97 +383,100 @@ mod tests {
         assert!(!admits(ValueType::IntList, ints, &json!([])));
     }
 
+    const WORDS: Range = Range::OneOf(&["mean", "sum"]);
+    const CLOSED: Range = Range::Closed { min: 0.0, max: 1.0 };
+    const POSITIVE: Range = Range::Ints { min: 1, max: 9 };
+
+    /// Of a type and a range, JSON of values that are legal and of some that are not.
+    const LEGAL: [(ValueType, Range, &[&str], &[&str]); 18] = [
+        (
+            ValueType::Long,
+            Range::Any,
+            &["9223372036854775807", "-1"],
+            &["1.5", "\"1\""],
+        ),
+        (
+            ValueType::Real,
+            CLOSED,
+            &["0", "1.0"],
+            &["-0.001", "1.001", "true", "\"1\"", "[0.5]"],
+        ),
+        (
+            ValueType::Bool,
+            Range::Any,
+            &["true", "false"],
+            &["1", "\"true\"", "null"],
+        ),
+        (ValueType::Text, WORDS, &["\"mean\""], &["\"Mean\"", "\"\"", "1"]),
+        (
+            ValueType::TextList,
+            WORDS,
+            &["[\"mean\", \"sum\"]"],
+            &["[\"mean\", \"x\"]", "[]", "\"mean\""],
+        ),
+        (
+            ValueType::RealPair,
+            CLOSED,
+            &["[0, 1]"],
+            &["[0]", "[0, 1, 1]", "[0, 2]", "0.5"],
+        ),
+        (
+            ValueType::RealList,
+            CLOSED,
+            &["[0.5]", "[0, 1, 1]"],
+            &["[]", "[0, 2]", "[null]", "0.5"],
+        ),
+        (
+            ValueType::Size(2),
+            POSITIVE,
+            &["3", "[3, 1]"],
+            &["0", "[3]", "[3, 0]", "[3, null]", "\"same\""],
+        ),
+        (ValueType::Size(0), POSITIVE, &["3", "[3, 1, 2]"], &["[]", "[0]"]),
+        (
+            ValueType::OpenSize(2),
+            POSITIVE,
+            &["3", "[3, null]"],
+            &["[3]", "[0, null]", "null", "\"same\""],
+        ),
+        (
+            ValueType::Padding(2),
+            POSITIVE,
+            &["\"same\"", "\"valid\"", "3", "[3, 1]"],
+            &["\"full\"", "[3]", "0"],
+        ),
+        (
+            ValueType::Duration,
+            Range::Any,
+            &["\"15s\""],
+            &["15", "\"0s\"", "\"soon\""],
+        ),
+        (ValueType::Bytes, Range::Any, &["\"64m\""], &["64", "\"15s\""]),
+        (ValueType::Weights, Range::Any, &["\"/a/file\""], &["1", "[]"]),
+        (
+            ValueType::Document(Kind::Loss),
+            Range::Any,
+            &["{}"],
+            &["[]", "\"MSELoss\""],
+        ),
+        (
+            ValueType::Documents(Kind::Loss),
+            Range::Any,
+            &["[{}, {}]"],
+            &["[]", "[{}, 1]", "{}"],
+        ),
+        (ValueType::Groups, Range::Any, &["[{}]"], &["[]", "{}"]),
+        (
+            ValueType::IntList,
+            POSITIVE,
+            &["[1, 9]"],
+            &["[1, 10]", "[1.5]", "5"],
+        ),
+    ];
+
     #[test]
     fn every_type_has_its_values_and_no_others() {
-        const WORDS: Range = Range::OneOf(&["mean", "sum"]);
-        let closed = Range::Closed { min: 0.0, max: 1.0 };
-        let positive = Range::Ints { min: 1, max: 9 };
-        let legal: [(ValueType, Range, &[&str], &[&str]); 18] = [
-            (
-                ValueType::Long,
-                Range::Any,
-                &["9223372036854775807", "-1"],
-                &["1.5", "\"1\""],
-            ),
-            (
-                ValueType::Real,
-                closed,
-                &["0", "1.0"],
-                &["-0.001", "1.001", "true", "\"1\"", "[0.5]"],
-            ),
-            (
-                ValueType::Bool,
-                Range::Any,
-                &["true", "false"],
-                &["1", "\"true\"", "null"],
-            ),
-            (ValueType::Text, WORDS, &["\"mean\""], &["\"Mean\"", "\"\"", "1"]),
-            (
-                ValueType::TextList,
-                WORDS,
-                &["[\"mean\", \"sum\"]"],
-                &["[\"mean\", \"x\"]", "[]", "\"mean\""],
-            ),
-            (
-                ValueType::RealPair,
-                closed,
-                &["[0, 1]"],
-                &["[0]", "[0, 1, 1]", "[0, 2]", "0.5"],
-            ),
-            (
-                ValueType::RealList,
-                closed,
-                &["[0.5]", "[0, 1, 1]"],
-                &["[]", "[0, 2]", "[null]", "0.5"],
-            ),
-            (
-                ValueType::Size(2),
-                positive,
-                &["3", "[3, 1]"],
-                &["0", "[3]", "[3, 0]", "[3, null]", "\"same\""],
-            ),
-            (ValueType::Size(0), positive, &["3", "[3, 1, 2]"], &["[]", "[0]"]),
-            (
-                ValueType::OpenSize(2),
-                positive,
-                &["3", "[3, null]"],
-                &["[3]", "[0, null]", "null", "\"same\""],
-            ),
-            (
-                ValueType::Padding(2),
-                positive,
-                &["\"same\"", "\"valid\"", "3", "[3, 1]"],
-                &["\"full\"", "[3]", "0"],
-            ),
-            (
-                ValueType::Duration,
-                Range::Any,
-                &["\"15s\""],
-                &["15", "\"0s\"", "\"soon\""],
-            ),
-            (ValueType::Bytes, Range::Any, &["\"64m\""], &["64", "\"15s\""]),
-            (ValueType::Weights, Range::Any, &["\"/a/file\""], &["1", "[]"]),
-            (
-                ValueType::Document(Kind::Loss),
-                Range::Any,
-                &["{}"],
-                &["[]", "\"MSELoss\""],
-            ),
-            (
-                ValueType::Documents(Kind::Loss),
-                Range::Any,
-                &["[{}, {}]"],
-                &["[]", "[{}, 1]", "{}"],
-            ),
-            (ValueType::Groups, Range::Any, &["[{}]"], &["[]", "{}"]),
-            (
-                ValueType::IntList,
-                positive,
-                &["[1, 9]"],
-                &["[1, 10]", "[1.5]", "5"],
-            ),
-        ];
-        for (ty, range, yes, no) in legal {
+        for (ty, range, yes, no) in LEGAL {
             for (values, expected) in [(yes, true), (no, false)] {
                 for text in values {
                     let value: Value = serde_json::from_str(text).unwrap();

@@ -306,13 +306,22 @@ mod tests {
         assert!(futures::poll!(std::pin::pin!(io.read(&mut more))).is_pending());
         let connection = io.connect_info();
         assert_eq!(connections.unproven().len(), 1);
+        let waits = |link: &Link| link.allowance.lock().unwrap().reader.is_some();
+        let link = Arc::clone(&io.link);
+        link.allowance.lock().unwrap().reader = None;
         let rest = tokio::spawn(async move {
             let mut bytes = vec![0; SENT - UNPROVEN_BYTES];
             io.read_exact(&mut bytes).await.unwrap();
             bytes
         });
+        while !waits(&link) {
+            tokio::task::yield_now().await;
+        }
         connection.authenticated();
-        assert!(rest.await.unwrap().iter().all(|byte| *byte == 7));
+        let rest = tokio::time::timeout(Duration::from_secs(60), rest)
+            .await
+            .expect("the reader is never woken");
+        assert!(rest.unwrap().iter().all(|byte| *byte == 7));
         assert!(connections.unproven().is_empty());
         drop(writer.join().unwrap());
     }
