@@ -83,8 +83,13 @@ async fn answer(client: &Client, name: &str, body: &Value) -> Result<Value, Stat
 }
 
 async fn put(client: &Client, path: &str, batches: &[RecordBatch]) -> Result<Value, Status> {
+    put_at(client, &[path], batches).await
+}
+
+async fn put_at(client: &Client, path: &[&str], batches: &[RecordBatch]) -> Result<Value, Status> {
     let mut frames = batches_to_flight_data(&batches[0].schema(), batches).unwrap();
-    frames[0].flight_descriptor = Some(FlightDescriptor::new_path(vec![path.to_owned()]));
+    let path = path.iter().map(|name| (*name).to_owned()).collect();
+    frames[0].flight_descriptor = Some(FlightDescriptor::new_path(path));
     let request = client.authorize("DoPut", Request::new(futures::stream::iter(frames)));
     let mut answers = client.flight().do_put(request).await?.into_inner();
     let metadata = answers.message().await?.unwrap().app_metadata;
@@ -279,8 +284,17 @@ fn what_is_wrong_or_out_of_order_is_told() {
         assert!(
             told(put(&client, "rows", &[batch(&odd)]).await).contains("row 7 of batch 0: its label is 9")
         );
+        let fewer = told(put_at(&client, &["rows", "61"], &[batch(&rows)]).await);
+        assert!(
+            fewer.contains("60 rows came, but the descriptor announced 61: none of them counts"),
+            "{fewer}"
+        );
+        assert!(
+            told(put_at(&client, &["rows", "many"], &[batch(&rows)]).await).contains("[\"rows\", \"1000\"]")
+        );
         // Nothing of the refused streams counts.
-        assert_eq!(put(&client, "rows", &[batch(&rows)]).await.unwrap()["total"], 60);
+        let announced = put_at(&client, &["rows", "60"], &[batch(&rows)]).await;
+        assert_eq!(announced.unwrap()["total"], 60);
         let mut narrow = request(1);
         narrow["featureWidth"] = json!(5);
         assert!(told(answer(&client, "configure", &narrow).await).contains("\"reset\" first"));

@@ -62,6 +62,20 @@ fn flight_error(error: FlightError) -> Failure {
     }
 }
 
+/// The number of rows that the descriptor of a DoPut announces, if it does.
+fn announcement(path: &[String]) -> Result<Option<u64>, Failure> {
+    let wrong = || {
+        Failure::parameter(format!(
+            "DoPut takes the descriptor path [\"rows\"], or [\"rows\", \"1000\"] where 1000 rows are meant to come, got {path:?}"
+        ))
+    };
+    match path {
+        [name] if name == "rows" => Ok(None),
+        [name, rows] if name == "rows" => rows.parse().map(Some).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
 impl ServeService {
     pub(super) fn new(state: Arc<ServerState>, stop: mpsc::Sender<()>) -> Self {
         ServeService { state, stop }
@@ -71,17 +85,14 @@ impl ServeService {
     async fn take(&self, frames: Streaming<FlightData>) -> Result<Value, Failure> {
         let mut frames = frames.peekable();
         let mut put = self.state.begin_put()?;
+        let mut announced = None;
         if let Some(Ok(first)) = std::pin::Pin::new(&mut frames).peek().await {
             let path = first
                 .flight_descriptor
                 .as_ref()
                 .map(|descriptor| descriptor.path.clone())
                 .unwrap_or_default();
-            if path != ["rows"] {
-                return Err(Failure::parameter(format!(
-                    "DoPut takes the descriptor path [\"rows\"], got {path:?}"
-                )));
-            }
+            announced = announcement(&path)?;
         }
         let mut batches = FlightRecordBatchStream::new_from_flight_data(frames.map_err(FlightError::from));
         let mut number = 0;
@@ -91,7 +102,7 @@ impl ServeService {
             put.append(chunk.map_err(|error| Failure::internal(format!("a batch was not read: {error}")))??)?;
             number += 1;
         }
-        let (rows, total) = put.finish()?;
+        let (rows, total) = put.finish(announced)?;
         Ok(json!({"rows": rows, "total": total}))
     }
 

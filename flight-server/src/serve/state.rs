@@ -123,6 +123,7 @@ impl ServerState {
             state: Arc::clone(self),
             spool,
             writer: None,
+            rows: 0,
         };
         let partition = u32::try_from(number)
             .map_err(|_| Failure::unavailable("too many DoPut: send the action \"reset\""))?;
@@ -299,18 +300,26 @@ pub(super) struct Put {
     state: Arc<ServerState>,
     pub(super) spool: Arc<Spool>,
     writer: Option<StreamWriter>,
+    rows: u64,
 }
 
 impl Put {
     pub(super) fn append(&mut self, chunk: crate::chunk::Chunk) -> Result<(), Failure> {
+        self.rows += chunk.rows() as u64;
         match &mut self.writer {
             Some(writer) => writer.append(chunk),
             None => Err(Failure::internal("rows after the end of their stream")),
         }
     }
 
-    /// Rows of this DoPut, and of all so far.
-    pub(super) fn finish(mut self) -> Result<(u64, u64), Failure> {
+    /// Rows of this DoPut, and of all so far. Where others came than were announced, none of them counts.
+    pub(super) fn finish(mut self, announced: Option<u64>) -> Result<(u64, u64), Failure> {
+        let came = self.rows;
+        if let Some(announced) = announced.filter(|announced| *announced != came) {
+            return Err(Failure::data(format!(
+                "{came} rows came, but the descriptor announced {announced}: none of them counts; send all of them again"
+            )));
+        }
         let writer = self
             .writer
             .take()
