@@ -25,7 +25,7 @@ class CrossEntropyLoss(Loss):
     """
 
     _domains = {
-        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of at least one number, each of at least 0, or null"),
         "ignore_index": Domain(whole(), "a whole number"),
         "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
         "label_smoothing": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
@@ -65,7 +65,7 @@ class NLLLoss(Loss):
     """
 
     _domains = {
-        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of at least one number, each of at least 0, or null"),
         "ignore_index": Domain(whole(), "a whole number"),
         "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
     }
@@ -96,9 +96,9 @@ class BCEWithLogitsLoss(Loss):
     """
 
     _domains = {
-        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of at least one number, each of at least 0, or null"),
         "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
-        "pos_weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "pos_weight": Domain(maybe(list_of(real(0.0))), "a list of at least one number, each of at least 0, or null"),
     }
 
     def __init__(
@@ -124,7 +124,7 @@ class BCELoss(Loss):
     """
 
     _domains = {
-        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of at least one number, each of at least 0, or null"),
         "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
     }
 
@@ -284,7 +284,7 @@ class QuantileLoss(Loss):
     """
 
     _domains = {
-        "quantiles": Domain(list_of(real(0.0, 1.0)), "a list of numbers, each from 0 to 1"),
+        "quantiles": Domain(list_of(real(0.0, 1.0)), "a list of at least one number, each from 0 to 1"),
         "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
     }
 
@@ -438,7 +438,7 @@ class MultiLabelSoftMarginLoss(Loss):
     """
 
     _domains = {
-        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of at least one number, each of at least 0, or null"),
         "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
     }
 
@@ -463,7 +463,7 @@ class MultiMarginLoss(Loss):
     _domains = {
         "p": Domain(whole(1, 2), "a whole number from 1 to 2"),
         "margin": Domain(real(), "a finite number"),
-        "weight": Domain(maybe(list_of(real(0.0))), "a list of numbers, each of at least 0, or null"),
+        "weight": Domain(maybe(list_of(real(0.0))), "a list of at least one number, each of at least 0, or null"),
         "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
     }
 
@@ -509,7 +509,7 @@ class MultiLoss(Loss):
     """
 
     _domains = {
-        "losses": Domain(list_of(mapping), 'a list of objects such as {"type": "MSELoss"}'),
+        "losses": Domain(list_of(mapping), 'a list of at least one object such as {"type": "MSELoss"}'),
         "reduction": Domain(one_of("mean", "sum"), '"mean" or "sum"'),
     }
 
@@ -533,8 +533,14 @@ class LossTerm(Loss):
     _domains = {
         "loss": Domain(mapping, 'an object such as {"type": "MSELoss"}'),
         "weight": Domain(real(), "a finite number"),
-        "outputs": Domain(maybe(list_of(whole(0, 2147483648))), "a list of whole numbers, each of at least 0, or null"),
-        "labels": Domain(maybe(list_of(whole(0, 2147483648))), "a list of whole numbers, each of at least 0, or null"),
+        "outputs": Domain(
+            maybe(list_of(whole(0, 2147483648))),
+            "a list of at least one whole number, each of at least 0, or null",
+        ),
+        "labels": Domain(
+            maybe(list_of(whole(0, 2147483648))),
+            "a list of at least one whole number, each of at least 0, or null",
+        ),
     }
 
     def __init__(

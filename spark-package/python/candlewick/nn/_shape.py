@@ -37,7 +37,10 @@ class Unflatten(Module):
 
     _domains = {
         "dim": Domain(whole(-64, 64), "a whole number from -64 to 64"),
-        "unflattened_size": Domain(list_of(whole(-1, 2147483648)), "a list of whole numbers, each of at least -1"),
+        "unflattened_size": Domain(
+            list_of(whole(-1, 2147483648)),
+            "a list of at least one whole number, each of at least -1",
+        ),
     }
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
@@ -54,7 +57,7 @@ class Reshape(Module):
     """
 
     _domains = {
-        "shape": Domain(list_of(whole(-1, 2147483648)), "a list of whole numbers, each of at least -1"),
+        "shape": Domain(list_of(whole(-1, 2147483648)), "a list of at least one whole number, each of at least -1"),
     }
 
     def __init__(self, shape: Sequence[int]) -> None:
@@ -70,7 +73,7 @@ class Permute(Module):
     """
 
     _domains = {
-        "dims": Domain(list_of(whole(-64, 64)), "a list of whole numbers, each from -64 to 64"),
+        "dims": Domain(list_of(whole(-64, 64)), "a list of at least one whole number, each from -64 to 64"),
     }
 
     def __init__(self, dims: Sequence[int]) -> None:

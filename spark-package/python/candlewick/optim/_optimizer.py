@@ -34,7 +34,10 @@ class SGD(Optimizer):
         "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
         "nesterov": Domain(truth, "true or false"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -89,7 +92,10 @@ class Adam(Optimizer):
         "amsgrad": Domain(truth, "true or false"),
         "maximize": Domain(truth, "true or false"),
         "decoupled_weight_decay": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -143,7 +149,10 @@ class AdamW(Optimizer):
         "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
         "amsgrad": Domain(truth, "true or false"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -199,7 +208,10 @@ class NAdam(Optimizer):
         "momentum_decay": Domain(real(0.0), "a finite number of at least 0"),
         "decoupled_weight_decay": Domain(truth, "true or false"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -254,7 +266,10 @@ class RAdam(Optimizer):
         "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
         "decoupled_weight_decay": Domain(truth, "true or false"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -306,7 +321,10 @@ class Adagrad(Optimizer):
         "initial_accumulator_value": Domain(real(0.0), "a finite number of at least 0"),
         "eps": Domain(real(0.0), "a finite number of at least 0"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -355,7 +373,10 @@ class Adadelta(Optimizer):
         "eps": Domain(real(0.0), "a finite number of at least 0"),
         "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -407,7 +428,10 @@ class RMSprop(Optimizer):
         "momentum": Domain(real(0.0), "a finite number of at least 0"),
         "centered": Domain(truth, "true or false"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -459,7 +483,10 @@ class Adamax(Optimizer):
         "eps": Domain(real(0.0), "a finite number of at least 0"),
         "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -521,7 +548,10 @@ class LAMB(Optimizer):
         "trust_clip": Domain(truth, "true or false"),
         "always_adapt": Domain(truth, "true or false"),
         "decoupled_decay": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -588,7 +618,10 @@ class LARS(Optimizer):
         "eps": Domain(real(0.0), "a finite number of at least 0"),
         "trust_clip": Domain(truth, "true or false"),
         "always_adapt": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(
@@ -643,7 +676,10 @@ class Lion(Optimizer):
         "betas": Domain(pair_of(real(0.0, below=1.0)), "a list of two numbers, each of at least 0 and below 1"),
         "weight_decay": Domain(real(0.0), "a finite number of at least 0"),
         "maximize": Domain(truth, "true or false"),
-        "groups": Domain(maybe(list_of(mapping)), 'a list of objects such as {"params": "0.*", "lr": 0.001}, or null'),
+        "groups": Domain(
+            maybe(list_of(mapping)),
+            'a list of at least one object such as {"params": "0.*", "lr": 0.001}, or null',
+        ),
     }
 
     def __init__(

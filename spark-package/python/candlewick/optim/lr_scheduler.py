@@ -154,7 +154,7 @@ class MultiStepLR(LRScheduler):
     """
 
     _domains = {
-        "milestones": Domain(list_of(whole(0, 2147483648)), "a list of whole numbers, each of at least 0"),
+        "milestones": Domain(list_of(whole(0, 2147483648)), "a list of at least one whole number, each of at least 0"),
         "gamma": Domain(real(0.0), "a finite number of at least 0"),
         "interval": Domain(one_of("epoch", "step"), '"epoch" or "step"'),
         "warmup_steps": Domain(whole(0, 2147483648), "a whole number of at least 0"),

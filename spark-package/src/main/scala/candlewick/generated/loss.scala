@@ -29,7 +29,7 @@ private[candlewick] trait LossBuilders {
         label_smoothing: Double = 0.0
     ): Loss = {
       val arguments = Seq[(String, Any)](
-        Argument("CrossEntropyLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("CrossEntropyLoss", "weight", weight, "a list of at least one number, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
         "ignore_index" -> ignore_index,
         Argument("CrossEntropyLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum"))),
         Argument("CrossEntropyLoss", "label_smoothing", label_smoothing, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0))
@@ -54,7 +54,7 @@ private[candlewick] trait LossBuilders {
       */
     def apply(weight: Opt[Seq[Double]] = None, ignore_index: Int = -100, reduction: String = "mean"): Loss = {
       val arguments = Seq[(String, Any)](
-        Argument("NLLLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("NLLLoss", "weight", weight, "a list of at least one number, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
         "ignore_index" -> ignore_index,
         Argument("NLLLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
       )
@@ -82,9 +82,9 @@ private[candlewick] trait LossBuilders {
         pos_weight: Opt[Seq[Double]] = None
     ): Loss = {
       val arguments = Seq[(String, Any)](
-        Argument("BCEWithLogitsLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("BCEWithLogitsLoss", "weight", weight, "a list of at least one number, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
         Argument("BCEWithLogitsLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum"))),
-        Argument("BCEWithLogitsLoss", "pos_weight", pos_weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue))))
+        Argument("BCEWithLogitsLoss", "pos_weight", pos_weight, "a list of at least one number, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue))))
       )
       new Loss(Document.of("BCEWithLogitsLoss", arguments))
     }
@@ -103,7 +103,7 @@ private[candlewick] trait LossBuilders {
       */
     def apply(weight: Opt[Seq[Double]] = None, reduction: String = "mean"): Loss = {
       val arguments = Seq[(String, Any)](
-        Argument("BCELoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("BCELoss", "weight", weight, "a list of at least one number, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
         Argument("BCELoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
       )
       new Loss(Document.of("BCELoss", arguments))
@@ -250,7 +250,7 @@ private[candlewick] trait LossBuilders {
       */
     def apply(quantiles: Seq[Double], reduction: String = "mean"): Loss = {
       val arguments = Seq[(String, Any)](
-        Argument("QuantileLoss", "quantiles", quantiles, "a list of numbers, each from 0 to 1")(Argument.items(ParamValidators.inRange(0.0, 1.0))),
+        Argument("QuantileLoss", "quantiles", quantiles, "a list of at least one number, each from 0 to 1")(Argument.items(ParamValidators.inRange(0.0, 1.0))),
         Argument("QuantileLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
       )
       new Loss(Document.of("QuantileLoss", arguments))
@@ -394,7 +394,7 @@ private[candlewick] trait LossBuilders {
       */
     def apply(weight: Opt[Seq[Double]] = None, reduction: String = "mean"): Loss = {
       val arguments = Seq[(String, Any)](
-        Argument("MultiLabelSoftMarginLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("MultiLabelSoftMarginLoss", "weight", weight, "a list of at least one number, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
         Argument("MultiLabelSoftMarginLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
       )
       new Loss(Document.of("MultiLabelSoftMarginLoss", arguments))
@@ -424,7 +424,7 @@ private[candlewick] trait LossBuilders {
       val arguments = Seq[(String, Any)](
         Argument("MultiMarginLoss", "p", p, "a whole number from 1 to 2")(Legal.whole(1L, 2L)),
         Argument("MultiMarginLoss", "margin", margin, "a finite number")(Legal.finite),
-        Argument("MultiMarginLoss", "weight", weight, "a list of numbers, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
+        Argument("MultiMarginLoss", "weight", weight, "a list of at least one number, each of at least 0, or null")(Argument.opt(Argument.items(ParamValidators.inRange(0.0, Double.MaxValue)))),
         Argument("MultiMarginLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
       )
       new Loss(Document.of("MultiMarginLoss", arguments))
@@ -461,7 +461,7 @@ private[candlewick] trait LossBuilders {
       */
     def apply(losses: Seq[Loss], reduction: String = "mean"): Loss = {
       val arguments = Seq[(String, Any)](
-        Argument("MultiLoss", "losses", losses, "a list of objects such as {\"type\": \"MSELoss\"}")(Argument.filled),
+        Argument("MultiLoss", "losses", losses, "a list of at least one object such as {\"type\": \"MSELoss\"}")(Argument.filled),
         Argument("MultiLoss", "reduction", reduction, "\"mean\" or \"sum\"")(ParamValidators.inArray(Array("mean", "sum")))
       )
       new Loss(Document.of("MultiLoss", arguments))
@@ -488,8 +488,8 @@ private[candlewick] trait LossBuilders {
       val arguments = Seq[(String, Any)](
         "loss" -> loss,
         Argument("LossTerm", "weight", weight, "a finite number")(Legal.finite),
-        Argument("LossTerm", "outputs", outputs, "a list of whole numbers, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L)))),
-        Argument("LossTerm", "labels", labels, "a list of whole numbers, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L))))
+        Argument("LossTerm", "outputs", outputs, "a list of at least one whole number, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L)))),
+        Argument("LossTerm", "labels", labels, "a list of at least one whole number, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L))))
       )
       new Loss(Document.of("LossTerm", arguments))
     }

@@ -128,7 +128,7 @@ private[candlewick] trait LrSchedulerBuilders {
         warmup_start_factor: Double = 0.3333333333333333
     ): LRScheduler = {
       val arguments = Seq[(String, Any)](
-        Argument("MultiStepLR", "milestones", milestones, "a list of whole numbers, each of at least 0")(Argument.items(Legal.whole(0L, 2147483648L))),
+        Argument("MultiStepLR", "milestones", milestones, "a list of at least one whole number, each of at least 0")(Argument.items(Legal.whole(0L, 2147483648L))),
         Argument("MultiStepLR", "gamma", gamma, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         Argument("MultiStepLR", "interval", interval, "\"epoch\" or \"step\"")(ParamValidators.inArray(Array("epoch", "step"))),
         Argument("MultiStepLR", "warmup_steps", warmup_steps, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),

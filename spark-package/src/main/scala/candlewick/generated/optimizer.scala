@@ -40,7 +40,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("SGD", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "nesterov" -> nesterov,
         "maximize" -> maximize,
-        Argument("SGD", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("SGD", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("SGD", arguments))
     }
@@ -83,7 +83,7 @@ private[candlewick] trait OptimizerBuilders {
         "amsgrad" -> amsgrad,
         "maximize" -> maximize,
         "decoupled_weight_decay" -> decoupled_weight_decay,
-        Argument("Adam", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("Adam", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("Adam", arguments))
     }
@@ -122,7 +122,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("AdamW", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "amsgrad" -> amsgrad,
         "maximize" -> maximize,
-        Argument("AdamW", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("AdamW", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("AdamW", arguments))
     }
@@ -165,7 +165,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("NAdam", "momentum_decay", momentum_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "decoupled_weight_decay" -> decoupled_weight_decay,
         "maximize" -> maximize,
-        Argument("NAdam", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("NAdam", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("NAdam", arguments))
     }
@@ -204,7 +204,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("RAdam", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "decoupled_weight_decay" -> decoupled_weight_decay,
         "maximize" -> maximize,
-        Argument("RAdam", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("RAdam", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("RAdam", arguments))
     }
@@ -242,7 +242,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("Adagrad", "initial_accumulator_value", initial_accumulator_value, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         Argument("Adagrad", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "maximize" -> maximize,
-        Argument("Adagrad", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("Adagrad", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("Adagrad", arguments))
     }
@@ -276,7 +276,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("Adadelta", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         Argument("Adadelta", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "maximize" -> maximize,
-        Argument("Adadelta", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("Adadelta", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("Adadelta", arguments))
     }
@@ -317,7 +317,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("RMSprop", "momentum", momentum, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "centered" -> centered,
         "maximize" -> maximize,
-        Argument("RMSprop", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("RMSprop", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("RMSprop", arguments))
     }
@@ -352,7 +352,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("Adamax", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         Argument("Adamax", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "maximize" -> maximize,
-        Argument("Adamax", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("Adamax", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("Adamax", arguments))
     }
@@ -410,7 +410,7 @@ private[candlewick] trait OptimizerBuilders {
         "trust_clip" -> trust_clip,
         "always_adapt" -> always_adapt,
         "decoupled_decay" -> decoupled_decay,
-        Argument("LAMB", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("LAMB", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("LAMB", arguments))
     }
@@ -462,7 +462,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("LARS", "eps", eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "trust_clip" -> trust_clip,
         "always_adapt" -> always_adapt,
-        Argument("LARS", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("LARS", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("LARS", arguments))
     }
@@ -496,7 +496,7 @@ private[candlewick] trait OptimizerBuilders {
         Argument("Lion", "betas", betas, "a list of two numbers, each of at least 0 and below 1")(Argument.pair(ParamValidators.inRange(0.0, 1.0, true, false))),
         Argument("Lion", "weight_decay", weight_decay, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
         "maximize" -> maximize,
-        Argument("Lion", "groups", groups, "a list of objects such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
+        Argument("Lion", "groups", groups, "a list of at least one object such as {\"params\": \"0.*\", \"lr\": 0.001}, or null")(Argument.opt(Argument.filled))
       )
       new Optimizer(Document.of("Lion", arguments))
     }

@@ -33,7 +33,7 @@ private[candlewick] trait ShapeBuilders {
     def apply(dim: Int, unflattened_size: Seq[Int]): Module = {
       val arguments = Seq[(String, Any)](
         Argument("Unflatten", "dim", dim, "a whole number from -64 to 64")(Legal.whole(-64L, 64L)),
-        Argument("Unflatten", "unflattened_size", unflattened_size, "a list of whole numbers, each of at least -1")(Argument.items(Legal.whole(-1L, 2147483648L)))
+        Argument("Unflatten", "unflattened_size", unflattened_size, "a list of at least one whole number, each of at least -1")(Argument.items(Legal.whole(-1L, 2147483648L)))
       )
       new Module(Document.of("Unflatten", arguments))
     }
@@ -49,7 +49,7 @@ private[candlewick] trait ShapeBuilders {
       */
     def apply(shape: Seq[Int]): Module = {
       val arguments = Seq[(String, Any)](
-        Argument("Reshape", "shape", shape, "a list of whole numbers, each of at least -1")(Argument.items(Legal.whole(-1L, 2147483648L)))
+        Argument("Reshape", "shape", shape, "a list of at least one whole number, each of at least -1")(Argument.items(Legal.whole(-1L, 2147483648L)))
       )
       new Module(Document.of("Reshape", arguments))
     }
@@ -64,7 +64,7 @@ private[candlewick] trait ShapeBuilders {
       */
     def apply(dims: Seq[Int]): Module = {
       val arguments = Seq[(String, Any)](
-        Argument("Permute", "dims", dims, "a list of whole numbers, each from -64 to 64")(Argument.items(Legal.whole(-64L, 64L)))
+        Argument("Permute", "dims", dims, "a list of at least one whole number, each from -64 to 64")(Argument.items(Legal.whole(-64L, 64L)))
       )
       new Module(Document.of("Permute", arguments))
     }
