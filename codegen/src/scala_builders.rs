@@ -481,6 +481,10 @@ mod tests {
                 full_form(&mut text, entry);
             }
         }
+        if let Ok(path) = std::env::var("CANDLEWICK_SAMPLES") {
+            let content = format!("package candlewick\npackage generated\n\nobject Samples {{\n{text}}}\n");
+            std::fs::write(path, content).unwrap();
+        }
         for wanted in [
             "def apply(\n        out_channels: Int,\n        kernel_size: Size,\n        @unused named: ByName = ByName,\n        \
              stride: Size = 1,\n        padding: Padding = 0,\n        dilation: Size = Size(1, 1)\n    ): Module",
@@ -495,7 +499,8 @@ mod tests {
             "def Bilinear(in1_features: Int, in2_features: Int, out_features: Int, bias: Boolean = true): Module",
             "def apply(num_groups: Int, @unused named: ByName = ByName, eps: Double = 1e-5): Module",
             "def GroupNorm(num_groups: Int, num_channels: Int, eps: Double = 1e-5): Module",
-            "Argument(\"Conv2d\", \"out_channels\", out_channels, \"a whole number\")",
+            "Argument(\"Conv2d\", \"stride\", stride, ",
+            "(Argument.padding(2, Legal.whole(Int.MinValue.toLong, Int.MaxValue.toLong), Array(\"same\", \"valid\")))",
             "Argument(\"BatchNorm1d\", \"momentum\", momentum, \"a finite number, or null\")(Argument.opt(Legal.finite))",
             "Argument(\"WeightedLoss\", \"losses\", losses, ",
         ] {
