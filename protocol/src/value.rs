@@ -511,7 +511,7 @@ mod tests {
             (
                 ValueType::RealList,
                 Range::Closed { min: 0.0, max: 1.0 },
-                "a list of numbers, each from 0 to 1",
+                "a list of at least one number, each from 0 to 1",
             ),
             (
                 ValueType::Real,
