@@ -46,6 +46,20 @@ def test_a_trainer_that_does_not_start_is_in_the_table(tmp_path: Path) -> None:
     assert "candlewick-trainer did not start: no GPU here" in table["rows"][0]["detail"], output
 
 
+def test_a_pack_for_another_device_says_so(tmp_path: Path) -> None:
+    (tmp_path / "candlewick-trainer.xz").write_bytes(lzma.compress(b"", preset=0))
+    command = [sys.executable, str(dist.ROOT / "tools" / "gpu_check.py"), "--pack", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+    assert done.returncode == 1 and "the pack has no candlewick-trainer-gpu" in done.stderr, done.stderr
+
+
+def test_a_pack_for_gpus_is_rehearsed_on_the_cpu(tmp_path: Path) -> None:
+    program = b"#!/bin/sh\necho candlewick-trainer of a GPU\n"
+    (tmp_path / "candlewick-trainer-gpu.xz").write_bytes(lzma.compress(program, preset=0))
+    status, table, _ = check(tmp_path, b"#!/bin/sh\necho the other one\n", "--budget", "0")
+    assert status == 1 and table["trainer"] == "candlewick-trainer of a GPU"
+
+
 def test_nothing_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
     status, table, _ = check(tmp_path, b"#!/bin/sh\necho candlewick-trainer 0\n", "--budget", "0")
     assert status == 1 and {row["outcome"] for row in table["rows"]} == {"not run"} and len(table["rows"]) == 12

@@ -99,7 +99,9 @@ class Bench:
     @property
     def trainer(self) -> str:
         """The program under test."""
-        return str(self.programs / ("candlewick-trainer-gpu" if self.on_gpu else "candlewick-trainer"))
+        # On the CPU either one trains: a pack made for GPUs can be rehearsed where there is none.
+        for_gpus = self.programs / "candlewick-trainer-gpu"
+        return str(for_gpus if self.on_gpu or for_gpus.is_file() else self.programs / "candlewick-trainer")
 
     def left(self) -> float:
         """Seconds that are left."""
@@ -393,6 +395,14 @@ def unpack(packed: Path, into: Path) -> None:
         raise SystemExit(f"gpu-check: {packed} holds no programs: fill it with `make gpu-pack`")
 
 
+def require_trainer(bench: Bench) -> None:
+    """Ends the check where the pack was made for another device."""
+    if not Path(bench.trainer).is_file():
+        raise SystemExit(
+            f"gpu-check: the pack has no {Path(bench.trainer).name}: fill it with `make gpu-pack`, or use --device cpu"
+        )
+
+
 def main() -> int:
     """Runs all checks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -408,6 +418,7 @@ def main() -> int:
         unpack(given.pack, Path(folder))
         end = time.monotonic() + given.budget
         bench = Bench(given.device, Path(folder), given.threads, given.repeats, end)
+        require_trainer(bench)
         about = machine(bench)
         print(json.dumps(about), flush=True)
         checks: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {}
