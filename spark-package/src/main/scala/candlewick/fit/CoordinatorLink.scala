@@ -129,7 +129,10 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
     catch {
       case NonFatal(error) =>
         val event = text.take(CoordinatorLink.ShownChars)
-        throw new CandlewickException(s"an event of the coordinator could not be handled: $error (event: $event)", error)
+        throw new CandlewickException(
+          s"an event of the coordinator could not be handled: $error (event: $event)",
+          error
+        )
     }
 
   private def handle(event: JsonNode): Unit = Json.field(event, "event").asText match {

@@ -47,7 +47,7 @@ private[fit] final class Gathering(cluster: ClusterView, admission: Admission, f
 
   /** Gives the slots back where others need them. `lastMs` is when the last executor came. */
   def yieldSlots(lastMs: Long): Unit = if (job.isDefined) {
-    val settled = cluster.now - noneSince(lastMs) > Placement.GatherMs
+    val settled = cluster.now - noneSince(lastMs) > Gathering.QuietMs
     if (admission.othersStart(fit) || (settled && admission.othersHold(fit))) {
       vain = vain || settled
       cancel()
@@ -65,4 +65,10 @@ private[fit] final class Gathering(cluster: ClusterView, admission: Admission, f
 
   private def mayPark: Boolean =
     !admission.othersStart(fit) && !(vain && admission.othersHold(fit))
+}
+
+private[fit] object Gathering {
+
+  /** Time without a new executor after which dynamic allocation counts as having given what it has. */
+  val QuietMs = 10000L
 }

@@ -44,7 +44,7 @@ private[candlewick] final class Placement(
     // From the first moment, so that there is a Spark job that a cancel of the caller's job group meets.
     search.gathering.park(taken.size + lost)
     val limit =
-      if (request.wanted == 0 && kept.nonEmpty) Limit(Placement.GatherMs, Some(Nil))
+      if (request.wanted == 0 && kept.nonEmpty) Limit(Gathering.QuietMs, Some(Nil))
       else Limit(launchTimeoutMs, None)
     search.run(Some(limit))
   }
@@ -67,35 +67,4 @@ private[candlewick] final class Placement(
     reported += line
     control.warn(line)
   }
-}
-
-/** How long a running fit looks for places.
-  *
-  * @param otherwise
-  *   what it goes on with after that; None if it cannot
-  */
-private[fit] final case class Limit(ms: Long, otherwise: Option[Seq[Assignment]])
-
-private[fit] object Placement {
-
-  /** Fallback: changes of the cluster, of the line and a cancel are signalled. */
-  val PollMs = 100L
-
-  /** Longest wait for the executors that the configuration promises. */
-  val SettleMs = 5000L
-
-  /** Time without a new executor after which dynamic allocation counts as having given what it has. */
-  val GatherMs = 10000L
-
-  /** Age of an application in which executors are still registering. */
-  val YoungMs = 10000L
-
-  /** Time without a new executor after which a young application counts as complete. */
-  val QuietMs = 1500L
-
-  /** Wait for a cluster of unknown size before a gang counts as too large; the error must come within 10 s. */
-  val UnknownMs = 7000L
-
-  /** Wait after which the user is told. */
-  val PatienceMs = 3000L
 }

@@ -45,7 +45,7 @@ private[fit] final class Search(
         if (placed.isEmpty) {
           if (limit.isEmpty) gathering.yieldSlots(stableSince)
           waiting(active)
-          cluster.await(Placement.PollMs)
+          cluster.await(Search.PollMs)
         }
       }
       placed.getOrElse(Nil)
@@ -77,12 +77,12 @@ private[fit] final class Search(
   private def settled(active: Seq[Executor]): Boolean = {
     val goal = if (request.wanted == 0) request.most else math.min(request.wanted, request.most)
     val capacity = cluster.capacity(active)
-    val quiet = cluster.ageMs > Placement.YoungMs || ms(stableSince) > Placement.QuietMs
+    val quiet = cluster.ageMs > Search.YoungMs || ms(stableSince) > Search.QuietMs
     active.nonEmpty && (capacity.executors.map(math.min(_, goal)) match {
       case _ if capacity.dynamic =>
         val count = Capacity.mostDynamic(cluster.conf).fold(request.wanted)(math.min(_, goal))
         active.length >= count || asked(count)
-      case Some(count) => active.length >= count || ms(started) > Placement.SettleMs
+      case Some(count) => active.length >= count || ms(started) > Search.SettleMs
       case None => active.length >= goal || quiet
     })
   }
@@ -92,7 +92,7 @@ private[fit] final class Search(
     */
   private def asked(count: Int): Boolean = admission.isFirst(control.id) && {
     if (!gathering.inVain) gathering.ask(count): Unit
-    ms(gathering.noneSince(stableSince)) > Placement.GatherMs
+    ms(gathering.noneSince(stableSince)) > Gathering.QuietMs
   }
 
   private def waiting(active: Seq[Executor]): Unit = {
@@ -117,7 +117,7 @@ private[fit] final class Search(
   /** A wait is worth a line once it has lasted. */
   private def inLine(line: String): Unit = {
     if (lineSince.isEmpty) lineSince = Some(cluster.now)
-    if (lineSince.exists(ms(_) > Placement.PatienceMs)) once(line)
+    if (lineSince.exists(ms(_) > Search.PatienceMs)) once(line)
   }
 
   /** What is to be done where the cluster has too few slots; throws where it will never have enough, or did not get them
@@ -137,16 +137,16 @@ private[fit] final class Search(
       if (shortSince.isEmpty) shortSince = Some(cluster.now)
       if (!capacity.dynamic) missing(capacity, waited, total)
       if (waited > launchTimeoutMs) throw late(active, total, needed)
-      if (waited > Placement.PatienceMs) once(s"waiting for executors: $total of $needed slots are there")
+      if (waited > Search.PatienceMs) once(s"waiting for executors: $total of $needed slots are there")
     }
     comes
   }
 
   /** A cluster without dynamic allocation: its executors come by themselves, if they do. */
   private def missing(capacity: Capacity, waited: Long, total: Int): Unit =
-    if (capacity.slots.isEmpty && waited > Placement.UnknownMs && total > 0)
+    if (capacity.slots.isEmpty && waited > Search.UnknownMs && total > 0)
       throw tooMany(total, capacity.source)
-    else if (waited > Placement.PatienceMs) gathering.ask(1): Unit
+    else if (waited > Search.PatienceMs) gathering.ask(1): Unit
 
   private def tooMany(slots: Int, source: String): Exception =
     Failures.parameter(
@@ -159,4 +159,32 @@ private[fit] final class Search(
       s"only $total of $needed task slots were there after ${launchTimeoutMs / 1000} s; executors: " +
         s"${names(active)}; check the cluster manager, lower numTrainers or raise launchTimeout"
     )
+}
+
+/** How long a running fit looks for places.
+  *
+  * @param otherwise
+  *   what it goes on with after that; None if it cannot
+  */
+private[fit] final case class Limit(ms: Long, otherwise: Option[Seq[Assignment]])
+
+private object Search {
+
+  /** Fallback: changes of the cluster, of the line and a cancel are signalled. */
+  val PollMs = 100L
+
+  /** Longest wait for the executors that the configuration promises. */
+  val SettleMs = 5000L
+
+  /** Age of an application in which executors are still registering. */
+  val YoungMs = 10000L
+
+  /** Time without a new executor after which a young application counts as complete. */
+  val QuietMs = 1500L
+
+  /** Wait for a cluster of unknown size before a gang counts as too large; the error must come within 10 s. */
+  val UnknownMs = 7000L
+
+  /** Wait after which the user is told. */
+  val PatienceMs = 3000L
 }

@@ -167,7 +167,7 @@ class PlacementSuite extends AnyFunSuite {
     val bounded = dynamic(4)
     val (more, others) = admitted(bounded)
     assert(more == 2 && others.exists(_.startsWith(said)), others)
-    assert(bounded.jobs.map(_._1) == Seq(8) && bounded.now > Placement.GatherMs)
+    assert(bounded.jobs.map(_._1) == Seq(8) && bounded.now > Gathering.QuietMs)
   }
 
   test("a lost trainer goes beside a kept one where there is room, but for numTrainers=0") {
