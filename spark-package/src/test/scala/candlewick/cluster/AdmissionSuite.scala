@@ -73,6 +73,10 @@ class AdmissionSuite extends AnyFunSuite {
     line.release("f")
     line.enqueue("g")
     assert(line.admit("g", Request(0, 1, 0), Seq(a, b), slots).map(_.length) == Some(1))
+    line.release("g")
+    Seq("h", "i").foreach(line.enqueue)
+    assert(admit(line, "h", 2, 1, a).isDefined)
+    assert(admit(line, "i", 0, 1, a, b).isEmpty, "it waits for the one that has no room")
   }
 
   test("a running fit that lost an executor gets another, before those in the line") {

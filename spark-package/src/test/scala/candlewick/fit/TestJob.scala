@@ -15,6 +15,8 @@ private[fit] final class TestJob extends FutureAction[Unit] {
     this
   }
 
+  def fail(error: Throwable): Unit = promise.tryFailure(error): Unit
+
   override def cancel(): Unit = ended = true
   override def cancel(reason: Option[String]): Unit = cancel()
   override def isCancelled: Boolean = ended

@@ -1,0 +1,88 @@
+package candlewick.fit
+
+import candlewick.cluster.Executor
+import org.apache.spark.FutureAction
+import org.scalatest.funsuite.AnyFunSuite
+import scala.collection.mutable
+
+/** Which slots are held, and how they are given back. */
+class HoldJobSuite extends AnyFunSuite {
+  private val executors = Seq(Executor("0", "hostA", 1), Executor("1", "hostB", 1))
+
+  /** Jobs that a test ends, and the executors that each is for. */
+  private final class Submitted {
+    val jobs = mutable.ArrayBuffer.empty[TestJob]
+    val orders = mutable.ArrayBuffer.empty[Seq[String]]
+    private var over: Int => Unit = _ => ()
+
+    def submit(tasks: Seq[(String, Seq[String])], over: Int => Unit): FutureAction[Unit] = {
+      orders += tasks.map(_._1)
+      jobs += new TestJob
+      this.over = over
+      jobs.last
+    }
+
+    /** A task of the latest job is over. */
+    def end(index: Int): Unit = over(index)
+  }
+
+  private def later(body: => Unit): Unit =
+    try {
+      val time = System.nanoTime() + 3600000000000L
+      Clock.nanos = () => time
+      body
+    } finally Clock.nanos = () => System.nanoTime()
+
+  test("a task that could not be placed is asked for again after a while, and no other") {
+    val submitted = new Submitted
+    val hold = new HoldJob(new FitControl("f"), executors)(submitted.submit)
+    hold.maintain()
+    submitted.end(1)
+    later {
+      hold.maintain()
+      hold.maintain()
+    }
+    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 1")))
+  }
+
+  test("the slots of a job that failed are asked for again; it cancels nothing") {
+    val submitted = new Submitted
+    val control = new FitControl("f")
+    val hold = new HoldJob(control, executors)(submitted.submit)
+    hold.maintain()
+    submitted.jobs.last.fail(new IllegalStateException("executor lost"))
+    later {
+      hold.maintain()
+      hold.maintain()
+    }
+    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 0", "f 1")))
+    assert(control.cancelled.isEmpty)
+  }
+
+  test("tasks that end by themselves are not killed, and nothing is asked for after that") {
+    val submitted = new Submitted
+    val hold = new HoldJob(new FitControl("f"), executors)(submitted.submit)
+    hold.maintain()
+    val waiting = Thread.currentThread()
+    val ending = new Thread(() => {
+      while (waiting.getState != Thread.State.TIMED_WAITING) Thread.`yield`()
+      submitted.end(0)
+      submitted.end(1)
+      submitted.jobs.last.complete(): Unit
+    })
+    ending.setDaemon(true)
+    ending.start()
+    hold.release(120000L)
+    assert(!submitted.jobs.last.isCancelled)
+    later(hold.maintain())
+    assert(submitted.jobs.length == 1)
+  }
+
+  test("tasks that do not end are killed") {
+    val submitted = new Submitted
+    val hold = new HoldJob(new FitControl("f"), executors)(submitted.submit)
+    hold.maintain()
+    hold.release(0L)
+    assert(submitted.jobs.last.isCancelled)
+  }
+}
