@@ -80,6 +80,35 @@ fn what_does_not_fit_is_named() {
     }
 }
 
+/// Layers that hold something for every element of their output: refused before they ask for the memory.
+#[test]
+fn an_output_that_is_too_large_is_refused_before_it_is_built() {
+    let much = 1u64 << 31;
+    for (layer, shape) in [
+        (
+            json!({"type": "Upsample", "scale_factor": 2_000_000}),
+            &[3, 32, 32][..],
+        ),
+        (json!({"type": "Upsample", "size": much}), &[1, 2, 2]),
+        (json!({"type": "ZeroPad1d", "padding": [0, much]}), &[1, 4]),
+        (
+            json!({"type": "ReplicationPad2d", "padding": much / 4}),
+            &[2, 3, 4],
+        ),
+        (json!({"type": "AdaptiveAvgPool1d", "output_size": much}), &[2, 4]),
+        (
+            json!({"type": "AdaptiveMaxPool2d", "output_size": much / 2}),
+            &[1, 4, 4],
+        ),
+    ] {
+        let message = refusal(layer.clone(), shape);
+        assert!(
+            message.contains("has more than 2147483648 elements a row"),
+            "{layer}: {message}"
+        );
+    }
+}
+
 #[test]
 fn the_complete_document_has_the_sizes() {
     let layer = json!({"type": "AdaptiveAvgPool2d", "output_size": [3, null]});

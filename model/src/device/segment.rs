@@ -58,12 +58,12 @@ impl Segment {
     }
 
     fn saved(&self) -> MutexGuard<'_, Saved> {
-        // What a panic left behind is replaced by the next forward ctx.
+        // What a panic left behind is replaced by the next forward pass.
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn told(&self, trouble: DeviceError) -> Failure {
-        trouble.on(&self.device)
+    fn failure(&self, error: DeviceError) -> Failure {
+        error.on(&self.device)
     }
 
     /// The weights on the device; while training gradients can be had for those that are trained.
@@ -251,7 +251,7 @@ impl Module for Segment {
             Some(training) => self.train(ctx, training, inputs, output),
             None => self.score(ctx.weights, inputs, output, ctx.rows),
         };
-        done.map_err(|trouble| self.told(trouble))
+        done.map_err(|error| self.failure(error))
     }
 
     fn backward(
@@ -261,7 +261,7 @@ impl Module for Segment {
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         self.back(ends.gradient, ctx.rows, into)
-            .map_err(|trouble| self.told(trouble))
+            .map_err(|error| self.failure(error))
     }
 
     fn parameter_gradient(
@@ -299,7 +299,7 @@ impl Module for Part {
         SavedForBackward::Nothing
     }
 
-    fn forward(&self, _pass: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+    fn forward(&self, _ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let rows = inputs[0].chunks_exact(self.whole);
         for (row, into) in rows.zip(output.chunks_exact_mut(self.place.len())) {
             into.copy_from_slice(&row[self.place.clone()]);
@@ -309,7 +309,7 @@ impl Module for Part {
 
     fn backward(
         &self,
-        _pass: &mut Context<'_>,
+        _ctx: &mut Context<'_>,
         ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {

@@ -246,7 +246,7 @@ impl Engine {
                     };
                     self.module_backward(at, weights, batch, &mut gradients, exchange)?;
                 }
-                Operation::Elementwise(function) => self.elementwise_backward((at, slot), &*function, batch),
+                Operation::Elementwise(function) => self.elementwise_backward(at, slot, &*function, batch),
                 Operation::View => {}
             }
         }
@@ -339,12 +339,7 @@ impl Engine {
             };
             self.memory.gradients[slot] = target;
             if let GradTarget::Add(sum, part) = *into {
-                add_slots(
-                    &self.kernels,
-                    &mut self.memory.gradients,
-                    (sum, part),
-                    rows * width,
-                );
+                add_slots(&self.kernels, &mut self.memory.gradients, sum, part, rows * width);
             }
         }
         done
@@ -352,7 +347,8 @@ impl Engine {
 
     fn elementwise_backward(
         &mut self,
-        (at, slot): (usize, usize),
+        at: usize,
+        slot: usize,
         function: &dyn Elementwise,
         batch: &Batch<'_>,
     ) {
@@ -386,7 +382,7 @@ impl Engine {
         );
         self.memory.gradients[slot] = memory;
         if let GradTarget::Add(sum, part) = stage.grad_targets[0] {
-            add_slots(&self.kernels, &mut self.memory.gradients, (sum, part), length);
+            add_slots(&self.kernels, &mut self.memory.gradients, sum, part, length);
         }
     }
 }
@@ -423,8 +419,8 @@ impl ModuleGradients<'_> {
     }
 }
 
-/// Adds one gradient to another of `length` values.
-fn add_slots(kernels: &Kernels, slots: &mut [Vec<f32>], (sum, part): (usize, usize), length: usize) {
+/// Adds the gradient in the slot `part` to that in `sum`, both of `length` values.
+fn add_slots(kernels: &Kernels, slots: &mut [Vec<f32>], sum: usize, part: usize, length: usize) {
     let part_memory = std::mem::take(&mut slots[part]);
     let level = kernels.level();
     kernels

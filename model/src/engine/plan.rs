@@ -3,7 +3,7 @@
 //! A value is what a stage puts out. A buffer holds a value as long as somebody reads it: a later stage, or the
 //! backward pass of its producer or of a consumer. An elementwise layer overwrites its input where nobody else reads
 //! it. The gradient of a value lies in a slot from the backward pass of its last consumer to that of its producer;
-//! consumers before the last add to it, in the order of the backward ctx, which is that of the stages turned round.
+//! consumers before the last add to it, in the order of the backward pass, which is that of the stages turned round.
 
 use crate::layers::{Operation, SavedForBackward};
 use crate::network::{LayerNode, Network, ValueRef};

@@ -388,7 +388,7 @@ impl Module for Lookup {
 
     fn backward(
         &self,
-        _pass: &mut Context<'_>,
+        _ctx: &mut Context<'_>,
         _ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
@@ -429,7 +429,7 @@ pub(super) const LAYERS: Family = &[("Embedding", embedding), ("EmbeddingBag", b
 
 fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     let size = input.iter().product();
-    let lookup = lookup(arguments, path, Mode::Each, (size, 1))?;
+    let lookup = lookup(arguments, path, Mode::Each, size, 1)?;
     let output = input.iter().copied().chain([lookup.width]).collect();
     Ok(BuiltLayer::module(lookup, output))
 }
@@ -443,7 +443,7 @@ fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLa
         "mean" => Mode::Mean,
         _ => Mode::Max,
     };
-    let lookup = lookup(arguments, path, mode, (before.iter().product(), last))?;
+    let lookup = lookup(arguments, path, mode, before.iter().product(), last)?;
     let output = before.iter().copied().chain([lookup.width]).collect();
     Ok(BuiltLayer::module(lookup, output))
 }
@@ -452,7 +452,8 @@ fn lookup(
     arguments: &Arguments,
     path: &str,
     mode: Mode,
-    (bags, bag): (usize, usize),
+    bags: usize,
+    bag: usize,
 ) -> Result<Lookup, LayerError> {
     let entries = arguments.size("num_embeddings").unwrap_or_default();
     let padding = if arguments.is_null("padding_idx") {

@@ -165,7 +165,7 @@ impl Module for Select {
 }
 
 /// The input of a graph that starts at an element of a row of features of a width.
-pub(crate) fn select((start, width): (usize, usize), shape: &[usize]) -> BuiltLayer {
+pub(crate) fn select(start: usize, width: usize, shape: &[usize]) -> BuiltLayer {
     let size = shape.iter().product();
     BuiltLayer::module(Select { start, size, width }, shape.to_vec())
 }

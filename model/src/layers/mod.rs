@@ -12,6 +12,7 @@ mod embedding;
 mod error;
 mod glu;
 mod join;
+mod limits;
 mod linear;
 mod module;
 mod normalization;
@@ -32,6 +33,7 @@ pub(crate) use attention::sines;
 pub(crate) use dropout::Dropout as RandomZeros;
 use error::LayerError;
 pub(crate) use join::{join_outputs, select};
+pub(crate) use limits::{MAX_ELEMENTS, check_output, elements};
 pub(crate) use module::{
     BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Module, Operation, SavedForBackward,
 };

@@ -2,7 +2,7 @@
 
 use super::convolution::{planes, shape};
 use super::shape::Moved;
-use super::{BuiltLayer, Family};
+use super::{BuiltLayer, Family, check_output};
 use crate::arguments::Arguments;
 use crate::layers::error::LayerError;
 
@@ -105,21 +105,21 @@ fn make(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result<Bui
         }
         *padded = size + before + after;
     }
+    let output = shape(channels, padded, dimensions);
+    check_output(&output)?;
     let along = |d: usize| -> Vec<Option<usize>> {
         let sources = (0..padded[d]).map(|at| around.source(at, sides[d].0, size[d]));
         sources.collect()
     };
     let (down, across) = (along(0), along(1));
-    let mut from = Vec::with_capacity(channels * padded[0] * padded[1]);
-    for channel in 0..channels {
-        for y in &down {
-            let element = |y: usize, x: usize| (channel * size[0] + y) * size[1] + x;
-            from.extend(across.iter().map(|x| Some(element((*y)?, (*x)?))));
-        }
-    }
+    let across = &across;
+    let lines = (0..channels).flat_map(|channel| down.iter().map(move |y| (channel, *y)));
+    let from = lines.flat_map(move |(channel, y)| {
+        let element = move |x: &Option<usize>| Some((channel * size[0] + y?) * size[1] + (*x)?);
+        across.iter().map(element)
+    });
     #[expect(clippy::cast_possible_truncation, reason = "elements are f32")]
     let filling = arguments.real("value") as f32;
-    let output = shape(channels, padded, dimensions);
     Ok(Moved::filled(from, filling, input, output))
 }
 

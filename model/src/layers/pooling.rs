@@ -1,7 +1,7 @@
 //! Pooling over windows: maxima and means, with windows by stride or by the size of the output.
 
 use super::convolution::{pair, planes, shape};
-use super::{BackwardInputs, BuiltLayer, Context, Family, Module, SavedForBackward};
+use super::{BackwardInputs, BuiltLayer, Context, Family, Module, SavedForBackward, check_output};
 use crate::arguments::Arguments;
 use crate::kernels::{LANES, simd_dispatch};
 use crate::layers::error::LayerError;
@@ -459,6 +459,7 @@ fn adaptive(
         arguments.set("output_size", Value::from(known));
     }
     let output = pair(arguments, "output_size", dimensions, 1);
+    check_output(&shape(channels, output, dimensions))?;
     let spans = |d: usize| {
         let span = |at: usize| {
             let start = at * size[d] / output[d];

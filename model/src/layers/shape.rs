@@ -1,9 +1,10 @@
 //! Layers that change the shape only, and those that move elements: Permute, Upsample.
 
 use super::convolution::{pair, planes};
-use super::{BackwardInputs, BuiltLayer, Context, Family, Module, Operation, SavedForBackward};
+use super::{BackwardInputs, BuiltLayer, Context, Family, Module, Operation, SavedForBackward, check_output};
 use crate::arguments::Arguments;
 use crate::layers::error::LayerError;
+use crate::numbers::clamp_u32;
 use candlewick_protocol::Failure;
 
 /// The layers of this family.
@@ -91,29 +92,33 @@ fn reshape(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
     Ok(view(sizes(arguments, "shape", input.iter().product())?))
 }
 
+/// Comes from nowhere. No row has so many elements.
+const FILLING: u32 = u32::MAX;
+
 /// Where every element of an output row comes from.
 #[derive(Debug)]
 pub(super) struct Moved {
-    /// Element of the input row; none for the filling.
-    from: Vec<Option<usize>>,
+    /// Element of the input row; [`FILLING`] for the filling.
+    from: Vec<u32>,
     inputs: usize,
     filling: f32,
 }
 
 impl Moved {
-    fn made(from: Vec<Option<usize>>, input: &[usize], output: Vec<usize>) -> BuiltLayer {
-        Moved::filled(from, 0.0, input, output)
+    fn made(from: impl Iterator<Item = usize>, input: &[usize], output: Vec<usize>) -> BuiltLayer {
+        Moved::filled(from.map(Some), 0.0, input, output)
     }
 
     /// Moved elements, and one number where none is moved to.
     pub(super) fn filled(
-        from: Vec<Option<usize>>,
+        from: impl Iterator<Item = Option<usize>>,
         filling: f32,
         input: &[usize],
         output: Vec<usize>,
     ) -> BuiltLayer {
+        let index = |from: Option<usize>| from.map_or(FILLING, clamp_u32);
         let moved = Moved {
-            from,
+            from: from.map(index).collect(),
             inputs: input.iter().product(),
             filling,
         };
@@ -137,7 +142,8 @@ impl Module for Moved {
                 let rows = input[start / width * self.inputs..].chunks(self.inputs);
                 for (output, input) in output.chunks_mut(width).zip(rows) {
                     for (value, from) in output.iter_mut().zip(&self.from) {
-                        *value = from.map_or(self.filling, |from| input[from]);
+                        // The filling is beyond all elements.
+                        *value = input.get(*from as usize).copied().unwrap_or(self.filling);
                     }
                 }
             });
@@ -157,8 +163,8 @@ impl Module for Moved {
             let rows = ends.gradient[start / size * width..].chunks(width);
             for (into, gradient) in into.chunks_mut(size).zip(rows) {
                 for (value, from) in gradient.iter().zip(&self.from) {
-                    if let Some(from) = from {
-                        into[*from] += value;
+                    if let Some(sum) = into.get_mut(*from as usize) {
+                        *sum += value;
                     }
                 }
             }
@@ -196,9 +202,9 @@ fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
             from += at % size * stride;
             at /= size;
         }
-        Some(from)
+        from
     });
-    Ok(Moved::made(from.collect(), input, output))
+    Ok(Moved::made(from, input, output.clone()))
 }
 
 fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
@@ -211,9 +217,11 @@ fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<B
         }
         _ => return Err("expects either size or scale_factor".into()),
     };
+    let output = vec![channels, down, across];
+    check_output(&output)?;
     let from = (0..channels * down * across).map(|at| {
         let (channel, y, x) = (at / (down * across), at / across % down, at % across);
-        Some((channel * height + y * height / down) * width + x * width / across)
+        (channel * height + y * height / down) * width + x * width / across
     });
-    Ok(Moved::made(from.collect(), input, vec![channels, down, across]))
+    Ok(Moved::made(from, input, output))
 }

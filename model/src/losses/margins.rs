@@ -47,18 +47,25 @@ pub(super) fn multi_label(_arguments: &Arguments) -> Result<Box<dyn Loss>, LossE
     Ok(Box::new(MultiLabel))
 }
 
+/// Values of a row.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    outputs: usize,
+    label: usize,
+}
+
 /// Calls `row` with the outputs, labels, weight and gradient of every row; it returns the row's loss of weight 1. What
 /// a row adds to the denominator is `elements` times its weight.
 fn over_rows(
-    (width, label_width): (usize, usize),
+    widths: Widths,
     elements: usize,
     rows: SliceRows<'_>,
     mut row: impl FnMut(&[f32], &[f64], f64, &mut [f32]) -> Result<f64, Failure>,
 ) -> Result<Sums, Failure> {
     let mut sums = Sums::default();
-    let outputs = rows.outputs.chunks_exact(width);
-    let sides = outputs.zip(rows.labels.chunks_exact(label_width.max(1)));
-    let lines = sides.zip(rows.gradient.chunks_exact_mut(width));
+    let outputs = rows.outputs.chunks_exact(widths.outputs);
+    let sides = outputs.zip(rows.labels.chunks_exact(widths.label.max(1)));
+    let lines = sides.zip(rows.gradient.chunks_exact_mut(widths.outputs));
     for (((outputs, labels), gradient), weight) in lines.zip(rows.weights) {
         gradient.fill(0.0);
         sums.loss += weight * row(outputs, labels, *weight, gradient)?;
@@ -85,27 +92,35 @@ impl Loss for Ranking {
 
     fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let half = width / 2;
-        over_rows((width, half), half, rows, |outputs, labels, weight, gradient| {
-            let (first, second) = outputs.split_at(half);
-            let (by_first, by_second) = gradient.split_at_mut(half);
-            let mut loss = 0.0;
-            for (at, label) in labels.iter().enumerate() {
-                if ![1.0, 0.0, -1.0].contains(label) {
-                    return Err(Failure::data(format!(
-                        "label {label} is not legal: MarginRankingLoss expects 1 (the first is the larger one), -1 \
+        over_rows(
+            Widths {
+                outputs: width,
+                label: half,
+            },
+            half,
+            rows,
+            |outputs, labels, weight, gradient| {
+                let (first, second) = outputs.split_at(half);
+                let (by_first, by_second) = gradient.split_at_mut(half);
+                let mut loss = 0.0;
+                for (at, label) in labels.iter().enumerate() {
+                    if ![1.0, 0.0, -1.0].contains(label) {
+                        return Err(Failure::data(format!(
+                            "label {label} is not legal: MarginRankingLoss expects 1 (the first is the larger one), -1 \
                          (the second is) or 0 (neither)"
-                    )));
+                        )));
+                    }
+                    let left = self.margin - label * (f64::from(first[at]) - f64::from(second[at]));
+                    if left < 0.0 {
+                        continue;
+                    }
+                    loss += left;
+                    by_first[at] = to_f32(-weight * label);
+                    by_second[at] = to_f32(weight * label);
                 }
-                let left = self.margin - label * (f64::from(first[at]) - f64::from(second[at]));
-                if left < 0.0 {
-                    continue;
-                }
-                loss += left;
-                by_first[at] = to_f32(-weight * label);
-                by_second[at] = to_f32(weight * label);
-            }
-            Ok(loss)
-        })
+                Ok(loss)
+            },
+        )
     }
 }
 
@@ -121,28 +136,36 @@ impl Loss for MultiMargin {
 
     fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let classes = real(width);
-        over_rows((width, 1), 1, rows, |outputs, labels, weight, gradient| {
-            let class = class_of(labels[0], width)?;
-            let share = self.weights.get(class).copied().unwrap_or(1.0) / classes;
-            let own = f64::from(outputs[class]);
-            let (mut loss, mut own_slope) = (0.0, 0.0);
-            for (other, output) in outputs.iter().enumerate() {
-                let left = self.margin - own + f64::from(*output);
-                if other == class || left <= 0.0 {
-                    continue;
+        over_rows(
+            Widths {
+                outputs: width,
+                label: 1,
+            },
+            1,
+            rows,
+            |outputs, labels, weight, gradient| {
+                let class = class_of(labels[0], width)?;
+                let share = self.weights.get(class).copied().unwrap_or(1.0) / classes;
+                let own = f64::from(outputs[class]);
+                let (mut loss, mut own_slope) = (0.0, 0.0);
+                for (other, output) in outputs.iter().enumerate() {
+                    let left = self.margin - own + f64::from(*output);
+                    if other == class || left <= 0.0 {
+                        continue;
+                    }
+                    let (term, slope) = if self.squared {
+                        (left * left, 2.0 * left)
+                    } else {
+                        (left, 1.0)
+                    };
+                    loss += share * term;
+                    own_slope -= share * slope;
+                    gradient[other] = to_f32(weight * share * slope);
                 }
-                let (term, slope) = if self.squared {
-                    (left * left, 2.0 * left)
-                } else {
-                    (left, 1.0)
-                };
-                loss += share * term;
-                own_slope -= share * slope;
-                gradient[other] = to_f32(weight * share * slope);
-            }
-            gradient[class] = to_f32(weight * own_slope);
-            Ok(loss)
-        })
+                gradient[class] = to_f32(weight * own_slope);
+                Ok(loss)
+            },
+        )
     }
 }
 
@@ -164,25 +187,33 @@ impl Loss for MultiLabel {
     fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let share = 1.0 / real(width);
         let mut slopes = vec![0.0f64; width];
-        over_rows((width, width), 1, rows, |outputs, labels, weight, gradient| {
-            let classes = classes_of(labels)?;
-            let mut loss = 0.0;
-            slopes.fill(0.0);
-            for class in &classes {
-                for (other, output) in outputs.iter().enumerate() {
-                    let left = 1.0 - f64::from(outputs[*class]) + f64::from(*output);
-                    if left <= 0.0 || classes.contains(&other) {
-                        continue;
+        over_rows(
+            Widths {
+                outputs: width,
+                label: width,
+            },
+            1,
+            rows,
+            |outputs, labels, weight, gradient| {
+                let classes = classes_of(labels)?;
+                let mut loss = 0.0;
+                slopes.fill(0.0);
+                for class in &classes {
+                    for (other, output) in outputs.iter().enumerate() {
+                        let left = 1.0 - f64::from(outputs[*class]) + f64::from(*output);
+                        if left <= 0.0 || classes.contains(&other) {
+                            continue;
+                        }
+                        loss += share * left;
+                        slopes[other] += share;
+                        slopes[*class] -= share;
                     }
-                    loss += share * left;
-                    slopes[other] += share;
-                    slopes[*class] -= share;
                 }
-            }
-            for (gradient, slope) in gradient.iter_mut().zip(&slopes) {
-                *gradient = to_f32(weight * slope);
-            }
-            Ok(loss)
-        })
+                for (gradient, slope) in gradient.iter_mut().zip(&slopes) {
+                    *gradient = to_f32(weight * slope);
+                }
+                Ok(loss)
+            },
+        )
     }
 }

@@ -98,7 +98,7 @@ impl Term {
 
     /// Values that the whole label must have, or at least have where that is known to be a part; `None` where the
     /// loss reads none.
-    fn labels(&self, width: usize) -> Result<Option<Wanted>, LossError> {
+    fn labels(&self, width: usize) -> Result<Option<LabelWidth>, LossError> {
         let outputs = self.outputs(width);
         if outputs.end > width {
             return Err(LossError::Terms(format!(
@@ -114,8 +114,8 @@ impl Term {
             return Ok(None);
         };
         match &self.labels {
-            None => Ok(Some(Wanted::Exactly(count))),
-            Some(range) if range.len() == count => Ok(Some(Wanted::AtLeast(range.end))),
+            None => Ok(Some(LabelWidth::Exactly(count))),
+            Some(range) if range.len() == count => Ok(Some(LabelWidth::AtLeast(range.end))),
             Some(range) => Err(LossError::Terms(format!(
                 "has a {} that reads {count} value(s) of the label for its {} output(s), but its labels are {} to {}",
                 self.name,
@@ -129,7 +129,7 @@ impl Term {
 
 /// Values of the label that a term expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum LabelWidth {
     Exactly(usize),
     AtLeast(usize),
 }
@@ -172,7 +172,7 @@ impl Loss for Multi {
         let (mut exactly, mut least) = (None, 0);
         for term in &self.terms {
             match term.labels(width)? {
-                Some(Wanted::Exactly(count)) => match exactly.replace((term.name, count)) {
+                Some(LabelWidth::Exactly(count)) => match exactly.replace((term.name, count)) {
                     Some((other, before)) if before != count => {
                         return Err(LossError::Terms(format!(
                             "has a {other} over a label of {before} value(s) and a {} over one of {count}; say with \
@@ -182,7 +182,7 @@ impl Loss for Multi {
                     }
                     _ => {}
                 },
-                Some(Wanted::AtLeast(count)) => least = least.max(count),
+                Some(LabelWidth::AtLeast(count)) => least = least.max(count),
                 None => {}
             }
         }

@@ -1,10 +1,10 @@
 //! Reads a network document: every argument checked, every size inferred, every layer in its place.
 
-use super::node::{FORMAT, Inner, LayerNode, MAX_ELEMENTS, MAX_NESTING, Output, ValueRef, wrong};
+use super::node::{FORMAT, Inner, LayerNode, MAX_NESTING, Output, ValueRef, wrong};
 use super::{composite, init};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
-use crate::layers::{self, BuiltLayer, Init, Operation, ParameterSpec};
+use crate::layers::{self, BuiltLayer, Init, MAX_ELEMENTS, Operation, ParameterSpec, elements};
 use crate::parameter::{Parameter, SparseParameter};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
@@ -56,14 +56,6 @@ pub(super) struct Builder {
     inits: Vec<Init>,
     sparse_parameters: Vec<SparseParameter>,
     total: usize,
-}
-
-/// Elements of a shape, if there are at most [`MAX_ELEMENTS`].
-pub(super) fn elements(shape: &[usize]) -> Option<usize> {
-    let product = shape
-        .iter()
-        .try_fold(1usize, |product, size| product.checked_mul(*size))?;
-    (product <= MAX_ELEMENTS).then_some(product)
 }
 
 /// Appends to a path of parameter names.
@@ -281,12 +273,7 @@ impl Builder {
         inputs: Vec<ValueRef>,
     ) -> Result<TensorRef, Failure> {
         let NamedLayer { name, place } = layer;
-        if elements(&made.output).is_none() {
-            return Err(layer.wrong(format!(
-                "its output of shape {:?} has more than {MAX_ELEMENTS} elements a row",
-                made.output
-            )));
-        }
+        layers::check_output(&made.output).map_err(|error| layer.wrong(error))?;
         let (first, start) = (self.parameters.len(), self.total);
         let specs = match &made.operation {
             Operation::Module(module) => module.parameters(),

@@ -67,7 +67,7 @@ impl Parts<'_> {
         self.complete(name, layer, inputs).map(|(_, output)| output)
     }
 
-    /// Adds a part; gives its complete document too.
+    /// Adds a part; returns its complete document too.
     fn complete(
         &mut self,
         name: &str,

@@ -4,10 +4,10 @@
 //! "nodes": [{"name": "hidden", "inputs": ["user"], "layer": {"type": "Linear", ...}}, ...], "outputs": ["score"]}`.
 //! A row of features holds the inputs one after another; a row of outputs holds the outputs one after another.
 
-use super::builder::{Builder, DocPath, NamedLayer, NetworkOutput, TensorRef, elements};
+use super::builder::{Builder, DocPath, NamedLayer, NetworkOutput, TensorRef};
 use super::node::{FORMAT, Output, ValueRef, wrong};
 use crate::arguments::excerpt;
-use crate::layers;
+use crate::layers::{self, elements};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
 
@@ -119,7 +119,7 @@ impl Builder {
                     depth: 0,
                 };
                 let layer = NamedLayer { name: "Input", place };
-                let made = layers::select((start, width), &shape);
+                let made = layers::select(start, width, &shape);
                 self.add(made, layer, vec![ValueRef::Features])?
             };
             documents.push(json!({"name": name, "shape": shape}));

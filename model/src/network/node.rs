@@ -9,9 +9,6 @@ use std::ops::Range;
 /// The `format` of a network document.
 pub const FORMAT: &str = "candlewick.network/1";
 
-/// Parameters a network can have, and elements a row can have anywhere in it.
-pub(super) const MAX_ELEMENTS: usize = 1 << 31;
-
 /// Sequentials within Sequentials.
 pub(super) const MAX_NESTING: usize = 32;
 

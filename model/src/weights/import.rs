@@ -117,11 +117,11 @@ pub(crate) fn load_into(
         convert(parameter, &tensor, target)?;
         report.loaded += 1;
     }
-    let strangers = file
+    let unexpected = file
         .names()
         .into_iter()
         .filter(|name| !is_counter(name) && parameters.iter().all(|parameter| parameter.name != **name));
-    report.unexpected = strangers.map(str::to_owned).collect();
+    report.unexpected = unexpected.map(str::to_owned).collect();
     report.unexpected.sort_unstable();
     Ok(report)
 }

@@ -42,13 +42,13 @@ pub(crate) fn save(parameters: &[Parameter], weights: &[f32]) -> Result<Vec<u8>,
 pub(crate) fn load(parameters: &[Parameter], total: usize, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| Failure::parameter(format!("the weights are not a safetensors file: {error}")))?;
-    let mut strangers: Vec<&str> = file
+    let mut unexpected: Vec<&str> = file
         .names()
         .into_iter()
         .filter(|name| parameters.iter().all(|known| known.name != *name))
         .collect();
-    strangers.sort_unstable();
-    if let Some(name) = strangers.first() {
+    unexpected.sort_unstable();
+    if let Some(name) = unexpected.first() {
         let known: Vec<&str> = parameters
             .iter()
             .map(|parameter| parameter.name.as_str())

@@ -172,13 +172,21 @@ struct RowNorm {
     ones: Vec<f32>,
 }
 
+/// How a unit is normalised.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    /// By its distance from the mean; else from 0.
+    centre: bool,
+    eps: f32,
+}
+
 simd_dispatch! {
     /// Normalises units of the length of `weight`; `bias` may be empty. Two statistics of each: mean, 1 / deviation.
-    fn forward(x: &[f32], weight: &[f32], bias: &[f32], kind: (bool, f32), y: &mut [f32], statistics: &mut [f32]) {
+    fn forward(x: &[f32], weight: &[f32], bias: &[f32], kind: Kind, y: &mut [f32], statistics: &mut [f32]) {
         let size = weight.len();
         #[expect(clippy::cast_precision_loss, reason = "elements of a unit; the count is rounded")]
         let count = size as f32;
-        let (centre, eps) = kind;
+        let Kind { centre, eps } = kind;
         let units = x.chunks_exact(size).zip(y.chunks_exact_mut(size));
         for ((x, y), statistics) in units.zip(statistics.chunks_exact_mut(2)) {
             let (chunks, rest) = x.as_chunks::<LANES>();
@@ -316,7 +324,10 @@ impl Module for RowNorm {
         let (x, level, size) = (inputs[0], ctx.kernels.level(), self.shape.width);
         let (weight, bias) = self.affine(ctx.weights);
         let statistics = &mut ctx.saved[..self.shape.statistics(ctx.rows)];
-        let kind = (self.centre, self.eps);
+        let kind = Kind {
+            centre: self.centre,
+            eps: self.eps,
+        };
         self.shape
             .forward(ctx.kernels, output, statistics, |first, y, statistics| {
                 let x = &x[first * size..first * size + y.len()];
