@@ -108,6 +108,45 @@ mod tests {
         assert!(booleans(&[[1]], &mut out, 2.0) && out[0] == 2.0);
     }
 
+    /// Numbers of every size, written as `N` bytes.
+    fn some<const N: usize>(count: usize) -> Vec<[u8; N]> {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        (0..count).map(|_| std::array::from_fn(|_| next())).collect()
+    }
+
+    #[test]
+    fn both_loops_give_the_same_bits() {
+        macro_rules! check {
+            ($name:ident, $read:expr) => {
+                for length in [0, 1, 7, 33] {
+                    let from = some(length);
+                    let (mut wide, mut plain) = (vec![0.0; length], vec![0.0; length]);
+                    let finite = $name(&from, &mut wide, 0.1);
+                    assert_eq!(finite, convert(&from, &mut plain, 0.1, $read));
+                    let bits = |values: &[f32]| {
+                        values
+                            .iter()
+                            .map(|value| value.to_bits())
+                            .collect::<Vec<_>>()
+                    };
+                    assert_eq!(bits(&wide), bits(&plain), "{}", stringify!($name));
+                }
+            };
+        }
+        check!(doubles, f64::from_le_bytes);
+        check!(floats, |bytes| f64::from(f32::from_le_bytes(bytes)));
+        check!(longs, |bytes| i64::from_le_bytes(bytes) as f64);
+        check!(ints, |bytes| f64::from(i32::from_le_bytes(bytes)));
+        check!(shorts, |bytes| f64::from(i16::from_le_bytes(bytes)));
+        check!(tinies, |bytes: [u8; 1]| f64::from(bytes[0].cast_signed()));
+        check!(booleans, |bytes: [u8; 1]| f64::from(u8::from(bytes[0] != 0)));
+        check!(unsigned, |bytes: [u8; 1]| f64::from(bytes[0]));
+    }
+
     #[test]
     fn denormals_and_the_largest_numbers_are_finite() {
         let values = [f32::MAX, f32::MIN, f32::MIN_POSITIVE / 4.0, -0.0].map(f32::to_le_bytes);
