@@ -206,12 +206,12 @@ class LaunchSuite extends ClusterSuite {
     } finally stop(cluster)
   }
 
-  /** A session of two executors with two slots each, in which a task that takes long gets a copy on the other host. */
+  /** A session of two executors with three slots each, in which a task that takes long gets a copy on the other host. */
   private def speculative(cluster: TestCluster): Unit = {
     start(
       cluster.url,
       // Spark copies tasks of a stage that fits an executor, so it has to know how many that are.
-      "spark.executor.cores" -> "2",
+      "spark.executor.cores" -> "3",
       "spark.speculation" -> "true",
       "spark.speculation.interval" -> "50ms",
       "spark.speculation.minTaskRuntime" -> "50ms",
@@ -240,6 +240,15 @@ class LaunchSuite extends ClusterSuite {
     def untilCopied(tasks: Int): Unit = eventually(assert(copied.size == tasks))
   }
 
+  /** Waits until a first attempt that runs elsewhere than it should, and began later than the copies, has answered: a copy
+    * that answered like one would have done so by now.
+    */
+  private def untilMisplacedAnswered(): Unit = {
+    val order = ParkTask.order("no fit", "no executor") -> Nil
+    val probe = Jobs.submit(current.sparkContext, Seq(order), ParkTask.hold)((_, _) => ())
+    Await.result(probe, 120.seconds)
+  }
+
   private def watch(text: String): Watched = {
     val watched = new Watched(text)
     current.sparkContext.addSparkListener(watched)
@@ -247,12 +256,13 @@ class LaunchSuite extends ClusterSuite {
   }
 
   test("a speculative copy of HOLD ends neither the task in the right place nor the training") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, Files.createTempDirectory("candlewick"))
     try {
       speculative(cluster)
       val held = watch("hold the trainers")
       val handle = fit().setEpochs(1000000).setVerbose(true).startFit(points())
       held.untilCopied(2)
+      untilMisplacedAnswered()
       handle.progressLines(): Unit
       eventually(assert(handle.progressLines().exists(_.startsWith("epoch")), handle))
       handle.cancel("enough")
@@ -265,10 +275,10 @@ class LaunchSuite extends ClusterSuite {
   }
 
   test("rows that a speculative copy feeds once more count once") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, Files.createTempDirectory("candlewick"))
     try {
       speculative(cluster)
-      // So many partitions as an executor has slots, else nothing is copied.
+      // No more partitions than an executor has slots, else nothing is copied.
       val data = points(partitions = 2).cache()
       val one = fit().setInputShape(Array(4))
       val expected = one.fit(data)
@@ -284,7 +294,7 @@ class LaunchSuite extends ClusterSuite {
   }
 
   test("a speculative copy of a launch that runs elsewhere does not end the launch in the right place") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, Files.createTempDirectory("candlewick"))
     try {
       speculative(cluster)
       val launch = watch("launch trainers")
@@ -292,6 +302,7 @@ class LaunchSuite extends ClusterSuite {
       val handle = fit().startFit(points())
       untilTrainers(2)
       launch.untilCopied(2)
+      untilMisplacedAnswered()
       openGate()
       assert(handle.result().summary.numTrainers == 2)
       assert(launch.jobs.get == 1, "the first attempts were not ended by their copies")
