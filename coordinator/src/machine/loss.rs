@@ -74,6 +74,10 @@ impl Machine {
 
     /// A trainer that could not start fails the fit with its reason; one that went with its executor is replaced.
     fn ended_at_launch(&mut self, id: &str, report: &ExitReport) {
+        // Its executor was lost before it: it ends because its stream was closed, and others start in its place.
+        if self.lost.contains_key(id) {
+            return;
+        }
         if report.is_harmless() {
             return self.lose_at_launch(id, &report.describe());
         }
@@ -191,7 +195,8 @@ impl Machine {
 
     /// A trainer says itself that it cannot go on.
     pub(super) fn on_failed(&mut self, from: &str, failure: &Failure) {
-        let mine = self.rank_of(from).is_some() || self.phase == Phase::Gathering;
+        let registered = self.phase == Phase::Gathering && self.trainers.contains_key(from);
+        let mine = self.rank_of(from).is_some() || registered;
         let earlier = matches!(&self.pending_loss, Some(PendingLoss { cause: Cause::Ended { trainer }, .. }) if trainer != from);
         if !mine || earlier {
             return;

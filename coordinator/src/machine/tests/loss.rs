@@ -121,6 +121,20 @@ fn a_trainer_lost_before_the_members_are_fixed_is_told_with_its_cause() {
     }
 }
 
+/// A trainer outlives its executor by a moment, and then tells, or is told of, how it ended: the fit goes on without it.
+#[test]
+fn what_comes_of_a_trainer_that_was_lost_with_its_executor_fails_nothing() {
+    let mut stage = Stage::gathered();
+    let lost = json!({"cmd": "executorLost", "executor": "10", "reason": "removed by the cluster manager"});
+    stage.command(lost).unwrap();
+    stage.exited("a", 1);
+    let failure = Failure::unavailable("the coordinator is gone: it closed the stream");
+    stage.message("a", ToCoordinator::Failed { failure });
+    stage.end("a");
+    stage.pass(2_100, &["b"], true);
+    assert_eq!(stage.failures(), Vec::<&Failure>::new());
+}
+
 /// A coordinator that is starved looks at the clock seldom; a trainer that is silent is still found.
 #[test]
 fn looks_that_come_late_all_the_time_do_not_forgive_silence_for_ever() {
