@@ -8,7 +8,7 @@ import org.apache.spark.sql.api.java.UDF1
 import org.apache.spark.sql.functions.{col, udf}
 import org.apache.spark.sql.types.DoubleType
 
-/** What `addArtifact` brings into a session is there in the tasks of a fit. */
+/** What `addArtifact` brings into a session is there where the rows of a fit are read. */
 class ArtifactSuite extends SparkSuite {
 
   /** A class that is on no class path. */
