@@ -127,12 +127,9 @@ mod tests {
                     let (mut wide, mut plain) = (vec![0.0; length], vec![0.0; length]);
                     let finite = $name(&from, &mut wide, 0.1);
                     assert_eq!(finite, convert(&from, &mut plain, 0.1, $read));
-                    let bits = |values: &[f32]| {
-                        values
-                            .iter()
-                            .map(|value| value.to_bits())
-                            .collect::<Vec<_>>()
-                    };
+                    // Which of all NaNs comes out is not said; no row with one is fed.
+                    let number = |value: &f32| (!value.is_nan()).then_some(value.to_bits());
+                    let bits = |values: &[f32]| values.iter().map(number).collect::<Vec<_>>();
                     assert_eq!(bits(&wide), bits(&plain), "{}", stringify!($name));
                 }
             };
