@@ -32,9 +32,16 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("CosineSimilarity", "distance", "Distances"),
 ];
 
+/// Optimisers by running means of the gradient and of its square, which have a module of their own: all of them in one would
+/// be too long to read.
+const ADAM: [&str; 6] = ["Adam", "AdamW", "NAdam", "RAdam", "Adamax", "LAMB"];
+
 fn called(kind: Kind, entries: &[&Entry]) -> (String, String) {
     match kind {
         Kind::Loss => return ("loss".to_owned(), "Losses".to_owned()),
+        Kind::Optimizer if entries.iter().all(|entry| ADAM.contains(&entry.name)) => {
+            return ("adam".to_owned(), "Adam and its relatives".to_owned());
+        }
         Kind::Optimizer => return ("optimizer".to_owned(), "Optimisers".to_owned()),
         Kind::Scheduler => {
             return (
@@ -61,17 +68,22 @@ pub(crate) fn of(kind: Kind) -> Vec<Family> {
     let mut families: Vec<Family> = Vec::new();
     for entries in catalogue::families() {
         let entries: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == kind).collect();
-        if entries.is_empty() {
-            continue;
-        }
-        let (module, title) = called(kind, &entries);
-        match families.iter_mut().find(|family| family.module == module) {
-            Some(family) => family.entries.extend(entries),
-            None => families.push(Family {
-                module,
-                title,
-                entries,
-            }),
+        // The catalogue lists optimisers together, whatever family each is of.
+        let together = if kind == Kind::Optimizer {
+            1
+        } else {
+            entries.len().max(1)
+        };
+        for entries in entries.chunks(together) {
+            let (module, title) = called(kind, entries);
+            match families.iter_mut().find(|family| family.module == module) {
+                Some(family) => family.entries.extend(entries),
+                None => families.push(Family {
+                    module,
+                    title,
+                    entries: entries.to_vec(),
+                }),
+            }
         }
     }
     families

@@ -224,7 +224,7 @@ mod tests {
     fn no_file_is_too_long_to_read() {
         for file in generate().iter().filter(|file| !file.path.ends_with(".md")) {
             let lines = file.content.lines().count();
-            assert!(lines <= 700, "{} has {lines} lines", file.path);
+            assert!(lines <= 600, "{} has {lines} lines", file.path);
         }
     }
 }

@@ -3,20 +3,8 @@
 
 from candlewick._document import Optimizer
 from candlewick.optim import lr_scheduler
-from candlewick.optim._optimizer import (
-    LAMB,
-    LARS,
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    Lion,
-    NAdam,
-    RAdam,
-    RMSprop,
-)
+from candlewick.optim._adam import LAMB, Adam, Adamax, AdamW, NAdam, RAdam
+from candlewick.optim._optimizer import LARS, SGD, Adadelta, Adagrad, Lion, RMSprop
 
 __all__ = [
     "Adadelta",

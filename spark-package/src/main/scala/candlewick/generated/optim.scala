@@ -2,7 +2,9 @@
 package candlewick
 
 /** Optimisers by PyTorch's names: `optim.AdamW(lr = 1e-3)`. */
-object optim extends generated.OptimizerBuilders {
+object optim
+    extends generated.OptimizerBuilders
+    with generated.AdamBuilders {
 
   /** An optimiser. */
   type Optimizer = candlewick.Optimizer
