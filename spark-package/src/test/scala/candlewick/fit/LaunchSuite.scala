@@ -5,7 +5,7 @@ import candlewick.jni.{CancelledException, RetryableException}
 import java.nio.file.Files
 import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue, CountDownLatch, TimeUnit}
 import java.util.concurrent.atomic.AtomicInteger
-import org.apache.spark.{Success, TaskEndReason}
+import org.apache.spark.TaskEndReason
 import org.apache.spark.deploy.TestCluster
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.scheduler._
@@ -226,6 +226,7 @@ class LaunchSuite extends ClusterSuite {
     private val copied = ConcurrentHashMap.newKeySet[Int]()
     val jobs = new AtomicInteger
     val ends = new ConcurrentLinkedQueue[TaskEndReason]()
+    private val over = ConcurrentHashMap.newKeySet[Int]()
 
     override def onJobStart(event: SparkListenerJobStart): Unit =
       if (event.properties.getProperty("spark.job.description", "").contains(text)) {
@@ -237,16 +238,19 @@ class LaunchSuite extends ClusterSuite {
     override def onTaskEnd(event: SparkListenerTaskEnd): Unit =
       if (stages.contains(event.stageId)) ends.add(event.reason): Unit
 
-    def untilCopied(tasks: Int): Unit = eventually(assert(copied.size == tasks))
-  }
+    override def onJobEnd(event: SparkListenerJobEnd): Unit = over.add(event.jobId): Unit
 
-  /** Waits until a first attempt that runs elsewhere than it should, and began later than the copies, has answered: a copy
-    * that answered like one would have done so by now.
-    */
-  private def untilMisplacedAnswered(): Unit = {
-    val order = ParkTask.order("no fit", "no executor") -> Nil
-    val probe = Jobs.submit(current.sparkContext, Seq(order), ParkTask.hold)((_, _) => ())
-    Await.result(probe, 120.seconds)
+    def untilCopied(tasks: Int): Unit = eventually(assert(copied.size == tasks))
+
+    /** Waits until a first attempt that runs elsewhere than it should, and began later than the copies, has answered, and
+      * this listener knows of all that ended before: a copy that answered like one is among `ends` then.
+      */
+    def untilMisplacedAnswered(): Unit = {
+      val order = ParkTask.order("no fit", "no executor") -> Nil
+      val probe = Jobs.submit(current.sparkContext, Seq(order), ParkTask.hold)((_, _) => ())
+      Await.result(probe, 120.seconds)
+      eventually(assert(probe.jobIds.forall(over.contains(_))))
+    }
   }
 
   private def watch(text: String): Watched = {
@@ -262,15 +266,13 @@ class LaunchSuite extends ClusterSuite {
       val held = watch("hold the trainers")
       val handle = fit().setEpochs(1000000).setVerbose(true).startFit(points())
       held.untilCopied(2)
-      untilMisplacedAnswered()
-      handle.progressLines(): Unit
+      held.untilMisplacedAnswered()
+      // A copy that answered would be a success, and the task in the right place would have been killed for it.
+      assert(held.ends.isEmpty && held.jobs.get == 1, held.ends)
       eventually(assert(handle.progressLines().exists(_.startsWith("epoch")), handle))
       handle.cancel("enough")
       val error = intercept[CancelledException](handle.result())
       assert(error.getMessage == "the fit was cancelled: enough")
-      // Both tasks and both copies. One that answered would be a success.
-      eventually(assert(held.ends.size == 4))
-      assert(!held.ends.contains(Success) && held.jobs.get == 1, held.ends)
     } finally stop(cluster)
   }
 
@@ -302,7 +304,7 @@ class LaunchSuite extends ClusterSuite {
       val handle = fit().startFit(points())
       untilTrainers(2)
       launch.untilCopied(2)
-      untilMisplacedAnswered()
+      launch.untilMisplacedAnswered()
       openGate()
       assert(handle.result().summary.numTrainers == 2)
       assert(launch.jobs.get == 1, "the first attempts were not ended by their copies")
