@@ -12,19 +12,20 @@ import pytest
 from pyspark.sql import SparkSession
 
 from candlewick import nn
+from candlewick.errors import InvalidParameterError, translated
 
 from .support import blobs, classifier
 
 GOLDEN = Path(__file__).parents[2] / "model" / "tests" / "golden"
 
 
-def cases() -> list[Any]:
-    """The networks of the golden files that hold outputs in evaluation mode."""
+def cases(*, projected: bool) -> list[Any]:
+    """The networks of the golden files that hold outputs in evaluation mode: those with a projection, or those without."""
     found = []
     for file in sorted(GOLDEN.glob("*.json")):
         content = json.loads(file.read_text()).get("content")
         for case in content if isinstance(content, list) else []:
-            if "evaluated" in case:
+            if "evaluated" in case and projected == ('"proj_size"' in json.dumps(case["network"])):
                 found.append(pytest.param(case, id=f"{file.stem}: {case['name']}"))
     return found
 
@@ -60,12 +61,22 @@ def outputs(file: bytes, features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]
     return np.concatenate([result.reshape(len(features), -1) for result in results], axis=1)
 
 
-@pytest.mark.parametrize("case", cases())
-def test_golden_networks(local2: SparkSession, case: dict[str, Any]) -> None:
-    jvm: Any = local2.sparkContext._jvm
-    native = jvm.candlewick.jni.Native
+def exported(session: SparkSession, case: dict[str, Any]) -> bytes:
+    jvm: Any = session.sparkContext._jvm
     request = json.dumps({"network": case["network"], "inputShape": case["inputShape"]})
-    file = bytes(native.exportOnnx(request, safetensors(case)))
+    with translated():
+        return bytes(jvm.candlewick.jni.Native.exportOnnx(request, safetensors(case)))
+
+
+@pytest.mark.parametrize("case", cases(projected=True))
+def test_what_onnx_does_not_have_is_named(local2: SparkSession, case: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameterError, match="LSTM with a proj_size has no counterpart in ONNX"):
+        exported(local2, case)
+
+
+@pytest.mark.parametrize("case", cases(projected=False))
+def test_golden_networks(local2: SparkSession, case: dict[str, Any]) -> None:
+    file = exported(local2, case)
     rows = len(case["weights"])
     features = np.asarray(case["features"], dtype=np.float32).reshape(rows, -1)
     wanted = np.asarray(case["evaluated"]).reshape(rows, -1)
