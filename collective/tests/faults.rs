@@ -299,12 +299,17 @@ fn a_member_whose_host_is_not_known_is_named() {
     assert_eq!(error.peer.as_deref(), Some("id-0"));
     assert_eq!(error.failure.kind, ErrorKind::Unavailable);
     let text = error.failure.message;
-    assert!(
-        text.contains(
-            "could not be connected to within 0.1 s while forming generation 1: its host is not known here"
-        ),
-        "{text}"
-    );
+    // The last try may begin with hardly any time left.
+    let reasons = [
+        "its host is not known here",
+        "no name server said in time where its host is",
+    ];
+    let told = |why| {
+        text.contains(&format!(
+            "could not be connected to within 0.1 s while forming generation 1: {why}"
+        ))
+    };
+    assert!(reasons.into_iter().any(told), "{text}");
 }
 
 #[test]
