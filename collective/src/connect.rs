@@ -119,6 +119,9 @@ fn prepare(stream: &TcpStream) -> io::Result<bool> {
     Ok(stream.peer_addr()?.ip() != stream.local_addr()?.ip())
 }
 
+/// Why a dial failed whose look-up met the deadline.
+const NO_NAME_IN_TIME: &str = "no name server said in time where its host is";
+
 /// Dials until it works: a peer may not be up yet. Only a failed proof ends it at once.
 fn dial_until(
     credentials: &Credentials,
@@ -129,9 +132,12 @@ fn dial_until(
 ) -> Result<TcpStream, CollectiveError> {
     let member = &config.members[rank];
     let what = what(config);
+    let mut earlier = None;
     loop {
         let failure = match dial_once(credentials, config, member, deadline) {
             Ok(stream) => return Ok(stream),
+            // The last try may begin with hardly any time left: what the one before found out says more.
+            Err(late) if late.message == NO_NAME_IN_TIME => earlier.take().unwrap_or(late),
             Err(failure) => failure,
         };
         if abort.is_set() {
@@ -156,6 +162,7 @@ fn dial_until(
                 Failure::new(failure.kind, message),
             ));
         }
+        earlier = Some(failure);
         thread::sleep(POLL_INTERVAL);
     }
 }
@@ -208,9 +215,7 @@ fn resolve(
         Ok(Err(error)) => Err(Failure::unavailable(format!(
             "its host is not known here: {error}"
         ))),
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(Failure::unavailable(
-            "no name server said in time where its host is",
-        )),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Failure::unavailable(NO_NAME_IN_TIME)),
         Err(mpsc::RecvTimeoutError::Disconnected) => Err(Failure::internal(
             "no thread to look up the host of another trainer",
         )),

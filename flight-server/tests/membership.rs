@@ -236,15 +236,10 @@ fn a_member_whose_host_nobody_knows_is_named_by_those_that_look_for_it() {
         "trainer 1 (127.0.0.1, executor 0, pid ",
         "lost trainer 0 (0xxx",
         "training, before its first step",
+        "its host is not known here",
     ] {
         assert!(told.contains(part), "{told}");
     }
-    // A resolver may also take its time to say that it does not know the name.
-    let reasons = [
-        "its host is not known here",
-        "no name server said in time where its host is",
-    ];
-    assert!(reasons.iter().any(|why| told.contains(why)), "{told}");
     gang.all_end();
 }
 
