@@ -1,6 +1,6 @@
 //! What the gang of one generation does together.
 
-use crate::config::{Abort, CollectiveError, Config};
+use crate::config::{CollectiveError, Config, Halts};
 use crate::connect::connect_all;
 use crate::frame::{Kind, job_tag};
 use crate::gang::{Gang, check_members};
@@ -29,14 +29,15 @@ impl Collective {
     ///
     /// # Errors
     /// `Unavailable` naming the trainer that cannot be reached or did not connect in time, `Unauthenticated` where it
-    /// did not prove that it has the job's key, `Cancelled` after an abort, `Internal` where the members are no gang.
-    pub fn connect(listener: &Listener, config: Config, abort: Abort) -> Result<Self, CollectiveError> {
+    /// did not prove that it has the job's key, `Cancelled` where `halts` says that the generation is over, `Internal` where the members are no gang.
+    pub fn connect(listener: &Listener, config: Config, halts: &Halts) -> Result<Self, CollectiveError> {
         let shards = check_members(&config).map_err(CollectiveError::of)?;
-        let peers = connect_all(listener, &config, &abort)?;
+        let halt = halts.token(config.generation);
+        let peers = connect_all(listener, &config, &halt)?;
         let credentials = listener.credentials();
         let job = job_tag(&credentials.key, &credentials.job);
         Ok(Collective {
-            gang: Gang::new(config, shards, peers, job, abort),
+            gang: Gang::new(config, shards, peers, job, halt),
             broken: None,
             buffers: Buffers::default(),
         })
@@ -52,7 +53,7 @@ impl Collective {
     /// forgotten.
     ///
     /// # Errors
-    /// Names the trainer that was silent, broke its connection or sent something else; `Cancelled` after an abort.
+    /// Names the trainer that was silent, broke its connection or sent something else; `Cancelled` after a halt.
     pub fn all_reduce(
         &mut self,
         step: u64,

@@ -5,10 +5,10 @@ use candlewick_protocol::message::Member;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How often a wait looks for an abort.
+/// How often a wait looks for a halt.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How a trainer proves to the others who it is.
@@ -25,7 +25,7 @@ pub struct Credentials {
 /// One generation of the gang.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Number of the generation.
+    /// Number of the generation, from 1.
     pub generation: u64,
     /// Position of this trainer in `members`.
     pub rank: usize,
@@ -35,26 +35,49 @@ pub struct Config {
     pub timeout: Duration,
 }
 
-/// Ends the waits of a [`crate::Collective`] from another thread, within a few milliseconds.
+/// How far the generations of a gang are over: whoever waits in one of them stops within a few milliseconds, whether it
+/// began to wait before or after that was said. Clones are one and the same.
+///
+/// ```
+/// use candlewick_collective::Halts;
+/// let halts = Halts::default();
+/// let (second, third) = (halts.token(2), halts.token(3));
+/// halts.halt_through(2);
+/// // An order that comes late takes nothing back.
+/// halts.halt_through(1);
+/// assert!(second.is_cancelled() && halts.token(1).is_cancelled() && !third.is_cancelled());
+/// ```
 #[derive(Debug, Clone, Default)]
-pub struct Abort(Arc<AtomicBool>);
+pub struct Halts(Arc<AtomicU64>);
 
-impl Abort {
-    /// A new one, not set.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+impl Halts {
+    /// Generations up to this one, which count from 1, are over.
+    pub fn halt_through(&self, generation: u64) {
+        self.0.fetch_max(generation, Ordering::AcqRel);
     }
 
-    /// Ends the wait that goes on, and every later one.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    /// True once it was set.
+    /// Tells whether `generation` goes on.
     #[must_use]
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    pub fn token(&self, generation: u64) -> HaltToken {
+        HaltToken {
+            generation,
+            halts: self.clone(),
+        }
+    }
+}
+
+/// What a wait of one generation looks at, made by [`Halts::token`].
+#[derive(Debug, Clone)]
+pub struct HaltToken {
+    generation: u64,
+    halts: Halts,
+}
+
+impl HaltToken {
+    /// True once the generation is over.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.generation <= self.halts.0.load(Ordering::Acquire)
     }
 }
 
@@ -79,7 +102,7 @@ impl CollectiveError {
         }
     }
 
-    pub(crate) fn aborted(what: &str) -> Self {
+    pub(crate) fn halted(what: &str) -> Self {
         Self::of(Failure::new(ErrorKind::Cancelled, format!("halted in {what}")))
     }
 }

@@ -1,6 +1,6 @@
 //! Forming a gang: one connection per pair. The higher rank dials, the lower rank's listener takes.
 
-use crate::config::{Abort, CollectiveError, Config, Credentials, POLL_INTERVAL, seconds};
+use crate::config::{CollectiveError, Config, Credentials, HaltToken, POLL_INTERVAL, seconds};
 use crate::handshake::dial;
 use crate::listener::Listener;
 use crate::peer::{Peer, name_of};
@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 pub(crate) fn connect_all(
     listener: &Listener,
     config: &Config,
-    abort: &Abort,
+    halt: &HaltToken,
 ) -> Result<Vec<Peer>, CollectiveError> {
     let deadline = Instant::now() + config.timeout;
     let dials: Vec<_> = (0..config.rank)
-        .map(|rank| start_dial(listener, config, rank, deadline, abort))
+        .map(|rank| start_dial(listener, config, rank, deadline, halt))
         .collect();
     let mut peers = Vec::new();
     for (rank, member) in config
@@ -31,8 +31,8 @@ pub(crate) fn connect_all(
         .filter(|(rank, _)| *rank != config.rank)
     {
         let stream = match dials.get(rank) {
-            Some(dial) => await_dial(dial, config, abort)?,
-            None => await_arrival(listener, config, rank, deadline, abort)?,
+            Some(dial) => await_dial(dial, config, halt)?,
+            None => await_arrival(listener, config, rank, deadline, halt)?,
         };
         let (id, name) = (member.trainer.id.clone(), name_of(rank, member));
         let away = prepare(&stream).map_err(|error| {
@@ -55,24 +55,30 @@ pub(crate) fn connect_all(
 type Dial = mpsc::Receiver<Result<TcpStream, CollectiveError>>;
 
 /// Dials on a thread of its own: connecting to a host that does not answer cannot be interrupted.
-fn start_dial(listener: &Listener, config: &Config, rank: usize, deadline: Instant, abort: &Abort) -> Dial {
+fn start_dial(
+    listener: &Listener,
+    config: &Config,
+    rank: usize,
+    deadline: Instant,
+    halt: &HaltToken,
+) -> Dial {
     let (sender, receiver) = mpsc::channel();
-    let (credentials, config, abort) = (listener.credentials().clone(), config.clone(), abort.clone());
+    let (credentials, config, halt) = (listener.credentials().clone(), config.clone(), halt.clone());
     let dial = move || {
-        // Nobody waits any more after an abort.
-        let _ = sender.send(dial_until(&credentials, &config, rank, deadline, &abort));
+        // Nobody waits any more after a halt.
+        let _ = sender.send(dial_until(&credentials, &config, rank, deadline, &halt));
     };
     // Where there is no thread, the receiver finds that its sender is gone.
     let _ = thread::Builder::new().name("collective-dial".into()).spawn(dial);
     receiver
 }
 
-fn await_dial(dial: &Dial, config: &Config, abort: &Abort) -> Result<TcpStream, CollectiveError> {
+fn await_dial(dial: &Dial, config: &Config, halt: &HaltToken) -> Result<TcpStream, CollectiveError> {
     loop {
         match dial.recv_timeout(POLL_INTERVAL) {
             Ok(outcome) => return outcome,
-            Err(mpsc::RecvTimeoutError::Timeout) if abort.is_set() => {
-                return Err(CollectiveError::aborted(&what(config)));
+            Err(mpsc::RecvTimeoutError::Timeout) if halt.is_cancelled() => {
+                return Err(CollectiveError::halted(&what(config)));
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => {
@@ -89,15 +95,15 @@ fn await_arrival(
     config: &Config,
     rank: usize,
     deadline: Instant,
-    abort: &Abort,
+    halt: &HaltToken,
 ) -> Result<TcpStream, CollectiveError> {
     let member = &config.members[rank];
     let what = what(config);
     listener
-        .take(&member.trainer.id, config.generation, deadline, abort)
+        .take(&member.trainer.id, config.generation, deadline, halt)
         .ok_or_else(|| {
-            if abort.is_set() {
-                return CollectiveError::aborted(&what);
+            if halt.is_cancelled() {
+                return CollectiveError::halted(&what);
             }
             let (name, waited) = (name_of(rank, member), seconds(config.timeout));
             let message = format!("{name} did not connect within {waited} while {what}");
@@ -128,7 +134,7 @@ fn dial_until(
     config: &Config,
     rank: usize,
     deadline: Instant,
-    abort: &Abort,
+    halt: &HaltToken,
 ) -> Result<TcpStream, CollectiveError> {
     let member = &config.members[rank];
     let what = what(config);
@@ -140,8 +146,8 @@ fn dial_until(
             Err(late) if late.message == NO_NAME_IN_TIME => earlier.take().unwrap_or(late),
             Err(failure) => failure,
         };
-        if abort.is_set() {
-            return Err(CollectiveError::aborted(&what));
+        if halt.is_cancelled() {
+            return Err(CollectiveError::halted(&what));
         }
         let fatal = failure.kind != ErrorKind::Unavailable;
         if fatal || Instant::now() + POLL_INTERVAL >= deadline {

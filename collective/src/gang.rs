@@ -1,6 +1,6 @@
 //! The members of one generation and the connections to them: what every kind of exchange stands on.
 
-use crate::config::{Abort, CollectiveError, Config};
+use crate::config::{CollectiveError, Config, HaltToken};
 use crate::frame::{Kind, Place, encode};
 use crate::io::{Incoming, Outgoing, Wait, drive, send_abort};
 use crate::peer::{Peer, name_of};
@@ -15,7 +15,7 @@ pub(crate) struct Gang {
     /// By rank, the nodes that member sends.
     pub(crate) covers: Vec<Vec<(u32, u32)>>,
     pub(crate) shards: u32,
-    abort: Abort,
+    halt: HaltToken,
     job: u64,
     /// Exchanges so far that belong to no step.
     sequence: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Gang {
 
 impl Gang {
     /// The gang of checked members, see [`check_members`], which returned `shards`.
-    pub(crate) fn new(config: Config, shards: u32, peers: Vec<Peer>, job: u64, abort: Abort) -> Self {
+    pub(crate) fn new(config: Config, shards: u32, peers: Vec<Peer>, job: u64, halt: HaltToken) -> Self {
         let members = config.members.iter();
         Gang {
             covers: members
@@ -32,7 +32,7 @@ impl Gang {
             config,
             peers,
             shards,
-            abort,
+            halt,
             job,
             sequence: 0,
         }
@@ -89,12 +89,12 @@ impl Gang {
         let wait = Wait {
             what,
             timeout: self.config.timeout,
-            abort: &self.abort,
+            halt: &self.halt,
             flush,
         };
         let outcome = drive(&self.peers, outgoing, incoming, &wait);
         match &outcome {
-            // After an abort the coordinator has told all of them.
+            // After a halt the coordinator has told all of them.
             Err(error) if error.failure.kind != ErrorKind::Cancelled => self.notify_abort(error, outgoing),
             _ => {}
         }

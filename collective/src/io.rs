@@ -5,7 +5,7 @@
 //! for a peer that is computing or in an earlier round. A round ends for a trainer when it has received from all, so
 //! nobody is ahead of the trainer in the earliest round, all of whose peers have sent or are sending what it waits for.
 
-use crate::config::{Abort, CollectiveError, POLL_INTERVAL, seconds};
+use crate::config::{CollectiveError, HaltToken, POLL_INTERVAL, seconds};
 use crate::frame::{Checksum, HEADER, Head, Header, Place, SUM, bytes_of_mut, damaged, decode};
 use crate::peer::Peer;
 use candlewick_protocol::Failure;
@@ -341,7 +341,7 @@ pub(crate) struct Wait<'a> {
     /// "allreduce, step 812".
     pub(crate) what: &'a str,
     pub(crate) timeout: Duration,
-    pub(crate) abort: &'a Abort,
+    pub(crate) halt: &'a HaltToken,
     /// True: all must be sent too. False: what is left is sent in the next round.
     pub(crate) flush: bool,
 }
@@ -373,8 +373,8 @@ pub(crate) fn drive(
             spins = 0;
             continue;
         }
-        if wait.abort.is_set() {
-            return Err(CollectiveError::aborted(wait.what));
+        if wait.halt.is_cancelled() {
+            return Err(CollectiveError::halted(wait.what));
         }
         if spins < SPINS {
             spins += 1;

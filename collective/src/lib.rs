@@ -34,7 +34,7 @@ mod sparse;
 mod tree_sum;
 
 pub use collective::Collective;
-pub use config::{Abort, CollectiveError, Config, Credentials};
+pub use config::{CollectiveError, Config, Credentials, HaltToken, Halts};
 pub use listener::Listener;
 pub use reduce::{Node, Reduced};
 

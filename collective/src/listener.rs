@@ -1,6 +1,6 @@
 //! The listener of a trainer: one for the life of the process, for all generations.
 
-use crate::config::{Abort, Credentials, POLL_INTERVAL};
+use crate::config::{Credentials, HaltToken, POLL_INTERVAL};
 use crate::handshake::{AuthenticatedPeer, answer};
 use candlewick_protocol::auth::{HANDSHAKE_TIMEOUT_MS, MAX_PENDING};
 use candlewick_protocol::pending::Pending;
@@ -85,14 +85,14 @@ impl Listener {
         &self.shared.credentials
     }
 
-    /// Waits for the connection of `trainer` in `generation`; `None` after the deadline or an abort. Connections of
+    /// Waits for the connection of `trainer` in `generation`; `None` after the deadline or a halt. Connections of
     /// earlier generations are dropped.
     pub(crate) fn take(
         &self,
         trainer: &str,
         generation: u64,
         deadline: Instant,
-        abort: &Abort,
+        halt: &HaltToken,
     ) -> Option<TcpStream> {
         let mut state = self.shared.lock();
         loop {
@@ -106,7 +106,7 @@ impl Listener {
                 return Some(state.arrivals.remove(at).stream);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || abort.is_set() {
+            if left.is_zero() || halt.is_cancelled() {
                 return None;
             }
             state = match self.shared.changed.wait_timeout(state, left.min(POLL_INTERVAL)) {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use candlewick_collective::{Abort, Collective, Config, Credentials, Listener, Node};
+use candlewick_collective::{Collective, Config, Credentials, Halts, Listener, Node};
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::tree::cover;
@@ -45,9 +45,9 @@ fn a_wrong_secret_is_refused_and_logged_while_the_gang_forms() {
     let (first, second, stranger) = (listener(0, "07"), listener(1, "07"), listener(1, "66"));
     let ports = [first.port(), second.port()];
     let members = members(&ports, 8);
-    let abort = Abort::new();
+    let halts = Halts::default();
     // The stranger dials as trainer 1, before the right one does.
-    let error = connect(&stranger, 1, &members, LONG, &abort).unwrap_err();
+    let error = connect(&stranger, 1, &members, LONG, &halts).unwrap_err();
     assert_eq!(error.failure.kind, ErrorKind::Unauthenticated);
     assert_eq!(error.peer.as_deref(), Some("id-0"));
     assert!(
@@ -65,10 +65,10 @@ fn a_wrong_secret_is_refused_and_logged_while_the_gang_forms() {
 
     thread::scope(|scope| {
         let lower = scope.spawn(|| {
-            let mut gang = connect(&first, 0, &members, LONG, &abort).unwrap();
+            let mut gang = connect(&first, 0, &members, LONG, &halts).unwrap();
             reduce(&mut gang, 0, 2, 0, 100).unwrap();
         });
-        let mut gang = connect(&second, 1, &members, LONG, &abort).unwrap();
+        let mut gang = connect(&second, 1, &members, LONG, &halts).unwrap();
         reduce(&mut gang, 1, 2, 0, 100).unwrap();
         lower.join().unwrap();
     });
@@ -131,10 +131,10 @@ fn idle_connections_keep_no_trainer_waiting() {
         .map(|_| TcpStream::connect(("127.0.0.1", first.port())).unwrap())
         .collect();
     let members = members(&[first.port(), second.port()], 8);
-    let abort = Abort::new();
+    let halts = Halts::default();
     thread::scope(|scope| {
-        let lower = scope.spawn(|| connect(&first, 0, &members, LONG, &abort).unwrap());
-        connect(&second, 1, &members, LONG, &abort).unwrap();
+        let lower = scope.spawn(|| connect(&first, 0, &members, LONG, &halts).unwrap());
+        connect(&second, 1, &members, LONG, &halts).unwrap();
         lower.join().unwrap();
     });
     // They were closed to make room, and not because their time was over.
@@ -156,7 +156,7 @@ fn a_feed_key_does_not_join_the_collective() {
     };
     let feeder = Listener::bind("127.0.0.1", "0", credentials).unwrap();
     let members = members(&[first.port(), feeder.port()], 8);
-    let error = connect(&feeder, 1, &members, LONG, &Abort::new()).unwrap_err();
+    let error = connect(&feeder, 1, &members, LONG, &Halts::default()).unwrap_err();
     assert_eq!(error.failure.kind, ErrorKind::Unauthenticated, "{error}");
 }
 
@@ -226,17 +226,17 @@ fn a_silent_peer_is_blamed_by_name() {
 }
 
 #[test]
-fn an_abort_ends_a_wait() {
-    let (ready, wait) = mpsc::channel::<Abort>();
+fn a_halt_ends_a_wait() {
+    let (ready, wait) = mpsc::channel::<Halts>();
     let wait = std::sync::Mutex::new(wait);
     let given_up = Barrier::new(2);
-    let errors = gang(2, 8, LONG, |rank, gang, abort| {
+    let errors = gang(2, 8, LONG, |rank, gang, halts| {
         if rank == 1 {
-            wait.lock().unwrap().recv().unwrap().set();
+            wait.lock().unwrap().recv().unwrap().halt_through(1);
             given_up.wait();
             return None;
         }
-        ready.send(abort.clone()).unwrap();
+        ready.send(halts.clone()).unwrap();
         let error = reduce(gang, 0, 2, 3, 10).unwrap_err();
         given_up.wait();
         Some(error)
@@ -247,13 +247,13 @@ fn an_abort_ends_a_wait() {
 }
 
 #[test]
-fn an_abort_ends_the_forming() {
+fn a_halt_ends_the_forming() {
     let first = listener(0, "07");
     let members = members(&[first.port(), 1], 8);
-    let abort = Abort::new();
+    let halts = Halts::default();
     thread::scope(|scope| {
-        let forming = scope.spawn(|| connect(&first, 0, &members, LONG, &abort).unwrap_err());
-        abort.set();
+        let forming = scope.spawn(|| connect(&first, 0, &members, LONG, &halts).unwrap_err());
+        halts.halt_through(1);
         assert_eq!(forming.join().unwrap().failure.kind, ErrorKind::Cancelled);
     });
 }
@@ -267,7 +267,7 @@ fn who_does_not_come_is_named() {
         0,
         &members_of(&first, &second),
         Duration::from_millis(50),
-        &Abort::new(),
+        &Halts::default(),
     )
     .unwrap_err();
     assert_eq!(error.peer.as_deref(), Some("id-1"));
@@ -277,7 +277,7 @@ fn who_does_not_come_is_named() {
     );
     let members = members_of(&first, &second);
     drop(first);
-    let error = connect(&second, 1, &members, Duration::from_millis(50), &Abort::new()).unwrap_err();
+    let error = connect(&second, 1, &members, Duration::from_millis(50), &Halts::default()).unwrap_err();
     assert_eq!(error.peer.as_deref(), Some("id-0"));
     assert!(
         error
@@ -295,7 +295,7 @@ fn a_member_whose_host_is_not_known_is_named() {
     let (first, second) = (listener(0, "07"), listener(1, "07"));
     let mut members = members(&[first.port(), second.port()], 8);
     members[0].trainer.host = "x".repeat(64);
-    let error = connect(&second, 1, &members, Duration::from_secs(2), &Abort::new()).unwrap_err();
+    let error = connect(&second, 1, &members, Duration::from_secs(2), &Halts::default()).unwrap_err();
     assert_eq!(error.peer.as_deref(), Some("id-0"));
     assert_eq!(error.failure.kind, ErrorKind::Unavailable);
     let text = error.failure.message;
@@ -361,7 +361,7 @@ fn generations_follow_each_other_on_one_listener() {
             members: members.clone(),
             timeout: LONG,
         };
-        Collective::connect(listener, config, Abort::new()).unwrap()
+        Collective::connect(listener, config, &Halts::default()).unwrap()
     };
     thread::scope(|scope| {
         let lower = scope.spawn(|| {
@@ -379,7 +379,7 @@ fn generations_follow_each_other_on_one_listener() {
 #[test]
 fn wrong_nodes_and_members_are_refused_at_once() {
     let first = listener(0, "07");
-    let mut gang = connect(&first, 0, &members(&[first.port()], 8), LONG, &Abort::new()).unwrap();
+    let mut gang = connect(&first, 0, &members(&[first.port()], 8), LONG, &Halts::default()).unwrap();
     let wrong = [Node {
         lo: 0,
         hi: 4,
@@ -393,8 +393,8 @@ fn wrong_nodes_and_members_are_refused_at_once() {
     );
     let mut gap = members(&[first.port()], 8);
     gap[0].lo = 1;
-    assert!(connect(&first, 0, &gap, LONG, &Abort::new()).is_err());
-    assert!(connect(&first, 3, &members(&[first.port()], 8), LONG, &Abort::new()).is_err());
+    assert!(connect(&first, 0, &gap, LONG, &Halts::default()).is_err());
+    assert!(connect(&first, 3, &members(&[first.port()], 8), LONG, &Halts::default()).is_err());
     assert_eq!(format!("{:?}", key("07")), "Key(..)");
 }
 

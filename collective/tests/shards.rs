@@ -98,15 +98,15 @@ fn an_exchange_may_be_large() {
 }
 
 #[test]
-fn an_abort_ends_an_exchange() {
+fn a_halt_ends_an_exchange() {
     let given_up = Barrier::new(2);
-    let results = gang(2, 4, LONG, |rank, gang, abort| {
+    let results = gang(2, 4, LONG, |rank, gang, halts| {
         if rank == 1 {
             // Stays away from the exchange, but is there, until the other has given up.
             given_up.wait();
             return String::new();
         }
-        abort.set();
+        halts.halt_through(1);
         let ended = gang.all_gather_shards(0, 0, &[]);
         given_up.wait();
         format!("{:?}", ended.unwrap_err().failure.kind)

@@ -8,7 +8,7 @@
 
 mod common;
 
-use candlewick_collective::{Abort, Collective, Config, Credentials, Listener};
+use candlewick_collective::{Collective, Config, Credentials, Halts, Listener};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::feed::StreamId;
@@ -182,7 +182,7 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
         members,
         timeout: WAIT,
     };
-    let refused = Collective::connect(&listener, config, Abort::new()).unwrap_err();
+    let refused = Collective::connect(&listener, config, &Halts::default()).unwrap_err();
     assert_eq!(refused.failure.kind, ErrorKind::Unauthenticated, "{refused}");
     // The trainer is none the worse for it.
     let ledger = gang.seal(&gang.feed(&rows(40), 40));

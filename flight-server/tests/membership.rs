@@ -183,6 +183,7 @@ async fn register_unreachable(gang: &Gang, secret: &JobSecret) -> mpsc::Sender<F
     let beats = outbox.clone();
     tokio::spawn(async move {
         let beat = ToCoordinator::Beat {
+            number: 0,
             generation: 0,
             progress: Progress::default(),
         };

@@ -16,6 +16,7 @@
 )]
 
 pub mod auth;
+pub mod counter;
 pub mod error;
 pub mod feed;
 pub mod job;

@@ -4,6 +4,7 @@
 //! is the end of the other side. Each `FlightData` carries one message as JSON in `app_metadata`; weights travel in
 //! `data_body`.
 
+use crate::counter::ProgramCounter;
 use crate::error::Failure;
 use crate::feed::{ShardSum, Winner};
 use crate::job::JobSpec;
@@ -58,10 +59,9 @@ pub struct Member {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// Epoch, from 0.
-    pub epoch: u32,
-    /// Steps completed since the start of training.
-    pub step: u64,
+    /// Where the training run stands.
+    #[serde(flatten)]
+    pub counter: ProgramCounter,
     /// Rows received by the spool so far.
     pub rows_spooled: u64,
     /// Grows whenever the computing thread does something.
@@ -113,6 +113,8 @@ pub enum ToCoordinator {
     },
     /// Sign of life, every failureTimeout / 20, within 50 ms and 1 s.
     Beat {
+        /// Beats are numbered from 0.
+        number: u64,
         /// Generation, 0 before the first FORM.
         generation: u64,
         /// Where the computing thread is.
@@ -134,7 +136,7 @@ pub enum ToCoordinator {
         /// Hash of weights and optimiser state.
         state_hash: String,
     },
-    /// An epoch is over (sent by rank 0).
+    /// An epoch is over. Any member may send it; rank 0 does, and again in the next generation until it is acknowledged.
     Epoch {
         /// Generation.
         generation: u64,
@@ -186,8 +188,16 @@ pub enum ToTrainer {
         /// The job.
         job: Box<JobSpec>,
     },
-    /// Answer to `Beat`.
-    BeatAck,
+    /// Answer to `Beat`, and to all before it.
+    BeatAck {
+        /// Number of the beat.
+        number: u64,
+    },
+    /// The records of epochs are in the history: they need not be kept any longer.
+    EpochAck {
+        /// How many, from epoch 0.
+        epochs: u32,
+    },
     /// A feed round begins: accept frames of it for the shards `[lo, hi)`.
     Open {
         /// Feed round.
@@ -220,7 +230,7 @@ pub enum ToTrainer {
         /// Generation.
         generation: u64,
     },
-    /// Abandon the step in flight.
+    /// Abandon the step in flight: generations up to this one are over.
     Halt {
         /// Generation.
         generation: u64,

@@ -69,7 +69,7 @@ pub struct StoppingReport {
 }
 
 /// The state of the decision: part of what every trainer holds (rule B10).
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Patience {
     report: StoppingReport,
     waited: u32,

@@ -1,6 +1,7 @@
-//! Sending and receiving at once: what is changed on its way, silence, aborts.
+//! Sending and receiving at once: what is changed on its way, silence, halts.
 
 use super::*;
+use crate::config::Halts;
 use crate::frame::{Kind, bytes_of, encode};
 use candlewick_protocol::ErrorKind;
 use std::net::TcpListener;
@@ -117,7 +118,7 @@ fn frames_survive_writes_of_any_length() {
 }
 
 #[test]
-fn an_abort_ends_a_wait_that_goes_on() {
+fn a_halt_ends_a_wait_that_goes_on() {
     let (ours, mut theirs) = pair();
     ours.set_nonblocking(true).unwrap();
     let peers = [Peer {
@@ -127,14 +128,15 @@ fn an_abort_ends_a_wait_that_goes_on() {
         stream: ours,
         summed: true,
     }];
-    let abort = Abort::new();
+    let halts = Halts::default();
+    let halt = halts.token(2);
     let head = encode(&PLACE, 0, 0);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let wait = Wait {
                 what: "a test",
                 timeout: Duration::from_secs(60),
-                abort: &abort,
+                halt: &halt,
                 flush: true,
             };
             let mut incoming = [Incoming::new(PLACE, &mut [])];
@@ -142,7 +144,7 @@ fn an_abort_ends_a_wait_that_goes_on() {
         });
         // What it sends comes out of the wait, which now lacks our answer only.
         theirs.read_exact(&mut [0; HEADER + SUM]).unwrap();
-        abort.set();
+        halts.halt_through(2);
         let error = waiting.join().unwrap();
         assert_eq!(error.failure.kind, ErrorKind::Cancelled);
         assert_eq!(error.failure.message, "halted in a test");

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use candlewick_collective::{Abort, Collective, CollectiveError, Config, Credentials, Listener};
+use candlewick_collective::{Collective, CollectiveError, Config, Credentials, Halts, Listener};
 use candlewick_protocol::keys::{JobSecret, Key, Purpose};
 use candlewick_protocol::message::{Member, TrainerInfo};
 use candlewick_protocol::plan::ownership;
@@ -74,7 +74,7 @@ pub fn gang<R: Send>(
     ranks: usize,
     shards: u32,
     timeout: Duration,
-    body: impl Fn(usize, &mut Collective, &Abort) -> R + Sync,
+    body: impl Fn(usize, &mut Collective, &Halts) -> R + Sync,
 ) -> Vec<R> {
     gang_at(&vec!["127.0.0.1"; ranks], shards, timeout, body)
 }
@@ -84,7 +84,7 @@ pub fn gang_at<R: Send>(
     hosts: &[&str],
     shards: u32,
     timeout: Duration,
-    body: impl Fn(usize, &mut Collective, &Abort) -> R + Sync,
+    body: impl Fn(usize, &mut Collective, &Halts) -> R + Sync,
 ) -> Vec<R> {
     gang_via(hosts, |host, port| (host.to_owned(), port), shards, timeout, body)
 }
@@ -95,7 +95,7 @@ pub fn gang_via<R: Send>(
     via: impl Fn(&str, u16) -> (String, u16),
     shards: u32,
     timeout: Duration,
-    body: impl Fn(usize, &mut Collective, &Abort) -> R + Sync,
+    body: impl Fn(usize, &mut Collective, &Halts) -> R + Sync,
 ) -> Vec<R> {
     let bind = |(rank, host): (usize, &&str)| Listener::bind(host, "0", credentials(rank, "07")).unwrap();
     let listeners: Vec<Listener> = hosts.iter().enumerate().map(bind).collect();
@@ -112,9 +112,9 @@ pub fn gang_via<R: Send>(
             .map(|(rank, listener)| {
                 let (members, body) = (&members, &body);
                 scope.spawn(move || {
-                    let abort = Abort::new();
-                    let mut gang = connect(listener, rank, members, timeout, &abort).unwrap();
-                    body(rank, &mut gang, &abort)
+                    let halts = Halts::default();
+                    let mut gang = connect(listener, rank, members, timeout, &halts).unwrap();
+                    body(rank, &mut gang, &halts)
                 })
             })
             .collect();
@@ -147,9 +147,9 @@ pub fn connect(
     rank: usize,
     members: &[Member],
     timeout: Duration,
-    abort: &Abort,
+    halts: &Halts,
 ) -> Result<Collective, CollectiveError> {
-    Collective::connect(listener, config(rank, members, timeout), abort.clone())
+    Collective::connect(listener, config(rank, members, timeout), halts)
 }
 
 #[derive(Clone, Default)]

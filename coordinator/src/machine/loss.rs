@@ -310,7 +310,7 @@ impl Machine {
         let stuck = alive()
             .filter(|trainer| self.rank_of(&trainer.info.id).is_some() && trainer.done.is_none())
             .filter(|trainer| now.saturating_sub(trainer.progressed) > self.timeouts.progress)
-            .min_by_key(|trainer| (trainer.progress.step, trainer.progressed));
+            .min_by_key(|trainer| (trainer.progress.counter, trainer.progressed));
         if let Some(trainer) = stuck {
             let id = trainer.info.id.clone();
             let seconds = now.saturating_sub(trainer.progressed).as_secs_f64();

@@ -177,7 +177,7 @@ impl Machine {
         }
         match message {
             ToCoordinator::Register { .. } => self.log(format!("{} registered twice", self.who(from))),
-            ToCoordinator::Beat { progress, .. } => self.on_beat(now, from, progress),
+            ToCoordinator::Beat { number, progress, .. } => self.on_beat(now, from, number, progress),
             ToCoordinator::Sealed { round, shards } => self.on_sealed(now, from, round, shards),
             ToCoordinator::Ready {
                 generation,
@@ -217,7 +217,7 @@ impl Machine {
         }
     }
 
-    fn on_beat(&mut self, now: Now, from: &str, progress: Progress) {
+    fn on_beat(&mut self, now: Now, from: &str, number: u64, progress: Progress) {
         let Some(trainer) = self.trainers.get_mut(from) else {
             return;
         };
@@ -227,7 +227,7 @@ impl Machine {
             trainer.progressed = now;
         }
         trainer.progress = progress;
-        self.send(from, ToTrainer::BeatAck);
+        self.send(from, ToTrainer::BeatAck { number });
         if changed {
             self.out.push(Output::Event(Event::Progress {
                 trainer: from.to_owned(),
@@ -389,7 +389,10 @@ impl Machine {
 
     /// "training, step 812": what the job was doing, for the message of a loss.
     fn doing(&self, trainer: &str) -> String {
-        let step = self.trainers.get(trainer).map_or(0, |known| known.progress.step);
+        let step = self
+            .trainers
+            .get(trainer)
+            .map_or(0, |known| known.progress.counter.step);
         match self.phase {
             Phase::Gathering => "launch".to_owned(),
             Phase::Feeding { .. } | Phase::Sealing { .. } | Phase::Sealed => "feed".to_owned(),

@@ -3,6 +3,7 @@
 use super::{DoneReport, Machine, Now, Output, Phase};
 use crate::command::Event;
 use crate::ledger;
+use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::message::{EpochRecord, ToTrainer};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -70,17 +71,28 @@ impl Machine {
     }
 
     pub(super) fn on_epoch(&mut self, from: &str, generation: u64, record: EpochRecord) {
-        let current = self.phase == (Phase::Running { generation }) && self.rank_of(from) == Some(0);
-        // Idempotent by epoch: a step made again must not add a record.
-        if !current || record.epoch != self.epochs_reported {
+        let current = self.phase == (Phase::Running { generation }) && self.rank_of(from).is_some();
+        if !current || record.epoch > self.epochs_reported {
             return;
         }
-        self.epochs_reported += 1;
-        // Trainers are in lock step: what rank 0 completed, all took part in; beats come more seldom.
-        for trainer in self.trainers.values_mut() {
-            trainer.progress.step = trainer.progress.step.max(record.step);
+        // Idempotent by epoch: a record that is told again adds nothing, but is acknowledged again.
+        if record.epoch == self.epochs_reported {
+            self.epochs_reported += 1;
+            // Trainers are in lock step: what one completed, all took part in; beats come more seldom.
+            let closed = ProgramCounter {
+                epoch: record.epoch + 1,
+                step: record.step,
+                phase: ProgramPhase::Step,
+            };
+            for trainer in self.trainers.values_mut() {
+                trainer.progress.counter = trainer.progress.counter.max(closed);
+            }
+            self.out.push(Output::Event(Event::Epoch { record }));
         }
-        self.out.push(Output::Event(Event::Epoch { record }));
+        let epochs = self.epochs_reported;
+        for member in self.members.clone() {
+            self.send(&member.trainer.id, ToTrainer::EpochAck { epochs });
+        }
     }
 
     pub(super) fn on_done(&mut self, from: &str, generation: u64, report: DoneReport) {

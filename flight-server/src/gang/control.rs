@@ -170,7 +170,8 @@ async fn converse(
 /// Obeys one message; returns the exit status where it is the last.
 fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Result<Option<i32>, Failure> {
     match message {
-        ToTrainer::BeatAck => state.acknowledge(),
+        ToTrainer::BeatAck { number } => state.answered(number),
+        ToTrainer::EpochAck { epochs } => state.acknowledge_epochs(epochs),
         ToTrainer::Welcome { .. } => return Err(Failure::internal("the coordinator said Welcome twice")),
         ToTrainer::Open { round, lo, hi } => {
             let spool = state
@@ -198,7 +199,7 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
             step,
         } => {
             // Whatever this trainer still does belongs to an older generation.
-            state.halt();
+            state.halts().halt_through(generation.saturating_sub(1));
             send(
                 orders,
                 Order::Form {
@@ -209,7 +210,7 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
             )?;
         }
         ToTrainer::Start { generation } => send(orders, Order::Start { generation })?,
-        ToTrainer::Halt { .. } => state.halt(),
+        ToTrainer::Halt { generation } => state.halts().halt_through(generation),
         ToTrainer::Finish => {
             tracing::debug!("the job is over");
             return Ok(Some(exit::OK));

@@ -5,6 +5,7 @@
 //! tokio workers that take rows; `candlewick-train` seals, connects to the peers and computes.
 
 mod control;
+mod lease;
 mod runner;
 mod service;
 mod state;

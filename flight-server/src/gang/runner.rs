@@ -3,14 +3,15 @@
 use super::state::State;
 use crate::dataset::Dataset;
 use crate::train::{Interrupt, Observer, Reduce, Session, SingleProcess, TrainPlan, Trained};
-use candlewick_collective::{Abort, Collective, Config, Listener};
+use candlewick_collective::{Collective, Config, HaltToken, Listener};
 use candlewick_protocol::Failure;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{EpochRecord, Member, ToCoordinator, WEIGHTS_CHUNK};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Peer waits expire so much later than beats do, so that the one waited for is blamed (rule C2).
 const AFTER_BEATS: Duration = Duration::from_secs(10);
@@ -71,7 +72,7 @@ struct Gang {
     generation: u64,
     rank: usize,
     reduce: Box<dyn Reduce>,
-    abort: Abort,
+    halt: HaltToken,
 }
 
 struct Runner {
@@ -161,16 +162,16 @@ impl Runner {
         let (Some(job), Some(session)) = (&self.job, &self.session) else {
             return Err(Failure::internal("FORM before Welcome").into());
         };
-        if session.steps() != step {
-            let have = session.steps();
+        let counter = session.counter();
+        if counter.step != step {
             return Err(
-                Failure::internal(format!("FORM at step {step}, but this trainer is at {have}")).into(),
+                Failure::internal(format!("FORM at step {step}, but this trainer is at {counter}")).into(),
             );
         }
         let rank = members.iter().position(|member| member.trainer.id == self.id);
         let rank = rank.ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?;
         self.state.set_generation(generation);
-        let abort = self.state.renew_abort();
+        let halt = self.state.halts().token(generation);
         // The old connections close first: the peers' new ones may need the same resources.
         self.gang = None;
         let reduce: Box<dyn Reduce> = if members.len() == 1 {
@@ -185,18 +186,19 @@ impl Runner {
                 members,
                 timeout,
             };
-            Box::new(Collective::connect(&self.listener, config, abort.clone())?)
+            Box::new(Collective::connect(&self.listener, config, self.state.halts())?)
         };
         self.gang = Some(Gang {
             generation,
             rank,
             reduce,
-            abort,
+            halt,
         });
+        let state_hash = session.state_hash()?;
         self.state.tell(ToCoordinator::Ready {
             generation,
             step,
-            state_hash: session.state_hash(),
+            state_hash,
         });
         Ok(())
     }
@@ -214,10 +216,9 @@ impl Runner {
         let plan = TrainPlan::new(job.clone(), data, &sums)?;
         let observer = GangObserver {
             state: &self.state,
-            abort: &gang.abort,
+            halt: &gang.halt,
             generation,
             rank: gang.rank,
-            epoch_began: Mutex::new(Instant::now()),
         };
         let outcome = session.run(&plan, gang.reduce.as_mut(), &observer);
         self.sealed = Some((plan.into_data(), sums));
@@ -242,7 +243,7 @@ impl Runner {
         let Some(session) = &self.session else {
             return Ok(());
         };
-        let file = session.network().save_weights(session.weights())?;
+        let file = session.network().save_weights(session.model())?;
         let total = file.len() as u64;
         let mut offset = 0;
         for part in file.chunks(WEIGHTS_CHUNK) {
@@ -258,45 +259,39 @@ impl Runner {
 /// Reports progress and obeys halts and the lease (rule C1).
 struct GangObserver<'a> {
     state: &'a State,
-    abort: &'a Abort,
+    halt: &'a HaltToken,
     generation: u64,
     rank: usize,
-    epoch_began: Mutex<Instant>,
 }
 
 impl Observer for GangObserver<'_> {
     fn boundary(&self) -> Result<(), Interrupt> {
         // The control thread ends the process when the lease is over.
-        while self.state.must_pause() && !self.abort.is_set() {
+        while self.state.must_pause() && !self.halt.is_cancelled() {
             std::thread::sleep(PAUSE);
         }
-        if self.abort.is_set() {
+        if self.halt.is_cancelled() {
             Err(Interrupt::Halted)
         } else {
             Ok(())
         }
     }
 
-    fn progress(&self, epoch: u32, steps: u64) {
-        self.state.progressed(epoch, steps);
+    fn progress(&self, counter: ProgramCounter) {
+        self.state.progressed(counter);
     }
 
     fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt> {
-        let now = Instant::now();
-        let mut began = self.epoch_began.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not by the arrival of the record: those of short epochs arrive together.
-        let seconds = now
-            .duration_since(std::mem::replace(&mut *began, now))
-            .as_secs_f64();
         if self.rank == 0 {
             self.state.tell(ToCoordinator::Epoch {
                 generation: self.generation,
-                record: EpochRecord {
-                    seconds,
-                    ..record.clone()
-                },
+                record: record.clone(),
             });
         }
         Ok(())
+    }
+
+    fn epochs_acknowledged(&self) -> u32 {
+        self.state.epochs_acknowledged()
     }
 }

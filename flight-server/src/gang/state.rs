@@ -1,12 +1,14 @@
 //! What the threads of a gang trainer share.
 
+use super::lease::Lease;
 use crate::spool::Spool;
-use candlewick_collective::Abort;
+use candlewick_collective::Halts;
 use candlewick_protocol::Failure;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::KEEP_ALIVE;
 use candlewick_protocol::message::{Progress, ToCoordinator};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{SetOnce, mpsc};
@@ -30,15 +32,13 @@ pub(super) struct Outbox {
 pub(super) struct State {
     began: Instant,
     spool: SetOnce<Arc<Spool>>,
-    epoch: AtomicU32,
-    step: AtomicU64,
+    counter: Mutex<ProgramCounter>,
     ticks: AtomicU64,
     generation: AtomicU64,
-    /// Milliseconds since `began` of the last answer to a beat.
-    acknowledged: AtomicU64,
-    failure_timeout_ms: AtomicU64,
-    /// Ends the waits of the current generation.
-    abort: Mutex<Abort>,
+    epochs_acknowledged: AtomicU32,
+    lease: Mutex<Lease>,
+    /// Ends the waits of generations that are over.
+    halts: Halts,
     words: mpsc::Sender<ToCoordinator>,
     bulk: mpsc::Sender<(ToCoordinator, Vec<u8>)>,
 }
@@ -50,13 +50,12 @@ impl State {
         let state = State {
             began: Instant::now(),
             spool: SetOnce::new(),
-            epoch: AtomicU32::new(0),
-            step: AtomicU64::new(0),
+            counter: Mutex::default(),
             ticks: AtomicU64::new(0),
             generation: AtomicU64::new(0),
-            acknowledged: AtomicU64::new(0),
-            failure_timeout_ms: AtomicU64::new(u64::MAX),
-            abort: Mutex::default(),
+            epochs_acknowledged: AtomicU32::new(0),
+            lease: Mutex::new(Lease::new()),
+            halts: Halts::default(),
             words,
             bulk,
         };
@@ -97,7 +96,7 @@ impl State {
 
     /// A feed stream that says nothing for so long is cancelled.
     pub(super) fn silence_limit(&self) -> Duration {
-        Duration::from_millis(self.failure_timeout_ms.load(Ordering::Relaxed)).max(KEEP_ALIVE * 5)
+        self.lease().timeout().max(KEEP_ALIVE * 5)
     }
 
     /// Sends a part of the weights; waits while earlier ones are on their way. For the computing thread.
@@ -123,9 +122,9 @@ impl State {
             .cloned()
     }
 
-    pub(super) fn progressed(&self, epoch: u32, step: u64) {
-        self.epoch.store(epoch, Ordering::Relaxed);
-        self.step.store(step, Ordering::Relaxed);
+    /// The computing thread did something, and stands there.
+    pub(super) fn progressed(&self, counter: ProgramCounter) {
+        *self.counter.lock().unwrap_or_else(PoisonError::into_inner) = counter;
         self.tick();
     }
 
@@ -138,58 +137,55 @@ impl State {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
+    /// The next beat, as it is sent.
     pub(super) fn beat(&self) -> ToCoordinator {
         let progress = Progress {
-            epoch: self.epoch.load(Ordering::Relaxed),
-            step: self.step.load(Ordering::Relaxed),
+            counter: *self.counter.lock().unwrap_or_else(PoisonError::into_inner),
             rows_spooled: self.spool.get().map_or(0, |spool| spool.rows()),
             ticks: self.ticks.load(Ordering::Relaxed),
         };
         ToCoordinator::Beat {
+            number: self.lease().beat(self.began.elapsed()),
             generation: self.generation.load(Ordering::Relaxed),
             progress,
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn begin_lease(&self, failure_timeout: Duration) {
-        self.acknowledge();
-        let timeout = u64::try_from(failure_timeout.as_millis()).unwrap_or(u64::MAX);
-        self.failure_timeout_ms.store(timeout, Ordering::Relaxed);
+        self.lease().begin(self.began.elapsed(), failure_timeout);
     }
 
-    pub(super) fn acknowledge(&self) {
-        self.acknowledged.store(self.now_ms(), Ordering::Relaxed);
+    /// The coordinator answered a beat.
+    pub(super) fn answered(&self, beat: u64) {
+        self.lease().answered(beat);
     }
 
-    fn unanswered_ms(&self) -> u64 {
-        self.now_ms()
-            .saturating_sub(self.acknowledged.load(Ordering::Relaxed))
-    }
-
-    /// Rule C1: without an answer to a beat for half of failureTimeout no further step begins.
+    /// Rule C1, see [`Lease::must_pause`].
     pub(super) fn must_pause(&self) -> bool {
-        self.unanswered_ms() > self.failure_timeout_ms.load(Ordering::Relaxed) / 2
+        self.lease().must_pause(self.began.elapsed())
     }
 
-    /// Rule C1: without an answer for failureTimeout the coordinator counts this trainer as lost.
+    /// Rule C1, see [`Lease::must_exit`].
     pub(super) fn must_exit(&self) -> bool {
-        self.unanswered_ms() > self.failure_timeout_ms.load(Ordering::Relaxed)
+        self.lease().must_exit(self.began.elapsed())
     }
 
-    /// A new generation: its own abort, the old one's waits end.
-    pub(super) fn renew_abort(&self) -> Abort {
-        let fresh = Abort::new();
-        let mut abort = self.abort.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *abort, fresh.clone()).set();
-        fresh
+    /// The coordinator has the records of so many epochs.
+    pub(super) fn acknowledge_epochs(&self, epochs: u32) {
+        self.epochs_acknowledged.fetch_max(epochs, Ordering::Relaxed);
     }
 
-    pub(super) fn halt(&self) {
-        self.abort.lock().unwrap_or_else(PoisonError::into_inner).set();
+    pub(super) fn epochs_acknowledged(&self) -> u32 {
+        self.epochs_acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// The generations that are over.
+    pub(super) fn halts(&self) -> &Halts {
+        &self.halts
     }
 }
 

@@ -5,13 +5,13 @@ use crate::chunk::Shape;
 use crate::spool::{Spool, StreamWriter};
 use crate::train::{Interrupt, Observer, Session, SingleProcess, TrainPlan, Trained};
 use candlewick_model::network::Network;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::StreamId;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::{ErrorKind, Failure};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// The one feed round of `serve`; it stays open between trainings.
@@ -194,7 +194,6 @@ impl ServerState {
             let observer = ClientObserver {
                 records,
                 steps: &state.steps,
-                began: Mutex::new(Instant::now()),
                 history: Mutex::default(),
             };
             let outcome = train(&configured, &spool, state.threads, &observer);
@@ -247,10 +246,10 @@ fn train(
             Interrupt::Peer(error) => error.failure,
             Interrupt::Failed(failure) => failure,
         })?;
-    let history = std::mem::take(&mut *observer.history.lock().unwrap_or_else(PoisonError::into_inner));
+    let history = std::mem::take(&mut *observer.history());
     Ok(Model {
         network: session.network().clone(),
-        weights: session.weights().to_vec(),
+        weights: session.model().to_vec(),
         history,
         trained,
     })
@@ -260,8 +259,13 @@ fn train(
 struct ClientObserver<'a> {
     records: mpsc::Sender<Result<EpochRecord, Failure>>,
     steps: &'a AtomicU64,
-    began: Mutex<Instant>,
     history: Mutex<Vec<EpochRecord>>,
+}
+
+impl ClientObserver<'_> {
+    fn history(&self) -> MutexGuard<'_, Vec<EpochRecord>> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Observer for ClientObserver<'_> {
@@ -273,24 +277,19 @@ impl Observer for ClientObserver<'_> {
         }
     }
 
-    fn progress(&self, _epoch: u32, steps: u64) {
-        self.steps.store(steps, Ordering::Relaxed);
+    fn progress(&self, counter: ProgramCounter) {
+        self.steps.store(counter.step, Ordering::Relaxed);
     }
 
     fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt> {
-        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
-        let record = EpochRecord {
-            seconds: began.elapsed().as_secs_f64(),
-            ..record.clone()
-        };
-        *began = Instant::now();
-        self.history
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(record.clone());
+        self.history().push(record.clone());
         self.records
-            .blocking_send(Ok(record))
+            .blocking_send(Ok(record.clone()))
             .map_err(|_| Interrupt::Halted)
+    }
+
+    fn epochs_acknowledged(&self) -> u32 {
+        u32::try_from(self.history().len()).unwrap_or(u32::MAX)
     }
 }
 

@@ -1,30 +1,25 @@
-//! What is measured while training, and whether it goes on.
+//! What is measured while training.
 
+use super::Interrupt;
+use super::Reduce;
 use super::metrics::{TrainingMetrics, Widths};
-use super::stopping::Stopper;
 use super::validation::{EvalContext, Validator};
-use super::{Interrupt, Reduce};
 use candlewick_model::engine::{Batch, Engine};
 use candlewick_model::head::Head;
 use candlewick_model::metrics::MetricSet;
 use candlewick_model::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::message::EpochRecord;
-use candlewick_protocol::stopping::StoppingReport;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// Metrics, validation and early stopping of one training; does nothing where none is asked for.
+/// Metrics and validation of one training run; does nothing where none is asked for. It has no state: what it finds goes
+/// into that of the run.
 #[derive(Debug)]
 pub(super) struct Evaluator {
     training: TrainingMetrics,
     validator: Option<Validator>,
-    stopper: Option<Stopper>,
     /// Steps between evaluations within an epoch; 0 = none.
     every: u64,
-    /// Those of the epoch at hand.
-    within: Vec<Value>,
-    epochs: u32,
 }
 
 impl Evaluator {
@@ -44,10 +39,7 @@ impl Evaluator {
         Ok(Evaluator {
             training: TrainingMetrics::new(set.of_training(), widths),
             validator,
-            stopper: asked.early_stopping.clone().map(Stopper::new),
             every: u64::from(asked.validation_steps),
-            within: Vec::new(),
-            epochs: job.train.epochs,
         })
     }
 
@@ -56,63 +48,33 @@ impl Evaluator {
         self.training.append(engine.outputs(), batch, scalars);
     }
 
-    /// Takes the scalars of all shards, of which the first `skip` are the step's own.
-    pub(super) fn add(&mut self, by_shard: &[Option<Vec<f64>>], skip: usize) {
-        self.training.add(by_shard, skip);
+    /// The metrics of training.
+    pub(super) fn training(&self) -> &TrainingMetrics {
+        &self.training
     }
 
-    /// After a step that is not an epoch's last: evaluates where it is due.
-    pub(super) fn after_step(
+    /// True where the validation rows are evaluated after so many steps: at the end of an epoch, and in between where it is
+    /// asked for.
+    pub(super) fn is_due(&self, steps: u64, steps_per_epoch: u64) -> bool {
+        let within = self.every > 0 && steps.is_multiple_of(self.every);
+        self.validator.is_some() && (within || steps.is_multiple_of(steps_per_epoch))
+    }
+
+    /// True where evaluations within epochs are asked for.
+    pub(super) fn looks_within(&self) -> bool {
+        self.every > 0
+    }
+
+    /// Evaluates the validation rows, where there are any.
+    pub(super) fn evaluate(
         &mut self,
         context: &EvalContext<'_>,
         engine: &mut Engine,
         reduce: &mut dyn Reduce,
-    ) -> Result<(), Interrupt> {
+    ) -> Result<Map<String, Value>, Interrupt> {
         match &mut self.validator {
-            Some(validator) if self.every > 0 && context.steps.is_multiple_of(self.every) => {
-                let mut values = validator.evaluate(context, engine, reduce)?;
-                values.insert("step".to_owned(), Value::from(context.steps));
-                self.within.push(Value::from(values));
-                Ok(())
-            }
-            _ => Ok(()),
+            Some(validator) => validator.evaluate(context, engine, reduce),
+            None => Ok(Map::new()),
         }
-    }
-
-    /// After an epoch's last step: completes its record and decides whether training goes on.
-    pub(super) fn close(
-        &mut self,
-        context: &EvalContext<'_>,
-        engine: &mut Engine,
-        reduce: &mut dyn Reduce,
-        record: &mut EpochRecord,
-    ) -> Result<(), Interrupt> {
-        record.metrics.extend(self.training.close());
-        if let Some(validator) = &mut self.validator {
-            record
-                .metrics
-                .extend(validator.evaluate(context, engine, reduce)?);
-        }
-        if self.every > 0 {
-            let within = std::mem::take(&mut self.within);
-            record
-                .metrics
-                .insert("validations".to_owned(), Value::from(within));
-        }
-        if let Some(stopper) = &mut self.stopper {
-            stopper.observe(record, context.weights);
-        }
-        Ok(())
-    }
-
-    /// True where training is to end before its last epoch.
-    pub(super) fn is_over(&self) -> bool {
-        self.stopper.as_ref().is_some_and(Stopper::is_over)
-    }
-
-    /// The end of training: the weights of the best epoch, where they are asked for.
-    pub(super) fn finish(&self, weights: &mut [f32]) -> Option<StoppingReport> {
-        let stopper = self.stopper.as_ref()?;
-        Some(stopper.finish(weights, self.epochs))
     }
 }

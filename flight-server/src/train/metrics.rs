@@ -5,12 +5,11 @@ use candlewick_model::engine::Batch;
 use candlewick_model::metrics::{MetricSet, Rows};
 use serde_json::{Map, Value};
 
-/// The sums of the epoch at hand.
+/// What is measured of a step.
 #[derive(Debug)]
 pub(super) struct TrainingMetrics {
     set: MetricSet,
     widths: Widths,
-    sums: Option<Vec<f64>>,
 }
 
 /// Values of a row.
@@ -22,11 +21,7 @@ pub(super) struct Widths {
 
 impl TrainingMetrics {
     pub(super) fn new(set: MetricSet, widths: Widths) -> Self {
-        TrainingMetrics {
-            set,
-            widths,
-            sums: None,
-        }
+        TrainingMetrics { set, widths }
     }
 
     /// Appends the tally of every slice of a step, given the outputs of all its rows, to the slice's scalars.
@@ -53,8 +48,8 @@ impl TrainingMetrics {
         }
     }
 
-    /// Adds a step: the scalars of all shards, of which the first `skip` are not ours.
-    pub(super) fn add(&mut self, by_shard: &[Option<Vec<f64>>], skip: usize) {
+    /// Adds a step to the tally of its epoch: the scalars of all shards, of which the first `skip` are not ours.
+    pub(super) fn add(&self, tally: &mut Option<Vec<f64>>, by_shard: &[Option<Vec<f64>>], skip: usize) {
         if self.set.is_empty() {
             return;
         }
@@ -70,17 +65,14 @@ impl TrainingMetrics {
         let Some(step) = self.set.reduce(&mut leaves) else {
             return;
         };
-        match &mut self.sums {
+        match tally {
             Some(sums) => self.set.merge(sums, &step),
             empty => *empty = Some(step),
         }
     }
 
-    /// The values of the epoch that is over.
-    pub(super) fn close(&mut self) -> Map<String, Value> {
-        match self.sums.take() {
-            Some(sums) => self.set.values(&sums, &[]),
-            None => Map::new(),
-        }
+    /// The values of an epoch, from its tally.
+    pub(super) fn values(&self, tally: Option<&[f64]>) -> Map<String, Value> {
+        tally.map_or_else(Map::new, |sums| self.set.values(sums, &[]))
     }
 }

@@ -7,6 +7,7 @@ mod metrics;
 mod non_finite;
 mod reduce;
 mod session;
+mod state;
 mod stopping;
 mod train_plan;
 mod validation;
@@ -16,6 +17,7 @@ pub use session::{Session, Trained};
 pub use train_plan::TrainPlan;
 
 use candlewick_collective::CollectiveError;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::{ErrorKind, Failure};
 
@@ -54,12 +56,15 @@ pub trait Observer: Sync {
     /// `Halted` or a failure.
     fn boundary(&self) -> Result<(), Interrupt>;
 
-    /// The computing thread did something: `epoch` from 0, `steps` completed since the start.
-    fn progress(&self, epoch: u32, steps: u64);
+    /// The computing thread did something; it stands there.
+    fn progress(&self, counter: ProgramCounter);
 
-    /// An epoch is over.
+    /// An epoch is over. May be told again after a halt, until it is acknowledged.
     ///
     /// # Errors
     /// `Halted` where nobody wants to hear more.
     fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt>;
+
+    /// Whoever keeps the history has the records of so many epochs, those from 0.
+    fn epochs_acknowledged(&self) -> u32;
 }

@@ -3,10 +3,10 @@
 use super::TrainPlan;
 use super::batch::HostBatch;
 use candlewick_model::network::Network;
+use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::OnNonFinite;
-use candlewick_protocol::message::EpochRecord;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Features beyond this are rarely meant: nets are made for values around 1.
 const LARGE: f32 = 1e4;
@@ -16,6 +16,9 @@ const LARGE_LABEL: f64 = 1e6;
 const GROWN: f64 = 10.0;
 /// Name in the history.
 const SKIPPED: &str = "skippedSteps";
+/// Names in a saved state.
+const LOWEST: &str = "lowestLoss";
+const LAST: &str = "lastLoss";
 
 /// Watches over losses, gradients and weights.
 #[derive(Debug)]
@@ -77,24 +80,53 @@ impl NonFiniteGuard {
         Ok(false)
     }
 
-    /// The end of an epoch: completes its record.
-    pub(super) fn close(
-        &mut self,
-        record: &mut EpochRecord,
-        context: &NonFiniteContext<'_>,
-    ) -> Result<(), Failure> {
+    /// After the last step of an epoch: there are finite weights, and not all steps were left out.
+    pub(super) fn check_epoch(&self, context: &NonFiniteContext<'_>) -> Result<(), Failure> {
         if let Some(name) = broken(context.network, context.weights) {
             return Err(self.failure(&format!("parameter {name} became NaN or infinite"), context));
         }
-        if self.rule == OnNonFinite::Skip {
-            let skipped = std::mem::take(&mut self.skipped);
-            if skipped == context.plan.step_plan.steps_per_epoch() {
-                let what =
-                    format!("loss or gradient of all {skipped} steps of an epoch were NaN or infinite");
-                return Err(self.failure(&what, context));
-            }
-            record.metrics.insert(SKIPPED.to_owned(), Value::from(skipped));
+        if self.rule == OnNonFinite::Skip && self.skipped == context.plan.step_plan.steps_per_epoch() {
+            let what = format!(
+                "loss or gradient of all {} steps of an epoch were NaN or infinite",
+                self.skipped
+            );
+            return Err(self.failure(&what, context));
         }
+        Ok(())
+    }
+
+    /// Completes the record of an epoch.
+    pub(super) fn complete(&self, metrics: &mut Map<String, Value>) {
+        if self.rule == OnNonFinite::Skip {
+            metrics.insert(SKIPPED.to_owned(), Value::from(self.skipped));
+        }
+    }
+
+    /// The close of an epoch.
+    pub(super) fn close(&mut self) {
+        self.skipped = 0;
+    }
+
+    /// What it has seen (rule B10).
+    pub(super) fn state(&self) -> Saved {
+        let losses = [(LOWEST, self.lowest), (LAST, self.last)];
+        let losses = losses
+            .into_iter()
+            .filter_map(|(name, loss)| Some((name.to_owned(), loss?.to_bits())));
+        Saved {
+            counters: losses.chain([(SKIPPED.to_owned(), self.skipped)]).collect(),
+            ..Saved::default()
+        }
+    }
+
+    /// Goes back to a state that [`NonFiniteGuard::state`] gave.
+    pub(super) fn restore(&mut self, saved: &Saved) -> Result<(), Failure> {
+        let loss = |name| {
+            let found = saved.counters.iter().find(|(known, _)| known == name);
+            found.map(|(_, bits)| f64::from_bits(*bits))
+        };
+        self.skipped = saved.counter("the saved state of the watch over losses", SKIPPED)?;
+        (self.lowest, self.last) = (loss(LOWEST), loss(LAST));
         Ok(())
     }
 

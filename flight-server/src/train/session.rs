@@ -1,15 +1,20 @@
-//! The state of a training run and its steps, rules B1 to B6 and B10.
+//! A training run from point to point of its program: steps, evaluations, closes of epochs (rules B1 to B6).
+//!
+//! Each point computes aside and commits once. Whoever is waited for (the peers, the coordinator) is waited for before
+//! that, so that a halt finds the state of the last completed point (invariant I4).
 
 use super::batch::{HostBatch, prepare};
 use super::evaluator::Evaluator;
-use super::non_finite::{NonFiniteContext, NonFiniteGuard};
+use super::non_finite::NonFiniteContext;
 use super::reduce::StepExchange;
+use super::state::TrainState;
 use super::validation::EvalContext;
 use super::{Interrupt, Observer, Reduce, TrainPlan};
+use candlewick_collective::Reduced;
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
-use candlewick_model::optim::Updates;
+use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
@@ -17,6 +22,7 @@ use candlewick_protocol::{Failure, tree};
 use serde_json::{Map, Value};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::time::Instant;
 
 /// Scalars a slice sends along with its gradient: loss numerator, denominator, rows.
 const SCALARS: usize = 3;
@@ -25,31 +31,18 @@ const BATCHES: usize = 2;
 /// Names in the history.
 const WEIGHTLESS: &str = "stepsWithoutWeight";
 const BY_RUNNING: &str = "batchNormByRunningStatistics";
+const WITHIN: &str = "validations";
 
-/// Sums over an epoch, in the order of its steps.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    loss: f64,
-    denominator: f64,
-    rows: f64,
-    /// Steps in which a BatchNorm had one value a channel and normalised by its running statistics.
-    by_running: u64,
-    /// Steps in which no row counted, so that nothing was updated (rule B6).
-    weightless: u64,
-}
-
-/// The replicated state: everything a survivor would need to go on (rule B10).
+/// A training run on this trainer: its state, and what computes the next one.
 #[derive(Debug)]
 pub struct Session {
     network: Network,
     engine: Engine,
-    updates: Updates,
-    guard: NonFiniteGuard,
-    weights: Vec<f32>,
-    gradient: Gradient,
-    steps: u64,
-    epoch: Sums,
     evaluator: Evaluator,
+    gradient: Gradient,
+    state: TrainState,
+    /// For `seconds` of the history, which is no part of the state.
+    epoch_began: Instant,
 }
 
 /// What a training run ends with.
@@ -57,7 +50,7 @@ pub struct Session {
 pub struct Trained {
     /// Steps made since the start.
     pub steps: u64,
-    /// Hash of weights and optimiser state.
+    /// Hash of the state.
     pub state_hash: String,
     /// weightsHash of the model, rule B12.
     pub weights_hash: String,
@@ -87,32 +80,28 @@ impl Session {
             Some(file) => network.load_initial(file, false, train.seed)?.0,
             None => network.initial_weights(train.seed),
         };
-        let gradient = Gradient::new(&network);
-        let updates = Updates::new(train, &network, &engine, &weights)?;
-        let evaluator = Evaluator::new(job, &network, threads.max(1))?;
         Ok(Session {
+            evaluator: Evaluator::new(job, &network, threads.max(1))?,
+            gradient: Gradient::new(&network),
+            state: TrainState::new(train, &network, &engine, weights)?,
             network,
             engine,
-            updates,
-            guard: NonFiniteGuard::new(train.on_non_finite),
-            weights,
-            gradient,
-            steps: 0,
-            epoch: Sums::default(),
-            evaluator,
+            epoch_began: Instant::now(),
         })
     }
 
-    /// Steps made since the start.
+    /// Where it stands.
     #[must_use]
-    pub fn steps(&self) -> u64 {
-        self.steps
+    pub fn counter(&self) -> ProgramCounter {
+        self.state.counter
     }
 
-    /// Hash of the weights and of everything that updates them.
-    #[must_use]
-    pub fn state_hash(&self) -> String {
-        self.updates.state_hash(&self.weights)
+    /// Hash of the state.
+    ///
+    /// # Errors
+    /// `Internal` where a part of it cannot be written as JSON.
+    pub fn state_hash(&self) -> Result<String, Failure> {
+        self.state.hash()
     }
 
     /// The network.
@@ -121,25 +110,33 @@ impl Session {
         &self.network
     }
 
-    /// The weights as they are.
+    /// The weights of the model, if training ended where it stands.
     #[must_use]
-    pub fn weights(&self) -> &[f32] {
-        &self.weights
+    pub fn model(&self) -> &[f32] {
+        self.state.model()
     }
 
-    /// Makes the steps that are left.
+    /// Makes the steps that are left. A run that was halted may be called again, with another plan of the same rows: it
+    /// goes on where it stood.
     ///
     /// # Errors
-    /// Why it stopped; the state is that of the last completed step (invariant I4).
+    /// Why it stopped; the state is that of the last completed point (invariant I4).
     pub fn run(
         &mut self,
         plan: &TrainPlan,
         reduce: &mut dyn Reduce,
         observer: &dyn Observer,
     ) -> Result<Trained, Interrupt> {
-        self.updates.begin(plan.step_plan.steps_per_epoch())?;
-        if self.steps < plan.steps() {
-            let first = self.steps;
+        self.state.updates.begin(plan.step_plan.steps_per_epoch())?;
+        self.epoch_began = Instant::now();
+        // Who told them before may not have been heard.
+        self.state.acknowledged(observer.epochs_acknowledged());
+        self.state
+            .records
+            .iter()
+            .try_for_each(|record| observer.epoch(record))?;
+        if !self.state.is_over(plan.steps()) {
+            let first = self.state.counter.step;
             std::thread::scope(|scope| {
                 let (give_back, free) = channel::<HostBatch>();
                 let (ready, batches) = sync_channel::<HostBatch>(BATCHES);
@@ -151,23 +148,22 @@ impl Session {
                 gather
                     .spawn_scoped(scope, move || prepare_steps(plan, first, free, ready))
                     .map_err(|error| Failure::internal(format!("a thread cannot be started: {error}")))?;
-                self.steps_left(plan, reduce, observer, &|| batches.recv().ok(), &|batch| {
+                self.advance(plan, reduce, observer, &|| batches.recv().ok(), &|batch| {
                     // At the last steps nobody takes it back.
                     let _ = give_back.send(batch);
                 })
             })?;
         }
-        self.updates.finish(&mut self.weights);
-        let stopping = self.evaluator.finish(&mut self.weights);
         Ok(Trained {
-            steps: self.steps,
-            state_hash: self.state_hash(),
-            weights_hash: self.network.weights_hash(&self.weights),
-            stopping,
+            steps: self.state.counter.step,
+            state_hash: self.state.hash()?,
+            weights_hash: self.network.weights_hash(self.state.model()),
+            stopping: self.state.stopping(plan.job.train.epochs),
         })
     }
 
-    fn steps_left(
+    /// From point to point of the program, to its end.
+    fn advance(
         &mut self,
         plan: &TrainPlan,
         reduce: &mut dyn Reduce,
@@ -175,68 +171,68 @@ impl Session {
         next: &dyn Fn() -> Option<HostBatch>,
         give_back: &dyn Fn(HostBatch),
     ) -> Result<(), Interrupt> {
-        let per_epoch = plan.step_plan.steps_per_epoch();
         let mut nodes = Self::nodes(plan.data.owned(), plan.job.train.logical_shards);
-        while self.steps < plan.steps() && !self.evaluator.is_over() {
+        while !self.state.is_over(plan.steps()) {
             observer.boundary()?;
-            candlewick_failpoint::reach("train.step", self.steps)?;
-            let Some(batch) = next() else {
-                return Err(Failure::internal("the rows of a step did not come").into());
-            };
-            let epoch = u32::try_from(self.steps / per_epoch).unwrap_or(u32::MAX);
-            self.step(plan, &batch, &mut nodes, reduce)?;
-            observer.progress(epoch, self.steps);
-            if self.steps.is_multiple_of(per_epoch) {
-                let counted = self.epoch.denominator > 0.0;
-                let mut record = self.close_epoch(epoch, plan.step_plan.rows_per_epoch())?;
-                let context = NonFiniteContext {
-                    plan,
-                    network: &self.network,
-                    weights: &self.weights,
-                    rows: &batch,
-                    step: self.steps - 1,
-                    lr: self.updates.lr(),
-                };
-                self.guard.close(&mut record, &context)?;
-                if !counted {
-                    return Err(Failure::data(format!(
-                        "no row of epoch {epoch} counts in the loss: all weights (weightCol) are 0, or all labels are the \
-                         loss's ignore_index"
-                    ))
-                    .into());
+            match self.state.counter.phase {
+                ProgramPhase::Step => {
+                    candlewick_failpoint::reach("train.step", self.state.counter.step)?;
+                    let Some(batch) = next() else {
+                        return Err(Failure::internal("the rows of a step did not come").into());
+                    };
+                    self.step(plan, &batch, &mut nodes, reduce)?;
+                    give_back(batch);
                 }
-                self.judged(plan, observer, epoch, |evaluator, context, engine| {
-                    evaluator.close(context, engine, reduce, &mut record)
-                })?;
-                self.updates.epoch(&record);
-                reduce.all_equal(&format!("state after epoch {epoch}"), &self.state_hash())?;
-                observer.epoch(&record)?;
-            } else {
-                self.judged(plan, observer, epoch, |evaluator, context, engine| {
-                    evaluator.after_step(context, engine, reduce)
-                })?;
+                ProgramPhase::Evaluate => self.evaluate(plan, observer, reduce)?,
+                ProgramPhase::Close => self.close(plan, observer, reduce)?,
             }
-            give_back(batch);
+            observer.progress(self.state.counter);
         }
         Ok(())
     }
 
-    /// Lets the evaluator look at the weights as they are.
-    fn judged(
+    /// Evaluates the weights as they are, and keeps what it found.
+    fn evaluate(
         &mut self,
         plan: &TrainPlan,
         observer: &dyn Observer,
-        epoch: u32,
-        look: impl FnOnce(&mut Evaluator, &EvalContext<'_>, &mut Engine) -> Result<(), Interrupt>,
+        reduce: &mut dyn Reduce,
     ) -> Result<(), Interrupt> {
+        let counter = self.state.counter;
         let context = EvalContext {
             plan,
             observer,
-            weights: self.updates.judged(&self.weights),
-            epoch,
-            steps: self.steps,
+            weights: self.state.judged(),
+            counter,
         };
-        look(&mut self.evaluator, &context, &mut self.engine)
+        let mut values = self.evaluator.evaluate(&context, &mut self.engine, reduce)?;
+        if counter.step.is_multiple_of(plan.step_plan.steps_per_epoch()) {
+            self.state.evaluated = values;
+            self.state.counter.phase = ProgramPhase::Close;
+        } else {
+            values.insert("step".to_owned(), Value::from(counter.step));
+            self.state.within.push(Value::from(values));
+            self.state.counter.phase = ProgramPhase::Step;
+        }
+        Ok(())
+    }
+
+    /// Closes an epoch: after the trainers have found that they agree, each by itself.
+    fn close(
+        &mut self,
+        plan: &TrainPlan,
+        observer: &dyn Observer,
+        reduce: &mut dyn Reduce,
+    ) -> Result<(), Interrupt> {
+        let epoch = self.state.counter.epoch;
+        reduce.all_equal(&format!("state after epoch {epoch}"), &self.state.hash()?)?;
+        let mut record = self.record(plan.step_plan.rows_per_epoch())?;
+        let now = Instant::now();
+        record.seconds = now
+            .duration_since(std::mem::replace(&mut self.epoch_began, now))
+            .as_secs_f64();
+        self.state.close(&record, observer.epochs_acknowledged());
+        observer.epoch(&record)
     }
 
     /// The maximal nodes of this trainer's shards.
@@ -255,63 +251,103 @@ impl Session {
         nodes: &mut [NodeGradient],
         reduce: &mut dyn Reduce,
     ) -> Result<(), Interrupt> {
+        let step = self.state.counter.step;
         let batch = Batch {
-            step: self.steps,
+            step,
             slices: &prepared.slices,
             features: &prepared.rows.features,
             labels: &prepared.rows.labels,
             weights: &prepared.rows.weights,
         };
-        let mut exchange = StepExchange::new(&mut *reduce, self.steps);
+        let mut exchange = StepExchange::new(&mut *reduce, step);
         let sums = match self
             .engine
-            .step_among(&self.weights, &batch, nodes, &mut exchange)
+            .step_among(&self.state.weights, &batch, nodes, &mut exchange)
         {
             Ok(sums) => sums,
             Err(failure) => return Err(exchange.why(failure)),
         };
         let mut scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
         self.evaluator.append(&self.engine, &batch, &mut scalars);
-        let reduced = reduce.reduce(self.steps, &scalars, nodes, &mut self.gradient)?;
-        let mut total = add_up(&reduced.scalars);
-        total.denominator = self.engine.denominator(total.denominator);
-        let context = NonFiniteContext {
-            plan,
-            network: &self.network,
-            weights: &self.weights,
-            rows: prepared,
-            step: self.steps,
-            lr: self.updates.lr(),
-        };
-        let gradient: &[f32] = if reduced.present { &self.gradient } else { &[] };
-        let counts = self
-            .guard
-            .counts(total.loss, total.denominator, gradient, &context)?;
-        // Where no row counts (denominator 0) nothing is updated, rule B6.
-        let denominator = if reduced.present && counts {
-            total.denominator
-        } else {
-            0.0
-        };
-        if denominator != 0.0 && !self.engine.update_buffers(&mut self.weights) {
-            self.epoch.by_running += 1;
-        }
-        self.updates
-            .step(&mut self.weights, &mut self.gradient, denominator, self.steps)?;
-        if counts {
-            self.evaluator.add(&reduced.scalars, SCALARS);
-            self.epoch.loss += total.loss;
-            self.epoch.denominator += total.denominator;
-            self.epoch.weightless += u64::from(total.denominator == 0.0);
-        }
-        self.epoch.rows += total.rows;
-        self.steps += 1;
+        let reduced = reduce.reduce(step, &scalars, nodes, &mut self.gradient)?;
+        // From here on nobody is waited for: the step is committed as a whole.
+        self.commit(plan, prepared, &reduced)?;
         Ok(())
     }
 
+    /// Applies what the step of all trainers came to.
+    fn commit(&mut self, plan: &TrainPlan, prepared: &HostBatch, reduced: &Reduced) -> Result<(), Failure> {
+        let [loss, denominator, rows] = add_up(&reduced.scalars);
+        let denominator = self.engine.denominator(denominator);
+        let state = &mut self.state;
+        let step = state.counter.step;
+        let context = NonFiniteContext {
+            plan,
+            network: &self.network,
+            weights: &state.weights,
+            rows: prepared,
+            step,
+            lr: state.updates.lr(),
+        };
+        let gradient: &[f32] = if reduced.present { &self.gradient } else { &[] };
+        let counts = state.guard.counts(loss, denominator, gradient, &context)?;
+        // Where no row counts (denominator 0) nothing is updated, rule B6.
+        let applied = if reduced.present && counts {
+            denominator
+        } else {
+            0.0
+        };
+        if applied != 0.0 && !self.engine.update_buffers(&mut state.weights) {
+            state.epoch.by_running += 1;
+        }
+        state
+            .updates
+            .step(&mut state.weights, &mut self.gradient, applied, step)?;
+        if counts {
+            let training = self.evaluator.training();
+            training.add(&mut state.epoch.tally, &reduced.scalars, SCALARS);
+            state.epoch.loss += loss;
+            state.epoch.denominator += denominator;
+            state.epoch.weightless += u64::from(denominator == 0.0);
+        }
+        state.epoch.rows += rows;
+        state.counter.step += 1;
+        let per_epoch = plan.step_plan.steps_per_epoch();
+        if self.evaluator.is_due(state.counter.step, per_epoch) {
+            state.counter.phase = ProgramPhase::Evaluate;
+        } else if state.counter.step.is_multiple_of(per_epoch) {
+            state.counter.phase = ProgramPhase::Close;
+        }
+        if state.counter.step.is_multiple_of(per_epoch) {
+            self.check_epoch(plan, prepared)?;
+        }
+        Ok(())
+    }
+
+    /// After the last step of an epoch.
+    fn check_epoch(&self, plan: &TrainPlan, prepared: &HostBatch) -> Result<(), Failure> {
+        let state = &self.state;
+        state.guard.check_epoch(&NonFiniteContext {
+            plan,
+            network: &self.network,
+            weights: &state.weights,
+            rows: prepared,
+            step: state.counter.step - 1,
+            lr: state.updates.lr(),
+        })?;
+        if state.epoch.denominator > 0.0 {
+            return Ok(());
+        }
+        Err(Failure::data(format!(
+            "no row of epoch {} counts in the loss: all weights (weightCol) are 0, or all labels are the loss's ignore_index",
+            state.counter.epoch
+        )))
+    }
+
+    /// The record of the epoch that is about to be closed; changes nothing.
     #[expect(clippy::cast_precision_loss, reason = "an epoch has far fewer than 2^53 rows")]
-    fn close_epoch(&mut self, epoch: u32, rows: u64) -> Result<EpochRecord, Failure> {
-        let sums = std::mem::take(&mut self.epoch);
+    fn record(&self, rows: u64) -> Result<EpochRecord, Failure> {
+        let (sums, epoch) = (&self.state.epoch, self.state.counter.epoch);
         if sums.rows != rows as f64 {
             let message = format!("epoch {epoch} trained on {} rows, its plan has {rows}", sums.rows);
             return Err(Failure::internal(message));
@@ -327,11 +363,17 @@ impl Session {
                 metrics.insert(name.to_owned(), Value::from(steps));
             }
         }
+        self.state.guard.complete(&mut metrics);
+        metrics.extend(self.evaluator.training().values(sums.tally.as_deref()));
+        metrics.extend(self.state.evaluated.clone());
+        if self.evaluator.looks_within() {
+            metrics.insert(WITHIN.to_owned(), Value::from(self.state.within.clone()));
+        }
         Ok(EpochRecord {
             epoch,
-            step: self.steps,
+            step: self.state.counter.step,
             loss,
-            lr: self.updates.lr(),
+            lr: self.state.updates.lr(),
             rows,
             seconds: 0.0,
             metrics,
@@ -358,19 +400,15 @@ fn scalars_of(sums: &SliceSums) -> (u32, Option<Vec<f64>>) {
 }
 
 /// Sums over the shards along the tree, each scalar by itself.
-fn add_up(by_shard: &[Option<Vec<f64>>]) -> Sums {
-    let sum = |index: usize| {
+fn add_up(by_shard: &[Option<Vec<f64>>]) -> [f64; SCALARS] {
+    std::array::from_fn(|index| {
         let leaves: Vec<Option<f64>> = by_shard
             .iter()
             .map(|leaf| leaf.as_ref().and_then(|values| values.get(index).copied()))
             .collect();
         tree::reduce_f64(&leaves).unwrap_or(0.0)
-    };
-    let [loss, denominator, rows]: [f64; SCALARS] = std::array::from_fn(sum);
-    Sums {
-        loss,
-        denominator,
-        rows,
-        ..Sums::default()
-    }
+    })
 }
+
+#[cfg(test)]
+mod tests;

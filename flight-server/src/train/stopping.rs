@@ -1,8 +1,10 @@
 //! Early stopping in a training run: the decision (a pure function of the records, so the same everywhere) and the best
 //! weights, a copy beside those that train.
 
+use candlewick_protocol::Failure;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::{EarlyStopping, Patience, StoppingReport};
+use serde_json::Value;
 
 /// A rule, what it has seen, and the best weights.
 #[derive(Debug)]
@@ -42,11 +44,31 @@ impl Stopper {
         self.patience.is_over()
     }
 
-    /// The end of a training run of at most `epochs` epochs: puts the best weights in place, where the rule says so.
-    pub(super) fn finish(&self, weights: &mut [f32], epochs: u32) -> StoppingReport {
-        if let Some(best) = &self.best {
-            weights.copy_from_slice(best);
-        }
+    /// The weights that become the model, where the rule keeps those of the best epoch.
+    pub(super) fn best(&self) -> Option<&[f32]> {
+        self.best.as_deref()
+    }
+
+    /// How it went in a training run of at most `epochs` epochs.
+    pub(super) fn report(&self, epochs: u32) -> StoppingReport {
         self.patience.report(self.seen, epochs)
+    }
+
+    /// What it has seen, but for the best weights.
+    pub(super) fn state(&self) -> Result<Value, Failure> {
+        serde_json::to_value((self.seen, &self.patience)).map_err(|error| {
+            Failure::internal(format!("the state of early stopping cannot be written: {error}"))
+        })
+    }
+
+    /// Goes back to a state.
+    pub(super) fn restore(&mut self, state: Value, best: Option<Vec<f32>>) -> Result<(), Failure> {
+        (self.seen, self.patience) = serde_json::from_value(state).map_err(|error| {
+            Failure::parameter(format!(
+                "the saved state of early stopping cannot be read: {error}"
+            ))
+        })?;
+        self.best = best;
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use crate::dataset::Gathered;
 use candlewick_model::engine::{Engine, Predictor};
 use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
 use candlewick_model::network::Network;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::{Failure, tree};
 use serde_json::{Map, Value};
 
@@ -28,9 +29,8 @@ pub(super) struct EvalContext<'a> {
     pub(super) plan: &'a TrainPlan,
     pub(super) observer: &'a dyn Observer,
     pub(super) weights: &'a [f32],
-    /// Epoch from 0, and steps made: for the observer.
-    pub(super) epoch: u32,
-    pub(super) steps: u64,
+    /// For the observer.
+    pub(super) counter: ProgramCounter,
 }
 
 /// The points of each curve.
@@ -116,7 +116,7 @@ impl Validator {
                 leaf.resize(HEAD - 1 + self.set.width(), 0.0);
             }
             leaves.push(Some(leaf));
-            context.observer.progress(context.epoch, context.steps);
+            context.observer.progress(context.counter);
         }
         let (loss, denominator, tally) = self.sums(leaves.into_iter());
         Ok(tally.map(|tally| [vec![loss, denominator], tally].concat()))

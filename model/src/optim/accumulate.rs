@@ -109,6 +109,7 @@ impl Accumulator {
                 shape: vec![self.sum.len()],
                 values: self.sum.clone(),
             }],
+            ..Saved::default()
         }
     }
 

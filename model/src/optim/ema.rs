@@ -145,6 +145,7 @@ impl Ema {
         Saved {
             counters: vec![("n_averaged".to_owned(), self.updates)],
             tensors: tensors.collect(),
+            ..Saved::default()
         }
     }
 

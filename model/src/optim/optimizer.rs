@@ -321,6 +321,11 @@ impl Optimizer {
         self.set_momentum(setting.momentum)
     }
 
+    /// Values of all parameters and buffers together.
+    pub(super) fn length(&self) -> usize {
+        self.layout.length
+    }
+
     /// Updates made so far.
     #[must_use]
     pub fn steps(&self) -> u64 {

@@ -24,10 +24,13 @@ pub struct Saved {
     pub counters: Vec<(String, u64)>,
     /// Tensors.
     pub tensors: Vec<SavedTensor>,
+    /// What is neither, as JSON; empty where there is nothing.
+    pub notes: Map<String, Value>,
 }
 
-/// Key of the counters in a file's metadata.
+/// Keys in a file's metadata.
 const COUNTERS: &str = "counters";
+const NOTES: &str = "notes";
 
 impl Saved {
     /// The state as a safetensors file; counters stand in its metadata.
@@ -35,7 +38,7 @@ impl Saved {
     /// ```
     /// use candlewick_model::optim::{Saved, SavedTensor};
     /// let tensor = SavedTensor { name: "0.bias.exp_avg".into(), shape: vec![2], values: vec![-0.0, 1.0] };
-    /// let saved = Saved { counters: vec![("step".into(), u64::MAX)], tensors: vec![tensor] };
+    /// let saved = Saved { counters: vec![("step".into(), u64::MAX)], tensors: vec![tensor], ..Saved::default() };
     /// assert_eq!(Saved::from_bytes(&saved.to_bytes()?)?, saved);
     /// # Ok::<(), candlewick_protocol::Failure>(())
     /// ```
@@ -65,7 +68,12 @@ impl Saved {
             .iter()
             .map(|(name, value)| (name.clone(), Value::from(*value)))
             .collect();
-        let metadata = [(COUNTERS.to_owned(), Value::Object(counters).to_string())].into();
+        let notes = Value::Object(self.notes.clone()).to_string();
+        let metadata = [
+            (COUNTERS.to_owned(), Value::Object(counters).to_string()),
+            (NOTES.to_owned(), notes),
+        ]
+        .into();
         safetensors::serialize(views, Some(metadata)).map_err(wrong)
     }
 
@@ -77,14 +85,19 @@ impl Saved {
         let wrong = |what: String| Failure::parameter(format!("the saved state cannot be read: {what}"));
         let (_, header) = SafeTensors::read_metadata(bytes)
             .map_err(|error| wrong(format!("it is not a safetensors file: {error}")))?;
-        let counters = header
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get(COUNTERS))
-            .and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok())
-            .ok_or_else(|| wrong("its metadata holds no counters".to_owned()))?;
-        let mut saved = Saved::default();
-        for (name, value) in counters {
+        let object = |key: &str| {
+            header
+                .metadata()
+                .as_ref()
+                .and_then(|metadata| metadata.get(key))
+                .and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok())
+                .ok_or_else(|| wrong(format!("its metadata holds no {key}")))
+        };
+        let mut saved = Saved {
+            notes: object(NOTES)?,
+            ..Saved::default()
+        };
+        for (name, value) in object(COUNTERS)? {
             let value = value
                 .as_u64()
                 .ok_or_else(|| wrong(format!("its counter {name:?} is not a whole number")))?;
@@ -110,22 +123,85 @@ impl Saved {
         Ok(saved)
     }
 
+    /// Takes in another state, under names that begin with `prefix`.
+    pub fn put(&mut self, prefix: &str, part: Saved) {
+        let counters = part.counters.into_iter();
+        self.counters
+            .extend(counters.map(|(name, value)| (format!("{prefix}{name}"), value)));
+        self.tensors
+            .extend(part.tensors.into_iter().map(|tensor| SavedTensor {
+                name: format!("{prefix}{}", tensor.name),
+                ..tensor
+            }));
+        let notes = part.notes.into_iter();
+        self.notes
+            .extend(notes.map(|(name, value)| (format!("{prefix}{name}"), value)));
+    }
+
+    /// Takes out what [`Saved::put`] put in under that prefix. What it takes is no longer here.
+    ///
+    /// ```
+    /// use candlewick_model::optim::Saved;
+    /// let part = Saved { counters: vec![("step".into(), 3)], ..Saved::default() };
+    /// let mut whole = Saved::default();
+    /// whole.put("optimizer.", part.clone());
+    /// assert_eq!(whole.take("ema."), Saved::default());
+    /// assert_eq!(whole.take("optimizer."), part);
+    /// assert_eq!(whole, Saved::default());
+    /// ```
+    #[must_use]
+    pub fn take(&mut self, prefix: &str) -> Saved {
+        let of = |name: &str| name.strip_prefix(prefix).map(str::to_owned);
+        let mut part = Saved::default();
+        self.counters.retain(|(name, value)| match of(name) {
+            Some(name) => {
+                part.counters.push((name, *value));
+                false
+            }
+            None => true,
+        });
+        let (own, rest) = std::mem::take(&mut self.tensors)
+            .into_iter()
+            .partition(|tensor| tensor.name.starts_with(prefix));
+        self.tensors = rest;
+        part.tensors = own;
+        for tensor in &mut part.tensors {
+            tensor.name.drain(..prefix.len());
+        }
+        for (name, value) in std::mem::take(&mut self.notes) {
+            match of(&name) {
+                Some(name) => part.notes.insert(name, value),
+                None => self.notes.insert(name, value),
+            };
+        }
+        part
+    }
+
     /// The counter of that name; `what` starts the message of a failure.
-    pub(super) fn counter(&self, what: &str, name: &str) -> Result<u64, Failure> {
+    ///
+    /// # Errors
+    /// `InvalidParameter` where there is none.
+    pub fn counter(&self, what: &str, name: &str) -> Result<u64, Failure> {
         let found = self.counters.iter().find(|(known, _)| known == name);
         found
             .map(|(_, value)| *value)
             .ok_or_else(|| Failure::parameter(format!("{what} lacks the counter {name:?}")))
     }
 
-    /// The tensor of that name.
-    pub(super) fn tensor(&self, what: &str, name: &str) -> Result<&SavedTensor, Failure> {
+    /// The tensor of that name; `what` starts the message of a failure.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where there is none.
+    pub fn tensor(&self, what: &str, name: &str) -> Result<&SavedTensor, Failure> {
         let found = self.tensors.iter().find(|tensor| tensor.name == name);
         found.ok_or_else(|| Failure::parameter(format!("{what} lacks the tensor {name:?}")))
     }
 
     /// Refuses counters of other names, and missing ones.
-    pub(super) fn expect_counters(&self, what: &str, names: &[&str]) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// `InvalidParameter` with the name.
+    pub fn expect_counters(&self, what: &str, names: &[&str]) -> Result<(), Failure> {
         if let Some((name, _)) = self
             .counters
             .iter()
@@ -142,7 +218,10 @@ impl Saved {
     }
 
     /// Refuses tensors of other names or shapes, and missing ones.
-    pub(super) fn expect_tensors(&self, what: &str, wanted: &[(String, Vec<usize>)]) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// `InvalidParameter` with the name, and what was expected.
+    pub fn expect_tensors(&self, what: &str, wanted: &[(String, Vec<usize>)]) -> Result<(), Failure> {
         for tensor in &self.tensors {
             let known = wanted.iter().find(|(name, _)| *name == tensor.name);
             let Some((name, shape)) = known else {
@@ -203,7 +282,11 @@ impl Optimizer {
                 values: self.groups.iter().map(|group| group.scalar_state).collect(),
             });
         }
-        Saved { counters, tensors }
+        Saved {
+            counters,
+            tensors,
+            ..Saved::default()
+        }
     }
 
     /// Goes back to a state that [`Optimizer::state`] gave for the same document and network; afterwards all bits are

@@ -1,6 +1,6 @@
 //! From the gradient of a step to the next weights.
 
-use super::{Accumulator, Clip, Ema, Optimizer, Schedule};
+use super::{Accumulator, Clip, Ema, Optimizer, Saved, Schedule};
 use crate::engine::{Engine, Gradient};
 use crate::network::Network;
 use crate::weights::update_with_values;
@@ -9,6 +9,12 @@ use candlewick_protocol::job::TrainSpec;
 use candlewick_protocol::message::EpochRecord;
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
+
+/// Prefixes of names in a saved state.
+const OPTIMIZER: &str = "optimizer.";
+const SCHEDULE: &str = "scheduler.";
+const ACCUMULATION: &str = "accumulation.";
+const EMA: &str = "ema.";
 
 /// Everything of a training run that turns gradients into weights: accumulation, schedule, clipping, optimiser and the
 /// moving average.
@@ -174,10 +180,48 @@ impl Updates {
         self.ema.as_ref().map_or(weights, Ema::weights)
     }
 
-    /// The end of the training: puts the moving average in the place of the weights, where there is one.
-    pub fn finish(&self, weights: &mut [f32]) {
+    /// Everything that the next updates depend on, beside the weights (rule B10): the states of optimiser, schedule,
+    /// accumulation and moving average, under the names of PyTorch.
+    #[must_use]
+    pub fn state(&self) -> Saved {
+        let mut saved = Saved::default();
+        saved.put(OPTIMIZER, self.optimizer.state());
+        if let Some(schedule) = &self.schedule {
+            saved.put(SCHEDULE, schedule.state());
+        }
+        saved.put(ACCUMULATION, self.accumulator.state());
         if let Some(ema) = &self.ema {
-            weights.copy_from_slice(ema.weights());
+            saved.put(EMA, ema.state());
+        }
+        saved
+    }
+
+    /// Goes back to a state that [`Updates::state`] gave for the same job, after [`Updates::begin`]; takes it out of
+    /// `saved`. Where it fails, part of it may be restored already.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where it is that of another network, optimiser, schedule or number of steps per update; the
+    /// message names what differs.
+    pub fn restore(&mut self, saved: &mut Saved) -> Result<(), Failure> {
+        self.optimizer.restore(&saved.take(OPTIMIZER))?;
+        if let Some(schedule) = &mut self.schedule {
+            schedule.restore(&saved.take(SCHEDULE))?;
+        }
+        let accumulation = saved.take(ACCUMULATION);
+        if let Some(sum) = accumulation.tensors.first()
+            && !sum.values.is_empty()
+            && sum.values.len() != self.optimizer.length()
+        {
+            return Err(Failure::parameter(format!(
+                "the saved state of the gradient accumulation has {} values; expected {}, one for each parameter",
+                sum.values.len(),
+                self.optimizer.length()
+            )));
+        }
+        self.accumulator.restore(&accumulation)?;
+        match &mut self.ema {
+            Some(ema) => ema.restore(&saved.take(EMA)),
+            None => Ok(()),
         }
     }
 

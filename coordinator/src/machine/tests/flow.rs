@@ -100,6 +100,47 @@ fn a_job_goes_from_gathering_to_done() {
 }
 
 #[test]
+fn records_are_acknowledged_to_all_whoever_tells_them_and_however_often() {
+    let mut stage = Stage::at("running");
+    let record = |epoch: u32| ToCoordinator::Epoch {
+        generation: 1,
+        record: EpochRecord {
+            epoch,
+            step: 2 * u64::from(epoch + 1),
+            loss: 0.5,
+            lr: 0.1,
+            rows: 7,
+            seconds: 1.5,
+            metrics: serde_json::Map::new(),
+        },
+    };
+    let acknowledged = |stage: &mut Stage| -> Vec<(String, u32)> {
+        let said = std::mem::take(&mut stage.said);
+        let acks = said.into_iter().filter_map(|output| match output {
+            Output::Send {
+                trainer,
+                message: ToTrainer::EpochAck { epochs },
+            } => Some((trainer, epochs)),
+            _ => None,
+        });
+        acks.collect()
+    };
+    let both = |epochs| vec![("b".to_owned(), epochs), ("a".to_owned(), epochs)];
+    // The one that was to come before it is not there yet.
+    stage.message("a", record(1));
+    assert_eq!(acknowledged(&mut stage), []);
+    // "a" is not rank 0.
+    stage.message("a", record(0));
+    assert_eq!(acknowledged(&mut stage), both(1));
+    stage.message("b", record(0));
+    assert_eq!(acknowledged(&mut stage), both(1));
+    stage.message("b", record(1));
+    assert_eq!(acknowledged(&mut stage), both(2));
+    stage.message("b", record(0));
+    assert_eq!(acknowledged(&mut stage), both(2));
+}
+
+#[test]
 fn a_ledger_out_of_balance_names_shard_trainer_and_numbers() {
     let mut stage = Stage::at("sealing");
     stage.sealed("b", &[(0, 2)]);

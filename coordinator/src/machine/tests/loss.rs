@@ -142,6 +142,7 @@ fn looks_that_come_late_all_the_time_do_not_forgive_silence_for_ever() {
     stage.message(
         "b",
         ToCoordinator::Beat {
+            number: 0,
             generation: 1,
             progress: Progress::default(),
         },
@@ -371,6 +372,7 @@ fn a_pause_does_not_forgive_silence_that_comes_after_it() {
         stage.message(
             id,
             ToCoordinator::Beat {
+                number: 0,
                 generation: 1,
                 progress: Progress::default(),
             },
@@ -398,6 +400,7 @@ fn a_silent_driver_ends_the_job_in_every_phase() {
                 stage.message(
                     id,
                     ToCoordinator::Beat {
+                        number: 0,
                         generation: 1,
                         progress,
                     },

@@ -5,6 +5,7 @@ mod loss;
 
 use super::*;
 use crate::command::Command;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, TaskLedger};
 use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, TrainSpec};
 use candlewick_protocol::message::EpochRecord;
@@ -212,13 +213,17 @@ impl Stage {
                 for id in beating {
                     let ticks = if progress { self.now } else { 1 };
                     let progress = Progress {
-                        step: 7,
+                        counter: ProgramCounter {
+                            step: 7,
+                            ..ProgramCounter::default()
+                        },
                         ticks,
                         ..Progress::default()
                     };
                     self.message(
                         id,
                         ToCoordinator::Beat {
+                            number: 0,
                             generation: 1,
                             progress,
                         },

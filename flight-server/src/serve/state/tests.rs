@@ -7,7 +7,7 @@ use arrow_flight::utils::batches_to_flight_data;
 use arrow_flight::{FlightData, FlightDescriptor};
 use arrow_schema::{DataType, Field};
 use candlewick_wire::{AuthMode, Client, ServerAuth};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tonic::Request;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";

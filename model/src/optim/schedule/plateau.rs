@@ -99,7 +99,7 @@ impl Plateau {
         ];
         Saved {
             counters: counters.map(|(name, value)| (name.to_owned(), value)).into(),
-            tensors: Vec::new(),
+            ..Saved::default()
         }
     }
 

@@ -1,0 +1,405 @@
+//! A run that is halted at any point of its program and goes on, in the same process or in another, ends with the bits and
+//! the history of one that was not.
+
+use super::super::SingleProcess;
+use super::*;
+use crate::chunk::{ChunkBuilder, Shape};
+use crate::dataset::Dataset;
+use candlewick_model::job::complete;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Rows of every job: few steps in an epoch, the last one short.
+const ROWS: u16 = 46;
+const NEVER: u64 = u64::MAX;
+/// Tells the other process where the saved states are.
+const FOLDER: &str = "CANDLEWICK_TEST_STATES";
+
+/// Jobs that have everything in their state that a state can have.
+fn jobs() -> Vec<(&'static str, Value)> {
+    let network = |layers: Value| json!({"format": "candlewick.network/1", "layers": layers});
+    let dense = json!([
+        {"type": "Linear", "out_features": 5}, {"type": "ReLU"}, {"type": "Dropout", "p": 0.3},
+        {"type": "Linear", "out_features": 3}]);
+    let normalized = json!([
+        {"type": "Linear", "out_features": 4}, {"type": "BatchNorm1d"}, {"type": "Tanh"},
+        {"type": "Linear", "out_features": 1}]);
+    let table = json!([
+        {"type": "Embedding", "num_embeddings": 8, "embedding_dim": 2}, {"type": "Flatten"},
+        {"type": "Linear", "out_features": 3}]);
+    vec![
+        (
+            "moving average, validation within epochs, the best epoch's weights",
+            json!({"task": "classifier", "params": {
+                "network": network(dense.clone()), "emaDecay": 0.9, "metrics": ["accuracy", "roc_auc"],
+                "validationFraction": 0.3, "validationSteps": 2, "epochs": 5,
+                "earlyStopping": {"type": "EarlyStopping", "metric": "val_accuracy", "patience": 2}}}),
+        ),
+        (
+            "statistics of BatchNorm, accumulation, a plateau",
+            json!({"task": "regressor", "params": {
+                "network": network(normalized.clone()), "gradientAccumulationSteps": 3, "clipNorm": 0.5, "metrics": ["mae"],
+                "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}, "epochs": 4,
+                "lrScheduler": {"type": "ReduceLROnPlateau", "metric": "loss", "patience": 0, "threshold": 0.5}}}),
+        ),
+        (
+            "a table by rows, a schedule that moves the momentum",
+            json!({"task": "classifier", "params": {
+                "network": network(table), "optimizer": {"type": "SGD", "lr": 0.1}, "epochs": 2,
+                "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.2}}}),
+        ),
+        (
+            "steps that are left out, what groups carry",
+            json!({"task": "regressor", "huge": true, "params": {
+                "network": network(normalized), "onNonFinite": "skip", "epochs": 3, "validationFraction": 0.2,
+                "optimizer": {"type": "NAdam", "lr": 0.05},
+                "lrScheduler": {"type": "StepLR", "step_size": 1, "gamma": 0.5, "warmup_steps": 3}}}),
+        ),
+    ]
+}
+
+/// The plan of a job over rows that are all here.
+fn plan(job: &Value) -> TrainPlan {
+    let mut input = job.clone();
+    let huge = input.as_object_mut().unwrap().remove("huge").is_some();
+    input["job"] = json!("00");
+    input["featureWidth"] = json!(6);
+    for (name, value) in [
+        ("batchSize", json!(10)),
+        ("seed", json!(5)),
+        ("logicalShards", json!(4)),
+    ] {
+        input["params"][name] = value;
+    }
+    let job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+    let shape = Shape::of(&job.data, 4);
+    let classes = matches!(job.data.label, candlewick_protocol::job::LabelKind::Class { .. });
+    let mut builder = ChunkBuilder::new(&shape, usize::from(ROWS));
+    for row in 0..ROWS {
+        // Whole numbers below 8: they are positions in a table too.
+        let features = (0..6).map(|at| f32::from((row * 7 + at * at + row / 5) % 8));
+        let label = match (classes, huge && row == 11) {
+            (true, _) => f64::from(row % 3),
+            // The square of its error is beyond f32.
+            (false, true) => 1e38,
+            (false, false) => f64::from(row % 9) / 4.0 - 1.0,
+        };
+        builder
+            .push(features, std::iter::once(label), 1.0 + f64::from(row % 2))
+            .unwrap();
+    }
+    let chunk = Arc::new(builder.finish());
+    let data = Dataset::build(shape, 0..4, vec![chunk], 1).unwrap();
+    let sums = data.sums();
+    TrainPlan::new(job, data, &sums).unwrap()
+}
+
+/// Who looks on, and stops the run after so many calls of anything that may be halted.
+struct Fuse {
+    left: AtomicU64,
+    history: Mutex<Vec<EpochRecord>>,
+}
+
+impl Fuse {
+    fn of(length: u64, history: Vec<EpochRecord>) -> Self {
+        Fuse {
+            left: AtomicU64::new(length),
+            history: Mutex::new(history),
+        }
+    }
+
+    fn pass(&self) -> Result<(), Interrupt> {
+        if self.left.load(Ordering::Relaxed) == 0 {
+            return Err(Interrupt::Halted);
+        }
+        self.left.fetch_sub(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn into_history(self) -> Vec<EpochRecord> {
+        self.history.into_inner().unwrap()
+    }
+}
+
+impl Observer for Fuse {
+    fn boundary(&self) -> Result<(), Interrupt> {
+        self.pass()
+    }
+
+    fn progress(&self, _: ProgramCounter) {}
+
+    fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt> {
+        // The state is committed: where it is halted here, the record was not heard yet.
+        self.pass()?;
+        let mut history = self.history.lock().unwrap();
+        if record.epoch as usize == history.len() {
+            history.push(EpochRecord {
+                seconds: 0.0,
+                ..record.clone()
+            });
+        }
+        Ok(())
+    }
+
+    fn epochs_acknowledged(&self) -> u32 {
+        u32::try_from(self.history.lock().unwrap().len()).unwrap()
+    }
+}
+
+/// A trainer alone whose exchanges may be halted.
+struct Halting<'a> {
+    alone: SingleProcess,
+    fuse: &'a Fuse,
+}
+
+type Scalars = (u32, Option<Vec<f64>>);
+
+impl Reduce for Halting<'_> {
+    fn reduce(
+        &mut self,
+        step: u64,
+        scalars: &[Scalars],
+        nodes: &[NodeGradient],
+        out: &mut Gradient,
+    ) -> Result<Reduced, Interrupt> {
+        self.fuse.pass()?;
+        let reduced = self.alone.reduce(step, scalars, nodes, out)?;
+        // Every peer has it, this one is halted before it says so.
+        self.fuse.pass()?;
+        Ok(reduced)
+    }
+
+    fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
+        self.fuse.pass()?;
+        self.alone.gather(what, mine)
+    }
+
+    fn exchange(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        own: Vec<Scalars>,
+    ) -> Result<Vec<Option<Vec<f64>>>, Interrupt> {
+        self.fuse.pass()?;
+        self.alone.exchange(step, sequence, own)
+    }
+
+    fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {
+        self.fuse.pass()?;
+        self.alone.all_equal(tag, value)
+    }
+}
+
+/// What a run ends with.
+#[derive(Debug, PartialEq)]
+struct End {
+    trained: Trained,
+    model: Vec<u32>,
+    history: Vec<EpochRecord>,
+}
+
+fn run(session: &mut Session, plan: &TrainPlan, fuse: &Fuse) -> Result<Trained, Interrupt> {
+    let mut reduce = Halting {
+        alone: SingleProcess { logical_shards: 4 },
+        fuse,
+    };
+    session.run(plan, &mut reduce, fuse)
+}
+
+fn to_the_end(mut session: Session, plan: &TrainPlan, history: Vec<EpochRecord>) -> End {
+    let fuse = Fuse::of(NEVER, history);
+    let trained = run(&mut session, plan, &fuse).unwrap();
+    End {
+        trained,
+        model: session.model().iter().map(|value| value.to_bits()).collect(),
+        history: fuse.into_history(),
+    }
+}
+
+fn restored(plan: &TrainPlan, threads: usize, file: &[u8]) -> Session {
+    let mut session = Session::new(&plan.job, threads).unwrap();
+    let steps = plan.step_plan.steps_per_epoch();
+    session.state.restore(&session.network, steps, file).unwrap();
+    session
+}
+
+/// The undisturbed run, and how many points it comes by.
+fn undisturbed(plan: &TrainPlan) -> (End, u64) {
+    let fuse = Fuse::of(NEVER, Vec::new());
+    let mut session = Session::new(&plan.job, 1).unwrap();
+    run(&mut session, plan, &fuse).unwrap();
+    let points = NEVER - fuse.left.load(Ordering::Relaxed);
+    (
+        to_the_end(Session::new(&plan.job, 1).unwrap(), plan, Vec::new()),
+        points,
+    )
+}
+
+/// Halted at every point; `check` gets the point, the halted session and the history so far.
+fn halted_everywhere(plan: &TrainPlan, points: u64, mut check: impl FnMut(u64, Session, Vec<EpochRecord>)) {
+    for point in 0..points {
+        let fuse = Fuse::of(point, Vec::new());
+        let mut session = Session::new(&plan.job, 1).unwrap();
+        assert_eq!(
+            run(&mut session, plan, &fuse).unwrap_err(),
+            Interrupt::Halted,
+            "point {point}"
+        );
+        check(point, session, fuse.into_history());
+    }
+}
+
+#[test]
+fn a_halted_run_goes_on_with_the_same_bits() {
+    for (name, job) in jobs() {
+        let plan = plan(&job);
+        let (expected, points) = undisturbed(&plan);
+        assert!(
+            points > 30 && !expected.history.is_empty(),
+            "{name}: {points} points"
+        );
+        let mut counters = Vec::new();
+        halted_everywhere(&plan, points, |point, session, history| {
+            counters.push(session.counter());
+            let file = session.state.save(&session.network).unwrap();
+            let copy = restored(&plan, 1, &file);
+            assert_eq!(copy.state_hash(), session.state_hash(), "{name}, point {point}");
+            assert_eq!(
+                to_the_end(copy, &plan, history.clone()),
+                expected,
+                "{name}: restored at point {point}"
+            );
+            assert_eq!(
+                to_the_end(session, &plan, history),
+                expected,
+                "{name}: halted at point {point}"
+            );
+        });
+        assert!(counters.is_sorted(), "{name}: {counters:?}");
+        for phase in [ProgramPhase::Step, ProgramPhase::Close] {
+            assert!(counters.iter().any(|counter| counter.phase == phase), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_jobs_have_what_they_are_named_for() {
+    let ends: Vec<End> = jobs().iter().map(|(_, job)| undisturbed(&plan(job)).0).collect();
+    let stopping = ends[0].trained.stopping.unwrap();
+    assert!(
+        stopping.stopped_early && stopping.best_epoch.unwrap() + 1 < ends[0].history.len() as u32,
+        "{stopping:?}"
+    );
+    let within = ends[0].history[0].metrics[WITHIN].as_array().unwrap();
+    assert!(!within.is_empty());
+    let rates: Vec<f64> = ends[1].history.iter().map(|record| record.lr).collect();
+    assert!(rates.first() > rates.last(), "{rates:?}");
+    let skipped = |record: &EpochRecord| record.metrics["skippedSteps"].as_u64().unwrap();
+    assert!(ends[3].history.iter().all(|record| skipped(record) == 1));
+}
+
+#[test]
+fn another_process_goes_on_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    for (index, (name, job)) in jobs().iter().enumerate() {
+        let plan = plan(job);
+        let (end, points) = undisturbed(&plan);
+        halted_everywhere(&plan, points, |point, session, history| {
+            let at = folder.path().join(format!("{index}-{point}"));
+            std::fs::write(&at, session.state.save(&session.network).unwrap()).unwrap();
+            let history = serde_json::to_vec(&history).unwrap();
+            std::fs::write(at.with_extension("history"), history).unwrap();
+            expected.push((format!("{name}, point {point}"), at, format!("{end:?}")));
+        });
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "train::session::tests::other_process"])
+        .env(FOLDER, folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        child.status.success(),
+        "{}",
+        String::from_utf8_lossy(&child.stdout)
+    );
+    for (what, at, end) in expected {
+        let came = std::fs::read_to_string(at.with_extension("end")).unwrap();
+        assert_eq!(came, end, "{what}");
+    }
+}
+
+/// The other process of the test above.
+#[test]
+#[ignore = "started by another test"]
+fn other_process() {
+    let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
+    for (index, (_, job)) in jobs().iter().enumerate() {
+        let plan = plan(job);
+        for point in 0.. {
+            let at: &Path = &folder.join(format!("{index}-{point}"));
+            let Ok(file) = std::fs::read(at) else { break };
+            let history = std::fs::read(at.with_extension("history")).unwrap();
+            let history = serde_json::from_slice(&history).unwrap();
+            let end = to_the_end(restored(&plan, 2, &file), &plan, history);
+            std::fs::write(at.with_extension("end"), format!("{end:?}")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_state_of_another_job_is_refused_with_what_differs() {
+    let all: Vec<Value> = jobs().into_iter().map(|(_, job)| job).collect();
+    let saved = |job: &Value| {
+        let plan = plan(job);
+        let mut session = Session::new(&plan.job, 1).unwrap();
+        run(&mut session, &plan, &Fuse::of(20, Vec::new())).unwrap_err();
+        session.state.save(&session.network).unwrap()
+    };
+    let refused = |job: &Value, file: &[u8]| {
+        let plan = plan(job);
+        let mut session = Session::new(&plan.job, 1).unwrap();
+        let steps = plan.step_plan.steps_per_epoch();
+        let failure = session.state.restore(&session.network, steps, file).unwrap_err();
+        failure.message
+    };
+    let mut changed = all[0].clone();
+    changed["params"]["emaDecay"] = Value::Null;
+    let told = refused(&changed, &saved(&all[0]));
+    assert!(
+        told.contains("ema.") && told.contains("other parameters"),
+        "{told}"
+    );
+    changed = all[0].clone();
+    changed["params"]["optimizer"] = json!({"type": "SGD"});
+    let told = refused(&changed, &saved(&all[0]));
+    assert!(told.contains("exp_avg"), "{told}");
+    let told = refused(&all[1], &saved(&all[0]));
+    assert!(told.contains("weights") || told.contains("tensor"), "{told}");
+    let told = refused(&all[0], b"no file");
+    assert!(told.contains("not a safetensors file"), "{told}");
+    let mut cut = saved(&all[0]);
+    cut.truncate(cut.len() - 1);
+    assert!(refused(&all[0], &cut).contains("not a safetensors file"));
+}
+
+#[test]
+fn a_counter_that_no_run_comes_by_is_refused() {
+    let (_, job) = &jobs()[0];
+    let plan = plan(job);
+    let session = Session::new(&plan.job, 1).unwrap();
+    let file = session.state.save(&session.network).unwrap();
+    let mut again = Session::new(&plan.job, 1).unwrap();
+    let network = session.network();
+    again.state.restore(network, 5, &file).unwrap();
+    again.state.counter.step = 5;
+    let file = again.state.save(network).unwrap();
+    let refused = again.state.restore(network, 5, &file).unwrap_err();
+    assert!(
+        refused.message.contains("step 5 of training, in epoch 0") && refused.message.contains("batchSize"),
+        "{refused}"
+    );
+}

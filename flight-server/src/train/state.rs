@@ -1,0 +1,345 @@
+//! The state of a training run (rule B10): everything that what comes next depends on, in one place.
+//!
+//! Every trainer of a gang holds the same state. It changes by completing a step, an evaluation or the close of an epoch,
+//! each computed aside and committed once, or by taking in a saved one. So a run that is halted anywhere, here or in another
+//! process, goes on with equal bits.
+
+use super::non_finite::NonFiniteGuard;
+use super::stopping::Stopper;
+use candlewick_model::engine::Engine;
+use candlewick_model::network::Network;
+use candlewick_model::optim::{Saved, SavedTensor, Updates};
+use candlewick_protocol::Failure;
+use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
+use candlewick_protocol::job::TrainSpec;
+use candlewick_protocol::message::EpochRecord;
+use candlewick_protocol::stopping::StoppingReport;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use xxhash_rust::xxh3::Xxh3;
+
+/// Format of a saved state.
+const FORMAT: &str = "candlewick.state/1";
+/// Start of the message where one cannot be restored.
+const WHAT: &str = "the saved state of the training run";
+/// Prefixes of tensors and counters in it; those of [`Updates`] have their own.
+const WEIGHTS: &str = "weights.";
+const BEST: &str = "best.";
+const EPOCH: &str = "epoch.";
+const GUARD: &str = "finite.";
+/// Notes in it.
+const COUNTER: &str = "counter";
+const EVALUATED: &str = "evaluated";
+const WITHIN: &str = "within";
+const STOPPING: &str = "stopping";
+const RECORDS: &str = "records";
+
+/// Sums over the epoch at hand, in the order of its steps.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct EpochSums {
+    pub(super) loss: f64,
+    pub(super) denominator: f64,
+    pub(super) rows: f64,
+    /// Steps in which a BatchNorm had one value a channel and normalised by its running statistics.
+    pub(super) by_running: u64,
+    /// Steps in which no row counted, so that nothing was updated (rule B6).
+    pub(super) weightless: u64,
+    /// Of the metrics of training.
+    pub(super) tally: Option<Vec<f64>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct TrainState {
+    pub(super) counter: ProgramCounter,
+    pub(super) weights: Vec<f32>,
+    pub(super) updates: Updates,
+    pub(super) guard: NonFiniteGuard,
+    pub(super) epoch: EpochSums,
+    /// What the evaluation at the end of the epoch found, from there to the epoch's close.
+    pub(super) evaluated: Map<String, Value>,
+    /// What evaluations within the epoch found.
+    pub(super) within: Vec<Value>,
+    pub(super) stopper: Option<Stopper>,
+    /// Records of epochs that the coordinator has not acknowledged: any trainer can tell them.
+    pub(super) records: Vec<EpochRecord>,
+}
+
+impl TrainState {
+    /// The state before the first step, with these weights.
+    pub(super) fn new(
+        train: &TrainSpec,
+        network: &Network,
+        engine: &Engine,
+        weights: Vec<f32>,
+    ) -> Result<Self, Failure> {
+        Ok(TrainState {
+            counter: ProgramCounter::default(),
+            updates: Updates::new(train, network, engine, &weights)?,
+            weights,
+            guard: NonFiniteGuard::new(train.on_non_finite),
+            epoch: EpochSums::default(),
+            evaluated: Map::new(),
+            within: Vec::new(),
+            stopper: train.evaluation.early_stopping.clone().map(Stopper::new),
+            records: Vec::new(),
+        })
+    }
+
+    /// The weights that are evaluated: their moving average where there is one.
+    pub(super) fn judged(&self) -> &[f32] {
+        self.updates.judged(&self.weights)
+    }
+
+    /// The weights of the model, if training ended here: those of the best epoch where early stopping keeps them.
+    pub(super) fn model(&self) -> &[f32] {
+        let best = self.stopper.as_ref().and_then(Stopper::best);
+        best.unwrap_or_else(|| self.judged())
+    }
+
+    /// How early stopping went, where it was asked for.
+    pub(super) fn stopping(&self, epochs: u32) -> Option<StoppingReport> {
+        self.stopper.as_ref().map(|stopper| stopper.report(epochs))
+    }
+
+    /// True where nothing comes any more in a run of so many steps.
+    pub(super) fn is_over(&self, steps: u64) -> bool {
+        let stopped = self.stopper.as_ref().is_some_and(Stopper::is_over);
+        self.counter.phase == ProgramPhase::Step && (stopped || self.counter.step >= steps)
+    }
+
+    /// Closes the epoch of `record`, where those before `acknowledged` are known to the coordinator. Nothing else changes the
+    /// state at the end of an epoch, and nothing in it can fail or be halted.
+    pub(super) fn close(&mut self, record: &EpochRecord, acknowledged: u32) {
+        let judged = self.updates.judged(&self.weights);
+        if let Some(stopper) = &mut self.stopper {
+            stopper.observe(record, judged);
+        }
+        self.updates.epoch(record);
+        self.guard.close();
+        self.epoch = EpochSums::default();
+        self.evaluated = Map::new();
+        self.within = Vec::new();
+        self.acknowledged(acknowledged);
+        self.records.push(record.clone());
+        self.counter.epoch += 1;
+        self.counter.phase = ProgramPhase::Step;
+    }
+
+    /// Forgets the records of epochs before `epochs`.
+    pub(super) fn acknowledged(&mut self, epochs: u32) {
+        self.records.retain(|record| record.epoch >= epochs);
+    }
+
+    /// Hash of all that what comes next depends on: equal on all trainers at all times (rule B11).
+    pub(super) fn hash(&self) -> Result<String, Failure> {
+        let mut hasher = Xxh3::new();
+        hasher.update(self.updates.state_hash(&self.weights).as_bytes());
+        let small = self.small()?;
+        for (name, value) in &small.counters {
+            hasher.update(name.as_bytes());
+            hasher.update(&value.to_le_bytes());
+        }
+        hasher.update(Value::Object(small.notes).to_string().as_bytes());
+        if let Some(best) = self.stopper.as_ref().and_then(Stopper::best) {
+            best.iter().for_each(|value| hasher.update(&value.to_le_bytes()));
+        }
+        Ok(format!("{:032x}", hasher.digest128()))
+    }
+
+    /// Everything but what is as large as the weights, and but the records: when those are acknowledged differs between
+    /// trainers.
+    fn small(&self) -> Result<Saved, Failure> {
+        let mut saved = Saved::default();
+        saved.put(GUARD, self.guard.state());
+        saved.put(EPOCH, self.epoch.state());
+        saved.notes.insert(COUNTER.to_owned(), note(&self.counter)?);
+        saved.notes.insert(EVALUATED.to_owned(), json!(self.evaluated));
+        saved.notes.insert(WITHIN.to_owned(), json!(self.within));
+        if let Some(stopper) = &self.stopper {
+            saved.notes.insert(STOPPING.to_owned(), stopper.state()?);
+        }
+        Ok(saved)
+    }
+
+    /// The state as a safetensors file (format `candlewick.state/1`): tensors by the names of parameters and optimiser,
+    /// with equal bits; the rest in its metadata.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "donations and checkpoints will send it")
+    )]
+    pub(super) fn save(&self, network: &Network) -> Result<Vec<u8>, Failure> {
+        let mut saved = self.small()?;
+        saved.notes.insert("format".to_owned(), FORMAT.into());
+        saved.notes.insert(RECORDS.to_owned(), note(&self.records)?);
+        saved.put(WEIGHTS, tensors(network, &self.weights));
+        if let Some(best) = self.stopper.as_ref().and_then(Stopper::best) {
+            saved.put(BEST, tensors(network, best));
+        }
+        let updates = self.updates.state();
+        saved.put("", updates);
+        saved.to_bytes()
+    }
+
+    /// Goes to a state that [`TrainState::save`] wrote for the same job; an epoch has so many steps. Where it fails, this
+    /// state is of no use any more.
+    ///
+    /// # Errors
+    /// `InvalidParameter` with what is wrong with the file or does not fit the job.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "donations and checkpoints will be taken in by it")
+    )]
+    pub(super) fn restore(
+        &mut self,
+        network: &Network,
+        steps_per_epoch: u64,
+        file: &[u8],
+    ) -> Result<(), Failure> {
+        let mut saved = Saved::from_bytes(file)?;
+        let format: String = read(&mut saved, "format")?;
+        if format != FORMAT {
+            return Err(Failure::parameter(format!(
+                "{WHAT} has the format {format:?}; this version reads {FORMAT:?}"
+            )));
+        }
+        self.counter = read(&mut saved, COUNTER)?;
+        check_counter(self.counter, steps_per_epoch)?;
+        self.weights = values(network, &saved.take(WEIGHTS))?;
+        let best = saved.take(BEST);
+        let best = (!best.tensors.is_empty())
+            .then(|| values(network, &best))
+            .transpose()?;
+        if let Some(stopper) = &mut self.stopper {
+            stopper.restore(read(&mut saved, STOPPING)?, best)?;
+        }
+        self.guard.restore(&saved.take(GUARD))?;
+        self.epoch = EpochSums::restore(&saved.take(EPOCH))?;
+        self.evaluated = read(&mut saved, EVALUATED)?;
+        self.within = read(&mut saved, WITHIN)?;
+        self.records = read(&mut saved, RECORDS)?;
+        self.updates.begin(steps_per_epoch)?;
+        self.updates.restore(&mut saved)?;
+        let Saved {
+            counters,
+            tensors,
+            notes,
+        } = saved;
+        let names = counters.into_iter().map(|(name, _)| name);
+        let names = names.chain(tensors.into_iter().map(|tensor| tensor.name));
+        match names.chain(notes.into_iter().map(|(name, _)| name)).next() {
+            Some(name) => Err(Failure::parameter(format!(
+                "{WHAT} holds {name:?}, which this job does not have: it was saved by a job with other parameters"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl EpochSums {
+    fn state(&self) -> Saved {
+        let mut saved = Saved::default();
+        let bits = [
+            ("loss", self.loss.to_bits()),
+            ("denominator", self.denominator.to_bits()),
+            ("rows", self.rows.to_bits()),
+            ("byRunning", self.by_running),
+            ("weightless", self.weightless),
+        ];
+        saved.counters = bits.map(|(name, value)| (name.to_owned(), value)).into();
+        if let Some(tally) = &self.tally {
+            let bits: Vec<u64> = tally.iter().map(|value| value.to_bits()).collect();
+            saved.notes.insert("tally".to_owned(), json!(bits));
+        }
+        saved
+    }
+
+    fn restore(saved: &Saved) -> Result<Self, Failure> {
+        let names = ["loss", "denominator", "rows", "byRunning", "weightless"];
+        saved.expect_counters(WHAT, &names)?;
+        let bits = |name| saved.counter(WHAT, name);
+        let tally: Option<Vec<u64>> = saved
+            .notes
+            .get("tally")
+            .map(|tally| serde_json::from_value(tally.clone()).map_err(|error| unreadable("tally", &error)))
+            .transpose()?;
+        Ok(EpochSums {
+            loss: f64::from_bits(bits("loss")?),
+            denominator: f64::from_bits(bits("denominator")?),
+            rows: f64::from_bits(bits("rows")?),
+            by_running: bits("byRunning")?,
+            weightless: bits("weightless")?,
+            tally: tally.map(|bits| bits.into_iter().map(f64::from_bits).collect()),
+        })
+    }
+}
+
+/// A counter that no run with epochs of so many steps comes by.
+fn check_counter(counter: ProgramCounter, steps_per_epoch: u64) -> Result<(), Failure> {
+    let (first, next) = (
+        u64::from(counter.epoch) * steps_per_epoch,
+        (u64::from(counter.epoch) + 1) * steps_per_epoch,
+    );
+    let possible = match counter.phase {
+        ProgramPhase::Step => (first..next).contains(&counter.step),
+        ProgramPhase::Evaluate => counter.step > first && counter.step <= next,
+        ProgramPhase::Close => counter.step == next,
+    };
+    if possible {
+        return Ok(());
+    }
+    Err(Failure::parameter(format!(
+        "{WHAT} stands at {counter}; no run whose epochs have {steps_per_epoch} steps comes by there: it was saved with other \
+         data, another batchSize or dropLast"
+    )))
+}
+
+fn note(value: &impl serde::Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value)
+        .map_err(|error| Failure::internal(format!("the state of a training run cannot be written: {error}")))
+}
+
+fn unreadable(name: &str, error: &serde_json::Error) -> Failure {
+    Failure::parameter(format!("{WHAT}: {name:?} cannot be read: {error}"))
+}
+
+/// Takes a note out.
+fn read<T: DeserializeOwned>(saved: &mut Saved, name: &str) -> Result<T, Failure> {
+    let found = saved.notes.remove(name);
+    let found = found.ok_or_else(|| Failure::parameter(format!("{WHAT} lacks {name:?}")))?;
+    serde_json::from_value(found).map_err(|error| unreadable(name, &error))
+}
+
+/// Flat weights as a tensor for each parameter.
+fn tensors(network: &Network, weights: &[f32]) -> Saved {
+    let named = network.parameters().iter().map(|parameter| SavedTensor {
+        name: parameter.name.clone(),
+        shape: parameter.shape.clone(),
+        values: weights
+            .get(parameter.offset..parameter.offset + parameter.len())
+            .unwrap_or_default()
+            .to_vec(),
+    });
+    Saved {
+        tensors: named.collect(),
+        ..Saved::default()
+    }
+}
+
+/// The other way round.
+fn values(network: &Network, saved: &Saved) -> Result<Vec<f32>, Failure> {
+    let parameters = network.parameters();
+    let shapes: Vec<(String, Vec<usize>)> = parameters
+        .iter()
+        .map(|parameter| (parameter.name.clone(), parameter.shape.clone()))
+        .collect();
+    saved.expect_tensors(WHAT, &shapes)?;
+    let mut weights = vec![0.0; network.num_parameters()];
+    for parameter in parameters {
+        let tensor = saved.tensor(WHAT, &parameter.name)?;
+        if let Some(target) = weights.get_mut(parameter.offset..parameter.offset + parameter.len()) {
+            target.copy_from_slice(&tensor.values);
+        }
+    }
+    Ok(weights)
+}
