@@ -4,7 +4,7 @@ use crate::config::{CollectiveError, Config, Halts};
 use crate::connect::connect_all;
 use crate::frame::{Kind, job_tag};
 use crate::gang::{Gang, check_members};
-use crate::gather::gather;
+use crate::gather::{broadcast, gather};
 use crate::listener::Listener;
 use crate::peer::name_of;
 use crate::reduce::{Buffers, Contribution, Node, Reduced, reduce};
@@ -107,6 +107,25 @@ impl Collective {
         self.check_usable()?;
         let outcome = gather(&mut self.gang, what, mine);
         self.note(outcome)
+    }
+
+    /// The bytes of the trainer of rank `root`, on every trainer: what the others give is ignored. Every trainer calls this
+    /// at the same point; `what` says for messages what it is. At most 4 GiB.
+    ///
+    /// # Errors
+    /// As [`Collective::all_reduce`].
+    pub fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, CollectiveError> {
+        self.check_usable()?;
+        let outcome = broadcast(&mut self.gang, what, root, mine);
+        self.note(outcome)
+    }
+
+    /// Ends the connections to all peers at once, as a network that breaks does: their exchanges fail, and so does the next
+    /// one here.
+    pub fn disconnect(&self) {
+        for peer in &self.gang.peers {
+            peer.disconnect();
+        }
     }
 
     fn check_usable(&self) -> Result<(), CollectiveError> {

@@ -56,6 +56,45 @@ pub(crate) fn gather(gang: &mut Gang, what: &str, mine: &[f64]) -> Result<Vec<f6
     Ok(all)
 }
 
+/// The bytes of one trainer, to all others. They travel as numbers, of which only the bits matter.
+pub(crate) fn broadcast(
+    gang: &mut Gang,
+    what: &str,
+    root: usize,
+    mine: &[u8],
+) -> Result<Vec<u8>, CollectiveError> {
+    let packed: Vec<f64> = if root == gang.config.rank {
+        let number = |bytes: &[u8]| {
+            let mut word = [0; 8];
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            f64::from_bits(u64::from_le_bytes(word))
+        };
+        let length = f64::from_bits(mine.len() as u64);
+        std::iter::once(length)
+            .chain(mine.chunks(8).map(number))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let all = gather(gang, what, &packed)?;
+    let wrong = || {
+        CollectiveError::of(Failure::internal(format!(
+            "{what}: not as long as its sender says"
+        )))
+    };
+    let (length, words) = all.split_first().ok_or_else(wrong)?;
+    let mut bytes: Vec<u8> = words
+        .iter()
+        .flat_map(|word| word.to_bits().to_le_bytes())
+        .collect();
+    let length = usize::try_from(length.to_bits()).map_err(|_| wrong())?;
+    if bytes.len().saturating_sub(length) >= 8 || length > bytes.len() {
+        return Err(wrong());
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
 /// How many numbers each peer has, in the order of the peers.
 fn lengths(gang: &mut Gang, waiting: &str, mine: usize) -> Result<Vec<usize>, CollectiveError> {
     let place = gang.next_place(Kind::Numbers);

@@ -3,7 +3,7 @@
 use crate::config::CollectiveError;
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::Member;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 /// Another trainer of the gang and the connection to it.
 #[derive(Debug)]
@@ -18,6 +18,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Ends the connection; both sides see it.
+    pub(crate) fn disconnect(&self) {
+        // It may be closed already.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
     /// It sent something that it must not: a defect, or another build.
     pub(crate) fn protocol_error(&self, message: &str, what: &str) -> CollectiveError {
         CollectiveError::peer(

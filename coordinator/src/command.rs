@@ -2,7 +2,7 @@
 
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{Ledger, TaskLedger};
-use candlewick_protocol::message::{EpochRecord, Progress, TrainerInfo};
+use candlewick_protocol::message::{EpochRecord, Progress, RecoveryRecord, TrainerInfo};
 use candlewick_protocol::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +157,11 @@ pub enum Event {
     Epoch {
         /// Its record.
         record: EpochRecord,
+    },
+    /// A generation replaced another, and training goes on.
+    Recovered {
+        /// How it went.
+        record: RecoveryRecord,
     },
     /// Training is over and the weights are here.
     Done {

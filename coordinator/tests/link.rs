@@ -59,6 +59,7 @@ fn config() -> CoordinatorConfig {
             train,
             failure_timeout_ms: 600_000,
             progress_timeout_ms: 60_000,
+            max_recoveries: 3,
         },
         executor_grace_ms: 600_000,
         driver_timeout_ms: 600_000,

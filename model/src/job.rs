@@ -99,6 +99,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
             train,
             failure_timeout_ms: params.duration_ms("failureTimeout")?,
             progress_timeout_ms: params.duration_ms("progressTimeout")?,
+            max_recoveries: params.whole("maxRecoveries")?,
         },
         launch,
         summary,
@@ -331,7 +332,7 @@ mod tests {
             (10, 256, 8)
         );
         assert_eq!(job.train.seed, u64::MAX);
-        assert_eq!(job.failure_timeout_ms, 15_000);
+        assert_eq!((job.failure_timeout_ms, job.max_recoveries), (15_000, 3));
         assert_eq!(job.data.label, LabelKind::class(10));
         assert_eq!((launch.num_trainers, launch.feed_memory_bytes), (0, 64 << 20));
         assert!(launch.strict_weights && !launch.verbose);

@@ -59,7 +59,7 @@ mod tests {
                 "gradientAccumulationSteps": 1, "emaDecay": null, "onNonFinite": "error",
             },
             "failureTimeoutMs": 15_000,
-            "progressTimeoutMs": 60_000,
+            "maxRecoveries": 3, "progressTimeoutMs": 60_000,
         });
         serde_json::from_value(request).unwrap()
     }

@@ -228,6 +228,8 @@ pub struct JobSpec {
     pub failure_timeout_ms: u64,
     /// Time without a step after which a trainer counts as stuck, milliseconds.
     pub progress_timeout_ms: u64,
+    /// Recoveries after which the next loss fails the job.
+    pub max_recoveries: u32,
 }
 
 impl JobSpec {

@@ -102,6 +102,55 @@ impl EpochRecord {
     }
 }
 
+/// One entry of `summary.recoveryLog` (rule C6): a generation that replaced another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryRecord {
+    /// The generation that training went on with.
+    pub generation: u64,
+    /// Why: who noticed what.
+    pub cause: String,
+    /// Trainers that were lost; none where a connection broke between two that live.
+    pub lost: Vec<LostTrainer>,
+    /// Steps completed before it, with which training went on.
+    pub resume_step: u64,
+    /// Steps that had been completed by a trainer that was lost, and were made again: 0 or 1.
+    pub steps_redone: u64,
+    /// Rows that were fed again.
+    pub rows_refed: u64,
+    /// How long it took.
+    pub seconds: RecoverySeconds,
+}
+
+/// A trainer that was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LostTrainer {
+    /// Its id.
+    pub trainer: String,
+    /// Its host.
+    pub host: String,
+    /// Its executor.
+    pub executor: String,
+    /// How it ended.
+    pub cause: String,
+}
+
+/// The parts of a recovery, seconds by the coordinator's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecoverySeconds {
+    /// From the last sign of a lost trainer to the knowledge that it is lost.
+    pub detect: f64,
+    /// Until every member had halted.
+    pub halt: f64,
+    /// Until lost shards were fed again.
+    pub feed: f64,
+    /// Until the members were connected and all had the donor's state.
+    pub donate: f64,
+    /// Until the first sign that training went on.
+    pub resume: f64,
+}
+
 /// From a trainer to the coordinator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -127,12 +176,19 @@ pub enum ToCoordinator {
         /// What the spool holds, recomputed from its bytes.
         shards: Vec<ShardSum>,
     },
+    /// Answer to `Halt`: the connections of that generation are closed, and the state stands there.
+    Halted {
+        /// Generation.
+        generation: u64,
+        /// The last completed point.
+        counter: ProgramCounter,
+    },
     /// Answer to `Form`: connected to all peers, state installed.
     Ready {
         /// Generation.
         generation: u64,
-        /// Step to begin with.
-        step: u64,
+        /// Where training goes on.
+        counter: ProgramCounter,
         /// Hash of weights and optimiser state.
         state_hash: String,
     },
@@ -158,6 +214,8 @@ pub enum ToCoordinator {
     },
     /// A part of the weights file (safetensors), in `data_body`; sent by rank 0 after `Done`.
     Weights {
+        /// Generation.
+        generation: u64,
         /// Position of this part.
         offset: u64,
         /// Bytes of the whole file.
@@ -222,15 +280,17 @@ pub enum ToTrainer {
         generation: u64,
         /// Members by rank; contiguous shard ranges in rank order.
         members: Vec<Member>,
-        /// Step to begin with.
-        step: u64,
+        /// Where training goes on: the highest point that a member has completed.
+        counter: ProgramCounter,
+        /// Id of the member that gives its state to the others, where one of them is behind.
+        donor: Option<String>,
     },
     /// Begin the steps of a generation.
     Start {
         /// Generation.
         generation: u64,
     },
-    /// Abandon the step in flight: generations up to this one are over.
+    /// Abandon the step in flight and answer `Halted`: generations up to this one are over. Repeated until answered.
     Halt {
         /// Generation.
         generation: u64,

@@ -4,13 +4,11 @@ use super::{Machine, Now, Output, Phase};
 use crate::command::Command;
 use crate::ledger;
 use crate::members::{owners, rank};
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{ShardSum, TaskLedger};
 use candlewick_protocol::message::{ToTrainer, TrainerInfo};
 use candlewick_protocol::{ErrorKind, Failure};
 use serde_json::{Value, json};
-
-/// Generation of the first FORM.
-const FIRST_GENERATION: u64 = 1;
 
 impl Machine {
     /// Obeys a command; its answer is a JSON object.
@@ -140,18 +138,7 @@ impl Machine {
         if self.phase != Phase::Sealed {
             return Err(self.out_of_place("train", "Sealed"));
         }
-        self.phase = Phase::Forming {
-            generation: FIRST_GENERATION,
-        };
-        self.restart_progress(now);
-        for member in self.members.clone() {
-            let message = ToTrainer::Form {
-                generation: FIRST_GENERATION,
-                members: self.members.clone(),
-                step: 0,
-            };
-            self.send(&member.trainer.id, message);
-        }
+        self.form(now, ProgramCounter::default(), None);
         Ok(())
     }
 

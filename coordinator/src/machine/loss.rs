@@ -174,6 +174,21 @@ impl Machine {
         if !current || self.rank_of(by).is_none() || self.pending_loss.is_some() {
             return;
         }
+        let lives = |id: &str| {
+            let known = self.trainers.get(id);
+            known.is_some_and(|trainer| trainer.connected && trainer.exit.is_none())
+        };
+        let both_live = lives(by) && lives(peer);
+        let goes_on = self.recovers_from(by, peer);
+        if both_live && goes_on {
+            let cause = format!(
+                "{} lost {} during {}: {why}",
+                self.who(by),
+                self.who(peer),
+                self.doing(by)
+            );
+            return self.halt(now, generation, cause);
+        }
         let cause = Cause::Suspected {
             by: by.to_owned(),
             peer: peer.to_owned(),
@@ -223,7 +238,7 @@ impl Machine {
     }
 
     /// Fails the job with the end of a trainer: its exit report where it came, and the loss of its executor.
-    fn blame_end(&mut self, id: &str, executor_lost: Option<&str>) {
+    pub(super) fn blame_end(&mut self, id: &str, executor_lost: Option<&str>) {
         let exit = self.trainers.get(id).and_then(|trainer| trainer.exit.as_ref());
         let how = match (exit, executor_lost) {
             (Some(report), _) if !report.is_harmless() || executor_lost.is_none() => report.describe(),

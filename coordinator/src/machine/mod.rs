@@ -4,13 +4,15 @@
 //! ```text
 //! Gathering --members--> Feeding --seal--> Sealing --all sums equal--> Sealed --train--> Forming(g)
 //!     --READY from all, equal hashes--> Running(g) --DONE from all, equal hashes, weights here--> Done
+//! Running(g) --two members lost each other--> Halting(g) --HALTED from all--> Forming(g + 1)
 //! ```
-//! and Failed from everywhere. A loss fails the job (rounds, generations and HALT exist in the messages so that
-//! recovery can take the loss instead).
+//! and Failed from everywhere. The loss of a trainer fails the job (rounds exist in the messages so that recovery can take
+//! the loss instead).
 
 mod commands;
 mod loss;
 mod phases;
+mod recovery;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -18,17 +20,22 @@ use crate::command::{Event, ExitReport};
 use crate::config::Timeouts;
 use crate::ledger::Expected;
 use crate::weights::Assembly;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
 use loss::PendingLoss;
+use recovery::Recovery;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Time since the coordinator's start.
 pub(crate) type Now = Duration;
+
+/// Generation of the first FORM.
+const FIRST_GENERATION: u64 = 1;
 
 /// What the machine wants done.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +60,7 @@ pub(crate) enum Phase {
     Sealed,
     Forming { generation: u64 },
     Running { generation: u64 },
+    Halting { generation: u64 },
     Done,
     Failed,
 }
@@ -76,7 +84,9 @@ pub(crate) struct Trainer {
     progressed: Now,
     ended: Option<Now>,
     sealed: Option<Vec<ShardSum>>,
-    ready: Option<(u64, String)>,
+    /// Where it stood when its generation was halted.
+    halted: Option<ProgramCounter>,
+    ready: Option<(ProgramCounter, String)>,
     done: Option<DoneReport>,
     exit: Option<ExitReport>,
 }
@@ -93,6 +103,13 @@ pub(crate) struct Machine {
     members: Vec<Member>,
     expected: Option<Expected>,
     pending_loss: Option<PendingLoss>,
+    /// The generation that was formed last.
+    generation: u64,
+    recovery: Option<Recovery>,
+    /// So far.
+    recoveries: u32,
+    /// How often two members have lost each other.
+    suspicions: BTreeMap<[String; 2], u32>,
     weights: Assembly,
     epochs_reported: u32,
     driver_seen: Now,
@@ -118,6 +135,10 @@ impl Machine {
             members: Vec::new(),
             expected: None,
             pending_loss: None,
+            generation: 0,
+            recovery: None,
+            recoveries: 0,
+            suspicions: BTreeMap::new(),
             weights: Assembly::default(),
             epochs_reported: 0,
             driver_seen: Duration::ZERO,
@@ -162,6 +183,7 @@ impl Machine {
             progressed: now,
             ended: None,
             sealed: None,
+            halted: None,
             ready: None,
             done: None,
             exit: None,
@@ -179,14 +201,15 @@ impl Machine {
             ToCoordinator::Register { .. } => self.log(format!("{} registered twice", self.who(from))),
             ToCoordinator::Beat { number, progress, .. } => self.on_beat(now, from, number, progress),
             ToCoordinator::Sealed { round, shards } => self.on_sealed(now, from, round, shards),
+            ToCoordinator::Halted { generation, counter } => self.on_halted(now, from, generation, counter),
             ToCoordinator::Ready {
                 generation,
-                step,
+                counter,
                 state_hash,
             } => {
-                self.on_ready(now, from, generation, (step, state_hash));
+                self.on_ready(now, from, generation, (counter, state_hash));
             }
-            ToCoordinator::Epoch { generation, record } => self.on_epoch(from, generation, record),
+            ToCoordinator::Epoch { generation, record } => self.on_epoch(now, from, generation, record),
             ToCoordinator::Done {
                 generation,
                 steps,
@@ -195,6 +218,7 @@ impl Machine {
                 stopping,
             } => {
                 self.on_done(
+                    now,
                     from,
                     generation,
                     DoneReport {
@@ -205,7 +229,11 @@ impl Machine {
                     },
                 );
             }
-            ToCoordinator::Weights { offset, total } => self.on_weights(from, offset, total, body),
+            ToCoordinator::Weights {
+                generation,
+                offset,
+                total,
+            } => self.on_weights(from, generation, (offset, total), body),
             ToCoordinator::Suspect {
                 generation,
                 peer,
@@ -228,6 +256,7 @@ impl Machine {
         }
         trainer.progress = progress;
         self.send(from, ToTrainer::BeatAck { number });
+        self.notice_resumption(now, progress.counter);
         if changed {
             self.out.push(Output::Event(Event::Progress {
                 trainer: from.to_owned(),
@@ -249,6 +278,7 @@ impl Machine {
             return;
         }
         self.drop_ended(now);
+        self.repeat_halt(now);
         if self.pending_loss.is_some() {
             self.conclude_when_due(now);
         } else {
@@ -397,7 +427,9 @@ impl Machine {
             Phase::Gathering => "launch".to_owned(),
             Phase::Feeding { .. } | Phase::Sealing { .. } | Phase::Sealed => "feed".to_owned(),
             Phase::Forming { .. } => "training, before its first step".to_owned(),
-            Phase::Running { .. } | Phase::Done | Phase::Failed => format!("training, step {step}"),
+            Phase::Running { .. } | Phase::Halting { .. } | Phase::Done | Phase::Failed => {
+                format!("training, step {step}")
+            }
         }
     }
 

@@ -45,7 +45,13 @@ impl Machine {
         self.out.push(Output::Event(Event::Sealed { ledger }));
     }
 
-    pub(super) fn on_ready(&mut self, now: Now, from: &str, generation: u64, state: (u64, String)) {
+    pub(super) fn on_ready(
+        &mut self,
+        now: Now,
+        from: &str,
+        generation: u64,
+        state: (ProgramCounter, String),
+    ) {
         if self.rank_of(from).is_none() || self.phase != (Phase::Forming { generation }) {
             return;
         }
@@ -57,20 +63,21 @@ impl Machine {
             trainer
                 .ready
                 .as_ref()
-                .map(|(step, hash)| format!("step {step}, state {hash}"))
+                .map(|(counter, hash)| format!("{counter}, state {hash}"))
         }) {
             return self.fail(failure);
         }
         if self.all_members(|trainer| trainer.ready.is_some()) {
             self.phase = Phase::Running { generation };
             self.restart_progress(now);
+            self.recovery_started(now);
             for member in self.members.clone() {
                 self.send(&member.trainer.id, ToTrainer::Start { generation });
             }
         }
     }
 
-    pub(super) fn on_epoch(&mut self, from: &str, generation: u64, record: EpochRecord) {
+    pub(super) fn on_epoch(&mut self, now: Now, from: &str, generation: u64, record: EpochRecord) {
         let current = self.phase == (Phase::Running { generation }) && self.rank_of(from).is_some();
         if !current || record.epoch > self.epochs_reported {
             return;
@@ -87,6 +94,7 @@ impl Machine {
             for trainer in self.trainers.values_mut() {
                 trainer.progress.counter = trainer.progress.counter.max(closed);
             }
+            self.notice_resumption(now, closed);
             self.out.push(Output::Event(Event::Epoch { record }));
         }
         let epochs = self.epochs_reported;
@@ -95,10 +103,18 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_done(&mut self, from: &str, generation: u64, report: DoneReport) {
+    pub(super) fn on_done(&mut self, now: Now, from: &str, generation: u64, report: DoneReport) {
         if self.rank_of(from).is_none() || self.phase != (Phase::Running { generation }) {
             return;
         }
+        self.notice_resumption(
+            now,
+            ProgramCounter {
+                // Done is later than any point.
+                epoch: u32::MAX,
+                ..ProgramCounter::default()
+            },
+        );
         if let Some(trainer) = self.trainers.get_mut(from) {
             trainer.done = Some(report);
         }
@@ -115,10 +131,11 @@ impl Machine {
         self.complete_when_done();
     }
 
-    pub(super) fn on_weights(&mut self, from: &str, offset: u64, total: u64, body: &[u8]) {
-        if self.rank_of(from) != Some(0) || !matches!(self.phase, Phase::Running { .. }) {
+    pub(super) fn on_weights(&mut self, from: &str, generation: u64, place: (u64, u64), body: &[u8]) {
+        if self.rank_of(from) != Some(0) || self.phase != (Phase::Running { generation }) {
             return;
         }
+        let (offset, total) = place;
         match self.weights.add(offset, total, body) {
             Ok(()) => self.complete_when_done(),
             Err(failure) => self.fail(failure),

@@ -2,7 +2,7 @@
 //!
 //! Runs on a thread and runtime of its own, so that no amount of rows or computing delays a beat.
 
-use super::runner::Order;
+use super::runner::{Formation, Order};
 use super::state::{Outbox, State};
 use crate::chunk::Shape;
 use crate::exit;
@@ -196,21 +196,26 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
         ToTrainer::Form {
             generation,
             members,
-            step,
+            counter,
+            donor,
         } => {
             // Whatever this trainer still does belongs to an older generation.
             state.halts().halt_through(generation.saturating_sub(1));
             send(
                 orders,
-                Order::Form {
+                Order::Form(Formation {
                     generation,
                     members,
-                    step,
-                },
+                    counter,
+                    donor,
+                }),
             )?;
         }
         ToTrainer::Start { generation } => send(orders, Order::Start { generation })?,
-        ToTrainer::Halt { generation } => state.halts().halt_through(generation),
+        ToTrainer::Halt { generation } => {
+            state.halts().halt_through(generation);
+            send(orders, Order::Halt { generation })?;
+        }
         ToTrainer::Finish => {
             tracing::debug!("the job is over");
             return Ok(Some(exit::OK));

@@ -27,14 +27,24 @@ pub(super) enum Order {
         winners: Vec<Winner>,
         expected: Vec<ShardSum>,
     },
-    Form {
-        generation: u64,
-        members: Vec<Member>,
-        step: u64,
-    },
+    Form(Formation),
     Start {
         generation: u64,
     },
+    Halt {
+        generation: u64,
+    },
+}
+
+/// A generation that is to be formed.
+#[derive(Debug)]
+pub(super) struct Formation {
+    pub(super) generation: u64,
+    pub(super) members: Vec<Member>,
+    /// Where training goes on.
+    pub(super) counter: ProgramCounter,
+    /// Who gives its state to those that are behind.
+    pub(super) donor: Option<String>,
 }
 
 /// Starts the thread; it lives as long as the process.
@@ -59,6 +69,7 @@ pub(super) fn start(
                 job: None,
                 session: None,
                 sealed: None,
+                plan: None,
                 gang: None,
             };
             runner.obey(&inbox);
@@ -84,7 +95,9 @@ struct Runner {
     state: Arc<State>,
     job: Option<JobSpec>,
     session: Option<Session>,
+    /// The rows, until there is a plan.
     sealed: Option<(Dataset, Vec<ShardSum>)>,
+    plan: Option<TrainPlan>,
     gang: Option<Gang>,
 }
 
@@ -93,7 +106,9 @@ impl Runner {
         while let Ok(order) = inbox.recv() {
             self.state.tick();
             let generation = match &order {
-                Order::Form { generation, .. } | Order::Start { generation } => *generation,
+                Order::Form(Formation { generation, .. })
+                | Order::Start { generation }
+                | Order::Halt { generation } => *generation,
                 Order::Prepare(_) | Order::Seal { .. } => 0,
             };
             let outcome = match order {
@@ -103,11 +118,8 @@ impl Runner {
                     winners,
                     expected,
                 } => self.seal(round, &winners, expected).map_err(Interrupt::Failed),
-                Order::Form {
-                    generation,
-                    members,
-                    step,
-                } => self.form(generation, members, step),
+                Order::Form(formation) => self.form(&formation),
+                Order::Halt { generation } => self.halt(generation).map_err(Interrupt::Failed),
                 Order::Start { generation } => self.train(generation),
             };
             self.state.tick();
@@ -158,22 +170,53 @@ impl Runner {
         Ok(())
     }
 
-    fn form(&mut self, generation: u64, members: Vec<Member>, step: u64) -> Result<(), Interrupt> {
-        let (Some(job), Some(session)) = (&self.job, &self.session) else {
-            return Err(Failure::internal("FORM before Welcome").into());
-        };
-        let counter = session.counter();
-        if counter.step != step {
-            return Err(
-                Failure::internal(format!("FORM at step {step}, but this trainer is at {counter}")).into(),
-            );
+    /// The generations up to this one are over: closes the connections and tells where the state stands.
+    fn halt(&mut self, generation: u64) -> Result<(), Failure> {
+        if self
+            .gang
+            .as_ref()
+            .is_some_and(|gang| gang.generation <= generation)
+        {
+            self.gang = None;
         }
-        let rank = members.iter().position(|member| member.trainer.id == self.id);
-        let rank = rank.ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?;
+        let session = self.session.as_ref().ok_or_else(|| early("HALT"))?;
+        self.state.tell(ToCoordinator::Halted {
+            generation,
+            counter: session.counter(),
+        });
+        Ok(())
+    }
+
+    fn form(&mut self, formation: &Formation) -> Result<(), Interrupt> {
+        let (generation, counter) = (formation.generation, formation.counter);
         self.state.set_generation(generation);
-        let halt = self.state.halts().token(generation);
         // The old connections close first: the peers' new ones may need the same resources.
         self.gang = None;
+        let mut gang = self.connect(formation)?;
+        self.take_state(formation, gang.reduce.as_mut())?;
+        let session = self.session.as_ref().ok_or_else(|| early("FORM"))?;
+        if session.counter() != counter {
+            let have = session.counter();
+            let message =
+                format!("generation {generation} begins at {counter}, but this trainer is at {have}");
+            return Err(Failure::internal(message).into());
+        }
+        let state_hash = session.state_hash()?;
+        self.gang = Some(gang);
+        self.state.tell(ToCoordinator::Ready {
+            generation,
+            counter,
+            state_hash,
+        });
+        Ok(())
+    }
+
+    /// Connects to the members of a generation.
+    fn connect(&self, formation: &Formation) -> Result<Gang, Interrupt> {
+        let job = self.job.as_ref().ok_or_else(|| early("FORM"))?;
+        let (generation, members) = (formation.generation, formation.members.clone());
+        let rank = members.iter().position(|member| member.trainer.id == self.id);
+        let rank = rank.ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?;
         let reduce: Box<dyn Reduce> = if members.len() == 1 {
             Box::new(SingleProcess {
                 logical_shards: job.train.logical_shards,
@@ -188,46 +231,69 @@ impl Runner {
             };
             Box::new(Collective::connect(&self.listener, config, self.state.halts())?)
         };
-        self.gang = Some(Gang {
+        Ok(Gang {
             generation,
             rank,
             reduce,
-            halt,
-        });
-        let state_hash = session.state_hash()?;
-        self.state.tell(ToCoordinator::Ready {
-            generation,
-            step,
-            state_hash,
-        });
+            halt: self.state.halts().token(generation),
+        })
+    }
+
+    /// Takes the donor's state where this trainer is behind; gives it where it is the donor.
+    fn take_state(&mut self, formation: &Formation, reduce: &mut dyn Reduce) -> Result<(), Interrupt> {
+        let Some(donor) = &formation.donor else {
+            return Ok(());
+        };
+        let members = &formation.members;
+        let root = members.iter().position(|member| member.trainer.id == *donor);
+        let root = root.ok_or_else(|| Failure::internal("FORM with a donor that is no member"))?;
+        let steps = self.plan()?.step_plan.steps_per_epoch();
+        let session = self.session.as_mut().ok_or_else(|| early("FORM"))?;
+        let mine = if *donor == self.id {
+            session.save()?
+        } else {
+            Vec::new()
+        };
+        let file = reduce.broadcast(&format!("the state of trainer {root}"), root, &mine)?;
+        if session.counter() < formation.counter {
+            tracing::info!(donor, "takes its state: {}", formation.counter);
+            session.restore(steps, &file)?;
+        }
         Ok(())
     }
 
+    /// The plan over the sealed rows.
+    fn plan(&mut self) -> Result<&TrainPlan, Failure> {
+        if let Some((data, sums)) = self.sealed.take() {
+            let job = self.job.clone().ok_or_else(|| early("SEAL"))?;
+            self.plan = Some(TrainPlan::new(job, data, &sums)?);
+        }
+        self.plan
+            .as_ref()
+            .ok_or_else(|| Failure::internal("START before SEAL"))
+    }
+
     fn train(&mut self, generation: u64) -> Result<(), Interrupt> {
-        let sealed = self.sealed.take();
-        let (Some(job), Some(session), Some(gang), Some((data, sums))) =
-            (&self.job, &mut self.session, &mut self.gang, sealed)
-        else {
-            return Err(Failure::internal("START before FORM or SEAL").into());
+        self.plan()?;
+        let (Some(session), Some(gang), Some(plan)) = (&mut self.session, &mut self.gang, &self.plan) else {
+            // A halt came between: a later order says how it goes on.
+            return Err(Interrupt::Halted);
         };
         if gang.generation != generation {
             return Err(Failure::internal("START of a generation that was not formed").into());
         }
-        let plan = TrainPlan::new(job.clone(), data, &sums)?;
         let observer = GangObserver {
             state: &self.state,
             halt: &gang.halt,
             generation,
             rank: gang.rank,
         };
-        let outcome = session.run(&plan, gang.reduce.as_mut(), &observer);
-        self.sealed = Some((plan.into_data(), sums));
         let Trained {
             steps,
             state_hash,
             weights_hash,
             stopping,
-        } = outcome?;
+        } = session.run(plan, gang.reduce.as_mut(), &observer)?;
         let rank = gang.rank;
         self.state.tell(ToCoordinator::Done {
             generation,
@@ -236,10 +302,14 @@ impl Runner {
             weights_hash,
             stopping,
         });
-        if rank == 0 { self.send_weights() } else { Ok(()) }
+        if rank == 0 {
+            self.send_weights(generation)
+        } else {
+            Ok(())
+        }
     }
 
-    fn send_weights(&self) -> Result<(), Interrupt> {
+    fn send_weights(&self, generation: u64) -> Result<(), Interrupt> {
         let Some(session) = &self.session else {
             return Ok(());
         };
@@ -247,13 +317,22 @@ impl Runner {
         let total = file.len() as u64;
         let mut offset = 0;
         for part in file.chunks(WEIGHTS_CHUNK) {
-            self.state
-                .send_bulk(ToCoordinator::Weights { offset, total }, part.to_vec());
+            let message = ToCoordinator::Weights {
+                generation,
+                offset,
+                total,
+            };
+            self.state.send_bulk(message, part.to_vec());
             offset += part.len() as u64;
             self.state.tick();
         }
         Ok(())
     }
+}
+
+/// An order that comes before what it builds on.
+fn early(order: &str) -> Failure {
+    Failure::internal(format!("{order} before Welcome"))
 }
 
 /// Reports progress and obeys halts and the lease (rule C1).

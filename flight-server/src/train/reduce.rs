@@ -36,6 +36,12 @@ pub trait Reduce: Send {
         own: Vec<(u32, Option<Vec<f64>>)>,
     ) -> Result<Vec<Option<Vec<f64>>>, Interrupt>;
 
+    /// The bytes of the trainer of rank `root`, on every trainer.
+    ///
+    /// # Errors
+    /// As `reduce`.
+    fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt>;
+
     /// Fails where `value` differs between trainers (rule B11).
     ///
     /// # Errors
@@ -60,8 +66,17 @@ impl Reduce for Collective {
                 tables: &node.sparse_rows,
             })
             .collect();
-        out.assign(|values, tables| Collective::all_reduce(self, step, scalars, &nodes, values, tables))
-            .map_err(Interrupt::from)
+        breaks(self, "train.exchange", step);
+        let mut sum = |gang: &mut Self| {
+            let sum = out.assign(|values, tables| gang.all_reduce(step, scalars, &nodes, values, tables));
+            sum.map_err(Interrupt::from)
+        };
+        let reduced = sum(self)?;
+        // A connection that breaks before the last bytes are here: the others have them.
+        if breaks(self, "train.reduced", step) {
+            return sum(self);
+        }
+        Ok(reduced)
     }
 
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
@@ -77,9 +92,22 @@ impl Reduce for Collective {
         Collective::all_gather_shards(self, step, sequence, &own).map_err(Interrupt::from)
     }
 
+    fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
+        Collective::broadcast(self, what, root, mine).map_err(Interrupt::from)
+    }
+
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {
         Collective::all_equal(self, tag, value).map_err(Interrupt::from)
     }
+}
+
+/// A test breaks the network at this point; true where it has done so.
+fn breaks(gang: &Collective, point: &'static str, step: u64) -> bool {
+    let broken = candlewick_failpoint::reach(point, step).is_err();
+    if broken {
+        gang.disconnect();
+    }
+    broken
 }
 
 /// A trainer that owns every shard: its one node is the root.
@@ -126,6 +154,10 @@ impl Reduce for SingleProcess {
         own: Vec<(u32, Option<Vec<f64>>)>,
     ) -> Result<Vec<Option<Vec<f64>>>, Interrupt> {
         engine::Alone.gather(own).map_err(Interrupt::from)
+    }
+
+    fn broadcast(&mut self, _what: &str, _root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
+        Ok(mine.to_vec())
     }
 
     fn all_equal(&mut self, _tag: &str, _value: &str) -> Result<(), Interrupt> {
@@ -200,6 +232,10 @@ mod tests {
                 (7, 1) => Err(self.0.clone()),
                 _ => Err(Interrupt::Failed(Failure::internal("another exchange"))),
             }
+        }
+
+        fn broadcast(&mut self, _: &str, _: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
+            Ok(mine.to_vec())
         }
 
         fn all_equal(&mut self, _: &str, _: &str) -> Result<(), Interrupt> {

@@ -104,6 +104,23 @@ impl Session {
         self.state.hash()
     }
 
+    /// The state as a file, for another trainer or a later time.
+    ///
+    /// # Errors
+    /// `Internal` where it cannot be written.
+    pub fn save(&self) -> Result<Vec<u8>, Failure> {
+        self.state.save(&self.network)
+    }
+
+    /// Goes to a state that [`Session::save`] wrote for the same job and rows, whose epochs have so many steps. Where it
+    /// fails, this session is of no use any more.
+    ///
+    /// # Errors
+    /// `InvalidParameter` with what does not fit.
+    pub fn restore(&mut self, steps_per_epoch: u64, file: &[u8]) -> Result<(), Failure> {
+        self.state.restore(&self.network, steps_per_epoch, file)
+    }
+
     /// The network.
     #[must_use]
     pub fn network(&self) -> &Network {

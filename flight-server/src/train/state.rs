@@ -164,10 +164,6 @@ impl TrainState {
 
     /// The state as a safetensors file (format `candlewick.state/1`): tensors by the names of parameters and optimiser,
     /// with equal bits; the rest in its metadata.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "donations and checkpoints will send it")
-    )]
     pub(super) fn save(&self, network: &Network) -> Result<Vec<u8>, Failure> {
         let mut saved = self.small()?;
         saved.notes.insert("format".to_owned(), FORMAT.into());
@@ -186,10 +182,6 @@ impl TrainState {
     ///
     /// # Errors
     /// `InvalidParameter` with what is wrong with the file or does not fit the job.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "donations and checkpoints will be taken in by it")
-    )]
     pub(super) fn restore(
         &mut self,
         network: &Network,

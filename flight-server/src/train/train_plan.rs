@@ -59,12 +59,6 @@ impl TrainPlan {
         Ok(TrainPlan { job, data, step_plan })
     }
 
-    /// The rows again, for another plan.
-    #[must_use]
-    pub fn into_data(self) -> Dataset {
-        self.data
-    }
-
     /// Steps of the whole training.
     #[must_use]
     pub fn steps(&self) -> u64 {
@@ -87,7 +81,7 @@ mod tests {
         }))
         .unwrap();
         serde_json::from_value(json!({
-            "job": "j", "failureTimeoutMs": 1, "progressTimeoutMs": 1, "train": train,
+            "job": "j", "failureTimeoutMs": 1, "progressTimeoutMs": 1, "maxRecoveries": 3, "train": train,
             "data": {"featureWidth": 1, "inputShape": [1], "label": LabelKind::class(2), "validation": Validation::Column},
         }))
         .unwrap()

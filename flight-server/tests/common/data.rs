@@ -111,5 +111,6 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
         },
         failure_timeout_ms: 60_000,
         progress_timeout_ms: 600_000,
+        max_recoveries: 3,
     }
 }

@@ -351,9 +351,20 @@ impl Gang {
     }
 
     /// From the sealed feed to the weights and the orderly end of the trainers.
-    pub fn train(mut self, ledger: Value) -> Fit {
+    pub fn train(self, ledger: Value) -> Fit {
         self.command(&json!({"cmd": "train"}));
+        self.rest(ledger)
+    }
+
+    /// What is left of a fit that trains.
+    pub fn rest(self, ledger: Value) -> Fit {
+        self.rest_with(ledger, |_| {})
+    }
+
+    /// The same; `look` may look at the gang once training is over.
+    pub fn rest_with(mut self, ledger: Value, look: impl Fn(&Gang)) -> Fit {
         let done = self.event("done");
+        look(&self);
         let weights = self.coordinator.weights().unwrap();
         self.command(&json!({"cmd": "finish"}));
         for trainer in &mut self.trainers {

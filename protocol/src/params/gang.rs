@@ -30,6 +30,14 @@ pub(super) const PARAMS: &[Param] = &[
         "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers.",
     ),
     param(
+        "maxRecoveries",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(0, 1_000_000),
+        Some("3"),
+        "How often training may go on after trainers have lost each other; the next time fails the fit. Today this is for connections that break between trainers that live: the loss of a trainer fails the fit at once.",
+    ),
+    param(
         "failureTimeout",
         Scope::Estimator,
         ValueType::Duration,

@@ -182,7 +182,7 @@ fn differing_states_name_both_hosts() {
         "a",
         ToCoordinator::Ready {
             generation: 1,
-            step: 0,
+            counter: ProgramCounter::default(),
             state_hash: "x".into(),
         },
     );
@@ -190,7 +190,7 @@ fn differing_states_name_both_hosts() {
         "b",
         ToCoordinator::Ready {
             generation: 1,
-            step: 0,
+            counter: ProgramCounter::default(),
             state_hash: "y".into(),
         },
     );
@@ -220,7 +220,10 @@ fn messages_of_other_rounds_and_generations_are_ignored() {
         "a",
         ToCoordinator::Ready {
             generation: 1,
-            step: 3,
+            counter: ProgramCounter {
+                step: 3,
+                ..ProgramCounter::default()
+            },
             state_hash: "late".into(),
         },
     );

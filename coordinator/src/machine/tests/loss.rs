@@ -239,8 +239,9 @@ fn the_one_that_died_is_blamed_before_those_that_complain() {
         "{:?}",
         stage.failure()
     );
-    // Nobody died: the complaint itself is told, with both names.
+    // Nobody died, and no recovery is left: the complaint itself is told, with both names.
     let mut stage = Stage::at("running");
+    stage.machine.job.max_recoveries = 0;
     stage.suspect("b", "a");
     stage.pass(2_200, &["a", "b"], true);
     let told = &stage.failure().message;

@@ -2,6 +2,7 @@
 
 mod flow;
 mod loss;
+mod recovery;
 
 use super::*;
 use crate::command::Command;
@@ -52,6 +53,7 @@ pub(crate) fn job() -> JobSpec {
         },
         failure_timeout_ms: 15_000,
         progress_timeout_ms: 60_000,
+        max_recoveries: 3,
     }
 }
 
@@ -160,7 +162,7 @@ impl Stage {
                 id,
                 ToCoordinator::Ready {
                     generation: 1,
-                    step: 0,
+                    counter: ProgramCounter::default(),
                     state_hash: "s".into(),
                 },
             );
@@ -301,7 +303,11 @@ fn weights(stage: &mut Stage, from: &str) {
     stage.machine.message(
         ms(stage.now),
         from,
-        ToCoordinator::Weights { offset: 0, total: 3 },
+        ToCoordinator::Weights {
+            generation: 1,
+            offset: 0,
+            total: 3,
+        },
         b"abc",
     );
     stage.said.extend(stage.machine.take_outputs());

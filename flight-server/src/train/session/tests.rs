@@ -187,6 +187,10 @@ impl Reduce for Halting<'_> {
         self.alone.exchange(step, sequence, own)
     }
 
+    fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
+        self.alone.broadcast(what, root, mine)
+    }
+
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {
         self.fuse.pass()?;
         self.alone.all_equal(tag, value)
@@ -222,7 +226,7 @@ fn to_the_end(mut session: Session, plan: &TrainPlan, history: Vec<EpochRecord>)
 fn restored(plan: &TrainPlan, threads: usize, file: &[u8]) -> Session {
     let mut session = Session::new(&plan.job, threads).unwrap();
     let steps = plan.step_plan.steps_per_epoch();
-    session.state.restore(&session.network, steps, file).unwrap();
+    session.restore(steps, file).unwrap();
     session
 }
 
@@ -262,10 +266,15 @@ fn a_halted_run_goes_on_with_the_same_bits() {
             "{name}: {points} points"
         );
         let mut counters = Vec::new();
+        // One that was halted a point before, as a trainer that is a step behind the others.
+        let mut earlier: Option<(u64, Session)> = None;
         halted_everywhere(&plan, points, |point, session, history| {
             counters.push(session.counter());
-            let file = session.state.save(&session.network).unwrap();
+            let file = session.save().unwrap();
             let copy = restored(&plan, 1, &file);
+            let mut again = Session::new(&plan.job, 1).unwrap();
+            let fuse = Fuse::of(point, Vec::new());
+            run(&mut again, &plan, &fuse).unwrap_err();
             assert_eq!(copy.state_hash(), session.state_hash(), "{name}, point {point}");
             assert_eq!(
                 to_the_end(copy, &plan, history.clone()),
@@ -273,10 +282,18 @@ fn a_halted_run_goes_on_with_the_same_bits() {
                 "{name}: restored at point {point}"
             );
             assert_eq!(
-                to_the_end(session, &plan, history),
+                to_the_end(session, &plan, history.clone()),
                 expected,
                 "{name}: halted at point {point}"
             );
+            if let Some((behind, mut session)) = earlier.replace((point, again)) {
+                session.restore(plan.step_plan.steps_per_epoch(), &file).unwrap();
+                assert_eq!(
+                    to_the_end(session, &plan, history),
+                    expected,
+                    "{name}: halted at point {behind}, given the state of point {point}"
+                );
+            }
         });
         assert!(counters.is_sorted(), "{name}: {counters:?}");
         for phase in [ProgramPhase::Step, ProgramPhase::Close] {
@@ -310,7 +327,7 @@ fn another_process_goes_on_with_the_same_bits() {
         let (end, points) = undisturbed(&plan);
         halted_everywhere(&plan, points, |point, session, history| {
             let at = folder.path().join(format!("{index}-{point}"));
-            std::fs::write(&at, session.state.save(&session.network).unwrap()).unwrap();
+            std::fs::write(&at, session.save().unwrap()).unwrap();
             let history = serde_json::to_vec(&history).unwrap();
             std::fs::write(at.with_extension("history"), history).unwrap();
             expected.push((format!("{name}, point {point}"), at, format!("{end:?}")));
@@ -357,13 +374,13 @@ fn a_state_of_another_job_is_refused_with_what_differs() {
         let plan = plan(job);
         let mut session = Session::new(&plan.job, 1).unwrap();
         run(&mut session, &plan, &Fuse::of(20, Vec::new())).unwrap_err();
-        session.state.save(&session.network).unwrap()
+        session.save().unwrap()
     };
     let refused = |job: &Value, file: &[u8]| {
         let plan = plan(job);
         let mut session = Session::new(&plan.job, 1).unwrap();
         let steps = plan.step_plan.steps_per_epoch();
-        let failure = session.state.restore(&session.network, steps, file).unwrap_err();
+        let failure = session.restore(steps, file).unwrap_err();
         failure.message
     };
     let mut changed = all[0].clone();
@@ -391,7 +408,7 @@ fn a_counter_that_no_run_comes_by_is_refused() {
     let (_, job) = &jobs()[0];
     let plan = plan(job);
     let session = Session::new(&plan.job, 1).unwrap();
-    let file = session.state.save(&session.network).unwrap();
+    let file = session.save().unwrap();
     let mut again = Session::new(&plan.job, 1).unwrap();
     let network = session.network();
     again.state.restore(network, 5, &file).unwrap();

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import to_int
-from candlewick._legal import Legal, Range, matches
+from candlewick._legal import Legal, Range, each, matches
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -50,6 +50,18 @@ class GangParams(Params):
             to_int,
             "a whole number from 1 to 65536",
             Range(1, 65536),
+        ),
+    )
+
+    maxRecoveries: Param[int] = Param(
+        Params._dummy(),
+        "maxRecoveries",
+        "How often training may go on after trainers have lost each other; the next time fails the fit. Today this is for connections that break between trainers that live: the loss of a trainer fails the fit at once. (whole number from 0 to 1000000)",
+        typeConverter=Legal(
+            "maxRecoveries",
+            to_int,
+            "a whole number from 0 to 1000000",
+            Range(0, 1000000),
         ),
     )
 
@@ -107,6 +119,7 @@ class GangParams(Params):
             numTrainers=0,
             threadsPerTrainer=0,
             logicalShards=8,
+            maxRecoveries=3,
             failureTimeout="15s",
             progressTimeout="600s",
             launchTimeout="300s",
@@ -140,6 +153,17 @@ class GangParams(Params):
         weights' bits. At least numTrainers. (whole number from 1 to 65536)
         """
         return self._set(logicalShards=value)
+
+    def getMaxRecoveries(self) -> int:
+        """Value of maxRecoveries, or its default."""
+        return self.getOrDefault(self.maxRecoveries)
+
+    def setMaxRecoveries(self, value: int) -> Self:
+        """How often training may go on after trainers have lost each other; the next time fails the fit.
+        Today this is for connections that break between trainers that live: the loss of a trainer fails the
+        fit at once. (whole number from 0 to 1000000)
+        """
+        return self._set(maxRecoveries=value)
 
     def getFailureTimeout(self) -> str:
         """Value of failureTimeout, or its default."""

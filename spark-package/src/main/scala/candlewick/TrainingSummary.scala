@@ -95,7 +95,10 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   def initialWeights: Option[String] =
     Option(node.get("initialWeights")).filterNot(_.isNull).map(_.toString)
 
-  /** The recoveries, as a JSON list. Always empty in this version: a fit that loses a trainer fails. */
+  /** The recoveries, as a JSON list of objects: generation, cause, lost (trainers), resumeStep, stepsRedone, rowsRefed, and
+    * seconds of detect, halt, feed, donate and resume. Empty where nothing happened. In this version training goes on
+    * after a connection between two trainers broke; a fit that loses a trainer fails.
+    */
   def recoveryLog: String = Json.field(node, "recoveryLog").toString
 
   override def toString: String = json

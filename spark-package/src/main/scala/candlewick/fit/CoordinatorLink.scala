@@ -24,6 +24,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   private var doneEvent = Option.empty[JsonNode]
   private var failed = Option.empty[CandlewickException]
   private val records = mutable.ArrayBuffer.empty[JsonNode]
+  private val recovered = mutable.ArrayBuffer.empty[JsonNode]
   @volatile private var onEpoch: JsonNode => Unit = _ => ()
   @volatile private var onProgress: JsonNode => Unit = _ => ()
   @volatile private var open = true
@@ -41,6 +42,9 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
 
   /** The epochs so far. */
   def epochs: Seq[JsonNode] = lock.synchronized(records.toSeq)
+
+  /** The recoveries so far. */
+  def recoveries: Seq[JsonNode] = lock.synchronized(recovered.toSeq)
 
   /** The ledger, once all shards are sealed. */
   def ledger: Option[JsonNode] = lock.synchronized(sealedLedger)
@@ -149,6 +153,10 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
       val record = Json.field(event, "record")
       change(records += record)
       onEpoch(record)
+    case "recovered" =>
+      val record = Json.field(event, "record")
+      change(recovered += record)
+      log.warn(s"fit ${control.id}: training goes on after ${Json.field(record, "cause").asText}")
     case "progress" => onProgress(Json.field(event, "progress"))
     case "failed" =>
       val failure = Json.field(event, "failure")

@@ -267,7 +267,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "numTrainers" -> trainers,
       "phases" -> phases.json(total.seconds),
       "initialWeights" -> prepared.initial.map(_.report),
-      "recoveryLog" -> Nil,
+      "recoveryLog" -> link.recoveries,
       "rowsPerSecond" -> (if (seconds > 0) rows / seconds else 0.0)
     )
   }

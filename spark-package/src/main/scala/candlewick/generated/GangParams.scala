@@ -60,6 +60,25 @@ trait GangParams extends Params {
   /** @group setParam */
   def setLogicalShards(value: Int): this.type = set(logicalShards, value)
 
+  /** How often training may go on after trainers have lost each other; the next time fails the fit.
+    * Today this is for connections that break between trainers that live: the loss of a trainer
+    * fails the fit at once. (whole number from 0 to 1000000)
+    * @group param
+    */
+  final val maxRecoveries: IntParam = new IntParam(
+    this,
+    "maxRecoveries",
+    "How often training may go on after trainers have lost each other; the next time fails the fit. Today this is for connections that break between trainers that live: the loss of a trainer fails the fit at once. (whole number from 0 to 1000000)",
+    Legal[Int]("maxRecoveries", "a whole number from 0 to 1000000", ParamValidators.inRange(0, 1000000))
+  )
+  setDefault(maxRecoveries, 3)
+
+  /** @group getParam */
+  final def getMaxRecoveries: Int = $(maxRecoveries)
+
+  /** @group setParam */
+  def setMaxRecoveries(value: Int): this.type = set(maxRecoveries, value)
+
   /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min")
     * @group param
     */

@@ -32,6 +32,19 @@ class CoordinatorLinkSuite extends AnyFunSuite {
     }
   }
 
+  test("recoveries are kept for the summary, in order") {
+    linked { (_, link) =>
+      assert(link.recoveries.isEmpty)
+      for (generation <- 2 to 3)
+        link.receive(
+          s"""{"event": "recovered", "record": {"generation": $generation, "cause": "trainer 0 lost trainer 1",
+             |"lost": [], "resumeStep": 8, "stepsRedone": 0, "rowsRefed": 0,
+             |"seconds": {"detect": 0.0, "halt": 0.1, "feed": 0.0, "donate": 0.2, "resume": 0.3}}}""".stripMargin
+        )
+      assert(link.recoveries.map(Json.field(_, "generation").asInt) == Seq(2, 3))
+    }
+  }
+
   test("a coordinator that is gone is told as gone") {
     linked { (coordinator, link) =>
       coordinator.close()
