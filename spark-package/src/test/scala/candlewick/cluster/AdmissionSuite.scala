@@ -64,6 +64,10 @@ class AdmissionSuite extends AnyFunSuite {
     assert(admit(line, "f", 2, 3, a).get == Seq(Assignment(a, 2, 3)))
     assert(line.holders == Seq("f" -> 2))
     assert(admit(line, "g", 1, 1, a).isEmpty)
+    line.release("f")
+    line.enqueue("h")
+    assert(admit(line, "g", 1, 3, a).get == Seq(Assignment(a, 1, 3)))
+    assert(admit(line, "h", 1, 1, a).isEmpty, "a slot is free, and no core")
   }
 
   test("zero means one on each executor, at most one per logical shard") {
