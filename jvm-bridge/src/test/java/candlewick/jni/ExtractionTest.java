@@ -88,6 +88,18 @@ class ExtractionTest {
   }
 
   @Test
+  void aJarWhoseBytesAreNotThoseOfItsSumsLeavesNothing() throws IOException {
+    Path library = jar.resolve(RESOURCES).resolve(NativeLibrary.LIBRARY);
+    Files.write(library, new byte[] {1});
+    Path base = temp.resolve("base");
+    CandlewickException e = assertThrows(CandlewickException.class, () -> extract(base));
+    assertTrue(e.getMessage().contains("are not those of the jar"), e.getMessage());
+    try (Stream<Path> files = Files.walk(base)) {
+      assertTrue(files.noneMatch(Files::isRegularFile));
+    }
+  }
+
+  @Test
   void manyThreadsMayExtractAtOnce() throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(6);
     try {
