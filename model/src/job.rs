@@ -355,6 +355,18 @@ mod tests {
     }
 
     #[test]
+    fn a_plateau_is_one_of_the_validation_rows_where_there_are_some() {
+        let metric = |fraction: f64| {
+            let params = json!({"network": network(), "lrScheduler": {"type": "ReduceLROnPlateau"},
+                "validationFraction": fraction});
+            let job = ask(&params, &json!({})).unwrap().job;
+            job.train.lr_scheduler.unwrap()["metric"].clone()
+        };
+        assert_eq!(metric(0.0), "loss");
+        assert_eq!(metric(0.1), "val_loss");
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_refused() {
         let message = |params: Value, more: Value| ask(&params, &more).unwrap_err().message;
         assert!(message(json!({}), json!({})).contains("parameter network is not set"));
