@@ -1,10 +1,12 @@
 package candlewick
 
-import candlewick.jni.TrainerHost
+import candlewick.jni.{CancelledException, TrainerHost}
 import java.nio.file.{Files, Path}
 import java.util.Comparator
+import java.util.concurrent.{CountDownLatch, TimeUnit}
 import org.apache.spark.ml.linalg.{Vector, Vectors}
 import org.apache.spark.sql.{DataFrame, SparkSession}
+import org.scalactic.source.Position
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
@@ -56,6 +58,25 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
     .setEpochs(1000000)
     .setVerbose(true)
 
+  /** The handle of a fit that is over. One that does not end fails the test, and does not hold it up. */
+  protected def over[M](handle: FitHandle[M])(implicit at: Position): FitHandle[M] = {
+    assert(
+      handle.awaitTermination(SparkSuite.EndMs),
+      s"$handle did not end within ${SparkSuite.EndMs / 1000} s"
+    )
+    handle
+  }
+
+  /** The failure of a fit that was cancelled. */
+  protected def cancelled(handle: FitHandle[_])(implicit at: Position): CancelledException = {
+    over(handle)
+    intercept[CancelledException](handle.result())
+  }
+
+  /** Waits for another thread; `late` is what a wait in vain says. */
+  protected def await(latch: CountDownLatch, late: String)(implicit at: Position): Unit =
+    assert(latch.await(SparkSuite.EndMs, TimeUnit.MILLISECONDS), s"$late within ${SparkSuite.EndMs / 1000} s")
+
   protected def regressor(outputs: Int = 1): NeuralRegressor = new NeuralRegressor()
     .setNetwork(nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(outputs)))
     .setOptimizer(optim.AdamW(lr = 0.05))
@@ -64,6 +85,9 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
 }
 
 object SparkSuite {
+
+  /** Longest wait for what a test expects. */
+  private val EndMs = 120000L
 
   /** Folder of everything that the suites write. */
   private lazy val folder: Path = {
