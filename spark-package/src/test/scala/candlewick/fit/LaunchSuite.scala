@@ -1,14 +1,16 @@
 package candlewick.fit
 
 import candlewick.ClusterSuite
-import candlewick.jni.{CancelledException, RetryableException}
-import java.nio.file.Files
+import candlewick.jni.RetryableException
+import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue, CountDownLatch, TimeUnit}
 import java.util.concurrent.atomic.AtomicInteger
-import org.apache.spark.TaskEndReason
+import org.apache.spark.{Success, TaskContext, TaskEndReason, TaskKilled}
 import org.apache.spark.deploy.TestCluster
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.scheduler._
+import org.apache.spark.sql.DataFrame
+import org.apache.spark.sql.functions.{col, udf}
 import scala.concurrent.Await
 import scala.concurrent.duration.DurationInt
 
@@ -24,7 +26,7 @@ class LaunchSuite extends ClusterSuite {
     val handle = fit().startFit(points())
     kill(executorOf(untilTrainers(2).head))
     openGate()
-    val model = handle.result()
+    val model = over(handle).result()
     assert(model.summary.numTrainers == 2)
     assert(handle.progressLines().exists(_.contains("was lost while trainers started")))
   }
@@ -89,7 +91,7 @@ class LaunchSuite extends ClusterSuite {
         )
       )
       session.sparkContext.cancelJobGroup("mine")
-      val error = intercept[CancelledException](handle.result())
+      val error = cancelled(handle)
       assert(error.getMessage.contains("job group mine"), error.getMessage)
       assert(error.getCause != null)
     } finally stop(cluster)
@@ -187,7 +189,7 @@ class LaunchSuite extends ClusterSuite {
       FitPoint.hook = point =>
         if (point == FitPoint.Registered) {
           registered.countDown()
-          feed.await()
+          await(feed, "the second fit did not wait in line")
         }
       val one = classifier().setInputShape(Array(4)).setThreadsPerTrainer(1)
       val first =
@@ -201,8 +203,8 @@ class LaunchSuite extends ClusterSuite {
       eventually(assert(gathering.getCount == 0))
       Await.result(session.sparkContext.parallelize(Seq(1), 1).countAsync(), 120.seconds): Unit
       first.cancel("enough")
-      intercept[CancelledException](first.result())
-      assert(second.result().summary.numTrainers == 2)
+      cancelled(first)
+      assert(over(second).result().summary.numTrainers == 2)
     } finally stop(cluster)
   }
 
@@ -271,7 +273,7 @@ class LaunchSuite extends ClusterSuite {
       assert(held.ends.isEmpty && held.jobs.get == 1, held.ends)
       eventually(assert(handle.progressLines().exists(_.startsWith("epoch")), handle))
       handle.cancel("enough")
-      val error = intercept[CancelledException](handle.result())
+      val error = cancelled(handle)
       assert(error.getMessage == "the fit was cancelled: enough")
     } finally stop(cluster)
   }
@@ -285,13 +287,14 @@ class LaunchSuite extends ClusterSuite {
       val one = fit().setInputShape(Array(4))
       val expected = one.fit(data)
       val feed = watch("Candlewick: feed")
-      val folder = Files.createTempDirectory("candlewick")
-      val handle = one.startFit(FrozenSuite.gated(data, folder))
-      feed.untilCopied(2)
-      Files.write(folder.resolve("go"), Array.emptyByteArray)
-      val model = handle.result()
+      val model = over(one.startFit(FedTwice(data, Files.createTempDirectory("candlewick")))).result()
       assert(model.weightsHash == expected.weightsHash)
       assert(model.summary.ledger == expected.summary.ledger)
+      // The trainers took the rows of both: none of the tasks failed.
+      eventually(assert(feed.ends.size == 4, feed.ends))
+      feed.ends.forEach { end =>
+        assert(end == Success || end.isInstanceOf[TaskKilled], end): Unit
+      }
     } finally stop(cluster)
   }
 
@@ -306,8 +309,38 @@ class LaunchSuite extends ClusterSuite {
       launch.untilCopied(2)
       launch.untilMisplacedAnswered()
       openGate()
-      assert(handle.result().summary.numTrainers == 2)
+      assert(over(handle).result().summary.numTrainers == 2)
       assert(launch.jobs.get == 1, "the first attempts were not ended by their copies")
     } finally stop(cluster)
+  }
+}
+
+/** Rows that two attempts of each task feed: one that has fed them all ends only when the other has too, so Spark hears
+  * of both when the trainers have the rows of both.
+  */
+private object FedTwice {
+  private val watched = ConcurrentHashMap.newKeySet[Long]()
+  private val LimitMs = 100000L
+
+  def apply(data: DataFrame, folder: Path): DataFrame = {
+    val path = folder.toString
+    val watch = udf { (label: Double) =>
+      val context = TaskContext.get()
+      if (watched.add(context.taskAttemptId()))
+        context.addTaskCompletionListener[Unit](context => untilBoth(Paths.get(path), context))
+      label
+    }
+    data.withColumn("label", watch(col("label")))
+  }
+
+  private def untilBoth(folder: Path, context: TaskContext): Unit = {
+    def done(attempt: Int) = folder.resolve(s"${context.partitionId()}-$attempt")
+    Files.write(done(context.attemptNumber()), Array.emptyByteArray)
+    val late = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(LimitMs)
+    while (!Files.exists(done(1 - context.attemptNumber()))) {
+      if (System.nanoTime() > late)
+        throw new IllegalStateException(s"no second attempt fed partition ${context.partitionId()}")
+      Thread.sleep(10)
+    }
   }
 }
