@@ -1,15 +1,20 @@
 package candlewick
 
-import java.net.URI
+import candlewick.jni.TrainerHost
+import java.io.File
+import java.net.{URI, URLClassLoader}
 import java.nio.file.{Files, Path, Paths}
+import java.util.jar.{JarEntry, JarOutputStream}
 import javax.tools.ToolProvider
-import org.apache.spark.sql.CandlewickShim
 import org.apache.spark.sql.api.java.UDF1
 import org.apache.spark.sql.functions.{col, udf}
 import org.apache.spark.sql.types.DoubleType
+import scala.jdk.CollectionConverters._
 
-/** What `addArtifact` brings into a session is there where the rows of a fit are read. */
-class ArtifactSuite extends SparkSuite {
+/** What `addArtifact` brings into a session is there in all tasks of a fit: jars in every Spark job, classes in those of a
+  * SQL execution, as which rows are read.
+  */
+class ArtifactSuite extends ClusterSuite {
 
   /** A class that is on no class path. */
   private def compiled(): Path = {
@@ -24,19 +29,47 @@ class ArtifactSuite extends SparkSuite {
     val options =
       Array("-proc:none", "-cp", sys.props("java.class.path"), "-d", folder.toString, source.toString)
     assert(compiler.run(null, null, null, options: _*) == 0)
-    folder.resolve("Same.class")
+    folder
   }
 
-  test("a function whose class is an artifact of the session runs in the rows of a fit") {
-    val session = spark.newSession()
-    session.addArtifact(compiled().toUri: URI)
-    val data = session.createDataFrame(blobs(40).rdd, blobs(40).schema)
-    val model = CandlewickShim.withArtifacts(session) {
-      val made =
-        Thread.currentThread.getContextClassLoader.loadClass("Same").getDeclaredConstructor().newInstance()
-      val same = udf(made.asInstanceOf[UDF1[Double, Double]], DoubleType)
-      classifier().setEpochs(1).fit(data.withColumn("label", same(col("label"))))
-    }
+  /** Where the classes of Candlewick are that were built. */
+  private val own: Seq[Path] = Seq(classOf[NeuralClassifier], classOf[TrainerHost])
+    .map(one => Paths.get(one.getProtectionDomain.getCodeSource.getLocation.toURI))
+
+  /** Candlewick's own classes, as users have them. */
+  private def packed(): Path = {
+    val jar = Files.createDirectories(Paths.get(freshPath())).resolve("candlewick.jar")
+    val out = new JarOutputStream(Files.newOutputStream(jar))
+    try
+      own.foreach { folder =>
+        val files = Files.walk(folder)
+        try
+          files.iterator().asScala.filter(Files.isRegularFile(_)).foreach { file =>
+            out.putNextEntry(new JarEntry(folder.relativize(file).toString))
+            Files.copy(file, out)
+            out.closeEntry()
+          }
+        finally files.close()
+      }
+    finally out.close()
+    jar
+  }
+
+  test("executors that have Candlewick and a user's function from the session alone train") {
+    val others =
+      sys.props("java.class.path").split(File.pathSeparator).filterNot(at => own.contains(Paths.get(at)))
+    val session = start(
+      "local-cluster[2,1,1024]",
+      "spark.executor.extraClassPath" -> others.mkString(File.pathSeparator)
+    )
+    session.addArtifact(packed().toUri: URI)
+    val folder = compiled()
+    session.addArtifact(folder.resolve("Same.class").toUri: URI)
+    val driver = new URLClassLoader(Array(folder.toUri.toURL), getClass.getClassLoader)
+    val made = driver.loadClass("Same").getDeclaredConstructor().newInstance()
+    val same = udf(made.asInstanceOf[UDF1[Double, Double]], DoubleType)
+    val data = points(40).withColumn("label", same(col("label")))
+    val model = over(classifier().setNumTrainers(2).setEpochs(1).startFit(data)).result()
     assert(model.summary.history.map(_.rows).toSeq == Seq(40L))
   }
 }

@@ -38,7 +38,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     var failed = true
     try {
       control.onCancel(_ => cancelJobs())
-      val result = CandlewickShim.withArtifacts(dataset.sparkSession)(runOn(sc, state, cancelJobs))
+      val result = runOn(sc, state, cancelJobs)
       failed = false
       result
     } catch {

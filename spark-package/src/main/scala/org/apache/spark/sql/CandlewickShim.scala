@@ -41,14 +41,6 @@ object CandlewickShim {
   /** Hadoop's configuration as the session sees it, `spark.conf.set("fs.…", …)` included. */
   def hadoopConf(session: SparkSession): Configuration = classic(session).sessionState.newHadoopConf()
 
-  /** Runs `body` so that the Spark jobs of this thread see what `addArtifact` brought into the session, as those of a
-    * SQL execution do.
-    */
-  def withArtifacts[T](session: SparkSession)(body: => T): T = session match {
-    case classic: ClassicSession => classic.artifactManager.withResources(body)
-    case _ => body
-  }
-
   /** Appends a planner strategy to a session unless it is there; cloned sessions copy the list. */
   def install(session: SparkSession, strategy: SparkStrategy): Unit = session.synchronized {
     val methods = classic(session).experimental
