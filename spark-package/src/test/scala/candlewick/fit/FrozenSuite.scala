@@ -4,6 +4,7 @@ import candlewick.ClusterSuite
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.scheduler.{SparkListener, SparkListenerJobStart, SparkListenerTaskStart, TaskLocality}
+import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{col, udf}
 import scala.concurrent.Await
 import scala.concurrent.duration.DurationInt
@@ -72,7 +73,7 @@ class FrozenSuite extends ClusterSuite {
 object FrozenSuite {
 
   /** The same rows, of which each waits until the file `go` exists, and says so by the file `there`. */
-  private[fit] def gated(data: org.apache.spark.sql.DataFrame, folder: Path) = {
+  private def gated(data: DataFrame, folder: Path): DataFrame = {
     val there = folder.resolve("there").toString
     val go = folder.resolve("go").toString
     val gate = udf { (label: Double) =>
