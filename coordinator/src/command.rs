@@ -177,6 +177,14 @@ pub enum Event {
         /// The first cause in causal order.
         failure: Failure,
     },
+    /// The job cannot move on for want of something that trainers must say; told every 10 s. May be left out where the queue
+    /// is full.
+    Waiting {
+        /// What, and from whom.
+        what: String,
+        /// For how long so far.
+        seconds: f64,
+    },
     /// Something worth a line in the log; may be left out where the queue is full.
     Log {
         /// The line.
@@ -187,7 +195,10 @@ pub enum Event {
 impl Event {
     /// True for events that may be left out where nobody polls.
     pub(crate) fn is_optional(&self) -> bool {
-        matches!(self, Event::Progress { .. } | Event::Log { .. })
+        matches!(
+            self,
+            Event::Progress { .. } | Event::Waiting { .. } | Event::Log { .. }
+        )
     }
 
     /// True for the last event of a job.

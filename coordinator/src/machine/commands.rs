@@ -53,7 +53,10 @@ impl Machine {
             }
             phase => format!("{phase:?}"),
         };
-        Failure::internal(format!("{command}: the job is {phase}, expected {wanted}"))
+        Failure::internal(format!(
+            "{command}: the job is {phase} and waits for {}; expected {wanted}",
+            self.explain()
+        ))
     }
 
     fn fix_members(&mut self, wanted: &[String]) -> Result<Value, Failure> {

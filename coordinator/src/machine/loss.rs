@@ -257,6 +257,16 @@ impl Machine {
         self.fail(Failure::new(ErrorKind::JobFailed, message));
     }
 
+    /// What an open case waits for.
+    pub(super) fn explain_loss(&self, loss: &PendingLoss) -> String {
+        match &loss.cause {
+            Cause::Ended { trainer } => format!("how {} ended", self.who(trainer)),
+            Cause::Suspected { by, peer, .. } => {
+                format!("the end of {}, which {} has lost", self.who(peer), self.who(by))
+            }
+        }
+    }
+
     /// Ends the open case once its time is over.
     pub(super) fn conclude_when_due(&mut self, now: Now) {
         let Some(case) = self.pending_loss.take_if(|case| now >= case.deadline) else {

@@ -10,6 +10,7 @@
 //! the loss instead).
 
 mod commands;
+mod explain;
 mod loss;
 mod phases;
 mod recovery;
@@ -26,6 +27,7 @@ use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
+use explain::Wait;
 use loss::PendingLoss;
 use recovery::Recovery;
 use std::collections::BTreeMap;
@@ -110,6 +112,8 @@ pub(crate) struct Machine {
     recoveries: u32,
     /// How often two members have lost each other.
     suspicions: BTreeMap<[String; 2], u32>,
+    /// For what of the trainers it waits, and since when.
+    wait: Option<Wait>,
     weights: Assembly,
     epochs_reported: u32,
     driver_seen: Now,
@@ -139,6 +143,7 @@ impl Machine {
             recovery: None,
             recoveries: 0,
             suspicions: BTreeMap::new(),
+            wait: None,
             weights: Assembly::default(),
             epochs_reported: 0,
             driver_seen: Duration::ZERO,
@@ -279,6 +284,7 @@ impl Machine {
         }
         self.drop_ended(now);
         self.repeat_halt(now);
+        self.tell_of_waits(now);
         if self.pending_loss.is_some() {
             self.conclude_when_due(now);
         } else {

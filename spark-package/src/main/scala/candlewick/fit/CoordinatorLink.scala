@@ -161,6 +161,9 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
     case "failed" =>
       val failure = Json.field(event, "failure")
       fail(Failures.of(Json.field(failure, "kind").asText, Json.field(failure, "message").asText))
+    case "waiting" =>
+      val seconds = Json.field(event, "seconds").asDouble
+      log.warn(f"fit ${control.id}: waits for ${Json.field(event, "what").asText}, for $seconds%.0f s now")
     case "log" => log.info(s"fit ${control.id}: ${Json.field(event, "message").asText}")
     case _ => () // others may come with later versions
   }

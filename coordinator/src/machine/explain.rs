@@ -1,0 +1,101 @@
+//! What the coordinator waits for, in words.
+
+use super::{Machine, Now, Output, Phase, Trainer};
+use crate::command::Event;
+use std::time::Duration;
+
+/// A wait for trainers is told after so long, and again each time it has lasted so much longer.
+const WORTH_A_LINE: Duration = Duration::from_secs(10);
+
+/// A wait that goes on.
+#[derive(Debug)]
+pub(super) struct Wait {
+    what: String,
+    since: Now,
+    told: Now,
+}
+
+impl Machine {
+    /// What has to come before the job moves on, and from whom; where it trains and nothing is missing, where it stands.
+    ///
+    /// "HALTED of generation 1 from trainer 1 (hostB, executor 10, pid 4711)"
+    pub(crate) fn explain(&self) -> String {
+        match self.missing() {
+            Some(missing) => missing,
+            None => match self.phase {
+                Phase::Gathering => format!(
+                    "the driver, which names the members; {} trainers have registered",
+                    self.trainers.len()
+                ),
+                Phase::Feeding { round } => format!("the driver, whose feed round {round} goes on"),
+                Phase::Sealed => "the driver, which begins the training".to_owned(),
+                Phase::Done => "the driver, which takes the weights".to_owned(),
+                Phase::Failed => "nothing: the job has failed".to_owned(),
+                _ => {
+                    let foremost = self
+                        .trainers
+                        .values()
+                        .map(|trainer| trainer.progress.counter)
+                        .max();
+                    format!("nothing: it trains, {}", foremost.unwrap_or_default())
+                }
+            },
+        }
+    }
+
+    /// What trainers have not said yet that all of them must say.
+    fn missing(&self) -> Option<String> {
+        if let Some(loss) = &self.pending_loss {
+            return Some(self.explain_loss(loss));
+        }
+        match self.phase {
+            Phase::Sealing { round } => self.missing_from(&format!("SEALED of round {round}"), |trainer| {
+                trainer.sealed.is_some()
+            }),
+            Phase::Forming { generation } => self
+                .missing_from(&format!("READY of generation {generation}"), |trainer| {
+                    trainer.ready.is_some()
+                }),
+            Phase::Halting { generation } => self
+                .missing_from(&format!("HALTED of generation {generation}"), |trainer| {
+                    trainer.halted.is_some()
+                }),
+            Phase::Running { .. } if self.trainers.values().any(|trainer| trainer.done.is_some()) => self
+                .missing_from("DONE", |trainer| trainer.done.is_some())
+                .or_else(|| Some("the rest of the weights from trainer 0".to_owned())),
+            _ => None,
+        }
+    }
+
+    fn missing_from(&self, what: &str, said: impl Fn(&Trainer) -> bool) -> Option<String> {
+        let silent = self.members.iter().map(|member| &member.trainer.id);
+        let silent = silent.filter(|id| !self.trainers.get(*id).is_some_and(&said));
+        let names: Vec<String> = silent.map(|id| self.who(id)).collect();
+        (!names.is_empty()).then(|| format!("{what} from {}", names.join(", ")))
+    }
+
+    /// Tells of a wait for trainers that lasts.
+    pub(super) fn tell_of_waits(&mut self, now: Now) {
+        let Some(what) = self.missing() else {
+            self.wait = None;
+            return;
+        };
+        let wait = match &mut self.wait {
+            Some(wait) if wait.what == what => wait,
+            other => other.insert(Wait {
+                what,
+                since: now,
+                told: now,
+            }),
+        };
+        if now.saturating_sub(wait.told) < WORTH_A_LINE {
+            return;
+        }
+        wait.told = now;
+        let event = Event::Waiting {
+            what: wait.what.clone(),
+            seconds: now.saturating_sub(wait.since).as_secs_f64(),
+        };
+        self.out.push(Output::Event(event));
+    }
+}
