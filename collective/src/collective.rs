@@ -109,8 +109,8 @@ impl Collective {
         self.note(outcome)
     }
 
-    /// The bytes of the trainer of rank `root`, on every trainer: what the others give is ignored. Every trainer calls this
-    /// at the same point; `what` says for messages what it is. At most 4 GiB.
+    /// The bytes of the trainer of rank `root`, on every other trainer: what those give is ignored, and the root itself gets
+    /// nothing. Every trainer calls this at the same point; `what` says for messages what it is.
     ///
     /// # Errors
     /// As [`Collective::all_reduce`].

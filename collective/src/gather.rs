@@ -8,6 +8,8 @@ use candlewick_protocol::Failure;
 
 /// f32 words of one number on the wire.
 const WORDS: usize = 2;
+/// Bytes of one number.
+const WORD: usize = 8;
 /// Numbers that one trainer may send: 4 GiB.
 const MOST: usize = 1 << 29;
 
@@ -56,43 +58,57 @@ pub(crate) fn gather(gang: &mut Gang, what: &str, mine: &[f64]) -> Result<Vec<f6
     Ok(all)
 }
 
-/// The bytes of one trainer, to all others. They travel as numbers, of which only the bits matter.
+/// Bytes that travel at a time: what is held beside the whole.
+const PART: usize = 64 << 20;
+
+/// The bytes of one trainer, to all others; nothing on the trainer itself. They travel as numbers, of which only the bits
+/// matter.
 pub(crate) fn broadcast(
     gang: &mut Gang,
     what: &str,
     root: usize,
     mine: &[u8],
 ) -> Result<Vec<u8>, CollectiveError> {
-    let packed: Vec<f64> = if root == gang.config.rank {
-        let number = |bytes: &[u8]| {
-            let mut word = [0; 8];
-            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            f64::from_bits(u64::from_le_bytes(word))
-        };
-        let length = f64::from_bits(mine.len() as u64);
-        std::iter::once(length)
-            .chain(mine.chunks(8).map(number))
-            .collect()
+    let gives = root == gang.config.rank;
+    let length = if gives {
+        vec![f64::from_bits(mine.len() as u64)]
     } else {
         Vec::new()
     };
-    let all = gather(gang, what, &packed)?;
     let wrong = || {
         CollectiveError::of(Failure::internal(format!(
             "{what}: not as long as its sender says"
         )))
     };
-    let (length, words) = all.split_first().ok_or_else(wrong)?;
-    let mut bytes: Vec<u8> = words
-        .iter()
-        .flat_map(|word| word.to_bits().to_le_bytes())
-        .collect();
-    let length = usize::try_from(length.to_bits()).map_err(|_| wrong())?;
-    if bytes.len().saturating_sub(length) >= 8 || length > bytes.len() {
+    let [length] = gather(gang, what, &length)?[..] else {
         return Err(wrong());
+    };
+    let length = usize::try_from(length.to_bits()).map_err(|_| wrong())?;
+    let (mut bytes, mut done) = (Vec::new(), 0);
+    while done < length {
+        let next = length.min(done + PART);
+        let own = mine.get(done..next).filter(|_| gives).unwrap_or_default();
+        let words = gather(gang, what, &pack(own))?;
+        if words.len() != (next - done).div_ceil(WORD) {
+            return Err(wrong());
+        }
+        if !gives {
+            bytes.extend(words.iter().flat_map(|word| word.to_bits().to_le_bytes()));
+            bytes.truncate(next);
+        }
+        done = next;
     }
-    bytes.truncate(length);
     Ok(bytes)
+}
+
+/// Bytes as the bits of numbers, the last one filled up with zeros.
+fn pack(bytes: &[u8]) -> Vec<f64> {
+    let number = |bytes: &[u8]| {
+        let mut word = [0; WORD];
+        word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        f64::from_bits(u64::from_le_bytes(word))
+    };
+    bytes.chunks(WORD).map(number).collect()
 }
 
 /// How many numbers each peer has, in the order of the peers.

@@ -369,12 +369,12 @@ pub(crate) fn drive(
         if done {
             return Ok(());
         }
+        if wait.halt.is_cancelled() {
+            return Err(CollectiveError::halted(wait.what));
+        }
         if moved {
             spins = 0;
             continue;
-        }
-        if wait.halt.is_cancelled() {
-            return Err(CollectiveError::halted(wait.what));
         }
         if spins < SPINS {
             spins += 1;

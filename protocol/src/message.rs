@@ -250,10 +250,7 @@ pub enum ToTrainer {
     BeatAck {
         /// Number of the beat.
         number: u64,
-    },
-    /// The records of epochs are in the history: they need not be kept any longer.
-    EpochAck {
-        /// How many, from epoch 0.
+        /// The records of so many epochs, from 0, are in the history: they need not be kept any longer.
         epochs: u32,
     },
     /// A feed round begins: accept frames of it for the shards `[lo, hi)`.

@@ -10,7 +10,7 @@ const WORTH_A_LINE: Duration = Duration::from_secs(10);
 /// A wait that goes on.
 #[derive(Debug)]
 pub(super) struct Wait {
-    what: String,
+    phase: Phase,
     since: Now,
     told: Now,
 }
@@ -80,10 +80,12 @@ impl Machine {
             self.wait = None;
             return;
         };
+        let phase = self.phase;
+        // Who has answered meanwhile does not make it another wait.
         let wait = match &mut self.wait {
-            Some(wait) if wait.what == what => wait,
+            Some(wait) if wait.phase == phase => wait,
             other => other.insert(Wait {
-                what,
+                phase,
                 since: now,
                 told: now,
             }),
@@ -93,7 +95,7 @@ impl Machine {
         }
         wait.told = now;
         let event = Event::Waiting {
-            what: wait.what.clone(),
+            what,
             seconds: now.saturating_sub(wait.since).as_secs_f64(),
         };
         self.out.push(Output::Event(event));

@@ -38,21 +38,28 @@ impl Machine {
             // Its work is done and reported; rank 0 alone still has something to give.
             return self.log(format!("{} ended after its last step", self.who(from)));
         }
-        if !matches!(
+        self.look_into_the_end_of(now, from);
+    }
+
+    /// A member has ended: its report is waited for a moment. The end that was seen first is looked into.
+    pub(super) fn look_into_the_end_of(&mut self, now: Now, trainer: &str) {
+        let earlier = matches!(
             self.pending_loss,
             Some(PendingLoss {
                 cause: Cause::Ended { .. },
                 ..
             })
-        ) {
-            let cause = Cause::Ended {
-                trainer: from.to_owned(),
-            };
-            self.pending_loss = Some(PendingLoss {
-                deadline: now + self.timeouts.grace,
-                cause,
-            });
+        );
+        if earlier {
+            return;
         }
+        let cause = Cause::Ended {
+            trainer: trainer.to_owned(),
+        };
+        self.pending_loss = Some(PendingLoss {
+            deadline: now + self.timeouts.grace,
+            cause,
+        });
     }
 
     /// The JVM that started a trainer saw it end.
@@ -238,7 +245,7 @@ impl Machine {
     }
 
     /// Fails the job with the end of a trainer: its exit report where it came, and the loss of its executor.
-    pub(super) fn blame_end(&mut self, id: &str, executor_lost: Option<&str>) {
+    fn blame_end(&mut self, id: &str, executor_lost: Option<&str>) {
         let exit = self.trainers.get(id).and_then(|trainer| trainer.exit.as_ref());
         let how = match (exit, executor_lost) {
             (Some(report), _) if !report.is_harmless() || executor_lost.is_none() => report.describe(),
@@ -276,10 +283,11 @@ impl Machine {
             Cause::Ended { trainer } => self.blame_end(&trainer, None),
             Cause::Suspected { by, peer, why } => {
                 let message = format!(
-                    "{} lost {} during {}: {why}; neither of the two processes was seen to end",
+                    "{} lost {} during {}: {why}; neither of the two processes was seen to end{}",
                     self.who(&by),
                     self.who(&peer),
-                    self.doing(&by)
+                    self.doing(&by),
+                    self.recoveries_so_far()
                 );
                 self.fail(Failure::new(ErrorKind::JobFailed, message));
             }
@@ -333,7 +341,7 @@ impl Machine {
         }
         // The one that stopped first is blamed: the others wait for it.
         let stuck = alive()
-            .filter(|trainer| self.rank_of(&trainer.info.id).is_some() && trainer.done.is_none())
+            .filter(|trainer| self.rank_of(&trainer.info.id).is_some() && !self.has_answered(trainer))
             .filter(|trainer| now.saturating_sub(trainer.progressed) > self.timeouts.progress)
             .min_by_key(|trainer| (trainer.progress.counter, trainer.progressed));
         if let Some(trainer) = stuck {

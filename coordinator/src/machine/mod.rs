@@ -260,7 +260,8 @@ impl Machine {
             trainer.progressed = now;
         }
         trainer.progress = progress;
-        self.send(from, ToTrainer::BeatAck { number });
+        let epochs = self.epochs_reported;
+        self.send(from, ToTrainer::BeatAck { number, epochs });
         self.notice_resumption(now, progress.counter);
         if changed {
             self.out.push(Output::Event(Event::Progress {
@@ -395,6 +396,16 @@ impl Machine {
         self.out.push(Output::Event(Event::Log { message }));
     }
 
+    /// True where a member has said what the phase waits for from every one: it idles, and makes no progress by right.
+    fn has_answered(&self, trainer: &Trainer) -> bool {
+        match self.phase {
+            Phase::Sealing { .. } => trainer.sealed.is_some(),
+            Phase::Forming { .. } => trainer.ready.is_some(),
+            Phase::Halting { .. } => trainer.halted.is_some(),
+            _ => trainer.done.is_some(),
+        }
+    }
+
     fn rank_of(&self, trainer: &str) -> Option<usize> {
         self.members
             .iter()
@@ -432,10 +443,14 @@ impl Machine {
         match self.phase {
             Phase::Gathering => "launch".to_owned(),
             Phase::Feeding { .. } | Phase::Sealing { .. } | Phase::Sealed => "feed".to_owned(),
-            Phase::Forming { .. } => "training, before its first step".to_owned(),
-            Phase::Running { .. } | Phase::Halting { .. } | Phase::Done | Phase::Failed => {
-                format!("training, step {step}")
-            }
+            Phase::Forming {
+                generation: FIRST_GENERATION,
+            } => "training, before its first step".to_owned(),
+            Phase::Forming { .. }
+            | Phase::Running { .. }
+            | Phase::Halting { .. }
+            | Phase::Done
+            | Phase::Failed => format!("training, step {step}"),
         }
     }
 

@@ -59,7 +59,12 @@ impl Machine {
             trainer.ready = Some(state);
             trainer.progressed = now;
         }
-        if let Some(failure) = self.unequal("at the start of training", |trainer| {
+        let when = if generation == super::FIRST_GENERATION {
+            "at the start of training"
+        } else {
+            "after a recovery"
+        };
+        if let Some(failure) = self.unequal(when, |trainer| {
             trainer
                 .ready
                 .as_ref()
@@ -79,28 +84,22 @@ impl Machine {
 
     pub(super) fn on_epoch(&mut self, now: Now, from: &str, generation: u64, record: EpochRecord) {
         let current = self.phase == (Phase::Running { generation }) && self.rank_of(from).is_some();
-        if !current || record.epoch > self.epochs_reported {
+        // Idempotent by epoch: a record that is told again adds nothing. Answers to beats say how many are here.
+        if !current || record.epoch != self.epochs_reported {
             return;
         }
-        // Idempotent by epoch: a record that is told again adds nothing, but is acknowledged again.
-        if record.epoch == self.epochs_reported {
-            self.epochs_reported += 1;
-            // Trainers are in lock step: what one completed, all took part in; beats come more seldom.
-            let closed = ProgramCounter {
-                epoch: record.epoch + 1,
-                step: record.step,
-                phase: ProgramPhase::Step,
-            };
-            for trainer in self.trainers.values_mut() {
-                trainer.progress.counter = trainer.progress.counter.max(closed);
-            }
-            self.notice_resumption(now, closed);
-            self.out.push(Output::Event(Event::Epoch { record }));
+        self.epochs_reported += 1;
+        // Trainers are in lock step: what one completed, all took part in; beats come more seldom.
+        let closed = ProgramCounter {
+            epoch: record.epoch + 1,
+            step: record.step,
+            phase: ProgramPhase::Step,
+        };
+        for trainer in self.trainers.values_mut() {
+            trainer.progress.counter = trainer.progress.counter.max(closed);
         }
-        let epochs = self.epochs_reported;
-        for member in self.members.clone() {
-            self.send(&member.trainer.id, ToTrainer::EpochAck { epochs });
-        }
+        self.notice_resumption(now, closed);
+        self.out.push(Output::Event(Event::Epoch { record }));
     }
 
     pub(super) fn on_done(&mut self, now: Now, from: &str, generation: u64, report: DoneReport) {

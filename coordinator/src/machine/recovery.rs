@@ -47,7 +47,10 @@ impl Machine {
         self.recoveries += 1;
         self.phase = Phase::Halting { generation };
         // One that failed while it was formed goes on with the recovery that it belongs to.
-        let began = self.recovery.as_ref().map_or(now, |earlier| earlier.began);
+        let (cause, began) = match self.recovery.take() {
+            Some(earlier) => (earlier.cause, earlier.began),
+            None => (cause, now),
+        };
         self.recovery = Some(Recovery {
             cause,
             began,
@@ -65,7 +68,7 @@ impl Machine {
         let gone = |id: &String| self.trainers.get(id).is_none_or(|trainer| !trainer.connected);
         let mut ids = self.members.iter().map(|member| &member.trainer.id);
         match ids.find(|id| gone(id)).cloned() {
-            Some(id) => self.blame_end(&id, None),
+            Some(id) => self.look_into_the_end_of(now, &id),
             None => self.say_halt(generation),
         }
     }
@@ -143,6 +146,18 @@ impl Machine {
                 donor: donor.clone(),
             };
             self.send(&member.trainer.id, message);
+        }
+    }
+
+    /// What a loss is told with that no recovery is left for.
+    pub(super) fn recoveries_so_far(&self) -> String {
+        match self.recoveries {
+            0 => String::new(),
+            recoveries => format!(
+                "; training has gone on after such a break {recoveries} times before, which it does up to maxRecoveries = {} \
+                 times, and twice for the same two trainers",
+                self.job.max_recoveries
+            ),
         }
     }
 

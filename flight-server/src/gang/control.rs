@@ -170,8 +170,10 @@ async fn converse(
 /// Obeys one message; returns the exit status where it is the last.
 fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Result<Option<i32>, Failure> {
     match message {
-        ToTrainer::BeatAck { number } => state.answered(number),
-        ToTrainer::EpochAck { epochs } => state.acknowledge_epochs(epochs),
+        ToTrainer::BeatAck { number, epochs } => {
+            state.answered(number);
+            state.acknowledge_epochs(epochs);
+        }
         ToTrainer::Welcome { .. } => return Err(Failure::internal("the coordinator said Welcome twice")),
         ToTrainer::Open { round, lo, hi } => {
             let spool = state

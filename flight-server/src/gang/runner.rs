@@ -316,7 +316,11 @@ impl Runner {
         let file = session.network().save_weights(session.model())?;
         let total = file.len() as u64;
         let mut offset = 0;
+        let halt = self.state.halts().token(generation);
         for part in file.chunks(WEIGHTS_CHUNK) {
+            if halt.is_cancelled() {
+                return Err(Interrupt::Halted);
+            }
             let message = ToCoordinator::Weights {
                 generation,
                 offset,

@@ -36,7 +36,7 @@ pub trait Reduce: Send {
         own: Vec<(u32, Option<Vec<f64>>)>,
     ) -> Result<Vec<Option<Vec<f64>>>, Interrupt>;
 
-    /// The bytes of the trainer of rank `root`, on every trainer.
+    /// The bytes of the trainer of rank `root`, on every other trainer; nothing on that one.
     ///
     /// # Errors
     /// As `reduce`.
@@ -156,8 +156,8 @@ impl Reduce for SingleProcess {
         engine::Alone.gather(own).map_err(Interrupt::from)
     }
 
-    fn broadcast(&mut self, _what: &str, _root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
-        Ok(mine.to_vec())
+    fn broadcast(&mut self, _what: &str, _root: usize, _mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
+        Ok(Vec::new())
     }
 
     fn all_equal(&mut self, _tag: &str, _value: &str) -> Result<(), Interrupt> {
@@ -234,8 +234,8 @@ mod tests {
             }
         }
 
-        fn broadcast(&mut self, _: &str, _: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
-            Ok(mine.to_vec())
+        fn broadcast(&mut self, _: &str, _: usize, _: &[u8]) -> Result<Vec<u8>, Interrupt> {
+            Ok(Vec::new())
         }
 
         fn all_equal(&mut self, _: &str, _: &str) -> Result<(), Interrupt> {

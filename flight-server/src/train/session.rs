@@ -1,7 +1,7 @@
 //! A training run from point to point of its program: steps, evaluations, closes of epochs (rules B1 to B6).
 //!
-//! Each point computes aside and commits once. Whoever is waited for (the peers, the coordinator) is waited for before
-//! that, so that a halt finds the state of the last completed point (invariant I4).
+//! Each point computes aside and commits once. Peers are waited for before that, so that a halt finds the state of the last
+//! completed point (invariant I4); that an epoch is over is told after it.
 
 use super::batch::{HostBatch, prepare};
 use super::evaluator::Evaluator;
@@ -42,7 +42,7 @@ pub struct Session {
     gradient: Gradient,
     state: TrainState,
     /// For `seconds` of the history, which is no part of the state.
-    epoch_began: Instant,
+    epoch_began: Option<Instant>,
 }
 
 /// What a training run ends with.
@@ -86,7 +86,7 @@ impl Session {
             state: TrainState::new(train, &network, &engine, weights)?,
             network,
             engine,
-            epoch_began: Instant::now(),
+            epoch_began: None,
         })
     }
 
@@ -145,7 +145,8 @@ impl Session {
         observer: &dyn Observer,
     ) -> Result<Trained, Interrupt> {
         self.state.updates.begin(plan.step_plan.steps_per_epoch())?;
-        self.epoch_began = Instant::now();
+        // A run that was halted counts what its epoch took before.
+        self.epoch_began.get_or_insert_with(Instant::now);
         // Who told them before may not have been heard.
         self.state.acknowledged(observer.epochs_acknowledged());
         self.state
@@ -245,9 +246,8 @@ impl Session {
         reduce.all_equal(&format!("state after epoch {epoch}"), &self.state.hash()?)?;
         let mut record = self.record(plan.step_plan.rows_per_epoch())?;
         let now = Instant::now();
-        record.seconds = now
-            .duration_since(std::mem::replace(&mut self.epoch_began, now))
-            .as_secs_f64();
+        let began = self.epoch_began.replace(now).unwrap_or(now);
+        record.seconds = now.duration_since(began).as_secs_f64();
         self.state.close(&record, observer.epochs_acknowledged());
         observer.epoch(&record)
     }

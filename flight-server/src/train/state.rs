@@ -9,6 +9,7 @@ use super::stopping::Stopper;
 use candlewick_model::engine::Engine;
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Saved, SavedTensor, Updates};
+use candlewick_model::weights::update_with_values;
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::TrainSpec;
@@ -142,7 +143,7 @@ impl TrainState {
         }
         hasher.update(Value::Object(small.notes).to_string().as_bytes());
         if let Some(best) = self.stopper.as_ref().and_then(Stopper::best) {
-            best.iter().for_each(|value| hasher.update(&value.to_le_bytes()));
+            update_with_values(&mut hasher, best);
         }
         Ok(format!("{:032x}", hasher.digest128()))
     }

@@ -9,7 +9,17 @@ use xxhash_rust::xxh3::Xxh3;
 const CHUNK: usize = 1_024;
 
 /// Feeds values to a hash, little endian.
-pub(crate) fn update_with_values(hasher: &mut Xxh3, values: &[f32]) {
+///
+/// ```
+/// use candlewick_model::weights::update_with_values;
+/// use xxhash_rust::xxh3::Xxh3;
+/// let (mut values, mut bytes) = (Xxh3::new(), Xxh3::new());
+/// update_with_values(&mut values, &[1.0, -2.5]);
+/// bytes.update(&1f32.to_le_bytes());
+/// bytes.update(&(-2.5f32).to_le_bytes());
+/// assert_eq!(values.digest128(), bytes.digest128());
+/// ```
+pub fn update_with_values(hasher: &mut Xxh3, values: &[f32]) {
     let mut bytes = [0u8; CHUNK * 4];
     for chunk in values.chunks(CHUNK) {
         for (target, value) in bytes.chunks_exact_mut(4).zip(chunk) {

@@ -4,7 +4,8 @@ mod hash;
 mod import;
 mod load;
 
-pub(crate) use hash::{hash, update_with_values};
+pub(crate) use hash::hash;
+pub use hash::update_with_values;
 pub(crate) use import::load_into;
 pub use import::{Mismatch, Report};
 pub(crate) use load::{load, save};

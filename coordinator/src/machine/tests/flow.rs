@@ -100,7 +100,7 @@ fn a_job_goes_from_gathering_to_done() {
 }
 
 #[test]
-fn records_are_acknowledged_to_all_whoever_tells_them_and_however_often() {
+fn answers_to_beats_say_how_many_records_are_here_whoever_told_them() {
     let mut stage = Stage::at("running");
     let record = |epoch: u32| ToCoordinator::Epoch {
         generation: 1,
@@ -114,30 +114,29 @@ fn records_are_acknowledged_to_all_whoever_tells_them_and_however_often() {
             metrics: serde_json::Map::new(),
         },
     };
-    let acknowledged = |stage: &mut Stage| -> Vec<(String, u32)> {
-        let said = std::mem::take(&mut stage.said);
-        let acks = said.into_iter().filter_map(|output| match output {
-            Output::Send {
-                trainer,
-                message: ToTrainer::EpochAck { epochs },
-            } => Some((trainer, epochs)),
-            _ => None,
-        });
-        acks.collect()
-    };
-    let both = |epochs| vec![("b".to_owned(), epochs), ("a".to_owned(), epochs)];
-    // The one that was to come before it is not there yet.
-    stage.message("a", record(1));
-    assert_eq!(acknowledged(&mut stage), []);
-    // "a" is not rank 0.
-    stage.message("a", record(0));
-    assert_eq!(acknowledged(&mut stage), both(1));
-    stage.message("b", record(0));
-    assert_eq!(acknowledged(&mut stage), both(1));
-    stage.message("b", record(1));
-    assert_eq!(acknowledged(&mut stage), both(2));
-    stage.message("b", record(0));
-    assert_eq!(acknowledged(&mut stage), both(2));
+    // The one that was to come before it is not there yet; "a" is not rank 0.
+    for (from, epoch, here) in [("a", 1, 0), ("a", 0, 1), ("b", 0, 1), ("b", 1, 2), ("b", 0, 2)] {
+        stage.message(from, record(epoch));
+        stage.said.clear();
+        let beat = ToCoordinator::Beat {
+            number: 9,
+            generation: 1,
+            progress: Progress::default(),
+        };
+        stage.message("a", beat);
+        let answer = Output::Send {
+            trainer: "a".into(),
+            message: ToTrainer::BeatAck {
+                number: 9,
+                epochs: here,
+            },
+        };
+        assert!(
+            stage.said.contains(&answer),
+            "after record {epoch} of {from}: {:?}",
+            stage.said
+        );
+    }
 }
 
 #[test]

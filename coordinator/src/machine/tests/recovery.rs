@@ -177,6 +177,23 @@ fn one_that_was_done_and_is_needed_again_is_missed_when_it_ends() {
 }
 
 #[test]
+fn a_loss_while_the_next_generation_forms_is_one_in_training() {
+    let mut stage = Stage::at("running");
+    stage.message("b", beat(at(0, 7)));
+    stage.suspect("a", "b");
+    for id in ["a", "b"] {
+        halted(&mut stage, id, 1, at(0, 8));
+    }
+    stage.end("b");
+    stage.exited("b", 137);
+    let told = &stage.failure().message;
+    assert!(
+        told.contains("ended during training, step 7: killed by signal 9"),
+        "{told}"
+    );
+}
+
+#[test]
 fn one_that_ended_after_its_last_step_fails_a_gang_that_needs_it_again() {
     let mut stage = Stage::at("running");
     stage.done("a", "s");
@@ -186,16 +203,25 @@ fn one_that_ended_after_its_last_step_fails_a_gang_that_needs_it_again() {
     // With two members there is nobody left to lose; of more, another pair may.
     stage.machine.halt(ms(stage.now), 1, "a break".into());
     stage.said.extend(stage.machine.take_outputs());
+    // Its report may be on its way.
+    stage.exited("a", 137);
     let told = &stage.failure().message;
-    assert!(told.starts_with("trainer 1 (hostB"), "{told}");
+    assert!(
+        told.starts_with("trainer 1 (hostB") && told.contains("killed by signal 9"),
+        "{told}"
+    );
 }
 
 #[test]
 fn one_that_does_not_halt_is_named_after_progress_timeout() {
     let mut stage = halting();
     halted(&mut stage, "a", 1, at(0, 8));
-    stage.pass(63_000, &["a", "b"], false);
+    // "a" has answered and rests since before: it is not to blame.
+    stage.pass(2_000, &["a", "b"], false);
+    stage.pass(2_000, &["b"], true);
+    stage.pass(64_000, &["a", "b"], false);
     let told = &stage.failure().message;
+    assert!(told.starts_with("trainer 0 (hostA"), "{told}");
     assert!(told.contains("made no progress for 60 s"), "{told}");
 }
 
@@ -216,7 +242,7 @@ fn a_pair_that_breaks_a_third_time_fails_the_fit() {
     stage.pass(2_100, &["a", "b"], true);
     let told = &stage.failure().message;
     assert!(
-        told.contains("neither of the two processes was seen to end"),
+        told.contains("neither of the two processes was seen to end; training has gone on after such a break 2 times before"),
         "{told}"
     );
 }
@@ -237,7 +263,12 @@ fn a_generation_that_breaks_while_it_is_formed_belongs_to_the_same_recovery() {
         halted(&mut stage, id, 1, at(0, 8));
     }
     stage.now += 1_000;
-    suspect(&mut stage, 2);
+    let again = ToCoordinator::Suspect {
+        generation: 2,
+        peer: "a".into(),
+        why: "of the later one".into(),
+    };
+    stage.message("b", again);
     assert_eq!(stage.machine.phase, Phase::Halting { generation: 2 });
     for id in ["a", "b"] {
         halted(&mut stage, id, 2, at(0, 8));
@@ -246,6 +277,11 @@ fn a_generation_that_breaks_while_it_is_formed_belongs_to_the_same_recovery() {
     stage.message("b", beat(at(0, 9)));
     let [record] = recoveries(&stage).try_into().unwrap();
     assert_eq!((record.generation, record.seconds.halt), (3, 1.0));
+    assert!(
+        record.cause.ends_with("allreduce, step 8"),
+        "the first one: {}",
+        record.cause
+    );
 }
 
 #[test]
