@@ -188,3 +188,27 @@ fn lists_of_any_length_reach_all_in_the_order_of_the_ranks() {
         }
     }
 }
+
+#[test]
+fn the_bytes_of_one_reach_all_others_in_parts_of_any_length() {
+    // The last one is longer than a part, 64 MiB.
+    for length in [0, 1, 7, 8, 9, 1_000, (64 << 20) + 13] {
+        for root in [0, 2] {
+            let given: Vec<u8> = (0..length).map(|at: usize| (at * 31 + at / 257) as u8).collect();
+            let results = gang(3, 8, LONG, |rank, gang, _| {
+                let mine: &[u8] = if rank == root { &given } else { b"ignored" };
+                let got = gang.broadcast("a state", root, mine).unwrap();
+                gang.all_equal("after it", "same").unwrap();
+                (rank, got)
+            });
+            for (rank, got) in results {
+                let wanted: &[u8] = if rank == root { b"" } else { &given };
+                assert!(
+                    got == wanted,
+                    "{length} bytes of {root} at {rank}: {} came",
+                    got.len()
+                );
+            }
+        }
+    }
+}
