@@ -176,12 +176,29 @@ fn module(doc: &str, base: &'static str, entries: &[&Entry]) -> String {
 pub(crate) fn uses(body: &str, name: &str) -> bool {
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == '"';
     body.split("\"\"\"").step_by(2).any(|code| {
+        let code = without_texts(code);
         code.match_indices(name).any(|(at, _)| {
             let before = code[..at].chars().next_back();
             let after = code[at + name.len()..].chars().next();
             !before.is_some_and(word) && !after.is_some_and(word)
         })
     })
+}
+
+/// Code whose texts are empty: a word in a message or a doc uses nothing.
+fn without_texts(code: &str) -> String {
+    let (mut out, mut inside, mut escaped) = (String::new(), false, false);
+    for c in code.chars() {
+        let quote = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        if quote {
+            inside = !inside;
+        }
+        if quote || !inside {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn all(out: &mut String, mut names: Vec<&str>) {
