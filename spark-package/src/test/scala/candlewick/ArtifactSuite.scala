@@ -32,26 +32,27 @@ class ArtifactSuite extends ClusterSuite {
     folder
   }
 
-  /** Where the classes of Candlewick are that were built. */
+  /** Where the classes of Candlewick are: folders, or jars where the build has packed them already. */
   private val own: Seq[Path] = Seq(classOf[NeuralClassifier], classOf[TrainerHost])
     .map(one => Paths.get(one.getProtectionDomain.getCodeSource.getLocation.toURI))
 
   /** Candlewick's own classes, as users have them. */
-  private def packed(): Path = {
+  private def packed(): Seq[Path] =
+    own.map(place => if (Files.isDirectory(place)) pack(place) else place)
+
+  private def pack(folder: Path): Path = {
     val jar = Files.createDirectories(Paths.get(freshPath())).resolve("candlewick.jar")
     val out = new JarOutputStream(Files.newOutputStream(jar))
-    try
-      own.foreach { folder =>
-        val files = Files.walk(folder)
-        try
-          files.iterator().asScala.filter(Files.isRegularFile(_)).foreach { file =>
-            out.putNextEntry(new JarEntry(folder.relativize(file).toString))
-            Files.copy(file, out)
-            out.closeEntry()
-          }
-        finally files.close()
-      }
-    finally out.close()
+    try {
+      val files = Files.walk(folder)
+      try
+        files.iterator().asScala.filter(Files.isRegularFile(_)).foreach { file =>
+          out.putNextEntry(new JarEntry(folder.relativize(file).toString))
+          Files.copy(file, out)
+          out.closeEntry()
+        }
+      finally files.close()
+    } finally out.close()
     jar
   }
 
@@ -62,7 +63,7 @@ class ArtifactSuite extends ClusterSuite {
       "local-cluster[2,1,1024]",
       "spark.executor.extraClassPath" -> others.mkString(File.pathSeparator)
     )
-    session.addArtifact(packed().toUri: URI)
+    packed().foreach(jar => session.addArtifact(jar.toUri: URI))
     val folder = compiled()
     session.addArtifact(folder.resolve("Same.class").toUri: URI)
     val driver = new URLClassLoader(Array(folder.toUri.toURL), getClass.getClassLoader)
