@@ -11,6 +11,7 @@ from pyspark.ml.util import JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
 
+from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
@@ -20,7 +21,7 @@ from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received
 from candlewick.errors import translated
 
-#: One look at the fit blocks the gateway this long, milliseconds: a signal's handler uses the same connection.
+#: One look at the fit blocks the gateway this long, milliseconds: Ctrl-C waits for its end.
 _LOOK_MS = 5
 #: Pauses between looks, seconds: short at first, for small fits.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
@@ -48,10 +49,11 @@ class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
 
     def _fit(self, dataset: DataFrame) -> M:
         _require_dataframe("fit", dataset)
-        with translated():
+        with translated(), DeferredInterrupt() as interrupt:
             self._transfer_params_to_java()
             java: Any = self._java_obj
-            model = self._create_model(_finished(java.startFit(dataset._jdf), self.getOrDefault("verbose")))
+            handle = java.startFit(dataset._jdf)
+            model = self._create_model(_finished(handle, self.getOrDefault("verbose"), interrupt))
         return self._copyValues(model)
 
 
@@ -63,7 +65,7 @@ def _require_dataframe(method: str, dataset: object) -> None:
         )
 
 
-def _finished(handle: Any, verbose: bool) -> Any:
+def _finished(handle: Any, verbose: bool, interrupt: DeferredInterrupt) -> Any:
     """Waits for a fit and returns its Java model; whatever interrupts the wait cancels the fit.
 
     One long call into the JVM would not do: Ctrl-C during it cancels nothing and leaves the training running.
@@ -73,6 +75,7 @@ def _finished(handle: Any, verbose: bool) -> Any:
         while not handle.awaitTermination(_LOOK_MS):
             _print_progress(handle, verbose)
             time.sleep(pause)
+            interrupt.deliver()
             pause = min(_LONGEST_PAUSE, pause * 1.5)
     except BaseException as error:
         handle.cancel(f"interrupted in Python by {type(error).__name__}")

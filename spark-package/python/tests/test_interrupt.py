@@ -1,0 +1,84 @@
+"""Ctrl-C is handled where no call to the JVM is under way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from candlewick._estimators import _finished
+from candlewick._interrupt import DeferredInterrupt
+
+
+class Handle:
+    """A fit that is interrupted within a call to it."""
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.looks = 0
+        self.cancelled: str | None = None
+        self.interrupted_busy: list[bool] = []
+
+    def awaitTermination(self, _: int) -> bool:
+        self.busy = True
+        self.looks += 1
+        if self.looks == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        # Signals are handled between two steps of the interpreter, at the latest here.
+        sum(range(100))
+        self.busy = False
+        return self.cancelled is not None or self.looks > 1000
+
+    def cancel(self, why: str) -> None:
+        self.cancelled = why
+
+    def result(self) -> str:
+        return "a model"
+
+
+@pytest.fixture
+def handle() -> Iterator[Handle]:
+    """A fit, and a handler of SIGINT that does as PySpark's and notes whether a call was under way."""
+    handle = Handle()
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(*_: object) -> None:
+        handle.interrupted_busy.append(handle.busy)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    yield handle
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_fit_is_interrupted_between_two_calls(handle: Handle) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), DeferredInterrupt() as interrupt:
+        _finished(handle, False, interrupt)
+    assert handle.interrupted_busy == [False], "the handler ran while a call was under way"
+    assert handle.cancelled == "interrupted in Python by KeyboardInterrupt"
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_one_that_comes_at_the_end_is_not_lost(handle: Handle) -> None:
+    with pytest.raises(KeyboardInterrupt), DeferredInterrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert handle.interrupted_busy == [False]
+
+
+def test_other_threads_get_no_signals_and_change_nothing(handle: Handle) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def body() -> None:
+        with DeferredInterrupt() as interrupt:
+            seen.append(signal.getsignal(signal.SIGINT))
+            interrupt.deliver()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert seen == [before] and not handle.interrupted_busy
