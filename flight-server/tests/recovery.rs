@@ -36,7 +36,7 @@ fn undisturbed() -> Fit {
     gang.train(ledger)
 }
 
-/// A gang whose trainer `victim` loses its connections at the point `at` of step `step`.
+/// A gang whose trainer `victim` loses its connections in step `step`, before its part of the sum is sent.
 fn broken_at(victim: usize, step: u64, gates: &Gates) -> Gang {
     Gang::start_held(spec(), TRAINERS, gates, |index| {
         (index == victim).then(|| format!("train.exchange={step}"))

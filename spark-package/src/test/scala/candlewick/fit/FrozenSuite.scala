@@ -84,5 +84,12 @@ object FrozenSuite {
     data.withColumn("label", gate(col("label")))
   }
 
-  private def untilThere(path: String): Unit = while (!Files.exists(Paths.get(path))) Thread.sleep(10)
+  /** Waits for a file, by which the test tells a task in another process to go on. */
+  private def untilThere(path: String): Unit = {
+    val late = System.nanoTime() + 120.seconds.toNanos
+    while (!Files.exists(Paths.get(path))) {
+      if (System.nanoTime() > late) throw new IllegalStateException(s"nobody made $path within 120 s")
+      Thread.sleep(10)
+    }
+  }
 }
