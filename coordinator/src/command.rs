@@ -1,7 +1,7 @@
 //! Commands of the driver and reports of the executors, and the events they cause.
 
 use candlewick_protocol::Failure;
-use candlewick_protocol::feed::{Ledger, TaskLedger};
+use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
 use candlewick_protocol::message::{EpochRecord, Progress, RecoveryRecord, TrainerInfo};
 use candlewick_protocol::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub enum Command {
         /// Ids of registered trainers.
         trainers: Vec<String>,
     },
-    /// The feed's Spark job is over; `sealed` or `failed` follows as an event.
+    /// The feed's Spark job is over; `sealed`, `needFeed` or `failed` follows as an event, in a recovery nothing.
     Seal {
         /// Feed round.
         round: u32,
@@ -134,14 +134,21 @@ pub enum Event {
         /// Who and where.
         trainer: TrainerInfo,
     },
-    /// A registered trainer is lost before the members are fixed: it must be replaced.
+    /// A registered trainer is lost. Before the members are fixed it must be replaced; later the others go on without it.
     Lost {
         /// Id of the trainer.
         trainer: String,
         /// Who it was and how it ended.
         why: String,
     },
-    /// The feed round is sealed and its ledger balances.
+    /// Shards are to be fed, again or for the first time: run the feed over all partitions for these owners, then `seal`.
+    NeedFeed {
+        /// Feed round.
+        round: u32,
+        /// Who takes what.
+        owners: Vec<Owner>,
+    },
+    /// All shards are sealed for the first time, and the ledger balances.
     Sealed {
         /// The job's ledger.
         ledger: Ledger,

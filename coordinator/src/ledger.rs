@@ -1,7 +1,7 @@
 //! The ledger of a feed round: what the winning tasks say, against what the spools hold (rules A3, A8).
 
 use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger, Winner};
-use candlewick_protocol::message::Member;
+use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::collections::{HashMap, HashSet};
@@ -12,6 +12,8 @@ pub(crate) struct Expected {
     pub(crate) winners: Vec<Winner>,
     /// One entry per logical shard, in order.
     pub(crate) sums: Vec<ShardSum>,
+    /// Shards of which not every task could hand over its rows.
+    pub(crate) incomplete: ShardSet,
     pub(crate) ledger: Ledger,
 }
 
@@ -26,6 +28,7 @@ pub(crate) fn add_up(ledgers: &[TaskLedger], logical_shards: u32) -> Result<Expe
         .collect();
     let mut ledger = Ledger::default();
     let mut seen = HashSet::new();
+    let mut incomplete = ShardSet::default();
     let mut ordered: Vec<&TaskLedger> = ledgers.iter().collect();
     ordered.sort_by_key(|task| task.partition);
     for task in &ordered {
@@ -39,8 +42,9 @@ pub(crate) fn add_up(ledgers: &[TaskLedger], logical_shards: u32) -> Result<Expe
             )));
         }
         add_task(task, &mut sums, &mut ledger)?;
+        incomplete.extend(task.lost_shards.ranges().iter().cloned());
     }
-    if ledger.rows_sent == 0 {
+    if sums.iter().all(|sum| sum.rows == 0) {
         return Err(Failure::data(format!(
             "there are no rows to train on: {} partitions gave {} rows, of which {} were left out as invalid",
             ledger.partitions, ledger.rows_read, ledger.rows_skipped
@@ -61,22 +65,28 @@ pub(crate) fn add_up(ledgers: &[TaskLedger], logical_shards: u32) -> Result<Expe
     Ok(Expected {
         winners,
         sums,
+        incomplete,
         ledger,
     })
 }
 
 fn add_task(task: &TaskLedger, sums: &mut [ShardSum], ledger: &mut Ledger) -> Result<(), Failure> {
     let (read, sent, skipped) = (task.rows_read, task.rows_sent, task.rows_skipped);
-    if read != sent + skipped {
+    let passed_over = task.rows_passed_over;
+    let others = match passed_over {
+        0 => String::new(),
+        rows => format!(", {rows} passed over"),
+    };
+    if read != sent + passed_over + skipped {
         return Err(unbalanced(format!(
-            "partition {} gave {read} rows, but {sent} were sent and {skipped} left out",
+            "partition {} gave {read} rows, but {sent} were sent{others} and {skipped} left out",
             task.partition
         )));
     }
     let routed: u64 = task.shards.iter().map(|sum| sum.rows).sum();
-    if routed != sent {
+    if routed != sent + passed_over {
         return Err(unbalanced(format!(
-            "partition {} sent {sent} rows, but {routed} were routed to shards",
+            "partition {} sent {sent} rows{others}, but {routed} were routed to shards",
             task.partition
         )));
     }
@@ -95,7 +105,8 @@ fn add_task(task: &TaskLedger, sums: &mut [ShardSum], ledger: &mut Ledger) -> Re
     }
     ledger.partitions += 1;
     ledger.rows_read += read;
-    ledger.rows_sent += sent;
+    // Those that were passed over come in another round.
+    ledger.rows_sent += sent + passed_over;
     ledger.rows_skipped += skipped;
     ledger.feature_bytes += task.feature_bytes;
     Ok(())
@@ -128,24 +139,23 @@ pub(crate) fn set_aside(mut expected: Expected, logical_shards: u32) -> Result<E
 
 /// Compares a trainer's answer to SEAL with what its shards must hold; returns its rows.
 ///
-/// `who` describes the trainer for the message.
+/// `who` describes the trainer for the message, `owned` are the shards that it took in the round.
 pub(crate) fn compare(
     expected: &[ShardSum],
-    member: &Member,
+    owned: &ShardSet,
     who: &str,
     held: &[ShardSum],
     logical_shards: u32,
 ) -> Result<u64, Failure> {
     let mut rows = 0;
-    let owned =
-        |number: u32| (member.lo..member.hi).contains(&FedShard::numbered(number, logical_shards).shard);
+    let is_owned = |number: u32| owned.contains(FedShard::numbered(number, logical_shards).shard);
     for sum in held {
-        if !owned(sum.shard) && sum.rows > 0 {
+        if !is_owned(sum.shard) && sum.rows > 0 {
             return Err(unbalanced(format!(
                 "{who} holds {} rows of shard {}, but owns {}",
                 sum.rows,
                 sum.shard,
-                owned_text(member)
+                owned_text(owned)
             )));
         }
         rows += sum.rows;
@@ -154,7 +164,7 @@ pub(crate) fn compare(
         .iter()
         .map(|sum| (sum.shard, (sum.rows, sum.hash_sum)))
         .collect();
-    for want in expected.iter().filter(|sum| owned(sum.shard)) {
+    for want in expected.iter().filter(|sum| is_owned(sum.shard)) {
         let (have_rows, have_sum) = held.get(&want.shard).copied().unwrap_or_default();
         if (have_rows, have_sum) != (want.rows, want.hash_sum) {
             return Err(unbalanced(format!(
@@ -168,12 +178,44 @@ pub(crate) fn compare(
 }
 
 /// "shards 2 to 4 only", "shard 2 only", "no shard".
-fn owned_text(member: &Member) -> String {
-    match member.hi.saturating_sub(member.lo) {
+fn owned_text(owned: &ShardSet) -> String {
+    match owned.len() {
         0 => "no shard".to_owned(),
-        1 => format!("shard {} only", member.lo),
-        _ => format!("shards {} to {} only", member.lo, member.hi - 1),
+        1 => format!("shard {owned} only"),
+        _ => format!("shards {owned} only"),
     }
+}
+
+/// Rule A5: what is fed again must be what was fed before, shard by shard.
+pub(crate) fn check_again(
+    first: &[ShardSum],
+    again: &[ShardSum],
+    shards: &ShardSet,
+    logical_shards: u32,
+) -> Result<(), Failure> {
+    for (before, now) in first.iter().zip(again) {
+        let shard = FedShard::numbered(before.shard, logical_shards);
+        if !shards.contains(shard.shard) || before == now {
+            continue;
+        }
+        let rows = if shard.validation {
+            "validation rows"
+        } else {
+            "rows"
+        };
+        let how = if before.rows == now.rows {
+            format!("had {} {rows}, now as many but not the same ones", before.rows)
+        } else {
+            format!("had {} {rows}, now {}", before.rows, now.rows)
+        };
+        return Err(Failure::data(format!(
+            "the source gave other rows when read again: shard {} {how}. Rows are read again where a trainer is lost, and must \
+             be the same then: cache or checkpoint the DataFrame (df.cache(), df.checkpoint()), and leave out what differs each \
+             time, as rand(), uuid() or a limit without an order do",
+            shard.shard
+        )));
+    }
+    Ok(())
 }
 
 fn unbalanced(what: String) -> Failure {
@@ -186,7 +228,6 @@ fn unbalanced(what: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candlewick_protocol::message::TrainerInfo;
 
     fn task(partition: u32, shards: &[(u32, u64, u128)]) -> TaskLedger {
         let rows = shards.iter().map(|(_, rows, _)| rows).sum();
@@ -195,7 +236,6 @@ mod tests {
             attempt: u64::from(partition) + 100,
             rows_read: rows,
             rows_sent: rows,
-            rows_skipped: 0,
             feature_bytes: rows * 4,
             shards: shards
                 .iter()
@@ -205,7 +245,7 @@ mod tests {
                     hash_sum,
                 })
                 .collect(),
-            failure: None,
+            ..TaskLedger::default()
         }
     }
 
@@ -280,31 +320,73 @@ mod tests {
     }
 
     #[test]
+    fn rows_passed_over_balance_and_the_shards_that_a_task_could_not_hand_over_are_incomplete() {
+        let mut holes = task(0, &[(0, 5, 1), (1, 7, 2)]);
+        (holes.rows_sent, holes.rows_passed_over) = (5, 7);
+        holes.lost_shards = std::iter::once(1).collect();
+        let whole = task(1, &[(0, 1, 3), (1, 2, 4)]);
+        let expected = add_up(&[holes.clone(), whole], 2).unwrap();
+        assert_eq!(expected.incomplete.to_string(), "1");
+        assert_eq!(
+            expected.ledger.rows_sent, 15,
+            "all of them will have been sent in the end"
+        );
+        assert_eq!(expected.ledger.shard_rows, [6, 9]);
+        holes.rows_passed_over = 6;
+        let told = add_up(&[holes], 2).unwrap_err().message;
+        assert!(
+            told.contains("gave 12 rows, but 5 were sent, 6 passed over and 0 left out"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_source_that_gives_other_rows_is_told_with_the_shard_and_the_remedy() {
+        let sums = |rows: [(u64, u128); 4]| -> Vec<ShardSum> {
+            let sum = |(shard, (rows, hash_sum))| ShardSum {
+                shard,
+                rows,
+                hash_sum,
+            };
+            (0..).zip(rows).map(sum).collect()
+        };
+        let first = sums([(5, 1), (6, 2), (7, 3), (8, 4)]);
+        let told = |again: [(u64, u128); 4], shards: &[u32]| {
+            let shards = shards.iter().copied().collect();
+            check_again(&first, &sums(again), &shards, 2).map_err(|failure| failure.message)
+        };
+        assert_eq!(told([(5, 1), (6, 2), (7, 3), (8, 4)], &[0, 1]), Ok(()));
+        // What was not lost need not come again.
+        assert_eq!(told([(4, 9), (6, 2), (0, 0), (8, 4)], &[1]), Ok(()));
+        let fewer = told([(5, 1), (4, 2), (7, 3), (8, 4)], &[0, 1]).unwrap_err();
+        assert!(
+            fewer.contains("read again: shard 1 had 6 rows, now 4. "),
+            "{fewer}"
+        );
+        assert!(fewer.contains("cache or checkpoint the DataFrame"), "{fewer}");
+        let others = told([(5, 1), (6, 2), (7, 9), (8, 4)], &[0]).unwrap_err();
+        assert!(
+            others.contains("shard 0 had 7 validation rows, now as many but not the same"),
+            "{others}"
+        );
+    }
+
+    #[test]
     fn what_a_trainer_owns_is_told_for_any_range() {
         let told = |lo, hi| {
-            let trainer = TrainerInfo {
-                id: "t".into(),
-                host: "h".into(),
-                executor: "1".into(),
-                index: 0,
-                flight_port: 1,
-                collective_port: 2,
-                pid: 3,
-                threads: 1,
-                cpu_level: "generic".into(),
-            };
             let held = [ShardSum {
                 shard: 7,
                 rows: 5,
                 hash_sum: 1,
             }];
-            let failure = compare(&[], &Member { trainer, lo, hi }, "trainer 1", &held, 8).unwrap_err();
-            failure.message
+            let owned = (lo..hi).into();
+            compare(&[], &owned, "trainer 1", &held, 8).unwrap_err().message
         };
         for (lo, hi, owned) in [
             (0, 0, "owns no shard"),
             (3, 3, "owns no shard"),
             (2, 3, "owns shard 2 only"),
+            (2, 4, "owns shards 2 and 3 only"),
             (2, 5, "owns shards 2 to 4 only"),
         ] {
             assert!(told(lo, hi).ends_with(owned), "{}", told(lo, hi));

@@ -279,8 +279,7 @@ fn a_stranger_is_refused_and_a_lost_trainer_reported_by_its_executor() {
             puppet.next().await,
             Some(ToTrainer::Open {
                 round: 0,
-                lo: 0,
-                hi: 8
+                shards: (0..8).into()
             })
         );
         drop(puppet);

@@ -3,7 +3,10 @@
 use crate::chunk::{Chunk, Shape};
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::row::shard_of;
+use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{Failure, order};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,15 +18,20 @@ struct Shard {
     places: Vec<(u32, u32)>,
 }
 
-/// Rows of the shards `[lo, hi)`.
+/// What a logical shard holds.
+#[derive(Debug, Default)]
+struct Rows {
+    training: Shard,
+    /// The validation rows that go with it; empty where the job holds none out.
+    held_out: Shard,
+}
+
+/// The rows of logical shards.
 #[derive(Debug)]
 pub struct Dataset {
     shape: Shape,
-    owned: Range<u32>,
     chunks: Vec<Arc<Chunk>>,
-    shards: Vec<Shard>,
-    /// The validation rows that go with each of them; empty where the job puts none held_out.
-    held_out: Vec<Shard>,
+    shards: BTreeMap<u32, Rows>,
 }
 
 /// Where gathered rows go: values of the rows one after another.
@@ -47,98 +55,140 @@ impl Gathered {
 }
 
 impl Dataset {
-    /// Builds the index, with at most `threads` threads.
+    /// Builds the index of the rows of `shards`, with at most `threads` threads; rows of `dropped` are left out.
     ///
     /// # Errors
-    /// `Internal` where a row belongs to a shard outside `owned` or there are more chunks or rows than can be counted.
+    /// `Internal` where a row belongs to another shard or there are more chunks or rows than can be counted.
     pub fn build(
         shape: Shape,
-        owned: Range<u32>,
+        shards: &ShardSet,
+        dropped: &ShardSet,
         chunks: Vec<Arc<Chunk>>,
         threads: usize,
     ) -> Result<Self, Failure> {
-        let parts = if shape.validation.is_some() { 2 } else { 1 };
-        let mut entries: Vec<Vec<(u128, u32, u32)>> = vec![Vec::new(); owned.len() * parts];
-        let uncountable = |_| Failure::internal("a spool has more chunks or rows than 32 bits count");
+        let numbers: Vec<u32> = shards.filter(|shard| !dropped.contains(shard)).iter().collect();
+        let mut local = vec![None; shape.logical_shards as usize];
+        for (at, shard) in numbers.iter().enumerate() {
+            if let Some(place) = local.get_mut(*shard as usize) {
+                *place = Some(at);
+            }
+        }
+        // Training rows of each shard, then the rows held out that go with each.
+        let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); numbers.len() * 2];
         for (at, chunk) in chunks.iter().enumerate() {
-            let at = u32::try_from(at).map_err(uncountable)?;
-            u32::try_from(chunk.rows()).map_err(uncountable)?;
+            let at = u32::try_from(at).map_err(|_| uncountable())?;
+            u32::try_from(chunk.rows()).map_err(|_| uncountable())?;
             for (row, hash) in (0u32..).zip(&chunk.hashes) {
                 let shard = shard_of(*hash, shape.logical_shards);
                 let held_out = chunk.held_out.get(row as usize).copied().unwrap_or(false);
-                let first = if held_out { owned.len() } else { 0 };
-                let entry = (owned.contains(&shard))
-                    .then(|| first + (shard - owned.start) as usize)
-                    .and_then(|local| entries.get_mut(local));
-                let entry =
-                    entry.ok_or_else(|| Failure::internal(format!("a row of shard {shard} is not ours")))?;
-                entry.push((*hash, at, row));
+                let first = if held_out { numbers.len() } else { 0 };
+                match local[shard as usize] {
+                    Some(local) => entries[first + local].push((*hash, at, row)),
+                    None if dropped.contains(shard) => {}
+                    None => return Err(Failure::internal(format!("a row of shard {shard} is not ours"))),
+                }
             }
         }
-        for (shard, rows) in owned.clone().cycle().zip(&entries) {
-            order::check_shard(shard, rows.len() as u64)?;
+        for (shard, rows) in numbers.iter().cycle().zip(&entries) {
+            order::check_shard(*shard, rows.len() as u64)?;
         }
-        let mut shards = sort_all(entries, threads.max(1));
-        let held_out = shards.split_off(owned.len());
+        let mut training = sort_all(entries, threads.max(1));
+        let held_out = training.split_off(numbers.len());
+        let rows = training
+            .into_iter()
+            .zip(held_out)
+            .map(|(training, held_out)| Rows { training, held_out });
         Ok(Dataset {
             shape,
-            owned,
             chunks,
-            shards,
-            held_out,
+            shards: numbers.into_iter().zip(rows).collect(),
         })
+    }
+
+    /// Adds the shards of a later feed round.
+    ///
+    /// # Errors
+    /// `Internal` where a shard is here already, or there are more chunks than can be counted.
+    pub fn absorb(&mut self, later: Dataset) -> Result<(), Failure> {
+        if let Some(shard) = later.shards.keys().find(|shard| self.shards.contains_key(shard)) {
+            return Err(Failure::internal(format!("shard {shard} was sealed before")));
+        }
+        let first = u32::try_from(self.chunks.len()).map_err(|_| uncountable())?;
+        u32::try_from(self.chunks.len() + later.chunks.len()).map_err(|_| uncountable())?;
+        self.chunks.extend(later.chunks);
+        for (shard, mut rows) in later.shards {
+            for place in rows.training.places.iter_mut().chain(&mut rows.held_out.places) {
+                place.0 += first;
+            }
+            self.shards.insert(shard, rows);
+        }
+        Ok(())
     }
 
     /// The shards whose rows are here.
     #[must_use]
-    pub fn owned(&self) -> Range<u32> {
-        self.owned.clone()
+    pub fn shards(&self) -> ShardSet {
+        self.shards.keys().copied().collect()
     }
 
-    /// Rows and hash sum of every owned shard, then of the validation rows that go with each.
+    /// Rows and hash sum of every shard that is here, then of the validation rows that go with each.
     #[must_use]
     pub fn sums(&self) -> Vec<ShardSum> {
         let sum = |hashes: &[u128]| hashes.iter().fold(0u128, |sum, hash| sum.wrapping_add(*hash));
-        let first = self.shape.logical_shards;
-        let held_out = self.owned.clone().map(|shard| first + shard);
-        let training = self.owned.clone().zip(&self.shards);
-        training
-            .chain(held_out.zip(&self.held_out))
-            .map(|(shard, rows)| ShardSum {
-                shard,
-                rows: rows.hashes.len() as u64,
-                hash_sum: sum(&rows.hashes),
+        let v = self.shape.logical_shards;
+        let of = |validation: bool| {
+            self.shards.iter().map(move |(shard, rows)| {
+                let shard = FedShard {
+                    shard: *shard,
+                    validation,
+                };
+                let rows = if validation {
+                    &rows.held_out
+                } else {
+                    &rows.training
+                };
+                ShardSum {
+                    shard: shard.number(v),
+                    rows: rows.hashes.len() as u64,
+                    hash_sum: sum(&rows.hashes),
+                }
             })
-            .collect()
+        };
+        let held_out = self.shape.validation.is_some().then(|| of(true));
+        of(false).chain(held_out.into_iter().flatten()).collect()
     }
 
-    /// The rows of the `local`-th owned shard in the order of an epoch, rule B4.
+    /// The rows of a shard in the order of an epoch, rule B4.
     #[must_use]
-    pub fn epoch_order(&self, local: usize, seed: u64, epoch: u32) -> Vec<u32> {
-        let Some(shard) = self.shards.get(local) else {
+    pub fn epoch_order(&self, shard: u32, seed: u64, epoch: u32) -> Vec<u32> {
+        let Some(rows) = self.shards.get(&shard) else {
             return Vec::new();
         };
-        let bytes = shard.hashes.len() as u64 * self.shape.format().row_bytes();
-        order::epoch_order(&shard.hashes, order::buckets_log2(bytes), seed, epoch)
+        let hashes = &rows.training.hashes;
+        let bytes = hashes.len() as u64 * self.shape.format().row_bytes();
+        order::epoch_order(hashes, order::buckets_log2(bytes), seed, epoch)
     }
 
-    /// Appends rows of the `local`-th owned shard, given by their position in it.
-    pub fn gather(&self, local: usize, rows: &[u32], into: &mut Gathered) {
-        if let Some(shard) = self.shards.get(local) {
-            let places = rows.iter().map(|row| shard.places[*row as usize]);
+    /// Appends training rows of a shard, given by their position in it.
+    pub fn gather(&self, shard: u32, rows: &[u32], into: &mut Gathered) {
+        if let Some(shard) = self.shards.get(&shard) {
+            let places = rows.iter().map(|row| shard.training.places[*row as usize]);
             self.copy(places, into);
         }
     }
 
-    /// Number of validation rows that go with the `local`-th owned shard.
+    /// Number of validation rows that go with a shard.
     #[must_use]
-    pub fn held_out_rows(&self, local: usize) -> usize {
-        self.held_out.get(local).map_or(0, |shard| shard.places.len())
+    pub fn held_out_rows(&self, shard: u32) -> usize {
+        self.shards
+            .get(&shard)
+            .map_or(0, |rows| rows.held_out.places.len())
     }
 
-    /// Appends validation rows that go with the `local`-th owned shard, by their position in the order of hashes.
-    pub fn gather_held_out(&self, local: usize, rows: Range<usize>, into: &mut Gathered) {
-        let places = self.held_out.get(local).and_then(|shard| shard.places.get(rows));
+    /// Appends validation rows that go with a shard, by their position in the order of hashes.
+    pub fn gather_held_out(&self, shard: u32, rows: Range<usize>, into: &mut Gathered) {
+        let held_out = self.shards.get(&shard).map(|rows| &rows.held_out);
+        let places = held_out.and_then(|held_out| held_out.places.get(rows));
         self.copy(places.unwrap_or_default().iter().copied(), into);
     }
 
@@ -155,15 +205,22 @@ impl Dataset {
     }
 }
 
+/// Hash, chunk and row in it.
+type Entry = (u128, u32, u32);
+
+fn uncountable() -> Failure {
+    Failure::internal("a spool has more chunks or rows than 32 bits count")
+}
+
 /// Sorts the shards, a share for each thread.
-fn sort_all(mut entries: Vec<Vec<(u128, u32, u32)>>, threads: usize) -> Vec<Shard> {
+fn sort_all(mut entries: Vec<Vec<Entry>>, threads: usize) -> Vec<Shard> {
     let share = entries.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
         for part in entries.chunks_mut(share) {
             scope.spawn(move || part.iter_mut().for_each(|entry| entry.sort_unstable()));
         }
     });
-    let split = |entry: Vec<(u128, u32, u32)>| Shard {
+    let split = |entry: Vec<Entry>| Shard {
         hashes: entry.iter().map(|(hash, _, _)| *hash).collect(),
         places: entry.iter().map(|(_, chunk, row)| (*chunk, *row)).collect(),
     };
@@ -192,7 +249,8 @@ mod tests {
                 .unwrap();
         }
         let chunk = Arc::new(builder.finish());
-        Dataset::build(shape, 0..4, vec![chunk], 2).unwrap()
+        let all = (0..4).into();
+        Dataset::build(shape, &all, &ShardSet::default(), vec![chunk], 2).unwrap()
     }
 
     #[test]
@@ -207,7 +265,7 @@ mod tests {
             let (mut held_out, mut training) = (Gathered::default(), Gathered::default());
             for local in 0..4 {
                 let rows = data.held_out_rows(local);
-                assert_eq!(rows as u64, sums[4 + local].rows);
+                assert_eq!(rows as u64, sums[4 + local as usize].rows);
                 data.gather_held_out(local, 0..rows, &mut held_out);
                 data.gather(local, &data.epoch_order(local, 1, 0), &mut training);
             }

@@ -9,7 +9,7 @@ use arrow_ipc::convert::try_fb_to_schema;
 use arrow_schema::DataType;
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{FEATURES, LABEL, WEIGHT};
-use std::ops::Range;
+use candlewick_protocol::shards::ShardSet;
 
 /// Positions of the value buffers among the buffers of the schema: each list has a validity buffer, then its values'
 /// validity and values; the weight has validity and values.
@@ -59,7 +59,7 @@ pub fn decode(
     header: &[u8],
     body: &[u8],
     shape: &Shape,
-    owned: &Range<u32>,
+    owned: &ShardSet,
     place: &str,
 ) -> Result<Chunk, Failure> {
     let rows = FrameRows::new(header, body, shape)?;
@@ -77,25 +77,12 @@ pub fn decode(
         let shard = builder
             .push_marked(features, values, weight, marked)
             .map_err(|what| bad_row(place, row, &what))?;
-        if !owned.contains(&shard.shard) {
-            let what = format!(
-                "it belongs to shard {}, this trainer owns {}",
-                shard.shard,
-                shown(owned)
-            );
+        if !owned.contains(shard.shard) {
+            let what = format!("it belongs to shard {}, this trainer takes {owned}", shard.shard);
             return Err(bad_row(place, row, &what));
         }
     }
     Ok(builder.finish())
-}
-
-/// Shards for a message.
-fn shown(shards: &Range<u32>) -> String {
-    match shards.len() {
-        0 => "none".to_owned(),
-        1 => shards.start.to_string(),
-        _ => format!("{} to {}", shards.start, shards.end - 1),
-    }
 }
 
 fn f32_le(bytes: &[u8]) -> f32 {
@@ -221,7 +208,14 @@ mod tests {
         for shift in 0..9 {
             let mut moved = vec![0u8; shift];
             moved.extend_from_slice(&frames[1].data_body);
-            let chunk = decode(&frames[1].data_header, &moved[shift..], &shape(), &(0..8), "x").unwrap();
+            let chunk = decode(
+                &frames[1].data_header,
+                &moved[shift..],
+                &shape(),
+                &(0..8).into(),
+                "x",
+            )
+            .unwrap();
             assert_eq!(chunk.rows(), 5);
             assert_eq!(chunk.features[14], 7.0);
             assert_eq!(chunk.labels, (0..10).map(f64::from).collect::<Vec<_>>());
@@ -244,17 +238,19 @@ mod tests {
         );
         let (header, body) = (&frames[1].data_header, &frames[1].data_body);
         assert!(check_schema(header, &shape()).is_err());
-        assert!(decode(&frames[0].data_header, body, &shape(), &(0..8), "x").is_err());
+        assert!(decode(&frames[0].data_header, body, &shape(), &(0..8).into(), "x").is_err());
         for cut in 0..body.len().min(120) {
-            assert!(decode(header, &body[..cut], &shape(), &(0..8), "x").is_err());
+            assert!(decode(header, &body[..cut], &shape(), &(0..8).into(), "x").is_err());
         }
         for cut in 0..header.len() {
-            let _ = decode(&header[..cut], body, &shape(), &(0..8), "x");
+            let _ = decode(&header[..cut], body, &shape(), &(0..8).into(), "x");
         }
-        let told = decode(header, body, &shape(), &(0..0), "x").unwrap_err().message;
+        let told = decode(header, body, &shape(), &(0..0).into(), "x")
+            .unwrap_err()
+            .message;
         assert!(
             told.starts_with("row 0 of x: it belongs to shard ")
-                && told.ends_with(", this trainer owns none"),
+                && told.ends_with(", this trainer takes none"),
             "{told}"
         );
         let bad = flight(5, true);
@@ -262,7 +258,7 @@ mod tests {
             &bad[1].data_header,
             &bad[1].data_body,
             &shape(),
-            &(0..8),
+            &(0..8).into(),
             "frame 0",
         )
         .unwrap_err()
@@ -289,7 +285,7 @@ mod tests {
             &frames[1].data_header,
             &frames[1].data_body,
             &shape(),
-            &(0..8),
+            &(0..8).into(),
             "x",
         )
         .unwrap_err();

@@ -1,12 +1,12 @@
-//! The spool: rows by (partition, attempt) until SEAL names the winners. A sink: it forwards nothing and waits for
-//! nobody (rule A1).
+//! The spool: rows of the open feed round by (partition, attempt) until SEAL names the winners; what is sealed is the
+//! trainer's. A sink: it forwards nothing and waits for nobody (rule A1).
 
 use crate::chunk::{Chunk, Shape};
 use crate::dataset::Dataset;
 use candlewick_protocol::feed::{StreamEnd, StreamId, StreamSealed, Winner};
+use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,7 +26,7 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Inner {
     /// The open round and the shards taken in it.
-    open: Option<(u32, Range<u32>)>,
+    open: Option<(u32, ShardSet)>,
     /// Rounds below this one are over for good.
     over: u32,
     streams: HashMap<(u32, u64), Entry>,
@@ -74,19 +74,23 @@ impl Spool {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A feed round begins: rows of the shards `owned` are taken.
+    /// A feed round begins: rows of these shards are taken, and those of rounds before it no longer.
     ///
     /// # Errors
     /// `Internal` where the round was over before.
-    pub fn open(&self, round: u32, owned: Range<u32>) -> Result<(), Failure> {
+    pub fn open(&self, round: u32, shards: ShardSet) -> Result<(), Failure> {
         let mut inner = self.lock();
         if round < inner.over {
             return Err(Failure::internal(format!(
                 "feed round {round} is over and cannot be opened again"
             )));
         }
+        if inner.open.as_ref().is_some_and(|(open, _)| *open < round) {
+            // A round that is left without a seal: nothing of it counts.
+            inner.streams.clear();
+        }
         inner.over = round;
-        inner.open = Some((round, owned));
+        inner.open = Some((round, shards));
         drop(inner);
         self.openings.send_modify(|count| *count += 1);
         Ok(())
@@ -158,14 +162,21 @@ impl Spool {
         let stored = inner.streams.values().filter(|entry| entry.stored);
         let chunks = stored.flat_map(|entry| &entry.chunks).cloned().collect();
         drop(inner);
-        Dataset::build(self.shape.clone(), owned, chunks, threads)
+        Dataset::build(self.shape.clone(), &owned, &ShardSet::default(), chunks, threads)
     }
 
-    /// SEAL: keeps the winners, drops all else, cancels every writer of the round and indexes what is left.
+    /// SEAL: keeps the winners, drops all else, rows of `incomplete` shards too, cancels every writer of the round and
+    /// indexes what is left.
     ///
     /// # Errors
     /// `Internal` where the round is not open.
-    pub fn seal(&self, round: u32, winners: &[Winner], threads: usize) -> Result<Dataset, Failure> {
+    pub fn seal(
+        &self,
+        round: u32,
+        winners: &[Winner],
+        incomplete: &ShardSet,
+        threads: usize,
+    ) -> Result<Dataset, Failure> {
         let (owned, mut streams) = {
             let mut inner = self.lock();
             let owned = inner.owned_in(round)?;
@@ -184,12 +195,12 @@ impl Spool {
             }
         }
         drop(streams);
-        Dataset::build(self.shape.clone(), owned, chunks, threads)
+        Dataset::build(self.shape.clone(), &owned, incomplete, chunks, threads)
     }
 }
 
 impl Inner {
-    fn owned_in(&self, round: u32) -> Result<Range<u32>, Failure> {
+    fn owned_in(&self, round: u32) -> Result<ShardSet, Failure> {
         match &self.open {
             Some((open, owned)) if *open == round => Ok(owned.clone()),
             _ if round < self.over => Err(Failure::new(
@@ -206,7 +217,7 @@ impl Inner {
 pub struct StreamWriter {
     spool: Arc<Spool>,
     id: StreamId,
-    owned: Range<u32>,
+    owned: ShardSet,
     number: u64,
     rows: u64,
     hash_sum: u128,
@@ -215,8 +226,8 @@ pub struct StreamWriter {
 impl StreamWriter {
     /// The shards its rows may belong to.
     #[must_use]
-    pub fn owned(&self) -> Range<u32> {
-        self.owned.clone()
+    pub fn owned(&self) -> &ShardSet {
+        &self.owned
     }
 
     /// Waits until the round is over, which cancels the stream; why it is.
@@ -309,6 +320,14 @@ mod tests {
     use candlewick_protocol::feed::ShardSum;
     use candlewick_protocol::job::LabelKind;
 
+    fn both() -> ShardSet {
+        [0, 1].into_iter().collect()
+    }
+
+    fn none() -> ShardSet {
+        ShardSet::default()
+    }
+
     fn spool() -> Arc<Spool> {
         let shape = Shape {
             features: 1,
@@ -317,7 +336,7 @@ mod tests {
             validation: None,
         };
         let spool = Arc::new(Spool::new("j", shape));
-        spool.open(0, 0..2).unwrap();
+        spool.open(0, both()).unwrap();
         spool
     }
 
@@ -368,7 +387,7 @@ mod tests {
                 attempt: 3,
             },
         ];
-        let data = spool.seal(0, &winners, 2).unwrap();
+        let data = spool.seal(0, &winners, &none(), 2).unwrap();
         assert_eq!(total(&data.sums()), 3);
         let all = data
             .sums()
@@ -381,8 +400,8 @@ mod tests {
         assert!(refused.message.contains("feed round 0 is sealed"), "{refused}");
         assert!(late.finish(None).is_err());
         assert!(spool.begin(id(7, 7)).is_err());
-        assert!(spool.open(0, 0..2).is_err());
-        assert!(spool.seal(0, &winners, 1).is_err());
+        assert!(spool.open(0, both()).is_err());
+        assert!(spool.seal(0, &winners, &none(), 1).is_err());
         assert!(spool.lock().streams.is_empty(), "losers are freed");
     }
 
@@ -393,7 +412,7 @@ mod tests {
         silent.append(chunk(&spool, &[1.0, 2.0])).unwrap();
         let rows = Arc::downgrade(&spool.lock().streams[&(0, 1)].chunks[0]);
         let cancelled = tokio::spawn(silent.cancelled());
-        spool.seal(0, &[], 1).unwrap();
+        spool.seal(0, &[], &none(), 1).unwrap();
         assert!(rows.upgrade().is_none(), "its rows are still there");
         let why = cancelled.await.unwrap();
         assert!(why.message.contains("feed round 0 is sealed"), "{why}");
@@ -446,6 +465,7 @@ mod tests {
                     partition: 0,
                     attempt: 1,
                 }],
+                &none(),
                 1,
             )
             .unwrap();
@@ -470,17 +490,17 @@ mod tests {
             })
             .collect();
         let (a, b) = (
-            one.seal(0, &winners, 3).unwrap(),
-            other.seal(0, &winners, 1).unwrap(),
+            one.seal(0, &winners, &none(), 3).unwrap(),
+            other.seal(0, &winners, &none(), 1).unwrap(),
         );
         assert_eq!(a.sums(), b.sums());
-        for local in 0..2 {
-            let (order_a, order_b) = (a.epoch_order(local, 7, 3), b.epoch_order(local, 7, 3));
+        for shard in 0..2 {
+            let (order_a, order_b) = (a.epoch_order(shard, 7, 3), b.epoch_order(shard, 7, 3));
             let (mut rows_a, mut rows_b) = Default::default();
-            a.gather(local, &order_a, &mut rows_a);
-            b.gather(local, &order_b, &mut rows_b);
+            a.gather(shard, &order_a, &mut rows_a);
+            b.gather(shard, &order_b, &mut rows_b);
             assert_eq!(rows_a.features, rows_b.features);
-            assert_eq!(rows_a.features.len() as u64, a.sums()[local].rows);
+            assert_eq!(rows_a.features.len() as u64, a.sums()[shard as usize].rows);
         }
     }
 
@@ -492,10 +512,64 @@ mod tests {
             waiting.wait_open(1, Duration::from_secs(20)).await;
             waiting.begin(StreamId { round: 1, ..id(0, 1) }).map(|_| ())
         });
-        spool.seal(0, &[], 1).unwrap();
-        spool.open(1, 0..1).unwrap();
+        spool.seal(0, &[], &none(), 1).unwrap();
+        spool.open(1, std::iter::once(0).collect()).unwrap();
         early.await.unwrap().unwrap();
         spool.wait_open(5, Duration::from_millis(1)).await;
         assert!(spool.begin(StreamId { round: 5, ..id(0, 2) }).is_err());
+    }
+
+    /// The values of a shard's rows in the order of their hashes.
+    fn values(data: &Dataset, shard: u32) -> Vec<f32> {
+        let rows: Vec<u32> = (0u32..).take(data.epoch_order(shard, 0, 0).len()).collect();
+        let mut into = crate::dataset::Gathered::default();
+        data.gather(shard, &rows, &mut into);
+        into.features
+    }
+
+    #[test]
+    fn a_shard_that_came_in_a_later_round_is_as_if_it_had_come_in_the_first() {
+        let rows: Vec<f32> = (0..300u16).map(f32::from).collect();
+        let winner = [Winner {
+            partition: 0,
+            attempt: 1,
+        }];
+        let whole = spool();
+        write(&whole, id(0, 1), &rows);
+        let whole = whole.seal(0, &winner, &none(), 2).unwrap();
+        let parts = spool();
+        write(&parts, id(0, 1), &rows);
+        let second: ShardSet = std::iter::once(1).collect();
+        let mut data = parts.seal(0, &winner, &second, 1).unwrap();
+        assert_eq!(data.shards().to_string(), "0", "what is incomplete is dropped");
+        assert_eq!(data.sums()[..], whole.sums()[..1]);
+        parts.open(1, second).unwrap();
+        let mut theirs = values(&whole, 1);
+        theirs.reverse();
+        write(&parts, StreamId { round: 1, ..id(0, 1) }, &theirs);
+        let later = parts.seal(1, &winner, &none(), 1).unwrap();
+        data.absorb(later).unwrap();
+        assert_eq!(data.sums(), whole.sums());
+        for shard in 0..2 {
+            assert_eq!(values(&data, shard), values(&whole, shard));
+            assert_eq!(data.epoch_order(shard, 3, 2), whole.epoch_order(shard, 3, 2));
+        }
+        let again = data.absorb(whole).unwrap_err();
+        assert!(again.message.contains("shard 0 was sealed before"), "{again}");
+    }
+
+    #[test]
+    fn a_round_that_is_left_for_another_leaves_nothing() {
+        let spool = spool();
+        write(&spool, id(0, 1), &[1.0]);
+        spool.open(1, both()).unwrap();
+        assert!(spool.lock().streams.is_empty());
+        assert!(
+            spool
+                .begin(id(0, 2))
+                .unwrap_err()
+                .message
+                .contains("feed round 0 is sealed")
+        );
     }
 }

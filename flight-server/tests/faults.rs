@@ -25,6 +25,8 @@ use serde_json::{Value, json};
 fn endless() -> JobSpec {
     JobSpec {
         failure_timeout_ms: 15_000,
+        // What is lost ends the fit.
+        max_recoveries: 0,
         ..job(1_000_000, 16)
     }
 }

@@ -4,7 +4,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::feed::Owner;
 use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_wire::{Client, Identity};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
@@ -31,6 +31,12 @@ struct Entry {
     /// Since when there is none.
     idle: Option<Instant>,
 }
+
+/// So many targets that did not answer are remembered, the latest: a round of a job has but a few.
+const GIVEN_UP: usize = 256;
+
+/// Targets that did not answer, and the feed rounds in which they did not: the other tasks of the round need not wait too.
+static LOST: Mutex<VecDeque<(Target, u32)>> = Mutex::new(VecDeque::new());
 
 /// The connections of a process.
 #[derive(Debug, Default)]
@@ -133,6 +139,26 @@ impl Connection {
             .get_or_try_init(|| Client::connect(host, *port, &identity, timeout))
             .await
             .cloned()
+    }
+
+    /// Nobody in this process shall wait for it again in a feed round.
+    pub fn give_up(&self, round: u32) {
+        if self.is_given_up(round) {
+            return;
+        }
+        let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.push_back((self.target.clone(), round));
+        if lost.len() > GIVEN_UP {
+            lost.pop_front();
+        }
+    }
+
+    /// Whether somebody has given it up in a feed round.
+    #[must_use]
+    pub fn is_given_up(&self, round: u32) -> bool {
+        let lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.iter()
+            .any(|(target, of)| *of == round && *target == self.target)
     }
 
     /// Takes the connection out of the cache, so that the next task makes a new one.

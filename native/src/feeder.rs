@@ -1,7 +1,8 @@
 //! Feeding one partition: decode, hash, route, send, seal.
 //!
 //! Every row goes to the trainer that owns its shard, over one stream per (task, trainer). A stream that is sealed commits
-//! nothing: the ledger of the attempt that Spark names the winner does. See docs/protocol/feed.md.
+//! nothing: the ledger of the attempt that Spark names the winner does. An owner that does not answer costs its shards, not the
+//! task: the ledger names them, and they are fed again in a later round. See docs/protocol/feed.md.
 
 use crate::connections::Connection;
 use crate::decode::Decoder;
@@ -13,6 +14,7 @@ use crate::streams::Stream;
 use candlewick_protocol::feed::{FeedSpec, Owner, RowFormat, ShardSum, StreamEnd, StreamId, TaskLedger};
 use candlewick_protocol::keys::{KeyRing, Purpose};
 use candlewick_protocol::row::RowHasher;
+use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use serde::Deserialize;
@@ -40,8 +42,8 @@ pub struct Feeder {
     decoder: Decoder,
     batches: BatchFormat,
     stream: StreamId,
-    /// Position in `sinks` of the owner of each shard.
-    owner_of: Vec<usize>,
+    /// Position in `sinks` of the owner of each shard; none for those that are not fed in this round.
+    owner_of: Vec<Option<usize>>,
     sinks: Vec<TrainerSink>,
     sums: Sums,
     /// The row being decoded.
@@ -60,16 +62,23 @@ struct Sums {
     shards: Vec<(u64, u128)>,
     rows: u64,
     sent: u64,
+    passed_over: u64,
     skipped: u64,
 }
 
 /// Rows for one trainer.
 #[derive(Debug)]
 struct TrainerSink {
+    owner: Owner,
     batch: OpenBatch,
     stream: Option<Stream>,
+    /// Rows that were routed here.
+    routed: u64,
+    /// Rows that were sent.
     rows: u64,
     hash_sum: u128,
+    /// Why it takes nothing any more.
+    lost: Option<String>,
 }
 
 impl TrainerSink {
@@ -102,13 +111,8 @@ impl Feeder {
             .ok_or_else(|| Failure::parameter("training needs a label column"))?;
         let format = RowFormat::new(decoder.width(), label, feed.validation);
         let batches = BatchFormat::new(format, feed.stream_bytes)?;
-        let owner_of = owners_of_shards(feed.logical_shards, &feed.owners)?;
-        let sink = |_: &Owner| TrainerSink {
-            batch: OpenBatch::new(batches.clone()),
-            stream: None,
-            rows: 0,
-            hash_sum: 0,
-        };
+        let sinks = sinks(&feed.owners, &batches);
+        let owner_of = owners_of_shards(feed, &sinks)?;
         let stream = StreamId {
             job: feed.job.clone(),
             round: feed.round,
@@ -116,7 +120,7 @@ impl Feeder {
             attempt: task.attempt,
         };
         Ok(Feeder {
-            sinks: feed.owners.iter().map(sink).collect(),
+            sinks,
             sums: Sums {
                 shards: vec![
                     (0, 0);
@@ -183,12 +187,34 @@ impl Feeder {
         let shard = FedShard::of(hash, held_out, feed.logical_shards);
         let sum = &mut self.sums.shards[shard.number(feed.logical_shards) as usize];
         *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
-        let owner = self.owner_of[shard.shard as usize];
+        let taken = self.owner_of[shard.shard as usize].filter(|owner| self.sinks[*owner].lost.is_none());
+        let Some(owner) = taken else {
+            self.sums.passed_over += 1;
+            return Ok(());
+        };
         let sink = &mut self.sinks[owner];
+        sink.routed += 1;
         sink.hash_sum = sink.hash_sum.wrapping_add(hash);
         if sink.batch.push(&self.features, &self.labels, weight) {
-            self.flush(owner, wait)?;
+            let flushed = self.flush(owner, wait);
+            self.unless_lost(owner, flushed)?;
         }
+        Ok(())
+    }
+
+    /// An owner that does not answer takes no more rows, nor those that it has: what came of them is dropped at SEAL.
+    fn unless_lost(&mut self, owner: usize, outcome: Result<(), Failure>) -> Result<(), Failure> {
+        let failure = match outcome {
+            Err(failure) if failure.kind == ErrorKind::Unavailable => failure,
+            other => return other,
+        };
+        let sink = &mut self.sinks[owner];
+        self.sums.sent -= sink.rows;
+        self.sums.passed_over += sink.routed;
+        sink.stream = None;
+        sink.batch = OpenBatch::new(self.batches.clone());
+        sink.lost = Some(failure.message);
+        Connection::to(&self.task.feed.job, &sink.owner).give_up(self.task.feed.round);
         Ok(())
     }
 
@@ -212,10 +238,14 @@ impl Feeder {
 
     fn open(&self, owner: usize, wait: &mut Wait<'_>) -> Result<Stream, Failure> {
         let feed = &self.task.feed;
-        let owner = &feed.owners[owner];
+        let owner = &self.sinks[owner].owner;
         let name = format!("trainer {} ({}:{})", owner.trainer, owner.host, owner.port);
         let timeout = Duration::from_millis(feed.timeout_ms);
         let connection = Connection::to(&feed.job, owner);
+        if connection.is_given_up(feed.round) {
+            let message = format!("feeding {name}: another task of this executor did not reach it");
+            return Err(Failure::unavailable(message));
+        }
         let client = format!("executor {} pid {}", self.task.executor, std::process::id());
         let connecting = connection.client(client, self.keys.key(Purpose::Feed)?, timeout);
         let late = || {
@@ -246,13 +276,16 @@ impl Feeder {
         wait.check()?;
         if self.failure.is_none() {
             for owner in 0..self.sinks.len() {
-                self.flush(owner, wait)?;
-            }
-            for sink in &mut self.sinks {
-                sink.end(&self.stream, wait)?;
+                let flushed = self.flush(owner, wait);
+                self.unless_lost(owner, flushed)?;
             }
             for owner in 0..self.sinks.len() {
-                self.await_seal(owner, wait)?;
+                let ended = self.sinks[owner].end(&self.stream, wait);
+                self.unless_lost(owner, ended)?;
+            }
+            for owner in 0..self.sinks.len() {
+                let sealed = self.await_seal(owner, wait);
+                self.unless_lost(owner, sealed)?;
             }
         }
         Ok(self.ledger(rows_read))
@@ -269,7 +302,7 @@ impl Feeder {
                 ErrorKind::JobFailed,
                 format!(
                     "trainer {} sealed {} rows with hash sum {:032x} of {:?}, but {} rows with {:032x} of {:?} were sent",
-                    self.task.feed.owners[owner].trainer,
+                    sink.owner.trainer,
                     sealed.rows,
                     sealed.hash_sum,
                     sealed.stream,
@@ -290,7 +323,8 @@ impl Feeder {
             rows_read,
             rows_sent: self.sums.sent,
             rows_skipped: self.sums.skipped,
-            feature_bytes: self.sums.sent * self.decoder.width() as u64 * 4,
+            rows_passed_over: self.sums.passed_over,
+            feature_bytes: (self.sums.sent + self.sums.passed_over) * self.decoder.width() as u64 * 4,
             shards: shards
                 .map(|(shard, (rows, sum))| ShardSum {
                     shard,
@@ -298,21 +332,56 @@ impl Feeder {
                     hash_sum: *sum,
                 })
                 .collect(),
+            lost_shards: self.lost_shards(),
+            lost_because: self.sinks.iter().find_map(|sink| sink.lost.clone()),
             failure: self.failure.clone(),
         }
     }
+
+    fn lost_shards(&self) -> ShardSet {
+        let lost = |owner: &Option<usize>| owner.is_some_and(|owner| self.sinks[owner].lost.is_some());
+        let owners = (0u32..).zip(&self.owner_of);
+        owners
+            .filter(|(_, owner)| lost(owner))
+            .map(|(shard, _)| shard)
+            .collect()
+    }
 }
 
-/// The position in `owners` of the owner of each shard.
-fn owners_of_shards(shards: u32, owners: &[Owner]) -> Result<Vec<usize>, Failure> {
+/// One for each trainer.
+fn sinks(owners: &[Owner], batches: &BatchFormat) -> Vec<TrainerSink> {
+    let mut sinks: Vec<TrainerSink> = Vec::new();
+    for owner in owners {
+        if sinks.iter().all(|sink| sink.owner.trainer != owner.trainer) {
+            sinks.push(TrainerSink {
+                owner: owner.clone(),
+                batch: OpenBatch::new(batches.clone()),
+                stream: None,
+                routed: 0,
+                rows: 0,
+                hash_sum: 0,
+                lost: None,
+            });
+        }
+    }
+    sinks
+}
+
+/// The position in `sinks` of the owner of each shard. In the first round each has one.
+fn owners_of_shards(feed: &FeedSpec, sinks: &[TrainerSink]) -> Result<Vec<Option<usize>>, Failure> {
     let of = |shard| {
-        owners
+        let owner = feed
+            .owners
             .iter()
-            .position(|owner| owner.lo <= shard && shard < owner.hi)
+            .find(|owner| owner.lo <= shard && shard < owner.hi)?;
+        sinks.iter().position(|sink| sink.owner.trainer == owner.trainer)
     };
-    (0..shards)
-        .map(|shard| {
-            of(shard).ok_or_else(|| Failure::internal(format!("shard {shard} of {shards} has no owner")))
-        })
-        .collect()
+    let shards = feed.logical_shards;
+    let found: Vec<Option<usize>> = (0..shards).map(of).collect();
+    match found.iter().position(Option::is_none) {
+        Some(shard) if feed.round == 0 => Err(Failure::internal(format!(
+            "shard {shard} of {shards} has no owner"
+        ))),
+        _ => Ok(found),
+    }
 }

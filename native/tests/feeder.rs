@@ -224,6 +224,78 @@ fn the_reason_of_a_trainer_that_refuses_arrives() {
     assert!(failure.message.contains("the spool is full"), "{failure}");
 }
 
+/// Why a task could not hand over any of its shards: an owner that does not answer costs its rows, not the task.
+fn not_handed_over(ledger: &TaskLedger) -> String {
+    assert_eq!(ledger.lost_shards, (0..SHARDS).into());
+    assert_eq!((ledger.rows_sent, ledger.rows_passed_over), (0, ledger.rows_read));
+    let routed: u64 = ledger.shards.iter().map(|sum| sum.rows).sum();
+    assert_eq!(routed, ledger.rows_read, "the sums are those of all rows");
+    ledger.lost_because.clone().unwrap()
+}
+
+#[test]
+fn an_owner_that_is_gone_costs_its_shards_and_no_others() {
+    let (job, secret) = job();
+    let [here, gone] = ["t0", "t1"].map(|id| Trainer::start_as(id, &job, &secret, Manner::Honest));
+    let owners = vec![here.owner(0, 3), gone.owner(3, SHARDS)];
+    let rows = data(600).0;
+    let mut whole = Feeder::new(task(&job, owners.clone(), 0), ring(&job, &secret)).unwrap();
+    let whole = feed(&mut whole, &rows).unwrap();
+    assert!(whole.lost_shards.is_empty() && whole.rows_passed_over == 0);
+    drop(gone);
+    let mut again = task(&job, owners.clone(), 1);
+    again.feed.round = 1;
+    let ledger = feed(&mut Feeder::new(again, ring(&job, &secret)).unwrap(), &rows).unwrap();
+    assert_eq!(ledger.lost_shards, (3..SHARDS).into());
+    assert_eq!(ledger.shards, whole.shards, "the sums are those of all rows");
+    let kept: u64 = whole
+        .shards
+        .iter()
+        .filter(|sum| sum.shard < 3)
+        .map(|sum| sum.rows)
+        .sum();
+    assert_eq!((ledger.rows_sent, ledger.rows_passed_over), (kept, 600 - kept));
+    // Another task of the round does not wait for it again, one of the next round does.
+    for (round, known) in [(1, true), (2, false)] {
+        let mut other = task(&job, owners.clone(), 2);
+        other.feed.round = round;
+        let ledger = feed(&mut Feeder::new(other, ring(&job, &secret)).unwrap(), &rows).unwrap();
+        let why = ledger.lost_because.unwrap();
+        assert_eq!(
+            why.contains("another task of this executor did not reach it"),
+            known,
+            "{why}"
+        );
+    }
+}
+
+/// A round after a loss: only some shards are fed, and a trainer may take two parts of them.
+#[test]
+fn rows_of_shards_that_a_round_does_not_feed_are_passed_over() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Honest);
+    let rows = data(600).0;
+    let parts = vec![trainer.owner(1, 2), trainer.owner(4, 6)];
+    let mut spec = task(&job, parts.clone(), 0);
+    spec.feed.round = 3;
+    let ledger = feed(&mut Feeder::new(spec, ring(&job, &secret)).unwrap(), &rows).unwrap();
+    let taken = |shard: u32| [1, 4, 5].contains(&shard);
+    let sent: u64 = ledger
+        .shards
+        .iter()
+        .filter(|sum| taken(sum.shard))
+        .map(|sum| sum.rows)
+        .sum();
+    assert!(sent > 0 && ledger.lost_shards.is_empty());
+    assert_eq!((ledger.rows_sent, ledger.rows_passed_over), (sent, 600 - sent));
+    assert_eq!(trainer.seen.lock().unwrap().calls, 1, "one stream for both parts");
+    let refused = Feeder::new(task(&job, parts, 0), ring(&job, &secret)).unwrap_err();
+    assert!(
+        refused.message.contains("shard 0 of 8 has no owner"),
+        "the first round feeds all: {refused}"
+    );
+}
+
 #[test]
 fn nobody_there_and_a_wrong_secret_are_told_apart() {
     let (job, secret) = job();
@@ -238,9 +310,8 @@ fn nobody_there_and_a_wrong_secret_are_told_apart() {
     let owner = trainer.owner(0, SHARDS);
     drop(trainer);
     let mut late = Feeder::new(task(&job, vec![owner], 0), ring(&job, &secret)).unwrap();
-    let failure = feed(&mut late, &data(20).0).unwrap_err();
-    assert_eq!(failure.kind, ErrorKind::Unavailable, "{failure}");
-    assert!(failure.message.contains("feeding trainer t0"), "{failure}");
+    let why = not_handed_over(&feed(&mut late, &data(20).0).unwrap());
+    assert!(why.contains("feeding trainer t0"), "{why}");
 }
 
 /// A trainer ended, and another one of the job got its port: the rows are not for that one.
@@ -251,12 +322,8 @@ fn another_trainer_at_the_address_gets_nothing() {
     let mut owner = trainer.owner(0, SHARDS);
     owner.trainer = "t0".into();
     let mut feeder = Feeder::new(task(&job, vec![owner], 0), ring(&job, &secret)).unwrap();
-    let failure = feed(&mut feeder, &data(20).0).unwrap_err();
-    assert_eq!(failure.kind, ErrorKind::Unavailable, "{failure}");
-    assert!(
-        failure.message.contains("it wants t0, but this is t9"),
-        "{failure}"
-    );
+    let why = not_handed_over(&feed(&mut feeder, &data(20).0).unwrap());
+    assert!(why.contains("it wants t0, but this is t9"), "{why}");
     assert!(trainer.seen.lock().unwrap().rows.is_empty());
 }
 
@@ -273,13 +340,9 @@ fn an_owner_whose_host_is_not_known_is_named() {
         hi: SHARDS,
     };
     let mut feeder = Feeder::new(task(&job, vec![owner], 0), ring(&job, &secret)).unwrap();
-    let failure = feed(&mut feeder, &data(20).0).unwrap_err();
-    assert_eq!(failure.kind, ErrorKind::Unavailable, "{failure}");
+    let why = not_handed_over(&feed(&mut feeder, &data(20).0).unwrap());
     let told = format!("feeding trainer t0 ({host}:1): ");
-    assert!(
-        failure.message.starts_with(&told) && failure.message.contains("lookup"),
-        "{failure}"
-    );
+    assert!(why.starts_with(&told) && why.contains("lookup"), "{why}");
 }
 
 /// A ring without the key for feeding, as it never happens.
@@ -313,9 +376,8 @@ fn a_trainer_that_stalls_or_is_silent_meets_the_deadline() {
             start + Duration::from_secs(3_600) * looks.get()
         };
         let mut feeder = Feeder::new(spec, ring(&job, &secret)).unwrap();
-        let failure = feed_by(&clock, &mut feeder, &data(rows).0).unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::Unavailable);
-        assert!(failure.message.contains(part), "{failure}");
+        let why = not_handed_over(&feed_by(&clock, &mut feeder, &data(rows).0).unwrap());
+        assert!(why.contains(part), "{why}");
     }
 }
 

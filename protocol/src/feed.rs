@@ -2,6 +2,7 @@
 
 use crate::error::Failure;
 use crate::job::LabelKind;
+use crate::shards::ShardSet;
 use crate::validation::Validation;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -123,7 +124,8 @@ pub struct FeedSpec {
     pub round: u32,
     /// V.
     pub logical_shards: u32,
-    /// Owners in rank order; together they cover `0..logical_shards`.
+    /// Who takes which shards. In the first round they cover `0..logical_shards`; in a later one they are those that are fed
+    /// again, and rows of others are passed over. A trainer may be named more than once.
     pub owners: Vec<Owner>,
     /// How rows are read.
     pub columns: Columns,
@@ -210,7 +212,7 @@ pub struct StreamSealed {
 }
 
 /// The result of a feed task: one ledger row per partition. Independent counts, rule A8.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskLedger {
     /// Partition of the DataFrame.
@@ -223,10 +225,19 @@ pub struct TaskLedger {
     pub rows_sent: u64,
     /// Rows left out because of handleInvalid="skip".
     pub rows_skipped: u64,
+    /// Rows that were passed over: their shards are not fed in this round, or could not be handed over.
+    #[serde(default)]
+    pub rows_passed_over: u64,
     /// f32 bytes of the features sent.
     pub feature_bytes: u64,
-    /// Per shard, only those with rows.
+    /// Per shard, only those with rows; those that were passed over are counted too.
     pub shards: Vec<ShardSum>,
+    /// Shards of this round that could not be handed over, since their owner does not answer (rule A4).
+    #[serde(default)]
+    pub lost_shards: ShardSet,
+    /// Why the first of them could not.
+    #[serde(default)]
+    pub lost_because: Option<String>,
     /// Set instead of throwing where a row is invalid, so that Spark does not try the task again in vain.
     pub failure: Option<Failure>,
 }

@@ -30,6 +30,7 @@ pub mod plan;
 pub mod ports;
 pub mod row;
 pub mod rows;
+pub mod shards;
 pub mod stopping;
 pub mod suggest;
 pub mod text;

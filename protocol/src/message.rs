@@ -8,9 +8,11 @@ use crate::counter::ProgramCounter;
 use crate::error::Failure;
 use crate::feed::{ShardSum, Winner};
 use crate::job::JobSpec;
+use crate::shards::ShardSet;
 use crate::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::ops::Range;
 
 /// Largest control message before authentication, bytes.
 pub const MAX_UNAUTHENTICATED_FRAME: usize = 4 * 1024;
@@ -53,6 +55,18 @@ pub struct Member {
     pub lo: u32,
     /// One past the last shard.
     pub hi: u32,
+}
+
+impl Member {
+    /// The same trainer with other shards.
+    #[must_use]
+    pub fn with_shards(&self, shards: Range<u32>) -> Member {
+        Member {
+            trainer: self.trainer.clone(),
+            lo: shards.start,
+            hi: shards.end,
+        }
+    }
 }
 
 /// Progress of the computing thread.
@@ -173,7 +187,7 @@ pub enum ToCoordinator {
     Sealed {
         /// Feed round.
         round: u32,
-        /// What the spool holds, recomputed from its bytes.
+        /// What the spool holds of this round, recomputed from its bytes.
         shards: Vec<ShardSum>,
     },
     /// Answer to `Halt`: the connections of that generation are closed, and the state stands there.
@@ -253,16 +267,15 @@ pub enum ToTrainer {
         /// The records of so many epochs, from 0, are in the history: they need not be kept any longer.
         epochs: u32,
     },
-    /// A feed round begins: accept frames of it for the shards `[lo, hi)`.
+    /// A feed round begins: accept frames of it for these shards, which this trainer does not have yet.
     Open {
         /// Feed round.
         round: u32,
-        /// First shard.
-        lo: u32,
-        /// One past the last shard.
-        hi: u32,
+        /// The shards.
+        shards: ShardSet,
     },
-    /// The feed round is over: keep the winners, drop all else, refuse later frames, answer `Sealed`.
+    /// The feed round is over: keep the winners, drop all else, refuse later frames, answer `Sealed`. What earlier rounds
+    /// sealed stays.
     Seal {
         /// Feed round.
         round: u32,
@@ -270,6 +283,8 @@ pub enum ToTrainer {
         winners: Vec<Winner>,
         /// Rows and hash sums of every shard of the job, added over the winners: the plan of a step needs all of them.
         expected: Vec<ShardSum>,
+        /// Shards of which a task could not hand over all rows: they are dropped too, and fed again in a later round.
+        incomplete: ShardSet,
     },
     /// Connect to the members and answer `Ready`.
     Form {

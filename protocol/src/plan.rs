@@ -200,6 +200,36 @@ pub fn ownership(v: u32, trainers: usize) -> Vec<(u32, u32)> {
     (0..trainers).map(|r| (edge(r), edge(r + 1))).collect()
 }
 
+/// Who owns which shards once owners are gone, rule B5: whoever is left keeps what it has, so that only what was lost has to
+/// move, and a gap goes to those beside it, in the way that makes the two most equal. `left` are the ranges of those that
+/// are left, in order; the result has one range for each.
+///
+/// ```
+/// use candlewick_protocol::plan::reassign;
+/// // Of [0, 2), [2, 5) and [5, 8) the second is lost.
+/// assert_eq!(reassign(8, &[(0, 2), (5, 8)]), [(0, 4), (4, 8)]);
+/// assert_eq!(reassign(8, &[(2, 5)]), [(0, 8)]);
+/// ```
+#[must_use]
+pub fn reassign(v: u32, left: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let mut ranges = left.to_vec();
+    if let Some(first) = ranges.first_mut() {
+        first.0 = 0;
+    }
+    for at in 1..ranges.len() {
+        let ((lo, hi), (next, end)) = (ranges[at - 1], ranges[at]);
+        let gap = next.saturating_sub(hi);
+        let (mine, theirs) = (hi.saturating_sub(lo), end.saturating_sub(next));
+        let taken = ((theirs + gap).saturating_sub(mine) / 2).min(gap);
+        ranges[at - 1].1 = hi + taken;
+        ranges[at].0 = hi + taken;
+    }
+    if let Some(last) = ranges.last_mut() {
+        last.1 = v;
+    }
+    ranges
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,5 +376,29 @@ mod tests {
                 assert!(ranges.iter().all(|(lo, hi)| lo < hi));
             }
         }
+    }
+
+    #[test]
+    fn whoever_is_left_keeps_its_shards_and_all_have_an_owner() {
+        for (v, trainers) in [(8, 3), (8, 8), (64, 7), (5, 4)] {
+            let before = ownership(v, trainers);
+            for lost in 0..1u32 << trainers {
+                let left: Vec<(u32, u32)> = (0u32..)
+                    .zip(&before)
+                    .filter(|(at, _)| lost >> at & 1 == 0)
+                    .map(|(_, range)| *range)
+                    .collect();
+                let after = reassign(v, &left);
+                assert_eq!(after.len(), left.len());
+                let Some(last) = after.last() else { continue };
+                assert_eq!((after[0].0, last.1), (0, v));
+                assert!(after.windows(2).all(|pair| pair[0].1 == pair[1].0));
+                let kept = after.iter().zip(&left);
+                assert!(kept.clone().all(|(new, old)| new.0 <= old.0 && old.1 <= new.1));
+            }
+        }
+        // The gap goes to the smaller neighbour first.
+        assert_eq!(reassign(12, &[(0, 6), (8, 10)]), [(0, 6), (6, 12)]);
+        assert_eq!(reassign(12, &[(0, 1), (5, 12)]), [(0, 5), (5, 12)]);
     }
 }

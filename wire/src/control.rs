@@ -85,6 +85,7 @@ mod tests {
             round: 0,
             winners: (0..partitions).map(winner).collect(),
             expected: Vec::new(),
+            incomplete: (3..5).into(),
         }
     }
 

@@ -2,10 +2,7 @@
 
 use super::{Machine, Now, Output, Phase};
 use crate::command::Command;
-use crate::ledger;
 use crate::members::{owners, rank};
-use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::feed::{ShardSum, TaskLedger};
 use candlewick_protocol::message::{ToTrainer, TrainerInfo};
 use candlewick_protocol::{ErrorKind, Failure};
 use serde_json::{Value, json};
@@ -25,7 +22,7 @@ impl Machine {
             Command::Seal { round, ledgers } => self.seal(now, round, &ledgers)?,
             Command::Train => self.train(now)?,
             Command::ExecutorLost { executor, reason } => self.on_executor_lost(now, &executor, &reason),
-            Command::Exited(report) => self.on_exited(report)?,
+            Command::Exited(report) => self.on_exited(now, report)?,
             Command::Cancel { reason } => {
                 self.fail(Failure::new(
                     ErrorKind::Cancelled,
@@ -46,7 +43,7 @@ impl Machine {
     }
 
     /// An error for a command that does not fit the phase.
-    fn out_of_place(&self, command: &str, wanted: &str) -> Failure {
+    pub(super) fn out_of_place(&self, command: &str, wanted: &str) -> Failure {
         let phase = match self.phase {
             Phase::Failed => {
                 return Failure::new(ErrorKind::JobFailed, format!("{command}: the job has failed"));
@@ -72,15 +69,7 @@ impl Machine {
             }
         }
         self.members = rank(infos, self.job.train.logical_shards)?;
-        self.phase = Phase::Feeding { round: 0 };
-        for member in self.members.clone() {
-            let open = ToTrainer::Open {
-                round: 0,
-                lo: member.lo,
-                hi: member.hi,
-            };
-            self.send(&member.trainer.id, open);
-        }
+        self.open_round();
         let surplus: Vec<String> = self
             .trainers
             .keys()
@@ -96,7 +85,7 @@ impl Machine {
             );
             self.out.push(Output::Close { trainer });
         }
-        Ok(json!({"round": 0, "owners": owners(&self.members)}))
+        Ok(json!({"round": self.round, "owners": owners(&self.members)}))
     }
 
     /// Why a trainer that shall be a member cannot be one.
@@ -108,40 +97,12 @@ impl Machine {
         }
     }
 
-    fn seal(&mut self, now: Now, round: u32, ledgers: &[TaskLedger]) -> Result<(), Failure> {
-        if self.phase != (Phase::Feeding { round }) {
-            return Err(self.out_of_place("seal", &format!("Feeding {{ round: {round} }}")));
-        }
-        let shards = self.job.train.logical_shards;
-        let added = ledger::add_up(ledgers, self.job.fed_shards())
-            .and_then(|expected| ledger::set_aside(expected, shards));
-        let expected = match added {
-            Ok(expected) => expected,
-            Err(failure) => {
-                self.fail(failure.clone());
-                return Err(failure);
-            }
-        };
-        self.phase = Phase::Sealing { round };
-        self.restart_progress(now);
-        for member in self.members.clone() {
-            // The sums of all shards: a trainer checks its own and plans its steps with the rows of all.
-            let message = ToTrainer::Seal {
-                round,
-                winners: expected.winners.clone(),
-                expected: expected.sums.clone(),
-            };
-            self.send(&member.trainer.id, message);
-        }
-        self.expected = Some(expected);
-        Ok(())
-    }
-
     fn train(&mut self, now: Now) -> Result<(), Failure> {
         if self.phase != Phase::Sealed {
             return Err(self.out_of_place("train", "Sealed"));
         }
-        self.form(now, ProgramCounter::default(), None);
+        self.training = true;
+        self.proceed(now);
         Ok(())
     }
 
@@ -162,10 +123,5 @@ impl Machine {
         for trainer in self.trainers.values_mut() {
             trainer.progressed = now;
         }
-    }
-
-    /// Sums of every shard, once the round is sealed by the tasks.
-    pub(super) fn expected_sums(&self) -> &[ShardSum] {
-        self.expected.as_ref().map_or(&[], |expected| &expected.sums)
     }
 }

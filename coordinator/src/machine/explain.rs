@@ -50,7 +50,7 @@ impl Machine {
         }
         match self.phase {
             Phase::Sealing { round } => self.missing_from(&format!("SEALED of round {round}"), |trainer| {
-                trainer.sealed.is_some()
+                trainer.taken.is_empty()
             }),
             Phase::Forming { generation } => self
                 .missing_from(&format!("READY of generation {generation}"), |trainer| {

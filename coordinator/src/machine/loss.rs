@@ -1,6 +1,8 @@
 //! Losses and who is to blame: the first cause in causal order. A trainer that died is blamed before those that
-//! complained about it, and its exit status and last stderr lines are waited for a moment.
+//! complained about it. Where the fit fails by it, its exit status and last stderr lines are waited for a moment; where it
+//! goes on, they are told with the recovery if they come in time.
 
+use super::recovery::Loss;
 use super::{Machine, Now, Output, Phase};
 use crate::command::{Event, ExitReport};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -38,7 +40,12 @@ impl Machine {
             // Its work is done and reported; rank 0 alone still has something to give.
             return self.log(format!("{} ended after its last step", self.who(from)));
         }
-        self.look_into_the_end_of(now, from);
+        if self.can_lose_one() {
+            // How it ended, its report may still tell.
+            self.lose_ended(now, from, None);
+        } else {
+            self.look_into_the_end_of(now, from);
+        }
     }
 
     /// A member has ended: its report is waited for a moment. The end that was seen first is looked into.
@@ -63,7 +70,7 @@ impl Machine {
     }
 
     /// The JVM that started a trainer saw it end.
-    pub(super) fn on_exited(&mut self, report: ExitReport) -> Result<(), Failure> {
+    pub(super) fn on_exited(&mut self, now: Now, report: ExitReport) -> Result<(), Failure> {
         if report.job.as_ref().is_some_and(|job| *job != self.job.job) {
             return Err(Failure::parameter("the report is about a trainer of another job"));
         }
@@ -74,7 +81,7 @@ impl Machine {
         match self.phase {
             Phase::Done | Phase::Failed => {}
             Phase::Gathering => self.ended_at_launch(&id, &report),
-            _ => self.ended_at_work(&id),
+            _ => self.ended_at_work(now, &id, &report),
         }
         Ok(())
     }
@@ -117,8 +124,10 @@ impl Machine {
         }));
     }
 
-    fn ended_at_work(&mut self, id: &str) {
-        let Some(rank) = self.rank_of(id) else { return };
+    fn ended_at_work(&mut self, now: Now, id: &str, report: &ExitReport) {
+        let Some(rank) = self.rank_of(id) else {
+            return self.refine_loss(id, &report.describe());
+        };
         let done = self
             .trainers
             .get(id)
@@ -132,7 +141,7 @@ impl Machine {
                 cause: Cause::Ended { trainer },
                 ..
             }) if trainer != id => {}
-            _ => self.blame_end(id, None),
+            _ => self.lose_ended(now, id, None),
         }
     }
 
@@ -160,18 +169,22 @@ impl Machine {
             }) => !ids.contains(trainer),
             _ => false,
         };
-        let member = ids.iter().find(|id| {
-            let done = self
-                .trainers
-                .get(*id)
-                .is_some_and(|trainer| trainer.done.is_some());
-            self.rank_of(id).is_some_and(|rank| rank == 0 || !done)
-        });
-        if let (false, Some(id)) = (earlier, member.cloned()) {
-            self.blame_end(&id, Some(reason));
-        }
         for trainer in self.trainers.values_mut().filter(|trainer| of_it(trainer)) {
             trainer.ended.get_or_insert(now);
+        }
+        for id in ids.iter().filter(|_| !earlier) {
+            let done = self
+                .trainers
+                .get(id)
+                .is_some_and(|trainer| trainer.done.is_some());
+            match self.rank_of(id) {
+                Some(rank) if rank == 0 || !done => self.lose_ended(now, id, Some(reason)),
+                Some(_) => {}
+                None => self.refine_loss(id, &self.how_ended(id, Some(reason))),
+            }
+            if self.phase == Phase::Failed {
+                return;
+            }
         }
     }
 
@@ -185,16 +198,8 @@ impl Machine {
             let known = self.trainers.get(id);
             known.is_some_and(|trainer| trainer.connected && trainer.exit.is_none())
         };
-        let both_live = lives(by) && lives(peer);
-        let goes_on = self.recovers_from(by, peer);
-        if both_live && goes_on {
-            let cause = format!(
-                "{} lost {} during {}: {why}",
-                self.who(by),
-                self.who(peer),
-                self.doing(by)
-            );
-            return self.halt(now, generation, cause);
+        if lives(by) && lives(peer) && self.survives_break(now, by, peer, &why) {
+            return;
         }
         let cause = Cause::Suspected {
             by: by.to_owned(),
@@ -211,7 +216,7 @@ impl Machine {
             .get(peer)
             .is_some_and(|trainer| trainer.exit.is_some())
         {
-            self.blame_end(peer, None);
+            self.lose_ended(now, peer, None);
         }
     }
 
@@ -244,24 +249,32 @@ impl Machine {
         self.fail(failure);
     }
 
-    /// Fails the job with the end of a trainer: its exit report where it came, and the loss of its executor.
-    fn blame_end(&mut self, id: &str, executor_lost: Option<&str>) {
-        let exit = self.trainers.get(id).and_then(|trainer| trainer.exit.as_ref());
-        let how = match (exit, executor_lost) {
+    /// Loses a member whose process ended.
+    pub(super) fn lose_ended(&mut self, now: Now, id: &str, executor_lost: Option<&str>) {
+        let loss = Loss {
+            trainer: id.to_owned(),
+            what: format!("{} ended during {}", self.who(id), self.doing(id)),
+            how: format!("{}{}", self.how_ended(id, executor_lost), self.after_a_pause(now)),
+        };
+        self.lose(now, loss);
+    }
+
+    /// How a process ended: by its exit report where that came, and the loss of its executor.
+    fn how_ended(&self, id: &str, executor_lost: Option<&str>) -> String {
+        let known = self.trainers.get(id);
+        let exit = known.and_then(|trainer| trainer.exit.as_ref());
+        let waited = known
+            .and_then(|trainer| trainer.ended)
+            .is_some_and(|ended| self.last_tick >= ended + self.timeouts.grace);
+        match (exit, executor_lost) {
             (Some(report), _) if !report.is_harmless() || executor_lost.is_none() => report.describe(),
             (_, Some(reason)) => format!("its executor was lost: {reason}"),
-            _ => format!(
+            _ if waited => format!(
                 "its connection ended and no exit status came within {} ms",
                 self.timeouts.grace.as_millis()
             ),
-        };
-        let message = format!(
-            "{} ended during {}: {how}{}",
-            self.who(id),
-            self.doing(id),
-            self.after_a_pause(self.last_tick)
-        );
-        self.fail(Failure::new(ErrorKind::JobFailed, message));
+            _ => "its connection ended".to_owned(),
+        }
     }
 
     /// What an open case waits for.
@@ -280,14 +293,17 @@ impl Machine {
             return;
         };
         match case.cause {
-            Cause::Ended { trainer } => self.blame_end(&trainer, None),
+            Cause::Ended { trainer } => self.lose_ended(now, &trainer, None),
             Cause::Suspected { by, peer, why } => {
+                let so_far = match self.job.max_recoveries {
+                    0 => "; with maxRecoveries = 0 training does not go on after such a break".to_owned(),
+                    _ => self.recoveries_so_far(),
+                };
                 let message = format!(
-                    "{} lost {} during {}: {why}; neither of the two processes was seen to end{}",
+                    "{} lost {} during {}: {why}; neither of the two processes was seen to end{so_far}",
                     self.who(&by),
                     self.who(&peer),
-                    self.doing(&by),
-                    self.recoveries_so_far()
+                    self.doing(&by)
                 );
                 self.fail(Failure::new(ErrorKind::JobFailed, message));
             }
@@ -331,7 +347,7 @@ impl Machine {
                 self.who(&id),
                 self.doing(&id)
             );
-            return self.fail(Failure::new(ErrorKind::JobFailed, message));
+            return self.lose_as_told(now, id, message);
         }
         if matches!(
             self.phase,
@@ -352,7 +368,15 @@ impl Machine {
                 self.who(&id),
                 self.doing(&id)
             );
-            self.fail(Failure::new(ErrorKind::JobFailed, message));
+            self.lose_as_told(now, id, message);
         }
+    }
+
+    fn lose_as_told(&mut self, now: Now, trainer: String, how: String) {
+        if self.rank_of(&trainer).is_none() {
+            return self.fail(Failure::new(ErrorKind::JobFailed, how));
+        }
+        let what = String::new();
+        self.lose(now, Loss { trainer, what, how });
     }
 }

@@ -2,18 +2,19 @@
 //! trainers and events for the driver come out. Threads, sockets and clocks are in `runtime` and `service`.
 //!
 //! ```text
-//! Gathering --members--> Feeding --seal--> Sealing --all sums equal--> Sealed --train--> Forming(g)
+//! Gathering --members--> Feeding(0) --seal--> Sealing(0) --all sums equal--> Sealed --train--> Forming(g)
 //!     --READY from all, equal hashes--> Running(g) --DONE from all, equal hashes, weights here--> Done
-//! Running(g) --two members lost each other--> Halting(g) --HALTED from all--> Forming(g + 1)
+//! Forming(g), Running(g) --a member lost, or two lost each other--> Halting(g) --HALTED from all-->
+//!     Feeding(r) --seal--> Sealing(r), where shards were lost --> Forming(g + 1)
 //! ```
-//! and Failed from everywhere. The loss of a trainer fails the job (rounds exist in the messages so that recovery can take
-//! the loss instead).
+//! and Failed from everywhere.
 
 mod commands;
 mod explain;
 mod loss;
 mod phases;
 mod recovery;
+mod rounds;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -22,9 +23,9 @@ use crate::config::Timeouts;
 use crate::ledger::Expected;
 use crate::weights::Assembly;
 use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
 use explain::Wait;
@@ -85,7 +86,12 @@ pub(crate) struct Trainer {
     progress: Progress,
     progressed: Now,
     ended: Option<Now>,
-    sealed: Option<Vec<ShardSum>>,
+    /// Logical shards that it holds, sealed.
+    held: ShardSet,
+    /// Those that it takes in the open round, until it has sealed them.
+    taken: ShardSet,
+    /// Rows that it holds, by its own count.
+    rows: u64,
     /// Where it stood when its generation was halted.
     halted: Option<ProgramCounter>,
     ready: Option<(ProgramCounter, String)>,
@@ -103,7 +109,14 @@ pub(crate) struct Machine {
     /// By id, who those were that were lost before the members were fixed, and how they ended.
     lost: BTreeMap<String, String>,
     members: Vec<Member>,
+    /// What the first feed round brought, all shards.
     expected: Option<Expected>,
+    /// The feed round that was opened last.
+    round: u32,
+    /// Shards that this round's tasks could not hand over.
+    incomplete: ShardSet,
+    /// True once the driver has said so.
+    training: bool,
     pending_loss: Option<PendingLoss>,
     /// The generation that was formed last.
     generation: u64,
@@ -112,6 +125,8 @@ pub(crate) struct Machine {
     recoveries: u32,
     /// How often two members have lost each other.
     suspicions: BTreeMap<[String; 2], u32>,
+    /// How often a member was the one that another had lost.
+    suspected: BTreeMap<String, u32>,
     /// For what of the trainers it waits, and since when.
     wait: Option<Wait>,
     weights: Assembly,
@@ -138,11 +153,15 @@ impl Machine {
             lost: BTreeMap::new(),
             members: Vec::new(),
             expected: None,
+            round: 0,
+            incomplete: ShardSet::default(),
+            training: false,
             pending_loss: None,
             generation: 0,
             recovery: None,
             recoveries: 0,
             suspicions: BTreeMap::new(),
+            suspected: BTreeMap::new(),
             wait: None,
             weights: Assembly::default(),
             epochs_reported: 0,
@@ -187,7 +206,9 @@ impl Machine {
             progress: Progress::default(),
             progressed: now,
             ended: None,
-            sealed: None,
+            held: ShardSet::default(),
+            taken: ShardSet::default(),
+            rows: 0,
             halted: None,
             ready: None,
             done: None,
@@ -205,7 +226,7 @@ impl Machine {
         match message {
             ToCoordinator::Register { .. } => self.log(format!("{} registered twice", self.who(from))),
             ToCoordinator::Beat { number, progress, .. } => self.on_beat(now, from, number, progress),
-            ToCoordinator::Sealed { round, shards } => self.on_sealed(now, from, round, shards),
+            ToCoordinator::Sealed { round, shards } => self.on_sealed(now, from, round, &shards),
             ToCoordinator::Halted { generation, counter } => self.on_halted(now, from, generation, counter),
             ToCoordinator::Ready {
                 generation,
@@ -399,7 +420,7 @@ impl Machine {
     /// True where a member has said what the phase waits for from every one: it idles, and makes no progress by right.
     fn has_answered(&self, trainer: &Trainer) -> bool {
         match self.phase {
-            Phase::Sealing { .. } => trainer.sealed.is_some(),
+            Phase::Sealing { .. } => trainer.taken.is_empty(),
             Phase::Forming { .. } => trainer.ready.is_some(),
             Phase::Halting { .. } => trainer.halted.is_some(),
             _ => trainer.done.is_some(),

@@ -1,50 +1,12 @@
-//! Answers of trainers that move the job on: SEALED, READY, epochs, DONE, weights.
+//! Answers of trainers that move the job on: READY, epochs, DONE, weights.
 
 use super::{DoneReport, Machine, Now, Output, Phase};
 use crate::command::Event;
-use crate::ledger;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
-use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::message::{EpochRecord, ToTrainer};
 use candlewick_protocol::{ErrorKind, Failure};
 
 impl Machine {
-    pub(super) fn on_sealed(&mut self, now: Now, from: &str, round: u32, shards: Vec<ShardSum>) {
-        let (Some(rank), true) = (self.rank_of(from), self.phase == (Phase::Sealing { round })) else {
-            return;
-        };
-        let checked = ledger::compare(
-            self.expected_sums(),
-            &self.members[rank],
-            &self.who(from),
-            &shards,
-            self.job.train.logical_shards,
-        );
-        if let Err(failure) = checked {
-            return self.fail(failure);
-        }
-        if let Some(trainer) = self.trainers.get_mut(from) {
-            trainer.sealed = Some(shards);
-            trainer.progressed = now;
-        }
-        if !self.all_members(|trainer| trainer.sealed.is_some()) {
-            return;
-        }
-        // Counted from the spools' answers, independently of what the tasks said (rule A8).
-        let held = |shards: &Vec<ShardSum>| shards.iter().map(|sum| sum.rows).sum::<u64>();
-        let spooled = self
-            .trainers
-            .values()
-            .filter_map(|trainer| trainer.sealed.as_ref())
-            .map(held)
-            .sum();
-        let Some(expected) = &self.expected else { return };
-        let mut ledger = expected.ledger.clone();
-        ledger.rows_spooled = spooled;
-        self.phase = Phase::Sealed;
-        self.out.push(Output::Event(Event::Sealed { ledger }));
-    }
-
     pub(super) fn on_ready(
         &mut self,
         now: Now,

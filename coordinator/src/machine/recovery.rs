@@ -1,22 +1,55 @@
-//! A generation that replaces another: HALT, HALTED from all, FORM, READY from all, START (docs/protocol/membership.md).
+//! What the gang goes on after: a member that is lost, or two that lost each other (docs/protocol/membership.md).
+//!
+//! HALT, HALTED from all, the feed of what was lost, FORM, READY from all, START. A loss before the first generation has
+//! nothing to halt.
 
 use super::{Machine, Now, Output, Phase};
 use crate::command::Event;
 use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::message::{RecoveryRecord, RecoverySeconds, ToTrainer};
+use candlewick_protocol::message::{LostTrainer, RecoveryRecord, RecoverySeconds, ToTrainer};
+use candlewick_protocol::{ErrorKind, Failure};
 use std::time::Duration;
 
 /// How often a HALT that is not answered is said again.
 const REPEAT: Duration = Duration::from_secs(1);
-/// The same two members may lose each other so often before that counts as a loss (rule C3).
+/// The same two members may lose each other so often before one of them counts as lost (rule C3).
 const MOST_OF_A_PAIR: u32 = 2;
+
+/// How a member was lost.
+#[derive(Debug, Clone)]
+pub(super) struct Loss {
+    pub(super) trainer: String,
+    /// "trainer 1 (hostB, executor 10, pid 4711) ended during training, step 7"; empty where `how` says it all.
+    pub(super) what: String,
+    /// "killed by signal 9 (SIGKILL)".
+    pub(super) how: String,
+}
+
+impl Loss {
+    /// For a reader.
+    pub(super) fn told(&self) -> String {
+        if self.what.is_empty() {
+            self.how.clone()
+        } else {
+            format!("{}: {}", self.what, self.how)
+        }
+    }
+}
 
 /// A recovery that goes on.
 #[derive(Debug)]
 pub(super) struct Recovery {
+    /// What it began with, where that was no loss.
     cause: String,
     began: Now,
+    lost: Vec<(Loss, LostTrainer)>,
+    /// From the last sign of the first one that was lost to the knowledge of it.
+    detected: Duration,
+    /// Steps that somebody who was lost had completed.
+    furthest: u64,
     halted: Option<Now>,
+    fed: Option<Now>,
+    rows_refed: u64,
     started: Option<Now>,
     /// When HALT was said last.
     said: Now,
@@ -24,52 +57,196 @@ pub(super) struct Recovery {
     counter: ProgramCounter,
 }
 
+impl Recovery {
+    /// The first cause in causal order: a loss explains what others complained about.
+    pub(super) fn told(&self) -> String {
+        let first = self.lost.first();
+        first.map_or_else(|| self.cause.clone(), |(loss, _)| loss.told())
+    }
+}
+
 impl Machine {
-    /// Two members have lost each other in a generation that trains, or replaced one that did. True where the gang goes on
-    /// with the next generation; the fit fails where they do so again and again, or where recoveries are used up.
-    pub(super) fn recovers_from(&mut self, by: &str, peer: &str) -> bool {
-        let goes_on = match self.phase {
-            Phase::Running { .. } => true,
-            // One that never trained has nothing to go on with.
-            Phase::Forming { generation } => generation > super::FIRST_GENERATION,
-            _ => false,
+    /// Two members have lost each other, though both live. True where the gang goes on with the next generation; a pair that
+    /// does so again and again loses one of the two.
+    pub(super) fn survives_break(&mut self, now: Now, by: &str, peer: &str, why: &str) -> bool {
+        let (Phase::Running { generation } | Phase::Forming { generation }) = self.phase else {
+            return false;
         };
+        if self.phase
+            == (Phase::Forming {
+                generation: super::FIRST_GENERATION,
+            })
+        {
+            // They never reached each other: that is for the user to mend.
+            return false;
+        }
         let mut pair = [by.to_owned(), peer.to_owned()];
         pair.sort();
         let times = self.suspicions.entry(pair).or_default();
         *times += 1;
-        goes_on && *times <= MOST_OF_A_PAIR && self.recoveries < self.job.max_recoveries
+        let times = *times;
+        *self.suspected.entry(peer.to_owned()).or_default() += 1;
+        if self.recoveries >= self.job.max_recoveries {
+            return false;
+        }
+        let told = format!(
+            "{} lost {} during {}: {why}",
+            self.who(by),
+            self.who(peer),
+            self.doing(by)
+        );
+        if times <= MOST_OF_A_PAIR {
+            self.recoveries += 1;
+            self.recovery_of(now, told);
+            self.halt(now, generation);
+            return true;
+        }
+        let suspicions = |id: &str| self.suspected.get(id).copied().unwrap_or_default();
+        let evicted = if suspicions(by) > suspicions(peer) {
+            by
+        } else {
+            peer
+        };
+        let loss = Loss {
+            trainer: evicted.to_owned(),
+            what: format!("{} is given up", self.who(evicted)),
+            how: format!("{told}; these two have lost each other {times} times"),
+        };
+        self.lose(now, loss);
+        true
     }
 
-    /// The generation is over: every member abandons its step and says where it stands.
-    pub(super) fn halt(&mut self, now: Now, generation: u64, cause: String) {
-        self.log(format!("{cause}: halting generation {generation}"));
-        self.recoveries += 1;
-        self.phase = Phase::Halting { generation };
-        // One that failed while it was formed goes on with the recovery that it belongs to.
-        let (cause, began) = match self.recovery.take() {
-            Some(earlier) => (earlier.cause, earlier.began),
-            None => (cause, now),
+    /// A member is lost: the others go on without it, as long as there are any and recoveries are left. Else the fit fails
+    /// with the first cause.
+    pub(super) fn lose(&mut self, now: Now, loss: Loss) {
+        let Some(rank) = self.rank_of(&loss.trainer) else {
+            return;
         };
-        self.recovery = Some(Recovery {
+        self.pending_loss = None;
+        if !self.can_lose_one() {
+            return self.fail(Failure::new(ErrorKind::JobFailed, self.last_words(&loss)));
+        }
+        if !self.recovers() {
+            self.recoveries += 1;
+        }
+        let told = loss.told();
+        self.log(format!("{told}: the fit goes on without it"));
+        self.recovery_of(now, told.clone());
+        self.members.remove(rank);
+        self.forget(now, &loss);
+        self.out.push(Output::Event(Event::Lost {
+            trainer: loss.trainer,
+            why: told,
+        }));
+        match self.phase {
+            Phase::Forming { generation } | Phase::Running { generation } => self.halt(now, generation),
+            Phase::Halting { .. } => self.when_all_halted(now),
+            Phase::Sealing { .. } => self.when_all_sealed(now),
+            _ => {}
+        }
+    }
+
+    /// A recovery is under way that takes another loss too: nothing has been formed since it began.
+    fn recovers(&self) -> bool {
+        self.recovery.is_some() && !matches!(self.phase, Phase::Forming { .. } | Phase::Running { .. })
+    }
+
+    /// Whether the gang could go on after the loss of a member.
+    pub(super) fn can_lose_one(&self) -> bool {
+        let at_work = !matches!(self.phase, Phase::Gathering | Phase::Done | Phase::Failed);
+        at_work && self.members.len() > 1 && (self.recovers() || self.recoveries < self.job.max_recoveries)
+    }
+
+    /// The failure of a fit that does not survive a loss: with the loss that it could not get over, and the first cause.
+    fn last_words(&self, loss: &Loss) -> String {
+        let earlier = self
+            .recovery
+            .as_ref()
+            .filter(|recovery| !recovery.lost.is_empty());
+        match earlier {
+            Some(recovery) if self.members.len() <= 1 => format!(
+                "{}; then, before training went on, {}: no trainer is left",
+                recovery.told(),
+                loss.told()
+            ),
+            _ => format!("{}{}", loss.told(), self.recoveries_so_far()),
+        }
+    }
+
+    /// Ends what a lost member had.
+    fn forget(&mut self, now: Now, loss: &Loss) {
+        let Some(trainer) = self.trainers.get_mut(&loss.trainer) else {
+            return;
+        };
+        trainer.held = Default::default();
+        trainer.taken = Default::default();
+        let silent = now.saturating_sub(trainer.last_beat);
+        let (step, info) = (trainer.progress.counter.step, trainer.info.clone());
+        let connected = std::mem::take(&mut trainer.connected);
+        if let Some(recovery) = &mut self.recovery {
+            if recovery.lost.is_empty() {
+                recovery.detected = silent;
+            }
+            recovery.furthest = recovery.furthest.max(step);
+            let lost = LostTrainer {
+                trainer: info.id.clone(),
+                host: info.host,
+                executor: info.executor,
+                cause: String::new(),
+            };
+            recovery.lost.push((loss.clone(), lost));
+        }
+        if connected {
+            let reason = format!("the gang goes on without it: {}", loss.how);
+            self.send(&info.id, ToTrainer::Die { reason });
+            self.out.push(Output::Close { trainer: info.id });
+        }
+    }
+
+    /// A report about a member that is lost already: now it is known how it ended.
+    pub(super) fn refine_loss(&mut self, id: &str, how: &str) {
+        let lost = self.recovery.iter_mut().flat_map(|recovery| &mut recovery.lost);
+        for (loss, _) in lost.filter(|(loss, _)| loss.trainer == id && !loss.what.is_empty()) {
+            how.clone_into(&mut loss.how);
+        }
+    }
+
+    /// Begins a recovery, unless one goes on: then this belongs to it.
+    pub(super) fn recovery_of(&mut self, now: Now, cause: String) {
+        let recovery = self.recovery.get_or_insert_with(|| Recovery {
             cause,
-            began,
+            began: now,
+            lost: Vec::new(),
+            detected: Duration::ZERO,
+            furthest: 0,
             halted: None,
+            fed: None,
+            rows_refed: 0,
             started: None,
             said: now,
             counter: ProgramCounter::default(),
         });
+        recovery.started = None;
+    }
+
+    /// The generation is over: every member abandons its step and says where it stands.
+    pub(super) fn halt(&mut self, now: Now, generation: u64) {
+        self.log(format!("halting generation {generation}"));
+        self.phase = Phase::Halting { generation };
+        if let Some(recovery) = &mut self.recovery {
+            (recovery.halted, recovery.fed, recovery.said) = (None, None, now);
+        }
         for trainer in self.trainers.values_mut() {
             trainer.halted = None;
             trainer.done = None;
         }
         self.restart_progress(now);
+        self.say_halt(generation);
         // Nobody missed one that ended after its last step; now it cannot answer.
         let gone = |id: &String| self.trainers.get(id).is_none_or(|trainer| !trainer.connected);
-        let mut ids = self.members.iter().map(|member| &member.trainer.id);
-        match ids.find(|id| gone(id)).cloned() {
-            Some(id) => self.look_into_the_end_of(now, &id),
-            None => self.say_halt(generation),
+        let ids = self.members.iter().map(|member| member.trainer.id.clone());
+        for id in ids.filter(gone).collect::<Vec<_>>() {
+            self.lose_ended(now, &id, None);
         }
     }
 
@@ -105,24 +282,36 @@ impl Machine {
             trainer.halted = Some(counter);
             trainer.progressed = now;
         }
+        self.when_all_halted(now);
+    }
+
+    /// Moves on once every member has halted.
+    fn when_all_halted(&mut self, now: Now) {
+        let halting = matches!(self.phase, Phase::Halting { .. });
         // A member that ended meanwhile is looked into first.
-        if self.pending_loss.is_none() && self.all_members(|trainer| trainer.halted.is_some()) {
-            self.form_next(now);
+        if halting && self.pending_loss.is_none() && self.all_members(|trainer| trainer.halted.is_some()) {
+            if let Some(recovery) = &mut self.recovery {
+                recovery.halted = Some(now);
+            }
+            self.proceed(now);
         }
     }
 
     /// The next generation goes on where the foremost member stands; who is behind takes the state of the lowest id that
     /// stands there.
-    fn form_next(&mut self, now: Now) {
-        let at = |id: &String| self.trainers.get(id).and_then(|trainer| trainer.halted);
+    pub(super) fn form_next(&mut self, now: Now) {
+        // Who never trained stands at the beginning.
+        let at = |id: &String| {
+            let known = self.trainers.get(id);
+            known.and_then(|trainer| trainer.halted).unwrap_or_default()
+        };
         let mut ids: Vec<&String> = self.members.iter().map(|member| &member.trainer.id).collect();
         ids.sort();
-        let counter = ids.iter().filter_map(|id| at(id)).max().unwrap_or_default();
-        let donor = ids.iter().find(|id| at(id) == Some(counter));
-        let behind = ids.iter().any(|id| at(id) != Some(counter));
+        let counter = ids.iter().map(|id| at(id)).max().unwrap_or_default();
+        let donor = ids.iter().find(|id| at(id) == counter);
+        let behind = ids.iter().any(|id| at(id) != counter);
         let donor = donor.filter(|_| behind).map(|id| (*id).clone());
         if let Some(recovery) = &mut self.recovery {
-            recovery.halted = Some(now);
             recovery.counter = counter;
         }
         self.form(now, counter, donor);
@@ -154,10 +343,24 @@ impl Machine {
         match self.recoveries {
             0 => String::new(),
             recoveries => format!(
-                "; training has gone on after such a break {recoveries} times before, which it does up to maxRecoveries = {} \
-                 times, and twice for the same two trainers",
+                "; training has gone on after a loss or a break {recoveries} times before, which it does up to maxRecoveries = \
+                 {} times",
                 self.job.max_recoveries
             ),
+        }
+    }
+
+    /// Rows that were sealed in a round after the first, or that make good for what was lost in it.
+    pub(super) fn count_refed(&mut self, rows: u64) {
+        if let (Some(recovery), true) = (&mut self.recovery, self.round > 0) {
+            recovery.rows_refed += rows;
+        }
+    }
+
+    /// The shards that were lost are sealed again.
+    pub(super) fn fed(&mut self, now: Now) {
+        if let (Some(recovery), true) = (&mut self.recovery, self.round > 0) {
+            recovery.fed = Some(now);
         }
     }
 
@@ -177,22 +380,30 @@ impl Machine {
             return;
         };
         let halted = recovery.halted.unwrap_or(recovery.began);
-        let started = recovery.started.unwrap_or(halted);
+        let fed = recovery.fed.unwrap_or(halted);
+        let started = recovery.started.unwrap_or(fed);
         let between = |from: Now, to: Now| to.saturating_sub(from).as_secs_f64();
         let record = RecoveryRecord {
             generation,
-            cause: recovery.cause,
-            lost: Vec::new(),
+            cause: recovery.told(),
             resume_step: recovery.counter.step,
-            steps_redone: 0,
-            rows_refed: 0,
+            steps_redone: recovery.furthest.saturating_sub(recovery.counter.step),
+            rows_refed: recovery.rows_refed,
             seconds: RecoverySeconds {
-                detect: 0.0,
+                detect: recovery.detected.as_secs_f64(),
                 halt: between(recovery.began, halted),
-                feed: 0.0,
-                donate: between(halted, started),
+                feed: between(halted, fed),
+                donate: between(fed, started),
                 resume: between(started, now),
             },
+            lost: recovery
+                .lost
+                .into_iter()
+                .map(|(loss, lost)| LostTrainer {
+                    cause: loss.how,
+                    ..lost
+                })
+                .collect(),
         };
         self.out.push(Output::Event(Event::Recovered { record }));
     }

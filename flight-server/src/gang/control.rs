@@ -175,16 +175,17 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
             state.acknowledge_epochs(epochs);
         }
         ToTrainer::Welcome { .. } => return Err(Failure::internal("the coordinator said Welcome twice")),
-        ToTrainer::Open { round, lo, hi } => {
+        ToTrainer::Open { round, shards } => {
             let spool = state
                 .spool()
                 .ok_or_else(|| Failure::internal("Open before Welcome"))?;
-            spool.open(round, lo..hi)?;
+            spool.open(round, shards)?;
         }
         ToTrainer::Seal {
             round,
             winners,
             expected,
+            incomplete,
         } => {
             send(
                 orders,
@@ -192,6 +193,7 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
                     round,
                     winners,
                     expected,
+                    incomplete,
                 },
             )?;
         }

@@ -9,6 +9,7 @@ use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{EpochRecord, Member, ToCoordinator, WEIGHTS_CHUNK};
+use candlewick_protocol::shards::ShardSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub(super) enum Order {
         round: u32,
         winners: Vec<Winner>,
         expected: Vec<ShardSum>,
+        incomplete: ShardSet,
     },
     Form(Formation),
     Start {
@@ -117,7 +119,10 @@ impl Runner {
                     round,
                     winners,
                     expected,
-                } => self.seal(round, &winners, expected).map_err(Interrupt::Failed),
+                    incomplete,
+                } => self
+                    .seal(round, &winners, &incomplete, expected)
+                    .map_err(Interrupt::Failed),
                 Order::Form(formation) => self.form(&formation),
                 Order::Halt { generation } => self.halt(generation).map_err(Interrupt::Failed),
                 Order::Start { generation } => self.train(generation),
@@ -149,13 +154,20 @@ impl Runner {
         Ok(())
     }
 
-    fn seal(&mut self, round: u32, winners: &[Winner], expected: Vec<ShardSum>) -> Result<(), Failure> {
+    fn seal(
+        &mut self,
+        round: u32,
+        winners: &[Winner],
+        incomplete: &ShardSet,
+        expected: Vec<ShardSum>,
+    ) -> Result<(), Failure> {
         let spool = self
             .state
             .spool()
             .ok_or_else(|| Failure::internal("SEAL before Welcome"))?;
-        let data = spool.seal(round, winners, self.threads)?;
-        let shards = data.sums();
+        candlewick_failpoint::reach("gang.seal", u64::from(round))?;
+        let sealed = spool.seal(round, winners, incomplete, self.threads)?;
+        let shards = sealed.sums();
         for (held, wanted) in shards
             .iter()
             .filter_map(|held| Some((held, expected.get(held.shard as usize)?)))
@@ -165,6 +177,15 @@ impl Runner {
                 tracing::error!("shard {} holds {held:?}, expected {wanted:?}", held.shard);
             }
         }
+        // What earlier rounds sealed stays; a plan over it is made anew, since there are more rows now.
+        let planned = self.plan.take().map(TrainPlan::into_data);
+        let data = match planned.or_else(|| self.sealed.take().map(|(data, _)| data)) {
+            Some(mut data) => {
+                data.absorb(sealed)?;
+                data
+            }
+            None => sealed,
+        };
         self.sealed = Some((data, expected));
         self.state.tell(ToCoordinator::Sealed { round, shards });
         Ok(())
@@ -192,7 +213,9 @@ impl Runner {
         self.state.set_generation(generation);
         // The old connections close first: the peers' new ones may need the same resources.
         self.gang = None;
+        self.check_shards(formation)?;
         let mut gang = self.connect(formation)?;
+        candlewick_failpoint::reach("gang.form", generation)?;
         self.take_state(formation, gang.reduce.as_mut())?;
         let session = self.session.as_ref().ok_or_else(|| early("FORM"))?;
         if session.counter() != counter {
@@ -209,6 +232,23 @@ impl Runner {
             state_hash,
         });
         Ok(())
+    }
+
+    /// Every shard of this member must be sealed here (invariant I5).
+    fn check_shards(&mut self, formation: &Formation) -> Result<(), Failure> {
+        let mine = formation
+            .members
+            .iter()
+            .find(|member| member.trainer.id == self.id);
+        let mine = mine.ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?;
+        let owned = self.plan()?.owned();
+        if owned == (mine.lo..mine.hi) {
+            return Ok(());
+        }
+        Err(Failure::internal(format!(
+            "generation {} gives this trainer the shards from {} to below {}, but it has those from {} to below {}",
+            formation.generation, mine.lo, mine.hi, owned.start, owned.end
+        )))
     }
 
     /// Connects to the members of a generation.
@@ -318,6 +358,7 @@ impl Runner {
         let mut offset = 0;
         let halt = self.state.halts().token(generation);
         for part in file.chunks(WEIGHTS_CHUNK) {
+            candlewick_failpoint::reach("gang.weights", offset)?;
             if halt.is_cancelled() {
                 return Err(Interrupt::Halted);
             }

@@ -128,7 +128,7 @@ impl Intake {
             "frame {} of partition {}",
             header.sequence, header.stream.partition
         );
-        let (spool, owned) = (Arc::clone(&self.spool), self.writer.owned());
+        let (spool, owned) = (Arc::clone(&self.spool), self.writer.owned().clone());
         self.hashing.push_back(tokio::task::spawn_blocking(move || {
             frame::decode(&data.data_header, &data.data_body, spool.shape(), &owned, &place)
         }));

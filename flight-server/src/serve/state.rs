@@ -93,7 +93,7 @@ impl ServerState {
                 )));
             }
             let spool = Spool::new(JOB, shape.clone());
-            spool.open(ROUND, 0..shape.logical_shards)?;
+            spool.open(ROUND, (0..shape.logical_shards).into())?;
             inner.spool = Some(Arc::new(spool));
         }
         let answer = configured.answer.clone();

@@ -28,8 +28,9 @@ pub(super) fn prepare(
             // An epoch is below a u32: the job says so.
             let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
             let seed = plan.job.train.seed;
-            orders = (0..plan.data.owned().len())
-                .map(|at| plan.data.epoch_order(at, seed, epoch))
+            orders = plan
+                .owned()
+                .map(|shard| plan.data.epoch_order(shard, seed, epoch))
                 .collect();
             steps = plan.step_plan.steps_from(in_epoch);
         }
@@ -45,7 +46,7 @@ pub(super) fn prepare(
 fn fill(plan: &TrainPlan, ranges: &[(u64, u64)], orders: &[Vec<u32>], batch: &mut HostBatch) {
     batch.slices.clear();
     batch.rows.clear();
-    for (local, shard) in plan.data.owned().enumerate() {
+    for (local, shard) in plan.owned().enumerate() {
         let (start, end) = ranges.get(shard as usize).copied().unwrap_or((0, 0));
         // Rows of a shard are counted in 32 bits.
         let (start, end) = (
@@ -56,7 +57,7 @@ fn fill(plan: &TrainPlan, ranges: &[(u64, u64)], orders: &[Vec<u32>], batch: &mu
             .get(local)
             .and_then(|order| order.get(start..end))
             .unwrap_or(&[]);
-        plan.data.gather(local, rows, &mut batch.rows);
+        plan.data.gather(shard, rows, &mut batch.rows);
         batch.slices.push(Slice {
             shard,
             rows: rows.len(),

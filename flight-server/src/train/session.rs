@@ -189,7 +189,7 @@ impl Session {
         next: &dyn Fn() -> Option<HostBatch>,
         give_back: &dyn Fn(HostBatch),
     ) -> Result<(), Interrupt> {
-        let mut nodes = Self::nodes(plan.data.owned(), plan.job.train.logical_shards);
+        let mut nodes = Self::nodes(plan.owned(), plan.job.train.logical_shards);
         while !self.state.is_over(plan.steps()) {
             observer.boundary()?;
             match self.state.counter.phase {
@@ -217,6 +217,7 @@ impl Session {
         reduce: &mut dyn Reduce,
     ) -> Result<(), Interrupt> {
         let counter = self.state.counter;
+        candlewick_failpoint::reach("train.evaluate", counter.step)?;
         let context = EvalContext {
             plan,
             observer,
@@ -243,6 +244,7 @@ impl Session {
         reduce: &mut dyn Reduce,
     ) -> Result<(), Interrupt> {
         let epoch = self.state.counter.epoch;
+        candlewick_failpoint::reach("train.close", u64::from(epoch))?;
         reduce.all_equal(&format!("state after epoch {epoch}"), &self.state.hash()?)?;
         let mut record = self.record(plan.step_plan.rows_per_epoch())?;
         let now = Instant::now();

@@ -6,12 +6,14 @@ use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::plan::StepPlan;
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{Failure, order};
+use std::ops::Range;
 
 /// A job, the rows this trainer holds, and the plan over the rows of all trainers.
 #[derive(Debug)]
 pub struct TrainPlan {
     pub(crate) job: JobSpec,
     pub(crate) data: Dataset,
+    owned: Range<u32>,
     pub(crate) step_plan: StepPlan,
 }
 
@@ -20,7 +22,7 @@ impl TrainPlan {
     ///
     /// # Errors
     /// `InvalidData` without any row; `InvalidParameter` where dropLast leaves no step; `Internal` where the sums are
-    /// not those of all shards.
+    /// not those of all shards, or the rows not those of a range of them.
     pub fn new(job: JobSpec, data: Dataset, sums: &[ShardSum]) -> Result<Self, Failure> {
         let train = &job.train;
         let complete = sums.len() == job.fed_shards() as usize
@@ -36,6 +38,11 @@ impl TrainPlan {
                 sum.rows,
             )?;
         }
+        let owned = data.shards().as_range();
+        let owned = owned.ok_or_else(|| {
+            let message = format!("the shards of a trainer lie apart: {}", data.shards());
+            Failure::internal(message)
+        })?;
         let (training, held_out) = sums.split_at(train.logical_shards as usize);
         let rows: Vec<u64> = training.iter().map(|sum| sum.rows).collect();
         if job.data.validation.is_some() && held_out.iter().all(|sum| sum.rows == 0) {
@@ -56,7 +63,22 @@ impl TrainPlan {
                 train.batch_size
             )));
         }
-        Ok(TrainPlan { job, data, step_plan })
+        Ok(TrainPlan {
+            job,
+            data,
+            owned,
+            step_plan,
+        })
+    }
+
+    /// The shards of this trainer, which are one range.
+    pub(crate) fn owned(&self) -> Range<u32> {
+        self.owned.clone()
+    }
+
+    /// The rows again, for the plan of a later generation.
+    pub(crate) fn into_data(self) -> Dataset {
+        self.data
     }
 
     /// Steps of the whole training.
@@ -71,6 +93,7 @@ mod tests {
     use super::*;
     use crate::chunk::Shape;
     use candlewick_protocol::job::{LabelKind, TrainSpec};
+    use candlewick_protocol::shards::ShardSet;
     use candlewick_protocol::validation::Validation;
     use serde_json::json;
 
@@ -91,7 +114,8 @@ mod tests {
     fn a_shard_of_more_rows_than_positions_is_refused_before_the_first_step() {
         let job = job(2);
         let shape = Shape::of(&job.data, 2);
-        let data = Dataset::build(shape, 0..2, Vec::new(), 1).unwrap();
+        let none = ShardSet::default();
+        let data = Dataset::build(shape, &[0, 1].into_iter().collect(), &none, Vec::new(), 1).unwrap();
         let sums: Vec<ShardSum> = (0..4)
             .map(|shard| ShardSum {
                 shard,

@@ -54,8 +54,8 @@ impl Validator {
     ) -> Result<Map<String, Value>, Interrupt> {
         let mut curves: Curves = vec![Vec::new(); self.set.curves().len()];
         let mut mine = Vec::new();
-        for (local, shard) in context.plan.data.owned().enumerate() {
-            let sums = self.shard(context, engine, local, shard, &mut curves)?;
+        for shard in context.plan.owned() {
+            let sums = self.shard(context, engine, shard, &mut curves)?;
             mine.push(if sums.is_some() { 1.0 } else { 0.0 });
             mine.extend(sums.unwrap_or_else(|| vec![0.0; HEAD - 1 + self.set.width()]));
         }
@@ -85,17 +85,16 @@ impl Validator {
         &mut self,
         context: &EvalContext<'_>,
         engine: &mut Engine,
-        local: usize,
         shard: u32,
         curves: &mut Curves,
     ) -> Result<Option<Vec<f64>>, Interrupt> {
         let data = &context.plan.data;
-        let total = data.held_out_rows(local);
+        let total = data.held_out_rows(shard);
         let mut leaves = Vec::with_capacity(total.div_ceil(SLICE_ROWS));
         for start in (0..total).step_by(SLICE_ROWS) {
             context.observer.boundary()?;
             self.rows.clear();
-            data.gather_held_out(local, start..total.min(start + SLICE_ROWS), &mut self.rows);
+            data.gather_held_out(shard, start..total.min(start + SLICE_ROWS), &mut self.rows);
             let Gathered {
                 features,
                 labels,

@@ -9,10 +9,13 @@ use arrow_schema::Field;
 use candlewick_protocol::feed::{
     FrameHeader, Owner, ShardSum, StreamEnd, StreamId, StreamSealed, TaskLedger,
 };
+use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{Client, Identity, from_status};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -21,6 +24,8 @@ use tonic::Request;
 
 /// Rows of one frame.
 const FRAME_ROWS: usize = 50;
+/// Rows of one partition of a round.
+pub const PARTITION_ROWS: usize = 97;
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
@@ -160,6 +165,33 @@ async fn put_stream(
     Ok(serde_json::from_slice(&answer.app_metadata).unwrap())
 }
 
+/// The shard of a row, and its hash.
+fn shard_of_row(hasher: &mut RowHasher, row: &Row, job: &JobSpec) -> (FedShard, u128) {
+    let hash = hasher.hash(&row.features, &[row.label], row.weight, false);
+    let held_out = job
+        .data
+        .validation
+        .is_some_and(|rows| rows.holds_out(hash, false));
+    (FedShard::of(hash, held_out, job.train.logical_shards), hash)
+}
+
+/// The sums of all shards.
+fn sums(rows: &[Row], job: &JobSpec) -> Vec<ShardSum> {
+    let mut hasher = RowHasher::default();
+    let mut sums: BTreeMap<u32, (u64, u128)> = BTreeMap::new();
+    for row in rows {
+        let (shard, hash) = shard_of_row(&mut hasher, row, job);
+        let sum = sums.entry(shard.number(job.train.logical_shards)).or_default();
+        *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
+    }
+    let sums = sums.into_iter().map(|(shard, (rows, hash_sum))| ShardSum {
+        shard,
+        rows,
+        hash_sum,
+    });
+    sums.collect()
+}
+
 /// The rows that go to an owner, and the sums of its shards.
 pub fn route(rows: &[Row], owner: &Owner, shards: u32) -> (Vec<Row>, BTreeMap<u32, (u64, u128)>) {
     let mut hasher = RowHasher::default();
@@ -212,11 +244,87 @@ impl Gang {
             attempt,
             rows_read: rows.len() as u64,
             rows_sent: rows.len() as u64,
-            rows_skipped: 0,
             feature_bytes: (rows.len() * FEATURES * 4) as u64,
             shards,
-            failure: None,
+            ..TaskLedger::default()
         }
+    }
+
+    /// Feeds one partition in a round to those of its owners that live; the ledger as a feed task gives it.
+    async fn feed_part(
+        &self,
+        round: (u32, &[(Owner, Option<Client>)]),
+        partition: u32,
+        rows: &[Row],
+    ) -> TaskLedger {
+        let (round, owners) = round;
+        let mut ledger = TaskLedger {
+            partition,
+            attempt: 1000 * u64::from(round) + u64::from(partition),
+            rows_read: rows.len() as u64,
+            feature_bytes: (rows.len() * FEATURES * 4) as u64,
+            shards: sums(rows, &self.job),
+            ..TaskLedger::default()
+        };
+        let mut hasher = RowHasher::default();
+        for (owner, client) in owners {
+            let mine = rows.iter().filter(|row| {
+                let (shard, _) = shard_of_row(&mut hasher, row, &self.job);
+                (owner.lo..owner.hi).contains(&shard.shard)
+            });
+            let mine: Vec<Row> = mine.cloned().collect();
+            let id = StreamId {
+                job: self.job.job.clone(),
+                round,
+                partition,
+                attempt: ledger.attempt,
+            };
+            let handed_over = match client {
+                _ if mine.is_empty() => continue,
+                Some(client) => put(client, frames(&id, &mine)).await.is_ok(),
+                None => false,
+            };
+            if handed_over {
+                ledger.rows_sent += mine.len() as u64;
+            } else {
+                ledger.lost_shards.extend(owner.lo..owner.hi);
+            }
+        }
+        ledger.rows_passed_over = ledger.rows_read - ledger.rows_sent;
+        ledger
+    }
+
+    /// Feeds a round over all partitions, as the driver does; `between` is called before each partition with its number.
+    pub fn feed_round(
+        &mut self,
+        round: u32,
+        owners: &[Owner],
+        rows: &[Row],
+        mut between: impl FnMut(&mut Gang, u32),
+    ) -> Vec<TaskLedger> {
+        let runtime = runtime();
+        let mut ledgers = Vec::new();
+        for (partition, part) in (0u32..).zip(rows.chunks(PARTITION_ROWS)) {
+            between(self, partition);
+            let ledger = runtime.block_on(async {
+                let mut reached = Vec::new();
+                for owner in owners {
+                    let client = connect(owner, &self.job.job, &self.secret).await.ok();
+                    reached.push((owner.clone(), client));
+                }
+                self.feed_part((round, &reached), partition, part).await
+            });
+            ledgers.push(ledger);
+        }
+        ledgers
+    }
+
+    /// Feeds a round that the coordinator has asked for, with something between the partitions.
+    pub fn serve_feed(&mut self, asked: &Value, rows: &[Row], between: impl FnMut(&mut Gang, u32)) {
+        let round = u32::try_from(asked["round"].as_u64().unwrap()).unwrap();
+        let owners: Vec<Owner> = serde_json::from_value(asked["owners"].clone()).unwrap();
+        let ledgers = self.feed_round(round, &owners, rows, between);
+        self.command(&json!({"cmd": "seal", "round": round, "ledgers": ledgers}));
     }
 
     pub async fn clients(&self) -> Vec<Client> {

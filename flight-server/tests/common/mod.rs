@@ -15,6 +15,7 @@ use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::launch::Listening;
 use events::EventLog;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -138,6 +139,12 @@ impl Trainer {
         self.child.kill().unwrap();
     }
 
+    pub fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.pid()).unwrap();
+        // SAFETY: a signal to a child of this process that was not waited for: its id is still its own.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
     /// True once the process has ended, though nobody waited for it.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
@@ -184,6 +191,8 @@ pub struct Gang {
     pub trainers: Vec<Trainer>,
     pub job: JobSpec,
     pub owners: Vec<Owner>,
+    /// Trainers that the fit goes on without.
+    pub lost: BTreeSet<usize>,
     events: EventLog,
 }
 
@@ -276,6 +285,7 @@ impl Gang {
             trainers,
             job,
             owners: Vec::new(),
+            lost: BTreeSet::new(),
             events: EventLog::default(),
         };
         for _ in 0..gang.trainers.len() {
@@ -367,8 +377,10 @@ impl Gang {
         look(&self);
         let weights = self.coordinator.weights().unwrap();
         self.command(&json!({"cmd": "finish"}));
-        for trainer in &mut self.trainers {
-            trainer.wait_for(0);
+        for (index, trainer) in self.trainers.iter_mut().enumerate() {
+            if !self.lost.contains(&index) {
+                trainer.wait_for(0);
+            }
         }
         let epochs = self.events.all("epoch");
         let history: Vec<Value> = epochs
@@ -392,6 +404,7 @@ impl Gang {
 
     /// Kills a trainer and reports it as its executor's JVM would.
     pub fn kill(&mut self, index: usize) {
+        self.lost.insert(index);
         self.trainers[index].kill();
         self.report(index);
     }

@@ -15,7 +15,7 @@ fn told(stage: &Stage) -> Vec<(String, f64)> {
 
 #[test]
 fn every_phase_says_what_it_waits_for() {
-    let all = PHASES.map(|phase| Stage::at(phase).machine.explain());
+    let all = PHASES.map(|phase| Stage::recoverable_at(phase).machine.explain());
     assert_eq!(
         all,
         [
@@ -27,28 +27,33 @@ fn every_phase_says_what_it_waits_for() {
             "nothing: it trains, step 0 of training, in epoch 0".to_owned(),
         ]
     );
-    let mut stage = Stage::at("running");
+    let mut stage = Stage::recoverable_at("running");
     stage.done("a", "s");
     assert_eq!(stage.machine.explain(), format!("DONE from {B}"));
     stage.done("b", "s");
     assert_eq!(stage.machine.explain(), "the rest of the weights from trainer 0");
     weights(&mut stage, "b");
     assert_eq!(stage.machine.explain(), "the driver, which takes the weights");
-    let mut stage = Stage::at("running");
+    let mut stage = Stage::recoverable_at("running");
     stage.suspect("a", "b");
     assert_eq!(
         stage.machine.explain(),
         format!("HALTED of generation 1 from {B}, {A}")
     );
     stage.end("a");
-    assert_eq!(stage.machine.explain(), format!("how {A} ended"));
-    stage.exited("a", 1);
+    assert_eq!(
+        stage.machine.explain(),
+        format!("HALTED of generation 1 from {B}")
+    );
+    stage.end("b");
+    assert_eq!(stage.machine.explain(), format!("how {B} ended"));
+    stage.exited("b", 1);
     assert_eq!(stage.machine.explain(), "nothing: the job has failed");
 }
 
 #[test]
 fn a_wait_that_lasts_is_told_every_ten_seconds_whoever_answers_meanwhile() {
-    let mut stage = Stage::at("sealing");
+    let mut stage = Stage::recoverable_at("sealing");
     stage.pass(9_900, &["a", "b"], true);
     assert_eq!(told(&stage), []);
     stage.pass(12_000, &["a", "b"], true);
@@ -68,7 +73,7 @@ fn a_wait_that_lasts_is_told_every_ten_seconds_whoever_answers_meanwhile() {
 
 #[test]
 fn training_is_no_wait() {
-    let mut stage = Stage::at("running");
+    let mut stage = Stage::recoverable_at("running");
     stage.pass(50_000, &["a", "b"], true);
     assert_eq!(told(&stage), []);
 }

@@ -158,7 +158,7 @@ fn a_ledger_out_of_balance_names_shard_trainer_and_numbers() {
         stage
             .failure()
             .message
-            .contains("holds 1 rows of shard 3, but owns shards 0 to 1 only")
+            .contains("holds 1 rows of shard 3, but owns shards 0 and 1 only")
     );
     let mut stage = Stage::at("feeding");
     let mut bad = task(0, &[(0, 1)]);

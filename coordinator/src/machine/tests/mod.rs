@@ -4,11 +4,12 @@ mod explain;
 mod flow;
 mod loss;
 mod recovery;
+mod rounds;
 
 use super::*;
 use crate::command::Command;
 use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::feed::{Ledger, TaskLedger};
+use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger};
 use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, TrainSpec};
 use candlewick_protocol::message::EpochRecord;
 use serde_json::json;
@@ -54,7 +55,7 @@ pub(crate) fn job() -> JobSpec {
         },
         failure_timeout_ms: 15_000,
         progress_timeout_ms: 60_000,
-        max_recoveries: 3,
+        max_recoveries: 0,
     }
 }
 
@@ -85,8 +86,12 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Stage::of(job())
+    }
+
+    fn of(job: JobSpec) -> Self {
         Stage {
-            machine: Machine::new(job(), TIMEOUTS),
+            machine: Machine::new(job, TIMEOUTS),
             now: 0,
             said: Vec::new(),
         }
@@ -94,15 +99,33 @@ impl Stage {
 
     /// Two trainers, "a" on executor 10 (rank 1) and "b" on executor 9 (rank 0).
     fn gathered() -> Self {
-        let mut stage = Stage::new();
+        Stage::gathered_for(job())
+    }
+
+    fn gathered_for(job: JobSpec) -> Self {
+        let mut stage = Stage::of(job);
         for (id, executor) in [("a", "10"), ("b", "9")] {
             stage.machine.connect(ms(stage.now), info(id, executor)).unwrap();
         }
         stage
     }
 
+    /// In a phase of a job that no recovery is left for.
     fn at(phase: &str) -> Self {
-        let mut stage = Stage::gathered();
+        Stage::gathered().led_to(phase)
+    }
+
+    /// In a phase of a job that goes on after three losses.
+    fn recoverable_at(phase: &str) -> Self {
+        let job = JobSpec {
+            max_recoveries: 3,
+            ..job()
+        };
+        Stage::gathered_for(job).led_to(phase)
+    }
+
+    fn led_to(self, phase: &str) -> Self {
+        let mut stage = self;
         let order = ["gathering", "feeding", "sealing", "sealed", "forming", "running"];
         let goal = order.iter().position(|name| *name == phase).unwrap();
         let steps: [fn(&mut Stage); 5] = [
@@ -293,10 +316,9 @@ fn task(partition: u32, shards: &[(u32, u64)]) -> TaskLedger {
         attempt: 7,
         rows_read: rows,
         rows_sent: rows,
-        rows_skipped: 0,
         feature_bytes: 8 * rows,
         shards: shards.iter().map(|shard| sum(*shard)).collect(),
-        failure: None,
+        ..TaskLedger::default()
     }
 }
 

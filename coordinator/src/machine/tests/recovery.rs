@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn at(epoch: u32, step: u64) -> ProgramCounter {
+pub(super) fn at(epoch: u32, step: u64) -> ProgramCounter {
     ProgramCounter {
         epoch,
         step,
@@ -10,7 +10,7 @@ fn at(epoch: u32, step: u64) -> ProgramCounter {
     }
 }
 
-fn halted(stage: &mut Stage, from: &str, generation: u64, counter: ProgramCounter) {
+pub(super) fn halted(stage: &mut Stage, from: &str, generation: u64, counter: ProgramCounter) {
     stage.message(from, ToCoordinator::Halted { generation, counter });
 }
 
@@ -26,7 +26,7 @@ fn ready(stage: &mut Stage, generation: u64, counter: ProgramCounter) {
 }
 
 /// What was sent since the last look, without answers to beats.
-fn sent(stage: &mut Stage) -> Vec<(String, ToTrainer)> {
+pub(super) fn sent(stage: &mut Stage) -> Vec<(String, ToTrainer)> {
     let said = std::mem::take(&mut stage.said);
     let sent = said.into_iter().filter_map(|output| match output {
         Output::Send { trainer, message } if !matches!(message, ToTrainer::BeatAck { .. }) => {
@@ -43,7 +43,7 @@ fn to_both(message: &ToTrainer) -> Vec<(String, ToTrainer)> {
 
 /// Halted in generation 1, "a" a step before "b".
 fn halting() -> Stage {
-    let mut stage = Stage::at("running");
+    let mut stage = Stage::recoverable_at("running");
     sent(&mut stage);
     stage.suspect("a", "b");
     assert_eq!(sent(&mut stage), to_both(&ToTrainer::Halt { generation: 1 }));
@@ -90,7 +90,7 @@ fn the_next_generation_goes_on_where_the_foremost_stands() {
     assert!(stage.failures().is_empty());
 }
 
-fn beat(counter: ProgramCounter) -> ToCoordinator {
+pub(super) fn beat(counter: ProgramCounter) -> ToCoordinator {
     ToCoordinator::Beat {
         number: 0,
         generation: 2,
@@ -101,7 +101,7 @@ fn beat(counter: ProgramCounter) -> ToCoordinator {
     }
 }
 
-fn recoveries(stage: &Stage) -> Vec<candlewick_protocol::message::RecoveryRecord> {
+pub(super) fn recoveries(stage: &Stage) -> Vec<candlewick_protocol::message::RecoveryRecord> {
     let records = stage.said.iter().filter_map(|output| match output {
         Output::Event(Event::Recovered { record }) => Some(record.clone()),
         _ => None,
@@ -147,12 +147,15 @@ fn a_member_that_ends_while_it_is_halted_is_the_cause() {
     halted(&mut stage, "a", 1, at(0, 8));
     stage.end("b");
     stage.exited("b", 137);
-    let told = &stage.failure().message;
+    let told = stage.machine.recovery.as_ref().unwrap().told();
     assert!(
         told.starts_with("trainer 0 (hostA, executor 9, pid 4711) ended during training, step")
             && told.contains("killed by signal 9"),
         "{told}"
     );
+    // It is the same recovery, and what it held is fed again.
+    assert_eq!(stage.machine.recoveries, 1);
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 1 });
 }
 
 #[test]
@@ -160,25 +163,24 @@ fn a_member_that_ends_after_it_has_halted_is_not_counted_on() {
     let mut stage = halting();
     halted(&mut stage, "b", 1, at(0, 8));
     stage.end("b");
-    halted(&mut stage, "a", 1, at(0, 8));
-    assert_eq!(sent(&mut stage), []);
-    stage.exited("b", 137);
-    assert!(stage.failure().message.starts_with("trainer 0 (hostA"));
+    assert_eq!(stage.machine.phase, Phase::Halting { generation: 1 });
+    halted(&mut stage, "a", 1, at(0, 7));
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 1 });
 }
 
 #[test]
 fn one_that_was_done_and_is_needed_again_is_missed_when_it_ends() {
-    let mut stage = Stage::at("running");
+    let mut stage = Stage::recoverable_at("running");
     stage.done("a", "s");
     stage.suspect("b", "a");
     stage.end("a");
-    stage.exited("a", 137);
-    assert!(stage.failure().message.starts_with("trainer 1 (hostB"));
+    halted(&mut stage, "b", 1, at(2, 4));
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 1 });
 }
 
 #[test]
 fn a_loss_while_the_next_generation_forms_is_one_in_training() {
-    let mut stage = Stage::at("running");
+    let mut stage = Stage::recoverable_at("running");
     stage.message("b", beat(at(0, 7)));
     stage.suspect("a", "b");
     for id in ["a", "b"] {
@@ -186,30 +188,28 @@ fn a_loss_while_the_next_generation_forms_is_one_in_training() {
     }
     stage.end("b");
     stage.exited("b", 137);
-    let told = &stage.failure().message;
+    let told = stage.machine.recovery.as_ref().unwrap().told();
     assert!(
         told.contains("ended during training, step 7: killed by signal 9"),
         "{told}"
     );
+    assert_eq!(stage.machine.recoveries, 2);
+    assert_eq!(stage.machine.phase, Phase::Halting { generation: 2 });
 }
 
 #[test]
-fn one_that_ended_after_its_last_step_fails_a_gang_that_needs_it_again() {
-    let mut stage = Stage::at("running");
+fn one_that_ended_after_its_last_step_is_lost_to_a_gang_that_needs_it_again() {
+    let mut stage = Stage::recoverable_at("running");
     stage.done("a", "s");
     stage.end("a");
     stage.pass(3_000, &["b"], true);
-    assert!(stage.failures().is_empty());
+    assert!(stage.machine.recovery.is_none());
     // With two members there is nobody left to lose; of more, another pair may.
-    stage.machine.halt(ms(stage.now), 1, "a break".into());
+    stage.machine.halt(ms(stage.now), 1);
     stage.said.extend(stage.machine.take_outputs());
-    // Its report may be on its way.
-    stage.exited("a", 137);
-    let told = &stage.failure().message;
-    assert!(
-        told.starts_with("trainer 1 (hostB") && told.contains("killed by signal 9"),
-        "{told}"
-    );
+    assert_eq!(stage.machine.members.len(), 1);
+    halted(&mut stage, "b", 1, at(2, 4));
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 1 });
 }
 
 #[test]
@@ -220,14 +220,15 @@ fn one_that_does_not_halt_is_named_after_progress_timeout() {
     stage.pass(2_000, &["a", "b"], false);
     stage.pass(2_000, &["b"], true);
     stage.pass(64_000, &["a", "b"], false);
-    let told = &stage.failure().message;
+    let told = stage.machine.recovery.as_ref().unwrap().told();
     assert!(told.starts_with("trainer 0 (hostA"), "{told}");
     assert!(told.contains("made no progress for 60 s"), "{told}");
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 1 });
 }
 
 #[test]
-fn a_pair_that_breaks_a_third_time_fails_the_fit() {
-    let mut stage = Stage::at("running");
+fn of_a_pair_that_breaks_a_third_time_the_more_often_suspected_is_given_up() {
+    let mut stage = Stage::recoverable_at("running");
     for generation in 1..=2 {
         sent(&mut stage);
         suspect(&mut stage, generation);
@@ -236,13 +237,48 @@ fn a_pair_that_breaks_a_third_time_fails_the_fit() {
             halted(&mut stage, id, generation, at(0, generation));
         }
         ready(&mut stage, generation + 1, at(0, generation));
+        stage.message("a", beat(at(0, generation + 1)));
         assert!(stage.failures().is_empty());
     }
-    suspect(&mut stage, 3);
+    sent(&mut stage);
+    // This time it is the other one that complains.
+    let complaint = ToCoordinator::Suspect {
+        generation: 3,
+        peer: "a".into(),
+        why: "the connection broke".into(),
+    };
+    stage.message("b", complaint);
+    let told = stage.machine.recovery.as_ref().unwrap().told();
+    assert!(
+        told.starts_with("trainer 0 (hostA, executor 9, pid 4711) is given up: trainer 0 ")
+            && told.ends_with("the connection broke; these two have lost each other 3 times"),
+        "{told}"
+    );
+    let sent = sent(&mut stage);
+    assert!(
+        matches!(&sent[0], (id, ToTrainer::Die { .. }) if id == "b"),
+        "{sent:?}"
+    );
+    assert_eq!(sent[1..], [("a".to_owned(), ToTrainer::Halt { generation: 3 })]);
+}
+
+#[test]
+fn a_break_that_no_recovery_is_left_for_fails_the_fit() {
+    let mut stage = Stage::recoverable_at("running");
+    stage.machine.recoveries = 3;
+    suspect(&mut stage, 1);
     stage.pass(2_100, &["a", "b"], true);
     let told = &stage.failure().message;
     assert!(
-        told.contains("neither of the two processes was seen to end; training has gone on after such a break 2 times before"),
+        told.contains("was seen to end; training has gone on after a loss or a break 3 times before"),
+        "{told}"
+    );
+    let mut stage = Stage::at("running");
+    suspect(&mut stage, 1);
+    stage.pass(2_100, &["a", "b"], true);
+    let told = &stage.failure().message;
+    assert!(
+        told.ends_with("with maxRecoveries = 0 training does not go on after such a break"),
         "{told}"
     );
 }
@@ -286,7 +322,7 @@ fn a_generation_that_breaks_while_it_is_formed_belongs_to_the_same_recovery() {
 
 #[test]
 fn weights_of_a_generation_that_is_over_count_for_nothing() {
-    let mut stage = Stage::at("running");
+    let mut stage = Stage::recoverable_at("running");
     weights(&mut stage, "b");
     stage.suspect("a", "b");
     for id in ["a", "b"] {

@@ -6,6 +6,7 @@ use super::*;
 use crate::chunk::{ChunkBuilder, Shape};
 use crate::dataset::Dataset;
 use candlewick_model::job::complete;
+use candlewick_protocol::shards::ShardSet;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,7 +93,8 @@ fn plan(job: &Value) -> TrainPlan {
             .unwrap();
     }
     let chunk = Arc::new(builder.finish());
-    let data = Dataset::build(shape, 0..4, vec![chunk], 1).unwrap();
+    let (all, none) = ((0..4).into(), ShardSet::default());
+    let data = Dataset::build(shape, &all, &none, vec![chunk], 1).unwrap();
     let sums = data.sums();
     TrainPlan::new(job, data, &sums).unwrap()
 }

@@ -1,0 +1,217 @@
+//! Feed rounds (rule A4): the first one feeds every shard; each later one exactly the shards that no member holds, from all
+//! partitions. What is sealed on a member that lives is never fed again.
+
+use super::{Machine, Now, Output, Phase};
+use crate::command::Event;
+use crate::ledger::{self, Expected};
+use crate::members::owners;
+use candlewick_protocol::feed::{ShardSum, TaskLedger};
+use candlewick_protocol::message::ToTrainer;
+use candlewick_protocol::plan;
+use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::{ErrorKind, Failure};
+
+impl Machine {
+    /// Moves on once nothing is waited for: shards that no member holds are fed, then it is sealed, or training goes on.
+    pub(super) fn proceed(&mut self, now: Now) {
+        let missing =
+            |trainer: &super::Trainer, lo: u32, hi: u32| (lo..hi).any(|shard| !trainer.held.contains(shard));
+        let holds_all = self.members.iter().all(|member| {
+            let known = self.trainers.get(&member.trainer.id);
+            known.is_some_and(|trainer| !missing(trainer, member.lo, member.hi))
+        });
+        let owned: u32 = self.members.iter().map(|member| member.hi - member.lo).sum();
+        if !holds_all || owned < self.job.train.logical_shards {
+            self.open_next_round();
+        } else if self.training {
+            self.form_next(now);
+        } else {
+            self.tell_sealed();
+        }
+    }
+
+    /// The next round: shards without an owner go to the neighbours of those that had them.
+    fn open_next_round(&mut self) {
+        let left: Vec<(u32, u32)> = self.members.iter().map(|member| (member.lo, member.hi)).collect();
+        let ranges = plan::reassign(self.job.train.logical_shards, &left);
+        for (member, (lo, hi)) in self.members.iter_mut().zip(ranges) {
+            (member.lo, member.hi) = (lo, hi);
+        }
+        self.round += 1;
+        let round = self.round;
+        self.open_round();
+        let taken: Vec<(usize, ShardSet)> = (0..self.members.len())
+            .filter_map(|rank| {
+                Some((
+                    rank,
+                    self.trainers.get(&self.members[rank].trainer.id)?.taken.clone(),
+                ))
+            })
+            .collect();
+        let parts = taken.iter().flat_map(|(rank, shards)| {
+            let ranges = shards.ranges().iter();
+            ranges.map(|range| self.members[*rank].with_shards(range.clone()))
+        });
+        let owners = owners(&parts.collect::<Vec<_>>());
+        self.log(format!("feed round {round}: {} shards are fed again", {
+            let shards = taken.iter().map(|(_, shards)| shards.len());
+            shards.sum::<usize>()
+        }));
+        self.out.push(Output::Event(Event::NeedFeed { round, owners }));
+    }
+
+    /// OPEN to every member that takes shards: those that it owns and does not hold.
+    pub(super) fn open_round(&mut self) {
+        let round = self.round;
+        self.phase = Phase::Feeding { round };
+        for member in self.members.clone() {
+            let id = member.trainer.id;
+            let Some(trainer) = self.trainers.get_mut(&id) else {
+                continue;
+            };
+            let owned: ShardSet = (member.lo..member.hi).into();
+            trainer.taken = owned.filter(|shard| !trainer.held.contains(shard));
+            if !trainer.taken.is_empty() {
+                let shards = trainer.taken.clone();
+                self.send(&id, ToTrainer::Open { round, shards });
+            }
+        }
+    }
+
+    /// The tasks of a round have ended: SEAL to those that took shards.
+    pub(super) fn seal(&mut self, now: Now, round: u32, ledgers: &[TaskLedger]) -> Result<(), Failure> {
+        if self.phase != (Phase::Feeding { round }) {
+            return Err(self.out_of_place("seal", &format!("Feeding {{ round: {round} }}")));
+        }
+        let fed = match self.balance(ledgers) {
+            Ok(fed) => fed,
+            Err(failure) => {
+                self.fail(failure.clone());
+                return Err(failure);
+            }
+        };
+        self.count_holes(now, &fed, ledgers)?;
+        self.phase = Phase::Sealing { round };
+        self.restart_progress(now);
+        self.incomplete = fed.incomplete.clone();
+        // The sums of all shards: a trainer checks its own and plans its steps with the rows of all.
+        let first = self.expected.get_or_insert_with(|| fed.clone());
+        let message = ToTrainer::Seal {
+            round,
+            winners: fed.winners,
+            expected: first.sums.clone(),
+            incomplete: fed.incomplete,
+        };
+        for member in self.members.clone() {
+            let id = member.trainer.id;
+            if self
+                .trainers
+                .get(&id)
+                .is_some_and(|trainer| !trainer.taken.is_empty())
+            {
+                self.send(&id, message.clone());
+            }
+        }
+        self.when_all_sealed(now);
+        Ok(())
+    }
+
+    /// Adds the ledgers of a round up, and checks them against themselves and the first round.
+    fn balance(&self, ledgers: &[TaskLedger]) -> Result<Expected, Failure> {
+        let shards = self.job.train.logical_shards;
+        let fed = ledger::add_up(ledgers, self.job.fed_shards())
+            .and_then(|expected| ledger::set_aside(expected, shards))?;
+        if let Some(first) = &self.expected {
+            let again: ShardSet = self.taken().collect();
+            ledger::check_again(&first.sums, &fed.sums, &again, shards)?;
+        }
+        Ok(fed)
+    }
+
+    fn taken(&self) -> impl Iterator<Item = u32> + '_ {
+        self.trainers.values().flat_map(|trainer| trainer.taken.iter())
+    }
+
+    /// Shards that tasks could not hand over to a member that lives are fed again, as often as training may go on after a
+    /// loss: it is lost to the executors, if not to us.
+    fn count_holes(&mut self, now: Now, fed: &Expected, ledgers: &[TaskLedger]) -> Result<(), Failure> {
+        let hole = self.members.iter().map(|member| &member.trainer.id).find(|id| {
+            let taken = self.trainers.get(*id).map(|trainer| &trainer.taken);
+            taken.is_some_and(|taken| taken.iter().any(|shard| fed.incomplete.contains(shard)))
+        });
+        let Some(id) = hole.cloned() else { return Ok(()) };
+        let why = ledgers.iter().find_map(|task| task.lost_because.clone());
+        let cause = format!(
+            "feed tasks could not hand over shards {} of round {} to {}: {}",
+            fed.incomplete,
+            self.round,
+            self.who(&id),
+            why.unwrap_or_else(|| "it did not answer".to_owned())
+        );
+        if self.recoveries >= self.job.max_recoveries {
+            let failure = Failure::new(
+                ErrorKind::JobFailed,
+                format!("{cause}{}", self.recoveries_so_far()),
+            );
+            self.fail(failure.clone());
+            return Err(failure);
+        }
+        self.log(format!("{cause}: they are fed again"));
+        self.recoveries += 1;
+        self.recovery_of(now, cause);
+        Ok(())
+    }
+
+    pub(super) fn on_sealed(&mut self, now: Now, from: &str, round: u32, shards: &[ShardSum]) {
+        if self.rank_of(from).is_none() || self.phase != (Phase::Sealing { round }) {
+            return;
+        }
+        let Some(trainer) = self.trainers.get(from) else {
+            return;
+        };
+        let took = trainer.taken.filter(|shard| !self.incomplete.contains(shard));
+        let logical = self.job.train.logical_shards;
+        let rows = match ledger::compare(self.expected_sums(), &took, &self.who(from), shards, logical) {
+            Ok(rows) => rows,
+            Err(failure) => return self.fail(failure),
+        };
+        let Some(trainer) = self.trainers.get_mut(from) else {
+            return;
+        };
+        if !std::mem::take(&mut trainer.taken).is_empty() {
+            trainer.held.extend(took.ranges().iter().cloned());
+            trainer.rows += rows;
+            trainer.progressed = now;
+            self.count_refed(rows);
+        }
+        self.when_all_sealed(now);
+    }
+
+    /// Moves on once every member that took shards has sealed them.
+    pub(super) fn when_all_sealed(&mut self, now: Now) {
+        let sealing = matches!(self.phase, Phase::Sealing { .. });
+        if sealing && self.pending_loss.is_none() && self.all_members(|trainer| trainer.taken.is_empty()) {
+            self.fed(now);
+            self.proceed(now);
+        }
+    }
+
+    /// Every shard is sealed for the first time.
+    fn tell_sealed(&mut self) {
+        let Some(expected) = &self.expected else { return };
+        let mut ledger = expected.ledger.clone();
+        // Counted from the spools' answers, independently of what the tasks said (rule A8).
+        let members = self
+            .members
+            .iter()
+            .filter_map(|member| self.trainers.get(&member.trainer.id));
+        ledger.rows_spooled = members.map(|trainer| trainer.rows).sum();
+        self.phase = Phase::Sealed;
+        self.out.push(Output::Event(Event::Sealed { ledger }));
+    }
+
+    /// Sums of every shard, once the first round is sealed by the tasks.
+    fn expected_sums(&self) -> &[ShardSum] {
+        self.expected.as_ref().map_or(&[], |expected| &expected.sums)
+    }
+}
