@@ -1,4 +1,4 @@
-"""Faults: real processes are killed at chosen points; the fit fails with the first cause and leaves nothing behind."""
+"""Faults: real processes are killed at chosen points; the fit goes on without them, or fails with the first cause."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ def next_fit_works(data: DataFrame) -> Iterator[None]:
 
 
 @contextmanager
-def endless_fit(df: DataFrame, until: str) -> Iterator[tuple[Background, Lines]]:
+def endless_fit(df: DataFrame, until: str, max_recoveries: int = 0) -> Iterator[tuple[Background, Lines]]:
     """A fit that trains until something ends it, handed over once a line with `until` came; ended at the latest after."""
     with captured_lines() as lines:
-        fit = Background(lambda: classifier(epochs=1_000_000, verbose=True).fit(df))
+        endless = classifier(epochs=1_000_000, verbose=True, maxRecoveries=max_recoveries)
+        fit = Background(lambda: endless.fit(df))
         try:
             wait_for(f"a line with {until!r}", lambda: lines.has(until), during=fit)
             yield fit, lines
@@ -81,15 +82,36 @@ def test_trainer_killed_during_training(data: DataFrame) -> None:
     assert f"pid {victim.pid}" in text and "signal 9" in text and "train" in text, text
 
 
+def test_the_fit_goes_on_without_a_trainer_and_ends_with_the_last(data: DataFrame) -> None:
+    with endless_fit(data, "epoch 2/", max_recoveries=1) as (fit, lines):
+        victim, survivor = trainers()
+        kill(victim.pid)
+        wait_for("the recovery", lambda: lines.has("training goes on at step "), during=fit)
+        assert f"pid {victim.pid}" in lines.text and "rows were fed again" in lines.text
+        assert trainers() == [survivor]
+        epoch = lines.text.count("epoch ")
+        wait_for("a later epoch", lambda: lines.text.count("epoch ") > epoch + 2, during=fit)
+        kill(survivor.pid)
+        text = fit.message()
+    assert f"pid {survivor.pid}" in text and "signal 9" in text, text
+
+
 def test_trainer_killed_during_feed(data: DataFrame, tmp_path: Path) -> None:
+    undisturbed = classifier().fit(data)
     fit = Background(lambda: classifier().fit(gated(data, tmp_path, partition=1)))
     wait_for("the feed", (tmp_path / "there").exists, during=fit)
     victim = trainers()[1]
     kill(victim.pid)
     wait_for("the end of the trainer", lambda: not support.alive(victim))
     (tmp_path / "go").touch()
-    text = fit.message()
-    assert f"pid {victim.pid}" in text and "signal 9" in text and "feed" in text, text
+    assert fit.join().error is None
+    model = fit.result
+    assert model.weightsHash == undisturbed.weightsHash
+    assert model.summary.ledger == undisturbed.summary.ledger
+    (recovery,) = model.summary.recoveryLog
+    assert f"pid {victim.pid}" in recovery["cause"] and "signal 9" in recovery["cause"], recovery
+    (lost,) = recovery["lost"]
+    assert lost["executor"] and recovery["rowsRefed"] > 0 and recovery["resumeStep"] == 0
 
 
 def test_executor_killed_takes_its_trainers_along(data: DataFrame) -> None:

@@ -35,7 +35,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Int,
         ints(0, 1_000_000),
         Some("3"),
-        "How often training may go on after trainers have lost each other; the next time fails the fit. Today this is for connections that break between trainers that live: the loss of a trainer fails the fit at once.",
+        "How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection between two trainers that broke; the next one fails it. 0: the first one does.",
     ),
     param(
         "failureTimeout",

@@ -29,8 +29,8 @@ class TrainingSummary:
     #: Seconds of prepare (checks, the first row), queue (until slots are free), launch, feed, train; and in total.
     phases: dict[str, float]
     #: The recoveries on the way: generation, cause, lost (trainers), resumeStep, stepsRedone, rowsRefed, and seconds of detect,
-    #: halt, feed, donate and resume. Empty where nothing happened. In this version training goes on after a connection between
-    #: two trainers broke; a fit that loses a trainer fails.
+    #: halt, feed, donate and resume. Empty where nothing happened. `lost` is empty where a connection between two trainers broke
+    #: that both lived on.
     recoveryLog: list[dict[str, Any]] = field(default_factory=list)
     #: What was taken of initialWeights: loaded (a number), missing, unexpected and mismatched; None where not set.
     initialWeights: dict[str, Any] | None = None

@@ -56,7 +56,7 @@ class GangParams(Params):
     maxRecoveries: Param[int] = Param(
         Params._dummy(),
         "maxRecoveries",
-        "How often training may go on after trainers have lost each other; the next time fails the fit. Today this is for connections that break between trainers that live: the loss of a trainer fails the fit at once. (whole number from 0 to 1000000)",
+        "How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection between two trainers that broke; the next one fails it. 0: the first one does. (whole number from 0 to 1000000)",
         typeConverter=Legal(
             "maxRecoveries",
             to_int,
@@ -159,9 +159,9 @@ class GangParams(Params):
         return self.getOrDefault(self.maxRecoveries)
 
     def setMaxRecoveries(self, value: int) -> Self:
-        """How often training may go on after trainers have lost each other; the next time fails the fit.
-        Today this is for connections that break between trainers that live: the loss of a trainer fails the
-        fit at once. (whole number from 0 to 1000000)
+        """How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection
+        between two trainers that broke; the next one fails it. 0: the first one does. (whole number from 0
+        to 1000000)
         """
         return self._set(maxRecoveries=value)
 

@@ -153,9 +153,9 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 trainers. (whole number from 0 to 1024)
             logicalShards: Logical shards the rows are dealt to; the unit of computation, so part of what
                 decides the weights' bits. At least numTrainers. (whole number from 1 to 65536)
-            maxRecoveries: How often training may go on after trainers have lost each other; the next time
-                fails the fit. Today this is for connections that break between trainers that live: the loss
-                of a trainer fails the fit at once. (whole number from 0 to 1000000)
+            maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
+                after a connection between two trainers that broke; the next one fails it. 0: the first one
+                does. (whole number from 0 to 1000000)
             failureTimeout: Silence after which a trainer counts as lost. (duration such as "15s", "500ms"
                 or "2min")
             progressTimeout: Time without a step after which a trainer counts as stuck. (duration such as

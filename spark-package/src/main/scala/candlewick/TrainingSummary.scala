@@ -96,8 +96,8 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
     Option(node.get("initialWeights")).filterNot(_.isNull).map(_.toString)
 
   /** The recoveries, as a JSON list of objects: generation, cause, lost (trainers), resumeStep, stepsRedone, rowsRefed, and
-    * seconds of detect, halt, feed, donate and resume. Empty where nothing happened. In this version training goes on
-    * after a connection between two trainers broke; a fit that loses a trainer fails.
+    * seconds of detect, halt, feed, donate and resume. Empty where nothing happened. `lost` is empty where a connection
+    * between two trainers broke that both lived on.
     */
   def recoveryLog: String = Json.field(node, "recoveryLog").toString
 

@@ -24,6 +24,9 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
   /** Trainers start as long as this file exists; see [[closeGate]]. */
   private val gate = folder.resolve("gate")
 
+  /** Variables of the trainers that start while this file exists; then they are those that failpoints can hold. */
+  private val armed = folder.resolve("armed")
+
   override protected lazy val spark: SparkSession = current
 
   /** Starts a session. */
@@ -57,6 +60,7 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
   override protected def afterEach(): Unit = {
     FitPoint.hook = _ => ()
     openGate()
+    Files.deleteIfExists(armed)
     session.foreach(_.stop())
     session = None
     super.afterEach()
@@ -64,6 +68,18 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
 
   protected def openGate(): Unit = Files.write(gate, Array.emptyByteArray): Unit
   protected def closeGate(): Unit = Files.delete(gate)
+
+  /** Runs `body` while trainers that start are held at the points, `"train.step=12"`; more of them by commas. */
+  protected def held[T](points: String)(body: Failpoints => T): T = {
+    val gates = new Failpoints
+    try {
+      Files.write(armed, gates.environment(points).getBytes)
+      body(gates)
+    } finally {
+      Files.deleteIfExists(armed)
+      gates.close()
+    }
+  }
 
   /** A folder with the real library and the gated trainer. */
   private def natives(): Path = {
@@ -75,7 +91,8 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
     val real = built.resolve("candlewick-trainer")
     Files.write(
       script,
-      s"#!/bin/sh\nwhile [ ! -e $gate ]; do sleep 0.02; done\nexec $real \"$$@\"\n".getBytes
+      (s"#!/bin/sh\nwhile [ ! -e $gate ]; do sleep 0.02; done\n" +
+        s"if [ -e $armed ]; then . $armed; exec $real-failpoints \"$$@\"; fi\nexec $real \"$$@\"\n").getBytes
     )
     Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwx------"))
     made

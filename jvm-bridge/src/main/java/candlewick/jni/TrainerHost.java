@@ -3,7 +3,9 @@ package candlewick.jni;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -168,6 +170,37 @@ public final class TrainerHost {
     Object[] started = jobs().get(jobId);
     if (started != null) {
       stop(jobId, started);
+    }
+  }
+
+  /**
+   * Kills the trainers of a job that are stopped by a signal: they hear of nothing, and their
+   * coordinator counts them as lost. Those that run are left alone.
+   *
+   * @param jobId the job
+   */
+  public static void killFrozen(String jobId) {
+    for (Process process : snapshot(jobs().get(jobId))) {
+      if (process.isAlive() && isFrozen(process)) {
+        process.destroyForcibly();
+      }
+    }
+  }
+
+  /**
+   * True where the kernel says so: state T of /proc/pid/stat, which follows the name in brackets.
+   */
+  private static boolean isFrozen(Process process) {
+    try {
+      // Java 8, for which this is compiled, has no Process.pid().
+      long pid = (Long) Process.class.getMethod("pid").invoke(process);
+      String stat =
+          new String(
+              Files.readAllBytes(Paths.get("/proc/" + pid + "/stat")), StandardCharsets.UTF_8);
+      return stat.substring(stat.lastIndexOf(')') + 1).trim().startsWith("T");
+    } catch (IOException | ReflectiveOperationException e) {
+      // It ended meanwhile, or this system does not tell.
+      return false;
     }
   }
 

@@ -173,7 +173,7 @@ class OwnersTest {
   }
 
   @Test
-  void aFeederStopsForAnInterruptAndForAMissingTrainer() throws Exception {
+  void aFeederStopsForAnInterruptAndNamesTheShardsOfAMissingTrainer() throws Exception {
     try (Feeder feeder = feeder(1);
         NativeBuffer rows = NativeBuffer.allocate(64)) {
       ByteBuffer view = rows.view().order(ByteOrder.LITTLE_ENDIAN);
@@ -186,8 +186,9 @@ class OwnersTest {
         assertTrue(Thread.interrupted());
       }
       assertTrue(feeder.push(rows, 32, 1, false));
-      RetryableException e = assertThrows(RetryableException.class, () -> feeder.finish(1));
-      assertTrue(e.getMessage().contains("feeding trainer t (127.0.0.1:1)"), e.getMessage());
+      String ledger = feeder.finish(1);
+      assertTrue(ledger.contains("\"lostBecause\":\"feeding trainer t (127.0.0.1:1)"), ledger);
+      assertTrue(ledger.contains("\"rowsPassedOver\":1,"), ledger);
     }
   }
 }

@@ -25,6 +25,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   private var failed = Option.empty[CandlewickException]
   private val records = mutable.ArrayBuffer.empty[JsonNode]
   private val recovered = mutable.ArrayBuffer.empty[JsonNode]
+  private var round = Option.empty[JsonNode]
   @volatile private var onEpoch: JsonNode => Unit = _ => ()
   @volatile private var onProgress: JsonNode => Unit = _ => ()
   @volatile private var open = true
@@ -46,6 +47,13 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   /** The recoveries so far. */
   def recoveries: Seq[JsonNode] = lock.synchronized(recovered.toSeq)
 
+  /** Takes the feed round that the coordinator has asked for, if it has since the last call. */
+  def takeRound(): Option[JsonNode] = lock.synchronized {
+    val asked = round
+    round = None
+    asked
+  }
+
   /** The ledger, once all shards are sealed. */
   def ledger: Option[JsonNode] = lock.synchronized(sealedLedger)
 
@@ -55,7 +63,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   /** Which of the trainers have registered and are still there. */
   def registered: Set[String] = lock.synchronized(registeredIds.toSet)
 
-  /** Trainers that went before the members were fixed, and how. */
+  /** Trainers that are lost, and how they were. */
   def left: Map[String, String] = lock.synchronized(leftIds.toMap)
 
   /** Calls the functions with every record of an epoch and every sign of progress from now on, from the polling thread:
@@ -147,6 +155,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
         registeredIds -= id
         leftIds(id) = Json.field(event, "why").asText
       }
+    case "needFeed" => change { round = Some(event) }
     case "sealed" => change { sealedLedger = Some(Json.field(event, "ledger")) }
     case "done" => change { doneEvent = Some(event) }
     case "epoch" =>
@@ -156,7 +165,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
     case "recovered" =>
       val record = Json.field(event, "record")
       change(recovered += record)
-      log.warn(s"fit ${control.id}: training goes on after ${Json.field(record, "cause").asText}")
+      control.warn(CoordinatorLink.told(record))
     case "progress" => onProgress(Json.field(event, "progress"))
     case "failed" =>
       val failure = Json.field(event, "failure")
@@ -197,6 +206,16 @@ private object CoordinatorLink {
 
   /** Characters of an event in a message. */
   val ShownChars = 200
+
+  /** A recovery for the user: what happened and what it cost. */
+  def told(record: JsonNode): String = {
+    val seconds = Json.field(record, "seconds")
+    val taken = Seq("halt", "feed", "donate", "resume").map(Json.field(seconds, _).asDouble).sum
+    val refed = Json.field(record, "rowsRefed").asLong
+    val rows = if (refed > 0) s", $refed rows were fed again" else ""
+    f"training goes on at step ${Json.field(record, "resumeStep").asLong}%d after $taken%.1f s$rows: " +
+      Json.field(record, "cause").asText
+  }
 
   /** How often a waiting fit looks after itself where nothing signals. */
   val EachMs = 1000L

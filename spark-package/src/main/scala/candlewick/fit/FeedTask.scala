@@ -63,7 +63,7 @@ private[fit] final class FeedTask(
   private def document(context: TaskContext): String =
     Json
       .obj(
-        "feed" -> Json.parse(spec.feed),
+        "feed" -> FeedRound.complete(spec.feed, context.getLocalProperty(FeedRound.Property)),
         "partition" -> context.partitionId(),
         "attempt" -> context.taskAttemptId(),
         "executor" -> SparkEnv.get.executorId

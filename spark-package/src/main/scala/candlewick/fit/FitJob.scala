@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
-import org.apache.spark.sql.{CandlewickShim, Dataset}
+import org.apache.spark.sql.Dataset
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
@@ -25,6 +25,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   // Executors that may have trainers, and what the coordinator said; for the end of a fit that failed.
   private val ordered = ConcurrentHashMap.newKeySet[Executor]()
   @volatile private var coordinatorFailure = Option.empty[CandlewickException]
+  // Whether the fit went on without some of its trainers: one may hang where it was.
+  @volatile private var strays = false
 
   /** Runs the fit; throws its first cause of failure. */
   def run(): FitResult = {
@@ -47,12 +49,12 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       cancelJobs()
       state.end(control)
       quietly("remove the tag")(sc.removeJobTag(control.tag))
-      if (failed) endTrainers(sc)
+      if (failed || strays) endTrainers(sc)
     }
   }
 
-  /** Trainers of a failed fit end by their coordinator's word and with their HOLD task. One that is frozen before there
-    * is a HOLD task hears neither: a task on its executor ends it as soon as a slot is free. Nobody waits for that.
+  /** Trainers end by their coordinator's word; those that are frozen, with their HOLD task. One that was frozen before
+    * there was a HOLD task hears neither: a task on its executor ends it as soon as a slot is free. Nobody waits for that.
     */
   private def endTrainers(sc: SparkContext): Unit =
     if (!ordered.isEmpty && !sc.isLocal && !sc.isStopped)
@@ -80,18 +82,22 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         phases.time("launch")(
           launch(sc, placement, link, address(sc, coordinator), secret.trainer, places, prepared)
         )
-      val hold = HoldJob(sc, control, launched.executors)
+      def there = launched.trainers.filterNot { case (id, _) => link.left.contains(id) }.map(_._2)
+      val hold = HoldJob(sc, control, () => there)
+      val tasks = tasksPerExecutor(sc, launched.executors)
+      val feeding = new Feeding(control, prepared, link, secret.feeder, tasks, launched.trainers.length)
       var patienceMs = 0L
       try {
         if (mayIdleOut(sc, launched.executors)) hold.maintain()
-        phases.time("feed")(feed(prepared, link, secret.feeder, launched, hold))
+        phases.time("feed")(feed(feeding, launched, link, hold))
         state.fed(control)
-        val result = train(prepared, link, launched, hold)
+        val result = train(prepared, link, feeding, launched, hold)
         patienceMs = FitJob.HoldMs
         result
       } finally hold.release(patienceMs)
     } finally {
       coordinatorFailure = link.failure
+      strays = link.left.nonEmpty
       // First the trainers of this JVM, so that they do not hear of a coordinator that is gone.
       quietly("stop the trainers")(TrainerHost.stop(control.id))
       quietly("close the coordinator")(link.close())
@@ -166,42 +172,26 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     (1 +: executors.map(slots.slots)).max
   }
 
-  /** FEED: the rows of every partition to the owners of their shards, then the ledger to the coordinator. */
-  private def feed(
-      prepared: Prepared,
-      link: CoordinatorLink,
-      keys: JobKeys,
-      launched: Launched,
-      hold: HoldJob
-  ): Unit = {
-    val tasks = tasksPerExecutor(prepared.session.sparkContext, launched.executors)
-    val document = FeedSpec.document(prepared, launched.members, tasks)
-    val label = s"fit ${control.id}, round 0, ${launched.trainers.length} trainers"
-    val task = new FeedTaskSpec(document.toString, keys, FeedSpec.rowBytes(prepared.launch, tasks), label)
-    val ledgers =
-      try collectLedgers(prepared, task)
-      catch { case error: Exception => throw firstCause(link, error) }
-    FitJob.checkLedgers(ledgers)
-    // From here on no task of the fit needs a slot: they are held, and a cancel meets a job.
-    hold.maintain()
-    link.command("seal", "round" -> Json.field(launched.members, "round"), "ledgers" -> ledgers)
-    link.await(None, Failures.unavailable("the trainers did not seal their rows"), () => hold.maintain())(
-      link.ledger
-    ): Unit
-  }
+  /** FEED: its first round, and further ones until all shards are sealed. */
+  private def feed(feeding: Feeding, launched: Launched, link: CoordinatorLink, hold: HoldJob): Unit =
+    explained(link) {
+      val ledgers = feeding.ledgers(launched.members)
+      FitJob.checkLedgers(ledgers)
+      // From here on no task of the fit needs a slot: they are held, and a cancel meets a job.
+      hold.maintain()
+      feeding.tell(launched.members, ledgers)
+      feeding.await(hold, "the trainers did not seal their rows")(link.ledger): Unit
+    }
 
-  private def collectLedgers(prepared: Prepared, task: FeedTaskSpec): Seq[JsonNode] = {
-    val session = prepared.session
-    session.sparkContext.setJobDescription("Candlewick: feed")
-    CandlewickShim.install(session, FeedStrategy)
-    val plan = FeedLogical(task, CandlewickShim.analyzed(prepared.source))
-    CandlewickShim.ofRows(session, plan).collect().toSeq.map(row => Json.parse(row.getString(0)))
-  }
+  private def explained[T](link: CoordinatorLink)(body: => T): T =
+    try body
+    catch { case error: Exception => throw firstCause(link, error) }
 
   /** TRAIN: the trainers do it; here progress is passed on, the slots are held, and the weights are taken at the end. */
   private def train(
       prepared: Prepared,
       link: CoordinatorLink,
+      feeding: Feeding,
       launched: Launched,
       hold: HoldJob
   ): FitResult = {
@@ -214,8 +204,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     }
     val done = phases.time("train") {
       link.command("train")
-      // No deadline here: the coordinator watches every trainer and fails the job when one is silent or stuck.
-      link.await(None, Failures.unavailable("training did not end"), () => hold.maintain())(link.done)
+      explained(link)(feeding.await(hold, "training did not end")(link.done))
     }
     val weights = link.weights()
     link.command("finish")
@@ -316,7 +305,8 @@ private[fit] object FitJob {
     def sum(field: String) = ledgers.map(Json.field(_, field).asLong).sum
     val read = sum("rowsRead")
     if (read == 0) throw TrainingColumns.empty()
-    if (sum("rowsSent") == 0)
+    // Rows of a trainer that is lost meanwhile come again.
+    if (sum("rowsSent") + sum("rowsPassedOver") == 0)
       throw Failures.data(
         s"all ${read} rows are invalid and handleInvalid=\"skip\" leaves them out: nothing to train on; " +
           "set handleInvalid=\"error\" to see what is wrong"

@@ -10,8 +10,11 @@ import scala.util.Failure
 /** HOLD: one parked task per trainer keeps its slot accounted while it trains. It is bookkeeping, training never waits
   * for it: a task that lands elsewhere returns and is asked for again later. Its cancellation by the user is how a
   * cancel of the job group, or of all jobs, reaches training.
+  *
+  * @param trainers
+  *   the executors of the trainers that hold slots now, each as often as it has some
   */
-private[fit] final class HoldJob(control: FitControl, trainers: Seq[Executor])(submit: HoldJob.Submit) {
+private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Executor])(submit: HoldJob.Submit) {
   private val log = LoggerFactory.getLogger(classOf[HoldJob])
   private val clock = new Clock
 
@@ -39,7 +42,7 @@ private[fit] final class HoldJob(control: FitControl, trainers: Seq[Executor])(s
   }
 
   private var jobs = Seq.empty[Submitted]
-  private var unheld = trainers
+  private var unheld = trainers()
   private var nextMs = 0L
   @volatile private var released = false
 
@@ -69,6 +72,22 @@ private[fit] final class HoldJob(control: FitControl, trainers: Seq[Executor])(s
     case _ => unheld ++= submitted.takeReturned()
   }
 
+  /** Gives the slots back for as long as `body` runs, which feeds: it must not wait for slots that nobody needs meanwhile.
+    * Afterwards they are asked for again, for the trainers that are there then.
+    */
+  def without[T](body: => T): T = {
+    val held = jobs
+    jobs = Nil
+    // Taken out first: that these jobs end is no cancel by the user.
+    held.filterNot(_.job.isCompleted).foreach(_.job.cancel())
+    unheld = Nil
+    val result = body
+    unheld = trainers()
+    nextMs = 0L
+    maintain()
+    result
+  }
+
   /** Gives the slots back. The tasks end by themselves when the trainers have; only if they do not, they are killed, and
     * end the trainers.
     *
@@ -90,7 +109,7 @@ private[fit] object HoldJob {
   type Submit = (Seq[(String, Seq[String])], Int => Unit) => FutureAction[Unit]
 
   /** Holds slots by Spark jobs. */
-  def apply(sc: SparkContext, control: FitControl, trainers: Seq[Executor]): HoldJob =
+  def apply(sc: SparkContext, control: FitControl, trainers: () => Seq[Executor]): HoldJob =
     new HoldJob(control, trainers)((tasks, over) => {
       sc.setJobDescription("Candlewick: hold the trainers' slots")
       Jobs.submit(sc, tasks, ParkTask.hold)((index, _) => over(index))

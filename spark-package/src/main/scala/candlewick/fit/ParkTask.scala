@@ -23,18 +23,18 @@ private[fit] object ParkTask {
   def order(job: String, executor: String): String = s"$job $executor"
 
   /** Parks on the wanted executor as long as it has trainers of the job, else answers "misplaced". So HOLD ends by itself
-    * when the job does, and nothing has to be killed. If it is killed, the fit has failed or was cancelled: then it ends
-    * the trainers, since one that is frozen hears nothing from its coordinator.
+    * when the job does, and nothing has to be killed. It is killed where the fit has failed or was cancelled, and where
+    * the slot is needed to feed again what was lost. Trainers end or go on by their coordinator's word; those that are
+    * frozen hear none, and are of no use to either.
     */
   def hold(orders: Iterator[String]): String = onExecutor(orders, misplaced()) { job =>
     try park(TrainerHost.alive(job))
     catch {
       case interrupted: InterruptedException =>
-        // Consumed: an interrupted thread would not wait for trainers that end in order.
-        TrainerHost.stop(job)
+        TrainerHost.killFrozen(job)
         throw interrupted
     }
-    if (TaskContext.get().isInterrupted()) TrainerHost.stop(job)
+    if (TaskContext.get().isInterrupted()) TrainerHost.killFrozen(job)
     "released"
   }
 

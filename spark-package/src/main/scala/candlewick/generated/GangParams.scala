@@ -60,15 +60,15 @@ trait GangParams extends Params {
   /** @group setParam */
   def setLogicalShards(value: Int): this.type = set(logicalShards, value)
 
-  /** How often training may go on after trainers have lost each other; the next time fails the fit.
-    * Today this is for connections that break between trainers that live: the loss of a trainer
-    * fails the fit at once. (whole number from 0 to 1000000)
+  /** How often a fit may go on after a loss (a trainer, its executor, its host) or after a
+    * connection between two trainers that broke; the next one fails it. 0: the first one does.
+    * (whole number from 0 to 1000000)
     * @group param
     */
   final val maxRecoveries: IntParam = new IntParam(
     this,
     "maxRecoveries",
-    "How often training may go on after trainers have lost each other; the next time fails the fit. Today this is for connections that break between trainers that live: the loss of a trainer fails the fit at once. (whole number from 0 to 1000000)",
+    "How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection between two trainers that broke; the next one fails it. 0: the first one does. (whole number from 0 to 1000000)",
     Legal[Int]("maxRecoveries", "a whole number from 0 to 1000000", ParamValidators.inRange(0, 1000000))
   )
   setDefault(maxRecoveries, 3)

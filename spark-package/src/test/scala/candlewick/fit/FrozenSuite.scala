@@ -73,7 +73,7 @@ class FrozenSuite extends ClusterSuite {
 object FrozenSuite {
 
   /** The same rows, of which each waits until the file `go` exists, and says so by the file `there`. */
-  private def gated(data: DataFrame, folder: Path): DataFrame = {
+  def gated(data: DataFrame, folder: Path): DataFrame = {
     val there = folder.resolve("there").toString
     val go = folder.resolve("go").toString
     val gate = udf { (label: Double) =>

@@ -35,7 +35,7 @@ class HoldJobSuite extends AnyFunSuite {
 
   test("a task that could not be placed is asked for again after a while, and no other") {
     val submitted = new Submitted
-    val hold = new HoldJob(new FitControl("f"), executors)(submitted.submit)
+    val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)
     hold.maintain()
     submitted.end(1)
     later {
@@ -48,7 +48,7 @@ class HoldJobSuite extends AnyFunSuite {
   test("the slots of a job that failed are asked for again; it cancels nothing") {
     val submitted = new Submitted
     val control = new FitControl("f")
-    val hold = new HoldJob(control, executors)(submitted.submit)
+    val hold = new HoldJob(control, () => executors)(submitted.submit)
     hold.maintain()
     submitted.jobs.last.fail(new IllegalStateException("executor lost"))
     later {
@@ -61,7 +61,7 @@ class HoldJobSuite extends AnyFunSuite {
 
   test("tasks that end by themselves are not killed, and nothing is asked for after that") {
     val submitted = new Submitted
-    val hold = new HoldJob(new FitControl("f"), executors)(submitted.submit)
+    val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)
     hold.maintain()
     val waiting = Thread.currentThread()
     val ending = new Thread(() => {
@@ -80,9 +80,30 @@ class HoldJobSuite extends AnyFunSuite {
 
   test("tasks that do not end are killed") {
     val submitted = new Submitted
-    val hold = new HoldJob(new FitControl("f"), executors)(submitted.submit)
+    val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)
     hold.maintain()
     hold.release(0L)
     assert(submitted.jobs.last.isCancelled)
+  }
+
+  test(
+    "the slots are given back while something is fed, and asked for again for the trainers that are left"
+  ) {
+    val submitted = new Submitted
+    val control = new FitControl("f")
+    var there = executors
+    val hold = new HoldJob(control, () => there)(submitted.submit)
+    hold.maintain()
+    val answer = hold.without {
+      assert(submitted.jobs.last.isCancelled)
+      hold.maintain()
+      assert(submitted.jobs.length == 1, "nothing is asked for meanwhile")
+      there = executors.tail
+      "fed"
+    }
+    assert(answer == "fed")
+    later(hold.maintain())
+    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 1")))
+    assert(control.cancelled.isEmpty, "no user has cancelled a job")
   }
 }

@@ -1,0 +1,75 @@
+package candlewick.fit
+
+import candlewick.internal.{Failures, Json}
+import com.fasterxml.jackson.databind.JsonNode
+import org.apache.spark.sql.{CandlewickShim, DataFrame}
+
+/** FEED: the rows of every partition to the owners of their shards, then the ledger to the coordinator. What trainers have
+  * lost is fed again in a later round: by the same query, held here, so that its plan, its shuffles and its caches are those
+  * of the first.
+  *
+  * @param tasks
+  *   feed tasks that run in one executor at a time: they share its feedMemory
+  * @param trainers
+  *   how many there are at first, for the text in the UI
+  */
+private[fit] final class Feeding(
+    control: FitControl,
+    prepared: Prepared,
+    link: CoordinatorLink,
+    keys: JobKeys,
+    tasks: Int,
+    trainers: Int
+) {
+  private lazy val query: DataFrame = {
+    val session = prepared.session
+    val label = s"fit ${control.id}, $trainers trainers"
+    val document = FeedSpec.document(prepared).toString
+    val task = new FeedTaskSpec(document, keys, FeedSpec.rowBytes(prepared.launch, tasks), label)
+    CandlewickShim.install(session, FeedStrategy)
+    CandlewickShim.ofRows(session, FeedLogical(task, CandlewickShim.analyzed(prepared.source)))
+  }
+
+  /** Feeds a round; its ledger rows, one for each partition.
+    *
+    * @param asked
+    *   number and owners, as the coordinator gave them
+    */
+  def ledgers(asked: JsonNode): Seq[JsonNode] = {
+    val round = Json.field(asked, "round").asInt
+    val sc = prepared.session.sparkContext
+    sc.setJobDescription(if (round == 0) "Candlewick: feed" else s"Candlewick: feed again, round $round")
+    sc.setLocalProperty(FeedRound.Property, FeedRound.document(asked, prepared.launch, tasks).toString)
+    try query.collect().toSeq.map(row => Json.parse(row.getString(0)))
+    finally sc.setLocalProperty(FeedRound.Property, null)
+  }
+
+  /** Feeds a round and tells the coordinator who won it. */
+  def run(asked: JsonNode): Unit = tell(asked, ledgers(asked))
+
+  /** Tells the coordinator what the winning tasks of a round say. */
+  def tell(asked: JsonNode, ledgers: Seq[JsonNode]): Unit =
+    link.command("seal", "round" -> Json.field(asked, "round"), "ledgers" -> ledgers): Unit
+
+  /** Waits until `found` gives something, and feeds what the coordinator asks for meanwhile. No deadline: the coordinator
+    * watches over it.
+    */
+  def await[T](hold: HoldJob, late: String)(found: => Option[T]): T = {
+    def next: Either[JsonNode, T] =
+      link.await(None, Failures.unavailable(late), () => hold.maintain()) {
+        link.takeRound().map(Left(_)).orElse(found.map(Right(_)))
+      }
+    Iterator
+      .continually(next)
+      .flatMap {
+        case Left(asked) =>
+          control.warn(
+            s"the shards of lost trainers are fed again, round ${Json.field(asked, "round").asInt}"
+          )
+          hold.without(run(asked))
+          None
+        case Right(value) => Some(value)
+      }
+      .next()
+  }
+}
