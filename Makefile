@@ -46,7 +46,7 @@ demo: $(JAR) ## build, then train and score handwritten digits through spark-sub
 	  --conf spark.ui.enabled=false --conf spark.log.level=ERROR --conf spark.driver.host=127.0.0.1 \
 	  --conf spark.driver.bindAddress=127.0.0.1 examples/python/digits.py --out target/demo
 
-test: NATIVE_BUILD := zigbuild --lib --bins --tests
+test chaos: NATIVE_BUILD := zigbuild --lib --bins --tests
 test: lint test-rust test-jvm test-python ## build everything and run every check and every test
 
 check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no Spark
@@ -81,6 +81,13 @@ memcheck: $(VENV)/.stamp ## the tests of unsafe code under Valgrind
 
 gpu-pack: $(STAMPS)/tools $(VENV)/.stamp ## what tools/gpu-check.sh needs, in dist/gpu-pack (DEVICE=cpu: a rehearsal)
 	tools/gpu-pack.sh $(TRIPLE) $(or $(DEVICE),cuda)
+
+chaos: native ## fits on real Spark with seeded faults, all of which must give one model (RUNS=200 SEED=1)
+	CANDLEWICK_CHAOS_RUNS=$(or $(RUNS),200) CANDLEWICK_CHAOS_SEED=$(or $(SEED),1) $(MVN) test -pl jvm-bridge,spark-package -am \
+	  -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false -Dsuites=candlewick.fit.ChaosSuite
+
+bench-recovery: $(JAR) $(WHEEL) ## what a lost trainer costs (ROUNDS=7)
+	$(PYTHON) benchmarks/recovery.py --rounds $(or $(ROUNDS),7)
 
 flaky: native $(JAR) ## run tests again and again, under load and on one core (SUITE=rust|jvm|python FILTER= N=20)
 	$(PYTHON) -m tools.flaky --suite $(or $(SUITE),all) --filter '$(FILTER)' --rounds $(or $(N),20)
