@@ -82,6 +82,10 @@ memcheck: $(VENV)/.stamp ## the tests of unsafe code under Valgrind
 gpu-pack: $(STAMPS)/tools $(VENV)/.stamp ## what tools/gpu-check.sh needs, in dist/gpu-pack (DEVICE=cpu: a rehearsal)
 	tools/gpu-pack.sh $(TRIPLE) $(or $(DEVICE),cuda)
 
+simulate: $(VENV)/.stamp ## the coordinator among simulated trainers, clock and network (SEEDS=20000 SEED=1)
+	CANDLEWICK_SIMULATE_SEEDS=$(or $(SEEDS),20000) CANDLEWICK_SIMULATE_SEED=$(or $(SEED),1) \
+	  cargo-zigbuild test --workspace --lib $(CARGO_TARGET) -- --nocapture every_simulated_fit
+
 chaos: native ## fits on real Spark with seeded faults, all of which must give one model (RUNS=200 SEED=1)
 	CANDLEWICK_CHAOS_RUNS=$(or $(RUNS),200) CANDLEWICK_CHAOS_SEED=$(or $(SEED),1) $(MVN) test -pl jvm-bridge,spark-package -am \
 	  -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false -Dsuites=candlewick.fit.ChaosSuite

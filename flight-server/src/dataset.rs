@@ -73,6 +73,7 @@ impl Dataset {
                 *place = Some(at);
             }
         }
+        let chunks = without_dropped(chunks, &shape, dropped);
         // Training rows of each shard, then the rows held out that go with each.
         let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); numbers.len() * 2];
         for (at, chunk) in chunks.iter().enumerate() {
@@ -203,6 +204,18 @@ impl Dataset {
             into.weights.push(chunk.weights[at]);
         }
     }
+}
+
+/// Without the chunks of which every row is dropped: nothing refers to them, and their shards come again.
+fn without_dropped(chunks: Vec<Arc<Chunk>>, shape: &Shape, dropped: &ShardSet) -> Vec<Arc<Chunk>> {
+    if dropped.is_empty() {
+        return chunks;
+    }
+    let kept = |hash: &u128| !dropped.contains(shard_of(*hash, shape.logical_shards));
+    chunks
+        .into_iter()
+        .filter(|chunk| chunk.hashes.iter().any(kept))
+        .collect()
 }
 
 /// Hash, chunk and row in it.

@@ -559,6 +559,20 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_shards_that_come_again_are_not_kept() {
+        let spool = spool();
+        write(&spool, id(0, 1), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let rows = Arc::downgrade(&spool.lock().streams[&(0, 1)].chunks[0]);
+        let winner = [Winner {
+            partition: 0,
+            attempt: 1,
+        }];
+        let data = spool.seal(0, &winner, &both(), 1).unwrap();
+        assert!(data.shards().is_empty() && data.sums().is_empty());
+        assert!(rows.upgrade().is_none(), "they are still there");
+    }
+
+    #[test]
     fn a_round_that_is_left_for_another_leaves_nothing() {
         let spool = spool();
         write(&spool, id(0, 1), &[1.0]);

@@ -46,7 +46,8 @@ impl Machine {
     pub(super) fn out_of_place(&self, command: &str, wanted: &str) -> Failure {
         let phase = match self.phase {
             Phase::Failed => {
-                return Failure::new(ErrorKind::JobFailed, format!("{command}: the job has failed"));
+                // Why, the event tells, which may still be on its way.
+                return Failure::unavailable(format!("{command}: the job has failed"));
             }
             phase => format!("{phase:?}"),
         };

@@ -172,19 +172,20 @@ impl Machine {
         for trainer in self.trainers.values_mut().filter(|trainer| of_it(trainer)) {
             trainer.ended.get_or_insert(now);
         }
+        let mut losses = Vec::new();
         for id in ids.iter().filter(|_| !earlier) {
             let done = self
                 .trainers
                 .get(id)
                 .is_some_and(|trainer| trainer.done.is_some());
             match self.rank_of(id) {
-                Some(rank) if rank == 0 || !done => self.lose_ended(now, id, Some(reason)),
+                Some(rank) if rank == 0 || !done => losses.push(self.ended_loss(now, id, Some(reason))),
                 Some(_) => {}
-                None => self.refine_loss(id, &self.how_ended(id, Some(reason))),
+                None => self.refine_loss(id, &self.how_ended(id, Some(reason)).0),
             }
-            if self.phase == Phase::Failed {
-                return;
-            }
+        }
+        if !losses.is_empty() {
+            self.lose(now, losses);
         }
     }
 
@@ -214,7 +215,7 @@ impl Machine {
         if self
             .trainers
             .get(peer)
-            .is_some_and(|trainer| trainer.exit.is_some())
+            .is_some_and(|trainer| trainer.exit.is_some() || trainer.ended.is_some())
         {
             self.lose_ended(now, peer, None);
         }
@@ -251,29 +252,39 @@ impl Machine {
 
     /// Loses a member whose process ended.
     pub(super) fn lose_ended(&mut self, now: Now, id: &str, executor_lost: Option<&str>) {
-        let loss = Loss {
-            trainer: id.to_owned(),
-            what: format!("{} ended during {}", self.who(id), self.doing(id)),
-            how: format!("{}{}", self.how_ended(id, executor_lost), self.after_a_pause(now)),
-        };
-        self.lose(now, loss);
+        let loss = self.ended_loss(now, id, executor_lost);
+        self.lose(now, vec![loss]);
     }
 
-    /// How a process ended: by its exit report where that came, and the loss of its executor.
-    fn how_ended(&self, id: &str, executor_lost: Option<&str>) -> String {
+    /// The loss of a member whose process ended.
+    pub(super) fn ended_loss(&self, now: Now, id: &str, executor_lost: Option<&str>) -> Loss {
+        let (how, open) = self.how_ended(id, executor_lost);
+        Loss {
+            trainer: id.to_owned(),
+            what: format!("{} ended during {}", self.who(id), self.doing(id)),
+            how: format!("{how}{}", self.after_a_pause(now)),
+            open,
+        }
+    }
+
+    /// How a process ended: by its exit report where that came, and the loss of its executor. True where nothing is known
+    /// yet.
+    fn how_ended(&self, id: &str, executor_lost: Option<&str>) -> (String, bool) {
         let known = self.trainers.get(id);
         let exit = known.and_then(|trainer| trainer.exit.as_ref());
-        let waited = known
-            .and_then(|trainer| trainer.ended)
-            .is_some_and(|ended| self.last_tick >= ended + self.timeouts.grace);
+        let ended = known.and_then(|trainer| trainer.ended);
+        let waited = ended.is_some_and(|ended| self.last_tick >= ended + self.timeouts.grace);
         match (exit, executor_lost) {
-            (Some(report), _) if !report.is_harmless() || executor_lost.is_none() => report.describe(),
-            (_, Some(reason)) => format!("its executor was lost: {reason}"),
-            _ if waited => format!(
-                "its connection ended and no exit status came within {} ms",
-                self.timeouts.grace.as_millis()
-            ),
-            _ => "its connection ended".to_owned(),
+            (Some(report), _) if !report.is_harmless() || executor_lost.is_none() => {
+                (report.describe(), false)
+            }
+            (_, Some(reason)) => (format!("its executor was lost: {reason}"), false),
+            _ if waited => {
+                let grace = self.timeouts.grace.as_millis();
+                let how = format!("its connection ended and no exit status came within {grace} ms");
+                (how, true)
+            }
+            _ => ("its connection ended".to_owned(), true),
         }
     }
 
@@ -376,7 +387,12 @@ impl Machine {
         if self.rank_of(&trainer).is_none() {
             return self.fail(Failure::new(ErrorKind::JobFailed, how));
         }
-        let what = String::new();
-        self.lose(now, Loss { trainer, what, how });
+        let loss = Loss {
+            trainer,
+            what: String::new(),
+            how,
+            open: false,
+        };
+        self.lose(now, vec![loss]);
     }
 }

@@ -31,7 +31,7 @@ use candlewick_protocol::{ErrorKind, Failure};
 use explain::Wait;
 use loss::PendingLoss;
 use recovery::Recovery;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Time since the coordinator's start.
@@ -127,6 +127,8 @@ pub(crate) struct Machine {
     suspicions: BTreeMap<[String; 2], u32>,
     /// How often a member was the one that another had lost.
     suspected: BTreeMap<String, u32>,
+    /// Members that feed tasks did not reach once.
+    unreached: BTreeSet<String>,
     /// For what of the trainers it waits, and since when.
     wait: Option<Wait>,
     weights: Assembly,
@@ -162,6 +164,7 @@ impl Machine {
             recoveries: 0,
             suspicions: BTreeMap::new(),
             suspected: BTreeMap::new(),
+            unreached: BTreeSet::new(),
             wait: None,
             weights: Assembly::default(),
             epochs_reported: 0,

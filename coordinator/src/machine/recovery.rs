@@ -23,6 +23,8 @@ pub(super) struct Loss {
     pub(super) what: String,
     /// "killed by signal 9 (SIGKILL)".
     pub(super) how: String,
+    /// True where no more is known yet than that it ended: a report may say how.
+    pub(super) open: bool,
 }
 
 impl Loss {
@@ -111,33 +113,35 @@ impl Machine {
             trainer: evicted.to_owned(),
             what: format!("{} is given up", self.who(evicted)),
             how: format!("{told}; these two have lost each other {times} times"),
+            open: false,
         };
-        self.lose(now, loss);
+        self.lose(now, vec![loss]);
         true
     }
 
-    /// A member is lost: the others go on without it, as long as there are any and recoveries are left. Else the fit fails
-    /// with the first cause.
-    pub(super) fn lose(&mut self, now: Now, loss: Loss) {
-        let Some(rank) = self.rank_of(&loss.trainer) else {
-            return;
-        };
-        self.pending_loss = None;
-        if !self.can_lose_one() {
-            return self.fail(Failure::new(ErrorKind::JobFailed, self.last_words(&loss)));
+    /// Members are lost at once: the others go on without them, as long as there are any and recoveries are left. Else the
+    /// fit fails with the first cause.
+    pub(super) fn lose(&mut self, now: Now, losses: Vec<Loss>) {
+        let mut new = !self.recovers();
+        for loss in losses {
+            let Some(rank) = self.rank_of(&loss.trainer) else {
+                continue;
+            };
+            self.pending_loss = None;
+            if self.members.len() <= 1 || (new && !self.can_lose_one()) {
+                return self.fail(Failure::new(ErrorKind::JobFailed, self.last_words(&loss)));
+            }
+            self.recoveries += u32::from(std::mem::take(&mut new));
+            let told = loss.told();
+            self.log(format!("{told}: the fit goes on without it"));
+            self.recovery_of(now, told.clone());
+            self.members.remove(rank);
+            self.forget(now, &loss);
+            self.out.push(Output::Event(Event::Lost {
+                trainer: loss.trainer,
+                why: told,
+            }));
         }
-        if !self.recovers() {
-            self.recoveries += 1;
-        }
-        let told = loss.told();
-        self.log(format!("{told}: the fit goes on without it"));
-        self.recovery_of(now, told.clone());
-        self.members.remove(rank);
-        self.forget(now, &loss);
-        self.out.push(Output::Event(Event::Lost {
-            trainer: loss.trainer,
-            why: told,
-        }));
         match self.phase {
             Phase::Forming { generation } | Phase::Running { generation } => self.halt(now, generation),
             Phase::Halting { .. } => self.when_all_halted(now),
@@ -206,8 +210,9 @@ impl Machine {
     /// A report about a member that is lost already: now it is known how it ended.
     pub(super) fn refine_loss(&mut self, id: &str, how: &str) {
         let lost = self.recovery.iter_mut().flat_map(|recovery| &mut recovery.lost);
-        for (loss, _) in lost.filter(|(loss, _)| loss.trainer == id && !loss.what.is_empty()) {
+        for (loss, _) in lost.filter(|(loss, _)| loss.trainer == id && loss.open) {
             how.clone_into(&mut loss.how);
+            loss.open = false;
         }
     }
 
@@ -245,8 +250,12 @@ impl Machine {
         // Nobody missed one that ended after its last step; now it cannot answer.
         let gone = |id: &String| self.trainers.get(id).is_none_or(|trainer| !trainer.connected);
         let ids = self.members.iter().map(|member| member.trainer.id.clone());
-        for id in ids.filter(gone).collect::<Vec<_>>() {
-            self.lose_ended(now, &id, None);
+        let gone: Vec<_> = ids
+            .filter(gone)
+            .map(|id| self.ended_loss(now, &id, None))
+            .collect();
+        if !gone.is_empty() {
+            self.lose(now, gone);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Feed rounds (rule A4): the first one feeds every shard; each later one exactly the shards that no member holds, from all
 //! partitions. What is sealed on a member that lives is never fed again.
 
+use super::recovery::Loss;
 use super::{Machine, Now, Output, Phase};
 use crate::command::Event;
 use crate::ledger::{self, Expected};
@@ -132,12 +133,14 @@ impl Machine {
         self.trainers.values().flat_map(|trainer| trainer.taken.iter())
     }
 
-    /// Shards that tasks could not hand over to a member that lives are fed again, as often as training may go on after a
-    /// loss: it is lost to the executors, if not to us.
+    /// Shards that tasks could not hand over to a member that lives are fed to it again; if that fails too, it is lost to the
+    /// executors, if not to us. Each counts as a loss does.
     fn count_holes(&mut self, now: Now, fed: &Expected, ledgers: &[TaskLedger]) -> Result<(), Failure> {
         let hole = self.members.iter().map(|member| &member.trainer.id).find(|id| {
-            let taken = self.trainers.get(*id).map(|trainer| &trainer.taken);
-            taken.is_some_and(|taken| taken.iter().any(|shard| fed.incomplete.contains(shard)))
+            // The end of one that has ended is looked into, or will be.
+            let known = self.trainers.get(*id);
+            let lives = known.filter(|known| known.ended.is_none() && known.exit.is_none());
+            lives.is_some_and(|known| known.taken.iter().any(|shard| fed.incomplete.contains(shard)))
         });
         let Some(id) = hole.cloned() else { return Ok(()) };
         let why = ledgers.iter().find_map(|task| task.lost_because.clone());
@@ -148,7 +151,18 @@ impl Machine {
             self.who(&id),
             why.unwrap_or_else(|| "it did not answer".to_owned())
         );
-        if self.recoveries >= self.job.max_recoveries {
+        let again = !self.unreached.insert(id.clone());
+        if again && self.can_lose_one() {
+            let loss = Loss {
+                trainer: id,
+                what: String::new(),
+                how: cause,
+                open: false,
+            };
+            self.lose(now, vec![loss]);
+            return Ok(());
+        }
+        if again || self.recoveries >= self.job.max_recoveries {
             let failure = Failure::new(
                 ErrorKind::JobFailed,
                 format!("{cause}{}", self.recoveries_so_far()),

@@ -441,7 +441,7 @@ fn cancel_ends_the_job_in_every_phase_once() {
         );
         assert_eq!(
             stage.command(json!({"cmd": "train"})).unwrap_err().kind,
-            ErrorKind::JobFailed
+            ErrorKind::Unavailable
         );
     }
 }

@@ -5,6 +5,7 @@ mod flow;
 mod loss;
 mod recovery;
 mod rounds;
+mod simulation;
 
 use super::*;
 use crate::command::Command;

@@ -326,11 +326,9 @@ fn a_loss_in_the_feed_of_a_recovery_belongs_to_it() {
     assert_eq!((lost, record.rows_refed), (vec!["c", "a"], 5));
 }
 
-#[test]
-fn shards_that_executors_could_not_hand_over_are_fed_again_to_the_same_trainer() {
-    let mut stage = Stage::recoverable_at("feeding");
-    let holes = ledgers(&[0, 1, 2, 3], &[3]);
-    seal(&mut stage, 0, &holes).unwrap();
+/// Round 0 with a hole in shard 3, which "a" has; it is asked for again.
+fn with_a_hole(mut stage: Stage) -> Stage {
+    seal(&mut stage, 0, &ledgers(&[0, 1, 2, 3], &[3])).unwrap();
     let said = sent(&mut stage);
     let seal_of_a = said
         .iter()
@@ -342,20 +340,142 @@ fn shards_that_executors_could_not_hand_over_are_fed_again_to_the_same_trainer()
     sealed(&mut stage, "b", 0, &[(0, 2)]);
     sealed(&mut stage, "a", 0, &[(2, 1)]);
     assert_eq!(asked(&stage), [(1, vec![("a".to_owned(), 3, 4)])]);
-    for (round, left) in [(1, 2), (2, 1)] {
-        seal(&mut stage, round, &ledgers(&[3], &[3])).unwrap();
-        sealed(&mut stage, "a", round, &[]);
-        assert_eq!(
-            stage.machine.job.max_recoveries - stage.machine.recoveries,
-            left - 1
-        );
-    }
-    let failure = seal(&mut stage, 3, &ledgers(&[3], &[3])).unwrap_err();
+    stage
+}
+
+#[test]
+fn shards_that_executors_could_not_hand_over_are_fed_again_to_the_same_trainer_and_then_to_another() {
+    let mut stage = with_a_hole(Stage::recoverable_at("feeding"));
+    seal(&mut stage, 1, &ledgers(&[3], &[3])).unwrap();
+    assert_eq!(stage.machine.recoveries, 1, "it is one recovery");
+    assert_eq!(asked(&stage)[1], (2, vec![("b".to_owned(), 2, 4)]));
+    let told = stage.machine.recovery.as_ref().unwrap().told();
+    assert_eq!(
+        told,
+        "feed tasks could not hand over shards 3 of round 1 to trainer 1 (hostB, executor 10, pid 4711): connection refused"
+    );
+}
+
+#[test]
+fn where_no_other_trainer_could_take_them_the_fit_fails_with_what_tasks_met() {
+    let mut stage = Stage::recoverable_at("feeding");
+    stage.end("b");
+    seal(&mut stage, 0, &ledgers(&[0, 1, 2, 3], &[0, 1, 3])).unwrap();
+    sealed(&mut stage, "a", 0, &[(2, 1)]);
+    let failure = seal(&mut stage, 1, &ledgers(&[0, 1, 3], &[3])).unwrap_err();
     assert!(
-        failure.message.starts_with(
-            "feed tasks could not hand over shards 3 of round 3 to trainer 1 (hostB, executor 10, pid 4711): connection refused; "
-        ),
+        failure
+            .message
+            .contains("could not hand over shards 3 of round 1 to trainer 0 (hostB, executor 10")
+            && failure.message.contains("connection refused"),
         "{failure}"
     );
     assert_eq!(stage.failure(), &failure);
+}
+
+#[test]
+fn a_hole_of_one_that_has_ended_is_its_end() {
+    // No recovery is left: how it ended is waited for.
+    let mut stage = Stage::at("feeding");
+    stage.end("a");
+    seal(&mut stage, 0, &ledgers(&[0, 1, 2, 3], &[2, 3])).unwrap();
+    sealed(&mut stage, "b", 0, &[(0, 2)]);
+    assert!(stage.failures().is_empty());
+    stage.exited("a", 137);
+    assert!(
+        stage
+            .failure()
+            .message
+            .contains("trainer 1 (hostB, executor 10, pid 4711) ended during feed: killed by signal 9")
+    );
+}
+
+#[test]
+fn what_a_lost_one_says_when_it_is_told_to_end_is_no_cause() {
+    let lost = |stage: &mut Stage, code| {
+        stage.exited("b", code);
+        stage.machine.recovery.as_ref().unwrap().told()
+    };
+    let mut stage = Stage::recoverable_at("running");
+    stage
+        .command(json!({"cmd": "executorLost", "executor": "9", "reason": "heartbeat timed out"}))
+        .unwrap();
+    assert!(lost(&mut stage, 1).ends_with("its executor was lost: heartbeat timed out"));
+    let mut stage = Stage::recoverable_at("running");
+    stage
+        .machine
+        .suspicions
+        .insert(["a".to_owned(), "b".to_owned()], 2);
+    stage.suspect("a", "b");
+    assert!(lost(&mut stage, 1).ends_with("these two have lost each other 3 times"));
+    // Its stream ended first: how, the report tells, or the loss of its executor.
+    let mut stage = Stage::recoverable_at("running");
+    stage.end("b");
+    assert!(
+        lost(&mut stage, 134)
+            .ends_with("killed by signal 6 (SIGABRT); last lines of its stderr:\nlast words")
+    );
+    let mut stage = Stage::recoverable_at("running");
+    stage.end("b");
+    stage
+        .command(json!({"cmd": "executorLost", "executor": "9", "reason": "node gone"}))
+        .unwrap();
+    assert!(
+        stage
+            .machine
+            .recovery
+            .as_ref()
+            .unwrap()
+            .told()
+            .ends_with("its executor was lost: node gone")
+    );
+}
+
+#[test]
+fn one_that_ended_after_its_last_step_and_is_missed_then_is_lost() {
+    let mut stage = Stage::recoverable_at("running");
+    stage.done("a", "s");
+    stage.end("a");
+    assert!(stage.machine.recovery.is_none());
+    stage.suspect("b", "a");
+    assert_eq!(stage.machine.phase, Phase::Halting { generation: 1 });
+    assert_eq!(stage.machine.members.len(), 1);
+}
+
+#[test]
+fn two_of_one_executor_that_seal_last_leave_one_round_to_the_third() {
+    let job = JobSpec {
+        max_recoveries: 1,
+        ..job()
+    };
+    let mut stage = Stage::of(job);
+    for (id, executor) in [("a", "10"), ("b", "9"), ("c", "9")] {
+        let connected = stage.machine.connect(Duration::ZERO, info(id, executor));
+        connected.unwrap();
+    }
+    stage
+        .command(json!({"cmd": "members", "trainers": ["a", "b", "c"]}))
+        .unwrap();
+    seal(&mut stage, 0, &ledgers(&[0, 1, 2, 3], &[])).unwrap();
+    sealed(&mut stage, "a", 0, &[(2, 1), (3, 4)]);
+    sealed(&mut stage, "b", 0, &[(0, 2)]);
+    stage
+        .command(json!({"cmd": "executorLost", "executor": "9", "reason": "gone"}))
+        .unwrap();
+    assert_eq!(asked(&stage), [(1, vec![("a".to_owned(), 0, 2)])]);
+}
+
+#[test]
+fn silence_is_a_loss_while_rows_are_fed_sealed_and_while_a_generation_halts() {
+    for phase in ["feeding", "sealing", "forming"] {
+        let mut stage = Stage::recoverable_at(phase);
+        stage.pass(16_000, &["a"], true);
+        assert_eq!(stage.machine.members.len(), 1, "{phase}");
+        assert!(stage.failures().is_empty());
+    }
+    let mut stage = Stage::recoverable_at("running");
+    stage.suspect("a", "b");
+    halted(&mut stage, "a", 1, at(0, 7));
+    stage.pass(16_000, &["a"], true);
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 1 });
 }

@@ -58,7 +58,7 @@ private[fit] object FeedSpec {
     "logicalShards" -> prepared.logicalShards,
     "columns" -> prepared.columns,
     "validation" -> Option(Json.field(prepared.job, "data").get("validation")),
-    "timeoutMs" -> math.max(30000L, prepared.failureTimeoutMs * 2)
+    "timeoutMs" -> math.max(10000L, prepared.failureTimeoutMs * 2)
   )
 
   /** Bytes of UnsafeRows that a task hands on at a time. */

@@ -46,10 +46,10 @@ class ChaosSuite extends ClusterSuite {
     val log = Json.items(Json.parse(model.summary.recoveryLog)).toSeq
     val lost = log.flatMap(recovery => Json.items(recovery.get("lost")))
     assert(lost.length == struck.size, log)
-    val rows = 200L
     log.foreach { recovery =>
       assert(recovery.get("stepsRedone").asLong <= 1, recovery)
-      assert(recovery.get("rowsRefed").asLong < rows, recovery)
+      // What a second one has lost may hold what the first had.
+      assert(recovery.get("rowsRefed").asLong < Rows * recovery.get("lost").size, recovery)
     }
     assert(struck.exists(pid => log.exists(_.get("cause").asText.contains(s"pid $pid)"))), log)
   }
@@ -114,6 +114,9 @@ class ChaosSuite extends ClusterSuite {
 
 private object ChaosSuite {
   val Trainers = 3
+
+  /** Rows of `points()`. */
+  val Rows = 200L
   val Epochs = 3
   private val StepsOfEpoch = 6
 

@@ -1,0 +1,353 @@
+//! The coordinator among trainers and a driver that are models of the real ones, over links that delay, with crashes, freezes,
+//! broken connections and a clock of its own, all from a seed. What the models do is what docs/protocol/membership.md says of
+//! trainers; the machine is the one that runs in the driver.
+//!
+//! `make simulate SEED=7 SEEDS=1` replays a run exactly.
+
+mod driver;
+mod faults;
+mod trainer;
+
+use super::*;
+use faults::{Fault, Faults};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use trainer::{Model, Word};
+
+/// Steps of the whole run, and of an epoch.
+const STEPS: u64 = 40;
+const STEPS_PER_EPOCH: u64 = 8;
+/// Rows of every shard.
+const ROWS: u64 = 5;
+/// No fault happens later; the run must be over this much after it.
+const FAULTS_UNTIL: u64 = 60_000;
+const PATIENCE: u64 = 240_000;
+
+/// Numbers that look random and follow from the seed (SplitMix64).
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit.max(1)
+    }
+
+    fn one_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// What happens at a time.
+#[derive(Debug)]
+enum Happening {
+    Tick,
+    /// A trainer's own clock: beats, waits that are over.
+    Wake(String),
+    /// A word on its way to a trainer, from whom.
+    ToTrainer(String, Word),
+    ToCoordinator(String, ToCoordinator),
+    /// The stream of a trainer has ended, seen by the coordinator.
+    StreamEnds(String),
+    Exited(String),
+    ExecutorLost(String),
+    Fault(Fault),
+    /// The driver has fed a round.
+    Fed(driver::Round),
+    Train,
+}
+
+/// One run.
+struct Simulation {
+    seed: u64,
+    random: Random,
+    now: u64,
+    order: u64,
+    queue: BinaryHeap<Reverse<(u64, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    machine: Machine,
+    models: BTreeMap<String, Model>,
+    /// When the last word between two was delivered: words of a stream keep their order.
+    delivered: BTreeMap<(String, String), u64>,
+    driver: driver::Driver,
+    faults: Faults,
+    /// The furthest step that anybody has completed.
+    furthest: u64,
+    epochs: u32,
+    end: Option<Result<(), String>>,
+    /// What was said and done, for a run that goes wrong.
+    trace: Vec<String>,
+}
+
+impl Simulation {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let trainers = 2 + random.below(4);
+        let job = JobSpec {
+            max_recoveries: 3,
+            ..job()
+        };
+        let mut simulation = Simulation {
+            seed,
+            faults: Faults::plan(&mut random, trainers),
+            random,
+            now: 0,
+            order: 0,
+            queue: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            machine: Machine::new(job, TIMEOUTS),
+            models: BTreeMap::new(),
+            delivered: BTreeMap::new(),
+            driver: driver::Driver::default(),
+            furthest: 0,
+            epochs: 0,
+            end: None,
+            trace: Vec::new(),
+        };
+        for index in 0..trainers.min(u64::from(SHARDS)) {
+            let id = format!("t{index}");
+            let at = simulation.random.below(100);
+            let started = simulation.machine.connect(ms(0), info(&id, &index.to_string()));
+            started.unwrap();
+            simulation.models.insert(id.clone(), Model::new(&id));
+            simulation.at(at, Happening::Wake(id));
+        }
+        simulation.at(0, Happening::Tick);
+        for (at, fault) in simulation.faults.take() {
+            simulation.at(at, Happening::Fault(fault));
+        }
+        let ids: Vec<String> = simulation.models.keys().cloned().collect();
+        let answer = simulation
+            .command(json!({"cmd": "members", "trainers": ids}))
+            .unwrap();
+        simulation.feed(0, &answer["owners"]);
+        simulation
+    }
+
+    fn at(&mut self, delay: u64, happening: Happening) {
+        self.order += 1;
+        self.queue.push(Reverse((self.now + delay, self.order)));
+        self.happenings.insert(self.order, happening);
+    }
+
+    /// Sends a word that arrives after those that were sent before between the same two.
+    fn send(&mut self, from: &str, to: &str, happening: Happening) {
+        let slow = if self.random.one_in(50) { 3_000 } else { 20 };
+        let earliest = self.now + 1 + self.random.below(slow);
+        let last = self
+            .delivered
+            .entry((from.to_owned(), to.to_owned()))
+            .or_default();
+        let at = earliest.max(*last);
+        *last = at;
+        let delay = at - self.now;
+        self.at(delay, happening);
+    }
+
+    fn command(&mut self, command: serde_json::Value) -> Result<serde_json::Value, Failure> {
+        let command: Command = serde_json::from_value(command).unwrap();
+        let answer = self.machine.command(ms(self.now), command);
+        self.perform();
+        answer
+    }
+
+    /// Runs to the end; what was wrong, if anything was.
+    fn run(mut self) -> Result<Self, String> {
+        while self.end.is_none() {
+            let Some(Reverse((at, order))) = self.queue.pop() else {
+                return Err(self.wrong("nothing is left to happen"));
+            };
+            self.now = at;
+            if self.now > FAULTS_UNTIL + PATIENCE {
+                let waits = self.machine.explain();
+                return Err(self.wrong(&format!("it is not over; the coordinator waits for {waits}")));
+            }
+            let happening = self.happenings.remove(&order).unwrap();
+            self.happen(happening);
+            self.perform();
+        }
+        match self.end.take() {
+            Some(Err(what)) => Err(self.wrong(&what)),
+            _ => Ok(self),
+        }
+    }
+
+    fn wrong(&self, what: &str) -> String {
+        let last = self.trace.len().saturating_sub(60);
+        format!(
+            "seed {}, at {} ms: {what}\n{}",
+            self.seed,
+            self.now,
+            self.trace[last..].join("\n")
+        )
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        self.trace.push(format!("{:>7} {}", self.now, line()));
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        if !matches!(happening, Happening::Tick | Happening::Wake(_)) {
+            self.note(|| format!("{happening:?}").chars().take(220).collect());
+        }
+        match happening {
+            Happening::Tick => {
+                self.machine.driver_seen = ms(self.now);
+                self.machine.tick(ms(self.now));
+                self.at(100, Happening::Tick);
+            }
+            Happening::Wake(id) => self.wake(&id),
+            Happening::ToTrainer(id, word) => self.deliver(&id, word),
+            Happening::ToCoordinator(id, message) => {
+                self.machine.message(ms(self.now), &id, message, b"abc");
+            }
+            Happening::StreamEnds(id) => self.machine.disconnect(ms(self.now), &id),
+            Happening::Exited(id) => {
+                let _ = self.command(json!({"cmd": "exited", "trainer": id, "code": 137}));
+            }
+            Happening::ExecutorLost(id) => {
+                let executor = id.trim_start_matches('t').to_owned();
+                let _ = self.command(json!({"cmd": "executorLost", "executor": executor, "reason": "gone"}));
+            }
+            Happening::Fault(fault) => self.strike(&fault),
+            Happening::Fed(round) => self.fed(round),
+            Happening::Train => {
+                let _ = self.command(json!({"cmd": "train"}));
+            }
+        }
+    }
+
+    /// Does what the machine wants done.
+    fn perform(&mut self) {
+        for output in self.machine.take_outputs() {
+            match output {
+                Output::Send { trainer, message } => {
+                    self.check_order(&trainer, &message);
+                    self.send(
+                        "",
+                        &trainer.clone(),
+                        Happening::ToTrainer(trainer, Word::Order(message)),
+                    );
+                }
+                Output::Close { trainer } => {
+                    self.send("", &trainer.clone(), Happening::ToTrainer(trainer, Word::Closed));
+                }
+                Output::Event(event) => self.event(event),
+            }
+        }
+    }
+
+    /// The invariants, where the coordinator speaks.
+    fn check_order(&mut self, to: &str, message: &ToTrainer) {
+        let ToTrainer::Form {
+            generation,
+            members,
+            counter,
+            ..
+        } = message
+        else {
+            return;
+        };
+        let mut problem = None;
+        let mut next = 0;
+        for member in members {
+            let model = &self.models[&member.trainer.id];
+            if member.lo != next {
+                problem = Some(format!("I5: shard {next} has no owner or two"));
+            }
+            next = member.hi;
+            if let Some(shard) = (member.lo..member.hi).find(|shard| !model.held.contains(*shard)) {
+                problem = Some(format!(
+                    "I5: {} owns shard {shard} and has not sealed it",
+                    member.trainer.id
+                ));
+            }
+            if model.alive && model.runs_before(*generation) {
+                problem = Some(format!(
+                    "I3: {} still runs when generation {generation} is formed",
+                    member.trainer.id
+                ));
+            }
+        }
+        if next != SHARDS {
+            problem = Some(format!("I5: shards from {next} on have no owner"));
+        }
+        if counter.step + 1 < self.furthest {
+            problem = Some(format!(
+                "more than one step is redone: from {} at {}",
+                self.furthest, counter.step
+            ));
+        }
+        if let Some(problem) = problem {
+            self.end = Some(Err(format!("FORM to {to}: {problem}")));
+        }
+    }
+}
+
+/// How the runs of some seeds ended.
+#[derive(Debug, Default)]
+struct Tally {
+    done: u64,
+    failed: u64,
+    recoveries: u64,
+}
+
+fn simulate(seeds: std::ops::Range<u64>) -> Tally {
+    let (mut tally, mut wrong) = (Tally::default(), Vec::new());
+    for seed in seeds {
+        match Simulation::new(seed).run() {
+            Ok(run) => {
+                let done = run.machine.phase == Phase::Done;
+                tally.done += u64::from(done);
+                tally.failed += u64::from(!done);
+                tally.recoveries += run.driver.told;
+            }
+            Err(what) => wrong.push(what),
+        }
+        if wrong.len() == 3 {
+            break;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    tally
+}
+
+fn from_environment(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn every_simulated_fit_ends_as_it_should() {
+    let first = from_environment("CANDLEWICK_SIMULATE_SEED", 1);
+    let seeds = from_environment("CANDLEWICK_SIMULATE_SEEDS", 500);
+    let tally = simulate(first..first + seeds);
+    println!("{seeds} seeds from {first} on: {tally:?}");
+    assert!(seeds < 500 || (tally.recoveries > seeds / 2 && tally.done > seeds * 3 / 4 && tally.failed > 0));
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    let trace = |seed| {
+        let mut simulation = Simulation::new(seed);
+        for _ in 0..3_000 {
+            let Some(Reverse((at, order))) = simulation.queue.pop() else {
+                break;
+            };
+            simulation.now = at;
+            let happening = simulation.happenings.remove(&order).unwrap();
+            simulation.happen(happening);
+            simulation.perform();
+        }
+        simulation.trace
+    };
+    assert_eq!(trace(3), trace(3));
+    assert_ne!(trace(3), trace(4));
+}

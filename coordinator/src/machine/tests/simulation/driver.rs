@@ -1,0 +1,125 @@
+//! A model of the driver: feeds what it is asked to, says when to train, and judges the end.
+
+use super::{Happening, ROWS, SHARDS, Simulation};
+use crate::command::Event;
+use candlewick_protocol::feed::{Owner, ShardSum, TaskLedger};
+use candlewick_protocol::shards::ShardSet;
+use serde_json::{Value, json};
+
+/// A feed round that runs.
+#[derive(Debug)]
+pub(super) struct Round {
+    number: u32,
+    owners: Vec<Owner>,
+    /// How long its tasks have waited for trainers that had not heard of it.
+    waited: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Driver {
+    /// Recoveries that were told of.
+    pub(super) told: u64,
+}
+
+impl Simulation {
+    /// Begins a round; tasks reach those that live when they do.
+    pub(super) fn feed(&mut self, number: u32, owners: &Value) {
+        let owners: Vec<Owner> = serde_json::from_value(owners.clone()).unwrap();
+        let round = Round {
+            number,
+            owners,
+            waited: 0,
+        };
+        let delay = 50 + self.random.below(2_000);
+        self.at(delay, Happening::Fed(round));
+    }
+
+    /// The tasks of a round have ended.
+    pub(super) fn fed(&mut self, round: Round) {
+        // A trainer that has not heard of the round yet is waited for.
+        let early = |owner: &Owner| {
+            let model = &self.models[&owner.trainer];
+            let lives = model.alive && model.frozen_until <= self.now;
+            lives && !(owner.lo..owner.hi).all(|shard| model.takes(round.number, shard))
+        };
+        if round.waited < 10_000 && round.owners.iter().any(early) {
+            let waited = round.waited + 500;
+            return self.at(500, Happening::Fed(Round { waited, ..round }));
+        }
+        let mut unreached = ShardSet::default();
+        for owner in &round.owners {
+            let model = &self.models[&owner.trainer];
+            let takes = (owner.lo..owner.hi).all(|shard| model.takes(round.number, shard));
+            if !model.alive || model.frozen_until > self.now || !takes {
+                unreached.extend(owner.lo..owner.hi);
+            }
+        }
+        let fed: ShardSet = round.owners.iter().map(|owner| owner.lo..owner.hi).collect();
+        let sums = (0..SHARDS).map(|shard| ShardSum {
+            shard,
+            rows: ROWS,
+            hash_sum: u128::from(shard) + 1,
+        });
+        let sent = fed.filter(|shard| !unreached.contains(shard)).len() as u64 * ROWS;
+        let all = u64::from(SHARDS) * ROWS;
+        let ledger = TaskLedger {
+            rows_read: all,
+            rows_sent: sent,
+            rows_passed_over: all - sent,
+            shards: sums.collect(),
+            lost_shards: unreached,
+            ..TaskLedger::default()
+        };
+        let _ = self.command(json!({"cmd": "seal", "round": round.number, "ledgers": [ledger]}));
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        match event {
+            Event::NeedFeed { round, owners } => self.feed(round, &json!(owners)),
+            Event::Sealed { ledger } => {
+                if (ledger.rows_spooled, ledger.rows_sent) == (u64::from(SHARDS) * ROWS, ledger.rows_read) {
+                    let delay = self.random.below(50);
+                    self.at(delay, Happening::Train);
+                } else {
+                    self.end = Some(Err(format!("the ledger does not balance: {ledger:?}")));
+                }
+            }
+            Event::Epoch { record } if record.epoch != self.epochs => {
+                self.end = Some(Err(format!("epoch {} came after {}", record.epoch, self.epochs)));
+            }
+            Event::Epoch { .. } => self.epochs += 1,
+            Event::Recovered { record } => {
+                self.driver.told += 1;
+                let lost = record.lost.len();
+                self.note(|| format!("recovered: {lost} lost, {}", record.cause));
+                if record.steps_redone > 1 {
+                    self.end = Some(Err(format!("steps redone: {}", record.steps_redone)));
+                }
+            }
+            Event::Done { steps, .. } => self.end = Some(self.judge_done(steps)),
+            Event::Failed { failure } => self.end = Some(self.judge_failed(&failure.message)),
+            Event::Log { message } => self.note(|| message),
+            _ => {}
+        }
+    }
+
+    fn judge_done(&self, steps: u64) -> Result<(), String> {
+        match (steps, self.epochs) {
+            (super::STEPS, epochs) if u64::from(epochs) == super::STEPS / super::STEPS_PER_EPOCH => Ok(()),
+            other => Err(format!("it ended with (steps, epochs) = {other:?}")),
+        }
+    }
+
+    /// A fit may fail only where the faults were more than it can get over.
+    fn judge_failed(&self, message: &str) -> Result<(), String> {
+        let nobody_left = self.faults.fatal >= self.models.len() as u64;
+        let too_often = self.faults.costly > u64::from(self.machine.job.max_recoveries);
+        // Two that never reached each other are for the user to mend.
+        let first = message.contains("neither of the two processes") && self.machine.generation <= 1;
+        if nobody_left || too_often || first {
+            Ok(())
+        } else {
+            Err(format!("the fit failed: {message}"))
+        }
+    }
+}
