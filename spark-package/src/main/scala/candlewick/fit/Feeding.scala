@@ -53,8 +53,11 @@ private[fit] final class Feeding(
 
   /** Waits until `found` gives something, and feeds what the coordinator asks for meanwhile. No deadline: the coordinator
     * watches over it.
+    *
+    * @param slotsToSpare
+    *   whether tasks that feed find slots while those of the trainers are held, and these need to be
     */
-  def await[T](hold: HoldJob, late: String)(found: => Option[T]): T = {
+  def await[T](hold: HoldJob, slotsToSpare: => Boolean, late: String)(found: => Option[T]): T = {
     def next: Either[JsonNode, T] =
       link.await(None, Failures.unavailable(late), () => hold.maintain()) {
         link.takeRound().map(Left(_)).orElse(found.map(Right(_)))
@@ -66,7 +69,8 @@ private[fit] final class Feeding(
           control.warn(
             s"the shards of lost trainers are fed again, round ${Json.field(asked, "round").asInt}"
           )
-          hold.without(run(asked))
+          // Where slots are to spare they are held on: an executor without a task might be taken away, trainer and all.
+          if (slotsToSpare) run(asked) else hold.without(run(asked))
           None
         case Right(value) => Some(value)
       }

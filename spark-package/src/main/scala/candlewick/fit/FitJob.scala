@@ -25,8 +25,6 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   // Executors that may have trainers, and what the coordinator said; for the end of a fit that failed.
   private val ordered = ConcurrentHashMap.newKeySet[Executor]()
   @volatile private var coordinatorFailure = Option.empty[CandlewickException]
-  // Whether the fit went on without some of its trainers: one may hang where it was.
-  @volatile private var strays = false
 
   /** Runs the fit; throws its first cause of failure. */
   def run(): FitResult = {
@@ -49,7 +47,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       cancelJobs()
       state.end(control)
       quietly("remove the tag")(sc.removeJobTag(control.tag))
-      if (failed || strays) endTrainers(sc)
+      if (failed) endTrainers(sc)
     }
   }
 
@@ -84,20 +82,25 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         )
       def there = launched.trainers.filterNot { case (id, _) => link.left.contains(id) }.map(_._2)
       val hold = HoldJob(sc, control, () => there)
+      control.onExecutorLost((executor, _) => hold.executorLost(executor))
       val tasks = tasksPerExecutor(sc, launched.executors)
       val feeding = new Feeding(control, prepared, link, secret.feeder, tasks, launched.trainers.length)
       var patienceMs = 0L
       try {
-        if (mayIdleOut(sc, launched.executors)) hold.maintain()
-        phases.time("feed")(feed(feeding, launched, link, hold))
+        def spare = mayIdleOut(sc, there)
+        if (spare) hold.maintain()
+        phases.time("feed") {
+          explained(link)(feed(feeding, launched, link, hold, spare))
+        }
         state.fed(control)
-        val result = train(prepared, link, feeding, launched, hold)
+        val result = explained(link)(train(prepared, link, launched) {
+          feeding.await(hold, spare, "training did not end")(link.done)
+        })
         patienceMs = FitJob.HoldMs
         result
       } finally hold.release(patienceMs)
     } finally {
       coordinatorFailure = link.failure
-      strays = link.left.nonEmpty
       // First the trainers of this JVM, so that they do not hear of a coordinator that is gone.
       quietly("stop the trainers")(TrainerHost.stop(control.id))
       quietly("close the coordinator")(link.close())
@@ -173,16 +176,22 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   }
 
   /** FEED: its first round, and further ones until all shards are sealed. */
-  private def feed(feeding: Feeding, launched: Launched, link: CoordinatorLink, hold: HoldJob): Unit =
-    explained(link) {
-      val ledgers = feeding.ledgers(launched.members)
-      FitJob.checkLedgers(ledgers)
-      // From here on no task of the fit needs a slot: they are held, and a cancel meets a job.
-      hold.maintain()
-      feeding.tell(launched.members, ledgers)
-      feeding.await(hold, "the trainers did not seal their rows")(link.ledger): Unit
-    }
+  private def feed(
+      feeding: Feeding,
+      launched: Launched,
+      link: CoordinatorLink,
+      hold: HoldJob,
+      spare: => Boolean
+  ): Unit = {
+    val ledgers = feeding.ledgers(launched.members)
+    FitJob.checkLedgers(ledgers)
+    // From here on no task of the fit needs a slot: they are held, and a cancel meets a job.
+    hold.maintain()
+    feeding.tell(launched.members, ledgers)
+    feeding.await(hold, spare, "the trainers did not seal their rows")(link.ledger): Unit
+  }
 
+  /** Runs a phase; throws the first cause of its failure. */
   private def explained[T](link: CoordinatorLink)(body: => T): T =
     try body
     catch { case error: Exception => throw firstCause(link, error) }
@@ -191,10 +200,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   private def train(
       prepared: Prepared,
       link: CoordinatorLink,
-      feeding: Feeding,
-      launched: Launched,
-      hold: HoldJob
-  ): FitResult = {
+      launched: Launched
+  )(end: => JsonNode): FitResult = {
     if (prepared.launch.verbose) {
       val progress = new Progress(prepared.epochs)
       link.listen(
@@ -204,7 +211,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     }
     val done = phases.time("train") {
       link.command("train")
-      explained(link)(feeding.await(hold, "training did not end")(link.done))
+      end
     }
     val weights = link.weights()
     link.command("finish")

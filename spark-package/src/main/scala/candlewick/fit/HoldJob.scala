@@ -34,6 +34,8 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
     /** All executors that were not taken before. */
     def takeAll(): Seq[Executor] = take(_ => true)
 
+    def isFor(executor: String): Boolean = executors.exists(_.id == executor)
+
     private def take(which: Int => Boolean): Seq[Executor] = {
       val now = executors.indices.filter(index => which(index) && !taken(index))
       taken ++= now
@@ -41,23 +43,28 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
     }
   }
 
-  private var jobs = Seq.empty[Submitted]
+  // Changed under the lock, by the fit's thread and Spark's listener.
+  @volatile private var jobs = Seq.empty[Submitted]
   private var unheld = trainers()
   private var nextMs = 0L
   @volatile private var released = false
 
   /** Submits what is not held, and passes a cancel of a job on; to be called at every signal and each second. */
-  def maintain(): Unit = if (!released) {
-    // Asked once: a job that ends after this is polled the next time, and not dropped before.
-    val (completed, running) = jobs.partition(_.job.isCompleted)
-    jobs = running
-    completed.foreach(pollCompleted)
-    unheld ++= running.flatMap(_.takeReturned())
+  def maintain(): Unit = synchronized(if (!released) {
+    poll()
+    unheld ++= jobs.flatMap(_.takeReturned())
     if (unheld.nonEmpty && clock.ms >= nextMs) {
       jobs :+= new Submitted(unheld)
       unheld = Nil
       nextMs = clock.ms + HoldJob.BackoffMs
     }
+  })
+
+  private def poll(): Unit = {
+    // Asked once: a job that ends after this is polled the next time, and not dropped before.
+    val (completed, running) = jobs.partition(_.job.isCompleted)
+    jobs = running
+    completed.foreach(pollCompleted)
   }
 
   private def pollCompleted(submitted: Submitted): Unit = submitted.job.value match {
@@ -76,16 +83,35 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
     * Afterwards they are asked for again, for the trainers that are there then.
     */
   def without[T](body: => T): T = {
-    val held = jobs
-    jobs = Nil
-    // Taken out first: that these jobs end is no cancel by the user.
-    held.filterNot(_.job.isCompleted).foreach(_.job.cancel())
-    unheld = Nil
+    synchronized {
+      // A cancel by the user that was not seen yet is one still.
+      poll()
+      giveBack(jobs)
+      unheld = Nil
+    }
+    control.check()
     val result = body
-    unheld = trainers()
-    nextMs = 0L
+    synchronized {
+      unheld = trainers()
+      nextMs = 0L
+    }
     maintain()
     result
+  }
+
+  /** Spark tries the tasks of a lost executor again elsewhere, where they hold slots for nobody, and those that feed may
+    * need them: the jobs that had some are asked for anew, without it. From Spark's listener.
+    */
+  def executorLost(executor: String): Unit = synchronized {
+    val concerned = jobs.filter(_.isFor(executor))
+    giveBack(concerned)
+    unheld = (unheld ++ concerned.flatMap(_.takeAll())).filterNot(_.id == executor)
+  }
+
+  /** That these jobs end is no cancel by the user: they are taken out first. */
+  private def giveBack(held: Seq[Submitted]): Unit = {
+    jobs = jobs.diff(held)
+    held.filterNot(_.job.isCompleted).foreach(_.job.cancel())
   }
 
   /** Gives the slots back. The tasks end by themselves when the trainers have; only if they do not, they are killed, and

@@ -1,7 +1,8 @@
 package candlewick.fit
 
 import candlewick.cluster.Executor
-import org.apache.spark.FutureAction
+import candlewick.jni.CancelledException
+import org.apache.spark.{FutureAction, SparkException}
 import org.scalatest.funsuite.AnyFunSuite
 import scala.collection.mutable
 
@@ -102,8 +103,35 @@ class HoldJobSuite extends AnyFunSuite {
       "fed"
     }
     assert(answer == "fed")
+    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 1")), "at once")
     later(hold.maintain())
-    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 1")))
+    assert(submitted.jobs.length == 2)
+    assert(control.cancelled.isEmpty, "no user has cancelled a job")
+  }
+
+  test("a user's cancel that nobody has seen yet ends the fit before it feeds again") {
+    val submitted = new Submitted
+    val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)
+    hold.maintain()
+    submitted.jobs.last.fail(new SparkException("[SPARK_JOB_CANCELLED] Job 7 cancelled by the user"))
+    val error = intercept[CancelledException](hold.without(fail("it was fed")))
+    assert(error.getMessage.contains("Spark job 7"))
+  }
+
+  test("the tasks of a lost executor give back the slots that Spark tries them in again") {
+    val submitted = new Submitted
+    val control = new FitControl("f")
+    val hold = new HoldJob(control, () => executors)(submitted.submit)
+    hold.maintain()
+    hold.executorLost("7")
+    assert(!submitted.jobs.last.isCancelled, "it is none of ours")
+    hold.executorLost("1")
+    assert(submitted.jobs.last.isCancelled)
+    later {
+      hold.maintain()
+      hold.maintain()
+    }
+    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 0")))
     assert(control.cancelled.isEmpty, "no user has cancelled a job")
   }
 }

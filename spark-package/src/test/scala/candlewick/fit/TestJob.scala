@@ -22,7 +22,7 @@ private[fit] final class TestJob extends FutureAction[Unit] {
   override def isCancelled: Boolean = ended
   override def isCompleted: Boolean = promise.isCompleted
   override def value: Option[Try[Unit]] = promise.future.value
-  override def jobIds: Seq[Int] = Nil
+  override def jobIds: Seq[Int] = Seq(7)
   override def onComplete[U](body: Try[Unit] => U)(implicit executor: ExecutionContext): Unit =
     promise.future.onComplete(body)
   override def transform[S](f: Try[Unit] => Try[S])(implicit executor: ExecutionContext): Future[S] =
