@@ -192,6 +192,15 @@ pub enum Event {
         /// For how long so far.
         seconds: f64,
     },
+    /// A trainer has logged a warning or an error; may be left out where the queue is full.
+    TrainerLog {
+        /// "trainer 1 (hostB, executor 3, pid 4711)".
+        trainer: String,
+        /// True for an error.
+        error: bool,
+        /// What it logged.
+        line: String,
+    },
     /// Something worth a line in the log; may be left out where the queue is full.
     Log {
         /// The line.
@@ -204,7 +213,7 @@ impl Event {
     pub(crate) fn is_optional(&self) -> bool {
         matches!(
             self,
-            Event::Progress { .. } | Event::Waiting { .. } | Event::Log { .. }
+            Event::Progress { .. } | Event::Waiting { .. } | Event::TrainerLog { .. } | Event::Log { .. }
         )
     }
 

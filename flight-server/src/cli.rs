@@ -2,12 +2,15 @@
 
 use crate::exit;
 use crate::serve::{ServeConfig, TokenSource};
+use crate::words::PassOn;
 use crate::{gang, serve};
 use candlewick_model::device::{self, DeviceName};
 use candlewick_protocol::{ErrorKind, Failure};
 use std::io::Write;
 use std::path::PathBuf;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 const USAGE: &str = "\
 candlewick-trainer: trains neural networks on rows that arrive over Arrow Flight
@@ -105,13 +108,15 @@ fn start_on(device: DeviceName) -> Result<(), Failure> {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A second call, in a test for instance, changes nothing.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
         // It would say so on stderr, with a panic where that has no room: a full disk would end the training.
-        .log_internal_errors(false)
+        .log_internal_errors(false);
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(PassOn)
         .try_init();
 }
 

@@ -29,3 +29,4 @@ mod refused;
 mod serve;
 mod spool;
 mod train;
+mod words;

@@ -143,6 +143,17 @@ fn a_trainer_whose_beats_are_not_answered_ends() {
     );
 }
 
+/// What a trainer logs as a warning is told with its rank, for the driver's log.
+fn has_told(gang: &Gang, what: &str) {
+    let told = gang.event_where("a line of the trainer", |event| event["event"] == "trainerLog");
+    let trainer = told["trainer"].as_str().unwrap();
+    assert!(
+        trainer.starts_with("trainer 0 (127.0.0.1, executor 0, pid "),
+        "{told}"
+    );
+    assert!(told["line"].as_str().unwrap().contains(what), "{told}");
+}
+
 #[test]
 fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
     let mut gang = Gang::start(job(1, 16), 1);
@@ -189,6 +200,7 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
     // The trainer is none the worse for it.
     let ledger = gang.seal(&gang.feed(&rows(40), 40));
     assert_eq!(ledger["rowsSpooled"], 40);
+    has_told(&gang, "refused");
     gang.trainers[0].kill();
     gang.trainers[0].wait();
     let log = gang.trainers[0].log();

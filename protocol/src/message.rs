@@ -244,6 +244,13 @@ pub enum ToCoordinator {
         /// What was being waited for, and how long.
         why: String,
     },
+    /// A line that the trainer has logged as a warning or an error; left out where there is no room.
+    Log {
+        /// True for an error.
+        error: bool,
+        /// The line.
+        line: String,
+    },
     /// The trainer cannot go on.
     Failed {
         /// Why.

@@ -270,6 +270,11 @@ impl Machine {
             } => {
                 self.on_suspect(now, from, generation, &peer, why);
             }
+            ToCoordinator::Log { error, line } => {
+                let trainer = self.who(from);
+                self.out
+                    .push(Output::Event(Event::TrainerLog { trainer, error, line }));
+            }
             ToCoordinator::Failed { failure } => self.on_failed(from, &failure),
         }
     }

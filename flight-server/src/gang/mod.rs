@@ -10,12 +10,12 @@ mod runner;
 mod service;
 mod state;
 
-use crate::exit;
+use crate::{exit, words};
 use candlewick_collective::{Credentials, Listener};
 use candlewick_protocol::Failure;
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::launch::{Listening, TrainerConfig};
-use candlewick_protocol::message::TrainerInfo;
+use candlewick_protocol::message::{ToCoordinator, TrainerInfo};
 use candlewick_wire::{AuthMode, ServerAuth};
 use service::GangService;
 use state::State;
@@ -46,6 +46,8 @@ pub fn run() -> Result<i32, Failure> {
     let state = Arc::new(state);
     let teller = Arc::clone(&state);
     exit::on_panic(move |failure| teller.fail(failure));
+    let teller = Arc::clone(&state);
+    words::pass_to(move |error, line| teller.mention(ToCoordinator::Log { error, line }));
     serve(&config, listener, &state)?;
     let info = TrainerInfo {
         id: config.trainer.clone(),

@@ -2,6 +2,26 @@
 
 use super::*;
 
+#[test]
+fn what_a_trainer_logs_is_told_with_its_rank_until_the_job_has_failed() {
+    let mut stage = Stage::at("running");
+    let log = ToCoordinator::Log {
+        error: false,
+        line: "a call was refused".into(),
+    };
+    stage.message("a", log.clone());
+    let told = Output::Event(Event::TrainerLog {
+        trainer: "trainer 1 (hostB, executor 10, pid 4711)".into(),
+        error: false,
+        line: "a call was refused".into(),
+    });
+    assert_eq!(stage.said.iter().filter(|said| **said == told).count(), 1);
+    stage.command(json!({"cmd": "cancel", "reason": "x"})).unwrap();
+    // What it says when it is told to end is no news.
+    stage.message("a", log);
+    assert_eq!(stage.said.iter().filter(|said| **said == told).count(), 1);
+}
+
 fn check_ledger(sealed: &Event) {
     let Event::Sealed { ledger } = sealed else {
         panic!("{sealed:?}")

@@ -173,6 +173,10 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
     case "waiting" =>
       val seconds = Json.field(event, "seconds").asDouble
       log.warn(f"fit ${control.id}: waits for ${Json.field(event, "what").asText}, for $seconds%.0f s now")
+    case "trainerLog" =>
+      val line =
+        s"fit ${control.id}: ${Json.field(event, "trainer").asText}: ${Json.field(event, "line").asText}"
+      if (Json.field(event, "error").asBoolean) log.error(line) else log.warn(line)
     case "log" => log.info(s"fit ${control.id}: ${Json.field(event, "message").asText}")
     case _ => () // others may come with later versions
   }

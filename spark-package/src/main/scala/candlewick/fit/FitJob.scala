@@ -25,6 +25,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   // Executors that may have trainers, and what the coordinator said; for the end of a fit that failed.
   private val ordered = ConcurrentHashMap.newKeySet[Executor]()
   @volatile private var coordinatorFailure = Option.empty[CandlewickException]
+  // Where trainers were that the fit went on without: one may hang there.
+  @volatile private var lostOn = Seq.empty[Executor]
 
   /** Runs the fit; throws its first cause of failure. */
   def run(): FitResult = {
@@ -47,16 +49,16 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       cancelJobs()
       state.end(control)
       quietly("remove the tag")(sc.removeJobTag(control.tag))
-      if (failed) endTrainers(sc)
+      endTrainers(sc, if (failed) ordered.toArray(Array.empty[Executor]).toSeq else lostOn)
     }
   }
 
   /** Trainers end by their coordinator's word; those that are frozen, with their HOLD task. One that was frozen before
     * there was a HOLD task hears neither: a task on its executor ends it as soon as a slot is free. Nobody waits for that.
     */
-  private def endTrainers(sc: SparkContext): Unit =
-    if (!ordered.isEmpty && !sc.isLocal && !sc.isStopped)
-      quietly("end the trainers")(StopJob.start(sc, control, ordered.toArray(Array.empty[Executor]).toSeq))
+  private def endTrainers(sc: SparkContext, executors: Seq[Executor]): Unit =
+    if (executors.nonEmpty && !sc.isLocal && !sc.isStopped)
+      quietly("end the trainers")(StopJob.start(sc, control, executors.distinct))
 
   private def runOn(sc: SparkContext, state: DriverState, cancelJobs: () => Unit): FitResult = {
     val prepared = phases.time("prepare")(prepare(state))
@@ -98,7 +100,10 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         })
         patienceMs = FitJob.HoldMs
         result
-      } finally hold.release(patienceMs)
+      } finally {
+        lostOn = launched.trainers.filter { case (id, _) => link.left.contains(id) }.map(_._2)
+        hold.release(patienceMs)
+      }
     } finally {
       coordinatorFailure = link.failure
       // First the trainers of this JVM, so that they do not hear of a coordinator that is gone.

@@ -6,8 +6,8 @@ import org.apache.spark.{FutureAction, SparkContext}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
-/** STOP: ends the trainers of a fit that failed, by one Spark task on each of their executors. A trainer that is frozen
-  * hears neither its coordinator nor the end of a HOLD task that there was not yet. Spark may run a task elsewhere, where
+/** STOP: ends the trainers of a fit that is over and left some behind, by one Spark task on each of their executors. A
+  * trainer that is frozen hears neither its coordinator nor the end of a HOLD task that there was not yet. Spark may run a task elsewhere, where
   * there is nothing to end; then it is asked for again, until the executor itself has answered, or is gone, or it is too
   * late.
   *
@@ -68,7 +68,7 @@ private[fit] object StopJob {
     def isGone(executor: Executor) =
       sc.isStopped || control.lossOf(executor.id).isDefined || all.lacks(executor)
     val job = new StopJob(control.id, isGone)((tasks, answered) => {
-      sc.setJobDescription("Candlewick: end the trainers of a fit that failed")
+      sc.setJobDescription("Candlewick: end trainers that may hang")
       Jobs.submit(sc, tasks, ParkTask.stop)(answered)
     })
     val run: Runnable = () =>
