@@ -182,8 +182,6 @@ impl Machine {
         let Some(trainer) = self.trainers.get_mut(&loss.trainer) else {
             return;
         };
-        trainer.held = Default::default();
-        trainer.taken = Default::default();
         let silent = now.saturating_sub(trainer.last_beat);
         let (step, info) = (trainer.progress.counter.step, trainer.info.clone());
         let connected = std::mem::take(&mut trainer.connected);
@@ -297,8 +295,7 @@ impl Machine {
     /// Moves on once every member has halted.
     fn when_all_halted(&mut self, now: Now) {
         let halting = matches!(self.phase, Phase::Halting { .. });
-        // A member that ended meanwhile is looked into first.
-        if halting && self.pending_loss.is_none() && self.all_members(|trainer| trainer.halted.is_some()) {
+        if halting && self.all_members(|trainer| trainer.halted.is_some()) {
             if let Some(recovery) = &mut self.recovery {
                 recovery.halted = Some(now);
             }

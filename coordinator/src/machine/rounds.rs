@@ -130,7 +130,9 @@ impl Machine {
     }
 
     fn taken(&self) -> impl Iterator<Item = u32> + '_ {
-        self.trainers.values().flat_map(|trainer| trainer.taken.iter())
+        let members = self.members.iter();
+        let known = members.filter_map(|member| self.trainers.get(&member.trainer.id));
+        known.flat_map(|trainer| trainer.taken.iter())
     }
 
     /// Shards that tasks could not hand over to a member that lives are fed to it again; if that fails too, it is lost to the
@@ -204,7 +206,7 @@ impl Machine {
     /// Moves on once every member that took shards has sealed them.
     pub(super) fn when_all_sealed(&mut self, now: Now) {
         let sealing = matches!(self.phase, Phase::Sealing { .. });
-        if sealing && self.pending_loss.is_none() && self.all_members(|trainer| trainer.taken.is_empty()) {
+        if sealing && self.all_members(|trainer| trainer.taken.is_empty()) {
             self.fed(now);
             self.proceed(now);
         }

@@ -134,7 +134,8 @@ impl Runner {
                 Err(Interrupt::Halted) => tracing::info!(generation, "halted"),
                 Err(Interrupt::Failed(failure)) => self.state.fail(failure),
                 Err(Interrupt::Peer(error)) => {
-                    tracing::error!(generation, "{error}");
+                    // The gang may well go on without it.
+                    tracing::warn!(generation, "{error}");
                     let peer = error.peer.unwrap_or_default();
                     self.state.tell(ToCoordinator::Suspect {
                         generation,

@@ -281,6 +281,43 @@ fn a_source_that_gives_other_rows_fails_the_fit() {
 }
 
 #[test]
+fn what_was_not_lost_counts_as_it_was_fed_first() {
+    let mut stage = Stage::recoverable_at("running");
+    stage.end("b");
+    halted(&mut stage, "a", 1, at(0, 8));
+    sent(&mut stage);
+    let mut again = ledgers(&[0, 1], &[]);
+    again[1].shards[0].rows += 1;
+    again[1].rows_read += 1;
+    again[1].rows_passed_over += 1;
+    seal(&mut stage, 1, &again).unwrap();
+    let seals = sent(&mut stage);
+    let [(_, ToTrainer::Seal { expected, .. })] = &seals[..] else {
+        panic!("{seals:?}")
+    };
+    assert_eq!(expected[3].rows, 4, "the plan of a step is that of all trainers");
+}
+
+#[test]
+fn a_suspicion_before_the_first_step_is_settled_by_the_end_of_the_suspected() {
+    let mut stage = Stage::recoverable_at("forming");
+    stage.suspect("a", "b");
+    stage.end("b");
+    stage.pass(5_000, &["a"], true);
+    assert!(stage.failures().is_empty());
+    assert_eq!(stage.machine.phase, Phase::Halting { generation: 1 });
+    // Two that live and never reached each other are for the user to mend.
+    let mut stage = Stage::recoverable_at("forming");
+    stage.suspect("a", "b");
+    stage.pass(2_100, &["a", "b"], true);
+    let told = &stage.failure().message;
+    assert!(
+        told.contains("neither of the two processes was seen to end"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_loss_in_the_feed_of_a_recovery_belongs_to_it() {
     let job = JobSpec {
         max_recoveries: 1,
@@ -302,7 +339,9 @@ fn a_loss_in_the_feed_of_a_recovery_belongs_to_it() {
     for id in ["a", "b", "c"] {
         ready(&mut stage, id, 1, at(0, 0));
     }
+    stage.now += 500;
     stage.end("c");
+    stage.now += 2_000;
     for (id, step) in [("a", 5), ("b", 6)] {
         halted(&mut stage, id, 1, at(0, step));
     }
@@ -324,6 +363,7 @@ fn a_loss_in_the_feed_of_a_recovery_belongs_to_it() {
     let [record] = recoveries(&stage).try_into().unwrap();
     let lost: Vec<&str> = record.lost.iter().map(|lost| lost.trainer.as_str()).collect();
     assert_eq!((lost, record.rows_refed), (vec!["c", "a"], 5));
+    assert_eq!(record.seconds.detect, 0.5, "of the first one");
 }
 
 /// Round 0 with a hole in shard 3, which "a" has; it is asked for again.
