@@ -2,6 +2,7 @@ package candlewick
 
 import java.io.{BufferedReader, InputStreamReader}
 import java.net.{StandardProtocolFamily, UnixDomainSocketAddress}
+import java.nio.ByteBuffer
 import java.nio.channels.{Channels, ServerSocketChannel, SocketChannel}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.Files
@@ -64,6 +65,12 @@ object Failpoints {
 
     /** Lets it go on. */
     def go(): Unit = channel.close()
+
+    /** Its code meets a failure there. */
+    def fail(why: String): Unit = {
+      channel.write(ByteBuffer.wrap(s"fail $why".getBytes(UTF_8)))
+      channel.close()
+    }
 
     def process: ProcessHandle = ProcessHandle.of(pid).get()
   }

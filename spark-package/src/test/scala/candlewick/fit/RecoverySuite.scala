@@ -78,6 +78,17 @@ class RecoverySuite extends ClusterSuite {
     eventually(assert(gang.fit(data).summary.numTrainers == 2))
   }
 
+  test("a connection that breaks costs its step; nobody is lost and nothing is fed again") {
+    start("local-cluster[2,1,1024]")
+    val data = points()
+    val expected = gang.fit(data)
+    val model = struck(data, "train.exchange=9")(_.head.fail("cut"))
+    assert(model.weightsHash == expected.weightsHash)
+    val recovery = Json.parse(model.summary.recoveryLog).get(0)
+    assert(recovery.get("lost").size == 0 && recovery.get("rowsRefed").asLong == 0, recovery)
+    assert(recovery.get("resumeStep").asLong == 9 && recovery.get("cause").asText.contains(" lost trainer "), recovery)
+  }
+
   test("a trainer that is frozen is lost after failureTimeout, and ended") {
     start("local-cluster[2,1,1024]")
     val data = points()
