@@ -108,7 +108,7 @@ fn trainers_end_with_their_coordinator() {
 #[test]
 fn trainers_end_with_the_connection_to_their_coordinator() {
     let proxy = Proxy::default();
-    let mut gang = Gang::start_via(endless(), 1, |target| proxy.start(target), &|_| None);
+    let mut gang = Gang::start_via(endless(), 1, |_, target| proxy.start(target), &|_| None);
     gang.feed(&rows(20), 20);
     proxy.cut();
     gang.trainers[0].wait_for(1);
@@ -126,7 +126,7 @@ fn a_trainer_whose_beats_are_not_answered_ends() {
         failure_timeout_ms: 5_000,
         ..endless()
     };
-    let mut gang = Gang::start_via(job, 1, |target| proxy.start(target), &|_| None);
+    let mut gang = Gang::start_via(job, 1, |_, target| proxy.start(target), &|_| None);
     gang.seal(&gang.feed(&rows(100), 50));
     gang.command(&json!({"cmd": "train"}));
     gang.in_training();

@@ -14,6 +14,7 @@ use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::stopping::{Better, EarlyStopping};
 use candlewick_protocol::validation::Validation;
 use common::data::{Lcg, Row, job, rows};
+use common::proxy::Proxy;
 use common::{Fit, Gang, WAIT};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -327,6 +328,39 @@ fn a_frozen_trainer_is_lost_and_ends_when_it_wakes() {
     let cause = record["lost"][0]["cause"].as_str().unwrap();
     assert!(cause.contains(" silent for "), "{record}");
     assert!(record["seconds"]["detect"].as_f64().unwrap() >= 1.5, "{record}");
+}
+
+#[test]
+fn a_trainer_whose_host_is_cut_off_from_the_coordinator_is_lost_and_ends() {
+    let (gates, proxy) = (Gates::new().unwrap(), Proxy::default());
+    let job = JobSpec {
+        failure_timeout_ms: 1_500,
+        ..spec()
+    };
+    let mut gang = Gang::start_via(
+        job,
+        TRAINERS,
+        |index, target| if index == 2 { proxy.start(target) } else { target },
+        &|index| (index == 2).then(|| (&gates, "train.step=5".to_owned())),
+    );
+    let ledger = feed(&mut gang, &all_rows());
+    gang.command(&serde_json::json!({"cmd": "train"}));
+    let hit = stands_at(&gang, &gates, "train.step", 5);
+    // Nobody is told of it: no connection ends.
+    proxy.freeze();
+    gang.lost.insert(2);
+    let asked = gang.event("needFeed");
+    drop(hit);
+    gang.trainers[2].wait_for(1);
+    assert!(
+        gang.trainers[2].log().contains("counts this trainer as lost"),
+        "{}",
+        gang.logs()
+    );
+    gang.serve_feed(&asked, &all_rows(), |_, _| {});
+    let record = goes_on(gang, ledger);
+    let cause = record["lost"][0]["cause"].as_str().unwrap();
+    assert!(cause.contains(" silent for "), "{record}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn helper_that_drives() {
         driver_timeout_ms: DRIVER_TIMEOUT_MS,
         ..coordinator_config(&endless)
     };
-    let mut gang = Gang::gather(config, 2, |address| address, &|_| None);
+    let mut gang = Gang::gather(config, 2, |_, address| address, &|_| None);
     gang.fix_members(&[]);
     gang.seal(&gang.feed(&rows(200), 50));
     gang.command(&json!({"cmd": "train"}));
@@ -204,7 +204,7 @@ fn a_member_whose_host_nobody_knows_is_named_by_those_that_look_for_it() {
         executor_grace_ms: 1,
         ..coordinator_config(&spec)
     };
-    let mut gang = Gang::gather(config, 1, |address| address, &|_| None);
+    let mut gang = Gang::gather(config, 1, |_, address| address, &|_| None);
     let runtime = runtime();
     let _stays = runtime.block_on(register_unreachable(&gang, &gang.secret));
     gang.event("registered");

@@ -125,7 +125,7 @@ fn where_no_recovery_is_left_the_fit_fails_with_both_names() {
         })
     };
     let held = |index: usize| (index == 1).then(|| (&gates, "train.exchange=7".to_owned()));
-    let mut gang = Gang::gather(config, TRAINERS, |address| address, &held);
+    let mut gang = Gang::gather(config, TRAINERS, |_, address| address, &held);
     gang.fix_members(&[]);
     fed(&gang);
     gang.command(&json!({"cmd": "train"}));

@@ -126,7 +126,7 @@ impl Machine {
 
     fn ended_at_work(&mut self, now: Now, id: &str, report: &ExitReport) {
         let Some(rank) = self.rank_of(id) else {
-            return self.refine_loss(id, &report.describe());
+            return self.refine_loss(id, &format!("{}{}", report.describe(), self.after_a_pause(now)));
         };
         let done = self
             .trainers
@@ -181,7 +181,10 @@ impl Machine {
             match self.rank_of(id) {
                 Some(rank) if rank == 0 || !done => losses.push(self.ended_loss(now, id, Some(reason))),
                 Some(_) => {}
-                None => self.refine_loss(id, &self.how_ended(id, Some(reason)).0),
+                None => {
+                    let how = self.ended_loss(now, id, Some(reason)).how;
+                    self.refine_loss(id, &how);
+                }
             }
         }
         if !losses.is_empty() {

@@ -343,7 +343,8 @@ impl Machine {
     /// before the first tick after that.
     fn notice_pause(&mut self, now: Now) {
         let gap = now.saturating_sub(self.last_tick);
-        if gap >= self.timeouts.failure {
+        // They count from the last beat that was answered, which came a moment before.
+        if gap + self.timeouts.failure / 10 >= self.timeouts.failure {
             self.stood_still = Some((now, gap));
         }
     }

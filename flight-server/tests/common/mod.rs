@@ -222,7 +222,7 @@ pub fn coordinator_config(job: &JobSpec) -> CoordinatorConfig {
 impl Gang {
     /// Starts coordinator and trainers of a job, and fixes the members.
     pub fn start(job: JobSpec, trainers: usize) -> Self {
-        Self::start_via(job, trainers, |address| address, &|_| None)
+        Self::start_via(job, trainers, |_, address| address, &|_| None)
     }
 
     /// The same with trainers that are held at the points that `points` gives for each by its index.
@@ -232,16 +232,16 @@ impl Gang {
         gates: &Gates,
         points: impl Fn(usize) -> Option<String>,
     ) -> Self {
-        Self::start_via(job, trainers, |address| address, &|index| {
+        Self::start_via(job, trainers, |_, address| address, &|index| {
             Some((gates, points(index)?))
         })
     }
 
-    /// The same with trainers that reach the coordinator at another address.
+    /// The same with trainers that reach the coordinator at another address, each by its index.
     pub fn start_via<'g>(
         job: JobSpec,
         trainers: usize,
-        via: impl Fn((String, u16)) -> (String, u16),
+        via: impl Fn(usize, (String, u16)) -> (String, u16),
         held: &dyn Fn(usize) -> Option<(&'g Gates, String)>,
     ) -> Self {
         let mut gang = Self::gather(coordinator_config(&job), trainers, via, held);
@@ -253,16 +253,16 @@ impl Gang {
     pub fn gather<'g>(
         config: CoordinatorConfig,
         trainers: usize,
-        via: impl Fn((String, u16)) -> (String, u16),
+        via: impl Fn(usize, (String, u16)) -> (String, u16),
         held: &dyn Fn(usize) -> Option<(&'g Gates, String)>,
     ) -> Self {
         let (secret, job) = (JobSecret::random().unwrap(), config.job.clone());
         let coordinator = Coordinator::start(config, &secret.ring(&job.job, &[Purpose::Control])).unwrap();
-        let (host, port) = via(coordinator.address());
         let trainers: Vec<Trainer> = (0..trainers)
             .map(|index| {
                 let held = held(index);
                 let held = held.as_ref().map(|(gates, points)| (*gates, points.as_str()));
+                let (host, port) = via(index, coordinator.address());
                 let config = json!({
                     "job": job.job,
                     "trainer": format!("trainer-{index}"),

@@ -472,6 +472,21 @@ fn what_a_lost_one_says_when_it_is_told_to_end_is_no_cause() {
 }
 
 #[test]
+fn after_a_pause_of_the_driver_the_record_says_so_whatever_came_first() {
+    let mut stage = Stage::recoverable_at("running");
+    stage.pass(1_000, &["a", "b"], true);
+    // Trainers count from the last beat that was answered: they may end a little before the pause is as long.
+    stage.now += 14_000;
+    stage.end("b");
+    stage.exited("b", 1);
+    let told = stage.machine.recovery.as_ref().unwrap().told();
+    assert!(
+        told.contains("exit status 1") && told.contains("the driver itself stood still for 14 s"),
+        "{told}"
+    );
+}
+
+#[test]
 fn one_that_ended_after_its_last_step_and_is_missed_then_is_lost() {
     let mut stage = Stage::recoverable_at("running");
     stage.done("a", "s");

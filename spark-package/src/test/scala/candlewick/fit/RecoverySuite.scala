@@ -86,7 +86,10 @@ class RecoverySuite extends ClusterSuite {
     assert(model.weightsHash == expected.weightsHash)
     val recovery = Json.parse(model.summary.recoveryLog).get(0)
     assert(recovery.get("lost").size == 0 && recovery.get("rowsRefed").asLong == 0, recovery)
-    assert(recovery.get("resumeStep").asLong == 9 && recovery.get("cause").asText.contains(" lost trainer "), recovery)
+    assert(
+      recovery.get("resumeStep").asLong == 9 && recovery.get("cause").asText.contains(" lost trainer "),
+      recovery
+    )
   }
 
   test("a trainer that is frozen is lost after failureTimeout, and ended") {
