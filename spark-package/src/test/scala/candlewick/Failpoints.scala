@@ -72,6 +72,7 @@ object Failpoints {
       channel.close()
     }
 
-    def process: ProcessHandle = ProcessHandle.of(pid).get()
+    /** Known from here on, also once it has ended. */
+    val process: ProcessHandle = ProcessHandle.of(pid).get()
   }
 }

@@ -5,6 +5,7 @@ import candlewick.internal.Json
 import candlewick.jni.InvalidDataException
 import com.fasterxml.jackson.databind.JsonNode
 import java.nio.file.{Files, Path, Paths}
+import org.apache.spark.deploy.TestCluster
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{col, udf}
 
@@ -12,6 +13,8 @@ import org.apache.spark.sql.functions.{col, udf}
   * that nothing happened to.
   */
 class RecoverySuite extends ClusterSuite {
+  import RecoverySuite.Gone
+
   private def gang: NeuralClassifier = classifier()
     .setNumTrainers(2)
     .setInputShape(Array(4))
@@ -115,6 +118,49 @@ class RecoverySuite extends ClusterSuite {
       wentOn(over(handle).result(), expected): Unit
     }
 
+  /** A session on a standalone cluster of two hosts, with an executor of two cores on each. */
+  private def onTwoHosts(settings: (String, String)*)(body: TestCluster => Unit): Unit = {
+    val cluster = new TestCluster(Seq("127.0.0.2", Gone), 2, Files.createTempDirectory("candlewick"))
+    try {
+      start(cluster.url, ("spark.executor.cores" -> "2") +: settings: _*)
+      eventually(assert(current.sparkContext.statusTracker.getExecutorInfos.length == 3))
+      body(cluster)
+    } finally {
+      current.stop()
+      cluster.stop()
+    }
+  }
+
+  test("a host that is gone for good costs a feed of its shards") {
+    onTwoHosts() { cluster =>
+      val data = points()
+      val expected = gang.fit(data)
+      val model = struck(data, "train.step=9") { hits =>
+        cluster.stopWorker(Gone)
+        eventually(assert(hits.count(_.process.isAlive) == 1))
+      }
+      assert(wentOn(model, expected).get("lost").get(0).get("host").asText == Gone)
+    }
+  }
+
+  test("a host that is gone in the feed leaves it the slots of the other, under dynamic allocation too") {
+    val dynamic = Map("enabled" -> "true", "shuffleTracking.enabled" -> "true", "minExecutors" -> "0") ++
+      Map("initialExecutors" -> "2", "maxExecutors" -> "2", "executorIdleTimeout" -> "30s")
+    onTwoHosts(dynamic.map { case (key, value) => s"spark.dynamicAllocation.$key" -> value }.toSeq: _*) {
+      cluster =>
+        val data = points()
+        val expected = gang.fit(data)
+        val folder = Files.createTempDirectory("candlewick")
+        val handle = gang.startFit(FrozenSuite.gated(data, folder))
+        eventually(assert(Files.exists(folder.resolve("there")), handle))
+        untilTrainers(2)
+        cluster.stopWorker(Gone)
+        eventually(assert(trainers().length == 1))
+        Files.write(folder.resolve("go"), Array.emptyByteArray)
+        assert(wentOn(over(handle).result(), expected).get("lost").get(0).get("host").asText == Gone)
+    }
+  }
+
   test("a source that gives other rows when it is read again fails the fit with the remedy") {
     start("local-cluster[2,1,1024]")
     val changed = Files.createTempDirectory("candlewick").resolve("changed")
@@ -142,6 +188,9 @@ class RecoverySuite extends ClusterSuite {
 }
 
 object RecoverySuite {
+
+  /** The host that is taken away. */
+  private val Gone = "127.0.0.3"
 
   /** The same rows until the file exists, others afterwards. */
   private def other(data: DataFrame, changed: Path): DataFrame = {
