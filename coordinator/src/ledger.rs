@@ -210,8 +210,9 @@ pub(crate) fn check_again(
         };
         return Err(Failure::data(format!(
             "the source gave other rows when read again: shard {} {how}. Rows are read again where a trainer is lost, and must \
-             be the same then: cache or checkpoint the DataFrame (df.cache(), df.checkpoint()), and leave out what differs each \
-             time, as rand(), uuid() or a limit without an order do",
+             be the same then: checkpoint the DataFrame (df.checkpoint()), or write it out and read it back; what df.cache() \
+             holds goes with a lost executor. Or leave out what differs each time: a UDF that draws at random, a limit without \
+             an order, a table that changes",
             shard.shard
         )));
     }
@@ -363,7 +364,7 @@ mod tests {
             fewer.contains("read again: shard 1 had 6 rows, now 4. "),
             "{fewer}"
         );
-        assert!(fewer.contains("cache or checkpoint the DataFrame"), "{fewer}");
+        assert!(fewer.contains("df.checkpoint()"), "{fewer}");
         let others = told([(5, 1), (6, 2), (7, 9), (8, 4)], &[0]).unwrap_err();
         assert!(
             others.contains("shard 0 had 7 validation rows, now as many but not the same"),

@@ -384,7 +384,7 @@ fn a_source_that_gives_other_rows_fails_the_fit_with_the_remedy() {
         refused
             .message
             .starts_with("the source gave other rows when read again: shard ")
-            && refused.message.contains("df.cache()"),
+            && refused.message.contains("df.checkpoint()"),
         "{refused}"
     );
     assert_eq!(gang.failure(), refused.message);

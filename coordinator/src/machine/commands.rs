@@ -70,6 +70,11 @@ impl Machine {
             }
         }
         self.members = rank(infos, self.job.train.logical_shards)?;
+        for (number, member) in self.members.iter().enumerate() {
+            if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
+                trainer.number = Some(number);
+            }
+        }
         self.open_round();
         let surplus: Vec<String> = self
             .trainers

@@ -90,6 +90,8 @@ pub(crate) struct Trainer {
     held: ShardSet,
     /// Those that it takes in the open round, until it has sealed them.
     taken: ShardSet,
+    /// Its rank at first, by which messages call it: ranks move where others are lost.
+    number: Option<usize>,
     /// Rows that it holds, by its own count.
     rows: u64,
     /// Where it stood when its generation was halted.
@@ -211,6 +213,7 @@ impl Machine {
             ended: None,
             held: ShardSet::default(),
             taken: ShardSet::default(),
+            number: None,
             rows: 0,
             halted: None,
             ready: None,
@@ -449,10 +452,11 @@ impl Machine {
             .all(|member| self.trainers.get(&member.trainer.id).is_some_and(&test))
     }
 
-    /// "trainer 1 (hostB, executor 3, pid 4711)": the rank where there is one, else the beginning of the id.
+    /// "trainer 1 (hostB, executor 3, pid 4711)": the rank that it had at first, else the beginning of the id.
     fn who(&self, trainer: &str) -> String {
-        let name = match self.rank_of(trainer) {
-            Some(rank) => rank.to_string(),
+        let number = self.trainers.get(trainer).and_then(|known| known.number);
+        let name = match number {
+            Some(number) => number.to_string(),
             None => trainer.chars().take(8).collect(),
         };
         match self.trainers.get(trainer) {

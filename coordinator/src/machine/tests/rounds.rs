@@ -238,7 +238,7 @@ fn where_nobody_is_left_the_first_cause_comes_first() {
             told.starts_with("trainer 0 (hostA, executor 9, pid 4711) ended during ")
                 && told.contains("killed by signal 9 (SIGKILL)")
                 && told.contains(
-                    "; then, before training went on, trainer 0 (hostB, executor 10, pid 4711) ended"
+                    "; then, before training went on, trainer 1 (hostB, executor 10, pid 4711) ended"
                 )
                 && told.ends_with("no trainer is left"),
             "{told}"
@@ -406,7 +406,7 @@ fn where_no_other_trainer_could_take_them_the_fit_fails_with_what_tasks_met() {
     assert!(
         failure
             .message
-            .contains("could not hand over shards 3 of round 1 to trainer 0 (hostB, executor 10")
+            .contains("could not hand over shards 3 of round 1 to trainer 1 (hostB, executor 10")
             && failure.message.contains("connection refused"),
         "{failure}"
     );

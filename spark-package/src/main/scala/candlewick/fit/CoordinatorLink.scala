@@ -214,7 +214,7 @@ private object CoordinatorLink {
   /** A recovery for the user: what happened and what it cost. */
   def told(record: JsonNode): String = {
     val seconds = Json.field(record, "seconds")
-    val taken = Seq("halt", "feed", "donate", "resume").map(Json.field(seconds, _).asDouble).sum
+    val taken = Seq("detect", "halt", "feed", "donate", "resume").map(Json.field(seconds, _).asDouble).sum
     val refed = Json.field(record, "rowsRefed").asLong
     val rows = if (refed > 0) s", $refed rows were fed again" else ""
     f"training goes on at step ${Json.field(record, "resumeStep").asLong}%d after $taken%.1f s$rows: " +

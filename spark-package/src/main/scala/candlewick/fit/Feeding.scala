@@ -21,6 +21,9 @@ private[fit] final class Feeding(
     tasks: Int,
     trainers: Int
 ) {
+  // Lost trainers that the user was told of.
+  private var told = Set.empty[String]
+
   private lazy val query: DataFrame = {
     val session = prepared.session
     val label = s"fit ${control.id}, $trainers trainers"
@@ -66,14 +69,20 @@ private[fit] final class Feeding(
       .continually(next)
       .flatMap {
         case Left(asked) =>
-          control.warn(
-            s"the shards of lost trainers are fed again, round ${Json.field(asked, "round").asInt}"
-          )
+          control.warn(lost(asked))
           // Where slots are to spare they are held on: an executor without a task might be taken away, trainer and all.
           if (slotsToSpare) run(asked) else hold.without(run(asked))
           None
         case Right(value) => Some(value)
       }
       .next()
+  }
+
+  /** Why a round is fed, for the user. */
+  private def lost(asked: JsonNode): String = {
+    val news = link.left.filterNot { case (id, _) => told(id) }
+    told ++= news.keys
+    val why = if (news.isEmpty) "shards could not be handed over" else news.values.mkString("; ")
+    s"$why: what is missing is fed again, round ${Json.field(asked, "round").asInt}"
   }
 }

@@ -171,7 +171,7 @@ class RecoverySuite extends ClusterSuite {
       }
     }
     assert(error.getMessage.startsWith("the source gave other rows when read again: shard "), error)
-    assert(error.getMessage.contains("df.cache()"), error)
+    assert(error.getMessage.contains("df.checkpoint()"), error)
     eventually(assert(trainers().isEmpty))
   }
 
