@@ -123,6 +123,7 @@ impl Machine {
     /// fit fails with the first cause.
     pub(super) fn lose(&mut self, now: Now, losses: Vec<Loss>) {
         let mut new = !self.recovers();
+        let before = self.members.len();
         for loss in losses {
             let Some(rank) = self.rank_of(&loss.trainer) else {
                 continue;
@@ -141,6 +142,10 @@ impl Machine {
                 trainer: loss.trainer,
                 why: told,
             }));
+        }
+        if self.members.len() == before {
+            // None of them was a member: nobody is missed.
+            return;
         }
         match self.phase {
             Phase::Forming { generation } | Phase::Running { generation } => self.halt(now, generation),

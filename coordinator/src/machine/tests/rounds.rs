@@ -188,6 +188,14 @@ fn who_is_silent_or_stuck_is_lost() {
 }
 
 #[test]
+fn one_that_is_no_member_is_missed_by_nobody() {
+    let mut stage = Stage::recoverable_at("running");
+    stage.machine.lose_ended(Duration::ZERO, "stranger", None);
+    assert_eq!(stage.machine.phase, Phase::Running { generation: 1 });
+    assert_eq!((stage.machine.recoveries, stage.machine.members.len()), (0, 2));
+}
+
+#[test]
 fn steps_that_only_the_lost_one_had_completed_are_counted() {
     let mut stage = Stage::recoverable_at("running");
     stage.message("b", beat(at(0, 9)));
