@@ -1,6 +1,7 @@
 //! Commands of the driver and reports of the executors, and the events they cause.
 
 use candlewick_protocol::Failure;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
 use candlewick_protocol::message::{EpochRecord, Progress, RecoveryRecord, TrainerInfo};
 use candlewick_protocol::stopping::StoppingReport;
@@ -27,7 +28,11 @@ pub enum Command {
         ledgers: Vec<TaskLedger>,
     },
     /// Begin training; `epoch`, then `done` or `failed` follow as events.
-    Train,
+    Train {
+        /// Where the state stands that was given to go on from; null: from the beginning.
+        #[serde(default)]
+        resume: Option<ProgramCounter>,
+    },
     /// Spark removed an executor.
     ExecutorLost {
         /// Id of the executor.
@@ -164,6 +169,15 @@ pub enum Event {
     Epoch {
         /// Its record.
         record: EpochRecord,
+    },
+    /// A state of the training is here, to be taken; the next one replaces it.
+    Snapshot {
+        /// Where it stands.
+        counter: ProgramCounter,
+        /// True where training is over.
+        last: bool,
+        /// Size of the file.
+        bytes: u64,
     },
     /// A generation replaced another, and training goes on.
     Recovered {

@@ -27,10 +27,10 @@ mod members;
 mod queue;
 mod runtime;
 mod service;
-mod weights;
 
 pub use command::{Command, Event, ExitReport};
 pub use config::CoordinatorConfig;
+pub use machine::Snapshot;
 
 use candlewick_protocol::Failure;
 use candlewick_protocol::auth::COORDINATOR;
@@ -156,6 +156,20 @@ impl Coordinator {
     pub fn tick(&self) {
         // A tick cannot fail.
         let _ = self.shared.command(Command::Tick);
+    }
+
+    /// The youngest state of the training run that no call before has taken; the event `snapshot` says that there is one.
+    #[must_use]
+    pub fn take_snapshot(&self) -> Option<Snapshot> {
+        self.shared.take_snapshot()
+    }
+
+    /// Takes a part of a saved state, in order; the command `train` with `resume` goes on from it. A part at 0 begins anew.
+    ///
+    /// # Errors
+    /// `Internal` where it is not the next part.
+    pub fn resume_from(&self, offset: u64, part: &[u8]) -> Result<(), Failure> {
+        self.shared.resume_from(offset, part)
     }
 
     /// The weights file (safetensors), complete after the event `done`, as it arrived.

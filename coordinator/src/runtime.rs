@@ -1,14 +1,15 @@
 //! The state machine among threads: one lock, the links to the trainers, the clock.
 
 use crate::command::Command;
-use crate::machine::{Machine, Now, Output};
+use crate::machine::{Machine, Now, Output, Snapshot};
 use crate::queue::{EventQueue, Overflow};
 use candlewick_protocol::Failure;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::message::{BULK_CHUNK, ToCoordinator, ToTrainer, TrainerInfo};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,6 +22,8 @@ pub(crate) const OUTBOX: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) outbox: mpsc::Sender<ToTrainer>,
+    /// What is too large for one message: it waits for its turn.
+    pub(crate) bulk: mpsc::Sender<(ToTrainer, Vec<u8>)>,
     /// Dropped with the link, which ends the task that reads the stream.
     pub(crate) _reader: oneshot::Sender<()>,
 }
@@ -81,6 +84,15 @@ impl Shared {
                     Output::Close { trainer } => {
                         inner.links.remove(&trainer);
                     }
+                    Output::Restore {
+                        trainer,
+                        counter,
+                        state,
+                    } => {
+                        if let Some(link) = inner.links.get(&trainer) {
+                            send_state(link.bulk.clone(), counter, state);
+                        }
+                    }
                     Output::Send { trainer, message } => {
                         let sent = inner
                             .links
@@ -94,6 +106,16 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// The youngest state that a gang has sent and nobody has taken.
+    pub(crate) fn take_snapshot(&self) -> Option<Snapshot> {
+        self.lock().machine.take_snapshot()
+    }
+
+    /// A part of the state that training is to go on from.
+    pub(crate) fn resume_from(&self, offset: u64, part: &[u8]) -> Result<(), Failure> {
+        self.lock().machine.resume_from(offset, part)
     }
 
     /// A trainer's first message; `link` is kept where it is accepted.
@@ -136,6 +158,31 @@ impl Shared {
     pub(crate) fn shut_down(&self) {
         self.drive(|machine, _| machine.shut_down());
         self.lock().links.clear();
+    }
+}
+
+/// Sends a state in parts from a thread of its own, which waits while earlier parts are on their way. It ends with the link.
+fn send_state(bulk: mpsc::Sender<(ToTrainer, Vec<u8>)>, counter: ProgramCounter, state: Arc<Vec<u8>>) {
+    let spawned = std::thread::Builder::new()
+        .name("candlewick-state".to_owned())
+        .spawn(move || {
+            let total = state.len() as u64;
+            let mut offset = 0;
+            for part in state.chunks(BULK_CHUNK) {
+                let message = ToTrainer::Restore {
+                    counter,
+                    offset,
+                    total,
+                };
+                if bulk.blocking_send((message, part.to_vec())).is_err() {
+                    return;
+                }
+                offset += part.len() as u64;
+            }
+        });
+    if let Err(error) = spawned {
+        // Nothing comes of it: the wait for the trainer's answer has a deadline.
+        tracing::error!("a thread cannot be started: {error}");
     }
 }
 

@@ -3,14 +3,13 @@
 use crate::command::{Command, ExitReport};
 use crate::runtime::{Link, OUTBOX, Shared};
 use arrow_flight::{Action, ActionType, Empty, FlightData};
-use candlewick_protocol::message::{ToCoordinator, ToTrainer};
-use candlewick_wire::{Answer, Caller, ControlReader, PartialFlight, control_frames, to_status};
+use candlewick_protocol::message::ToCoordinator;
+use candlewick_wire::{Answer, BULK, Caller, ControlReader, PartialFlight, outgoing, to_status};
 use futures::StreamExt;
 use futures::stream;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Longest wait for the first message of a control stream.
@@ -92,7 +91,8 @@ impl PartialFlight for Service {
         request: Request<Streaming<FlightData>>,
     ) -> Answer<FlightData> {
         let mut inbound = request.into_inner();
-        let (outbox, messages) = mpsc::channel(OUTBOX);
+        let (outbox, words) = mpsc::channel(OUTBOX);
+        let (bulk, parts) = mpsc::channel(BULK);
         let (reader, closed) = oneshot::channel();
         let id = self
             .register(
@@ -100,18 +100,13 @@ impl PartialFlight for Service {
                 &mut inbound,
                 Link {
                     outbox,
+                    bulk,
                     _reader: reader,
                 },
             )
             .await?;
         tokio::spawn(read(Arc::clone(&self.shared), id, inbound, closed));
-        let outbound = ReceiverStream::new(messages).flat_map(|message: ToTrainer| {
-            stream::iter(match control_frames(&message, Vec::new()) {
-                Ok(frames) => frames.into_iter().map(Ok).collect(),
-                Err(failure) => vec![Err(to_status(&failure))],
-            })
-        });
-        Ok(Response::new(outbound.boxed()))
+        Ok(Response::new(outgoing(words, parts).map(Ok).boxed()))
     }
 
     async fn do_action(&self, _caller: Caller, request: Request<Action>) -> Answer<arrow_flight::Result> {

@@ -9,7 +9,9 @@
 use arrow_flight::{Action, FlightData};
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_protocol::ErrorKind;
-use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, LabelKind, OnNonFinite, TrainSpec};
+use candlewick_protocol::job::{
+    DataSpec, Evaluation, JobSpec, LabelKind, OnNonFinite, SnapshotSpec, TrainSpec,
+};
 use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_wire::{Client, ControlReader, Identity};
@@ -60,6 +62,7 @@ fn config() -> CoordinatorConfig {
             failure_timeout_ms: 600_000,
             progress_timeout_ms: 60_000,
             max_recoveries: 3,
+            snapshots: SnapshotSpec::default(),
         },
         executor_grace_ms: 600_000,
         driver_timeout_ms: 600_000,

@@ -11,9 +11,7 @@ mod common;
 
 use candlewick_failpoint::{Gates, Hit};
 use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::stopping::{Better, EarlyStopping};
-use candlewick_protocol::validation::Validation;
-use common::data::{Lcg, Row, job, rows};
+use common::data::{Lcg, Row, evaluated_job, rows};
 use common::proxy::Proxy;
 use common::{Fit, Gang, WAIT};
 use serde_json::Value;
@@ -24,24 +22,8 @@ const EPOCHS: u64 = 3;
 const STEPS_PER_EPOCH: u64 = 9;
 const STEPS: u64 = EPOCHS * STEPS_PER_EPOCH;
 
-/// A job that evaluates, and in whose state all of that counts.
 fn spec() -> JobSpec {
-    let mut job = JobSpec {
-        // No test comes near it, unless it means to.
-        failure_timeout_ms: 60_000,
-        max_recoveries: 3,
-        ..job(u32::try_from(EPOCHS).unwrap(), 64)
-    };
-    job.data.validation = Some(Validation::fraction(0.2, 11));
-    job.train.evaluation.metrics = vec!["accuracy".into()];
-    job.train.evaluation.early_stopping = Some(EarlyStopping {
-        metric: "val_loss".into(),
-        patience: 20,
-        min_delta: 0.0,
-        mode: Better::Min,
-        restore_best: true,
-    });
-    job
+    evaluated_job(u32::try_from(EPOCHS).unwrap())
 }
 
 fn all_rows() -> Vec<Row> {
@@ -51,19 +33,11 @@ fn all_rows() -> Vec<Row> {
 /// The fit that nothing happens to.
 static UNDISTURBED: LazyLock<Fit> = LazyLock::new(|| {
     let mut gang = Gang::start(spec(), TRAINERS);
-    let ledger = feed(&mut gang, &all_rows());
+    let ledger = gang.feed_and_seal(&all_rows());
     let fit = gang.train(ledger);
     assert_eq!(fit.steps, STEPS);
     fit
 });
-
-/// The first round, whole.
-fn feed(gang: &mut Gang, rows: &[Row]) -> Value {
-    let owners = gang.owners.clone();
-    let ledgers = gang.feed_round(0, &owners, rows, |_, _| {});
-    gang.command(&serde_json::json!({"cmd": "seal", "round": 0, "ledgers": ledgers}));
-    gang.event("sealed")["ledger"].clone()
-}
 
 /// A gang whose trainers are held where `points` says for each by its index.
 fn held(gates: &Gates, points: impl Fn(usize) -> Option<String>) -> Gang {
@@ -138,7 +112,7 @@ fn rows_of(ledger: &Value, gang: &Gang, index: usize) -> u64 {
 fn struck_at(point: &'static str, at: u64, victim: usize) -> Value {
     let gates = Gates::new().unwrap();
     let mut gang = held(&gates, |index| (index == victim).then(|| format!("{point}={at}")));
-    let ledger = feed(&mut gang, &all_rows());
+    let ledger = gang.feed_and_seal(&all_rows());
     gang.command(&serde_json::json!({"cmd": "train"}));
     let hit = stands_at(&gang, &gates, point, at);
     gang.kill(victim);
@@ -261,7 +235,7 @@ fn two_killed_at_once_leave_one_that_goes_on() {
         let mut gang = held(&gates, |index| {
             (index == first).then(|| "train.step=12".to_owned())
         });
-        let ledger = feed(&mut gang, &all_rows());
+        let ledger = gang.feed_and_seal(&all_rows());
         gang.command(&serde_json::json!({"cmd": "train"}));
         let hit = stands_at(&gang, &gates, "train.step", 12);
         gang.kill(first);
@@ -281,7 +255,7 @@ fn a_kill_within_a_recovery_belongs_to_it() {
             1 if when != "feed" => Some(when.to_owned()),
             _ => None,
         });
-        let ledger = feed(&mut gang, &all_rows());
+        let ledger = gang.feed_and_seal(&all_rows());
         gang.command(&serde_json::json!({"cmd": "train"}));
         let hit = stands_at(&gang, &gates, "train.step", 12);
         gang.kill(0);
@@ -314,7 +288,7 @@ fn a_frozen_trainer_is_lost_and_ends_when_it_wakes() {
     let mut gang = Gang::start_held(job, TRAINERS, &gates, |index| {
         (index == 1).then(|| "train.step=5".to_owned())
     });
-    let ledger = feed(&mut gang, &all_rows());
+    let ledger = gang.feed_and_seal(&all_rows());
     gang.command(&serde_json::json!({"cmd": "train"}));
     let hit = stands_at(&gang, &gates, "train.step", 5);
     gang.trainers[1].signal(libc::SIGSTOP);
@@ -343,7 +317,7 @@ fn a_trainer_whose_host_is_cut_off_from_the_coordinator_is_lost_and_ends() {
         |index, target| if index == 2 { proxy.start(target) } else { target },
         &|index| (index == 2).then(|| (&gates, "train.step=5".to_owned())),
     );
-    let ledger = feed(&mut gang, &all_rows());
+    let ledger = gang.feed_and_seal(&all_rows());
     gang.command(&serde_json::json!({"cmd": "train"}));
     let hit = stands_at(&gang, &gates, "train.step", 5);
     // Nobody is told of it: no connection ends.
@@ -367,7 +341,7 @@ fn a_trainer_whose_host_is_cut_off_from_the_coordinator_is_lost_and_ends() {
 fn a_source_that_gives_other_rows_fails_the_fit_with_the_remedy() {
     let gates = Gates::new().unwrap();
     let mut gang = held(&gates, |index| (index == 1).then(|| "train.step=5".to_owned()));
-    feed(&mut gang, &all_rows());
+    gang.feed_and_seal(&all_rows());
     gang.command(&serde_json::json!({"cmd": "train"}));
     let hit = stands_at(&gang, &gates, "train.step", 5);
     gang.kill(1);

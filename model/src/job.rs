@@ -9,7 +9,8 @@ use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
 use crate::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{
-    DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, TaskName, TrainSpec,
+    CheckpointSpec, DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite,
+    SnapshotSpec, TaskName, TrainSpec,
 };
 use candlewick_protocol::params::{self, Complete};
 use serde_json::{Value, json};
@@ -63,7 +64,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let mut all = input.defaults.clone();
     all.extend(set.map(|(name, value)| (name.clone(), value.clone())));
     let params = params::check(&all)?;
-    let launch = launch_spec(input, &params)?;
+    let mut launch = launch_spec(input, &params)?;
     let logical_shards = logical_shards(input, &params, launch.num_trainers)?;
     if params.is_null("network") {
         return Err(Failure::parameter(
@@ -91,6 +92,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let network = resolved.network.clone();
     let (data, mut train) = specification(&params, resolved, feature_width)?;
     train.logical_shards = logical_shards;
+    launch.checkpoint = checkpoint_spec(input, &params, &data, &train)?;
     Ok(CompleteJob {
         network,
         job: JobSpec {
@@ -100,6 +102,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
             failure_timeout_ms: params.duration_ms("failureTimeout")?,
             progress_timeout_ms: params.duration_ms("progressTimeout")?,
             max_recoveries: params.whole("maxRecoveries")?,
+            snapshots: snapshot_spec(&params, launch.checkpoint.is_some())?,
         },
         launch,
         summary,
@@ -117,6 +120,66 @@ fn launch_spec(input: &JobInput, params: &Complete) -> Result<LaunchSpec, Failur
         feed_memory_bytes: params.bytes("feedMemory")?,
         strict_weights: params.flag("strictWeights"),
         verbose: params.flag("verbose"),
+        checkpoint: None,
+    })
+}
+
+/// What the driver does with checkpoints, where it does anything.
+fn checkpoint_spec(
+    input: &JobInput,
+    params: &Complete,
+    data: &DataSpec,
+    train: &TrainSpec,
+) -> Result<Option<CheckpointSpec>, Failure> {
+    let Some(dir) = params.value("checkpointDir").as_str() else {
+        let names = ["checkpointInterval", "checkpointSteps", "keepCheckpoints"];
+        let set = names
+            .into_iter()
+            .find(|name| input.params.get(*name).is_some_and(|value| !value.is_null()));
+        return match set {
+            Some(name) => Err(Failure::parameter(format!(
+                "{name} is set, but checkpointDir is not: name the folder for the checkpoints"
+            ))),
+            None => Ok(None),
+        };
+    };
+    if dir.trim().is_empty() {
+        return Err(Failure::parameter(
+            "checkpointDir is empty: name a folder, or leave the parameter unset for no checkpoints",
+        ));
+    }
+    let mut identity = json!({"data": data, "train": train});
+    let spans = train.lr_scheduler.as_ref().is_some_and(Schedule::spans_training);
+    if let (false, Some(train)) = (spans, identity["train"].as_object_mut()) {
+        // More epochs go on with the same states.
+        train.remove("epochs");
+    }
+    Ok(Some(CheckpointSpec {
+        dir: dir.to_owned(),
+        keep: params.whole("keepCheckpoints")?,
+        identity,
+    }))
+}
+
+/// When the trainers send their state, where somebody keeps it.
+fn snapshot_spec(params: &Complete, kept: bool) -> Result<SnapshotSpec, Failure> {
+    let epochs = params.value("checkpointInterval").as_i64().unwrap_or_default();
+    if epochs == 0 {
+        return Err(Failure::parameter(
+            "parameter checkpointInterval = 0 is not legal: expected a number of epochs of at least 1, or -1 for no \
+             checkpoints at the end of epochs",
+        ));
+    }
+    if !kept {
+        return Ok(SnapshotSpec::default());
+    }
+    Ok(SnapshotSpec {
+        epochs: u32::try_from(epochs).unwrap_or_default(),
+        steps: if params.is_null("checkpointSteps") {
+            0
+        } else {
+            params.whole("checkpointSteps")?
+        },
     })
 }
 
@@ -352,6 +415,69 @@ mod tests {
             refused.message.contains("\"rmse\" is for regressors"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_checkpoint_is_of_all_that_its_bits_depend_on() {
+        let spec = |more: &Value| {
+            let mut params = json!({"network": network(), "checkpointDir": "hdfs:///c"});
+            params
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            let CompleteJob { job, launch, .. } = ask(&params, &json!({})).unwrap();
+            (launch.checkpoint.unwrap(), job.snapshots)
+        };
+        let (checkpoint, snapshots) = spec(&json!({}));
+        assert_eq!((checkpoint.dir.as_str(), checkpoint.keep), ("hdfs:///c", 2));
+        assert_eq!(snapshots, SnapshotSpec { epochs: 1, steps: 0 });
+        let other = spec(&json!({"checkpointInterval": -1, "checkpointSteps": 7})).1;
+        assert_eq!(other, SnapshotSpec { epochs: 0, steps: 7 });
+        let same = |more: Value| spec(&more).0.identity == checkpoint.identity;
+        assert!(same(
+            json!({"epochs": 99, "numTrainers": 3, "failureTimeout": "1s", "keepCheckpoints": 5})
+        ));
+        for more in [
+            json!({"seed": 1}),
+            json!({"batchSize": 3}),
+            json!({"dropLast": true}),
+            json!({"logicalShards": 16}),
+            json!({"optimizer": {"type": "SGD", "lr": 0.1}}),
+            json!({"loss": {"type": "MultiMarginLoss"}}),
+            json!({"clipNorm": 1.0}),
+            json!({"metrics": ["accuracy"]}),
+            json!({"validationFraction": 0.1}),
+            json!({"lrScheduler": {"type": "StepLR", "step_size": 1}}),
+        ] {
+            assert!(!same(more.clone()), "{more}");
+        }
+        // A cycle over the whole training is another one with other epochs.
+        let cycle = |epochs: u32| {
+            spec(&json!({"epochs": epochs, "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.1}})).0
+        };
+        assert_ne!(cycle(3).identity, cycle(4).identity);
+    }
+
+    #[test]
+    fn checkpoints_that_would_not_be_written_are_refused() {
+        let message = |more: Value| {
+            let mut params = json!({"network": network()});
+            params
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            ask(&params, &json!({})).unwrap_err().message
+        };
+        for name in ["checkpointInterval", "checkpointSteps", "keepCheckpoints"] {
+            let told = message(json!({name: 5}));
+            assert!(
+                told.starts_with(&format!("{name} is set, but checkpointDir is not")),
+                "{told}"
+            );
+        }
+        let told = message(json!({"checkpointDir": "c", "checkpointInterval": 0}));
+        assert!(told.contains("checkpointInterval = 0 is not legal"), "{told}");
+        assert!(message(json!({"checkpointDir": " "})).contains("checkpointDir is empty"));
     }
 
     #[test]

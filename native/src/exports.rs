@@ -8,7 +8,7 @@ use crate::feeder::{FeedTask, Feeder};
 use crate::runtime::{self, Wait};
 use crate::scorer::{Model, ModelSpec, ScoreTask, Scorer};
 use crate::{canary, delivery, handles, memory, report};
-use candlewick_coordinator::{Coordinator, CoordinatorConfig};
+use candlewick_coordinator::{Coordinator, CoordinatorConfig, Snapshot};
 use candlewick_model::job::complete;
 use candlewick_model::network::Network;
 use candlewick_model::onnx;
@@ -307,6 +307,35 @@ exports! {
     fn coordinatorWeights<'l>(env, handle: jlong) -> JObject<'l> {
         let weights = delivery::checked(handles::get::<Coordinator>(handle)?.model()?)?;
         Ok(env.byte_array_from_slice(&weights)?.into())
+    }
+
+    fn coordinatorSnapshot<'l>(_env, handle: jlong) -> jlong {
+        let snapshot = handles::get::<Coordinator>(handle)?.take_snapshot();
+        Ok(snapshot.map_or(0, handles::insert))
+    }
+
+    fn snapshotInfo<'l>(env, handle: jlong) -> JObject<'l> {
+        let snapshot = handles::get::<Snapshot>(handle)?;
+        let told = json!({"counter": snapshot.counter, "last": snapshot.last, "bytes": snapshot.state.len()});
+        string(env, told.to_string())
+    }
+
+    fn snapshotRead<'l>(env, handle: jlong, offset: jlong, most: jint) -> JObject<'l> {
+        let snapshot = handles::get::<Snapshot>(handle)?;
+        let rest = usize::try_from(offset).ok().and_then(|offset| snapshot.state.get(offset..));
+        let rest = rest.unwrap_or_default();
+        let part = &rest[..rest.len().min(usize::try_from(most).unwrap_or_default())];
+        Ok(env.byte_array_from_slice(part)?.into())
+    }
+
+    fn snapshotClose<'l>(_env, handle: jlong) {
+        handles::remove::<Snapshot>(handle).map(drop)
+    }
+
+    fn coordinatorResumeFrom<'l>(env, handle: jlong, offset: jlong, part: JByteArray<'l>) {
+        let part = env.convert_byte_array(&part)?;
+        let offset = u64::try_from(offset).unwrap_or_default();
+        Ok(handles::get::<Coordinator>(handle)?.resume_from(offset, &part)?)
     }
 
     fn coordinatorClose<'l>(_env, handle: jlong) {

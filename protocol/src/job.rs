@@ -1,5 +1,6 @@
 //! The specification of one training job: what the driver resolves and every trainer receives.
 
+use crate::counter::ProgramCounter;
 use crate::stopping::EarlyStopping;
 use crate::validation::{FedShard, Validation};
 use serde::{Deserialize, Serialize};
@@ -212,6 +213,55 @@ pub struct LaunchSpec {
     pub strict_weights: bool,
     /// A line for every epoch on the driver.
     pub verbose: bool,
+    /// Where checkpoints are written and looked for, if anywhere.
+    pub checkpoint: Option<CheckpointSpec>,
+}
+
+/// What the driver does with checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointSpec {
+    /// Folder on a Hadoop filesystem.
+    pub dir: String,
+    /// The newest checkpoints that are kept.
+    pub keep: u32,
+    /// Of the job everything that the bits of its states depend on, beside the rows and the initial weights: a checkpoint is
+    /// one of this job where all of that is equal (rule C5).
+    pub identity: Value,
+}
+
+/// When the state of a training run is sent to the driver; 0: never by that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotSpec {
+    /// Epochs from one to the next, at their ends.
+    pub epochs: u32,
+    /// Steps from one to the next.
+    pub steps: u32,
+}
+
+impl SnapshotSpec {
+    /// Whether the state is sent where a run stands whose epochs have so many steps, before its next step or at its end
+    /// (`over`), which always counts. It follows from the counter alone, so that all trainers know it.
+    ///
+    /// ```
+    /// use candlewick_protocol::{counter::ProgramCounter, job::SnapshotSpec};
+    /// let spec = SnapshotSpec { epochs: 2, steps: 15 };
+    /// let due = |epoch, step, over| {
+    ///     spec.is_due(ProgramCounter { epoch, step, ..ProgramCounter::default() }, 10, over)
+    /// };
+    /// assert!(!due(0, 0, false) && !due(1, 10, false) && due(1, 15, false) && due(2, 20, false));
+    /// assert!(due(3, 30, true) && !due(0, 0, true));
+    /// assert!(!SnapshotSpec::default().is_due(ProgramCounter::default(), 10, true));
+    /// ```
+    #[must_use]
+    pub fn is_due(&self, counter: ProgramCounter, steps_per_epoch: u64, over: bool) -> bool {
+        let ProgramCounter { epoch, step, .. } = counter;
+        let closed = step == u64::from(epoch) * steps_per_epoch;
+        let by_epoch = self.epochs > 0 && (over || closed && epoch.is_multiple_of(self.epochs));
+        let by_step = self.steps > 0 && (over || step.is_multiple_of(u64::from(self.steps)));
+        step > 0 && (by_epoch || by_step)
+    }
 }
 
 /// The whole job.
@@ -230,6 +280,9 @@ pub struct JobSpec {
     pub progress_timeout_ms: u64,
     /// Recoveries after which the next loss fails the job.
     pub max_recoveries: u32,
+    /// When the state is sent to the driver.
+    #[serde(default)]
+    pub snapshots: SnapshotSpec,
 }
 
 impl JobSpec {

@@ -16,8 +16,8 @@ use std::ops::Range;
 
 /// Largest control message before authentication, bytes.
 pub const MAX_UNAUTHENTICATED_FRAME: usize = 4 * 1024;
-/// Bytes of weights in one `Weights` message.
-pub const WEIGHTS_CHUNK: usize = 1024 * 1024;
+/// Bytes of weights or of a state in one message.
+pub const BULK_CHUNK: usize = 1024 * 1024;
 /// Largest Flight message either side decodes.
 pub const MAX_FLIGHT_MESSAGE: usize = 64 * 1024 * 1024;
 
@@ -235,6 +235,24 @@ pub enum ToCoordinator {
         /// Bytes of the whole file.
         total: u64,
     },
+    /// A part of the state as it stood at `counter`, in `data_body`; sent by rank 0 where one is due (rule C5).
+    Snapshot {
+        /// Generation.
+        generation: u64,
+        /// Where the state stands.
+        counter: ProgramCounter,
+        /// True where training is over.
+        last: bool,
+        /// Position of this part.
+        offset: u64,
+        /// Bytes of the whole file.
+        total: u64,
+    },
+    /// Answer to the last part of `Restore`: the state is installed.
+    Restored {
+        /// Where it stands.
+        counter: ProgramCounter,
+    },
     /// A peer is silent or its connection broke.
     Suspect {
         /// Generation.
@@ -292,6 +310,16 @@ pub enum ToTrainer {
         expected: Vec<ShardSum>,
         /// Shards of which a task could not hand over all rows: they are dropped too, and fed again in a later round.
         incomplete: ShardSet,
+    },
+    /// A part of a saved state that training goes on from, in `data_body`; `Restored` answers the last one. Before the first
+    /// FORM, to one member, which gives it to the others.
+    Restore {
+        /// Where the state stands.
+        counter: ProgramCounter,
+        /// Position of this part.
+        offset: u64,
+        /// Bytes of the whole file.
+        total: u64,
     },
     /// Connect to the members and answer `Ready`.
     Form {

@@ -6,6 +6,7 @@
 mod check;
 mod columns;
 mod complete;
+mod durability;
 mod gang;
 mod network;
 mod training;
@@ -142,6 +143,11 @@ pub const GROUPS: &[Group] = &[
         name: "gang",
         doc: "The processes that train.",
         params: gang::PARAMS,
+    },
+    Group {
+        name: "durability",
+        doc: "Checkpoints of the training.",
+        params: durability::PARAMS,
     },
 ];
 

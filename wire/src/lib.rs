@@ -18,6 +18,7 @@
 )]
 
 mod auth;
+mod bulk;
 mod client;
 mod connection;
 mod control;
@@ -27,6 +28,7 @@ mod session;
 mod status;
 
 pub use auth::{AuthMode, ServerAuth};
+pub use bulk::{Assembly, BULK, outgoing};
 pub use candlewick_protocol::ports::bind;
 pub use client::{Client, Identity};
 pub use control::{ControlReader, control_frames};

@@ -3,6 +3,7 @@
 use super::{Machine, Now, Output, Phase};
 use crate::command::Command;
 use crate::members::{owners, rank};
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::{ToTrainer, TrainerInfo};
 use candlewick_protocol::{ErrorKind, Failure};
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ impl Machine {
             Command::Registered => return Ok(json!({"trainers": self.registered()})),
             Command::Members { trainers } => return self.fix_members(&trainers),
             Command::Seal { round, ledgers } => self.seal(now, round, &ledgers)?,
-            Command::Train => self.train(now)?,
+            Command::Train { resume } => self.train(now, resume)?,
             Command::ExecutorLost { executor, reason } => self.on_executor_lost(now, &executor, &reason),
             Command::Exited(report) => self.on_exited(now, report)?,
             Command::Cancel { reason } => {
@@ -103,9 +104,12 @@ impl Machine {
         }
     }
 
-    fn train(&mut self, now: Now) -> Result<(), Failure> {
+    fn train(&mut self, now: Now, resume: Option<ProgramCounter>) -> Result<(), Failure> {
         if self.phase != Phase::Sealed {
             return Err(self.out_of_place("train", "Sealed"));
+        }
+        if let Some(counter) = resume {
+            self.resume_at(counter)?;
         }
         self.training = true;
         self.proceed(now);

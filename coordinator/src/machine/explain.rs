@@ -52,6 +52,7 @@ impl Machine {
             Phase::Sealing { round } => self.missing_from(&format!("SEALED of round {round}"), |trainer| {
                 trainer.taken.is_empty()
             }),
+            Phase::Restoring => self.missing_from("RESTORED", |trainer| self.has_answered(trainer)),
             Phase::Forming { generation } => self
                 .missing_from(&format!("READY of generation {generation}"), |trainer| {
                     trainer.ready.is_some()

@@ -2,7 +2,8 @@
 //! trainers and events for the driver come out. Threads, sockets and clocks are in `runtime` and `service`.
 //!
 //! ```text
-//! Gathering --members--> Feeding(0) --seal--> Sealing(0) --all sums equal--> Sealed --train--> Forming(g)
+//! Gathering --members--> Feeding(0) --seal--> Sealing(0) --all sums equal--> Sealed --train--> Forming(g), after
+//!     Restoring where training goes on from a checkpoint
 //!     --READY from all, equal hashes--> Running(g) --DONE from all, equal hashes, weights here--> Done
 //! Forming(g), Running(g) --a member lost, or two lost each other--> Halting(g) --HALTED from all-->
 //!     Feeding(r) --seal--> Sealing(r), where shards were lost --> Forming(g + 1)
@@ -15,23 +16,27 @@ mod loss;
 mod phases;
 mod recovery;
 mod rounds;
+mod states;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use crate::command::{Event, ExitReport};
 use crate::config::Timeouts;
 use crate::ledger::Expected;
-use crate::weights::Assembly;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
+use candlewick_wire::Assembly;
 use explain::Wait;
 use loss::PendingLoss;
 use recovery::Recovery;
+pub use states::Snapshot;
+use states::States;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Time since the coordinator's start.
@@ -47,6 +52,12 @@ pub(crate) enum Output {
         trainer: String,
         message: ToTrainer,
     },
+    /// Send a trainer a state in parts, beside what else it is sent.
+    Restore {
+        trainer: String,
+        counter: ProgramCounter,
+        state: Arc<Vec<u8>>,
+    },
     /// Close the trainer's stream, after what was sent before.
     Close {
         trainer: String,
@@ -58,12 +69,24 @@ pub(crate) enum Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Gathering,
-    Feeding { round: u32 },
-    Sealing { round: u32 },
+    Feeding {
+        round: u32,
+    },
+    Sealing {
+        round: u32,
+    },
     Sealed,
-    Forming { generation: u64 },
-    Running { generation: u64 },
-    Halting { generation: u64 },
+    /// The first member takes the state of a checkpoint.
+    Restoring,
+    Forming {
+        generation: u64,
+    },
+    Running {
+        generation: u64,
+    },
+    Halting {
+        generation: u64,
+    },
     Done,
     Failed,
 }
@@ -134,6 +157,7 @@ pub(crate) struct Machine {
     /// For what of the trainers it waits, and since when.
     wait: Option<Wait>,
     weights: Assembly,
+    states: States,
     epochs_reported: u32,
     driver_seen: Now,
     /// The last time this process stood still for longer than its trainers wait: until when, and for how long.
@@ -168,7 +192,8 @@ impl Machine {
             suspected: BTreeMap::new(),
             unreached: BTreeSet::new(),
             wait: None,
-            weights: Assembly::default(),
+            weights: recovery::weights(),
+            states: States::default(),
             epochs_reported: 0,
             driver_seen: Duration::ZERO,
             stood_still: None,
@@ -249,23 +274,27 @@ impl Machine {
                 weights_hash,
                 stopping,
             } => {
-                self.on_done(
-                    now,
-                    from,
-                    generation,
-                    DoneReport {
-                        steps,
-                        state_hash,
-                        weights_hash,
-                        stopping,
-                    },
-                );
+                let report = DoneReport {
+                    steps,
+                    state_hash,
+                    weights_hash,
+                    stopping,
+                };
+                self.on_done(now, from, generation, report);
             }
             ToCoordinator::Weights {
                 generation,
                 offset,
                 total,
             } => self.on_weights(from, generation, (offset, total), body),
+            ToCoordinator::Snapshot {
+                generation,
+                counter,
+                last,
+                offset,
+                total,
+            } => self.on_snapshot(from, generation, (counter, last), (offset, total), body),
+            ToCoordinator::Restored { counter } => self.on_restored(now, from, counter),
             ToCoordinator::Suspect {
                 generation,
                 peer,
@@ -434,6 +463,10 @@ impl Machine {
         match self.phase {
             Phase::Sealing { .. } => trainer.taken.is_empty(),
             Phase::Forming { .. } => trainer.ready.is_some(),
+            Phase::Restoring => {
+                let first = self.members.first();
+                trainer.halted.is_some() || first.is_none_or(|member| member.trainer.id != trainer.info.id)
+            }
             Phase::Halting { .. } => trainer.halted.is_some(),
             _ => trainer.done.is_some(),
         }
@@ -477,7 +510,8 @@ impl Machine {
         match self.phase {
             Phase::Gathering => "launch".to_owned(),
             Phase::Feeding { .. } | Phase::Sealing { .. } | Phase::Sealed => "feed".to_owned(),
-            Phase::Forming {
+            Phase::Restoring
+            | Phase::Forming {
                 generation: FIRST_GENERATION,
             } => "training, before its first step".to_owned(),
             Phase::Forming { .. }

@@ -38,6 +38,7 @@ impl Machine {
             self.phase = Phase::Running { generation };
             self.restart_progress(now);
             self.recovery_started(now);
+            self.resumed();
             for member in self.members.clone() {
                 self.send(&member.trainer.id, ToTrainer::Start { generation });
             }

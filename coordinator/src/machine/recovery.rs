@@ -8,6 +8,7 @@ use crate::command::Event;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::{LostTrainer, RecoveryRecord, RecoverySeconds, ToTrainer};
 use candlewick_protocol::{ErrorKind, Failure};
+use candlewick_wire::Assembly;
 use std::time::Duration;
 
 /// How often a HALT that is not answered is said again.
@@ -65,6 +66,11 @@ impl Recovery {
         let first = self.lost.first();
         first.map_or_else(|| self.cause.clone(), |(loss, _)| loss.told())
     }
+}
+
+/// The weights file of a generation, of which nothing has come.
+pub(super) fn weights() -> Assembly {
+    Assembly::new("the weights")
 }
 
 impl Machine {
@@ -151,6 +157,7 @@ impl Machine {
             Phase::Forming { generation } | Phase::Running { generation } => self.halt(now, generation),
             Phase::Halting { .. } => self.when_all_halted(now),
             Phase::Sealing { .. } => self.when_all_sealed(now),
+            Phase::Restoring => self.proceed(now),
             _ => {}
         }
     }
@@ -333,7 +340,8 @@ impl Machine {
         self.generation += 1;
         let generation = self.generation;
         self.phase = Phase::Forming { generation };
-        self.weights = crate::weights::Assembly::default();
+        self.weights = weights();
+        self.forget_arriving_state();
         for trainer in self.trainers.values_mut() {
             trainer.ready = None;
         }

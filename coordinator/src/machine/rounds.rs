@@ -25,7 +25,9 @@ impl Machine {
         if !holds_all || owned < self.job.train.logical_shards {
             self.open_next_round();
         } else if self.training {
-            self.form_next(now);
+            if !self.restore_first(now) {
+                self.form_next(now);
+            }
         } else {
             self.tell_sealed();
         }
@@ -164,7 +166,8 @@ impl Machine {
             self.lose(now, vec![loss]);
             return Ok(());
         }
-        if again || self.recoveries >= self.job.max_recoveries {
+        // The last one is fed again and again: nobody else could take its place.
+        if self.recoveries >= self.job.max_recoveries {
             let failure = Failure::new(
                 ErrorKind::JobFailed,
                 format!("{cause}{}", self.recoveries_so_far()),

@@ -12,14 +12,16 @@ use candlewick_protocol::auth::COORDINATOR;
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::launch::TrainerConfig;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::{ErrorKind, Failure};
-use candlewick_wire::{Client, ControlReader, Identity, control_frames, from_status};
-use futures::{Stream, StreamExt, stream};
+use candlewick_wire::{Assembly, Client, ControlReader, Identity, from_status, outgoing};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 use tonic::{Request, Streaming};
 
+/// Start of the message where its parts do not follow each other.
+const STATE: &str = "the saved state";
 /// Longest wait for the coordinator at the start.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Bounds of the time between beats; within them failureTimeout / 20.
@@ -66,7 +68,7 @@ async fn talk(
     )
     .await?;
     state.mention(ToCoordinator::Register { trainer: info });
-    let request = client.authorize("DoExchange", Request::new(frames(outbox)));
+    let request = client.authorize("DoExchange", Request::new(outgoing(outbox.words, outbox.bulk)));
     let inbound = client
         .flight()
         .do_exchange(request)
@@ -75,6 +77,7 @@ async fn talk(
     let mut inbound = Inbound {
         frames: inbound.into_inner(),
         reader: ControlReader::default(),
+        restored: Assembly::new(STATE),
     };
     let job = welcome(&mut inbound).await?;
     let failure_timeout = Duration::from_millis(job.failure_timeout_ms);
@@ -91,25 +94,11 @@ async fn talk(
     .await
 }
 
-/// What goes out: words before bulk.
-fn frames(outbox: Outbox) -> impl Stream<Item = FlightData> + Send {
-    stream::unfold(outbox, |mut outbox| async move {
-        let (message, body) = tokio::select! {
-            biased;
-            Some(word) = outbox.words.recv() => (word, Vec::new()),
-            Some(bulk) = outbox.bulk.recv() => bulk,
-            else => return None,
-        };
-        // A message of our own types can always be written.
-        let frames = control_frames(&message, body).unwrap_or_default();
-        Some((stream::iter(frames), outbox))
-    })
-    .flatten()
-}
-
 async fn welcome(inbound: &mut Inbound) -> Result<Box<candlewick_protocol::job::JobSpec>, Failure> {
     let first = tokio::time::timeout(CONNECT, inbound.next()).await;
-    match first.map_err(|_| Failure::unavailable("the coordinator did not answer the registration"))?? {
+    let (first, _) =
+        first.map_err(|_| Failure::unavailable("the coordinator did not answer the registration"))??;
+    match first {
         ToTrainer::Welcome { job } => Ok(job),
         ToTrainer::Die { reason } => Err(Failure::new(ErrorKind::Cancelled, reason)),
         other => Err(Failure::internal(format!("the coordinator began with {other:?}"))),
@@ -120,11 +109,14 @@ async fn welcome(inbound: &mut Inbound) -> Result<Box<candlewick_protocol::job::
 struct Inbound {
     frames: Streaming<FlightData>,
     reader: ControlReader,
+    /// A state to go on from, on its way.
+    restored: Assembly,
 }
 
 impl Inbound {
-    /// The next message. Dropped before it is there, nothing is lost: the parts that came are kept.
-    async fn next(&mut self) -> Result<ToTrainer, Failure> {
+    /// The next message, with the frame that holds its body. Dropped before it is there, nothing is lost: the parts that
+    /// came are kept.
+    async fn next(&mut self) -> Result<(ToTrainer, FlightData), Failure> {
         loop {
             let frame = self
                 .frames
@@ -134,9 +126,21 @@ impl Inbound {
             let frame =
                 frame.ok_or_else(|| Failure::unavailable("the coordinator is gone: it closed the stream"))?;
             if let Some(message) = self.reader.read(&frame)? {
-                return Ok(message);
+                return Ok((message, frame));
             }
         }
+    }
+}
+
+impl Inbound {
+    /// Takes a part of a state; the state, once it is whole.
+    fn take_part(&mut self, offset: u64, total: u64, part: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        if offset == 0 {
+            self.restored = Assembly::new(STATE);
+        }
+        self.restored.add(offset, total, part)?;
+        let whole = self.restored.is_complete();
+        Ok(whole.then(|| std::mem::replace(&mut self.restored, Assembly::new(STATE)).into_bytes()))
     }
 }
 
@@ -149,7 +153,7 @@ async fn converse(
     let mut beats = tokio::time::interval(beat);
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let message = tokio::select! {
+        let (message, frame) = tokio::select! {
             message = inbound.next() => message?,
             _ = beats.tick() => {
                 if state.must_exit() {
@@ -161,7 +165,16 @@ async fn converse(
                 continue;
             }
         };
-        if let Some(status) = obey(message, state, orders)? {
+        if let ToTrainer::Restore {
+            counter,
+            offset,
+            total,
+        } = message
+        {
+            if let Some(file) = inbound.take_part(offset, total, &frame.data_body)? {
+                send(orders, Order::Restore { counter, file })?;
+            }
+        } else if let Some(status) = obey(message, state, orders)? {
             return Ok(status);
         }
     }
@@ -174,13 +187,11 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
             state.answered(number);
             state.acknowledge_epochs(epochs);
         }
-        ToTrainer::Welcome { .. } => return Err(Failure::internal("the coordinator said Welcome twice")),
-        ToTrainer::Open { round, shards } => {
-            let spool = state
-                .spool()
-                .ok_or_else(|| Failure::internal("Open before Welcome"))?;
-            spool.open(round, shards)?;
+        // The first message, and one that is taken with its body.
+        ToTrainer::Welcome { .. } | ToTrainer::Restore { .. } => {
+            return Err(Failure::internal("the coordinator said Welcome twice"));
         }
+        ToTrainer::Open { round, shards } => open(state, round, shards)?,
         ToTrainer::Seal {
             round,
             winners,
@@ -230,6 +241,14 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
         }
     }
     Ok(None)
+}
+
+/// A feed round begins.
+fn open(state: &State, round: u32, shards: ShardSet) -> Result<(), Failure> {
+    let spool = state
+        .spool()
+        .ok_or_else(|| Failure::internal("Open before Welcome"))?;
+    spool.open(round, shards)
 }
 
 fn send(orders: &Sender<Order>, order: Order) -> Result<(), Failure> {

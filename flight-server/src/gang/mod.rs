@@ -8,6 +8,7 @@ mod control;
 mod lease;
 mod runner;
 mod service;
+mod snapshots;
 mod state;
 
 use crate::{exit, words};

@@ -1,14 +1,16 @@
 //! The computing thread: obeys the coordinator's orders one after another.
 
+use super::snapshots::{Snapshot, Snapshots};
 use super::state::State;
 use crate::dataset::Dataset;
 use crate::train::{Interrupt, Observer, Reduce, Session, SingleProcess, TrainPlan, Trained};
 use candlewick_collective::{Collective, Config, HaltToken, Listener};
+use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::message::{EpochRecord, Member, ToCoordinator, WEIGHTS_CHUNK};
+use candlewick_protocol::message::{BULK_CHUNK, EpochRecord, Member, ToCoordinator};
 use candlewick_protocol::shards::ShardSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,6 +30,11 @@ pub(super) enum Order {
         winners: Vec<Winner>,
         expected: Vec<ShardSum>,
         incomplete: ShardSet,
+    },
+    /// Takes a saved state to go on from.
+    Restore {
+        counter: ProgramCounter,
+        file: Vec<u8>,
     },
     Form(Formation),
     Start {
@@ -58,6 +65,7 @@ pub(super) fn start(
     state: Arc<State>,
 ) -> Result<Sender<Order>, Failure> {
     let (orders, inbox) = channel();
+    let snapshots = Snapshots::start(Arc::clone(&state))?;
     let id = id.to_owned();
     std::thread::Builder::new()
         .name("candlewick-train".to_owned())
@@ -68,6 +76,7 @@ pub(super) fn start(
                 initial,
                 listener,
                 state,
+                snapshots,
                 job: None,
                 session: None,
                 sealed: None,
@@ -95,6 +104,7 @@ struct Runner {
     initial: Option<Vec<u8>>,
     listener: Listener,
     state: Arc<State>,
+    snapshots: Arc<Snapshots>,
     job: Option<JobSpec>,
     session: Option<Session>,
     /// The rows, until there is a plan.
@@ -111,7 +121,7 @@ impl Runner {
                 Order::Form(Formation { generation, .. })
                 | Order::Start { generation }
                 | Order::Halt { generation } => *generation,
-                Order::Prepare(_) | Order::Seal { .. } => 0,
+                Order::Prepare(_) | Order::Seal { .. } | Order::Restore { .. } => 0,
             };
             let outcome = match order {
                 Order::Prepare(job) => self.prepare(*job).map_err(Interrupt::Failed),
@@ -123,6 +133,7 @@ impl Runner {
                 } => self
                     .seal(round, &winners, &incomplete, expected)
                     .map_err(Interrupt::Failed),
+                Order::Restore { counter, file } => self.restore(counter, &file).map_err(Interrupt::Failed),
                 Order::Form(formation) => self.form(&formation),
                 Order::Halt { generation } => self.halt(generation).map_err(Interrupt::Failed),
                 Order::Start { generation } => self.train(generation),
@@ -206,6 +217,27 @@ impl Runner {
             generation,
             counter: session.counter(),
         });
+        Ok(())
+    }
+
+    /// Goes to a saved state, before anything was trained. One that comes late, when another member has given the same one
+    /// already, changes nothing.
+    fn restore(&mut self, counter: ProgramCounter, file: &[u8]) -> Result<(), Failure> {
+        let steps = self.plan()?.step_plan.steps_per_epoch();
+        let session = self.session.as_mut().ok_or_else(|| early("a state"))?;
+        if self.gang.is_some() || session.counter() >= counter {
+            return Ok(());
+        }
+        candlewick_failpoint::reach("gang.restore", counter.step)?;
+        session.restore(steps, file)?;
+        if session.counter() != counter {
+            let have = session.counter();
+            return Err(Failure::internal(format!(
+                "the saved state stands at {have}, expected {counter}"
+            )));
+        }
+        self.state.progressed(counter);
+        self.state.tell(ToCoordinator::Restored { counter });
         Ok(())
     }
 
@@ -328,6 +360,7 @@ impl Runner {
             halt: &gang.halt,
             generation,
             rank: gang.rank,
+            snapshots: &self.snapshots,
         };
         let Trained {
             steps,
@@ -336,6 +369,8 @@ impl Runner {
             stopping,
         } = session.run(plan, gang.reduce.as_mut(), &observer)?;
         let rank = gang.rank;
+        // After DONE the coordinator may let everybody go.
+        self.snapshots.flush(&gang.halt, || self.state.tick());
         self.state.tell(ToCoordinator::Done {
             generation,
             steps,
@@ -358,7 +393,7 @@ impl Runner {
         let total = file.len() as u64;
         let mut offset = 0;
         let halt = self.state.halts().token(generation);
-        for part in file.chunks(WEIGHTS_CHUNK) {
+        for part in file.chunks(BULK_CHUNK) {
             candlewick_failpoint::reach("gang.weights", offset)?;
             if halt.is_cancelled() {
                 return Err(Interrupt::Halted);
@@ -387,6 +422,7 @@ struct GangObserver<'a> {
     halt: &'a HaltToken,
     generation: u64,
     rank: usize,
+    snapshots: &'a Snapshots,
 }
 
 impl Observer for GangObserver<'_> {
@@ -412,6 +448,30 @@ impl Observer for GangObserver<'_> {
                 generation: self.generation,
                 record: record.clone(),
             });
+        }
+        Ok(())
+    }
+
+    fn snapshot(
+        &self,
+        counter: ProgramCounter,
+        last: bool,
+        copy: &dyn Fn() -> Result<Saved, Failure>,
+    ) -> Result<(), Interrupt> {
+        if self.rank != 0 {
+            return Ok(());
+        }
+        let replaced = self.snapshots.put(Snapshot {
+            generation: self.generation,
+            counter,
+            last,
+            saved: copy()?,
+            halt: self.halt.clone(),
+        });
+        if replaced {
+            tracing::info!(
+                "the checkpoint before that at {counter} is left out: an earlier one is still on its way"
+            );
         }
         Ok(())
     }

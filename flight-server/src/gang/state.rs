@@ -7,14 +7,13 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::KEEP_ALIVE;
 use candlewick_protocol::message::{Progress, ToCoordinator};
+use candlewick_wire::BULK;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{SetOnce, mpsc};
 
-/// Parts of the weights file that may wait to be sent, so that beats never queue behind all of it.
-const BULK: usize = 4;
 /// Words that may wait to be sent.
 const WORDS: usize = 256;
 /// How often and how long after each other a failure is tried where the queue is full.
@@ -99,7 +98,7 @@ impl State {
         self.lease().timeout().max(KEEP_ALIVE * 5)
     }
 
-    /// Sends a part of the weights; waits while earlier ones are on their way. For the computing thread.
+    /// Sends a part of the weights or of a state; waits while earlier ones are on their way. Not for the control thread.
     pub(super) fn send_bulk(&self, message: ToCoordinator, body: Vec<u8>) {
         let _ = self.bulk.blocking_send((message, body));
     }

@@ -14,7 +14,7 @@ use arrow_flight::{
 };
 use arrow_schema::Schema;
 use candlewick_protocol::Failure;
-use candlewick_protocol::message::WEIGHTS_CHUNK;
+use candlewick_protocol::message::BULK_CHUNK;
 use candlewick_wire::{Answer, Caller, PartialFlight, from_status, to_status};
 use futures::stream;
 use futures::{StreamExt, TryStreamExt};
@@ -124,7 +124,7 @@ impl ServeService {
         let model = self.state.model().map_err(status)?;
         let file = model.network.save_weights(&model.weights).map_err(status)?;
         let pieces: Vec<Result<arrow_flight::Result, Status>> = file
-            .chunks(WEIGHTS_CHUNK)
+            .chunks(BULK_CHUNK)
             .map(|piece| Ok(arrow_flight::Result::new(piece.to_vec())))
             .collect();
         Ok(Response::new(stream::iter(pieces).boxed()))

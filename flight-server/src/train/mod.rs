@@ -17,6 +17,7 @@ pub use session::{Session, Trained};
 pub use train_plan::TrainPlan;
 
 use candlewick_collective::CollectiveError;
+use candlewick_model::optim::Saved;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -64,6 +65,20 @@ pub trait Observer: Sync {
     /// # Errors
     /// `Halted` where nobody wants to hear more.
     fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt>;
+
+    /// A state is due to be kept (rule C5); `last` where training is over. Who keeps it calls `copy`.
+    ///
+    /// # Errors
+    /// `Halted`, or what `copy` says.
+    fn snapshot(
+        &self,
+        _counter: ProgramCounter,
+        _last: bool,
+        _copy: &dyn Fn() -> Result<Saved, Failure>,
+    ) -> Result<(), Interrupt> {
+        // Nobody keeps it.
+        Ok(())
+    }
 
     /// Whoever keeps the history has the records of so many epochs, those from 0.
     fn epochs_acknowledged(&self) -> u32;

@@ -172,6 +172,7 @@ impl Session {
                 })
             })?;
         }
+        self.keep(plan, reduce, observer)?;
         Ok(Trained {
             steps: self.state.counter.step,
             state_hash: self.state.hash()?,
@@ -194,6 +195,7 @@ impl Session {
             observer.boundary()?;
             match self.state.counter.phase {
                 ProgramPhase::Step => {
+                    self.keep(plan, reduce, observer)?;
                     candlewick_failpoint::reach("train.step", self.state.counter.step)?;
                     let Some(batch) = next() else {
                         return Err(Failure::internal("the rows of a step did not come").into());
@@ -207,6 +209,26 @@ impl Session {
             observer.progress(self.state.counter);
         }
         Ok(())
+    }
+
+    /// Lets the observer have the state where it is due to be kept.
+    fn keep(
+        &mut self,
+        plan: &TrainPlan,
+        reduce: &mut dyn Reduce,
+        observer: &dyn Observer,
+    ) -> Result<(), Interrupt> {
+        let (counter, steps_per_epoch) = (self.state.counter, plan.step_plan.steps_per_epoch());
+        let over = self.state.is_over(plan.steps());
+        if !plan.job.snapshots.is_due(counter, steps_per_epoch, over) {
+            return Ok(());
+        }
+        candlewick_failpoint::reach("train.snapshot", counter.step)?;
+        if counter.step != u64::from(counter.epoch) * steps_per_epoch {
+            // At the end of an epoch they have just found so. What is kept must be everybody's (rule B11).
+            reduce.all_equal(&format!("state after step {}", counter.step), &self.state.hash()?)?;
+        }
+        observer.snapshot(counter, over, &|| self.state.copy(&self.network))
     }
 
     /// Evaluates the weights as they are, and keeps what it found.

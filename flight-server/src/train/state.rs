@@ -166,6 +166,11 @@ impl TrainState {
     /// The state as a safetensors file (format `candlewick.state/1`): tensors by the names of parameters and optimiser,
     /// with equal bits; the rest in its metadata.
     pub(super) fn save(&self, network: &Network) -> Result<Vec<u8>, Failure> {
+        self.copy(network)?.to_bytes()
+    }
+
+    /// The same before it is a file: a copy, made at the speed of memory.
+    pub(super) fn copy(&self, network: &Network) -> Result<Saved, Failure> {
         let mut saved = self.small()?;
         saved.notes.insert("format".to_owned(), FORMAT.into());
         saved.notes.insert(RECORDS.to_owned(), note(&self.records)?);
@@ -175,7 +180,7 @@ impl TrainState {
         }
         let updates = self.updates.state();
         saved.put("", updates);
-        saved.to_bytes()
+        Ok(saved)
     }
 
     /// Goes to a state that [`TrainState::save`] wrote for the same job; an epoch has so many steps. Where it fails, this

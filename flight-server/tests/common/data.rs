@@ -1,7 +1,9 @@
 //! Rows and jobs for tests.
 
 use candlewick_model::resolve::{ResolveRequest, Task, resolve};
-use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, OnNonFinite, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, OnNonFinite, SnapshotSpec, TrainSpec};
+use candlewick_protocol::stopping::{Better, EarlyStopping};
+use candlewick_protocol::validation::Validation;
 use serde_json::{Value, json};
 
 pub const FEATURES: usize = 6;
@@ -112,5 +114,21 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
         failure_timeout_ms: 60_000,
         progress_timeout_ms: 600_000,
         max_recoveries: 3,
+        snapshots: SnapshotSpec::default(),
     }
+}
+
+/// A job that evaluates, and in whose state all of that counts.
+pub fn evaluated_job(epochs: u32) -> JobSpec {
+    let mut job = job(epochs, 64);
+    job.data.validation = Some(Validation::fraction(0.2, 11));
+    job.train.evaluation.metrics = vec!["accuracy".into()];
+    job.train.evaluation.early_stopping = Some(EarlyStopping {
+        metric: "val_loss".into(),
+        patience: 20,
+        min_delta: 0.0,
+        mode: Better::Min,
+        restore_best: true,
+    });
+    job
 }

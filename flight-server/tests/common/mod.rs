@@ -360,6 +360,13 @@ impl Gang {
         self.event("sealed")["ledger"].clone()
     }
 
+    /// The first feed round, whole; its ledger.
+    pub fn feed_and_seal(&mut self, rows: &[data::Row]) -> Value {
+        let owners = self.owners.clone();
+        let ledgers = self.feed_round(0, &owners, rows, |_, _| {});
+        self.seal(&ledgers)
+    }
+
     /// From the sealed feed to the weights and the orderly end of the trainers.
     pub fn train(self, ledger: Value) -> Fit {
         self.command(&json!({"cmd": "train"}));

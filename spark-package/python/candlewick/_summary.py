@@ -26,7 +26,8 @@ class TrainingSummary:
     logicalShards: int
     #: Trainer processes.
     numTrainers: int
-    #: Seconds of prepare (checks, the first row), queue (until slots are free), launch, feed, train; and in total.
+    #: Seconds of prepare (checks, the first row), queue (until slots are free), launch, feed, resume (where checkpointDir is
+    #: set), train; and in total.
     phases: dict[str, float]
     #: The recoveries on the way: generation, cause, lost (trainers), resumeStep, stepsRedone, rowsRefed, and seconds of detect,
     #: halt, feed, donate and resume. Empty where nothing happened. `lost` is empty where a connection between two trainers broke
@@ -42,6 +43,9 @@ class TrainingSummary:
     bestEpoch: int | None = None
     #: The best value of the metric that early stopping looks at.
     bestValue: float | None = None
+    #: Steps of the checkpoint that the training went on from; None where it began at the beginning. The history is that of
+    #: the whole training.
+    resumedFromStep: int | None = None
 
     @classmethod
     def from_json(cls, text: str) -> TrainingSummary:

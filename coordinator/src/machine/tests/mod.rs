@@ -6,12 +6,13 @@ mod loss;
 mod recovery;
 mod rounds;
 mod simulation;
+mod states;
 
 use super::*;
 use crate::command::Command;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger};
-use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, TrainSpec};
+use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, SnapshotSpec, TrainSpec};
 use candlewick_protocol::message::EpochRecord;
 use serde_json::json;
 
@@ -57,6 +58,7 @@ pub(crate) fn job() -> JobSpec {
         failure_timeout_ms: 15_000,
         progress_timeout_ms: 60_000,
         max_recoveries: 0,
+        snapshots: SnapshotSpec::default(),
     }
 }
 

@@ -405,16 +405,19 @@ fn shards_that_executors_could_not_hand_over_are_fed_again_to_the_same_trainer_a
 }
 
 #[test]
-fn where_no_other_trainer_could_take_them_the_fit_fails_with_what_tasks_met() {
+fn where_no_other_trainer_could_take_them_they_are_fed_to_the_same_until_no_recovery_is_left() {
     let mut stage = Stage::recoverable_at("feeding");
     stage.end("b");
     seal(&mut stage, 0, &ledgers(&[0, 1, 2, 3], &[0, 1, 3])).unwrap();
     sealed(&mut stage, "a", 0, &[(2, 1)]);
-    let failure = seal(&mut stage, 1, &ledgers(&[0, 1, 3], &[3])).unwrap_err();
+    seal(&mut stage, 1, &ledgers(&[0, 1, 3], &[3])).unwrap();
+    sealed(&mut stage, "a", 1, &[(0, 2), (1, 0)]);
+    assert_eq!(asked(&stage).last().unwrap(), &(2, vec![("a".to_owned(), 3, 4)]));
+    let failure = seal(&mut stage, 2, &ledgers(&[3], &[3])).unwrap_err();
     assert!(
         failure
             .message
-            .contains("could not hand over shards 3 of round 1 to trainer 1 (hostB, executor 10")
+            .contains("could not hand over shards 3 of round 2 to trainer 1 (hostB, executor 10")
             && failure.message.contains("connection refused"),
         "{failure}"
     );

@@ -78,6 +78,8 @@ struct Simulation {
     delivered: BTreeMap<(String, String), u64>,
     driver: driver::Driver,
     faults: Faults,
+    /// The step of the checkpoint that training goes on from; 0: there is none.
+    resumed: u64,
     /// The furthest step that anybody has completed.
     furthest: u64,
     epochs: u32,
@@ -106,11 +108,17 @@ impl Simulation {
             models: BTreeMap::new(),
             delivered: BTreeMap::new(),
             driver: driver::Driver::default(),
+            resumed: 0,
             furthest: 0,
             epochs: 0,
             end: None,
             trace: Vec::new(),
         };
+        if simulation.random.one_in(3) {
+            simulation.resumed = simulation.random.below(STEPS + 1);
+            simulation.furthest = simulation.resumed;
+            simulation.epochs = trainer::counter(simulation.resumed).epoch;
+        }
         for index in 0..trainers.min(u64::from(SHARDS)) {
             let id = format!("t{index}");
             let at = simulation.random.below(100);
@@ -218,6 +226,11 @@ impl Simulation {
             }
             Happening::Fault(fault) => self.strike(&fault),
             Happening::Fed(round) => self.fed(round),
+            Happening::Train if self.resumed > 0 => {
+                self.machine.resume_from(0, b"state").unwrap();
+                let counter = trainer::counter(self.resumed);
+                let _ = self.command(json!({"cmd": "train", "resume": counter}));
+            }
             Happening::Train => {
                 let _ = self.command(json!({"cmd": "train"}));
             }
@@ -235,6 +248,11 @@ impl Simulation {
                         &trainer.clone(),
                         Happening::ToTrainer(trainer, Word::Order(message)),
                     );
+                }
+                Output::Restore { trainer, counter, .. } => {
+                    // Beside the words, and slower than they are.
+                    let delay = 1 + self.random.below(5_000);
+                    self.at(delay, Happening::ToTrainer(trainer, Word::Restore(counter)));
                 }
                 Output::Close { trainer } => {
                     self.send("", &trainer.clone(), Happening::ToTrainer(trainer, Word::Closed));

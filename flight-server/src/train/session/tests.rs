@@ -6,6 +6,8 @@ use super::*;
 use crate::chunk::{ChunkBuilder, Shape};
 use crate::dataset::Dataset;
 use candlewick_model::job::complete;
+use candlewick_model::optim::Saved;
+use candlewick_protocol::job::SnapshotSpec;
 use candlewick_protocol::shards::ShardSet;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -75,7 +77,8 @@ fn plan(job: &Value) -> TrainPlan {
     ] {
         input["params"][name] = value;
     }
-    let job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+    let mut job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+    job.snapshots = SnapshotSpec { epochs: 2, steps: 3 };
     let shape = Shape::of(&job.data, 4);
     let classes = matches!(job.data.label, candlewick_protocol::job::LabelKind::Class { .. });
     let mut builder = ChunkBuilder::new(&shape, usize::from(ROWS));
@@ -103,6 +106,8 @@ fn plan(job: &Value) -> TrainPlan {
 struct Fuse {
     left: AtomicU64,
     history: Mutex<Vec<EpochRecord>>,
+    /// States that were due: where they stand, whether training is over there, the file.
+    kept: Mutex<Vec<(ProgramCounter, bool, Vec<u8>)>>,
 }
 
 impl Fuse {
@@ -110,6 +115,7 @@ impl Fuse {
         Fuse {
             left: AtomicU64::new(length),
             history: Mutex::new(history),
+            kept: Mutex::default(),
         }
     }
 
@@ -143,6 +149,18 @@ impl Observer for Fuse {
                 ..record.clone()
             });
         }
+        Ok(())
+    }
+
+    fn snapshot(
+        &self,
+        counter: ProgramCounter,
+        last: bool,
+        copy: &dyn Fn() -> Result<Saved, Failure>,
+    ) -> Result<(), Interrupt> {
+        self.pass()?;
+        let file = copy()?.to_bytes()?;
+        self.kept.lock().unwrap().push((counter, last, file));
         Ok(())
     }
 
@@ -408,6 +426,62 @@ fn a_state_of_another_job_is_refused_with_what_differs() {
     let mut cut = saved(&all[0]);
     cut.truncate(cut.len() - 1);
     assert!(refused(&all[0], &cut).contains("not a safetensors file"));
+}
+
+#[test]
+fn a_state_is_kept_where_it_is_due_and_gives_the_same_end() {
+    for (name, job) in jobs() {
+        let plan = plan(&job);
+        let fuse = Fuse::of(NEVER, Vec::new());
+        run(&mut Session::new(&plan.job, 1).unwrap(), &plan, &fuse).unwrap();
+        let expected = to_the_end(Session::new(&plan.job, 1).unwrap(), &plan, Vec::new());
+        let (steps, kept) = (expected.trained.steps, fuse.kept.into_inner().unwrap());
+        let per_epoch = plan.step_plan.steps_per_epoch();
+        // Within an epoch every third step; its end counts once the epoch is closed.
+        let due = (1..=steps)
+            .filter(|step| step.is_multiple_of(3) || step.is_multiple_of(2 * per_epoch) || *step == steps);
+        let at: Vec<u64> = kept.iter().map(|(counter, _, _)| counter.step).collect();
+        assert_eq!(at, due.collect::<Vec<_>>(), "{name}");
+        for (counter, last, file) in kept {
+            assert_eq!(counter.phase, ProgramPhase::Step, "{name}");
+            assert_eq!(
+                (u64::from(counter.epoch), last),
+                (counter.step / per_epoch, counter.step == steps)
+            );
+            let history = expected.history[..counter.epoch as usize].to_vec();
+            assert_eq!(
+                to_the_end(restored(&plan, 1, &file), &plan, history),
+                expected,
+                "{name}: {counter}"
+            );
+        }
+    }
+}
+
+/// What training waits for at a checkpoint; run with --ignored --nocapture.
+#[test]
+#[ignore = "a measurement"]
+fn time_to_copy() {
+    let layers = [2_870, 2_870, 1].map(|width| json!({"type": "Linear", "out_features": width}));
+    let job = json!({"task": "regressor", "params": {
+        "network": {"format": "candlewick.network/1", "layers": layers}, "batchSize": 10}});
+    let session = Session::new(&plan(&job).job, 2).unwrap();
+    for round in 0..7 {
+        let begin = Instant::now();
+        let saved = session.state.copy(&session.network).unwrap();
+        let copied = begin.elapsed();
+        let begin = Instant::now();
+        let file = saved.to_bytes().unwrap();
+        println!(
+            "round {round}: {:.1} MB copied in {copied:.1?}, written in {:.1?} by the other thread",
+            real(file.len()) / 1e6,
+            begin.elapsed()
+        );
+    }
+}
+
+fn real(number: usize) -> f64 {
+    number as f64
 }
 
 #[test]

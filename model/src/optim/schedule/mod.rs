@@ -115,6 +115,23 @@ impl Schedule {
         read(document, &optimizer).map(|arguments| arguments.to_document())
     }
 
+    /// True where what the document says of a step depends on how many epochs there are: it cycles once over the training.
+    ///
+    /// ```
+    /// use candlewick_model::optim::Schedule;
+    /// use serde_json::json;
+    /// let cycle = json!({"type": "OneCycleLR", "max_lr": 0.1});
+    /// assert!(Schedule::spans_training(&cycle));
+    /// let cycle = json!({"type": "OneCycleLR", "max_lr": 0.1, "total_steps": 100});
+    /// assert!(!Schedule::spans_training(&cycle));
+    /// assert!(!Schedule::spans_training(&json!({"type": "StepLR", "step_size": 3})));
+    /// ```
+    #[must_use]
+    pub fn spans_training(document: &Value) -> bool {
+        let given = |name: &str| !document[name].is_null();
+        document["type"] == "OneCycleLR" && !given("total_steps") && !given("epochs")
+    }
+
     /// Learning rate and momentum of a step, counted from 0 over the whole training.
     #[must_use]
     pub fn setting(&self, step: u64) -> LrSetting {

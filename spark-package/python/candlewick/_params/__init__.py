@@ -2,6 +2,7 @@
 """Parameters of the estimators and models, a module for each group."""
 
 from candlewick._params.columns import ClassifierColumnParams, ColumnParams, EstimatorColumnParams
+from candlewick._params.durability import DurabilityParams
 from candlewick._params.gang import GangParams
 from candlewick._params.network import NetworkParams
 from candlewick._params.training import TrainingParams
@@ -11,7 +12,9 @@ class NeuralModelParams(ColumnParams):
     """Parameters that estimators and models share."""
 
 
-class NeuralEstimatorParams(NeuralModelParams, EstimatorColumnParams, NetworkParams, TrainingParams, GangParams):
+class NeuralEstimatorParams(
+    NeuralModelParams, EstimatorColumnParams, NetworkParams, TrainingParams, GangParams, DurabilityParams
+):
     """Parameters of every estimator."""
 
 

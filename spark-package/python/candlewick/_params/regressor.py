@@ -66,6 +66,10 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         progressTimeout: str = "600s",
         launchTimeout: str = "300s",
         feedMemory: str = "64m",
+        checkpointDir: str | None = None,
+        checkpointInterval: int = 1,
+        checkpointSteps: int | None = None,
+        keepCheckpoints: int = 2,
     ) -> None:
         """Trains a neural network that predicts one or several numbers.
 
@@ -164,6 +168,15 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 "2min")
             feedMemory: Memory of an executor for rows on their way to the trainers. (size such as "64m" or
                 "1g")
+            checkpointDir: Folder on any Hadoop filesystem for checkpoints of the training. A fit of the
+                same data and parameters (others than epochs, trainers and timeouts) goes on from the newest
+                one there, with the bits of a fit that nobody ended. Not set: no checkpoints. (text)
+            checkpointInterval: Epochs between checkpoints, where checkpointDir is set. -1: none at the end
+                of epochs. (whole number of at least -1)
+            checkpointSteps: Steps between checkpoints, where checkpointDir is set, beside those of
+                checkpointInterval. Not set: none within epochs. (whole number of at least 1)
+            keepCheckpoints: The newest checkpoints that are kept; older ones are deleted. With one there is
+                none to go back to where it is damaged. (whole number of at least 1)
         """
         given = self._input_kwargs
         super().__init__()
@@ -210,6 +223,10 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         progressTimeout: str = "600s",
         launchTimeout: str = "300s",
         feedMemory: str = "64m",
+        checkpointDir: str | None = None,
+        checkpointInterval: int = 1,
+        checkpointSteps: int | None = None,
+        keepCheckpoints: int = 2,
     ) -> Self:
         """Sets the parameters that are named; the others keep their values. See the constructor."""
         return self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})

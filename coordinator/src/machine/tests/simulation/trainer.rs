@@ -21,6 +21,8 @@ pub(super) enum Word {
     Hello(u64, String),
     /// A donor's state.
     State(u64, u64),
+    /// That of a checkpoint, whole.
+    Restore(ProgramCounter),
     /// A peer's part of a step.
     Part(u64, u64, String),
     /// The connection to a peer is broken.
@@ -125,7 +127,7 @@ impl Model {
     }
 }
 
-fn counter(step: u64) -> ProgramCounter {
+pub(super) fn counter(step: u64) -> ProgramCounter {
     ProgramCounter {
         epoch: u32::try_from(step / STEPS_PER_EPOCH).unwrap(),
         step,
@@ -252,6 +254,7 @@ impl Simulation {
                     self.get_ready(id);
                 }
             }
+            Word::Restore(counter) => self.restore(id, counter),
             Word::Part(generation, step, peer) => {
                 if model.is_in(generation) {
                     model.parts.entry(step).or_default().insert(peer);
@@ -272,6 +275,16 @@ impl Simulation {
                     self.suspect(id, Some(peer));
                 }
             }
+        }
+    }
+
+    /// Takes the state of a checkpoint, unless it is in a gang or has it.
+    fn restore(&mut self, id: &str, counter: ProgramCounter) {
+        let model = self.model(id);
+        let gang = model.generation > 0 && model.is_in(model.generation);
+        if !gang && model.step < counter.step {
+            model.step = counter.step;
+            self.tell(id, ToCoordinator::Restored { counter });
         }
     }
 
@@ -328,7 +341,7 @@ impl Simulation {
                 self.begin_step(id);
             }
             ToTrainer::Die { .. } | ToTrainer::Finish => self.crash(id),
-            ToTrainer::Start { .. } | ToTrainer::Welcome { .. } => {}
+            ToTrainer::Start { .. } | ToTrainer::Welcome { .. } | ToTrainer::Restore { .. } => {}
         }
     }
 

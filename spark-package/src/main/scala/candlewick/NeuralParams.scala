@@ -40,6 +40,7 @@ trait NeuralEstimatorParams
     with NetworkParams
     with TrainingParams
     with GangParams
+    with DurabilityParams
 
 /** What a classifier and its model have beyond the others. */
 trait NeuralClassifierParams extends NeuralModelParams with ClassifierColumnParams

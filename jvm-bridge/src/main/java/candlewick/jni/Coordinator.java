@@ -59,6 +59,26 @@ public final class Coordinator extends NativeHandle {
     return NativeMethods.coordinatorWeights(handle());
   }
 
+  /**
+   * Takes the youngest state of the training that nobody has taken, once the event "snapshot" came.
+   *
+   * @return the state, to be closed; null if there is none
+   */
+  public Snapshot takeSnapshot() {
+    long snapshot = NativeMethods.coordinatorSnapshot(handle());
+    return snapshot == 0 ? null : new Snapshot(snapshot);
+  }
+
+  /**
+   * Gives a part of a saved state, in order; the command "train" with "resume" goes on from it.
+   *
+   * @param offset position of the part; 0 begins anew
+   * @param part its bytes
+   */
+  public void resumeFrom(long offset, byte[] part) {
+    NativeMethods.coordinatorResumeFrom(handle(), offset, part);
+  }
+
   @Override
   void release(long released) {
     NativeMethods.coordinatorClose(released);

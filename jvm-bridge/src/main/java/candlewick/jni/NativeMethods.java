@@ -48,7 +48,17 @@ final class NativeMethods {
 
   static native byte[] coordinatorWeights(long handle);
 
+  static native long coordinatorSnapshot(long handle);
+
+  static native void coordinatorResumeFrom(long handle, long offset, byte[] part);
+
   static native void coordinatorClose(long handle);
+
+  static native String snapshotInfo(long handle);
+
+  static native byte[] snapshotRead(long handle, long offset, int most);
+
+  static native void snapshotClose(long handle);
 
   static native long feederOpen(String feedJson, String keysJson);
 

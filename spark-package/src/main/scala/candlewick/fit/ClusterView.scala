@@ -1,6 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.{Capacity, Executor, Executors}
+import candlewick.internal.Clock
 import org.apache.spark.{FutureAction, SparkConf, SparkContext}
 
 /** The application as a search for places sees it, with the time of that search. */

@@ -1,7 +1,8 @@
 package candlewick.fit
 
-import candlewick.internal.{Failures, Json}
-import candlewick.jni.{CandlewickException, Coordinator}
+import candlewick.checkpoint.Manifest
+import candlewick.internal.{Clock, Failures, Json}
+import candlewick.jni.{CandlewickException, Coordinator, Snapshot}
 import com.fasterxml.jackson.databind.JsonNode
 import org.slf4j.LoggerFactory
 import scala.collection.mutable
@@ -28,6 +29,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   private var round = Option.empty[JsonNode]
   @volatile private var onEpoch: JsonNode => Unit = _ => ()
   @volatile private var onProgress: JsonNode => Unit = _ => ()
+  @volatile private var onSnapshot: () => Unit = () => ()
   @volatile private var open = true
 
   private val thread = new Thread(() => pump(), s"candlewick-events-${control.id}")
@@ -72,6 +74,21 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   def listen(epoch: JsonNode => Unit, progress: JsonNode => Unit): Unit = {
     onEpoch = epoch
     onProgress = progress
+  }
+
+  /** Calls the function whenever there is a state of the training to be taken, from the polling thread: it must not wait. */
+  def listenForStates(snapshot: () => Unit): Unit = onSnapshot = snapshot
+
+  /** The youngest state that nobody has taken. */
+  def takeSnapshot(): Option[Snapshot] = Option(coordinator.takeSnapshot())
+
+  /** Passes a part of the state that training goes on from on. */
+  def resumeFrom(offset: Long, part: Array[Byte]): Unit = coordinator.resumeFrom(offset, part)
+
+  /** Begins the training; from a checkpoint, where its state was passed on. */
+  def train(resumed: Option[Manifest]): Unit = {
+    resumed.foreach(manifest => lock.synchronized(records ++= manifest.history))
+    command("train", resumed.map(manifest => "resume" -> manifest.counter).toSeq: _*): Unit
   }
 
   /** The trained weights. */
@@ -166,6 +183,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
       val record = Json.field(event, "record")
       change(recovered += record)
       control.warn(CoordinatorLink.told(record))
+    case "snapshot" => onSnapshot()
     case "progress" => onProgress(Json.field(event, "progress"))
     case "failed" =>
       val failure = Json.field(event, "failure")

@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.internal.Failures
+import candlewick.internal.{Clock, Failures}
 import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedDeque, CopyOnWriteArrayList}
 import java.util.concurrent.atomic.{AtomicInteger, AtomicReference}
 import org.slf4j.LoggerFactory

@@ -1,14 +1,15 @@
 package candlewick.fit
 
+import candlewick.checkpoint.{Checkpoints, Identity, Manifest, Voice}
 import candlewick.cluster.{Assignment, Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
-import candlewick.internal.{Failures, Json}
+import candlewick.internal.{Clock, Failures, Json}
 import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
-import org.apache.spark.sql.Dataset
+import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
@@ -95,9 +96,11 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
           explained(link)(feed(feeding, launched, link, hold, spare))
         }
         state.fed(control)
-        val result = explained(link)(train(prepared, link, launched) {
-          feeding.await(hold, spare, "training did not end")(link.done)
-        })
+        val result = withCheckpoints(prepared, link) { checkpoints =>
+          explained(link)(train(prepared, link, launched, checkpoints) {
+            feeding.await(hold, spare, "training did not end")(link.done)
+          })
+        }
         patienceMs = FitJob.HoldMs
         result
       } finally {
@@ -201,11 +204,45 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     try body
     catch { case error: Exception => throw firstCause(link, error) }
 
+  /** Runs the training with its checkpoints, where there are any: now that it is known what the rows are. */
+  private def withCheckpoints[T](prepared: Prepared, link: CoordinatorLink)(
+      body: Option[Checkpoints] => T
+  ): T = {
+    val voice =
+      Voice(control.warn, error => control.cancel(error.getMessage, Some(error)), () => control.check())
+    val checkpoints = for {
+      spec <- prepared.launch.checkpoint
+      ledger <- link.ledger
+    } yield {
+      val identity = Identity.of(spec.params, prepared.initial.map(_.file), ledger)
+      val conf = CandlewickShim.hadoopConf(prepared.session)
+      new Checkpoints(conf, spec, identity, control.id, voice)
+    }
+    try body(checkpoints)
+    finally checkpoints.foreach(each => quietly("end the checkpoints")(each.close()))
+  }
+
+  /** The checkpoint that training goes on from, its state given to the coordinator; new ones are written from now on. */
+  private def resume(
+      checkpoints: Checkpoints,
+      prepared: Prepared,
+      link: CoordinatorLink
+  ): Option[Manifest] = {
+    val found = checkpoints.resume(prepared.epochs)(link.resumeFrom)
+    found.foreach { manifest =>
+      control.warn(s"training goes on from the checkpoint at ${manifest.place}, written ${manifest.written}")
+    }
+    link.listenForStates(() => checkpoints.offer())
+    checkpoints.start(() => link.takeSnapshot(), () => link.epochs)
+    found
+  }
+
   /** TRAIN: the trainers do it; here progress is passed on, the slots are held, and the weights are taken at the end. */
   private def train(
       prepared: Prepared,
       link: CoordinatorLink,
-      launched: Launched
+      launched: Launched,
+      checkpoints: Option[Checkpoints]
   )(end: => JsonNode): FitResult = {
     if (prepared.launch.verbose) {
       val progress = new Progress(prepared.epochs)
@@ -214,13 +251,15 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         beat => progress.beat(beat).foreach(control.report)
       )
     }
+    val resumed = checkpoints.flatMap(each => phases.time("resume")(resume(each, prepared, link)))
     val done = phases.time("train") {
-      link.command("train")
+      link.train(resumed)
       end
     }
     val weights = link.weights()
     link.command("finish")
-    FitResult(prepared.job, weights, summary(prepared, link, done, launched.trainers.length))
+    checkpoints.foreach(_.finish())
+    FitResult(prepared.job, weights, summary(prepared, link, done, launched.trainers.length, resumed))
   }
 
   /** The first cause: what the coordinator knows of a dead trainer explains what Spark's tasks suffered from it. */
@@ -249,7 +288,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       prepared: Prepared,
       link: CoordinatorLink,
       done: JsonNode,
-      trainers: Int
+      trainers: Int,
+      resumed: Option[Manifest]
   ): ObjectNode = {
     val history = link.epochs
     val seconds = history.map(Json.field(_, "seconds").asDouble).sum
@@ -269,6 +309,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "phases" -> phases.json(total.seconds),
       "initialWeights" -> prepared.initial.map(_.report),
       "recoveryLog" -> link.recoveries,
+      "resumedFromStep" -> resumed.map(_.step),
       "rowsPerSecond" -> (if (seconds > 0) rows / seconds else 0.0)
     )
   }

@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.checkpoint.CheckpointSpec
 import candlewick.columns.ColumnChoice
 import candlewick.internal.Json
 import com.fasterxml.jackson.databind.JsonNode
@@ -28,6 +29,8 @@ private[candlewick] final case class FitSpec(
   *   0: the executor's cores divided by its trainers
   * @param strictWeights
   *   initial weights have to be exactly the network's
+  * @param checkpoint
+  *   where checkpoints are written and looked for, if anywhere
   */
 private[candlewick] final case class LaunchSpec(
     numTrainers: Int,
@@ -35,7 +38,8 @@ private[candlewick] final case class LaunchSpec(
     launchTimeoutMs: Long,
     feedMemoryBytes: Long,
     strictWeights: Boolean,
-    verbose: Boolean
+    verbose: Boolean,
+    checkpoint: Option[CheckpointSpec]
 )
 
 private[fit] object LaunchSpec {
@@ -47,6 +51,13 @@ private[fit] object LaunchSpec {
     Json.field(node, "launchTimeoutMs").asLong,
     Json.field(node, "feedMemoryBytes").asLong,
     Json.field(node, "strictWeights").asBoolean,
-    Json.field(node, "verbose").asBoolean
+    Json.field(node, "verbose").asBoolean,
+    Option(node.get("checkpoint")).filterNot(_.isNull).map { spec =>
+      CheckpointSpec(
+        Json.field(spec, "dir").asText,
+        Json.field(spec, "keep").asInt,
+        Json.field(spec, "identity")
+      )
+    }
   )
 }

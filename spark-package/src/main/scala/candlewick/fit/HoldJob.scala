@@ -1,6 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.Executor
+import candlewick.internal.Clock
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.{FutureAction, SparkContext}
 import org.slf4j.LoggerFactory

@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.{Assignment, Executor}
-import candlewick.internal.{Failures, Json}
+import candlewick.internal.{Clock, Failures, Json}
 import candlewick.jni.CandlewickException
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode

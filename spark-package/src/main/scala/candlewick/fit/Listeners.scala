@@ -1,6 +1,7 @@
 package candlewick.fit
 
 import java.util.concurrent.{CopyOnWriteArrayList, LinkedBlockingQueue, TimeUnit}
+import candlewick.internal.Clock
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 

@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.internal.Clock
 import candlewick.jni.TrainerHost
 import org.apache.spark.{SparkEnv, TaskContext}
 

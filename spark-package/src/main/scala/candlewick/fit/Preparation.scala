@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.checkpoint.Checkpoints
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
@@ -58,6 +59,7 @@ private[candlewick] object Preparation {
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
+    launch.checkpoint.foreach(Checkpoints.check(CandlewickShim.hadoopConf(session), _))
     val label = Json.field(Json.field(job, "data"), "label")
     val initial = spec.initialWeights.map { value =>
       InitialWeights.read(session, value, launch.strictWeights, job)

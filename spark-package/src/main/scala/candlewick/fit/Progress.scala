@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.internal.Json
+import candlewick.internal.{Clock, Json}
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.Locale
 

@@ -1,6 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.Executor
+import candlewick.internal.Clock
 import candlewick.jni.CancelledException
 import org.apache.spark.{FutureAction, SparkException}
 import org.scalatest.funsuite.AnyFunSuite

@@ -26,12 +26,19 @@ class LaunchSpecSuite extends AnyFunSuite {
       "launchTimeout" -> "2min",
       "feedMemory" -> "3m",
       "strictWeights" -> false,
-      "verbose" -> true
+      "verbose" -> true,
+      "checkpointDir" -> "hdfs:///here",
+      "keepCheckpoints" -> 7
     )
-    assert(found == LaunchSpec(3, 5, 120000L, 3L << 20, strictWeights = false, verbose = true))
+    val checkpoint = found.checkpoint.get
+    assert(checkpoint.dir == "hdfs:///here" && checkpoint.keep == 7)
+    assert(Json.fields(checkpoint.params).map(_._1).toSet == Set("data", "train"))
+    val expected =
+      LaunchSpec(3, 5, 120000L, 3L << 20, strictWeights = false, verbose = true, found.checkpoint)
+    assert(found == expected)
   }
 
   test("what is not set is the default") {
-    assert(launch() == LaunchSpec(0, 0, 300000L, 64L << 20, strictWeights = true, verbose = false))
+    assert(launch() == LaunchSpec(0, 0, 300000L, 64L << 20, strictWeights = true, verbose = false, None))
   }
 }

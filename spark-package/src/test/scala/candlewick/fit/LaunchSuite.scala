@@ -3,6 +3,7 @@ package candlewick.fit
 import candlewick.ClusterSuite
 import candlewick.jni.RetryableException
 import java.nio.file.{Files, Path, Paths}
+import candlewick.internal.Clock
 import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue, CountDownLatch, TimeUnit}
 import java.util.concurrent.atomic.AtomicInteger
 import org.apache.spark.{Success, TaskContext, TaskEndReason, TaskKilled}

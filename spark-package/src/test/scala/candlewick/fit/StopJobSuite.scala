@@ -1,6 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.Executor
+import candlewick.internal.Clock
 import org.scalatest.funsuite.AnyFunSuite
 import scala.collection.mutable
 

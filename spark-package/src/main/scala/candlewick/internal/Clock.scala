@@ -1,4 +1,4 @@
-package candlewick.fit
+package candlewick.internal
 
 /** Time since its creation. */
 private[candlewick] final class Clock {

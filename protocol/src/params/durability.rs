@@ -1,0 +1,40 @@
+//! Checkpoints.
+
+use super::{Param, Scope, ints, param};
+use crate::value::{MAX_SIZE, Range, ValueType};
+
+/// In the order of the documentation.
+pub(super) const PARAMS: &[Param] = &[
+    param(
+        "checkpointDir",
+        Scope::Estimator,
+        ValueType::Text,
+        Range::Any,
+        None,
+        "Folder on any Hadoop filesystem for checkpoints of the training. A fit of the same data and parameters (others than epochs, trainers and timeouts) goes on from the newest one there, with the bits of a fit that nobody ended. Not set: no checkpoints.",
+    ),
+    param(
+        "checkpointInterval",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(-1, MAX_SIZE - 1),
+        Some("1"),
+        "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs.",
+    ),
+    param(
+        "checkpointSteps",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(1, MAX_SIZE - 1),
+        None,
+        "Steps between checkpoints, where checkpointDir is set, beside those of checkpointInterval. Not set: none within epochs.",
+    ),
+    param(
+        "keepCheckpoints",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(1, MAX_SIZE - 1),
+        Some("2"),
+        "The newest checkpoints that are kept; older ones are deleted. With one there is none to go back to where it is damaged.",
+    ),
+];

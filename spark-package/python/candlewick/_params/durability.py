@@ -1,0 +1,109 @@
+# Written by candlewick-codegen (`make generate`); do not edit.
+"""Checkpoints of the training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.ml.param import Param, Params, TypeConverters
+
+from candlewick._document import to_int
+from candlewick._legal import Legal, Range
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class DurabilityParams(Params):
+    """Parameters of estimators. Checkpoints of the training."""
+
+    checkpointDir: Param[str] = Param(
+        Params._dummy(),
+        "checkpointDir",
+        "Folder on any Hadoop filesystem for checkpoints of the training. A fit of the same data and parameters (others than epochs, trainers and timeouts) goes on from the newest one there, with the bits of a fit that nobody ended. Not set: no checkpoints. (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    checkpointInterval: Param[int] = Param(
+        Params._dummy(),
+        "checkpointInterval",
+        "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs. (whole number of at least -1)",
+        typeConverter=Legal(
+            "checkpointInterval",
+            to_int,
+            "a whole number of at least -1",
+            Range(-1, 2147483647),
+        ),
+    )
+
+    checkpointSteps: Param[int] = Param(
+        Params._dummy(),
+        "checkpointSteps",
+        "Steps between checkpoints, where checkpointDir is set, beside those of checkpointInterval. Not set: none within epochs. (whole number of at least 1)",
+        typeConverter=Legal(
+            "checkpointSteps",
+            to_int,
+            "a whole number of at least 1",
+            Range(1, 2147483647),
+        ),
+    )
+
+    keepCheckpoints: Param[int] = Param(
+        Params._dummy(),
+        "keepCheckpoints",
+        "The newest checkpoints that are kept; older ones are deleted. With one there is none to go back to where it is damaged. (whole number of at least 1)",
+        typeConverter=Legal(
+            "keepCheckpoints",
+            to_int,
+            "a whole number of at least 1",
+            Range(1, 2147483647),
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._setDefault(
+            checkpointInterval=1,
+            keepCheckpoints=2,
+        )
+
+    def getCheckpointDir(self) -> str:
+        """Value of checkpointDir, or its default."""
+        return self.getOrDefault(self.checkpointDir)
+
+    def setCheckpointDir(self, value: str) -> Self:
+        """Folder on any Hadoop filesystem for checkpoints of the training. A fit of the same data and
+        parameters (others than epochs, trainers and timeouts) goes on from the newest one there, with the
+        bits of a fit that nobody ended. Not set: no checkpoints. (text)
+        """
+        return self._set(checkpointDir=value)
+
+    def getCheckpointInterval(self) -> int:
+        """Value of checkpointInterval, or its default."""
+        return self.getOrDefault(self.checkpointInterval)
+
+    def setCheckpointInterval(self, value: int) -> Self:
+        """Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs. (whole
+        number of at least -1)
+        """
+        return self._set(checkpointInterval=value)
+
+    def getCheckpointSteps(self) -> int:
+        """Value of checkpointSteps, or its default."""
+        return self.getOrDefault(self.checkpointSteps)
+
+    def setCheckpointSteps(self, value: int) -> Self:
+        """Steps between checkpoints, where checkpointDir is set, beside those of checkpointInterval. Not
+        set: none within epochs. (whole number of at least 1)
+        """
+        return self._set(checkpointSteps=value)
+
+    def getKeepCheckpoints(self) -> int:
+        """Value of keepCheckpoints, or its default."""
+        return self.getOrDefault(self.keepCheckpoints)
+
+    def setKeepCheckpoints(self, value: int) -> Self:
+        """The newest checkpoints that are kept; older ones are deleted. With one there is none to go back
+        to where it is damaged. (whole number of at least 1)
+        """
+        return self._set(keepCheckpoints=value)

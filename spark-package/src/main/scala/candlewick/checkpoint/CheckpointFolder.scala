@@ -1,0 +1,145 @@
+package candlewick.checkpoint
+
+import candlewick.internal.{Failures, Files}
+import java.io.{FileNotFoundException, IOException, OutputStream}
+import java.nio.charset.StandardCharsets
+import java.util.UUID
+import org.apache.hadoop.fs.{FileStatus, FSDataOutputStream, Path}
+import org.apache.hadoop.conf.Configuration
+import scala.util.control.NonFatal
+
+/** The checkpoints of one identity, in a folder of a Hadoop file system: for each a state and, after it, its manifest. Both
+  * are written under another name, synced and renamed, so that what bears its name is whole.
+  */
+private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: Path) {
+  import CheckpointFolder._
+  private val files = path.getFileSystem(conf)
+
+  /** Makes the folder. */
+  def make(): Unit = files.mkdirs(path): Unit
+
+  /** Steps of the checkpoints there are, the newest first. */
+  def steps: Seq[Long] = names.collect { case ManifestName(step) => step.toLong }.sorted.reverse
+
+  private def names: Seq[String] =
+    try files.listStatus(path).toSeq.map(_.getPath.getName)
+    catch { case _: FileNotFoundException => Nil }
+
+  /** Reads the manifest of a checkpoint. */
+  def manifest(step: Long): Manifest = {
+    val content = Files.readWhole(conf, new Path(path, manifestName(step)))()
+    Manifest.parse(new String(content, StandardCharsets.UTF_8))
+  }
+
+  /** Passes the state on in parts; throws where it is not the one that was written. */
+  def read(state: StateFile)(pass: (Long, Array[Byte]) => Unit): Unit = {
+    val place = new Path(path, state.name)
+    val status: FileStatus = files.getFileStatus(place)
+    if (status.getLen != state.bytes)
+      throw new IOException(s"${state.name} has ${status.getLen} bytes, expected ${state.bytes}")
+    val digest = Identity.sha256()
+    val in = files.open(place)
+    try {
+      var offset = 0L
+      while (offset < state.bytes) {
+        val part = new Array[Byte](math.min(PartBytes, state.bytes - offset).toInt)
+        in.readFully(part)
+        digest.update(part)
+        pass(offset, part)
+        offset += part.length
+      }
+    } finally in.close()
+    if (Identity.hex(digest.digest()) != state.sha256)
+      throw new IOException(s"${state.name} is damaged: its SHA-256 is not the one that was written")
+  }
+
+  /** Writes a file whole or not at all. What bears its name is replaced. */
+  def write(name: String)(content: OutputStream => Unit): Unit = {
+    val (unfinished, place) = (new Path(path, s"$name.${UUID.randomUUID()}$Unfinished"), new Path(path, name))
+    try {
+      val out = files.create(unfinished, true)
+      try {
+        content(out)
+        sync(out)
+      } finally out.close()
+      // Not every file system renames onto a file that is there.
+      files.delete(place, false): Unit
+      if (!files.rename(unfinished, place))
+        throw new IOException(s"$unfinished could not be renamed to $name")
+    } catch {
+      case error: Throwable =>
+        try files.delete(unfinished, false): Unit
+        catch { case NonFatal(_) => () }
+        throw error
+    }
+  }
+
+  private def sync(out: FSDataOutputStream): Unit =
+    if (out.hasCapability("hsync")) out.hsync() else out.flush()
+
+  /** Writes the manifest of a checkpoint, which makes it one. */
+  def writeManifest(step: Long, document: String): Unit =
+    write(manifestName(step))(_.write(document.getBytes(StandardCharsets.UTF_8)))
+
+  /** Deletes a checkpoint, the manifest first. */
+  def delete(step: Long): Unit = {
+    files.delete(new Path(path, manifestName(step)), false)
+    files.delete(new Path(path, stateName(step)), false): Unit
+  }
+
+  /** Deletes what drivers that were killed have left unfinished. Only for the one that has the lock. */
+  def clean(): Unit = {
+    val known = steps.toSet
+    names.foreach {
+      case name if name.endsWith(Unfinished) => files.delete(new Path(path, name), false)
+      case name @ StateName(step) if !known(step.toLong) => files.delete(new Path(path, name), false)
+      case _ => false
+    }
+  }
+
+  /** Deletes the folder where nothing is in it: a fit ended before its first checkpoint. */
+  def deleteIfEmpty(): Unit =
+    if (files.exists(path) && files.listStatus(path).isEmpty) files.delete(path, false): Unit
+
+  /** The folders beside this one. */
+  def siblings: Seq[CheckpointFolder] = files
+    .listStatus(path.getParent)
+    .toSeq
+    .filter(status => status.isDirectory && status.getPath.getName != path.getName)
+    .map(status => new CheckpointFolder(conf, status.getPath))
+
+  /** The lock of the folder. */
+  def lock(fit: String): FolderLock = new FolderLock(files, path, fit)
+}
+
+private[checkpoint] object CheckpointFolder {
+
+  /** Bytes that are read or written at a time. */
+  val PartBytes = 8L << 20
+
+  private val Unfinished = ".unfinished"
+  private val ManifestName = "step-(\\d{12})\\.json".r
+  private val StateName = "step-(\\d{12})\\.safetensors".r
+
+  def stateName(step: Long): String = f"step-$step%012d.safetensors"
+
+  private def manifestName(step: Long): String = f"step-$step%012d.json"
+
+  /** Throws, with what to change, where checkpoints could not be written to `dir`. */
+  def check(conf: Configuration, dir: String): Unit = {
+    def wrong(why: String) = Failures.parameter(
+      s"checkpointDir: no checkpoint can be written to $dir: $why; choose a folder that this user may write to, on a file " +
+        "system that can rename files"
+    )
+    try {
+      val folder = new CheckpointFolder(conf, new Path(dir))
+      folder.make()
+      val probe = s"probe-${UUID.randomUUID()}"
+      folder.write(probe)(_.write(1))
+      folder.files.delete(new Path(folder.path, probe), false): Unit
+    } catch {
+      case error @ (_: IOException | _: UnsupportedOperationException | _: IllegalArgumentException) =>
+        throw wrong(error.toString).initCause(error)
+    }
+  }
+}

@@ -1,0 +1,76 @@
+package candlewick.checkpoint
+
+import candlewick.internal.Json
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+import java.nio.charset.StandardCharsets
+import java.security.MessageDigest
+
+/** Everything that the bits of a training's states depend on: parameters, initial weights, rows. Two fits with equal
+  * identities pass through the same states, so either can go on from a checkpoint of the other.
+  *
+  * @param document
+  *   `{"params": {"data", "train"}, "initialWeights", "rows", "hashSum"}`
+  */
+private[candlewick] final class Identity(val document: ObjectNode) {
+
+  /** Name of the folder of its checkpoints: 32 hexadecimal digits. */
+  lazy val fingerprint: String = Identity.hash(document).take(32)
+
+  /** What differs, each "batchSize is 64 and was 128", where another identity is that of a checkpoint. */
+  def differences(other: JsonNode): Seq[String] = {
+    val (mine, theirs) = (Identity.leaves("", document).toMap, Identity.leaves("", other).toMap)
+    (mine.keySet ++ theirs.keySet).toSeq.sorted.collect {
+      case path if mine.get(path) != theirs.get(path) =>
+        def value(of: Map[String, String]) = of.get(path).fold("not there")(_.take(Identity.ShownChars))
+        s"${Identity.name(path)} is ${value(mine)} and was ${value(theirs)}"
+    }
+  }
+}
+
+private[candlewick] object Identity {
+  private val ShownChars = 80
+
+  /** Of a fit whose rows are fed.
+    *
+    * @param params
+    *   what the native library says of the parameters
+    * @param initialWeights
+    *   the file that training starts from, if any
+    * @param ledger
+    *   of the feed
+    */
+  def of(params: JsonNode, initialWeights: Option[Array[Byte]], ledger: JsonNode): Identity = new Identity(
+    Json.obj(
+      "params" -> params,
+      "initialWeights" -> initialWeights.map(file => hex(sha256().digest(file))),
+      "rows" -> Json.field(ledger, "rowsSent"),
+      "hashSum" -> Json.field(ledger, "hashSum")
+    )
+  )
+
+  /** SHA-256 of a document. */
+  def hash(document: JsonNode): String =
+    hex(sha256().digest(document.toString.getBytes(StandardCharsets.UTF_8)))
+
+  def sha256(): MessageDigest = MessageDigest.getInstance("SHA-256")
+
+  def hex(bytes: Array[Byte]): String = bytes.map(byte => f"$byte%02x").mkString
+
+  private def leaves(path: String, node: JsonNode): Seq[(String, String)] =
+    if (node.isObject)
+      Json.fields(node).flatMap { case (name, value) =>
+        leaves(if (path.isEmpty) name else s"$path.$name", value)
+      }
+    else if (node.isArray && !node.isEmpty)
+      Json.items(node).zipWithIndex.flatMap { case (value, at) => leaves(s"$path[$at]", value) }
+    else Seq(path -> node.toString)
+
+  /** As the user calls it. */
+  private def name(path: String): String = path match {
+    case "rows" => "the number of rows"
+    case "hashSum" => "the content of the rows (the sum of their hashes)"
+    case "initialWeights" => "the hash of initialWeights"
+    case other => other.stripPrefix("params.train.").stripPrefix("params.data.")
+  }
+}

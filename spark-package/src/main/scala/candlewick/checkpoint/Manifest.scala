@@ -1,0 +1,93 @@
+package candlewick.checkpoint
+
+import candlewick.internal.Json
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+/** What is written beside the state of a checkpoint, and after it: without it the state is none. */
+private[candlewick] final class Manifest(val document: JsonNode) {
+
+  /** Where the state stands: epoch, step, phase. */
+  def counter: JsonNode = Json.field(document, "counter")
+
+  /** Steps made. */
+  def step: Long = Json.field(counter, "step").asLong
+
+  /** Epochs that are complete. */
+  def epoch: Int = Json.field(counter, "epoch").asInt
+
+  /** Whether training was over there. */
+  def finished: Boolean = Json.field(document, "finished").asBoolean
+
+  /** The records of its epochs. */
+  def history: Seq[JsonNode] = Json.items(Json.field(document, "history"))
+
+  /** When it was written, by the clock of its driver. */
+  def written: String = Json.field(document, "written").asText
+
+  /** What the state is of, see [[Identity]]. */
+  def identity: JsonNode = Json.field(document, "identity")
+
+  /** File, size and hash of the state. */
+  def state: StateFile = {
+    val node = Json.field(document, "state")
+    StateFile(
+      Json.field(node, "file").asText,
+      Json.field(node, "bytes").asLong,
+      Json.field(node, "sha256").asText
+    )
+  }
+
+  /** Whether a fit of so many epochs comes by where the state stands. */
+  def within(epochs: Int): Boolean =
+    epoch < epochs || (epoch == epochs && history.lastOption.exists(Json.field(_, "step").asLong == step))
+
+  /** "step 120 (complete epochs: 2)". */
+  def place: String = s"step $step (complete epochs: $epoch)"
+}
+
+/** The state's file. */
+private[candlewick] final case class StateFile(name: String, bytes: Long, sha256: String)
+
+private[candlewick] object Manifest {
+  val Format = "candlewick.checkpoint/1"
+
+  /** Reads one; throws where it is none of this format, or not as it was written. */
+  def parse(text: String): Manifest = {
+    val document = Json.parseObject("the manifest", text)
+    val format = Json.field(document, "format").asText
+    if (format != Format)
+      throw new IllegalArgumentException(s"its format is '$format'; this version reads '$Format'")
+    val hash = Json.field(document, Hash).asText
+    document.remove(Hash)
+    if (hash != Identity.hash(document))
+      throw new IllegalArgumentException(
+        "the manifest is damaged: its SHA-256 is not the one that was written"
+      )
+    new Manifest(document)
+  }
+
+  private val Hash = "sha256"
+
+  /** A new one. */
+  def of(
+      identity: Identity,
+      snapshot: JsonNode,
+      history: Seq[JsonNode],
+      state: StateFile,
+      written: String
+  ): ObjectNode = {
+    val counter = Json.field(snapshot, "counter")
+    val document = Json.obj(
+      "format" -> Format,
+      "fingerprint" -> identity.fingerprint,
+      "counter" -> counter,
+      "finished" -> Json.field(snapshot, "last"),
+      "state" -> Json.obj("file" -> state.name, "bytes" -> state.bytes, "sha256" -> state.sha256),
+      "history" -> history.take(Json.field(counter, "epoch").asInt),
+      "identity" -> identity.document,
+      "written" -> written
+    )
+    document.put(Hash, Identity.hash(document))
+  }
+}

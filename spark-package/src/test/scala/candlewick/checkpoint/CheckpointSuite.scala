@@ -1,0 +1,257 @@
+package candlewick.checkpoint
+
+import candlewick.{ClusterSuite, NeuralClassificationModel, NeuralClassifier}
+import candlewick.internal.Json
+import candlewick.jni.{CancelledException, InvalidParameterException}
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Path, Paths}
+import org.apache.hadoop.fs.{Path => HadoopPath, RawLocalFileSystem}
+import org.apache.spark.sql.DataFrame
+import scala.jdk.CollectionConverters._
+
+/** Fits that are ended and begun again with the same checkpointDir: they go on, and the model has the bits of a fit that
+  * nobody ended.
+  */
+class CheckpointSuite extends ClusterSuite {
+  import CheckpointSuite.StepsOfEpoch
+
+  private def gang: NeuralClassifier = classifier()
+    .setNumTrainers(2)
+    .setThreadsPerTrainer(1)
+    .setInputShape(Array(4))
+    .setValidationFraction(0.2)
+    .setMetrics(Array("accuracy"))
+
+  private def kept(dir: String): NeuralClassifier = gang.setCheckpointDir(dir).setKeepCheckpoints(3)
+
+  /** The folder of the one fit that has checkpoints in `dir`. */
+  private def folder(dir: String): Path = {
+    val folders = files(Paths.get(dir))
+    assert(folders.length == 1, folders)
+    folders.head
+  }
+
+  private def files(folder: Path): Seq[Path] = {
+    val listed = Files.list(folder)
+    try listed.iterator().asScala.toSeq.filterNot(_.getFileName.toString.startsWith(".")).sorted
+    finally listed.close()
+  }
+
+  private def steps(dir: String): Seq[Long] = files(folder(dir)).map(_.getFileName.toString).collect {
+    case s"step-$step.json" => step.toLong
+  }
+
+  /** A fit that is cancelled once the checkpoint of a step is there; nobody makes the step after it. */
+  private def endedAt(step: Long, data: DataFrame, estimator: NeuralClassifier): Unit =
+    held(s"train.step=$step") { gates =>
+      val dir = Paths.get(estimator.getCheckpointDir)
+      val handle = estimator.startFit(data)
+      gates.next()
+      eventually {
+        val there = files(dir).flatMap(files).map(_.getFileName.toString)
+        assert(there.contains(f"step-$step%012d.json"), handle)
+      }
+      handle.cancel("the test ends it")
+      gates.open()
+      intercept[CancelledException](over(handle).result()): Unit
+    }
+
+  private def same(model: NeuralClassificationModel, expected: NeuralClassificationModel): Unit = {
+    assert(model.weightsHash == expected.weightsHash)
+    def history(of: NeuralClassificationModel) = of.summary.history.toSeq.map(_.copy(seconds = 0, json = ""))
+    assert(history(model) == history(expected))
+    assert(model.summary.totalSteps == expected.summary.totalSteps)
+  }
+
+  test("a fit that was ended goes on from its newest checkpoint, in any number of trainers") {
+    start("local-cluster[2,1,1024]")
+    val (data, dir) = (points(), freshPath())
+    val expected = gang.fit(data)
+    endedAt(2L * StepsOfEpoch, data, kept(dir))
+    assert(steps(dir) == Seq(StepsOfEpoch, 2 * StepsOfEpoch))
+    val model = kept(dir).setNumTrainers(1).fit(data.repartition(7))
+    assert(model.summary.resumedFromStep.contains(2L * StepsOfEpoch))
+    assert(model.summary.phases.contains("resume"))
+    same(model, expected)
+    // The newest three are kept at most, with the last one, and nothing else is there.
+    assert(steps(dir).length <= 3 && steps(dir).last == 5 * StepsOfEpoch, steps(dir))
+    assert(files(folder(dir)).length == 2 * steps(dir).length)
+    // Once more: it is over where it begins.
+    val again = kept(dir).fit(data)
+    assert(again.summary.resumedFromStep.contains(5L * StepsOfEpoch))
+    same(again, expected)
+    // More epochs go on; fewer begin anew, and spoil nothing.
+    val longer = kept(dir).setEpochs(7).fit(data)
+    assert(longer.summary.resumedFromStep.contains(5L * StepsOfEpoch))
+    same(longer, gang.setEpochs(7).fit(data))
+    val shorter = kept(dir).setEpochs(2).fit(data)
+    assert(shorter.summary.resumedFromStep.isEmpty)
+    same(shorter, gang.setEpochs(2).fit(data))
+    assert(steps(dir).contains(7L * StepsOfEpoch))
+  }
+
+  test("a fit goes on in the middle of an epoch, and its trainers may be lost meanwhile") {
+    start("local-cluster[2,1,1024]")
+    val (data, dir) = (points(), freshPath())
+    def often = kept(dir).setCheckpointInterval(-1).setCheckpointSteps(4)
+    val expected = gang.fit(data)
+    endedAt(8, data, often)
+    val model = held("train.step=10") { gates =>
+      val handle = often.startFit(data)
+      val hits = Seq(gates.next(), gates.next())
+      kill(hits.head.process)
+      hits.foreach(_.go())
+      gates.open()
+      over(handle).result()
+    }
+    assert(model.summary.resumedFromStep.contains(8L))
+    assert(Json.parse(model.summary.recoveryLog).get(0).get("resumeStep").asLong == 10)
+    same(model, expected)
+  }
+
+  test("a checkpoint that is damaged is not used but the newest one that is whole, and written anew") {
+    start("local-cluster[2,1,1024]")
+    val (data, dir) = (points(), freshPath())
+    endedAt(4L * StepsOfEpoch, data, kept(dir))
+    val expected = kept(dir).fit(data)
+    val damages = Seq[(String, Path => Unit)](
+      "truncated" -> { path => Files.write(path, Files.readAllBytes(path).dropRight(1)): Unit },
+      "bit turned" -> { path =>
+        val bytes = Files.readAllBytes(path)
+        bytes(bytes.length / 2) = (bytes(bytes.length / 2) ^ 1).toByte
+        Files.write(path, bytes): Unit
+      },
+      "gone" -> { path => Files.delete(path) }
+    )
+    for {
+      name <- Seq("safetensors", "json")
+      (what, damage) <- damages if name == "safetensors" || what != "gone"
+    } {
+      val newest = folder(dir).resolve(f"step-${5 * StepsOfEpoch}%012d.$name")
+      // A file system with checksums of its own would find it too.
+      Files.deleteIfExists(newest.resolveSibling(s".${newest.getFileName}.crc"))
+      damage(newest)
+      val handle = kept(dir).startFit(data)
+      val model = over(handle).result()
+      assert(model.summary.resumedFromStep.contains(4L * StepsOfEpoch), s"$name $what")
+      same(model, expected)
+      val told = handle.progressLines().mkString("\n")
+      assert(
+        told.contains(s"the checkpoint of step ${5 * StepsOfEpoch}") && told.contains("is not used: "),
+        told
+      )
+      assert(kept(dir).fit(data).summary.resumedFromStep.contains(5L * StepsOfEpoch), s"$name $what")
+    }
+  }
+
+  test(
+    "the checkpoint of another fit that was ended is refused with what differs; that of one that is over is not"
+  ) {
+    start("local-cluster[2,1,1024]")
+    val (data, dir) = (points(), freshPath())
+    endedAt(StepsOfEpoch, data, kept(dir))
+    def refused(estimator: NeuralClassifier, rows: DataFrame = data): String =
+      intercept[InvalidParameterException](estimator.fit(rows)).getMessage
+    for {
+      (other, wanted) <- Seq(
+        refused(kept(dir).setBatchSize(16)) -> "batchSize is 16 and was 32",
+        refused(kept(dir).setSeed(8)) -> "seed is 8 and was 7",
+        refused(kept(dir), points(201)) -> "the number of rows is 201 and was 200",
+        refused(kept(dir).setInitialModel(gang.setEpochs(1).fit(data))) -> "the hash of initialWeights is "
+      )
+    } {
+      assert(other.contains(wanted), other)
+      assert(other.contains(s"ended at step $StepsOfEpoch (complete epochs: 1)"), other)
+      assert(other.contains("choose another checkpointDir") && other.contains(folder(dir).toString), other)
+    }
+    assert(kept(dir).fit(data).summary.resumedFromStep.contains(StepsOfEpoch.toLong))
+    // Now that it is over others may be beside it: a cross validation has one checkpointDir.
+    assert(kept(dir).setSeed(8).fit(data).summary.resumedFromStep.isEmpty)
+    assert(files(Paths.get(dir)).length == 2)
+  }
+
+  test("of two fits at once that have the same checkpoints one says that the other has them") {
+    start("local-cluster[2,2,1024]")
+    val (data, dir) = (points(), freshPath())
+    held(s"train.step=3") { gates =>
+      val first = kept(dir).startFit(data)
+      val hit = gates.next()
+      val error = intercept[InvalidParameterException](kept(dir).fit(data))
+      assert(error.getMessage.contains(s"fit ${first.id} of the driver on host"), error)
+      assert(error.getMessage.contains("wait for it, end it, or choose another checkpointDir"), error)
+      // Another one may have its own beside them.
+      hit.go()
+      gates.open()
+      kept(dir).setSeed(9).fit(data)
+      over(first).result()
+    }
+    assert(files(Paths.get(dir)).length == 2)
+    assert(files(Paths.get(dir)).flatMap(files).forall(!_.endsWith("driver.lock")))
+  }
+
+  test("a fit whose checkpoints another driver has taken over ends and says so") {
+    start("local-cluster[2,1,1024]")
+    val (data, dir) = (points(), freshPath())
+    held(s"train.step=3") { gates =>
+      val handle = kept(dir).startFit(data)
+      val hit = gates.next()
+      val lock = folder(dir).resolve("driver.lock")
+      val other = Files.readString(lock).replaceFirst("\"fit\":\"[^\"]*\"", "\"fit\":\"other\"")
+      Files.write(lock, other.getBytes(UTF_8))
+      hit.go()
+      gates.open()
+      val error = intercept[CancelledException](over(handle).result())
+      assert(error.getMessage.contains("checkpointDir: fit other of the driver on host"), error)
+      assert(Files.readString(lock) == other, "it is not ours to give back")
+    }
+  }
+
+  test("a folder that cannot be written to is refused before anything starts") {
+    start("local[2]", "spark.hadoop.fs.norename.impl" -> classOf[NoRename].getName)
+    val file = Files.createTempFile("candlewick", "file")
+    for {
+      (dir, wanted) <- Seq(
+        s"$file/below" -> "checkpointDir: no checkpoint can be written to",
+        "nosuch://host/folder" -> "No FileSystem for scheme",
+        s"norename://${freshPath()}" -> "norename has no rename"
+      )
+    } {
+      val error = intercept[InvalidParameterException](kept(dir).fit(points()))
+      assert(error.getMessage.contains(wanted), error)
+      assert(error.getMessage.contains("choose a folder that this user may write to"), error)
+    }
+  }
+
+  test("a fit goes on where a checkpoint could not be written, and says so") {
+    start("local-cluster[2,1,1024]")
+    val (data, dir) = (points(), freshPath())
+    val expected = gang.fit(data)
+    held(s"train.step=3") { gates =>
+      val handle = kept(dir).startFit(data)
+      val hit = gates.next()
+      // A folder stands where the last state is to be.
+      val inTheWay = folder(dir).resolve(f"step-${5 * StepsOfEpoch}%012d.safetensors")
+      Files.createDirectories(inTheWay.resolve("full"))
+      hit.go()
+      gates.open()
+      same(over(handle).result(), expected)
+      val told = handle.progressLines().mkString("\n")
+      assert(told.contains("a checkpoint was not written to") && told.contains("training goes on"), told)
+    }
+    assert(!steps(dir).contains(5L * StepsOfEpoch), steps(dir))
+  }
+}
+
+object CheckpointSuite {
+
+  /** Of 200 rows about a fifth are put aside. */
+  private val StepsOfEpoch = 6
+}
+
+/** A file system that cannot rename. */
+final class NoRename extends RawLocalFileSystem {
+  override def getScheme: String = "norename"
+  override def getUri: java.net.URI = java.net.URI.create("norename:///")
+  override def rename(from: HadoopPath, to: HadoopPath): Boolean =
+    throw new UnsupportedOperationException("norename has no rename")
+}
