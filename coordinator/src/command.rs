@@ -93,8 +93,19 @@ impl ExitReport {
     /// "killed by signal 9 (SIGKILL); last lines of its stderr: ...".
     #[must_use]
     pub fn describe(&self) -> String {
+        self.describe_with(0)
+    }
+
+    /// The same, with the memory that the process had in use at its last beat (0: not known), where it may have been killed
+    /// for that.
+    pub(crate) fn describe_with(&self, resident_bytes: u64) -> String {
+        let memory = match (self.signal(), resident_bytes >> 20) {
+            (_, 0) => String::new(),
+            (Some(9), mib) => format!(", with {mib} MiB of memory in use at its last beat"),
+            _ => String::new(),
+        };
         let how = match (self.signal(), self.code) {
-            (Some(signal), _) => format!("killed by signal {signal}{}", signal_name(signal)),
+            (Some(signal), _) => format!("killed by signal {signal}{}{memory}", signal_name(signal)),
             (None, Some(code)) => format!("exit status {code}"),
             (None, None) => "exit status unknown".to_owned(),
         };
@@ -264,6 +275,21 @@ mod tests {
             serde_json::to_string(&lost).unwrap(),
             r#"{"cmd":"executorLost","executor":"2","reason":"x"}"#
         );
+    }
+
+    #[test]
+    fn what_may_have_been_killed_for_its_memory_says_how_much_it_had() {
+        let report = |code| ExitReport {
+            code: Some(code),
+            stderr: "x".into(),
+            ..ExitReport::default()
+        };
+        assert_eq!(
+            report(137).describe_with(3 << 29),
+            "killed by signal 9 (SIGKILL), with 1536 MiB of memory in use at its last beat; last lines of its stderr:\nx"
+        );
+        assert_eq!(report(137).describe_with(0), report(137).describe());
+        assert_eq!(report(134).describe_with(3 << 29), report(134).describe());
     }
 
     #[test]

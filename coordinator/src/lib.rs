@@ -164,6 +164,12 @@ impl Coordinator {
         self.shared.take_snapshot()
     }
 
+    /// The flight record as JSON: where everybody stood when the job failed, or stands now, and what was said last.
+    #[must_use]
+    pub fn record(&self) -> String {
+        self.shared.record().to_string()
+    }
+
     /// Takes a part of a saved state, in order; the command `train` with `resume` goes on from it. A part at 0 begins anew.
     ///
     /// # Errors

@@ -108,6 +108,11 @@ impl Shared {
         }
     }
 
+    /// Where everybody stood when the job failed, or stands now.
+    pub(crate) fn record(&self) -> Value {
+        self.lock().machine.record()
+    }
+
     /// The youngest state that a gang has sent and nobody has taken.
     pub(crate) fn take_snapshot(&self) -> Option<Snapshot> {
         self.lock().machine.take_snapshot()

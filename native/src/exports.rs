@@ -309,6 +309,10 @@ exports! {
         Ok(env.byte_array_from_slice(&weights)?.into())
     }
 
+    fn coordinatorRecord<'l>(env, handle: jlong) -> JObject<'l> {
+        string(env, handles::get::<Coordinator>(handle)?.record())
+    }
+
     fn coordinatorSnapshot<'l>(_env, handle: jlong) -> jlong {
         let snapshot = handles::get::<Coordinator>(handle)?.take_snapshot();
         Ok(snapshot.map_or(0, handles::insert))

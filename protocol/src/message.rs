@@ -80,6 +80,21 @@ pub struct Progress {
     pub rows_spooled: u64,
     /// Grows whenever the computing thread does something.
     pub ticks: u64,
+    /// Memory of the process that is in use (resident set size), bytes; 0 where that is not known.
+    #[serde(default)]
+    pub resident_bytes: u64,
+}
+
+impl Progress {
+    /// Whether it stands where another one does, whatever memory it uses.
+    #[must_use]
+    pub fn is_as(&self, other: &Progress) -> bool {
+        let place = |progress: &Progress| Progress {
+            resident_bytes: 0,
+            ..*progress
+        };
+        place(self) == place(other)
+    }
 }
 
 /// One record of `summary.history`, made by the trainers from replicated state.

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 impl Machine {
     /// Obeys a command; its answer is a JSON object.
     pub(crate) fn command(&mut self, now: Now, command: Command) -> Result<Value, Failure> {
+        self.recorder.at(now);
+        self.recorder.note_command(&command);
         self.notice_pause(now);
         // An executor's report is no sign of life of the driver.
         if !matches!(command, Command::Exited(_)) {

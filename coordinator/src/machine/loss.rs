@@ -25,6 +25,7 @@ enum Cause {
 impl Machine {
     /// The trainer's stream ended, or it does not read what it is sent.
     pub(crate) fn disconnect(&mut self, now: Now, from: &str) {
+        self.recorder.at(now);
         self.notice_pause(now);
         let Some(trainer) = self.trainers.get_mut(from).filter(|trainer| trainer.connected) else {
             return;
@@ -32,6 +33,7 @@ impl Machine {
         trainer.connected = false;
         trainer.ended = Some(now);
         let done = trainer.done.is_some();
+        self.recorder.note(Some(from), "its stream ended");
         let Some(rank) = self.rank_of(from) else { return };
         if matches!(self.phase, Phase::Gathering | Phase::Done | Phase::Failed) {
             return;
@@ -126,7 +128,10 @@ impl Machine {
 
     fn ended_at_work(&mut self, now: Now, id: &str, report: &ExitReport) {
         let Some(rank) = self.rank_of(id) else {
-            return self.refine_loss(id, &format!("{}{}", report.describe(), self.after_a_pause(now)));
+            return self.refine_loss(
+                id,
+                &format!("{}{}", self.describe_exit(report), self.after_a_pause(now)),
+            );
         };
         let done = self
             .trainers
@@ -270,6 +275,12 @@ impl Machine {
         }
     }
 
+    /// How a process ended, with the memory that it had.
+    fn describe_exit(&self, report: &ExitReport) -> String {
+        let known = self.trainers.get(&report.trainer);
+        report.describe_with(known.map_or(0, |trainer| trainer.progress.resident_bytes))
+    }
+
     /// How a process ended: by its exit report where that came, and the loss of its executor. True where nothing is known
     /// yet.
     fn how_ended(&self, id: &str, executor_lost: Option<&str>) -> (String, bool) {
@@ -279,7 +290,7 @@ impl Machine {
         let waited = ended.is_some_and(|ended| self.last_tick >= ended + self.timeouts.grace);
         match (exit, executor_lost) {
             (Some(report), _) if !report.is_harmless() || executor_lost.is_none() => {
-                (report.describe(), false)
+                (self.describe_exit(report), false)
             }
             (_, Some(reason)) => (format!("its executor was lost: {reason}"), false),
             _ if waited => {
@@ -303,6 +314,14 @@ impl Machine {
 
     /// Ends the open case once its time is over.
     pub(super) fn conclude_when_due(&mut self, now: Now) {
+        if self
+            .pending_loss
+            .as_ref()
+            .is_some_and(|case| now >= case.deadline)
+        {
+            let waited = self.explain();
+            self.recorder.note(None, format!("waited in vain for {waited}"));
+        }
         let Some(case) = self.pending_loss.take_if(|case| now >= case.deadline) else {
             return;
         };

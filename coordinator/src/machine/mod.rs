@@ -14,6 +14,7 @@ mod commands;
 mod explain;
 mod loss;
 mod phases;
+mod record;
 mod recovery;
 mod rounds;
 mod states;
@@ -32,6 +33,7 @@ use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::Assembly;
 use explain::Wait;
 use loss::PendingLoss;
+use record::Recorder;
 use recovery::Recovery;
 pub use states::Snapshot;
 use states::States;
@@ -158,6 +160,7 @@ pub(crate) struct Machine {
     wait: Option<Wait>,
     weights: Assembly,
     states: States,
+    recorder: Recorder,
     epochs_reported: u32,
     driver_seen: Now,
     /// The last time this process stood still for longer than its trainers wait: until when, and for how long.
@@ -194,6 +197,7 @@ impl Machine {
             wait: None,
             weights: recovery::weights(),
             states: States::default(),
+            recorder: Recorder::default(),
             epochs_reported: 0,
             driver_seen: Duration::ZERO,
             stood_still: None,
@@ -254,6 +258,8 @@ impl Machine {
         if self.phase == Phase::Failed || !self.trainers.contains_key(from) {
             return;
         }
+        self.recorder.at(now);
+        self.recorder.heard(from, &message);
         match message {
             ToCoordinator::Register { .. } => self.log(format!("{} registered twice", self.who(from))),
             ToCoordinator::Beat { number, progress, .. } => self.on_beat(now, from, number, progress),
@@ -316,7 +322,7 @@ impl Machine {
             return;
         };
         trainer.last_beat = now;
-        let changed = trainer.progress != progress;
+        let changed = !trainer.progress.is_as(&progress);
         if trainer.progress.ticks != progress.ticks {
             trainer.progressed = now;
         }
@@ -334,6 +340,7 @@ impl Machine {
 
     /// Time passes: deadlines. To be called at least every 100 ms.
     pub(crate) fn tick(&mut self, now: Now) {
+        self.recorder.at(now);
         self.forgive_pause(now);
         if matches!(self.phase, Phase::Failed) {
             return;
@@ -422,6 +429,7 @@ impl Machine {
         if matches!(self.phase, Phase::Failed | Phase::Done) {
             return;
         }
+        self.record_failure(&failure);
         self.phase = Phase::Failed;
         self.pending_loss = None;
         self.terminate_trainers(&format!("the job failed: {}", failure.message));
@@ -448,6 +456,7 @@ impl Machine {
     }
 
     fn send(&mut self, trainer: &str, message: ToTrainer) {
+        self.recorder.said(trainer, &message);
         self.out.push(Output::Send {
             trainer: trainer.to_owned(),
             message,
@@ -455,6 +464,7 @@ impl Machine {
     }
 
     fn log(&mut self, message: String) {
+        self.recorder.note(None, message.as_str());
         self.out.push(Output::Event(Event::Log { message }));
     }
 

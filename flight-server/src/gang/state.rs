@@ -142,6 +142,7 @@ impl State {
             counter: *self.counter.lock().unwrap_or_else(PoisonError::into_inner),
             rows_spooled: self.spool.get().map_or(0, |spool| spool.rows()),
             ticks: self.ticks.load(Ordering::Relaxed),
+            resident_bytes: resident_bytes(),
         };
         ToCoordinator::Beat {
             number: self.lease().beat(self.began.elapsed()),
@@ -186,6 +187,14 @@ impl State {
     pub(super) fn halts(&self) -> &Halts {
         &self.halts
     }
+}
+
+/// Memory of this process that is in use, by Linux; 0 where that is not to be had.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
 }
 
 #[cfg(test)]

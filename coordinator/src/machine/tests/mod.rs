@@ -3,6 +3,7 @@
 mod explain;
 mod flow;
 mod loss;
+mod record;
 mod recovery;
 mod rounds;
 mod simulation;

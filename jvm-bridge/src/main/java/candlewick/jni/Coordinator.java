@@ -60,6 +60,16 @@ public final class Coordinator extends NativeHandle {
   }
 
   /**
+   * The flight record: where every trainer stood when the job failed, or stands now, and what was
+   * said last.
+   *
+   * @return JSON
+   */
+  public String record() {
+    return NativeMethods.coordinatorRecord(handle());
+  }
+
+  /**
    * Takes the youngest state of the training that nobody has taken, once the event "snapshot" came.
    *
    * @return the state, to be closed; null if there is none

@@ -48,6 +48,8 @@ final class NativeMethods {
 
   static native byte[] coordinatorWeights(long handle);
 
+  static native String coordinatorRecord(long handle);
+
   static native long coordinatorSnapshot(long handle);
 
   static native void coordinatorResumeFrom(long handle, long offset, byte[] part);

@@ -4,6 +4,7 @@ import candlewick.checkpoint.Manifest
 import candlewick.internal.{Clock, Failures, Json}
 import candlewick.jni.{CandlewickException, Coordinator, Snapshot}
 import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
 import org.slf4j.LoggerFactory
 import scala.collection.mutable
 import scala.util.control.NonFatal
@@ -90,6 +91,9 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
     resumed.foreach(manifest => lock.synchronized(records ++= manifest.history))
     command("train", resumed.map(manifest => "resume" -> manifest.counter).toSeq: _*): Unit
   }
+
+  /** The flight record: where every trainer stood when the job failed, or stands now, and what was said last. */
+  def record(): ObjectNode = Json.parseObject("the flight record", coordinator.record())
 
   /** The trained weights. */
   def weights(): Array[Byte] = coordinator.weights()

@@ -26,6 +26,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   // Executors that may have trainers, and what the coordinator said; for the end of a fit that failed.
   private val ordered = ConcurrentHashMap.newKeySet[Executor]()
   @volatile private var coordinatorFailure = Option.empty[CandlewickException]
+  // Where everybody stood when the fit failed.
+  @volatile private var flight = Option.empty[ObjectNode]
   // Where trainers were that the fit went on without: one may hang there.
   @volatile private var lostOn = Seq.empty[Executor]
 
@@ -45,7 +47,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       failed = false
       result
     } catch {
-      case NonFatal(error) => throw explain(error)
+      case NonFatal(error) => throw recorded(sc, explain(error))
     } finally {
       cancelJobs()
       state.end(control)
@@ -107,6 +109,10 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         lostOn = launched.trainers.filter { case (id, _) => link.left.contains(id) }.map(_._2)
         hold.release(patienceMs)
       }
+    } catch {
+      case NonFatal(error) =>
+        quietly("take the flight record") { flight = Some(link.record()) }
+        throw error
     } finally {
       coordinatorFailure = link.failure
       // First the trainers of this JVM, so that they do not hear of a coordinator that is gone.
@@ -282,6 +288,19 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
           .initCause(error)
     }
     failure.orElse(control.cancellation).orElse(Failures.find(error)).orElse(ofJob).getOrElse(error)
+  }
+
+  /** The failure with a flight record, where that can help. */
+  private def recorded(sc: SparkContext, error: Throwable): Throwable = {
+    var told = error
+    for (record <- flight if FlightRecord.isWorthIt(error) && !sc.isStopped)
+      quietly("write the flight record") {
+        val conf = CandlewickShim.hadoopConf(dataset.sparkSession)
+        val path = FlightRecord.write(sc, conf, control.id, record, phases.json(total.seconds))
+        control.warn(s"the fit failed; where every trainer stood and what was said last is in $path")
+        told = FlightRecord.told(error, path)
+      }
+    told
   }
 
   private def summary(

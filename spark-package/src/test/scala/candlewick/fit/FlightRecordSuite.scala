@@ -1,0 +1,80 @@
+package candlewick.fit
+
+import candlewick.ClusterSuite
+import candlewick.internal.Json
+import candlewick.jni.{CancelledException, InvalidDataException, JobFailedException}
+import java.nio.file.{Files, Path}
+import java.nio.file.attribute.PosixFilePermissions
+import org.apache.spark.sql.functions.{col, lit, when}
+import scala.jdk.CollectionConverters._
+
+/** What is left of a fit that failed. */
+class FlightRecordSuite extends ClusterSuite {
+  private def gang = classifier().setNumTrainers(2).setInputShape(Array(4)).setMaxRecoveries(0)
+
+  private def records(folder: Path): Seq[Path] =
+    if (!Files.exists(folder)) Nil
+    else {
+      val listed = Files.list(folder)
+      try listed.iterator().asScala.toSeq.filterNot(_.getFileName.toString.startsWith("."))
+      finally listed.close()
+    }
+
+  test("a fit that failed leaves one file that says who stood where, what was said last, and no secret") {
+    val folder = Files.createTempDirectory("candlewick").resolve("records")
+    start(
+      "local-cluster[2,1,1024]",
+      FlightRecord.FolderSetting -> folder.toString,
+      "spark.hadoop.fs.s3a.secret.key" -> "hidden-1",
+      "spark.my.setting" -> "password=hidden-2"
+    )
+    val error = held("train.step=9") { gates =>
+      val handle = gang.startFit(points())
+      val hits = Seq(gates.next(), gates.next())
+      kill(hits.head.process)
+      gates.open()
+      hits.last.go()
+      val error = intercept[JobFailedException](over(handle).result())
+      assert(handle.progressLines().exists(_.contains("what was said last is in ")))
+      error
+    }
+    val file = records(folder) match {
+      case Seq(only) => only
+      case others => fail(s"$others")
+    }
+    assert(error.getMessage.contains("killed by signal 9"), error)
+    assert(
+      error.getMessage.endsWith(s"The flight record is in ${new org.apache.hadoop.fs.Path(file.toString)}"),
+      error
+    )
+    assert(PosixFilePermissions.toString(Files.getPosixFilePermissions(folder)) == "rwx------")
+    val text = Files.readString(file)
+    assert(!text.contains("hidden-"))
+    val record = Json.parse(text)
+    assert(error.getMessage.startsWith(record.get("failure").get("message").asText), record)
+    val trainers = Json.items(record.get("trainers"))
+    assert(trainers.map(_.get("shards").toString).sorted == Seq("[0,4]", "[4,8]"), record)
+    assert(trainers.forall(_.get("progress").get("residentBytes").asLong > (1L << 20)), record)
+    assert(trainers.count(_.get("exit").isNull) == 1, record)
+    val said = Json.items(record.get("events")).map(_.get("what").asText)
+    assert(
+      said.exists(_.startsWith("is told START generation 1")) && said.exists(_.contains("ended: killed by")),
+      said
+    )
+    val driver = record.get("driver")
+    assert(driver.get("heapMaxBytes").asLong > 0 && driver.get("phases").has("feed"), driver)
+    assert(driver.get("settings").get("spark.master").asText == "local-cluster[2,1,1024]")
+  }
+
+  test("what the message alone says how to mend leaves none") {
+    val folder = Files.createTempDirectory("candlewick").resolve("records")
+    start("local[2]", FlightRecord.FolderSetting -> folder.toString)
+    val wrong = points().withColumn("label", when(col("label") === 2, lit(7.0)).otherwise(col("label")))
+    intercept[InvalidDataException](gang.fit(wrong))
+    val handle = endless.startFit(points())
+    eventually(assert(trainers().nonEmpty))
+    handle.cancel("the test ends it")
+    intercept[CancelledException](over(handle).result())
+    assert(records(folder).isEmpty)
+  }
+}
