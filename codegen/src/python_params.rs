@@ -201,15 +201,18 @@ fn package() -> String {
         let names: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
         names.join(", ")
     };
+    let parents = format!("NeuralModelParams, {}", names(&estimator));
+    let mut class = format!("class NeuralEstimatorParams({parents}):\n");
+    if class.len() > LINE {
+        class = format!("class NeuralEstimatorParams(\n    {parents}\n):\n");
+    }
     format!(
         "# {HEADER}\n\"\"\"Parameters of the estimators and models, a module for each group.\"\"\"\n\n{}\n\n\
          class NeuralModelParams({}):\n    \"\"\"Parameters that estimators and models share.\"\"\"\n\n\n\
-         class NeuralEstimatorParams(NeuralModelParams, {}):\n    \
-         \"\"\"Parameters of every estimator.\"\"\"\n\n\n\
+         {class}    \"\"\"Parameters of every estimator.\"\"\"\n\n\n\
          class NeuralClassifierParams({}):\n    \"\"\"What a classifier and its model have beyond the others.\"\"\"\n",
         imports.concat(),
         names(&all),
-        names(&estimator),
         names(&classifier)
     )
 }

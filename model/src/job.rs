@@ -174,7 +174,8 @@ fn snapshot_spec(params: &Complete, kept: bool) -> Result<SnapshotSpec, Failure>
         return Ok(SnapshotSpec::default());
     }
     Ok(SnapshotSpec {
-        epochs: u32::try_from(epochs).unwrap_or_default(),
+        // No training has so many: the end of it alone is left.
+        epochs: u32::try_from(epochs).unwrap_or(u32::MAX),
         steps: if params.is_null("checkpointSteps") {
             0
         } else {
@@ -432,7 +433,13 @@ mod tests {
         assert_eq!((checkpoint.dir.as_str(), checkpoint.keep), ("hdfs:///c", 2));
         assert_eq!(snapshots, SnapshotSpec { epochs: 1, steps: 0 });
         let other = spec(&json!({"checkpointInterval": -1, "checkpointSteps": 7})).1;
-        assert_eq!(other, SnapshotSpec { epochs: 0, steps: 7 });
+        assert_eq!(
+            other,
+            SnapshotSpec {
+                epochs: u32::MAX,
+                steps: 7
+            }
+        );
         let same = |more: Value| spec(&more).0.identity == checkpoint.identity;
         assert!(same(
             json!({"epochs": 99, "numTrainers": 3, "failureTimeout": "1s", "keepCheckpoints": 5})

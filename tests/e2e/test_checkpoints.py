@@ -68,7 +68,9 @@ def test_a_fit_whose_driver_was_killed_goes_on_with_the_same_bits(data: DataFram
 
 def test_what_was_changed_since_is_named(data: DataFrame, tmp_path: Path) -> None:
     killed_while_training(tmp_path)
-    with pytest.raises(InvalidParameterError, match=r"seed is 5 and was 7.*choose another checkpointDir"):
+    with pytest.raises(
+        InvalidParameterError, match=r"driver was killed after step.*seed is 5 and was 7.*choose another checkpointDir"
+    ):
         classifier(epochs=3, seed=5, checkpointDir=str(tmp_path)).fit(data)
 
 

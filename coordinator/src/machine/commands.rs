@@ -110,8 +110,9 @@ impl Machine {
         if self.phase != Phase::Sealed {
             return Err(self.out_of_place("train", "Sealed"));
         }
-        if let Some(counter) = resume {
-            self.resume_at(counter)?;
+        match resume {
+            Some(counter) => self.resume_at(counter)?,
+            None => self.forget_given_state(),
         }
         self.training = true;
         self.proceed(now);

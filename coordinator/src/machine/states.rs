@@ -32,6 +32,8 @@ struct Arriving {
 struct Resume {
     counter: ProgramCounter,
     state: Arc<Vec<u8>>,
+    /// To whom it was sent last.
+    sent: Option<String>,
 }
 
 /// See the module.
@@ -125,6 +127,11 @@ impl Machine {
         Ok(())
     }
 
+    /// What was given turned out not to be whole.
+    pub(super) fn forget_given_state(&mut self) {
+        self.states.given = Vec::new();
+    }
+
     /// Training is to go on from the state that was given, which stands at `counter`.
     pub(super) fn resume_at(&mut self, counter: ProgramCounter) -> Result<(), Failure> {
         let state = std::mem::take(&mut self.states.given);
@@ -138,13 +145,14 @@ impl Machine {
         self.states.resume = Some(Resume {
             counter,
             state: Arc::new(state),
+            sent: None,
         });
         Ok(())
     }
 
     /// Gives the first member the state to go on from, unless a member has it. True where that is waited for.
     pub(super) fn restore_first(&mut self, now: Now) -> bool {
-        let Some(resume) = &self.states.resume else {
+        let Some(resume) = &mut self.states.resume else {
             return false;
         };
         let there = |id: &String| {
@@ -157,11 +165,15 @@ impl Machine {
         let Some(first) = self.members.first() else {
             return false;
         };
-        self.out.push(Output::Restore {
-            trainer: first.trainer.id.clone(),
-            counter: resume.counter,
-            state: Arc::clone(&resume.state),
-        });
+        // On its way to one that lives on it is not sent again: the parts would mingle.
+        if resume.sent.as_ref() != Some(&first.trainer.id) {
+            resume.sent = Some(first.trainer.id.clone());
+            self.out.push(Output::Restore {
+                trainer: first.trainer.id.clone(),
+                counter: resume.counter,
+                state: Arc::clone(&resume.state),
+            });
+        }
         self.phase = Phase::Restoring;
         self.restart_progress(now);
         true

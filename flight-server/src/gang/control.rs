@@ -171,6 +171,7 @@ async fn converse(
             total,
         } = message
         {
+            state.tick();
             if let Some(file) = inbound.take_part(offset, total, &frame.data_body)? {
                 send(orders, Order::Restore { counter, file })?;
             }

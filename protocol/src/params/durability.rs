@@ -19,7 +19,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Int,
         ints(-1, MAX_SIZE - 1),
         Some("1"),
-        "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs.",
+        "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the last one.",
     ),
     param(
         "checkpointSteps",

@@ -246,6 +246,38 @@ fn a_member_that_is_lost_before_it_gave_the_state_is_followed_by_another() {
 }
 
 #[test]
+fn a_state_on_its_way_to_one_that_lives_on_is_not_sent_again() {
+    let mut stage = Stage::recoverable_at("sealed");
+    stage.resume();
+    stage.end("a");
+    let ledgers = json!([task(0, &[(0, 2), (2, 1)]), task(1, &[(3, 4)])]);
+    let mut ledgers: Vec<TaskLedger> = serde_json::from_value(ledgers).unwrap();
+    // Rows of b's own shards are passed over.
+    ledgers[0].rows_passed_over = 2;
+    ledgers[0].rows_sent = 1;
+    stage
+        .command(json!({"cmd": "seal", "round": 1, "ledgers": ledgers}))
+        .unwrap();
+    let shards = vec![sum((2, 1)), sum((3, 4))];
+    stage.message("b", ToCoordinator::Sealed { round: 1, shards });
+    assert_eq!((stage.restores(), stage.formed()), (vec!["b"], None));
+    stage.restored("b");
+    assert_eq!(stage.formed(), Some((1, counter(1, 3), None)));
+}
+
+#[test]
+fn a_state_that_turned_out_damaged_is_let_go() {
+    let mut stage = Stage::at("sealed");
+    stage.machine.resume_from(0, b"sta").unwrap();
+    stage.train();
+    assert!(stage.machine.states.is_empty());
+    assert_eq!(
+        (stage.restores().len(), stage.formed().unwrap().1),
+        (0, counter(0, 0))
+    );
+}
+
+#[test]
 fn a_member_that_is_stuck_with_the_state_is_lost_and_nobody_else() {
     let mut stage = Stage::recoverable_at("sealed");
     stage.resume();

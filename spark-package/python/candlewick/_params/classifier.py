@@ -182,7 +182,7 @@ class NeuralClassifierBase(NeuralEstimatorParams, NeuralClassifierParams):
                 same data and parameters (others than epochs, trainers and timeouts) goes on from the newest
                 one there, with the bits of a fit that nobody ended. Not set: no checkpoints. (text)
             checkpointInterval: Epochs between checkpoints, where checkpointDir is set. -1: none at the end
-                of epochs. (whole number of at least -1)
+                of epochs but the last one. (whole number of at least -1)
             checkpointSteps: Steps between checkpoints, where checkpointDir is set, beside those of
                 checkpointInterval. Not set: none within epochs. (whole number of at least 1)
             keepCheckpoints: The newest checkpoints that are kept; older ones are deleted. With one there is

@@ -27,7 +27,7 @@ class DurabilityParams(Params):
     checkpointInterval: Param[int] = Param(
         Params._dummy(),
         "checkpointInterval",
-        "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs. (whole number of at least -1)",
+        "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the last one. (whole number of at least -1)",
         typeConverter=Legal(
             "checkpointInterval",
             to_int,
@@ -83,8 +83,8 @@ class DurabilityParams(Params):
         return self.getOrDefault(self.checkpointInterval)
 
     def setCheckpointInterval(self, value: int) -> Self:
-        """Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs. (whole
-        number of at least -1)
+        """Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the
+        last one. (whole number of at least -1)
         """
         return self._set(checkpointInterval=value)
 

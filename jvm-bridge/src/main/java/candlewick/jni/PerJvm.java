@@ -8,14 +8,20 @@ import java.util.concurrent.ConcurrentHashMap;
  * attach the jar again in a new one). It hangs under one system property and consists of JDK types
  * only; the number in the property's name changes when the meaning of an entry does.
  */
-final class PerJvm {
+public final class PerJvm {
   private static final String PROPERTY = "candlewick.jvm.state.2";
 
   private PerJvm() {}
 
-  /** The map called {@code name}, made by the first who asks. */
+  /**
+   * The map called {@code name}, made by the first who asks.
+   *
+   * @param name of the map
+   * @param <V> a JDK type
+   * @return the map
+   */
   @SuppressWarnings("unchecked") // only this class writes the property
-  static <V> ConcurrentHashMap<String, V> map(String name) {
+  public static <V> ConcurrentHashMap<String, V> map(String name) {
     Properties properties = System.getProperties();
     ConcurrentHashMap<String, Object> state;
     synchronized (properties) {

@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets
 import java.util.UUID
 import org.apache.hadoop.fs.{FileStatus, FSDataOutputStream, Path}
 import org.apache.hadoop.conf.Configuration
+import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
 /** The checkpoints of one identity, in a folder of a Hadoop file system: for each a state and, after it, its manifest. Both
@@ -14,6 +15,7 @@ import scala.util.control.NonFatal
 private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: Path) {
   import CheckpointFolder._
   private val files = path.getFileSystem(conf)
+  private val log = LoggerFactory.getLogger(classOf[CheckpointFolder])
 
   /** Makes the folder. */
   def make(): Unit = files.mkdirs(path): Unit
@@ -84,7 +86,13 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
   /** Deletes a checkpoint, the manifest first. */
   def delete(step: Long): Unit = {
     files.delete(new Path(path, manifestName(step)), false)
-    files.delete(new Path(path, stateName(step)), false): Unit
+    deleteStates(step, but = "")
+  }
+
+  /** Deletes states of a step but one: an earlier one may have been damaged. */
+  def deleteStates(step: Long, but: String): Unit = names.foreach {
+    case name @ StateName(of) if of.toLong == step && name != but => files.delete(new Path(path, name), false)
+    case _ => false
   }
 
   /** Deletes what drivers that were killed have left unfinished. Only for the one that has the lock. */
@@ -97,9 +105,12 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
     }
   }
 
-  /** Deletes the folder where nothing is in it: a fit ended before its first checkpoint. */
-  def deleteIfEmpty(): Unit =
-    if (files.exists(path) && files.listStatus(path).isEmpty) files.delete(path, false): Unit
+  /** Gives the lock back, and deletes the folder where nothing is in it: a fit ended before its first checkpoint. */
+  def leave(lock: FolderLock): Unit =
+    try {
+      lock.release()
+      if (files.exists(path) && files.listStatus(path).isEmpty) files.delete(path, false): Unit
+    } catch { case NonFatal(error) => log.warn(s"the lock of $path was not given back", error) }
 
   /** The folders beside this one. */
   def siblings: Seq[CheckpointFolder] = files
@@ -119,9 +130,10 @@ private[checkpoint] object CheckpointFolder {
 
   private val Unfinished = ".unfinished"
   private val ManifestName = "step-(\\d{12})\\.json".r
-  private val StateName = "step-(\\d{12})\\.safetensors".r
+  private val StateName = "step-(\\d{12})\\..*\\.safetensors".r
 
-  def stateName(step: Long): String = f"step-$step%012d.safetensors"
+  /** Each fit has names of its own: one that was taken over and does not know it yet replaces nothing of another's. */
+  def stateName(step: Long, fit: String): String = f"step-$step%012d.${fit.take(8)}.safetensors"
 
   private def manifestName(step: Long): String = f"step-$step%012d.json"
 
@@ -138,8 +150,8 @@ private[checkpoint] object CheckpointFolder {
       folder.write(probe)(_.write(1))
       folder.files.delete(new Path(folder.path, probe), false): Unit
     } catch {
-      case error @ (_: IOException | _: UnsupportedOperationException | _: IllegalArgumentException) =>
-        throw wrong(error.toString).initCause(error)
+      // A file system may be missing (hadoop-aws), say no in its own way, or not know what is asked.
+      case NonFatal(error) => throw wrong(error.toString).initCause(error)
     }
   }
 }

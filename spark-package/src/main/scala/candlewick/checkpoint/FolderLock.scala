@@ -1,13 +1,21 @@
 package candlewick.checkpoint
 
 import candlewick.internal.{Clock, Failures, Json}
+import candlewick.jni.PerJvm
 import com.fasterxml.jackson.databind.JsonNode
 import java.io.{FileNotFoundException, IOException}
 import java.net.InetAddress
 import java.nio.charset.StandardCharsets
-import java.nio.file.{FileAlreadyExistsException, Files => LocalFiles, Paths, StandardOpenOption}
-import java.util.concurrent.ConcurrentHashMap
+import java.nio.file.{
+  FileAlreadyExistsException,
+  Files => LocalFiles,
+  Paths,
+  StandardCopyOption,
+  StandardOpenOption
+}
+import java.util.UUID
 import org.apache.hadoop.fs.{FileAlreadyExistsException => HadoopFileExists, FileSystem, Path}
+import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
 /** One driver at a time writes to a folder: who makes the file has it, and says again and again that it lives.
@@ -18,10 +26,10 @@ import scala.util.control.NonFatal
   */
 private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit: String) {
   import FolderLock._
+  private val log = LoggerFactory.getLogger(classOf[FolderLock])
   private val place = new Path(folder, "driver.lock")
-  private val renewed = new Clock
   private var beats = 0L
-  private var renewedMs = 0L
+  private var keeper = Option.empty[Thread]
 
   /** Takes the lock, or throws who has it.
     *
@@ -31,64 +39,106 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   def acquire(wait: Option[String] => Unit): Unit =
     while (!create())
       holder() match {
-        case None => () // it has ended just now
-        case Some(other) if isHere(other) =>
-          if (staysHere(other, wait)) throw inUse(other)
-          files.delete(place, false): Unit
+        case None => wait(None) // it has ended just now
         case Some(other) =>
-          if (changes(other, wait)) throw inUse(other)
-          files.delete(place, false): Unit
+          if (if (isHere(other)) staysHere(other, wait) else changes(other, wait)) throw inUse(other)
+          if (!files.delete(place, false) && files.exists(place))
+            throw Failures.parameter(
+              s"checkpointDir: $place was left by ${told(other)}, which is gone, and this user may not delete it: delete it, or " +
+                "choose another checkpointDir"
+            )
       }
 
   private def create(): Boolean = {
     val taken =
       try {
-        write(StandardOpenOption.CREATE_NEW)
+        files.mkdirs(folder)
+        write(isNew = true)
         true
       } catch {
         case _: FileAlreadyExistsException | _: HadoopFileExists => false
         // Some file systems say it in their own way.
         case error: IOException => if (files.exists(place)) false else throw error
       }
-    if (taken) held.add(fit): Unit
+    if (taken) held.put(fit, ""): Unit
     taken
   }
 
-  /** Says that this driver lives, from time to time. */
-  def renew(): Unit = if (renewed.ms - renewedMs >= RenewMs) {
-    check()
-    beats += 1
-    renewedMs = renewed.ms
-    write(StandardOpenOption.TRUNCATE_EXISTING)
+  /** Says again and again, from a thread of its own, that this driver lives.
+    *
+    * @param lost
+    *   called once where another driver has taken the lock over
+    */
+  def keep(lost: Throwable => Unit): Unit = {
+    val thread = new Thread(() => run(lost), s"candlewick-lock-$fit")
+    thread.setDaemon(true)
+    keeper = Some(thread)
+    thread.start()
   }
 
-  /** Throws where another driver has taken the lock over. */
-  def check(): Unit = holder() match {
-    case Some(other) if Json.field(other, "fit").asText == fit => ()
-    case Some(other) => throw inUse(other)
-    case None =>
-      throw Failures.parameter(s"checkpointDir: somebody deleted $place while this fit was writing there")
+  private def run(lost: Throwable => Unit): Unit =
+    try
+      while (true) {
+        Thread.sleep(RenewMs)
+        try renew()
+        catch {
+          // A file system that is away for a while, or full.
+          case error: IOException => log.warn(s"fit $fit: $place could not be renewed", error)
+        }
+      }
+    catch {
+      case _: InterruptedException => ()
+      case error: Throwable => lost(error)
+    }
+
+  /** Says that this driver lives. */
+  def renew(): Unit = synchronized {
+    check()
+    beats += 1
+    write(isNew = false)
+  }
+
+  /** Throws where another driver has taken the lock over. One that somebody has deleted is made again. */
+  def check(): Unit = synchronized {
+    holder() match {
+      // What cannot be read was being written when its disk was full, or is: it is not another's.
+      case Some(other) if isMine(other) || (other eq unknown) => ()
+      case Some(other) => throw inUse(other)
+      case None => if (!create()) check()
+    }
   }
 
   /** Gives the lock back. */
   def release(): Unit = {
-    if (held.remove(fit) && holder().exists(Json.field(_, "fit").asText == fit))
-      files.delete(place, false): Unit
+    keeper.foreach { thread =>
+      thread.interrupt()
+      thread.join(EndMs)
+    }
+    synchronized {
+      if (held.remove(fit) != null && holder().exists(isMine)) files.delete(place, false): Unit
+    }
   }
 
-  /** Whether a driver that is not known to be gone has it. */
-  def taken: Boolean = holder().exists(other => !isHere(other) || livesHere(other))
+  /** Whether its driver was killed: it could not give it back. */
+  def isLeft: Boolean = holder().exists(other => isHere(other) && !livesHere(other))
+
+  private def isMine(other: JsonNode): Boolean = Json.field(other, "fit").asText == fit
 
   // A local file system of Hadoop looks whether a file is there before it makes it: two could make it at once.
   private def local: Option[java.nio.file.Path] =
     if (files.getUri.getScheme == "file") Some(Paths.get(place.toUri.getPath)) else None
 
-  private def write(how: StandardOpenOption): Unit = {
+  private def write(isNew: Boolean): Unit = {
     val content = me.toString.getBytes(StandardCharsets.UTF_8)
     local match {
-      case Some(file) => LocalFiles.write(file, content, how, StandardOpenOption.WRITE): Unit
+      case Some(file) if isNew => LocalFiles.write(file, content, StandardOpenOption.CREATE_NEW): Unit
+      case Some(file) =>
+        // Nobody sees half of it.
+        val whole = file.resolveSibling(s"driver.lock.${UUID.randomUUID()}.unfinished")
+        LocalFiles.write(whole, content)
+        LocalFiles.move(whole, file, StandardCopyOption.ATOMIC_MOVE): Unit
       case None =>
-        val out = files.create(place, how != StandardOpenOption.CREATE_NEW)
+        val out = files.create(place, !isNew)
         try out.write(content)
         finally out.close()
     }
@@ -97,6 +147,7 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   private def me: JsonNode = Json.obj(
     "fit" -> fit,
     "host" -> host,
+    "kernel" -> kernel,
     "pid" -> pid,
     "started" -> startOf(pid),
     "beats" -> beats
@@ -120,12 +171,14 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
     }
   }
 
-  private def isHere(other: JsonNode): Boolean = Json.field(other, "host").asText == host
+  private def isHere(other: JsonNode): Boolean =
+    Json.field(other, "host").asText == host && Json.field(other, "kernel").asText == kernel
 
   private def livesHere(other: JsonNode): Boolean = isHere(other) && {
     val id = Json.field(other, "pid").asLong
-    if (id == pid) held.contains(Json.field(other, "fit").asText)
-    else startOf(id).contains(Json.field(other, "started").asLong)
+    val started = Json.field(other, "started").asLong
+    if (id == pid) held.containsKey(Json.field(other, "fit").asText)
+    else startOf(id).exists(start => math.abs(start - started) < ClockMs)
   }
 
   /** Whether a driver of this host lives on: one that was killed just now takes a moment to end. */
@@ -168,12 +221,24 @@ private[checkpoint] object FolderLock {
   /** A process that was killed has ended after so long. */
   private val EndMs = 3000L
 
+  /** Times of a process's start that are read from a clock that was set meanwhile differ by less. */
+  private val ClockMs = 5000L
+
   /** Fits of this JVM that have a lock. */
-  private val held = ConcurrentHashMap.newKeySet[String]()
+  private def held = PerJvm.map[String]("locks")
 
   private lazy val host: String =
     try InetAddress.getLocalHost.getHostName
     catch { case _: IOException => "localhost" }
+
+  /** Where process ids have a meaning: hosts may share a name, and containers that of their host. */
+  private lazy val kernel: String = {
+    def text(read: => String) =
+      try read.trim
+      catch { case _: IOException => "" }
+    text(LocalFiles.readString(Paths.get("/proc/sys/kernel/random/boot_id"))) + " " +
+      text(LocalFiles.readSymbolicLink(Paths.get("/proc/self/ns/pid")).toString)
+  }
 
   private lazy val pid: Long = ProcessHandle.current().pid()
 
@@ -189,7 +254,8 @@ private[checkpoint] object FolderLock {
     try LocalFiles.readString(Paths.get(s"/proc/$id/stat")).replaceFirst(".*\\) ", "").startsWith("Z")
     catch { case _: IOException => false }
 
-  private val unknown = Json.obj("fit" -> "?", "host" -> "?", "pid" -> 0, "started" -> 0, "beats" -> 0)
+  private val unknown =
+    Json.obj("fit" -> "?", "host" -> "?", "kernel" -> "", "pid" -> 0, "started" -> 0, "beats" -> 0)
 
   private def told(other: JsonNode): String = {
     def text(name: String) = Json.field(other, name).asText

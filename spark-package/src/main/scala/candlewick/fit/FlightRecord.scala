@@ -22,6 +22,10 @@ private[fit] object FlightRecord {
   /** Records kept in the folder that nobody chose. */
   val Kept = 20
 
+  /** What Spark does not hide by itself: keys of storage accounts and of encryption, credentials in addresses. */
+  private val HiddenNames = "(?i)key|credential|pass|pwd|auth".r
+  private val HiddenValues = "(?i)credential|passw|pwd=|://[^/@\\s]+:[^/@\\s]+@".r
+
   private val Redacted = "*********(redacted)"
 
   /** What a user cannot mend by the message alone is worth a record. */
@@ -47,10 +51,11 @@ private[fit] object FlightRecord {
     val folder = new Path(chosen.getOrElse(own))
     val files = folder.getFileSystem(conf)
     files.mkdirs(folder, new FsPermission("700")): Unit
+    record.put("written", Instant.now().toString)
     record.set[ObjectNode]("driver", driver(sc, phases))
     val time = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneOffset.UTC).format(Instant.now())
     val place = new Path(folder, s"fit-$time-${fit.take(8)}.json")
-    val out = files.create(place, true)
+    val out = FileSystem.create(files, place, new FsPermission("600"))
     try out.write((record.toPrettyString + "\n").getBytes(StandardCharsets.UTF_8))
     finally out.close()
     if (chosen.isEmpty) prune(files, folder)
@@ -93,9 +98,11 @@ private[fit] object FlightRecord {
   /** Spark's settings; what looks like a secret to Spark is none of the record's business. */
   private def settings(sc: SparkContext): Seq[(String, String)] = {
     val secret = sc.getConf.get("spark.redaction.regex", "(?i)secret|password|token|access[.]?key").r
-    def hidden(text: String) = secret.findFirstIn(text).isDefined
+    def found(in: String, what: scala.util.matching.Regex) = what.findFirstIn(in).isDefined
     sc.getConf.getAll.toSeq.sorted.map { case (name, value) =>
-      name -> (if (hidden(name) || hidden(value)) Redacted else value)
+      val hidden =
+        found(name, secret) || found(name, HiddenNames) || found(value, secret) || found(value, HiddenValues)
+      name -> (if (hidden) Redacted else value)
     }
   }
 }

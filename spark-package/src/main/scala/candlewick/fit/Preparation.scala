@@ -59,7 +59,7 @@ private[candlewick] object Preparation {
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
-    launch.checkpoint.foreach(Checkpoints.check(CandlewickShim.hadoopConf(session), _))
+    launch.checkpoint.foreach(Checkpoints.enter(CandlewickShim.hadoopConf(session), _, id))
     val label = Json.field(Json.field(job, "data"), "label")
     val initial = spec.initialWeights.map { value =>
       InitialWeights.read(session, value, launch.strictWeights, job)

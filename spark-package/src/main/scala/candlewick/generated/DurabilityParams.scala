@@ -24,14 +24,14 @@ trait DurabilityParams extends Params {
   /** @group setParam */
   def setCheckpointDir(value: String): this.type = set(checkpointDir, value)
 
-  /** Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs. (whole
-    * number of at least -1)
+  /** Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the
+    * last one. (whole number of at least -1)
     * @group param
     */
   final val checkpointInterval: IntParam = new IntParam(
     this,
     "checkpointInterval",
-    "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs. (whole number of at least -1)",
+    "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the last one. (whole number of at least -1)",
     Legal[Int]("checkpointInterval", "a whole number of at least -1", ParamValidators.inRange(-1, 2147483647))
   )
   setDefault(checkpointInterval, 1)

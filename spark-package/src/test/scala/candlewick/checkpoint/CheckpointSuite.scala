@@ -31,6 +31,9 @@ class CheckpointSuite extends ClusterSuite {
     folders.head
   }
 
+  /** The folder in `dir` that is named as another one. */
+  private def folderOf(dir: String, same: Path): Path = Paths.get(dir).resolve(same.getFileName)
+
   private def files(folder: Path): Seq[Path] = {
     val listed = Files.list(folder)
     try listed.iterator().asScala.toSeq.filterNot(_.getFileName.toString.startsWith(".")).sorted
@@ -43,6 +46,10 @@ class CheckpointSuite extends ClusterSuite {
 
   /** A fit that is cancelled once the checkpoint of a step is there; nobody makes the step after it. */
   private def endedAt(step: Long, data: DataFrame, estimator: NeuralClassifier): Unit =
+    lockOfEndedAt(step, data, estimator): Unit
+
+  /** The same; what its lock said. */
+  private def lockOfEndedAt(step: Long, data: DataFrame, estimator: NeuralClassifier): String =
     held(s"train.step=$step") { gates =>
       val dir = Paths.get(estimator.getCheckpointDir)
       val handle = estimator.startFit(data)
@@ -51,9 +58,11 @@ class CheckpointSuite extends ClusterSuite {
         val there = files(dir).flatMap(files).map(_.getFileName.toString)
         assert(there.contains(f"step-$step%012d.json"), handle)
       }
+      val lock = Files.readString(folder(estimator.getCheckpointDir).resolve("driver.lock"))
       handle.cancel("the test ends it")
       gates.open()
-      intercept[CancelledException](over(handle).result()): Unit
+      intercept[CancelledException](over(handle).result())
+      lock
     }
 
   private def same(model: NeuralClassificationModel, expected: NeuralClassificationModel): Unit = {
@@ -127,7 +136,10 @@ class CheckpointSuite extends ClusterSuite {
       name <- Seq("safetensors", "json")
       (what, damage) <- damages if name == "safetensors" || what != "gone"
     } {
-      val newest = folder(dir).resolve(f"step-${5 * StepsOfEpoch}%012d.$name")
+      val newest = files(folder(dir)).find { path =>
+        val file = path.getFileName.toString
+        file.startsWith(f"step-${5 * StepsOfEpoch}%012d.") && file.endsWith(name)
+      }.get
       // A file system with checksums of its own would find it too.
       Files.deleteIfExists(newest.resolveSibling(s".${newest.getFileName}.crc"))
       damage(newest)
@@ -149,7 +161,12 @@ class CheckpointSuite extends ClusterSuite {
   ) {
     start("local-cluster[2,1,1024]")
     val (data, dir) = (points(), freshPath())
-    endedAt(StepsOfEpoch, data, kept(dir))
+    val lock = lockOfEndedAt(StepsOfEpoch, data, kept(dir))
+    val mine = folder(dir)
+    // A driver that was killed leaves its lock. Fits of one driver are those of a search: they may differ.
+    Checkpoints.forget(dir)
+    val left = lock.replaceFirst("\"pid\":\\d+", s"\"pid\":${Int.MaxValue}")
+    Files.write(mine.resolve("driver.lock"), left.getBytes(UTF_8))
     def refused(estimator: NeuralClassifier, rows: DataFrame = data): String =
       intercept[InvalidParameterException](estimator.fit(rows)).getMessage
     for {
@@ -161,13 +178,21 @@ class CheckpointSuite extends ClusterSuite {
       )
     } {
       assert(other.contains(wanted), other)
-      assert(other.contains(s"ended at step $StepsOfEpoch (complete epochs: 1)"), other)
+      assert(other.contains(s"killed after step $StepsOfEpoch (complete epochs: 1)"), other)
       assert(other.contains("choose another checkpointDir") && other.contains(folder(dir).toString), other)
     }
     assert(kept(dir).fit(data).summary.resumedFromStep.contains(StepsOfEpoch.toLong))
     // Now that it is over others may be beside it: a cross validation has one checkpointDir.
     assert(kept(dir).setSeed(8).fit(data).summary.resumedFromStep.isEmpty)
     assert(files(Paths.get(dir)).length == 2)
+    // One that was cancelled is no reason either, and one that was killed is none to a fit of the same search.
+    val other = freshPath()
+    endedAt(StepsOfEpoch, data, kept(other))
+    Checkpoints.forget(other)
+    val search = kept(other).setBatchSize(16)
+    assert(search.fit(data).summary.resumedFromStep.isEmpty)
+    Files.write(folderOf(other, Paths.get(mine.toString)).resolve("driver.lock"), left.getBytes(UTF_8))
+    assert(search.setBatchSize(8).fit(data).summary.resumedFromStep.isEmpty)
   }
 
   test("of two fits at once that have the same checkpoints one says that the other has them") {
@@ -222,6 +247,29 @@ class CheckpointSuite extends ClusterSuite {
     }
   }
 
+  test("a fit goes on where its folder is deleted, and writes into a new one") {
+    start("local-cluster[2,1,1024]")
+    val (data, dir) = (points(), freshPath())
+    held(s"train.step=3") { gates =>
+      val handle = kept(dir).startFit(data)
+      val hit = gates.next()
+      val gone = folder(dir)
+      files(gone).foreach(Files.delete)
+      Files.delete(gone)
+      hit.go()
+      gates.open()
+      over(handle).result()
+    }
+    assert(steps(dir).last == 5 * StepsOfEpoch)
+  }
+
+  test("without checkpoints at epochs and steps there is that of the end") {
+    start("local[2]")
+    val (data, dir) = (points(), freshPath())
+    kept(dir).setCheckpointInterval(-1).fit(data)
+    assert(steps(dir) == Seq(5L * StepsOfEpoch))
+  }
+
   test("a fit goes on where a checkpoint could not be written, and says so") {
     start("local-cluster[2,1,1024]")
     val (data, dir) = (points(), freshPath())
@@ -230,8 +278,8 @@ class CheckpointSuite extends ClusterSuite {
       val handle = kept(dir).startFit(data)
       val hit = gates.next()
       // A folder stands where the last state is to be.
-      val inTheWay = folder(dir).resolve(f"step-${5 * StepsOfEpoch}%012d.safetensors")
-      Files.createDirectories(inTheWay.resolve("full"))
+      val state = CheckpointFolder.stateName(5L * StepsOfEpoch, handle.id)
+      Files.createDirectories(folder(dir).resolve(state).resolve("full"))
       hit.go()
       gates.open()
       same(over(handle).result(), expected)

@@ -27,7 +27,8 @@ class FolderLockSuite extends AnyFunSuite {
 
   /** The lock of a driver elsewhere. */
   private def write(place: Path, fields: (String, Any)*): Unit = {
-    val all = Seq("fit" -> "other", "host" -> "elsewhere", "pid" -> 1, "started" -> 0, "beats" -> 0)
+    val all =
+      Seq("fit" -> "other", "host" -> "elsewhere", "kernel" -> "k", "pid" -> 1, "started" -> 0, "beats" -> 0)
     val content = Json.obj(all.filterNot { case (name, _) => fields.exists(_._1 == name) } ++ fields: _*)
     Files.write(place, content.toString.getBytes(UTF_8)): Unit
   }
@@ -56,7 +57,7 @@ class FolderLockSuite extends AnyFunSuite {
     }
 
   test("that of a driver that is gone is taken over at once where it was on this host") {
-    val host = ours("host")
+    val here = Seq("host" -> ours("host"), "kernel" -> ours("kernel"))
     // No process, another one with its number, and a fit of this JVM that did not give it back.
     val started = ours("started")
     for (
@@ -66,7 +67,8 @@ class FolderLockSuite extends AnyFunSuite {
         Seq("pid" -> ours("pid"), "started" -> started)
       )
     ) {
-      write(place, ("host" -> host) +: fields: _*)
+      write(place, here ++ fields: _*)
+      assert(lock("mine").isLeft)
       val mine = lock("mine")
       mine.acquire(never)
       assert(holder == "mine")
@@ -102,7 +104,7 @@ class FolderLockSuite extends AnyFunSuite {
 
   test("what cannot be read is watched too: it may be being written") {
     Files.write(place, Array.emptyByteArray)
-    assert(lock("mine").taken)
+    assert(!lock("mine").isLeft)
     val mine = lock("mine")
     mine.acquire(_ => Files.deleteIfExists(place): Unit)
     mine.release()
@@ -116,21 +118,49 @@ class FolderLockSuite extends AnyFunSuite {
     mine.release()
     assert(holder == "other")
     Files.delete(place)
-    assert(intercept[InvalidParameterException](mine.check()).getMessage.contains("somebody deleted"))
   }
 
-  test("it says from time to time that it lives") {
+  test("one that somebody deletes, or that a full disk has emptied, is made again") {
     val mine = lock("mine")
     mine.acquire(never)
+    Files.delete(place)
+    mine.check()
+    assert(holder == "mine")
+    Files.write(place, Array.emptyByteArray)
     mine.renew()
-    assert(Json.parse(Files.readString(place)).get("beats").asInt == 0)
-    try {
-      Clock.nanos = () => System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(FolderLock.RenewMs)
-      mine.renew()
-      assert(Json.parse(Files.readString(place)).get("beats").asInt == 1)
-    } finally Clock.nanos = () => System.nanoTime()
+    assert(holder == "mine")
     mine.release()
+    assert(!Files.exists(place))
   }
+
+  for (scheme <- Seq("file", "plain"))
+    test(s"it says that it lives, on $scheme") {
+      val mine = lock("mine", scheme)
+      mine.acquire(never)
+      val taken = Files.readAllBytes(place).toSeq
+      mine.renew()
+      assert(holder == "mine" && Files.readAllBytes(place).toSeq != taken)
+      assert(Files.list(folder).count() == 1)
+      mine.release()
+    }
+
+  test("one that this user may not delete is no reason to try for ever") {
+    write(place, "host" -> ours("host"), "kernel" -> ours("kernel"), "pid" -> Int.MaxValue)
+    val path = new HadoopPath(s"stubborn://$folder")
+    val conf = new Configuration()
+    conf.set("fs.stubborn.impl", classOf[Stubborn].getName)
+    val mine = new FolderLock(path.getFileSystem(conf), path, "mine")
+    val error = intercept[InvalidParameterException](mine.acquire(never))
+    assert(error.getMessage.contains("which is gone, and this user may not delete it"), error)
+    Files.delete(place)
+  }
+}
+
+/** One that lets nobody delete anything. */
+final class Stubborn extends org.apache.hadoop.fs.RawLocalFileSystem {
+  override def getScheme: String = "stubborn"
+  override def getUri: java.net.URI = java.net.URI.create("stubborn:///")
+  override def delete(path: HadoopPath, recursive: Boolean): Boolean = false
 }
 
 /** Local files by the ways of a remote file system. */

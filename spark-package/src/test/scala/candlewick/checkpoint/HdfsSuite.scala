@@ -52,7 +52,8 @@ class HdfsSuite extends ClusterSuite {
     assert(left.last.startsWith("step-") && left.contains("step-000000000035.json"), left)
     assert(left.length == 4, left)
     // What is torn off is found out on HDFS too.
-    val torn = files.create(new Path(folder, "step-000000000035.safetensors"), true)
+    val state = left.find(name => name.startsWith("step-000000000035.") && name.endsWith(".safetensors")).get
+    val torn = files.create(new Path(folder, state), true)
     torn.write(new Array[Byte](100))
     torn.close()
     assert(kept.fit(data).summary.resumedFromStep.exists(_ < 35))
@@ -62,15 +63,15 @@ class HdfsSuite extends ClusterSuite {
     val folder = new CheckpointFolder(conf, new Path(files.getUri.toString, "/checkpoints/whole"))
     folder.make()
     // A driver that is gone leaves files open, and HDFS knows their length late.
-    val open = files.create(new Path(folder.path, s"step-000000000007.safetensors.x.unfinished"))
+    val open = files.create(new Path(folder.path, s"step-000000000007.0.safetensors.x.unfinished"))
     open.write(1)
-    folder.write("step-000000000003.safetensors")(_.write(Array[Byte](1, 2, 3)))
+    folder.write(CheckpointFolder.stateName(3, "0123456789"))(_.write(Array[Byte](1, 2, 3)))
     folder.writeManifest(3, Json.obj("format" -> "another").toString)
     assert(folder.steps == Seq(3))
     assert(
       intercept[IllegalArgumentException](folder.manifest(3)).getMessage.contains("its format is 'another'")
     )
     folder.clean()
-    assert(names(folder.path) == Seq("step-000000000003.json", "step-000000000003.safetensors"))
+    assert(names(folder.path) == Seq("step-000000000003.01234567.safetensors", "step-000000000003.json"))
   }
 }

@@ -26,7 +26,8 @@ class FlightRecordSuite extends ClusterSuite {
       "local-cluster[2,1,1024]",
       FlightRecord.FolderSetting -> folder.toString,
       "spark.hadoop.fs.s3a.secret.key" -> "hidden-1",
-      "spark.my.setting" -> "password=hidden-2"
+      "spark.hadoop.fs.azure.account.key.mine" -> "hidden-2",
+      "spark.my.setting" -> "password=hidden-3"
     )
     val error = held("train.step=9") { gates =>
       val handle = gang.startFit(points())
@@ -48,6 +49,7 @@ class FlightRecordSuite extends ClusterSuite {
       error
     )
     assert(PosixFilePermissions.toString(Files.getPosixFilePermissions(folder)) == "rwx------")
+    assert(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)) == "rw-------")
     val text = Files.readString(file)
     assert(!text.contains("hidden-"))
     val record = Json.parse(text)
