@@ -252,6 +252,8 @@ impl SnapshotSpec {
     /// };
     /// assert!(!due(0, 0, false) && !due(1, 10, false) && due(1, 15, false) && due(2, 20, false));
     /// assert!(due(3, 30, true) && !due(0, 0, true));
+    /// let steps = SnapshotSpec { epochs: 0, steps: 15 };
+    /// assert!(steps.is_due(ProgramCounter { epoch: 2, step: 20, ..ProgramCounter::default() }, 10, true));
     /// assert!(!SnapshotSpec::default().is_due(ProgramCounter::default(), 10, true));
     /// ```
     #[must_use]

@@ -220,14 +220,10 @@ impl Runner {
         Ok(())
     }
 
-    /// Goes to a saved state, before anything was trained. One that comes late, when another member has given the same one
-    /// already, changes nothing.
+    /// Goes to a saved state, before anything was trained.
     fn restore(&mut self, counter: ProgramCounter, file: &[u8]) -> Result<(), Failure> {
         let steps = self.plan()?.step_plan.steps_per_epoch();
         let session = self.session.as_mut().ok_or_else(|| early("a state"))?;
-        if self.gang.is_some() || session.counter() >= counter {
-            return Ok(());
-        }
         candlewick_failpoint::reach("gang.restore", counter.step)?;
         session.restore(steps, file)?;
         if session.counter() != counter {

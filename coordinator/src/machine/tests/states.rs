@@ -154,9 +154,18 @@ fn a_state_that_is_not_the_gangs_is_nobodys() {
     for id in ["a", "b"] {
         stage.halted(id, 1, counter(1, 3));
     }
+    for id in ["a", "b"] {
+        let ready = ToCoordinator::Ready {
+            generation: 2,
+            counter: counter(1, 3),
+            state_hash: "s".into(),
+        };
+        stage.message(id, ready);
+    }
     stage.snapshot("b", 2, counter(1, 3), 3, b"de");
     assert_eq!(stage.snapshots(), [0; 0]);
-    assert_eq!(stage.failures().len(), 0);
+    stage.snapshot("b", 2, counter(1, 3), 0, b"abcde");
+    assert_eq!((stage.snapshots(), stage.failures().len()), (vec![3], 0));
 }
 
 #[test]
@@ -280,8 +289,12 @@ fn a_state_that_turned_out_damaged_is_let_go() {
 #[test]
 fn a_member_that_is_stuck_with_the_state_is_lost_and_nobody_else() {
     let mut stage = Stage::recoverable_at("sealed");
+    // What it did not do before is not held against it.
+    stage.pass(100_000, &["a", "b"], false);
     stage.resume();
-    stage.pass(63_000, &["a", "b"], false);
+    stage.pass(50_000, &["a", "b"], false);
+    assert_eq!(stage.machine.members.len(), 2);
+    stage.pass(13_000, &["a", "b"], false);
     let lost = stage.said.iter().find_map(|output| match output {
         Output::Event(Event::Lost { trainer, why }) => Some((trainer.as_str(), why.as_str())),
         _ => None,

@@ -278,14 +278,17 @@ impl Simulation {
         }
     }
 
-    /// Takes the state of a checkpoint, unless it is in a gang or has it.
+    /// Takes the state of a checkpoint, which comes before anything else and once.
     fn restore(&mut self, id: &str, counter: ProgramCounter) {
         let model = self.model(id);
         let gang = model.generation > 0 && model.is_in(model.generation);
-        if !gang && model.step < counter.step {
-            model.step = counter.step;
-            self.tell(id, ToCoordinator::Restored { counter });
-        }
+        assert!(
+            !gang && model.step == 0,
+            "{id} is given a state at {}",
+            model.step
+        );
+        model.step = counter.step;
+        self.tell(id, ToCoordinator::Restored { counter });
     }
 
     fn obey(&mut self, id: &str, order: ToTrainer) {

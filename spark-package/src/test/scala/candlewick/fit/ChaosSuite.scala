@@ -62,7 +62,7 @@ class ChaosSuite extends ClusterSuite {
   /** The model, and who was struck. */
   private def run(plan: Plan, data: DataFrame): (NeuralClassificationModel, Set[Long]) =
     held(plan.points) { gates =>
-      val estimator = gang.setMaxRecoveries(plan.maxRecoveries)
+      val estimator = gang.setMaxRecoveries(plan.maxRecoveries).setCheckpointDir(freshPath())
       if (plan.faults.exists(_.kind == "freeze")) estimator.setFailureTimeout("2s")
       val folder = Files.createTempDirectory("candlewick")
       val handle =
@@ -129,7 +129,7 @@ private object ChaosSuite {
     *   only one trainer comes there
     */
   final case class Fault(kind: String, point: String, victim: Int) {
-    def ofOne: Boolean = point.startsWith("gang.weights")
+    def ofOne: Boolean = point.startsWith("gang.weights") || point.startsWith("gang.snapshot")
   }
 
   /** The faults of a seed. */
@@ -149,6 +149,8 @@ private object ChaosSuite {
       s"train.reduced=$step",
       s"train.evaluate=${(epoch + 1) * StepsOfEpoch}",
       s"train.close=$epoch",
+      s"train.snapshot=${(epoch + 1) * StepsOfEpoch}",
+      s"gang.snapshot=${Epochs * StepsOfEpoch}",
       "gang.weights=0"
     )
     // Another one is struck while the next generation forms, or at the last step where that is still to come.
