@@ -1,7 +1,7 @@
 package candlewick.checkpoint
 
 import candlewick.internal.{Clock, Failures, Json}
-import candlewick.jni.PerJvm
+import candlewick.jni.{CandlewickException, PerJvm}
 import com.fasterxml.jackson.databind.JsonNode
 import java.io.{FileNotFoundException, IOException}
 import java.net.InetAddress
@@ -77,19 +77,20 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   }
 
   private def run(lost: Throwable => Unit): Unit =
-    try
-      while (true) {
+    try {
+      var kept = true
+      while (kept) {
         Thread.sleep(RenewMs)
         try renew()
         catch {
+          case error: CandlewickException =>
+            kept = false
+            lost(error)
           // A file system that is away for a while, or full.
-          case error: IOException => log.warn(s"fit $fit: $place could not be renewed", error)
+          case NonFatal(error) => log.warn(s"fit $fit: $place could not be renewed", error)
         }
       }
-    catch {
-      case _: InterruptedException => ()
-      case error: Throwable => lost(error)
-    }
+    } catch { case _: InterruptedException => () } // it is given back
 
   /** Says that this driver lives. */
   def renew(): Unit = synchronized {
