@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.internal.{Failures, Json}
-import candlewick.jni.{CandlewickException, Native}
+import candlewick.jni.{CandlewickException, Native, NativePanicException}
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.nio.charset.StandardCharsets
 import java.time.{Instant, ZoneOffset}
@@ -33,10 +33,14 @@ private[fit] object FlightRecord {
     !Failures.find(error).exists(failure => Set("invalidParameter", "invalidData", "cancelled")(failure.kind))
 
   /** The failure with the place of its record in the message. */
-  def told(error: Throwable, path: String): Throwable = error match {
-    case failure: CandlewickException =>
-      Failures.of(failure.kind, s"${failure.getMessage}\nThe flight record is in $path").initCause(failure)
-    case other => other
+  def told(error: Throwable, path: String): Throwable = {
+    def message = s"${error.getMessage}\nThe flight record is in $path"
+    error match {
+      // It shares its kind with other defects, and has a class of its own.
+      case _: NativePanicException => new NativePanicException(message).initCause(error)
+      case failure: CandlewickException => Failures.of(failure.kind, message).initCause(failure)
+      case other => other
+    }
   }
 
   /** Writes the record; its path. */

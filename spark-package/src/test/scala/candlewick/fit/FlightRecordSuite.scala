@@ -2,7 +2,7 @@ package candlewick.fit
 
 import candlewick.ClusterSuite
 import candlewick.internal.Json
-import candlewick.jni.{CancelledException, InvalidDataException, JobFailedException}
+import candlewick.jni._
 import java.nio.file.{Files, Path}
 import java.nio.file.attribute.PosixFilePermissions
 import org.apache.spark.sql.functions.{col, lit, when}
@@ -66,6 +66,23 @@ class FlightRecordSuite extends ClusterSuite {
     val driver = record.get("driver")
     assert(driver.get("heapMaxBytes").asLong > 0 && driver.get("phases").has("feed"), driver)
     assert(driver.get("settings").get("spark.master").asText == "local-cluster[2,1,1024]")
+  }
+
+  test("a failure keeps its class, whatever record it names") {
+    val failures = Seq(
+      new JobFailedException("why"),
+      new NativePanicException("why"),
+      new RetryableException("why"),
+      new UnauthenticatedException("why"),
+      new CandlewickException("why")
+    )
+    failures.foreach { failure =>
+      val told = FlightRecord.told(failure, "there")
+      assert(told.getClass == failure.getClass && told.getCause == failure, told)
+      assert(told.getMessage == "why\nThe flight record is in there")
+    }
+    val other = new IllegalStateException("why")
+    assert(FlightRecord.told(other, "there") eq other)
   }
 
   test("what the message alone says how to mend leaves none") {
