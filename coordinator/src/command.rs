@@ -3,7 +3,7 @@
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
-use candlewick_protocol::message::{EpochRecord, Progress, RecoveryRecord, TrainerInfo};
+use candlewick_protocol::message::{EpochRecord, Progress, RecoveryRecord, RescaleRecord, TrainerInfo};
 use candlewick_protocol::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,18 @@ pub enum Command {
         /// Where the state stands that was given to go on from; null: from the beginning.
         #[serde(default)]
         resume: Option<ProgramCounter>,
+    },
+    /// Trainers are being started while the fit runs: they are taken in where they register.
+    Expect {
+        /// Their ids.
+        trainers: Vec<String>,
+    },
+    /// Spark takes an executor away before long.
+    Decommission {
+        /// Id of the executor.
+        executor: String,
+        /// Spark's reason.
+        reason: String,
     },
     /// Spark removed an executor.
     ExecutorLost {
@@ -157,6 +169,18 @@ pub enum Event {
         /// Who it was and how it ended.
         why: String,
     },
+    /// A trainer that came while the fit runs is a member from now on.
+    Joined {
+        /// Id of the trainer.
+        trainer: String,
+    },
+    /// A trainer is no longer there and is not missed: it handed over what it held, or was no member.
+    Left {
+        /// Id of the trainer.
+        trainer: String,
+        /// Who it was and why it left.
+        why: String,
+    },
     /// Shards are to be fed, again or for the first time: run the feed over all partitions for these owners, then `seal`.
     NeedFeed {
         /// Feed round.
@@ -194,6 +218,11 @@ pub enum Event {
     Recovered {
         /// How it went.
         record: RecoveryRecord,
+    },
+    /// A generation with other members, by plan, and training goes on.
+    Rescaled {
+        /// How it went.
+        record: RescaleRecord,
     },
     /// Training is over and the weights are here.
     Done {

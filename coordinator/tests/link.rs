@@ -62,6 +62,8 @@ fn config() -> CoordinatorConfig {
             failure_timeout_ms: 600_000,
             progress_timeout_ms: 60_000,
             max_recoveries: 3,
+            min_trainers: 1,
+            executor_timeout_ms: 60_000,
             snapshots: SnapshotSpec::default(),
         },
         executor_grace_ms: 600_000,

@@ -66,6 +66,28 @@ impl Chunk {
     pub fn rows(&self) -> usize {
         self.hashes.len()
     }
+
+    /// Those of the rows that `keep` accepts by their position.
+    pub(crate) fn only(&self, shape: &Shape, keep: impl Fn(usize) -> bool) -> Chunk {
+        let rows: Vec<usize> = (0..self.rows()).filter(|row| keep(*row)).collect();
+        let held_out = if self.held_out.is_empty() { 0 } else { 1 };
+        Chunk {
+            features: picked(&self.features, shape.features, &rows),
+            labels: picked(&self.labels, shape.labels(), &rows),
+            weights: picked(&self.weights, 1, &rows),
+            hashes: picked(&self.hashes, 1, &rows),
+            held_out: picked(&self.held_out, held_out, &rows),
+        }
+    }
+}
+
+/// The values of some rows, `width` for each, in memory of just that size.
+fn picked<T: Copy>(values: &[T], width: usize, rows: &[usize]) -> Vec<T> {
+    let mut picked = Vec::with_capacity(rows.len() * width);
+    for row in rows {
+        picked.extend_from_slice(&values[row * width..][..width]);
+    }
+    picked
 }
 
 /// Builds a chunk row by row: copies, checks and hashes while the row is in the cache.

@@ -34,6 +34,17 @@ pub struct Dataset {
     shards: BTreeMap<u32, Rows>,
 }
 
+/// A row as it is sent to another trainer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub(crate) features: &'a [f32],
+    pub(crate) labels: &'a [f64],
+    /// Follows the label where a column marks validation rows.
+    pub(crate) mark: Option<f64>,
+    pub(crate) weight: f64,
+    pub(crate) hash: u128,
+}
+
 /// Where gathered rows go: values of the rows one after another.
 #[derive(Debug, Default)]
 pub struct Gathered {
@@ -124,6 +135,62 @@ impl Dataset {
             self.shards.insert(shard, rows);
         }
         Ok(())
+    }
+
+    /// Keeps the rows of these shards only; the memory of the others is given back, a chunk at a time.
+    pub fn retain(&mut self, keep: &ShardSet) {
+        let before = self.shards.len();
+        self.shards.retain(|shard, _| keep.contains(*shard));
+        if self.shards.len() == before {
+            return;
+        }
+        const GONE: u32 = u32::MAX;
+        let mut places: Vec<Vec<u32>> = self.chunks.iter().map(|chunk| vec![GONE; chunk.rows()]).collect();
+        for rows in self.shards.values() {
+            for (chunk, row) in rows.training.places.iter().chain(&rows.held_out.places) {
+                places[*chunk as usize][*row as usize] = 0;
+            }
+        }
+        for (chunk, places) in self.chunks.iter_mut().zip(&mut places) {
+            let mut next = 0;
+            for place in places.iter_mut().filter(|place| **place != GONE) {
+                *place = next;
+                next += 1;
+            }
+            if (next as usize) < chunk.rows() {
+                *chunk = Arc::new(chunk.only(&self.shape, |row| places[row] != GONE));
+            }
+        }
+        for rows in self.shards.values_mut() {
+            for place in rows.training.places.iter_mut().chain(&mut rows.held_out.places) {
+                place.1 = places[place.0 as usize][place.1 as usize];
+            }
+        }
+    }
+
+    /// What its rows look like.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The rows of a shard, those that are held out too.
+    pub(crate) fn rows(&self, shard: u32) -> impl Iterator<Item = Row<'_>> {
+        let rows = self.shards.get(&shard).into_iter();
+        let places = rows.flat_map(|rows| rows.training.places.iter().chain(&rows.held_out.places));
+        let (width, labels) = (self.shape.features, self.shape.labels());
+        let marked = self.shape.format().marked;
+        places.map(move |(chunk, row)| {
+            let (chunk, at) = (&self.chunks[*chunk as usize], *row as usize);
+            Row {
+                features: &chunk.features[at * width..][..width],
+                labels: &chunk.labels[at * labels..][..labels],
+                // Where a column marks rows, those are the ones held out.
+                mark: marked.then(|| f64::from(u8::from(chunk.held_out[at]))),
+                weight: chunk.weights[at],
+                hash: chunk.hashes[at],
+            }
+        })
     }
 
     /// The shards whose rows are here.
@@ -264,6 +331,42 @@ mod tests {
         let chunk = Arc::new(builder.finish());
         let all = (0..4).into();
         Dataset::build(shape, &all, &ShardSet::default(), vec![chunk], 2).unwrap()
+    }
+
+    #[test]
+    fn shards_that_are_given_up_take_their_memory_with_them_and_the_others_stay_as_they_were() {
+        for validation in [Validation::Column, Validation::fraction(0.3, 1)] {
+            let (whole, mut kept) = (dataset(validation), dataset(validation));
+            let held = |data: &Dataset| {
+                data.chunks
+                    .iter()
+                    .map(|chunk| chunk.features.capacity())
+                    .sum::<usize>()
+            };
+            let keep: ShardSet = (1..3).into();
+            kept.retain(&keep);
+            assert_eq!(kept.shards(), keep);
+            let sums = |data: &Dataset| {
+                let mut sums = data.sums();
+                sums.retain(|sum| keep.contains(sum.shard % 4));
+                sums
+            };
+            assert_eq!(kept.sums(), sums(&whole));
+            let rows: u64 = kept.sums().iter().map(|sum| sum.rows).sum();
+            assert_eq!((held(&kept), held(&whole)), (rows as usize, 200));
+            for shard in keep.iter() {
+                let values = |data: &Dataset| -> Vec<(Vec<f32>, Option<f64>, u128)> {
+                    let row = |row: Row<'_>| (row.features.to_vec(), row.mark, row.hash);
+                    data.rows(shard).map(row).collect()
+                };
+                assert_eq!(values(&kept), values(&whole));
+                let order = kept.epoch_order(shard, 1, 0);
+                let (mut one, mut other) = (Gathered::default(), Gathered::default());
+                kept.gather(shard, &order, &mut one);
+                whole.gather(shard, &order, &mut other);
+                assert_eq!(one.features, other.features);
+            }
+        }
     }
 
     #[test]

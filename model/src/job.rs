@@ -1,6 +1,7 @@
 //! What a user set becomes a complete job, in one place: the driver, through the native library, and
 //! `candlewick-trainer serve` ask here.
 
+use crate::gang::GangSize;
 use crate::head::Head;
 use crate::metrics::{MetricSet, check_metric, evaluation};
 use crate::network::Network;
@@ -64,8 +65,8 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let mut all = input.defaults.clone();
     all.extend(set.map(|(name, value)| (name.clone(), value.clone())));
     let params = params::check(&all)?;
-    let mut launch = launch_spec(input, &params)?;
-    let logical_shards = logical_shards(input, &params, launch.num_trainers)?;
+    let gang = GangSize::of(input.num_trainers, is_set(input, "logicalShards"), &params)?;
+    let mut launch = launch_spec(gang, &params)?;
     if params.is_null("network") {
         return Err(Failure::parameter(
             "parameter network is not set: give the layers, for example nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))",
@@ -91,7 +92,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let summary = summary_for(&resolved.network, batch_size as usize, &resolved.optimizer)?;
     let network = resolved.network.clone();
     let (data, mut train) = specification(&params, resolved, feature_width)?;
-    train.logical_shards = logical_shards;
+    train.logical_shards = gang.logical_shards;
     launch.checkpoint = checkpoint_spec(input, &params, &data, &train)?;
     Ok(CompleteJob {
         network,
@@ -102,6 +103,8 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
             failure_timeout_ms: params.duration_ms("failureTimeout")?,
             progress_timeout_ms: params.duration_ms("progressTimeout")?,
             max_recoveries: params.whole("maxRecoveries")?,
+            min_trainers: gang.least.max(1),
+            executor_timeout_ms: params.duration_ms("executorTimeout")?,
             snapshots: snapshot_spec(&params, launch.checkpoint.is_some())?,
         },
         launch,
@@ -109,12 +112,11 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     })
 }
 
-fn launch_spec(input: &JobInput, params: &Complete) -> Result<LaunchSpec, Failure> {
+fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure> {
     Ok(LaunchSpec {
-        num_trainers: match input.num_trainers {
-            Some(trainers) => trainers,
-            None => params.whole("numTrainers")?,
-        },
+        num_trainers: gang.trainers,
+        min_trainers: gang.least,
+        max_trainers: gang.most,
         threads_per_trainer: params.whole("threadsPerTrainer")?,
         launch_timeout_ms: params.duration_ms("launchTimeout")?,
         feed_memory_bytes: params.bytes("feedMemory")?,
@@ -122,6 +124,11 @@ fn launch_spec(input: &JobInput, params: &Complete) -> Result<LaunchSpec, Failur
         verbose: params.flag("verbose"),
         checkpoint: None,
     })
+}
+
+/// True where the user chose a value.
+fn is_set(input: &JobInput, name: &str) -> bool {
+    input.params.get(name).is_some_and(|value| !value.is_null())
 }
 
 /// What the driver does with checkpoints, where it does anything.
@@ -133,9 +140,7 @@ fn checkpoint_spec(
 ) -> Result<Option<CheckpointSpec>, Failure> {
     let Some(dir) = params.value("checkpointDir").as_str() else {
         let names = ["checkpointInterval", "checkpointSteps", "keepCheckpoints"];
-        let set = names
-            .into_iter()
-            .find(|name| input.params.get(*name).is_some_and(|value| !value.is_null()));
+        let set = names.into_iter().find(|name| is_set(input, name));
         return match set {
             Some(name) => Err(Failure::parameter(format!(
                 "{name} is set, but checkpointDir is not: name the folder for the checkpoints"
@@ -182,23 +187,6 @@ fn snapshot_spec(params: &Complete, kept: bool) -> Result<SnapshotSpec, Failure>
             params.whole("checkpointSteps")?
         },
     })
-}
-
-/// V. More trainers than the default earn a larger one, a power of two; a number that the user chose stays, and is an
-/// error where it is too small.
-fn logical_shards(input: &JobInput, params: &Complete, trainers: u32) -> Result<u32, Failure> {
-    let shards = params.whole("logicalShards")?;
-    let enough = trainers.checked_next_power_of_two().unwrap_or(u32::MAX);
-    if trainers <= shards {
-        Ok(shards)
-    } else if input.params.get("logicalShards").is_none_or(Value::is_null) {
-        Ok(enough)
-    } else {
-        Err(Failure::parameter(format!(
-            "{trainers} trainers need at least as many logical shards, but logicalShards is {shards}: set logicalShards to \
-             {enough} or numTrainers to at most {shards}"
-        )))
-    }
 }
 
 /// A width that was given, at least 1.

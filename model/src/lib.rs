@@ -34,6 +34,7 @@ pub mod arguments;
 pub mod catalogue;
 pub mod device;
 pub mod engine;
+mod gang;
 pub mod head;
 pub mod job;
 pub mod kernels;

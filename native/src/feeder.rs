@@ -6,7 +6,6 @@
 
 use crate::connections::Connection;
 use crate::decode::Decoder;
-use crate::frames::{BatchFormat, OpenBatch};
 use crate::row::Rows;
 use crate::row_error::RowError;
 use crate::runtime::Wait;
@@ -17,6 +16,7 @@ use candlewick_protocol::row::RowHasher;
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
+use candlewick_wire::{BatchFormat, OpenBatch};
 use serde::Deserialize;
 use std::time::Duration;
 

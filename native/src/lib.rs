@@ -1,7 +1,7 @@
 //! The native library that Spark JVMs load through JNI: row decoding, feeding, scoring, the coordinator.
 //!
 //! `boundary` is the one way in; [`row`], `number`, `convert`, [`decode`], `values` and [`row_error`] read Spark's rows,
-//! [`encode`] writes them; [`feeder`] with `frames`, `streams` and `connections` sends them to the trainers; [`scorer`]
+//! [`encode`] writes them; [`feeder`] with `streams` and `connections` sends them to the trainers; [`scorer`]
 //! scores them.
 
 // A cast that loses something says why; tests cast at will.
@@ -24,7 +24,6 @@ mod delivery;
 pub mod encode;
 mod exports;
 pub mod feeder;
-mod frames;
 mod handles;
 mod memory;
 mod number;

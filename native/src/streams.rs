@@ -4,16 +4,12 @@ use crate::connections::Connection;
 use crate::runtime::{self, Wait};
 use arrow_flight::FlightData;
 use candlewick_protocol::Failure;
-use candlewick_protocol::feed::{KEEP_ALIVE, StreamSealed};
-use candlewick_wire::{Client, from_status};
+use candlewick_protocol::feed::StreamSealed;
+use candlewick_wire::{Client, put_rows};
 use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Request;
 
 /// Frames between the task and the connection: enough that both work at the same time. With the one that the task fills,
 /// the one that is encoded and the one that HTTP/2 holds a stream has `candlewick_protocol::feed::BATCHES_OF_A_STREAM`.
@@ -50,7 +46,7 @@ impl Stream {
         let (sender, answer) = oneshot::channel();
         // The channel is new and has room.
         let _ = frames.try_send(opening);
-        let put = put(client.clone(), receiver, format!("feeding {name}"));
+        let put = put_rows(client.clone(), receiver, format!("feeding {name}"));
         let task = runtime::shared()?.spawn(async move {
             // Nobody listens any more where the stream was dropped.
             let _ = sender.send(put.await);
@@ -145,31 +141,4 @@ impl Drop for Stream {
 
 fn lost(name: &str) -> Failure {
     Failure::unavailable(format!("feeding {name}: the stream was abandoned"))
-}
-
-async fn put(
-    client: Client,
-    frames: mpsc::Receiver<FlightData>,
-    context: String,
-) -> Result<StreamSealed, Failure> {
-    let mut alive = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
-    alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // Where no frame comes in time an empty one says that the task is there.
-    let frames = ReceiverStream::new(frames).timeout_repeating(alive);
-    let frames = frames.map(|frame| frame.unwrap_or_default());
-    let request = client.authorize("DoPut", Request::new(frames));
-    let answers = client
-        .flight()
-        .do_put(request)
-        .await
-        .map_err(|status| from_status(&status, &context))?;
-    let mut answers = answers.into_inner();
-    let answer = answers
-        .message()
-        .await
-        .map_err(|status| from_status(&status, &context))?;
-    let answer =
-        answer.ok_or_else(|| Failure::unavailable(format!("{context}: it ended without an answer")))?;
-    serde_json::from_slice(&answer.app_metadata)
-        .map_err(|error| Failure::internal(format!("{context}: an answer that is no StreamSealed: {error}")))
 }

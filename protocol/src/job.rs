@@ -203,6 +203,10 @@ pub struct JobInput {
 pub struct LaunchSpec {
     /// Trainers; 0: one for each executor.
     pub num_trainers: u32,
+    /// Fewest trainers to begin with, where not all are to be had; 0: all are waited for.
+    pub min_trainers: u32,
+    /// Trainers that the fit grows to as executors come; 0: as many as it began with.
+    pub max_trainers: u32,
     /// Compute threads of a trainer; 0: the executor's cores divided by its trainers.
     pub threads_per_trainer: u32,
     /// Longest wait for all trainers to start.
@@ -266,6 +270,14 @@ impl SnapshotSpec {
     }
 }
 
+fn at_least_one() -> u32 {
+    1
+}
+
+fn executor_timeout() -> u64 {
+    300_000
+}
+
 /// The whole job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -282,6 +294,12 @@ pub struct JobSpec {
     pub progress_timeout_ms: u64,
     /// Recoveries after which the next loss fails the job.
     pub max_recoveries: u32,
+    /// Training goes on with at least so many trainers.
+    #[serde(default = "at_least_one")]
+    pub min_trainers: u32,
+    /// Longest wait for others where there are fewer, milliseconds.
+    #[serde(default = "executor_timeout")]
+    pub executor_timeout_ms: u64,
     /// When the state is sent to the driver.
     #[serde(default)]
     pub snapshots: SnapshotSpec,

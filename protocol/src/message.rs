@@ -6,7 +6,7 @@
 
 use crate::counter::ProgramCounter;
 use crate::error::Failure;
-use crate::feed::{ShardSum, Winner};
+use crate::feed::{Owner, ShardSum, Winner};
 use crate::job::JobSpec;
 use crate::shards::ShardSet;
 use crate::stopping::StoppingReport;
@@ -205,6 +205,17 @@ pub enum ToCoordinator {
         /// What the spool holds of this round, recomputed from its bytes.
         shards: Vec<ShardSum>,
     },
+    /// Answer to `Move`.
+    Moved {
+        /// Feed round.
+        round: u32,
+        /// Rows that were sent, those that are in the spools of the others.
+        rows: u64,
+        /// Shards that could not be handed over.
+        lost: ShardSet,
+        /// Why the first of them could not.
+        because: Option<String>,
+    },
     /// Answer to `Halt`: the connections of that generation are closed, and the state stands there.
     Halted {
         /// Generation.
@@ -291,6 +302,51 @@ pub enum ToCoordinator {
     },
 }
 
+/// One entry of `summary.rescaleLog`: trainers that came or left by plan, or shards that moved between those that stayed
+/// (rule C4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RescaleRecord {
+    /// The generation that training went on with.
+    pub generation: u64,
+    /// Why.
+    pub cause: String,
+    /// Who came.
+    pub joined: Vec<Comer>,
+    /// Who left.
+    pub left: Vec<Comer>,
+    /// Trainers from then on.
+    pub trainers: u32,
+    /// Steps completed before it, with which training went on.
+    pub resume_step: u64,
+    /// Rows that went from one trainer to another.
+    pub rows_moved: u64,
+    /// From the end of the generation before to the next START.
+    pub seconds: f64,
+}
+
+/// A trainer that came or left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comer {
+    /// Its id.
+    pub trainer: String,
+    /// Its host.
+    pub host: String,
+    /// Its executor.
+    pub executor: String,
+}
+
+impl From<&TrainerInfo> for Comer {
+    fn from(info: &TrainerInfo) -> Self {
+        Comer {
+            trainer: info.id.clone(),
+            host: info.host.clone(),
+            executor: info.executor.clone(),
+        }
+    }
+}
+
 /// From the coordinator to a trainer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -313,6 +369,16 @@ pub enum ToTrainer {
         round: u32,
         /// The shards.
         shards: ShardSet,
+    },
+    /// Send the rows of these shards, which this trainer has, to the members that own them now, as a task of the feed round
+    /// does (rule C4). They stay here too until the next `Form`.
+    Move {
+        /// Feed round.
+        round: u32,
+        /// Who takes what.
+        owners: Vec<Owner>,
+        /// Stands for the partition in the names of the streams; no other trainer has it in this round.
+        partition: u32,
     },
     /// The feed round is over: keep the winners, drop all else, refuse later frames, answer `Sealed`. What earlier rounds
     /// sealed stays.

@@ -24,6 +24,8 @@ impl Machine {
             Command::Members { trainers } => return self.fix_members(&trainers),
             Command::Seal { round, ledgers } => self.seal(now, round, &ledgers)?,
             Command::Train { resume } => self.train(now, resume)?,
+            Command::Expect { trainers } => self.expect(trainers),
+            Command::Decommission { executor, reason } => self.decommission(now, &executor, &reason),
             Command::ExecutorLost { executor, reason } => self.on_executor_lost(now, &executor, &reason),
             Command::Exited(report) => self.on_exited(now, report)?,
             Command::Cancel { reason } => {
@@ -78,7 +80,8 @@ impl Machine {
                 trainer.number = Some(number);
             }
         }
-        self.open_round();
+        let round = self.round;
+        self.open_round(Phase::Feeding { round }, None);
         let surplus: Vec<String> = self
             .trainers
             .keys()
@@ -123,8 +126,10 @@ impl Machine {
         if self.phase != Phase::Done {
             return Err(self.out_of_place("finish", "Done"));
         }
-        for member in self.members.clone() {
-            let trainer = member.trainer.id;
+        // Those too that came too late to be taken in.
+        let connected = |known: &&super::Trainer| known.connected || self.rank_of(&known.info.id).is_some();
+        let all = self.trainers.values().filter(connected);
+        for trainer in all.map(|known| known.info.id.clone()).collect::<Vec<_>>() {
             self.send(&trainer, ToTrainer::Finish);
             self.out.push(Output::Close { trainer });
         }

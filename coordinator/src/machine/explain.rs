@@ -52,6 +52,11 @@ impl Machine {
             Phase::Sealing { round } => self.missing_from(&format!("SEALED of round {round}"), |trainer| {
                 trainer.taken.is_empty()
             }),
+            Phase::Moving { round } => {
+                let names: Vec<String> = self.movers().map(|id| self.who(id)).collect();
+                (!names.is_empty()).then(|| format!("MOVED of round {round} from {}", names.join(", ")))
+            }
+            Phase::Short => Some(format!("other trainers: {}", self.too_few())),
             Phase::Restoring => self.missing_from("RESTORED", |trainer| self.has_answered(trainer)),
             Phase::Forming { generation } => self
                 .missing_from(&format!("READY of generation {generation}"), |trainer| {

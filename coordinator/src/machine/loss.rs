@@ -34,15 +34,18 @@ impl Machine {
         trainer.ended = Some(now);
         let done = trainer.done.is_some();
         self.recorder.note(Some(from), "its stream ended");
-        let Some(rank) = self.rank_of(from) else { return };
         if matches!(self.phase, Phase::Gathering | Phase::Done | Phase::Failed) {
             return;
         }
+        let Some(rank) = self.rank_of(from) else {
+            let why = format!("the connection of {} ended", self.who(from));
+            return self.drop_stranger(now, from, &why);
+        };
         if done && rank != 0 {
             // Its work is done and reported; rank 0 alone still has something to give.
             return self.log(format!("{} ended after its last step", self.who(from)));
         }
-        if self.can_lose_one() {
+        if self.can_lose(from) {
             // How it ended, its report may still tell.
             self.lose_ended(now, from, None);
         } else {
@@ -189,6 +192,9 @@ impl Machine {
                 None => {
                     let how = self.ended_loss(now, id, Some(reason)).how;
                     self.refine_loss(id, &how);
+                    if self.trainers.get(id).is_some_and(|trainer| trainer.connected) {
+                        self.drop_stranger(now, id, &format!("{} has gone: {how}", self.who(id)));
+                    }
                 }
             }
         }
@@ -369,7 +375,6 @@ impl Machine {
     pub(super) fn look_for_silence(&mut self, now: Now) {
         let alive = || self.trainers.values().filter(|trainer| trainer.connected);
         let silent = alive()
-            .filter(|trainer| self.phase == Phase::Gathering || self.rank_of(&trainer.info.id).is_some())
             .filter(|trainer| now.saturating_sub(trainer.last_beat) > self.timeouts.failure)
             .min_by_key(|trainer| trainer.last_beat);
         if let Some(trainer) = silent {
@@ -384,13 +389,16 @@ impl Machine {
         }
         if matches!(
             self.phase,
-            Phase::Gathering | Phase::Feeding { .. } | Phase::Sealed
+            Phase::Gathering | Phase::Feeding { .. } | Phase::Sealed | Phase::Short
         ) {
             return;
         }
         // The one that stopped first is blamed: the others wait for it.
         let stuck = alive()
-            .filter(|trainer| self.rank_of(&trainer.info.id).is_some() && !self.has_answered(trainer))
+            .filter(|trainer| {
+                let id = &trainer.info.id;
+                (self.rank_of(id).is_some() || self.still_moves(id)) && !self.has_answered(trainer)
+            })
             .filter(|trainer| now.saturating_sub(trainer.progressed) > self.timeouts.progress)
             .min_by_key(|trainer| (trainer.progress.counter, trainer.progressed));
         if let Some(trainer) = stuck {
@@ -407,7 +415,10 @@ impl Machine {
 
     fn lose_as_told(&mut self, now: Now, trainer: String, how: String) {
         if self.rank_of(&trainer).is_none() {
-            return self.fail(Failure::new(ErrorKind::JobFailed, how));
+            return match self.phase {
+                Phase::Gathering => self.fail(Failure::new(ErrorKind::JobFailed, how)),
+                _ => self.drop_stranger(now, &trainer, &how),
+            };
         }
         let loss = Loss {
             trainer,

@@ -11,8 +11,10 @@
 //! and Failed from everywhere.
 
 mod commands;
+mod elastic;
 mod explain;
 mod loss;
+mod moves;
 mod phases;
 mod record;
 mod recovery;
@@ -31,8 +33,10 @@ use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::Assembly;
+use elastic::Elastic;
 use explain::Wait;
 use loss::PendingLoss;
+use moves::Moves;
 use record::Recorder;
 use recovery::Recovery;
 pub use states::Snapshot;
@@ -74,10 +78,16 @@ pub(crate) enum Phase {
     Feeding {
         round: u32,
     },
+    /// Trainers hand shards over to each other.
+    Moving {
+        round: u32,
+    },
     Sealing {
         round: u32,
     },
     Sealed,
+    /// Fewer members than minTrainers: others are waited for.
+    Short,
     /// The first member takes the state of a checkpoint.
     Restoring,
     Forming {
@@ -117,13 +127,40 @@ pub(crate) struct Trainer {
     taken: ShardSet,
     /// Its rank at first, by which messages call it: ranks move where others are lost.
     number: Option<usize>,
-    /// Rows that it holds, by its own count.
-    rows: u64,
+    /// Rows of the shards that it holds, by its own count.
+    rows: BTreeMap<u32, u64>,
+    /// It has been a member of a generation that began: it holds the state of the training.
+    has_state: bool,
+    /// Why it leaves, where it does.
+    leaving: Option<String>,
     /// Where it stood when its generation was halted.
     halted: Option<ProgramCounter>,
     ready: Option<(ProgramCounter, String)>,
     done: Option<DoneReport>,
     exit: Option<ExitReport>,
+}
+
+impl Trainer {
+    fn new(info: TrainerInfo, now: Now) -> Self {
+        Trainer {
+            info,
+            connected: true,
+            last_beat: now,
+            progress: Progress::default(),
+            progressed: now,
+            ended: None,
+            held: ShardSet::default(),
+            taken: ShardSet::default(),
+            number: None,
+            rows: BTreeMap::new(),
+            has_state: false,
+            leaving: None,
+            halted: None,
+            ready: None,
+            done: None,
+            exit: None,
+        }
+    }
 }
 
 /// The state machine of one job.
@@ -160,6 +197,8 @@ pub(crate) struct Machine {
     wait: Option<Wait>,
     weights: Assembly,
     states: States,
+    moves: Moves,
+    elastic: Elastic,
     recorder: Recorder,
     epochs_reported: u32,
     driver_seen: Now,
@@ -197,6 +236,8 @@ impl Machine {
             wait: None,
             weights: recovery::weights(),
             states: States::default(),
+            moves: Moves::default(),
+            elastic: Elastic::default(),
             recorder: Recorder::default(),
             epochs_reported: 0,
             driver_seen: Duration::ZERO,
@@ -211,48 +252,6 @@ impl Machine {
         std::mem::take(&mut self.out)
     }
 
-    /// A trainer's first message on a new stream. An error refuses the stream.
-    pub(crate) fn connect(&mut self, now: Now, info: TrainerInfo) -> Result<(), Failure> {
-        if self.trainers.contains_key(&info.id) {
-            return Err(Failure::parameter(format!(
-                "trainer {} has registered before",
-                info.id
-            )));
-        }
-        if self.phase != Phase::Gathering {
-            let why = format!("trainer {} came too late: the gang is complete", info.id);
-            return Err(Failure::new(ErrorKind::Cancelled, why));
-        }
-        let id = info.id.clone();
-        self.send(
-            &id,
-            ToTrainer::Welcome {
-                job: Box::new(self.job.clone()),
-            },
-        );
-        self.out.push(Output::Event(Event::Registered {
-            trainer: info.clone(),
-        }));
-        let trainer = Trainer {
-            info,
-            connected: true,
-            last_beat: now,
-            progress: Progress::default(),
-            progressed: now,
-            ended: None,
-            held: ShardSet::default(),
-            taken: ShardSet::default(),
-            number: None,
-            rows: 0,
-            halted: None,
-            ready: None,
-            done: None,
-            exit: None,
-        };
-        self.trainers.insert(id, trainer);
-        Ok(())
-    }
-
     /// A message from a registered trainer.
     pub(crate) fn message(&mut self, now: Now, from: &str, message: ToCoordinator, body: &[u8]) {
         if self.phase == Phase::Failed || !self.trainers.contains_key(from) {
@@ -263,7 +262,6 @@ impl Machine {
         match message {
             ToCoordinator::Register { .. } => self.log(format!("{} registered twice", self.who(from))),
             ToCoordinator::Beat { number, progress, .. } => self.on_beat(now, from, number, progress),
-            ToCoordinator::Sealed { round, shards } => self.on_sealed(now, from, round, &shards),
             ToCoordinator::Halted { generation, counter } => self.on_halted(now, from, generation, counter),
             ToCoordinator::Ready {
                 generation,
@@ -288,19 +286,6 @@ impl Machine {
                 };
                 self.on_done(now, from, generation, report);
             }
-            ToCoordinator::Weights {
-                generation,
-                offset,
-                total,
-            } => self.on_weights(from, generation, (offset, total), body),
-            ToCoordinator::Snapshot {
-                generation,
-                counter,
-                last,
-                offset,
-                total,
-            } => self.on_snapshot(from, generation, (counter, last), (offset, total), body),
-            ToCoordinator::Restored { counter } => self.on_restored(now, from, counter),
             ToCoordinator::Suspect {
                 generation,
                 peer,
@@ -314,6 +299,34 @@ impl Machine {
                     .push(Output::Event(Event::TrainerLog { trainer, error, line }));
             }
             ToCoordinator::Failed { failure } => self.on_failed(from, &failure),
+            rows_or_bulk => self.transfer(now, from, rows_or_bulk, body),
+        }
+    }
+
+    /// A message about rows, weights or states.
+    fn transfer(&mut self, now: Now, from: &str, message: ToCoordinator, body: &[u8]) {
+        match message {
+            ToCoordinator::Sealed { round, shards } => self.on_sealed(now, from, round, &shards),
+            ToCoordinator::Moved {
+                round,
+                rows,
+                lost,
+                because,
+            } => self.on_moved(now, from, round, rows, (lost, because)),
+            ToCoordinator::Weights {
+                generation,
+                offset,
+                total,
+            } => self.on_weights(from, generation, (offset, total), body),
+            ToCoordinator::Snapshot {
+                generation,
+                counter,
+                last,
+                offset,
+                total,
+            } => self.on_snapshot(from, generation, (counter, last), (offset, total), body),
+            ToCoordinator::Restored { counter } => self.on_restored(now, from, counter),
+            _ => {}
         }
     }
 
@@ -353,6 +366,8 @@ impl Machine {
         }
         self.drop_ended(now);
         self.repeat_halt(now);
+        self.leave_when_possible(now);
+        self.look_for_others(now);
         self.tell_of_waits(now);
         if self.pending_loss.is_some() {
             self.conclude_when_due(now);
@@ -472,6 +487,8 @@ impl Machine {
     fn has_answered(&self, trainer: &Trainer) -> bool {
         match self.phase {
             Phase::Sealing { .. } => trainer.taken.is_empty(),
+            Phase::Moving { .. } => !self.still_moves(&trainer.info.id),
+            Phase::Short => true,
             Phase::Forming { .. } => trainer.ready.is_some(),
             Phase::Restoring => {
                 let first = self.members.first();
@@ -519,7 +536,9 @@ impl Machine {
             .map_or(0, |known| known.progress.counter.step);
         match self.phase {
             Phase::Gathering => "launch".to_owned(),
-            Phase::Feeding { .. } | Phase::Sealing { .. } | Phase::Sealed => "feed".to_owned(),
+            Phase::Feeding { .. } | Phase::Moving { .. } | Phase::Sealing { .. } | Phase::Sealed => {
+                "feed".to_owned()
+            }
             Phase::Restoring
             | Phase::Forming {
                 generation: FIRST_GENERATION,
@@ -527,6 +546,7 @@ impl Machine {
             Phase::Forming { .. }
             | Phase::Running { .. }
             | Phase::Halting { .. }
+            | Phase::Short
             | Phase::Done
             | Phase::Failed => format!("training, step {step}"),
         }

@@ -39,9 +39,21 @@ impl Machine {
             self.restart_progress(now);
             self.recovery_started(now);
             self.resumed();
+            self.forget_failed_moves();
             for member in self.members.clone() {
+                if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
+                    trainer.has_state = true;
+                }
                 self.send(&member.trainer.id, ToTrainer::Start { generation });
             }
+            let ready = self
+                .members
+                .first()
+                .and_then(|first| self.trainers.get(&first.trainer.id));
+            let at = ready
+                .and_then(|first| first.ready.as_ref())
+                .map(|(counter, _)| counter.step);
+            self.rescaled(now, generation, at.unwrap_or_default());
         }
     }
 
@@ -62,7 +74,11 @@ impl Machine {
             trainer.progress.counter = trainer.progress.counter.max(closed);
         }
         self.notice_resumption(now, closed);
+        let more = closed.epoch < self.job.train.epochs;
         self.out.push(Output::Event(Event::Epoch { record }));
+        if more {
+            self.regroup_at_epoch_end(now);
+        }
     }
 
     pub(super) fn on_done(&mut self, now: Now, from: &str, generation: u64, report: DoneReport) {

@@ -4,6 +4,7 @@ use super::{Machine, Now, Phase, Trainer};
 use crate::command::Command;
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer};
+use candlewick_protocol::shards::ShardSet;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
@@ -86,6 +87,10 @@ fn commanded(command: &Command) -> Option<String> {
         Command::Train {
             resume: Some(counter),
         } => format!("begins the training from a checkpoint: {counter}"),
+        Command::Expect { trainers } => format!("starts {} trainers more", trainers.len()),
+        Command::Decommission { executor, reason } => {
+            format!("Spark takes executor {executor} away: {reason}")
+        }
         Command::ExecutorLost { executor, reason } => format!("Spark lost executor {executor}: {reason}"),
         Command::Exited(report) => format!("trainer {} ended: {}", report.trainer, report.describe()),
         Command::Cancel { reason } => format!("cancels: {reason}"),
@@ -104,6 +109,9 @@ fn heard(message: &ToCoordinator) -> Option<String> {
         ToCoordinator::Sealed { round, shards } => {
             format!("SEALED of round {round}, {} shards", shards.len())
         }
+        ToCoordinator::Moved {
+            round, rows, lost, ..
+        } => format!("MOVED of round {round}: {rows} rows, without shards {lost}"),
         ToCoordinator::Halted { generation, counter } => {
             format!("HALTED of generation {generation}: {counter}")
         }
@@ -138,6 +146,10 @@ fn said(message: &ToTrainer) -> Option<String> {
     Some(match message {
         ToTrainer::BeatAck { .. } | ToTrainer::Welcome { .. } | ToTrainer::Restore { .. } => return None,
         ToTrainer::Open { round, shards } => format!("OPEN round {round} for shards {shards}"),
+        ToTrainer::Move { round, owners, .. } => {
+            let shards: ShardSet = owners.iter().map(|owner| owner.lo..owner.hi).collect();
+            format!("MOVE shards {shards} in round {round}")
+        }
         ToTrainer::Seal {
             round, incomplete, ..
         } => format!("SEAL round {round}, without shards {incomplete}"),
@@ -208,7 +220,8 @@ impl Machine {
             "number": trainer.number,
             "rank": self.rank_of(id),
             "shards": member.map(|member| [member.lo, member.hi]),
-            "rows": trainer.rows,
+            "rows": trainer.rows.values().sum::<u64>(),
+            "leaves": trainer.leaving,
             "connected": trainer.connected,
             "secondsSinceBeat": since(trainer.last_beat),
             "secondsSinceProgress": since(trainer.progressed),

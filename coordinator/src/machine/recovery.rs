@@ -58,6 +58,8 @@ pub(super) struct Recovery {
     said: Now,
     /// Where training goes on, once it is known.
     counter: ProgramCounter,
+    /// True where nothing went wrong: the generation was ended by plan. A loss on the way makes it a recovery.
+    planned: bool,
 }
 
 impl Recovery {
@@ -135,7 +137,7 @@ impl Machine {
                 continue;
             };
             self.pending_loss = None;
-            if self.members.len() <= 1 || (new && !self.can_lose_one()) {
+            if !self.others_have_the_state(&loss.trainer) || (new && !self.can_lose(&loss.trainer)) {
                 return self.fail(Failure::new(ErrorKind::JobFailed, self.last_words(&loss)));
             }
             self.recoveries += u32::from(std::mem::take(&mut new));
@@ -157,20 +159,30 @@ impl Machine {
             Phase::Forming { generation } | Phase::Running { generation } => self.halt(now, generation),
             Phase::Halting { .. } => self.when_all_halted(now),
             Phase::Sealing { .. } => self.when_all_sealed(now),
-            Phase::Restoring => self.proceed(now),
+            Phase::Moving { .. } => self.when_all_moved(now),
+            Phase::Restoring | Phase::Short => self.proceed(now),
             _ => {}
         }
     }
 
-    /// A recovery is under way that takes another loss too: nothing has been formed since it began.
-    fn recovers(&self) -> bool {
-        self.recovery.is_some() && !matches!(self.phase, Phase::Forming { .. } | Phase::Running { .. })
+    /// True where a member would be left that could give others the state.
+    fn others_have_the_state(&self, lost: &str) -> bool {
+        let others = self.members.iter().map(|member| &member.trainer.id);
+        others.filter(|id| *id != lost).any(|id| self.has_state(id))
     }
 
-    /// Whether the gang could go on after the loss of a member.
-    pub(super) fn can_lose_one(&self) -> bool {
+    /// A recovery is under way that takes another loss too: nothing has been formed since it began.
+    fn recovers(&self) -> bool {
+        self.recovery.as_ref().is_some_and(|recovery| !recovery.planned)
+            && !matches!(self.phase, Phase::Forming { .. } | Phase::Running { .. })
+    }
+
+    /// Whether the gang could go on after the loss of this member.
+    pub(super) fn can_lose(&self, trainer: &str) -> bool {
         let at_work = !matches!(self.phase, Phase::Gathering | Phase::Done | Phase::Failed);
-        at_work && self.members.len() > 1 && (self.recovers() || self.recoveries < self.job.max_recoveries)
+        at_work
+            && self.others_have_the_state(trainer)
+            && (self.recovers() || self.recoveries < self.job.max_recoveries)
     }
 
     /// The failure of a fit that does not survive a loss: with the loss that it could not get over, and the first cause.
@@ -180,10 +192,15 @@ impl Machine {
             .as_ref()
             .filter(|recovery| !recovery.lost.is_empty());
         match earlier {
-            Some(recovery) if self.members.len() <= 1 => format!(
-                "{}; then, before training went on, {}: no trainer is left",
+            Some(recovery) if !self.others_have_the_state(&loss.trainer) => format!(
+                "{}; then, before training went on, {}: no trainer is left{}",
                 recovery.told(),
-                loss.told()
+                loss.told(),
+                if self.members.len() > 1 {
+                    " that has the state of the training"
+                } else {
+                    ""
+                }
             ),
             _ => format!("{}{}", loss.told(), self.recoveries_so_far()),
         }
@@ -228,6 +245,27 @@ impl Machine {
 
     /// Begins a recovery, unless one goes on: then this belongs to it.
     pub(super) fn recovery_of(&mut self, now: Now, cause: String) {
+        let planned = self.recovery.as_ref().is_some_and(|recovery| recovery.planned);
+        if planned {
+            self.recovery = None;
+        }
+        self.begin_recovery(now, cause);
+    }
+
+    /// The generation is ended by plan.
+    pub(super) fn plan_recovery(&mut self, now: Now) {
+        self.begin_recovery(now, String::new());
+        if let Some(recovery) = &mut self.recovery {
+            recovery.planned = true;
+        }
+    }
+
+    /// What was planned is done.
+    pub(super) fn end_planned_recovery(&mut self) {
+        self.recovery.take_if(|recovery| recovery.planned);
+    }
+
+    fn begin_recovery(&mut self, now: Now, cause: String) {
         let recovery = self.recovery.get_or_insert_with(|| Recovery {
             cause,
             began: now,
@@ -240,6 +278,7 @@ impl Machine {
             started: None,
             said: now,
             counter: ProgramCounter::default(),
+            planned: false,
         });
         recovery.started = None;
     }
@@ -345,6 +384,14 @@ impl Machine {
         for trainer in self.trainers.values_mut() {
             trainer.ready = None;
         }
+        // What has moved is given up where it was.
+        for member in &self.members {
+            if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
+                let owned = member.lo..member.hi;
+                trainer.held = trainer.held.filter(|shard| owned.contains(&shard));
+                trainer.rows.retain(|shard, _| owned.contains(shard));
+            }
+        }
         self.restart_progress(now);
         for member in self.members.clone() {
             let message = ToTrainer::Form {
@@ -371,7 +418,8 @@ impl Machine {
 
     /// Rows that were sealed in a round after the first, or that make good for what was lost in it.
     pub(super) fn count_refed(&mut self, rows: u64) {
-        if let (Some(recovery), true) = (&mut self.recovery, self.round > 0) {
+        let fed = self.round > 0 && !self.round_moves();
+        if let (Some(recovery), true) = (&mut self.recovery, fed) {
             recovery.rows_refed += rows;
         }
     }

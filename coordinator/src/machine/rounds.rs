@@ -6,8 +6,8 @@ use super::{Machine, Now, Output, Phase};
 use crate::command::Event;
 use crate::ledger::{self, Expected};
 use crate::members::owners;
-use candlewick_protocol::feed::{ShardSum, TaskLedger};
-use candlewick_protocol::message::ToTrainer;
+use candlewick_protocol::feed::{ShardSum, TaskLedger, Winner};
+use candlewick_protocol::message::{Member, ToTrainer};
 use candlewick_protocol::plan;
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -15,16 +15,20 @@ use candlewick_protocol::{ErrorKind, Failure};
 impl Machine {
     /// Moves on once nothing is waited for: shards that no member holds are fed, then it is sealed, or training goes on.
     pub(super) fn proceed(&mut self, now: Now) {
-        let missing =
-            |trainer: &super::Trainer, lo: u32, hi: u32| (lo..hi).any(|shard| !trainer.held.contains(shard));
-        let holds_all = self.members.iter().all(|member| {
+        self.regroup(now);
+        if self.phase == Phase::Failed || self.is_short(now) {
+            return;
+        }
+        self.cover_all_shards();
+        let lacks = |member: &Member| {
             let known = self.trainers.get(&member.trainer.id);
-            known.is_some_and(|trainer| !missing(trainer, member.lo, member.hi))
-        });
-        let owned: u32 = self.members.iter().map(|member| member.hi - member.lo).sum();
-        if !holds_all || owned < self.job.train.logical_shards {
-            self.open_next_round();
-        } else if self.training {
+            known.is_none_or(|known| (member.lo..member.hi).any(|shard| !known.held.contains(shard)))
+        };
+        if self.members.iter().any(lacks) {
+            return self.open_next_round(now);
+        }
+        self.dismiss_leaving();
+        if self.training {
             if !self.restore_first(now) {
                 self.form_next(now);
             }
@@ -33,16 +37,24 @@ impl Machine {
         }
     }
 
-    /// The next round: shards without an owner go to the neighbours of those that had them.
-    fn open_next_round(&mut self) {
+    /// Shards without an owner go to the neighbours of those that had them.
+    fn cover_all_shards(&mut self) {
         let left: Vec<(u32, u32)> = self.members.iter().map(|member| (member.lo, member.hi)).collect();
         let ranges = plan::reassign(self.job.train.logical_shards, &left);
         for (member, (lo, hi)) in self.members.iter_mut().zip(ranges) {
             (member.lo, member.hi) = (lo, hi);
         }
+    }
+
+    /// The next round. What members lack and a trainer that lives holds is moved; then the rest is fed.
+    fn open_next_round(&mut self, now: Now) {
         self.round += 1;
         let round = self.round;
-        self.open_round();
+        let movable = self.movable();
+        if !movable.is_empty() {
+            return self.open_moves(now, movable);
+        }
+        self.open_round(Phase::Feeding { round }, None);
         let taken: Vec<(usize, ShardSet)> = (0..self.members.len())
             .filter_map(|rank| {
                 Some((
@@ -63,17 +75,19 @@ impl Machine {
         self.out.push(Output::Event(Event::NeedFeed { round, owners }));
     }
 
-    /// OPEN to every member that takes shards: those that it owns and does not hold.
-    pub(super) fn open_round(&mut self) {
+    /// OPEN to every member that takes shards: those that it owns and does not hold, where the round is for some only, of
+    /// these.
+    pub(super) fn open_round(&mut self, phase: Phase, only: Option<&ShardSet>) {
         let round = self.round;
-        self.phase = Phase::Feeding { round };
+        self.phase = phase;
         for member in self.members.clone() {
             let id = member.trainer.id;
             let Some(trainer) = self.trainers.get_mut(&id) else {
                 continue;
             };
             let owned: ShardSet = (member.lo..member.hi).into();
-            trainer.taken = owned.filter(|shard| !trainer.held.contains(shard));
+            let now = |shard| only.is_none_or(|only| only.contains(shard));
+            trainer.taken = owned.filter(|shard| now(shard) && !trainer.held.contains(shard));
             if !trainer.taken.is_empty() {
                 let shards = trainer.taken.clone();
                 self.send(&id, ToTrainer::Open { round, shards });
@@ -94,16 +108,24 @@ impl Machine {
             }
         };
         self.count_holes(now, &fed, ledgers)?;
+        if self.expected.is_none() {
+            self.expected = Some(fed.clone());
+        }
+        self.say_seal(now, round, fed.winners, fed.incomplete);
+        Ok(())
+    }
+
+    /// SEAL to those that take shards in this round.
+    pub(super) fn say_seal(&mut self, now: Now, round: u32, winners: Vec<Winner>, incomplete: ShardSet) {
         self.phase = Phase::Sealing { round };
         self.restart_progress(now);
-        self.incomplete = fed.incomplete.clone();
-        // The sums of all shards: a trainer checks its own and plans its steps with the rows of all.
-        let first = self.expected.get_or_insert_with(|| fed.clone());
+        self.incomplete = incomplete.clone();
         let message = ToTrainer::Seal {
             round,
-            winners: fed.winners,
-            expected: first.sums.clone(),
-            incomplete: fed.incomplete,
+            winners,
+            // The sums of all shards: a trainer checks its own and plans its steps with the rows of all.
+            expected: self.expected_sums().to_vec(),
+            incomplete,
         };
         for member in self.members.clone() {
             let id = member.trainer.id;
@@ -116,7 +138,6 @@ impl Machine {
             }
         }
         self.when_all_sealed(now);
-        Ok(())
     }
 
     /// Adds the ledgers of a round up, and checks them against themselves and the first round.
@@ -156,7 +177,7 @@ impl Machine {
             why.unwrap_or_else(|| "it did not answer".to_owned())
         );
         let again = !self.unreached.insert(id.clone());
-        if again && self.can_lose_one() {
+        if again && self.can_lose(&id) {
             let loss = Loss {
                 trainer: id,
                 what: String::new(),
@@ -199,7 +220,9 @@ impl Machine {
         };
         if !std::mem::take(&mut trainer.taken).is_empty() {
             trainer.held.extend(took.ranges().iter().cloned());
-            trainer.rows += rows;
+            for sum in shards {
+                *trainer.rows.entry(sum.shard % logical).or_default() += sum.rows;
+            }
             trainer.progressed = now;
             self.count_refed(rows);
         }
@@ -220,11 +243,18 @@ impl Machine {
         let Some(expected) = &self.expected else { return };
         let mut ledger = expected.ledger.clone();
         // Counted from the spools' answers, independently of what the tasks said (rule A8).
-        let members = self
-            .members
-            .iter()
-            .filter_map(|member| self.trainers.get(&member.trainer.id));
-        ledger.rows_spooled = members.map(|trainer| trainer.rows).sum();
+        let owned = |member: &Member| -> Option<u64> {
+            let trainer = self.trainers.get(&member.trainer.id)?;
+            // Others that it holds too have moved to their owners.
+            Some(
+                trainer
+                    .rows
+                    .range(member.lo..member.hi)
+                    .map(|(_, rows)| rows)
+                    .sum(),
+            )
+        };
+        ledger.rows_spooled = self.members.iter().filter_map(owned).sum();
         self.phase = Phase::Sealed;
         self.out.push(Output::Event(Event::Sealed { ledger }));
     }

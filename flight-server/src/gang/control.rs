@@ -2,6 +2,7 @@
 //!
 //! Runs on a thread and runtime of its own, so that no amount of rows or computing delays a beat.
 
+use super::moves;
 use super::runner::{Formation, Order};
 use super::state::{Outbox, State};
 use crate::chunk::Shape;
@@ -183,54 +184,18 @@ async fn converse(
 
 /// Obeys one message; returns the exit status where it is the last.
 fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Result<Option<i32>, Failure> {
-    match message {
+    match &message {
         ToTrainer::BeatAck { number, epochs } => {
-            state.answered(number);
-            state.acknowledge_epochs(epochs);
+            state.answered(*number);
+            state.acknowledge_epochs(*epochs);
         }
+        // Whatever this trainer still does belongs to an older generation.
+        ToTrainer::Form { generation, .. } => state.halts().halt_through(generation.saturating_sub(1)),
+        ToTrainer::Halt { generation } => state.halts().halt_through(*generation),
+        ToTrainer::Open { round, shards } => open(state, *round, shards.clone())?,
         // The first message, and one that is taken with its body.
         ToTrainer::Welcome { .. } | ToTrainer::Restore { .. } => {
             return Err(Failure::internal("the coordinator said Welcome twice"));
-        }
-        ToTrainer::Open { round, shards } => open(state, round, shards)?,
-        ToTrainer::Seal {
-            round,
-            winners,
-            expected,
-            incomplete,
-        } => {
-            send(
-                orders,
-                Order::Seal {
-                    round,
-                    winners,
-                    expected,
-                    incomplete,
-                },
-            )?;
-        }
-        ToTrainer::Form {
-            generation,
-            members,
-            counter,
-            donor,
-        } => {
-            // Whatever this trainer still does belongs to an older generation.
-            state.halts().halt_through(generation.saturating_sub(1));
-            send(
-                orders,
-                Order::Form(Formation {
-                    generation,
-                    members,
-                    counter,
-                    donor,
-                }),
-            )?;
-        }
-        ToTrainer::Start { generation } => send(orders, Order::Start { generation })?,
-        ToTrainer::Halt { generation } => {
-            state.halts().halt_through(generation);
-            send(orders, Order::Halt { generation })?;
         }
         ToTrainer::Finish => {
             tracing::debug!("the job is over");
@@ -240,8 +205,52 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
             tracing::error!("told to end: {reason}");
             return Ok(Some(exit::FAILED));
         }
+        ToTrainer::Seal { .. } | ToTrainer::Move { .. } | ToTrainer::Start { .. } => {}
+    }
+    if let Some(order) = order(message) {
+        send(orders, order)?;
     }
     Ok(None)
+}
+
+/// What the computing thread does for a message, if anything.
+fn order(message: ToTrainer) -> Option<Order> {
+    Some(match message {
+        ToTrainer::Seal {
+            round,
+            winners,
+            expected,
+            incomplete,
+        } => Order::Seal {
+            round,
+            winners,
+            expected,
+            incomplete,
+        },
+        ToTrainer::Move {
+            round,
+            owners,
+            partition,
+        } => Order::Move(moves::Order {
+            round,
+            owners,
+            partition,
+        }),
+        ToTrainer::Form {
+            generation,
+            members,
+            counter,
+            donor,
+        } => Order::Form(Formation {
+            generation,
+            members,
+            counter,
+            donor,
+        }),
+        ToTrainer::Start { generation } => Order::Start { generation },
+        ToTrainer::Halt { generation } => Order::Halt { generation },
+        _ => return None,
+    })
 }
 
 /// A feed round begins.

@@ -6,6 +6,7 @@
 
 mod control;
 mod lease;
+mod moves;
 mod runner;
 mod service;
 mod snapshots;
@@ -66,7 +67,7 @@ pub fn run() -> Result<i32, Failure> {
         flight_port,
         collective_port: info.collective_port,
     })?;
-    let orders = runner::start(&info.id, threads, initial, peers, Arc::clone(&state))?;
+    let orders = runner::start(&config, initial, peers, Arc::clone(&state))?;
     control::run(&config, info, &state, &orders, outbox)
 }
 

@@ -1,15 +1,18 @@
 //! The computing thread: obeys the coordinator's orders one after another.
 
+use super::moves::{self, Mover};
 use super::snapshots::{Snapshot, Snapshots};
 use super::state::State;
 use crate::dataset::Dataset;
-use crate::train::{Interrupt, Observer, Reduce, Session, SingleProcess, TrainPlan, Trained};
+use crate::train::{Interrupt, Observer, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan};
 use candlewick_collective::{Collective, Config, HaltToken, Listener};
 use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::keys::{Key, Purpose};
+use candlewick_protocol::launch::TrainerConfig;
 use candlewick_protocol::message::{BULK_CHUNK, EpochRecord, Member, ToCoordinator};
 use candlewick_protocol::shards::ShardSet;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ pub(super) enum Order {
         expected: Vec<ShardSum>,
         incomplete: ShardSet,
     },
+    /// Sends rows to those that own them from now on.
+    Move(moves::Order),
     /// Takes a saved state to go on from.
     Restore {
         counter: ProgramCounter,
@@ -58,15 +63,15 @@ pub(super) struct Formation {
 
 /// Starts the thread; it lives as long as the process.
 pub(super) fn start(
-    id: &str,
-    threads: usize,
+    config: &TrainerConfig,
     initial: Option<Vec<u8>>,
     listener: Listener,
     state: Arc<State>,
 ) -> Result<Sender<Order>, Failure> {
     let (orders, inbox) = channel();
     let snapshots = Snapshots::start(Arc::clone(&state))?;
-    let id = id.to_owned();
+    let (id, threads) = (config.trainer.clone(), config.threads.max(1));
+    let key = config.keys.key(Purpose::Feed)?.clone();
     std::thread::Builder::new()
         .name("candlewick-train".to_owned())
         .spawn(move || {
@@ -79,7 +84,9 @@ pub(super) fn start(
                 snapshots,
                 job: None,
                 session: None,
-                sealed: None,
+                key,
+                sums: Vec::new(),
+                data: None,
                 plan: None,
                 gang: None,
             };
@@ -107,8 +114,12 @@ struct Runner {
     snapshots: Arc<Snapshots>,
     job: Option<JobSpec>,
     session: Option<Session>,
-    /// The rows, until there is a plan.
-    sealed: Option<(Dataset, Vec<ShardSum>)>,
+    /// For rows that move to others.
+    key: Key,
+    /// Rows of all shards of the job, once they are fed.
+    sums: Vec<ShardSum>,
+    /// The rows of this trainer, until there is a plan.
+    data: Option<Dataset>,
     plan: Option<TrainPlan>,
     gang: Option<Gang>,
 }
@@ -121,7 +132,7 @@ impl Runner {
                 Order::Form(Formation { generation, .. })
                 | Order::Start { generation }
                 | Order::Halt { generation } => *generation,
-                Order::Prepare(_) | Order::Seal { .. } | Order::Restore { .. } => 0,
+                Order::Prepare(_) | Order::Seal { .. } | Order::Move(_) | Order::Restore { .. } => 0,
             };
             let outcome = match order {
                 Order::Prepare(job) => self.prepare(*job).map_err(Interrupt::Failed),
@@ -133,6 +144,7 @@ impl Runner {
                 } => self
                     .seal(round, &winners, &incomplete, expected)
                     .map_err(Interrupt::Failed),
+                Order::Move(order) => self.send_rows(&order).map_err(Interrupt::Failed),
                 Order::Restore { counter, file } => self.restore(counter, &file).map_err(Interrupt::Failed),
                 Order::Form(formation) => self.form(&formation),
                 Order::Halt { generation } => self.halt(generation).map_err(Interrupt::Failed),
@@ -160,6 +172,7 @@ impl Runner {
 
     /// Builds network and engine while the rows come.
     fn prepare(&mut self, job: JobSpec) -> Result<(), Failure> {
+        candlewick_failpoint::reach("gang.prepare", 0)?;
         let initial = self.initial.take();
         self.session = Some(Session::starting_from(&job, self.threads, initial.as_deref())?);
         self.job = Some(job);
@@ -190,17 +203,49 @@ impl Runner {
             }
         }
         // What earlier rounds sealed stays; a plan over it is made anew, since there are more rows now.
-        let planned = self.plan.take().map(TrainPlan::into_data);
-        let data = match planned.or_else(|| self.sealed.take().map(|(data, _)| data)) {
-            Some(mut data) => {
-                data.absorb(sealed)?;
-                data
-            }
-            None => sealed,
-        };
-        self.sealed = Some((data, expected));
+        match self.rows() {
+            Some(data) => data.absorb(sealed)?,
+            None => self.data = Some(sealed),
+        }
+        self.sums = expected;
         self.state.tell(ToCoordinator::Sealed { round, shards });
         Ok(())
+    }
+
+    /// The rows of this trainer, taken out of the plan: their shards change.
+    fn rows(&mut self) -> Option<&mut Dataset> {
+        if let Some(plan) = self.plan.take() {
+            self.data = Some(plan.into_data());
+        }
+        self.data.as_mut()
+    }
+
+    /// Hands shards over to the members that own them from now on. They stay here until the next generation is formed.
+    fn send_rows(&mut self, order: &moves::Order) -> Result<(), Failure> {
+        candlewick_failpoint::reach("gang.move", u64::from(order.round))?;
+        let job = self.job.as_ref().ok_or_else(|| early("MOVE"))?;
+        let mover = Mover {
+            job: job.job.clone(),
+            id: self.id.clone(),
+            key: self.key.clone(),
+            timeout: Duration::from_millis(job.failure_timeout_ms) + AFTER_BEATS,
+        };
+        let state = Arc::clone(&self.state);
+        let data = self.rows().ok_or_else(|| Failure::internal("MOVE before SEAL"))?;
+        let moves::Outcome { rows, lost, because } = mover.send(data, order, &|| state.tick())?;
+        self.state.tell(ToCoordinator::Moved {
+            round: order.round,
+            rows,
+            lost,
+            because,
+        });
+        Ok(())
+    }
+
+    /// Steps of an epoch.
+    fn steps_per_epoch(&self) -> Result<u64, Failure> {
+        let job = self.job.as_ref().ok_or_else(|| early("SEAL"))?;
+        Ok(step_plan(job, &self.sums)?.steps_per_epoch())
     }
 
     /// The generations up to this one are over: closes the connections and tells where the state stands.
@@ -222,7 +267,7 @@ impl Runner {
 
     /// Goes to a saved state, before anything was trained.
     fn restore(&mut self, counter: ProgramCounter, file: &[u8]) -> Result<(), Failure> {
-        let steps = self.plan()?.step_plan.steps_per_epoch();
+        let steps = self.steps_per_epoch()?;
         let session = self.session.as_mut().ok_or_else(|| early("a state"))?;
         candlewick_failpoint::reach("gang.restore", counter.step)?;
         session.restore(steps, file)?;
@@ -242,7 +287,7 @@ impl Runner {
         self.state.set_generation(generation);
         // The old connections close first: the peers' new ones may need the same resources.
         self.gang = None;
-        self.check_shards(formation)?;
+        self.keep_shards(formation)?;
         let mut gang = self.connect(formation)?;
         candlewick_failpoint::reach("gang.form", generation)?;
         self.take_state(formation, gang.reduce.as_mut())?;
@@ -263,13 +308,21 @@ impl Runner {
         Ok(())
     }
 
-    /// Every shard of this member must be sealed here (invariant I5).
-    fn check_shards(&mut self, formation: &Formation) -> Result<(), Failure> {
+    /// Every shard of this member must be sealed here (invariant I5); those of others have gone to them, and are given up.
+    fn keep_shards(&mut self, formation: &Formation) -> Result<(), Failure> {
         let mine = formation
             .members
             .iter()
             .find(|member| member.trainer.id == self.id);
-        let mine = mine.ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?;
+        let mine = mine
+            .ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?
+            .clone();
+        let kept = self.plan.as_ref().map(TrainPlan::owned);
+        if kept != Some(mine.lo..mine.hi)
+            && let Some(data) = self.rows()
+        {
+            data.retain(&(mine.lo..mine.hi).into());
+        }
         let owned = self.plan()?.owned();
         if owned == (mine.lo..mine.hi) {
             return Ok(());
@@ -316,7 +369,7 @@ impl Runner {
         let members = &formation.members;
         let root = members.iter().position(|member| member.trainer.id == *donor);
         let root = root.ok_or_else(|| Failure::internal("FORM with a donor that is no member"))?;
-        let steps = self.plan()?.step_plan.steps_per_epoch();
+        let steps = self.steps_per_epoch()?;
         let session = self.session.as_mut().ok_or_else(|| early("FORM"))?;
         let mine = if *donor == self.id {
             session.save()?
@@ -333,9 +386,9 @@ impl Runner {
 
     /// The plan over the sealed rows.
     fn plan(&mut self) -> Result<&TrainPlan, Failure> {
-        if let Some((data, sums)) = self.sealed.take() {
+        if let Some(data) = self.data.take() {
             let job = self.job.clone().ok_or_else(|| early("SEAL"))?;
-            self.plan = Some(TrainPlan::new(job, data, &sums)?);
+            self.plan = Some(TrainPlan::new(job, data, &self.sums)?);
         }
         self.plan
             .as_ref()

@@ -15,6 +15,7 @@ mod validation;
 pub use reduce::{Reduce, SingleProcess};
 pub use session::{Session, Trained};
 pub use train_plan::TrainPlan;
+pub(crate) use train_plan::step_plan;
 
 use candlewick_collective::CollectiveError;
 use candlewick_model::optim::Saved;

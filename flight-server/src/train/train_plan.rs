@@ -24,45 +24,12 @@ impl TrainPlan {
     /// `InvalidData` without any row; `InvalidParameter` where dropLast leaves no step; `Internal` where the sums are
     /// not those of all shards, or the rows not those of a range of them.
     pub fn new(job: JobSpec, data: Dataset, sums: &[ShardSum]) -> Result<Self, Failure> {
-        let train = &job.train;
-        let complete = sums.len() == job.fed_shards() as usize
-            && sums.iter().zip(0..).all(|(sum, shard)| sum.shard == shard);
-        if !complete {
-            return Err(Failure::internal(
-                "the sums of a feed round cover every shard, in order",
-            ));
-        }
-        for sum in sums {
-            order::check_shard(
-                FedShard::numbered(sum.shard, train.logical_shards).shard,
-                sum.rows,
-            )?;
-        }
+        let step_plan = step_plan(&job, sums)?;
         let owned = data.shards().as_range();
         let owned = owned.ok_or_else(|| {
             let message = format!("the shards of a trainer lie apart: {}", data.shards());
             Failure::internal(message)
         })?;
-        let (training, held_out) = sums.split_at(train.logical_shards as usize);
-        let rows: Vec<u64> = training.iter().map(|sum| sum.rows).collect();
-        if job.data.validation.is_some() && held_out.iter().all(|sum| sum.rows == 0) {
-            return Err(Failure::data(
-                "no row is held out for validation: raise validationFraction or give more rows (rows that are equal stay \
-                 together)",
-            ));
-        }
-        let step_plan = StepPlan::new(rows, train.batch_size, train.drop_last);
-        if step_plan.total_rows() == 0 {
-            return Err(Failure::data("there are no rows to train on"));
-        }
-        if train.epochs > 0 && step_plan.steps_per_epoch() == 0 {
-            return Err(Failure::parameter(format!(
-                "there are {} rows, fewer than batchSize = {}, and dropLast = true leaves out the only step of an epoch: \
-                 lower batchSize or set dropLast = false",
-                step_plan.total_rows(),
-                train.batch_size
-            )));
-        }
         Ok(TrainPlan {
             job,
             data,
@@ -86,6 +53,48 @@ impl TrainPlan {
     pub fn steps(&self) -> u64 {
         self.step_plan.steps_per_epoch() * u64::from(self.job.train.epochs)
     }
+}
+
+/// The steps of `job` over shards of `sums` rows: all shards, in order.
+///
+/// # Errors
+/// As [`TrainPlan::new`].
+pub(crate) fn step_plan(job: &JobSpec, sums: &[ShardSum]) -> Result<StepPlan, Failure> {
+    let train = &job.train;
+    let complete = sums.len() == job.fed_shards() as usize
+        && sums.iter().zip(0..).all(|(sum, shard)| sum.shard == shard);
+    if !complete {
+        return Err(Failure::internal(
+            "the sums of a feed round cover every shard, in order",
+        ));
+    }
+    for sum in sums {
+        order::check_shard(
+            FedShard::numbered(sum.shard, train.logical_shards).shard,
+            sum.rows,
+        )?;
+    }
+    let (training, held_out) = sums.split_at(train.logical_shards as usize);
+    let rows: Vec<u64> = training.iter().map(|sum| sum.rows).collect();
+    if job.data.validation.is_some() && held_out.iter().all(|sum| sum.rows == 0) {
+        return Err(Failure::data(
+            "no row is held out for validation: raise validationFraction or give more rows (rows that are equal stay \
+             together)",
+        ));
+    }
+    let step_plan = StepPlan::new(rows, train.batch_size, train.drop_last);
+    if step_plan.total_rows() == 0 {
+        return Err(Failure::data("there are no rows to train on"));
+    }
+    if train.epochs > 0 && step_plan.steps_per_epoch() == 0 {
+        return Err(Failure::parameter(format!(
+            "there are {} rows, fewer than batchSize = {}, and dropLast = true leaves out the only step of an epoch: \
+             lower batchSize or set dropLast = false",
+            step_plan.total_rows(),
+            train.batch_size
+        )));
+    }
+    Ok(step_plan)
 }
 
 #[cfg(test)]

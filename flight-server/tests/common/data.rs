@@ -114,6 +114,8 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
         failure_timeout_ms: 60_000,
         progress_timeout_ms: 600_000,
         max_recoveries: 3,
+        min_trainers: 1,
+        executor_timeout_ms: 60_000,
         snapshots: SnapshotSpec::default(),
     }
 }

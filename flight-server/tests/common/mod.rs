@@ -219,6 +219,23 @@ pub fn coordinator_config(job: &JobSpec) -> CoordinatorConfig {
     }
 }
 
+/// What a trainer is given on stdin, by its index.
+fn trainer_config(job: &JobSpec, secret: &JobSecret, index: usize, (host, port): (String, u16)) -> Value {
+    json!({
+        "job": job.job,
+        "trainer": format!("trainer-{index}"),
+        "executor": index.to_string(),
+        "index": 0,
+        "keys": secret.ring(&job.job, &Purpose::ALL),
+        "coordinatorHost": host,
+        "coordinatorPort": port,
+        "bindHost": "127.0.0.1",
+        "portRange": "0",
+        "threads": 1 + index % 2,
+        "feedMemory": 1 << 26,
+    })
+}
+
 impl Gang {
     /// Starts coordinator and trainers of a job, and fixes the members.
     pub fn start(job: JobSpec, trainers: usize) -> Self {
@@ -263,20 +280,7 @@ impl Gang {
                 let held = held(index);
                 let held = held.as_ref().map(|(gates, points)| (*gates, points.as_str()));
                 let (host, port) = via(index, coordinator.address());
-                let config = json!({
-                    "job": job.job,
-                    "trainer": format!("trainer-{index}"),
-                    "executor": index.to_string(),
-                    "index": 0,
-                    "keys": secret.ring(&job.job, &Purpose::ALL),
-                    "coordinatorHost": host,
-                    "coordinatorPort": port,
-                    "bindHost": "127.0.0.1",
-                    "portRange": "0",
-                    "threads": 1 + index % 2,
-                    "feedMemory": 1 << 26,
-                });
-                Trainer::start(&config, held)
+                Trainer::start(&trainer_config(&job, &secret, index, (host, port)), held)
             })
             .collect();
         let gang = Gang {
@@ -292,6 +296,25 @@ impl Gang {
             gang.event("registered");
         }
         gang
+    }
+
+    /// Starts another trainer while the fit runs, and waits until it has registered.
+    pub fn join(&mut self, held: Option<(&Gates, &str)>) -> usize {
+        let index = self.trainers.len();
+        let id = format!("trainer-{index}");
+        self.command(&json!({"cmd": "expect", "trainers": [id]}));
+        let config = trainer_config(&self.job, &self.secret, index, self.coordinator.address());
+        self.trainers.push(Trainer::start(&config, held));
+        self.event_where("its registration", |event| {
+            event["event"] == "registered" && event["trainer"]["id"] == id
+        });
+        index
+    }
+
+    /// A trainer that has the job's keys and that nobody announced.
+    pub fn stranger(&self, index: usize) -> Trainer {
+        let config = trainer_config(&self.job, &self.secret, index, self.coordinator.address());
+        Trainer::start(&config, None)
     }
 
     /// Fixes the members: all its trainers and `others`, which have registered too.

@@ -33,6 +33,9 @@ class TrainingSummary:
     #: halt, feed, donate and resume. Empty where nothing happened. `lost` is empty where a connection between two trainers broke
     #: that both lived on.
     recoveryLog: list[dict[str, Any]] = field(default_factory=list)
+    #: How the gang changed by plan: generation, cause, joined and left (trainers), trainers (how many from then on), resumeStep,
+    #: rowsMoved (from trainer to trainer) and seconds. Empty where nobody came or left.
+    rescaleLog: list[dict[str, Any]] = field(default_factory=list)
     #: What was taken of initialWeights: loaded (a number), missing, unexpected and mismatched; None where not set.
     initialWeights: dict[str, Any] | None = None
     #: Rows trained in a second.

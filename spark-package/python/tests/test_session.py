@@ -140,6 +140,7 @@ SUMMARY = {
     "numTrainers": 2,
     "phases": {"launch": 0.1, "feed": 0.2, "train": 0.3, "total": 0.6},
     "recoveryLog": [],
+    "rescaleLog": [],
     "rowsPerSecond": 10.0,
     "ofALaterVersion": 1,
 }

@@ -59,6 +59,8 @@ pub(crate) fn job() -> JobSpec {
         failure_timeout_ms: 15_000,
         progress_timeout_ms: 60_000,
         max_recoveries: 0,
+        min_trainers: 1,
+        executor_timeout_ms: 60_000,
         snapshots: SnapshotSpec::default(),
     }
 }

@@ -5,10 +5,12 @@
 //! `make simulate SEED=7 SEEDS=1` replays a run exactly.
 
 mod driver;
+mod elastic;
 mod faults;
 mod trainer;
 
 use super::*;
+use elastic::{Moving, Plan};
 use faults::{Fault, Faults};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -59,6 +61,12 @@ enum Happening {
     Exited(String),
     ExecutorLost(String),
     Fault(Fault),
+    /// Another trainer registers.
+    Comes(u64),
+    /// Spark takes an executor away.
+    Decommissioned(u64),
+    /// A trainer hands rows over.
+    Moves(Moving),
     /// The driver has fed a round.
     Fed(driver::Round),
     Train,
@@ -78,6 +86,7 @@ struct Simulation {
     delivered: BTreeMap<(String, String), u64>,
     driver: driver::Driver,
     faults: Faults,
+    elastic: Plan,
     /// The step of the checkpoint that training goes on from; 0: there is none.
     resumed: u64,
     /// The furthest step that anybody has completed.
@@ -92,13 +101,17 @@ impl Simulation {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let trainers = 2 + random.below(4);
-        let job = JobSpec {
+        let mut job = JobSpec {
             max_recoveries: 3,
+            min_trainers: if random.one_in(3) { 2 } else { 1 },
             ..job()
         };
+        job.train.epochs = u32::try_from(STEPS / STEPS_PER_EPOCH).unwrap();
+        let elastic = Plan::new(&mut random, trainers.min(u64::from(SHARDS)));
         let mut simulation = Simulation {
             seed,
             faults: Faults::plan(&mut random, trainers),
+            elastic,
             random,
             now: 0,
             order: 0,
@@ -128,6 +141,7 @@ impl Simulation {
             simulation.at(at, Happening::Wake(id));
         }
         simulation.at(0, Happening::Tick);
+        simulation.begin_elastic();
         for (at, fault) in simulation.faults.take() {
             simulation.at(at, Happening::Fault(fault));
         }
@@ -225,6 +239,9 @@ impl Simulation {
                 let _ = self.command(json!({"cmd": "executorLost", "executor": executor, "reason": "gone"}));
             }
             Happening::Fault(fault) => self.strike(&fault),
+            Happening::Comes(index) => self.comes(index),
+            Happening::Decommissioned(index) => self.decommissioned(index),
+            Happening::Moves(moving) => self.moves(&moving),
             Happening::Fed(round) => self.fed(round),
             Happening::Train if self.resumed > 0 => {
                 self.machine.resume_from(0, b"state").unwrap();
@@ -315,6 +332,9 @@ struct Tally {
     done: u64,
     failed: u64,
     recoveries: u64,
+    rescaled: u64,
+    joined: u64,
+    left: u64,
 }
 
 fn simulate(seeds: std::ops::Range<u64>) -> Tally {
@@ -326,6 +346,9 @@ fn simulate(seeds: std::ops::Range<u64>) -> Tally {
                 tally.done += u64::from(done);
                 tally.failed += u64::from(!done);
                 tally.recoveries += run.driver.told;
+                tally.rescaled += run.elastic.rescaled;
+                tally.joined += run.elastic.joined;
+                tally.left += run.elastic.left;
             }
             Err(what) => wrong.push(what),
         }
@@ -348,6 +371,9 @@ fn every_simulated_fit_ends_as_it_should() {
     let seeds = from_environment("CANDLEWICK_SIMULATE_SEEDS", 500);
     let tally = simulate(first..first + seeds);
     println!("{seeds} seeds from {first} on: {tally:?}");
+    assert!(
+        seeds < 500 || (tally.joined > seeds / 4 && tally.left > seeds / 20 && tally.rescaled > seeds / 4)
+    );
     assert!(seeds < 500 || (tally.recoveries > seeds / 2 && tally.done > seeds * 3 / 4 && tally.failed > 0));
 }
 

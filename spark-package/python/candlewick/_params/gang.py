@@ -29,6 +29,42 @@ class GangParams(Params):
         ),
     )
 
+    minTrainers: Param[int] = Param(
+        Params._dummy(),
+        "minTrainers",
+        "Fewest trainers. Training begins with fewer than numTrainers where the cluster has no room for more now, and goes on with fewer after a loss, but not with fewer than these: others are waited for, up to executorTimeout. Not set: it begins with numTrainers and goes on with those that are left. (whole number from 1 to 4096)",
+        typeConverter=Legal(
+            "minTrainers",
+            to_int,
+            "a whole number from 1 to 4096",
+            Range(1, 4096),
+        ),
+    )
+
+    maxTrainers: Param[int] = Param(
+        Params._dummy(),
+        "maxTrainers",
+        "Most trainers: where executors come later, training takes more trainers in at the end of an epoch, up to so many. Not set: as many as it began with, so that others take the place of those that are lost. (whole number from 1 to 4096)",
+        typeConverter=Legal(
+            "maxTrainers",
+            to_int,
+            "a whole number from 1 to 4096",
+            Range(1, 4096),
+        ),
+    )
+
+    executorTimeout: Param[str] = Param(
+        Params._dummy(),
+        "executorTimeout",
+        'Longest wait for other trainers where fewer than minTrainers are left. (duration such as "15s", "500ms" or "2min")',
+        typeConverter=Legal(
+            "executorTimeout",
+            TypeConverters.toString,
+            'a duration such as "15s", "500ms" or "2min"',
+            matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
+        ),
+    )
+
     threadsPerTrainer: Param[int] = Param(
         Params._dummy(),
         "threadsPerTrainer",
@@ -117,6 +153,7 @@ class GangParams(Params):
         super().__init__()
         self._setDefault(
             numTrainers=0,
+            executorTimeout="300s",
             threadsPerTrainer=0,
             logicalShards=8,
             maxRecoveries=3,
@@ -133,6 +170,39 @@ class GangParams(Params):
     def setNumTrainers(self, value: int) -> Self:
         """Trainer processes. 0: one per executor. (whole number from 0 to 4096)"""
         return self._set(numTrainers=value)
+
+    def getMinTrainers(self) -> int:
+        """Value of minTrainers, or its default."""
+        return self.getOrDefault(self.minTrainers)
+
+    def setMinTrainers(self, value: int) -> Self:
+        """Fewest trainers. Training begins with fewer than numTrainers where the cluster has no room for
+        more now, and goes on with fewer after a loss, but not with fewer than these: others are waited for,
+        up to executorTimeout. Not set: it begins with numTrainers and goes on with those that are left.
+        (whole number from 1 to 4096)
+        """
+        return self._set(minTrainers=value)
+
+    def getMaxTrainers(self) -> int:
+        """Value of maxTrainers, or its default."""
+        return self.getOrDefault(self.maxTrainers)
+
+    def setMaxTrainers(self, value: int) -> Self:
+        """Most trainers: where executors come later, training takes more trainers in at the end of an
+        epoch, up to so many. Not set: as many as it began with, so that others take the place of those that
+        are lost. (whole number from 1 to 4096)
+        """
+        return self._set(maxTrainers=value)
+
+    def getExecutorTimeout(self) -> str:
+        """Value of executorTimeout, or its default."""
+        return self.getOrDefault(self.executorTimeout)
+
+    def setExecutorTimeout(self, value: str) -> Self:
+        """Longest wait for other trainers where fewer than minTrainers are left. (duration such as "15s",
+        "500ms" or "2min")
+        """
+        return self._set(executorTimeout=value)
 
     def getThreadsPerTrainer(self) -> int:
         """Value of threadsPerTrainer, or its default."""

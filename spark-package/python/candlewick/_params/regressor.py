@@ -59,6 +59,9 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         seed: int = 0,
         verbose: bool = False,
         numTrainers: int = 0,
+        minTrainers: int | None = None,
+        maxTrainers: int | None = None,
+        executorTimeout: str = "300s",
         threadsPerTrainer: int = 0,
         logicalShards: int = 8,
         maxRecoveries: int = 3,
@@ -153,6 +156,15 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
             verbose: Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
             numTrainers: Trainer processes. 0: one per executor. (whole number from 0 to 4096)
+            minTrainers: Fewest trainers. Training begins with fewer than numTrainers where the cluster has
+                no room for more now, and goes on with fewer after a loss, but not with fewer than these:
+                others are waited for, up to executorTimeout. Not set: it begins with numTrainers and goes
+                on with those that are left. (whole number from 1 to 4096)
+            maxTrainers: Most trainers: where executors come later, training takes more trainers in at the
+                end of an epoch, up to so many. Not set: as many as it began with, so that others take the
+                place of those that are lost. (whole number from 1 to 4096)
+            executorTimeout: Longest wait for other trainers where fewer than minTrainers are left.
+                (duration such as "15s", "500ms" or "2min")
             threadsPerTrainer: Compute threads of a trainer. 0: the executor's cores divided by its
                 trainers. (whole number from 0 to 1024)
             logicalShards: Logical shards the rows are dealt to; the unit of computation, so part of what
@@ -216,6 +228,9 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         seed: int = 0,
         verbose: bool = False,
         numTrainers: int = 0,
+        minTrainers: int | None = None,
+        maxTrainers: int | None = None,
+        executorTimeout: str = "300s",
         threadsPerTrainer: int = 0,
         logicalShards: int = 8,
         maxRecoveries: int = 3,

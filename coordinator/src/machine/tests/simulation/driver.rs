@@ -96,6 +96,15 @@ impl Simulation {
                     self.end = Some(Err(format!("steps redone: {}", record.steps_redone)));
                 }
             }
+            Event::Joined { .. } => self.elastic.joined += 1,
+            Event::Left { .. } => self.elastic.left += 1,
+            Event::Rescaled { record } => {
+                self.elastic.rescaled += 1;
+                self.note(|| format!("rescaled: {record:?}"));
+                if record.resume_step + 1 < self.furthest {
+                    self.end = Some(Err(format!("rescaled at {}", record.resume_step)));
+                }
+            }
             Event::Done { steps, .. } => self.end = Some(self.judge_done(steps)),
             Event::Failed { failure } => self.end = Some(self.judge_failed(&failure.message)),
             Event::Log { message } => self.note(|| message),
@@ -112,11 +121,14 @@ impl Simulation {
 
     /// A fit may fail only where the faults were more than it can get over.
     fn judge_failed(&self, message: &str) -> Result<(), String> {
-        let nobody_left = self.faults.fatal >= self.models.len() as u64;
+        let gone = self.faults.fatal + self.elastic.leavers();
+        let nobody_left = gone >= self.elastic.first;
+        let too_few = message.contains("of at least minTrainers")
+            && self.elastic.first < gone + u64::from(self.machine.job.min_trainers);
         let too_often = self.faults.costly > u64::from(self.machine.job.max_recoveries);
         // Two that never reached each other are for the user to mend.
         let first = message.contains("neither of the two processes") && self.machine.generation <= 1;
-        if nobody_left || too_often || first {
+        if nobody_left || too_often || first || too_few {
             Ok(())
         } else {
             Err(format!("the fit failed: {message}"))

@@ -1,9 +1,10 @@
 //! A model of a trainer: what it says to the coordinator and to its peers, and when.
 
+use super::elastic::Moving;
 use super::{BTreeSet, Happening, ROWS, STEPS, STEPS_PER_EPOCH, Simulation, TIMEOUTS};
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::ShardSum;
-use candlewick_protocol::message::{EpochRecord, Progress, ToCoordinator, ToTrainer};
+use candlewick_protocol::message::{EpochRecord, Member, Progress, ToCoordinator, ToTrainer};
 use candlewick_protocol::shards::ShardSet;
 use std::collections::BTreeMap;
 
@@ -96,6 +97,11 @@ impl Model {
         }
     }
 
+    /// One that registers has the coordinator's word.
+    pub(super) fn renew_lease(&mut self, now: u64) {
+        self.lease = now;
+    }
+
     pub(super) fn takes(&self, round: u32, shard: u32) -> bool {
         self.open
             .as_ref()
@@ -140,7 +146,7 @@ impl Simulation {
         self.models.get_mut(id).unwrap()
     }
 
-    fn tell(&mut self, id: &str, message: ToCoordinator) {
+    pub(super) fn tell(&mut self, id: &str, message: ToCoordinator) {
         self.send(id, "", Happening::ToCoordinator(id.to_owned(), message));
     }
 
@@ -292,7 +298,6 @@ impl Simulation {
     }
 
     fn obey(&mut self, id: &str, order: ToTrainer) {
-        let now = self.now;
         let model = self.models.get_mut(id).unwrap();
         match order {
             ToTrainer::BeatAck { number, .. } => {
@@ -317,34 +322,56 @@ impl Simulation {
                 members,
                 counter,
                 donor,
-            } => {
-                let known = std::mem::take(&mut model.hellos);
-                model.hellos = if model.generation == generation {
-                    known
-                } else {
-                    BTreeSet::new()
-                };
-                model.generation = generation;
-                model.halted_through = model.halted_through.max(generation - 1);
-                model.members = members.iter().map(|member| member.trainer.id.clone()).collect();
-                model.begins = counter.step;
-                model.needs_state = model.step < counter.step;
-                model.donates = donor.as_deref() == Some(id);
-                (model.ready, model.started, model.done) = (false, false, false);
-                (model.suspected, model.computed) = (false, false);
-                model.parts.clear();
-                model.waiting_since = now;
-                if model.halted_through < generation {
-                    self.tell_peers(id, &Word::Hello(generation, id.to_owned()));
-                    self.get_ready(id);
-                }
-            }
+            } => self.form(id, (generation, &members), counter, donor.as_deref()),
             ToTrainer::Start { generation } if model.is_in(generation) && model.ready => {
                 model.started = true;
                 self.begin_step(id);
             }
+            ToTrainer::Move { round, owners, .. } => {
+                let moving = Moving {
+                    source: id.to_owned(),
+                    round,
+                    owners,
+                    waited: 0,
+                };
+                let delay = 50 + self.random.below(2_000);
+                self.at(delay, Happening::Moves(moving));
+            }
             ToTrainer::Die { .. } | ToTrainer::Finish => self.crash(id),
             ToTrainer::Start { .. } | ToTrainer::Welcome { .. } | ToTrainer::Restore { .. } => {}
+        }
+    }
+
+    fn form(
+        &mut self,
+        id: &str,
+        (generation, members): (u64, &[Member]),
+        counter: ProgramCounter,
+        donor: Option<&str>,
+    ) {
+        let now = self.now;
+
+        self.give_up_moved(id, members);
+        let model = self.models.get_mut(id).unwrap();
+        let known = std::mem::take(&mut model.hellos);
+        model.hellos = if model.generation == generation {
+            known
+        } else {
+            BTreeSet::new()
+        };
+        model.generation = generation;
+        model.halted_through = model.halted_through.max(generation - 1);
+        model.members = members.iter().map(|member| member.trainer.id.clone()).collect();
+        model.begins = counter.step;
+        model.needs_state = model.step < counter.step;
+        model.donates = donor == Some(id);
+        (model.ready, model.started, model.done) = (false, false, false);
+        (model.suspected, model.computed) = (false, false);
+        model.parts.clear();
+        model.waiting_since = now;
+        if model.halted_through < generation {
+            self.tell_peers(id, &Word::Hello(generation, id.to_owned()));
+            self.get_ready(id);
         }
     }
 

@@ -101,6 +101,11 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
     */
   def recoveryLog: String = Json.field(node, "recoveryLog").toString
 
+  /** How the gang changed by plan, as a JSON list of objects: generation, cause, joined and left (trainers), trainers (how
+    * many from then on), resumeStep, rowsMoved (from trainer to trainer) and seconds. Empty where nobody came or left.
+    */
+  def rescaleLog: String = Option(node.get("rescaleLog")).fold("[]")(_.toString)
+
   /** Steps of the checkpoint that the training went on from; `None` where it began at the beginning. The history is that of
     * the whole training.
     */

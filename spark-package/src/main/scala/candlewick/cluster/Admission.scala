@@ -17,8 +17,14 @@ private[candlewick] final case class Assignment(executor: Executor, trainers: In
   *   most trainers (the number of logical shards)
   * @param threads
   *   threads of a trainer, 0 for the free cores of its executor divided by the fit's trainers on it
+  * @param least
+  *   with so many it begins where there is no room for more now; 0: with no fewer than wanted
   */
-private[candlewick] final case class Request(wanted: Int, most: Int, threads: Int)
+private[candlewick] final case class Request(wanted: Int, most: Int, threads: Int, least: Int = 0) {
+
+  /** Slots without which it cannot begin. */
+  def needed: Int = math.max(1, if (least > 0) least else wanted)
+}
 
 /** Who may start: fits wait in a line, first come, first served, until cores and task slots for all their trainers are
   * free. Else two fits could each get half of what they need and wait for ever, and fits at once would compute with
@@ -44,6 +50,9 @@ private[candlewick] final class Admission {
 
   /** Whether another fit has been admitted and still needs slots for tasks that start and feed its trainers. */
   def othersStart(fit: String): Boolean = synchronized(starting.exists(_ != fit))
+
+  /** Whether another fit waits in line. */
+  def othersWait(fit: String): Boolean = synchronized(waiting.exists(_ != fit))
 
   /** Whether another fit holds cores. */
   def othersHold(fit: String): Boolean = synchronized(running.keys.exists(_ != fit))
@@ -102,8 +111,14 @@ private[candlewick] final class Admission {
       slots: Executor => Int
   ): Option[Seq[Assignment]] = {
     val rooms = executors.map(room(_, request.threads, slots))
-    if (request.wanted == 0) Admission.oneEach(rooms, request.most, request.threads)
-    else Admission.spread(rooms, request.wanted, request.threads)
+    val all =
+      if (request.wanted == 0) Admission.oneEach(rooms, request.most, request.threads)
+      else Admission.spread(rooms, request.wanted, request.threads)
+    def fewer =
+      if (request.wanted == 0) None
+      else Admission.spread(rooms, math.min(request.wanted, rooms.map(_.trainers).sum), request.threads)
+    val placed = if (request.least > 0) all.orElse(fewer) else all
+    placed.filter(_.map(_.trainers).sum >= request.needed)
   }
 
   private def room(executor: Executor, threads: Int, slots: Executor => Int): Room = {

@@ -23,6 +23,7 @@ private[candlewick] final case class Executor(id: String, host: String, cores: I
 private[candlewick] final class Executors(sc: SparkContext) {
   private val log = LoggerFactory.getLogger(classOf[Executors])
   @volatile private var reflective = true
+  @volatile private var asks = true
 
   /** CPUs of a task: spark.task.cpus, fractional since Spark 4.3. */
   private val taskCpus: Double =
@@ -81,6 +82,29 @@ private[candlewick] final class Executors(sc: SparkContext) {
       val listed = remote()
       reflective && !listed.exists(_.id == executor.id)
     }
+
+  /** Whether Spark takes the executor away before long (decommission), though it is still there. There is no event for
+    * that and no public way to ask: `sc.schedulerBackend` is `private[spark]` in Scala, public in bytecode, and
+    * `ExecutorAllocationClient.isExecutorActive` is what the scheduler itself offers tasks by, the same in 3.5 to 4.3.
+    * False where that cannot be asked.
+    */
+  def drains(executor: Executor): Boolean = asks && {
+    try {
+      val backend = classOf[SparkContext].getMethod("schedulerBackend").invoke(sc)
+      val client = Class.forName("org.apache.spark.ExecutorAllocationClient")
+      client.isInstance(backend) && {
+        val known =
+          client.getMethod("getExecutorIds").invoke(backend).asInstanceOf[scala.collection.Seq[String]]
+        val active = client.getMethod("isExecutorActive", classOf[String]).invoke(backend, executor.id)
+        known.contains(executor.id) && active == java.lang.Boolean.FALSE
+      }
+    } catch {
+      case NonFatal(error) =>
+        log.warn("Spark's scheduler cannot be asked which executors are being decommissioned", error)
+        asks = false
+        false
+    }
+  }
 
   /** A job that lets every executor say who it is. Busy executors are missed, so it is only the way out. */
   private def discover(): Seq[Executor] = {

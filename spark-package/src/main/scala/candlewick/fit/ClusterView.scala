@@ -31,6 +31,9 @@ private[fit] trait ClusterView {
   /** Whether Spark's list is without the executor. */
   def lacks(executor: Executor): Boolean
 
+  /** Whether Spark takes the executor away before long: it gets no more tasks, and ends when those that it has are over. */
+  def drains(executor: Executor): Boolean
+
   /** So many tasks that only keep slots, until they are cancelled. */
   def park(tasks: Int): FutureAction[Unit]
 
@@ -51,6 +54,7 @@ private[fit] final class SparkCluster(sc: SparkContext, control: FitControl) ext
   override def slotsOf(cores: Int): Int = executors.slotsOf(cores)
   override def active(): Seq[Executor] = executors.active()
   override def lacks(executor: Executor): Boolean = executors.lacks(executor)
+  override def drains(executor: Executor): Boolean = executors.drains(executor)
 
   override def park(tasks: Int): FutureAction[Unit] = {
     sc.setJobDescription("Candlewick: gather executors")

@@ -22,11 +22,14 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   private val lock = new Object
   private val registeredIds = mutable.Set.empty[String]
   private val leftIds = mutable.Map.empty[String, String]
+  private val lostIds = mutable.Set.empty[String]
+  private val joinedIds = mutable.ArrayBuffer.empty[String]
   private var sealedLedger = Option.empty[JsonNode]
   private var doneEvent = Option.empty[JsonNode]
   private var failed = Option.empty[CandlewickException]
   private val records = mutable.ArrayBuffer.empty[JsonNode]
   private val recovered = mutable.ArrayBuffer.empty[JsonNode]
+  private val rescaled = mutable.ArrayBuffer.empty[JsonNode]
   private var round = Option.empty[JsonNode]
   @volatile private var onEpoch: JsonNode => Unit = _ => ()
   @volatile private var onProgress: JsonNode => Unit = _ => ()
@@ -50,6 +53,16 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   /** The recoveries so far. */
   def recoveries: Seq[JsonNode] = lock.synchronized(recovered.toSeq)
 
+  /** The changes of the gang by plan so far. */
+  def rescales: Seq[JsonNode] = lock.synchronized(rescaled.toSeq)
+
+  /** Takes the ids of trainers that have become members while the fit runs since the last call. */
+  def takeJoined(): Seq[String] = lock.synchronized {
+    val joined = joinedIds.toList
+    joinedIds.clear()
+    joined
+  }
+
   /** Takes the feed round that the coordinator has asked for, if it has since the last call. */
   def takeRound(): Option[JsonNode] = lock.synchronized {
     val asked = round
@@ -66,8 +79,11 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   /** Which of the trainers have registered and are still there. */
   def registered: Set[String] = lock.synchronized(registeredIds.toSet)
 
-  /** Trainers that are lost, and how they were. */
+  /** Trainers that are gone, and why: those that are lost and those that left. */
   def left: Map[String, String] = lock.synchronized(leftIds.toMap)
+
+  /** Trainers that are lost, and how they were. */
+  def lost: Map[String, String] = lock.synchronized(leftIds.filter { case (id, _) => lostIds(id) }.toMap)
 
   /** Calls the functions with every record of an epoch and every sign of progress from now on, from the polling thread:
     * they must not wait.
@@ -174,8 +190,20 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
       val id = Json.field(event, "trainer").asText
       change {
         registeredIds -= id
+        lostIds += id
         leftIds(id) = Json.field(event, "why").asText
       }
+    case "left" =>
+      val id = Json.field(event, "trainer").asText
+      change {
+        registeredIds -= id
+        leftIds(id) = Json.field(event, "why").asText
+      }
+    case "joined" => change(joinedIds += Json.field(event, "trainer").asText)
+    case "rescaled" =>
+      val record = Json.field(event, "record")
+      change(rescaled += record)
+      control.warn(CoordinatorLink.toldRescaled(record))
     case "needFeed" => change { round = Some(event) }
     case "sealed" => change { sealedLedger = Some(Json.field(event, "ledger")) }
     case "done" => change { doneEvent = Some(event) }
@@ -240,6 +268,16 @@ private object CoordinatorLink {
     val refed = Json.field(record, "rowsRefed").asLong
     val rows = if (refed > 0) s", $refed rows were fed again" else ""
     f"training goes on at step ${Json.field(record, "resumeStep").asLong}%d after $taken%.1f s$rows: " +
+      Json.field(record, "cause").asText
+  }
+
+  /** Trainers that came or left, for the user. */
+  def toldRescaled(record: JsonNode): String = {
+    val moved = Json.field(record, "rowsMoved").asLong
+    val rows = if (moved > 0) s", $moved rows moved" else ""
+    val count = Json.field(record, "trainers").asInt
+    f"training goes on with $count%d trainer${if (count == 1) "" else "s"} at step " +
+      f"${Json.field(record, "resumeStep").asLong}%d after ${Json.field(record, "seconds").asDouble}%.1f s$rows: " +
       Json.field(record, "cause").asText
   }
 

@@ -60,9 +60,15 @@ private[fit] final class Feeding(
     * @param slotsToSpare
     *   whether tasks that feed find slots while those of the trainers are held, and these need to be
     */
-  def await[T](hold: HoldJob, slotsToSpare: => Boolean, late: String)(found: => Option[T]): T = {
+  def await[T](hold: HoldJob, elastic: Elastic, slotsToSpare: => Boolean, late: String)(
+      found: => Option[T]
+  ): T = {
+    def upkeep(): Unit = {
+      elastic.maintain()
+      hold.maintain()
+    }
     def next: Either[JsonNode, T] =
-      link.await(None, Failures.unavailable(late), () => hold.maintain()) {
+      link.await(None, Failures.unavailable(late), () => upkeep()) {
         link.takeRound().map(Left(_)).orElse(found.map(Right(_)))
       }
     Iterator
@@ -80,7 +86,7 @@ private[fit] final class Feeding(
 
   /** Why a round is fed, for the user. */
   private def lost(asked: JsonNode): String = {
-    val news = link.left.filterNot { case (id, _) => told(id) }
+    val news = link.lost.filterNot { case (id, _) => told(id) }
     told ++= news.keys
     val why = if (news.isEmpty) "shards could not be handed over" else news.values.mkString("; ")
     s"$why: what is missing is fed again, round ${Json.field(asked, "round").asInt}"

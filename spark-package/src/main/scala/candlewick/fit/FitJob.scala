@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.checkpoint.{Checkpoints, Identity, Manifest, Voice}
-import candlewick.cluster.{Assignment, Capacity, Executor, Executors, Request}
+import candlewick.cluster.{Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Clock, Failures, Json}
 import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
+import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
@@ -69,7 +70,13 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     // Only now: a fit whose input is still being looked at must not keep others from starting.
     state.admission.enqueue(control.id)
     val asked = prepared.launch
-    val request = Request(asked.numTrainers, prepared.logicalShards, asked.threadsPerTrainer)
+    val most = if (asked.maxTrainers > 0) asked.maxTrainers else prepared.logicalShards
+    val request = Request(
+      asked.numTrainers,
+      math.min(most, prepared.logicalShards),
+      asked.threadsPerTrainer,
+      asked.minTrainers
+    )
     val cluster = new SparkCluster(sc, control)
     val placement = new Placement(cluster, state.admission, control, request, asked.launchTimeoutMs)
     val places = phases.time("queue")(placement.admit())
@@ -81,33 +88,48 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         link.command("executorLost", "executor" -> executor, "reason" -> reason): Unit
       )
       control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
-      val launched =
-        phases.time("launch")(
-          launch(sc, placement, link, address(sc, coordinator), secret.trainer, places, prepared)
+      withInitialWeights(sc, prepared) { weights =>
+        val orders =
+          new Orders(gangConfig(sc, coordinator, secret.trainer, prepared), weights.map(_.value.length))
+        val launch =
+          new Launch(sc, placement, control, link, orders, weights, asked.launchTimeoutMs)(
+            ordered.add(_): Unit
+          )
+        val launched = phases.time("launch")(explained(link)(launch.run(places)))
+        val roster = new Roster(launched.trainers, () => link.left.keySet)
+        val hold = HoldJob(sc, control, () => roster.executors)
+        control.onExecutorLost((executor, _) => hold.executorLost(executor))
+        val gang = new RunningGang(roster, link, hold, ordered.add(_): Unit)
+        val elastic = new Elastic(cluster, state.admission, control, gang, orders, growth(asked, launched))(
+          (order, answered) => {
+            sc.setJobDescription("Candlewick: launch a trainer while the fit runs")
+            Jobs.submit(sc, Seq(order.text -> order.executor.locations), LaunchTask.run(weights))(
+              (_, answer) => answered(answer)
+            )
+          }
         )
-      def there = launched.trainers.filterNot { case (id, _) => link.left.contains(id) }.map(_._2)
-      val hold = HoldJob(sc, control, () => there)
-      control.onExecutorLost((executor, _) => hold.executorLost(executor))
-      val tasks = tasksPerExecutor(sc, launched.executors)
-      val feeding = new Feeding(control, prepared, link, secret.feeder, tasks, launched.trainers.length)
-      var patienceMs = 0L
-      try {
-        def spare = mayIdleOut(sc, there)
-        if (spare) hold.maintain()
-        phases.time("feed") {
-          explained(link)(feed(feeding, launched, link, hold, spare))
+        val tasks = tasksPerExecutor(sc, launched.executors)
+        val feeding = new Feeding(control, prepared, link, secret.feeder, tasks, launched.trainers.length)
+        var patienceMs = 0L
+        try {
+          def spare = mayIdleOut(sc, roster.executors)
+          if (spare) hold.maintain()
+          phases.time("feed") {
+            explained(link)(feed(feeding, launched, link, hold, elastic, spare))
+          }
+          state.fed(control)
+          val result = withCheckpoints(prepared, link) { checkpoints =>
+            explained(link)(train(prepared, link, launched, checkpoints) {
+              feeding.await(hold, elastic, spare, "training did not end")(link.done)
+            })
+          }
+          patienceMs = FitJob.HoldMs
+          result
+        } finally {
+          quietly("end what has not started")(elastic.close())
+          lostOn = roster.everybody.filter(one => link.left.contains(one.id)).map(_.executor)
+          hold.release(patienceMs)
         }
-        state.fed(control)
-        val result = withCheckpoints(prepared, link) { checkpoints =>
-          explained(link)(train(prepared, link, launched, checkpoints) {
-            feeding.await(hold, spare, "training did not end")(link.done)
-          })
-        }
-        patienceMs = FitJob.HoldMs
-        result
-      } finally {
-        lostOn = launched.trainers.filter { case (id, _) => link.left.contains(id) }.map(_._2)
-        hold.release(patienceMs)
       }
     } catch {
       case NonFatal(error) =>
@@ -146,33 +168,38 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   private def address(sc: SparkContext, coordinator: Coordinator): (String, Int) =
     (Hosts.own(Hosts.loopback(sc)), Json.field(Json.parse(coordinator.address()), "port").asInt)
 
-  private def launch(
+  private def gangConfig(
       sc: SparkContext,
-      placement: Placement,
-      link: CoordinatorLink,
-      coordinator: (String, Int),
+      coordinator: Coordinator,
       keys: JobKeys,
-      places: Seq[Assignment],
       prepared: Prepared
-  ): Launched = {
-    val config = GangConfig(
+  ): GangConfig = {
+    val (host, port) = address(sc, coordinator)
+    GangConfig(
       control.id,
       keys,
-      coordinator._1,
-      coordinator._2,
+      host,
+      port,
       sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
       prepared.launch.feedMemoryBytes,
       Hosts.loopback(sc)
     )
-    // Spark's broadcast spreads a large file from executor to executor.
+  }
+
+  /** Spark's broadcast spreads a large file from executor to executor; trainers that start later want it too. */
+  private def withInitialWeights[T](sc: SparkContext, prepared: Prepared)(
+      body: Option[Broadcast[Array[Byte]]] => T
+  ): T = {
     val weights = prepared.initial.map(initial => sc.broadcast(initial.file))
-    try
-      new Launch(sc, placement, control, link, config, weights, prepared.launch.launchTimeoutMs)(
-        ordered.add(_): Unit
-      ).run(places)
-    catch { case error: Exception => throw firstCause(link, error) }
-    finally
-      weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
+    try body(weights)
+    finally weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
+  }
+
+  private def growth(asked: LaunchSpec, launched: Launched): Growth = {
+    val begun = launched.trainers.length
+    val wanted = math.max(begun, asked.numTrainers)
+    val goal = if (asked.maxTrainers > 0) asked.maxTrainers else wanted
+    Growth(goal, begun, oneEach = asked.numTrainers == 0, asked.threadsPerTrainer, asked.launchTimeoutMs)
   }
 
   /** Whether dynamic allocation could take an executor away that gets no rows to feed, and each has a slot to spare: then
@@ -195,6 +222,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       launched: Launched,
       link: CoordinatorLink,
       hold: HoldJob,
+      elastic: Elastic,
       spare: => Boolean
   ): Unit = {
     val ledgers = feeding.ledgers(launched.members)
@@ -202,7 +230,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     // From here on no task of the fit needs a slot: they are held, and a cancel meets a job.
     hold.maintain()
     feeding.tell(launched.members, ledgers)
-    feeding.await(hold, spare, "the trainers did not seal their rows")(link.ledger): Unit
+    feeding.await(hold, elastic, spare, "the trainers did not seal their rows")(link.ledger): Unit
   }
 
   /** Runs a phase; throws the first cause of its failure. */
@@ -328,6 +356,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "phases" -> phases.json(total.seconds),
       "initialWeights" -> prepared.initial.map(_.report),
       "recoveryLog" -> link.recoveries,
+      "rescaleLog" -> link.rescales,
       "resumedFromStep" -> resumed.map(_.step),
       "rowsPerSecond" -> (if (seconds > 0) rows / seconds else 0.0)
     )

@@ -25,6 +25,10 @@ private[candlewick] final case class FitSpec(
   *
   * @param numTrainers
   *   0: one for each executor
+  * @param minTrainers
+  *   fewest to begin with, 0: all
+  * @param maxTrainers
+  *   so many it grows to, 0: as many as it began with
   * @param threadsPerTrainer
   *   0: the executor's cores divided by its trainers
   * @param strictWeights
@@ -34,6 +38,8 @@ private[candlewick] final case class FitSpec(
   */
 private[candlewick] final case class LaunchSpec(
     numTrainers: Int,
+    minTrainers: Int,
+    maxTrainers: Int,
     threadsPerTrainer: Int,
     launchTimeoutMs: Long,
     feedMemoryBytes: Long,
@@ -47,6 +53,8 @@ private[fit] object LaunchSpec {
   /** Reads the document of the native library. */
   def of(node: JsonNode): LaunchSpec = LaunchSpec(
     Json.field(node, "numTrainers").asInt,
+    Json.field(node, "minTrainers").asInt,
+    Json.field(node, "maxTrainers").asInt,
     Json.field(node, "threadsPerTrainer").asInt,
     Json.field(node, "launchTimeoutMs").asLong,
     Json.field(node, "feedMemoryBytes").asLong,

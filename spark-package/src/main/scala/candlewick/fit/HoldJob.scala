@@ -109,6 +109,12 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
     unheld = (unheld ++ concerned.flatMap(_.takeAll())).filterNot(_.id == executor)
   }
 
+  /** The trainers of an executor are others than before: slots are held for those that are there now. */
+  def changed(executor: Executor): Unit = synchronized {
+    executorLost(executor.id)
+    unheld ++= trainers().filter(_.id == executor.id)
+  }
+
   /** That these jobs end is no cancel by the user: they are taken out first. */
   private def giveBack(held: Seq[Submitted]): Unit = {
     jobs = jobs.diff(held)

@@ -4,43 +4,19 @@ import candlewick.cluster.{Assignment, Executor}
 import candlewick.internal.{Clock, Failures, Json}
 import candlewick.jni.CandlewickException
 import com.fasterxml.jackson.databind.JsonNode
-import com.fasterxml.jackson.databind.node.ObjectNode
-import java.util.UUID
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
 import org.apache.spark.broadcast.Broadcast
-
-/** What every trainer of a job is told, besides who it is. Its text leaves out the secret. */
-private[fit] final case class GangConfig(
-    job: String,
-    keys: JobKeys,
-    coordinatorHost: String,
-    coordinatorPort: Int,
-    portRange: String,
-    feedMemoryBytes: Long,
-    loopback: Boolean
-) {
-  override def toString: String = s"GangConfig(job $job, coordinator $coordinatorHost:$coordinatorPort)"
-}
-
-/** The trainers that one executor shall start. Its text leaves out the secret. */
-private[fit] final case class Order(place: Assignment, trainers: Seq[String], text: String) {
-
-  /** Where they shall start. */
-  def executor: Executor = place.executor
-
-  override def toString: String = s"Order(${trainers.length} trainers on executor ${executor.id})"
-}
 
 /** Trainers that are members of the job, and what the coordinator says of them.
   *
   * @param members
   *   answer of the command "members"
   */
-private[fit] final case class Launched(trainers: Seq[(String, Executor)], members: JsonNode) {
+private[fit] final case class Launched(trainers: Seq[Placed], members: JsonNode) {
 
   /** The executors, each as often as it has trainers. */
-  def executors: Seq[Executor] = trainers.map(_._2)
+  def executors: Seq[Executor] = trainers.map(_.executor)
 }
 
 /** LAUNCH: one Spark task per executor starts its trainers. Spark's placement is a wish, so the task checks where it
@@ -55,7 +31,7 @@ private[fit] final class Launch(
     placement: Placement,
     control: FitControl,
     link: CoordinatorLink,
-    config: GangConfig,
+    orders: Orders,
     weights: Option[Broadcast[Array[Byte]]],
     timeoutMs: Long
 )(onOrder: Executor => Unit) {
@@ -82,26 +58,10 @@ private[fit] final class Launch(
   }
 
   private def order(place: Assignment): Order = {
-    val ids = Seq.fill(place.trainers)(UUID.randomUUID().toString)
-    val lines = ids.zipWithIndex.map { case (id, index) => line(id, place, index) }
+    val kept = started.filter(_.executor.id == place.executor.id).flatMap(_.trainers)
     onOrder(place.executor)
-    Order(place, ids, LaunchTask.order(config.job, place.executor.id, config.loopback, lines))
+    orders.at(place, kept.map(_.index).toSet)
   }
-
-  private def line(id: String, place: Assignment, index: Int): ObjectNode =
-    Json.obj(
-      "job" -> config.job,
-      "trainer" -> id,
-      "executor" -> place.executor.id,
-      "index" -> index,
-      "keys" -> config.keys.document,
-      "coordinatorHost" -> config.coordinatorHost,
-      "coordinatorPort" -> config.coordinatorPort,
-      "portRange" -> config.portRange,
-      "threads" -> place.threads,
-      "feedMemory" -> config.feedMemoryBytes,
-      "initialWeightsBytes" -> weights.map(_.value.length)
-    )
 
   private def isLost(order: Order): Boolean =
     vanished(order.executor.id) || control.lossOf(order.executor.id).isDefined
@@ -168,13 +128,13 @@ private[fit] final class Launch(
 
   /** Waits until all trainers have registered; false if some were lost meanwhile. */
   private def awaitRegistered(): Boolean = {
-    def missing = started.filterNot(_.trainers.forall(link.registered))
+    def missing = started.filterNot(_.trainers.forall(trainer => link.registered(trainer.id)))
     val patience = math.max(Launch.RegisterMs, math.min(Launch.RegisterMaxMs, left))
     link.await(Some(patience), unregistered(missing, patience), () => lookForVanished()) {
       if (started.exists(isLost)) Some(false)
       else if (missing.isEmpty) Some(true)
       else {
-        missing.flatMap(_.trainers).flatMap(link.left.get).headOption.foreach(awaitLoss)
+        missing.flatMap(_.trainers).map(_.id).flatMap(link.left.get).headOption.foreach(awaitLoss)
         None
       }
     }
@@ -190,11 +150,11 @@ private[fit] final class Launch(
 
   /** Makes the trainers members; None if one went in the last moment. */
   private def members(): Option[Launched] = {
-    val trainers = started.flatMap(order => order.trainers.map(_ -> order.executor))
-    try Some(Launched(trainers, link.command("members", "trainers" -> trainers.map(_._1))))
+    val trainers = started.flatMap(_.trainers)
+    try Some(Launched(trainers, link.command("members", "trainers" -> trainers.map(_.id))))
     catch {
       case error: CandlewickException if error.kind == "unavailable" =>
-        val gone = trainers.map(_._1).flatMap(link.left.get).headOption
+        val gone = trainers.map(_.id).flatMap(link.left.get).headOption
         awaitLoss(gone.getOrElse(error.getMessage))
         None
     }
@@ -209,7 +169,7 @@ private[fit] final class Launch(
   private def unregistered(missing: Seq[Order], patience: Long): Exception =
     Failures.unavailable(
       s"the trainers on ${names(missing)} run but did not reach the coordinator in the driver at " +
-        s"${config.coordinatorHost}:${config.coordinatorPort} within ${patience / 1000} s; check that this name " +
+        s"${orders.coordinator} within ${patience / 1000} s; check that this name " +
         "resolves there and that no firewall is between (spark.driver.host, spark.candlewick.coordinator.port); the " +
         "executor's stderr has the trainer's own words"
     )

@@ -97,7 +97,7 @@ private[fit] final class Search(
 
   private def waiting(active: Seq[Executor]): Unit = {
     val total = active.map(cluster.slots).sum
-    val needed = math.max(request.wanted, 1)
+    val needed = request.needed
     val short = total < needed && tooFew(active, total, needed)
     // The time of launchTimeout goes by while executors are missing and asked for; each time anew.
     if (!short) {
@@ -150,9 +150,11 @@ private[fit] final class Search(
 
   private def tooMany(slots: Int, source: String): Exception =
     Failures.parameter(
-      s"numTrainers=${request.wanted} is more than the cluster can host: it has $slots task slots ($source); " +
-        s"set numTrainers to at most $slots, or give the application more executors or cores"
+      s"$asked=${request.needed} is more than the cluster can host: it has $slots task slots ($source); " +
+        s"set $asked to at most $slots, or give the application more executors or cores"
     )
+
+  private def asked: String = if (request.least > 0) "minTrainers" else "numTrainers"
 
   private def late(active: Seq[Executor], total: Int, needed: Int): Exception =
     Failures.unavailable(

@@ -24,6 +24,61 @@ trait GangParams extends Params {
   /** @group setParam */
   def setNumTrainers(value: Int): this.type = set(numTrainers, value)
 
+  /** Fewest trainers. Training begins with fewer than numTrainers where the cluster has no room for
+    * more now, and goes on with fewer after a loss, but not with fewer than these: others are
+    * waited for, up to executorTimeout. Not set: it begins with numTrainers and goes on with those
+    * that are left. (whole number from 1 to 4096)
+    * @group param
+    */
+  final val minTrainers: IntParam = new IntParam(
+    this,
+    "minTrainers",
+    "Fewest trainers. Training begins with fewer than numTrainers where the cluster has no room for more now, and goes on with fewer after a loss, but not with fewer than these: others are waited for, up to executorTimeout. Not set: it begins with numTrainers and goes on with those that are left. (whole number from 1 to 4096)",
+    Legal[Int]("minTrainers", "a whole number from 1 to 4096", ParamValidators.inRange(1, 4096))
+  )
+
+  /** @group getParam */
+  final def getMinTrainers: Int = $(minTrainers)
+
+  /** @group setParam */
+  def setMinTrainers(value: Int): this.type = set(minTrainers, value)
+
+  /** Most trainers: where executors come later, training takes more trainers in at the end of an
+    * epoch, up to so many. Not set: as many as it began with, so that others take the place of
+    * those that are lost. (whole number from 1 to 4096)
+    * @group param
+    */
+  final val maxTrainers: IntParam = new IntParam(
+    this,
+    "maxTrainers",
+    "Most trainers: where executors come later, training takes more trainers in at the end of an epoch, up to so many. Not set: as many as it began with, so that others take the place of those that are lost. (whole number from 1 to 4096)",
+    Legal[Int]("maxTrainers", "a whole number from 1 to 4096", ParamValidators.inRange(1, 4096))
+  )
+
+  /** @group getParam */
+  final def getMaxTrainers: Int = $(maxTrainers)
+
+  /** @group setParam */
+  def setMaxTrainers(value: Int): this.type = set(maxTrainers, value)
+
+  /** Longest wait for other trainers where fewer than minTrainers are left. (duration such as
+    * "15s", "500ms" or "2min")
+    * @group param
+    */
+  final val executorTimeout: Param[String] = new Param[String](
+    this,
+    "executorTimeout",
+    "Longest wait for other trainers where fewer than minTrainers are left. (duration such as \"15s\", \"500ms\" or \"2min\")",
+    Legal[String]("executorTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
+  )
+  setDefault(executorTimeout, "300s")
+
+  /** @group getParam */
+  final def getExecutorTimeout: String = $(executorTimeout)
+
+  /** @group setParam */
+  def setExecutorTimeout(value: String): this.type = set(executorTimeout, value)
+
   /** Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number
     * from 0 to 1024)
     * @group param

@@ -22,6 +22,8 @@ class LaunchSpecSuite extends AnyFunSuite {
   test("durations are milliseconds, sizes are bytes, and each is what was set") {
     val found = launch(
       "numTrainers" -> 3,
+      "minTrainers" -> 2,
+      "maxTrainers" -> 4,
       "threadsPerTrainer" -> 5,
       "launchTimeout" -> "2min",
       "feedMemory" -> "3m",
@@ -34,11 +36,13 @@ class LaunchSpecSuite extends AnyFunSuite {
     assert(checkpoint.dir == "hdfs:///here" && checkpoint.keep == 7)
     assert(Json.fields(checkpoint.params).map(_._1).toSet == Set("data", "train"))
     val expected =
-      LaunchSpec(3, 5, 120000L, 3L << 20, strictWeights = false, verbose = true, found.checkpoint)
+      LaunchSpec(3, 2, 4, 5, 120000L, 3L << 20, strictWeights = false, verbose = true, found.checkpoint)
     assert(found == expected)
   }
 
   test("what is not set is the default") {
-    assert(launch() == LaunchSpec(0, 0, 300000L, 64L << 20, strictWeights = true, verbose = false, None))
+    assert(
+      launch() == LaunchSpec(0, 0, 0, 0, 300000L, 64L << 20, strictWeights = true, verbose = false, None)
+    )
   }
 }

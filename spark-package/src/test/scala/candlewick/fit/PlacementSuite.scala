@@ -1,10 +1,8 @@
 package candlewick.fit
 
-import candlewick.cluster.{Admission, Assignment, Capacity, Executor, Request}
+import candlewick.cluster.{Admission, Assignment, Executor, Request}
 import candlewick.jni.RetryableException
-import org.apache.spark.{FutureAction, SparkConf}
 import org.scalatest.funsuite.AnyFunSuite
-import scala.collection.mutable
 
 /** Who waits for executors, who asks for them, and for how long; on a clock that only waiting moves. */
 class PlacementSuite extends AnyFunSuite {
@@ -12,39 +10,8 @@ class PlacementSuite extends AnyFunSuite {
   private val b = Executor("1", "hostB", 2)
   private val c = Executor("2", "hostC", 2)
 
-  /** A cluster to which things happen at moments of the test's choice. */
-  private final class Script(settings: (String, String)*) extends ClusterView {
-    private val events = mutable.SortedMap.empty[Long, () => Unit]
-    val jobs = mutable.ArrayBuffer.empty[(Int, TestJob)]
-    var executors = Seq(a)
-    var now = 0L
-
-    def at(seconds: Int)(event: => Unit): Unit = events(seconds * 1000L) = () => event
-
-    override def await(ms: Long): Unit = {
-      now += ms
-      events.takeWhile(_._1 <= now).toSeq.foreach { case (time, event) =>
-        events -= time
-        event()
-      }
-      assert(now < 100000000L, "the search goes on for ever")
-    }
-    override def ageMs: Long = 3600000L
-    override val conf: SparkConf = new SparkConf(false).setAll(settings)
-    override def capacity(known: Seq[Executor]): Capacity = Capacity.of(conf, "spark://h:1", slotsOf, known)
-    override def slotsOf(cores: Int): Int = cores
-    override def active(): Seq[Executor] = executors
-    override def lacks(executor: Executor): Boolean = !executors.contains(executor)
-    override def park(tasks: Int): FutureAction[Unit] = {
-      jobs += tasks -> new TestJob
-      jobs.last._2
-    }
-
-    /** Tasks that are parked now. */
-    def parked: Int = jobs.collect { case (tasks, job) if !job.isCancelled => tasks }.sum
-  }
-
-  private def dynamic(most: Int) = new Script(
+  private def dynamic(most: Int) = new ScriptedCluster(
+    Seq(a),
     "spark.dynamicAllocation.enabled" -> "true",
     "spark.dynamicAllocation.maxExecutors" -> most.toString,
     "spark.executor.cores" -> "2"
@@ -92,7 +59,8 @@ class PlacementSuite extends AnyFunSuite {
   }
 
   test("parked tasks of a fit that another overtakes give way to its start") {
-    val cluster = new Script("spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
+    val cluster =
+      new ScriptedCluster(Seq(a), "spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
     val admission = new Admission
     Seq("f", "g").foreach(admission.enqueue)
     var seen = Seq.empty[Int]
@@ -121,7 +89,8 @@ class PlacementSuite extends AnyFunSuite {
   }
 
   test("the time of launchTimeout counts only while slots are missing, each time anew") {
-    val cluster = new Script("spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
+    val cluster =
+      new ScriptedCluster(Seq(a), "spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
     val admission = line()
     cluster.at(15)(cluster.executors = Seq(a, b))
     cluster.at(60)(cluster.executors = Seq(a))
@@ -151,7 +120,7 @@ class PlacementSuite extends AnyFunSuite {
   test(
     "numTrainers=0 takes what is up, as far as dynamic allocation is bounded, and says how many that were"
   ) {
-    def admitted(cluster: Script): (Int, Seq[String]) = {
+    def admitted(cluster: ScriptedCluster): (Int, Seq[String]) = {
       cluster.executors = Seq(a, b)
       val admission = new Admission
       admission.enqueue("f")
@@ -171,7 +140,8 @@ class PlacementSuite extends AnyFunSuite {
   }
 
   test("a lost trainer goes beside a kept one where there is room, but for numTrainers=0") {
-    val cluster = new Script("spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
+    val cluster =
+      new ScriptedCluster(Seq(a), "spark.executor.instances" -> "2", "spark.executor.cores" -> "2")
     val kept = Seq(Assignment(a, 1, 1))
     def replaced(wanted: Int) = {
       val admission = new Admission

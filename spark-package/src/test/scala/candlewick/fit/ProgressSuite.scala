@@ -110,7 +110,8 @@ class ProgressSuite extends AnyFunSuite {
     assert(error.getMessage.contains("secret") && !error.getMessage.contains("5a5a"))
     val config = GangConfig("job", new JobKeys("{\"peer\":\"5a5a\"}"), "host", 1, "0", 0L, loopback = true)
     assert(!config.toString.contains("5a5a"))
-    assert(!Order(Assignment(Executor("0", "h", 1), 1, 1), Seq("t"), "5a5a").toString.contains("5a5a"))
+    val trainer = Placed("t", Executor("0", "h", 1), 1, 0)
+    assert(!Order(Assignment(trainer.executor, 1, 1), Seq(trainer), "5a5a").toString.contains("5a5a"))
   }
 
   test("lines for progressLines are bounded, and a listener that is stuck holds up nobody") {

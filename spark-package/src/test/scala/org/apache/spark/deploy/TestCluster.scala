@@ -10,7 +10,8 @@ import org.apache.spark.rpc.RpcEnv
   * loopback address of its own, so that Spark takes them for different hosts (speculation needs two).
   */
 final class TestCluster(hosts: Seq[String], cores: Int, folder: Path) {
-  private val conf = new SparkConf(false).set("spark.ui.enabled", "false")
+  private val conf =
+    new SparkConf(false).set("spark.ui.enabled", "false").set("spark.decommission.enabled", "true")
   private val (master, _, _) = Master.startRpcEnvAndEndpoint("127.0.0.1", 0, 0, conf)
 
   /** What a session connects to. */
@@ -25,6 +26,13 @@ final class TestCluster(hosts: Seq[String], cores: Int, folder: Path) {
   def stopWorker(host: String): Unit = {
     workers.get(host).foreach(shutDown)
     workers -= host
+  }
+
+  /** Tells the worker of a host that it is to go before long; its executors run on while they have tasks. */
+  def decommissionWorker(host: String): Unit = {
+    val endpoint = master.setupEndpointRef(master.address, Master.ENDPOINT_NAME)
+    val told = endpoint.askSync[Int](DeployMessages.DecommissionWorkersOnHosts(Seq(host)))
+    assert(told == 1, s"$told workers on $host")
   }
 
   def stop(): Unit = {

@@ -1,4 +1,4 @@
-//! Rows on their way to one trainer: an open batch and its frames.
+//! Rows on their way to one trainer: an open batch and its frames, and the stream that they make up.
 
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
 use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};

@@ -1,0 +1,192 @@
+//! Rows on their way to the trainers that own them from now on (rule C4): a stream to each, as a feed task has one. What could
+//! not be handed over is told, and stays here.
+
+use crate::dataset::Dataset;
+use candlewick_protocol::Failure;
+use candlewick_protocol::feed::{Owner, StreamEnd, StreamId, StreamSealed};
+use candlewick_protocol::keys::{Key, Purpose};
+use candlewick_protocol::shards::ShardSet;
+use candlewick_wire::{BatchFormat, Client, Identity, OpenBatch, put_rows};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+/// Frames between the computing thread and the connection.
+const FRAMES_IN_FLIGHT: usize = 1;
+
+/// How a trainer sends rows to others.
+#[derive(Debug)]
+pub(super) struct Mover {
+    pub(super) job: String,
+    /// Id of this trainer.
+    pub(super) id: String,
+    /// The job's key for feeding.
+    pub(super) key: Key,
+    /// Longest wait for a connection, for a frame to be taken, and for the answer.
+    pub(super) timeout: Duration,
+}
+
+/// Rows that move in a round.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) round: u32,
+    pub(super) owners: Vec<Owner>,
+    pub(super) partition: u32,
+}
+
+/// What has moved.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Rows that others have now.
+    pub(super) rows: u64,
+    /// Shards that could not be handed over.
+    pub(super) lost: ShardSet,
+    /// Why the first of them could not.
+    pub(super) because: Option<String>,
+}
+
+impl Mover {
+    /// Sends the shards to their owners, one trainer after another; `tick` is called with every frame.
+    ///
+    /// # Errors
+    /// Where there are no threads, or rows cannot be written.
+    pub(super) fn send(&self, data: &Dataset, order: &Order, tick: &dyn Fn()) -> Result<Outcome, Failure> {
+        let mut shards: BTreeMap<&str, (&Owner, ShardSet)> = BTreeMap::new();
+        for owner in &order.owners {
+            let (_, taken) = shards
+                .entry(&owner.trainer)
+                .or_insert_with(|| (owner, ShardSet::default()));
+            taken.extend(std::iter::once(owner.lo..owner.hi));
+        }
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::unavailable(format!("rows cannot be sent: {error}")))?;
+        let batches = BatchFormat::new(data.shape().format(), u64::MAX)?;
+        let mut outcome = Outcome::default();
+        for (owner, shards) in shards.into_values() {
+            let stream = Stream {
+                mover: self,
+                id: StreamId {
+                    job: self.job.clone(),
+                    round: order.round,
+                    partition: order.partition,
+                    attempt: 0,
+                },
+                batch: OpenBatch::new(batches.clone()),
+                end: StreamEnd { rows: 0, hash_sum: 0 },
+            };
+            let opening = batches.opening(&stream.id)?;
+            match runtime.block_on(stream.send(data, (owner, &shards), opening, tick)) {
+                Ok(sealed) => outcome.rows += sealed.rows,
+                Err(failure) => {
+                    tracing::warn!("shards {shards} could not be handed over: {}", failure.message);
+                    outcome.lost.extend(shards.ranges().iter().cloned());
+                    outcome.because.get_or_insert(failure.message);
+                }
+            }
+        }
+        shut(runtime);
+        Ok(outcome)
+    }
+}
+
+/// What a connection still does is not waited for.
+fn shut(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
+/// A stream to one trainer.
+struct Stream<'a> {
+    mover: &'a Mover,
+    id: StreamId,
+    batch: OpenBatch,
+    end: StreamEnd,
+}
+
+impl Stream<'_> {
+    async fn send(
+        mut self,
+        data: &Dataset,
+        (owner, shards): (&Owner, &ShardSet),
+        opening: arrow_flight::FlightData,
+        tick: &dyn Fn(),
+    ) -> Result<StreamSealed, Failure> {
+        let name = format!(
+            "moving rows to trainer {} ({}:{})",
+            owner.trainer, owner.host, owner.port
+        );
+        let client = self.connect(owner).await?;
+        let (frames, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
+        // The channel is new and has room.
+        let _ = frames.try_send(opening);
+        let mut answer = tokio::spawn(put_rows(client, receiver, name.clone()));
+        let mut labels = Vec::new();
+        for shard in shards.iter() {
+            for row in data.rows(shard) {
+                self.end.rows += 1;
+                self.end.hash_sum = self.end.hash_sum.wrapping_add(row.hash);
+                labels.clear();
+                labels.extend_from_slice(row.labels);
+                labels.extend(row.mark);
+                if self.batch.push(row.features, &labels, row.weight) {
+                    tick();
+                    self.flush(&frames, &name).await?;
+                }
+            }
+        }
+        self.flush(&frames, &name).await?;
+        let last = self.batch.last(&self.id, self.end)?;
+        self.pass(&frames, last, &name).await?;
+        drop(frames);
+        tick();
+        let late = || Failure::unavailable(format!("{name}: no answer within {:?}", self.mover.timeout));
+        let sealed = tokio::time::timeout(self.mover.timeout, &mut answer).await;
+        let sealed = sealed
+            .map_err(|_| late())?
+            .map_err(|error| Failure::unavailable(format!("{name}: {error}")))??;
+        if (sealed.rows, sealed.hash_sum) == (self.end.rows, self.end.hash_sum) {
+            Ok(sealed)
+        } else {
+            let (sent, has) = (self.end.rows, sealed.rows);
+            Err(Failure::unavailable(format!(
+                "{name}: {sent} rows were sent, but it has {has} or others"
+            )))
+        }
+    }
+
+    async fn connect(&self, owner: &Owner) -> Result<Client, Failure> {
+        let identity = Identity {
+            job: self.mover.job.clone(),
+            client: self.mover.id.clone(),
+            server: owner.trainer.clone(),
+            key: self.mover.key.clone(),
+            purpose: Purpose::Feed,
+        };
+        Client::connect(&owner.host, owner.port, &identity, self.mover.timeout).await
+    }
+
+    async fn flush(
+        &mut self,
+        frames: &mpsc::Sender<arrow_flight::FlightData>,
+        name: &str,
+    ) -> Result<(), Failure> {
+        match self.batch.frame(&self.id)? {
+            Some((frame, _)) => self.pass(frames, frame, name).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn pass(
+        &self,
+        frames: &mpsc::Sender<arrow_flight::FlightData>,
+        frame: arrow_flight::FlightData,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let timeout = self.mover.timeout;
+        let sent = tokio::time::timeout(timeout, frames.send(frame)).await;
+        sent.map_err(|_| Failure::unavailable(format!("{name}: no frame was taken for {timeout:?}")))?
+            .map_err(|_| Failure::unavailable(format!("{name}: the stream broke")))
+    }
+}
