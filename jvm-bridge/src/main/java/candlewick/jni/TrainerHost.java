@@ -86,9 +86,11 @@ public final class TrainerHost {
   private static void startAll(
       String jobId, Object[] started, List<String> configs, Starter starter, long startSeconds) {
     boolean done = false;
+    // Those of an earlier order are at work, and are not ended where this one fails.
+    boolean alone = snapshot(started).isEmpty();
+    List<TrainerChild> children = new ArrayList<>();
     starting(started).set(true);
     try {
-      List<TrainerChild> children = new ArrayList<>();
       for (String config : configs) {
         TrainerChild child = starter.start(config);
         List<Process> processes = processes(started);
@@ -112,9 +114,15 @@ public final class TrainerHost {
       }
       throw e;
     } finally {
-      // After an Error too: none of the job's trainers may be left behind.
-      if (!done) {
+      // After an Error too: none of the trainers may be left behind.
+      if (!done && alone) {
         stop(jobId, started);
+      } else if (!done) {
+        List<Process> mine = new ArrayList<>();
+        for (TrainerChild child : children) {
+          mine.add(child.process());
+        }
+        end(mine);
       }
       starting(started).set(false);
     }
@@ -206,7 +214,10 @@ public final class TrainerHost {
 
   private static void stop(String jobId, Object[] started) {
     jobs().remove(jobId, started);
-    List<Process> processes = snapshot(started);
+    end(snapshot(started));
+  }
+
+  private static void end(List<Process> processes) {
     for (Process process : processes) {
       OutputStream stdin = process.getOutputStream();
       // Closing waits for a write that is going on, and that one for a child that may not read.

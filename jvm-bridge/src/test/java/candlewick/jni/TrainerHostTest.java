@@ -89,6 +89,19 @@ class TrainerHostTest {
   }
 
   @Test
+  void oneThatDoesNotStartBesideOthersLeavesThemAtWork() throws Exception {
+    List<String> first = Collections.singletonList("{\"trainer\":\"a\"}");
+    List<String> second = Collections.singletonList("{\"trainer\":\"b\"}");
+    String line = TrainerHost.ensure(job, first, null, faithful()).get(0);
+    Path failing = script("read config\necho 'no memory' >&2\nexit 3\n");
+    assertThrows(RetryableException.class, () -> TrainerHost.ensure(job, second, null, failing));
+    assertTrue(TrainerHost.alive(job), "the first one is at work");
+    assertEquals(Collections.singletonList(line), TrainerHost.ensure(job, first, null, failing));
+    TrainerHost.stop(job);
+    awaitEnd(Long.parseLong(line.split(" ")[1]));
+  }
+
+  @Test
   void anErrorDuringTheStartLeavesNoChild() throws IOException {
     Path program = faithful();
     List<TrainerChild> children = new ArrayList<>();
