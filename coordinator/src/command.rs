@@ -3,7 +3,9 @@
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
-use candlewick_protocol::message::{EpochRecord, Progress, RecoveryRecord, RescaleRecord, TrainerInfo};
+use candlewick_protocol::message::{
+    EpochRecord, PaceRecord, Progress, RecoveryRecord, RescaleRecord, TrainerInfo,
+};
 use candlewick_protocol::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
 
@@ -223,6 +225,11 @@ pub enum Event {
     Rescaled {
         /// How it went.
         record: RescaleRecord,
+    },
+    /// How long each trainer worked and waited in an epoch.
+    Pace {
+        /// All of them.
+        record: PaceRecord,
     },
     /// Training is over and the weights are here.
     Done {

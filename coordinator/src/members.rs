@@ -5,8 +5,13 @@ use candlewick_protocol::message::{Member, TrainerInfo};
 use candlewick_protocol::plan;
 use candlewick_protocol::{ErrorKind, Failure};
 
-/// Ranks the trainers (those of one host and executor adjacent) and gives each its contiguous range of shards.
-pub(crate) fn rank(mut trainers: Vec<TrainerInfo>, logical_shards: u32) -> Result<Vec<Member>, Failure> {
+/// Ranks the trainers (those of one host and executor adjacent) and gives each its contiguous range of shards: as many as the
+/// others, or where `cost` knows what some take for a shard, as many as let them end at the same time.
+pub(crate) fn rank(
+    mut trainers: Vec<TrainerInfo>,
+    logical_shards: u32,
+    cost: &dyn Fn(&TrainerInfo) -> Option<f64>,
+) -> Result<Vec<Member>, Failure> {
     if trainers.is_empty() {
         return Err(Failure::parameter("a gang needs at least one trainer"));
     }
@@ -22,12 +27,26 @@ pub(crate) fn rank(mut trainers: Vec<TrainerInfo>, logical_shards: u32) -> Resul
     }
     // Executor ids are numbers where Spark gives them; "driver" in local mode.
     trainers.sort_by(|a, b| order_key(a).cmp(&order_key(b)));
-    let ranges = plan::ownership(logical_shards, trainers.len());
+    let known: Vec<f64> = trainers.iter().filter_map(cost).collect();
+    let ranges = if known.is_empty() {
+        plan::ownership(logical_shards, trainers.len())
+    } else {
+        // One of which nothing is known is taken for one like the others.
+        let usual = mean(&known);
+        let costs: Vec<f64> = trainers.iter().map(|one| cost(one).unwrap_or(usual)).collect();
+        plan::shares(logical_shards, &costs)
+    };
     Ok(trainers
         .into_iter()
         .zip(ranges)
         .map(|(trainer, (lo, hi))| Member { trainer, lo, hi })
         .collect())
+}
+
+/// Of at least one value.
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    let count: f64 = values.iter().map(|_| 1.0).sum();
+    values.iter().sum::<f64>() / count
 }
 
 fn order_key(trainer: &TrainerInfo) -> (&str, Option<u64>, &str, u32, &str) {
@@ -78,7 +97,7 @@ mod tests {
             trainer("x", "9", 0),
             trainer("x", "driver", 0),
         ];
-        let members = rank(trainers, 8).unwrap();
+        let members = rank(trainers.clone(), 8, &|_| None).unwrap();
         let ids: Vec<&str> = members.iter().map(|member| member.trainer.id.as_str()).collect();
         assert_eq!(ids, ["x-driver-0", "x-9-0", "x-9-1", "x-10-0", "y-1-0"]);
         let ranges: Vec<(u32, u32)> = owners(&members)
@@ -86,6 +105,17 @@ mod tests {
             .map(|owner| (owner.lo, owner.hi))
             .collect();
         assert_eq!(ranges, [(0, 1), (1, 3), (3, 4), (4, 6), (6, 8)]);
-        assert!(rank(Vec::new(), 8).is_err());
+        let slow = |one: &TrainerInfo| {
+            (one.host == "y")
+                .then_some(3.0)
+                .or((one.executor == "10").then_some(1.0))
+        };
+        let sizes: Vec<u32> = rank(trainers, 16, &slow)
+            .unwrap()
+            .iter()
+            .map(|member| member.hi - member.lo)
+            .collect();
+        assert_eq!(sizes, [3, 3, 3, 6, 1]);
+        assert!(rank(Vec::new(), 8, &|_| None).is_err());
     }
 }

@@ -264,3 +264,39 @@ fn a_trainer_that_was_not_announced_is_refused() {
     drop(hit);
     same_bits(&gang.rest_with(ledger, undisturbed));
 }
+
+#[test]
+fn every_epoch_says_how_long_each_worked_and_waited() {
+    let mut gang = Gang::start(spec(), 2);
+    let ledger = gang.feed_and_seal(&all_rows());
+    let fit = gang.train_with(ledger, |gang| {
+        let told = gang.events_named("pace");
+        let epochs: Vec<u64> = told
+            .iter()
+            .map(|event| event["record"]["epoch"].as_u64().unwrap())
+            .collect();
+        assert_eq!(epochs, (0..u64::from(EPOCHS)).collect::<Vec<_>>());
+        for event in &told {
+            let record = &event["record"];
+            let trainers = record["trainers"].as_array().unwrap();
+            let seconds = |field: &str| -> Vec<f64> {
+                trainers.iter().map(|one| one[field].as_f64().unwrap()).collect()
+            };
+            let busy = seconds("busySeconds");
+            assert!(
+                trainers.len() == 2 && busy[0] >= busy[1] && busy[1] > 0.0,
+                "{record}"
+            );
+            assert!(
+                seconds("waitedSeconds").iter().all(|waited| *waited > 0.0),
+                "{record}"
+            );
+            assert!(
+                (1.0..=2.0).contains(&record["skew"].as_f64().unwrap()),
+                "{record}"
+            );
+            assert!(trainers.iter().all(|one| one["shards"] == 4), "{record}");
+        }
+    });
+    same_bits(&fit);
+}

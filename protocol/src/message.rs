@@ -239,6 +239,13 @@ pub enum ToCoordinator {
         /// Its record.
         record: EpochRecord,
     },
+    /// How long this trainer took for the steps of an epoch in this generation, or those of them that were made in it.
+    Pace {
+        /// Generation.
+        generation: u64,
+        /// How long.
+        pace: Pace,
+    },
     /// Training is over.
     Done {
         /// Generation.
@@ -300,6 +307,50 @@ pub enum ToCoordinator {
         /// Why.
         failure: Failure,
     },
+}
+
+/// What a trainer did in an epoch, by its own clock; no part of the state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pace {
+    /// The epoch.
+    pub epoch: u32,
+    /// Steps of it that this is about.
+    pub steps: u32,
+    /// Seconds in which it worked.
+    pub busy_seconds: f64,
+    /// Seconds in exchanges with the others, waiting for them for the most part.
+    pub waited_seconds: f64,
+}
+
+/// One entry of `summary.stragglerLog`: how long each trainer worked and waited in an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaceRecord {
+    /// The epoch.
+    pub epoch: u32,
+    /// Time of the slowest over that of the mean: 1 where all take equally long.
+    pub skew: f64,
+    /// All members, the slowest first.
+    pub trainers: Vec<TrainerPace>,
+}
+
+/// How a trainer did in an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainerPace {
+    /// Its id.
+    pub trainer: String,
+    /// Its host.
+    pub host: String,
+    /// Its executor.
+    pub executor: String,
+    /// Logical shards that it owns.
+    pub shards: u32,
+    /// Seconds in which it worked.
+    pub busy_seconds: f64,
+    /// Seconds in exchanges with the others.
+    pub waited_seconds: f64,
 }
 
 /// One entry of `summary.rescaleLog`: trainers that came or left by plan, or shards that moved between those that stayed

@@ -200,6 +200,37 @@ pub fn ownership(v: u32, trainers: usize) -> Vec<(u32, u32)> {
     (0..trainers).map(|r| (edge(r), edge(r + 1))).collect()
 }
 
+/// Who owns which shards where trainers are not equally fast: contiguous ranges, at least one shard each, in the way that makes
+/// the one that takes longest take the least time. `costs` are the times that each takes for a shard, in any unit; `v` is at
+/// least their number.
+///
+/// ```
+/// use candlewick_protocol::plan::shares;
+/// assert_eq!(shares(8, &[1.0, 1.0]), [(0, 4), (4, 8)]);
+/// assert_eq!(shares(9, &[1.0, 2.0]), [(0, 6), (6, 9)]);
+/// assert_eq!(shares(3, &[1.0, 50.0]), [(0, 2), (2, 3)]);
+/// ```
+#[must_use]
+pub fn shares(v: u32, costs: &[f64]) -> Vec<(u32, u32)> {
+    // One more shard goes to whoever would take the least time with it; bits of times of at least 0 are in their order.
+    let time = |at: usize, shards: u32| (costs[at].max(0.0) * f64::from(shards)).to_bits();
+    let mut sizes = vec![1u32; costs.len()];
+    let mut next: BinaryHeap<Reverse<(u64, usize)>> =
+        (0..costs.len()).map(|at| Reverse((time(at, 2), at))).collect();
+    for _ in costs.len()..v as usize {
+        let Some(Reverse((_, at))) = next.pop() else { break };
+        sizes[at] += 1;
+        next.push(Reverse((time(at, sizes[at] + 1), at)));
+    }
+    let mut lo = 0;
+    let range = |size: u32| {
+        let range = (lo, lo + size);
+        lo += size;
+        range
+    };
+    sizes.into_iter().map(range).collect()
+}
+
 /// Who owns which shards once owners are gone, rule B5: whoever is left keeps what it has, so that only what was lost has to
 /// move, and a gap goes to those beside it, in the way that makes the two most equal. `left` are the ranges of those that
 /// are left, in order; the result has one range for each.
@@ -400,5 +431,40 @@ mod tests {
         // The gap goes to the smaller neighbour first.
         assert_eq!(reassign(12, &[(0, 6), (8, 10)]), [(0, 6), (6, 12)]);
         assert_eq!(reassign(12, &[(0, 1), (5, 12)]), [(0, 5), (5, 12)]);
+    }
+
+    #[test]
+    fn no_other_shares_take_the_slowest_less_time() {
+        for round in 0..200u32 {
+            let random = |at: u64| mix(at, 5, round);
+            let trainers = 1 + random(0) % 3;
+            let v = u32::try_from(trainers + random(1) % 9).unwrap();
+            let costs: Vec<f64> = (0..trainers).map(|at| (1 + random(at + 2) % 20) as f64).collect();
+            let longest = |sizes: &[u32]| {
+                let times = sizes
+                    .iter()
+                    .zip(&costs)
+                    .map(|(size, cost)| f64::from(*size) * cost);
+                times.fold(0.0, f64::max)
+            };
+            let ranges = shares(v, &costs);
+            assert_eq!((ranges[0].0, ranges[ranges.len() - 1].1), (0, v));
+            assert!(
+                ranges.windows(2).all(|pair| pair[0].1 == pair[1].0) && ranges.iter().all(|(lo, hi)| lo < hi)
+            );
+            let sizes: Vec<u32> = ranges.iter().map(|(lo, hi)| hi - lo).collect();
+            let mut best = f64::INFINITY;
+            for one in 1..=v {
+                for two in 1..=v {
+                    let rest = v.saturating_sub(one).saturating_sub(two);
+                    let all = [one, two, rest];
+                    let sum: u32 = all[..costs.len()].iter().sum();
+                    if sum == v && all[..costs.len()].iter().all(|size| *size > 0) {
+                        best = best.min(longest(&all[..costs.len()]));
+                    }
+                }
+            }
+            assert_eq!(longest(&sizes), best, "{costs:?}, {v}");
+        }
     }
 }

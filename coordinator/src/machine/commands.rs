@@ -74,7 +74,7 @@ impl Machine {
                 None => return Err(Failure::unavailable(self.why_missing(id))),
             }
         }
-        self.members = rank(infos, self.job.train.logical_shards)?;
+        self.members = rank(infos, self.job.train.logical_shards, &|_| None)?;
         for (number, member) in self.members.iter().enumerate() {
             if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
                 trainer.number = Some(number);

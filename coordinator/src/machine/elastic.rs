@@ -28,6 +28,8 @@ pub(super) struct Elastic {
     rescale: Option<Rescale>,
     /// Since when there are too few.
     short_since: Option<Now>,
+    /// Why shards shall move between those that stay, where they shall.
+    rebalance: Option<String>,
 }
 
 impl Machine {
@@ -131,7 +133,7 @@ impl Machine {
         let room = (self.job.train.logical_shards as usize).saturating_sub(next.len());
         let joining = waiting.len().min(room);
         next.extend(waiting.into_iter().take(room).map(|trainer| trainer.info.clone()));
-        (joining > 0 || !leaving.is_empty()).then_some(next)
+        (joining > 0 || !leaving.is_empty() || self.elastic.rebalance.is_some()).then_some(next)
     }
 
     /// An epoch is over and another one follows: those that have come are taken in.
@@ -150,6 +152,16 @@ impl Machine {
         }
         if self.next_members().is_some() {
             self.halt_to_regroup(now);
+        }
+    }
+
+    /// Shards move to those that are faster.
+    pub(super) fn rebalance(&mut self, now: Now, why: String) {
+        self.elastic.rebalance = Some(why);
+        self.halt_to_regroup(now);
+        if matches!(self.phase, Phase::Running { .. }) {
+            // Something else goes on; another epoch will tell again.
+            self.elastic.rebalance = None;
         }
     }
 
@@ -182,7 +194,9 @@ impl Machine {
                 .collect(),
             before.into_iter().filter(|one| !has.contains(&one.id)).collect(),
         );
-        match rank(next, self.job.train.logical_shards) {
+        let rebalance = self.elastic.rebalance.take();
+        let cost = |one: &TrainerInfo| self.trainers.get(&one.id).and_then(|known| known.cost);
+        match rank(next, self.job.train.logical_shards, &cost) {
             Ok(members) => self.members = members,
             Err(failure) => return self.fail(failure),
         }
@@ -197,7 +211,7 @@ impl Machine {
                 trainer: trainer.id.clone(),
             }));
         }
-        let cause = self.why_rescaled(&joined, &left);
+        let cause = self.why_rescaled(&joined, &left, rebalance);
         let rescale = self.elastic.rescale.get_or_insert_with(|| Rescale {
             cause: String::new(),
             began: now,
@@ -212,14 +226,19 @@ impl Machine {
     }
 
     /// "trainer 2 (hostB, executor 3, pid 4711) has come; trainer 0 (...) leaves: its executor is decommissioned".
-    fn why_rescaled(&self, joined: &[TrainerInfo], left: &[TrainerInfo]) -> String {
+    fn why_rescaled(
+        &self,
+        joined: &[TrainerInfo],
+        left: &[TrainerInfo],
+        rebalance: Option<String>,
+    ) -> String {
         let came = joined.iter().map(|one| format!("{} has come", self.who(&one.id)));
         let leaves = left.iter().map(|one| {
             let known = self.trainers.get(&one.id);
             let why = known.and_then(|known| known.leaving.clone()).unwrap_or_default();
             format!("{} leaves: {why}", self.who(&one.id))
         });
-        came.chain(leaves).collect::<Vec<_>>().join("; ")
+        came.chain(leaves).chain(rebalance).collect::<Vec<_>>().join("; ")
     }
 
     /// Rows have gone from one trainer to another.

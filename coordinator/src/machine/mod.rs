@@ -15,6 +15,7 @@ mod elastic;
 mod explain;
 mod loss;
 mod moves;
+mod pace;
 mod phases;
 mod record;
 mod recovery;
@@ -28,7 +29,7 @@ use crate::config::Timeouts;
 use crate::ledger::Expected;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::message::{Member, Pace, Progress, ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -131,6 +132,10 @@ pub(crate) struct Trainer {
     rows: BTreeMap<u32, u64>,
     /// It has been a member of a generation that began: it holds the state of the training.
     has_state: bool,
+    /// How it did in the last epoch.
+    pace: Option<Pace>,
+    /// What it takes for a shard of a step, seconds, once that is known.
+    cost: Option<f64>,
     /// Why it leaves, where it does.
     leaving: Option<String>,
     /// Where it stood when its generation was halted.
@@ -154,6 +159,8 @@ impl Trainer {
             number: None,
             rows: BTreeMap::new(),
             has_state: false,
+            pace: None,
+            cost: None,
             leaving: None,
             halted: None,
             ready: None,
@@ -271,6 +278,7 @@ impl Machine {
                 self.on_ready(now, from, generation, (counter, state_hash));
             }
             ToCoordinator::Epoch { generation, record } => self.on_epoch(now, from, generation, record),
+            ToCoordinator::Pace { generation, pace } => self.on_pace(now, from, generation, pace),
             ToCoordinator::Done {
                 generation,
                 steps,

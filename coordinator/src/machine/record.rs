@@ -123,6 +123,10 @@ fn heard(message: &ToCoordinator) -> Option<String> {
         ToCoordinator::Epoch { record, .. } => {
             format!("epoch {} is over, step {}", record.epoch, record.step)
         }
+        ToCoordinator::Pace { pace, .. } => format!(
+            "worked {:.3} s and waited {:.3} s in epoch {}",
+            pace.busy_seconds, pace.waited_seconds, pace.epoch
+        ),
         ToCoordinator::Done {
             generation, steps, ..
         } => format!("DONE of generation {generation}: {steps} steps"),

@@ -7,6 +7,7 @@
 mod control;
 mod lease;
 mod moves;
+mod pace;
 mod runner;
 mod service;
 mod snapshots;

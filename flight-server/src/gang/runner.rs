@@ -1,6 +1,7 @@
 //! The computing thread: obeys the coordinator's orders one after another.
 
 use super::moves::{self, Mover};
+use super::pace::{Stopwatch, Timed};
 use super::snapshots::{Snapshot, Snapshots};
 use super::state::State;
 use crate::dataset::Dataset;
@@ -100,7 +101,7 @@ pub(super) fn start(
 struct Gang {
     generation: u64,
     rank: usize,
-    reduce: Box<dyn Reduce>,
+    reduce: Timed,
     halt: HaltToken,
 }
 
@@ -290,7 +291,7 @@ impl Runner {
         self.keep_shards(formation)?;
         let mut gang = self.connect(formation)?;
         candlewick_failpoint::reach("gang.form", generation)?;
-        self.take_state(formation, gang.reduce.as_mut())?;
+        self.take_state(formation, &mut gang.reduce)?;
         let session = self.session.as_ref().ok_or_else(|| early("FORM"))?;
         if session.counter() != counter {
             let have = session.counter();
@@ -356,7 +357,7 @@ impl Runner {
         Ok(Gang {
             generation,
             rank,
-            reduce,
+            reduce: Timed::new(reduce),
             halt: self.state.halts().token(generation),
         })
     }
@@ -410,13 +411,14 @@ impl Runner {
             generation,
             rank: gang.rank,
             snapshots: &self.snapshots,
+            stopwatch: Stopwatch::new(gang.reduce.waited(), session.counter()),
         };
         let Trained {
             steps,
             state_hash,
             weights_hash,
             stopping,
-        } = session.run(plan, gang.reduce.as_mut(), &observer)?;
+        } = session.run(plan, &mut gang.reduce, &observer)?;
         let rank = gang.rank;
         // After DONE the coordinator may let everybody go.
         self.snapshots.flush(&gang.halt, || self.state.tick());
@@ -472,6 +474,7 @@ struct GangObserver<'a> {
     generation: u64,
     rank: usize,
     snapshots: &'a Snapshots,
+    stopwatch: Stopwatch,
 }
 
 impl Observer for GangObserver<'_> {
@@ -481,10 +484,10 @@ impl Observer for GangObserver<'_> {
             std::thread::sleep(PAUSE);
         }
         if self.halt.is_cancelled() {
-            Err(Interrupt::Halted)
-        } else {
-            Ok(())
+            return Err(Interrupt::Halted);
         }
+        self.stopwatch.goes_on();
+        Ok(())
     }
 
     fn progress(&self, counter: ProgramCounter) {
@@ -496,6 +499,12 @@ impl Observer for GangObserver<'_> {
             self.state.tell(ToCoordinator::Epoch {
                 generation: self.generation,
                 record: record.clone(),
+            });
+        }
+        if let Some(pace) = self.stopwatch.lap(record.epoch, record.step) {
+            self.state.tell(ToCoordinator::Pace {
+                generation: self.generation,
+                pace,
             });
         }
         Ok(())

@@ -392,8 +392,13 @@ impl Gang {
 
     /// From the sealed feed to the weights and the orderly end of the trainers.
     pub fn train(self, ledger: Value) -> Fit {
+        self.train_with(ledger, |_| {})
+    }
+
+    /// The same; `look` may look at the gang once training is over.
+    pub fn train_with(self, ledger: Value, look: impl Fn(&Gang)) -> Fit {
         self.command(&json!({"cmd": "train"}));
-        self.rest(ledger)
+        self.rest_with(ledger, look)
     }
 
     /// What is left of a fit that trains.

@@ -36,6 +36,10 @@ class TrainingSummary:
     #: How the gang changed by plan: generation, cause, joined and left (trainers), trainers (how many from then on), resumeStep,
     #: rowsMoved (from trainer to trainer) and seconds. Empty where nobody came or left.
     rescaleLog: list[dict[str, Any]] = field(default_factory=list)
+    #: How long each trainer worked and how long it waited for the others, by epoch: epoch, skew (time of the slowest over the
+    #: mean) and trainers, the slowest first (trainer, host, executor, shards, busySeconds, waitedSeconds). An epoch in which a
+    #: trainer was lost has the time since then.
+    stragglerLog: list[dict[str, Any]] = field(default_factory=list)
     #: What was taken of initialWeights: loaded (a number), missing, unexpected and mismatched; None where not set.
     initialWeights: dict[str, Any] | None = None
     #: Rows trained in a second.

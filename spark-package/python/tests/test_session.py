@@ -141,6 +141,7 @@ SUMMARY = {
     "phases": {"launch": 0.1, "feed": 0.2, "train": 0.3, "total": 0.6},
     "recoveryLog": [],
     "rescaleLog": [],
+    "stragglerLog": [],
     "rowsPerSecond": 10.0,
     "ofALaterVersion": 1,
 }

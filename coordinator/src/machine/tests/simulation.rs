@@ -335,6 +335,7 @@ struct Tally {
     rescaled: u64,
     joined: u64,
     left: u64,
+    rebalanced: u64,
 }
 
 fn simulate(seeds: std::ops::Range<u64>) -> Tally {
@@ -349,6 +350,7 @@ fn simulate(seeds: std::ops::Range<u64>) -> Tally {
                 tally.rescaled += run.elastic.rescaled;
                 tally.joined += run.elastic.joined;
                 tally.left += run.elastic.left;
+                tally.rebalanced += run.elastic.rebalanced;
             }
             Err(what) => wrong.push(what),
         }
@@ -374,6 +376,7 @@ fn every_simulated_fit_ends_as_it_should() {
     assert!(
         seeds < 500 || (tally.joined > seeds / 4 && tally.left > seeds / 20 && tally.rescaled > seeds / 4)
     );
+    assert!(seeds < 500 || tally.rebalanced > seeds / 20);
     assert!(seeds < 500 || (tally.recoveries > seeds / 2 && tally.done > seeds * 3 / 4 && tally.failed > 0));
 }
 

@@ -100,6 +100,8 @@ impl Simulation {
             Event::Left { .. } => self.elastic.left += 1,
             Event::Rescaled { record } => {
                 self.elastic.rescaled += 1;
+                let stays = record.joined.is_empty() && record.left.is_empty();
+                self.elastic.rebalanced += u64::from(stays);
                 self.note(|| format!("rescaled: {record:?}"));
                 if record.resume_step + 1 < self.furthest {
                     self.end = Some(Err(format!("rescaled at {}", record.resume_step)));

@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) joined: u64,
     pub(super) left: u64,
     pub(super) rescaled: u64,
+    /// Where nobody came or left.
+    pub(super) rebalanced: u64,
 }
 
 impl Plan {

@@ -4,7 +4,7 @@ use super::elastic::Moving;
 use super::{BTreeSet, Happening, ROWS, STEPS, STEPS_PER_EPOCH, Simulation, TIMEOUTS};
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::ShardSum;
-use candlewick_protocol::message::{EpochRecord, Member, Progress, ToCoordinator, ToTrainer};
+use candlewick_protocol::message::{EpochRecord, Member, Pace, Progress, ToCoordinator, ToTrainer};
 use candlewick_protocol::shards::ShardSet;
 use std::collections::BTreeMap;
 
@@ -461,8 +461,11 @@ impl Simulation {
             model.generation,
         );
         self.furthest = self.furthest.max(step);
-        if step.is_multiple_of(STEPS_PER_EPOCH) && rank == Some(0) {
-            self.tell_epochs(id, generation, step);
+        if step.is_multiple_of(STEPS_PER_EPOCH) {
+            if rank == Some(0) {
+                self.tell_epochs(id, generation, step);
+            }
+            self.tell_pace(id, generation, step);
         }
         self.begin_step(id);
     }
@@ -481,6 +484,19 @@ impl Simulation {
             };
             self.tell(id, ToCoordinator::Epoch { generation, record });
         }
+    }
+
+    /// Some are slower than others, which shards do not stay with.
+    fn tell_pace(&mut self, id: &str, generation: u64, step: u64) {
+        let slow = (self.seed + id.len() as u64 + u64::from(id.as_bytes()[1])).is_multiple_of(3);
+        let shards = self.models[id].held.len() as f64;
+        let pace = Pace {
+            epoch: u32::try_from(step / STEPS_PER_EPOCH).unwrap() - 1,
+            steps: u32::try_from(STEPS_PER_EPOCH).unwrap(),
+            busy_seconds: shards * if slow { 3.0 } else { 1.0 },
+            waited_seconds: 0.0,
+        };
+        self.tell(id, ToCoordinator::Pace { generation, pace });
     }
 
     fn finish(&mut self, id: &str) {

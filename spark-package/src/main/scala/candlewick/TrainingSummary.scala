@@ -106,6 +106,12 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
     */
   def rescaleLog: String = Option(node.get("rescaleLog")).fold("[]")(_.toString)
 
+  /** How long each trainer worked and how long it waited for the others, as a JSON list with an object for each epoch:
+    * epoch, skew (time of the slowest over the mean) and trainers, the slowest first (trainer, host, executor, shards,
+    * busySeconds, waitedSeconds). An epoch in which a trainer was lost has the time since then.
+    */
+  def stragglerLog: String = Option(node.get("stragglerLog")).fold("[]")(_.toString)
+
   /** Steps of the checkpoint that the training went on from; `None` where it began at the beginning. The history is that of
     * the whole training.
     */

@@ -30,6 +30,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   private val records = mutable.ArrayBuffer.empty[JsonNode]
   private val recovered = mutable.ArrayBuffer.empty[JsonNode]
   private val rescaled = mutable.ArrayBuffer.empty[JsonNode]
+  private val paced = mutable.ArrayBuffer.empty[JsonNode]
   private var round = Option.empty[JsonNode]
   @volatile private var onEpoch: JsonNode => Unit = _ => ()
   @volatile private var onProgress: JsonNode => Unit = _ => ()
@@ -55,6 +56,9 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
 
   /** The changes of the gang by plan so far. */
   def rescales: Seq[JsonNode] = lock.synchronized(rescaled.toSeq)
+
+  /** How long each trainer worked and waited, by epoch. */
+  def paces: Seq[JsonNode] = lock.synchronized(paced.toSeq)
 
   /** Takes the ids of trainers that have become members while the fit runs since the last call. */
   def takeJoined(): Seq[String] = lock.synchronized {
@@ -200,6 +204,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
         leftIds(id) = Json.field(event, "why").asText
       }
     case "joined" => change(joinedIds += Json.field(event, "trainer").asText)
+    case "pace" => change(paced += Json.field(event, "record"))
     case "rescaled" =>
       val record = Json.field(event, "record")
       change(rescaled += record)

@@ -357,6 +357,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "initialWeights" -> prepared.initial.map(_.report),
       "recoveryLog" -> link.recoveries,
       "rescaleLog" -> link.rescales,
+      "stragglerLog" -> link.paces,
       "resumedFromStep" -> resumed.map(_.step),
       "rowsPerSecond" -> (if (seconds > 0) rows / seconds else 0.0)
     )

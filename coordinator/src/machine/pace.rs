@@ -1,0 +1,114 @@
+//! How fast trainers are, and shards that move from slow ones to fast ones (rule C4). What a trainer takes for a step follows
+//! from the shards that it owns, so these decide who waits for whom. Bits do not depend on it.
+
+use super::{Machine, Now, Output, Phase, Trainer};
+use crate::command::Event;
+use crate::members::mean;
+use candlewick_protocol::message::{Member, Pace, PaceRecord, TrainerPace};
+use candlewick_protocol::plan;
+
+/// Shards move where the slowest would take at most this share of its time afterwards, so that noise moves nothing.
+const WORTH: f64 = 0.85;
+/// And where that saves so many seconds in the epochs that are left: a move costs some.
+const SAVES: f64 = 2.0;
+
+impl Machine {
+    /// A member has closed an epoch.
+    pub(super) fn on_pace(&mut self, now: Now, from: &str, generation: u64, pace: Pace) {
+        if self.phase != (Phase::Running { generation }) || self.rank_of(from).is_none() {
+            return;
+        }
+        if let Some(trainer) = self.trainers.get_mut(from) {
+            trainer.pace = Some(pace);
+        }
+        let same = |trainer: &Trainer| trainer.pace.is_some_and(|other| other.epoch == pace.epoch);
+        if !self.all_members(same) {
+            return;
+        }
+        self.tell_pace(pace.epoch);
+        self.learn_costs();
+        let left = f64::from(self.job.train.epochs.saturating_sub(pace.epoch + 1));
+        if let Some(why) = self.worth_moving(left) {
+            self.rebalance(now, why);
+        }
+    }
+
+    fn paces(&self) -> Vec<(&Member, &Trainer, Pace)> {
+        let known = |member| {
+            let member: &Member = member;
+            let trainer = self.trainers.get(&member.trainer.id)?;
+            Some((member, trainer, trainer.pace?))
+        };
+        self.members.iter().filter_map(known).collect()
+    }
+
+    fn tell_pace(&mut self, epoch: u32) {
+        let of = |(member, _, pace): (&Member, &Trainer, Pace)| TrainerPace {
+            trainer: member.trainer.id.clone(),
+            host: member.trainer.host.clone(),
+            executor: member.trainer.executor.clone(),
+            shards: member.hi - member.lo,
+            busy_seconds: pace.busy_seconds,
+            waited_seconds: pace.waited_seconds,
+        };
+        let mut trainers: Vec<TrainerPace> = self.paces().into_iter().map(of).collect();
+        trainers.sort_by(|a, b| b.busy_seconds.total_cmp(&a.busy_seconds));
+        let slowest = trainers.first().map_or(0.0, |first| first.busy_seconds);
+        let mean = mean(&trainers.iter().map(|one| one.busy_seconds).collect::<Vec<_>>());
+        let record = PaceRecord {
+            epoch,
+            skew: if mean > 0.0 { slowest / mean } else { 1.0 },
+            trainers,
+        };
+        self.out.push(Output::Event(Event::Pace { record }));
+    }
+
+    /// What each takes for a shard of a step.
+    fn learn_costs(&mut self) {
+        for member in &self.members {
+            let Some(trainer) = self.trainers.get_mut(&member.trainer.id) else {
+                continue;
+            };
+            let shards = f64::from(member.hi - member.lo);
+            if let Some(pace) = trainer.pace.filter(|pace| pace.steps > 0) {
+                trainer.cost = Some(pace.busy_seconds / (shards * f64::from(pace.steps)));
+            }
+        }
+    }
+
+    /// Why shards should move, where other shares would save enough of an epoch as long as the last one, `left` times.
+    fn worth_moving(&self, left: f64) -> Option<String> {
+        let paces = self.paces();
+        let costs: Vec<f64> = paces.iter().filter_map(|(_, trainer, _)| trainer.cost).collect();
+        if costs.len() < self.members.len() || costs.len() < 2 {
+            return None;
+        }
+        let steps = f64::from(paces.first().map_or(0, |(_, _, pace)| pace.steps));
+        let slowest = |sizes: &[u32]| {
+            let times = sizes
+                .iter()
+                .zip(&costs)
+                .map(|(size, cost)| f64::from(*size) * cost * steps);
+            times.fold(0.0, f64::max)
+        };
+        let sizes = |ranges: &[(u32, u32)]| -> Vec<u32> { ranges.iter().map(|(lo, hi)| hi - lo).collect() };
+        let now = slowest(
+            &paces
+                .iter()
+                .map(|(member, _, _)| member.hi - member.lo)
+                .collect::<Vec<_>>(),
+        );
+        let then = slowest(&sizes(&plan::shares(self.job.train.logical_shards, &costs)));
+        if then > now * WORTH || (now - then) * left < SAVES {
+            return None;
+        }
+        let longest = paces
+            .iter()
+            .max_by(|a, b| a.2.busy_seconds.total_cmp(&b.2.busy_seconds))?;
+        Some(format!(
+            "shards move from slow trainers to fast ones: {} worked {now:.2} s of an epoch, the longest; with other shares it \
+             is about {then:.2} s",
+            self.who(&longest.0.trainer.id)
+        ))
+    }
+}

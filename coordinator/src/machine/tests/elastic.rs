@@ -1,0 +1,204 @@
+//! Trainers that come and leave, and shards that move between slow trainers and fast ones.
+
+use super::*;
+use candlewick_protocol::message::RescaleRecord;
+
+fn moves(stage: &Stage) -> Vec<(&str, u32, u32)> {
+    let sent = stage.said.iter().filter_map(|output| match output {
+        Output::Send {
+            trainer,
+            message: ToTrainer::Move { owners, .. },
+        } => Some(owners.iter().map(|owner| (trainer.as_str(), owner.lo, owner.hi))),
+        _ => None,
+    });
+    sent.flatten().collect()
+}
+
+fn halts(stage: &Stage) -> usize {
+    let halt = |output: &&Output| {
+        matches!(
+            output,
+            Output::Send {
+                message: ToTrainer::Halt { .. },
+                ..
+            }
+        )
+    };
+    stage.said.iter().filter(halt).count()
+}
+
+fn rescaled(stage: &Stage) -> Vec<RescaleRecord> {
+    let told = stage.said.iter().filter_map(|output| match output {
+        Output::Event(Event::Rescaled { record }) => Some(record.clone()),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn skews(stage: &Stage) -> Vec<f64> {
+    let told = stage.said.iter().filter_map(|output| match output {
+        Output::Event(Event::Pace { record }) => Some(record.skew),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// A job of many epochs, of which the first is over: "a" worked so many seconds and "b" so many.
+fn paced(a: f64, b: f64) -> Stage {
+    let mut job = JobSpec {
+        max_recoveries: 3,
+        ..job()
+    };
+    job.train.epochs = 10;
+    let mut stage = Stage::gathered_for(job).led_to("running");
+    for (id, busy_seconds) in [("a", a), ("b", b)] {
+        let pace = Pace {
+            epoch: 0,
+            steps: 2,
+            busy_seconds,
+            waited_seconds: 0.5,
+        };
+        stage.message(id, ToCoordinator::Pace { generation: 1, pace });
+    }
+    stage
+}
+
+fn halted(stage: &mut Stage) {
+    for id in ["a", "b"] {
+        let counter = ProgramCounter::default();
+        stage.message(
+            id,
+            ToCoordinator::Halted {
+                generation: 1,
+                counter,
+            },
+        );
+    }
+}
+
+#[test]
+fn shards_move_from_the_slow_trainer_to_the_fast_one_where_that_saves_time() {
+    // Of four shards each has two. "b" has the first ones.
+    let mut stage = paced(1.0, 3.5);
+    assert_eq!(skews(&stage), [3.5 / 2.25]);
+    assert_eq!(halts(&stage), 2);
+    halted(&mut stage);
+    assert_eq!(moves(&stage), [("b", 1, 2)]);
+    let moved = ToCoordinator::Moved {
+        round: 1,
+        rows: 0,
+        lost: ShardSet::default(),
+        because: None,
+    };
+    stage.message("b", moved);
+    stage.message(
+        "a",
+        ToCoordinator::Sealed {
+            round: 1,
+            shards: vec![sum((1, 0))],
+        },
+    );
+    for id in ["a", "b"] {
+        let ready = ToCoordinator::Ready {
+            generation: 2,
+            counter: ProgramCounter::default(),
+            state_hash: "s".into(),
+        };
+        stage.message(id, ready);
+    }
+    let [record] = &rescaled(&stage)[..] else {
+        panic!("{:?}", stage.said)
+    };
+    assert!(record.joined.is_empty() && record.left.is_empty() && record.trainers == 2);
+    assert!(
+        record
+            .cause
+            .contains("trainer 0 (hostA, executor 9, pid 4711) worked 3.50 s of an epoch, the longest")
+            && record.cause.contains("about 1.75 s"),
+        "{}",
+        record.cause
+    );
+    let recovered = |event: &Event| matches!(event, Event::Recovered { .. });
+    assert!(!stage.events().iter().any(recovered), "nothing was lost");
+    assert_eq!(stage.machine.recoveries, 0);
+}
+
+#[test]
+fn shards_stay_where_the_difference_is_small_or_little_is_left_to_save() {
+    for (a, b) in [(1.0, 1.0), (1.0, 1.4), (0.01, 0.2)] {
+        let stage = paced(a, b);
+        assert_eq!((skews(&stage).len(), halts(&stage)), (1, 0), "{a}, {b}");
+    }
+}
+
+#[test]
+fn who_comes_is_asked_for_and_who_falls_silent_before_it_is_a_member_is_nobodys_loss() {
+    let mut stage = Stage::recoverable_at("running");
+    let refused = stage.machine.connect(ms(stage.now), info("c", "11")).unwrap_err();
+    assert!(refused.message.contains("came too late"), "{refused}");
+    stage
+        .command(json!({"cmd": "expect", "trainers": ["c"]}))
+        .unwrap();
+    stage.machine.connect(ms(stage.now), info("c", "11")).unwrap();
+    stage.pass(16_000, &["a", "b"], true);
+    let left = |event: &Event| matches!(event, Event::Left { trainer, why } if trainer == "c" && why.contains("silent for"));
+    assert!(stage.events().iter().any(left), "{:?}", stage.events());
+    assert!(stage.failures().is_empty() && halts(&stage) == 0);
+    assert_eq!(stage.machine.members.len(), 2);
+}
+
+#[test]
+fn nobody_leaves_where_too_few_would_be_left() {
+    let job = JobSpec {
+        min_trainers: 2,
+        max_recoveries: 3,
+        ..job()
+    };
+    let mut stage = Stage::gathered_for(job).led_to("running");
+    let command = json!({"cmd": "decommission", "executor": "9", "reason": "r"});
+    stage.command(command).unwrap();
+    stage.pass(5_000, &["a", "b"], true);
+    assert_eq!(halts(&stage), 0);
+    stage
+        .command(json!({"cmd": "expect", "trainers": ["c"]}))
+        .unwrap();
+    stage.machine.connect(ms(stage.now), info("c", "11")).unwrap();
+    stage.pass(1_000, &["a", "b", "c"], true);
+    assert_eq!(halts(&stage), 2, "there is another one now");
+}
+
+#[test]
+fn too_few_are_told_of_and_fail_the_fit_in_the_end() {
+    let job = JobSpec {
+        min_trainers: 2,
+        max_recoveries: 3,
+        ..job()
+    };
+    let mut stage = Stage::gathered_for(job).led_to("running");
+    stage.exited("a", 137);
+    let counter = ProgramCounter::default();
+    stage.message(
+        "b",
+        ToCoordinator::Halted {
+            generation: 1,
+            counter,
+        },
+    );
+    assert_eq!(
+        stage.machine.explain(),
+        "other trainers: only 1 trainer was there of at least minTrainers = 2"
+    );
+    stage.pass(59_000, &["b"], false);
+    assert!(
+        stage.failures().is_empty(),
+        "progressTimeout does not count while it waits"
+    );
+    stage.pass(2_000, &["b"], false);
+    let told = &stage.failure().message;
+    assert!(
+        told.starts_with("trainer 1 (hostB, executor 10, pid 4711) ended during training")
+            && told
+                .contains("only 1 trainer was there of at least minTrainers = 2 for executorTimeout = 60 s"),
+        "{told}"
+    );
+}
