@@ -93,6 +93,9 @@ chaos: native ## fits on real Spark with seeded faults, all of which must give o
 bench-recovery: $(JAR) $(WHEEL) ## what a lost trainer costs (ROUNDS=7)
 	$(PYTHON) benchmarks/recovery.py --rounds $(or $(ROUNDS),7)
 
+bench-elastic: $(JAR) $(WHEEL) ## what a slow trainer, and one that joins, cost (ROUNDS=3)
+	$(PYTHON) benchmarks/elastic.py --rounds $(or $(ROUNDS),3)
+
 flaky: native $(JAR) ## run tests again and again, under load and on one core (SUITE=rust|jvm|python FILTER= N=20)
 	$(PYTHON) -m tools.flaky --suite $(or $(SUITE),all) --filter '$(FILTER)' --rounds $(or $(N),20)
 

@@ -18,7 +18,7 @@ import pyspark
 from pyspark.sql import SparkSession
 
 from . import conftest, support
-from .support import Trainer, wait_for
+from .support import Background, Trainer, wait_for
 
 #: Loopback addresses that Spark takes for two hosts.
 HOSTS = ("127.0.0.2", "127.0.0.3")
@@ -216,9 +216,10 @@ def executors(spark: SparkSession) -> list[Executor]:
 
 def await_hosts(spark: SparkSession, *hosts: str) -> None:
     """Waits until tasks have run on each of these hosts: an executor that Spark only knows of is not yet given any."""
+    wait_for(f"executors on {hosts}", lambda: {one.host for one in executors(spark) if one.active} == set(hosts))
     slots = 2 * len(hosts)
     job = spark.sparkContext.parallelize(range(slots), slots).map(lambda _: os.environ["SPARK_LOCAL_IP"])
-    wait_for(f"tasks on {hosts}", lambda: set(job.collect()) == set(hosts))
+    wait_for(f"tasks on {hosts}", lambda: set(Background(job.collect).join().result or ()) == set(hosts))
 
 
 def attempts(spark: SparkSession, ids: Iterable[int]) -> list[dict[str, Any]]:

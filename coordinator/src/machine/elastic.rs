@@ -58,9 +58,6 @@ impl Machine {
             trainer: info.clone(),
         }));
         self.trainers.insert(id, Trainer::new(info, now));
-        if self.phase == Phase::Short {
-            self.proceed(now);
-        }
         Ok(())
     }
 
@@ -87,18 +84,24 @@ impl Machine {
         self.leave_when_possible(now);
     }
 
-    /// Trainers that have come and are no members yet.
+    /// Trainers that have come, have built their network, and are no members yet.
     fn waiting(&self) -> Vec<&Trainer> {
+        // It ticks as it begins to build it, and when it has.
+        const BUILT: u64 = 2;
         let lives = |trainer: &&Trainer| {
-            trainer.connected
-                && trainer.exit.is_none()
-                && trainer.ended.is_none()
-                && trainer.leaving.is_none()
+            let there = trainer.connected && trainer.exit.is_none() && trainer.ended.is_none();
+            there && trainer.leaving.is_none() && trainer.progress.ticks >= BUILT
         };
         let waiting = self.trainers.values().filter(lives);
         waiting
             .filter(|trainer| self.rank_of(&trainer.info.id).is_none())
             .collect()
+    }
+
+    /// True where it has never been a member.
+    fn is_new(&self, trainer: &TrainerInfo) -> bool {
+        let known = self.trainers.get(&trainer.id);
+        known.is_some_and(|known| known.number.is_none())
     }
 
     fn is_leaving(&self, trainer: &TrainerInfo) -> bool {
@@ -109,7 +112,21 @@ impl Machine {
     /// True where it could give others the state of the training: before the first step everybody has it.
     pub(super) fn has_state(&self, id: &str) -> bool {
         let begun = self.trainers.values().any(|trainer| trainer.has_state);
-        !begun || self.trainers.get(id).is_some_and(|trainer| trainer.has_state)
+        let has = |trainer: &Trainer| trainer.has_state || trainer.ready.is_some();
+        !begun || self.trainers.get(id).is_some_and(has)
+    }
+
+    /// True where it has come while the fit runs, and nothing depends on it yet: its loss costs what it was to take, and is
+    /// none that `maxRecoveries` counts.
+    pub(super) fn is_newcomer(&self, id: &str) -> bool {
+        self.trainers.get(id).is_some_and(|trainer| trainer.newcomer)
+    }
+
+    /// Those that have left the members and not yet gone, and hold the state.
+    pub(super) fn leavers_with_state(&self) -> impl Iterator<Item = &Trainer> {
+        let leaves = |trainer: &&Trainer| trainer.connected && trainer.has_state && trainer.leaving.is_some();
+        let all = self.trainers.values().filter(leaves);
+        all.filter(|trainer| self.rank_of(&trainer.info.id).is_none())
     }
 
     fn least(&self) -> usize {
@@ -119,8 +136,16 @@ impl Machine {
     /// Who would be a member after those that leave and with those that have come; nothing where it would be the same ones,
     /// or too few.
     fn next_members(&self) -> Option<Vec<TrainerInfo>> {
-        let all = self.members.iter().map(|member| member.trainer.clone());
-        let (leaving, staying): (Vec<_>, Vec<_>) = all.partition(|trainer| self.is_leaving(trainer));
+        let mut all: Vec<TrainerInfo> = self.members.iter().map(|member| member.trainer.clone()).collect();
+        let lacks_state = !all.iter().any(|one| self.has_state(&one.id));
+        let back: Vec<TrainerInfo> = self.leavers_with_state().map(|one| one.info.clone()).collect();
+        let comes_back = lacks_state && !back.is_empty();
+        if comes_back {
+            // Whoever else had the state is lost: those that were about to go stay.
+            all.extend(back);
+        }
+        let (leaving, staying): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|trainer| self.is_leaving(trainer));
         let waiting = self.waiting();
         // Where too few would be left, or none that has the state, nobody leaves before others have come, and have it.
         let enough = staying.len() + waiting.len() >= self.least()
@@ -133,7 +158,8 @@ impl Machine {
         let room = (self.job.train.logical_shards as usize).saturating_sub(next.len());
         let joining = waiting.len().min(room);
         next.extend(waiting.into_iter().take(room).map(|trainer| trainer.info.clone()));
-        (joining > 0 || !leaving.is_empty() || self.elastic.rebalance.is_some()).then_some(next)
+        let changes = joining > 0 || !leaving.is_empty() || comes_back || self.elastic.rebalance.is_some();
+        changes.then_some(next)
     }
 
     /// An epoch is over and another one follows: those that have come are taken in.
@@ -189,7 +215,7 @@ impl Machine {
         let (had, has) = (ids(&before), ids(&next));
         let (joined, left): (Vec<TrainerInfo>, Vec<TrainerInfo>) = (
             next.iter()
-                .filter(|one| !had.contains(&one.id))
+                .filter(|one| !had.contains(&one.id) && self.is_new(one))
                 .cloned()
                 .collect(),
             before.into_iter().filter(|one| !has.contains(&one.id)).collect(),
@@ -205,6 +231,7 @@ impl Machine {
             number = Some(number.map_or(0, |number| number + 1));
             if let Some(known) = self.trainers.get_mut(&trainer.id) {
                 known.number = number;
+                known.newcomer = true;
             }
             self.log(format!("{} joins the gang", self.who(&trainer.id)));
             self.out.push(Output::Event(Event::Joined {
@@ -223,6 +250,7 @@ impl Machine {
         rescale.cause = format!("{}{separator}{cause}", rescale.cause);
         rescale.joined.extend(joined.iter().map(Comer::from));
         rescale.left.extend(left.iter().map(Comer::from));
+        rescale.left.retain(|one| !has.contains(&one.trainer));
     }
 
     /// "trainer 2 (hostB, executor 3, pid 4711) has come; trainer 0 (...) leaves: its executor is decommissioned".

@@ -236,9 +236,16 @@ impl Machine {
     }
 
     /// A trainer says itself that it cannot go on.
-    pub(super) fn on_failed(&mut self, from: &str, failure: &Failure) {
+    pub(super) fn on_failed(&mut self, now: Now, from: &str, failure: &Failure) {
         let registered = self.phase == Phase::Gathering && self.trainers.contains_key(from);
-        let mine = self.rank_of(from).is_some() || registered;
+        let at_work = !matches!(self.phase, Phase::Gathering | Phase::Done | Phase::Failed);
+        let member = self.rank_of(from).is_some();
+        if at_work && (!member || self.is_newcomer(from)) {
+            // Nothing depends on it: the fit goes on as if it had not come, or goes on without it.
+            let how = format!("{} cannot go on: {}", self.who(from), failure.message);
+            return self.lose_as_told(now, from.to_owned(), how);
+        }
+        let mine = member || registered;
         let earlier = matches!(&self.pending_loss, Some(PendingLoss { cause: Cause::Ended { trainer }, .. }) if trainer != from);
         if !mine || earlier {
             return;

@@ -132,6 +132,8 @@ pub(crate) struct Trainer {
     rows: BTreeMap<u32, u64>,
     /// It has been a member of a generation that began: it holds the state of the training.
     has_state: bool,
+    /// It has come while the fit runs, and no generation with it has begun yet.
+    newcomer: bool,
     /// How it did in the last epoch.
     pace: Option<Pace>,
     /// What it takes for a shard of a step, seconds, once that is known.
@@ -159,6 +161,7 @@ impl Trainer {
             number: None,
             rows: BTreeMap::new(),
             has_state: false,
+            newcomer: false,
             pace: None,
             cost: None,
             leaving: None,
@@ -306,7 +309,7 @@ impl Machine {
                 self.out
                     .push(Output::Event(Event::TrainerLog { trainer, error, line }));
             }
-            ToCoordinator::Failed { failure } => self.on_failed(from, &failure),
+            ToCoordinator::Failed { failure } => self.on_failed(now, from, &failure),
             rows_or_bulk => self.transfer(now, from, rows_or_bulk, body),
         }
     }
@@ -348,6 +351,9 @@ impl Machine {
             trainer.progressed = now;
         }
         trainer.progress = progress;
+        if self.phase == Phase::Short {
+            self.proceed(now);
+        }
         let epochs = self.epochs_reported;
         self.send(from, ToTrainer::BeatAck { number, epochs });
         self.notice_resumption(now, progress.counter);

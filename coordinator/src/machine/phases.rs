@@ -43,6 +43,7 @@ impl Machine {
             for member in self.members.clone() {
                 if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
                     trainer.has_state = true;
+                    trainer.newcomer = false;
                 }
                 self.send(&member.trainer.id, ToTrainer::Start { generation });
             }

@@ -82,6 +82,16 @@ impl Machine {
         let (Phase::Running { generation } | Phase::Forming { generation }) = self.phase else {
             return false;
         };
+        if let Some(newcomer) = [peer, by].into_iter().find(|id| self.is_newcomer(id)) {
+            let loss = Loss {
+                trainer: newcomer.to_owned(),
+                what: format!("{} is not taken in", self.who(newcomer)),
+                how: format!("{} lost {}: {why}", self.who(by), self.who(peer)),
+                open: false,
+            };
+            self.lose(now, vec![loss]);
+            return true;
+        }
         if self.phase
             == (Phase::Forming {
                 generation: super::FIRST_GENERATION,
@@ -137,10 +147,15 @@ impl Machine {
                 continue;
             };
             self.pending_loss = None;
-            if !self.others_have_the_state(&loss.trainer) || (new && !self.can_lose(&loss.trainer)) {
+            let newcomer = self.is_newcomer(&loss.trainer);
+            if !self.others_have_the_state(&loss.trainer)
+                || (new && !newcomer && !self.can_lose(&loss.trainer))
+            {
                 return self.fail(Failure::new(ErrorKind::JobFailed, self.last_words(&loss)));
             }
-            self.recoveries += u32::from(std::mem::take(&mut new));
+            if !newcomer {
+                self.recoveries += u32::from(std::mem::take(&mut new));
+            }
             let told = loss.told();
             self.log(format!("{told}: the fit goes on without it"));
             self.recovery_of(now, told.clone());
@@ -168,7 +183,11 @@ impl Machine {
     /// True where a member would be left that could give others the state.
     fn others_have_the_state(&self, lost: &str) -> bool {
         let others = self.members.iter().map(|member| &member.trainer.id);
-        others.filter(|id| *id != lost).any(|id| self.has_state(id))
+        let leavers = self.leavers_with_state().map(|trainer| &trainer.info.id);
+        others
+            .chain(leavers)
+            .filter(|id| *id != lost)
+            .any(|id| self.has_state(id))
     }
 
     /// A recovery is under way that takes another loss too: nothing has been formed since it began.
@@ -180,9 +199,10 @@ impl Machine {
     /// Whether the gang could go on after the loss of this member.
     pub(super) fn can_lose(&self, trainer: &str) -> bool {
         let at_work = !matches!(self.phase, Phase::Gathering | Phase::Done | Phase::Failed);
+        let counts = !self.is_newcomer(trainer);
         at_work
             && self.others_have_the_state(trainer)
-            && (self.recovers() || self.recoveries < self.job.max_recoveries)
+            && (!counts || self.recovers() || self.recoveries < self.job.max_recoveries)
     }
 
     /// The failure of a fit that does not survive a loss: with the loss that it could not get over, and the first cause.

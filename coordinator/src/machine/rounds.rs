@@ -176,7 +176,7 @@ impl Machine {
             self.who(&id),
             why.unwrap_or_else(|| "it did not answer".to_owned())
         );
-        let again = !self.unreached.insert(id.clone());
+        let again = !self.unreached.insert(id.clone()) || self.is_newcomer(&id);
         if again && self.can_lose(&id) {
             let loss = Loss {
                 trainer: id,

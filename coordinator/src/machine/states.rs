@@ -6,6 +6,7 @@ use crate::command::Event;
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_wire::Assembly;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A state that the gang has sent.
@@ -32,8 +33,8 @@ struct Arriving {
 struct Resume {
     counter: ProgramCounter,
     state: Arc<Vec<u8>>,
-    /// To whom it was sent last.
-    sent: Option<String>,
+    /// To whom it was sent.
+    sent: BTreeSet<String>,
 }
 
 /// See the module.
@@ -145,7 +146,7 @@ impl Machine {
         self.states.resume = Some(Resume {
             counter,
             state: Arc::new(state),
-            sent: None,
+            sent: BTreeSet::new(),
         });
         Ok(())
     }
@@ -166,8 +167,7 @@ impl Machine {
             return false;
         };
         // On its way to one that lives on it is not sent again: the parts would mingle.
-        if resume.sent.as_ref() != Some(&first.trainer.id) {
-            resume.sent = Some(first.trainer.id.clone());
+        if resume.sent.insert(first.trainer.id.clone()) {
             self.out.push(Output::Restore {
                 trainer: first.trainer.id.clone(),
                 counter: resume.counter,

@@ -50,7 +50,7 @@ impl Mover {
     /// Sends the shards to their owners, one trainer after another; `tick` is called with every frame.
     ///
     /// # Errors
-    /// Where there are no threads, or rows cannot be written.
+    /// Where rows cannot be written.
     pub(super) fn send(&self, data: &Dataset, order: &Order, tick: &dyn Fn()) -> Result<Outcome, Failure> {
         let mut shards: BTreeMap<&str, (&Owner, ShardSet)> = BTreeMap::new();
         for owner in &order.owners {
@@ -59,12 +59,19 @@ impl Mover {
                 .or_insert_with(|| (owner, ShardSet::default()));
             taken.extend(std::iter::once(owner.lo..owner.hi));
         }
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::unavailable(format!("rows cannot be sent: {error}")))?;
-        let batches = BatchFormat::new(data.shape().format(), u64::MAX)?;
         let mut outcome = Outcome::default();
+        let runtime = match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let all = shards
+                    .into_values()
+                    .flat_map(|(_, shards)| shards.ranges().to_vec());
+                outcome.lost = all.collect();
+                outcome.because = Some(format!("rows cannot be sent: {error}"));
+                return Ok(outcome);
+            }
+        };
+        let batches = BatchFormat::new(data.shape().format(), u64::MAX)?;
         for (owner, shards) in shards.into_values() {
             let stream = Stream {
                 mover: self,

@@ -177,6 +177,9 @@ impl Runner {
         let initial = self.initial.take();
         self.session = Some(Session::starting_from(&job, self.threads, initial.as_deref())?);
         self.job = Some(job);
+        self.state.tick();
+        // One that has come while the fit runs is waited for: it says at once that it is there.
+        self.state.mention(self.state.beat());
         Ok(())
     }
 

@@ -202,3 +202,126 @@ fn too_few_are_told_of_and_fail_the_fit_in_the_end() {
         "{told}"
     );
 }
+
+/// A newcomer "c" is a member of a gang for which no recovery is left, and its shards are on their way to it.
+fn with_newcomer() -> Stage {
+    let mut stage = Stage::at("running");
+    stage
+        .command(json!({"cmd": "expect", "trainers": ["c"]}))
+        .unwrap();
+    stage.machine.connect(ms(stage.now), info("c", "11")).unwrap();
+    stage.pass(1_000, &["a", "b", "c"], true);
+    stage
+        .command(json!({"cmd": "decommission", "executor": "12", "reason": "nobody is there"}))
+        .unwrap();
+    let record = EpochRecord {
+        epoch: 0,
+        step: 2,
+        loss: 1.0,
+        lr: 0.1,
+        rows: 7,
+        seconds: 1.0,
+        metrics: serde_json::Map::new(),
+    };
+    stage.message(
+        "b",
+        ToCoordinator::Epoch {
+            generation: 1,
+            record,
+        },
+    );
+    halted(&mut stage);
+    assert_eq!(stage.machine.members.len(), 3);
+    assert_eq!(moves(&stage).len(), 2, "{:?}", stage.said);
+    stage
+}
+
+#[test]
+fn a_newcomer_that_dies_or_cannot_go_on_costs_no_recovery() {
+    let strikes: [fn(&mut Stage); 3] = [
+        |stage| stage.exited("c", 137),
+        |stage| stage.end("c"),
+        |stage| {
+            let failure = Failure::unavailable("no memory");
+            stage.message("c", ToCoordinator::Failed { failure });
+        },
+    ];
+    for strike in strikes {
+        let mut stage = with_newcomer();
+        strike(&mut stage);
+        assert!(stage.failures().is_empty(), "{:?}", stage.failures());
+        assert_eq!((stage.machine.recoveries, stage.machine.members.len()), (0, 2));
+    }
+    // One that says so before it is a member is let go.
+    let mut stage = Stage::at("running");
+    stage
+        .command(json!({"cmd": "expect", "trainers": ["c"]}))
+        .unwrap();
+    stage.machine.connect(ms(stage.now), info("c", "11")).unwrap();
+    let failure = Failure::unavailable("no memory");
+    stage.message("c", ToCoordinator::Failed { failure });
+    let left = |event: &Event| matches!(event, Event::Left { trainer, why } if trainer == "c" && why.contains("no memory"));
+    assert!(stage.events().iter().any(left) && stage.failures().is_empty());
+}
+
+#[test]
+fn a_newcomer_that_the_others_do_not_reach_is_not_taken_in() {
+    let mut stage = with_newcomer();
+    for id in ["a", "b"] {
+        let moved = ToCoordinator::Moved {
+            round: 1,
+            rows: 0,
+            lost: ShardSet::default(),
+            because: None,
+        };
+        stage.message(id, moved);
+    }
+    let taken: Vec<(String, Vec<u32>)> = stage
+        .machine
+        .trainers
+        .iter()
+        .map(|(id, trainer)| (id.clone(), trainer.taken.iter().collect()))
+        .collect();
+    for (id, shards) in taken {
+        let rows = |shard: u32| [2, 0, 1, 4][shard as usize];
+        let shards = shards
+            .into_iter()
+            .map(|shard| sum((shard, rows(shard))))
+            .collect();
+        stage.message(&id, ToCoordinator::Sealed { round: 1, shards });
+    }
+    assert_eq!(stage.machine.phase, Phase::Forming { generation: 2 });
+    let why = "it cannot be reached".to_owned();
+    let suspect = ToCoordinator::Suspect {
+        generation: 2,
+        peer: "c".into(),
+        why,
+    };
+    stage.message("a", suspect);
+    assert!(stage.failures().is_empty(), "{:?}", stage.failures());
+    assert_eq!((stage.machine.recoveries, stage.machine.members.len()), (0, 2));
+    assert_eq!(stage.machine.phase, Phase::Halting { generation: 2 });
+}
+
+#[test]
+fn who_is_about_to_leave_stays_where_nobody_else_has_the_state_any_more() {
+    let mut stage = Stage::recoverable_at("running");
+    let command = json!({"cmd": "decommission", "executor": "10", "reason": "r"});
+    stage.command(command).unwrap();
+    halted(&mut stage);
+    assert_eq!(moves(&stage), [("a", 2, 4)]);
+    stage.exited("b", 137);
+    assert!(stage.failures().is_empty(), "{:?}", stage.failures());
+    let moved = ToCoordinator::Moved {
+        round: 1,
+        rows: 0,
+        lost: (2..4).into(),
+        because: Some("it is gone".into()),
+    };
+    stage.message("a", moved);
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 2 });
+    let [member] = &stage.machine.members[..] else {
+        panic!("{:?}", stage.machine.members)
+    };
+    assert_eq!((member.trainer.id.as_str(), member.lo, member.hi), ("a", 0, 4));
+}

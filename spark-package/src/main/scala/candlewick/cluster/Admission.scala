@@ -98,6 +98,11 @@ private[candlewick] final class Admission {
     placed
   }
 
+  /** A running fit keeps these places; what it had besides is free for others. */
+  def keep(fit: String, places: Seq[Assignment]): Unit = synchronized {
+    if (running.contains(fit)) running(fit) = places
+  }
+
   /** Takes the fit out, wherever it is. */
   def release(fit: String): Unit = synchronized {
     waiting -= fit

@@ -41,6 +41,9 @@ private[candlewick] final class Executors(sc: SparkContext) {
     found.filter(slots(_) > 0).sortBy(executor => (executor.host, executor.id.length, executor.id))
   }
 
+  /** The same where Spark's list can be read; none where a job would have to ask the executors. */
+  def listed(): Seq[Executor] = if (sc.isLocal || reflective) active() else Nil
+
   private def localExecutor: Executor = {
     val cores = sc.master match {
       case Executors.LocalCores("*") => Runtime.getRuntime.availableProcessors

@@ -28,6 +28,9 @@ private[fit] trait ClusterView {
   /** The executors that can run tasks. */
   def active(): Seq[Executor]
 
+  /** The same where Spark's list can be read, which asks nobody; none where it cannot. */
+  def listed(): Seq[Executor]
+
   /** Whether Spark's list is without the executor. */
   def lacks(executor: Executor): Boolean
 
@@ -53,6 +56,7 @@ private[fit] final class SparkCluster(sc: SparkContext, control: FitControl) ext
   override def capacity(known: Seq[Executor]): Capacity = Capacity.of(sc, slotsOf, known)
   override def slotsOf(cores: Int): Int = executors.slotsOf(cores)
   override def active(): Seq[Executor] = executors.active()
+  override def listed(): Seq[Executor] = executors.listed()
   override def lacks(executor: Executor): Boolean = executors.lacks(executor)
   override def drains(executor: Executor): Boolean = executors.drains(executor)
 

@@ -23,7 +23,6 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   private val registeredIds = mutable.Set.empty[String]
   private val leftIds = mutable.Map.empty[String, String]
   private val lostIds = mutable.Set.empty[String]
-  private val joinedIds = mutable.ArrayBuffer.empty[String]
   private var sealedLedger = Option.empty[JsonNode]
   private var doneEvent = Option.empty[JsonNode]
   private var failed = Option.empty[CandlewickException]
@@ -59,13 +58,6 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
 
   /** How long each trainer worked and waited, by epoch. */
   def paces: Seq[JsonNode] = lock.synchronized(paced.toSeq)
-
-  /** Takes the ids of trainers that have become members while the fit runs since the last call. */
-  def takeJoined(): Seq[String] = lock.synchronized {
-    val joined = joinedIds.toList
-    joinedIds.clear()
-    joined
-  }
 
   /** Takes the feed round that the coordinator has asked for, if it has since the last call. */
   def takeRound(): Option[JsonNode] = lock.synchronized {
@@ -203,7 +195,6 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
         registeredIds -= id
         leftIds(id) = Json.field(event, "why").asText
       }
-    case "joined" => change(joinedIds += Json.field(event, "trainer").asText)
     case "pace" => change(paced += Json.field(event, "record"))
     case "rescaled" =>
       val record = Json.field(event, "record")

@@ -1,9 +1,10 @@
 package candlewick.fit
 
 import candlewick.cluster.{Admission, Assignment, Executor, Request}
-import candlewick.internal.{Clock, Json}
+import candlewick.internal.Json
 import org.apache.spark.FutureAction
 import org.slf4j.LoggerFactory
+import scala.util.Failure
 
 /** How a gang changes while its fit runs.
   *
@@ -39,7 +40,7 @@ private[fit] final class Elastic(
 
   /** Trainers on their way. */
   private final class Attempt(val order: Order) {
-    val clock = new Clock
+    private val began = cluster.now
     @volatile var answer = Option.empty[String]
     val job: FutureAction[Unit] = start(
       order,
@@ -49,29 +50,35 @@ private[fit] final class Elastic(
       }
     )
     job.onComplete(_ => control.signal())(Jobs.direct)
+
+    /** For how long it is on its way. */
+    def ms: Long = cluster.now - began
   }
 
   private var attempts = Seq.empty[Attempt]
   private var nextMs = 0L
   private var draining = Set.empty[String]
-  // In a row, until a trainer has joined.
-  private var failures = 0
-  private var gaveUp = false
+  // By executor: starts that failed, and until when it is left alone after one that did not come about.
+  private var failures = Map.empty[String, Int].withDefaultValue(0)
+  private var pausedMs = Map.empty[String, Long].withDefaultValue(0L)
   private var parked = Option.empty[FutureAction[Unit]]
   private var parkedMs = 0L
   private var parkAgainMs = 0L
 
   /** Looks after trainers that start and executors that come and go; to be called at every signal and each second. */
   def maintain(): Unit = {
-    gang.newlyJoined().foreach(_ => failures = 0)
     attempts = attempts.filter(stillGoesOn)
     if (cluster.now >= nextMs) {
       nextMs = cluster.now + Elastic.LookMs
       tellOfDraining()
-      if (missing > 0 && !gaveUp) look()
-      if (missing <= 0) unpark()
+      // What is gone takes no cores: others may be waiting for them.
+      admission.keep(control.id, Roster.assignments(gang.roster.there ++ starting))
+      if (!(missing > 0 && look())) unpark()
     }
   }
+
+  /** The fit needs slots to feed: tasks that only ask dynamic allocation for executors give theirs back. */
+  def yieldSlots(): Unit = unpark()
 
   /** The end of the fit: what has not started need not. */
   def close(): Unit = {
@@ -87,22 +94,32 @@ private[fit] final class Elastic(
   /** Whether a trainer is not about to leave. */
   private def stays(trainer: Placed): Boolean = !draining(trainer.executor.id)
 
-  private def look(): Unit = {
+  /** Looks for a place; true where executors may come that have one. */
+  private def look(): Boolean = {
     val all = gang.roster.there ++ starting
     val replaces = all.count(stays) < growth.begun
-    if (replaces || !admission.othersWait(control.id)) {
+    (replaces || !admission.othersWait(control.id)) && {
       val taken = all.map(_.executor.id).toSet
-      val usable = cluster
-        .active()
-        .filter(one => control.lossOf(one.id).isEmpty && !draining(one.id))
-        .filterNot(one => growth.oneEach && taken(one.id))
+      val usable = cluster.listed().filter(isUsable).filterNot(one => growth.oneEach && taken(one.id))
       val one = Request(1, 1, growth.threads)
-      admission.replace(control.id, Roster.assignments(all), one, usable, cluster.slots) match {
-        case Some(places) => places.foreach(begin(_, all))
-        case None => ask(taken.size)
+      val found =
+        admission.replace(control.id, Roster.assignments(all), one, usable, cluster.slots)
+      found.foreach(_.foreach(begin(_, all)))
+      found.isEmpty && {
+        ask(taken.size)
+        true
       }
     }
   }
+
+  private def isUsable(executor: Executor): Boolean =
+    control.lossOf(executor.id).isEmpty && !draining(executor.id) && !cluster.drains(executor) &&
+      cluster.now >= pausedMs(executor.id) && spoiled(executor) < Elastic.MostFailures
+
+  /** How often trainers did not start there, or were lost though their executor lives. */
+  private def spoiled(executor: Executor): Int =
+    failures(executor.id) +
+      gang.roster.everybody.count(one => one.executor.id == executor.id && gang.isLost(one.id))
 
   private def begin(place: Assignment, all: Seq[Placed]): Unit = {
     unpark()
@@ -118,11 +135,13 @@ private[fit] final class Elastic(
   /** Dynamic allocation gives executors for tasks that wait: some do for a while, from time to time. */
   private def ask(executors: Int): Unit =
     if (cluster.capacity(Nil).dynamic) {
-      if (parked.isEmpty && cluster.now >= parkAgainMs && !admission.othersStart(control.id)) {
+      val quiet = cluster.now - parkedMs > Gathering.QuietMs
+      if (parked.isDefined && (quiet || admission.othersStart(control.id))) unpark()
+      else if (parked.isEmpty && cluster.now >= parkAgainMs && !admission.othersStart(control.id)) {
         val perExecutor = math.max(1, cluster.slotsOf(cluster.conf.getInt("spark.executor.cores", 1)))
         parked = Some(cluster.park((executors + missing) * perExecutor))
         parkedMs = cluster.now
-      } else if (parked.isDefined && cluster.now - parkedMs > Gathering.QuietMs) unpark()
+      }
     }
 
   private def unpark(): Unit = if (parked.isDefined) {
@@ -133,50 +152,54 @@ private[fit] final class Elastic(
 
   /** Whether it is still on its way. What has come, or failed, is taken note of. */
   private def stillGoesOn(attempt: Attempt): Boolean = {
-    val lost = control.lossOf(attempt.order.executor.id).isDefined
-    def over(why: => Option[String]): Boolean = {
+    val executor = attempt.order.executor
+    def over(note: => Unit): Boolean = {
       if (!attempt.job.isCompleted) attempt.job.cancel()
-      why.foreach(failed(attempt, _))
+      note
       false
     }
-    val gone = attempt.order.trainers.map(_.id).find(gang.isGone)
-    if (lost) over(None)
-    else if (gone.isDefined) over(Some("it ended before it had registered"))
+    if (control.lossOf(executor.id).isDefined) over(())
+    else if (attempt.order.trainers.exists(trainer => gang.isGone(trainer.id)))
+      over(failed(executor, "it ended before it had registered"))
     else
       attempt.answer match {
-        case Some(Answer.Misplaced) => over(None)
+        case Some(Answer.Misplaced) => over(pause(executor))
         case Some(answer) => hasAnswered(attempt, answer, over)
-        case None if attempt.job.isCompleted || attempt.clock.ms > growth.timeoutMs => over(None)
-        case None => true
+        case None if attempt.job.isCompleted => over(endedUnanswered(attempt))
+        case None => attempt.ms <= growth.timeoutMs || over(pause(executor))
       }
   }
 
-  private def hasAnswered(
-      attempt: Attempt,
-      answer: String,
-      over: (=> Option[String]) => Boolean
-  ): Boolean = {
+  private def hasAnswered(attempt: Attempt, answer: String, over: (=> Unit) => Boolean): Boolean = {
     val found = Json.parse(answer)
-    if (found.has("kind")) over(Some(Json.field(found, "message").asText))
+    val executor = attempt.order.executor
+    if (found.has("kind")) over(failed(executor, Json.field(found, "message").asText))
     else if (attempt.order.trainers.forall(trainer => gang.registered(trainer.id))) {
       gang.roster.add(attempt.order.trainers)
-      gang.holdSlots(attempt.order.executor)
+      gang.holdSlots(executor)
       false
-    } else if (attempt.clock.ms > Launch.RegisterMaxMs + growth.timeoutMs)
-      over(Some(s"it did not reach the coordinator at ${orders.coordinator}"))
+    } else if (attempt.ms > Launch.RegisterMaxMs + growth.timeoutMs)
+      over(failed(executor, s"it did not reach the coordinator at ${orders.coordinator}"))
     else true
   }
 
-  private def failed(attempt: Attempt, why: String): Unit = {
-    failures += 1
-    log.warn(s"fit ${control.id}: a trainer could not be started on ${name(attempt.order.executor)}: $why")
-    if (failures >= Elastic.MostFailures) {
-      gaveUp = true
-      control.warn(
-        s"$failures trainers in a row could not be started while the fit runs (the last one on " +
-          s"${name(attempt.order.executor)}: $why): it goes on with those that it has"
-      )
+  /** A job of ours that somebody else cancels is how a cancel of the fit reaches it. */
+  private def endedUnanswered(attempt: Attempt): Unit = {
+    pause(attempt.order.executor)
+    attempt.job.value.collect { case Failure(error) => error }.flatMap(Jobs.cancellation).foreach {
+      case (job, why) if attempt.job.jobIds.contains(job) =>
+        control.cancel(s"Spark job $job of the fit was cancelled $why".trim)
+      case _ => ()
     }
+  }
+
+  private def pause(executor: Executor): Unit =
+    pausedMs += executor.id -> (cluster.now + Elastic.PauseMs)
+
+  private def failed(executor: Executor, why: String): Unit = {
+    failures += executor.id -> (failures(executor.id) + 1)
+    pause(executor)
+    control.warn(s"a trainer could not be started on ${name(executor)} while the fit runs: $why")
   }
 
   private def tellOfDraining(): Unit = {
@@ -210,14 +233,14 @@ private[fit] object Elastic {
     /** An executor may have trainers from now on. */
     def ordered(executor: Executor): Unit
 
-    /** Ids of trainers that have become members since the last call. */
-    def newlyJoined(): Seq[String]
-
     /** Whether a trainer has registered and is there. */
     def registered(trainer: String): Boolean
 
     /** Whether a trainer is lost or has left. */
     def isGone(trainer: String): Boolean
+
+    /** Whether a trainer was lost, and did not leave by plan. */
+    def isLost(trainer: String): Boolean
 
     /** The slots of trainers that are gone are given back on an executor. */
     def freeSlots(executor: Executor): Unit
@@ -229,9 +252,12 @@ private[fit] object Elastic {
   /** How often it looks for executors. */
   val LookMs = 1000L
 
+  /** Pause before an executor is tried again on which no trainer could be started, or no task found a slot. */
+  val PauseMs = 5000L
+
   /** Pause before tasks are parked again that dynamic allocation gave no executor for. */
   val ParkAgainMs = 60000L
 
-  /** So many trainers in a row may fail to start. */
-  val MostFailures = 3
+  /** So many trainers of an executor may fail to start, or be lost while it lives, before no other is started there. */
+  val MostFailures = 2
 }

@@ -76,6 +76,7 @@ private[fit] final class Feeding(
       .flatMap {
         case Left(asked) =>
           control.warn(lost(asked))
+          elastic.yieldSlots()
           // Where slots are to spare they are held on: an executor without a task might be taken away, trainer and all.
           if (slotsToSpare) run(asked) else hold.without(run(asked))
           None

@@ -199,7 +199,14 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val begun = launched.trainers.length
     val wanted = math.max(begun, asked.numTrainers)
     val goal = if (asked.maxTrainers > 0) asked.maxTrainers else wanted
-    Growth(goal, begun, oneEach = asked.numTrainers == 0, asked.threadsPerTrainer, asked.launchTimeoutMs)
+    val least = math.max(begun, asked.minTrainers)
+    Growth(
+      math.max(goal, least),
+      least,
+      oneEach = asked.numTrainers == 0,
+      asked.threadsPerTrainer,
+      asked.launchTimeoutMs
+    )
   }
 
   /** Whether dynamic allocation could take an executor away that gets no rows to feed, and each has a slot to spare: then

@@ -53,7 +53,8 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
   /** Submits what is not held, and passes a cancel of a job on; to be called at every signal and each second. */
   def maintain(): Unit = synchronized(if (!released) {
     poll()
-    unheld ++= jobs.flatMap(_.takeReturned())
+    // Those that have gone need none.
+    unheld = (unheld ++ jobs.flatMap(_.takeReturned())).intersect(trainers())
     if (unheld.nonEmpty && clock.ms >= nextMs) {
       jobs :+= new Submitted(unheld)
       unheld = Nil
@@ -104,6 +105,7 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
     * need them: the jobs that had some are asked for anew, without it. From Spark's listener.
     */
   def executorLost(executor: String): Unit = synchronized {
+    poll()
     val concerned = jobs.filter(_.isFor(executor))
     giveBack(concerned)
     unheld = (unheld ++ concerned.flatMap(_.takeAll())).filterNot(_.id == executor)
@@ -111,7 +113,10 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
 
   /** The trainers of an executor are others than before: slots are held for those that are there now. */
   def changed(executor: Executor): Unit = synchronized {
+    // A cancel by the user that was not seen yet is one still.
+    poll()
     executorLost(executor.id)
+    nextMs = 0L
     unheld ++= trainers().filter(_.id == executor.id)
   }
 

@@ -31,7 +31,8 @@ private[candlewick] final class Placement(
     *   how many trainers need another place
     */
   def replace(kept: Seq[Assignment], lost: Int): Seq[Assignment] = {
-    val more = request.copy(wanted = lost)
+    val least = if (request.least > 0) math.max(1, request.least - kept.map(_.trainers).sum) else 0
+    val more = request.copy(wanted = lost, least = least)
     val taken = kept.map(_.executor.id).toSet
     val search = newSearch(
       more,

@@ -21,11 +21,11 @@ private[fit] final class RunningGang(
 
   override def ordered(executor: Executor): Unit = onOrder(executor)
 
-  override def newlyJoined(): Seq[String] = link.takeJoined()
-
   override def registered(trainer: String): Boolean = link.registered(trainer)
 
   override def isGone(trainer: String): Boolean = link.left.contains(trainer)
+
+  override def isLost(trainer: String): Boolean = link.lost.contains(trainer)
 
   override def freeSlots(executor: Executor): Unit = hold.changed(executor)
 

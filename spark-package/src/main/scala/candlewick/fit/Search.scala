@@ -96,7 +96,8 @@ private[fit] final class Search(
   }
 
   private def waiting(active: Seq[Executor]): Unit = {
-    val total = active.map(cluster.slots).sum
+    // With numTrainers=0 an executor has one trainer, whatever slots it has.
+    val total = if (request.wanted == 0) active.length else active.map(cluster.slots).sum
     val needed = request.needed
     val short = total < needed && tooFew(active, total, needed)
     // The time of launchTimeout goes by while executors are missing and asked for; each time anew.
@@ -129,7 +130,8 @@ private[fit] final class Search(
   private def tooFew(active: Seq[Executor], total: Int, needed: Int): Boolean = {
     val capacity = cluster.capacity(active)
     val waited = shortSince.fold(0L)(ms)
-    capacity.slots.map(math.max(_, total)).filter(_ < needed).foreach { slots =>
+    val most = if (request.wanted == 0) capacity.executors else capacity.slots
+    most.map(math.max(_, total)).filter(_ < needed).foreach { slots =>
       throw tooMany(slots, capacity.source)
     }
     val comes = !capacity.dynamic || (admission.isFirst(control.id) && gathering.ask(needed))
@@ -149,10 +151,16 @@ private[fit] final class Search(
     else if (waited > Search.PatienceMs) gathering.ask(1): Unit
 
   private def tooMany(slots: Int, source: String): Exception =
-    Failures.parameter(
-      s"$asked=${request.needed} is more than the cluster can host: it has $slots task slots ($source); " +
-        s"set $asked to at most $slots, or give the application more executors or cores"
-    )
+    if (request.wanted == 0)
+      Failures.parameter(
+        s"minTrainers=${request.least} is more than the $slots executor(s) of the cluster ($source), each of which has one " +
+          s"trainer with numTrainers=0: set minTrainers to at most $slots, or numTrainers to at least ${request.least}"
+      )
+    else
+      Failures.parameter(
+        s"$asked=${request.needed} is more than the cluster can host: it has $slots task slots ($source); " +
+          s"set $asked to at most $slots, or give the application more executors or cores"
+      )
 
   private def asked: String = if (request.least > 0) "minTrainers" else "numTrainers"
 

@@ -2,6 +2,7 @@ package candlewick.fit
 
 import candlewick.cluster.{Admission, Executor, Request}
 import candlewick.internal.Json
+import org.apache.spark.SparkException
 import org.scalatest.funsuite.AnyFunSuite
 import scala.collection.mutable
 
@@ -28,7 +29,6 @@ class ElasticSuite extends AnyFunSuite {
     val decommissioned = mutable.ArrayBuffer.empty[String]
     val held = mutable.ArrayBuffer.empty[String]
     private val registeredIds = mutable.Set.empty[String]
-    private val joined = mutable.ArrayBuffer.empty[String]
 
     /** Orders that were started, with what answers them. */
     val started = mutable.ArrayBuffer.empty[(Order, String => Unit, TestJob)]
@@ -37,17 +37,13 @@ class ElasticSuite extends AnyFunSuite {
     override def expect(trainers: Seq[String]): Unit = expected ++= trainers
     override def decommission(executor: Executor): Unit = decommissioned += executor.id
     override def ordered(executor: Executor): Unit = ()
-    override def newlyJoined(): Seq[String] = {
-      val all = joined.toList
-      joined.clear()
-      all
-    }
+    override def isLost(trainer: String): Boolean = gone(trainer)
     override def registered(trainer: String): Boolean = registeredIds(trainer)
     override def isGone(trainer: String): Boolean = gone(trainer)
     override def freeSlots(executor: Executor): Unit = ()
     override def holdSlots(executor: Executor): Unit = held += executor.id
 
-    private val elastic = new Elastic(
+    val elastic = new Elastic(
       cluster,
       admission,
       control,
@@ -74,7 +70,13 @@ class ElasticSuite extends AnyFunSuite {
       job.complete()
       registeredIds ++= order.trainers.map(_.id)
       pass(1)
-      joined ++= order.trainers.map(_.id)
+    }
+
+    /** What the last order is answered with, where nothing starts. */
+    def answer(text: String): Unit = {
+      started.last._2(text)
+      started.last._3.complete()
+      pass(1)
     }
 
     def lose(executor: Executor): Unit = {
@@ -126,35 +128,92 @@ class ElasticSuite extends AnyFunSuite {
   }
 
   test(
-    "what ran elsewhere is tried again, and what fails three times in a row is given up, with a word to the user"
+    "what ran elsewhere is tried again after a pause, and an executor that fails is left alone in the end"
+  ) {
+    val fit = new Fit(goal = 2, oneEach = false)
+    fit.cluster.executors = Seq(a, b, c)
+    fit.lose(b)
+    fit.pass(2)
+    assert(fit.started.map(_._1.executor) == Seq(c))
+    fit.answer(Answer.Misplaced)
+    fit.pass(8)
+    assert(fit.started.map(_._1.executor) == Seq(c, a), "c has its pause, which is no failure")
+    fit.cluster.executors = Seq(c)
+    fit.answer(Answer.Misplaced)
+    for (tries <- 3 to 4) {
+      fit.pass(8)
+      assert(fit.started.length == tries && fit.started.last._1.executor == c)
+      fit.answer(Json.obj("kind" -> "unavailable", "message" -> "no memory").toString)
+    }
+    fit.pass(100)
+    assert(fit.started.length == 4, "two trainers did not start there")
+    val told = fit.control.drain().mkString
+    assert(
+      told.contains("a trainer could not be started on executor 2 (hostC) while the fit runs: no memory")
+    )
+    fit.cluster.executors = Seq(c, Executor("3", "hostD", 2))
+    fit.pass(2)
+    assert(fit.started.last._1.executor.id == "3", "another one may do better")
+  }
+
+  test("an executor whose trainers are lost again and again while it lives gets no other") {
+    val fit = new Fit(goal = 2, oneEach = false)
+    fit.cluster.executors = Seq(b)
+    fit.gone += fit.trainerOn(b)
+    fit.pass(2)
+    assert(fit.started.map(_._1.executor) == Seq(b), "once may be chance")
+    fit.succeed()
+    fit.gone += fit.trainerOn(b)
+    fit.pass(30)
+    assert(fit.started.length == 1)
+  }
+
+  test("the cores of a trainer that is gone are free for others, whether or not another comes") {
+    val fit = new Fit(goal = 2)
+    fit.admission.enqueue("g")
+    def g = fit.admission.admit("g", Request(1, 8, 2), Seq(b), _.cores)
+    fit.pass(1)
+    assert(g.isEmpty)
+    fit.lose(b)
+    fit.pass(2)
+    assert(g.isDefined)
+  }
+
+  test("a cancel of the job that starts a trainer is a cancel of the fit") {
+    val fit = new Fit(goal = 2)
+    fit.gone += fit.trainerOn(b)
+    fit.pass(2)
+    fit.started.last._3.fail(new SparkException("[SPARK_JOB_CANCELLED] Job 7 cancelled by the user"))
+    fit.pass(1)
+    assert(fit.control.cancelled.exists(_.contains("Spark job 7")))
+  }
+
+  test(
+    "a task that finds no slot is given up after launchTimeout, one for an executor that is gone at once"
   ) {
     val fit = new Fit(goal = 2)
     fit.gone += fit.trainerOn(b)
     fit.pass(2)
-    fit.started.last._2(Answer.Misplaced)
-    fit.started.last._3.complete()
-    fit.pass(2)
-    assert(fit.started.length == 2, "misplaced is no failure")
-    for (_ <- 0 until 3) {
-      fit.started.last._2(Json.obj("kind" -> "unavailable", "message" -> "no memory").toString)
-      fit.started.last._3.complete()
-      fit.pass(2)
-    }
-    assert(fit.started.length == 4)
-    fit.pass(100)
-    assert(fit.started.length == 4)
-    val told = fit.control.drain().mkString
-    assert(told.contains("executor 1 (hostB): no memory): it goes on with those that it has"), told)
+    val first = fit.started.last._3
+    fit.pass(18)
+    assert(!first.isCancelled && fit.started.length == 1)
+    fit.pass(9)
+    assert(first.isCancelled && fit.started.length == 2, "it is asked for again")
+    fit.control.executorLost("1", "gone")
+    fit.cluster.executors = Seq(a)
+    fit.pass(1)
+    assert(fit.started.last._3.isCancelled)
   }
 
-  test("a task that finds no slot is given up after launchTimeout and asked for again") {
+  test("a trainer that does not reach the coordinator is a failure to start") {
     val fit = new Fit(goal = 2)
     fit.gone += fit.trainerOn(b)
     fit.pass(2)
-    val job = fit.started.last._3
-    fit.control.executorLost("1", "gone")
-    fit.pass(1)
-    assert(job.isCancelled, "nobody waits for a task of an executor that is gone")
+    fit.started.last._2("""{"trainers": 1}""")
+    fit.started.last._3.complete()
+    fit.pass(300)
+    val told = fit.control.drain().mkString
+    assert(fit.started.length == 1 || told.contains("did not reach the coordinator at driver:1"), told)
   }
 
   test("an executor that is being decommissioned is told of once, and another one takes its place") {
@@ -183,6 +242,10 @@ class ElasticSuite extends AnyFunSuite {
     assert(cluster.parked == 0 && cluster.jobs.length == 1)
     fit.pass(70)
     assert(cluster.jobs.length == 2)
+    fit.elastic.yieldSlots()
+    assert(cluster.parked == 0, "the fit feeds")
+    fit.pass(70)
+    assert(cluster.jobs.length == 3)
     cluster.executors :+= c
     fit.pass(2)
     assert(fit.started.length == 1 && cluster.parked == 0, "the slots are for the trainer now")

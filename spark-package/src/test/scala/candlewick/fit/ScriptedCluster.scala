@@ -30,6 +30,7 @@ private[fit] final class ScriptedCluster(first: Seq[Executor], settings: (String
   override def capacity(known: Seq[Executor]): Capacity = Capacity.of(conf, "spark://h:1", slotsOf, known)
   override def slotsOf(cores: Int): Int = cores
   override def active(): Seq[Executor] = executors
+  override def listed(): Seq[Executor] = executors
   override def drains(executor: Executor): Boolean = draining(executor.id)
   override def lacks(executor: Executor): Boolean = !executors.contains(executor)
   override def park(tasks: Int): FutureAction[Unit] = {
