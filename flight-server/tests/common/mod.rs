@@ -298,7 +298,7 @@ impl Gang {
         gang
     }
 
-    /// Starts another trainer while the fit runs, and waits until it has registered.
+    /// Starts another trainer while the fit runs, and waits until it has registered and built its network.
     pub fn join(&mut self, held: Option<(&Gates, &str)>) -> usize {
         let index = self.trainers.len();
         let id = format!("trainer-{index}");
@@ -307,6 +307,10 @@ impl Gang {
         self.trainers.push(Trainer::start(&config, held));
         self.event_where("its registration", |event| {
             event["event"] == "registered" && event["trainer"]["id"] == id
+        });
+        self.event_where("its network", |event| {
+            let built = event["progress"]["ticks"].as_u64() >= Some(2);
+            event["event"] == "progress" && event["trainer"] == id && built
         });
         index
     }

@@ -12,7 +12,9 @@ import org.apache.spark.deploy.TestCluster
 class ComingAndGoingSuite extends ClusterSuite {
   import ComingAndGoingSuite.Leaving
 
+  /** Of so many epochs that whoever has registered when one is held is there before the end. */
   private def gang(trainers: Int): NeuralClassifier = classifier()
+    .setEpochs(100)
     .setNumTrainers(trainers)
     .setInputShape(Array(4))
     .setValidationFraction(0.2)
