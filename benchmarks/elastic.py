@@ -1,8 +1,8 @@
 """What changes of the gang cost: `make bench-elastic`.
 
 Fits on `local-cluster[2,2,2048]` with two trainers of one thread. In the first part one trainer is slowed to half its speed, by stopping it
-for every other 20 ms; the ideal epoch is that of two trainers whose speeds add up to 1.5, without any overhead. In the second part
-a fit begins with one trainer and another joins it. Medians and spans.
+for every other 5 ms, while a step takes ten times as long; the ideal epoch is that of two trainers whose speeds add up to 1.5,
+without any overhead. In the second part a fit begins with one trainer and another joins it. Medians and spans.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import threading
 import time
 from typing import Any
 
-from common import argument, digits_like
+from common import CLASSES, argument, digits_like
 from pyspark.sql import DataFrame
 from recovery import estimator, trainers
 
 import candlewick
+from candlewick import nn
 
 #: Half of this it runs, half of this it stands still, seconds.
-PERIOD = 0.04
-EPOCHS = 10
+PERIOD = 0.01
+EPOCHS = 8
 
 
 class Slowed:
@@ -44,10 +45,15 @@ class Slowed:
             return
 
 
+def wide() -> Any:
+    """A network whose step takes a good part of a second."""
+    return nn.Sequential(nn.Linear(1024), nn.ReLU(), nn.Linear(1024), nn.ReLU(), nn.Linear(CLASSES))
+
+
 def fit(df: DataFrame, slow: bool, **params: Any) -> Any:
     """A fit of two trainers, one of them slowed from its start on; its model."""
     models: list[Any] = []
-    settings: dict[str, Any] = dict(epochs=EPOCHS, threadsPerTrainer=1, **params)
+    settings: dict[str, Any] = dict(epochs=EPOCHS, threadsPerTrainer=1, network=wide(), batchSize=1024, **params)
     thread = threading.Thread(target=lambda: models.append(estimator(**settings).fit(df)))
     before = set(trainers())
     thread.start()
@@ -111,7 +117,7 @@ def joined(df: DataFrame, rounds: int) -> None:
 
 def main() -> None:
     """Slow machines, then a newcomer."""
-    rows, rounds = argument("rows", 40_000), argument("rounds", 3)
+    rows, rounds = argument("rows", 40_960), argument("rounds", 3)
     conf = {
         "spark.master": "local-cluster[2,2,2048]",
         "spark.executor.memory": "1g",
@@ -126,7 +132,7 @@ def main() -> None:
     try:
         df = digits_like(spark, rows)
         df.count()
-        for shards in (8, 64):
+        for shards in (8, 16):
             uneven(df, rounds, shards)
         joined(df, rounds)
     finally:

@@ -71,6 +71,9 @@ class Daemon:
                 env=environment,
                 start_new_session=True,
             )
+        # Where this process is killed itself, its end of the pipe closes: then the guard ends the session.
+        guard = ["sh", "-c", 'read -r _; pkill -KILL -s "$0"', str(self.process.pid)]
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
 
     @property
     def log(self) -> str:
@@ -110,6 +113,8 @@ class Daemon:
             return not left
 
         wait_for(f"the end of all of {self._log.name}", killed)
+        self._guard.kill()
+        self._guard.communicate()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 //! an epoch, for which the generation is halted. Who leaves is not waited for: it is halted for at once. Shards are dealt
 //! anew, and their rows go from trainer to trainer; nothing is read from Spark.
 
+use super::pace::Balance;
 use super::{Machine, Now, Output, Phase, Trainer};
 use crate::command::Event;
 use crate::members::rank;
@@ -30,6 +31,8 @@ pub(super) struct Elastic {
     short_since: Option<Now>,
     /// Why shards shall move between those that stay, where they shall.
     rebalance: Option<String>,
+    /// Whether they do.
+    pub(super) balance: Balance,
 }
 
 impl Machine {
@@ -188,6 +191,7 @@ impl Machine {
         if matches!(self.phase, Phase::Running { .. }) {
             // Something else goes on; another epoch will tell again.
             self.elastic.rebalance = None;
+            self.elastic.balance = Balance::default();
         }
     }
 

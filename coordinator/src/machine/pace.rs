@@ -10,7 +10,20 @@ use candlewick_protocol::plan;
 /// Shards move where the slowest would take at most this share of its time afterwards, so that noise moves nothing.
 const WORTH: f64 = 0.85;
 /// And where that saves so many seconds in the epochs that are left: a move costs some.
-const SAVES: f64 = 2.0;
+const SAVES: f64 = 1.0;
+/// A step that takes so much longer after a move than before it says that the move was wrong.
+const WORSE: f64 = 1.05;
+
+/// Whether shards move from slow trainers to fast ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Balance {
+    #[default]
+    On,
+    /// They have: a step took so many seconds before.
+    Moved(f64),
+    /// They were moved back, since it made steps slower: a trainer that pauses is not one that is slow.
+    Off,
+}
 
 impl Machine {
     /// A member has closed an epoch.
@@ -26,11 +39,41 @@ impl Machine {
             return;
         }
         self.tell_pace(pace.epoch);
+        let step = self.seconds_of_a_step();
+        match self.elastic.balance {
+            Balance::Off => return,
+            Balance::Moved(before) if step > before * WORSE => return self.move_back(now, before, step),
+            Balance::Moved(_) | Balance::On => self.elastic.balance = Balance::On,
+        }
         self.learn_costs();
         let left = f64::from(self.job.train.epochs.saturating_sub(pace.epoch + 1));
         if let Some(why) = self.worth_moving(left) {
+            self.elastic.balance = Balance::Moved(step);
             self.rebalance(now, why);
         }
+    }
+
+    /// What a step took, waiting included.
+    fn seconds_of_a_step(&self) -> f64 {
+        let of = |pace: Pace| (pace.busy_seconds + pace.waited_seconds) / f64::from(pace.steps.max(1));
+        self.paces()
+            .into_iter()
+            .map(|(_, _, pace)| of(pace))
+            .fold(0.0, f64::max)
+    }
+
+    /// Equal shares again, and no other move.
+    fn move_back(&mut self, now: Now, before: f64, step: f64) {
+        for trainer in self.trainers.values_mut() {
+            trainer.cost = None;
+        }
+        let why = format!(
+            "shards are shared equally again: a step took {:.1} ms before they moved and {:.1} ms after",
+            before * 1e3,
+            step * 1e3
+        );
+        self.rebalance(now, why);
+        self.elastic.balance = Balance::Off;
     }
 
     fn paces(&self) -> Vec<(&Member, &Trainer, Pace)> {

@@ -124,6 +124,39 @@ fn shards_move_from_the_slow_trainer_to_the_fast_one_where_that_saves_time() {
 }
 
 #[test]
+fn shards_move_back_where_steps_got_slower() {
+    let mut stage = paced(1.0, 3.5);
+    stage.machine.phase = Phase::Running { generation: 1 };
+    stage.machine.recovery = None;
+    let told = |stage: &mut Stage, epoch, busy_seconds| {
+        for id in ["a", "b"] {
+            let pace = Pace {
+                epoch,
+                steps: 2,
+                busy_seconds,
+                waited_seconds: 0.5,
+            };
+            stage.message(id, ToCoordinator::Pace { generation: 1, pace });
+        }
+    };
+    told(&mut stage, 1, 5.0);
+    assert!(matches!(stage.machine.phase, Phase::Halting { .. }));
+    halted(&mut stage);
+    let ranges: Vec<(u32, u32)> = stage
+        .machine
+        .members
+        .iter()
+        .map(|member| (member.lo, member.hi))
+        .collect();
+    assert_eq!(ranges, [(0, 2), (2, 4)]);
+    stage.machine.phase = Phase::Running { generation: 1 };
+    stage.machine.recovery = None;
+    let before = halts(&stage);
+    told(&mut stage, 2, 9.0);
+    assert_eq!(halts(&stage), before, "they stay for good");
+}
+
+#[test]
 fn shards_stay_where_the_difference_is_small_or_little_is_left_to_save() {
     for (a, b) in [(1.0, 1.0), (1.0, 1.4), (0.01, 0.2)] {
         let stage = paced(a, b);

@@ -71,11 +71,14 @@ private[candlewick] final class Executors(sc: SparkContext) {
     val store = classOf[SparkContext].getMethod("statusStore").invoke(sc)
     val listed =
       store.getClass.getMethod("executorList", classOf[Boolean]).invoke(store, java.lang.Boolean.TRUE)
+    val going = draining
     listed
       .asInstanceOf[Iterable[ExecutorSummary]]
       .filter(summary => summary.isActive && summary.id != Executors.Driver)
       .filter(_.resourceProfileId == 0)
       .map(summary => Executor(summary.id, Executors.hostOf(summary.hostPort), summary.totalCores))
+      // Where Spark takes them away they get no more tasks.
+      .filterNot(executor => going(executor.id))
       .toSeq
   }
 
@@ -91,23 +94,28 @@ private[candlewick] final class Executors(sc: SparkContext) {
     * `ExecutorAllocationClient.isExecutorActive` is what the scheduler itself offers tasks by, the same in 3.5 to 4.3.
     * False where that cannot be asked.
     */
-  def drains(executor: Executor): Boolean = asks && {
-    try {
-      val backend = classOf[SparkContext].getMethod("schedulerBackend").invoke(sc)
-      val client = Class.forName("org.apache.spark.ExecutorAllocationClient")
-      client.isInstance(backend) && {
-        val known =
-          client.getMethod("getExecutorIds").invoke(backend).asInstanceOf[scala.collection.Seq[String]]
-        val active = client.getMethod("isExecutorActive", classOf[String]).invoke(backend, executor.id)
-        known.contains(executor.id) && active == java.lang.Boolean.FALSE
+  def drains(executor: Executor): Boolean = draining(executor.id)
+
+  /** The ids of all such executors. */
+  private def draining: Set[String] =
+    if (!asks || sc.isLocal) Set.empty
+    else
+      try {
+        val backend = classOf[SparkContext].getMethod("schedulerBackend").invoke(sc)
+        val client = Class.forName("org.apache.spark.ExecutorAllocationClient")
+        if (!client.isInstance(backend)) Set.empty
+        else {
+          val isActive = client.getMethod("isExecutorActive", classOf[String])
+          val known =
+            client.getMethod("getExecutorIds").invoke(backend).asInstanceOf[scala.collection.Seq[String]]
+          known.filter(isActive.invoke(backend, _) == java.lang.Boolean.FALSE).toSet
+        }
+      } catch {
+        case NonFatal(error) =>
+          log.warn("Spark's scheduler cannot be asked which executors are being decommissioned", error)
+          asks = false
+          Set.empty
       }
-    } catch {
-      case NonFatal(error) =>
-        log.warn("Spark's scheduler cannot be asked which executors are being decommissioned", error)
-        asks = false
-        false
-    }
-  }
 
   /** A job that lets every executor say who it is. Busy executors are missed, so it is only the way out. */
   private def discover(): Seq[Executor] = {
