@@ -106,9 +106,7 @@ def joined(df: DataFrame, rounds: int) -> None:
         model = estimator(epochs=EPOCHS, numTrainers=1, maxTrainers=2, threadsPerTrainer=1).fit(df)
         (rescale,) = model.summary.rescaleLog
         parts.setdefault("seconds", []).append(rescale["seconds"])
-        parts.setdefault("rows moved, of all", []).append(
-            rescale["rowsMoved"] / model.summary.ledger["rowsRead"]
-        )
+        parts.setdefault("rows moved, of all", []).append(rescale["rowsMoved"] / model.summary.ledger["rowsRead"])
         parts.setdefault("first feed of all rows, seconds", []).append(model.summary.phases["feed"])
     print(f"a trainer joins, {rounds} rounds")
     for name, found in parts.items():
