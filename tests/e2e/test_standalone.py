@@ -327,7 +327,8 @@ def test_a_worker_that_is_killed_costs_its_trainer(
         victim = (host_of(lost), executor_of(lost))
         cluster.kill_worker(victim[0])
         wait_for("the recovery", lambda: lines.has("training goes on at step "), during=fit)
-        assert trainers() in ([kept], [])
+        # Over already, or with the one that is left; another may have come.
+        assert kept in (trainers() or [kept])
     assert fit.error is None, fit.error
     same(fit.result, expected[LONG])
     (recovery,) = fit.result.summary.recoveryLog

@@ -5,6 +5,7 @@ import candlewick.internal.Json
 import org.apache.spark.FutureAction
 import org.slf4j.LoggerFactory
 import scala.util.Failure
+import scala.util.control.NonFatal
 
 /** How a gang changes while its fit runs.
   *
@@ -42,6 +43,8 @@ private[fit] final class Elastic(
   private final class Attempt(val order: Order) {
     private val began = cluster.now
     @volatile var answer = Option.empty[String]
+    // Since when its process has been there.
+    private var answered = Option.empty[Long]
     val job: FutureAction[Unit] = start(
       order,
       text => {
@@ -53,6 +56,12 @@ private[fit] final class Elastic(
 
     /** For how long it is on its way. */
     def ms: Long = cluster.now - began
+
+    /** For how long it is there and has not registered. */
+    def unregisteredMs: Long = {
+      if (answered.isEmpty) answered = Some(cluster.now)
+      cluster.now - answered.getOrElse(cluster.now)
+    }
   }
 
   private var attempts = Seq.empty[Attempt]
@@ -66,7 +75,14 @@ private[fit] final class Elastic(
   private var parkAgainMs = 0L
 
   /** Looks after trainers that start and executors that come and go; to be called at every signal and each second. */
-  def maintain(): Unit = {
+  def maintain(): Unit =
+    try tend()
+    catch {
+      // It can do without, and says what is wrong with the application itself where something is.
+      case NonFatal(error) => log.warn(s"fit ${control.id}: could not look after trainers that come", error)
+    }
+
+  private def tend(): Unit = {
     attempts = attempts.filter(stillGoesOn)
     if (cluster.now >= nextMs) {
       nextMs = cluster.now + Elastic.LookMs
@@ -116,10 +132,10 @@ private[fit] final class Elastic(
     control.lossOf(executor.id).isEmpty && !draining(executor.id) && !cluster.drains(executor) &&
       cluster.now >= pausedMs(executor.id) && spoiled(executor) < Elastic.MostFailures
 
-  /** How often trainers did not start there, or were lost though their executor lives. */
+  /** How often trainers did not start there, or are gone though their executor stays. */
   private def spoiled(executor: Executor): Int =
     failures(executor.id) +
-      gang.roster.everybody.count(one => one.executor.id == executor.id && gang.isLost(one.id))
+      gang.roster.everybody.count(one => one.executor.id == executor.id && gang.isGone(one.id))
 
   private def begin(place: Assignment, all: Seq[Placed]): Unit = {
     unpark()
@@ -178,7 +194,7 @@ private[fit] final class Elastic(
       gang.roster.add(attempt.order.trainers)
       gang.holdSlots(executor)
       false
-    } else if (attempt.ms > Launch.RegisterMaxMs + growth.timeoutMs)
+    } else if (attempt.unregisteredMs > Launch.RegisterMaxMs)
       over(failed(executor, s"it did not reach the coordinator at ${orders.coordinator}"))
     else true
   }
@@ -238,9 +254,6 @@ private[fit] object Elastic {
 
     /** Whether a trainer is lost or has left. */
     def isGone(trainer: String): Boolean
-
-    /** Whether a trainer was lost, and did not leave by plan. */
-    def isLost(trainer: String): Boolean
 
     /** The slots of trainers that are gone are given back on an executor. */
     def freeSlots(executor: Executor): Unit

@@ -25,8 +25,6 @@ private[fit] final class RunningGang(
 
   override def isGone(trainer: String): Boolean = link.left.contains(trainer)
 
-  override def isLost(trainer: String): Boolean = link.lost.contains(trainer)
-
   override def freeSlots(executor: Executor): Unit = hold.changed(executor)
 
   override def holdSlots(executor: Executor): Unit = hold.changed(executor)
