@@ -226,7 +226,8 @@ pub enum Event {
         /// How it went.
         record: RescaleRecord,
     },
-    /// How long each trainer worked and waited in an epoch.
+    /// How long each trainer worked and waited in an epoch; may be left out where the queue is full. A trainer alone waits for
+    /// nobody.
     Pace {
         /// All of them.
         record: PaceRecord,
@@ -274,7 +275,11 @@ impl Event {
     pub(crate) fn is_optional(&self) -> bool {
         matches!(
             self,
-            Event::Progress { .. } | Event::Waiting { .. } | Event::TrainerLog { .. } | Event::Log { .. }
+            Event::Progress { .. }
+                | Event::Pace { .. }
+                | Event::Waiting { .. }
+                | Event::TrainerLog { .. }
+                | Event::Log { .. }
         )
     }
 

@@ -35,7 +35,7 @@ impl Machine {
             trainer.pace = Some(pace);
         }
         let same = |trainer: &Trainer| trainer.pace.is_some_and(|other| other.epoch == pace.epoch);
-        if !self.all_members(same) {
+        if self.members.len() < 2 || !self.all_members(same) {
             return;
         }
         self.tell_pace(pace.epoch);

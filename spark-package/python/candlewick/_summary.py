@@ -38,7 +38,7 @@ class TrainingSummary:
     rescaleLog: list[dict[str, Any]] = field(default_factory=list)
     #: How long each trainer worked and how long it waited for the others, by epoch: epoch, skew (time of the slowest over the
     #: mean) and trainers, the slowest first (trainer, host, executor, shards, busySeconds, waitedSeconds). An epoch in which a
-    #: trainer was lost has the time since then.
+    #: trainer was lost has the time since then. The last 1,000 epochs; empty with one trainer.
     stragglerLog: list[dict[str, Any]] = field(default_factory=list)
     #: What was taken of initialWeights: loaded (a number), missing, unexpected and mismatched; None where not set.
     initialWeights: dict[str, Any] | None = None

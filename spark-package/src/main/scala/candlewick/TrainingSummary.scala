@@ -108,7 +108,8 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
 
   /** How long each trainer worked and how long it waited for the others, as a JSON list with an object for each epoch:
     * epoch, skew (time of the slowest over the mean) and trainers, the slowest first (trainer, host, executor, shards,
-    * busySeconds, waitedSeconds). An epoch in which a trainer was lost has the time since then.
+    * busySeconds, waitedSeconds). An epoch in which a trainer was lost has the time since
+    * then. The last 1,000 epochs; empty with one trainer.
     */
   def stragglerLog: String = Option(node.get("stragglerLog")).fold("[]")(_.toString)
 

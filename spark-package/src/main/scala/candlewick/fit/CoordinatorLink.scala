@@ -195,7 +195,11 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
         registeredIds -= id
         leftIds(id) = Json.field(event, "why").asText
       }
-    case "pace" => change(paced += Json.field(event, "record"))
+    case "pace" =>
+      change {
+        paced += Json.field(event, "record")
+        if (paced.length > CoordinatorLink.Paces) paced.remove(0): Unit
+      }
     case "rescaled" =>
       val record = Json.field(event, "record")
       change(rescaled += record)
@@ -253,6 +257,9 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
 private object CoordinatorLink {
   val PollMs = 50
   val TickMs = 1000L
+
+  /** Epochs of which it is kept how long each trainer worked. */
+  val Paces = 1000
 
   /** Characters of an event in a message. */
   val ShownChars = 200
