@@ -358,3 +358,57 @@ fn who_is_about_to_leave_stays_where_nobody_else_has_the_state_any_more() {
     };
     assert_eq!((member.trainer.id.as_str(), member.lo, member.hi), ("a", 0, 4));
 }
+
+#[test]
+fn what_cannot_be_handed_over_is_dropped_fed_and_not_moved_again_and_no_recovery_is_told() {
+    let mut stage = Stage::recoverable_at("running");
+    let command = json!({"cmd": "decommission", "executor": "10", "reason": "r"});
+    stage.command(command).unwrap();
+    halted(&mut stage);
+    let moved = ToCoordinator::Moved {
+        round: 1,
+        rows: 0,
+        lost: (2..4).into(),
+        because: Some("a firewall".into()),
+    };
+    stage.message("a", moved);
+    let dropped = |output: &Output| {
+        matches!(output, Output::Send { trainer, message: ToTrainer::Seal { round: 1, incomplete, .. } }
+            if trainer == "b" && *incomplete == ShardSet::from(2..4))
+    };
+    assert!(stage.said.iter().any(dropped), "{:?}", stage.said);
+    stage.message(
+        "b",
+        ToCoordinator::Sealed {
+            round: 1,
+            shards: vec![],
+        },
+    );
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 2 });
+    assert_eq!(moves(&stage).len(), 1);
+    let ledgers = json!([task(0, &[(0, 2), (2, 1)]), task(1, &[(3, 4)])]);
+    stage
+        .command(json!({"cmd": "seal", "round": 2, "ledgers": ledgers}))
+        .unwrap();
+    stage.message(
+        "b",
+        ToCoordinator::Sealed {
+            round: 2,
+            shards: vec![sum((2, 1)), sum((3, 4))],
+        },
+    );
+    let ready = ToCoordinator::Ready {
+        generation: 2,
+        counter: ProgramCounter::default(),
+        state_hash: "s".into(),
+    };
+    stage.message("b", ready);
+    assert_eq!(rescaled(&stage).len(), 1);
+    stage.pass(2_000, &["b"], true);
+    let recovered = |event: &Event| matches!(event, Event::Recovered { .. });
+    assert!(
+        !stage.events().iter().any(recovered),
+        "nothing was lost: {:?}",
+        stage.events()
+    );
+}
