@@ -16,9 +16,8 @@ from typing import Any
 
 from common import CLASSES, argument, digits_like
 from pyspark.sql import DataFrame
-from recovery import estimator, trainers
+from recovery import estimator, trainers, two_executors
 
-import candlewick
 from candlewick import nn
 
 #: Half of this it runs, half of this it stands still, seconds.
@@ -46,7 +45,7 @@ class Slowed:
 
 
 def wide() -> Any:
-    """A network whose step takes a good part of a second."""
+    """A network whose step takes ten times as long as one stop."""
     return nn.Sequential(nn.Linear(1024), nn.ReLU(), nn.Linear(1024), nn.ReLU(), nn.Linear(CLASSES))
 
 
@@ -116,25 +115,11 @@ def joined(df: DataFrame, rounds: int) -> None:
 def main() -> None:
     """Slow machines, then a newcomer."""
     rows, rounds = argument("rows", 40_960), argument("rounds", 3)
-    conf = {
-        "spark.master": "local-cluster[2,2,2048]",
-        "spark.executor.memory": "1g",
-        "spark.ui.enabled": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.log.level": "ERROR",
-    }
-    spark = candlewick.session(conf)
-    watchdog = threading.Timer(900, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    watchdog.daemon = True
-    watchdog.start()
-    try:
+    with two_executors() as spark:
         df = digits_like(spark, rows)
-        df.count()
         for shards in (8, 16):
             uneven(df, rounds, shards)
         joined(df, rounds)
-    finally:
-        spark.stop()
 
 
 if __name__ == "__main__":

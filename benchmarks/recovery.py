@@ -13,11 +13,12 @@ import signal
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from common import CLASSES, WIDTH, argument, digits_like
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 import candlewick
 from candlewick import NeuralClassifier, nn, optim
@@ -85,9 +86,9 @@ def measure(df: DataFrame, how: signal.Signals, rounds: int, expected: str, **pa
         print(f"  {name:24} {statistics.median(values):7.3f}   {min(values):7.3f} to {max(values):7.3f}")
 
 
-def main() -> None:
-    """Kills, then freezes."""
-    rows, rounds = argument("rows", 20_000), argument("rounds", 7)
+@contextlib.contextmanager
+def two_executors() -> Iterator[SparkSession]:
+    """A session on two executors of two cores; a benchmark that hangs is killed."""
     conf = {
         "spark.master": "local-cluster[2,2,2048]",
         "spark.executor.memory": "1g",
@@ -100,12 +101,19 @@ def main() -> None:
     watchdog.daemon = True
     watchdog.start()
     try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+def main() -> None:
+    """Kills, then freezes."""
+    rows, rounds = argument("rows", 20_000), argument("rounds", 7)
+    with two_executors() as spark:
         df = digits_like(spark, rows)
         expected = estimator().fit(df).weightsHash
         measure(df, signal.SIGKILL, rounds, expected)
         measure(df, signal.SIGSTOP, rounds, expected, failureTimeout=f"{FREEZE_TIMEOUT:g}s")
-    finally:
-        spark.stop()
 
 
 if __name__ == "__main__":

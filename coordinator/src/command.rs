@@ -171,11 +171,6 @@ pub enum Event {
         /// Who it was and how it ended.
         why: String,
     },
-    /// A trainer that came while the fit runs is a member from now on.
-    Joined {
-        /// Id of the trainer.
-        trainer: String,
-    },
     /// A trainer is no longer there and is not missed: it handed over what it held, or was no member.
     Left {
         /// Id of the trainer.

@@ -363,9 +363,9 @@ pub struct RescaleRecord {
     /// Why.
     pub cause: String,
     /// Who came.
-    pub joined: Vec<Comer>,
+    pub joined: Vec<TrainerRef>,
     /// Who left.
-    pub left: Vec<Comer>,
+    pub left: Vec<TrainerRef>,
     /// Trainers from then on.
     pub trainers: u32,
     /// Steps completed before it, with which training went on.
@@ -379,7 +379,7 @@ pub struct RescaleRecord {
 /// A trainer that came or left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Comer {
+pub struct TrainerRef {
     /// Its id.
     pub trainer: String,
     /// Its host.
@@ -388,9 +388,9 @@ pub struct Comer {
     pub executor: String,
 }
 
-impl From<&TrainerInfo> for Comer {
+impl From<&TrainerInfo> for TrainerRef {
     fn from(info: &TrainerInfo) -> Self {
-        Comer {
+        TrainerRef {
             trainer: info.id.clone(),
             host: info.host.clone(),
             executor: info.executor.clone(),

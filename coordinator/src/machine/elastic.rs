@@ -6,7 +6,7 @@ use super::pace::Balance;
 use super::{Machine, Now, Output, Phase, Trainer};
 use crate::command::Event;
 use crate::members::rank;
-use candlewick_protocol::message::{Comer, RescaleRecord, ToTrainer, TrainerInfo};
+use candlewick_protocol::message::{RescaleRecord, ToTrainer, TrainerInfo, TrainerRef};
 use candlewick_protocol::{ErrorKind, Failure};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use std::time::Duration;
 struct Rescale {
     cause: String,
     began: Now,
-    joined: Vec<Comer>,
-    left: Vec<Comer>,
+    joined: Vec<TrainerRef>,
+    left: Vec<TrainerRef>,
     rows_moved: u64,
 }
 
@@ -238,9 +238,6 @@ impl Machine {
                 known.newcomer = true;
             }
             self.log(format!("{} joins the gang", self.who(&trainer.id)));
-            self.out.push(Output::Event(Event::Joined {
-                trainer: trainer.id.clone(),
-            }));
         }
         let cause = self.why_rescaled(&joined, &left, rebalance);
         let rescale = self.elastic.rescale.get_or_insert_with(|| Rescale {
@@ -252,8 +249,8 @@ impl Machine {
         });
         let separator = if rescale.cause.is_empty() { "" } else { "; " };
         rescale.cause = format!("{}{separator}{cause}", rescale.cause);
-        rescale.joined.extend(joined.iter().map(Comer::from));
-        rescale.left.extend(left.iter().map(Comer::from));
+        rescale.joined.extend(joined.iter().map(TrainerRef::from));
+        rescale.left.extend(left.iter().map(TrainerRef::from));
         rescale.left.retain(|one| !has.contains(&one.trainer));
     }
 
@@ -312,7 +309,7 @@ impl Machine {
         self.fail(Failure::new(ErrorKind::JobFailed, message));
     }
 
-    /// "1 trainer was there of at least minTrainers = 2".
+    /// "only 1 trainer was there of at least minTrainers = 2".
     pub(super) fn too_few(&self) -> String {
         let (have, least) = (self.members.len(), self.least());
         let were = if have == 1 { "trainer was" } else { "trainers were" };

@@ -31,20 +31,22 @@ pub(super) struct Moves {
 impl Machine {
     /// Shards that members own and lack, by the trainer that has them: who takes which.
     pub(super) fn movable(&self) -> BTreeMap<String, Vec<Member>> {
+        let mut holders: BTreeMap<u32, &String> = BTreeMap::new();
+        for (id, trainer) in self.trainers.iter().filter(|(_, trainer)| trainer.connected) {
+            for shard in trainer.held.iter() {
+                holders.entry(shard).or_insert(id);
+            }
+        }
         let mut found: BTreeMap<String, Vec<Member>> = BTreeMap::new();
         for member in &self.members {
             let taker = self.trainers.get(&member.trainer.id);
             let lacks = |shard: u32| taker.is_some_and(|taker| !taker.held.contains(shard));
             let moves = |shard: &u32| lacks(*shard) && !self.moves.failed.contains(*shard);
             for shard in (member.lo..member.hi).filter(moves) {
-                let has = |id: &&String| {
-                    let known = self.trainers.get(*id);
-                    known.is_some_and(|known| known.connected && known.held.contains(shard))
-                };
-                let Some(source) = self.trainers.keys().find(has) else {
+                let Some(source) = holders.get(&shard) else {
                     continue;
                 };
-                let parts = found.entry(source.clone()).or_default();
+                let parts = found.entry((*source).clone()).or_default();
                 match parts.last_mut() {
                     Some(part) if part.trainer.id == member.trainer.id && part.hi == shard => part.hi += 1,
                     _ => parts.push(member.with_shards(shard..shard + 1)),

@@ -73,7 +73,13 @@ impl Machine {
             step * 1e3
         );
         self.rebalance(now, why);
-        self.elastic.balance = Balance::Off;
+        // Where something else goes on the next epoch tells again.
+        let stays = matches!(self.phase, Phase::Running { .. });
+        self.elastic.balance = if stays {
+            Balance::Moved(before)
+        } else {
+            Balance::Off
+        };
     }
 
     fn paces(&self) -> Vec<(&Member, &Trainer, Pace)> {

@@ -9,9 +9,11 @@ use candlewick_protocol::shards::ShardSet;
 use candlewick_wire::{BatchFormat, Client, Identity, OpenBatch, put_rows};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
+/// Wait for the reason after a stream broke; it is on its way already.
+const REASON_LIMIT: Duration = Duration::from_secs(2);
 /// Frames between the computing thread and the connection.
 const FRAMES_IN_FLIGHT: usize = 1;
 
@@ -94,14 +96,10 @@ impl Mover {
                 }
             }
         }
-        shut(runtime);
+        // What a connection still does is not waited for.
+        runtime.shutdown_background();
         Ok(outcome)
     }
-}
-
-/// What a connection still does is not waited for.
-fn shut(runtime: Runtime) {
-    runtime.shutdown_background();
 }
 
 /// A stream to one trainer.
@@ -129,30 +127,26 @@ impl Stream<'_> {
         // The channel is new and has room.
         let _ = frames.try_send(opening);
         let mut answer = tokio::spawn(put_rows(client, receiver, name.clone()));
-        let mut labels = Vec::new();
-        for shard in shards.iter() {
-            for row in data.rows(shard) {
-                self.end.rows += 1;
-                self.end.hash_sum = self.end.hash_sum.wrapping_add(row.hash);
-                labels.clear();
-                labels.extend_from_slice(row.labels);
-                labels.extend(row.mark);
-                if self.batch.push(row.features, &labels, row.weight) {
-                    tick();
-                    self.flush(&frames, &name).await?;
-                }
-            }
-        }
-        self.flush(&frames, &name).await?;
-        let last = self.batch.last(&self.id, self.end)?;
-        self.pass(&frames, last, &name).await?;
+        let pushed = self.push(data, shards, &frames, (&name, tick)).await;
         drop(frames);
         tick();
-        let late = || Failure::unavailable(format!("{name}: no answer within {:?}", self.mover.timeout));
-        let sealed = tokio::time::timeout(self.mover.timeout, &mut answer).await;
-        let sealed = sealed
-            .map_err(|_| late())?
-            .map_err(|error| Failure::unavailable(format!("{name}: {error}")))??;
+        let limit = if pushed.is_ok() {
+            self.mover.timeout
+        } else {
+            REASON_LIMIT
+        };
+        let answered = tokio::time::timeout(limit, &mut answer).await;
+        // Where the stream broke the trainer's own words say why.
+        let sealed = match (answered, pushed) {
+            (Ok(Ok(sealed)), Ok(())) => sealed?,
+            (Ok(Ok(Err(why))), Err(_)) | (_, Err(why)) => return Err(why),
+            (Ok(Err(error)), Ok(())) => return Err(Failure::unavailable(format!("{name}: {error}"))),
+            (Err(_), Ok(())) => {
+                return Err(Failure::unavailable(format!(
+                    "{name}: no answer within {limit:?}"
+                )));
+            }
+        };
         if (sealed.rows, sealed.hash_sum) == (self.end.rows, self.end.hash_sum) {
             Ok(sealed)
         } else {
@@ -161,6 +155,31 @@ impl Stream<'_> {
                 "{name}: {sent} rows were sent, but it has {has} or others"
             )))
         }
+    }
+
+    /// All rows, and the frame that says that it is all.
+    async fn push(
+        &mut self,
+        data: &Dataset,
+        shards: &ShardSet,
+        frames: &mpsc::Sender<arrow_flight::FlightData>,
+        (name, tick): (&str, &dyn Fn()),
+    ) -> Result<(), Failure> {
+        let mut labels = Vec::new();
+        for row in shards.iter().flat_map(|shard| data.rows(shard)) {
+            self.end.rows += 1;
+            self.end.hash_sum = self.end.hash_sum.wrapping_add(row.hash);
+            labels.clear();
+            labels.extend_from_slice(row.labels);
+            labels.extend(row.mark);
+            if self.batch.push(row.features, &labels, row.weight) {
+                tick();
+                self.flush(frames, name).await?;
+            }
+        }
+        self.flush(frames, name).await?;
+        let last = self.batch.last(&self.id, self.end)?;
+        self.pass(frames, last, name).await
     }
 
     async fn connect(&self, owner: &Owner) -> Result<Client, Failure> {

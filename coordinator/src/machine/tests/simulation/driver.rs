@@ -96,10 +96,10 @@ impl Simulation {
                     self.end = Some(Err(format!("steps redone: {}", record.steps_redone)));
                 }
             }
-            Event::Joined { .. } => self.elastic.joined += 1,
             Event::Left { .. } => self.elastic.left += 1,
             Event::Rescaled { record } => {
                 self.elastic.rescaled += 1;
+                self.elastic.joined += record.joined.len() as u64;
                 let stays = record.joined.is_empty() && record.left.is_empty();
                 self.elastic.rebalanced += u64::from(stays);
                 self.note(|| format!("rescaled: {record:?}"));

@@ -71,7 +71,7 @@ private[candlewick] final class Executors(sc: SparkContext) {
     val store = classOf[SparkContext].getMethod("statusStore").invoke(sc)
     val listed =
       store.getClass.getMethod("executorList", classOf[Boolean]).invoke(store, java.lang.Boolean.TRUE)
-    val going = draining
+    val going = draining()
     listed
       .asInstanceOf[Iterable[ExecutorSummary]]
       .filter(summary => summary.isActive && summary.id != Executors.Driver)
@@ -89,15 +89,12 @@ private[candlewick] final class Executors(sc: SparkContext) {
       reflective && !listed.exists(_.id == executor.id)
     }
 
-  /** Whether Spark takes the executor away before long (decommission), though it is still there. There is no event for
+  /** The ids of executors that Spark takes away before long (decommission), though they are still there. There is no event for
     * that and no public way to ask: `sc.schedulerBackend` is `private[spark]` in Scala, public in bytecode, and
     * `ExecutorAllocationClient.isExecutorActive` is what the scheduler itself offers tasks by, the same in 3.5 to 4.3.
-    * False where that cannot be asked.
+    * None where that cannot be asked.
     */
-  def drains(executor: Executor): Boolean = draining(executor.id)
-
-  /** The ids of all such executors. */
-  private def draining: Set[String] =
+  def draining(): Set[String] =
     if (!asks || sc.isLocal) Set.empty
     else
       try {

@@ -34,8 +34,10 @@ private[fit] trait ClusterView {
   /** Whether Spark's list is without the executor. */
   def lacks(executor: Executor): Boolean
 
-  /** Whether Spark takes the executor away before long: it gets no more tasks, and ends when those that it has are over. */
-  def drains(executor: Executor): Boolean
+  /** The ids of executors that Spark takes away before long: they get no more tasks, and end when those that they have are
+    * over.
+    */
+  def draining(): Set[String]
 
   /** So many tasks that only keep slots, until they are cancelled. */
   def park(tasks: Int): FutureAction[Unit]
@@ -58,7 +60,7 @@ private[fit] final class SparkCluster(sc: SparkContext, control: FitControl) ext
   override def active(): Seq[Executor] = executors.active()
   override def listed(): Seq[Executor] = executors.listed()
   override def lacks(executor: Executor): Boolean = executors.lacks(executor)
-  override def drains(executor: Executor): Boolean = executors.drains(executor)
+  override def draining(): Set[String] = executors.draining()
 
   override def park(tasks: Int): FutureAction[Unit] = {
     sc.setJobDescription("Candlewick: gather executors")

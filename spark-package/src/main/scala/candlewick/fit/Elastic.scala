@@ -12,7 +12,7 @@ import scala.util.control.NonFatal
   * @param goal
   *   so many trainers are wanted
   * @param begun
-  *   so many there were at first: up to so many others may take the place of those that are lost, whoever waits in line;
+  *   so many there were at first, or minTrainers: up to so many others may take the place of those that are lost, whoever waits in line;
   *   beyond, a fit grows only where nobody waits
   * @param oneEach
   *   at most one on an executor
@@ -129,7 +129,7 @@ private[fit] final class Elastic(
   }
 
   private def isUsable(executor: Executor): Boolean =
-    control.lossOf(executor.id).isEmpty && !draining(executor.id) && !cluster.drains(executor) &&
+    control.lossOf(executor.id).isEmpty && !draining(executor.id) &&
       cluster.now >= pausedMs(executor.id) && spoiled(executor) < Elastic.MostFailures
 
   /** How often trainers did not start there, or are gone though their executor stays. */
@@ -220,7 +220,8 @@ private[fit] final class Elastic(
 
   private def tellOfDraining(): Unit = {
     val executors = gang.roster.there.map(_.executor).distinct
-    executors.filterNot(one => draining(one.id)).filter(cluster.drains).foreach { executor =>
+    val going = cluster.draining() -- draining
+    executors.filter(one => going(one.id)).foreach { executor =>
       draining += executor.id
       control.warn(
         s"${name(executor)} is being decommissioned: its trainers hand over what they hold and leave"

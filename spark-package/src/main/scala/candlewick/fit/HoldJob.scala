@@ -105,6 +105,7 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
     * need them: the jobs that had some are asked for anew, without it. From Spark's listener.
     */
   def executorLost(executor: String): Unit = synchronized {
+    // A cancel by the user that was not seen yet is one still.
     poll()
     val concerned = jobs.filter(_.isFor(executor))
     giveBack(concerned)
@@ -113,8 +114,6 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
 
   /** The trainers of an executor are others than before: slots are held for those that are there now. */
   def changed(executor: Executor): Unit = synchronized {
-    // A cancel by the user that was not seen yet is one still.
-    poll()
     executorLost(executor.id)
     nextMs = 0L
     unheld ++= trainers().filter(_.id == executor.id)

@@ -158,16 +158,16 @@ private[fit] final class Search(
       )
     else
       Failures.parameter(
-        s"$asked=${request.needed} is more than the cluster can host: it has $slots task slots ($source); " +
-          s"set $asked to at most $slots, or give the application more executors or cores"
+        s"$parameter=${request.needed} is more than the cluster can host: it has $slots task slots ($source); " +
+          s"set $parameter to at most $slots, or give the application more executors or cores"
       )
 
-  private def asked: String = if (request.least > 0) "minTrainers" else "numTrainers"
+  private def parameter: String = if (request.least > 0) "minTrainers" else "numTrainers"
 
   private def late(active: Seq[Executor], total: Int, needed: Int): Exception =
     Failures.unavailable(
       s"only $total of $needed task slots were there after ${launchTimeoutMs / 1000} s; executors: " +
-        s"${names(active)}; check the cluster manager, lower numTrainers or raise launchTimeout"
+        s"${names(active)}; check the cluster manager, lower $parameter or raise launchTimeout"
     )
 }
 

@@ -219,7 +219,7 @@ class ElasticSuite extends AnyFunSuite {
 
   test("an executor that is being decommissioned is told of once, and another one takes its place") {
     val fit = new Fit(goal = 2)
-    fit.cluster.draining = Set("1")
+    fit.cluster.going = Set("1")
     fit.pass(3)
     assert(fit.decommissioned == Seq("1") && fit.started.isEmpty, "there is no room elsewhere")
     fit.cluster.executors :+= c

@@ -12,7 +12,7 @@ private[fit] final class ScriptedCluster(first: Seq[Executor], settings: (String
   private val events = mutable.SortedMap.empty[Long, () => Unit]
   val jobs = mutable.ArrayBuffer.empty[(Int, TestJob)]
   var executors = first
-  var draining = Set.empty[String]
+  var going = Set.empty[String]
   var now = 0L
 
   def at(seconds: Int)(event: => Unit): Unit = events(seconds * 1000L) = () => event
@@ -31,7 +31,7 @@ private[fit] final class ScriptedCluster(first: Seq[Executor], settings: (String
   override def slotsOf(cores: Int): Int = cores
   override def active(): Seq[Executor] = executors
   override def listed(): Seq[Executor] = executors
-  override def drains(executor: Executor): Boolean = draining(executor.id)
+  override def draining(): Set[String] = going
   override def lacks(executor: Executor): Boolean = !executors.contains(executor)
   override def park(tasks: Int): FutureAction[Unit] = {
     jobs += tasks -> new TestJob
