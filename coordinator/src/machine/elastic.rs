@@ -277,6 +277,28 @@ impl Machine {
         }
     }
 
+    /// Fails where those that had the state of the training are all lost, one that was about to leave as the last: newcomers
+    /// would begin again at the first step.
+    pub(super) fn has_lost_the_state(&mut self) -> bool {
+        if self
+            .members
+            .iter()
+            .any(|member| self.has_state(&member.trainer.id))
+        {
+            return false;
+        }
+        let first = self
+            .recovery
+            .as_ref()
+            .map(|recovery| format!("{}; then ", recovery.told()));
+        let message = format!(
+            "{}no trainer is left that has the state of the training, only such as have just come",
+            first.unwrap_or_default()
+        );
+        self.fail(Failure::new(ErrorKind::JobFailed, message));
+        true
+    }
+
     /// True where there are fewer members than training may go on with: others are waited for.
     pub(super) fn is_short(&mut self, now: Now) -> bool {
         if self.members.len() >= self.least() {

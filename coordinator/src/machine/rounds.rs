@@ -16,7 +16,7 @@ impl Machine {
     /// Moves on once nothing is waited for: shards that no member holds are fed, then it is sealed, or training goes on.
     pub(super) fn proceed(&mut self, now: Now) {
         self.regroup(now);
-        if self.phase == Phase::Failed || self.is_short(now) {
+        if self.phase == Phase::Failed || self.has_lost_the_state() || self.is_short(now) {
             return;
         }
         self.cover_all_shards();

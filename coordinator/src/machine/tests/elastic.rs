@@ -360,6 +360,36 @@ fn who_is_about_to_leave_stays_where_nobody_else_has_the_state_any_more() {
 }
 
 #[test]
+fn where_the_last_one_that_has_the_state_goes_as_it_leaves_the_fit_fails_and_does_not_begin_again() {
+    let mut stage = Stage::recoverable_at("running");
+    stage
+        .command(json!({"cmd": "expect", "trainers": ["c"]}))
+        .unwrap();
+    stage.machine.connect(ms(stage.now), info("c", "11")).unwrap();
+    stage.pass(1_000, &["a", "b", "c"], true);
+    let command = json!({"cmd": "decommission", "executor": "10", "reason": "r"});
+    stage.command(command).unwrap();
+    halted(&mut stage);
+    // "a" hands over to "c", and "b" stays: then both that have the state are lost.
+    stage.exited("b", 137);
+    assert!(stage.failures().is_empty(), "{:?}", stage.failures());
+    stage.end("a");
+    stage.message(
+        "c",
+        ToCoordinator::Sealed {
+            round: 1,
+            shards: vec![],
+        },
+    );
+    let told = &stage.failure().message;
+    assert!(
+        told.starts_with("trainer 0 (hostA, executor 9, pid 4711) ended during")
+            && told.contains("; then no trainer is left that has the state of the training"),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_cannot_be_handed_over_is_dropped_fed_and_not_moved_again_and_no_recovery_is_told() {
     let mut stage = Stage::recoverable_at("running");
     let command = json!({"cmd": "decommission", "executor": "10", "reason": "r"});
