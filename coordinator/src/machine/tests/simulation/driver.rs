@@ -97,6 +97,10 @@ impl Simulation {
                 }
             }
             Event::Left { .. } => self.elastic.left += 1,
+            // Given up by the rules though it lives: no fault was planned to take it away.
+            Event::Lost { why, .. } if why.starts_with("feed tasks could not hand over") => {
+                self.faults.fatal += 1;
+            }
             Event::Rescaled { record } => {
                 self.elastic.rescaled += 1;
                 self.elastic.joined += record.joined.len() as u64;

@@ -56,10 +56,17 @@ impl Simulation {
         match *fault {
             Fault::Crash(index) => self.crash(&format!("t{index}")),
             Fault::Freeze(index, millis) => {
-                let until = self.now + millis;
-                if let Some(model) = self.models.get_mut(&format!("t{index}")) {
-                    model.frozen_until = model.frozen_until.max(until);
+                let (now, until) = (self.now, self.now + millis);
+                let Some(model) = self.models.get_mut(&format!("t{index}")) else {
+                    return;
+                };
+                if model.frozen_until <= now {
+                    model.frozen_since = now;
                 }
+                model.frozen_until = model.frozen_until.max(until);
+                // Short ones that follow each other without a beat between are one long one, which was not planned as such.
+                let together = model.frozen_since < now && model.frozen_until - model.frozen_since > 14_000;
+                self.faults.fatal += u64::from(together && millis < 16_000);
             }
             Fault::Break(one, other) => {
                 let (one, other) = (format!("t{one}"), format!("t{other}"));

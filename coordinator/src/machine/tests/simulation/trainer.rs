@@ -38,6 +38,8 @@ pub(super) struct Model {
     id: String,
     pub(super) alive: bool,
     pub(super) frozen_until: u64,
+    /// When it froze last, where it was not frozen before.
+    pub(super) frozen_since: u64,
     /// Words that came while it was frozen.
     missed: Vec<Word>,
     pub(super) held: ShardSet,
@@ -72,6 +74,7 @@ impl Model {
             id: id.to_owned(),
             alive: true,
             frozen_until: 0,
+            frozen_since: 0,
             missed: Vec::new(),
             held: ShardSet::default(),
             open: None,
