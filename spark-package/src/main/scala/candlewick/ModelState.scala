@@ -1,9 +1,9 @@
 package candlewick
 
 import candlewick.fit.FitResult
-import candlewick.internal.{Failures, Json}
+import candlewick.internal.{Failures, Json, WeightsFile}
 import candlewick.jni.{Model, Native}
-import candlewick.score.{ModelBytes, WeightsBroadcast}
+import candlewick.score.{ModelBytes, SentModel}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 
@@ -14,7 +14,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
   * @param weights
   *   a safetensors file
   */
-private[candlewick] final class ModelState(val document: ObjectNode, val weights: Array[Byte]) {
+private[candlewick] final class ModelState(val document: ObjectNode, val weights: WeightsFile) {
 
   /** Numbers in the features of a row. */
   def featureWidth: Int = Json.field(document, "featureWidth").asInt
@@ -41,7 +41,7 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
 
   /** What the native library knows of the model; loading checks names and shapes of the weights. */
   lazy val info: JsonNode = {
-    val loaded = Model.load(bytes.json, weights)
+    val loaded = Model.load(bytes.json, weights.iterable)
     try Json.parse(loaded.info())
     finally loaded.close()
   }
@@ -80,7 +80,7 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
   }
 
   /** The one broadcast of the bytes. */
-  val broadcast = new WeightsBroadcast(() => bytes)
+  val broadcast = new SentModel(() => bytes)
 
   private def label: JsonNode = Json.field(document, "label")
 }

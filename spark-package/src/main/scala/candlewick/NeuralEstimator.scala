@@ -134,8 +134,12 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
   /** The document of the network where it is a graph. */
   private[candlewick] def graph: Option[JsonNode] = networkDocument.filter(_.has("nodes"))
 
-  /** Starts training from the weights of a trained model; see initialWeights. */
-  def setInitialModel(model: NeuralModel[_]): this.type = setInitialWeights(model.weightsSafetensors)
+  /** Starts training from the weights of a trained model; see initialWeights. A model of more than 1 GiB does not fit the
+    * parameter: save it, and set initialWeights to the path of its data/weights.safetensors.
+    */
+  def setInitialModel(model: NeuralModel[_]): this.type = setInitialWeights(
+    model.state.weights.array("setInitialModel")
+  )
 
   /** Starts training from the bytes of a safetensors file; see initialWeights. */
   def setInitialWeights(safetensors: Array[Byte]): this.type =

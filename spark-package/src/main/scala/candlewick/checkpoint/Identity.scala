@@ -1,6 +1,6 @@
 package candlewick.checkpoint
 
-import candlewick.internal.Json
+import candlewick.internal.{Json, WeightsFile}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.nio.charset.StandardCharsets
@@ -40,10 +40,10 @@ private[candlewick] object Identity {
     * @param ledger
     *   of the feed
     */
-  def of(params: JsonNode, initialWeights: Option[Array[Byte]], ledger: JsonNode): Identity = new Identity(
+  def of(params: JsonNode, initialWeights: Option[WeightsFile], ledger: JsonNode): Identity = new Identity(
     Json.obj(
       "params" -> params,
-      "initialWeights" -> initialWeights.map(file => hex(sha256().digest(file))),
+      "initialWeights" -> initialWeights.map(_.hash(sha256())),
       "rows" -> Json.field(ledger, "rowsSent"),
       "hashSum" -> Json.field(ledger, "hashSum")
     )

@@ -3,19 +3,18 @@ package candlewick.fit
 import candlewick.checkpoint.{Checkpoints, Identity, Manifest, Voice}
 import candlewick.cluster.{Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
-import candlewick.internal.{Clock, Failures, Json}
+import candlewick.internal.{Clock, Failures, Json, WeightsBroadcast, WeightsFile}
 import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
-import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
 /** What a fit leaves: the complete job, the weights and the summary. */
-private[candlewick] final case class FitResult(job: ObjectNode, weights: Array[Byte], summary: ObjectNode)
+private[candlewick] final case class FitResult(job: ObjectNode, weights: WeightsFile, summary: ObjectNode)
 
 /** One fit from DataFrame to weights: LAUNCH, FEED, HOLD, TRAIN. Runs in a fresh thread of its own, so local properties
   * and job group of the caller are inherited and whatever is set here is seen by nobody else.
@@ -90,7 +89,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
       withInitialWeights(sc, prepared) { weights =>
         val orders =
-          new Orders(gangConfig(sc, coordinator, secret.trainer, prepared), weights.map(_.value.length))
+          new Orders(gangConfig(sc, coordinator, secret.trainer, prepared), weights.map(_.bytes))
         val launch =
           new Launch(sc, placement, control, link, orders, weights, asked.launchTimeoutMs)(
             ordered.add(_): Unit
@@ -188,9 +187,9 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
 
   /** Spark's broadcast spreads a large file from executor to executor; trainers that start later want it too. */
   private def withInitialWeights[T](sc: SparkContext, prepared: Prepared)(
-      body: Option[Broadcast[Array[Byte]]] => T
+      body: Option[WeightsBroadcast] => T
   ): T = {
-    val weights = prepared.initial.map(initial => sc.broadcast(initial.file))
+    val weights = prepared.initial.map(initial => initial.file.broadcast(sc))
     try body(weights)
     finally weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
   }

@@ -1,7 +1,7 @@
 package candlewick.persist
 
 import candlewick.ModelState
-import candlewick.internal.{Failures, Files, Json}
+import candlewick.internal.{Failures, Files, Json, WeightsFile}
 import candlewick.jni.CandlewickException
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -51,9 +51,21 @@ private[persist] final class Folder(session: SparkSession, val root: String) {
     finally out.close()
   }
 
+  /** Writes a file of weights. */
+  def write(name: String, weights: WeightsFile): Unit = {
+    val out = fs.create(new Path(path, name), true)
+    try weights.write(out)
+    finally out.close()
+  }
+
   /** Reads a whole file. */
-  def read(name: String): Array[Byte] =
-    try Files.readWhole(conf, new Path(path, name))()
+  def read(name: String): Array[Byte] = found(name)(Files.readWhole(conf, new Path(path, name))())
+
+  /** Reads a file of weights. */
+  def readWeights(name: String): WeightsFile = found(name)(Files.readWeights(conf, new Path(path, name))())
+
+  private def found[T](name: String)(read: => T): T =
+    try read
     catch {
       case _: FileNotFoundException =>
         throw Failures.parameter(s"there is no saved Candlewick stage at $root: the file $name is missing")
@@ -180,7 +192,7 @@ private[candlewick] final class ModelReader[T <: RestorableParams: ClassTag](mak
   override def load(path: String): T = {
     val folder = new Folder(sparkSession, path)
     val metadata = Metadata.read(folder, classTag[T].runtimeClass, path)
-    val state = new ModelState(folder.readObject(ModelFiles.Document), folder.read(ModelFiles.Weights))
+    val state = new ModelState(folder.readObject(ModelFiles.Document), folder.readWeights(ModelFiles.Weights))
     folder.intact(ModelFiles.Document)(state.checkDocument())
     // Loading natively checks names and shapes of the weights now, not in the first task.
     folder.intact(ModelFiles.Weights)(state.checkWeights())
