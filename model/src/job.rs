@@ -93,7 +93,10 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let network = resolved.network.clone();
     let (data, mut train) = specification(&params, resolved, feature_width)?;
     train.logical_shards = gang.logical_shards;
-    launch.checkpoint = checkpoint_spec(input, &params, &data, &train)?;
+    launch.checkpoint = checkpoint_spec(input, &params)?;
+    launch.save_optimizer = saves_optimizer(&params, &train)?;
+    let kept = launch.checkpoint.is_some() || launch.save_optimizer;
+    launch.identity = (kept || params.flag("resumeOptimizer")).then(|| identity(&data, &train));
     Ok(CompleteJob {
         network,
         job: JobSpec {
@@ -105,7 +108,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
             max_recoveries: params.whole("maxRecoveries")?,
             min_trainers: gang.least.max(1),
             executor_timeout_ms: params.duration_ms("executorTimeout")?,
-            snapshots: snapshot_spec(&params, launch.checkpoint.is_some())?,
+            snapshots: snapshot_spec(&params, &launch)?,
         },
         launch,
         summary,
@@ -123,6 +126,8 @@ fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure>
         strict_weights: params.flag("strictWeights"),
         verbose: params.flag("verbose"),
         checkpoint: None,
+        save_optimizer: false,
+        identity: None,
     })
 }
 
@@ -131,13 +136,11 @@ fn is_set(input: &JobInput, name: &str) -> bool {
     input.params.get(name).is_some_and(|value| !value.is_null())
 }
 
+/// Epochs between states of which no training has so many: the end of it alone is left.
+const AT_THE_END: u32 = u32::MAX;
+
 /// What the driver does with checkpoints, where it does anything.
-fn checkpoint_spec(
-    input: &JobInput,
-    params: &Complete,
-    data: &DataSpec,
-    train: &TrainSpec,
-) -> Result<Option<CheckpointSpec>, Failure> {
+fn checkpoint_spec(input: &JobInput, params: &Complete) -> Result<Option<CheckpointSpec>, Failure> {
     let Some(dir) = params.value("checkpointDir").as_str() else {
         let names = ["checkpointInterval", "checkpointSteps", "keepCheckpoints"];
         let set = names.into_iter().find(|name| is_set(input, name));
@@ -153,21 +156,37 @@ fn checkpoint_spec(
             "checkpointDir is empty: name a folder, or leave the parameter unset for no checkpoints",
         ));
     }
+    Ok(Some(CheckpointSpec {
+        dir: dir.to_owned(),
+        keep: params.whole("keepCheckpoints")?,
+    }))
+}
+
+/// What the bits of the training's states depend on.
+fn identity(data: &DataSpec, train: &TrainSpec) -> Value {
     let mut identity = json!({"data": data, "train": train});
     let spans = train.lr_scheduler.as_ref().is_some_and(Schedule::spans_training);
     if let (false, Some(train)) = (spans, identity["train"].as_object_mut()) {
         // More epochs go on with the same states.
         train.remove("epochs");
     }
-    Ok(Some(CheckpointSpec {
-        dir: dir.to_owned(),
-        keep: params.whole("keepCheckpoints")?,
-        identity,
-    }))
+    identity
+}
+
+/// Whether the model keeps the last state.
+fn saves_optimizer(params: &Complete, train: &TrainSpec) -> Result<bool, Failure> {
+    let saves = params.flag("saveOptimizer");
+    if saves && train.epochs == 0 {
+        return Err(Failure::parameter(
+            "saveOptimizer is true and epochs is 0: before the first step there is no state to go on from; set epochs to at \
+             least 1, or saveOptimizer to false",
+        ));
+    }
+    Ok(saves)
 }
 
 /// When the trainers send their state, where somebody keeps it.
-fn snapshot_spec(params: &Complete, kept: bool) -> Result<SnapshotSpec, Failure> {
+fn snapshot_spec(params: &Complete, launch: &LaunchSpec) -> Result<SnapshotSpec, Failure> {
     let epochs = params.value("checkpointInterval").as_i64().unwrap_or_default();
     if epochs == 0 {
         return Err(Failure::parameter(
@@ -175,12 +194,14 @@ fn snapshot_spec(params: &Complete, kept: bool) -> Result<SnapshotSpec, Failure>
              checkpoints at the end of epochs",
         ));
     }
-    if !kept {
-        return Ok(SnapshotSpec::default());
+    if launch.checkpoint.is_none() {
+        return Ok(SnapshotSpec {
+            epochs: if launch.save_optimizer { AT_THE_END } else { 0 },
+            steps: 0,
+        });
     }
     Ok(SnapshotSpec {
-        // No training has so many: the end of it alone is left.
-        epochs: u32::try_from(epochs).unwrap_or(u32::MAX),
+        epochs: u32::try_from(epochs).unwrap_or(AT_THE_END),
         steps: if params.is_null("checkpointSteps") {
             0
         } else {
@@ -415,9 +436,13 @@ mod tests {
                 .unwrap()
                 .extend(more.as_object().unwrap().clone());
             let CompleteJob { job, launch, .. } = ask(&params, &json!({})).unwrap();
-            (launch.checkpoint.unwrap(), job.snapshots)
+            (
+                launch.checkpoint.unwrap(),
+                job.snapshots,
+                launch.identity.unwrap(),
+            )
         };
-        let (checkpoint, snapshots) = spec(&json!({}));
+        let (checkpoint, snapshots, identity) = spec(&json!({}));
         assert_eq!((checkpoint.dir.as_str(), checkpoint.keep), ("hdfs:///c", 2));
         assert_eq!(snapshots, SnapshotSpec { epochs: 1, steps: 0 });
         let other = spec(&json!({"checkpointInterval": -1, "checkpointSteps": 7})).1;
@@ -428,7 +453,7 @@ mod tests {
                 steps: 7
             }
         );
-        let same = |more: Value| spec(&more).0.identity == checkpoint.identity;
+        let same = |more: Value| spec(&more).2 == identity;
         assert!(same(
             json!({"epochs": 99, "numTrainers": 3, "failureTimeout": "1s", "keepCheckpoints": 5})
         ));
@@ -448,9 +473,37 @@ mod tests {
         }
         // A cycle over the whole training is another one with other epochs.
         let cycle = |epochs: u32| {
-            spec(&json!({"epochs": epochs, "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.1}})).0
+            spec(&json!({"epochs": epochs, "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.1}})).2
         };
-        assert_ne!(cycle(3).identity, cycle(4).identity);
+        assert_ne!(cycle(3), cycle(4));
+    }
+
+    #[test]
+    fn the_last_state_is_sent_for_a_model_that_keeps_it_and_no_other() {
+        let told = |more: Value| {
+            let mut params = json!({"network": network()});
+            params
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            let CompleteJob { job, launch, .. } = ask(&params, &json!({})).unwrap();
+            (
+                launch.save_optimizer,
+                launch.identity.is_some(),
+                (job.snapshots.epochs, job.snapshots.steps),
+            )
+        };
+        assert_eq!(told(json!({})), (false, false, (0, 0)));
+        assert_eq!(told(json!({"saveOptimizer": true})), (true, true, (u32::MAX, 0)));
+        assert_eq!(told(json!({"resumeOptimizer": true})), (false, true, (0, 0)));
+        let both = json!({"saveOptimizer": true, "checkpointDir": "c", "checkpointSteps": 9});
+        assert_eq!(told(both), (true, true, (1, 9)));
+        let none = json!({"network": network(), "saveOptimizer": true, "epochs": 0});
+        let refused = ask(&none, &json!({})).unwrap_err().message;
+        assert!(
+            refused.contains("saveOptimizer is true and epochs is 0"),
+            "{refused}"
+        );
     }
 
     #[test]
