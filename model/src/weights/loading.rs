@@ -8,15 +8,15 @@ use candlewick_protocol::Failure;
 use safetensors::tensor::Metadata;
 use std::fmt;
 
+/// Gives parameter number n the values that it starts with.
+type Fresh = Box<dyn Fn(usize, &mut [f32]) + Send>;
+
 /// What a file has to hold.
 pub(crate) enum Rule {
     /// Exactly the parameters.
     Exact,
     /// What it lacks starts fresh: the function fills the parameter at that position. Strict: it must lack nothing.
-    Initial {
-        strict: bool,
-        fresh: Box<dyn Fn(usize, &mut [f32]) + Send>,
-    },
+    Initial { strict: bool, fresh: Fresh },
 }
 
 impl fmt::Debug for Rule {

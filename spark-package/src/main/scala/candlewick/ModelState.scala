@@ -1,5 +1,6 @@
 package candlewick
 
+import candlewick.checkpoint.OptimizerState
 import candlewick.fit.FitResult
 import candlewick.internal.{Failures, Json, WeightsFile}
 import candlewick.jni.{Model, Native}
@@ -13,8 +14,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode
   *   `{"network", "inputShape", "label", "featureWidth", "summary"}`, the content of data/model.json
   * @param weights
   *   a safetensors file
+  * @param optimizer
+  *   the state that training ended with, where the model keeps it
   */
-private[candlewick] final class ModelState(val document: ObjectNode, val weights: WeightsFile) {
+private[candlewick] final class ModelState(
+    val document: ObjectNode,
+    val weights: WeightsFile,
+    val optimizer: Option[OptimizerState] = None
+) {
 
   /** Numbers in the features of a row. */
   def featureWidth: Int = Json.field(document, "featureWidth").asInt
@@ -109,6 +116,6 @@ private[candlewick] object ModelState {
       "featureWidth" -> Json.field(data, "featureWidth"),
       "summary" -> result.summary
     )
-    new ModelState(document, result.weights)
+    new ModelState(document, result.weights, result.optimizer)
   }
 }

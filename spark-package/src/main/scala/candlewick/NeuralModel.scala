@@ -90,6 +90,11 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
   /** Writes the ONNX file, for Python. */
   private[candlewick] def writeOnnx(file: String): Unit = Files.write(Paths.get(file), toOnnx): Unit
 
+  /** Whether the model keeps the state that its training ended with (saveOptimizer), so that a fit with resumeOptimizer can
+    * go on from it.
+    */
+  def hasOptimizerState: Boolean = state.optimizer.isDefined
+
   /** Whether the model comes from a fit and knows how it went. */
   def hasSummary: Boolean = state.summary.isDefined
 

@@ -31,6 +31,15 @@ private[candlewick] final class Identity(val document: ObjectNode) {
 private[candlewick] object Identity {
   private val ShownChars = 80
 
+  /** Differences that a message names. */
+  private val Shown = 4
+
+  /** The first differences for a message. */
+  def first(differences: Seq[String]): String = {
+    val more = differences.length - Shown
+    differences.take(Shown).mkString(", ") + (if (more > 0) s", and $more more" else "")
+  }
+
   /** Of a fit whose rows are fed.
     *
     * @param params
@@ -40,14 +49,19 @@ private[candlewick] object Identity {
     * @param ledger
     *   of the feed
     */
-  def of(params: JsonNode, initialWeights: Option[WeightsFile], ledger: JsonNode): Identity = new Identity(
-    Json.obj(
-      "params" -> params,
-      "initialWeights" -> initialWeights.map(_.hash(sha256())),
-      "rows" -> Json.field(ledger, "rowsSent"),
-      "hashSum" -> Json.field(ledger, "hashSum")
+  def of(params: JsonNode, initialWeights: Option[WeightsFile], ledger: JsonNode): Identity =
+    of(params, ledger, Json.encode(initialWeights.map(_.hash(sha256()))))
+
+  /** The same, where the hash of the initial weights is known. */
+  private[checkpoint] def of(params: JsonNode, ledger: JsonNode, initialWeights: JsonNode): Identity =
+    new Identity(
+      Json.obj(
+        "params" -> params,
+        "initialWeights" -> initialWeights,
+        "rows" -> Json.field(ledger, "rowsSent"),
+        "hashSum" -> Json.field(ledger, "hashSum")
+      )
     )
-  )
 
   /** SHA-256 of a document. */
   def hash(document: JsonNode): String =
