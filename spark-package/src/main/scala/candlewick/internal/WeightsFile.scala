@@ -5,7 +5,6 @@ import java.io.{InputStream, OutputStream}
 import java.security.MessageDigest
 import org.apache.spark.SparkContext
 import org.apache.spark.broadcast.Broadcast
-import scala.jdk.CollectionConverters._
 
 /** A safetensors file in memory, in pieces: an array of the JVM holds less than 2 GiB, and a heap seldom has room for one
   * as long as that. Never changed.
@@ -19,7 +18,7 @@ private[candlewick] final class WeightsFile(val pieces: Seq[Array[Byte]]) {
   val bytes: Long = pieces.map(_.length.toLong).sum
 
   /** The pieces, for Java. */
-  def iterable: java.lang.Iterable[Array[Byte]] = pieces.asJava
+  def iterable: java.lang.Iterable[Array[Byte]] = java.util.Arrays.asList(pieces: _*)
 
   /** SHA-256 of what is in `digest` already and of the file. */
   def hash(digest: MessageDigest): String = {
@@ -96,7 +95,12 @@ private[candlewick] final class WeightsBroadcast(pieces: Seq[Broadcast[Array[Byt
     extends Serializable {
 
   /** The pieces, each fetched when it is its turn. */
-  def iterable: java.lang.Iterable[Array[Byte]] = () => pieces.iterator.map(_.value).asJava
+  def iterable: java.lang.Iterable[Array[Byte]] = () =>
+    new java.util.Iterator[Array[Byte]] {
+      private val left = pieces.iterator
+      override def hasNext: Boolean = left.hasNext
+      override def next(): Array[Byte] = left.next().value
+    }
 
   /** Removes it everywhere. */
   def destroy(): Unit = pieces.foreach(_.destroy())
