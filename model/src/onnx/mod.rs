@@ -55,8 +55,8 @@ const FAMILIES: &[&[(&str, ExportLayer)]] = &[
 /// ```
 ///
 /// # Errors
-/// `InvalidParameter` where a layer has no counterpart in ONNX, or the file would be larger than 2 GiB; `Internal` where the number of weights is not the
-/// network's.
+/// `InvalidParameter` where a layer has no counterpart in ONNX, or the file would be larger than 2 GiB; `Internal` where the
+/// number of weights is not the network's.
 pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
     if weights.len() != network.num_parameters() {
         return Err(Failure::internal(format!(

@@ -1,6 +1,6 @@
 package candlewick.checkpoint
 
-import candlewick.internal.{Failures, Files}
+import candlewick.internal.{Failures, Files, Sha256}
 import candlewick.jni.Snapshot
 import java.io.{FileNotFoundException, IOException, OutputStream}
 import java.nio.charset.StandardCharsets
@@ -47,7 +47,7 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
   /** Passes the state on in parts; throws where it is not the one that was written. */
   def read(state: StateFile)(pass: (Long, Array[Byte]) => Unit): Unit = {
     checkSize(state)
-    val digest = Identity.sha256()
+    val digest = Sha256.digest()
     val in = files.open(new Path(path, state.name))
     try {
       var offset = 0L
@@ -59,7 +59,7 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
         offset += part.length
       }
     } finally in.close()
-    if (Identity.hex(digest.digest()) != state.sha256)
+    if (Sha256.hex(digest) != state.sha256)
       throw new IOException(s"${state.name} is damaged: its SHA-256 is not the one that was written")
   }
 
@@ -90,7 +90,7 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
     *   called for each part; may throw
     */
   def writeState(snapshot: Snapshot, name: String, bytes: Long)(each: => Unit): StateFile = {
-    val digest = Identity.sha256()
+    val digest = Sha256.digest()
     write(name) { out =>
       var offset = 0L
       while (offset < bytes) {
@@ -101,7 +101,7 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
         offset += part.length
       }
     }
-    StateFile(name, bytes, Identity.hex(digest.digest()))
+    StateFile(name, bytes, Sha256.hex(digest))
   }
 
   private def sync(out: FSDataOutputStream): Unit =

@@ -1,10 +1,9 @@
 package candlewick.checkpoint
 
-import candlewick.internal.{Json, WeightsFile}
+import candlewick.internal.{Json, Sha256, WeightsFile}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.nio.charset.StandardCharsets
-import java.security.MessageDigest
 
 /** Everything that the bits of a training's states depend on: parameters, initial weights, rows. Two fits with equal
   * identities pass through the same states, so either can go on from a checkpoint of the other.
@@ -50,7 +49,7 @@ private[candlewick] object Identity {
     *   of the feed
     */
   def of(params: JsonNode, initialWeights: Option[WeightsFile], ledger: JsonNode): Identity =
-    of(params, ledger, Json.encode(initialWeights.map(_.hash(sha256()))))
+    of(params, ledger, Json.encode(initialWeights.map(_.hash(Sha256.digest()))))
 
   /** The same, where the hash of the initial weights is known. */
   private[checkpoint] def of(params: JsonNode, ledger: JsonNode, initialWeights: JsonNode): Identity =
@@ -64,12 +63,11 @@ private[candlewick] object Identity {
     )
 
   /** SHA-256 of a document. */
-  def hash(document: JsonNode): String =
-    hex(sha256().digest(document.toString.getBytes(StandardCharsets.UTF_8)))
-
-  def sha256(): MessageDigest = MessageDigest.getInstance("SHA-256")
-
-  def hex(bytes: Array[Byte]): String = bytes.map(byte => f"$byte%02x").mkString
+  def hash(document: JsonNode): String = {
+    val digest = Sha256.digest()
+    digest.update(document.toString.getBytes(StandardCharsets.UTF_8))
+    Sha256.hex(digest)
+  }
 
   private def leaves(path: String, node: JsonNode): Seq[(String, String)] =
     if (node.isObject)

@@ -23,7 +23,7 @@ private[candlewick] final class WeightsFile(val pieces: Seq[Array[Byte]]) {
   /** SHA-256 of what is in `digest` already and of the file. */
   def hash(digest: MessageDigest): String = {
     pieces.foreach(digest.update(_))
-    digest.digest().map(byte => f"$byte%02x").mkString
+    Sha256.hex(digest)
   }
 
   /** Writes the file. */

@@ -1,8 +1,7 @@
 package candlewick.score
 
-import candlewick.internal.{WeightsBroadcast, WeightsFile}
+import candlewick.internal.{Sha256, WeightsBroadcast, WeightsFile}
 import java.nio.charset.StandardCharsets
-import java.security.MessageDigest
 import org.apache.spark.SparkContext
 
 /** A model as executors load it.
@@ -20,7 +19,7 @@ private[candlewick] object ModelBytes {
 
   /** With the key computed. */
   def of(json: String, weights: WeightsFile): ModelBytes = {
-    val digest = MessageDigest.getInstance("SHA-256")
+    val digest = Sha256.digest()
     digest.update(json.getBytes(StandardCharsets.UTF_8))
     ModelBytes(json, weights, weights.hash(digest))
   }
