@@ -1,10 +1,11 @@
 package candlewick.checkpoint
 
-import candlewick.internal.{Failures, Files, Sha256}
+import candlewick.internal.{Clock, Failures, Files, Sha256}
 import candlewick.jni.Snapshot
 import java.io.{FileNotFoundException, IOException, OutputStream}
 import java.nio.charset.StandardCharsets
 import java.util.UUID
+import java.util.concurrent.{ExecutionException, FutureTask}
 import org.apache.hadoop.fs.{FileStatus, FSDataOutputStream, Path}
 import org.apache.hadoop.conf.Configuration
 import org.slf4j.LoggerFactory
@@ -165,21 +166,53 @@ private[checkpoint] object CheckpointFolder {
 
   private def manifestName(step: Long): String = f"step-$step%012d.json"
 
-  /** Throws, with what to change, where checkpoints could not be written to `dir`. */
-  def check(conf: Configuration, dir: String): Unit = {
+  /** Longest wait for a file system that is asked for the first time: longer than the 135 s for which S3A tries to reach a
+    * server unless told otherwise, since it says then what was wrong.
+    */
+  private val ProbeMs = 180000L
+
+  /** Throws, with what to change, where checkpoints could not be written to `dir`.
+    *
+    * @param look
+    *   called while the file system is waited for; may throw
+    */
+  def check(conf: Configuration, dir: String)(look: () => Unit): Unit = {
     def wrong(why: String) = Failures.parameter(
       s"checkpointDir: no checkpoint can be written to $dir: $why; choose a folder that this user may write to, on a file " +
         "system that can rename files"
     )
-    try {
-      val folder = new CheckpointFolder(conf, new Path(dir))
-      folder.make()
-      val probe = s"probe-${UUID.randomUUID()}"
-      folder.write(probe)(_.write(1))
-      folder.files.delete(new Path(folder.path, probe), false): Unit
-    } catch {
-      // A file system may be missing (hadoop-aws), say no in its own way, or not know what is asked.
-      case NonFatal(error) => throw wrong(error.toString).initCause(error)
+    val probe = new FutureTask[Unit](() => tryOut(new CheckpointFolder(conf, new Path(dir))))
+    val thread = new Thread(probe, "candlewick-checkpoint-probe")
+    thread.setDaemon(true)
+    thread.start()
+    val clock = new Clock
+    try
+      while (!probe.isDone) {
+        look()
+        if (clock.ms > ProbeMs)
+          throw wrong(
+            s"its file system has not answered for ${ProbeMs / 1000} s; see whether its address and settings are right, and " +
+              "whether this host reaches it"
+          )
+        thread.join(Voice.LookMs)
+      }
+    finally thread.interrupt()
+    try probe.get()
+    catch {
+      case error: ExecutionException =>
+        error.getCause match {
+          // A file system may be missing (hadoop-aws), or what it needs (the SDK of AWS), say no in its own way, or not
+          // know what is asked.
+          case cause @ (NonFatal(_) | _: LinkageError) => throw wrong(cause.toString).initCause(cause)
+          case fatal => throw fatal
+        }
     }
+  }
+
+  private def tryOut(folder: CheckpointFolder): Unit = {
+    folder.make()
+    val probe = s"probe-${UUID.randomUUID()}"
+    folder.write(probe)(_.write(1))
+    folder.files.delete(new Path(folder.path, probe), false): Unit
   }
 }

@@ -137,9 +137,13 @@ private[candlewick] object Checkpoints {
   /** The fits of this JVM by their checkpointDir, those that are over too. */
   private def fits = PerJvm.map[java.util.Set[String]]("checkpointDirs")
 
-  /** Enters a fit; throws, with what to change, where no checkpoint could be written. */
-  def enter(conf: Configuration, spec: CheckpointSpec, fit: String): Unit = {
-    CheckpointFolder.check(conf, spec.dir)
+  /** Enters a fit; throws, with what to change, where no checkpoint could be written.
+    *
+    * @param look
+    *   called while the file system is waited for; may throw
+    */
+  def enter(conf: Configuration, spec: CheckpointSpec, fit: String)(look: () => Unit): Unit = {
+    CheckpointFolder.check(conf, spec.dir)(look)
     fits.computeIfAbsent(spec.dir, _ => ConcurrentHashMap.newKeySet[String]()).add(fit): Unit
   }
 

@@ -14,7 +14,12 @@ import java.nio.file.{
   StandardOpenOption
 }
 import java.util.UUID
-import org.apache.hadoop.fs.{FileAlreadyExistsException => HadoopFileExists, FileSystem, Path}
+import org.apache.hadoop.fs.{
+  FileAlreadyExistsException => HadoopFileExists,
+  FileSystem,
+  Path,
+  PathIOException
+}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
@@ -87,7 +92,7 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
             kept = false
             lost(error)
           // A file system that is away for a while, or full.
-          case NonFatal(error) => log.warn(s"fit $fit: $place could not be renewed", error)
+          case NonFatal(error) => log.warn(s"fit $fit: $place could not be renewed: $error")
         }
       }
     } catch { case _: InterruptedException => () } // it is given back
@@ -155,22 +160,26 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   )
 
   /** Who has it; nothing where nobody has. One that is being written is one that nobody knows. */
-  private def holder(): Option[JsonNode] = {
-    val content =
-      try
-        local match {
-          case Some(file) => Some(LocalFiles.readAllBytes(file))
-          case None =>
-            val in = files.open(place)
-            try Some(in.readAllBytes())
-            finally in.close()
-        }
-      catch { case _: FileNotFoundException | _: java.nio.file.NoSuchFileException => None }
-    content.map { bytes =>
+  private def holder(): Option[JsonNode] =
+    content(Readings).map { bytes =>
       try Json.parseObject("the lock", new String(bytes, StandardCharsets.UTF_8))
       catch { case NonFatal(_) => unknown }
     }
-  }
+
+  private def content(left: Int): Option[Array[Byte]] =
+    try
+      local match {
+        case Some(file) => Some(LocalFiles.readAllBytes(file))
+        case None =>
+          val in = files.open(place)
+          try Some(in.readAllBytes())
+          finally in.close()
+      }
+    catch {
+      case _: FileNotFoundException | _: java.nio.file.NoSuchFileException => None
+      // S3A refuses to read a file that was opened before its owner renewed it.
+      case _: PathIOException if left > 1 => content(left - 1)
+    }
 
   private def isHere(other: JsonNode): Boolean =
     Json.field(other, "host").asText == host && Json.field(other, "kernel").asText == kernel
@@ -218,6 +227,9 @@ private[checkpoint] object FolderLock {
 
   /** A lock of another host that has not changed for so long is nobody's. */
   val ExpiryMs = 30000L
+
+  /** Times that a lock which changes while it is read is read. */
+  private val Readings = 3
 
   /** A process that was killed has ended after so long. */
   private val EndMs = 3000L

@@ -155,9 +155,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       s"still looking at the first row of the DataFrame: the job for it runs, or waits for a free task slot" +
         (if (held.isEmpty) "" else held.mkString(" (", ", ", ")"))
     }
-    Reminder.after(FitJob.PatienceMs)(control.warn(line)) {
-      Preparation.run(control.id, dataset, spec, control)
-    }
+    Preparation.run(dataset, spec, control)(() => control.warn(line))
   }
 
   private def coordinatorConfig(sc: SparkContext, prepared: Prepared): String =
@@ -376,9 +374,6 @@ private[fit] object FitJob {
 
   /** Wait for the trainers to end after "finish", and with them the tasks that hold their slots. */
   private val HoldMs = 1000L
-
-  /** Time of preparation after which the user is told what it waits for. */
-  private val PatienceMs = 5000L
 
   /** Wait for the coordinator's verdict: it waits itself for the exit status of a dead trainer. */
   private val FirstCauseMs = 4000L

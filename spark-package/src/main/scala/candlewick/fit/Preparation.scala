@@ -46,8 +46,15 @@ private[candlewick] final case class Prepared(
 /** The first step of a fit: everything a user can get wrong is found here, on the driver. */
 private[candlewick] object Preparation {
 
-  /** Checks dataset and parameters and completes the job. */
-  def run(id: String, dataset: Dataset[_], spec: FitSpec, control: FitControl): Prepared = {
+  /** Time after which the user is told what the preparation waits for. */
+  private val PatienceMs = 5000L
+
+  /** Checks dataset and parameters and completes the job.
+    *
+    * @param remind
+    *   called where the first row takes long
+    */
+  def run(dataset: Dataset[_], spec: FitSpec, control: FitControl)(remind: () => Unit): Prepared = {
     val session = CandlewickShim.session(dataset).getOrElse {
       throw Failures.parameter(
         "fit needs a Spark session in this JVM; Spark Connect sessions are not supported"
@@ -57,15 +64,20 @@ private[candlewick] object Preparation {
       throw Failures.parameter("fit needs a DataFrame that ends, not a stream; call fit inside foreachBatch")
     val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
-    val widths = columns.widths(source)
-    val resolved = resolve(id, spec, widths.features, widths.label)
+    val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source))
+    val resolved = resolve(control.id, spec, widths.features, widths.label)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
-    launch.checkpoint.foreach(Checkpoints.enter(CandlewickShim.hadoopConf(session), _, id))
+    val conf = CandlewickShim.hadoopConf(session)
+    launch.checkpoint.foreach { asked =>
+      def line = s"checkpointDir: still waiting for the file system of ${asked.dir}"
+      Reminder.after(PatienceMs)(control.warn(line)) {
+        Checkpoints.enter(conf, asked, control.id)(() => control.check())
+      }
+    }
     val label = Json.field(Json.field(job, "data"), "label")
     val prepared = Prepared(session, source, columns.json(widths.features, label), job, launch, None, None)
-    val conf = CandlewickShim.hadoopConf(session)
     val continued =
       for (state <- spec.resumed; params <- launch.identity)
         yield Continued.of(conf, state, params, prepared.epochs)

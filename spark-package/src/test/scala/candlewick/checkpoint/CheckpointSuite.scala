@@ -232,13 +232,18 @@ class CheckpointSuite extends ClusterSuite {
   }
 
   test("a folder that cannot be written to is refused before anything starts") {
-    start("local[2]", "spark.hadoop.fs.norename.impl" -> classOf[NoRename].getName)
+    start(
+      "local[2]",
+      "spark.hadoop.fs.norename.impl" -> classOf[NoRename].getName,
+      "spark.hadoop.fs.incomplete.impl" -> classOf[Incomplete].getName
+    )
     val file = Files.createTempFile("candlewick", "file")
     for {
       (dir, wanted) <- Seq(
         s"$file/below" -> "checkpointDir: no checkpoint can be written to",
         "nosuch://host/folder" -> "No FileSystem for scheme",
-        s"norename://${freshPath()}" -> "norename has no rename"
+        s"norename://${freshPath()}" -> "norename has no rename",
+        s"incomplete://${freshPath()}" -> "NoClassDefFoundError: sdk/Client"
       )
     } {
       val error = intercept[InvalidParameterException](kept(dir).fit(points()))
@@ -302,4 +307,11 @@ final class NoRename extends RawLocalFileSystem {
   override def getUri: java.net.URI = java.net.URI.create("norename:///")
   override def rename(from: HadoopPath, to: HadoopPath): Boolean =
     throw new UnsupportedOperationException("norename has no rename")
+}
+
+/** A file system whose own dependencies are not on the class path. */
+final class Incomplete extends RawLocalFileSystem {
+  override def getScheme: String = "incomplete"
+  override def getUri: java.net.URI = java.net.URI.create("incomplete:///")
+  override def mkdirs(path: HadoopPath): Boolean = throw new NoClassDefFoundError("sdk/Client")
 }
