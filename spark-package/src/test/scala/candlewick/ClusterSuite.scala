@@ -4,7 +4,7 @@ import candlewick.fit.FitPoint
 import java.nio.file.{Files, Path, Paths}
 import java.nio.file.attribute.PosixFilePermissions
 import java.util.concurrent.TimeUnit
-import org.apache.spark.sql.SparkSession
+import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.scalatest.concurrent.Eventually
 import org.scalatest.time.{Millis, Seconds, Span}
 import org.scalatest.BeforeAndAfterEach
@@ -141,10 +141,16 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
   protected def freeze(process: ProcessHandle): Unit =
     assert(new ProcessBuilder("kill", "-STOP", process.pid.toString).start().waitFor() == 0)
 
-  protected def points(rows: Int = 200, partitions: Int = 4) = {
-    val made = current
-    import made.implicits._
+  protected def points(rows: Int = 200, partitions: Int = 4): DataFrame =
+    ClusterSuite.points(current, rows, partitions)
+}
+
+object ClusterSuite {
+
+  /** Points of three groups, with their labels. */
+  def points(session: SparkSession, rows: Int = 200, partitions: Int = 4): DataFrame = {
+    import session.implicits._
     val data = (0 until rows).map(row => (SparkSuite.point(row, 3), (row % 3).toDouble))
-    made.createDataset(data).toDF("features", "label").repartition(partitions)
+    session.createDataset(data).toDF("features", "label").repartition(partitions)
   }
 }
