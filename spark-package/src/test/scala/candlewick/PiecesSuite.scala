@@ -111,6 +111,21 @@ class PiecesSuite extends ClusterSuite {
     new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray)).readObject().asInstanceOf[SentWeights]
   }
 
+  test("a model that is too long for the parameter is named in it, and started from all the same") {
+    start("local[2]")
+    val model = estimator.fit(data)
+    val next = estimator.setEpochs(0).setSeed(99).setInitialModel(model, 0L)
+    assert(next.getInitialWeights == s"model:${model.uid}")
+    val copy = next.copy(org.apache.spark.ml.param.ParamMap.empty).asInstanceOf[NeuralClassifier]
+    for (one <- Seq(next, copy)) assert(one.fit(data).weightsHash == model.weightsHash)
+    val path = freshPath()
+    next.save(path)
+    val loaded = NeuralClassifier.load(path)
+    val told = intercept[InvalidParameterException](loaded.fit(data)).getMessage
+    assert(told.contains(s"the model ${model.uid} is not here") && told.contains("setInitialModel"), told)
+    assert(loaded.setInitialModel(model, 0L).fit(data).weightsHash == model.weightsHash)
+  }
+
   test("what needs one array says its limit and the way out") {
     val told = intercept[InvalidParameterException](
       WeightsFile.checkArray("weightsSafetensors", Int.MaxValue.toLong + 1)
