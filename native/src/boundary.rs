@@ -5,7 +5,7 @@
 //! JVM goes on.
 
 use candlewick_protocol::Failure;
-use jni::errors::{Error, ErrorPolicy};
+use jni::errors::{Error, ErrorPolicy, JniError};
 use jni::objects::{JString, JThrowable};
 use jni::strings::{JNIStr, JNIString};
 use jni::{Env, EnvUnowned, jni_sig, jni_str};
@@ -13,6 +13,10 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::sync::Once;
+
+/// The JVM refused an array or a text.
+const NO_HEAP: &str = "the heap of this JVM is full: it has no room for what native code passes on; raise spark.driver.memory \
+    (spark.executor.memory where an executor says so), and see \"Memory of large models\" in the user guide";
 
 /// Why an export does not return a value.
 #[derive(Debug)]
@@ -35,6 +39,7 @@ impl From<Error> for Thrown {
     fn from(error: Error) -> Self {
         match error {
             Error::JavaException => Thrown::Pending,
+            Error::JniCall(JniError::NoMemory) => Thrown::Failure(Failure::internal(NO_HEAP)),
             Error::NullPtr(what) => Thrown::State(format!("an argument is null: {what}")),
             other => Thrown::Failure(Failure::internal(format!("a call into the JVM failed: {other}"))),
         }
@@ -160,5 +165,25 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
         (Some(text), _) => (*text).to_owned(),
         (_, Some(text)) => text.clone(),
         _ => "a value that is not a text".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_heap_is_named() {
+        let Thrown::Failure(failure) = Thrown::from(Error::JniCall(JniError::NoMemory)) else {
+            panic!("no failure");
+        };
+        assert!(failure.message.contains("spark.driver.memory"), "{failure:?}");
+        let Thrown::Failure(other) = Thrown::from(Error::JniCall(JniError::Unknown)) else {
+            panic!("no failure");
+        };
+        assert!(
+            other.message.starts_with("a call into the JVM failed"),
+            "{other:?}"
+        );
     }
 }

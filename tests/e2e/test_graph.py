@@ -152,6 +152,24 @@ def test_initial_weights_by_every_way(local2: SparkSession, tmp_path: Path) -> N
     assert classifier(epochs=0).fit(data).summary.initialWeights is None
 
 
+def test_a_model_too_long_for_a_parameter_is_named_in_it(
+    local2: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = blobs(local2)
+    first = classifier(epochs=2).fit(data)
+    named = type(first)
+    monkeypatch.setattr(named, "_initial_text", lambda model: model._call_java("initialName", 0))
+    estimator = classifier(epochs=0, seed=99, initialModel=first)
+    assert estimator.getInitialWeights() == f"model:{first.uid}"
+    for one in (estimator, estimator.copy(), classifier(epochs=0, initialWeights=first)):
+        assert one.fit(data).weightsHash == first.weightsHash
+    estimator.save(str(tmp_path / "estimator"))
+    loaded = NeuralClassifier.load(str(tmp_path / "estimator"))
+    with pytest.raises(InvalidParameterError, match=f"the model {first.uid} is not here"):
+        loaded.fit(data)
+    assert loaded.setInitialModel(first).fit(data).weightsHash == first.weightsHash
+
+
 def test_initial_weights_that_do_not_fit(local2: SparkSession, tmp_path: Path) -> None:
     data = blobs(local2)
     state = {name: np.ones(shape, dtype=np.float64) for name, shape in {"0.weight": (16, 6), "9.bias": (2,)}.items()}

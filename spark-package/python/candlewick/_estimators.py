@@ -18,7 +18,7 @@ from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable, RestoredDefaults
 from candlewick._session import require_jar
 from candlewick._summary import TrainingSummary
-from candlewick._weights import parse_safetensors, received
+from candlewick._weights import parse_safetensors, received, to_weights
 from candlewick.errors import InvalidParameterError, translated
 
 #: One look at the fit blocks the gateway this long, milliseconds: Ctrl-C waits for its end.
@@ -49,7 +49,8 @@ class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
     def setInitialModel(self, model: NeuralModel) -> Any:
         """Starts training from the weights of a trained model; see initialWeights.
 
-        With ``resumeOptimizer=True`` it goes on where the training of the model ended.
+        With ``resumeOptimizer=True`` it goes on where the training of the model ended. A saved estimator has the weights of the
+        model, unless they are more than 1 GiB: then set the model again after loading.
 
         Raises:
             TypeError: It is no model of Candlewick.
@@ -181,6 +182,10 @@ class NeuralModel(RestoredDefaults, JavaModel, NeuralModelParams, JavaMLWritable
         """The weights as a safetensors file with PyTorch's names and layouts."""
         java: Any = self._java_obj
         return received(java.writeWeights)
+
+    def _initial_text(self) -> str:
+        """What the parameter initialWeights holds of this model: its weights, or its name where they are too long."""
+        return self._call_java("initialName") or to_weights(self.weightsSafetensors)
 
     def toOnnx(self) -> bytes:
         """The network with its weights as an ONNX model file (operator set 17), for other runtimes.

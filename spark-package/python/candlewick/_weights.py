@@ -99,8 +99,8 @@ def to_weights(value: Any) -> str:
         return os.fspath(value)
     if isinstance(value, Mapping):
         value = to_safetensors(value)
-    elif hasattr(value, "weightsSafetensors"):
-        value = value.weightsSafetensors
+    elif hasattr(value, "_initial_text"):
+        return str(value._initial_text())
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _INLINE + base64.b64encode(value).decode()
     raise TypeError(

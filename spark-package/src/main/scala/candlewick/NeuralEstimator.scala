@@ -104,7 +104,10 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
       throw Failures.parameter(
         "network is not set; set it with setNetwork, for example nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))"
       )
-    FitSpec(choice, paramsJson, defaultsJson, optional(initialWeights).filter(_.nonEmpty), resumed)
+    val start = optional(initialWeights).filter(_.nonEmpty).map { value =>
+      InitialWeights.resolved(value, initialModel.map(model => model.uid -> model.state.weights))
+    }
+    FitSpec(choice, paramsJson, defaultsJson, start, resumed)
   }
 
   /** The state of the initial model, where training is to go on from it. */
@@ -151,15 +154,18 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
   /** The document of the network where it is a graph. */
   private[candlewick] def graph: Option[JsonNode] = networkDocument.filter(_.has("nodes"))
 
-  // Whose weights initialWeights are; what a parameter cannot hold is its optimiser's state.
+  // Whose weights initialWeights are; what a parameter cannot hold is its optimiser's state, and weights beyond its limit.
   private var initialModel = Option.empty[NeuralModel[_]]
 
   /** Starts training from the weights of a trained model; see initialWeights. With resumeOptimizer it goes on where the
-    * training of the model ended. A model of more than 1 GiB does not fit the parameter: save it, and set initialWeights to
-    * the path of its data/weights.safetensors.
+    * training of the model ended. A saved estimator has the weights of the model, unless they are more than 1 GiB: then set
+    * the model again after loading.
     */
-  def setInitialModel(model: NeuralModel[_]): this.type = {
-    setInitialWeights(model.state.weights.array("setInitialModel"))
+  def setInitialModel(model: NeuralModel[_]): this.type = setInitialModel(model, InitialWeights.MaxInline)
+
+  /** The same, where the parameter holds weights of at most so many bytes. */
+  private[candlewick] def setInitialModel(model: NeuralModel[_], mostInline: Long): this.type = {
+    setInitialWeights(InitialWeights.ofModel(model.uid, model.state.weights, mostInline))
     rememberModel(model)
     this
   }

@@ -1,6 +1,7 @@
 package candlewick
 
 import candlewick.columns.{ColumnRules, GraphColumns, GraphInput}
+import candlewick.fit.InitialWeights
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import candlewick.persist.{ModelWriter, RestorableParams}
@@ -86,6 +87,13 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
     try state.weights.write(out)
     finally out.close()
   }
+
+  /** What initialWeights holds of this model where its weights do not fit the parameter; null where they do. For Python. */
+  private[candlewick] def initialName(mostInline: Long): String =
+    if (state.weights.bytes > mostInline) InitialWeights.ofModel(uid, state.weights, mostInline) else null
+
+  /** The same, with the limit of the parameter. */
+  private[candlewick] def initialName: String = initialName(InitialWeights.MaxInline)
 
   /** Writes the ONNX file, for Python. */
   private[candlewick] def writeOnnx(file: String): Unit = Files.write(Paths.get(file), toOnnx): Unit

@@ -3,7 +3,7 @@ package candlewick.fit
 import candlewick.checkpoint.{Manifest, OptimizerState}
 import candlewick.cluster.{Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
-import candlewick.internal.{Clock, Failures, Json, WeightsBroadcast, WeightsFile}
+import candlewick.internal.{Clock, Failures, Json, SentWeights, WeightsFile}
 import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -191,9 +191,9 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
 
   /** Spark's broadcast spreads a large file from executor to executor; trainers that start later want it too. */
   private def withInitialWeights[T](sc: SparkContext, prepared: Prepared)(
-      body: Option[WeightsBroadcast] => T
+      body: Option[SentWeights] => T
   ): T = {
-    val weights = prepared.initial.map(initial => initial.file.broadcast(sc))
+    val weights = prepared.initial.map(initial => initial.file.send(sc))
     try body(weights)
     finally weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
   }

@@ -12,7 +12,7 @@ import com.fasterxml.jackson.databind.JsonNode
   * @param defaults
   *   the defaults of all others, which a loaded stage has from the version that saved it
   * @param initialWeights
-  *   the file that training starts from, which `params` leaves out: it may hold the whole file
+  *   what training starts from, which `params` leaves out: it may hold a whole file
   * @param resumed
   *   the state that training goes on from, with resumeOptimizer
   */
@@ -20,7 +20,7 @@ private[candlewick] final case class FitSpec(
     columns: ColumnChoice,
     params: String,
     defaults: String,
-    initialWeights: Option[String],
+    initialWeights: Option[GivenWeights],
     resumed: Option[OptimizerState]
 )
 

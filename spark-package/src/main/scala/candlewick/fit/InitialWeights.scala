@@ -9,11 +9,26 @@ import java.util.Base64
 import org.apache.hadoop.fs.Path
 import org.apache.spark.sql.{CandlewickShim, SparkSession}
 
+/** Weights that training starts from, as a user gave them. */
+private[candlewick] sealed trait GivenWeights
+
+private[candlewick] object GivenWeights {
+
+  /** A path, or the file itself as text. */
+  final case class Text(value: String) extends GivenWeights
+
+  /** Those of a model that is here. */
+  final case class OfModel(weights: WeightsFile) extends GivenWeights
+}
+
 /** Weights that training starts from: the file, and what of it fits the network. */
 private[candlewick] final case class InitialWeights(file: WeightsFile, report: JsonNode)
 
 private[candlewick] object InitialWeights {
   private val Inline = "base64:"
+
+  /** Before the id of a model whose weights are too long for the parameter. */
+  private val Named = "model:"
 
   /** Longest file that a parameter holds: a text of the JVM has less than 2^31 characters, and base64 makes 4 of 3 bytes. */
   val MaxInline: Int = 1 << 30
@@ -29,14 +44,41 @@ private[candlewick] object InitialWeights {
     if (bytes > MaxInline)
       throw Failures.parameter(
         s"initialWeights: the file has $bytes bytes, and a parameter holds at most $MaxInline: write it to a file " +
-          "system that Hadoop reads, and set its path; of a model, save it and set the path of data/weights.safetensors"
+          "system that Hadoop reads, and set its path"
       )
 
+  /** What the parameter holds for a model: its weights, so that a saved estimator has them, or its name where they are
+    * longer than `most`.
+    */
+  def ofModel(uid: String, weights: WeightsFile, most: Long): String =
+    if (weights.bytes > most) Named + uid else inline(weights.array("setInitialModel"))
+
+  /** What the parameter means.
+    *
+    * @param model
+    *   id and weights of the model that was set last, if one was
+    */
+  def resolved(value: String, model: Option[(String, WeightsFile)]): GivenWeights =
+    if (!value.startsWith(Named)) GivenWeights.Text(value)
+    else
+      model
+        .collect { case (uid, weights) if value == Named + uid => GivenWeights.OfModel(weights) }
+        .getOrElse {
+          throw Failures.parameter(
+            s"initialWeights: the model ${value.drop(Named.length)} is not here: it has more than $MaxInline bytes, and a saved " +
+              "estimator does not hold so large a model; set it again with setInitialModel, or set the path of its " +
+              "data/weights.safetensors"
+          )
+        }
+
   /** Reads the file and checks it against the network of the job. */
-  def read(session: SparkSession, value: String, strict: Boolean, job: ObjectNode): InitialWeights = {
-    val file =
-      if (value.startsWith(Inline)) WeightsFile.of(decode(value.drop(Inline.length)))
-      else fetch(session, value)
+  def read(session: SparkSession, start: GivenWeights, strict: Boolean, job: ObjectNode): InitialWeights = {
+    val file = start match {
+      case GivenWeights.OfModel(weights) => weights
+      case GivenWeights.Text(value) if value.startsWith(Inline) =>
+        WeightsFile.of(decode(value.drop(Inline.length)))
+      case GivenWeights.Text(value) => fetch(session, value)
+    }
     val request = Json.obj(
       "network" -> Json.field(Json.field(job, "train"), "network"),
       "inputShape" -> Json.field(Json.field(job, "data"), "inputShape"),

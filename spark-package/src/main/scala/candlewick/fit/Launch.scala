@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.{Assignment, Executor}
-import candlewick.internal.{Clock, Failures, Json, WeightsBroadcast}
+import candlewick.internal.{Clock, Failures, Json, SentWeights}
 import candlewick.jni.CandlewickException
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.concurrent.ConcurrentHashMap
@@ -31,7 +31,7 @@ private[fit] final class Launch(
     control: FitControl,
     link: CoordinatorLink,
     orders: Orders,
-    weights: Option[WeightsBroadcast],
+    weights: Option[SentWeights],
     timeoutMs: Long
 )(onOrder: Executor => Unit) {
   private var clock = new Clock

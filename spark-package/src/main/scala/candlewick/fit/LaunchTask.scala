@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.internal.{Json, WeightsBroadcast}
+import candlewick.internal.{Json, SentWeights}
 import candlewick.jni.{CandlewickException, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -20,9 +20,9 @@ private[fit] object LaunchTask {
     * @param weights
     *   the file of weights to start from, if any
     */
-  def run(weights: Option[WeightsBroadcast]): Iterator[String] => String = runWith(weights, _)
+  def run(weights: Option[SentWeights]): Iterator[String] => String = runWith(weights, _)
 
-  private def runWith(weights: Option[WeightsBroadcast], orders: Iterator[String]): String =
+  private def runWith(weights: Option[SentWeights], orders: Iterator[String]): String =
     if (!orders.hasNext) Answer.Misplaced
     else {
       val order = Json.parse(orders.next())
@@ -40,7 +40,7 @@ private[fit] object LaunchTask {
       job: String,
       loopback: Boolean,
       configs: Seq[JsonNode],
-      weights: Option[WeightsBroadcast]
+      weights: Option[SentWeights]
   ): String = {
     val host = Hosts.own(loopback)
     val lines = configs.map { config =>

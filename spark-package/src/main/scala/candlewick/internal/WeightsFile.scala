@@ -4,7 +4,6 @@ import candlewick.jni.Blob
 import java.io.{InputStream, OutputStream}
 import java.security.MessageDigest
 import org.apache.spark.SparkContext
-import org.apache.spark.broadcast.Broadcast
 
 /** A safetensors file in memory, in pieces: an array of the JVM holds less than 2 GiB, and a heap seldom has room for one
   * as long as that. Never changed.
@@ -45,9 +44,11 @@ private[candlewick] final class WeightsFile(val pieces: Seq[Array[Byte]]) {
     whole
   }
 
-  /** Sends it to the executors, piece by piece, so that none of them holds more of it in one array or all at once. */
-  def broadcast(sc: SparkContext): WeightsBroadcast =
-    new WeightsBroadcast(pieces.map(sc.broadcast(_)), bytes)
+  /** Puts it where the tasks of the application can read it. */
+  def send(sc: SparkContext): SentWeights =
+    // In local mode the tasks run in this JVM: a broadcast would be a second copy.
+    if (sc.isLocal) new HandedWeights(java.util.Arrays.asList(pieces: _*), bytes)
+    else new BroadcastWeights(pieces.map(BroadcastWeights.send(sc, _)), bytes)
 }
 
 private[candlewick] object WeightsFile {
@@ -88,20 +89,4 @@ private[candlewick] object WeightsFile {
     new java.io.DataInputStream(in).readFully(piece)
     piece
   }
-}
-
-/** A file at the executors. */
-private[candlewick] final class WeightsBroadcast(pieces: Seq[Broadcast[Array[Byte]]], val bytes: Long)
-    extends Serializable {
-
-  /** The pieces, each fetched when it is its turn. */
-  def iterable: java.lang.Iterable[Array[Byte]] = () =>
-    new java.util.Iterator[Array[Byte]] {
-      private val left = pieces.iterator
-      override def hasNext: Boolean = left.hasNext
-      override def next(): Array[Byte] = left.next().value
-    }
-
-  /** Removes it everywhere. */
-  def destroy(): Unit = pieces.foreach(_.destroy())
 }

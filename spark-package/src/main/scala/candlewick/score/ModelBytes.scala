@@ -1,6 +1,6 @@
 package candlewick.score
 
-import candlewick.internal.{Sha256, WeightsBroadcast, WeightsFile}
+import candlewick.internal.{Sha256, SentWeights, WeightsFile}
 import java.nio.charset.StandardCharsets
 import org.apache.spark.SparkContext
 
@@ -27,14 +27,14 @@ private[candlewick] object ModelBytes {
 
 /** Sends weights to the executors once, however often the model transforms. Stays on the driver. */
 private[candlewick] final class SentModel(bytes: () => ModelBytes) {
-  private var sent = Option.empty[(SparkContext, WeightsBroadcast)]
+  private var sent = Option.empty[(SparkContext, SentWeights)]
 
   /** The broadcast in the application of `sc`; Spark removes it when the model is garbage. */
-  def in(sc: SparkContext): WeightsBroadcast = synchronized {
+  def in(sc: SparkContext): SentWeights = synchronized {
     sent match {
       case Some((known, broadcast)) if known eq sc => broadcast
       case _ =>
-        val broadcast = bytes().weights.broadcast(sc)
+        val broadcast = bytes().weights.send(sc)
         sent = Some(sc -> broadcast)
         broadcast
     }

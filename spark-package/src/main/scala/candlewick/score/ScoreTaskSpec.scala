@@ -1,6 +1,6 @@
 package candlewick.score
 
-import candlewick.internal.WeightsBroadcast
+import candlewick.internal.SentWeights
 
 /** How rows are scored.
   *
@@ -14,7 +14,7 @@ import candlewick.internal.WeightsBroadcast
 private[candlewick] final case class ScoreTaskSpec(
     modelJson: String,
     key: String,
-    weights: WeightsBroadcast,
+    weights: SentWeights,
     outputs: Seq[OutputColumn],
     thresholds: Option[Seq[Double]],
     skipInvalid: Boolean,

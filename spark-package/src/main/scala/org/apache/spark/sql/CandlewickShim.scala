@@ -1,15 +1,18 @@
 package org.apache.spark.sql
 
 import org.apache.hadoop.conf.Configuration
+import org.apache.spark.{SparkEnv, TaskContext}
+import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, NamedExpression}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.classic.{Dataset => ClassicDataset, SparkSession => ClassicSession}
 import org.apache.spark.sql.execution.SparkStrategy
 import org.apache.spark.sql.types.StructField
+import org.apache.spark.storage.BroadcastBlockId
 
-/** The only place that knows how this line of Spark (4.x) gets from a DataFrame to its plan and back. The functions are
-  * `private[sql]`, so it lives in Spark's package. No type of the line stands in a signature: what is outside compiles
-  * against every line.
+/** The only place that knows how this line of Spark (4.x) gets from a DataFrame to its plan and back, and what it keeps of a
+  * broadcast. The functions are `private[sql]` or `private[spark]`, so it lives in Spark's package. No type of the line
+  * stands in a signature: what is outside compiles against every line.
   */
 object CandlewickShim {
 
@@ -46,6 +49,39 @@ object CandlewickShim {
     val methods = classic(session).experimental
     if (!methods.extraStrategies.contains(strategy))
       methods.extraStrategies = methods.extraStrategies :+ strategy
+  }
+
+  /** The value of a broadcast, of which this JVM keeps no more than its serialised blocks: other executors fetch them here,
+    * and Spark moves them to disk where it needs their memory.
+    */
+  def readOnce[T](broadcast: Broadcast[T]): T = {
+    // A broadcast remembers its value. This copy of it is forgotten.
+    val serializer = SparkEnv.get.closureSerializer.newInstance()
+    val copy = serializer.deserialize[Broadcast[T]](serializer.serialize(broadcast))
+    outsideOfTasks {
+      val value = copy.value
+      drop(broadcast.id)
+      value
+    }
+  }
+
+  /** Forgets the value of a broadcast in this JVM; its serialised blocks stay. */
+  def dropValue(broadcast: Broadcast[_]): Unit = outsideOfTasks(drop(broadcast.id))
+
+  private def drop(broadcast: Long): Unit = {
+    val (blocks, value) = (SparkEnv.get.blockManager, BroadcastBlockId(broadcast, ""))
+    if (blocks.getStatus(value).isDefined) blocks.removeBlock(value, tellMaster = false)
+  }
+
+  /** What a task reads of a broadcast it holds until it ends: it could neither be moved to disk meanwhile nor removed. */
+  private def outsideOfTasks[T](body: => T): T = {
+    val task = TaskContext.get()
+    if (task == null) body
+    else {
+      TaskContext.unset()
+      try body
+      finally TaskContext.setTaskContext(task)
+    }
   }
 
   private def classic(session: SparkSession): ClassicSession = session.asInstanceOf[ClassicSession]
