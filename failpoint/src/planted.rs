@@ -5,7 +5,7 @@
 /// A mistake in the rules of membership (docs/protocol/membership.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The coordinator counts HALTED of a generation that was over before.
+    /// The coordinator counts an answer to an earlier HALT for this one.
     LateAck,
     /// The coordinator says HALT once.
     HaltSaidOnce,

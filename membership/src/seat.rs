@@ -18,6 +18,8 @@ pub struct Seat {
     generation: u64,
     /// Its place, once READY is said.
     place: Option<Place>,
+    /// The generation whose steps have begun.
+    started: u64,
 }
 
 /// A place in one generation.
@@ -81,6 +83,7 @@ impl Seat {
             id,
             generation: 0,
             place: None,
+            started: 0,
         }
     }
 
@@ -167,18 +170,19 @@ impl Seat {
         })
     }
 
-    /// START: the place in which steps begin.
+    /// START: the place in which steps begin, once a generation.
     ///
     /// # Errors
-    /// `Over` where a halt came between; `Failed` where the generation was not formed.
-    pub fn start(&self, generation: u64) -> Result<&Place, Refusal> {
-        let place = self.place.as_ref().ok_or(Refusal::Over)?;
-        if !self.obeys(generation) {
+    /// `Over` where a halt came between, or they have begun; `Failed` where the generation was not formed.
+    pub fn start(&mut self, generation: u64) -> Result<&Place, Refusal> {
+        let stale = !self.obeys(generation) || generation == self.started;
+        let Some(place) = self.place.as_ref().filter(|_| !stale) else {
             return Err(Refusal::Over);
-        }
+        };
         if place.generation != generation && !planted(Fault::StaleGeneration) {
             return Err(failed("START of a generation that was not formed"));
         }
+        self.started = generation;
         Ok(place)
     }
 
@@ -262,6 +266,7 @@ mod tests {
         assert_eq!(seat.form(&formation(1, 0, None)), Err(Refusal::Over));
         assert_eq!(seat.halt(1, at(5)), None);
         assert!(seat.start(2).is_ok());
+        assert_eq!(seat.start(2), Err(Refusal::Over), "it has begun");
         assert!(matches!(seat.start(3), Err(Refusal::Failed(_))));
         let halted = ToCoordinator::Halted {
             generation: 4,
