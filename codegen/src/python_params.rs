@@ -13,6 +13,10 @@ const WIDTH: usize = 108;
 /// Longest line of code, with its end.
 const LINE: usize = 121;
 
+/// What the constructors take beside the parameters: see setInitialModel.
+const INITIAL_MODEL: &str = "A trained model whose weights training starts from, instead of initialWeights; with \
+    resumeOptimizer=True training goes on where that of the model ended.";
+
 /// What a module takes from elsewhere, by source.
 const IMPORTS: [(&str, &[&str]); 4] = [
     (
@@ -237,6 +241,15 @@ fn constructor_module(name: &str, parents: &str, doc: &str) -> String {
             "{}",
             wrap(&param_words(param), WIDTH, &first, "                ")
         );
+        if param.name == "initialWeights" {
+            let _ = writeln!(signature, "        initialModel: Any = None,");
+            let first = "            initialModel: ";
+            let _ = writeln!(
+                arguments,
+                "{}",
+                wrap(INITIAL_MODEL, WIDTH, first, "                ")
+            );
+        }
     }
     let body = format!(
         "\n\nclass Neural{}Base({parents}):\n    \"\"\"{doc}\"\"\"\n\n    _input_kwargs: dict[str, Any]\n\n    \

@@ -65,7 +65,7 @@ pub struct TrainedModel {
     /// The job.
     pub job: JobSpec,
     /// The weights file (safetensors) as it arrived.
-    pub file: Vec<u8>,
+    pub file: Arc<Vec<u8>>,
     /// weightsHash of the model, as every trainer computed it.
     pub weights_hash: String,
 }
@@ -182,7 +182,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// `Unavailable` before that.
-    pub fn weights(&self) -> Result<Vec<u8>, Failure> {
+    pub fn weights(&self) -> Result<Arc<Vec<u8>>, Failure> {
         self.shared.weights().map(|(file, _)| file)
     }
 

@@ -156,7 +156,7 @@ impl Shared {
     }
 
     /// The weights file and its weightsHash.
-    pub(crate) fn weights(&self) -> Result<(Vec<u8>, String), Failure> {
+    pub(crate) fn weights(&self) -> Result<(Arc<Vec<u8>>, String), Failure> {
         self.lock().machine.weights()
     }
 

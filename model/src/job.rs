@@ -1,6 +1,8 @@
 //! What a user set becomes a complete job, in one place: the driver, through the native library, and
 //! `candlewick-trainer serve` ask here.
 
+mod states;
+
 use crate::gang::GangSize;
 use crate::head::Head;
 use crate::metrics::{MetricSet, check_metric, evaluation};
@@ -10,11 +12,11 @@ use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
 use crate::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{
-    CheckpointSpec, DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite,
-    SnapshotSpec, TaskName, TrainSpec,
+    DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, TaskName, TrainSpec,
 };
 use candlewick_protocol::params::{self, Complete};
 use serde_json::{Value, json};
+use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
 
 /// A job whose parameters are checked and completed.
 #[derive(Debug, Clone)]
@@ -93,7 +95,10 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let network = resolved.network.clone();
     let (data, mut train) = specification(&params, resolved, feature_width)?;
     train.logical_shards = gang.logical_shards;
-    launch.checkpoint = checkpoint_spec(input, &params, &data, &train)?;
+    launch.checkpoint = checkpoint_spec(input, &params)?;
+    launch.save_optimizer = saves_optimizer(&params, &train)?;
+    let kept = launch.checkpoint.is_some() || launch.save_optimizer;
+    launch.identity = (kept || params.flag("resumeOptimizer")).then(|| identity(&data, &train));
     Ok(CompleteJob {
         network,
         job: JobSpec {
@@ -105,7 +110,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
             max_recoveries: params.whole("maxRecoveries")?,
             min_trainers: gang.least.max(1),
             executor_timeout_ms: params.duration_ms("executorTimeout")?,
-            snapshots: snapshot_spec(&params, launch.checkpoint.is_some())?,
+            snapshots: snapshot_spec(&params, &launch)?,
         },
         launch,
         summary,
@@ -123,70 +128,14 @@ fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure>
         strict_weights: params.flag("strictWeights"),
         verbose: params.flag("verbose"),
         checkpoint: None,
+        save_optimizer: false,
+        identity: None,
     })
 }
 
 /// True where the user chose a value.
 fn is_set(input: &JobInput, name: &str) -> bool {
     input.params.get(name).is_some_and(|value| !value.is_null())
-}
-
-/// What the driver does with checkpoints, where it does anything.
-fn checkpoint_spec(
-    input: &JobInput,
-    params: &Complete,
-    data: &DataSpec,
-    train: &TrainSpec,
-) -> Result<Option<CheckpointSpec>, Failure> {
-    let Some(dir) = params.value("checkpointDir").as_str() else {
-        let names = ["checkpointInterval", "checkpointSteps", "keepCheckpoints"];
-        let set = names.into_iter().find(|name| is_set(input, name));
-        return match set {
-            Some(name) => Err(Failure::parameter(format!(
-                "{name} is set, but checkpointDir is not: name the folder for the checkpoints"
-            ))),
-            None => Ok(None),
-        };
-    };
-    if dir.trim().is_empty() {
-        return Err(Failure::parameter(
-            "checkpointDir is empty: name a folder, or leave the parameter unset for no checkpoints",
-        ));
-    }
-    let mut identity = json!({"data": data, "train": train});
-    let spans = train.lr_scheduler.as_ref().is_some_and(Schedule::spans_training);
-    if let (false, Some(train)) = (spans, identity["train"].as_object_mut()) {
-        // More epochs go on with the same states.
-        train.remove("epochs");
-    }
-    Ok(Some(CheckpointSpec {
-        dir: dir.to_owned(),
-        keep: params.whole("keepCheckpoints")?,
-        identity,
-    }))
-}
-
-/// When the trainers send their state, where somebody keeps it.
-fn snapshot_spec(params: &Complete, kept: bool) -> Result<SnapshotSpec, Failure> {
-    let epochs = params.value("checkpointInterval").as_i64().unwrap_or_default();
-    if epochs == 0 {
-        return Err(Failure::parameter(
-            "parameter checkpointInterval = 0 is not legal: expected a number of epochs of at least 1, or -1 for no \
-             checkpoints at the end of epochs",
-        ));
-    }
-    if !kept {
-        return Ok(SnapshotSpec::default());
-    }
-    Ok(SnapshotSpec {
-        // No training has so many: the end of it alone is left.
-        epochs: u32::try_from(epochs).unwrap_or(u32::MAX),
-        steps: if params.is_null("checkpointSteps") {
-            0
-        } else {
-            params.whole("checkpointSteps")?
-        },
-    })
 }
 
 /// A width that was given, at least 1.
@@ -337,7 +286,7 @@ mod tests {
     use super::*;
     use candlewick_protocol::validation::Validation;
 
-    fn ask(params: &Value, more: &Value) -> Result<CompleteJob, Failure> {
+    pub(super) fn ask(params: &Value, more: &Value) -> Result<CompleteJob, Failure> {
         let mut input = json!({"job": "00", "params": params, "task": "classifier", "featureWidth": 784});
         for (name, value) in more.as_object().unwrap() {
             input[name] = value.clone();
@@ -345,7 +294,7 @@ mod tests {
         complete(&serde_json::from_value(input).unwrap())
     }
 
-    fn network() -> Value {
+    pub(super) fn network() -> Value {
         json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 10}]})
     }
 
@@ -404,75 +353,6 @@ mod tests {
             refused.message.contains("\"rmse\" is for regressors"),
             "{refused}"
         );
-    }
-
-    #[test]
-    fn a_checkpoint_is_of_all_that_its_bits_depend_on() {
-        let spec = |more: &Value| {
-            let mut params = json!({"network": network(), "checkpointDir": "hdfs:///c"});
-            params
-                .as_object_mut()
-                .unwrap()
-                .extend(more.as_object().unwrap().clone());
-            let CompleteJob { job, launch, .. } = ask(&params, &json!({})).unwrap();
-            (launch.checkpoint.unwrap(), job.snapshots)
-        };
-        let (checkpoint, snapshots) = spec(&json!({}));
-        assert_eq!((checkpoint.dir.as_str(), checkpoint.keep), ("hdfs:///c", 2));
-        assert_eq!(snapshots, SnapshotSpec { epochs: 1, steps: 0 });
-        let other = spec(&json!({"checkpointInterval": -1, "checkpointSteps": 7})).1;
-        assert_eq!(
-            other,
-            SnapshotSpec {
-                epochs: u32::MAX,
-                steps: 7
-            }
-        );
-        let same = |more: Value| spec(&more).0.identity == checkpoint.identity;
-        assert!(same(
-            json!({"epochs": 99, "numTrainers": 3, "failureTimeout": "1s", "keepCheckpoints": 5})
-        ));
-        for more in [
-            json!({"seed": 1}),
-            json!({"batchSize": 3}),
-            json!({"dropLast": true}),
-            json!({"logicalShards": 16}),
-            json!({"optimizer": {"type": "SGD", "lr": 0.1}}),
-            json!({"loss": {"type": "MultiMarginLoss"}}),
-            json!({"clipNorm": 1.0}),
-            json!({"metrics": ["accuracy"]}),
-            json!({"validationFraction": 0.1}),
-            json!({"lrScheduler": {"type": "StepLR", "step_size": 1}}),
-        ] {
-            assert!(!same(more.clone()), "{more}");
-        }
-        // A cycle over the whole training is another one with other epochs.
-        let cycle = |epochs: u32| {
-            spec(&json!({"epochs": epochs, "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.1}})).0
-        };
-        assert_ne!(cycle(3).identity, cycle(4).identity);
-    }
-
-    #[test]
-    fn checkpoints_that_would_not_be_written_are_refused() {
-        let message = |more: Value| {
-            let mut params = json!({"network": network()});
-            params
-                .as_object_mut()
-                .unwrap()
-                .extend(more.as_object().unwrap().clone());
-            ask(&params, &json!({})).unwrap_err().message
-        };
-        for name in ["checkpointInterval", "checkpointSteps", "keepCheckpoints"] {
-            let told = message(json!({name: 5}));
-            assert!(
-                told.starts_with(&format!("{name} is set, but checkpointDir is not")),
-                "{told}"
-            );
-        }
-        let told = message(json!({"checkpointDir": "c", "checkpointInterval": 0}));
-        assert!(told.contains("checkpointInterval = 0 is not legal"), "{told}");
-        assert!(message(json!({"checkpointDir": " "})).contains("checkpointDir is empty"));
     }
 
     #[test]

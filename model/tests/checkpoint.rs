@@ -69,6 +69,90 @@ fn our_own_file_comes_back_bit_for_bit() {
     assert_eq!(network.load_initial(&bytes, true, 0).unwrap().0, weights);
 }
 
+/// Pieces of every length, so that each number is cut at each of its bytes.
+#[test]
+fn a_file_in_pieces_is_the_file() {
+    let network = network();
+    let bytes = file(&mixed());
+    let whole = network.load_initial(&bytes, true, 0).unwrap();
+    let own = network.save_weights(&whole.0).unwrap();
+    for size in 1..=bytes.len() {
+        let mut loading = network.begin_initial(true, 0);
+        for piece in bytes.chunks(size) {
+            loading.push(piece).unwrap();
+        }
+        assert_eq!(loading.finish().unwrap(), whole, "pieces of {size} bytes");
+        let mut loading = network.begin_load();
+        own.chunks(size).for_each(|piece| loading.push(piece).unwrap());
+        assert_eq!(loading.finish().unwrap().0, whole.0, "pieces of {size} bytes");
+    }
+    let mut loading = network.begin_load();
+    loading.push(&own[..own.len() - 1]).unwrap();
+    assert!(
+        loading
+            .finish()
+            .unwrap_err()
+            .message
+            .contains("not a safetensors file")
+    );
+    let mut loading = network.begin_load();
+    loading.push(&own).unwrap();
+    assert!(
+        loading
+            .push(&[0])
+            .unwrap_err()
+            .message
+            .contains("not a safetensors file")
+    );
+}
+
+/// With a count, which stands first in the file and not in the weights.
+#[test]
+fn a_file_is_written_in_pieces_as_the_crate_writes_it_whole() {
+    let document = json!({"format": "candlewick.network/1", "layers": [
+        {"type": "Linear", "out_features": 3}, {"type": "BatchNorm1d"}, {"type": "Linear", "out_features": 2}]});
+    let network = Network::from_document(&document, &[4]).unwrap();
+    let mut weights = network.initial_weights(3);
+    let count = network
+        .parameters()
+        .iter()
+        .find(|parameter| parameter.count)
+        .unwrap();
+    weights[count.offset] = 41.0;
+    let data: Vec<Vec<u8>> = network
+        .parameters()
+        .iter()
+        .map(|parameter| {
+            let values = &weights[parameter.offset..parameter.offset + parameter.len()];
+            if parameter.count {
+                return 41i64.to_le_bytes().to_vec();
+            }
+            values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        })
+        .collect();
+    let views = network.parameters().iter().zip(&data).map(|(parameter, data)| {
+        let dtype = if parameter.count { Dtype::I64 } else { Dtype::F32 };
+        (
+            parameter.name.as_str(),
+            TensorView::new(dtype, parameter.shape.clone(), data).unwrap(),
+        )
+    });
+    let format = [("format".to_owned(), "pt".to_owned())].into();
+    let wanted = safetensors::serialize(views, Some(format)).unwrap();
+    let file = network.weights_file(&weights).unwrap();
+    assert_eq!(file.total(), wanted.len() as u64);
+    for size in (8..=wanted.len() + 8).step_by(8) {
+        let pieces: Vec<Vec<u8>> = file.pieces(size).collect();
+        assert!(pieces.iter().rev().skip(1).all(|piece| piece.len() == size));
+        assert!(pieces.concat() == wanted, "pieces of {size} bytes");
+    }
+    assert_eq!(network.save_weights(&weights).unwrap(), wanted);
+    assert_eq!(
+        network.weights_hash_of_file(&wanted).unwrap(),
+        network.weights_hash(&weights)
+    );
+}
+
 #[test]
 fn strict_names_everything_that_differs() {
     let mut tensors = mixed();

@@ -3,15 +3,15 @@
 use candlewick_coordinator::TrainedModel;
 use candlewick_model::network::Network;
 use candlewick_protocol::{ErrorKind, Failure};
+use std::sync::Arc;
 
 /// The weights file, once its weightsHash (rule B12) is that which every trainer reported.
 ///
 /// # Errors
 /// `JobFailed` where it is another; `InvalidParameter` where it is no file of the job's network.
-pub fn checked(model: TrainedModel) -> Result<Vec<u8>, Failure> {
+pub fn checked(model: TrainedModel) -> Result<Arc<Vec<u8>>, Failure> {
     let network = Network::from_document(&model.job.train.network, &model.job.data.input_shape)?;
-    let weights = network.load_weights(&model.file)?;
-    let hash = network.weights_hash(&weights);
+    let hash = network.weights_hash_of_file(&model.file)?;
     if hash == model.weights_hash {
         return Ok(model.file);
     }
@@ -39,11 +39,11 @@ mod tests {
         let weights = network.initial_weights(7);
         let mut model = TrainedModel {
             job: job(document),
-            file: network.save_weights(&weights).unwrap(),
+            file: Arc::new(network.save_weights(&weights).unwrap()),
             weights_hash: network.weights_hash(&weights),
         };
         assert_eq!(checked(model.clone()).unwrap(), model.file);
-        *model.file.last_mut().unwrap() ^= 1;
+        *Arc::make_mut(&mut model.file).last_mut().unwrap() ^= 1;
         let failure = checked(model).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::JobFailed);
         assert!(failure.message.contains("damaged on its way"), "{failure}");

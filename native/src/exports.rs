@@ -14,6 +14,7 @@ use candlewick_model::network::Network;
 use candlewick_model::onnx;
 use candlewick_model::resolve::outputs;
 use candlewick_model::summary::summary_for;
+use candlewick_model::weights::Loading;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobInput;
 use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
@@ -25,7 +26,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A Java string of `text`.
@@ -134,13 +135,46 @@ struct OutputsRequest {
     input_shape: Option<Vec<usize>>,
 }
 
-/// What `initialWeights` is asked.
+/// What weights are loaded for.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WeightsRequest {
     network: Value,
     input_shape: Vec<usize>,
-    strict: bool,
+    /// Whether a file to start from must hold exactly the parameters; left out: it is the file of a model.
+    #[serde(default)]
+    strict: Option<bool>,
+}
+
+/// Weights that Java gives in pieces, until they are taken.
+struct WeightsHandle {
+    network: Network,
+    loading: Mutex<Option<Loading>>,
+}
+
+impl WeightsHandle {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Loading>> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Result<Loading, Thrown> {
+        let taken = self.slot().take();
+        taken.ok_or_else(|| Thrown::State("the weights were taken".to_owned()))
+    }
+}
+
+/// A file in native memory that Java reads in parts.
+struct Blob {
+    bytes: Arc<Vec<u8>>,
+}
+
+/// The part of a file at `offset`, of at most `most` bytes.
+fn part_of(bytes: &[u8], offset: jlong, most: jint) -> &[u8] {
+    let rest = usize::try_from(offset)
+        .ok()
+        .and_then(|offset| bytes.get(offset..));
+    let rest = rest.unwrap_or_default();
+    &rest[..rest.len().min(usize::try_from(most).unwrap_or_default())]
 }
 
 /// A scorer as Java holds it.
@@ -246,11 +280,32 @@ exports! {
         string(env, request.summary(&network)?)
     }
 
-    fn exportOnnx<'l>(env, request: JString<'l>, weights: JByteArray<'l>) -> JObject<'l> {
-        let request: NetworkRequest = parse(env, &request, "the export request")?;
+    fn weightsBegin<'l>(env, request: JString<'l>) -> jlong {
+        let request: WeightsRequest = parse(env, &request, "the request for weights")?;
         let network = Network::from_document(&request.network, &request.input_shape)?;
-        let weights = network.load_weights(&env.convert_byte_array(&weights)?)?;
-        let file = onnx::export(&network, &weights)?;
+        let loading = match request.strict {
+            Some(strict) => network.begin_initial(strict, 0),
+            None => network.begin_load(),
+        };
+        Ok(handles::insert(WeightsHandle { network, loading: Mutex::new(Some(loading)) }))
+    }
+
+    fn weightsAdd<'l>(env, handle: jlong, piece: JByteArray<'l>) {
+        let weights = handles::get::<WeightsHandle>(handle)?;
+        let piece = env.convert_byte_array(&piece)?;
+        let mut loading = weights.slot();
+        let loading = loading.as_mut().ok_or_else(|| Thrown::State("the weights were taken".to_owned()))?;
+        Ok(loading.push(&piece)?)
+    }
+
+    fn weightsClose<'l>(_env, handle: jlong) {
+        handles::remove::<WeightsHandle>(handle).map(drop)
+    }
+
+    fn exportOnnx<'l>(env, weights: jlong) -> JObject<'l> {
+        let handle = handles::get::<WeightsHandle>(weights)?;
+        let (weights, _) = handle.take()?.finish()?;
+        let file = onnx::export(&handle.network, &weights)?;
         Ok(env.byte_array_from_slice(&file)?.into())
     }
 
@@ -264,11 +319,8 @@ exports! {
         string(env, json!(told).to_string())
     }
 
-    fn initialWeights<'l>(env, request: JString<'l>, weights: JByteArray<'l>) -> JObject<'l> {
-        let request: WeightsRequest = parse(env, &request, "the request for weights")?;
-        let weights = env.convert_byte_array(&weights)?;
-        let network = Network::from_document(&request.network, &request.input_shape)?;
-        let (_, report) = network.load_initial(&weights, request.strict, 0)?;
+    fn initialWeights<'l>(env, weights: jlong) -> JObject<'l> {
+        let (_, report) = handles::get::<WeightsHandle>(weights)?.take()?.finish()?;
         string(env, report.to_json().to_string())
     }
 
@@ -304,9 +356,22 @@ exports! {
         }
     }
 
-    fn coordinatorWeights<'l>(env, handle: jlong) -> JObject<'l> {
-        let weights = delivery::checked(handles::get::<Coordinator>(handle)?.model()?)?;
-        Ok(env.byte_array_from_slice(&weights)?.into())
+    fn coordinatorWeights<'l>(_env, handle: jlong) -> jlong {
+        let bytes = delivery::checked(handles::get::<Coordinator>(handle)?.model()?)?;
+        Ok(handles::insert(Blob { bytes }))
+    }
+
+    fn blobBytes<'l>(_env, handle: jlong) -> jlong {
+        Ok(jlong::try_from(handles::get::<Blob>(handle)?.bytes.len()).unwrap_or(jlong::MAX))
+    }
+
+    fn blobRead<'l>(env, handle: jlong, offset: jlong, most: jint) -> JObject<'l> {
+        let blob = handles::get::<Blob>(handle)?;
+        Ok(env.byte_array_from_slice(part_of(&blob.bytes, offset, most))?.into())
+    }
+
+    fn blobClose<'l>(_env, handle: jlong) {
+        handles::remove::<Blob>(handle).map(drop)
     }
 
     fn coordinatorRecord<'l>(env, handle: jlong) -> JObject<'l> {
@@ -326,10 +391,7 @@ exports! {
 
     fn snapshotRead<'l>(env, handle: jlong, offset: jlong, most: jint) -> JObject<'l> {
         let snapshot = handles::get::<Snapshot>(handle)?;
-        let rest = usize::try_from(offset).ok().and_then(|offset| snapshot.state.get(offset..));
-        let rest = rest.unwrap_or_default();
-        let part = &rest[..rest.len().min(usize::try_from(most).unwrap_or_default())];
-        Ok(env.byte_array_from_slice(part)?.into())
+        Ok(env.byte_array_from_slice(part_of(&snapshot.state, offset, most))?.into())
     }
 
     fn snapshotClose<'l>(_env, handle: jlong) {
@@ -349,10 +411,11 @@ exports! {
         Ok(())
     }
 
-    fn modelLoad<'l>(env, spec: JString<'l>, weights: JByteArray<'l>) -> jlong {
+    fn modelLoad<'l>(env, spec: JString<'l>, weights: jlong) -> jlong {
         let spec: ModelSpec = parse(env, &spec, "the model's description")?;
-        let weights = env.convert_byte_array(&weights)?;
-        Ok(handles::insert(Model::load(&spec, &weights)?))
+        let handle = handles::get::<WeightsHandle>(weights)?;
+        let (weights, _) = handle.take()?.finish()?;
+        Ok(handles::insert(Model::of(handle.network.clone(), weights, &spec.label)?))
     }
 
     fn modelInfo<'l>(env, handle: jlong) -> JObject<'l> {

@@ -46,7 +46,15 @@ impl Model {
     pub fn load(spec: &ModelSpec, safetensors: &[u8]) -> Result<Model, Failure> {
         let network = Network::from_document(&spec.network, &spec.input_shape)?;
         let weights = network.load_weights(safetensors)?;
-        let head = Head::of(&spec.label, &network)?;
+        Model::of(network, weights, &spec.label)
+    }
+
+    /// A model of a network with its weights.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the label does not fit the network.
+    pub fn of(network: Network, weights: Vec<f32>, label: &LabelKind) -> Result<Model, Failure> {
+        let head = Head::of(label, &network)?;
         Ok(Model {
             network,
             weights,

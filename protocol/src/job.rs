@@ -219,6 +219,11 @@ pub struct LaunchSpec {
     pub verbose: bool,
     /// Where checkpoints are written and looked for, if anywhere.
     pub checkpoint: Option<CheckpointSpec>,
+    /// The model keeps the state that the training ends with.
+    pub save_optimizer: bool,
+    /// Where states of the training are kept or gone on from: everything of the job that their bits depend on, beside the
+    /// rows and the initial weights. A state is one of this job where all of that is equal (rule C5).
+    pub identity: Option<Value>,
 }
 
 /// What the driver does with checkpoints.
@@ -229,9 +234,6 @@ pub struct CheckpointSpec {
     pub dir: String,
     /// The newest checkpoints that are kept.
     pub keep: u32,
-    /// Of the job everything that the bits of its states depend on, beside the rows and the initial weights: a checkpoint is
-    /// one of this job where all of that is equal (rule C5).
-    pub identity: Value,
 }
 
 /// When the state of a training run is sent to the driver; 0: never by that.

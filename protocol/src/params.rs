@@ -146,7 +146,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         name: "durability",
-        doc: "Checkpoints of the training.",
+        doc: "Checkpoints of the training, and models that it goes on from.",
         params: durability::PARAMS,
     },
 ];

@@ -65,7 +65,7 @@ def exported(session: SparkSession, case: dict[str, Any]) -> bytes:
     jvm: Any = session.sparkContext._jvm
     request = json.dumps({"network": case["network"], "inputShape": case["inputShape"]})
     with translated():
-        return bytes(jvm.candlewick.jni.Native.exportOnnx(request, safetensors(case)))
+        return bytes(jvm.candlewick.jni.Native.exportOnnx(request, [safetensors(case)]))
 
 
 @pytest.mark.parametrize("case", cases(projected=True))

@@ -7,8 +7,9 @@ use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-/// Largest file accepted: a length from the network decides an allocation.
-const MAX_BYTES: u64 = 16 << 30;
+/// Largest file accepted, since a length from the network decides an allocation: the weights of the largest network are 8
+/// GiB, and a state is a few times as large.
+const MAX_BYTES: u64 = 64 << 30;
 /// Parts that may wait to be sent, so that no word queues behind a whole file.
 pub const BULK: usize = 4;
 
@@ -43,16 +44,31 @@ impl Assembly {
     /// Takes the next part.
     ///
     /// # Errors
-    /// `Internal` where it is not the next one.
+    /// `Internal` where it is not the next one; `Unavailable` where there is no memory for the whole.
     pub fn add(&mut self, offset: u64, total: u64, part: &[u8]) -> Result<(), Failure> {
         let have = self.bytes.len() as u64;
         let agreed = *self.total.get_or_insert(total);
-        if agreed != total || offset != have || have + part.len() as u64 > total || total > MAX_BYTES {
+        if total > MAX_BYTES {
+            return Err(Failure::internal(format!(
+                "{} of {total} bytes, but at most {MAX_BYTES} are accepted",
+                self.what
+            )));
+        }
+        if agreed != total || offset != have || have + part.len() as u64 > total {
             return Err(Failure::internal(format!(
                 "{} came out of order: part of {} bytes at {offset} of {total}, expected offset {have} of {agreed}",
                 self.what,
                 part.len()
             )));
+        }
+        if have == 0 {
+            // At once: a vector that grows is copied, under the lock of who assembles it.
+            let room = self
+                .bytes
+                .try_reserve_exact(usize::try_from(total).unwrap_or(usize::MAX));
+            room.map_err(|error| {
+                Failure::unavailable(format!("{}, {total} bytes, find no memory: {error}", self.what))
+            })?;
         }
         self.bytes.extend_from_slice(part);
         Ok(())
@@ -68,6 +84,14 @@ impl Assembly {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Takes all of it, where it is here.
+    pub fn take(&mut self) -> Option<Vec<u8>> {
+        self.is_complete().then(|| {
+            self.total = None;
+            std::mem::take(&mut self.bytes)
+        })
     }
 
     /// The same, taken.
@@ -107,6 +131,14 @@ mod tests {
         let told = weights.add(4, 5, b"e").unwrap_err().message;
         assert!(told.starts_with("the weights came out of order") && told.contains("expected offset 3 of 5"));
         assert!(weights.add(3, 6, b"de").is_err());
+        let told = Assembly::new("the weights")
+            .add(0, MAX_BYTES + 1, b"abc")
+            .unwrap_err()
+            .message;
+        assert_eq!(
+            told,
+            "the weights of 68719476737 bytes, but at most 68719476736 are accepted"
+        );
         assert!(weights.add(3, 5, b"def").is_err());
         weights.add(3, 5, b"de").unwrap();
         assert!(weights.is_complete());

@@ -206,6 +206,8 @@ pub(crate) struct Machine {
     /// For what of the trainers it waits, and since when.
     wait: Option<Wait>,
     weights: Assembly,
+    /// The weights file, once the job is done. Shared: nobody copies it under a lock.
+    model: Option<Arc<Vec<u8>>>,
     states: States,
     moves: Moves,
     elastic: Elastic,
@@ -245,6 +247,7 @@ impl Machine {
             unreached: BTreeSet::new(),
             wait: None,
             weights: recovery::weights(),
+            model: None,
             states: States::default(),
             moves: Moves::default(),
             elastic: Elastic::default(),
@@ -567,13 +570,13 @@ impl Machine {
     }
 
     /// The weights file and its weightsHash, once `done` was reported.
-    pub(crate) fn weights(&self) -> Result<(Vec<u8>, String), Failure> {
+    pub(crate) fn weights(&self) -> Result<(Arc<Vec<u8>>, String), Failure> {
         let first = self.members.first();
         let done = first
             .and_then(|member| self.trainers.get(&member.trainer.id))
             .and_then(|trainer| trainer.done.as_ref());
-        if let (true, Some(done)) = (self.weights.is_complete(), done) {
-            return Ok((self.weights.bytes().to_vec(), done.weights_hash.clone()));
+        if let (Some(model), Some(done)) = (&self.model, done) {
+            return Ok((Arc::clone(model), done.weights_hash.clone()));
         }
         Err(Failure::unavailable(
             "there are no weights yet: wait for the event \"done\"",

@@ -6,6 +6,7 @@ use candlewick_failpoint::{Fault, planted};
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::message::{EpochRecord, ToTrainer};
 use candlewick_protocol::{ErrorKind, Failure};
+use std::sync::Arc;
 
 impl Machine {
     pub(super) fn on_ready(
@@ -137,6 +138,7 @@ impl Machine {
         if done.weights_hash.is_empty() {
             return self.fail(Failure::internal("the trainers gave no hash of the weights"));
         }
+        self.model = self.weights.take().map(Arc::new);
         self.phase = Phase::Done;
         self.pending_loss = None;
         self.out.push(Output::Event(Event::Done {

@@ -366,11 +366,11 @@ impl Runner {
         let Some(session) = &self.session else {
             return Ok(());
         };
-        let file = session.network().save_weights(session.model())?;
-        let total = file.len() as u64;
+        let file = session.network().weights_file(session.model())?;
+        let total = file.total();
         let mut offset = 0;
         let halt = self.state.halts().token(generation);
-        for part in file.chunks(BULK_CHUNK) {
+        for part in file.pieces(BULK_CHUNK) {
             candlewick_failpoint::reach("gang.weights", offset)?;
             if halt.is_cancelled() {
                 return Err(Interrupt::Halted);
@@ -380,8 +380,8 @@ impl Runner {
                 offset,
                 total,
             };
-            self.state.send_bulk(message, part.to_vec());
             offset += part.len() as u64;
+            self.state.send_bulk(message, part);
             self.state.tick();
         }
         Ok(())

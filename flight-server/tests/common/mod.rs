@@ -414,7 +414,7 @@ impl Gang {
     pub fn rest_with(mut self, ledger: Value, look: impl Fn(&Gang)) -> Fit {
         let done = self.event("done");
         look(&self);
-        let weights = self.coordinator.weights().unwrap();
+        let weights = self.coordinator.weights().unwrap().to_vec();
         self.command(&json!({"cmd": "finish"}));
         for (index, trainer) in self.trainers.iter_mut().enumerate() {
             if !self.lost.contains(&index) {

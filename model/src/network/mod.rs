@@ -7,7 +7,7 @@ mod init;
 mod node;
 
 use crate::parameter::{Parameter, SparseParameter};
-use crate::weights::{self, Report};
+use crate::weights::{self, Loading, Outgoing, Report, Rule};
 use builder::Builder;
 use candlewick_protocol::Failure;
 #[cfg(test)]
@@ -196,11 +196,32 @@ impl Network {
         weights::hash(&self.inner.parameters, weights)
     }
 
+    /// The same of a file that [`Network::save_weights`] wrote, without reading it into weights.
+    ///
+    /// # Errors
+    /// As [`Network::load_weights`].
+    pub fn weights_hash_of_file(&self, file: &[u8]) -> Result<String, Failure> {
+        weights::hash_of_file(&self.inner.parameters, file)
+    }
+
     /// The weights as a safetensors file with PyTorch's names and layouts.
     ///
     /// # Errors
     /// `Internal` where the number of weights is not the network's.
     pub fn save_weights(&self, weights: &[f32]) -> Result<Vec<u8>, Failure> {
+        /// Any multiple of 8.
+        const PIECE: usize = 1 << 20;
+        let file = self.weights_file(weights)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(file.total()).unwrap_or_default());
+        file.pieces(PIECE).for_each(|piece| bytes.extend(piece));
+        Ok(bytes)
+    }
+
+    /// The same, made while it is read in pieces.
+    ///
+    /// # Errors
+    /// `Internal` where the number of weights is not the network's.
+    pub fn weights_file<'a>(&'a self, weights: &'a [f32]) -> Result<Outgoing<'a>, Failure> {
         if weights.len() != self.num_parameters() {
             return Err(Failure::internal(format!(
                 "{} weights to save, but the network has {}",
@@ -208,7 +229,7 @@ impl Network {
                 self.num_parameters()
             )));
         }
-        weights::save(&self.inner.parameters, weights)
+        Outgoing::new(&self.inner.parameters, weights)
     }
 
     /// Reads a safetensors file that holds exactly this network's parameters.
@@ -216,7 +237,29 @@ impl Network {
     /// # Errors
     /// `InvalidParameter` where it is no such file, or lacks a tensor, or holds another, or one of another shape.
     pub fn load_weights(&self, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
-        weights::load(&self.inner.parameters, self.num_parameters(), bytes)
+        let mut loading = self.begin_load();
+        loading.push(bytes)?;
+        Ok(loading.finish()?.0)
+    }
+
+    /// The same for a file that comes in pieces.
+    ///
+    /// ```
+    /// # use candlewick_model::network::Network;
+    /// # let document = serde_json::json!({"format": "candlewick.network/1",
+    /// #     "layers": [{"type": "Linear", "out_features": 3}]});
+    /// # let network = Network::from_document(&document, &[4])?;
+    /// let weights = network.initial_weights(7);
+    /// let mut loading = network.begin_load();
+    /// for piece in network.weights_file(&weights)?.pieces(64) {
+    ///     loading.push(&piece)?;
+    /// }
+    /// assert_eq!(loading.finish()?.0, weights);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    #[must_use]
+    pub fn begin_load(&self) -> Loading {
+        self.loading(Rule::Exact)
     }
 
     /// The weights to start from by a safetensors file with names of PyTorch's `state_dict`, F32, F64, F16 or BF16.
@@ -225,11 +268,22 @@ impl Network {
     /// # Errors
     /// `InvalidParameter` where the file is damaged, or, if `strict`, does not hold exactly this network's parameters.
     pub fn load_initial(&self, bytes: &[u8], strict: bool, seed: u64) -> Result<(Vec<f32>, Report), Failure> {
-        let mut weights = self.initial_weights(seed);
-        let report = weights::load_into(&self.inner.parameters, &mut weights, bytes)?;
-        if strict {
-            report.check()?;
-        }
-        Ok((weights, report))
+        let mut loading = self.begin_initial(strict, seed);
+        loading.push(bytes)?;
+        loading.finish()
+    }
+
+    /// The same for a file that comes in pieces.
+    #[must_use]
+    pub fn begin_initial(&self, strict: bool, seed: u64) -> Loading {
+        let inner = Arc::clone(&self.inner);
+        let fresh = Box::new(move |at: usize, values: &mut [f32]| {
+            init::fill(inner.inits[at], seed, &inner.parameters[at], values);
+        });
+        self.loading(Rule::Initial { strict, fresh })
+    }
+
+    fn loading(&self, rule: Rule) -> Loading {
+        Loading::new(self.inner.parameters.clone(), self.num_parameters(), rule)
     }
 }

@@ -24,6 +24,8 @@ use proto::{ModelProto, OperatorSetIdProto};
 const OPSET: i64 = 17;
 /// Version of the file format that goes with it.
 const IR_VERSION: i64 = 8;
+/// Largest file: what readers of Protocol Buffers take.
+const MAX_BYTES: usize = (1 << 31) - 1;
 
 /// How the layers of the catalogue are exported.
 const FAMILIES: &[&[(&str, ExportLayer)]] = &[
@@ -53,8 +55,8 @@ const FAMILIES: &[&[(&str, ExportLayer)]] = &[
 /// ```
 ///
 /// # Errors
-/// `InvalidParameter` where a layer has no counterpart in ONNX; `Internal` where the number of weights is not the
-/// network's.
+/// `InvalidParameter` where a layer has no counterpart in ONNX, or the file would be larger than 2 GiB; `Internal` where the
+/// number of weights is not the network's.
 pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
     if weights.len() != network.num_parameters() {
         return Err(Failure::internal(format!(
@@ -63,6 +65,8 @@ pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
             network.num_parameters()
         )));
     }
+    // Before the graph is built, which holds them once more.
+    check_size(weights.len().saturating_mul(4))?;
     let mut graph = Graph::default();
     let mut inputs = Vec::new();
     let features = network.graph_inputs().is_empty();
@@ -108,7 +112,18 @@ pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
             version: OPSET,
         }],
     };
+    check_size(model.encoded_len())?;
     Ok(model.encode_to_vec())
+}
+
+fn check_size(bytes: usize) -> Result<(), Failure> {
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    Err(Failure::parameter(format!(
+        "the ONNX file would have {bytes} bytes or more, but one holds at most {MAX_BYTES}: save the model instead, its \
+         data/weights.safetensors may be of any size"
+    )))
 }
 
 /// The name of what a value leads to.
@@ -171,6 +186,16 @@ mod tests {
         "TransformerEncoder",
         "TransformerDecoderLayer",
     ];
+
+    #[test]
+    fn a_file_beyond_protocol_buffers_is_refused_with_the_way_out() {
+        assert!(check_size(MAX_BYTES).is_ok());
+        let told = check_size(MAX_BYTES + 1).unwrap_err().message;
+        assert!(
+            told.contains("2147483648 bytes") && told.contains("data/weights.safetensors"),
+            "{told}"
+        );
+    }
 
     #[test]
     fn every_layer_of_the_catalogue_is_exported() {

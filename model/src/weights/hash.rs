@@ -1,8 +1,9 @@
 //! The hash of weights, rule B12.
 
-use super::load::{bytes_of, values_of};
+use super::load::{append, tensors, values_of};
 use crate::numbers::clamp_u32;
 use crate::parameter::Parameter;
+use candlewick_protocol::Failure;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Values converted to bytes at a time.
@@ -33,9 +34,28 @@ pub fn update_with_values(hasher: &mut Xxh3, values: &[f32]) {
 /// dimensions (u32), dimensions (u64 each), values (f32); all numbers little endian; XXH3-128 of it all as 32
 /// hexadecimal digits. A count is `I64` and its value an i64, as in the file.
 pub(crate) fn hash(parameters: &[Parameter], weights: &[f32]) -> String {
+    hash_of(parameters, |hasher, _, parameter| {
+        let values = values_of(parameter, weights);
+        if parameter.count {
+            let mut bytes = Vec::new();
+            append(true, values, &mut bytes);
+            hasher.update(&bytes);
+        } else {
+            update_with_values(hasher, values);
+        }
+    })
+}
+
+/// The same of a model's safetensors file, which holds the values as they are hashed.
+pub(crate) fn hash_of_file(parameters: &[Parameter], file: &[u8]) -> Result<String, Failure> {
+    let tensors = tensors(parameters, file)?;
+    Ok(hash_of(parameters, |hasher, at, _| hasher.update(tensors[at])))
+}
+
+fn hash_of(parameters: &[Parameter], values: impl Fn(&mut Xxh3, usize, &Parameter)) -> String {
     let length = |length: usize| clamp_u32(length).to_le_bytes();
     let mut hasher = Xxh3::new();
-    for parameter in parameters {
+    for (at, parameter) in parameters.iter().enumerate() {
         hasher.update(&length(parameter.name.len()));
         hasher.update(parameter.name.as_bytes());
         hasher.update(if parameter.count { b"I64" } else { b"F32" });
@@ -43,11 +63,7 @@ pub(crate) fn hash(parameters: &[Parameter], weights: &[f32]) -> String {
         for size in &parameter.shape {
             hasher.update(&(*size as u64).to_le_bytes());
         }
-        if parameter.count {
-            hasher.update(&bytes_of(parameter, weights));
-        } else {
-            update_with_values(&mut hasher, values_of(parameter, weights));
-        }
+        values(&mut hasher, at, parameter);
     }
     format!("{:032x}", hasher.digest128())
 }

@@ -1,9 +1,12 @@
 //! Weights that a training run starts from: a safetensors file of somebody else, read with care.
 
+use super::incoming::{Number, Plan, Target};
+use super::load::{bytes_of, values_of};
 use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::Metadata;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Names listed in a message; the rest is counted.
 const LISTED: usize = 8;
@@ -86,44 +89,75 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Puts the tensors of a safetensors file into `weights` by name, converted to f32. Names and layouts are those of
-/// PyTorch's `state_dict`; counters of batches are of no use here and passed over.
+/// Start of the message where a file to start from is none.
+pub(super) const WHAT: &str = "initialWeights are";
+
+/// Where the tensors of a file go whose names and layouts are those of PyTorch's `state_dict`, converted to f32, and what
+/// of it fits. Counters of batches are of no use here and passed over. `fresh` fills a parameter that the file lacks.
 ///
 /// # Errors
-/// `InvalidParameter` where the file is damaged, or a tensor that is wanted is no float.
-pub(crate) fn load_into(
+/// `InvalidParameter` where a tensor that is wanted is no float.
+pub(super) fn plan(
     parameters: &[Parameter],
-    weights: &mut [f32],
-    bytes: &[u8],
-) -> Result<Report, Failure> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| Failure::parameter(format!("initialWeights are not a safetensors file: {error}")))?;
+    total: usize,
+    file: &Metadata,
+    fresh: impl Fn(usize, &mut [f32]),
+) -> Result<(Plan, Report), Failure> {
     let mut report = Report::default();
-    for parameter in parameters {
-        let Ok(tensor) = file.tensor(&parameter.name) else {
-            report.missing.push(parameter.name.clone());
-            continue;
-        };
-        if tensor.shape() != parameter.shape {
-            report.mismatched.push(Mismatch {
+    let mut weights = vec![0.0; total];
+    let mut targets = HashMap::new();
+    for (at, parameter) in parameters.iter().enumerate() {
+        let range = parameter.offset..parameter.offset + parameter.len();
+        match file.info(&parameter.name) {
+            Some(tensor) if tensor.shape == parameter.shape => {
+                let kind = Number::of(tensor.dtype, parameter.count).ok_or_else(|| {
+                    Failure::parameter(format!(
+                        "initialWeights: tensor {:?} is {:?}; F32, F64, F16 and BF16 can be read",
+                        parameter.name, tensor.dtype
+                    ))
+                })?;
+                targets.insert(parameter.name.as_str(), Target { range, kind });
+                report.loaded += 1;
+                continue;
+            }
+            Some(tensor) => report.mismatched.push(Mismatch {
                 name: parameter.name.clone(),
-                found: tensor.shape().to_vec(),
+                found: tensor.shape.clone(),
                 wanted: parameter.shape.clone(),
-            });
-            continue;
+            }),
+            None => report.missing.push(parameter.name.clone()),
         }
-        let target = weights.get_mut(parameter.offset..parameter.offset + parameter.len());
-        let target = target.ok_or_else(|| Failure::internal("fewer weights than parameters"))?;
-        convert(parameter, &tensor, target)?;
-        report.loaded += 1;
+        let values = weights.get_mut(range);
+        fresh(
+            at,
+            values.ok_or_else(|| Failure::internal("fewer weights than parameters"))?,
+        );
     }
-    let unexpected = file
-        .names()
-        .into_iter()
+    let names = file.offset_keys();
+    let unexpected = names
+        .iter()
         .filter(|name| !is_counter(name) && parameters.iter().all(|parameter| parameter.name != **name));
-    report.unexpected = unexpected.map(str::to_owned).collect();
+    report.unexpected = unexpected.cloned().collect();
     report.unexpected.sort_unstable();
-    Ok(report)
+    let tensors = names
+        .iter()
+        .map(|name| (bytes_of(file, name), targets.remove(name.as_str())))
+        .collect();
+    Ok((Plan { weights, tensors }, report))
+}
+
+/// Fails where a weight is no finite number.
+pub(super) fn check_finite(parameters: &[Parameter], weights: &[f32]) -> Result<(), Failure> {
+    for parameter in parameters {
+        let values = values_of(parameter, weights);
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Failure::parameter(format!(
+                "initialWeights: tensor {:?} holds {} at element {at}; weights are finite numbers",
+                parameter.name, values[at]
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// PyTorch's normalisations count batches in a tensor that no forward pass reads (unless momentum is None).
@@ -131,79 +165,9 @@ fn is_counter(name: &str) -> bool {
     name.rsplit('.').next() == Some("num_batches_tracked")
 }
 
-fn convert(parameter: &Parameter, tensor: &TensorView<'_>, target: &mut [f32]) -> Result<(), Failure> {
-    let (name, data) = (parameter.name.as_str(), tensor.data());
-    match tensor.dtype() {
-        Dtype::F32 => fill(target, data, f32::from_le_bytes),
-        // Counts, which are exact in f32 up to 2^24.
-        #[expect(clippy::cast_precision_loss, reason = "a count of batches")]
-        Dtype::I64 if parameter.count => fill(target, data, |bytes| i64::from_le_bytes(bytes) as f32),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "rounding to f32 is what is wanted"
-        )]
-        Dtype::F64 => fill(target, data, |bytes| f64::from_le_bytes(bytes) as f32),
-        Dtype::F16 => fill(target, data, |bytes| half(u16::from_le_bytes(bytes))),
-        Dtype::BF16 => fill(target, data, |bytes| {
-            f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)
-        }),
-        other => {
-            return Err(Failure::parameter(format!(
-                "initialWeights: tensor {name:?} is {other:?}; F32, F64, F16 and BF16 can be read"
-            )));
-        }
-    }
-    match target.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(Failure::parameter(format!(
-            "initialWeights: tensor {name:?} holds {} at element {at}; weights are finite numbers",
-            target[at]
-        ))),
-    }
-}
-
-fn fill<const N: usize>(target: &mut [f32], data: &[u8], read: impl Fn([u8; N]) -> f32) {
-    let (items, _) = data.as_chunks::<N>();
-    for (value, bytes) in target.iter_mut().zip(items) {
-        *value = read(*bytes);
-    }
-}
-
-/// IEEE half precision to single; every half is a single, so nothing is rounded.
-fn half(bits: u16) -> f32 {
-    let sign = u32::from(bits >> 15) << 31;
-    let (exponent, fraction) = (u32::from(bits >> 10) & 31, u32::from(bits) & 0x3ff);
-    let magnitude = match exponent {
-        // A subnormal is its fraction times 2^-24; the product is exact.
-        #[expect(clippy::cast_precision_loss, reason = "10 bits")]
-        0 => (fraction as f32 * f32::from_bits(0x3380_0000)).to_bits(),
-        31 => 0x7f80_0000 | (fraction << 13),
-        _ => ((exponent + 112) << 23) | (fraction << 13),
-    };
-    f32::from_bits(sign | magnitude)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves() {
-        let cases = [
-            (0x3c00, 1.0),
-            (0xc000, -2.0),
-            (0x7bff, 65504.0),
-            (0x0400, 6.103_515_6e-5),
-            (0x0001, 5.960_464_5e-8),
-            (0x03ff, 6.097_555e-5),
-            (0x8000, -0.0),
-            (0x3555, 0.333_251_95),
-        ];
-        for (bits, value) in cases {
-            assert_eq!(half(bits).to_bits(), f32::to_bits(value), "{bits:x}");
-        }
-        assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
-    }
 
     #[test]
     fn counters_are_known_by_their_last_name() {

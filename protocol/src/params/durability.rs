@@ -1,4 +1,4 @@
-//! Checkpoints.
+//! Checkpoints, and models that training goes on from.
 
 use super::{Param, Scope, ints, param};
 use crate::value::{MAX_SIZE, Range, ValueType};
@@ -36,5 +36,21 @@ pub(super) const PARAMS: &[Param] = &[
         ints(1, MAX_SIZE - 1),
         Some("2"),
         "The newest checkpoints that are kept; older ones are deleted. With one there is none to go back to where it is damaged.",
+    ),
+    param(
+        "saveOptimizer",
+        Scope::Estimator,
+        ValueType::Bool,
+        Range::Any,
+        Some("false"),
+        "Whether the model keeps the state that the training ended with, that of the optimiser too, so that a later fit can go on from it (resumeOptimizer). Saving the model writes it into the folder optimizer/. It has the size of the weights and of all that the optimiser keeps beside them: three times the weights with Adam.",
+    ),
+    param(
+        "resumeOptimizer",
+        Scope::Estimator,
+        ValueType::Bool,
+        Range::Any,
+        Some("false"),
+        "Whether training goes on where that of the initial model (setInitialModel) ended, with its optimiser, schedule and history, and not from its weights with a new optimiser. The model must have been fitted with saveOptimizer=true, from the same rows and parameters. epochs counts from the beginning: a model of 3 epochs and then epochs=6 give the bits of 6 epochs at once.",
     ),
 ];

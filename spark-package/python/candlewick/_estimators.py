@@ -19,7 +19,7 @@ from candlewick._persistence import Readable, RestoredDefaults
 from candlewick._session import require_jar
 from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received
-from candlewick.errors import translated
+from candlewick.errors import InvalidParameterError, translated
 
 #: One look at the fit blocks the gateway this long, milliseconds: Ctrl-C waits for its end.
 _LOOK_MS = 5
@@ -34,6 +34,9 @@ M = TypeVar("M", bound="NeuralModel")
 class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
     """What both estimators share: starting a fit in the JVM and looking after it."""
 
+    #: The value of initialWeights that came from a model, and that model in the JVM: a parameter holds weights and no more.
+    _initial: tuple[str, Any] = "", None
+
     def _attach(self, given: dict[str, Any]) -> None:
         require_jar()
         self._java_obj = self._new_java_obj(f"candlewick.{self._class_name()}", self.uid)
@@ -44,17 +47,49 @@ class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
         """Name of the JVM class."""
 
     def setInitialModel(self, model: NeuralModel) -> Any:
-        """Starts training from the weights of a trained model; see initialWeights."""
-        return self._set(initialWeights=model)
+        """Starts training from the weights of a trained model; see initialWeights.
+
+        With ``resumeOptimizer=True`` it goes on where the training of the model ended.
+
+        Raises:
+            TypeError: It is no model of Candlewick.
+        """
+        return self._set(initialModel=model)
+
+    def _set(self, **kwargs: Any) -> Any:
+        model = kwargs.pop("initialModel", None)
+        if model is not None:
+            kwargs["initialWeights"] = _initial(model, kwargs.get("initialWeights"))
+        result = super()._set(**kwargs)
+        weights = kwargs.get("initialWeights")
+        if isinstance(weights, NeuralModel):
+            self._initial = self.getOrDefault("initialWeights"), weights._java_obj
+        return result
 
     def _fit(self, dataset: DataFrame) -> M:
         _require_dataframe("fit", dataset)
         with translated(), DeferredInterrupt() as interrupt:
             self._transfer_params_to_java()
             java: Any = self._java_obj
+            text, model = self._initial
+            java.rememberModel(
+                model if self.isSet("initialWeights") and self.getOrDefault("initialWeights") == text else None
+            )
             handle = java.startFit(dataset._jdf)
-            model = self._create_model(_finished(handle, self.getOrDefault("verbose"), interrupt))
-        return self._copyValues(model)
+            fitted = self._create_model(_finished(handle, self.getOrDefault("verbose"), interrupt))
+        return self._copyValues(fitted)
+
+
+def _initial(model: object, weights: object) -> NeuralModel:
+    """The model, where it is one and nothing else is given to start from."""
+    if not isinstance(model, NeuralModel):
+        raise TypeError(
+            f"initialModel must be a trained model, not {type(model).__name__}; NeuralClassificationModel.load(path) reads a "
+            "saved one, and initialWeights takes a file of weights"
+        )
+    if weights is not None:
+        raise InvalidParameterError("initialModel and initialWeights are both set; set one of them")
+    return model
 
 
 def _require_dataframe(method: str, dataset: object) -> None:
@@ -112,6 +147,14 @@ class NeuralModel(RestoredDefaults, JavaModel, NeuralModelParams, JavaMLWritable
         if not self.hasSummary:
             raise RuntimeError("this model has no training summary: it was not made by fit")
         return TrainingSummary.from_json(self._call_java("summaryJson"))
+
+    @property
+    def hasOptimizerState(self) -> bool:
+        """True where the model keeps the state that its training ended with.
+
+        It does where it was fitted with ``saveOptimizer=True``; a fit with ``resumeOptimizer=True`` can go on from it.
+        """
+        return bool(self._call_java("hasOptimizerState"))
 
     @property
     def numFeatures(self) -> int:

@@ -50,8 +50,8 @@ class TrainingSummary:
     bestEpoch: int | None = None
     #: The best value of the metric that early stopping looks at.
     bestValue: float | None = None
-    #: Steps of the checkpoint that the training went on from; None where it began at the beginning. The history is that of
-    #: the whole training.
+    #: Steps of the checkpoint or of the model that the training went on from; None where it began at the beginning. The
+    #: history is that of the whole training.
     resumedFromStep: int | None = None
 
     @classmethod

@@ -1,6 +1,7 @@
 //! From gathering to done, and what does not belong.
 
 use super::*;
+use std::sync::Arc;
 
 #[test]
 fn what_a_trainer_logs_is_told_with_its_rank_until_the_job_has_failed() {
@@ -114,7 +115,7 @@ fn a_job_goes_from_gathering_to_done() {
     assert_eq!(events.len(), 3);
     assert_eq!(
         stage.machine.weights().unwrap(),
-        (b"abc".to_vec(), "w".to_owned())
+        (Arc::new(b"abc".to_vec()), "w".to_owned())
     );
     finish(&mut stage);
 }

@@ -348,5 +348,5 @@ fn weights_of_a_generation_that_is_over_count_for_nothing() {
         total: 3,
     };
     stage.machine.message(ms(stage.now), "b", part, b"xyz");
-    assert_eq!(stage.machine.weights().unwrap().0, b"xyz");
+    assert_eq!(*stage.machine.weights().unwrap().0, b"xyz");
 }

@@ -1,5 +1,5 @@
 # Written by candlewick-codegen (`make generate`); do not edit.
-"""Checkpoints of the training."""
+"""Checkpoints of the training, and models that it goes on from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DurabilityParams(Params):
-    """Parameters of estimators. Checkpoints of the training."""
+    """Parameters of estimators. Checkpoints of the training, and models that it goes on from."""
 
     checkpointDir: Param[str] = Param(
         Params._dummy(),
@@ -60,11 +60,27 @@ class DurabilityParams(Params):
         ),
     )
 
+    saveOptimizer: Param[bool] = Param(
+        Params._dummy(),
+        "saveOptimizer",
+        "Whether the model keeps the state that the training ended with, that of the optimiser too, so that a later fit can go on from it (resumeOptimizer). Saving the model writes it into the folder optimizer/. It has the size of the weights and of all that the optimiser keeps beside them: three times the weights with Adam. (true or false)",
+        typeConverter=TypeConverters.toBoolean,
+    )
+
+    resumeOptimizer: Param[bool] = Param(
+        Params._dummy(),
+        "resumeOptimizer",
+        "Whether training goes on where that of the initial model (setInitialModel) ended, with its optimiser, schedule and history, and not from its weights with a new optimiser. The model must have been fitted with saveOptimizer=true, from the same rows and parameters. epochs counts from the beginning: a model of 3 epochs and then epochs=6 give the bits of 6 epochs at once. (true or false)",
+        typeConverter=TypeConverters.toBoolean,
+    )
+
     def __init__(self) -> None:
         super().__init__()
         self._setDefault(
             checkpointInterval=1,
             keepCheckpoints=2,
+            saveOptimizer=False,
+            resumeOptimizer=False,
         )
 
     def getCheckpointDir(self) -> str:
@@ -107,3 +123,27 @@ class DurabilityParams(Params):
         to where it is damaged. (whole number of at least 1)
         """
         return self._set(keepCheckpoints=value)
+
+    def getSaveOptimizer(self) -> bool:
+        """Value of saveOptimizer, or its default."""
+        return self.getOrDefault(self.saveOptimizer)
+
+    def setSaveOptimizer(self, value: bool) -> Self:
+        """Whether the model keeps the state that the training ended with, that of the optimiser too, so
+        that a later fit can go on from it (resumeOptimizer). Saving the model writes it into the folder
+        optimizer/. It has the size of the weights and of all that the optimiser keeps beside them: three
+        times the weights with Adam. (true or false)
+        """
+        return self._set(saveOptimizer=value)
+
+    def getResumeOptimizer(self) -> bool:
+        """Value of resumeOptimizer, or its default."""
+        return self.getOrDefault(self.resumeOptimizer)
+
+    def setResumeOptimizer(self, value: bool) -> Self:
+        """Whether training goes on where that of the initial model (setInitialModel) ended, with its
+        optimiser, schedule and history, and not from its weights with a new optimiser. The model must have
+        been fitted with saveOptimizer=true, from the same rows and parameters. epochs counts from the
+        beginning: a model of 3 epochs and then epochs=6 give the bits of 6 epochs at once. (true or false)
+        """
+        return self._set(resumeOptimizer=value)

@@ -40,6 +40,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         scale: float | None = None,
         network: NetworkLike | None = None,
         initialWeights: WeightsLike | None = None,
+        initialModel: Any = None,
         strictWeights: bool = True,
         loss: LossLike | None = None,
         epochs: int = 10,
@@ -73,6 +74,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         checkpointInterval: int = 1,
         checkpointSteps: int | None = None,
         keepCheckpoints: int = 2,
+        saveOptimizer: bool = False,
+        resumeOptimizer: bool = False,
     ) -> None:
         """Trains a neural network that predicts one or several numbers.
 
@@ -105,6 +108,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             initialWeights: Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with
                 PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a
                 state_dict, or a trained model. Not set: random by the seed. (path, or the bytes of a file)
+            initialModel: A trained model whose weights training starts from, instead of initialWeights;
+                with resumeOptimizer=True training goes on where that of the model ended.
             strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what
                 fits is loaded, the rest starts random by the seed, and the summary says which. (true or
                 false)
@@ -189,6 +194,15 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 checkpointInterval. Not set: none within epochs. (whole number of at least 1)
             keepCheckpoints: The newest checkpoints that are kept; older ones are deleted. With one there is
                 none to go back to where it is damaged. (whole number of at least 1)
+            saveOptimizer: Whether the model keeps the state that the training ended with, that of the
+                optimiser too, so that a later fit can go on from it (resumeOptimizer). Saving the model
+                writes it into the folder optimizer/. It has the size of the weights and of all that the
+                optimiser keeps beside them: three times the weights with Adam. (true or false)
+            resumeOptimizer: Whether training goes on where that of the initial model (setInitialModel)
+                ended, with its optimiser, schedule and history, and not from its weights with a new
+                optimiser. The model must have been fitted with saveOptimizer=true, from the same rows and
+                parameters. epochs counts from the beginning: a model of 3 epochs and then epochs=6 give the
+                bits of 6 epochs at once. (true or false)
         """
         given = self._input_kwargs
         super().__init__()
@@ -209,6 +223,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         scale: float | None = None,
         network: NetworkLike | None = None,
         initialWeights: WeightsLike | None = None,
+        initialModel: Any = None,
         strictWeights: bool = True,
         loss: LossLike | None = None,
         epochs: int = 10,
@@ -242,6 +257,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         checkpointInterval: int = 1,
         checkpointSteps: int | None = None,
         keepCheckpoints: int = 2,
+        saveOptimizer: bool = False,
+        resumeOptimizer: bool = False,
     ) -> Self:
         """Sets the parameters that are named; the others keep their values. See the constructor."""
         return self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})

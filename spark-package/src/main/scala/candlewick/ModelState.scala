@@ -1,9 +1,10 @@
 package candlewick
 
+import candlewick.checkpoint.OptimizerState
 import candlewick.fit.FitResult
-import candlewick.internal.{Failures, Json}
+import candlewick.internal.{Failures, Json, WeightsFile}
 import candlewick.jni.{Model, Native}
-import candlewick.score.{ModelBytes, WeightsBroadcast}
+import candlewick.score.{ModelBytes, SentModel}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 
@@ -13,8 +14,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode
   *   `{"network", "inputShape", "label", "featureWidth", "summary"}`, the content of data/model.json
   * @param weights
   *   a safetensors file
+  * @param optimizer
+  *   the state that training ended with, where the model keeps it
   */
-private[candlewick] final class ModelState(val document: ObjectNode, val weights: Array[Byte]) {
+private[candlewick] final class ModelState(
+    val document: ObjectNode,
+    val weights: WeightsFile,
+    val optimizer: Option[OptimizerState] = None
+) {
 
   /** Numbers in the features of a row. */
   def featureWidth: Int = Json.field(document, "featureWidth").asInt
@@ -41,7 +48,7 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
 
   /** What the native library knows of the model; loading checks names and shapes of the weights. */
   lazy val info: JsonNode = {
-    val loaded = Model.load(bytes.json, weights)
+    val loaded = Model.load(bytes.json, weights.iterable)
     try Json.parse(loaded.info())
     finally loaded.close()
   }
@@ -80,7 +87,7 @@ private[candlewick] final class ModelState(val document: ObjectNode, val weights
   }
 
   /** The one broadcast of the bytes. */
-  val broadcast = new WeightsBroadcast(() => bytes)
+  val broadcast = new SentModel(() => bytes)
 
   private def label: JsonNode = Json.field(document, "label")
 }
@@ -109,6 +116,6 @@ private[candlewick] object ModelState {
       "featureWidth" -> Json.field(data, "featureWidth"),
       "summary" -> result.summary
     )
-    new ModelState(document, result.weights)
+    new ModelState(document, result.weights, result.optimizer)
   }
 }

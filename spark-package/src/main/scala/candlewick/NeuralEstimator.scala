@@ -1,5 +1,6 @@
 package candlewick
 
+import candlewick.checkpoint.OptimizerState
 import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
 import candlewick.fit.{FitControl, FitJob, FitResult, FitSpec, InitialWeights}
 import candlewick.internal.{Failures, Sessions}
@@ -8,7 +9,7 @@ import candlewick.score.OutputColumn
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.UUID
 import org.apache.spark.ml.Estimator
-import org.apache.spark.ml.param.{Param, ParamMap}
+import org.apache.spark.ml.param.{Param, ParamMap, Params}
 import org.apache.spark.ml.util.{MLWritable, MLWriter}
 import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.types.StructType
@@ -103,8 +104,24 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
       throw Failures.parameter(
         "network is not set; set it with setNetwork, for example nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))"
       )
-    FitSpec(choice, paramsJson, defaultsJson, optional(initialWeights).filter(_.nonEmpty))
+    FitSpec(choice, paramsJson, defaultsJson, optional(initialWeights).filter(_.nonEmpty), resumed)
   }
+
+  /** The state of the initial model, where training is to go on from it. */
+  private def resumed: Option[OptimizerState] = if ($(resumeOptimizer)) {
+    val model = initialModel.filter(_ => isSet(initialWeights)).getOrElse {
+      throw Failures.parameter(
+        "resumeOptimizer is true, but there is no model to go on from: set it with setInitialModel (a saved estimator does " +
+          "not hold it), or set resumeOptimizer to false"
+      )
+    }
+    if (!model.hasOptimizerState)
+      throw Failures.parameter(
+        "resumeOptimizer is true, but the initial model does not keep the state of its optimiser: fit it with " +
+          "saveOptimizer=true, or set resumeOptimizer to false to start from its weights alone"
+      )
+    model.state.optimizer
+  } else None
 
   private def choice: ColumnChoice = {
     val many = optional(featuresCols).filter(_.nonEmpty)
@@ -134,8 +151,34 @@ abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
   /** The document of the network where it is a graph. */
   private[candlewick] def graph: Option[JsonNode] = networkDocument.filter(_.has("nodes"))
 
-  /** Starts training from the weights of a trained model; see initialWeights. */
-  def setInitialModel(model: NeuralModel[_]): this.type = setInitialWeights(model.weightsSafetensors)
+  // Whose weights initialWeights are; what a parameter cannot hold is its optimiser's state.
+  private var initialModel = Option.empty[NeuralModel[_]]
+
+  /** Starts training from the weights of a trained model; see initialWeights. With resumeOptimizer it goes on where the
+    * training of the model ended. A model of more than 1 GiB does not fit the parameter: save it, and set initialWeights to
+    * the path of its data/weights.safetensors.
+    */
+  def setInitialModel(model: NeuralModel[_]): this.type = {
+    setInitialWeights(model.state.weights.array("setInitialModel"))
+    rememberModel(model)
+    this
+  }
+
+  /** Whose weights initialWeights are, for Python, which sets them itself; null where they are those of no model. */
+  private[candlewick] def rememberModel(model: NeuralModel[_]): Unit = initialModel = Option(model)
+
+  override def setInitialWeights(value: String): this.type = {
+    initialModel = None
+    super.setInitialWeights(value)
+  }
+
+  override protected def copyValues[T <: Params](to: T, extra: ParamMap): T = {
+    to match {
+      case other: NeuralEstimator[_] => other.initialModel = initialModel
+      case _ => ()
+    }
+    super.copyValues(to, extra)
+  }
 
   /** Starts training from the bytes of a safetensors file; see initialWeights. */
   def setInitialWeights(safetensors: Array[Byte]): this.type =

@@ -75,14 +75,25 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
   /** Hash of the weights: equal weights, equal hash. */
   def weightsHash: String = state.weightsHash
 
-  /** The weights as a safetensors file with PyTorch's parameter names and layouts. */
-  def weightsSafetensors: Array[Byte] = state.weights.clone()
+  /** The weights as a safetensors file with PyTorch's parameter names and layouts. Weights of more
+    * than 2 GiB do not fit an array: save the model then, and use data/weights.safetensors.
+    */
+  def weightsSafetensors: Array[Byte] = state.weights.array("weightsSafetensors")
 
   /** Writes the weights into a file of this machine, for Python: py4j takes seconds for what a disk does at once. */
-  private[candlewick] def writeWeights(file: String): Unit = Files.write(Paths.get(file), state.weights): Unit
+  private[candlewick] def writeWeights(file: String): Unit = {
+    val out = Files.newOutputStream(Paths.get(file))
+    try state.weights.write(out)
+    finally out.close()
+  }
 
   /** Writes the ONNX file, for Python. */
   private[candlewick] def writeOnnx(file: String): Unit = Files.write(Paths.get(file), toOnnx): Unit
+
+  /** Whether the model keeps the state that its training ended with (saveOptimizer), so that a fit with resumeOptimizer can
+    * go on from it.
+    */
+  def hasOptimizerState: Boolean = state.optimizer.isDefined
 
   /** Whether the model comes from a fit and knows how it went. */
   def hasSummary: Boolean = state.summary.isDefined
@@ -109,13 +120,13 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
     * java.nio.file.Files.write(path, model.toOnnx)
     * }}}
     */
-  def toOnnx: Array[Byte] = Native.exportOnnx(shapedNetwork, state.weights)
+  def toOnnx: Array[Byte] = Native.exportOnnx(shapedNetwork, state.weights.iterable)
 
   private def shapedNetwork: String =
     Json.obj("network" -> Json.field(state.document, "network"), "inputShape" -> state.inputShape).toString
 
   /** Bytes of the weights: Spark Connect's model cache (since Spark 4.1) asks for it by name. */
-  def estimatedSize: Long = state.weights.length.toLong
+  def estimatedSize: Long = state.weights.bytes
 
   /** Saves the model: parameters in Spark ML's layout, weights as safetensors. */
   override def write: MLWriter = new ModelWriter(this, state)

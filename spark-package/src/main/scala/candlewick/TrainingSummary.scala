@@ -81,7 +81,7 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   def numTrainers: Int = Json.field(node, "numTrainers").asInt
 
   /** Seconds of each phase: prepare (checks, and the first row where nothing else tells a width), queue (until slots
-    * for all trainers are free), launch, feed, resume (where checkpointDir is set), train; and in total.
+    * for all trainers are free), launch, feed, resume (where checkpointDir or resumeOptimizer is set), train; and in total.
     */
   def phases: Map[String, Double] =
     Json.fields(Json.field(node, "phases")).map { case (name, value) => name -> value.asDouble }.toMap
@@ -113,7 +113,7 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
     */
   def stragglerLog: String = Option(node.get("stragglerLog")).fold("[]")(_.toString)
 
-  /** Steps of the checkpoint that the training went on from; `None` where it began at the beginning. The history is that of
+  /** Steps of the checkpoint or of the model that the training went on from; `None` where it began at the beginning. The history is that of
     * the whole training.
     */
   def resumedFromStep: Option[Long] =

@@ -53,10 +53,10 @@ public final class Coordinator extends NativeHandle {
   /**
    * The trained weights, once the event "done" came.
    *
-   * @return a safetensors file
+   * @return a safetensors file, to be closed
    */
-  public byte[] weights() {
-    return NativeMethods.coordinatorWeights(handle());
+  public Blob weights() {
+    return new Blob(NativeMethods.coordinatorWeights(handle()));
   }
 
   /**

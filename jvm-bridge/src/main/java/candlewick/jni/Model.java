@@ -10,12 +10,13 @@ public final class Model extends NativeHandle {
    * Loads a model.
    *
    * @param modelJson {@code {"network": document, "inputShape": [...], "label": LabelKind}}
-   * @param safetensors the weights
+   * @param safetensors the weights, a file in pieces
    * @return the model, to be closed; scorers opened from it stay usable
    */
-  public static Model load(String modelJson, byte[] safetensors) {
-    NativeLibrary.load();
-    return new Model(NativeMethods.modelLoad(modelJson, safetensors));
+  public static Model load(String modelJson, Iterable<byte[]> safetensors) {
+    try (Weights weights = Weights.read(modelJson, safetensors)) {
+      return new Model(NativeMethods.modelLoad(modelJson, weights.handle()));
+    }
   }
 
   /**

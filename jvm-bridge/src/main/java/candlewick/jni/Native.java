@@ -45,13 +45,15 @@ public final class Native {
    * A network with its weights as an ONNX model file (operator set 17).
    *
    * @param json {@code {"network": document, "inputShape": [...]}}
-   * @param safetensors the weights
+   * @param safetensors the weights, a file in pieces
    * @return the file
-   * @throws InvalidParameterException if they do not fit, or a layer has no counterpart in ONNX
+   * @throws InvalidParameterException if they do not fit, or a layer has no counterpart in ONNX, or
+   *     the file would be larger than one may be
    */
-  public static byte[] exportOnnx(String json, byte[] safetensors) {
-    NativeLibrary.load();
-    return NativeMethods.exportOnnx(json, safetensors);
+  public static byte[] exportOnnx(String json, Iterable<byte[]> safetensors) {
+    try (Weights weights = Weights.read(json, safetensors)) {
+      return NativeMethods.exportOnnx(weights.handle());
+    }
   }
 
   /**
@@ -71,13 +73,14 @@ public final class Native {
    * Checks a file of weights that training shall start from.
    *
    * @param json {@code {"network": document, "inputShape": [...], "strict": true or false}}
-   * @param safetensors the file
+   * @param safetensors the file in pieces
    * @return {@code {"loaded": n, "missing": [...], "unexpected": [...], "mismatched": [...]}}
    * @throws InvalidParameterException if the file is damaged, or strict and not the network's
    */
-  public static String initialWeights(String json, byte[] safetensors) {
-    NativeLibrary.load();
-    return NativeMethods.initialWeights(json, safetensors);
+  public static String initialWeights(String json, Iterable<byte[]> safetensors) {
+    try (Weights weights = Weights.read(json, safetensors)) {
+      return NativeMethods.initialWeights(weights.handle());
+    }
   }
 
   /**

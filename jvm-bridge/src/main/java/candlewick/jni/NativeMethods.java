@@ -16,11 +16,17 @@ final class NativeMethods {
 
   static native String networkSummary(String json);
 
-  static native byte[] exportOnnx(String json, byte[] safetensors);
+  static native long weightsBegin(String json);
+
+  static native void weightsAdd(long handle, byte[] piece);
+
+  static native void weightsClose(long handle);
+
+  static native byte[] exportOnnx(long weights);
 
   static native String networkOutputs(String json);
 
-  static native String initialWeights(String json, byte[] safetensors);
+  static native String initialWeights(long weights);
 
   static native String canary(long address, int bytes);
 
@@ -46,7 +52,13 @@ final class NativeMethods {
 
   static native String coordinatorPoll(long handle, int timeoutMs);
 
-  static native byte[] coordinatorWeights(long handle);
+  static native long coordinatorWeights(long handle);
+
+  static native long blobBytes(long handle);
+
+  static native byte[] blobRead(long handle, long offset, int most);
+
+  static native void blobClose(long handle);
 
   static native String coordinatorRecord(long handle);
 
@@ -71,7 +83,7 @@ final class NativeMethods {
 
   static native void feederClose(long handle);
 
-  static native long modelLoad(String modelJson, byte[] safetensors);
+  static native long modelLoad(String modelJson, long weights);
 
   static native String modelInfo(long handle);
 

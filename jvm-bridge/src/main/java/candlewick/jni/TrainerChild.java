@@ -36,12 +36,16 @@ final class TrainerChild {
     this.config = config;
   }
 
-  static TrainerChild start(Path program, String config, byte[] weights) throws IOException {
+  static TrainerChild start(Path program, String config, Iterable<byte[]> weights)
+      throws IOException {
     return start(program, config, weights, TrainerChild::daemon);
   }
 
   static TrainerChild start(
-      Path program, String config, byte[] weights, BiFunction<String, Runnable, Thread> threads)
+      Path program,
+      String config,
+      Iterable<byte[]> weights,
+      BiFunction<String, Runnable, Thread> threads)
       throws IOException {
     ProcessBuilder builder = new ProcessBuilder(program.toString(), "gang");
     keepAllowed(builder.environment());
@@ -102,17 +106,24 @@ final class TrainerChild {
   }
 
   /** The secret is in the first line: it goes over the pipe and nowhere else. */
-  private void writeInput(byte[] weights) {
+  private void writeInput(Iterable<byte[]> weights) {
     OutputStream in = process.getOutputStream();
     try {
       in.write(TrainerHost.line(config));
       if (weights != null) {
-        in.write(weights);
+        for (byte[] piece : weights) {
+          in.write(piece);
+        }
       }
       in.flush();
     } catch (IOException e) {
       // The child ended, or closed its stdin: awaitReady says why and kills one that lives on.
       // Destroying it here would close its stderr before its last words are read.
+    } catch (RuntimeException e) {
+      // A piece is fetched when it is its turn, which may fail.
+      ready.completeExceptionally(
+          new IOException("the weights to start from could not be read: " + e));
+      process.destroyForcibly();
     }
   }
 

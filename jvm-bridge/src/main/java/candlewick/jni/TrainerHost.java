@@ -36,23 +36,28 @@ public final class TrainerHost {
    *
    * @param jobId the job
    * @param configs one JSON line per trainer, as {@code candlewick-trainer gang} reads it
-   * @param weights the file of weights to start from, of the length that the lines say; null where
-   *     there is none
+   * @param weights the file of weights to start from in pieces, of the length that the lines say;
+   *     null where there is none. Each trainer reads them by itself
    * @return per trainer the JSON line it printed: {@code {"pid", "flightPort", "collectivePort"}}
    * @throws RetryableException if a trainer ended before it listened, with the end of its stderr
    */
-  public static List<String> ensure(String jobId, List<String> configs, byte[] weights) {
+  public static List<String> ensure(String jobId, List<String> configs, Iterable<byte[]> weights) {
     // Loaded before a child may need it to report its end.
     NativeLibrary.load();
     return ensure(jobId, configs, weights, NativeLibrary.trainerPath());
   }
 
-  static List<String> ensure(String jobId, List<String> configs, byte[] weights, Path program) {
+  static List<String> ensure(
+      String jobId, List<String> configs, Iterable<byte[]> weights, Path program) {
     return ensure(jobId, configs, weights, program, START_SECONDS);
   }
 
   static List<String> ensure(
-      String jobId, List<String> configs, byte[] weights, Path program, long startSeconds) {
+      String jobId,
+      List<String> configs,
+      Iterable<byte[]> weights,
+      Path program,
+      long startSeconds) {
     Starter starter = config -> TrainerChild.start(program, config, weights);
     return ensure(jobId, configs, starter, startSeconds);
   }

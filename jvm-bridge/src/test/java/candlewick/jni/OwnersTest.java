@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -89,7 +90,7 @@ class OwnersTest {
         "{\"network\":"
             + NETWORK
             + ",\"inputShape\":[2],\"label\":{\"kind\":\"real\",\"width\":1}}";
-    return Model.load(spec, weights());
+    return Model.load(spec, Collections.singletonList(weights()));
   }
 
   @Test

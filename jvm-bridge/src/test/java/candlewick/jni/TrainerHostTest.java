@@ -178,7 +178,7 @@ class TrainerHostTest {
   @Test
   void oneThatHangsBeforeItReadsItsWeightsIsKilledAtTheDeadline() throws IOException {
     // Larger than a pipe: writing them cannot end.
-    byte[] weights = new byte[1 << 20];
+    List<byte[]> weights = Collections.singletonList(new byte[1 << 20]);
     Path program = script("echo $$ > " + temp.resolve("pid") + "\nexec sleep 1000\n");
     RetryableException e =
         assertThrows(
@@ -194,7 +194,7 @@ class TrainerHostTest {
     Path program =
         script("echo $$ > " + there + ".$$\nmv " + there + ".$$ " + there + "\nexec sleep 1000\n");
     CompletableFuture<Throwable> outcome = new CompletableFuture<>();
-    Thread starter = starter(program, new byte[1 << 20], outcome);
+    Thread starter = starter(program, Collections.singletonList(new byte[1 << 20]), outcome);
     long pid = pidIn(there);
     // A child that has not answered is in the list. It may say that it is there before its host has
     // put it there; the
@@ -243,7 +243,7 @@ class TrainerHostTest {
   }
 
   /** Starts trainers in another thread, which may be interrupted. */
-  private Thread starter(Path program, byte[] weights, CompletableFuture<Throwable> outcome) {
+  private Thread starter(Path program, List<byte[]> weights, CompletableFuture<Throwable> outcome) {
     Thread thread =
         new Thread(
             () -> {

@@ -1,6 +1,7 @@
 package candlewick.checkpoint
 
-import candlewick.internal.{Failures, Files}
+import candlewick.internal.{Failures, Files, Sha256}
+import candlewick.jni.Snapshot
 import java.io.{FileNotFoundException, IOException, OutputStream}
 import java.nio.charset.StandardCharsets
 import java.util.UUID
@@ -28,19 +29,26 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
     catch { case _: FileNotFoundException => Nil }
 
   /** Reads the manifest of a checkpoint. */
-  def manifest(step: Long): Manifest = {
-    val content = Files.readWhole(conf, new Path(path, manifestName(step)))()
-    Manifest.parse(new String(content, StandardCharsets.UTF_8))
+  def manifest(step: Long): Manifest = manifestIn(manifestName(step))
+
+  /** Reads a manifest by the name of its file. */
+  def manifestIn(name: String): Manifest = Manifest.parse(new String(bytes(name), StandardCharsets.UTF_8))
+
+  /** Reads a small file. */
+  def bytes(name: String): Array[Byte] = Files.readWhole(conf, new Path(path, name))()
+
+  /** Throws where a state has not as many bytes as were written. */
+  def checkSize(state: StateFile): Unit = {
+    val status: FileStatus = files.getFileStatus(new Path(path, state.name))
+    if (status.getLen != state.bytes)
+      throw new IOException(s"${state.name} has ${status.getLen} bytes, expected ${state.bytes}")
   }
 
   /** Passes the state on in parts; throws where it is not the one that was written. */
   def read(state: StateFile)(pass: (Long, Array[Byte]) => Unit): Unit = {
-    val place = new Path(path, state.name)
-    val status: FileStatus = files.getFileStatus(place)
-    if (status.getLen != state.bytes)
-      throw new IOException(s"${state.name} has ${status.getLen} bytes, expected ${state.bytes}")
-    val digest = Identity.sha256()
-    val in = files.open(place)
+    checkSize(state)
+    val digest = Sha256.digest()
+    val in = files.open(new Path(path, state.name))
     try {
       var offset = 0L
       while (offset < state.bytes) {
@@ -51,7 +59,7 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
         offset += part.length
       }
     } finally in.close()
-    if (Identity.hex(digest.digest()) != state.sha256)
+    if (Sha256.hex(digest) != state.sha256)
       throw new IOException(s"${state.name} is damaged: its SHA-256 is not the one that was written")
   }
 
@@ -74,6 +82,26 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
         catch { case NonFatal(_) => () }
         throw error
     }
+  }
+
+  /** Writes a state of so many bytes.
+    *
+    * @param each
+    *   called for each part; may throw
+    */
+  def writeState(snapshot: Snapshot, name: String, bytes: Long)(each: => Unit): StateFile = {
+    val digest = Sha256.digest()
+    write(name) { out =>
+      var offset = 0L
+      while (offset < bytes) {
+        each
+        val part = snapshot.read(offset, PartBytes.toInt)
+        digest.update(part)
+        out.write(part)
+        offset += part.length
+      }
+    }
+    StateFile(name, bytes, Sha256.hex(digest))
   }
 
   private def sync(out: FSDataOutputStream): Unit =

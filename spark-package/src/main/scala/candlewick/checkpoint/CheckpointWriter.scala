@@ -124,20 +124,12 @@ private[checkpoint] final class CheckpointWriter(
   }
 
   private def writeState(snapshot: Snapshot, name: String, bytes: Long): StateFile = {
-    val digest = Identity.sha256()
-    folder.write(name) { out =>
-      var offset = 0L
-      while (offset < bytes) {
-        if (!open) throw new IOException("the fit has ended")
-        val part = snapshot.read(offset, CheckpointFolder.PartBytes.toInt)
-        digest.update(part)
-        out.write(part)
-        offset += part.length
-        moved += 1
-      }
+    val state = folder.writeState(snapshot, name, bytes) {
+      if (!open) throw new IOException("the fit has ended")
+      moved += 1
     }
     moved += 1
-    StateFile(name, bytes, Identity.hex(digest.digest()))
+    state
   }
 
   /** Waits until what was offered is written, as long as it moves. */

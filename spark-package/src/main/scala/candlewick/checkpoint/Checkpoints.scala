@@ -14,10 +14,8 @@ import scala.util.control.NonFatal
   *   parameter checkpointDir
   * @param keep
   *   parameter keepCheckpoints
-  * @param params
-  *   of the job everything that the bits of its states depend on, see [[Identity]]
   */
-private[candlewick] final case class CheckpointSpec(dir: String, keep: Int, params: JsonNode)
+private[candlewick] final case class CheckpointSpec(dir: String, keep: Int)
 
 /** The checkpoints of one fit: finds the one to go on from, and writes new ones from a thread of its own, so that training
   * waits for none.
@@ -39,8 +37,10 @@ private[candlewick] final class Checkpoints(
     *
     * @param epochs
     *   what the fit is asked for: a checkpoint beyond them is none to go on from
+    * @param after
+    *   only checkpoints of later steps: the fit has the state of this one from elsewhere
     */
-  def resume(epochs: Int)(give: (Long, Array[Byte]) => Unit): Option[Manifest] = {
+  def resume(epochs: Int, after: Long)(give: (Long, Array[Byte]) => Unit): Option[Manifest] = {
     // One that was killed before its first checkpoint is no other fit that was changed.
     if (folder.steps.isEmpty && !lock.isLeft && Checkpoints.isAlone(spec, fit))
       refuse(folder.siblings.flatMap(killed))
@@ -52,7 +52,7 @@ private[candlewick] final class Checkpoints(
     }
     lock.keep(voice.stop)
     folder.clean()
-    folder.steps.iterator.flatMap(intact(_, epochs)(give)).take(1).toSeq.headOption
+    folder.steps.filter(_ > after).iterator.flatMap(intact(_, epochs)(give)).take(1).toSeq.headOption
   }
 
   /** The manifest of a checkpoint that is whole and of this fit. */
@@ -60,7 +60,7 @@ private[candlewick] final class Checkpoints(
     try {
       val manifest = folder.manifest(step)
       val differences = identity.differences(manifest.identity)
-      if (differences.nonEmpty) throw new IllegalArgumentException(Checkpoints.first(differences))
+      if (differences.nonEmpty) throw new IllegalArgumentException(Identity.first(differences))
       if (manifest.history.length != manifest.epoch)
         throw new IllegalArgumentException(s"it has the records of ${manifest.history.length} epochs")
       if (manifest.within(epochs)) {
@@ -100,7 +100,7 @@ private[candlewick] final class Checkpoints(
       Checkpoints.leave(spec, fit)
       throw Failures.parameter(
         s"checkpointDir: ${spec.dir} holds the checkpoint of another fit, whose driver was killed after ${manifest.place}: " +
-          s"${Checkpoints.first(differences)}; to go on with that fit set back what differs; to leave it, delete " +
+          s"${Identity.first(differences)}; to go on with that fit set back what differs; to leave it, delete " +
           s"${other.path} or choose another checkpointDir"
       )
     }
@@ -134,9 +134,6 @@ private[candlewick] final class Checkpoints(
 
 private[candlewick] object Checkpoints {
 
-  /** Differences that a message names. */
-  private val Shown = 4
-
   /** The fits of this JVM by their checkpointDir, those that are over too. */
   private def fits = PerJvm.map[java.util.Set[String]]("checkpointDirs")
 
@@ -154,9 +151,4 @@ private[candlewick] object Checkpoints {
 
   /** As if no fit of this JVM had used the folder: a test stands for another driver. */
   private[checkpoint] def forget(dir: String): Unit = fits.remove(dir): Unit
-
-  private def first(differences: Seq[String]): String = {
-    val more = differences.length - Shown
-    differences.take(Shown).mkString(", ") + (if (more > 0) s", and $more more" else "")
-  }
 }

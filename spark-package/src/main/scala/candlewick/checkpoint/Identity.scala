@@ -1,10 +1,9 @@
 package candlewick.checkpoint
 
-import candlewick.internal.Json
+import candlewick.internal.{Json, Sha256, WeightsFile}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.nio.charset.StandardCharsets
-import java.security.MessageDigest
 
 /** Everything that the bits of a training's states depend on: parameters, initial weights, rows. Two fits with equal
   * identities pass through the same states, so either can go on from a checkpoint of the other.
@@ -31,6 +30,15 @@ private[candlewick] final class Identity(val document: ObjectNode) {
 private[candlewick] object Identity {
   private val ShownChars = 80
 
+  /** Differences that a message names. */
+  private val Shown = 4
+
+  /** The first differences for a message. */
+  def first(differences: Seq[String]): String = {
+    val more = differences.length - Shown
+    differences.take(Shown).mkString(", ") + (if (more > 0) s", and $more more" else "")
+  }
+
   /** Of a fit whose rows are fed.
     *
     * @param params
@@ -40,22 +48,26 @@ private[candlewick] object Identity {
     * @param ledger
     *   of the feed
     */
-  def of(params: JsonNode, initialWeights: Option[Array[Byte]], ledger: JsonNode): Identity = new Identity(
-    Json.obj(
-      "params" -> params,
-      "initialWeights" -> initialWeights.map(file => hex(sha256().digest(file))),
-      "rows" -> Json.field(ledger, "rowsSent"),
-      "hashSum" -> Json.field(ledger, "hashSum")
+  def of(params: JsonNode, initialWeights: Option[WeightsFile], ledger: JsonNode): Identity =
+    of(params, ledger, Json.encode(initialWeights.map(_.hash(Sha256.digest()))))
+
+  /** The same, where the hash of the initial weights is known. */
+  private[checkpoint] def of(params: JsonNode, ledger: JsonNode, initialWeights: JsonNode): Identity =
+    new Identity(
+      Json.obj(
+        "params" -> params,
+        "initialWeights" -> initialWeights,
+        "rows" -> Json.field(ledger, "rowsSent"),
+        "hashSum" -> Json.field(ledger, "hashSum")
+      )
     )
-  )
 
   /** SHA-256 of a document. */
-  def hash(document: JsonNode): String =
-    hex(sha256().digest(document.toString.getBytes(StandardCharsets.UTF_8)))
-
-  def sha256(): MessageDigest = MessageDigest.getInstance("SHA-256")
-
-  def hex(bytes: Array[Byte]): String = bytes.map(byte => f"$byte%02x").mkString
+  def hash(document: JsonNode): String = {
+    val digest = Sha256.digest()
+    digest.update(document.toString.getBytes(StandardCharsets.UTF_8))
+    Sha256.hex(digest)
+  }
 
   private def leaves(path: String, node: JsonNode): Seq[(String, String)] =
     if (node.isObject)

@@ -19,6 +19,9 @@ private[candlewick] final class Manifest(val document: JsonNode) {
   /** Whether training was over there. */
   def finished: Boolean = Json.field(document, "finished").asBoolean
 
+  /** Whether early stopping had ended the training; known of the state of a model only. */
+  def stopped: Boolean = document.path("stopped").asBoolean(false)
+
   /** The records of its epochs. */
   def history: Seq[JsonNode] = Json.items(Json.field(document, "history"))
 
@@ -75,7 +78,8 @@ private[candlewick] object Manifest {
       snapshot: JsonNode,
       history: Seq[JsonNode],
       state: StateFile,
-      written: String
+      written: String,
+      stopped: Boolean = false
   ): ObjectNode = {
     val counter = Json.field(snapshot, "counter")
     val document = Json.obj(
@@ -83,6 +87,7 @@ private[candlewick] object Manifest {
       "fingerprint" -> identity.fingerprint,
       "counter" -> counter,
       "finished" -> Json.field(snapshot, "last"),
+      "stopped" -> stopped,
       "state" -> Json.obj("file" -> state.name, "bytes" -> state.bytes, "sha256" -> state.sha256),
       "history" -> history.take(Json.field(counter, "epoch").asInt),
       "identity" -> identity.document,

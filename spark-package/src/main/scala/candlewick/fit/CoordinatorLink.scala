@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.checkpoint.Manifest
-import candlewick.internal.{Clock, Failures, Json}
+import candlewick.internal.{Clock, Failures, Json, WeightsFile}
 import candlewick.jni.{CandlewickException, Coordinator, Snapshot}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -108,7 +108,11 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   def record(): ObjectNode = Json.parseObject("the flight record", coordinator.record())
 
   /** The trained weights. */
-  def weights(): Array[Byte] = coordinator.weights()
+  def weights(): WeightsFile = {
+    val file = coordinator.weights()
+    try WeightsFile.of(file)
+    finally file.close()
+  }
 
   /** Waits until `found` gives something; a failure of the job or a cancel ends the wait.
     *

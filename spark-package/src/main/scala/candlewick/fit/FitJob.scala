@@ -1,21 +1,25 @@
 package candlewick.fit
 
-import candlewick.checkpoint.{Checkpoints, Identity, Manifest, Voice}
+import candlewick.checkpoint.{Manifest, OptimizerState}
 import candlewick.cluster.{Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
-import candlewick.internal.{Clock, Failures, Json}
+import candlewick.internal.{Clock, Failures, Json, WeightsBroadcast, WeightsFile}
 import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
-import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
-/** What a fit leaves: the complete job, the weights and the summary. */
-private[candlewick] final case class FitResult(job: ObjectNode, weights: Array[Byte], summary: ObjectNode)
+/** What a fit leaves: the complete job, the weights, the summary and, where the model keeps it, the last state. */
+private[candlewick] final case class FitResult(
+    job: ObjectNode,
+    weights: WeightsFile,
+    summary: ObjectNode,
+    optimizer: Option[OptimizerState]
+)
 
 /** One fit from DataFrame to weights: LAUNCH, FEED, HOLD, TRAIN. Runs in a fresh thread of its own, so local properties
   * and job group of the caller are inherited and whatever is set here is seen by nobody else.
@@ -83,14 +87,16 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val secret = new JobSecret(control.id)
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret.coordinator.json)
     val link = new CoordinatorLink(coordinator, control, cancelJobs)
+    val states = new TrainingStates(prepared, link, control)
     try {
       control.onExecutorLost((executor, reason) =>
         link.command("executorLost", "executor" -> executor, "reason" -> reason): Unit
       )
       control.onCancel(reason => link.command("cancel", "reason" -> reason): Unit)
+      if (states.resumes) phases.time("resume")(states.begin())
       withInitialWeights(sc, prepared) { weights =>
         val orders =
-          new Orders(gangConfig(sc, coordinator, secret.trainer, prepared), weights.map(_.value.length))
+          new Orders(gangConfig(sc, coordinator, secret.trainer, prepared), weights.map(_.bytes))
         val launch =
           new Launch(sc, placement, control, link, orders, weights, asked.launchTimeoutMs)(
             ordered.add(_): Unit
@@ -118,11 +124,9 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
             explained(link)(feed(feeding, launched, link, hold, elastic, spare))
           }
           state.fed(control)
-          val result = withCheckpoints(prepared, link) { checkpoints =>
-            explained(link)(train(prepared, link, launched, checkpoints) {
-              feeding.await(hold, elastic, spare, "training did not end")(link.done)
-            })
-          }
+          val result = explained(link)(train(prepared, link, launched, states) {
+            feeding.await(hold, elastic, spare, "training did not end")(link.done)
+          })
           patienceMs = FitJob.HoldMs
           result
         } finally {
@@ -138,6 +142,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     } finally {
       coordinatorFailure = link.failure
       // First the trainers of this JVM, so that they do not hear of a coordinator that is gone.
+      quietly("end the checkpoints")(states.close())
       quietly("stop the trainers")(TrainerHost.stop(control.id))
       quietly("close the coordinator")(link.close())
     }
@@ -188,9 +193,9 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
 
   /** Spark's broadcast spreads a large file from executor to executor; trainers that start later want it too. */
   private def withInitialWeights[T](sc: SparkContext, prepared: Prepared)(
-      body: Option[Broadcast[Array[Byte]]] => T
+      body: Option[WeightsBroadcast] => T
   ): T = {
-    val weights = prepared.initial.map(initial => sc.broadcast(initial.file))
+    val weights = prepared.initial.map(initial => initial.file.broadcast(sc))
     try body(weights)
     finally weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
   }
@@ -245,45 +250,12 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     try body
     catch { case error: Exception => throw firstCause(link, error) }
 
-  /** Runs the training with its checkpoints, where there are any: now that it is known what the rows are. */
-  private def withCheckpoints[T](prepared: Prepared, link: CoordinatorLink)(
-      body: Option[Checkpoints] => T
-  ): T = {
-    val voice =
-      Voice(control.warn, error => control.cancel(error.getMessage, Some(error)), () => control.check())
-    val checkpoints = for {
-      spec <- prepared.launch.checkpoint
-      ledger <- link.ledger
-    } yield {
-      val identity = Identity.of(spec.params, prepared.initial.map(_.file), ledger)
-      val conf = CandlewickShim.hadoopConf(prepared.session)
-      new Checkpoints(conf, spec, identity, control.id, voice)
-    }
-    try body(checkpoints)
-    finally checkpoints.foreach(each => quietly("end the checkpoints")(each.close()))
-  }
-
-  /** The checkpoint that training goes on from, its state given to the coordinator; new ones are written from now on. */
-  private def resume(
-      checkpoints: Checkpoints,
-      prepared: Prepared,
-      link: CoordinatorLink
-  ): Option[Manifest] = {
-    val found = checkpoints.resume(prepared.epochs)(link.resumeFrom)
-    found.foreach { manifest =>
-      control.warn(s"training goes on from the checkpoint at ${manifest.place}, written ${manifest.written}")
-    }
-    link.listenForStates(() => checkpoints.offer())
-    checkpoints.start(() => link.takeSnapshot(), () => link.epochs)
-    found
-  }
-
   /** TRAIN: the trainers do it; here progress is passed on, the slots are held, and the weights are taken at the end. */
   private def train(
       prepared: Prepared,
       link: CoordinatorLink,
       launched: Launched,
-      checkpoints: Option[Checkpoints]
+      states: TrainingStates
   )(end: => JsonNode): FitResult = {
     if (prepared.launch.verbose) {
       val progress = new Progress(prepared.epochs)
@@ -292,15 +264,23 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         beat => progress.beat(beat).foreach(control.report)
       )
     }
-    val resumed = checkpoints.flatMap(each => phases.time("resume")(resume(each, prepared, link)))
+    // Only now is it known what the rows are.
+    def resume() = link.ledger.flatMap(states.resume)
+    val resumed = if (states.resumes) phases.time("resume")(resume()) else resume()
     val done = phases.time("train") {
       link.train(resumed)
       end
     }
+    states.checkWentOn(resumed, Json.field(done, "steps").asLong)
     val weights = link.weights()
     link.command("finish")
-    checkpoints.foreach(_.finish())
-    FitResult(prepared.job, weights, summary(prepared, link, done, launched.trainers.length, resumed))
+    val optimizer = states.finish(done)
+    FitResult(
+      prepared.job,
+      weights,
+      summary(prepared, link, done, launched.trainers.length, resumed),
+      optimizer
+    )
   }
 
   /** The first cause: what the coordinator knows of a dead trainer explains what Spark's tasks suffered from it. */
@@ -375,7 +355,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     catch { case NonFatal(error) => log.warn(s"fit ${control.id}: could not $what", error) }
 }
 
-/** Seconds of each phase. */
+/** Seconds of each phase, of all its parts. */
 private[fit] final class Phases {
   private var seconds = Seq.empty[(String, Double)]
 
@@ -383,7 +363,8 @@ private[fit] final class Phases {
   def time[T](name: String)(action: => T): T = {
     val clock = new Clock
     val result = action
-    seconds :+= name -> clock.seconds
+    val before = seconds.collectFirst { case (known, spent) if known == name => spent }
+    seconds = seconds.filterNot(_._1 == name) :+ name -> (before.getOrElse(0.0) + clock.seconds)
     result
   }
 

@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.checkpoint.CheckpointSpec
+import candlewick.checkpoint.{CheckpointSpec, OptimizerState}
 import candlewick.columns.ColumnChoice
 import candlewick.internal.Json
 import com.fasterxml.jackson.databind.JsonNode
@@ -13,12 +13,15 @@ import com.fasterxml.jackson.databind.JsonNode
   *   the defaults of all others, which a loaded stage has from the version that saved it
   * @param initialWeights
   *   the file that training starts from, which `params` leaves out: it may hold the whole file
+  * @param resumed
+  *   the state that training goes on from, with resumeOptimizer
   */
 private[candlewick] final case class FitSpec(
     columns: ColumnChoice,
     params: String,
     defaults: String,
-    initialWeights: Option[String]
+    initialWeights: Option[String],
+    resumed: Option[OptimizerState]
 )
 
 /** How the driver runs a fit: what the native library made of the parameters.
@@ -35,6 +38,11 @@ private[candlewick] final case class FitSpec(
   *   initial weights have to be exactly the network's
   * @param checkpoint
   *   where checkpoints are written and looked for, if anywhere
+  * @param saveOptimizer
+  *   the model keeps the state that training ends with
+  * @param identity
+  *   of the job everything that the bits of its states depend on, where any is kept or gone on from; see
+  *   [[candlewick.checkpoint.Identity]]
   */
 private[candlewick] final case class LaunchSpec(
     numTrainers: Int,
@@ -45,7 +53,9 @@ private[candlewick] final case class LaunchSpec(
     feedMemoryBytes: Long,
     strictWeights: Boolean,
     verbose: Boolean,
-    checkpoint: Option[CheckpointSpec]
+    checkpoint: Option[CheckpointSpec],
+    saveOptimizer: Boolean,
+    identity: Option[JsonNode]
 )
 
 private[fit] object LaunchSpec {
@@ -61,11 +71,9 @@ private[fit] object LaunchSpec {
     Json.field(node, "strictWeights").asBoolean,
     Json.field(node, "verbose").asBoolean,
     Option(node.get("checkpoint")).filterNot(_.isNull).map { spec =>
-      CheckpointSpec(
-        Json.field(spec, "dir").asText,
-        Json.field(spec, "keep").asInt,
-        Json.field(spec, "identity")
-      )
-    }
+      CheckpointSpec(Json.field(spec, "dir").asText, Json.field(spec, "keep").asInt)
+    },
+    Json.field(node, "saveOptimizer").asBoolean,
+    Option(node.get("identity")).filterNot(_.isNull)
   )
 }

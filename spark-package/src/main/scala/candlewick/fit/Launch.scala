@@ -1,12 +1,11 @@
 package candlewick.fit
 
 import candlewick.cluster.{Assignment, Executor}
-import candlewick.internal.{Clock, Failures, Json}
+import candlewick.internal.{Clock, Failures, Json, WeightsBroadcast}
 import candlewick.jni.CandlewickException
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.SparkContext
-import org.apache.spark.broadcast.Broadcast
 
 /** Trainers that are members of the job, and what the coordinator says of them.
   *
@@ -32,7 +31,7 @@ private[fit] final class Launch(
     control: FitControl,
     link: CoordinatorLink,
     orders: Orders,
-    weights: Option[Broadcast[Array[Byte]]],
+    weights: Option[WeightsBroadcast],
     timeoutMs: Long
 )(onOrder: Executor => Unit) {
   private var clock = new Clock

@@ -1,12 +1,11 @@
 package candlewick.fit
 
-import candlewick.internal.Json
+import candlewick.internal.{Json, WeightsBroadcast}
 import candlewick.jni.{CandlewickException, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.Arrays
 import org.apache.spark.SparkEnv
-import org.apache.spark.broadcast.Broadcast
 import scala.util.control.NonFatal
 
 /** Starts the trainers of one executor. The preferred location is only a wish, so the task looks where it is. */
@@ -21,9 +20,9 @@ private[fit] object LaunchTask {
     * @param weights
     *   the file of weights to start from, if any
     */
-  def run(weights: Option[Broadcast[Array[Byte]]]): Iterator[String] => String = runWith(weights, _)
+  def run(weights: Option[WeightsBroadcast]): Iterator[String] => String = runWith(weights, _)
 
-  private def runWith(weights: Option[Broadcast[Array[Byte]]], orders: Iterator[String]): String =
+  private def runWith(weights: Option[WeightsBroadcast], orders: Iterator[String]): String =
     if (!orders.hasNext) Answer.Misplaced
     else {
       val order = Json.parse(orders.next())
@@ -41,7 +40,7 @@ private[fit] object LaunchTask {
       job: String,
       loopback: Boolean,
       configs: Seq[JsonNode],
-      weights: Option[Broadcast[Array[Byte]]]
+      weights: Option[WeightsBroadcast]
   ): String = {
     val host = Hosts.own(loopback)
     val lines = configs.map { config =>
@@ -52,7 +51,7 @@ private[fit] object LaunchTask {
     try
       Json
         .obj(
-          "trainers" -> TrainerHost.ensure(job, Arrays.asList(lines: _*), weights.map(_.value).orNull).size
+          "trainers" -> TrainerHost.ensure(job, Arrays.asList(lines: _*), weights.map(_.iterable).orNull).size
         )
         .toString
     catch {

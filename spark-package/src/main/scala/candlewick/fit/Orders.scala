@@ -39,7 +39,7 @@ private[fit] final case class Order(place: Assignment, trainers: Seq[Placed], te
   * @param weightsBytes
   *   length of the file of weights to start from, if any
   */
-private[fit] final class Orders(config: GangConfig, weightsBytes: Option[Int]) {
+private[fit] final class Orders(config: GangConfig, weightsBytes: Option[Long]) {
 
   /** Where trainers look for the coordinator. */
   def coordinator: String = s"${config.coordinatorHost}:${config.coordinatorPort}"

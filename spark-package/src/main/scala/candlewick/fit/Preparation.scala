@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.checkpoint.Checkpoints
+import candlewick.checkpoint.{Checkpoints, Continued}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
@@ -20,6 +20,8 @@ import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, 
   *   how the driver runs it
   * @param initial
   *   weights to start from, if any
+  * @param continued
+  *   the training that it goes on with, if any
   */
 private[candlewick] final case class Prepared(
     session: SparkSession,
@@ -27,7 +29,8 @@ private[candlewick] final case class Prepared(
     columns: ObjectNode,
     job: ObjectNode,
     launch: LaunchSpec,
-    initial: Option[InitialWeights]
+    initial: Option[InitialWeights],
+    continued: Option[Continued]
 ) {
 
   /** V. */
@@ -61,10 +64,16 @@ private[candlewick] object Preparation {
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
     launch.checkpoint.foreach(Checkpoints.enter(CandlewickShim.hadoopConf(session), _, id))
     val label = Json.field(Json.field(job, "data"), "label")
-    val initial = spec.initialWeights.map { value =>
+    val prepared = Prepared(session, source, columns.json(widths.features, label), job, launch, None, None)
+    val conf = CandlewickShim.hadoopConf(session)
+    val continued =
+      for (state <- spec.resumed; params <- launch.identity)
+        yield Continued.of(conf, state, params, prepared.epochs)
+    // The state has weights of its own.
+    val initial = spec.initialWeights.filter(_ => continued.isEmpty).map { value =>
       InitialWeights.read(session, value, launch.strictWeights, job)
     }
-    Prepared(session, source, columns.json(widths.features, label), job, launch, initial)
+    prepared.copy(initial = initial, continued = continued)
   }
 
   private def resolve(id: String, spec: FitSpec, featureWidth: Int, labelWidth: Int): ObjectNode = {

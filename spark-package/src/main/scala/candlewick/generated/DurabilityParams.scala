@@ -4,7 +4,7 @@ package candlewick.generated
 import candlewick.internal.Legal
 import org.apache.spark.ml.param._
 
-/** Parameters of estimators. Checkpoints of the training. */
+/** Parameters of estimators. Checkpoints of the training, and models that it goes on from. */
 trait DurabilityParams extends Params {
 
   /** Folder on any Hadoop filesystem for checkpoints of the training. A fit of the same data and
@@ -76,4 +76,43 @@ trait DurabilityParams extends Params {
 
   /** @group setParam */
   def setKeepCheckpoints(value: Int): this.type = set(keepCheckpoints, value)
+
+  /** Whether the model keeps the state that the training ended with, that of the optimiser too, so
+    * that a later fit can go on from it (resumeOptimizer). Saving the model writes it into the
+    * folder optimizer/. It has the size of the weights and of all that the optimiser keeps beside
+    * them: three times the weights with Adam. (true or false)
+    * @group param
+    */
+  final val saveOptimizer: BooleanParam = new BooleanParam(
+    this,
+    "saveOptimizer",
+    "Whether the model keeps the state that the training ended with, that of the optimiser too, so that a later fit can go on from it (resumeOptimizer). Saving the model writes it into the folder optimizer/. It has the size of the weights and of all that the optimiser keeps beside them: three times the weights with Adam. (true or false)"
+  )
+  setDefault(saveOptimizer, false)
+
+  /** @group getParam */
+  final def getSaveOptimizer: Boolean = $(saveOptimizer)
+
+  /** @group setParam */
+  def setSaveOptimizer(value: Boolean): this.type = set(saveOptimizer, value)
+
+  /** Whether training goes on where that of the initial model (setInitialModel) ended, with its
+    * optimiser, schedule and history, and not from its weights with a new optimiser. The model must
+    * have been fitted with saveOptimizer=true, from the same rows and parameters. epochs counts
+    * from the beginning: a model of 3 epochs and then epochs=6 give the bits of 6 epochs at once.
+    * (true or false)
+    * @group param
+    */
+  final val resumeOptimizer: BooleanParam = new BooleanParam(
+    this,
+    "resumeOptimizer",
+    "Whether training goes on where that of the initial model (setInitialModel) ended, with its optimiser, schedule and history, and not from its weights with a new optimiser. The model must have been fitted with saveOptimizer=true, from the same rows and parameters. epochs counts from the beginning: a model of 3 epochs and then epochs=6 give the bits of 6 epochs at once. (true or false)"
+  )
+  setDefault(resumeOptimizer, false)
+
+  /** @group getParam */
+  final def getResumeOptimizer: Boolean = $(resumeOptimizer)
+
+  /** @group setParam */
+  def setResumeOptimizer(value: Boolean): this.type = set(resumeOptimizer, value)
 }

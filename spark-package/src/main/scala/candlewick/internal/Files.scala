@@ -6,9 +6,6 @@ import org.apache.hadoop.fs.{FileStatus, Path}
 /** Whole files on any Hadoop file system. */
 private[candlewick] object Files {
 
-  /** What an array of the JVM can hold. */
-  private val MaxBytes = Int.MaxValue - 8
-
   /** Reads a file into memory.
     *
     * @param check
@@ -18,14 +15,24 @@ private[candlewick] object Files {
     val files = path.getFileSystem(conf)
     val status = files.getFileStatus(path)
     check(status)
-    if (status.getLen > MaxBytes)
+    if (status.getLen > WeightsFile.MaxArray)
       throw Failures.parameter(
-        s"the file $path has ${status.getLen} bytes; more than $MaxBytes cannot be read, so use a smaller network"
+        s"the file $path has ${status.getLen} bytes, which is more than such a file ever has: another one is in its place"
       )
     val content = new Array[Byte](status.getLen.toInt)
     val in = files.open(path)
     try in.readFully(0L, content)
     finally in.close()
     content
+  }
+
+  /** Reads a file of weights, of any size; `check` as above. */
+  def readWeights(conf: Configuration, path: Path)(check: FileStatus => Unit = _ => ()): WeightsFile = {
+    val files = path.getFileSystem(conf)
+    val status = files.getFileStatus(path)
+    check(status)
+    val in = files.open(path)
+    try WeightsFile.of(in, status.getLen)
+    finally in.close()
   }
 }

@@ -35,7 +35,8 @@ private[candlewick] object Json {
     node
   }
 
-  private def encode(value: Any): JsonNode = value match {
+  /** One value: a node, an option, a collection, or what Jackson knows. */
+  def encode(value: Any): JsonNode = value match {
     case node: JsonNode => node
     case None | null => mapper.nullNode()
     case Some(inner) => encode(inner)

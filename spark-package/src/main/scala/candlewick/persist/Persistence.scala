@@ -1,7 +1,8 @@
 package candlewick.persist
 
 import candlewick.ModelState
-import candlewick.internal.{Failures, Files, Json}
+import candlewick.checkpoint.{OptimizerState, Scratch}
+import candlewick.internal.{Failures, Files, Json, WeightsFile}
 import candlewick.jni.CandlewickException
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -51,9 +52,21 @@ private[persist] final class Folder(session: SparkSession, val root: String) {
     finally out.close()
   }
 
+  /** Writes a file of weights. */
+  def write(name: String, weights: WeightsFile): Unit = {
+    val out = fs.create(new Path(path, name), true)
+    try weights.write(out)
+    finally out.close()
+  }
+
   /** Reads a whole file. */
-  def read(name: String): Array[Byte] =
-    try Files.readWhole(conf, new Path(path, name))()
+  def read(name: String): Array[Byte] = found(name)(Files.readWhole(conf, new Path(path, name))())
+
+  /** Reads a file of weights. */
+  def readWeights(name: String): WeightsFile = found(name)(Files.readWeights(conf, new Path(path, name))())
+
+  private def found[T](name: String)(read: => T): T =
+    try read
     catch {
       case _: FileNotFoundException =>
         throw Failures.parameter(s"there is no saved Candlewick stage at $root: the file $name is missing")
@@ -166,9 +179,19 @@ private[persist] object ModelFiles {
 
 /** Saves a model. The data come before the metadata, so that a half-written folder does not load. */
 private[candlewick] final class ModelWriter(stage: Params, state: ModelState) extends MLWriter {
+
+  /** Saves it, and first takes the optimiser's state out of the folder where that is overwritten. */
+  override def save(path: String): Unit = {
+    val folder = new Path(path)
+    val conf = CandlewickShim.hadoopConf(sparkSession)
+    if (shouldOverwrite) state.optimizer.foreach(_.moveOutOf(conf, folder)(Scratch.make()))
+    super.save(path)
+  }
+
   override protected def saveImpl(path: String): Unit = {
     val folder = new Folder(sparkSession, path)
     folder.write(ModelFiles.Weights, state.weights)
+    state.optimizer.foreach(_.save(CandlewickShim.hadoopConf(sparkSession), new Path(path)))
     folder.write(ModelFiles.Document, state.document.toString.getBytes(StandardCharsets.UTF_8))
     Metadata.write(folder, stage, sparkSession.version)
   }
@@ -180,7 +203,13 @@ private[candlewick] final class ModelReader[T <: RestorableParams: ClassTag](mak
   override def load(path: String): T = {
     val folder = new Folder(sparkSession, path)
     val metadata = Metadata.read(folder, classTag[T].runtimeClass, path)
-    val state = new ModelState(folder.readObject(ModelFiles.Document), folder.read(ModelFiles.Weights))
+    val optimizer = OptimizerState.of(CandlewickShim.hadoopConf(sparkSession), new Path(path))
+    val state =
+      new ModelState(
+        folder.readObject(ModelFiles.Document),
+        folder.readWeights(ModelFiles.Weights),
+        optimizer
+      )
     folder.intact(ModelFiles.Document)(state.checkDocument())
     // Loading natively checks names and shapes of the weights now, not in the first task.
     folder.intact(ModelFiles.Weights)(state.checkWeights())

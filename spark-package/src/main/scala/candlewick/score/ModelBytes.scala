@@ -1,9 +1,8 @@
 package candlewick.score
 
+import candlewick.internal.{Sha256, WeightsBroadcast, WeightsFile}
 import java.nio.charset.StandardCharsets
-import java.security.MessageDigest
 import org.apache.spark.SparkContext
-import org.apache.spark.broadcast.Broadcast
 
 /** A model as executors load it.
   *
@@ -14,29 +13,28 @@ import org.apache.spark.broadcast.Broadcast
   * @param key
   *   hash over both: networks with equal weights may still differ in what has none
   */
-private[candlewick] final case class ModelBytes(json: String, weights: Array[Byte], key: String)
+private[candlewick] final case class ModelBytes(json: String, weights: WeightsFile, key: String)
 
 private[candlewick] object ModelBytes {
 
   /** With the key computed. */
-  def of(json: String, weights: Array[Byte]): ModelBytes = {
-    val digest = MessageDigest.getInstance("SHA-256")
+  def of(json: String, weights: WeightsFile): ModelBytes = {
+    val digest = Sha256.digest()
     digest.update(json.getBytes(StandardCharsets.UTF_8))
-    val key = digest.digest(weights).map(byte => f"$byte%02x").mkString
-    ModelBytes(json, weights, key)
+    ModelBytes(json, weights, weights.hash(digest))
   }
 }
 
 /** Sends weights to the executors once, however often the model transforms. Stays on the driver. */
-private[candlewick] final class WeightsBroadcast(bytes: () => ModelBytes) {
-  private var sent = Option.empty[(SparkContext, Broadcast[Array[Byte]])]
+private[candlewick] final class SentModel(bytes: () => ModelBytes) {
+  private var sent = Option.empty[(SparkContext, WeightsBroadcast)]
 
   /** The broadcast in the application of `sc`; Spark removes it when the model is garbage. */
-  def in(sc: SparkContext): Broadcast[Array[Byte]] = synchronized {
+  def in(sc: SparkContext): WeightsBroadcast = synchronized {
     sent match {
       case Some((known, broadcast)) if known eq sc => broadcast
       case _ =>
-        val broadcast = sc.broadcast(bytes().weights)
+        val broadcast = bytes().weights.broadcast(sc)
         sent = Some(sc -> broadcast)
         broadcast
     }

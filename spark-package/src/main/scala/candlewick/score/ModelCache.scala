@@ -31,7 +31,7 @@ private[score] object ModelCache {
     catch { case NonFatal(error) => log.warn("a model that was not used for long could not be freed", error) }
 
   /** Opens a scorer of the model `key`, loading the model if it is not here. Tasks that start together load it once. */
-  def open(key: String, json: String, weights: => Array[Byte], scoreJson: String): Scorer = {
+  def open(key: String, json: String, weights: java.lang.Iterable[Array[Byte]], scoreJson: String): Scorer = {
     val _ = sweeper
     models.use(key)(Model.load(json, weights))(Scorer.open(_, scoreJson))
   }

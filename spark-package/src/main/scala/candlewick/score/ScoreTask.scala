@@ -34,7 +34,7 @@ private[score] final class ScoreTask(
     else {
       RowLayout.check()
       val context = TaskContext.get()
-      val scorer = ModelCache.open(spec.key, spec.modelJson, spec.weights.value, document(context))
+      val scorer = ModelCache.open(spec.key, spec.modelJson, spec.weights.iterable, document(context))
       context.addTaskCompletionListener[Unit](_ => scorer.close())
       val batch = new RowBatch(ScoreTask.BatchBytes, ScoreTask.BatchRows)
       context.addTaskCompletionListener[Unit](_ => batch.close())

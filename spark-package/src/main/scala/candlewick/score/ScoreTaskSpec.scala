@@ -1,6 +1,6 @@
 package candlewick.score
 
-import org.apache.spark.broadcast.Broadcast
+import candlewick.internal.WeightsBroadcast
 
 /** How rows are scored.
   *
@@ -14,7 +14,7 @@ import org.apache.spark.broadcast.Broadcast
 private[candlewick] final case class ScoreTaskSpec(
     modelJson: String,
     key: String,
-    weights: Broadcast[Array[Byte]],
+    weights: WeightsBroadcast,
     outputs: Seq[OutputColumn],
     thresholds: Option[Seq[Double]],
     skipInvalid: Boolean,

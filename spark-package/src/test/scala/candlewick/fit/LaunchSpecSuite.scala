@@ -30,19 +30,42 @@ class LaunchSpecSuite extends AnyFunSuite {
       "strictWeights" -> false,
       "verbose" -> true,
       "checkpointDir" -> "hdfs:///here",
-      "keepCheckpoints" -> 7
+      "keepCheckpoints" -> 7,
+      "saveOptimizer" -> true
     )
     val checkpoint = found.checkpoint.get
     assert(checkpoint.dir == "hdfs:///here" && checkpoint.keep == 7)
-    assert(Json.fields(checkpoint.params).map(_._1).toSet == Set("data", "train"))
-    val expected =
-      LaunchSpec(3, 2, 4, 5, 120000L, 3L << 20, strictWeights = false, verbose = true, found.checkpoint)
+    assert(Json.fields(found.identity.get).map(_._1).toSet == Set("data", "train"))
+    val expected = LaunchSpec(
+      3,
+      2,
+      4,
+      5,
+      120000L,
+      3L << 20,
+      strictWeights = false,
+      verbose = true,
+      found.checkpoint,
+      saveOptimizer = true,
+      found.identity
+    )
     assert(found == expected)
   }
 
   test("what is not set is the default") {
-    assert(
-      launch() == LaunchSpec(0, 0, 0, 0, 300000L, 64L << 20, strictWeights = true, verbose = false, None)
+    val expected = LaunchSpec(
+      0,
+      0,
+      0,
+      0,
+      300000L,
+      64L << 20,
+      strictWeights = true,
+      verbose = false,
+      None,
+      saveOptimizer = false,
+      None
     )
+    assert(launch() == expected)
   }
 }

@@ -1,0 +1,116 @@
+package candlewick.checkpoint
+
+import candlewick.internal.Failures
+import candlewick.jni.CandlewickException
+import java.io.IOException
+import java.lang.ref.Reference
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs.Path
+import org.slf4j.LoggerFactory
+import scala.util.control.NonFatal
+
+/** The state that the training of a model ended with: a file of any size, never read as a whole, and its manifest. It lies
+  * in a folder of the driver where the model was fitted just now, and beside the weights where the model was loaded. Copies
+  * of a model share it.
+  *
+  * @param begun
+  *   the folder
+  * @param scratch
+  *   what deletes the folder with this object, where that is a folder of the driver
+  */
+private[candlewick] final class OptimizerState private[checkpoint] (begun: Path, scratch: Option[Scratch]) {
+  import OptimizerState._
+  private val log = LoggerFactory.getLogger(classOf[OptimizerState])
+  // One value, so that who reads it while it moves sees a folder with what keeps that alive.
+  @volatile private var place = (begun, scratch)
+
+  private def path = place._1
+
+  /** Its manifest; throws, with what to do, where that or the size of the state is not as it was written. */
+  def manifest(conf: Configuration): Manifest = usable {
+    val folder = new CheckpointFolder(conf, path)
+    val manifest = folder.manifestIn(ManifestFile)
+    folder.checkSize(manifest.state)
+    manifest
+  }
+
+  /** Passes the state on in parts; throws, with what to do, where it is not the one that was written. */
+  def read(conf: Configuration)(pass: (Long, Array[Byte]) => Unit): Unit = usable {
+    val folder = new CheckpointFolder(conf, path)
+    folder.read(folder.manifestIn(ManifestFile).state)(pass)
+  }
+
+  private def usable[T](body: => T): T =
+    try body
+    catch {
+      case error: CandlewickException => throw error
+      // Anything may stand in a damaged file.
+      case NonFatal(error) =>
+        val message =
+          s"resumeOptimizer: the optimiser state of the initial model in $path cannot be used: ${Voice.reason(error)}; " +
+            "take the model from where it is whole, or set resumeOptimizer to false to start from its weights alone"
+        throw Failures.parameter(message).initCause(error)
+    } finally Reference.reachabilityFence(this) // the folder goes with this object
+
+  /** Writes it into the folder of a model that is being saved. One that is gone or damaged meanwhile is left out with a
+    * warning: the model is worth more.
+    */
+  def save(conf: Configuration, model: Path): Unit = {
+    val target = new CheckpointFolder(conf, new Path(model, FolderName))
+    val source = new CheckpointFolder(conf, path)
+    // What fails in the target is what fails of the model's other files, too.
+    var unwritten = Option.empty[IOException]
+    def writing(body: => Unit): Unit =
+      try body
+      catch {
+        case error: IOException =>
+          unwritten = Some(error)
+          throw error
+      }
+    try {
+      val content = source.bytes(ManifestFile)
+      val state = source.manifestIn(ManifestFile).state
+      source.checkSize(state)
+      writing(target.make())
+      target.write(state.name)(out => source.read(state)((_, part) => writing(out.write(part))))
+      writing(target.write(ManifestFile)(_.write(content)))
+    } catch {
+      case NonFatal(error) if unwritten.isEmpty =>
+        log.warn(
+          s"the model is saved to $model without its optimiser state, which cannot be read from $path",
+          error
+        )
+    } finally Reference.reachabilityFence(this)
+  }
+
+  /** Before the folder `model` is deleted, to be written anew: where the state lies in there it is copied to the driver.
+    *
+    * @param makeScratch
+    *   makes a folder for the copy
+    */
+  def moveOutOf(conf: Configuration, model: Path)(makeScratch: => Scratch): Unit = synchronized {
+    val files = model.getFileSystem(conf)
+    val (inner, outer) = (files.makeQualified(path).toString, files.makeQualified(model).toString)
+    if (inner.startsWith(s"${outer.stripSuffix("/")}/")) {
+      val scratch = makeScratch
+      save(conf, scratch.path)
+      place = (new Path(scratch.path, FolderName), Some(scratch))
+    }
+  }
+}
+
+private[candlewick] object OptimizerState {
+
+  /** In the folder of a saved model. */
+  private[checkpoint] val FolderName = "optimizer"
+  private[checkpoint] val StateName = "state.safetensors"
+  private[checkpoint] val ManifestFile = "manifest.json"
+
+  /** That of a saved model, if it has one. Nothing of it is read but that it is there. */
+  def of(conf: Configuration, model: Path): Option[OptimizerState] = {
+    val folder = new Path(model, FolderName)
+    if (folder.getFileSystem(conf).exists(new Path(folder, ManifestFile)))
+      Some(new OptimizerState(folder, None))
+    else None
+  }
+}
