@@ -74,6 +74,8 @@ enum Happening {
     /// The driver has fed a round.
     Fed(driver::Round),
     Train,
+    /// The coordinator has stood still for long enough.
+    GoesOn,
 }
 
 /// One run.
@@ -249,6 +251,7 @@ impl Simulation {
             Happening::Moves(moving) => self.moves(&moving),
             Happening::Fed(round) => self.fed(round),
             Happening::Train => self.begin_training(),
+            Happening::GoesOn => self.goes_on(),
         }
     }
 

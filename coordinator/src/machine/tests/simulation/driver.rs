@@ -144,7 +144,7 @@ impl Simulation {
         match (steps, self.epochs) {
             (super::STEPS, epochs) if u64::from(epochs) == super::STEPS / STEPS_PER_EPOCH => {
                 let (weights, _) = self.machine.weights().map_err(|failure| failure.message)?;
-                if weights == truth().weights.to_le_bytes() {
+                if *weights == truth().weights.to_le_bytes() {
                     Ok(())
                 } else {
                     Err("I7: the model is another one".to_owned())

@@ -115,7 +115,9 @@ impl Simulation {
                 self.cut(&format!("t{one}"), &format!("t{other}"), millis);
             }
             Fault::Alone(one, millis) => self.cut(&format!("t{one}"), "", millis),
-            Fault::Stall(millis) => self.network.stalled_until = self.now + millis,
+            Fault::Stall(millis) => {
+                self.network.stalled_until = self.network.stalled_until.max(self.now + millis);
+            }
             Fault::Break(one, other) => {
                 let (one, other) = (format!("t{one}"), format!("t{other}"));
                 let both = self.models.contains_key(&one) && self.models.contains_key(&other);

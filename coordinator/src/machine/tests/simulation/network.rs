@@ -14,6 +14,8 @@ pub(super) struct Network {
     pub(super) unsteady: bool,
     /// Until when the coordinator does nothing.
     pub(super) stalled_until: u64,
+    /// What is for it then.
+    held_up: Vec<Happening>,
 }
 
 /// True for what the sender says again until it is answered, or is right without.
@@ -83,17 +85,35 @@ impl Simulation {
         }
     }
 
-    /// What concerns the coordinator waits while it stands still.
+    /// What concerns the coordinator waits while it stands still, and keeps its order.
     pub(super) fn unless_stalled(&mut self, happening: Happening) -> Option<Happening> {
-        let trainers = matches!(
+        let others = matches!(
             happening,
-            Happening::Wake(_) | Happening::ToTrainer(..) | Happening::Fault(_) | Happening::Moves(_)
+            Happening::Wake(_)
+                | Happening::ToTrainer(..)
+                | Happening::Fault(_)
+                | Happening::Moves(_)
+                | Happening::GoesOn
         );
-        if trainers || self.now >= self.network.stalled_until {
+        let stalled = self.now < self.network.stalled_until || !self.network.held_up.is_empty();
+        if others || !stalled {
             return Some(happening);
         }
-        let left = self.network.stalled_until - self.now;
-        self.at(left, happening);
+        if self.network.held_up.is_empty() {
+            self.at(self.network.stalled_until - self.now, Happening::GoesOn);
+        }
+        self.network.held_up.push(happening);
         None
+    }
+
+    /// The coordinator goes on where it does not stand still for longer.
+    pub(super) fn goes_on(&mut self) {
+        if self.now < self.network.stalled_until {
+            return self.at(self.network.stalled_until - self.now, Happening::GoesOn);
+        }
+        for happening in std::mem::take(&mut self.network.held_up) {
+            self.happen(happening);
+            self.perform();
+        }
     }
 }
