@@ -3,6 +3,7 @@
 use super::truth::{restore, state_hash, truth};
 use super::{Happening, ROWS, SHARDS, STEPS_PER_EPOCH, Simulation};
 use crate::command::Event;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Owner, ShardSum, TaskLedger};
 use candlewick_protocol::shards::ShardSet;
 use serde_json::{Value, json};
@@ -96,14 +97,7 @@ impl Simulation {
                     ));
                 }
             }
-            Event::Snapshot { counter, .. } => {
-                let taken = self.machine.take_snapshot().unwrap();
-                let state = restore(&taken.state, STEPS_PER_EPOCH);
-                let hash = state.map(|(weights, course)| state_hash(weights, &course));
-                if hash.ok().as_ref() != truth().states.get(&counter) {
-                    self.violated(&format!("I7: the checkpoint at {counter} is of another state"));
-                }
-            }
+            Event::Snapshot { counter, .. } => self.judge_snapshot(counter),
             Event::Recovered { record } => {
                 self.driver.told += 1;
                 let lost = record.lost.len();
@@ -137,6 +131,15 @@ impl Simulation {
             Event::Failed { failure } => self.end = Some(self.judge_failed(&failure.message)),
             Event::Log { message } => self.note(|| message),
             _ => {}
+        }
+    }
+
+    fn judge_snapshot(&mut self, counter: ProgramCounter) {
+        let taken = self.machine.take_snapshot().unwrap();
+        let state = restore(&taken.state, STEPS_PER_EPOCH);
+        let hash = state.map(|(weights, course)| state_hash(weights, &course));
+        if hash.ok().as_ref() != truth().states.get(&counter) {
+            self.violated(&format!("I7: the checkpoint at {counter} is of another state"));
         }
     }
 
