@@ -202,11 +202,12 @@ impl Simulation {
 
     fn wrong(&self, what: &str) -> String {
         let last = self.trace.len().saturating_sub(60);
+        let commit = std::env::var("CANDLEWICK_COMMIT").unwrap_or_default();
         format!(
-            "seed {}, at {} ms: {what}\n{}",
-            self.seed,
+            "seed {seed}, at {} ms: {what}\n{}\nagain, of commit {commit:?}: make simulate SEED={seed} SEEDS=1",
             self.now,
-            self.trace[last..].join("\n")
+            self.trace[last..].join("\n"),
+            seed = self.seed,
         )
     }
 
