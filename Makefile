@@ -84,6 +84,7 @@ gpu-pack: $(STAMPS)/tools $(VENV)/.stamp ## what tools/gpu-check.sh needs, in di
 
 simulate: $(VENV)/.stamp ## the coordinator among simulated trainers, clock and network (SEEDS=20000 SEED=1)
 	CANDLEWICK_SIMULATE_SEEDS=$(or $(SEEDS),20000) CANDLEWICK_SIMULATE_SEED=$(or $(SEED),1) \
+	  CANDLEWICK_COMMIT=$$(git describe --always --dirty 2>/dev/null) \
 	  cargo-zigbuild test --workspace --lib $(CARGO_TARGET) -- --nocapture every_simulated_fit
 
 chaos: native ## fits on real Spark with seeded faults, all of which must give one model (RUNS=200 SEED=1)

@@ -28,10 +28,16 @@ mod armed;
 #[cfg(feature = "armed")]
 mod gates;
 
+mod planted;
+
 #[cfg(feature = "armed")]
 pub use armed::{arm, arm_from_environment};
 #[cfg(feature = "armed")]
 pub use gates::{Gates, Hit};
+
+#[cfg(feature = "planted-faults")]
+pub use planted::plant;
+pub use planted::{Fault, planted};
 
 use candlewick_protocol::Failure;
 

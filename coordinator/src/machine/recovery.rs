@@ -5,6 +5,7 @@
 
 use super::{Machine, Now, Output, Phase};
 use crate::command::Event;
+use candlewick_failpoint::{Fault, planted};
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::{LostTrainer, RecoveryRecord, RecoverySeconds, ToTrainer};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -311,7 +312,7 @@ impl Machine {
             (recovery.halted, recovery.fed, recovery.said) = (None, None, now);
         }
         for trainer in self.trainers.values_mut() {
-            trainer.halted = None;
+            trainer.halted.take_if(|_| !planted(Fault::LateAck));
             trainer.done = None;
         }
         self.restart_progress(now);
@@ -346,7 +347,7 @@ impl Machine {
         let (Phase::Halting { generation }, Some(recovery)) = (self.phase, &mut self.recovery) else {
             return;
         };
-        if now.saturating_sub(recovery.said) >= REPEAT {
+        if now.saturating_sub(recovery.said) >= REPEAT && !planted(Fault::HaltSaidOnce) {
             recovery.said = now;
             self.say_halt(generation);
         }

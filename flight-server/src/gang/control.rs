@@ -2,18 +2,16 @@
 //!
 //! Runs on a thread and runtime of its own, so that no amount of rows or computing delays a beat.
 
-use super::moves;
-use super::runner::{Formation, Order};
 use super::state::{Outbox, State};
 use crate::chunk::Shape;
 use crate::exit;
 use crate::spool::Spool;
 use arrow_flight::FlightData;
+use candlewick_membership::{End, Heard, Order};
 use candlewick_protocol::auth::COORDINATOR;
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::launch::TrainerConfig;
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
-use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{Assembly, Client, ControlReader, Identity, from_status, outgoing};
 use std::sync::Arc;
@@ -184,81 +182,24 @@ async fn converse(
 
 /// Obeys one message; returns the exit status where it is the last.
 fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Result<Option<i32>, Failure> {
-    match &message {
-        ToTrainer::BeatAck { number, epochs } => {
-            state.answered(*number);
-            state.acknowledge_epochs(*epochs);
+    match state.hear(message)? {
+        Heard::Nothing => {}
+        Heard::Open { round, shards } => {
+            let spool = state.spool();
+            let spool = spool.ok_or_else(|| Failure::internal("Open before Welcome"))?;
+            spool.open(round, shards)?;
         }
-        // Whatever this trainer still does belongs to an older generation.
-        ToTrainer::Form { generation, .. } => state.halts().halt_through(generation.saturating_sub(1)),
-        ToTrainer::Halt { generation } => state.halts().halt_through(*generation),
-        ToTrainer::Open { round, shards } => open(state, *round, shards.clone())?,
-        // The first message, and one that is taken with its body.
-        ToTrainer::Welcome { .. } | ToTrainer::Restore { .. } => {
-            return Err(Failure::internal("the coordinator said Welcome twice"));
-        }
-        ToTrainer::Finish => {
+        Heard::Order(order) => send(orders, order)?,
+        Heard::End(End::Finished) => {
             tracing::debug!("the job is over");
             return Ok(Some(exit::OK));
         }
-        ToTrainer::Die { reason } => {
+        Heard::End(End::Told(reason)) => {
             tracing::error!("told to end: {reason}");
             return Ok(Some(exit::FAILED));
         }
-        ToTrainer::Seal { .. } | ToTrainer::Move { .. } | ToTrainer::Start { .. } => {}
-    }
-    if let Some(order) = order(message) {
-        send(orders, order)?;
     }
     Ok(None)
-}
-
-/// What the computing thread does for a message, if anything.
-fn order(message: ToTrainer) -> Option<Order> {
-    Some(match message {
-        ToTrainer::Seal {
-            round,
-            winners,
-            expected,
-            incomplete,
-        } => Order::Seal {
-            round,
-            winners,
-            expected,
-            incomplete,
-        },
-        ToTrainer::Move {
-            round,
-            owners,
-            partition,
-        } => Order::Move(moves::Order {
-            round,
-            owners,
-            partition,
-        }),
-        ToTrainer::Form {
-            generation,
-            members,
-            counter,
-            donor,
-        } => Order::Form(Formation {
-            generation,
-            members,
-            counter,
-            donor,
-        }),
-        ToTrainer::Start { generation } => Order::Start { generation },
-        ToTrainer::Halt { generation } => Order::Halt { generation },
-        _ => return None,
-    })
-}
-
-/// A feed round begins.
-fn open(state: &State, round: u32, shards: ShardSet) -> Result<(), Failure> {
-    let spool = state
-        .spool()
-        .ok_or_else(|| Failure::internal("Open before Welcome"))?;
-    spool.open(round, shards)
 }
 
 fn send(orders: &Sender<Order>, order: Order) -> Result<(), Failure> {

@@ -5,7 +5,6 @@
 //! tokio workers that take rows; `candlewick-train` seals, connects to the peers and computes.
 
 mod control;
-mod lease;
 mod moves;
 mod pace;
 mod runner;

@@ -2,6 +2,7 @@
 //! not be handed over is told, and stays here.
 
 use crate::dataset::Dataset;
+use candlewick_membership::Shift;
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{Owner, StreamEnd, StreamId, StreamSealed};
 use candlewick_protocol::keys::{Key, Purpose};
@@ -29,14 +30,6 @@ pub(super) struct Mover {
     pub(super) timeout: Duration,
 }
 
-/// Rows that move in a round.
-#[derive(Debug)]
-pub(super) struct Order {
-    pub(super) round: u32,
-    pub(super) owners: Vec<Owner>,
-    pub(super) partition: u32,
-}
-
 /// What has moved.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -53,7 +46,7 @@ impl Mover {
     ///
     /// # Errors
     /// Where rows cannot be written.
-    pub(super) fn send(&self, data: &Dataset, order: &Order, tick: &dyn Fn()) -> Result<Outcome, Failure> {
+    pub(super) fn send(&self, data: &Dataset, order: &Shift, tick: &dyn Fn()) -> Result<Outcome, Failure> {
         let mut shards: BTreeMap<&str, (&Owner, ShardSet)> = BTreeMap::new();
         for owner in &order.owners {
             let (_, taken) = shards

@@ -7,6 +7,7 @@ use super::state::State;
 use crate::dataset::Dataset;
 use crate::train::{Interrupt, Observer, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan};
 use candlewick_collective::{Collective, Config, HaltToken, Listener};
+use candlewick_membership::{Boundary, Formation, Order, Place, Seat, Shift};
 use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
@@ -14,7 +15,7 @@ use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_protocol::launch::TrainerConfig;
-use candlewick_protocol::message::{BULK_CHUNK, EpochRecord, Member, ToCoordinator};
+use candlewick_protocol::message::{BULK_CHUNK, EpochRecord, ToCoordinator};
 use candlewick_protocol::shards::ShardSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -24,43 +25,6 @@ use std::time::Duration;
 const AFTER_BEATS: Duration = Duration::from_secs(10);
 /// How often a paused trainer looks whether the coordinator answers again.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// What the computing thread is told to do.
-#[derive(Debug)]
-pub(super) enum Order {
-    Prepare(Box<JobSpec>),
-    Seal {
-        round: u32,
-        winners: Vec<Winner>,
-        expected: Vec<ShardSum>,
-        incomplete: ShardSet,
-    },
-    /// Sends rows to those that own them from now on.
-    Move(moves::Order),
-    /// Takes a saved state to go on from.
-    Restore {
-        counter: ProgramCounter,
-        file: Vec<u8>,
-    },
-    Form(Formation),
-    Start {
-        generation: u64,
-    },
-    Halt {
-        generation: u64,
-    },
-}
-
-/// A generation that is to be formed.
-#[derive(Debug)]
-pub(super) struct Formation {
-    pub(super) generation: u64,
-    pub(super) members: Vec<Member>,
-    /// Where training goes on.
-    pub(super) counter: ProgramCounter,
-    /// Who gives its state to those that are behind.
-    pub(super) donor: Option<String>,
-}
 
 /// Starts the thread; it lives as long as the process.
 pub(super) fn start(
@@ -77,7 +41,7 @@ pub(super) fn start(
         .name("candlewick-train".to_owned())
         .spawn(move || {
             let mut runner = Runner {
-                id,
+                seat: Seat::new(id),
                 threads,
                 initial,
                 listener,
@@ -97,16 +61,14 @@ pub(super) fn start(
     Ok(orders)
 }
 
-/// A generation that is formed.
+/// The connections of a generation.
 struct Gang {
-    generation: u64,
-    rank: usize,
     reduce: Timed,
     halt: HaltToken,
 }
 
 struct Runner {
-    id: String,
+    seat: Seat,
     threads: usize,
     /// The weights file to start from, until the session has it.
     initial: Option<Vec<u8>>,
@@ -160,12 +122,7 @@ impl Runner {
                 Err(Interrupt::Peer(error)) => {
                     // The gang may well go on without it.
                     tracing::warn!(generation, "{error}");
-                    let peer = error.peer.unwrap_or_default();
-                    self.state.tell(ToCoordinator::Suspect {
-                        generation,
-                        peer,
-                        why: error.failure.message,
-                    });
+                    self.state.tell(self.seat.suspect(generation, error));
                 }
             }
         }
@@ -225,12 +182,12 @@ impl Runner {
     }
 
     /// Hands shards over to the members that own them from now on. They stay here until the next generation is formed.
-    fn send_rows(&mut self, order: &moves::Order) -> Result<(), Failure> {
+    fn send_rows(&mut self, order: &Shift) -> Result<(), Failure> {
         candlewick_failpoint::reach("gang.move", u64::from(order.round))?;
         let job = self.job.as_ref().ok_or_else(|| early("MOVE"))?;
         let mover = Mover {
             job: job.job.clone(),
-            id: self.id.clone(),
+            id: self.seat.id().to_owned(),
             key: self.key.clone(),
             timeout: Duration::from_millis(job.failure_timeout_ms) + AFTER_BEATS,
         };
@@ -254,18 +211,14 @@ impl Runner {
 
     /// The generations up to this one are over: closes the connections and tells where the state stands.
     fn halt(&mut self, generation: u64) -> Result<(), Failure> {
-        if self
-            .gang
-            .as_ref()
-            .is_some_and(|gang| gang.generation <= generation)
-        {
+        let session = self.session.as_ref().ok_or_else(|| early("HALT"))?;
+        let answer = self.seat.halt(generation, session.counter());
+        if self.seat.place().is_none() {
             self.gang = None;
         }
-        let session = self.session.as_ref().ok_or_else(|| early("HALT"))?;
-        self.state.tell(ToCoordinator::Halted {
-            generation,
-            counter: session.counter(),
-        });
+        if let Some(answer) = answer {
+            self.state.tell(answer);
+        }
         Ok(())
     }
 
@@ -275,74 +228,52 @@ impl Runner {
         let session = self.session.as_mut().ok_or_else(|| early("a state"))?;
         candlewick_failpoint::reach("gang.restore", counter.step)?;
         session.restore(steps, file)?;
-        if session.counter() != counter {
-            let have = session.counter();
-            return Err(Failure::internal(format!(
-                "the saved state stands at {have}, expected {counter}"
-            )));
-        }
+        let answer = self.seat.restored(session.counter(), counter)?;
         self.state.progressed(counter);
-        self.state.tell(ToCoordinator::Restored { counter });
+        self.state.tell(answer);
         Ok(())
     }
 
     fn form(&mut self, formation: &Formation) -> Result<(), Interrupt> {
-        let (generation, counter) = (formation.generation, formation.counter);
-        self.state.set_generation(generation);
+        let place = self.seat.form(formation)?;
+        self.state.turn_to(place.generation);
         // The old connections close first: the peers' new ones may need the same resources.
         self.gang = None;
-        self.keep_shards(formation)?;
-        let mut gang = self.connect(formation)?;
-        candlewick_failpoint::reach("gang.form", generation)?;
-        self.take_state(formation, &mut gang.reduce)?;
+        self.keep_shards(&place)?;
+        let mut gang = self.connect(formation, &place)?;
+        candlewick_failpoint::reach("gang.form", place.generation)?;
+        self.take_state(&place, &mut gang.reduce)?;
         let session = self.session.as_ref().ok_or_else(|| early("FORM"))?;
-        if session.counter() != counter {
-            let have = session.counter();
-            let message =
-                format!("generation {generation} begins at {counter}, but this trainer is at {have}");
-            return Err(Failure::internal(message).into());
-        }
-        let state_hash = session.state_hash()?;
+        let (stands, state_hash) = (session.counter(), session.state_hash()?);
+        let answer = self.seat.ready(place, stands, state_hash)?;
         self.gang = Some(gang);
-        self.state.tell(ToCoordinator::Ready {
-            generation,
-            counter,
-            state_hash,
-        });
+        self.state.tell(answer);
         Ok(())
     }
 
     /// Every shard of this member must be sealed here (invariant I5); those of others have gone to them, and are given up.
-    fn keep_shards(&mut self, formation: &Formation) -> Result<(), Failure> {
-        let mine = formation
-            .members
-            .iter()
-            .find(|member| member.trainer.id == self.id);
-        let mine = mine
-            .ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?
-            .clone();
+    fn keep_shards(&mut self, place: &Place) -> Result<(), Failure> {
+        let mine = &place.shards;
         let kept = self.plan.as_ref().map(TrainPlan::owned);
-        if kept != Some(mine.lo..mine.hi)
+        if kept.as_ref() != Some(mine)
             && let Some(data) = self.rows()
         {
-            data.retain(&(mine.lo..mine.hi).into());
+            data.retain(&mine.clone().into());
         }
         let owned = self.plan()?.owned();
-        if owned == (mine.lo..mine.hi) {
+        if owned == *mine {
             return Ok(());
         }
         Err(Failure::internal(format!(
             "generation {} gives this trainer the shards from {} to below {}, but it has those from {} to below {}",
-            formation.generation, mine.lo, mine.hi, owned.start, owned.end
+            place.generation, mine.start, mine.end, owned.start, owned.end
         )))
     }
 
     /// Connects to the members of a generation.
-    fn connect(&self, formation: &Formation) -> Result<Gang, Interrupt> {
+    fn connect(&self, formation: &Formation, place: &Place) -> Result<Gang, Interrupt> {
         let job = self.job.as_ref().ok_or_else(|| early("FORM"))?;
-        let (generation, members) = (formation.generation, formation.members.clone());
-        let rank = members.iter().position(|member| member.trainer.id == self.id);
-        let rank = rank.ok_or_else(|| Failure::internal("FORM of a gang without this trainer"))?;
+        let (generation, members) = (place.generation, formation.members.clone());
         let reduce: Box<dyn Reduce> = if members.len() == 1 {
             Box::new(SingleProcess {
                 logical_shards: job.train.logical_shards,
@@ -351,38 +282,33 @@ impl Runner {
             let timeout = Duration::from_millis(job.failure_timeout_ms) + AFTER_BEATS;
             let config = Config {
                 generation,
-                rank,
+                rank: place.rank,
                 members,
                 timeout,
             };
             Box::new(Collective::connect(&self.listener, config, self.state.halts())?)
         };
         Ok(Gang {
-            generation,
-            rank,
             reduce: Timed::new(reduce),
             halt: self.state.halts().token(generation),
         })
     }
 
     /// Takes the donor's state where this trainer is behind; gives it where it is the donor.
-    fn take_state(&mut self, formation: &Formation, reduce: &mut dyn Reduce) -> Result<(), Interrupt> {
-        let Some(donor) = &formation.donor else {
+    fn take_state(&mut self, place: &Place, reduce: &mut dyn Reduce) -> Result<(), Interrupt> {
+        let Some(root) = place.donor() else {
             return Ok(());
         };
-        let members = &formation.members;
-        let root = members.iter().position(|member| member.trainer.id == *donor);
-        let root = root.ok_or_else(|| Failure::internal("FORM with a donor that is no member"))?;
         let steps = self.steps_per_epoch()?;
         let session = self.session.as_mut().ok_or_else(|| early("FORM"))?;
-        let mine = if *donor == self.id {
+        let mine = if place.gives() {
             session.save()?
         } else {
             Vec::new()
         };
         let file = reduce.broadcast(&format!("the state of trainer {root}"), root, &mine)?;
-        if session.counter() < formation.counter {
-            tracing::info!(donor, "takes its state: {}", formation.counter);
+        if place.takes(session.counter()) {
+            tracing::info!("takes the state of trainer {root}");
             session.restore(steps, &file)?;
         }
         Ok(())
@@ -401,18 +327,16 @@ impl Runner {
 
     fn train(&mut self, generation: u64) -> Result<(), Interrupt> {
         self.plan()?;
+        let tells = self.seat.start(generation)?.tells();
         let (Some(session), Some(gang), Some(plan)) = (&mut self.session, &mut self.gang, &self.plan) else {
             // A halt came between: a later order says how it goes on.
             return Err(Interrupt::Halted);
         };
-        if gang.generation != generation {
-            return Err(Failure::internal("START of a generation that was not formed").into());
-        }
         let observer = GangObserver {
             state: &self.state,
             halt: &gang.halt,
             generation,
-            rank: gang.rank,
+            tells,
             snapshots: &self.snapshots,
             stopwatch: Stopwatch::new(gang.reduce.waited(), session.counter()),
         };
@@ -422,7 +346,6 @@ impl Runner {
             weights_hash,
             stopping,
         } = session.run(plan, &mut gang.reduce, &observer)?;
-        let rank = gang.rank;
         // After DONE the coordinator may let everybody go.
         self.snapshots.flush(&gang.halt, || self.state.tick());
         self.state.tell(ToCoordinator::Done {
@@ -432,7 +355,7 @@ impl Runner {
             weights_hash,
             stopping,
         });
-        if rank == 0 {
+        if tells {
             self.send_weights(generation)
         } else {
             Ok(())
@@ -475,7 +398,8 @@ struct GangObserver<'a> {
     state: &'a State,
     halt: &'a HaltToken,
     generation: u64,
-    rank: usize,
+    /// See [`Place::tells`].
+    tells: bool,
     snapshots: &'a Snapshots,
     stopwatch: Stopwatch,
 }
@@ -483,11 +407,12 @@ struct GangObserver<'a> {
 impl Observer for GangObserver<'_> {
     fn boundary(&self) -> Result<(), Interrupt> {
         // The control thread ends the process when the lease is over.
-        while self.state.must_pause() && !self.halt.is_cancelled() {
-            std::thread::sleep(PAUSE);
-        }
-        if self.halt.is_cancelled() {
-            return Err(Interrupt::Halted);
+        loop {
+            match self.state.boundary(self.halt) {
+                Boundary::Go => break,
+                Boundary::Pause => std::thread::sleep(PAUSE),
+                Boundary::Halted => return Err(Interrupt::Halted),
+            }
         }
         self.stopwatch.goes_on();
         Ok(())
@@ -498,7 +423,7 @@ impl Observer for GangObserver<'_> {
     }
 
     fn epoch(&self, record: &EpochRecord) -> Result<(), Interrupt> {
-        if self.rank == 0 {
+        if self.tells {
             self.state.tell(ToCoordinator::Epoch {
                 generation: self.generation,
                 record: record.clone(),
@@ -519,7 +444,7 @@ impl Observer for GangObserver<'_> {
         last: bool,
         copy: &dyn Fn() -> Result<Saved, Failure>,
     ) -> Result<(), Interrupt> {
-        if self.rank != 0 {
+        if !self.tells {
             return Ok(());
         }
         let replaced = self.snapshots.put(Snapshot {

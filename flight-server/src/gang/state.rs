@@ -1,14 +1,14 @@
 //! What the threads of a gang trainer share.
 
-use super::lease::Lease;
 use crate::spool::Spool;
-use candlewick_collective::Halts;
+use candlewick_collective::{HaltToken, Halts};
+use candlewick_membership::{Boundary, Control, Heard};
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::KEEP_ALIVE;
-use candlewick_protocol::message::{Progress, ToCoordinator};
+use candlewick_protocol::message::{Progress, ToCoordinator, ToTrainer};
 use candlewick_wire::BULK;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
@@ -33,9 +33,7 @@ pub(super) struct State {
     spool: SetOnce<Arc<Spool>>,
     counter: Mutex<ProgramCounter>,
     ticks: AtomicU64,
-    generation: AtomicU64,
-    epochs_acknowledged: AtomicU32,
-    lease: Mutex<Lease>,
+    control: Mutex<Control>,
     /// Ends the waits of generations that are over.
     halts: Halts,
     words: mpsc::Sender<ToCoordinator>,
@@ -46,15 +44,14 @@ impl State {
     pub(super) fn new() -> (Self, Outbox) {
         let (words, word_inbox) = mpsc::channel(WORDS);
         let (bulk, bulk_inbox) = mpsc::channel(BULK);
+        let halts = Halts::default();
         let state = State {
             began: Instant::now(),
             spool: SetOnce::new(),
             counter: Mutex::default(),
             ticks: AtomicU64::new(0),
-            generation: AtomicU64::new(0),
-            epochs_acknowledged: AtomicU32::new(0),
-            lease: Mutex::new(Lease::new()),
-            halts: Halts::default(),
+            control: Mutex::new(Control::new(halts.clone())),
+            halts,
             words,
             bulk,
         };
@@ -95,7 +92,7 @@ impl State {
 
     /// A feed stream that says nothing for so long is cancelled.
     pub(super) fn silence_limit(&self) -> Duration {
-        self.lease().timeout().max(KEEP_ALIVE * 5)
+        self.control().timeout().max(KEEP_ALIVE * 5)
     }
 
     /// Sends a part of the weights or of a state; waits while earlier ones are on their way. Not for the control thread.
@@ -132,8 +129,9 @@ impl State {
         self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn set_generation(&self, generation: u64) {
-        self.generation.store(generation, Ordering::Relaxed);
+    /// The computing thread turns to a generation.
+    pub(super) fn turn_to(&self, generation: u64) {
+        self.control().turn_to(generation);
     }
 
     /// The next beat, as it is sent.
@@ -144,43 +142,40 @@ impl State {
             ticks: self.ticks.load(Ordering::Relaxed),
             resident_bytes: resident_bytes(),
         };
+        let (number, generation) = self.control().beat(self.began.elapsed());
         ToCoordinator::Beat {
-            number: self.lease().beat(self.began.elapsed()),
-            generation: self.generation.load(Ordering::Relaxed),
+            number,
+            generation,
             progress,
         }
     }
 
-    fn lease(&self) -> MutexGuard<'_, Lease> {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn begin_lease(&self, failure_timeout: Duration) {
-        self.lease().begin(self.began.elapsed(), failure_timeout);
+        self.control().begin(self.began.elapsed(), failure_timeout);
     }
 
-    /// The coordinator answered a beat.
-    pub(super) fn answered(&self, beat: u64) {
-        self.lease().answered(beat);
+    /// The coordinator said something, just now.
+    pub(super) fn hear(&self, message: ToTrainer) -> Result<Heard, Failure> {
+        self.control().hear(self.began.elapsed(), message)
     }
 
-    /// Rule C1, see [`Lease::must_pause`].
-    pub(super) fn must_pause(&self) -> bool {
-        self.lease().must_pause(self.began.elapsed())
+    /// Whether the next point of the program may begin, see [`Control::boundary`].
+    pub(super) fn boundary(&self, halt: &HaltToken) -> Boundary {
+        self.control().boundary(self.began.elapsed(), halt)
     }
 
-    /// Rule C1, see [`Lease::must_exit`].
+    /// Rule C1, see [`Control::must_exit`].
     pub(super) fn must_exit(&self) -> bool {
-        self.lease().must_exit(self.began.elapsed())
+        self.control().must_exit(self.began.elapsed())
     }
 
     /// The coordinator has the records of so many epochs.
-    pub(super) fn acknowledge_epochs(&self, epochs: u32) {
-        self.epochs_acknowledged.fetch_max(epochs, Ordering::Relaxed);
-    }
-
     pub(super) fn epochs_acknowledged(&self) -> u32 {
-        self.epochs_acknowledged.load(Ordering::Relaxed)
+        self.control().epochs_acknowledged()
     }
 
     /// The generations that are over.

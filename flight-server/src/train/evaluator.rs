@@ -4,6 +4,7 @@ use super::Interrupt;
 use super::Reduce;
 use super::metrics::{TrainingMetrics, Widths};
 use super::validation::{EvalContext, Validator};
+use candlewick_membership::Schedule;
 use candlewick_model::engine::{Batch, Engine};
 use candlewick_model::head::Head;
 use candlewick_model::metrics::MetricSet;
@@ -53,16 +54,14 @@ impl Evaluator {
         &self.training
     }
 
-    /// True where the validation rows are evaluated after so many steps: at the end of an epoch, and in between where it is
-    /// asked for.
-    pub(super) fn is_due(&self, steps: u64, steps_per_epoch: u64) -> bool {
-        let within = self.every > 0 && steps.is_multiple_of(self.every);
-        self.validator.is_some() && (within || steps.is_multiple_of(steps_per_epoch))
-    }
-
-    /// True where evaluations within epochs are asked for.
-    pub(super) fn looks_within(&self) -> bool {
-        self.every > 0
+    /// When the validation rows are evaluated, in a run of so many steps.
+    pub(super) fn schedule(&self, steps_per_epoch: u64, steps: u64) -> Schedule {
+        Schedule {
+            steps_per_epoch,
+            steps,
+            validates: self.validator.is_some(),
+            validation_steps: self.every,
+        }
     }
 
     /// Evaluates the validation rows, where there are any.

@@ -18,6 +18,7 @@ pub use train_plan::TrainPlan;
 pub(crate) use train_plan::step_plan;
 
 use candlewick_collective::CollectiveError;
+use candlewick_membership::Refusal;
 use candlewick_model::optim::Saved;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::EpochRecord;
@@ -46,6 +47,15 @@ impl From<CollectiveError> for Interrupt {
             error if error.failure.kind == ErrorKind::Cancelled => Interrupt::Halted,
             error if error.peer.is_some() => Interrupt::Peer(error),
             error => Interrupt::Failed(error.failure),
+        }
+    }
+}
+
+impl From<Refusal> for Interrupt {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Over => Interrupt::Halted,
+            Refusal::Failed(failure) => Interrupt::Failed(failure),
         }
     }
 }

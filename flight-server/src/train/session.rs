@@ -11,6 +11,7 @@ use super::state::TrainState;
 use super::validation::EvalContext;
 use super::{Interrupt, Observer, Reduce, TrainPlan};
 use candlewick_collective::Reduced;
+use candlewick_membership::{Schedule, StepSums};
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
@@ -19,7 +20,6 @@ use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{Failure, tree};
-use serde_json::{Map, Value};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::time::Instant;
@@ -28,10 +28,6 @@ use std::time::Instant;
 const SCALARS: usize = 3;
 /// Batches in flight: one being computed, one being gathered.
 const BATCHES: usize = 2;
-/// Names in the history.
-const WEIGHTLESS: &str = "stepsWithoutWeight";
-const BY_RUNNING: &str = "batchNormByRunningStatistics";
-const WITHIN: &str = "validations";
 
 /// A training run on this trainer: its state, and what computes the next one.
 #[derive(Debug)]
@@ -93,7 +89,7 @@ impl Session {
     /// Where it stands.
     #[must_use]
     pub fn counter(&self) -> ProgramCounter {
-        self.state.counter
+        self.state.course.counter()
     }
 
     /// Hash of the state.
@@ -148,13 +144,11 @@ impl Session {
         // A run that was halted counts what its epoch took before.
         self.epoch_began.get_or_insert_with(Instant::now);
         // Who told them before may not have been heard.
-        self.state.acknowledged(observer.epochs_acknowledged());
-        self.state
-            .records
-            .iter()
-            .try_for_each(|record| observer.epoch(record))?;
-        if !self.state.is_over(plan.steps()) {
-            let first = self.state.counter.step;
+        self.state.course.acknowledged(observer.epochs_acknowledged());
+        let mut untold = self.state.course.untold().iter();
+        untold.try_for_each(|record| observer.epoch(record))?;
+        if self.state.next(&self.schedule(plan)).is_some() {
+            let first = self.counter().step;
             std::thread::scope(|scope| {
                 let (give_back, free) = channel::<HostBatch>();
                 let (ready, batches) = sync_channel::<HostBatch>(BATCHES);
@@ -174,11 +168,16 @@ impl Session {
         }
         self.keep(plan, reduce, observer)?;
         Ok(Trained {
-            steps: self.state.counter.step,
+            steps: self.counter().step,
             state_hash: self.state.hash()?,
             weights_hash: self.network.weights_hash(self.state.model()),
             stopping: self.state.stopping(plan.job.train.epochs),
         })
+    }
+
+    fn schedule(&self, plan: &TrainPlan) -> Schedule {
+        self.evaluator
+            .schedule(plan.step_plan.steps_per_epoch(), plan.steps())
     }
 
     /// From point to point of the program, to its end.
@@ -191,12 +190,13 @@ impl Session {
         give_back: &dyn Fn(HostBatch),
     ) -> Result<(), Interrupt> {
         let mut nodes = Self::nodes(plan.owned(), plan.job.train.logical_shards);
-        while !self.state.is_over(plan.steps()) {
+        let schedule = self.schedule(plan);
+        while let Some(phase) = self.state.next(&schedule) {
             observer.boundary()?;
-            match self.state.counter.phase {
+            match phase {
                 ProgramPhase::Step => {
                     self.keep(plan, reduce, observer)?;
-                    candlewick_failpoint::reach("train.step", self.state.counter.step)?;
+                    candlewick_failpoint::reach("train.step", self.counter().step)?;
                     let Some(batch) = next() else {
                         return Err(Failure::internal("the rows of a step did not come").into());
                     };
@@ -206,7 +206,7 @@ impl Session {
                 ProgramPhase::Evaluate => self.evaluate(plan, observer, reduce)?,
                 ProgramPhase::Close => self.close(plan, observer, reduce)?,
             }
-            observer.progress(self.state.counter);
+            observer.progress(self.counter());
         }
         Ok(())
     }
@@ -218,8 +218,8 @@ impl Session {
         reduce: &mut dyn Reduce,
         observer: &dyn Observer,
     ) -> Result<(), Interrupt> {
-        let (counter, steps_per_epoch) = (self.state.counter, plan.step_plan.steps_per_epoch());
-        let over = self.state.is_over(plan.steps());
+        let (counter, steps_per_epoch) = (self.counter(), plan.step_plan.steps_per_epoch());
+        let over = self.state.next(&self.schedule(plan)).is_none();
         if !plan.job.snapshots.is_due(counter, steps_per_epoch, over) {
             return Ok(());
         }
@@ -238,7 +238,7 @@ impl Session {
         observer: &dyn Observer,
         reduce: &mut dyn Reduce,
     ) -> Result<(), Interrupt> {
-        let counter = self.state.counter;
+        let counter = self.counter();
         candlewick_failpoint::reach("train.evaluate", counter.step)?;
         let context = EvalContext {
             plan,
@@ -246,15 +246,9 @@ impl Session {
             weights: self.state.judged(),
             counter,
         };
-        let mut values = self.evaluator.evaluate(&context, &mut self.engine, reduce)?;
-        if counter.step.is_multiple_of(plan.step_plan.steps_per_epoch()) {
-            self.state.evaluated = values;
-            self.state.counter.phase = ProgramPhase::Close;
-        } else {
-            values.insert("step".to_owned(), Value::from(counter.step));
-            self.state.within.push(Value::from(values));
-            self.state.counter.phase = ProgramPhase::Step;
-        }
+        let found = self.evaluator.evaluate(&context, &mut self.engine, reduce)?;
+        let schedule = self.schedule(plan);
+        self.state.course.evaluate(&schedule, found);
         Ok(())
     }
 
@@ -265,10 +259,10 @@ impl Session {
         observer: &dyn Observer,
         reduce: &mut dyn Reduce,
     ) -> Result<(), Interrupt> {
-        let epoch = self.state.counter.epoch;
+        let epoch = self.counter().epoch;
         candlewick_failpoint::reach("train.close", u64::from(epoch))?;
         reduce.all_equal(&format!("state after epoch {epoch}"), &self.state.hash()?)?;
-        let mut record = self.record(plan.step_plan.rows_per_epoch())?;
+        let mut record = self.record(plan)?;
         let now = Instant::now();
         let began = self.epoch_began.replace(now).unwrap_or(now);
         record.seconds = now.duration_since(began).as_secs_f64();
@@ -292,7 +286,7 @@ impl Session {
         nodes: &mut [NodeGradient],
         reduce: &mut dyn Reduce,
     ) -> Result<(), Interrupt> {
-        let step = self.state.counter.step;
+        let step = self.counter().step;
         let batch = Batch {
             step,
             slices: &prepared.slices,
@@ -320,8 +314,9 @@ impl Session {
     fn commit(&mut self, plan: &TrainPlan, prepared: &HostBatch, reduced: &Reduced) -> Result<(), Failure> {
         let [loss, denominator, rows] = add_up(&reduced.scalars);
         let denominator = self.engine.denominator(denominator);
+        let schedule = self.schedule(plan);
         let state = &mut self.state;
-        let step = state.counter.step;
+        let step = state.course.counter().step;
         let context = NonFiniteContext {
             plan,
             network: &self.network,
@@ -338,28 +333,23 @@ impl Session {
         } else {
             0.0
         };
-        if applied != 0.0 && !self.engine.update_buffers(&mut state.weights) {
-            state.epoch.by_running += 1;
-        }
+        let by_running = applied != 0.0 && !self.engine.update_buffers(&mut state.weights);
         state
             .updates
             .step(&mut state.weights, &mut self.gradient, applied, step)?;
         if counts {
             let training = self.evaluator.training();
-            training.add(&mut state.epoch.tally, &reduced.scalars, SCALARS);
-            state.epoch.loss += loss;
-            state.epoch.denominator += denominator;
-            state.epoch.weightless += u64::from(denominator == 0.0);
+            training.add(state.course.tally(), &reduced.scalars, SCALARS);
         }
-        state.epoch.rows += rows;
-        state.counter.step += 1;
-        let per_epoch = plan.step_plan.steps_per_epoch();
-        if self.evaluator.is_due(state.counter.step, per_epoch) {
-            state.counter.phase = ProgramPhase::Evaluate;
-        } else if state.counter.step.is_multiple_of(per_epoch) {
-            state.counter.phase = ProgramPhase::Close;
-        }
-        if state.counter.step.is_multiple_of(per_epoch) {
+        let sums = StepSums {
+            loss,
+            denominator,
+            rows,
+            counts,
+            by_running,
+        };
+        state.course.step(&schedule, &sums);
+        if (step + 1).is_multiple_of(schedule.steps_per_epoch) {
             self.check_epoch(plan, prepared)?;
         }
         Ok(())
@@ -373,51 +363,25 @@ impl Session {
             network: &self.network,
             weights: &state.weights,
             rows: prepared,
-            step: state.counter.step - 1,
+            step: state.course.counter().step - 1,
             lr: state.updates.lr(),
         })?;
-        if state.epoch.denominator > 0.0 {
+        if state.course.counts() {
             return Ok(());
         }
         Err(Failure::data(format!(
             "no row of epoch {} counts in the loss: all weights (weightCol) are 0, or all labels are the loss's ignore_index",
-            state.counter.epoch
+            state.course.counter().epoch
         )))
     }
 
     /// The record of the epoch that is about to be closed; changes nothing.
-    #[expect(clippy::cast_precision_loss, reason = "an epoch has far fewer than 2^53 rows")]
-    fn record(&self, rows: u64) -> Result<EpochRecord, Failure> {
-        let (sums, epoch) = (&self.state.epoch, self.state.counter.epoch);
-        if sums.rows != rows as f64 {
-            let message = format!("epoch {epoch} trained on {} rows, its plan has {rows}", sums.rows);
-            return Err(Failure::internal(message));
-        }
-        let loss = if sums.denominator > 0.0 {
-            sums.loss / sums.denominator
-        } else {
-            0.0
-        };
-        let mut metrics = Map::new();
-        for (name, steps) in [(BY_RUNNING, sums.by_running), (WEIGHTLESS, sums.weightless)] {
-            if steps > 0 {
-                metrics.insert(name.to_owned(), Value::from(steps));
-            }
-        }
-        self.state.guard.complete(&mut metrics);
-        metrics.extend(self.evaluator.training().values(sums.tally.as_deref()));
-        metrics.extend(self.state.evaluated.clone());
-        if self.evaluator.looks_within() {
-            metrics.insert(WITHIN.to_owned(), Value::from(self.state.within.clone()));
-        }
-        Ok(EpochRecord {
-            epoch,
-            step: self.state.counter.step,
-            loss,
-            lr: self.state.updates.lr(),
-            rows,
-            seconds: 0.0,
-            metrics,
+    fn record(&self, plan: &TrainPlan) -> Result<EpochRecord, Failure> {
+        let (rows, lr) = (plan.step_plan.rows_per_epoch(), self.state.updates.lr());
+        let schedule = self.schedule(plan);
+        self.state.course.record(&schedule, (rows, lr), |metrics, tally| {
+            self.state.guard.complete(metrics);
+            metrics.extend(self.evaluator.training().values(tally));
         })
     }
 }

@@ -6,17 +6,18 @@
 
 use super::non_finite::NonFiniteGuard;
 use super::stopping::Stopper;
+use candlewick_membership::{Course, Noted, Schedule};
 use candlewick_model::engine::Engine;
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Saved, SavedTensor, Updates};
 use candlewick_model::weights::update_with_values;
 use candlewick_protocol::Failure;
-use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
+use candlewick_protocol::counter::ProgramPhase;
 use candlewick_protocol::job::TrainSpec;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Format of a saved state.
@@ -26,44 +27,19 @@ const WHAT: &str = "the saved state of the training run";
 /// Prefixes of tensors and counters in it; those of [`Updates`] have their own.
 const WEIGHTS: &str = "weights.";
 const BEST: &str = "best.";
-const EPOCH: &str = "epoch.";
 const GUARD: &str = "finite.";
-/// Notes in it.
-const COUNTER: &str = "counter";
-const EVALUATED: &str = "evaluated";
-const WITHIN: &str = "within";
+/// A note in it.
 const STOPPING: &str = "stopping";
-const RECORDS: &str = "records";
-
-/// Sums over the epoch at hand, in the order of its steps.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct EpochSums {
-    pub(super) loss: f64,
-    pub(super) denominator: f64,
-    pub(super) rows: f64,
-    /// Steps in which a BatchNorm had one value a channel and normalised by its running statistics.
-    pub(super) by_running: u64,
-    /// Steps in which no row counted, so that nothing was updated (rule B6).
-    pub(super) weightless: u64,
-    /// Of the metrics of training.
-    pub(super) tally: Option<Vec<f64>>,
-}
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct TrainState {
-    pub(super) counter: ProgramCounter,
+    /// Where it stands, the sums of the epoch at hand, and the records that are not acknowledged.
+    pub(super) course: Course,
     pub(super) weights: Vec<f32>,
     pub(super) updates: Updates,
     pub(super) guard: NonFiniteGuard,
-    pub(super) epoch: EpochSums,
-    /// What the evaluation at the end of the epoch found, from there to the epoch's close.
-    pub(super) evaluated: Map<String, Value>,
-    /// What evaluations within the epoch found.
-    pub(super) within: Vec<Value>,
     pub(super) stopper: Option<Stopper>,
-    /// Records of epochs that the coordinator has not acknowledged: any trainer can tell them.
-    pub(super) records: Vec<EpochRecord>,
 }
 
 impl TrainState {
@@ -75,15 +51,11 @@ impl TrainState {
         weights: Vec<f32>,
     ) -> Result<Self, Failure> {
         Ok(TrainState {
-            counter: ProgramCounter::default(),
+            course: Course::default(),
             updates: Updates::new(train, network, engine, &weights)?,
             weights,
             guard: NonFiniteGuard::new(train.on_non_finite),
-            epoch: EpochSums::default(),
-            evaluated: Map::new(),
-            within: Vec::new(),
             stopper: train.evaluation.early_stopping.clone().map(Stopper::new),
-            records: Vec::new(),
         })
     }
 
@@ -103,10 +75,10 @@ impl TrainState {
         self.stopper.as_ref().map(|stopper| stopper.report(epochs))
     }
 
-    /// True where nothing comes any more in a run of so many steps.
-    pub(super) fn is_over(&self, steps: u64) -> bool {
+    /// The next point of the program, where any comes.
+    pub(super) fn next(&self, schedule: &Schedule) -> Option<ProgramPhase> {
         let stopped = self.stopper.as_ref().is_some_and(Stopper::is_over);
-        self.counter.phase == ProgramPhase::Step && (stopped || self.counter.step >= steps)
+        self.course.next(schedule, stopped)
     }
 
     /// Closes the epoch of `record`, where those before `acknowledged` are known to the coordinator. Nothing else changes the
@@ -118,18 +90,7 @@ impl TrainState {
         }
         self.updates.epoch(record);
         self.guard.close();
-        self.epoch = EpochSums::default();
-        self.evaluated = Map::new();
-        self.within = Vec::new();
-        self.acknowledged(acknowledged);
-        self.records.push(record.clone());
-        self.counter.epoch += 1;
-        self.counter.phase = ProgramPhase::Step;
-    }
-
-    /// Forgets the records of epochs before `epochs`.
-    pub(super) fn acknowledged(&mut self, epochs: u32) {
-        self.records.retain(|record| record.epoch >= epochs);
+        self.course.close(record, acknowledged);
     }
 
     /// Hash of all that what comes next depends on: equal on all trainers at all times (rule B11).
@@ -153,10 +114,9 @@ impl TrainState {
     fn small(&self) -> Result<Saved, Failure> {
         let mut saved = Saved::default();
         saved.put(GUARD, self.guard.state());
-        saved.put(EPOCH, self.epoch.state());
-        saved.notes.insert(COUNTER.to_owned(), note(&self.counter)?);
-        saved.notes.insert(EVALUATED.to_owned(), json!(self.evaluated));
-        saved.notes.insert(WITHIN.to_owned(), json!(self.within));
+        let Noted { counters, notes } = self.course.noted();
+        saved.counters.extend(counters);
+        saved.notes.extend(notes);
         if let Some(stopper) = &self.stopper {
             saved.notes.insert(STOPPING.to_owned(), stopper.state()?);
         }
@@ -173,7 +133,7 @@ impl TrainState {
     pub(super) fn copy(&self, network: &Network) -> Result<Saved, Failure> {
         let mut saved = self.small()?;
         saved.notes.insert("format".to_owned(), FORMAT.into());
-        saved.notes.insert(RECORDS.to_owned(), note(&self.records)?);
+        saved.notes.extend([self.course.noted_records()]);
         saved.put(WEIGHTS, tensors(network, &self.weights));
         if let Some(best) = self.stopper.as_ref().and_then(Stopper::best) {
             saved.put(BEST, tensors(network, best));
@@ -201,8 +161,12 @@ impl TrainState {
                 "{WHAT} has the format {format:?}; this version reads {FORMAT:?}"
             )));
         }
-        self.counter = read(&mut saved, COUNTER)?;
-        check_counter(self.counter, steps_per_epoch)?;
+        let mut noted = Noted {
+            counters: std::mem::take(&mut saved.counters),
+            notes: std::mem::take(&mut saved.notes),
+        };
+        self.course.restore(&mut noted, steps_per_epoch)?;
+        (saved.counters, saved.notes) = (noted.counters, noted.notes);
         self.weights = values(network, &saved.take(WEIGHTS))?;
         let best = saved.take(BEST);
         let best = (!best.tensors.is_empty())
@@ -212,10 +176,6 @@ impl TrainState {
             stopper.restore(read(&mut saved, STOPPING)?, best)?;
         }
         self.guard.restore(&saved.take(GUARD))?;
-        self.epoch = EpochSums::restore(&saved.take(EPOCH))?;
-        self.evaluated = read(&mut saved, EVALUATED)?;
-        self.within = read(&mut saved, WITHIN)?;
-        self.records = read(&mut saved, RECORDS)?;
         self.updates.begin(steps_per_epoch)?;
         self.updates.restore(&mut saved)?;
         let Saved {
@@ -234,78 +194,12 @@ impl TrainState {
     }
 }
 
-impl EpochSums {
-    fn state(&self) -> Saved {
-        let mut saved = Saved::default();
-        let bits = [
-            ("loss", self.loss.to_bits()),
-            ("denominator", self.denominator.to_bits()),
-            ("rows", self.rows.to_bits()),
-            ("byRunning", self.by_running),
-            ("weightless", self.weightless),
-        ];
-        saved.counters = bits.map(|(name, value)| (name.to_owned(), value)).into();
-        if let Some(tally) = &self.tally {
-            let bits: Vec<u64> = tally.iter().map(|value| value.to_bits()).collect();
-            saved.notes.insert("tally".to_owned(), json!(bits));
-        }
-        saved
-    }
-
-    fn restore(saved: &Saved) -> Result<Self, Failure> {
-        let names = ["loss", "denominator", "rows", "byRunning", "weightless"];
-        saved.expect_counters(WHAT, &names)?;
-        let bits = |name| saved.counter(WHAT, name);
-        let tally: Option<Vec<u64>> = saved
-            .notes
-            .get("tally")
-            .map(|tally| serde_json::from_value(tally.clone()).map_err(|error| unreadable("tally", &error)))
-            .transpose()?;
-        Ok(EpochSums {
-            loss: f64::from_bits(bits("loss")?),
-            denominator: f64::from_bits(bits("denominator")?),
-            rows: f64::from_bits(bits("rows")?),
-            by_running: bits("byRunning")?,
-            weightless: bits("weightless")?,
-            tally: tally.map(|bits| bits.into_iter().map(f64::from_bits).collect()),
-        })
-    }
-}
-
-/// A counter that no run with epochs of so many steps comes by.
-fn check_counter(counter: ProgramCounter, steps_per_epoch: u64) -> Result<(), Failure> {
-    let (first, next) = (
-        u64::from(counter.epoch) * steps_per_epoch,
-        (u64::from(counter.epoch) + 1) * steps_per_epoch,
-    );
-    let possible = match counter.phase {
-        ProgramPhase::Step => (first..next).contains(&counter.step),
-        ProgramPhase::Evaluate => counter.step > first && counter.step <= next,
-        ProgramPhase::Close => counter.step == next,
-    };
-    if possible {
-        return Ok(());
-    }
-    Err(Failure::parameter(format!(
-        "{WHAT} stands at {counter}; no run whose epochs have {steps_per_epoch} steps comes by there: it was saved with other \
-         data, another batchSize or dropLast"
-    )))
-}
-
-fn note(value: &impl serde::Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(value)
-        .map_err(|error| Failure::internal(format!("the state of a training run cannot be written: {error}")))
-}
-
-fn unreadable(name: &str, error: &serde_json::Error) -> Failure {
-    Failure::parameter(format!("{WHAT}: {name:?} cannot be read: {error}"))
-}
-
 /// Takes a note out.
 fn read<T: DeserializeOwned>(saved: &mut Saved, name: &str) -> Result<T, Failure> {
     let found = saved.notes.remove(name);
     let found = found.ok_or_else(|| Failure::parameter(format!("{WHAT} lacks {name:?}")))?;
-    serde_json::from_value(found).map_err(|error| unreadable(name, &error))
+    serde_json::from_value(found)
+        .map_err(|error| Failure::parameter(format!("{WHAT}: {name:?} cannot be read: {error}")))
 }
 
 /// Flat weights as a tensor for each parameter.

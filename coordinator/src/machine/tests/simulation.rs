@@ -1,13 +1,17 @@
-//! The coordinator among trainers and a driver that are models of the real ones, over links that delay, with crashes, freezes,
-//! broken connections and a clock of its own, all from a seed. What the models do is what docs/protocol/membership.md says of
-//! trainers; the machine is the one that runs in the driver.
+//! The coordinator's machine among trainers, over a network and with clocks that are simulated, all from a seed: words come
+//! late, twice or not at all; links are cut, processes end or stand still, the coordinator too. What trainers decide is
+//! the code of the real ones (`candlewick_membership`); threads, sockets, rows and arithmetic are simulated, and so is the driver.
 //!
 //! `make simulate SEED=7 SEEDS=1` replays a run exactly.
 
 mod driver;
 mod elastic;
 mod faults;
+mod network;
+mod planted;
 mod trainer;
+mod truth;
+mod work;
 
 use super::*;
 use elastic::{Moving, Plan};
@@ -20,7 +24,7 @@ use trainer::{Model, Word};
 const STEPS: u64 = 40;
 const STEPS_PER_EPOCH: u64 = 8;
 /// Rows of every shard.
-const ROWS: u64 = 5;
+const ROWS: u64 = 8;
 /// No fault happens later; the run must be over this much after it.
 const FAULTS_UNTIL: u64 = 60_000;
 const PATIENCE: u64 = 240_000;
@@ -55,7 +59,7 @@ enum Happening {
     Wake(String),
     /// A word on its way to a trainer, from whom.
     ToTrainer(String, Word),
-    ToCoordinator(String, ToCoordinator),
+    ToCoordinator(String, ToCoordinator, Vec<u8>),
     /// The stream of a trainer has ended, seen by the coordinator.
     StreamEnds(String),
     Exited(String),
@@ -70,6 +74,8 @@ enum Happening {
     /// The driver has fed a round.
     Fed(driver::Round),
     Train,
+    /// The coordinator has stood still for long enough.
+    GoesOn,
 }
 
 /// One run.
@@ -82,13 +88,12 @@ struct Simulation {
     happenings: BTreeMap<u64, Happening>,
     machine: Machine,
     models: BTreeMap<String, Model>,
-    /// When the last word between two was delivered: words of a stream keep their order.
-    delivered: BTreeMap<(String, String), u64>,
+    network: network::Network,
     driver: driver::Driver,
     faults: Faults,
     elastic: Plan,
-    /// The step of the checkpoint that training goes on from; 0: there is none.
-    resumed: u64,
+    /// The checkpoint that training goes on from, where there is one.
+    resumed: Option<(ProgramCounter, Vec<u8>)>,
     /// The furthest step that anybody has completed.
     furthest: u64,
     epochs: u32,
@@ -107,6 +112,10 @@ impl Simulation {
             ..job()
         };
         job.train.epochs = u32::try_from(STEPS / STEPS_PER_EPOCH).unwrap();
+        job.snapshots = SnapshotSpec {
+            epochs: u32::try_from(random.below(3)).unwrap(),
+            steps: if random.one_in(3) { 5 } else { 0 },
+        };
         let elastic = Plan::new(&mut random, trainers.min(u64::from(SHARDS)));
         let mut simulation = Simulation {
             seed,
@@ -119,25 +128,29 @@ impl Simulation {
             happenings: BTreeMap::new(),
             machine: Machine::new(job, TIMEOUTS),
             models: BTreeMap::new(),
-            delivered: BTreeMap::new(),
+            network: network::Network::default(),
             driver: driver::Driver::default(),
-            resumed: 0,
+            resumed: None,
             furthest: 0,
             epochs: 0,
             end: None,
             trace: Vec::new(),
         };
+        simulation.network.unsteady = simulation.random.one_in(2);
         if simulation.random.one_in(3) {
-            simulation.resumed = simulation.random.below(STEPS + 1);
-            simulation.furthest = simulation.resumed;
-            simulation.epochs = trainer::counter(simulation.resumed).epoch;
+            let files = &truth::truth().files;
+            let (counter, file) = &files[simulation.random.below(files.len() as u64) as usize];
+            simulation.furthest = counter.step;
+            simulation.epochs = counter.epoch;
+            simulation.resumed = Some((*counter, file.clone()));
         }
         for index in 0..trainers.min(u64::from(SHARDS)) {
             let id = format!("t{index}");
             let at = simulation.random.below(100);
             let started = simulation.machine.connect(ms(0), info(&id, &index.to_string()));
             started.unwrap();
-            simulation.models.insert(id.clone(), Model::new(&id));
+            let ahead = simulation.random.below(100_000);
+            simulation.models.insert(id.clone(), Model::new(&id, 0, ahead));
             simulation.at(at, Happening::Wake(id));
         }
         simulation.at(0, Happening::Tick);
@@ -157,20 +170,6 @@ impl Simulation {
         self.order += 1;
         self.queue.push(Reverse((self.now + delay, self.order)));
         self.happenings.insert(self.order, happening);
-    }
-
-    /// Sends a word that arrives after those that were sent before between the same two.
-    fn send(&mut self, from: &str, to: &str, happening: Happening) {
-        let slow = if self.random.one_in(50) { 3_000 } else { 20 };
-        let earliest = self.now + 1 + self.random.below(slow);
-        let last = self
-            .delivered
-            .entry((from.to_owned(), to.to_owned()))
-            .or_default();
-        let at = earliest.max(*last);
-        *last = at;
-        let delay = at - self.now;
-        self.at(delay, happening);
     }
 
     fn command(&mut self, command: serde_json::Value) -> Result<serde_json::Value, Failure> {
@@ -203,11 +202,12 @@ impl Simulation {
 
     fn wrong(&self, what: &str) -> String {
         let last = self.trace.len().saturating_sub(60);
+        let commit = std::env::var("CANDLEWICK_COMMIT").unwrap_or_default();
         format!(
-            "seed {}, at {} ms: {what}\n{}",
-            self.seed,
+            "seed {seed}, at {} ms: {what}\n{}\nagain, of commit {commit:?}: make simulate SEED={seed} SEEDS=1",
             self.now,
-            self.trace[last..].join("\n")
+            self.trace[last..].join("\n"),
+            seed = self.seed,
         )
     }
 
@@ -215,7 +215,15 @@ impl Simulation {
         self.trace.push(format!("{:>7} {}", self.now, line()));
     }
 
+    /// Something that must never happen has.
+    fn violated(&mut self, what: &str) {
+        self.end.get_or_insert_with(|| Err(what.to_owned()));
+    }
+
     fn happen(&mut self, happening: Happening) {
+        let Some(happening) = self.unless_stalled(happening) else {
+            return;
+        };
         if !matches!(happening, Happening::Tick | Happening::Wake(_)) {
             self.note(|| format!("{happening:?}").chars().take(220).collect());
         }
@@ -227,8 +235,8 @@ impl Simulation {
             }
             Happening::Wake(id) => self.wake(&id),
             Happening::ToTrainer(id, word) => self.deliver(&id, word),
-            Happening::ToCoordinator(id, message) => {
-                self.machine.message(ms(self.now), &id, message, b"abc");
+            Happening::ToCoordinator(id, message, body) => {
+                self.machine.message(ms(self.now), &id, message, &body);
             }
             Happening::StreamEnds(id) => self.machine.disconnect(ms(self.now), &id),
             Happening::Exited(id) => {
@@ -243,15 +251,20 @@ impl Simulation {
             Happening::Decommissioned(index) => self.decommissioned(index),
             Happening::Moves(moving) => self.moves(&moving),
             Happening::Fed(round) => self.fed(round),
-            Happening::Train if self.resumed > 0 => {
-                self.machine.resume_from(0, b"state").unwrap();
-                let counter = trainer::counter(self.resumed);
-                let _ = self.command(json!({"cmd": "train", "resume": counter}));
-            }
-            Happening::Train => {
-                let _ = self.command(json!({"cmd": "train"}));
-            }
+            Happening::Train => self.begin_training(),
+            Happening::GoesOn => self.goes_on(),
         }
+    }
+
+    fn begin_training(&mut self) {
+        let command = match &self.resumed {
+            Some((counter, file)) => {
+                self.machine.resume_from(0, file).unwrap();
+                json!({"cmd": "train", "resume": counter})
+            }
+            None => json!({"cmd": "train"}),
+        };
+        let _ = self.command(command);
     }
 
     /// Does what the machine wants done.
@@ -263,13 +276,18 @@ impl Simulation {
                     self.send(
                         "",
                         &trainer.clone(),
-                        Happening::ToTrainer(trainer, Word::Order(message)),
+                        Happening::ToTrainer(trainer, Word::Said(message)),
                     );
                 }
-                Output::Restore { trainer, counter, .. } => {
+                Output::Restore {
+                    trainer,
+                    counter,
+                    state,
+                } => {
                     // Beside the words, and slower than they are.
                     let delay = 1 + self.random.below(5_000);
-                    self.at(delay, Happening::ToTrainer(trainer, Word::Restore(counter)));
+                    let word = Word::Restore(counter, state.to_vec());
+                    self.at(delay, Happening::ToTrainer(trainer, word));
                 }
                 Output::Close { trainer } => {
                     self.send("", &trainer.clone(), Happening::ToTrainer(trainer, Word::Closed));
@@ -338,10 +356,15 @@ struct Tally {
     rebalanced: u64,
 }
 
+/// How a run of this seed ends.
+fn outcome(seed: u64) -> Result<Simulation, String> {
+    Simulation::new(seed).run()
+}
+
 fn simulate(seeds: std::ops::Range<u64>) -> Tally {
     let (mut tally, mut wrong) = (Tally::default(), Vec::new());
     for seed in seeds {
-        match Simulation::new(seed).run() {
+        match outcome(seed) {
             Ok(run) => {
                 let done = run.machine.phase == Phase::Done;
                 tally.done += u64::from(done);

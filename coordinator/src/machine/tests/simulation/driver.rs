@@ -1,7 +1,9 @@
 //! A model of the driver: feeds what it is asked to, says when to train, and judges the end.
 
-use super::{Happening, ROWS, SHARDS, Simulation};
+use super::truth::{restore, state_hash, truth};
+use super::{Happening, ROWS, SHARDS, STEPS_PER_EPOCH, Simulation};
 use crate::command::Event;
+use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Owner, ShardSum, TaskLedger};
 use candlewick_protocol::shards::ShardSet;
 use serde_json::{Value, json};
@@ -85,9 +87,17 @@ impl Simulation {
                 }
             }
             Event::Epoch { record } if record.epoch != self.epochs => {
-                self.end = Some(Err(format!("epoch {} came after {}", record.epoch, self.epochs)));
+                self.violated(&format!("epoch {} came after {}", record.epoch, self.epochs));
             }
-            Event::Epoch { .. } => self.epochs += 1,
+            Event::Epoch { record } => {
+                self.epochs += 1;
+                if truth().records.get(record.epoch as usize) != Some(&record) {
+                    self.violated(&format!(
+                        "I7: the record of a run without faults is another one: {record:?}"
+                    ));
+                }
+            }
+            Event::Snapshot { counter, .. } => self.judge_snapshot(counter),
             Event::Recovered { record } => {
                 self.driver.told += 1;
                 let lost = record.lost.len();
@@ -98,8 +108,14 @@ impl Simulation {
             }
             Event::Left { .. } => self.elastic.left += 1,
             // Given up by the rules though it lives: no fault was planned to take it away.
-            Event::Lost { why, .. } if why.starts_with("feed tasks could not hand over") => {
+            Event::Lost { why, .. }
+                if why.starts_with("feed tasks could not hand over")
+                    || why.contains("have lost each other") =>
+            {
                 self.faults.fatal += 1;
+            }
+            Event::Lost { why, .. } if why.contains("made no progress") => {
+                self.violated(&format!("a deadlock: {why}"));
             }
             Event::Rescaled { record } => {
                 self.elastic.rescaled += 1;
@@ -118,9 +134,25 @@ impl Simulation {
         }
     }
 
+    fn judge_snapshot(&mut self, counter: ProgramCounter) {
+        let taken = self.machine.take_snapshot().unwrap();
+        let state = restore(&taken.state, STEPS_PER_EPOCH);
+        let hash = state.map(|(weights, course)| state_hash(weights, &course));
+        if hash.ok().as_ref() != truth().states.get(&counter) {
+            self.violated(&format!("I7: the checkpoint at {counter} is of another state"));
+        }
+    }
+
     fn judge_done(&self, steps: u64) -> Result<(), String> {
         match (steps, self.epochs) {
-            (super::STEPS, epochs) if u64::from(epochs) == super::STEPS / super::STEPS_PER_EPOCH => Ok(()),
+            (super::STEPS, epochs) if u64::from(epochs) == super::STEPS / STEPS_PER_EPOCH => {
+                let (weights, _) = self.machine.weights().map_err(|failure| failure.message)?;
+                if *weights == truth().weights.to_le_bytes() {
+                    Ok(())
+                } else {
+                    Err("I7: the model is another one".to_owned())
+                }
+            }
             other => Err(format!("it ended with (steps, epochs) = {other:?}")),
         }
     }

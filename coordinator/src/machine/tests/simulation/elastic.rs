@@ -1,9 +1,10 @@
 //! Trainers that come and leave while a run goes on, and rows that move between them.
 
 use super::trainer::Model;
+use super::work::Work;
 use super::{Happening, ROWS, Random, Simulation, info, ms};
 use candlewick_protocol::feed::Owner;
-use candlewick_protocol::message::{Member, ToCoordinator};
+use candlewick_protocol::message::ToCoordinator;
 use candlewick_protocol::shards::ShardSet;
 use serde_json::json;
 
@@ -74,9 +75,8 @@ impl Simulation {
         let _ = self.command(json!({"cmd": "expect", "trainers": [id]}));
         let came = self.machine.connect(ms(self.now), info(&id, &index.to_string()));
         if came.is_ok() {
-            let mut model = Model::new(&id);
-            model.renew_lease(self.now);
-            self.models.insert(id.clone(), model);
+            let ahead = self.random.below(100_000);
+            self.models.insert(id.clone(), Model::new(&id, self.now, ahead));
             let at = self.random.below(100);
             self.at(at, Happening::Wake(id));
         }
@@ -120,11 +120,10 @@ impl Simulation {
         }
         let (mut rows, mut lost) = (0, ShardSet::default());
         for owner in &moving.owners {
-            assert!(
-                (owner.lo..owner.hi).all(|shard| self.models[&moving.source].held.contains(shard)),
-                "{} is to move what it has not",
-                moving.source
-            );
+            let held = &self.models[&moving.source].held;
+            if !(owner.lo..owner.hi).all(|shard| held.contains(shard)) {
+                return self.violated(&format!("{} is to move what it has not", moving.source));
+            }
             if lives(owner) && takes(owner) {
                 rows += u64::from(owner.hi - owner.lo) * ROWS;
             } else {
@@ -138,15 +137,8 @@ impl Simulation {
             lost,
             because,
         };
-        self.tell(&moving.source.clone(), moved);
-    }
-
-    /// FORM: what has moved is given up.
-    pub(super) fn give_up_moved(&mut self, id: &str, members: &[Member]) {
-        let mine = members.iter().find(|member| member.trainer.id == id).cloned();
-        let mine = mine.map_or(0..0, |member| member.lo..member.hi);
-        if let Some(model) = self.models.get_mut(id) {
-            model.held = model.held.filter(|shard| mine.contains(&shard));
-        }
+        self.model(&moving.source).work = Work::Idle;
+        self.tell(&moving.source, moved);
+        self.pump(&moving.source);
     }
 }

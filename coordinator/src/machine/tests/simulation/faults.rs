@@ -11,6 +11,24 @@ pub(super) enum Fault {
     Freeze(u64, u64),
     /// The connection between two breaks; both live.
     Break(u64, u64),
+    /// Nothing passes between two for so long.
+    Cut(u64, u64, u64),
+    /// Nothing passes between one and the coordinator for so long.
+    Alone(u64, u64),
+    /// The coordinator does nothing for so long.
+    Stall(u64),
+}
+
+impl Fault {
+    /// Who is not heard for a while, though not for too long: twice in a run may be.
+    fn silences(&self) -> Option<u64> {
+        match *self {
+            Fault::Freeze(victim, millis) | Fault::Alone(victim, millis) => {
+                (millis < 16_000).then_some(victim)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The faults of a run.
@@ -33,16 +51,41 @@ impl Faults {
                 random.below(FAULTS_UNTIL / 6)
             };
             let victim = random.below(trainers);
-            let fault = match random.below(6) {
+            let fault = match random.below(10) {
                 0..=2 => Fault::Crash(victim),
                 3 => Fault::Freeze(victim, random.below(10_000)),
                 4 => Fault::Freeze(victim, 16_000 + random.below(20_000)),
+                5 => Fault::Cut(victim, random.below(trainers), random.below(40_000)),
+                6 => Fault::Alone(victim, random.below(9_000)),
+                7 => Fault::Alone(victim, 18_000 + random.below(9_000)),
+                8 => Fault::Stall(random.below(5_000)),
                 _ => Fault::Break(victim, random.below(trainers)),
             };
-            faults.costly += 1;
-            faults.fatal += u64::from(matches!(fault, Fault::Crash(_) | Fault::Freeze(_, 16_000..)));
+            let long = matches!(
+                fault,
+                Fault::Crash(_) | Fault::Freeze(_, 16_000..) | Fault::Alone(_, 16_000..)
+            );
+            faults.costly += 1 + u64::from(matches!(fault, Fault::Cut(..)));
+            faults.fatal += u64::from(long);
             faults.planned.push((at, fault));
         }
+        // Those that are not heard twice may be so for too long.
+        let silent = |of: u64| {
+            let times = faults
+                .planned
+                .iter()
+                .filter(|(_, fault)| fault.silences() == Some(of));
+            times.count() as u64
+        };
+        let stalls = faults
+            .planned
+            .iter()
+            .filter(|(_, fault)| matches!(fault, Fault::Stall(_)));
+        let stalls = stalls.count() as u64;
+        let may_be_lost = |of: &u64| silent(*of) > 0 && silent(*of) + stalls > 1;
+        let lost = (0..trainers).filter(may_be_lost).count() as u64;
+        faults.fatal += lost;
+        faults.costly += lost;
         faults
     }
 
@@ -67,6 +110,13 @@ impl Simulation {
                 // Short ones that follow each other without a beat between are one long one, which was not planned as such.
                 let together = model.frozen_since < now && model.frozen_until - model.frozen_since > 14_000;
                 self.faults.fatal += u64::from(together && millis < 16_000);
+            }
+            Fault::Cut(one, other, millis) => {
+                self.cut(&format!("t{one}"), &format!("t{other}"), millis);
+            }
+            Fault::Alone(one, millis) => self.cut(&format!("t{one}"), "", millis),
+            Fault::Stall(millis) => {
+                self.network.stalled_until = self.network.stalled_until.max(self.now + millis);
             }
             Fault::Break(one, other) => {
                 let (one, other) = (format!("t{one}"), format!("t{other}"));

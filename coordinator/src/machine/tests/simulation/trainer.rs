@@ -1,12 +1,17 @@
-//! A model of a trainer: what it says to the coordinator and to its peers, and when.
+//! A trainer whose threads, sockets and arithmetic are simulated. What it decides is the real trainer's code
+//! (`candlewick_membership`): what it hears, obeys and answers, its lease, the points of its program.
 
-use super::elastic::Moving;
-use super::{BTreeSet, Happening, ROWS, STEPS, STEPS_PER_EPOCH, Simulation, TIMEOUTS};
+use super::truth::{self, SCHEDULE};
+use super::work::Work;
+use super::{BTreeSet, Happening, ROWS, Simulation, TIMEOUTS, ms};
+use candlewick_collective::Halts;
+use candlewick_membership::{Control, Course, Formation, Heard, Order, Seat};
+use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::ShardSum;
-use candlewick_protocol::message::{EpochRecord, Member, Pace, Progress, ToCoordinator, ToTrainer};
+use candlewick_protocol::message::{Progress, ToCoordinator, ToTrainer};
 use candlewick_protocol::shards::ShardSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 const BEAT: u64 = 750;
 /// A peer is waited for so long, later than beats expire (rule C2).
@@ -15,27 +20,27 @@ const PEER: u64 = 25_000;
 /// What a trainer hears.
 #[derive(Debug, Clone)]
 pub(super) enum Word {
-    Order(ToTrainer),
+    Said(ToTrainer),
     /// The coordinator has closed the stream.
     Closed,
     /// A peer is connected to it in a generation.
     Hello(u64, String),
     /// A donor's state.
-    State(u64, u64),
+    State(u64, Vec<u8>),
     /// That of a checkpoint, whole.
-    Restore(ProgramCounter),
-    /// A peer's part of a step.
-    Part(u64, u64, String),
+    Restore(ProgramCounter, Vec<u8>),
+    /// A peer's part of a point of the program.
+    Part(u64, ProgramCounter, String, truth::Part),
     /// The connection to a peer is broken.
     Broken(u64, String),
-    /// Its own part of a step is computed.
-    Computed(u64, u64),
+    /// Its own part of a point is computed.
+    Computed(u64, ProgramCounter),
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Model {
-    id: String,
+    pub(super) id: String,
     pub(super) alive: bool,
     pub(super) frozen_until: u64,
     /// When it froze last, where it was not frozen before.
@@ -44,32 +49,37 @@ pub(super) struct Model {
     missed: Vec<Word>,
     pub(super) held: ShardSet,
     open: Option<(u32, ShardSet)>,
+    /// Its clock is so much ahead of others.
+    ahead: u64,
+    pub(super) control: Control,
+    pub(super) seat: Seat,
+    pub(super) course: Course,
+    pub(super) weights: u64,
+    /// The last generation that it turned to, and its members.
     pub(super) generation: u64,
-    members: Vec<String>,
-    halted_through: u64,
-    hellos: BTreeSet<String>,
-    /// Where the generation begins, and whether a donor's state is waited for.
-    begins: u64,
-    needs_state: bool,
-    donates: bool,
-    ready: bool,
-    started: bool,
-    /// Its own part of the step at hand, once computed; parts of peers by step.
-    computed: bool,
-    parts: BTreeMap<u64, BTreeSet<String>>,
-    step: u64,
-    done: bool,
+    pub(super) members: Vec<String>,
+    /// What the computing thread does, and what it is to do then.
+    pub(super) work: Work,
+    pub(super) orders: VecDeque<Order>,
+    /// By generation: peers that are connected, and those whose connection is broken; a donor's state; parts.
+    pub(super) hellos: BTreeSet<(u64, String)>,
+    pub(super) broken: BTreeSet<(u64, String)>,
+    pub(super) states: BTreeMap<u64, Vec<u8>>,
+    pub(super) parts: BTreeMap<(u64, ProgramCounter), BTreeMap<String, truth::Part>>,
     ticks: u64,
-    beats: u64,
-    /// When the youngest answered beat was sent, and when each was.
-    lease: u64,
+    pub(super) waiting_since: u64,
+    /// What the judge knows of it: HALT and START that it heard, when the youngest answered beat was sent, and when each was.
+    pub(super) told_halt: u64,
+    pub(super) told_start: BTreeSet<u64>,
+    proved: u64,
     sent: BTreeMap<u64, u64>,
-    waiting_since: u64,
-    suspected: bool,
 }
 
 impl Model {
-    pub(super) fn new(id: &str) -> Self {
+    /// One that registers just now; its clock is ahead.
+    pub(super) fn new(id: &str, now: u64, ahead: u64) -> Self {
+        let mut control = Control::new(Halts::default());
+        control.begin(ms(now + ahead), TIMEOUTS.failure);
         Model {
             id: id.to_owned(),
             alive: true,
@@ -78,31 +88,31 @@ impl Model {
             missed: Vec::new(),
             held: ShardSet::default(),
             open: None,
+            ahead,
+            control,
+            seat: Seat::new(id.to_owned()),
+            course: Course::default(),
+            weights: truth::BEGIN,
             generation: 0,
             members: Vec::new(),
-            halted_through: 0,
+            work: Work::Idle,
+            orders: VecDeque::new(),
             hellos: BTreeSet::new(),
-            begins: 0,
-            needs_state: false,
-            donates: false,
-            ready: false,
-            started: false,
-            computed: false,
+            broken: BTreeSet::new(),
+            states: BTreeMap::new(),
             parts: BTreeMap::new(),
-            step: 0,
-            done: false,
             ticks: 0,
-            beats: 0,
-            lease: 0,
-            sent: BTreeMap::new(),
             waiting_since: 0,
-            suspected: false,
+            told_halt: 0,
+            told_start: BTreeSet::new(),
+            proved: now,
+            sent: BTreeMap::new(),
         }
     }
 
-    /// One that registers has the coordinator's word.
-    pub(super) fn renew_lease(&mut self, now: u64) {
-        self.lease = now;
+    /// Its own clock.
+    pub(super) fn clock(&self, now: u64) -> std::time::Duration {
+        ms(now + self.ahead)
     }
 
     pub(super) fn takes(&self, round: u32, shard: u32) -> bool {
@@ -111,52 +121,59 @@ impl Model {
             .is_some_and(|(open, shards)| *open == round && shards.contains(shard))
     }
 
-    /// True where it may still complete a step of a generation before this one.
+    /// True where it may still complete a point of a generation before this one.
     pub(super) fn runs_before(&self, generation: u64) -> bool {
-        self.started
-            && self.generation < generation
-            && self.halted_through < self.generation
-            && !self.suspected
+        let runs = self.work.runs_in();
+        runs.is_some_and(|runs| runs < generation && !self.control.halts().token(runs).is_cancelled())
     }
 
-    fn is_in(&self, generation: u64) -> bool {
-        self.generation == generation && self.halted_through < generation && !self.suspected
+    /// Milliseconds since the youngest beat that was answered was sent.
+    pub(super) fn unproved(&self, now: u64) -> u64 {
+        now.saturating_sub(self.proved)
     }
 
-    fn counter(&self) -> ProgramCounter {
-        counter(self.step)
+    pub(super) fn peers(&self) -> Vec<String> {
+        let others = self.members.iter().filter(|member| **member != self.id);
+        others.cloned().collect()
     }
 
-    fn peers(&self) -> Vec<String> {
-        self.members
-            .iter()
-            .filter(|member| **member != self.id)
-            .cloned()
-            .collect()
-    }
-}
-
-pub(super) fn counter(step: u64) -> ProgramCounter {
-    ProgramCounter {
-        epoch: u32::try_from(step / STEPS_PER_EPOCH).unwrap(),
-        step,
-        ..ProgramCounter::default()
+    /// What came for generations before this one is of no use.
+    pub(super) fn turn_to(&mut self, formation: &Formation) {
+        let generation = formation.generation;
+        self.control.turn_to(generation);
+        self.generation = generation;
+        let members = formation.members.iter();
+        self.members = members.map(|member| member.trainer.id.clone()).collect();
+        self.hellos.retain(|(of, _)| *of >= generation);
+        self.broken.retain(|(of, _)| *of >= generation);
+        self.states.retain(|of, _| *of >= generation);
+        self.parts.retain(|(of, _), _| *of >= generation);
     }
 }
 
 impl Simulation {
-    fn model(&mut self, id: &str) -> &mut Model {
+    pub(super) fn model(&mut self, id: &str) -> &mut Model {
         self.models.get_mut(id).unwrap()
     }
 
     pub(super) fn tell(&mut self, id: &str, message: ToCoordinator) {
-        self.send(id, "", Happening::ToCoordinator(id.to_owned(), message));
+        self.tell_with(id, message, Vec::new());
     }
 
-    fn tell_peers(&mut self, id: &str, word: &Word) {
+    pub(super) fn tell_with(&mut self, id: &str, message: ToCoordinator, body: Vec<u8>) {
+        self.send(id, "", Happening::ToCoordinator(id.to_owned(), message, body));
+    }
+
+    pub(super) fn tell_peers(&mut self, id: &str, word: &Word) {
         for peer in self.model(id).peers() {
             self.send(id, &peer.clone(), Happening::ToTrainer(peer, word.clone()));
         }
+    }
+
+    /// It cannot go on, and says so.
+    pub(super) fn give_up(&mut self, id: &str, failure: Failure) {
+        self.model(id).work = Work::Idle;
+        self.tell(id, ToCoordinator::Failed { failure });
     }
 
     /// Its own clock.
@@ -174,20 +191,22 @@ impl Simulation {
             self.deliver(id, word);
         }
         let model = self.model(id);
-        if now.saturating_sub(model.lease) > u64::try_from(TIMEOUTS.failure.as_millis()).unwrap() {
+        if model.control.must_exit(model.clock(now)) {
             return self.crash(id);
         }
-        let number = model.beats;
-        model.beats += 1;
+        let failure = u64::try_from(TIMEOUTS.failure.as_millis()).unwrap();
+        if model.alive && model.unproved(now) > failure {
+            let silent = model.unproved(now);
+            return self.violated(&format!("C1: {id} goes on {silent} ms after what was answered"));
+        }
+        let (number, generation) = model.control.beat(model.clock(now));
         model.sent.insert(number, now);
         let progress = Progress {
-            counter: model.counter(),
+            counter: model.course.counter(),
             ticks: model.ticks,
             ..Progress::default()
         };
-        let generation = model.generation;
-        let waits = model.is_in(generation) && generation > 0 && !model.done;
-        let late = waits && now.saturating_sub(model.waiting_since) > PEER;
+        let late = model.work.waits() && now.saturating_sub(model.waiting_since) > PEER;
         self.tell(
             id,
             ToCoordinator::Beat {
@@ -197,35 +216,11 @@ impl Simulation {
             },
         );
         if late {
-            let model = self.model(id);
-            let came = if model.ready {
-                model.parts.get(&model.step)
-            } else {
-                Some(&model.hellos)
-            };
-            let missing = model
-                .peers()
-                .into_iter()
-                .find(|peer| came.is_none_or(|came| !came.contains(peer)));
-            self.suspect(id, missing);
+            let missing = self.missing(id);
+            self.suspect(id, missing.first());
         }
+        self.pump(id);
         self.at(BEAT, Happening::Wake(id.to_owned()));
-    }
-
-    fn suspect(&mut self, id: &str, peer: Option<String>) {
-        let model = self.model(id);
-        let generation = model.generation;
-        model.suspected = true;
-        let Some(peer) = peer else { return };
-        let why = "a word did not come".to_owned();
-        self.tell(
-            id,
-            ToCoordinator::Suspect {
-                generation,
-                peer,
-                why,
-            },
-        );
     }
 
     pub(super) fn deliver(&mut self, id: &str, word: Word) {
@@ -238,157 +233,83 @@ impl Simulation {
         }
         model.ticks += 1;
         match word {
-            Word::Order(order) => self.obey(id, order),
+            Word::Said(message) => self.hear(id, message),
             Word::Closed => self.crash(id),
             Word::Hello(generation, peer) => {
-                // One that is ahead has connected; its own FORM is on its way.
-                if generation >= model.generation {
-                    if generation > model.generation {
-                        model.hellos.clear();
-                        model.generation = generation;
-                        model.members.clear();
-                        model.ready = false;
-                        model.started = false;
-                        model.suspected = false;
-                        model.halted_through = model.halted_through.max(generation - 1);
-                    }
-                    model.hellos.insert(peer);
-                    self.get_ready(id);
-                }
+                model.hellos.insert((generation, peer));
             }
-            Word::State(generation, step) => {
-                if model.is_in(generation) && model.needs_state {
-                    model.step = step;
-                    model.needs_state = false;
-                    self.get_ready(id);
-                }
+            Word::State(generation, state) => {
+                model.states.insert(generation, state);
             }
-            Word::Restore(counter) => self.restore(id, counter),
-            Word::Part(generation, step, peer) => {
-                if model.is_in(generation) {
-                    model.parts.entry(step).or_default().insert(peer);
-                    self.complete(id);
-                }
+            Word::Restore(counter, file) => model.orders.push_back(Order::Restore { counter, file }),
+            Word::Part(generation, at, peer, part) => {
+                model
+                    .parts
+                    .entry((generation, at))
+                    .or_default()
+                    .insert(peer, part);
             }
-            Word::Computed(generation, step) => {
-                if model.is_in(generation) && model.step == step && model.started {
-                    model.computed = true;
-                    let part = Word::Part(generation, step, id.to_owned());
-                    self.tell_peers(id, &part);
-                    self.complete(id);
-                }
-            }
+            Word::Computed(generation, at) => self.computed(id, generation, at),
             Word::Broken(generation, peer) => {
-                let concerned = model.is_in(generation) && model.members.contains(&peer) && !model.done;
-                if concerned {
-                    self.suspect(id, Some(peer));
+                model.broken.insert((generation, peer));
+            }
+        }
+        self.pump(id);
+    }
+
+    /// A message of the coordinator, on the control thread.
+    fn hear(&mut self, id: &str, message: ToTrainer) {
+        let now = self.now;
+        let model = self.model(id);
+        match &message {
+            ToTrainer::BeatAck { number, .. } => {
+                if let Some(sent) = model.sent.remove(number) {
+                    model.proved = model.proved.max(sent);
                 }
             }
+            ToTrainer::Halt { generation } => model.told_halt = model.told_halt.max(*generation),
+            ToTrainer::Start { generation } => {
+                model.told_start.insert(*generation);
+            }
+            ToTrainer::Welcome { .. } => return,
+            _ => {}
+        }
+        let heard = model.control.hear(model.clock(now), message);
+        match heard {
+            Ok(Heard::Nothing) => {}
+            Ok(Heard::Open { round, shards }) => model.open = Some((round, shards)),
+            Ok(Heard::Order(order)) => model.orders.push_back(order),
+            Ok(Heard::End(_)) => self.crash(id),
+            Err(failure) => self.give_up(id, failure),
         }
     }
 
     /// Takes the state of a checkpoint, which comes before anything else and once.
-    fn restore(&mut self, id: &str, counter: ProgramCounter) {
+    pub(super) fn restore(&mut self, id: &str, counter: ProgramCounter, file: &[u8]) {
         let model = self.model(id);
-        let gang = model.generation > 0 && model.is_in(model.generation);
-        assert!(
-            !gang && model.step == 0,
-            "{id} is given a state at {}",
-            model.step
-        );
-        model.step = counter.step;
-        self.tell(id, ToCoordinator::Restored { counter });
-    }
-
-    fn obey(&mut self, id: &str, order: ToTrainer) {
-        let model = self.models.get_mut(id).unwrap();
-        match order {
-            ToTrainer::BeatAck { number, .. } => {
-                if let Some(sent) = model.sent.remove(&number) {
-                    model.lease = model.lease.max(sent);
-                }
-            }
-            ToTrainer::Open { round, shards } => model.open = Some((round, shards)),
-            ToTrainer::Seal {
-                round,
-                expected,
-                incomplete,
-                ..
-            } => self.seal_round(id, round, &expected, &incomplete),
-            ToTrainer::Halt { generation } => {
-                model.halted_through = model.halted_through.max(generation);
-                let counter = model.counter();
-                self.tell(id, ToCoordinator::Halted { generation, counter });
-            }
-            ToTrainer::Form {
-                generation,
-                members,
-                counter,
-                donor,
-            } => self.form(id, (generation, &members), counter, donor.as_deref()),
-            ToTrainer::Start { generation } if model.is_in(generation) && model.ready => {
-                model.started = true;
-                self.begin_step(id);
-            }
-            ToTrainer::Move { round, owners, .. } => {
-                let moving = Moving {
-                    source: id.to_owned(),
-                    round,
-                    owners,
-                    waited: 0,
-                };
-                let delay = 50 + self.random.below(2_000);
-                self.at(delay, Happening::Moves(moving));
-            }
-            ToTrainer::Die { .. } | ToTrainer::Finish => self.crash(id),
-            ToTrainer::Start { .. } | ToTrainer::Welcome { .. } | ToTrainer::Restore { .. } => {}
+        let restored = truth::restore(file, SCHEDULE.steps_per_epoch);
+        let answer = restored.and_then(|(weights, course)| {
+            let answer = model.seat.restored(course.counter(), counter);
+            (model.weights, model.course) = (weights, course);
+            answer
+        });
+        match answer {
+            Ok(answer) => self.tell(id, answer),
+            Err(failure) => self.give_up(id, failure),
         }
     }
 
-    fn form(
-        &mut self,
-        id: &str,
-        (generation, members): (u64, &[Member]),
-        counter: ProgramCounter,
-        donor: Option<&str>,
-    ) {
-        let now = self.now;
-
-        self.give_up_moved(id, members);
-        let model = self.models.get_mut(id).unwrap();
-        let known = std::mem::take(&mut model.hellos);
-        model.hellos = if model.generation == generation {
-            known
-        } else {
-            BTreeSet::new()
-        };
-        model.generation = generation;
-        model.halted_through = model.halted_through.max(generation - 1);
-        model.members = members.iter().map(|member| member.trainer.id.clone()).collect();
-        model.begins = counter.step;
-        model.needs_state = model.step < counter.step;
-        model.donates = donor == Some(id);
-        (model.ready, model.started, model.done) = (false, false, false);
-        (model.suspected, model.computed) = (false, false);
-        model.parts.clear();
-        model.waiting_since = now;
-        if model.halted_through < generation {
-            self.tell_peers(id, &Word::Hello(generation, id.to_owned()));
-            self.get_ready(id);
-        }
-    }
-
-    fn seal_round(&mut self, id: &str, round: u32, expected: &[ShardSum], incomplete: &ShardSet) {
+    pub(super) fn seal_round(&mut self, id: &str, round: u32, expected: &[ShardSum], incomplete: &ShardSet) {
         let model = self.model(id);
         let Some((open, shards)) = model.open.take() else {
             return;
         };
-        assert_eq!(open, round);
         let sealed = shards.filter(|shard| !incomplete.contains(shard));
-        assert!(
-            sealed.iter().all(|shard| !model.held.contains(shard)),
-            "sealed twice"
-        );
+        if open != round || sealed.iter().any(|shard| model.held.contains(shard)) {
+            return self.violated(&format!(
+                "round {round}: {id} seals what it has, or of round {open}"
+            ));
+        }
         model.held.extend(sealed.ranges().iter().cloned());
         let shards = sealed.iter().map(|shard| ShardSum {
             rows: ROWS,
@@ -396,139 +317,5 @@ impl Simulation {
         });
         let shards = shards.collect();
         self.tell(id, ToCoordinator::Sealed { round, shards });
-    }
-
-    /// READY once all peers are connected and the state is there; a donor gives its own before.
-    fn get_ready(&mut self, id: &str) {
-        let now = self.now;
-        let model = self.model(id);
-        let generation = model.generation;
-        let all = !model.members.is_empty() && model.peers().iter().all(|peer| model.hellos.contains(peer));
-        if model.ready || !all || !model.is_in(generation) {
-            return;
-        }
-        if model.donates {
-            model.donates = false;
-            let state = Word::State(generation, model.step);
-            self.tell_peers(id, &state);
-        }
-        let model = self.model(id);
-        if model.needs_state {
-            return;
-        }
-        model.ready = true;
-        model.waiting_since = now;
-        let (counter, begins) = (model.counter(), model.begins);
-        assert_eq!(counter.step, begins, "{id} begins elsewhere");
-        let state_hash = format!("state at {}", counter.step);
-        self.tell(
-            id,
-            ToCoordinator::Ready {
-                generation,
-                counter,
-                state_hash,
-            },
-        );
-    }
-
-    fn begin_step(&mut self, id: &str) {
-        let now = self.now;
-        let model = self.model(id);
-        (model.computed, model.waiting_since) = (false, now);
-        let (generation, step) = (model.generation, model.step);
-        if step == STEPS {
-            return self.finish(id);
-        }
-        let delay = 20 + self.random.below(150);
-        self.at(
-            delay,
-            Happening::ToTrainer(id.to_owned(), Word::Computed(generation, step)),
-        );
-    }
-
-    /// A step is completed with everybody's part.
-    fn complete(&mut self, id: &str) {
-        let model = self.model(id);
-        let came = model.parts.get(&model.step);
-        let all = model
-            .peers()
-            .iter()
-            .all(|peer| came.is_some_and(|came| came.contains(peer)));
-        if !model.computed || !all || !model.started || model.done {
-            return;
-        }
-        model.step += 1;
-        let (step, rank, generation) = (
-            model.step,
-            model.members.iter().position(|member| member == id),
-            model.generation,
-        );
-        self.furthest = self.furthest.max(step);
-        if step.is_multiple_of(STEPS_PER_EPOCH) {
-            if rank == Some(0) {
-                self.tell_epochs(id, generation, step);
-            }
-            self.tell_pace(id, generation, step);
-        }
-        self.begin_step(id);
-    }
-
-    /// Every epoch so far: who told them before may not have been heard.
-    fn tell_epochs(&mut self, id: &str, generation: u64, step: u64) {
-        for epoch in 0..step / STEPS_PER_EPOCH {
-            let record = EpochRecord {
-                epoch: u32::try_from(epoch).unwrap(),
-                step: (epoch + 1) * STEPS_PER_EPOCH,
-                loss: 1.0,
-                lr: 0.1,
-                rows: 1,
-                seconds: 0.0,
-                metrics: serde_json::Map::new(),
-            };
-            self.tell(id, ToCoordinator::Epoch { generation, record });
-        }
-    }
-
-    /// Some are slower than others, which shards do not stay with.
-    fn tell_pace(&mut self, id: &str, generation: u64, step: u64) {
-        let slow = (self.seed + id.len() as u64 + u64::from(id.as_bytes()[1])).is_multiple_of(3);
-        let shards = self.models[id].held.len() as f64;
-        let pace = Pace {
-            epoch: u32::try_from(step / STEPS_PER_EPOCH).unwrap() - 1,
-            steps: u32::try_from(STEPS_PER_EPOCH).unwrap(),
-            busy_seconds: shards * if slow { 3.0 } else { 1.0 },
-            waited_seconds: 0.0,
-        };
-        self.tell(id, ToCoordinator::Pace { generation, pace });
-    }
-
-    fn finish(&mut self, id: &str) {
-        let model = self.model(id);
-        model.done = true;
-        let (generation, rank) = (
-            model.generation,
-            model.members.iter().position(|member| member == id),
-        );
-        if rank == Some(0) {
-            self.tell_epochs(id, generation, STEPS);
-        }
-        let done = ToCoordinator::Done {
-            generation,
-            steps: STEPS,
-            state_hash: "end".into(),
-            weights_hash: "w".into(),
-            stopping: None,
-        };
-        self.tell(id, done);
-        if rank == Some(0) {
-            self.tell(
-                id,
-                ToCoordinator::Weights {
-                    generation,
-                    offset: 0,
-                    total: 3,
-                },
-            );
-        }
     }
 }
