@@ -5,6 +5,7 @@ use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use candlewick_protocol::Failure;
+use candlewick_protocol::dealing::Copies;
 use candlewick_protocol::feed::{
     BATCHES_OF_A_STREAM, FEATURES, FrameHeader, LABEL, RowFormat, StreamEnd, StreamId, WEIGHT,
 };
@@ -89,8 +90,17 @@ pub struct OpenBatch {
     features: Vec<f32>,
     labels: Vec<f64>,
     weights: Vec<f64>,
+    /// How often each row is there.
+    copies: Vec<Copies>,
+    /// The shard of the rows, where their hash does not say it.
+    shard: Option<u32>,
+    /// Rows of the batch by their hash, the last one of each slot.
+    recent: Vec<(u128, u32)>,
     context: IpcWriteContext,
 }
+
+/// Slots for rows that may come again within a batch. Rows that come often are found in few, and few stay in the cache.
+const RECENT: usize = 256;
 
 impl OpenBatch {
     /// An empty batch.
@@ -103,8 +113,46 @@ impl OpenBatch {
             features: vec![],
             labels: vec![],
             weights: vec![],
+            copies: vec![],
+            shard: None,
+            recent: vec![],
             context,
         }
+    }
+
+    /// The rows that follow belong to this shard, whatever their hash. To be called without open rows.
+    pub fn set_shard(&mut self, shard: u32) {
+        debug_assert!(self.weights.is_empty(), "a frame has one shard");
+        self.shard = Some(shard);
+    }
+
+    /// True where a row of this hash is in the batch, which stands for one more now (rule A7). Else the row is to be pushed.
+    pub fn merge(&mut self, hash: u128) -> bool {
+        if self.recent.is_empty() {
+            self.recent.resize(RECENT, (0, u32::MAX));
+        }
+        let next = u32::try_from(self.weights.len()).unwrap_or(u32::MAX);
+        // The low half chooses the shard, so its bits are the same for many rows of a batch.
+        let slot = &mut self.recent[(hash >> 64) as usize % RECENT];
+        let (known, at) = *slot;
+        if known == hash
+            && at < next
+            && let Some(copies) = self.copies.get_mut(at as usize)
+        {
+            copies.here += 1;
+            return true;
+        }
+        *slot = (hash, next);
+        false
+    }
+
+    /// Adds a row that stands for several.
+    pub fn push_copies(&mut self, features: &[f32], labels: &[f64], weight: f64, copies: Copies) -> bool {
+        let full = self.push(features, labels, weight);
+        if let Some(last) = self.copies.last_mut() {
+            *last = copies;
+        }
+        full
     }
 
     /// Adds a row; true where the batch is full now.
@@ -115,14 +163,16 @@ impl OpenBatch {
             self.features.reserve_exact(rows * row.features);
             self.labels.reserve_exact(rows * row.label_values());
             self.weights.reserve_exact(rows);
+            self.copies.reserve_exact(rows);
         }
         self.features.extend_from_slice(features);
         self.labels.extend_from_slice(labels);
         self.weights.push(weight);
+        self.copies.push(Copies::ONE);
         self.weights.len() >= self.format.rows
     }
 
-    /// The frame of all rows added since the last one, and their number; `None` without rows.
+    /// The frame of all rows added since the last one, and their number, copies counted; `None` without rows.
     ///
     /// # Errors
     /// `Internal` where it cannot be written.
@@ -130,13 +180,19 @@ impl OpenBatch {
         if self.weights.is_empty() {
             return Ok(None);
         }
+        let copies = take(&mut self.copies);
+        self.recent.fill((0, u32::MAX));
+        let rows = copies.iter().map(|copies| copies.here).sum();
+        let repeated = (0u32..).zip(copies).filter(|(_, copies)| *copies != Copies::ONE);
         let header = FrameHeader {
             stream: stream.clone(),
             sequence: self.sequence,
+            shard: self.shard,
+            copies: repeated.collect(),
             end: None,
         };
         let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
-        let (data, rows) = self
+        let data = self
             .encode()
             .map_err(|error| Failure::internal(format!("cannot encode rows: {error}")))?;
         self.sequence += 1;
@@ -151,13 +207,15 @@ impl OpenBatch {
         let header = FrameHeader {
             stream: stream.clone(),
             sequence: self.sequence,
+            shard: None,
+            copies: Vec::new(),
             end: Some(end),
         };
         let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
         Ok(FlightData::new().with_app_metadata(header))
     }
 
-    fn encode(&mut self) -> Result<(FlightData, u64), ArrowError> {
+    fn encode(&mut self) -> Result<FlightData, ArrowError> {
         let features: ArrayRef = Arc::new(Float32Array::from(take(&mut self.features)));
         let labels: ArrayRef = Arc::new(Float64Array::from(take(&mut self.labels)));
         let weights: ArrayRef = Arc::new(Float64Array::from(take(&mut self.weights)));
@@ -171,10 +229,9 @@ impl OpenBatch {
         let mut dictionaries = DictionaryTracker::new(false);
         let (_, encoded) =
             IpcDataGenerator::default().encode(&batch, &mut dictionaries, &options, &mut self.context)?;
-        let data = FlightData::new()
+        Ok(FlightData::new()
             .with_data_header(encoded.ipc_message)
-            .with_data_body(encoded.arrow_data);
-        Ok((data, batch.num_rows() as u64))
+            .with_data_body(encoded.arrow_data))
     }
 }
 
@@ -233,6 +290,32 @@ mod tests {
             batches[1].column(2).as_primitive::<Float64Type>().values(),
             &[1.0, 1.0]
         );
+    }
+
+    #[test]
+    fn equal_rows_of_a_batch_are_sent_once_and_counted() {
+        let mut batch = OpenBatch::new(BatchFormat::new(row(1), 1 << 20).unwrap());
+        let mut feed = |batch: &mut OpenBatch, hash: u128| {
+            if !batch.merge(hash) {
+                batch.push(&[hash as f32], &[0.0], 1.0);
+            }
+        };
+        let copies = |batch: &mut OpenBatch| {
+            let (frame, rows) = batch.frame(&stream()).unwrap().unwrap();
+            let header: FrameHeader = serde_json::from_slice(&frame.app_metadata).unwrap();
+            let copies: Vec<(u32, u64)> = header.copies.iter().map(|(row, copies)| (*row, copies.here)).collect();
+            (rows, copies)
+        };
+        // Hash 0 is a row like others; so is one that shares its slot.
+        for hash in [0, 7 << 64, 0, (7 << 64) | 1, 0, 7 << 64, 3] {
+            feed(&mut batch, hash);
+        }
+        assert_eq!(copies(&mut batch), (7, vec![(0, 3)]));
+        // What was sent is not in the next batch.
+        for hash in [0, 3, 0, 3, 3] {
+            feed(&mut batch, hash);
+        }
+        assert_eq!(copies(&mut batch), (5, vec![(0, 2), (1, 3)]));
     }
 
     #[test]
