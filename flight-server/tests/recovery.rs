@@ -107,7 +107,11 @@ fn who_misses_the_last_bytes_of_a_step_takes_the_state_of_another() {
         let fit = gang.rest_with(ledger, |gang| {
             let behind = &gang.trainers[victim];
             assert_eq!(behind.pid(), before);
-            assert!(behind.log().contains("takes its state"), "{}", gang.logs());
+            assert!(
+                behind.log().contains("takes the state of trainer"),
+                "{}",
+                gang.logs()
+            );
         });
         assert_eq!(fit.weights_hash, expected.weights_hash);
         assert_eq!(fit.history, expected.history);
