@@ -82,7 +82,10 @@ impl Chunk {
     /// Rows and the sum of their hashes, copies counted.
     #[must_use]
     pub fn sum(&self) -> (u64, u128) {
-        let once = self.hashes.iter().fold(0u128, |sum, hash| sum.wrapping_add(*hash));
+        let once = self
+            .hashes
+            .iter()
+            .fold(0u128, |sum, hash| sum.wrapping_add(*hash));
         let more = |(rows, sum): (u64, u128), (row, copies): &CopiesAt| {
             let further = copies.here.saturating_sub(1);
             let hashes = self.hashes[*row as usize].wrapping_mul(u128::from(further));

@@ -232,8 +232,7 @@ mod tests {
         for shift in 0..9 {
             let mut moved = vec![0u8; shift];
             moved.extend_from_slice(&frames[1].data_body);
-            let chunk = read(&frames[1].data_header, &moved[shift..], &(0..8).into(), "x")
-            .unwrap();
+            let chunk = read(&frames[1].data_header, &moved[shift..], &(0..8).into(), "x").unwrap();
             assert_eq!(chunk.rows(), 5);
             assert_eq!(chunk.features[14], 7.0);
             assert_eq!(chunk.labels, (0..10).map(f64::from).collect::<Vec<_>>());
@@ -263,9 +262,7 @@ mod tests {
         for cut in 0..header.len() {
             let _ = read(&header[..cut], body, &(0..8).into(), "x");
         }
-        let told = read(header, body, &(0..0).into(), "x")
-            .unwrap_err()
-            .message;
+        let told = read(header, body, &(0..0).into(), "x").unwrap_err().message;
         assert!(
             told.starts_with("row 0 of x: it belongs to shard ")
                 && told.ends_with(", this trainer takes none"),
@@ -273,8 +270,8 @@ mod tests {
         );
         let bad = flight(5, true);
         let told = read(&bad[1].data_header, &bad[1].data_body, &(0..8).into(), "frame 0")
-        .unwrap_err()
-        .message;
+            .unwrap_err()
+            .message;
         assert_eq!(
             told,
             "row 1 of frame 0: features[1] is NaN, expected a finite number"
@@ -293,8 +290,7 @@ mod tests {
         ]);
         let batch = RecordBatch::try_new(Arc::new(schema), vec![features, label, weight]).unwrap();
         let frames = batches_to_flight_data(&batch.schema(), [&batch]).unwrap();
-        let told = read(&frames[1].data_header, &frames[1].data_body, &(0..8).into(), "x")
-        .unwrap_err();
+        let told = read(&frames[1].data_header, &frames[1].data_body, &(0..8).into(), "x").unwrap_err();
         assert!(told.message.contains("column weight holds nulls"), "{told}");
     }
 }

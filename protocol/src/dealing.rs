@@ -44,6 +44,12 @@ impl Dealing {
         }
     }
 
+    /// The fewest copies of a row that is dealt; at least two.
+    #[must_use]
+    pub const fn from(&self) -> u64 {
+        self.from
+    }
+
     /// True where a row with so many copies is dealt.
     #[must_use]
     pub const fn deals(&self, copies: u64) -> bool {
@@ -135,7 +141,11 @@ mod tests {
 
     #[test]
     fn tables_of_equal_rows_stay_within_a_twentieth_of_the_mean() {
-        let zipf = |rows: f64| -> Vec<u64> { (1..=50_000).map(|rank| (rows / f64::from(rank)) as u64 + 1).collect() };
+        let zipf = |rows: f64| -> Vec<u64> {
+            (1..=50_000)
+                .map(|rank| (rows / f64::from(rank)) as u64 + 1)
+                .collect()
+        };
         // Clumps just below what is dealt are the worst.
         let rows = 16_000_000;
         let below = Dealing::of(rows, 16).from - 1;

@@ -273,6 +273,9 @@ pub struct Ledger {
     pub rows_skipped: u64,
     /// Rows the spools hold, counted from their bytes.
     pub rows_spooled: u64,
+    /// Rows that come so often that their copies are dealt among the shards (rule A7).
+    #[serde(default)]
+    pub rows_dealt: u64,
     /// f32 bytes of the features sent.
     pub feature_bytes: u64,
     /// Rows to train on, per logical shard.

@@ -5,7 +5,7 @@
 //! `data_body`.
 
 use crate::counter::ProgramCounter;
-use crate::dealing::{Deal, Dealing};
+use crate::dealing::Deal;
 use crate::error::Failure;
 use crate::feed::{Owner, ShardSum, Winner};
 use crate::job::JobSpec;
@@ -466,13 +466,13 @@ pub enum ToTrainer {
         round: u32,
         /// The attempt that won each partition.
         winners: Vec<Winner>,
-        /// Rows and hash sums of every shard of the job, added over the winners: the plan of a step needs all of them.
+        /// Rows and hash sums of every shard of the job, as they were fed or, once all are dealt, as they were dealt. Which
+        /// rows are dealt follows from their number.
         expected: Vec<ShardSum>,
         /// Shards of which a task could not hand over all rows: they are dropped too, and fed again in a later round.
         incomplete: ShardSet,
-        /// Which rows are to be dealt.
-        dealing: Dealing,
-        /// The round was one of dealing: its rows join the shards that are here, and these homes give up what is not theirs.
+        /// The round was one of dealing: its rows join the shards that were opened, which are here, and so do those that
+        /// belong to them of these homes, which are here too; the opened shards give up what is not theirs.
         dealt: Option<ShardSet>,
     },
     /// A part of a saved state that training goes on from, in `data_body`; `Restored` answers the last one. Before the first
@@ -491,6 +491,8 @@ pub enum ToTrainer {
         generation: u64,
         /// Members by rank; contiguous shard ranges in rank order.
         members: Vec<Member>,
+        /// Rows and hash sums of every shard of the job: the plan of a step needs all of them.
+        sums: Vec<ShardSum>,
         /// Where training goes on: the highest point that a member has completed.
         counter: ProgramCounter,
         /// Id of the member that gives its state to the others, where one of them is behind.

@@ -5,7 +5,7 @@ use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use candlewick_protocol::Failure;
-use candlewick_protocol::dealing::Copies;
+use candlewick_protocol::dealing::{Copies, CopiesAt};
 use candlewick_protocol::feed::{
     BATCHES_OF_A_STREAM, FEATURES, FrameHeader, LABEL, RowFormat, StreamEnd, StreamId, WEIGHT,
 };
@@ -90,17 +90,37 @@ pub struct OpenBatch {
     features: Vec<f32>,
     labels: Vec<f64>,
     weights: Vec<f64>,
-    /// How often each row is there.
-    copies: Vec<Copies>,
+    /// Rows that stand for more than one.
+    copies: Vec<CopiesAt>,
     /// The shard of the rows, where their hash does not say it.
     shard: Option<u32>,
     /// Rows of the batch by their hash, the last one of each slot.
-    recent: Vec<(u128, u32)>,
+    recent: Vec<Recent>,
     context: IpcWriteContext,
 }
 
 /// Slots for rows that may come again within a batch. Rows that come often are found in few, and few stay in the cache.
-const RECENT: usize = 256;
+const RECENT: usize = 1 << u8::BITS;
+/// No position.
+const NONE: u32 = u32::MAX;
+
+/// A row that may come again.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    hash: u128,
+    /// Its position in the batch.
+    row: u32,
+    /// Its position among those that stand for several, once it does.
+    copies: u32,
+}
+
+impl Recent {
+    const EMPTY: Recent = Recent {
+        hash: 0,
+        row: NONE,
+        copies: NONE,
+    };
+}
 
 impl OpenBatch {
     /// An empty batch.
@@ -129,30 +149,35 @@ impl OpenBatch {
     /// True where a row of this hash is in the batch, which stands for one more now (rule A7). Else the row is to be pushed.
     pub fn merge(&mut self, hash: u128) -> bool {
         if self.recent.is_empty() {
-            self.recent.resize(RECENT, (0, u32::MAX));
+            self.recent.resize(RECENT, Recent::EMPTY);
         }
-        let next = u32::try_from(self.weights.len()).unwrap_or(u32::MAX);
         // The low half chooses the shard, so its bits are the same for many rows of a batch.
-        let slot = &mut self.recent[(hash >> 64) as usize % RECENT];
-        let (known, at) = *slot;
-        if known == hash
-            && at < next
-            && let Some(copies) = self.copies.get_mut(at as usize)
-        {
-            copies.here += 1;
-            return true;
+        let slot = &mut self.recent[usize::from((hash >> 64).to_le_bytes()[0])];
+        if slot.hash != hash || slot.row == NONE {
+            let row = u32::try_from(self.weights.len()).unwrap_or(NONE);
+            *slot = Recent {
+                hash,
+                row,
+                copies: NONE,
+            };
+            return false;
         }
-        *slot = (hash, next);
-        false
+        if let Some((_, copies)) = self.copies.get_mut(slot.copies as usize) {
+            copies.here += 1;
+        } else {
+            slot.copies = u32::try_from(self.copies.len()).unwrap_or(NONE);
+            self.copies.push((slot.row, Copies { here: 2, in_all: 0 }));
+        }
+        true
     }
 
     /// Adds a row that stands for several.
     pub fn push_copies(&mut self, features: &[f32], labels: &[f64], weight: f64, copies: Copies) -> bool {
-        let full = self.push(features, labels, weight);
-        if let Some(last) = self.copies.last_mut() {
-            *last = copies;
+        if copies != Copies::ONE {
+            let row = u32::try_from(self.weights.len()).unwrap_or(NONE);
+            self.copies.push((row, copies));
         }
-        full
+        self.push(features, labels, weight)
     }
 
     /// Adds a row; true where the batch is full now.
@@ -163,12 +188,10 @@ impl OpenBatch {
             self.features.reserve_exact(rows * row.features);
             self.labels.reserve_exact(rows * row.label_values());
             self.weights.reserve_exact(rows);
-            self.copies.reserve_exact(rows);
         }
         self.features.extend_from_slice(features);
         self.labels.extend_from_slice(labels);
         self.weights.push(weight);
-        self.copies.push(Copies::ONE);
         self.weights.len() >= self.format.rows
     }
 
@@ -180,15 +203,16 @@ impl OpenBatch {
         if self.weights.is_empty() {
             return Ok(None);
         }
-        let copies = take(&mut self.copies);
-        self.recent.fill((0, u32::MAX));
-        let rows = copies.iter().map(|copies| copies.here).sum();
-        let repeated = (0u32..).zip(copies).filter(|(_, copies)| *copies != Copies::ONE);
+        let mut copies = take(&mut self.copies);
+        copies.sort_unstable_by_key(|(row, _)| *row);
+        self.recent.fill(Recent::EMPTY);
+        let further: u64 = copies.iter().map(|(_, copies)| copies.here - 1).sum();
+        let rows = self.weights.len() as u64 + further;
         let header = FrameHeader {
             stream: stream.clone(),
             sequence: self.sequence,
             shard: self.shard,
-            copies: repeated.collect(),
+            copies,
             end: None,
         };
         let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
@@ -295,7 +319,7 @@ mod tests {
     #[test]
     fn equal_rows_of_a_batch_are_sent_once_and_counted() {
         let mut batch = OpenBatch::new(BatchFormat::new(row(1), 1 << 20).unwrap());
-        let mut feed = |batch: &mut OpenBatch, hash: u128| {
+        let feed = |batch: &mut OpenBatch, hash: u128| {
             if !batch.merge(hash) {
                 batch.push(&[hash as f32], &[0.0], 1.0);
             }
@@ -303,7 +327,11 @@ mod tests {
         let copies = |batch: &mut OpenBatch| {
             let (frame, rows) = batch.frame(&stream()).unwrap().unwrap();
             let header: FrameHeader = serde_json::from_slice(&frame.app_metadata).unwrap();
-            let copies: Vec<(u32, u64)> = header.copies.iter().map(|(row, copies)| (*row, copies.here)).collect();
+            let copies: Vec<(u32, u64)> = header
+                .copies
+                .iter()
+                .map(|(row, copies)| (*row, copies.here))
+                .collect();
             (rows, copies)
         };
         // Hash 0 is a row like others; so is one that shares its slot.
@@ -312,7 +340,7 @@ mod tests {
         }
         assert_eq!(copies(&mut batch), (7, vec![(0, 3)]));
         // What was sent is not in the next batch.
-        for hash in [0, 3, 0, 3, 3] {
+        for hash in [0, 3 << 64, 0, 3 << 64, 3 << 64] {
             feed(&mut batch, hash);
         }
         assert_eq!(copies(&mut batch), (5, vec![(0, 2), (1, 3)]));

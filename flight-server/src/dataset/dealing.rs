@@ -9,82 +9,133 @@ use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::validation::FedShard;
 use std::collections::BTreeMap;
 
-impl Dataset {
-    /// Those of the shards here that are the home of rows that are dealt, or to be dealt.
-    #[must_use]
-    pub fn heaped(&self, dealing: Dealing) -> ShardSet {
-        let v = self.shape.logical_shards;
-        let heaped = |(shard, rows): &(&u32, &Rows)| {
-            let mut lists = [&rows.training, &rows.held_out].into_iter();
-            lists.any(|list| list.heaps(**shard, dealing, v).next().is_some())
-        };
-        self.shards.iter().filter(heaped).map(|(shard, _)| *shard).collect()
-    }
+/// Rows of some homes that are dealt, of one list.
+#[derive(Debug, Clone, Copy)]
+struct Heap {
+    home: u32,
+    held_out: bool,
+    run: Run,
+    in_all: u64,
+}
 
-    /// What of the rows of `homes` belongs to `shard`: what is dealt to it.
-    fn owed(&self, homes: &ShardSet, dealing: Dealing, shard: u32, held_out: bool) -> impl Iterator<Item = Run> {
-        let v = self.shape.logical_shards;
-        let homes = homes.iter().filter_map(|home| Some((home, self.shards.get(&home)?)));
-        let heaps = homes.flat_map(move |(home, rows)| {
-            let list = if held_out { &rows.held_out } else { &rows.training };
-            list.heaps(home, dealing, v).map(move |(run, in_all)| Run {
-                copies: Copies {
-                    here: dealing.share(home, in_all, shard),
-                    in_all,
-                },
-                ..run
-            })
+/// What is dealt of the rows of some homes.
+#[derive(Debug)]
+pub(crate) struct Owed<'a> {
+    data: &'a Dataset,
+    dealing: Dealing,
+    /// They are few: a row that is dealt has at least a ten-thousandth of a shard's rows.
+    heaps: Vec<Heap>,
+}
+
+impl<'a> Owed<'a> {
+    /// What belongs to a shard, of one list, but for the rows of which it is the home itself.
+    fn runs(&self, shard: u32, held_out: bool) -> impl Iterator<Item = Run> {
+        let heaps = self.heaps.iter().filter(move |heap| heap.held_out == held_out);
+        let runs = heaps.filter(move |heap| heap.home != shard).map(move |heap| Run {
+            copies: Copies {
+                here: self.dealing.share(heap.home, heap.in_all, shard),
+                in_all: heap.in_all,
+            },
+            ..heap.run
         });
-        heaps.filter(|run| run.copies.here > 0)
+        runs.filter(|run| run.copies.here > 0)
     }
 
-    /// The rows of `homes` that are dealt to a shard.
-    pub(crate) fn owed_rows(&self, homes: &ShardSet, dealing: Dealing, shard: u32) -> impl Iterator<Item = Row<'_>> {
-        let runs = [false, true].into_iter().flat_map(move |held_out| {
-            let runs: Vec<Run> = self.owed(homes, dealing, shard, held_out).collect();
-            runs
-        });
-        runs.map(|run| self.row(run))
+    /// The rows that belong to a shard that is elsewhere.
+    pub(crate) fn rows(&self, shard: u32) -> impl Iterator<Item = Row<'a>> {
+        let (data, lists) = (self.data, [false, true].into_iter());
+        lists
+            .flat_map(move |held_out| self.runs(shard, held_out))
+            .map(|run| data.row(run))
     }
 
-    /// Rows and hash sums of what of `homes` is dealt to each of `shards`; then of what is dealt in all of those of the homes
-    /// that take rows too.
-    pub(crate) fn owed_sums(
-        &self,
-        homes: &ShardSet,
-        dealing: Dealing,
-        shards: &ShardSet,
-    ) -> (Vec<ShardSum>, Vec<ShardSum>) {
-        let v = self.shape.logical_shards;
-        let sum = |shard: u32, held_out: bool, runs: &mut dyn Iterator<Item = (u128, u64)>| {
-            let number = FedShard { shard, validation: held_out }.number(v);
-            let zero = ShardSum {
-                shard: number,
-                rows: 0,
-                hash_sum: 0,
-            };
-            runs.fold(zero, |sum, (hash, copies)| ShardSum {
-                rows: sum.rows + copies,
-                hash_sum: sum.hash_sum.wrapping_add(hash.wrapping_mul(u128::from(copies))),
-                ..sum
-            })
-        };
-        let (mut shares, mut heaps) = (Vec::new(), Vec::new());
-        for held_out in [false, true] {
+    /// Of those of the homes that are among `shards`: what of their rows is dealt, in all.
+    pub(crate) fn heaps(&self, shards: &ShardSet) -> Vec<ShardSum> {
+        let mut sums = Sums::default();
+        for heap in self.heaps.iter().filter(|heap| shards.contains(heap.home)) {
+            sums.add(self.number(heap.home, heap), heap.run.hash, heap.in_all);
+        }
+        sums.told()
+    }
+
+    /// What of all the homes belongs to each of `shards`.
+    pub(crate) fn shares(&self, shards: &ShardSet) -> Vec<ShardSum> {
+        let mut sums = Sums::default();
+        for heap in &self.heaps {
             for shard in shards.iter() {
-                let runs = self.owed(homes, dealing, shard, held_out);
-                shares.push(sum(shard, held_out, &mut runs.map(|run| (run.hash, run.copies.here))));
-                if let Some(rows) = self.shards.get(&shard).filter(|_| homes.contains(shard)) {
-                    let list = if held_out { &rows.held_out } else { &rows.training };
-                    let runs = list.heaps(shard, dealing, v);
-                    heaps.push(sum(shard, held_out, &mut runs.map(|(run, in_all)| (run.hash, in_all))));
-                }
+                let share = self.dealing.share(heap.home, heap.in_all, shard);
+                sums.add(self.number(shard, heap), heap.run.hash, share);
             }
         }
-        for sums in [&mut shares, &mut heaps] {
-            sums.retain(|sum| sum.rows > 0);
+        sums.told()
+    }
+
+    fn number(&self, shard: u32, heap: &Heap) -> u32 {
+        let shard = FedShard {
+            shard,
+            validation: heap.held_out,
+        };
+        shard.number(self.data.shape.logical_shards)
+    }
+}
+
+/// Rows and hash sums by the number of their shard.
+#[derive(Default)]
+struct Sums(BTreeMap<u32, (u64, u128)>);
+
+impl Sums {
+    fn add(&mut self, number: u32, hash: u128, copies: u64) {
+        if copies > 0 {
+            let (rows, hash_sum) = self.0.entry(number).or_default();
+            *rows += copies;
+            *hash_sum = hash_sum.wrapping_add(hash.wrapping_mul(u128::from(copies)));
         }
-        (shares, heaps)
+    }
+
+    fn told(self) -> Vec<ShardSum> {
+        let sum = |(shard, (rows, hash_sum))| ShardSum {
+            shard,
+            rows,
+            hash_sum,
+        };
+        self.0.into_iter().map(sum).collect()
+    }
+}
+
+impl Dataset {
+    /// Those of `shards` that are the home of rows that are dealt, or to be dealt.
+    #[must_use]
+    pub fn heaped(&self, shards: &ShardSet, dealing: Dealing) -> ShardSet {
+        let v = self.shape.logical_shards;
+        shards.filter(|shard| {
+            let lists = self
+                .shards
+                .get(&shard)
+                .map(|rows| [&rows.training, &rows.held_out]);
+            let mut lists = lists.into_iter().flatten();
+            lists.any(|list| list.heaps(shard, dealing, v).next().is_some())
+        })
+    }
+
+    /// What is dealt of the rows of `homes`.
+    pub(crate) fn owed(&self, homes: &ShardSet, dealing: Dealing) -> Owed<'_> {
+        let v = self.shape.logical_shards;
+        let mut heaps = Vec::new();
+        for (home, rows) in self.shards.iter().filter(|(home, _)| homes.contains(**home)) {
+            for (held_out, list) in [(false, &rows.training), (true, &rows.held_out)] {
+                heaps.extend(list.heaps(*home, dealing, v).map(|(run, in_all)| Heap {
+                    home: *home,
+                    held_out,
+                    run,
+                    in_all,
+                }));
+            }
+        }
+        Owed {
+            data: self,
+            dealing,
+            heaps,
+        }
     }
 
     /// The shards of `received`, which are here, get its rows and what other `homes` here deal to them; they keep what is theirs
@@ -97,21 +148,24 @@ impl Dataset {
         let first = u32::try_from(self.chunks.len()).map_err(|_| super::uncountable())?;
         u32::try_from(self.chunks.len() + received.chunks.len()).map_err(|_| super::uncountable())?;
         let mut dealt: BTreeMap<u32, Rows> = BTreeMap::new();
+        let owed = self.owed(homes, dealing);
         for (shard, came) in &received.shards {
             let here = self.shards.get(shard);
-            let here = here.ok_or_else(|| Failure::internal(format!("shard {shard} is dealt to and not here")))?;
-            let others = homes.filter(|home| home != *shard);
+            let here =
+                here.ok_or_else(|| Failure::internal(format!("shard {shard} is dealt to and not here")))?;
             let one = |list: &Shard, came: &Shard, held_out: bool| {
                 let came = came.runs().map(|run| Run {
                     place: (run.place.0 + first, run.place.1),
                     ..run
                 });
-                let more: Vec<Run> = came.chain(self.owed(&others, dealing, *shard, held_out)).collect();
+                let more: Vec<Run> = came.chain(owed.runs(*shard, held_out)).collect();
                 let own = |run: &Run| match run.copies {
-                    Copies { here, in_all: 0 } if dealing.deals(here) && shard_of(run.hash, v) == *shard => Copies {
-                        here: dealing.share(*shard, here, *shard),
-                        in_all: here,
-                    },
+                    Copies { here, in_all: 0 } if dealing.deals(here) && shard_of(run.hash, v) == *shard => {
+                        Copies {
+                            here: dealing.share(*shard, here, *shard),
+                            in_all: here,
+                        }
+                    }
                     known => known,
                 };
                 list.rebuilt(own, &more)
@@ -135,7 +189,7 @@ impl Dataset {
         let rows = self.sums().iter().map(|sum| sum.rows).sum();
         let dealing = Dealing::of(rows, self.shape.logical_shards);
         let (all, none) = (self.shards(), ShardSet::default());
-        if self.heaped(dealing).is_empty() {
+        if self.heaped(&all, dealing).is_empty() {
             return Ok(());
         }
         let nothing = Dataset::build(self.shape.clone(), &all, &none, Vec::new(), 1)?;
@@ -164,11 +218,15 @@ mod tests {
 
     /// 20 rows, row i (i * i + 1) times, in chunks of `size`.
     fn chunks(shape: &Shape, size: usize) -> Vec<Arc<Chunk>> {
-        let values: Vec<f32> = (0u8..20).flat_map(|row| vec![f32::from(row); usize::from(row) * usize::from(row) + 1]).collect();
+        let values: Vec<f32> = (0u8..20)
+            .flat_map(|row| vec![f32::from(row); usize::from(row) * usize::from(row) + 1])
+            .collect();
         let chunk = |values: &[f32]| {
             let mut builder = ChunkBuilder::new(shape, values.len());
             for value in values {
-                builder.push([*value].into_iter(), [0.0].into_iter(), 1.0).unwrap();
+                builder
+                    .push([*value].into_iter(), [0.0].into_iter(), 1.0)
+                    .unwrap();
             }
             Arc::new(builder.finish())
         };
@@ -199,68 +257,119 @@ mod tests {
     }
 
     fn values(data: &Dataset, shard: u32) -> Vec<(u32, Copies)> {
-        data.rows(shard).map(|row| (row.features[0] as u32, row.copies)).collect()
+        data.rows(shard)
+            .map(|row| (row.features[0] as u32, row.copies))
+            .collect()
+    }
+
+    fn counts(data: &Dataset) -> Vec<u64> {
+        data.sums().iter().map(|sum| sum.rows).collect()
+    }
+
+    /// All shards on one trainer, as they were fed.
+    fn whole() -> Dataset {
+        let shape = shape();
+        let all = (0..V).into();
+        Dataset::build(shape.clone(), &all, &ShardSet::default(), chunks(&shape, 7), 2).unwrap()
+    }
+
+    /// These shards only.
+    fn part(owned: &ShardSet, size: usize) -> Dataset {
+        let rows = only(&chunks(&shape(), size), owned);
+        Dataset::build(shape(), owned, &ShardSet::default(), rows, 1).unwrap()
+    }
+
+    fn received(owned: &ShardSet, came: Vec<Arc<Chunk>>) -> Dataset {
+        Dataset::build(shape(), owned, &ShardSet::default(), came, 1).unwrap()
+    }
+
+    fn alike(data: &Dataset, owned: &ShardSet, expected: &Dataset) {
+        for shard in owned.iter() {
+            assert_eq!(values(data, shard), values(expected, shard), "shard {shard}");
+            assert_eq!(data.epoch_order(shard, 3, 1), expected.epoch_order(shard, 3, 1));
+        }
+        let sums = expected.sums_of(owned);
+        assert_eq!(data.sums_of(owned), sums);
+    }
+
+    /// Adds up what was told of each number.
+    fn add(sums: &[ShardSum], number: u32) -> (u64, u128) {
+        let of = sums.iter().filter(|sum| sum.shard == number);
+        of.fold((0, 0), |(rows, hashes), sum| {
+            (rows + sum.rows, hashes.wrapping_add(sum.hash_sum))
+        })
+    }
+
+    #[test]
+    fn one_that_deals_alone_keeps_all_rows_and_has_shards_of_a_size() {
+        let mut alone = whole();
+        let heaped = counts(&alone);
+        alone.deal_alone().unwrap();
+        let dealt = counts(&alone);
+        let total = |rows: &[u64]| [rows[..4].iter().sum::<u64>(), rows[4..].iter().sum()];
+        assert_eq!(
+            total(&dealt),
+            total(&heaped),
+            "those that are put aside stay apart"
+        );
+        let most = |rows: &[u64]| rows[..4].iter().max().unwrap() * 400 / total(rows)[0];
+        assert!(most(&heaped) > 130 && most(&dealt) <= 105, "{heaped:?} {dealt:?}");
+    }
+
+    /// What two trainers hold that have dealt, and what they told before.
+    fn dealt_by_two(owned: &[ShardSet; 2], dealing: Dealing) -> ([Dataset; 2], Vec<ShardSum>, Vec<ShardSum>) {
+        let mut gang = [part(&owned[0], 11), part(&owned[1], 11)];
+        let (mut shares, mut heaps) = (Vec::new(), Vec::new());
+        let mut came = Vec::new();
+        for (rank, data) in gang.iter().enumerate() {
+            let owed = data.owed(&owned[rank], dealing);
+            let to = &owned[1 - rank];
+            came.push(
+                to.iter()
+                    .map(|shard| sent(&mut owed.rows(shard), shard))
+                    .collect(),
+            );
+            shares.extend(owed.shares(&(0..V).into()));
+            heaps.extend(owed.heaps(&(0..V).into()));
+        }
+        for (rank, came) in [1, 0].into_iter().zip(came) {
+            let came = received(&owned[rank], came);
+            gang[rank].deal(came, &owned[rank], dealing).unwrap();
+        }
+        (gang, shares, heaps)
     }
 
     #[test]
     fn two_trainers_deal_what_one_deals_alone_and_a_lost_shard_comes_back_as_it_was() {
-        let (shape, none, all) = (shape(), ShardSet::default(), ShardSet::from(0..V));
-        let mut alone = Dataset::build(shape.clone(), &all, &none, chunks(&shape, 7), 2).unwrap();
-        let rows: u64 = alone.sums().iter().map(|sum| sum.rows).sum();
-        let heaped: Vec<u64> = alone.sums().iter().map(|sum| sum.rows).collect();
+        let mut alone = whole();
+        let fed = alone.sums();
+        let dealing = Dealing::of(counts(&alone).iter().sum(), V);
         alone.deal_alone().unwrap();
-        let dealt: Vec<u64> = alone.sums().iter().map(|sum| sum.rows).collect();
-        assert_eq!(dealt.iter().sum::<u64>(), rows);
-        let most = |rows: &[u64]| rows[..4].iter().max().copied().unwrap() * 4 * 100 / rows[..4].iter().sum::<u64>();
-        assert!(most(&heaped) > 130 && most(&dealt) <= 105, "{heaped:?} {dealt:?}");
-
-        let dealing = Dealing::of(rows, V);
         let owned: [ShardSet; 2] = [(0..1).into(), (1..V).into()];
-        let mut gang: Vec<Dataset> = owned
-            .iter()
-            .map(|owned| Dataset::build(shape.clone(), owned, &none, only(&chunks(&shape, 11), owned), 1).unwrap())
-            .collect();
-        let from_to = |gang: &[Dataset], from: usize, to: &ShardSet| -> Vec<Arc<Chunk>> {
-            let mut streams = to.iter().map(|shard| (shard, gang[from].owed_rows(&owned[from], dealing, shard)));
-            let chunks: Vec<_> = streams.by_ref().map(|(shard, mut rows)| sent(&mut rows, shard)).collect();
-            chunks
-        };
-        let came: Vec<Vec<Arc<Chunk>>> = vec![from_to(&gang, 1, &owned[0]), from_to(&gang, 0, &owned[1])];
-        let words: Vec<_> = (0..2).map(|rank| gang[rank].owed_sums(&owned[rank], dealing, &all)).collect();
-        let homes: Vec<ShardSum> = gang.iter().flat_map(Dataset::sums).collect();
-        for (rank, came) in came.into_iter().enumerate() {
-            let came = Dataset::build(shape.clone(), &owned[rank], &none, came, 1).unwrap();
-            gang[rank].deal(came, &owned[rank], dealing).unwrap();
-        }
+        let (gang, shares, heaps) = dealt_by_two(&owned, dealing);
         for (data, owned) in gang.iter().zip(&owned) {
-            for shard in owned.iter() {
-                assert_eq!(values(data, shard), values(&alone, shard), "shard {shard}");
-                assert_eq!(data.epoch_order(shard, 3, 1), alone.epoch_order(shard, 3, 1));
-            }
-            assert_eq!(data.heaped(dealing), alone.heaped(dealing).filter(|shard| owned.contains(shard)));
+            alike(data, owned, &alone);
+            assert_eq!(data.heaped(owned, dealing), alone.heaped(owned, dealing));
+            // As the coordinator counts.
             for sum in data.sums() {
-                let of = |sums: &dyn Fn(usize) -> Vec<ShardSum>| -> (u64, u128) {
-                    let sums: Vec<ShardSum> = (0..2).flat_map(sums).filter(|one| one.shard == sum.shard).collect();
-                    let hashes = sums.iter().fold(0u128, |all, one| all.wrapping_add(one.hash_sum));
-                    (sums.iter().map(|one| one.rows).sum(), hashes)
-                };
-                let home = homes.iter().find(|one| one.shard == sum.shard).unwrap();
-                let (shares, heaps) = (of(&|rank| words[rank].0.clone()), of(&|rank| words[rank].1.clone()));
-                assert_eq!(sum.rows, home.rows - heaps.0 + shares.0);
-                assert_eq!(sum.hash_sum, home.hash_sum.wrapping_sub(heaps.1).wrapping_add(shares.1));
+                let (fed, heap, share) = (
+                    add(&fed, sum.shard),
+                    add(&heaps, sum.shard),
+                    add(&shares, sum.shard),
+                );
+                assert_eq!(sum.rows, fed.0 - heap.0 + share.0);
+                assert_eq!(sum.hash_sum, fed.1.wrapping_sub(heap.1).wrapping_add(share.1));
             }
         }
 
         // The first one is lost: its shard is fed again, to the other, and the homes that live deal to it once more.
-        let lost = owned[0].clone();
-        let again = only(&chunks(&shape, 5), &lost);
-        let mut other = gang.pop().unwrap();
-        other.absorb(Dataset::build(shape.clone(), &lost, &none, again, 1).unwrap()).unwrap();
-        let nothing = Dataset::build(shape.clone(), &lost, &none, Vec::new(), 1).unwrap();
-        other.deal(nothing, &all, dealing).unwrap();
-        for shard in all.iter() {
-            assert_eq!(values(&other, shard), values(&alone, shard), "shard {shard} after a loss");
-        }
-        assert_eq!(other.sums(), alone.sums());
+        let (lost, [_, mut other]) = (&owned[0], gang);
+        other.absorb(part(lost, 5)).unwrap();
+        let all = (0..V).into();
+        other.deal(received(lost, Vec::new()), &all, dealing).unwrap();
+        alike(&other, &all, &alone);
+        // What is dealt is given up with its shard.
+        other.retain(lost);
+        alike(&other, lost, &alone);
     }
 }
