@@ -23,11 +23,17 @@ pub enum Fault {
     StaleGeneration,
     /// The lease runs from the arrival of an answer, not from the sending of the beat.
     LeaseFromArrival,
+    /// Rows count as dealt though one that was to deal some is lost.
+    DealtInPart,
+    /// Shards that are fed again count as dealt.
+    FedAgainAsDealt,
+    /// Homes that were dealt before do not deal to shards that are fed again.
+    DealtByNewHomes,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 12] = [
         Fault::LateAck,
         Fault::HaltSaidOnce,
         Fault::LostHalt,
@@ -37,6 +43,9 @@ impl Fault {
         Fault::ForgottenRecord,
         Fault::StaleGeneration,
         Fault::LeaseFromArrival,
+        Fault::DealtInPart,
+        Fault::FedAgainAsDealt,
+        Fault::DealtByNewHomes,
     ];
 }
 

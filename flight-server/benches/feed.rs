@@ -127,14 +127,14 @@ fn decoding_of_frames() {
     let rounds = 20;
     for _ in 0..rounds {
         for frame in &frames[1..frames.len() - 1] {
-            candlewick_trainer::frame::decode(
-                &frame.data_header,
-                &frame.data_body,
-                &shape,
-                &(0..8).into(),
-                "x",
-            )
-            .unwrap();
+            let frame = candlewick_trainer::frame::Frame {
+                header: &frame.data_header,
+                body: &frame.data_body,
+                shard: None,
+                copies: Vec::new(),
+                place: "x",
+            };
+            candlewick_trainer::frame::decode(frame, &shape, &(0..8).into()).unwrap();
         }
     }
     let bytes = rounds * rows.len() * WIDTH * 4;

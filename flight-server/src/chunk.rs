@@ -1,9 +1,10 @@
 //! A chunk of the spool: rows in canonical form, with their hashes.
 
 use candlewick_protocol::Failure;
+use candlewick_protocol::dealing::{Copies, CopiesAt};
 use candlewick_protocol::feed::RowFormat;
 use candlewick_protocol::job::{DataSpec, LabelKind};
-use candlewick_protocol::row::RowHasher;
+use candlewick_protocol::row::{RowHasher, shard_of};
 use candlewick_protocol::text::number;
 use candlewick_protocol::validation::{FedShard, Validation};
 
@@ -58,6 +59,10 @@ pub struct Chunk {
     pub hashes: Vec<u128>,
     /// True for each row that is put aside for validation; empty where the job holds none out.
     pub held_out: Vec<bool>,
+    /// Rows that stand for more than one, by their position, in order.
+    pub copies: Vec<CopiesAt>,
+    /// The shard of all rows, where it is not that of their hash.
+    pub shard: Option<u32>,
 }
 
 impl Chunk {
@@ -67,11 +72,42 @@ impl Chunk {
         self.hashes.len()
     }
 
+    /// How often a row is there.
+    #[must_use]
+    pub fn copies_of(&self, row: u32) -> Copies {
+        let found = self.copies.binary_search_by_key(&row, |(row, _)| *row);
+        found.map_or(Copies::ONE, |at| self.copies[at].1)
+    }
+
+    /// Rows and the sum of their hashes, copies counted.
+    #[must_use]
+    pub fn sum(&self) -> (u64, u128) {
+        let once = self
+            .hashes
+            .iter()
+            .fold(0u128, |sum, hash| sum.wrapping_add(*hash));
+        let more = |(rows, sum): (u64, u128), (row, copies): &CopiesAt| {
+            let further = copies.here.saturating_sub(1);
+            let hashes = self.hashes[*row as usize].wrapping_mul(u128::from(further));
+            (rows + further, sum.wrapping_add(hashes))
+        };
+        self.copies.iter().fold((self.hashes.len() as u64, once), more)
+    }
+
+    /// The shard of a row by its hash.
+    #[must_use]
+    pub fn shard_of(&self, hash: u128, logical_shards: u32) -> u32 {
+        self.shard.unwrap_or_else(|| shard_of(hash, logical_shards))
+    }
+
     /// Those of the rows that `keep` accepts by their position.
     pub(crate) fn only(&self, shape: &Shape, keep: impl Fn(usize) -> bool) -> Chunk {
         let rows: Vec<usize> = (0..self.rows()).filter(|row| keep(*row)).collect();
         let held_out = if self.held_out.is_empty() { 0 } else { 1 };
+        // What is copied is counted in the index by now.
         Chunk {
+            copies: Vec::new(),
+            shard: self.shard,
             features: picked(&self.features, shape.features, &rows),
             labels: picked(&self.labels, shape.labels(), &rows),
             weights: picked(&self.weights, 1, &rows),
@@ -110,6 +146,8 @@ impl<'a> ChunkBuilder<'a> {
             weights: Vec::with_capacity(rows),
             hashes: Vec::with_capacity(rows),
             held_out: Vec::new(),
+            copies: Vec::new(),
+            shard: None,
         };
         ChunkBuilder {
             shape,
@@ -182,6 +220,21 @@ impl<'a> ChunkBuilder<'a> {
             }
         };
         Ok(FedShard::of(hash, held_out, self.shape.logical_shards))
+    }
+
+    /// What a frame says of its rows besides their values.
+    ///
+    /// # Errors
+    /// Where copies are none or of rows that are not there.
+    pub fn describe(&mut self, shard: Option<u32>, copies: Vec<CopiesAt>) -> Result<(), String> {
+        let rows = self.chunk.hashes.len();
+        let ascending = copies.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let within = copies.last().is_none_or(|(row, _)| (*row as usize) < rows);
+        if !ascending || !within || copies.iter().any(|(_, copies)| copies.here == 0) {
+            return Err(format!("its copies are not those of its {rows} rows"));
+        }
+        (self.chunk.shard, self.chunk.copies) = (shard, copies);
+        Ok(())
     }
 
     /// The chunk.

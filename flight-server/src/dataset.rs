@@ -1,6 +1,7 @@
 //! The sealed rows of a trainer: an index per logical shard over the spool's chunks.
 
 use crate::chunk::{Chunk, Shape};
+use candlewick_protocol::dealing::{Copies, Dealing};
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::row::shard_of;
 use candlewick_protocol::shards::ShardSet;
@@ -10,12 +11,83 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod dealing;
+
 /// Rows of one logical shard, sorted by hash. Rows of equal hash are equal, so their order does not matter.
 #[derive(Debug, Default)]
 struct Shard {
     hashes: Vec<u128>,
     /// (chunk, row in it) of each.
     places: Vec<(u32, u32)>,
+    /// Rows that are dealt, by hash in ascending order, and their copies in all shards.
+    dealt: Vec<(u128, u64)>,
+}
+
+/// Copies of a row in a shard.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    hash: u128,
+    place: (u32, u32),
+    copies: Copies,
+}
+
+impl Shard {
+    /// Rows that differ, in the order of their hashes.
+    fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        let mut at = 0;
+        self.hashes
+            .chunk_by(|left, right| left == right)
+            .map(move |equal| {
+                let first = at;
+                at += equal.len();
+                let in_all = self.dealt.binary_search_by_key(&equal[0], |(hash, _)| *hash);
+                Run {
+                    hash: equal[0],
+                    place: self.places[first],
+                    copies: Copies {
+                        here: equal.len() as u64,
+                        in_all: in_all.map_or(0, |at| self.dealt[at].1),
+                    },
+                }
+            })
+    }
+
+    /// Those of its rows that are dealt or to be dealt, where `home` is this shard, with their copies in all.
+    fn heaps(&self, home: u32, deal: Dealing, logical_shards: u32) -> impl Iterator<Item = (Run, u64)> + '_ {
+        // Most data has no such row, which takes a glance: equal hashes stand side by side.
+        let from = usize::try_from(deal.from()).unwrap_or(usize::MAX);
+        let mut spans = self.hashes.windows(from);
+        let deals = !self.dealt.is_empty() || spans.any(|span| span.first() == span.last());
+        let runs = deals.then(|| self.runs()).into_iter().flatten();
+        let own = runs.filter(move |run| shard_of(run.hash, logical_shards) == home);
+        own.filter_map(move |run| match run.copies.in_all {
+            0 => deal.deals(run.copies.here).then_some((run, run.copies.here)),
+            in_all => Some((run, in_all)),
+        })
+    }
+
+    /// The same rows, each as often as `copies` says, and others.
+    fn rebuilt(&self, copies: impl Fn(&Run) -> Copies, others: &[Run]) -> Shard {
+        let own = self.runs().map(|run| Run {
+            copies: copies(&run),
+            ..run
+        });
+        let mut runs: Vec<Run> = own.chain(others.iter().copied()).collect();
+        runs.sort_unstable_by_key(|run| (run.hash, run.place));
+        let mut shard = Shard::default();
+        for run in runs {
+            let here = (0..run.copies.here).map(|_| (run.hash, run.place));
+            here.for_each(|(hash, place)| {
+                shard.hashes.push(hash);
+                shard.places.push(place);
+            });
+            if run.copies.in_all > 0 {
+                shard.dealt.push((run.hash, run.copies.in_all));
+            }
+        }
+        shard.dealt.dedup();
+        shard
+    }
 }
 
 /// What a logical shard holds.
@@ -43,6 +115,7 @@ pub(crate) struct Row<'a> {
     pub(crate) mark: Option<f64>,
     pub(crate) weight: f64,
     pub(crate) hash: u128,
+    pub(crate) copies: Copies,
 }
 
 /// Where gathered rows go: values of the rows one after another.
@@ -87,15 +160,26 @@ impl Dataset {
         let chunks = without_dropped(chunks, &shape, dropped);
         // Training rows of each shard, then the rows held out that go with each.
         let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); numbers.len() * 2];
+        let mut dealt: Vec<Vec<(u128, u64)>> = vec![Vec::new(); numbers.len() * 2];
         for (at, chunk) in chunks.iter().enumerate() {
             let at = u32::try_from(at).map_err(|_| uncountable())?;
             u32::try_from(chunk.rows()).map_err(|_| uncountable())?;
             for (row, hash) in (0u32..).zip(&chunk.hashes) {
-                let shard = shard_of(*hash, shape.logical_shards);
+                let shard = chunk.shard_of(*hash, shape.logical_shards);
                 let held_out = chunk.held_out.get(row as usize).copied().unwrap_or(false);
                 let first = if held_out { numbers.len() } else { 0 };
                 match local[shard as usize] {
-                    Some(local) => entries[first + local].push((*hash, at, row)),
+                    Some(local) if chunk.copies.is_empty() => {
+                        entries[first + local].push((*hash, at, row));
+                    }
+                    Some(local) => {
+                        let copies = chunk.copies_of(row);
+                        let entry = (*hash, at, row);
+                        entries[first + local].extend((0..copies.here).map(|_| entry));
+                        if copies.in_all > 0 {
+                            dealt[first + local].push((*hash, copies.in_all));
+                        }
+                    }
                     None if dropped.contains(shard) => {}
                     None => return Err(Failure::internal(format!("a row of shard {shard} is not ours"))),
                 }
@@ -105,6 +189,11 @@ impl Dataset {
             order::check_shard(*shard, rows.len() as u64)?;
         }
         let mut training = sort_all(entries, threads.max(1));
+        for (shard, mut dealt) in training.iter_mut().zip(dealt) {
+            dealt.sort_unstable();
+            dealt.dedup();
+            shard.dealt = dealt;
+        }
         let held_out = training.split_off(numbers.len());
         let rows = training
             .into_iter()
@@ -174,23 +263,27 @@ impl Dataset {
         &self.shape
     }
 
-    /// The rows of a shard, those that are held out too.
+    /// The rows of a shard, those that are held out too; each once, with its copies.
     pub(crate) fn rows(&self, shard: u32) -> impl Iterator<Item = Row<'_>> {
         let rows = self.shards.get(&shard).into_iter();
-        let places = rows.flat_map(|rows| rows.training.places.iter().chain(&rows.held_out.places));
+        let runs = rows.flat_map(|rows| rows.training.runs().chain(rows.held_out.runs()));
+        runs.map(|run| self.row(run))
+    }
+
+    fn row(&self, run: Run) -> Row<'_> {
         let (width, labels) = (self.shape.features, self.shape.labels());
         let marked = self.shape.format().marked;
-        places.map(move |(chunk, row)| {
-            let (chunk, at) = (&self.chunks[*chunk as usize], *row as usize);
-            Row {
-                features: &chunk.features[at * width..][..width],
-                labels: &chunk.labels[at * labels..][..labels],
-                // Where a column marks rows, those are the ones held out.
-                mark: marked.then(|| f64::from(u8::from(chunk.held_out[at]))),
-                weight: chunk.weights[at],
-                hash: chunk.hashes[at],
-            }
-        })
+        let (chunk, row) = run.place;
+        let (chunk, at) = (&self.chunks[chunk as usize], row as usize);
+        Row {
+            features: &chunk.features[at * width..][..width],
+            labels: &chunk.labels[at * labels..][..labels],
+            // Where a column marks rows, those are the ones held out.
+            mark: marked.then(|| f64::from(u8::from(chunk.held_out[at]))),
+            weight: chunk.weights[at],
+            hash: run.hash,
+            copies: run.copies,
+        }
     }
 
     /// The shards whose rows are here.
@@ -202,10 +295,17 @@ impl Dataset {
     /// Rows and hash sum of every shard that is here, then of the validation rows that go with each.
     #[must_use]
     pub fn sums(&self) -> Vec<ShardSum> {
+        self.sums_of(&self.shards())
+    }
+
+    /// The same of these shards only.
+    #[must_use]
+    pub fn sums_of(&self, shards: &ShardSet) -> Vec<ShardSum> {
         let sum = |hashes: &[u128]| hashes.iter().fold(0u128, |sum, hash| sum.wrapping_add(*hash));
         let v = self.shape.logical_shards;
         let of = |validation: bool| {
-            self.shards.iter().map(move |(shard, rows)| {
+            let here = self.shards.iter().filter(|(shard, _)| shards.contains(**shard));
+            here.map(move |(shard, rows)| {
                 let shard = FedShard {
                     shard: *shard,
                     validation,
@@ -278,11 +378,14 @@ fn without_dropped(chunks: Vec<Arc<Chunk>>, shape: &Shape, dropped: &ShardSet) -
     if dropped.is_empty() {
         return chunks;
     }
-    let kept = |hash: &u128| !dropped.contains(shard_of(*hash, shape.logical_shards));
-    chunks
-        .into_iter()
-        .filter(|chunk| chunk.hashes.iter().any(kept))
-        .collect()
+    let kept = |chunk: &Chunk| {
+        let mut shards = chunk
+            .hashes
+            .iter()
+            .map(|hash| chunk.shard_of(*hash, shape.logical_shards));
+        shards.any(|shard| !dropped.contains(shard))
+    };
+    chunks.into_iter().filter(|chunk| kept(chunk)).collect()
 }
 
 /// Hash, chunk and row in it.
@@ -301,6 +404,7 @@ fn sort_all(mut entries: Vec<Vec<Entry>>, threads: usize) -> Vec<Shard> {
         }
     });
     let split = |entry: Vec<Entry>| Shard {
+        dealt: Vec::new(),
         hashes: entry.iter().map(|(hash, _, _)| *hash).collect(),
         places: entry.iter().map(|(_, chunk, row)| (*chunk, *row)).collect(),
     };

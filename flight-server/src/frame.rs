@@ -8,6 +8,7 @@ use crate::chunk::{Chunk, ChunkBuilder, Shape, bad_row};
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_schema::DataType;
 use candlewick_protocol::Failure;
+use candlewick_protocol::dealing::CopiesAt;
 use candlewick_protocol::feed::{FEATURES, LABEL, WEIGHT};
 use candlewick_protocol::shards::ShardSet;
 
@@ -49,20 +50,29 @@ pub fn check_schema(header: &[u8], shape: &Shape) -> Result<(), Failure> {
     )))
 }
 
+/// What a frame is.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// The Arrow message.
+    pub header: &'a [u8],
+    /// Its buffers.
+    pub body: &'a [u8],
+    /// The shard of its rows, where their hash does not say it.
+    pub shard: Option<u32>,
+    /// Rows that stand for more than one.
+    pub copies: Vec<CopiesAt>,
+    /// Names it for messages.
+    pub place: &'a str,
+}
+
 /// Decodes a record batch into a chunk; every row must belong to a shard of `owned`.
 ///
-/// `place` names the frame for messages.
 ///
 /// # Errors
 /// `InvalidData` naming the row and what is wrong with it.
-pub fn decode(
-    header: &[u8],
-    body: &[u8],
-    shape: &Shape,
-    owned: &ShardSet,
-    place: &str,
-) -> Result<Chunk, Failure> {
-    let rows = FrameRows::new(header, body, shape)?;
+pub fn decode(frame: Frame<'_>, shape: &Shape, owned: &ShardSet) -> Result<Chunk, Failure> {
+    let place = frame.place;
+    let rows = FrameRows::new(frame.header, frame.body, shape)?;
     let mut builder = ChunkBuilder::new(shape, rows.count);
     let format = shape.format();
     let (width, labels, sent) = (format.features, format.labels, format.label_values());
@@ -74,14 +84,17 @@ pub fn decode(
         let values = values.chunks_exact(8).map(f64_le);
         let marked = mark.chunks_exact(8).map(f64_le).any(|mark| mark != 0.0);
         let weight = f64_le(&rows.weights[row * 8..][..8]);
-        let shard = builder
+        let home = builder
             .push_marked(features, values, weight, marked)
             .map_err(|what| bad_row(place, row, &what))?;
-        if !owned.contains(shard.shard) {
-            let what = format!("it belongs to shard {}, this trainer takes {owned}", shard.shard);
+        let shard = frame.shard.unwrap_or(home.shard);
+        if !owned.contains(shard) {
+            let what = format!("it belongs to shard {shard}, this trainer takes {owned}");
             return Err(bad_row(place, row, &what));
         }
     }
+    let described = builder.describe(frame.shard, frame.copies);
+    described.map_err(|what| wrong(&format!("{place}: {what}")))?;
     Ok(builder.finish())
 }
 
@@ -181,6 +194,17 @@ mod tests {
         }
     }
 
+    fn read(header: &[u8], body: &[u8], owned: &ShardSet, place: &str) -> Result<Chunk, Failure> {
+        let frame = Frame {
+            header,
+            body,
+            shard: None,
+            copies: Vec::new(),
+            place,
+        };
+        decode(frame, &shape(), owned)
+    }
+
     fn lists(values: ArrayRef, width: i32) -> ArrayRef {
         let item = Arc::new(Field::new("item", values.data_type().clone(), false));
         Arc::new(FixedSizeListArray::new(item, width, values, None))
@@ -208,14 +232,7 @@ mod tests {
         for shift in 0..9 {
             let mut moved = vec![0u8; shift];
             moved.extend_from_slice(&frames[1].data_body);
-            let chunk = decode(
-                &frames[1].data_header,
-                &moved[shift..],
-                &shape(),
-                &(0..8).into(),
-                "x",
-            )
-            .unwrap();
+            let chunk = read(&frames[1].data_header, &moved[shift..], &(0..8).into(), "x").unwrap();
             assert_eq!(chunk.rows(), 5);
             assert_eq!(chunk.features[14], 7.0);
             assert_eq!(chunk.labels, (0..10).map(f64::from).collect::<Vec<_>>());
@@ -238,31 +255,23 @@ mod tests {
         );
         let (header, body) = (&frames[1].data_header, &frames[1].data_body);
         assert!(check_schema(header, &shape()).is_err());
-        assert!(decode(&frames[0].data_header, body, &shape(), &(0..8).into(), "x").is_err());
+        assert!(read(&frames[0].data_header, body, &(0..8).into(), "x").is_err());
         for cut in 0..body.len().min(120) {
-            assert!(decode(header, &body[..cut], &shape(), &(0..8).into(), "x").is_err());
+            assert!(read(header, &body[..cut], &(0..8).into(), "x").is_err());
         }
         for cut in 0..header.len() {
-            let _ = decode(&header[..cut], body, &shape(), &(0..8).into(), "x");
+            let _ = read(&header[..cut], body, &(0..8).into(), "x");
         }
-        let told = decode(header, body, &shape(), &(0..0).into(), "x")
-            .unwrap_err()
-            .message;
+        let told = read(header, body, &(0..0).into(), "x").unwrap_err().message;
         assert!(
             told.starts_with("row 0 of x: it belongs to shard ")
                 && told.ends_with(", this trainer takes none"),
             "{told}"
         );
         let bad = flight(5, true);
-        let told = decode(
-            &bad[1].data_header,
-            &bad[1].data_body,
-            &shape(),
-            &(0..8).into(),
-            "frame 0",
-        )
-        .unwrap_err()
-        .message;
+        let told = read(&bad[1].data_header, &bad[1].data_body, &(0..8).into(), "frame 0")
+            .unwrap_err()
+            .message;
         assert_eq!(
             told,
             "row 1 of frame 0: features[1] is NaN, expected a finite number"
@@ -281,14 +290,7 @@ mod tests {
         ]);
         let batch = RecordBatch::try_new(Arc::new(schema), vec![features, label, weight]).unwrap();
         let frames = batches_to_flight_data(&batch.schema(), [&batch]).unwrap();
-        let told = decode(
-            &frames[1].data_header,
-            &frames[1].data_body,
-            &shape(),
-            &(0..8).into(),
-            "x",
-        )
-        .unwrap_err();
+        let told = read(&frames[1].data_header, &frames[1].data_body, &(0..8).into(), "x").unwrap_err();
         assert!(told.message.contains("column weight holds nulls"), "{told}");
     }
 }

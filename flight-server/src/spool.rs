@@ -252,11 +252,7 @@ impl StreamWriter {
     /// # Errors
     /// `JobFailed` where the round is over.
     pub fn append(&mut self, chunk: Chunk) -> Result<(), Failure> {
-        let rows = chunk.rows() as u64;
-        let hash_sum = chunk
-            .hashes
-            .iter()
-            .fold(0u128, |sum, hash| sum.wrapping_add(*hash));
+        let (rows, hash_sum) = chunk.sum();
         let mut inner = self.spool.lock();
         let entry = inner.entry_of(self)?;
         if rows > 0 {

@@ -170,16 +170,16 @@ fn the_only_one_leaves_after_another_has_its_state() {
 #[test]
 fn what_a_trainer_held_that_is_killed_as_it_hands_it_over_is_fed_again() {
     let gates = Gates::new().unwrap();
-    let points = |index| (index == 0).then(|| "gang.move=1".to_owned());
+    let points = |index| (index == 0).then(|| "gang.move=2".to_owned());
     let mut gang = Gang::start_held(spec(), 2, &gates, points);
     let ledger = gang.feed_and_seal(&all_rows());
     gang.command(&json!({"cmd": "train"}));
     gang.join(None);
-    let hit = gates.hit("gang.move", 1, WAIT).unwrap();
+    let hit = gates.hit("gang.move", 2, WAIT).unwrap();
     gang.kill(0);
     drop(hit);
     let asked = gang.event("needFeed");
-    assert_eq!(asked["round"], 2);
+    assert_eq!(asked["round"], 3);
     gang.serve_feed(&asked, &all_rows(), |_, _| {});
     let record = gang.event("recovered")["record"].clone();
     assert_eq!(names(&record, "lost"), ["trainer-0"]);
@@ -192,9 +192,9 @@ fn a_newcomer_that_is_killed_before_it_has_its_rows_costs_a_recovery_and_no_feed
 {
     let gates = Gates::new().unwrap();
     let (mut gang, ledger, hit) = standing(&gates, spec(), 2, 3);
-    let newcomer = gang.join(Some((&gates, "gang.seal=1")));
+    let newcomer = gang.join(Some((&gates, "gang.seal=2")));
     drop(hit);
-    let sealing = gates.hit("gang.seal", 1, WAIT).unwrap();
+    let sealing = gates.hit("gang.seal", 2, WAIT).unwrap();
     gang.kill(newcomer);
     drop(sealing);
     // What it was to take is still where it was: it goes back without a feed.

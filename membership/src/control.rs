@@ -85,7 +85,7 @@ impl Control {
     /// # Errors
     /// `Internal` where it must not come, or not this way.
     pub fn hear(&mut self, now: Duration, message: ToTrainer) -> Result<Heard, Failure> {
-        let order = match message {
+        match message {
             ToTrainer::BeatAck { number, epochs } => {
                 self.lease.answered(number, now);
                 self.epochs_acknowledged = self.epochs_acknowledged.max(epochs);
@@ -94,54 +94,14 @@ impl Control {
             ToTrainer::Open { round, shards } => return Ok(Heard::Open { round, shards }),
             ToTrainer::Finish => return Ok(Heard::End(End::Finished)),
             ToTrainer::Die { reason } => return Ok(Heard::End(End::Told(reason))),
-            // The first message, and one that is taken with its body.
-            ToTrainer::Welcome { .. } | ToTrainer::Restore { .. } => {
-                return Err(Failure::internal("the coordinator said Welcome twice"));
+            // Whatever this trainer still does belongs to an older generation.
+            ToTrainer::Form { generation, .. } => self.halts.halt_through(generation.saturating_sub(1)),
+            ToTrainer::Halt { generation } if !planted(Fault::LostHalt) => {
+                self.halts.halt_through(generation)
             }
-            ToTrainer::Form {
-                generation,
-                members,
-                counter,
-                donor,
-            } => {
-                // Whatever this trainer still does belongs to an older generation.
-                self.halts.halt_through(generation.saturating_sub(1));
-                Order::Form(Formation {
-                    generation,
-                    members,
-                    counter,
-                    donor,
-                })
-            }
-            ToTrainer::Halt { generation } => {
-                if !planted(Fault::LostHalt) {
-                    self.halts.halt_through(generation);
-                }
-                Order::Halt { generation }
-            }
-            ToTrainer::Start { generation } => Order::Start { generation },
-            ToTrainer::Seal {
-                round,
-                winners,
-                expected,
-                incomplete,
-            } => Order::Seal {
-                round,
-                winners,
-                expected,
-                incomplete,
-            },
-            ToTrainer::Move {
-                round,
-                owners,
-                partition,
-            } => Order::Move(Shift {
-                round,
-                owners,
-                partition,
-            }),
-        };
-        Ok(Heard::Order(order))
+            _ => {}
+        }
+        order(message).map(Heard::Order)
     }
 
     /// The computing thread turns to a generation.
@@ -186,6 +146,69 @@ impl Control {
     }
 }
 
+/// What is for the computing thread.
+fn order(message: ToTrainer) -> Result<Order, Failure> {
+    Ok(match message {
+        ToTrainer::Form {
+            generation,
+            members,
+            sums,
+            counter,
+            donor,
+        } => Order::Form(Formation {
+            generation,
+            members,
+            sums,
+            counter,
+            donor,
+        }),
+        ToTrainer::Halt { generation } => Order::Halt { generation },
+        ToTrainer::Start { generation } => Order::Start { generation },
+        ToTrainer::Seal {
+            round,
+            winners,
+            expected,
+            incomplete,
+            dealt,
+        } => Order::Seal {
+            round,
+            winners,
+            expected,
+            incomplete,
+            dealt,
+        },
+        ToTrainer::Move {
+            round,
+            owners,
+            partition,
+        } => Order::Move(Shift {
+            round,
+            owners,
+            partition,
+        }),
+        ToTrainer::Deal {
+            round,
+            owners,
+            partition,
+            deal,
+        } => {
+            let shift = Shift {
+                round,
+                owners,
+                partition,
+            };
+            Order::Deal(shift, deal)
+        }
+        // The first message, and one that is taken with its body; the others are heard before.
+        ToTrainer::Welcome { .. }
+        | ToTrainer::Restore { .. }
+        | ToTrainer::BeatAck { .. }
+        | ToTrainer::Open { .. }
+        | ToTrainer::Finish
+        | ToTrainer::Die { .. } => return Err(Failure::internal("the coordinator said Welcome twice")),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +231,7 @@ mod tests {
         let form = ToTrainer::Form {
             generation: 4,
             members: Vec::new(),
+            sums: Vec::new(),
             counter: candlewick_protocol::counter::ProgramCounter::default(),
             donor: None,
         };

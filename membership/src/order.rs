@@ -1,6 +1,7 @@
 //! What the computing thread is told to do.
 
 use candlewick_protocol::counter::ProgramCounter;
+use candlewick_protocol::dealing::Deal;
 use candlewick_protocol::feed::{Owner, ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::Member;
@@ -21,9 +22,13 @@ pub enum Order {
         expected: Vec<ShardSum>,
         /// Shards that are dropped, and fed again.
         incomplete: ShardSet,
+        /// Homes of which this trainer deals rows to the shards that it takes, where the round is one of dealing.
+        dealt: Option<ShardSet>,
     },
     /// Sends rows to those that own them from now on.
     Move(Shift),
+    /// Sends the copies of rows to the shards that they belong to (rule A7).
+    Deal(Shift, Deal),
     /// Takes a saved state to go on from.
     Restore {
         /// Where it stands.
@@ -63,6 +68,8 @@ pub struct Formation {
     pub generation: u64,
     /// Members by rank.
     pub members: Vec<Member>,
+    /// What every shard holds.
+    pub sums: Vec<ShardSum>,
     /// Where training goes on.
     pub counter: ProgramCounter,
     /// Who gives its state to those that are behind.

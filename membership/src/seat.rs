@@ -250,6 +250,7 @@ mod tests {
         Formation {
             generation,
             members: vec![member("a", 0..3), member("b", 3..4)],
+            sums: Vec::new(),
             counter: at(step),
             donor: donor.map(str::to_owned),
         }

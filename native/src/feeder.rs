@@ -195,7 +195,7 @@ impl Feeder {
         let sink = &mut self.sinks[owner];
         sink.routed += 1;
         sink.hash_sum = sink.hash_sum.wrapping_add(hash);
-        if sink.batch.push(&self.features, &self.labels, weight) {
+        if !sink.batch.merge(hash) && sink.batch.push(&self.features, &self.labels, weight) {
             let flushed = self.flush(owner, wait);
             self.unless_lost(owner, flushed)?;
         }

@@ -1,5 +1,6 @@
 //! The feed: which columns become a row, the frames of a stream, and the ledger.
 
+use crate::dealing::CopiesAt;
 use crate::error::Failure;
 use crate::job::LabelKind;
 use crate::shards::ShardSet;
@@ -161,6 +162,12 @@ pub struct FrameHeader {
     pub stream: StreamId,
     /// Position in the stream, from 0 without gaps.
     pub sequence: u64,
+    /// The shard that all rows of the frame belong to. Without it the hash of each says which: its home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
+    /// Rows that stand for more than one, in order (rule A7).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopiesAt>,
     /// Set on the last frame, which holds no rows. A stream that ends without it is a cancelled attempt (rule A2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<StreamEnd>,
@@ -266,6 +273,9 @@ pub struct Ledger {
     pub rows_skipped: u64,
     /// Rows the spools hold, counted from their bytes.
     pub rows_spooled: u64,
+    /// Rows that come so often that their copies are dealt among the shards (rule A7).
+    #[serde(default)]
+    pub rows_dealt: u64,
     /// f32 bytes of the features sent.
     pub feature_bytes: u64,
     /// Rows to train on, per logical shard.

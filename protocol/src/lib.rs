@@ -17,6 +17,7 @@
 
 pub mod auth;
 pub mod counter;
+pub mod dealing;
 pub mod error;
 pub mod feed;
 pub mod job;

@@ -5,6 +5,7 @@
 //! `data_body`.
 
 use crate::counter::ProgramCounter;
+use crate::dealing::Deal;
 use crate::error::Failure;
 use crate::feed::{Owner, ShardSum, Winner};
 use crate::job::JobSpec;
@@ -204,6 +205,9 @@ pub enum ToCoordinator {
         round: u32,
         /// What the spool holds of this round, recomputed from its bytes.
         shards: Vec<ShardSum>,
+        /// Those of them with rows that are to be dealt, or were (rule A7).
+        #[serde(default)]
+        heaped: ShardSet,
     },
     /// Answer to `Move`.
     Moved {
@@ -215,6 +219,19 @@ pub enum ToCoordinator {
         lost: ShardSet,
         /// Why the first of them could not.
         because: Option<String>,
+    },
+    /// Answer to `Deal`.
+    Dealt {
+        /// Feed round.
+        round: u32,
+        /// Shards to which what is theirs could not be sent.
+        lost: ShardSet,
+        /// Why the first of them could not.
+        because: Option<String>,
+        /// Of each home that is dealt in this round: what its rows are in all that are dealt.
+        heaps: Vec<ShardSum>,
+        /// Of each shard that takes rows in this round: what of them belongs to it, what was here already too.
+        shares: Vec<ShardSum>,
     },
     /// Answer to `Halt`: the connections of that generation are closed, and the state stands there.
     Halted {
@@ -431,6 +448,17 @@ pub enum ToTrainer {
         /// Stands for the partition in the names of the streams; no other trainer has it in this round.
         partition: u32,
     },
+    /// Send those copies of rows that belong to other shards to the members that own these, as in a feed round (rule A7).
+    Deal {
+        /// Feed round.
+        round: u32,
+        /// Who takes which shards, this trainer too.
+        owners: Vec<Owner>,
+        /// Stands for the partition in the names of the streams; no other trainer has it in this round.
+        partition: u32,
+        /// What is dealt.
+        deal: Deal,
+    },
     /// The feed round is over: keep the winners, drop all else, refuse later frames, answer `Sealed`. What earlier rounds
     /// sealed stays.
     Seal {
@@ -438,10 +466,14 @@ pub enum ToTrainer {
         round: u32,
         /// The attempt that won each partition.
         winners: Vec<Winner>,
-        /// Rows and hash sums of every shard of the job, added over the winners: the plan of a step needs all of them.
+        /// Rows and hash sums of every shard of the job, as they were fed or, once all are dealt, as they were dealt. Which
+        /// rows are dealt follows from their number.
         expected: Vec<ShardSum>,
         /// Shards of which a task could not hand over all rows: they are dropped too, and fed again in a later round.
         incomplete: ShardSet,
+        /// The round was one of dealing: its rows join the shards that were opened, which are here, and so do those that
+        /// belong to them of these homes, which are here too; the opened shards give up what is not theirs.
+        dealt: Option<ShardSet>,
     },
     /// A part of a saved state that training goes on from, in `data_body`; `Restored` answers the last one. Before the first
     /// FORM, to one member, which gives it to the others.
@@ -459,6 +491,8 @@ pub enum ToTrainer {
         generation: u64,
         /// Members by rank; contiguous shard ranges in rank order.
         members: Vec<Member>,
+        /// Rows and hash sums of every shard of the job: the plan of a step needs all of them.
+        sums: Vec<ShardSum>,
         /// Where training goes on: the highest point that a member has completed.
         counter: ProgramCounter,
         /// Id of the member that gives its state to the others, where one of them is behind.

@@ -86,6 +86,7 @@ mod tests {
             winners: (0..partitions).map(winner).collect(),
             expected: Vec::new(),
             incomplete: (3..5).into(),
+            dealt: None,
         }
     }
 

@@ -5,6 +5,7 @@ use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use candlewick_protocol::Failure;
+use candlewick_protocol::dealing::{Copies, CopiesAt};
 use candlewick_protocol::feed::{
     BATCHES_OF_A_STREAM, FEATURES, FrameHeader, LABEL, RowFormat, StreamEnd, StreamId, WEIGHT,
 };
@@ -89,7 +90,36 @@ pub struct OpenBatch {
     features: Vec<f32>,
     labels: Vec<f64>,
     weights: Vec<f64>,
+    /// Rows that stand for more than one.
+    copies: Vec<CopiesAt>,
+    /// The shard of the rows, where their hash does not say it.
+    shard: Option<u32>,
+    /// Rows of the batch by their hash, the last one of each slot.
+    recent: Vec<Recent>,
     context: IpcWriteContext,
+}
+
+/// Slots for rows that may come again within a batch. Rows that come often are found in few, and few stay in the cache.
+const RECENT: usize = 1 << u8::BITS;
+/// No position.
+const NONE: u32 = u32::MAX;
+
+/// A row that may come again.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    hash: u128,
+    /// Its position in the batch.
+    row: u32,
+    /// Its position among those that stand for several, once it does.
+    copies: u32,
+}
+
+impl Recent {
+    const EMPTY: Recent = Recent {
+        hash: 0,
+        row: NONE,
+        copies: NONE,
+    };
 }
 
 impl OpenBatch {
@@ -103,8 +133,51 @@ impl OpenBatch {
             features: vec![],
             labels: vec![],
             weights: vec![],
+            copies: vec![],
+            shard: None,
+            recent: vec![],
             context,
         }
+    }
+
+    /// The rows that follow belong to this shard, whatever their hash. To be called without open rows.
+    pub fn set_shard(&mut self, shard: u32) {
+        debug_assert!(self.weights.is_empty(), "a frame has one shard");
+        self.shard = Some(shard);
+    }
+
+    /// True where a row of this hash is in the batch, which stands for one more now (rule A7). Else the row is to be pushed.
+    pub fn merge(&mut self, hash: u128) -> bool {
+        if self.recent.is_empty() {
+            self.recent.resize(RECENT, Recent::EMPTY);
+        }
+        // The low half chooses the shard, so its bits are the same for many rows of a batch.
+        let slot = &mut self.recent[usize::from((hash >> 64).to_le_bytes()[0])];
+        if slot.hash != hash || slot.row == NONE {
+            let row = u32::try_from(self.weights.len()).unwrap_or(NONE);
+            *slot = Recent {
+                hash,
+                row,
+                copies: NONE,
+            };
+            return false;
+        }
+        if let Some((_, copies)) = self.copies.get_mut(slot.copies as usize) {
+            copies.here += 1;
+        } else {
+            slot.copies = u32::try_from(self.copies.len()).unwrap_or(NONE);
+            self.copies.push((slot.row, Copies { here: 2, in_all: 0 }));
+        }
+        true
+    }
+
+    /// Adds a row that stands for several.
+    pub fn push_copies(&mut self, features: &[f32], labels: &[f64], weight: f64, copies: Copies) -> bool {
+        if copies != Copies::ONE {
+            let row = u32::try_from(self.weights.len()).unwrap_or(NONE);
+            self.copies.push((row, copies));
+        }
+        self.push(features, labels, weight)
     }
 
     /// Adds a row; true where the batch is full now.
@@ -122,7 +195,7 @@ impl OpenBatch {
         self.weights.len() >= self.format.rows
     }
 
-    /// The frame of all rows added since the last one, and their number; `None` without rows.
+    /// The frame of all rows added since the last one, and their number, copies counted; `None` without rows.
     ///
     /// # Errors
     /// `Internal` where it cannot be written.
@@ -130,13 +203,20 @@ impl OpenBatch {
         if self.weights.is_empty() {
             return Ok(None);
         }
+        let mut copies = take(&mut self.copies);
+        copies.sort_unstable_by_key(|(row, _)| *row);
+        self.recent.fill(Recent::EMPTY);
+        let further: u64 = copies.iter().map(|(_, copies)| copies.here - 1).sum();
+        let rows = self.weights.len() as u64 + further;
         let header = FrameHeader {
             stream: stream.clone(),
             sequence: self.sequence,
+            shard: self.shard,
+            copies,
             end: None,
         };
         let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
-        let (data, rows) = self
+        let data = self
             .encode()
             .map_err(|error| Failure::internal(format!("cannot encode rows: {error}")))?;
         self.sequence += 1;
@@ -151,13 +231,15 @@ impl OpenBatch {
         let header = FrameHeader {
             stream: stream.clone(),
             sequence: self.sequence,
+            shard: None,
+            copies: Vec::new(),
             end: Some(end),
         };
         let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
         Ok(FlightData::new().with_app_metadata(header))
     }
 
-    fn encode(&mut self) -> Result<(FlightData, u64), ArrowError> {
+    fn encode(&mut self) -> Result<FlightData, ArrowError> {
         let features: ArrayRef = Arc::new(Float32Array::from(take(&mut self.features)));
         let labels: ArrayRef = Arc::new(Float64Array::from(take(&mut self.labels)));
         let weights: ArrayRef = Arc::new(Float64Array::from(take(&mut self.weights)));
@@ -171,10 +253,9 @@ impl OpenBatch {
         let mut dictionaries = DictionaryTracker::new(false);
         let (_, encoded) =
             IpcDataGenerator::default().encode(&batch, &mut dictionaries, &options, &mut self.context)?;
-        let data = FlightData::new()
+        Ok(FlightData::new()
             .with_data_header(encoded.ipc_message)
-            .with_data_body(encoded.arrow_data);
-        Ok((data, batch.num_rows() as u64))
+            .with_data_body(encoded.arrow_data))
     }
 }
 
@@ -233,6 +314,36 @@ mod tests {
             batches[1].column(2).as_primitive::<Float64Type>().values(),
             &[1.0, 1.0]
         );
+    }
+
+    #[test]
+    fn equal_rows_of_a_batch_are_sent_once_and_counted() {
+        let mut batch = OpenBatch::new(BatchFormat::new(row(1), 1 << 20).unwrap());
+        let feed = |batch: &mut OpenBatch, hash: u128| {
+            if !batch.merge(hash) {
+                batch.push(&[hash as f32], &[0.0], 1.0);
+            }
+        };
+        let copies = |batch: &mut OpenBatch| {
+            let (frame, rows) = batch.frame(&stream()).unwrap().unwrap();
+            let header: FrameHeader = serde_json::from_slice(&frame.app_metadata).unwrap();
+            let copies: Vec<(u32, u64)> = header
+                .copies
+                .iter()
+                .map(|(row, copies)| (*row, copies.here))
+                .collect();
+            (rows, copies)
+        };
+        // Hash 0 is a row like others; so is one that shares its slot.
+        for hash in [0, 7 << 64, 0, (7 << 64) | 1, 0, 7 << 64, 3] {
+            feed(&mut batch, hash);
+        }
+        assert_eq!(copies(&mut batch), (7, vec![(0, 3)]));
+        // What was sent is not in the next batch.
+        for hash in [0, 3 << 64, 0, 3 << 64, 3 << 64] {
+            feed(&mut batch, hash);
+        }
+        assert_eq!(copies(&mut batch), (5, vec![(0, 2), (1, 3)]));
     }
 
     #[test]

@@ -56,6 +56,10 @@ impl Machine {
                 let names: Vec<String> = self.movers().map(|id| self.who(id)).collect();
                 (!names.is_empty()).then(|| format!("MOVED of round {round} from {}", names.join(", ")))
             }
+            Phase::Dealing { round } => {
+                let names: Vec<String> = self.dealers().map(|id| self.who(id)).collect();
+                (!names.is_empty()).then(|| format!("DEALT of round {round} from {}", names.join(", ")))
+            }
             Phase::Short => Some(format!("other trainers: {}", self.too_few())),
             Phase::Restoring => self.missing_from("RESTORED", |trainer| self.has_answered(trainer)),
             Phase::Forming { generation } => self

@@ -6,11 +6,13 @@
 //!     Restoring where training goes on from a checkpoint
 //!     --READY from all, equal hashes--> Running(g) --DONE from all, equal hashes, weights here--> Done
 //! Forming(g), Running(g) --a member lost, or two lost each other--> Halting(g) --HALTED from all-->
-//!     Feeding(r) --seal--> Sealing(r), where shards were lost --> Forming(g + 1)
+//!     Feeding(r) --seal--> Sealing(r), where shards were lost -->
+//!     Dealing(r) --DEALT from all--> Sealing(r), where a shard is as it was fed and rows are dealt --> Forming(g + 1)
 //! ```
 //! and Failed from everywhere.
 
 mod commands;
+mod dealing;
 mod elastic;
 mod explain;
 mod loss;
@@ -23,17 +25,18 @@ mod rounds;
 mod states;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trainer;
 
-use crate::command::{Event, ExitReport};
+use crate::command::Event;
 use crate::config::Timeouts;
 use crate::ledger::Expected;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::message::{Member, Pace, Progress, ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer};
 use candlewick_protocol::shards::ShardSet;
-use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::Assembly;
+use dealing::{Dealings, Told};
 use elastic::Elastic;
 use explain::Wait;
 use loss::PendingLoss;
@@ -45,6 +48,7 @@ use states::States;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use trainer::{DoneReport, Trainer};
 
 /// Time since the coordinator's start.
 pub(crate) type Now = Duration;
@@ -83,6 +87,10 @@ pub(crate) enum Phase {
     Moving {
         round: u32,
     },
+    /// Trainers deal each other the copies of rows.
+    Dealing {
+        round: u32,
+    },
     Sealing {
         round: u32,
     },
@@ -102,75 +110,6 @@ pub(crate) enum Phase {
     },
     Done,
     Failed,
-}
-
-/// A trainer's word that training is over.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DoneReport {
-    steps: u64,
-    state_hash: String,
-    weights_hash: String,
-    stopping: Option<StoppingReport>,
-}
-
-/// What is known of a registered trainer.
-#[derive(Debug)]
-pub(crate) struct Trainer {
-    info: TrainerInfo,
-    connected: bool,
-    last_beat: Now,
-    progress: Progress,
-    progressed: Now,
-    ended: Option<Now>,
-    /// Logical shards that it holds, sealed.
-    held: ShardSet,
-    /// Those that it takes in the open round, until it has sealed them.
-    taken: ShardSet,
-    /// Its rank at first, by which messages call it: ranks move where others are lost.
-    number: Option<usize>,
-    /// Rows of the shards that it holds, by its own count.
-    rows: BTreeMap<u32, u64>,
-    /// It has been a member of a generation that began: it holds the state of the training.
-    has_state: bool,
-    /// It has come while the fit runs, and no generation with it has begun yet.
-    newcomer: bool,
-    /// How it did in the last epoch.
-    pace: Option<Pace>,
-    /// What it takes for a shard of a step, seconds, once that is known.
-    cost: Option<f64>,
-    /// Why it leaves, where it does.
-    leaving: Option<String>,
-    /// Where it stood when its generation was halted.
-    halted: Option<ProgramCounter>,
-    ready: Option<(ProgramCounter, String)>,
-    done: Option<DoneReport>,
-    exit: Option<ExitReport>,
-}
-
-impl Trainer {
-    fn new(info: TrainerInfo, now: Now) -> Self {
-        Trainer {
-            info,
-            connected: true,
-            last_beat: now,
-            progress: Progress::default(),
-            progressed: now,
-            ended: None,
-            held: ShardSet::default(),
-            taken: ShardSet::default(),
-            number: None,
-            rows: BTreeMap::new(),
-            has_state: false,
-            newcomer: false,
-            pace: None,
-            cost: None,
-            leaving: None,
-            halted: None,
-            ready: None,
-            done: None,
-            exit: None,
-        }
-    }
 }
 
 /// The state machine of one job.
@@ -210,6 +149,7 @@ pub(crate) struct Machine {
     model: Option<Arc<Vec<u8>>>,
     states: States,
     moves: Moves,
+    dealings: Dealings,
     elastic: Elastic,
     recorder: Recorder,
     epochs_reported: u32,
@@ -250,6 +190,7 @@ impl Machine {
             model: None,
             states: States::default(),
             moves: Moves::default(),
+            dealings: Dealings::default(),
             elastic: Elastic::default(),
             recorder: Recorder::default(),
             epochs_reported: 0,
@@ -320,7 +261,21 @@ impl Machine {
     /// A message about rows, weights or states.
     fn transfer(&mut self, now: Now, from: &str, message: ToCoordinator, body: &[u8]) {
         match message {
-            ToCoordinator::Sealed { round, shards } => self.on_sealed(now, from, round, &shards),
+            ToCoordinator::Sealed {
+                round,
+                shards,
+                heaped,
+            } => self.on_sealed(now, from, round, &shards, &heaped),
+            ToCoordinator::Dealt {
+                round,
+                lost,
+                because,
+                heaps,
+                shares,
+            } => {
+                let told = Told { lost, heaps, shares };
+                self.on_dealt(now, from, round, told, because);
+            }
             ToCoordinator::Moved {
                 round,
                 rows,
@@ -505,6 +460,7 @@ impl Machine {
         match self.phase {
             Phase::Sealing { .. } => trainer.taken.is_empty(),
             Phase::Moving { .. } => !self.still_moves(&trainer.info.id),
+            Phase::Dealing { .. } => !self.still_deals(&trainer.info.id),
             Phase::Short => true,
             Phase::Forming { .. } => trainer.ready.is_some(),
             Phase::Restoring => {
@@ -553,9 +509,11 @@ impl Machine {
             .map_or(0, |known| known.progress.counter.step);
         match self.phase {
             Phase::Gathering => "launch".to_owned(),
-            Phase::Feeding { .. } | Phase::Moving { .. } | Phase::Sealing { .. } | Phase::Sealed => {
-                "feed".to_owned()
-            }
+            Phase::Feeding { .. }
+            | Phase::Moving { .. }
+            | Phase::Dealing { .. }
+            | Phase::Sealing { .. }
+            | Phase::Sealed => "feed".to_owned(),
             Phase::Restoring
             | Phase::Forming {
                 generation: FIRST_GENERATION,

@@ -32,9 +32,13 @@ impl Machine {
     /// Shards that members own and lack, by the trainer that has them: who takes which.
     pub(super) fn movable(&self) -> BTreeMap<String, Vec<Member>> {
         let mut holders: BTreeMap<u32, &String> = BTreeMap::new();
-        for (id, trainer) in self.trainers.iter().filter(|(_, trainer)| trainer.connected) {
-            for shard in trainer.held.iter() {
-                holders.entry(shard).or_insert(id);
+        // From one that has it dealt, where one has.
+        for dealt in [true, false] {
+            for (id, trainer) in self.trainers.iter().filter(|(_, trainer)| trainer.connected) {
+                let held = trainer.held.iter();
+                for shard in held.filter(|shard| trainer.undealt.contains(*shard) != dealt) {
+                    holders.entry(shard).or_insert(id);
+                }
             }
         }
         let mut found: BTreeMap<String, Vec<Member>> = BTreeMap::new();
@@ -56,6 +60,17 @@ impl Machine {
         found
     }
 
+    /// Those of the shards that move that are as they were fed.
+    fn as_fed(&self, movable: &BTreeMap<String, Vec<Member>>) -> ShardSet {
+        let of = |(id, parts): (&String, &Vec<Member>)| {
+            let known = self.trainers.get(id);
+            let moved: ShardSet = parts.iter().map(|part| part.lo..part.hi).collect();
+            known.map(|known| moved.filter(|shard| known.undealt.contains(shard)))
+        };
+        let undealt = movable.iter().filter_map(of);
+        undealt.flat_map(|shards| shards.ranges().to_vec()).collect()
+    }
+
     /// Begins a round of moves.
     pub(super) fn open_moves(&mut self, now: Now, movable: BTreeMap<String, Vec<Member>>) {
         let round = self.round;
@@ -67,6 +82,7 @@ impl Machine {
         self.restart_progress(now);
         self.moves.sources.clear();
         self.moves.round = Some(round);
+        self.dealings.as_fed = self.as_fed(&movable);
         for (partition, (id, parts)) in (0u32..).zip(movable) {
             let owners = owners(&parts);
             let shards = parts.iter().map(|part| part.lo..part.hi).collect();

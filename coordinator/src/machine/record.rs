@@ -106,8 +106,23 @@ fn heard(message: &ToCoordinator) -> Option<String> {
             return None;
         }
         ToCoordinator::Register { .. } => "registers".to_owned(),
-        ToCoordinator::Sealed { round, shards } => {
-            format!("SEALED of round {round}, {} shards", shards.len())
+        ToCoordinator::Sealed {
+            round,
+            shards,
+            heaped,
+        } => {
+            let heaps = if heaped.is_empty() {
+                String::new()
+            } else {
+                format!(", rows to deal in {heaped}")
+            };
+            format!("SEALED of round {round}, {} shards{heaps}", shards.len())
+        }
+        ToCoordinator::Dealt {
+            round, lost, heaps, ..
+        } => {
+            let rows: u64 = heaps.iter().map(|sum| sum.rows).sum();
+            format!("DEALT of round {round}: {rows} rows of its shards, without shards {lost}")
         }
         ToCoordinator::Moved {
             round, rows, lost, ..
@@ -154,6 +169,15 @@ fn said(message: &ToTrainer) -> Option<String> {
             let shards: ShardSet = owners.iter().map(|owner| owner.lo..owner.hi).collect();
             format!("MOVE shards {shards} in round {round}")
         }
+        ToTrainer::Deal {
+            round, owners, deal, ..
+        } => {
+            let shards: ShardSet = owners.iter().map(|owner| owner.lo..owner.hi).collect();
+            format!(
+                "DEAL rows of shards {} to shards {shards} in round {round}",
+                deal.homes
+            )
+        }
         ToTrainer::Seal {
             round, incomplete, ..
         } => format!("SEAL round {round}, without shards {incomplete}"),
@@ -162,6 +186,7 @@ fn said(message: &ToTrainer) -> Option<String> {
             members,
             counter,
             donor,
+            ..
         } => format!(
             "FORM generation {generation} of {} at {counter}, donor {}",
             members.len(),

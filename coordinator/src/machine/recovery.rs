@@ -53,7 +53,7 @@ pub(super) struct Recovery {
     furthest: u64,
     halted: Option<Now>,
     fed: Option<Now>,
-    rows_refed: u64,
+    pub(super) rows_refed: u64,
     started: Option<Now>,
     /// When HALT was said last.
     said: Now,
@@ -176,6 +176,7 @@ impl Machine {
             Phase::Halting { .. } => self.when_all_halted(now),
             Phase::Sealing { .. } => self.when_all_sealed(now),
             Phase::Moving { .. } => self.when_all_moved(now),
+            Phase::Dealing { .. } => self.when_all_dealt(now),
             Phase::Restoring | Phase::Short => self.proceed(now),
             _ => {}
         }
@@ -409,15 +410,19 @@ impl Machine {
         for member in &self.members {
             if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
                 let owned = member.lo..member.hi;
-                trainer.held = trainer.held.filter(|shard| owned.contains(&shard));
+                for shards in [&mut trainer.held, &mut trainer.undealt, &mut trainer.heaped] {
+                    *shards = shards.filter(|shard| owned.contains(&shard));
+                }
                 trainer.rows.retain(|shard, _| owned.contains(shard));
             }
         }
         self.restart_progress(now);
+        let sums = self.known_sums();
         for member in self.members.clone() {
             let message = ToTrainer::Form {
                 generation,
                 members: self.members.clone(),
+                sums: sums.clone(),
                 counter,
                 donor: donor.clone(),
             };
@@ -439,7 +444,7 @@ impl Machine {
 
     /// Rows that were sealed in a round after the first, or that make good for what was lost in it.
     pub(super) fn count_refed(&mut self, rows: u64) {
-        let fed = self.round > 0 && !self.round_moves();
+        let fed = self.round > 0 && !self.round_moves() && !self.round_deals();
         if let (Some(recovery), true) = (&mut self.recovery, fed) {
             recovery.rows_refed += rows;
         }

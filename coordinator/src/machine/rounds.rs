@@ -6,6 +6,7 @@ use super::{Machine, Now, Output, Phase};
 use crate::command::Event;
 use crate::ledger::{self, Expected};
 use crate::members::owners;
+use candlewick_failpoint::{Fault, planted};
 use candlewick_protocol::feed::{ShardSum, TaskLedger, Winner};
 use candlewick_protocol::message::{Member, ToTrainer};
 use candlewick_protocol::plan;
@@ -26,6 +27,9 @@ impl Machine {
         };
         if self.members.iter().any(lacks) {
             return self.open_next_round(now);
+        }
+        if self.open_dealing(now) {
+            return;
         }
         self.dismiss_leaving();
         if self.training {
@@ -80,6 +84,10 @@ impl Machine {
     pub(super) fn open_round(&mut self, phase: Phase, only: Option<&ShardSet>) {
         let round = self.round;
         self.phase = phase;
+        // What tasks feed is not dealt yet.
+        if self.round == 0 || !planted(Fault::FedAgainAsDealt) {
+            self.dealings.as_fed = (0..self.job.train.logical_shards).into();
+        }
         for member in self.members.clone() {
             let id = member.trainer.id;
             let Some(trainer) = self.trainers.get_mut(&id) else {
@@ -120,21 +128,19 @@ impl Machine {
         self.phase = Phase::Sealing { round };
         self.restart_progress(now);
         self.incomplete = incomplete.clone();
-        let message = ToTrainer::Seal {
-            round,
-            winners,
-            // The sums of all shards: a trainer checks its own and plans its steps with the rows of all.
-            expected: self.expected_sums().to_vec(),
-            incomplete,
-        };
+        let expected = self.known_sums();
         for member in self.members.clone() {
-            let id = member.trainer.id;
-            if self
-                .trainers
-                .get(&id)
-                .is_some_and(|trainer| !trainer.taken.is_empty())
-            {
-                self.send(&id, message.clone());
+            let id = &member.trainer.id;
+            let takes = |trainer: &super::Trainer| !trainer.taken.is_empty();
+            if self.trainers.get(id).is_some_and(takes) {
+                let message = ToTrainer::Seal {
+                    round,
+                    winners: winners.clone(),
+                    expected: expected.clone(),
+                    incomplete: incomplete.clone(),
+                    dealt: self.own_homes(&member),
+                };
+                self.send(id, message);
             }
         }
         self.when_all_sealed(now);
@@ -152,22 +158,17 @@ impl Machine {
         Ok(fed)
     }
 
-    fn taken(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn taken(&self) -> impl Iterator<Item = u32> + '_ {
         let members = self.members.iter();
         let known = members.filter_map(|member| self.trainers.get(&member.trainer.id));
         known.flat_map(|trainer| trainer.taken.iter())
     }
 
-    /// Shards that tasks could not hand over to a member that lives are fed to it again; if that fails too, it is lost to the
-    /// executors, if not to us. Each counts as a loss does.
+    /// Shards that tasks could not hand over to a member that lives are fed to it again.
     fn count_holes(&mut self, now: Now, fed: &Expected, ledgers: &[TaskLedger]) -> Result<(), Failure> {
-        let hole = self.members.iter().map(|member| &member.trainer.id).find(|id| {
-            // The end of one that has ended is looked into, or will be.
-            let known = self.trainers.get(*id);
-            let lives = known.filter(|known| known.ended.is_none() && known.exit.is_none());
-            lives.is_some_and(|known| known.taken.iter().any(|shard| fed.incomplete.contains(shard)))
-        });
-        let Some(id) = hole.cloned() else { return Ok(()) };
+        let Some(id) = self.hole(&fed.incomplete) else {
+            return Ok(());
+        };
         let why = ledgers.iter().find_map(|task| task.lost_because.clone());
         let cause = format!(
             "feed tasks could not hand over shards {} of round {} to {}: {}",
@@ -176,12 +177,30 @@ impl Machine {
             self.who(&id),
             why.unwrap_or_else(|| "it did not answer".to_owned())
         );
+        self.fill_hole(now, id, &cause)
+    }
+
+    /// A member that lives and was to take one of these shards, which others could not hand over to it.
+    pub(super) fn hole(&self, incomplete: &ShardSet) -> Option<String> {
+        let mut ids = self.members.iter().map(|member| &member.trainer.id);
+        let hole = ids.find(|id| {
+            // The end of one that has ended is looked into, or will be.
+            let known = self.trainers.get(*id);
+            let lives = known.filter(|known| known.ended.is_none() && known.exit.is_none());
+            lives.is_some_and(|known| known.taken.iter().any(|shard| incomplete.contains(shard)))
+        });
+        hole.cloned()
+    }
+
+    /// A member that lives was not reached: it is tried once more. If that fails too, it is lost to those that tried, if not to
+    /// us. Each counts as a loss does.
+    pub(super) fn fill_hole(&mut self, now: Now, id: String, cause: &str) -> Result<(), Failure> {
         let again = !self.unreached.insert(id.clone()) || self.is_newcomer(&id);
         if again && self.can_lose(&id) {
             let loss = Loss {
                 trainer: id,
                 what: String::new(),
-                how: cause,
+                how: cause.to_owned(),
                 open: false,
             };
             self.lose(now, vec![loss]);
@@ -196,13 +215,20 @@ impl Machine {
             self.fail(failure.clone());
             return Err(failure);
         }
-        self.log(format!("{cause}: they are fed again"));
+        self.log(format!("{cause}: it is tried again"));
         self.recoveries += 1;
-        self.recovery_of(now, cause);
+        self.recovery_of(now, cause.to_owned());
         Ok(())
     }
 
-    pub(super) fn on_sealed(&mut self, now: Now, from: &str, round: u32, shards: &[ShardSum]) {
+    pub(super) fn on_sealed(
+        &mut self,
+        now: Now,
+        from: &str,
+        round: u32,
+        shards: &[ShardSum],
+        heaped: &ShardSet,
+    ) {
         if self.rank_of(from).is_none() || self.phase != (Phase::Sealing { round }) {
             return;
         }
@@ -211,7 +237,7 @@ impl Machine {
         };
         let took = trainer.taken.filter(|shard| !self.incomplete.contains(shard));
         let logical = self.job.train.logical_shards;
-        let rows = match ledger::compare(self.expected_sums(), &took, &self.who(from), shards, logical) {
+        let rows = match ledger::compare(&self.round_sums(), &took, &self.who(from), shards, logical) {
             Ok(rows) => rows,
             Err(failure) => return self.fail(failure),
         };
@@ -219,7 +245,13 @@ impl Machine {
             return;
         };
         if !std::mem::take(&mut trainer.taken).is_empty() {
+            let as_fed = took.filter(|shard| self.dealings.as_fed.contains(shard));
+            let rest = |shards: &ShardSet| shards.filter(|shard| !took.contains(shard));
+            (trainer.undealt, trainer.heaped) = (rest(&trainer.undealt), rest(&trainer.heaped));
             trainer.held.extend(took.ranges().iter().cloned());
+            trainer.undealt.extend(as_fed.ranges().iter().cloned());
+            trainer.heaped.extend(heaped.ranges().iter().cloned());
+            trainer.rows.retain(|shard, _| !took.contains(*shard));
             for sum in shards {
                 *trainer.rows.entry(sum.shard % logical).or_default() += sum.rows;
             }
@@ -255,12 +287,16 @@ impl Machine {
             )
         };
         ledger.rows_spooled = self.members.iter().filter_map(owned).sum();
+        ledger.rows_dealt = self.rows_dealt();
+        let sums = self.known_sums().into_iter();
+        let training = sums.take(self.job.train.logical_shards as usize);
+        ledger.shard_rows = training.map(|sum| sum.rows).collect();
         self.phase = Phase::Sealed;
         self.out.push(Output::Event(Event::Sealed { ledger }));
     }
 
-    /// Sums of every shard, once the first round is sealed by the tasks.
-    fn expected_sums(&self) -> &[ShardSum] {
+    /// Sums of every shard as it was fed, once the first round has ended.
+    pub(super) fn fed_sums(&self) -> &[ShardSum] {
         self.expected.as_ref().map_or(&[], |expected| &expected.sums)
     }
 }

@@ -1,7 +1,7 @@
 //! Rows on their way to the trainers that own them from now on (rule C4): a stream to each, as a feed task has one. What could
 //! not be handed over is told, and stays here.
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Row};
 use candlewick_membership::Shift;
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{Owner, StreamEnd, StreamId, StreamSealed};
@@ -41,14 +41,24 @@ pub(super) struct Outcome {
     pub(super) because: Option<String>,
 }
 
+/// The rows that are sent for a shard.
+type RowsOf<'a> = dyn Fn(u32) -> Box<dyn Iterator<Item = Row<'a>> + 'a> + 'a;
+
 impl Mover {
-    /// Sends the shards to their owners, one trainer after another; `tick` is called with every frame.
+    /// Sends `rows` of the shards to their owners, one trainer after another, but not to itself; `tick` is called with every
+    /// frame.
     ///
     /// # Errors
     /// Where rows cannot be written.
-    pub(super) fn send(&self, data: &Dataset, order: &Shift, tick: &dyn Fn()) -> Result<Outcome, Failure> {
+    pub(super) fn send(
+        &self,
+        data: &Dataset,
+        order: &Shift,
+        rows: &RowsOf<'_>,
+        tick: &dyn Fn(),
+    ) -> Result<Outcome, Failure> {
         let mut shards: BTreeMap<&str, (&Owner, ShardSet)> = BTreeMap::new();
-        for owner in &order.owners {
+        for owner in order.owners.iter().filter(|owner| owner.trainer != self.id) {
             let (_, taken) = shards
                 .entry(&owner.trainer)
                 .or_insert_with(|| (owner, ShardSet::default()));
@@ -80,7 +90,7 @@ impl Mover {
                 end: StreamEnd { rows: 0, hash_sum: 0 },
             };
             let opening = batches.opening(&stream.id)?;
-            match runtime.block_on(stream.send(data, (owner, &shards), opening, tick)) {
+            match runtime.block_on(stream.send(rows, (owner, &shards), opening, tick)) {
                 Ok(sealed) => outcome.rows += sealed.rows,
                 Err(failure) => {
                     tracing::warn!("shards {shards} could not be handed over: {}", failure.message);
@@ -106,7 +116,7 @@ struct Stream<'a> {
 impl Stream<'_> {
     async fn send(
         mut self,
-        data: &Dataset,
+        rows: &RowsOf<'_>,
         (owner, shards): (&Owner, &ShardSet),
         opening: arrow_flight::FlightData,
         tick: &dyn Fn(),
@@ -120,7 +130,7 @@ impl Stream<'_> {
         // The channel is new and has room.
         let _ = frames.try_send(opening);
         let mut answer = tokio::spawn(put_rows(client, receiver, name.clone()));
-        let pushed = self.push(data, shards, &frames, (&name, tick)).await;
+        let pushed = self.push(rows, shards, &frames, (&name, tick)).await;
         drop(frames);
         tick();
         let limit = if pushed.is_ok() {
@@ -153,24 +163,33 @@ impl Stream<'_> {
     /// All rows, and the frame that says that it is all.
     async fn push(
         &mut self,
-        data: &Dataset,
+        rows: &RowsOf<'_>,
         shards: &ShardSet,
         frames: &mpsc::Sender<arrow_flight::FlightData>,
         (name, tick): (&str, &dyn Fn()),
     ) -> Result<(), Failure> {
         let mut labels = Vec::new();
-        for row in shards.iter().flat_map(|shard| data.rows(shard)) {
-            self.end.rows += 1;
-            self.end.hash_sum = self.end.hash_sum.wrapping_add(row.hash);
-            labels.clear();
-            labels.extend_from_slice(row.labels);
-            labels.extend(row.mark);
-            if self.batch.push(row.features, &labels, row.weight) {
-                tick();
-                self.flush(frames, name).await?;
+        for shard in shards.iter() {
+            // A frame holds rows of one shard, since the hash of a row that is dealt does not say which.
+            self.batch.set_shard(shard);
+            for row in rows(shard) {
+                let copies = row.copies.here;
+                self.end.rows += copies;
+                let hashes = row.hash.wrapping_mul(u128::from(copies));
+                self.end.hash_sum = self.end.hash_sum.wrapping_add(hashes);
+                labels.clear();
+                labels.extend_from_slice(row.labels);
+                labels.extend(row.mark);
+                if self
+                    .batch
+                    .push_copies(row.features, &labels, row.weight, row.copies)
+                {
+                    tick();
+                    self.flush(frames, name).await?;
+                }
             }
+            self.flush(frames, name).await?;
         }
-        self.flush(frames, name).await?;
         let last = self.batch.last(&self.id, self.end)?;
         self.pass(frames, last, name).await
     }

@@ -11,6 +11,7 @@ use candlewick_membership::{Boundary, Formation, Order, Place, Seat, Shift};
 use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
+use candlewick_protocol::dealing::{Deal, Dealing};
 use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{Key, Purpose};
@@ -95,7 +96,11 @@ impl Runner {
                 Order::Form(Formation { generation, .. })
                 | Order::Start { generation }
                 | Order::Halt { generation } => *generation,
-                Order::Prepare(_) | Order::Seal { .. } | Order::Move(_) | Order::Restore { .. } => 0,
+                Order::Prepare(_)
+                | Order::Seal { .. }
+                | Order::Move(_)
+                | Order::Deal(..)
+                | Order::Restore { .. } => 0,
             };
             let outcome = match order {
                 Order::Prepare(job) => self.prepare(*job).map_err(Interrupt::Failed),
@@ -104,10 +109,14 @@ impl Runner {
                     winners,
                     expected,
                     incomplete,
-                } => self
-                    .seal(round, &winners, &incomplete, expected)
-                    .map_err(Interrupt::Failed),
+                    dealt,
+                } => {
+                    self.sums = expected;
+                    self.seal(round, &winners, &incomplete, dealt)
+                        .map_err(Interrupt::Failed)
+                }
                 Order::Move(order) => self.send_rows(&order).map_err(Interrupt::Failed),
+                Order::Deal(order, deal) => self.deal_rows(&order, &deal).map_err(Interrupt::Failed),
                 Order::Restore { counter, file } => self.restore(counter, &file).map_err(Interrupt::Failed),
                 Order::Form(formation) => self.form(&formation),
                 Order::Halt { generation } => self.halt(generation).map_err(Interrupt::Failed),
@@ -145,7 +154,7 @@ impl Runner {
         round: u32,
         winners: &[Winner],
         incomplete: &ShardSet,
-        expected: Vec<ShardSum>,
+        dealt: Option<ShardSet>,
     ) -> Result<(), Failure> {
         let spool = self
             .state
@@ -153,23 +162,26 @@ impl Runner {
             .ok_or_else(|| Failure::internal("SEAL before Welcome"))?;
         candlewick_failpoint::reach("gang.seal", u64::from(round))?;
         let sealed = spool.seal(round, winners, incomplete, self.threads)?;
-        let shards = sealed.sums();
-        for (held, wanted) in shards
-            .iter()
-            .filter_map(|held| Some((held, expected.get(held.shard as usize)?)))
-        {
-            if held != wanted {
-                // The coordinator compares too and tells the user, with the name of this trainer.
-                tracing::error!("shard {} holds {held:?}, expected {wanted:?}", held.shard);
-            }
+        let took = sealed.shards();
+        let rows = self.sums.iter().map(|sum| sum.rows).sum();
+        let dealing = Dealing::of(rows, sealed.shape().logical_shards);
+        // What earlier rounds sealed stays; a plan over it is made anew, since there are other rows now.
+        match (self.rows(), dealt) {
+            (Some(data), Some(homes)) => data.deal(sealed, &homes, dealing)?,
+            (Some(data), None) => data.absorb(sealed)?,
+            (None, None) => self.data = Some(sealed),
+            (None, Some(_)) => return Err(Failure::internal("rows were dealt before any were fed")),
         }
-        // What earlier rounds sealed stays; a plan over it is made anew, since there are more rows now.
-        match self.rows() {
-            Some(data) => data.absorb(sealed)?,
-            None => self.data = Some(sealed),
-        }
-        self.sums = expected;
-        self.state.tell(ToCoordinator::Sealed { round, shards });
+        // Counted again from all that is here. The coordinator compares.
+        let (shards, heaped) = match &self.data {
+            Some(data) => (data.sums_of(&took), data.heaped(&took, dealing)),
+            None => (Vec::new(), ShardSet::default()),
+        };
+        self.state.tell(ToCoordinator::Sealed {
+            round,
+            shards,
+            heaped,
+        });
         Ok(())
     }
 
@@ -184,16 +196,11 @@ impl Runner {
     /// Hands shards over to the members that own them from now on. They stay here until the next generation is formed.
     fn send_rows(&mut self, order: &Shift) -> Result<(), Failure> {
         candlewick_failpoint::reach("gang.move", u64::from(order.round))?;
-        let job = self.job.as_ref().ok_or_else(|| early("MOVE"))?;
-        let mover = Mover {
-            job: job.job.clone(),
-            id: self.seat.id().to_owned(),
-            key: self.key.clone(),
-            timeout: Duration::from_millis(job.failure_timeout_ms) + AFTER_BEATS,
-        };
+        let mover = self.mover("MOVE")?;
         let state = Arc::clone(&self.state);
         let data = self.rows().ok_or_else(|| Failure::internal("MOVE before SEAL"))?;
-        let moves::Outcome { rows, lost, because } = mover.send(data, order, &|| state.tick())?;
+        let outcome = mover.send(data, order, &|shard| Box::new(data.rows(shard)), &|| state.tick())?;
+        let moves::Outcome { rows, lost, because } = outcome;
         self.state.tell(ToCoordinator::Moved {
             round: order.round,
             rows,
@@ -201,6 +208,39 @@ impl Runner {
             because,
         });
         Ok(())
+    }
+
+    /// Sends copies of rows to the members that own the shards that they belong to (rule A7). What belongs to shards of this
+    /// trainer is dealt when the round is sealed.
+    fn deal_rows(&mut self, order: &Shift, deal: &Deal) -> Result<(), Failure> {
+        candlewick_failpoint::reach("gang.deal", u64::from(order.round))?;
+        let mover = self.mover("DEAL")?;
+        let state = Arc::clone(&self.state);
+        let data = self.rows().ok_or_else(|| Failure::internal("DEAL before SEAL"))?;
+        let Deal { dealing, homes } = deal;
+        let owed = data.owed(homes, *dealing);
+        let taken = order.owners.iter().map(|owner| owner.lo..owner.hi).collect();
+        let (heaps, shares) = (owed.heaps(&taken), owed.shares(&taken));
+        let outcome = mover.send(data, order, &|shard| Box::new(owed.rows(shard)), &|| state.tick())?;
+        self.state.tell(ToCoordinator::Dealt {
+            round: order.round,
+            lost: outcome.lost,
+            because: outcome.because,
+            heaps,
+            shares,
+        });
+        Ok(())
+    }
+
+    /// Sends rows to other trainers.
+    fn mover(&self, order: &str) -> Result<Mover, Failure> {
+        let job = self.job.as_ref().ok_or_else(|| early(order))?;
+        Ok(Mover {
+            job: job.job.clone(),
+            id: self.seat.id().to_owned(),
+            key: self.key.clone(),
+            timeout: Duration::from_millis(job.failure_timeout_ms) + AFTER_BEATS,
+        })
     }
 
     /// Steps of an epoch.
@@ -239,6 +279,11 @@ impl Runner {
         self.state.turn_to(place.generation);
         // The old connections close first: the peers' new ones may need the same resources.
         self.gang = None;
+        if self.sums != formation.sums {
+            // What others hold is part of the plan too.
+            self.rows();
+            self.sums.clone_from(&formation.sums);
+        }
         self.keep_shards(&place)?;
         let mut gang = self.connect(formation, &place)?;
         candlewick_failpoint::reach("gang.form", place.generation)?;

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use crate::chunk::Chunk;
-use crate::frame;
+use crate::frame::{self, Frame};
 use crate::refused::unimplemented;
 use crate::spool::{Spool, StreamWriter};
 use arrow_flight::{ActionType, Empty, FlightData, PutResult};
@@ -130,7 +130,14 @@ impl Intake {
         );
         let (spool, owned) = (Arc::clone(&self.spool), self.writer.owned().clone());
         self.hashing.push_back(tokio::task::spawn_blocking(move || {
-            frame::decode(&data.data_header, &data.data_body, spool.shape(), &owned, &place)
+            let frame = Frame {
+                header: &data.data_header,
+                body: &data.data_body,
+                shard: header.shard,
+                copies: header.copies,
+                place: &place,
+            };
+            frame::decode(frame, spool.shape(), &owned)
         }));
         Ok(None)
     }

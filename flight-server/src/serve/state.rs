@@ -229,7 +229,8 @@ fn train(
     threads: usize,
     observer: &ClientObserver<'_>,
 ) -> Result<Model, Failure> {
-    let data = spool.snapshot(ROUND, threads)?;
+    let mut data = spool.snapshot(ROUND, threads)?;
+    data.deal_alone()?;
     let sums = data.sums();
     let plan = TrainPlan::new(configured.job.clone(), data, &sums)?;
     let mut session = Session::new(&configured.job, threads)?;

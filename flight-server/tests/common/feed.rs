@@ -69,6 +69,8 @@ pub fn frames_of(id: &StreamId, rows: &[Row], size: usize) -> Vec<FlightData> {
         let header = FrameHeader {
             stream: id.clone(),
             sequence,
+            shard: None,
+            copies: Vec::new(),
             end: None,
         };
         frame.app_metadata = serde_json::to_vec(&header).unwrap().into();
@@ -80,6 +82,8 @@ pub fn frames_of(id: &StreamId, rows: &[Row], size: usize) -> Vec<FlightData> {
     let header = FrameHeader {
         stream: id.clone(),
         sequence: frames.len() as u64 - 1,
+        shard: None,
+        copies: Vec::new(),
         end: Some(StreamEnd {
             rows: rows.len() as u64,
             hash_sum: hashes.fold(0, u128::wrapping_add),

@@ -96,6 +96,7 @@ fn shards_move_from_the_slow_trainer_to_the_fast_one_where_that_saves_time() {
         ToCoordinator::Sealed {
             round: 1,
             shards: vec![sum((1, 0))],
+            heaped: ShardSet::default(),
         },
     );
     for id in ["a", "b"] {
@@ -321,7 +322,14 @@ fn a_newcomer_that_the_others_do_not_reach_is_not_taken_in() {
             .into_iter()
             .map(|shard| sum((shard, rows(shard))))
             .collect();
-        stage.message(&id, ToCoordinator::Sealed { round: 1, shards });
+        stage.message(
+            &id,
+            ToCoordinator::Sealed {
+                round: 1,
+                shards,
+                heaped: ShardSet::default(),
+            },
+        );
     }
     assert_eq!(stage.machine.phase, Phase::Forming { generation: 2 });
     let why = "it cannot be reached".to_owned();
@@ -379,6 +387,7 @@ fn where_the_last_one_that_has_the_state_goes_as_it_leaves_the_fit_fails_and_doe
         ToCoordinator::Sealed {
             round: 1,
             shards: vec![],
+            heaped: ShardSet::default(),
         },
     );
     let told = &stage.failure().message;
@@ -412,6 +421,7 @@ fn what_cannot_be_handed_over_is_dropped_fed_and_not_moved_again_and_no_recovery
         ToCoordinator::Sealed {
             round: 1,
             shards: vec![],
+            heaped: ShardSet::default(),
         },
     );
     assert_eq!(stage.machine.phase, Phase::Feeding { round: 2 });
@@ -425,6 +435,7 @@ fn what_cannot_be_handed_over_is_dropped_fed_and_not_moved_again_and_no_recovery
         ToCoordinator::Sealed {
             round: 2,
             shards: vec![sum((2, 1)), sum((3, 4))],
+            heaped: ShardSet::default(),
         },
     );
     let ready = ToCoordinator::Ready {

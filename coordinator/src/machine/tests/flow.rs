@@ -35,6 +35,7 @@ fn check_ledger(sealed: &Event) {
             rows_sent: 7,
             rows_skipped: 0,
             rows_spooled: 7,
+            rows_dealt: 0,
             feature_bytes: 56,
             shard_rows: vec![2, 0, 1, 4],
             validation_rows: 0,
@@ -234,6 +235,7 @@ fn messages_of_other_rounds_and_generations_are_ignored() {
         ToCoordinator::Sealed {
             round: 0,
             shards: vec![sum((3, 99))],
+            heaped: ShardSet::default(),
         },
     );
     stage.message(

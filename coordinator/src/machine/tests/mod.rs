@@ -1,5 +1,6 @@
 //! A stage on which the machine plays; the plays are in the modules.
 
+mod dealing;
 mod elastic;
 mod explain;
 mod flow;
@@ -15,7 +16,7 @@ use crate::command::Command;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger};
 use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, SnapshotSpec, TrainSpec};
-use candlewick_protocol::message::EpochRecord;
+use candlewick_protocol::message::{EpochRecord, Pace, TrainerInfo};
 use serde_json::json;
 
 const SHARDS: u32 = 4;
@@ -179,6 +180,7 @@ impl Stage {
             ToCoordinator::Sealed {
                 round: 0,
                 shards: sums.iter().map(|s| sum(*s)).collect(),
+                heaped: ShardSet::default(),
             },
         );
     }

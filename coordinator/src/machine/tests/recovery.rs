@@ -63,6 +63,7 @@ fn the_next_generation_goes_on_where_the_foremost_stands() {
     let form = ToTrainer::Form {
         generation: 2,
         members,
+        sums: stage.machine.known_sums(),
         counter: at(0, 8),
         donor: Some("b".into()),
     };

@@ -26,7 +26,14 @@ fn seal(stage: &mut Stage, round: u32, ledgers: &[TaskLedger]) -> Result<serde_j
 
 fn sealed(stage: &mut Stage, from: &str, round: u32, sums: &[(u32, u64)]) {
     let shards = sums.iter().map(|s| sum(*s)).collect();
-    stage.message(from, ToCoordinator::Sealed { round, shards });
+    stage.message(
+        from,
+        ToCoordinator::Sealed {
+            round,
+            shards,
+            heaped: ShardSet::default(),
+        },
+    );
 }
 
 /// An owner's id, first shard and the one past the last.

@@ -9,6 +9,7 @@ mod elastic;
 mod faults;
 mod network;
 mod planted;
+mod rows;
 mod trainer;
 mod truth;
 mod work;
@@ -92,6 +93,8 @@ struct Simulation {
     driver: driver::Driver,
     faults: Faults,
     elastic: Plan,
+    /// What the driver feeds.
+    source: rows::Source,
     /// The checkpoint that training goes on from, where there is one.
     resumed: Option<(ProgramCounter, Vec<u8>)>,
     /// The furthest step that anybody has completed.
@@ -117,10 +120,12 @@ impl Simulation {
             steps: if random.one_in(3) { 5 } else { 0 },
         };
         let elastic = Plan::new(&mut random, trainers.min(u64::from(SHARDS)));
+        let faults = Faults::plan(&mut random, trainers);
         let mut simulation = Simulation {
             seed,
-            faults: Faults::plan(&mut random, trainers),
+            faults,
             elastic,
+            source: rows::Source::new(&mut random),
             random,
             now: 0,
             order: 0,
@@ -137,13 +142,7 @@ impl Simulation {
             trace: Vec::new(),
         };
         simulation.network.unsteady = simulation.random.one_in(2);
-        if simulation.random.one_in(3) {
-            let files = &truth::truth().files;
-            let (counter, file) = &files[simulation.random.below(files.len() as u64) as usize];
-            simulation.furthest = counter.step;
-            simulation.epochs = counter.epoch;
-            simulation.resumed = Some((*counter, file.clone()));
-        }
+        simulation.choose_checkpoint();
         for index in 0..trainers.min(u64::from(SHARDS)) {
             let id = format!("t{index}");
             let at = simulation.random.below(100);
@@ -164,6 +163,17 @@ impl Simulation {
             .unwrap();
         simulation.feed(0, &answer["owners"]);
         simulation
+    }
+
+    /// Some go on from a checkpoint.
+    fn choose_checkpoint(&mut self) {
+        if self.random.one_in(3) {
+            let files = &truth::truth().files;
+            let (counter, file) = &files[self.random.below(files.len() as u64) as usize];
+            self.furthest = counter.step;
+            self.epochs = counter.epoch;
+            self.resumed = Some((*counter, file.clone()));
+        }
     }
 
     fn at(&mut self, delay: u64, happening: Happening) {
@@ -302,6 +312,7 @@ impl Simulation {
         let ToTrainer::Form {
             generation,
             members,
+            sums,
             counter,
             ..
         } = message
@@ -316,11 +327,19 @@ impl Simulation {
                 problem = Some(format!("I5: shard {next} has no owner or two"));
             }
             next = member.hi;
-            if let Some(shard) = (member.lo..member.hi).find(|shard| !model.held.contains(*shard)) {
-                problem = Some(format!(
-                    "I5: {} owns shard {shard} and has not sealed it",
-                    member.trainer.id
-                ));
+            for shard in member.lo..member.hi {
+                let (has, must) = (model.shards.get(&shard), self.source.dealt(shard));
+                if has != Some(&must) {
+                    problem = Some(format!(
+                        "A7, I5: {} owns shard {shard} and has {has:?} of it, not {must:?}",
+                        member.trainer.id
+                    ));
+                } else if sums.get(shard as usize) != Some(&must.sum(shard)) {
+                    problem = Some(format!(
+                        "A7: the sums of shard {shard} are not {:?}",
+                        must.sum(shard)
+                    ));
+                }
             }
             if model.alive && model.runs_before(*generation) {
                 problem = Some(format!(
@@ -354,6 +373,9 @@ struct Tally {
     joined: u64,
     left: u64,
     rebalanced: u64,
+    /// Rounds of dealing, and those that were not the first of their run.
+    dealt: u64,
+    dealt_again: u64,
 }
 
 /// How a run of this seed ends.
@@ -374,6 +396,8 @@ fn simulate(seeds: std::ops::Range<u64>) -> Tally {
                 tally.joined += run.elastic.joined;
                 tally.left += run.elastic.left;
                 tally.rebalanced += run.elastic.rebalanced;
+                tally.dealt += run.elastic.dealt;
+                tally.dealt_again += run.elastic.dealt.saturating_sub(1);
             }
             Err(what) => wrong.push(what),
         }
@@ -400,6 +424,7 @@ fn every_simulated_fit_ends_as_it_should() {
         seeds < 500 || (tally.joined > seeds / 4 && tally.left > seeds / 20 && tally.rescaled > seeds / 4)
     );
     assert!(seeds < 500 || tally.rebalanced > seeds / 20);
+    assert!(seeds < 500 || (tally.dealt > seeds / 2 && tally.dealt_again > seeds / 10));
     assert!(seeds < 500 || (tally.recoveries > seeds / 2 && tally.done > seeds * 3 / 4 && tally.failed > 0));
 }
 

@@ -107,7 +107,14 @@ impl Stage {
         self.command(json!({"cmd": "seal", "round": 1, "ledgers": ledgers}))
             .unwrap();
         let shards = vec![sum((0, 2)), sum((1, 0))];
-        self.message("a", ToCoordinator::Sealed { round: 1, shards });
+        self.message(
+            "a",
+            ToCoordinator::Sealed {
+                round: 1,
+                shards,
+                heaped: ShardSet::default(),
+            },
+        );
     }
 }
 
@@ -268,7 +275,14 @@ fn a_state_on_its_way_to_one_that_lives_on_is_not_sent_again() {
         .command(json!({"cmd": "seal", "round": 1, "ledgers": ledgers}))
         .unwrap();
     let shards = vec![sum((2, 1)), sum((3, 4))];
-    stage.message("b", ToCoordinator::Sealed { round: 1, shards });
+    stage.message(
+        "b",
+        ToCoordinator::Sealed {
+            round: 1,
+            shards,
+            heaped: ShardSet::default(),
+        },
+    );
     assert_eq!((stage.restores(), stage.formed()), (vec!["b"], None));
     stage.restored("b");
     assert_eq!(stage.formed(), Some((1, counter(1, 3), None)));

@@ -4,7 +4,7 @@ use super::truth::{restore, state_hash, truth};
 use super::{Happening, ROWS, SHARDS, STEPS_PER_EPOCH, Simulation};
 use crate::command::Event;
 use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::feed::{Owner, ShardSum, TaskLedger};
+use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
 use candlewick_protocol::shards::ShardSet;
 use serde_json::{Value, json};
 
@@ -57,11 +57,7 @@ impl Simulation {
             }
         }
         let fed: ShardSet = round.owners.iter().map(|owner| owner.lo..owner.hi).collect();
-        let sums = (0..SHARDS).map(|shard| ShardSum {
-            shard,
-            rows: ROWS,
-            hash_sum: u128::from(shard) + 1,
-        });
+        let sums = (0..SHARDS).map(|shard| self.source.fed(shard).sum(shard));
         let sent = fed.filter(|shard| !unreached.contains(shard)).len() as u64 * ROWS;
         let all = u64::from(SHARDS) * ROWS;
         let ledger = TaskLedger {
@@ -79,7 +75,7 @@ impl Simulation {
         match event {
             Event::NeedFeed { round, owners } => self.feed(round, &json!(owners)),
             Event::Sealed { ledger } => {
-                if (ledger.rows_spooled, ledger.rows_sent) == (u64::from(SHARDS) * ROWS, ledger.rows_read) {
+                if self.balances(&ledger) {
                     let delay = self.random.below(50);
                     self.at(delay, Happening::Train);
                 } else {
@@ -110,6 +106,7 @@ impl Simulation {
             // Given up by the rules though it lives: no fault was planned to take it away.
             Event::Lost { why, .. }
                 if why.starts_with("feed tasks could not hand over")
+                    || why.starts_with("equal rows could not be dealt")
                     || why.contains("have lost each other") =>
             {
                 self.faults.fatal += 1;
@@ -129,9 +126,19 @@ impl Simulation {
             }
             Event::Done { steps, .. } => self.end = Some(self.judge_done(steps)),
             Event::Failed { failure } => self.end = Some(self.judge_failed(&failure.message)),
-            Event::Log { message } => self.note(|| message),
+            Event::Log { message } => {
+                self.elastic.dealt += u64::from(message.contains("equal rows are dealt"));
+                self.note(|| message);
+            }
             _ => {}
         }
+    }
+
+    fn balances(&self, ledger: &Ledger) -> bool {
+        let rows = |shard| self.source.dealt(shard).sum(shard).rows;
+        let spread = ledger.shard_rows.iter().copied().eq((0..SHARDS).map(rows));
+        let all = (ledger.rows_spooled, ledger.rows_sent) == (u64::from(SHARDS) * ROWS, ledger.rows_read);
+        all && spread && (ledger.rows_dealt > 0) == self.source.deals()
     }
 
     fn judge_snapshot(&mut self, counter: ProgramCounter) {

@@ -2,8 +2,9 @@
 
 use super::trainer::Model;
 use super::work::Work;
-use super::{Happening, ROWS, Random, Simulation, info, ms};
-use candlewick_protocol::feed::Owner;
+use super::{Happening, Random, Simulation, info, ms, rows};
+use candlewick_protocol::dealing::Deal;
+use candlewick_protocol::feed::{Owner, ShardSum};
 use candlewick_protocol::message::ToCoordinator;
 use candlewick_protocol::shards::ShardSet;
 use serde_json::json;
@@ -14,6 +15,8 @@ pub(super) struct Moving {
     pub(super) source: String,
     pub(super) round: u32,
     pub(super) owners: Vec<Owner>,
+    /// What is dealt, where they are copies of rows.
+    pub(super) deal: Option<Deal>,
     /// How long it has waited for a taker that had not heard of the round.
     pub(super) waited: u64,
 }
@@ -33,6 +36,8 @@ pub(super) struct Plan {
     pub(super) rescaled: u64,
     /// Where nobody came or left.
     pub(super) rebalanced: u64,
+    /// Rounds of dealing.
+    pub(super) dealt: u64,
 }
 
 impl Plan {
@@ -118,27 +123,78 @@ impl Simulation {
                 }),
             );
         }
-        let (mut rows, mut lost) = (0, ShardSet::default());
-        for owner in &moving.owners {
-            let held = &self.models[&moving.source].held;
-            if !(owner.lo..owner.hi).all(|shard| held.contains(shard)) {
+        self.hand_over(moving);
+    }
+
+    /// True where it lives and has heard of the round.
+    fn takes_now(&self, owner: &Owner, round: u32) -> bool {
+        let taker = &self.models[&owner.trainer];
+        let takes = (owner.lo..owner.hi).all(|shard| taker.takes(round, shard));
+        takes && taker.alive && taker.frozen_until <= self.now
+    }
+
+    fn hand_over(&mut self, moving: &Moving) {
+        let round = moving.round;
+        let mut lost = ShardSet::default();
+        let mut sent: Vec<(String, u32, rows::Content)> = Vec::new();
+        for owner in moving
+            .owners
+            .iter()
+            .filter(|owner| owner.trainer != moving.source)
+        {
+            let shards = &self.models[&moving.source].shards;
+            let rows_of = |shard: u32| match &moving.deal {
+                Some(deal) => Some(rows::owed(shards, &deal.homes, deal.dealing, shard)),
+                None => shards.get(&shard).cloned(),
+            };
+            let Some(rows) = (owner.lo..owner.hi).map(rows_of).collect::<Option<Vec<_>>>() else {
                 return self.violated(&format!("{} is to move what it has not", moving.source));
-            }
-            if lives(owner) && takes(owner) {
-                rows += u64::from(owner.hi - owner.lo) * ROWS;
+            };
+            if self.takes_now(owner, round) {
+                let sends = (owner.lo..owner.hi).zip(rows);
+                sent.extend(sends.map(|(shard, rows)| (owner.trainer.clone(), shard, rows)));
             } else {
                 lost.extend(std::iter::once(owner.lo..owner.hi));
             }
         }
         let because = (!lost.is_empty()).then(|| "it did not answer".to_owned());
-        let moved = ToCoordinator::Moved {
-            round,
-            rows,
+        let told = match &moving.deal {
+            Some(deal) => self.dealt(moving, deal, lost, because),
+            None => ToCoordinator::Moved {
+                round,
+                rows: sent.iter().map(|(_, shard, rows)| rows.sum(*shard).rows).sum(),
+                lost,
+                because,
+            },
+        };
+        for (taker, shard, rows) in sent {
+            self.model(&taker).came.push((round, shard, rows));
+        }
+        self.model(&moving.source).work = Work::Idle;
+        self.tell(&moving.source, told);
+        self.pump(&moving.source);
+    }
+
+    /// The answer of a trainer that has dealt.
+    fn dealt(&self, moving: &Moving, deal: &Deal, lost: ShardSet, because: Option<String>) -> ToCoordinator {
+        let shards = &self.models[&moving.source].shards;
+        let (mut heaps, mut shares): (Vec<ShardSum>, Vec<ShardSum>) = (Vec::new(), Vec::new());
+        for shard in moving.owners.iter().flat_map(|owner| owner.lo..owner.hi) {
+            // The whole heap of a home, and what of it stays.
+            if deal.homes.contains(shard)
+                && let Some(content) = shards.get(&shard)
+            {
+                heaps.push(rows::heap_of(shard, content, deal.dealing));
+                shares.push(rows::kept(shard, content, deal.dealing));
+            }
+            shares.push(rows::owed(shards, &deal.homes, deal.dealing, shard).sum(shard));
+        }
+        ToCoordinator::Dealt {
+            round: moving.round,
             lost,
             because,
-        };
-        self.model(&moving.source).work = Work::Idle;
-        self.tell(&moving.source, moved);
-        self.pump(&moving.source);
+            heaps,
+            shares,
+        }
     }
 }

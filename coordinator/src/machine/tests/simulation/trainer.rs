@@ -1,14 +1,15 @@
 //! A trainer whose threads, sockets and arithmetic are simulated. What it decides is the real trainer's code
 //! (`candlewick_membership`): what it hears, obeys and answers, its lease, the points of its program.
 
+use super::rows::{self, Shards};
 use super::truth::{self, SCHEDULE};
 use super::work::Work;
-use super::{BTreeSet, Happening, ROWS, Simulation, TIMEOUTS, ms};
+use super::{BTreeSet, Happening, Simulation, TIMEOUTS, ms};
 use candlewick_collective::Halts;
 use candlewick_membership::{Control, Course, Formation, Heard, Order, Seat};
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::feed::ShardSum;
+use candlewick_protocol::dealing::Dealing;
 use candlewick_protocol::message::{Progress, ToCoordinator, ToTrainer};
 use candlewick_protocol::shards::ShardSet;
 use std::collections::{BTreeMap, VecDeque};
@@ -47,7 +48,9 @@ pub(super) struct Model {
     pub(super) frozen_since: u64,
     /// Words that came while it was frozen.
     missed: Vec<Word>,
-    pub(super) held: ShardSet,
+    pub(super) shards: Shards,
+    /// Rows that other trainers have sent, by round and shard.
+    pub(super) came: Vec<(u32, u32, rows::Content)>,
     open: Option<(u32, ShardSet)>,
     /// Its clock is so much ahead of others.
     ahead: u64,
@@ -86,7 +89,8 @@ impl Model {
             frozen_until: 0,
             frozen_since: 0,
             missed: Vec::new(),
-            held: ShardSet::default(),
+            shards: Shards::new(),
+            came: Vec::new(),
             open: None,
             ahead,
             control,
@@ -299,23 +303,46 @@ impl Simulation {
         }
     }
 
-    pub(super) fn seal_round(&mut self, id: &str, round: u32, expected: &[ShardSum], incomplete: &ShardSet) {
-        let model = self.model(id);
+    pub(super) fn seal_round(
+        &mut self,
+        id: &str,
+        round: u32,
+        incomplete: &ShardSet,
+        (dealing, dealt): (Dealing, Option<ShardSet>),
+    ) {
+        let model = self.models.get_mut(id).unwrap();
         let Some((open, shards)) = model.open.take() else {
             return;
         };
         let sealed = shards.filter(|shard| !incomplete.contains(shard));
-        if open != round || sealed.iter().any(|shard| model.held.contains(shard)) {
+        let (held, deals) = (rows::numbers(&model.shards), dealt.is_some());
+        if open != round || sealed.iter().any(|shard| held.contains(shard) != deals) {
             return self.violated(&format!(
-                "round {round}: {id} seals what it has, or of round {open}"
+                "round {round}: {id} seals what it has, or deals what it has not, or of round {open}"
             ));
         }
-        model.held.extend(sealed.ranges().iter().cloned());
-        let shards = sealed.iter().map(|shard| ShardSum {
-            rows: ROWS,
-            ..expected[shard as usize].clone()
-        });
-        let shards = shards.collect();
-        self.tell(id, ToCoordinator::Sealed { round, shards });
+        let came = std::mem::take(&mut model.came);
+        let content = |shard: u32| {
+            let came = came.iter().filter(|(of, to, _)| (*of, *to) == (round, shard));
+            let mut came: Vec<rows::Content> = came.map(|(_, _, rows)| rows.clone()).collect();
+            match &dealt {
+                Some(homes) => {
+                    came.push(rows::owed(&model.shards, homes, dealing, shard));
+                    rows::dealt(shard, &model.shards[&shard], &came, dealing)
+                }
+                // From another trainer, else from the tasks.
+                None => came.pop().unwrap_or_else(|| self.source.fed(shard)),
+            }
+        };
+        let contents: Shards = sealed.iter().map(|shard| (shard, content(shard))).collect();
+        let sums = contents.iter().map(|(shard, content)| content.sum(*shard));
+        let heaped = sealed.filter(|shard| rows::is_heaped(shard, &contents[&shard], dealing));
+        let answer = ToCoordinator::Sealed {
+            round,
+            shards: sums.collect(),
+            heaped,
+        };
+        model.shards.extend(contents);
+        self.tell(id, answer);
     }
 }

@@ -1,13 +1,15 @@
 //! The computing thread of a simulated trainer: one thing at a time, orders in their turn, halts at once.
 
 use super::elastic::Moving;
+use super::rows;
 use super::trainer::Word;
 use super::truth::{self, SCHEDULE};
 use super::{Happening, SHARDS, STEPS_PER_EPOCH, Simulation, TIMEOUTS};
 use candlewick_collective::CollectiveError;
-use candlewick_membership::{Boundary, Formation, Order, Place, Refusal};
+use candlewick_membership::{Boundary, Formation, Order, Place, Refusal, Shift};
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
+use candlewick_protocol::dealing::{Deal, Dealing};
 use candlewick_protocol::message::{EpochRecord, Pace, ToCoordinator};
 
 /// What it does.
@@ -152,19 +154,15 @@ impl Simulation {
                 round,
                 expected,
                 incomplete,
+                dealt,
                 ..
-            } => self.seal_round(id, round, &expected, &incomplete),
-            Order::Move(shift) => {
-                self.model(id).work = Work::Moves;
-                let moving = Moving {
-                    source: id.to_owned(),
-                    round: shift.round,
-                    owners: shift.owners,
-                    waited: 0,
-                };
-                let delay = 50 + self.random.below(2_000);
-                self.at(delay, Happening::Moves(moving));
+            } => {
+                let rows = expected.iter().map(|sum| sum.rows).sum();
+                let dealing = Dealing::of(rows, SHARDS);
+                self.seal_round(id, round, &incomplete, (dealing, dealt));
             }
+            Order::Move(shift) => self.begin_moves(id, shift, None),
+            Order::Deal(shift, deal) => self.begin_moves(id, shift, Some(deal)),
             Order::Restore { counter, file } => self.restore(id, counter, &file),
             Order::Form(formation) => self.form(id, &formation),
             Order::Start { generation } => self.start(id, generation),
@@ -180,6 +178,19 @@ impl Simulation {
                 }
             }
         }
+    }
+
+    fn begin_moves(&mut self, id: &str, shift: Shift, deal: Option<Deal>) {
+        self.model(id).work = Work::Moves;
+        let moving = Moving {
+            source: id.to_owned(),
+            round: shift.round,
+            owners: shift.owners,
+            deal,
+            waited: 0,
+        };
+        let delay = 50 + self.random.below(2_000);
+        self.at(delay, Happening::Moves(moving));
     }
 
     fn refused(&mut self, id: &str, refusal: Refusal) {
@@ -200,9 +211,9 @@ impl Simulation {
             Err(refusal) => return self.refused(id, refusal),
         };
         model.turn_to(formation);
-        model.held = model.held.filter(|shard| place.shards.contains(&shard));
-        if model.held.as_range() != Some(place.shards.clone()) {
-            let held = model.held.clone();
+        model.shards.retain(|shard, _| place.shards.contains(shard));
+        let held = rows::numbers(&model.shards);
+        if held.as_range() != Some(place.shards.clone()) {
             return self.violated(&format!("I5: {id} has {held} and is to own {:?}", place.shards));
         }
         if model.control.halts().token(place.generation).is_cancelled() {
@@ -371,7 +382,7 @@ impl Simulation {
     /// Some are slower than others, which shards do not stay with.
     fn tell_pace(&mut self, id: &str, generation: u64, epoch: u32) {
         let slow = (self.seed + id.len() as u64 + u64::from(id.as_bytes()[1])).is_multiple_of(3);
-        let shards = self.models[id].held.len() as f64;
+        let shards = self.models[id].shards.len() as f64;
         let pace = Pace {
             epoch,
             steps: u32::try_from(STEPS_PER_EPOCH).unwrap(),
