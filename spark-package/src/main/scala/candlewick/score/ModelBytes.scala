@@ -29,14 +29,14 @@ private[candlewick] object ModelBytes {
 private[candlewick] final class SentModel(bytes: () => ModelBytes) {
   private var sent = Option.empty[(SparkContext, SentWeights)]
 
-  /** The broadcast in the application of `sc`; Spark removes it when the model is garbage. */
+  /** The weights for tasks of the application of `sc`; they go when nobody holds them any more. */
   def in(sc: SparkContext): SentWeights = synchronized {
     sent match {
-      case Some((known, broadcast)) if known eq sc => broadcast
+      case Some((known, weights)) if known eq sc => weights
       case _ =>
-        val broadcast = bytes().weights.send(sc)
-        sent = Some(sc -> broadcast)
-        broadcast
+        val weights = bytes().weights.send(sc)
+        sent = Some(sc -> weights)
+        weights
     }
   }
 }
