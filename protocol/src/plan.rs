@@ -200,6 +200,11 @@ pub fn ownership(v: u32, trainers: usize) -> Vec<(u32, u32)> {
     (0..trainers).map(|r| (edge(r), edge(r + 1))).collect()
 }
 
+/// What a trainer does in a step however few shards it owns (sums, update), in shards. The measured cost of a shard has it spread
+/// over the shards owned then: too little where they get fewer, too much where they get more. So of shares that look as good
+/// those are better that give the faster ones more.
+const OF_ANY_STEP: f64 = 0.25;
+
 /// Who owns which shards where trainers are not equally fast: contiguous ranges, at least one shard each, in the way that makes
 /// the one that takes longest take the least time. `costs` are the times that each takes for a shard, in any unit; `v` is at
 /// least their number.
@@ -209,11 +214,14 @@ pub fn ownership(v: u32, trainers: usize) -> Vec<(u32, u32)> {
 /// assert_eq!(shares(8, &[1.0, 1.0]), [(0, 4), (4, 8)]);
 /// assert_eq!(shares(9, &[1.0, 2.0]), [(0, 6), (6, 9)]);
 /// assert_eq!(shares(3, &[1.0, 50.0]), [(0, 2), (2, 3)]);
+/// // Six shards of the one would take as long as three of the other.
+/// assert_eq!(shares(8, &[1.0, 2.0]), [(0, 6), (6, 8)]);
+/// assert_eq!(shares(8, &[2.0, 1.0]), [(0, 2), (2, 8)]);
 /// ```
 #[must_use]
 pub fn shares(v: u32, costs: &[f64]) -> Vec<(u32, u32)> {
     // One more shard goes to whoever would take the least time with it; bits of times of at least 0 are in their order.
-    let time = |at: usize, shards: u32| (costs[at].max(0.0) * f64::from(shards)).to_bits();
+    let time = |at: usize, shards: u32| (costs[at].max(0.0) * (f64::from(shards) + OF_ANY_STEP)).to_bits();
     let mut sizes = vec![1u32; costs.len()];
     let mut next: BinaryHeap<Reverse<(u64, usize)>> =
         (0..costs.len()).map(|at| Reverse((time(at, 2), at))).collect();
