@@ -4,6 +4,8 @@ use candlewick_protocol::feed::Owner;
 use candlewick_protocol::message::{Member, TrainerInfo};
 use candlewick_protocol::plan;
 use candlewick_protocol::{ErrorKind, Failure};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Ranks the trainers (those of one host and executor adjacent) and gives each its contiguous range of shards: as many as the
 /// others, or where `cost` knows what some take for a shard, as many as let them end at the same time.
@@ -71,6 +73,23 @@ pub(crate) fn owners(members: &[Member]) -> Vec<Owner> {
             hi: member.hi,
         })
         .collect()
+}
+
+/// What each member keeps a copy of, by rank: the shards of the one so many ranks before it as members are on the host that has
+/// most. Members of a host are adjacent, so it is one on another host, unless most of them are on one host.
+pub(crate) fn copies(members: &[Member]) -> Vec<Range<u32>> {
+    let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
+    for member in members {
+        *hosts.entry(&member.trainer.host).or_default() += 1;
+    }
+    let (all, most) = (members.len(), hosts.values().copied().max().unwrap_or_default());
+    let distance = if most == all { 1 } else { most };
+    let kept = |rank: usize| {
+        let other = members.get((rank + all - distance) % all);
+        let other = other.filter(|_| all > 1);
+        other.map_or(0..0, |other| other.lo..other.hi)
+    };
+    (0..all).map(kept).collect()
 }
 
 #[cfg(test)]

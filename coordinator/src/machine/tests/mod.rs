@@ -63,6 +63,7 @@ pub(crate) fn job() -> JobSpec {
         max_recoveries: 0,
         min_trainers: 1,
         executor_timeout_ms: 60_000,
+        data_replicas: 1,
         snapshots: SnapshotSpec::default(),
     }
 }
