@@ -137,4 +137,58 @@ mod tests {
         assert_eq!(sizes, [3, 3, 3, 6, 1]);
         assert!(rank(Vec::new(), 8, &|_| None).is_err());
     }
+
+    /// Members with a shard each, on these hosts; the ranks whose shards they keep.
+    fn kept(hosts: &str) -> Vec<u32> {
+        let member = |(shard, host): (u32, char)| Member {
+            trainer: TrainerInfo {
+                id: shard.to_string(),
+                host: host.to_string(),
+                executor: shard.to_string(),
+                index: 0,
+                flight_port: 1,
+                collective_port: 2,
+                pid: 3,
+                threads: 1,
+                cpu_level: "generic".into(),
+            },
+            lo: shard,
+            hi: shard + 1,
+        };
+        let members: Vec<Member> = (0..).zip(hosts.chars()).map(member).collect();
+        copies(&members).into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn copies_are_on_another_host_as_far_as_there_are_others() {
+        assert!(
+            kept("").is_empty() && kept("a").is_empty(),
+            "nobody else is there"
+        );
+        assert_eq!(kept("aa"), [1, 0]);
+        assert_eq!(kept("aaa"), [2, 0, 1]);
+        assert_eq!(kept("ab"), [1, 0]);
+        for hosts in [
+            "ab", "abc", "aabb", "aabbc", "abbccd", "aaabbb", "abbb", "abbbc", "aaaab",
+        ] {
+            let names: Vec<char> = hosts.chars().collect();
+            let (all, kept) = (names.len(), kept(hosts));
+            let mut each = kept.clone();
+            each.sort_unstable();
+            let ranks: Vec<u32> = (0..).take(all).collect();
+            assert_eq!(each, ranks, "{hosts}: one copy of each");
+            let most = names
+                .iter()
+                .map(|one| names.iter().filter(|name| *name == one).count())
+                .max();
+            // Those for which there is no room elsewhere.
+            let beside = (2 * most.unwrap()).saturating_sub(all);
+            let same = kept
+                .iter()
+                .zip(&names)
+                .filter(|(of, host)| names[**of as usize] == **host);
+            assert_eq!(same.count(), beside, "{hosts}: {kept:?}");
+            assert!(kept.iter().zip(&ranks).all(|(of, rank)| of != rank), "{hosts}");
+        }
+    }
 }

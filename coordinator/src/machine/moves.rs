@@ -18,6 +18,9 @@ struct Source {
     lost: Option<ShardSet>,
 }
 
+/// By the ids of a trainer that sent and one that was to take.
+type Failed = BTreeMap<(String, String), ShardSet>;
+
 /// The round that runs, if one does.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
@@ -26,26 +29,36 @@ pub(super) struct Moves {
     /// The number of the last such round.
     round: Option<u32>,
     /// True where copies are made in it.
-    copies: bool,
-    /// Shards that one trainer could not hand over to another, by the ids of both: it does not try again before a generation
-    /// has begun.
-    failed: BTreeMap<(String, String), ShardSet>,
+    pub(super) copies: bool,
+    /// Shards that one trainer could not hand over to another, by the ids of both, and copies that it could not: it does not
+    /// try that again before a generation has begun.
+    failed: Failed,
+    failed_copies: Failed,
 }
 
 impl Machine {
     /// Shards that members own and lack, by the trainer that has them: who takes which.
     pub(super) fn movable(&self) -> BTreeMap<String, Vec<Member>> {
-        self.sources(|_, member| {
+        self.sources(&self.moves.failed, |_, member| {
             let known = self.trainers.get(&member.trainer.id);
             let owned = ShardSet::from(member.lo..member.hi);
             owned.filter(|shard| known.is_some_and(|known| !known.held.contains(shard)))
         })
     }
 
-    /// Shards that members are to take, which `takes` says of each rank, by a trainer that has them: who takes which. Those
-    /// that nobody has who could hand them over are left out.
-    pub(super) fn sources(
+    /// Copies of those shards of others that `takes` says of each rank, by the trainer that sends them.
+    pub(super) fn copyable(
         &self,
+        takes: impl Fn(usize, &Member) -> ShardSet,
+    ) -> BTreeMap<String, Vec<Member>> {
+        self.sources(&self.moves.failed_copies, takes)
+    }
+
+    /// Shards that members are to take, which `takes` says of each rank, by a trainer that has them: who takes which. Those
+    /// that nobody has who has not failed to hand them over are left out.
+    fn sources(
+        &self,
+        failed: &Failed,
         takes: impl Fn(usize, &Member) -> ShardSet,
     ) -> BTreeMap<String, Vec<Member>> {
         let holders = self.holders();
@@ -54,8 +67,11 @@ impl Machine {
             let taker = &member.trainer.id;
             for shard in takes(rank, member).iter() {
                 let mut holders = holders.get(&shard).into_iter().flatten();
-                let Some(source) = holders.find(|id| **id != taker && !self.has_failed(id, taker, shard))
-                else {
+                let may = |source: &String| {
+                    let failed = failed.get(&(source.clone(), taker.clone()));
+                    source != taker && failed.is_none_or(|failed| !failed.contains(shard))
+                };
+                let Some(source) = holders.find(|id| may(id)) else {
                     continue;
                 };
                 let parts = found.entry((*source).clone()).or_default();
@@ -95,11 +111,6 @@ impl Machine {
         holders
     }
 
-    fn has_failed(&self, source: &str, taker: &str, shard: u32) -> bool {
-        let failed = self.moves.failed.get(&(source.to_owned(), taker.to_owned()));
-        failed.is_some_and(|failed| failed.contains(shard))
-    }
-
     /// Those of the shards that move that are as they were fed.
     fn as_fed(&self, movable: &BTreeMap<String, Vec<Member>>) -> ShardSet {
         let of = |(id, parts): (&String, &Vec<Member>)| {
@@ -115,7 +126,12 @@ impl Machine {
     pub(super) fn open_moves(&mut self, now: Now, parts: BTreeMap<String, Vec<Member>>, copies: bool) {
         let round = self.round;
         self.phase = Phase::Moving { round };
-        for id in self.members.iter().map(|member| member.trainer.id.clone()).collect::<Vec<_>>() {
+        for id in self
+            .members
+            .iter()
+            .map(|member| member.trainer.id.clone())
+            .collect::<Vec<_>>()
+        {
             let taken = parts.values().flatten().filter(|part| part.trainer.id == id);
             let taken = taken.map(|part| part.lo..part.hi).collect();
             self.open_for(&id, taken);
@@ -157,16 +173,26 @@ impl Machine {
             let (what, follows) = if self.moves.copies {
                 ("copies of shards", "the fit goes on without them")
             } else {
-                ("shards", "they come from another trainer that has them, or are fed again")
+                (
+                    "shards",
+                    "they come from another trainer that has them, or are fed again",
+                )
             };
             let who = self.who(from);
-            self.log(format!("{who} could not hand over {what} {lost}, {follows}: {because}"));
+            self.log(format!(
+                "{who} could not hand over {what} {lost}, {follows}: {because}"
+            ));
         }
+        let known = if self.moves.copies {
+            &mut self.moves.failed_copies
+        } else {
+            &mut self.moves.failed
+        };
         if let Some(source) = self.moves.sources.get_mut(from) {
             for part in &source.parts {
                 let failed = lost.filter(|shard| (part.lo..part.hi).contains(&shard));
                 let pair = (from.to_owned(), part.trainer.id.clone());
-                let known = self.moves.failed.entry(pair).or_default();
+                let known = known.entry(pair).or_default();
                 known.extend(failed.ranges().iter().cloned());
             }
             source.lost = Some(lost);
@@ -221,5 +247,6 @@ impl Machine {
     /// A generation has begun: what could not be moved before may be moved the next time.
     pub(super) fn forget_failed_moves(&mut self) {
         self.moves.failed.clear();
+        self.moves.failed_copies.clear();
     }
 }

@@ -22,7 +22,9 @@ impl Machine {
         self.round += 1;
         let shards: ShardSet = missing.values().flatten().map(|part| part.lo..part.hi).collect();
         let round = self.round;
-        self.log(format!("round {round}: shards {shards} are copied to a second trainer"));
+        self.log(format!(
+            "round {round}: shards {shards} are copied to a second trainer"
+        ));
         self.open_moves(now, missing, true);
         true
     }
@@ -34,11 +36,11 @@ impl Machine {
             let known = self.trainers.get(&member.trainer.id);
             // One that has it as it was fed does not know what was dealt to it.
             let has = |shard| known.is_some_and(|known| known.has_dealt(shard));
-            wanted.get(rank).map_or_else(ShardSet::default, |wanted| {
-                wanted.filter(|shard| !has(shard))
-            })
+            wanted
+                .get(rank)
+                .map_or_else(ShardSet::default, |wanted| wanted.filter(|shard| !has(shard)))
         };
-        self.sources(lacks)
+        self.copyable(lacks)
     }
 
     /// Shards that members are to keep beside their own, by rank.

@@ -7,6 +7,7 @@ mod flow;
 mod loss;
 mod record;
 mod recovery;
+mod replicas;
 mod rounds;
 mod simulation;
 mod states;

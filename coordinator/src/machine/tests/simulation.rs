@@ -114,7 +114,7 @@ impl Simulation {
         let mut job = JobSpec {
             max_recoveries: 3,
             min_trainers: if random.one_in(3) { 2 } else { 1 },
-            data_replicas: if random.one_in(3) { 2 } else { 1 },
+            data_replicas: if random.one_in(2) { 2 } else { 1 },
             ..job()
         };
         job.train.epochs = u32::try_from(STEPS / STEPS_PER_EPOCH).unwrap();
@@ -438,8 +438,8 @@ fn every_simulated_fit_ends_as_it_should() {
     );
     assert!(seeds < 500 || tally.rebalanced > seeds / 20);
     assert!(seeds < 500 || (tally.dealt > seeds / 2 && tally.dealt_again > seeds / 10));
-    assert!(seeds < 500 || (tally.copied > seeds / 4 && tally.copied_again > seeds / 20));
-    assert!(seeds < 500 || tally.spared > seeds / 20);
+    assert!(seeds < 500 || (tally.copied > seeds / 2 && tally.copied_again > seeds / 20));
+    assert!(seeds < 500 || tally.spared > seeds / 100);
     assert!(seeds < 500 || (tally.recoveries > seeds / 2 && tally.done > seeds * 3 / 4 && tally.failed > 0));
 }
 

@@ -1,4 +1,4 @@
-//! Copies of shards (rule A5): while one lives, nothing is fed again once training has begun.
+//! Copies of shards (rule A5): while one lives, its shard is not fed again.
 
 use super::{Event, Simulation, ToTrainer};
 use candlewick_protocol::feed::Owner;
@@ -10,8 +10,9 @@ use candlewick_protocol::shards::ShardSet;
 pub(super) struct Judge {
     /// True once steps have been made.
     trains: bool,
-    /// Shards that one trainer could not hand over to another since the last START.
+    /// Shards, and copies of some, that one trainer could not hand over to another since the last START.
     failed: ShardSet,
+    failed_copies: ShardSet,
     /// Rounds in which copies were made, and those after the first START.
     pub(super) copied: u64,
     pub(super) copied_again: u64,
@@ -22,7 +23,13 @@ pub(super) struct Judge {
 impl Simulation {
     /// A trainer could not hand these over.
     pub(super) fn not_handed_over(&mut self, shards: &ShardSet) {
-        self.replicas.failed.extend(shards.ranges().iter().cloned());
+        let judge = &mut self.replicas;
+        let failed = if self.machine.moves.copies {
+            &mut judge.failed_copies
+        } else {
+            &mut judge.failed
+        };
+        failed.extend(shards.ranges().iter().cloned());
     }
 
     /// What a trainer is to keep it has, whole; and at START there are two of each shard.
@@ -33,7 +40,9 @@ impl Simulation {
                 let lacks = |shard: &u32| shards.get(shard) != Some(&self.source.dealt(*shard));
                 if let Some(shard) = copies.iter().find(lacks) {
                     let has = shards.get(&shard);
-                    self.violated(&format!("A5: {to} is to keep a copy of shard {shard} and has {has:?}"));
+                    self.violated(&format!(
+                        "A5: {to} is to keep a copy of shard {shard} and has {has:?}"
+                    ));
                 }
             }
             ToTrainer::Start { .. } => {
@@ -43,7 +52,8 @@ impl Simulation {
                         let has = |id: &String| self.models[id].shards.contains_key(&shard);
                         members.iter().filter(|member| has(&member.trainer.id)).count()
                     };
-                    let alone = |shard: &u32| keepers(*shard) < 2 && !self.replicas.failed.contains(*shard);
+                    let alone =
+                        |shard: &u32| keepers(*shard) < 2 && !self.replicas.failed_copies.contains(*shard);
                     if let Some(shard) = (0..super::SHARDS).find(alone) {
                         self.violated(&format!("A5: there is one of shard {shard} when training begins"));
                     }
@@ -52,7 +62,8 @@ impl Simulation {
                 let last = members.last().is_some_and(|member| member.trainer.id == to);
                 if last {
                     let judge = &mut self.replicas;
-                    (judge.trains, judge.failed) = (true, ShardSet::default());
+                    judge.trains = true;
+                    (judge.failed, judge.failed_copies) = Default::default();
                 }
             }
             _ => {}
@@ -61,9 +72,6 @@ impl Simulation {
 
     /// Tasks are to feed these again.
     pub(super) fn judge_feed(&mut self, owners: &[Owner]) {
-        if self.machine.job.data_replicas < 2 || !self.replicas.trains {
-            return;
-        }
         let lives = |shard: u32| {
             let mut models = self.models.values().filter(|model| {
                 let known = self.machine.trainers.get(&model.id);
@@ -93,8 +101,7 @@ impl Simulation {
 
     fn count_spared(&mut self, record: &RecoveryRecord) {
         let copies = self.machine.job.data_replicas == 2;
-        if copies && record.generation > 1 && !record.lost.is_empty() && record.rows_refed == 0 {
-            self.replicas.spared += 1;
-        }
+        let lost = record.generation > 1 && !record.lost.is_empty();
+        self.replicas.spared += u64::from(copies && lost && record.rows_refed == 0);
     }
 }
