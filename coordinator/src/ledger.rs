@@ -212,7 +212,7 @@ pub(crate) fn check_again(
             "the source gave other rows when read again: shard {} {how}. Rows are read again where a trainer is lost, and must \
              be the same then: checkpoint the DataFrame (df.checkpoint()), or write it out and read it back; what df.cache() \
              holds goes with a lost executor. Or leave out what differs each time: a UDF that draws at random, a limit without \
-             an order, a table that changes",
+             an order, a table that changes. With dataReplicas = 2 nothing is read again after a loss in training",
             shard.shard
         )));
     }

@@ -4,6 +4,8 @@ use candlewick_protocol::feed::Owner;
 use candlewick_protocol::message::{Member, TrainerInfo};
 use candlewick_protocol::plan;
 use candlewick_protocol::{ErrorKind, Failure};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Ranks the trainers (those of one host and executor adjacent) and gives each its contiguous range of shards: as many as the
 /// others, or where `cost` knows what some take for a shard, as many as let them end at the same time.
@@ -73,6 +75,23 @@ pub(crate) fn owners(members: &[Member]) -> Vec<Owner> {
         .collect()
 }
 
+/// What each member keeps a copy of, by rank: the shards of the one so many ranks before it as members are on the host that has
+/// most. Members of a host are adjacent, so it is one on another host, unless most of them are on one host.
+pub(crate) fn copies(members: &[Member]) -> Vec<Range<u32>> {
+    let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
+    for member in members {
+        *hosts.entry(&member.trainer.host).or_default() += 1;
+    }
+    let (all, most) = (members.len(), hosts.values().copied().max().unwrap_or_default());
+    let distance = if most == all { 1 } else { most };
+    let kept = |rank: usize| {
+        let other = members.get((rank + all - distance) % all);
+        let other = other.filter(|_| all > 1);
+        other.map_or(0..0, |other| other.lo..other.hi)
+    };
+    (0..all).map(kept).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +136,59 @@ mod tests {
             .collect();
         assert_eq!(sizes, [3, 3, 3, 6, 1]);
         assert!(rank(Vec::new(), 8, &|_| None).is_err());
+    }
+
+    /// Members with a shard each, on these hosts; the ranks whose shards they keep.
+    fn kept(hosts: &str) -> Vec<u32> {
+        let member = |(shard, host): (u32, char)| Member {
+            trainer: TrainerInfo {
+                id: shard.to_string(),
+                host: host.to_string(),
+                executor: shard.to_string(),
+                index: 0,
+                flight_port: 1,
+                collective_port: 2,
+                pid: 3,
+                threads: 1,
+                cpu_level: "generic".into(),
+            },
+            lo: shard,
+            hi: shard + 1,
+        };
+        let members: Vec<Member> = (0..).zip(hosts.chars()).map(member).collect();
+        copies(&members).into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn copies_are_on_another_host_as_far_as_there_are_others() {
+        assert!(
+            kept("").is_empty() && kept("a").is_empty(),
+            "nobody else is there"
+        );
+        assert_eq!(kept("aa"), [1, 0]);
+        assert_eq!(kept("aaa"), [2, 0, 1]);
+        assert_eq!(kept("ab"), [1, 0]);
+        for hosts in [
+            "ab", "abc", "aabb", "aabbc", "abbccd", "aaabbb", "abbb", "abbbc", "aaaab",
+        ] {
+            let names: Vec<char> = hosts.chars().collect();
+            let (all, kept) = (names.len(), kept(hosts));
+            let mut each = kept.clone();
+            each.sort_unstable();
+            let ranks: Vec<u32> = (0..).take(all).collect();
+            assert_eq!(each, ranks, "{hosts}: one copy of each");
+            let most = names
+                .iter()
+                .map(|one| names.iter().filter(|name| *name == one).count())
+                .max();
+            // Those for which there is no room elsewhere.
+            let beside = (2 * most.unwrap()).saturating_sub(all);
+            let same = kept
+                .iter()
+                .zip(&names)
+                .filter(|(of, host)| names[**of as usize] == **host);
+            assert_eq!(same.count(), beside, "{hosts}: {kept:?}");
+            assert!(kept.iter().zip(&ranks).all(|(of, rank)| of != rank), "{hosts}");
+        }
     }
 }

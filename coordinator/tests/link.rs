@@ -64,6 +64,7 @@ fn config() -> CoordinatorConfig {
             max_recoveries: 3,
             min_trainers: 1,
             executor_timeout_ms: 60_000,
+            data_replicas: 1,
             snapshots: SnapshotSpec::default(),
         },
         executor_grace_ms: 600_000,

@@ -29,11 +29,13 @@ pub enum Fault {
     FedAgainAsDealt,
     /// Homes that were dealt before do not deal to shards that are fed again.
     DealtByNewHomes,
+    /// A trainer gives up the copies that it is to keep of the shards of others.
+    CopiesGivenUp,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Fault; 12] = [
+    pub const ALL: [Fault; 13] = [
         Fault::LateAck,
         Fault::HaltSaidOnce,
         Fault::LostHalt,
@@ -46,6 +48,7 @@ impl Fault {
         Fault::DealtInPart,
         Fault::FedAgainAsDealt,
         Fault::DealtByNewHomes,
+        Fault::CopiesGivenUp,
     ];
 }
 

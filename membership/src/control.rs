@@ -155,12 +155,14 @@ fn order(message: ToTrainer) -> Result<Order, Failure> {
             sums,
             counter,
             donor,
+            copies,
         } => Order::Form(Formation {
             generation,
             members,
             sums,
             counter,
             donor,
+            copies,
         }),
         ToTrainer::Halt { generation } => Order::Halt { generation },
         ToTrainer::Start { generation } => Order::Start { generation },
@@ -234,6 +236,7 @@ mod tests {
             sums: Vec::new(),
             counter: candlewick_protocol::counter::ProgramCounter::default(),
             donor: None,
+            copies: ShardSet::default(),
         };
         control.hear(now, form).unwrap();
         assert_eq!(control.boundary(now, &token(&control, 3)), Boundary::Halted);

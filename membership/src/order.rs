@@ -74,4 +74,6 @@ pub struct Formation {
     pub counter: ProgramCounter,
     /// Who gives its state to those that are behind.
     pub donor: Option<String>,
+    /// Shards of others that this trainer keeps beside its own.
+    pub copies: ShardSet,
 }

@@ -7,6 +7,7 @@ use candlewick_failpoint::{Fault, planted};
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::ToCoordinator;
+use candlewick_protocol::shards::ShardSet;
 use std::ops::Range;
 
 /// See the module.
@@ -31,6 +32,8 @@ pub struct Place {
     pub rank: usize,
     /// Shards that this trainer owns.
     pub shards: Range<u32>,
+    /// Shards that it has from now on: its own, and copies of others.
+    pub keeps: ShardSet,
     /// Where training goes on.
     counter: ProgramCounter,
     /// Rank of who gives its state to those that are behind.
@@ -137,10 +140,15 @@ impl Seat {
             Some(donor) => Some(rank_of(donor).ok_or_else(|| failed("FORM with a donor that is no member"))?),
             None => None,
         };
+        let mut keeps = ShardSet::from(member.lo..member.hi);
+        if !planted(Fault::CopiesGivenUp) {
+            keeps.extend(formation.copies.ranges().iter().cloned());
+        }
         Ok(Place {
             generation,
             rank,
             shards: member.lo..member.hi,
+            keeps,
             counter: formation.counter,
             donor,
         })
@@ -253,6 +261,7 @@ mod tests {
             sums: Vec::new(),
             counter: at(step),
             donor: donor.map(str::to_owned),
+            copies: ShardSet::from(0..1),
         }
     }
 
@@ -261,6 +270,7 @@ mod tests {
         let mut seat = Seat::new("b".into());
         let place = seat.form(&formation(2, 5, None)).unwrap();
         assert_eq!((place.rank, place.shards.clone()), (1, 3..4));
+        assert_eq!(place.keeps.to_string(), "0 and 3", "its own, and the copies");
         assert_eq!(seat.start(2), Err(Refusal::Over), "before READY");
         seat.ready(place, at(5), "s".into()).unwrap();
         assert_eq!(seat.start(1), Err(Refusal::Over));

@@ -47,6 +47,14 @@ impl GangSize {
         if beyond(most, trainers) {
             return contradiction(("numTrainers", trainers), ("maxTrainers", most));
         }
+        let replicas = params.whole("dataReplicas")?;
+        let possible = trainers.max(most).max(params.whole("numTrainers")?);
+        if replicas > 1 && possible == 1 {
+            return Err(Failure::parameter(format!(
+                "dataReplicas = {replicas} keeps the rows of each trainer on a second one, but there is only one trainer: set \
+                 numTrainers to at least 2 (with numTrainers = 0 give the application a second executor), or dataReplicas to 1"
+            )));
+        }
         let logical_shards = logical_shards(chosen, params, (trainers, least, most))?;
         Ok(GangSize {
             trainers,

@@ -110,6 +110,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
             max_recoveries: params.whole("maxRecoveries")?,
             min_trainers: gang.least.max(1),
             executor_timeout_ms: params.duration_ms("executorTimeout")?,
+            data_replicas: params.whole("dataReplicas")?,
             snapshots: snapshot_spec(&params, &launch)?,
         },
         launch,
@@ -435,6 +436,38 @@ mod tests {
         assert!(
             chosen.contains("9 trainers need at least as many logical shards") && chosen.contains("16"),
             "{chosen}"
+        );
+    }
+
+    #[test]
+    fn copies_of_rows_need_a_second_trainer() {
+        let asked = |params: Value, found: Value| {
+            let mut all = json!({"network": network(), "dataReplicas": 2});
+            all.as_object_mut()
+                .unwrap()
+                .extend(params.as_object().unwrap().clone());
+            ask(&all, &found).map(|complete| complete.job.data_replicas)
+        };
+        assert_eq!(asked(json!({}), json!({})), Ok(2));
+        assert_eq!(asked(json!({"numTrainers": 2}), json!({})), Ok(2));
+        // Others come later.
+        let (found, one) = (json!({"numTrainers": 1}), json!({"numTrainers": 1}));
+        assert_eq!(asked(json!({"maxTrainers": 2}), found.clone()), Ok(2));
+        assert_eq!(
+            asked(json!({"numTrainers": 3, "minTrainers": 1}), found.clone()),
+            Ok(2)
+        );
+        for refused in [asked(one, json!({})), asked(json!({}), found)] {
+            let told = refused.unwrap_err().message;
+            assert!(
+                told.contains("there is only one trainer: set numTrainers to at least 2"),
+                "{told}"
+            );
+        }
+        let told = asked(json!({"dataReplicas": 3}), json!({})).unwrap_err().message;
+        assert!(
+            told.contains("dataReplicas = 3 is not legal: expected a whole number from 1 to 2"),
+            "{told}"
         );
     }
 

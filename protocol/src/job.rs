@@ -302,6 +302,9 @@ pub struct JobSpec {
     /// Longest wait for others where there are fewer, milliseconds.
     #[serde(default = "executor_timeout")]
     pub executor_timeout_ms: u64,
+    /// Members that keep each shard: its owner and, with 2, another one (rule A5).
+    #[serde(default = "at_least_one")]
+    pub data_replicas: u32,
     /// When the state is sent to the driver.
     #[serde(default)]
     pub snapshots: SnapshotSpec,

@@ -431,15 +431,16 @@ pub enum ToTrainer {
         /// The records of so many epochs, from 0, are in the history: they need not be kept any longer.
         epochs: u32,
     },
-    /// A feed round begins: accept frames of it for these shards, which this trainer does not have yet.
+    /// A feed round begins: accept frames of it for these shards, which this trainer does not have yet, or has as they were fed
+    /// while others have them dealt.
     Open {
         /// Feed round.
         round: u32,
         /// The shards.
         shards: ShardSet,
     },
-    /// Send the rows of these shards, which this trainer has, to the members that own them now, as a task of the feed round
-    /// does (rule C4). They stay here too until the next `Form`.
+    /// Send the rows of these shards, which this trainer has, to the members that own them now, or keep copies of them, as a
+    /// task of the feed round does (rules C4, A5). They stay here too until the next `Form`.
     Move {
         /// Feed round.
         round: u32,
@@ -497,6 +498,9 @@ pub enum ToTrainer {
         counter: ProgramCounter,
         /// Id of the member that gives its state to the others, where one of them is behind.
         donor: Option<String>,
+        /// Shards of others that this trainer has and keeps beside its own (rule A5); what is in neither it gives up.
+        #[serde(default)]
+        copies: ShardSet,
     },
     /// Begin the steps of a generation.
     Start {

@@ -152,6 +152,8 @@ def test_more_trainers_than_shards(data: DataFrame) -> None:
         ({"handleInvalid": "keep"}, ["handleInvalid", "keep", "skip"]),
         ({"failureTimeout": "soon"}, ["failureTimeout", "soon"]),
         ({"inputShape": [4]}, ["features", "6", "4"]),
+        ({"dataReplicas": 3}, ["dataReplicas", "3", "2"]),
+        ({"dataReplicas": 2, "numTrainers": 1}, ["dataReplicas", "only one trainer", "numTrainers to at least 2"]),
     ],
 )
 def test_a_parameter_out_of_range_is_named(data: DataFrame, params: dict[str, Any], words: list[str]) -> None:

@@ -80,8 +80,7 @@ impl Machine {
                 trainer.number = Some(number);
             }
         }
-        let round = self.round;
-        self.open_round(Phase::Feeding { round }, None);
+        self.open_round();
         let surplus: Vec<String> = self
             .trainers
             .keys()

@@ -114,13 +114,7 @@ impl Machine {
         });
         let owners = owners(&parts.collect::<Vec<_>>());
         for (member, shards) in takers {
-            let id = member.trainer.id;
-            if let Some(trainer) = self.trainers.get_mut(&id) {
-                trainer.taken = shards.clone();
-            }
-            if !shards.is_empty() {
-                self.send(&id, ToTrainer::Open { round, shards });
-            }
+            self.open_for(&member.trainer.id, shards);
         }
         for (partition, (id, homes)) in (0u32..).zip(homes) {
             let message = ToTrainer::Deal {

@@ -7,7 +7,8 @@
 //!     --READY from all, equal hashes--> Running(g) --DONE from all, equal hashes, weights here--> Done
 //! Forming(g), Running(g) --a member lost, or two lost each other--> Halting(g) --HALTED from all-->
 //!     Feeding(r) --seal--> Sealing(r), where shards were lost -->
-//!     Dealing(r) --DEALT from all--> Sealing(r), where a shard is as it was fed and rows are dealt --> Forming(g + 1)
+//!     Dealing(r) --DEALT from all--> Sealing(r), where a shard is as it was fed and rows are dealt -->
+//!     Moving(r) --MOVED from all--> Sealing(r), where a copy of a shard is missing --> Forming(g + 1)
 //! ```
 //! and Failed from everywhere.
 
@@ -21,6 +22,7 @@ mod pace;
 mod phases;
 mod record;
 mod recovery;
+mod replicas;
 mod rounds;
 mod states;
 #[cfg(test)]

@@ -12,10 +12,14 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 struct Source {
     partition: u32,
-    shards: ShardSet,
+    /// Who takes which.
+    parts: Vec<Member>,
     /// Those that it could not hand over, once it has answered.
     lost: Option<ShardSet>,
 }
+
+/// By the ids of a trainer that sent and one that was to take.
+type Failed = BTreeMap<(String, String), ShardSet>;
 
 /// The round that runs, if one does.
 #[derive(Debug, Default)]
@@ -24,40 +28,87 @@ pub(super) struct Moves {
     sources: BTreeMap<String, Source>,
     /// The number of the last such round.
     round: Option<u32>,
-    /// Shards that could not be handed over once are fed again from then on.
-    failed: ShardSet,
+    /// True where copies are made in it.
+    pub(super) copies: bool,
+    /// Shards that one trainer could not hand over to another, by the ids of both, and copies that it could not: it does not
+    /// try that again before a generation has begun.
+    failed: Failed,
+    failed_copies: Failed,
 }
 
 impl Machine {
     /// Shards that members own and lack, by the trainer that has them: who takes which.
     pub(super) fn movable(&self) -> BTreeMap<String, Vec<Member>> {
-        let mut holders: BTreeMap<u32, &String> = BTreeMap::new();
-        // From one that has it dealt, where one has.
-        for dealt in [true, false] {
-            for (id, trainer) in self.trainers.iter().filter(|(_, trainer)| trainer.connected) {
-                let held = trainer.held.iter();
-                for shard in held.filter(|shard| trainer.undealt.contains(*shard) != dealt) {
-                    holders.entry(shard).or_insert(id);
-                }
-            }
-        }
+        self.sources(&self.moves.failed, |_, member| {
+            let known = self.trainers.get(&member.trainer.id);
+            let owned = ShardSet::from(member.lo..member.hi);
+            owned.filter(|shard| known.is_some_and(|known| !known.held.contains(shard)))
+        })
+    }
+
+    /// Copies of those shards of others that `takes` says of each rank, by the trainer that sends them.
+    pub(super) fn copyable(
+        &self,
+        takes: impl Fn(usize, &Member) -> ShardSet,
+    ) -> BTreeMap<String, Vec<Member>> {
+        self.sources(&self.moves.failed_copies, takes)
+    }
+
+    /// Shards that members are to take, which `takes` says of each rank, by a trainer that has them: who takes which. Those
+    /// that nobody has who has not failed to hand them over are left out.
+    fn sources(
+        &self,
+        failed: &Failed,
+        takes: impl Fn(usize, &Member) -> ShardSet,
+    ) -> BTreeMap<String, Vec<Member>> {
+        let holders = self.holders();
         let mut found: BTreeMap<String, Vec<Member>> = BTreeMap::new();
-        for member in &self.members {
-            let taker = self.trainers.get(&member.trainer.id);
-            let lacks = |shard: u32| taker.is_some_and(|taker| !taker.held.contains(shard));
-            let moves = |shard: &u32| lacks(*shard) && !self.moves.failed.contains(*shard);
-            for shard in (member.lo..member.hi).filter(moves) {
-                let Some(source) = holders.get(&shard) else {
+        for (rank, member) in self.members.iter().enumerate() {
+            let taker = &member.trainer.id;
+            for shard in takes(rank, member).iter() {
+                let mut holders = holders.get(&shard).into_iter().flatten();
+                let may = |source: &String| {
+                    let failed = failed.get(&(source.clone(), taker.clone()));
+                    source != taker && failed.is_none_or(|failed| !failed.contains(shard))
+                };
+                let Some(source) = holders.find(|id| may(id)) else {
                     continue;
                 };
                 let parts = found.entry((*source).clone()).or_default();
                 match parts.last_mut() {
-                    Some(part) if part.trainer.id == member.trainer.id && part.hi == shard => part.hi += 1,
+                    Some(part) if part.trainer.id == *taker && part.hi == shard => part.hi += 1,
                     _ => parts.push(member.with_shards(shard..shard + 1)),
                 }
             }
         }
         found
+    }
+
+    /// Who has each shard, the owner first. Those that have it dealt, where one has.
+    fn holders(&self) -> BTreeMap<u32, Vec<&String>> {
+        let alive = self.trainers.iter().filter(|(_, known)| known.connected);
+        let owners = self.members.iter().filter_map(|member| {
+            let owner = self.trainers.get_key_value(&member.trainer.id)?;
+            owner.1.connected.then_some((owner, Some(member.lo..member.hi)))
+        });
+        let all: Vec<_> = owners.chain(alive.map(|one| (one, None))).collect();
+        let mut holders: BTreeMap<u32, Vec<&String>> = BTreeMap::new();
+        for dealt in [true, false] {
+            let before: ShardSet = holders.keys().copied().collect();
+            for ((id, known), of) in &all {
+                let counts = |shard: &u32| {
+                    let of = of.as_ref().is_none_or(|of| of.contains(shard));
+                    of && known.has_dealt(*shard) == dealt && !before.contains(*shard)
+                };
+                for shard in known.held.iter().filter(counts) {
+                    let ids = holders.entry(shard).or_default();
+                    if !ids.contains(id) {
+                        ids.push(id);
+                    }
+                }
+            }
+        }
+        holders
     }
 
     /// Those of the shards that move that are as they were fed.
@@ -71,32 +122,34 @@ impl Machine {
         undealt.flat_map(|shards| shards.ranges().to_vec()).collect()
     }
 
-    /// Begins a round of moves.
-    pub(super) fn open_moves(&mut self, now: Now, movable: BTreeMap<String, Vec<Member>>) {
+    /// Begins a round of moves, or of `copies`: who sends what to whom.
+    pub(super) fn open_moves(&mut self, now: Now, parts: BTreeMap<String, Vec<Member>>, copies: bool) {
         let round = self.round;
-        let shards: ShardSet = movable.values().flatten().map(|part| part.lo..part.hi).collect();
-        self.log(format!(
-            "round {round}: shards {shards} move from trainer to trainer"
-        ));
-        self.open_round(Phase::Moving { round }, Some(&shards));
+        self.phase = Phase::Moving { round };
+        for id in self
+            .members
+            .iter()
+            .map(|member| member.trainer.id.clone())
+            .collect::<Vec<_>>()
+        {
+            let taken = parts.values().flatten().filter(|part| part.trainer.id == id);
+            let taken = taken.map(|part| part.lo..part.hi).collect();
+            self.open_for(&id, taken);
+        }
         self.restart_progress(now);
         self.moves.sources.clear();
-        self.moves.round = Some(round);
-        self.dealings.as_fed = self.as_fed(&movable);
-        for (partition, (id, parts)) in (0u32..).zip(movable) {
-            let owners = owners(&parts);
-            let shards = parts.iter().map(|part| part.lo..part.hi).collect();
-            self.send(
-                &id,
-                ToTrainer::Move {
-                    round,
-                    owners,
-                    partition,
-                },
-            );
+        (self.moves.round, self.moves.copies) = (Some(round), copies);
+        self.dealings.as_fed = self.as_fed(&parts);
+        for (partition, (id, parts)) in (0u32..).zip(parts) {
+            let message = ToTrainer::Move {
+                round,
+                owners: owners(&parts),
+                partition,
+            };
+            self.send(&id, message);
             let source = Source {
                 partition,
-                shards,
+                parts,
                 lost: None,
             };
             self.moves.sources.insert(id, source);
@@ -117,12 +170,31 @@ impl Machine {
         }
         let (lost, because) = lost;
         if let Some(because) = because {
+            let (what, follows) = if self.moves.copies {
+                ("copies of shards", "the fit goes on without them")
+            } else {
+                (
+                    "shards",
+                    "they come from another trainer that has them, or are fed again",
+                )
+            };
+            let who = self.who(from);
             self.log(format!(
-                "{} could not hand over shards {lost}, which are fed again: {because}",
-                self.who(from)
+                "{who} could not hand over {what} {lost}, {follows}: {because}"
             ));
         }
+        let known = if self.moves.copies {
+            &mut self.moves.failed_copies
+        } else {
+            &mut self.moves.failed
+        };
         if let Some(source) = self.moves.sources.get_mut(from) {
+            for part in &source.parts {
+                let failed = lost.filter(|shard| (part.lo..part.hi).contains(&shard));
+                let pair = (from.to_owned(), part.trainer.id.clone());
+                let known = known.entry(pair).or_default();
+                known.extend(failed.ranges().iter().cloned());
+            }
             source.lost = Some(lost);
             self.count_moved(rows);
         }
@@ -141,7 +213,8 @@ impl Machine {
         self.moves.sources.keys().filter(|id| self.still_moves(id))
     }
 
-    /// Seals the round once everybody has answered; what those had that are gone is fed again.
+    /// Seals the round once everybody has answered. What was not handed over comes from another trainer that has it, else it is
+    /// fed again.
     pub(super) fn when_all_moved(&mut self, now: Now) {
         let Phase::Moving { round } = self.phase else {
             return;
@@ -149,7 +222,7 @@ impl Machine {
         for (id, source) in &mut self.moves.sources {
             let lives = self.trainers.get(id).is_some_and(|known| known.connected);
             if source.lost.is_none() && !lives {
-                source.lost = Some(source.shards.clone());
+                source.lost = Some(source.parts.iter().map(|part| part.lo..part.hi).collect());
             }
         }
         if self.moves.sources.values().any(|source| source.lost.is_none()) {
@@ -158,7 +231,6 @@ impl Machine {
         let sources = std::mem::take(&mut self.moves.sources);
         let lost = sources.values().filter_map(|source| source.lost.as_ref());
         let incomplete: ShardSet = lost.flat_map(|lost| lost.ranges().iter().cloned()).collect();
-        self.moves.failed.extend(incomplete.ranges().iter().cloned());
         let winner = |source: &Source| Winner {
             partition: source.partition,
             attempt: 0,
@@ -174,6 +246,7 @@ impl Machine {
 
     /// A generation has begun: what could not be moved before may be moved the next time.
     pub(super) fn forget_failed_moves(&mut self) {
-        self.moves.failed = ShardSet::default();
+        self.moves.failed.clear();
+        self.moves.failed_copies.clear();
     }
 }

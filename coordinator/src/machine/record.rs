@@ -186,9 +186,10 @@ fn said(message: &ToTrainer) -> Option<String> {
             members,
             counter,
             donor,
+            copies,
             ..
         } => format!(
-            "FORM generation {generation} of {} at {counter}, donor {}",
+            "FORM generation {generation} of {} at {counter}, donor {}, copies {copies}",
             members.len(),
             donor.as_deref().unwrap_or("none")
         ),

@@ -406,25 +406,27 @@ impl Machine {
         for trainer in self.trainers.values_mut() {
             trainer.ready = None;
         }
+        let copies = self.kept_copies();
         // What has moved is given up where it was.
-        for member in &self.members {
+        for (member, copies) in self.members.iter().zip(&copies) {
             if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
-                let owned = member.lo..member.hi;
+                let keeps = |shard| (member.lo..member.hi).contains(&shard) || copies.contains(shard);
                 for shards in [&mut trainer.held, &mut trainer.undealt, &mut trainer.heaped] {
-                    *shards = shards.filter(|shard| owned.contains(&shard));
+                    *shards = shards.filter(keeps);
                 }
-                trainer.rows.retain(|shard, _| owned.contains(shard));
+                trainer.rows.retain(|shard, _| keeps(*shard));
             }
         }
         self.restart_progress(now);
         let sums = self.known_sums();
-        for member in self.members.clone() {
+        for (member, copies) in self.members.clone().into_iter().zip(copies) {
             let message = ToTrainer::Form {
                 generation,
                 members: self.members.clone(),
                 sums: sums.clone(),
                 counter,
                 donor: donor.clone(),
+                copies,
             };
             self.send(&member.trainer.id, message);
         }

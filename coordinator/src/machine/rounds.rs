@@ -28,7 +28,7 @@ impl Machine {
         if self.members.iter().any(lacks) {
             return self.open_next_round(now);
         }
-        if self.open_dealing(now) {
+        if self.open_dealing(now) || self.open_copies(now) {
             return;
         }
         self.dismiss_leaving();
@@ -56,9 +56,14 @@ impl Machine {
         let round = self.round;
         let movable = self.movable();
         if !movable.is_empty() {
-            return self.open_moves(now, movable);
+            let moved = movable.values().flatten();
+            let shards: ShardSet = moved.map(|part| part.lo..part.hi).collect();
+            self.log(format!(
+                "round {round}: shards {shards} move from trainer to trainer"
+            ));
+            return self.open_moves(now, movable, false);
         }
-        self.open_round(Phase::Feeding { round }, None);
+        self.open_round();
         let taken: Vec<(usize, ShardSet)> = (0..self.members.len())
             .filter_map(|rank| {
                 Some((
@@ -79,27 +84,33 @@ impl Machine {
         self.out.push(Output::Event(Event::NeedFeed { round, owners }));
     }
 
-    /// OPEN to every member that takes shards: those that it owns and does not hold, where the round is for some only, of
-    /// these.
-    pub(super) fn open_round(&mut self, phase: Phase, only: Option<&ShardSet>) {
+    /// A feed round: OPEN to every member that takes shards, those that it owns and does not hold.
+    pub(super) fn open_round(&mut self) {
         let round = self.round;
-        self.phase = phase;
+        self.phase = Phase::Feeding { round };
         // What tasks feed is not dealt yet.
         if self.round == 0 || !planted(Fault::FedAgainAsDealt) {
             self.dealings.as_fed = (0..self.job.train.logical_shards).into();
         }
         for member in self.members.clone() {
             let id = member.trainer.id;
-            let Some(trainer) = self.trainers.get_mut(&id) else {
+            let Some(trainer) = self.trainers.get(&id) else {
                 continue;
             };
             let owned: ShardSet = (member.lo..member.hi).into();
-            let now = |shard| only.is_none_or(|only| only.contains(shard));
-            trainer.taken = owned.filter(|shard| now(shard) && !trainer.held.contains(shard));
-            if !trainer.taken.is_empty() {
-                let shards = trainer.taken.clone();
-                self.send(&id, ToTrainer::Open { round, shards });
-            }
+            let shards = owned.filter(|shard| !trainer.held.contains(shard));
+            self.open_for(&id, shards);
+        }
+    }
+
+    /// OPEN of the round to a member, where it takes shards.
+    pub(super) fn open_for(&mut self, id: &str, shards: ShardSet) {
+        let round = self.round;
+        if let Some(trainer) = self.trainers.get_mut(id) {
+            trainer.taken = shards.clone();
+        }
+        if !shards.is_empty() {
+            self.send(id, ToTrainer::Open { round, shards });
         }
     }
 

@@ -81,4 +81,9 @@ impl Trainer {
             exit: None,
         }
     }
+
+    /// True where it holds the shard as it is trained on.
+    pub(super) fn has_dealt(&self, shard: u32) -> bool {
+        self.held.contains(shard) && !self.undealt.contains(shard)
+    }
 }

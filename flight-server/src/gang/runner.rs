@@ -168,7 +168,11 @@ impl Runner {
         // What earlier rounds sealed stays; a plan over it is made anew, since there are other rows now.
         match (self.rows(), dealt) {
             (Some(data), Some(homes)) => data.deal(sealed, &homes, dealing)?,
-            (Some(data), None) => data.absorb(sealed)?,
+            (Some(data), None) => {
+                // What others have dealt meanwhile comes in the place of what is here as it was fed.
+                data.retain(&data.shards().filter(|shard| !took.contains(shard)));
+                data.absorb(sealed)?;
+            }
             (None, None) => self.data = Some(sealed),
             (None, Some(_)) => return Err(Failure::internal("rows were dealt before any were fed")),
         }
@@ -296,23 +300,27 @@ impl Runner {
         Ok(())
     }
 
-    /// Every shard of this member must be sealed here (invariant I5); those of others have gone to them, and are given up.
+    /// Every shard of this member must be sealed here (invariant I5), and the copies that it keeps (rule A5); others have gone
+    /// to their owners, and are given up.
     fn keep_shards(&mut self, place: &Place) -> Result<(), Failure> {
-        let mine = &place.shards;
-        let kept = self.plan.as_ref().map(TrainPlan::owned);
-        if kept.as_ref() != Some(mine)
-            && let Some(data) = self.rows()
-        {
-            data.retain(&mine.clone().into());
-        }
-        let owned = self.plan()?.owned();
-        if owned == *mine {
+        let as_it_is = |plan: &TrainPlan| plan.owned() == place.shards && plan.held() == place.keeps;
+        if self.plan.as_ref().is_some_and(as_it_is) {
             return Ok(());
         }
-        Err(Failure::internal(format!(
-            "generation {} gives this trainer the shards from {} to below {}, but it has those from {} to below {}",
-            place.generation, mine.start, mine.end, owned.start, owned.end
-        )))
+        let data = self.rows().ok_or_else(|| Failure::internal("FORM before SEAL"))?;
+        data.retain(&place.keeps);
+        let held = data.shards();
+        if held != place.keeps {
+            return Err(Failure::internal(format!(
+                "generation {} says that this trainer has the shards {}, but it has {held}",
+                place.generation, place.keeps
+            )));
+        }
+        let job = self.job.clone().ok_or_else(|| early("FORM"))?;
+        if let Some(data) = self.data.take() {
+            self.plan = Some(TrainPlan::over(job, data, &self.sums, place.shards.clone())?);
+        }
+        Ok(())
     }
 
     /// Connects to the members of a generation.
@@ -359,19 +367,7 @@ impl Runner {
         Ok(())
     }
 
-    /// The plan over the sealed rows.
-    fn plan(&mut self) -> Result<&TrainPlan, Failure> {
-        if let Some(data) = self.data.take() {
-            let job = self.job.clone().ok_or_else(|| early("SEAL"))?;
-            self.plan = Some(TrainPlan::new(job, data, &self.sums)?);
-        }
-        self.plan
-            .as_ref()
-            .ok_or_else(|| Failure::internal("START before SEAL"))
-    }
-
     fn train(&mut self, generation: u64) -> Result<(), Interrupt> {
-        self.plan()?;
         let tells = self.seat.start(generation)?.tells();
         let (Some(session), Some(gang), Some(plan)) = (&mut self.session, &mut self.gang, &self.plan) else {
             // A halt came between: a later order says how it goes on.

@@ -4,11 +4,13 @@ use crate::dataset::Dataset;
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::plan::StepPlan;
+use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{Failure, order};
 use std::ops::Range;
 
-/// A job, the rows this trainer holds, and the plan over the rows of all trainers.
+/// A job, the rows this trainer holds, and the plan over the rows of all trainers. Shards that it holds and does not own are
+/// copies (rule A5): nothing here looks at them.
 #[derive(Debug)]
 pub struct TrainPlan {
     pub(crate) job: JobSpec,
@@ -24,12 +26,32 @@ impl TrainPlan {
     /// `InvalidData` without any row; `InvalidParameter` where dropLast leaves no step; `Internal` where the sums are
     /// not those of all shards, or the rows not those of a range of them.
     pub fn new(job: JobSpec, data: Dataset, sums: &[ShardSum]) -> Result<Self, Failure> {
-        let step_plan = step_plan(&job, sums)?;
         let owned = data.shards().as_range();
         let owned = owned.ok_or_else(|| {
             let message = format!("the shards of a trainer lie apart: {}", data.shards());
             Failure::internal(message)
         })?;
+        TrainPlan::over(job, data, sums, owned)
+    }
+
+    /// The same, where `data` may hold others beside those that this trainer owns.
+    ///
+    /// # Errors
+    /// As [`TrainPlan::new`]; `Internal` where one that it owns is not there.
+    pub(crate) fn over(
+        job: JobSpec,
+        data: Dataset,
+        sums: &[ShardSum],
+        owned: Range<u32>,
+    ) -> Result<Self, Failure> {
+        let step_plan = step_plan(&job, sums)?;
+        let held = data.shards();
+        if let Some(shard) = owned.clone().find(|shard| !held.contains(*shard)) {
+            return Err(Failure::internal(format!(
+                "this trainer is to own the shards from {} to below {}, but it has not shard {shard}",
+                owned.start, owned.end
+            )));
+        }
         Ok(TrainPlan {
             job,
             data,
@@ -41,6 +63,11 @@ impl TrainPlan {
     /// The shards of this trainer, which are one range.
     pub(crate) fn owned(&self) -> Range<u32> {
         self.owned.clone()
+    }
+
+    /// The shards that are here, copies too.
+    pub(crate) fn held(&self) -> ShardSet {
+        self.data.shards()
     }
 
     /// The rows again, for the plan of a later generation.
@@ -102,7 +129,6 @@ mod tests {
     use super::*;
     use crate::chunk::Shape;
     use candlewick_protocol::job::{LabelKind, TrainSpec};
-    use candlewick_protocol::shards::ShardSet;
     use candlewick_protocol::validation::Validation;
     use serde_json::json;
 

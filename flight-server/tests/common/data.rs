@@ -116,6 +116,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
         max_recoveries: 3,
         min_trainers: 1,
         executor_timeout_ms: 60_000,
+        data_replicas: 1,
         snapshots: SnapshotSpec::default(),
     }
 }

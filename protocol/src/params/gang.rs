@@ -62,6 +62,14 @@ pub(super) const PARAMS: &[Param] = &[
         "How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection between two trainers that broke; the next one fails it. 0: the first one does.",
     ),
     param(
+        "dataReplicas",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(1, 2),
+        Some("1"),
+        "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way.",
+    ),
+    param(
         "failureTimeout",
         Scope::Estimator,
         ValueType::Duration,

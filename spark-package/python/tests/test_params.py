@@ -26,6 +26,7 @@ class Classifier(NeuralClassifierBase):
     [
         ("epochs", -1, "parameter epochs = -1 is not legal: expected a whole number from 0 to 1000000"),
         ("batchSize", 0, "parameter batchSize = 0 is not legal: expected a whole number from 1 to 16777216"),
+        ("dataReplicas", 3, "parameter dataReplicas = 3 is not legal: expected a whole number from 1 to 2"),
         ("clipNorm", 0, "parameter clipNorm = 0.0 is not legal: expected a finite number above 0"),
         ("clipValue", math.inf, "parameter clipValue = Infinity is not legal: expected a finite number above 0"),
         ("scale", math.nan, "parameter scale = NaN is not legal: expected a finite number above 0"),
@@ -76,6 +77,7 @@ def test_a_value_of_another_type_is_pysparks_error() -> None:
 
 def test_bounds_are_legal() -> None:
     stage = Classifier(epochs=0, batchSize=1 << 24, emaDecay=0.0, thresholds=[0, 7.5], launchTimeout=" 15 S ")
+    assert (stage.getDataReplicas(), stage.setDataReplicas(2).getDataReplicas()) == (1, 2)
     assert (stage.getEpochs(), stage.getThresholds()) == (0, [0.0, 7.5])
     assert stage.copy({stage.epochs: 3}).getEpochs() == 3
     assert stage.getEpochs() == 0

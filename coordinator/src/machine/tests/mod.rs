@@ -7,6 +7,7 @@ mod flow;
 mod loss;
 mod record;
 mod recovery;
+mod replicas;
 mod rounds;
 mod simulation;
 mod states;
@@ -63,6 +64,7 @@ pub(crate) fn job() -> JobSpec {
         max_recoveries: 0,
         min_trainers: 1,
         executor_timeout_ms: 60_000,
+        data_replicas: 1,
         snapshots: SnapshotSpec::default(),
     }
 }

@@ -66,6 +66,7 @@ fn the_next_generation_goes_on_where_the_foremost_stands() {
         sums: stage.machine.known_sums(),
         counter: at(0, 8),
         donor: Some("b".into()),
+        copies: ShardSet::default(),
     };
     assert_eq!(sent(&mut stage), to_both(&form));
     // From before.

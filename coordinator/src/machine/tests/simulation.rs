@@ -9,6 +9,7 @@ mod elastic;
 mod faults;
 mod network;
 mod planted;
+mod replicas;
 mod rows;
 mod trainer;
 mod truth;
@@ -95,6 +96,7 @@ struct Simulation {
     elastic: Plan,
     /// What the driver feeds.
     source: rows::Source,
+    replicas: replicas::Judge,
     /// The checkpoint that training goes on from, where there is one.
     resumed: Option<(ProgramCounter, Vec<u8>)>,
     /// The furthest step that anybody has completed.
@@ -112,6 +114,7 @@ impl Simulation {
         let mut job = JobSpec {
             max_recoveries: 3,
             min_trainers: if random.one_in(3) { 2 } else { 1 },
+            data_replicas: if random.one_in(2) { 2 } else { 1 },
             ..job()
         };
         job.train.epochs = u32::try_from(STEPS / STEPS_PER_EPOCH).unwrap();
@@ -126,6 +129,7 @@ impl Simulation {
             faults,
             elastic,
             source: rows::Source::new(&mut random),
+            replicas: replicas::Judge::default(),
             random,
             now: 0,
             order: 0,
@@ -283,6 +287,7 @@ impl Simulation {
             match output {
                 Output::Send { trainer, message } => {
                     self.check_order(&trainer, &message);
+                    self.check_copies(&trainer, &message);
                     self.send(
                         "",
                         &trainer.clone(),
@@ -376,6 +381,11 @@ struct Tally {
     /// Rounds of dealing, and those that were not the first of their run.
     dealt: u64,
     dealt_again: u64,
+    /// Rounds in which copies were made, those of them after training had begun, and losses in training after which copies
+    /// were there and nothing was fed.
+    copied: u64,
+    copied_again: u64,
+    spared: u64,
 }
 
 /// How a run of this seed ends.
@@ -398,6 +408,9 @@ fn simulate(seeds: std::ops::Range<u64>) -> Tally {
                 tally.rebalanced += run.elastic.rebalanced;
                 tally.dealt += run.elastic.dealt;
                 tally.dealt_again += run.elastic.dealt.saturating_sub(1);
+                tally.copied += run.replicas.copied;
+                tally.copied_again += run.replicas.copied_again;
+                tally.spared += run.replicas.spared;
             }
             Err(what) => wrong.push(what),
         }
@@ -425,6 +438,8 @@ fn every_simulated_fit_ends_as_it_should() {
     );
     assert!(seeds < 500 || tally.rebalanced > seeds / 20);
     assert!(seeds < 500 || (tally.dealt > seeds / 2 && tally.dealt_again > seeds / 10));
+    assert!(seeds < 500 || (tally.copied > seeds / 2 && tally.copied_again > seeds / 20));
+    assert!(seeds < 500 || tally.spared > seeds / 100);
     assert!(seeds < 500 || (tally.recoveries > seeds / 2 && tally.done > seeds * 3 / 4 && tally.failed > 0));
 }
 

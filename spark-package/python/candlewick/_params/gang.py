@@ -101,6 +101,18 @@ class GangParams(Params):
         ),
     )
 
+    dataReplicas: Param[int] = Param(
+        Params._dummy(),
+        "dataReplicas",
+        "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way. (whole number from 1 to 2)",
+        typeConverter=Legal(
+            "dataReplicas",
+            to_int,
+            "a whole number from 1 to 2",
+            Range(1, 2),
+        ),
+    )
+
     failureTimeout: Param[str] = Param(
         Params._dummy(),
         "failureTimeout",
@@ -157,6 +169,7 @@ class GangParams(Params):
             threadsPerTrainer=0,
             logicalShards=8,
             maxRecoveries=3,
+            dataReplicas=1,
             failureTimeout="15s",
             progressTimeout="600s",
             launchTimeout="300s",
@@ -234,6 +247,18 @@ class GangParams(Params):
         to 1000000)
         """
         return self._set(maxRecoveries=value)
+
+    def getDataReplicas(self) -> int:
+        """Value of dataReplicas, or its default."""
+        return self.getOrDefault(self.dataReplicas)
+
+    def setDataReplicas(self, value: int) -> Self:
+        """Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on
+        another host where it can be, so that nothing is read from the DataFrame again after a loss in
+        training. It takes twice the memory for rows, and at least two trainers. The model has the same bits
+        either way. (whole number from 1 to 2)
+        """
+        return self._set(dataReplicas=value)
 
     def getFailureTimeout(self) -> str:
         """Value of failureTimeout, or its default."""

@@ -66,6 +66,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         threadsPerTrainer: int = 0,
         logicalShards: int = 8,
         maxRecoveries: int = 3,
+        dataReplicas: int = 1,
         failureTimeout: str = "15s",
         progressTimeout: str = "600s",
         launchTimeout: str = "300s",
@@ -177,6 +178,10 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
                 after a connection between two trainers that broke; the next one fails it. 0: the first one
                 does. (whole number from 0 to 1000000)
+            dataReplicas: Trainers that keep each row. 2: a second trainer has a copy of what each one
+                trains on, on another host where it can be, so that nothing is read from the DataFrame again
+                after a loss in training. It takes twice the memory for rows, and at least two trainers. The
+                model has the same bits either way. (whole number from 1 to 2)
             failureTimeout: Silence after which a trainer counts as lost. (duration such as "15s", "500ms"
                 or "2min")
             progressTimeout: Time without a step after which a trainer counts as stuck. (duration such as
@@ -249,6 +254,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         threadsPerTrainer: int = 0,
         logicalShards: int = 8,
         maxRecoveries: int = 3,
+        dataReplicas: int = 1,
         failureTimeout: str = "15s",
         progressTimeout: str = "600s",
         launchTimeout: str = "300s",

@@ -72,8 +72,12 @@ impl Simulation {
     }
 
     pub(super) fn event(&mut self, event: Event) {
+        self.judge_copies(&event);
         match event {
-            Event::NeedFeed { round, owners } => self.feed(round, &json!(owners)),
+            Event::NeedFeed { round, owners } => {
+                self.judge_feed(&owners);
+                self.feed(round, &json!(owners));
+            }
             Event::Sealed { ledger } => {
                 if self.balances(&ledger) {
                     let delay = self.random.below(50);

@@ -157,6 +157,7 @@ impl Simulation {
                 lost.extend(std::iter::once(owner.lo..owner.hi));
             }
         }
+        self.not_handed_over(&lost);
         let because = (!lost.is_empty()).then(|| "it did not answer".to_owned());
         let told = match &moving.deal {
             Some(deal) => self.dealt(moving, deal, lost, because),

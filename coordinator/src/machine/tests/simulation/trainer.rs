@@ -315,8 +315,13 @@ impl Simulation {
             return;
         };
         let sealed = shards.filter(|shard| !incomplete.contains(shard));
-        let (held, deals) = (rows::numbers(&model.shards), dealt.is_some());
-        if open != round || sealed.iter().any(|shard| held.contains(shard) != deals) {
+        let deals = dealt.is_some();
+        // What is here as it was fed may come again dealt.
+        let misplaced = |shard: u32| match model.shards.get(&shard) {
+            Some(here) => !deals && *here == self.source.dealt(shard),
+            None => deals,
+        };
+        if open != round || sealed.iter().any(misplaced) {
             return self.violated(&format!(
                 "round {round}: {id} seals what it has, or deals what it has not, or of round {open}"
             ));

@@ -211,10 +211,10 @@ impl Simulation {
             Err(refusal) => return self.refused(id, refusal),
         };
         model.turn_to(formation);
-        model.shards.retain(|shard, _| place.shards.contains(shard));
+        model.shards.retain(|shard, _| place.keeps.contains(*shard));
         let held = rows::numbers(&model.shards);
-        if held.as_range() != Some(place.shards.clone()) {
-            return self.violated(&format!("I5: {id} has {held} and is to own {:?}", place.shards));
+        if held != place.keeps {
+            return self.violated(&format!("I5: {id} has {held} and is to keep {}", place.keeps));
         }
         if model.control.halts().token(place.generation).is_cancelled() {
             return;

@@ -134,6 +134,26 @@ trait GangParams extends Params {
   /** @group setParam */
   def setMaxRecoveries(value: Int): this.type = set(maxRecoveries, value)
 
+  /** Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on
+    * another host where it can be, so that nothing is read from the DataFrame again after a loss in
+    * training. It takes twice the memory for rows, and at least two trainers. The model has the
+    * same bits either way. (whole number from 1 to 2)
+    * @group param
+    */
+  final val dataReplicas: IntParam = new IntParam(
+    this,
+    "dataReplicas",
+    "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way. (whole number from 1 to 2)",
+    Legal[Int]("dataReplicas", "a whole number from 1 to 2", ParamValidators.inRange(1, 2))
+  )
+  setDefault(dataReplicas, 1)
+
+  /** @group getParam */
+  final def getDataReplicas: Int = $(dataReplicas)
+
+  /** @group setParam */
+  def setDataReplicas(value: Int): this.type = set(dataReplicas, value)
+
   /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min")
     * @group param
     */
