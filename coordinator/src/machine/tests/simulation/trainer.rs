@@ -316,9 +316,11 @@ impl Simulation {
         };
         let sealed = shards.filter(|shard| !incomplete.contains(shard));
         let deals = dealt.is_some();
-        // What is here as it was fed may come again dealt.
+        // What is here as it was fed may come again dealt, and be the same.
+        let known = self.machine.trainers.get(id);
+        let as_fed = |shard: u32| known.is_some_and(|known| known.undealt.contains(shard));
         let misplaced = |shard: u32| match model.shards.get(&shard) {
-            Some(here) => !deals && *here == self.source.dealt(shard),
+            Some(here) => !deals && !as_fed(shard) && *here == self.source.dealt(shard),
             None => deals,
         };
         if open != round || sealed.iter().any(misplaced) {
