@@ -133,8 +133,9 @@ fn who_takes_the_state_may_be_killed_and_so_may_who_gives_it() {
 #[test]
 fn rank_0_killed_while_it_sends_a_state_leaves_none_and_the_next_one_sends_its_own() {
     let gates = Gates::new().unwrap();
+    // It stands before the step after it too: the state of a later step would take the place of one that waits to be sent.
     let mut gang = Gang::start_held(spec(), 3, &gates, |index| {
-        (index == 0).then(|| "gang.snapshot=8".to_owned())
+        (index == 0).then(|| "train.step=8,gang.snapshot=8".to_owned())
     });
     let ledger = gang.feed_and_seal(&rows(ROWS));
     gang.command(&json!({"cmd": "train"}));

@@ -170,11 +170,14 @@ fn the_only_one_leaves_after_another_has_its_state() {
 #[test]
 fn what_a_trainer_held_that_is_killed_as_it_hands_it_over_is_fed_again() {
     let gates = Gates::new().unwrap();
-    let points = |index| (index == 0).then(|| "gang.move=2".to_owned());
+    // It stands in the first epoch until the newcomer is there: training may be over sooner than another process starts.
+    let points = |index| (index == 0).then(|| "train.step=3,gang.move=2".to_owned());
     let mut gang = Gang::start_held(spec(), 2, &gates, points);
     let ledger = gang.feed_and_seal(&all_rows());
     gang.command(&json!({"cmd": "train"}));
+    let hit = gang.stands_at(&gates, 3);
     gang.join(None);
+    drop(hit);
     let hit = gates.hit("gang.move", 2, WAIT).unwrap();
     gang.kill(0);
     drop(hit);

@@ -280,6 +280,8 @@ impl Gang {
                 let held = held(index);
                 let held = held.as_ref().map(|(gates, points)| (*gates, points.as_str()));
                 let (host, port) = via(index, coordinator.address());
+                // The driver lives however long its trainers take to start.
+                coordinator.tick();
                 Trainer::start(&trainer_config(&job, &secret, index, (host, port)), held)
             })
             .collect();
