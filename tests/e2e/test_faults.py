@@ -88,7 +88,8 @@ def test_the_fit_goes_on_without_a_trainer_and_ends_with_the_last(data: DataFram
         kill(victim.pid)
         wait_for("the recovery", lambda: lines.has("training goes on at step "), during=fit)
         assert f"pid {victim.pid}" in lines.text and "rows were fed again" in lines.text
-        assert trainers() == [survivor]
+        # Another one may come in its place.
+        assert survivor in trainers() and victim not in trainers()
         epoch = lines.text.count("epoch ")
         wait_for("a later epoch", lambda: lines.text.count("epoch ") > epoch + 2, during=fit)
         kill(survivor.pid)

@@ -220,7 +220,12 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
       change(recovered += record)
       control.warn(CoordinatorLink.told(record))
     case "snapshot" => onSnapshot()
-    case "progress" => onProgress(Json.field(event, "progress"))
+    case "progress" =>
+      val progress = Json.field(event, "progress")
+      // It ticks as it begins to build its network, and when it has.
+      if (progress.path("ticks").asLong >= 2)
+        FitPoint.hook(FitPoint.built(Json.field(event, "trainer").asText))
+      onProgress(progress)
     case "failed" =>
       val failure = Json.field(event, "failure")
       fail(Failures.of(Json.field(failure, "kind").asText, Json.field(failure, "message").asText))

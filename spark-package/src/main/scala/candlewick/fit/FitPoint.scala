@@ -11,4 +11,9 @@ private[candlewick] object FitPoint {
 
   /** All trainers have registered and are not yet members. */
   val Registered = "registered"
+
+  /** A trainer has built its network, and the coordinator knows: one that comes while the fit runs is taken in from then on.
+    * Told again with each of its beats; in the thread of events.
+    */
+  def built(trainer: String): String = s"built $trainer"
 }

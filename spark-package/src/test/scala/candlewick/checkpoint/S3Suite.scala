@@ -5,7 +5,7 @@ import candlewick.internal.Clock
 import candlewick.jni.{CancelledException, InvalidParameterException}
 import java.io.{File, IOException}
 import java.lang.management.ManagementFactory
-import java.net.{InetAddress, ServerSocket}
+import java.net.{InetAddress, InetSocketAddress, Socket}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.Paths
 import java.util.concurrent.TimeUnit
@@ -30,11 +30,11 @@ class S3Suite extends ClusterSuite {
 
   private lazy val server = new S3Server(Bucket, "large")
 
-  /** Nobody listens there. */
+  /** It has a port at which nobody listens, so nobody else can. */
+  private lazy val deaf = new Socket()
   private lazy val nobody = {
-    val socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress)
-    socket.close()
-    s"http://127.0.0.1:${socket.getLocalPort}"
+    deaf.bind(new InetSocketAddress(InetAddress.getLoopbackAddress, 0))
+    s"http://127.0.0.1:${deaf.getLocalPort}"
   }
 
   /** Those of the server, and of buckets that cannot be used; `silent` is tried as long as S3A likes. */
@@ -62,7 +62,10 @@ class S3Suite extends ClusterSuite {
 
   override protected def afterAll(): Unit =
     try super.afterAll()
-    finally server.close()
+    finally {
+      deaf.close()
+      server.close()
+    }
 
   private def statuses(folder: Path): Seq[FileStatus] = {
     val files = folder.getFileSystem(conf)

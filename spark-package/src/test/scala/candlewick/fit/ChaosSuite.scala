@@ -72,7 +72,7 @@ class ChaosSuite extends ClusterSuite {
   private def run(plan: Plan, data: DataFrame): (NeuralClassificationModel, Set[Long]) =
     held(plan.points) { gates =>
       val estimator = gang.setMaxRecoveries(plan.maxRecoveries).setCheckpointDir(freshPath())
-      if (plan.faults.exists(_.kind == "freeze")) estimator.setFailureTimeout("2s")
+      if (plan.faults.exists(_.kind == "freeze")) estimator.setFailureTimeout("6s")
       val folder = Files.createTempDirectory("candlewick")
       val handle =
         estimator.startFit(if (plan.inFeed) FrozenSuite.gated(table(), folder) else data)

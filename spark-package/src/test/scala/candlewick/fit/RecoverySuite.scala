@@ -117,7 +117,7 @@ class RecoverySuite extends ClusterSuite {
     start("local-cluster[2,1,1024]")
     val data = points()
     val expected = gang.fit(data)
-    val model = struck(data, "train.step=9", gang.setFailureTimeout("2s")) { hits =>
+    val model = struck(data, "train.step=9", gang.setFailureTimeout("6s")) { hits =>
       freeze(hits.head.process)
     }
     val lost = wentOn(model, expected).get("lost").get(0)
