@@ -59,6 +59,7 @@ class ChaosSuite extends ClusterSuite {
       assert(recovery.get("stepsRedone").asLong <= 1, recovery)
       // What a second one has lost may hold what the first had.
       assert(recovery.get("rowsRefed").asLong < Rows * recovery.get("lost").size, recovery)
+      if (plan.spares) assert(recovery.get("rowsRefed").asLong == 0, recovery)
     }
     assert(struck.exists(pid => log.exists(_.get("cause").asText.contains(s"pid $pid)"))), log)
   }
@@ -71,7 +72,10 @@ class ChaosSuite extends ClusterSuite {
   /** The model, and who was struck. */
   private def run(plan: Plan, data: DataFrame): (NeuralClassificationModel, Set[Long]) =
     held(plan.points) { gates =>
-      val estimator = gang.setMaxRecoveries(plan.maxRecoveries).setCheckpointDir(freshPath())
+      val estimator = gang
+        .setMaxRecoveries(plan.maxRecoveries)
+        .setDataReplicas(plan.dataReplicas)
+        .setCheckpointDir(freshPath())
       if (plan.faults.exists(_.kind == "freeze")) estimator.setFailureTimeout("6s")
       val folder = Files.createTempDirectory("candlewick")
       val handle =
@@ -163,11 +167,12 @@ private object ChaosSuite {
       s"gang.snapshot=${Epochs * StepsOfEpoch}",
       "gang.weights=0"
     )
+    private val beforeCopies = Seq("feed", "gang.seal=0", "gang.deal=1")
     // Another one is struck while the next generation forms, or at the last step where that is still to come.
     private val last = s"train.step=${Epochs * StepsOfEpoch - 1}"
     private val comes = Seq("train.step", "train.exchange", "train.reduced").exists(first.startsWith(_))
     private val second =
-      if (Seq("feed", "gang.seal=0", "gang.deal=1").contains(first)) oneOf("gang.form=1", s"train.step=$step")
+      if (beforeCopies.contains(first)) oneOf("gang.form=1", s"train.step=$step")
       else if (comes && step < Epochs * StepsOfEpoch - 1) oneOf("gang.form=2", last)
       else "gang.form=2"
 
@@ -178,11 +183,16 @@ private object ChaosSuite {
     val faults: Seq[Fault] =
       (first +: (if (two) Seq(second) else Nil)).map(point => Fault(kind, point, random.nextInt(Trainers)))
 
+    val dataReplicas: Int = oneOf(1, 2)
+
+    /** A copy of what is lost is there. */
+    def spares: Boolean = dataReplicas == 2 && !beforeCopies.contains(first)
+
     def inFeed: Boolean = first == "feed"
     def points: String = faults.map(_.point).filterNot(_ == "feed").mkString(",")
 
     override def toString: String =
       s"seed $seed: ${faults.map(fault => s"${fault.kind} ${fault.victim} at ${fault.point}").mkString(", then ")}, " +
-        s"maxRecoveries $maxRecoveries"
+        s"maxRecoveries $maxRecoveries, dataReplicas $dataReplicas"
   }
 }
