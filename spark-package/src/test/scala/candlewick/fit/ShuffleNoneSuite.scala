@@ -10,8 +10,8 @@ import scala.jdk.CollectionConverters._
 
 /** `dataShuffle="none"`: rows stay beside the executor that reads them, and are fed again where they went first.
   *
-  * In `local[2]` all trainers are beside the one executor and partitions take turns, so that a placement follows from the
-  * partitions; on a cluster it follows from where Spark ran them.
+  * Where there is one executor all trainers are beside it and partitions take turns, so that a placement follows from the
+  * partitions; on a cluster of several it follows from where Spark ran them.
   */
 class ShuffleNoneSuite extends ClusterSuite {
   private def gang(trainers: Int): NeuralClassifier = classifier()
@@ -86,7 +86,7 @@ class ShuffleNoneSuite extends ClusterSuite {
   }
 
   test("a trainer that is lost changes no bit") {
-    start("local[2]")
+    start("local-cluster[1,2,1024]")
     val data = partitions(200, 40, 100, 60, 0, 30)
     val expected = gang(2).fit(data)
     for (point <- Seq("train.step=0", "train.step=13", "gang.form=1")) {
@@ -98,7 +98,7 @@ class ShuffleNoneSuite extends ClusterSuite {
   }
 
   test("a checkpoint, or a model's training, whose shards held other rows is refused and not begun anew") {
-    start("local[2]")
+    start("local-cluster[1,2,1024]")
     val (data, dir) = (partitions(100, 60, 40), freshPath())
     val expected = gang(2).fit(data)
     def kept = gang(2).setCheckpointDir(dir)
