@@ -6,6 +6,7 @@ use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
 use candlewick_protocol::message::{
     EpochRecord, PaceRecord, Progress, RecoveryRecord, RescaleRecord, TrainerInfo,
 };
+use candlewick_protocol::shuffle::Homes;
 use candlewick_protocol::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
 
@@ -184,6 +185,9 @@ pub enum Event {
         round: u32,
         /// Who takes what.
         owners: Vec<Owner>,
+        /// Where partitions went in the first round, where they have to go there again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        homes: Option<Homes>,
     },
     /// All shards are sealed for the first time, and the ledger balances.
     Sealed {

@@ -2,6 +2,7 @@
 
 use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger, Winner};
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::Homes;
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,8 @@ pub(crate) struct Expected {
     pub(crate) sums: Vec<ShardSum>,
     /// Shards of which not every task could hand over its rows.
     pub(crate) incomplete: ShardSet,
+    /// Where partitions went, where that is not decided row by row.
+    pub(crate) homes: Option<Homes>,
     pub(crate) ledger: Ledger,
 }
 
@@ -44,12 +47,6 @@ pub(crate) fn add_up(ledgers: &[TaskLedger], logical_shards: u32) -> Result<Expe
         add_task(task, &mut sums, &mut ledger)?;
         incomplete.extend(task.lost_shards.ranges().iter().cloned());
     }
-    if sums.iter().all(|sum| sum.rows == 0) {
-        return Err(Failure::data(format!(
-            "there are no rows to train on: {} partitions gave {} rows, of which {} were left out as invalid",
-            ledger.partitions, ledger.rows_read, ledger.rows_skipped
-        )));
-    }
     ledger.shard_rows = sums.iter().map(|sum| sum.rows).collect();
     let total = sums
         .iter()
@@ -66,8 +63,21 @@ pub(crate) fn add_up(ledgers: &[TaskLedger], logical_shards: u32) -> Result<Expe
         winners,
         sums,
         incomplete,
+        homes: None,
         ledger,
     })
+}
+
+/// A later round may have nothing to feed; the first one may not.
+pub(crate) fn not_empty(expected: Expected) -> Result<Expected, Failure> {
+    let ledger = &expected.ledger;
+    if expected.sums.iter().any(|sum| sum.rows > 0) {
+        return Ok(expected);
+    }
+    Err(Failure::data(format!(
+        "there are no rows to train on: {} partitions gave {} rows, of which {} were left out as invalid",
+        ledger.partitions, ledger.rows_read, ledger.rows_skipped
+    )))
 }
 
 fn add_task(task: &TaskLedger, sums: &mut [ShardSum], ledger: &mut Ledger) -> Result<(), Failure> {
@@ -304,7 +314,7 @@ mod tests {
 
     #[test]
     fn each_way_to_be_out_of_balance_is_named() {
-        let told = |ledgers: &[TaskLedger]| add_up(ledgers, 2).unwrap_err().message;
+        let told = |ledgers: &[TaskLedger]| add_up(ledgers, 2).and_then(not_empty).unwrap_err().message;
         let mut lost = task(4, &[(0, 5, 1)]);
         lost.rows_read = 6;
         assert!(told(&[lost]).contains("partition 4 gave 6 rows, but 5 were sent and 0 left out"));

@@ -21,6 +21,7 @@
 
 mod command;
 mod config;
+mod homes;
 mod ledger;
 mod machine;
 mod members;

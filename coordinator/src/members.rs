@@ -68,6 +68,7 @@ pub(crate) fn owners(members: &[Member]) -> Vec<Owner> {
         .map(|member| Owner {
             trainer: member.trainer.id.clone(),
             host: member.trainer.host.clone(),
+            executor: member.trainer.executor.clone(),
             port: member.trainer.flight_port,
             lo: member.lo,
             hi: member.hi,

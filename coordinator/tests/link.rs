@@ -14,6 +14,7 @@ use candlewick_protocol::job::{
 };
 use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::message::{ToCoordinator, ToTrainer, TrainerInfo};
+use candlewick_protocol::shuffle::DataShuffle;
 use candlewick_wire::{Client, ControlReader, Identity};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -51,6 +52,7 @@ fn config() -> CoordinatorConfig {
         input_shape: vec![1],
         label: LabelKind::Real { width: 1 },
         validation: None,
+        data_shuffle: DataShuffle::Hash,
     };
     CoordinatorConfig {
         bind_host: "127.0.0.1".into(),

@@ -130,7 +130,7 @@ fn decoding_of_frames() {
             let frame = candlewick_trainer::frame::Frame {
                 header: &frame.data_header,
                 body: &frame.data_body,
-                shard: None,
+                home: None,
                 copies: Vec::new(),
                 place: "x",
             };

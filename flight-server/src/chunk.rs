@@ -5,6 +5,7 @@ use candlewick_protocol::dealing::{Copies, CopiesAt};
 use candlewick_protocol::feed::RowFormat;
 use candlewick_protocol::job::{DataSpec, LabelKind};
 use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::shuffle::Home;
 use candlewick_protocol::text::number;
 use candlewick_protocol::validation::{FedShard, Validation};
 
@@ -61,8 +62,8 @@ pub struct Chunk {
     pub held_out: Vec<bool>,
     /// Rows that stand for more than one, by their position, in order.
     pub copies: Vec<CopiesAt>,
-    /// The shard of all rows, where it is not that of their hash.
-    pub shard: Option<u32>,
+    /// The shards among which the hash of each row chooses, where they are not all.
+    pub home: Option<Home>,
 }
 
 impl Chunk {
@@ -97,7 +98,8 @@ impl Chunk {
     /// The shard of a row by its hash.
     #[must_use]
     pub fn shard_of(&self, hash: u128, logical_shards: u32) -> u32 {
-        self.shard.unwrap_or_else(|| shard_of(hash, logical_shards))
+        self.home
+            .map_or_else(|| shard_of(hash, logical_shards), |home| home.shard_of(hash))
     }
 
     /// Those of the rows that `keep` accepts by their position.
@@ -107,7 +109,7 @@ impl Chunk {
         // What is copied is counted in the index by now.
         Chunk {
             copies: Vec::new(),
-            shard: self.shard,
+            home: self.home,
             features: picked(&self.features, shape.features, &rows),
             labels: picked(&self.labels, shape.labels(), &rows),
             weights: picked(&self.weights, 1, &rows),
@@ -147,13 +149,20 @@ impl<'a> ChunkBuilder<'a> {
             hashes: Vec::with_capacity(rows),
             held_out: Vec::new(),
             copies: Vec::new(),
-            shard: None,
+            home: None,
         };
         ChunkBuilder {
             shape,
             chunk,
             hasher: RowHasher::default(),
         }
+    }
+
+    /// The rows belong to these shards only, among which their hash chooses.
+    #[must_use]
+    pub fn within(mut self, home: Option<Home>) -> Self {
+        self.chunk.home = home;
+        self
     }
 
     /// Adds a row that no column marks; returns the shard it belongs to.
@@ -219,21 +228,24 @@ impl<'a> ChunkBuilder<'a> {
                 held_out
             }
         };
-        Ok(FedShard::of(hash, held_out, self.shape.logical_shards))
+        Ok(FedShard {
+            shard: chunk.shard_of(hash, self.shape.logical_shards),
+            validation: held_out,
+        })
     }
 
-    /// What a frame says of its rows besides their values.
+    /// How often rows are there, as a frame says it besides their values.
     ///
     /// # Errors
     /// Where copies are none or of rows that are not there.
-    pub fn describe(&mut self, shard: Option<u32>, copies: Vec<CopiesAt>) -> Result<(), String> {
+    pub fn describe(&mut self, copies: Vec<CopiesAt>) -> Result<(), String> {
         let rows = self.chunk.hashes.len();
         let ascending = copies.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let within = copies.last().is_none_or(|(row, _)| (*row as usize) < rows);
         if !ascending || !within || copies.iter().any(|(_, copies)| copies.here == 0) {
             return Err(format!("its copies are not those of its {rows} rows"));
         }
-        (self.chunk.shard, self.chunk.copies) = (shard, copies);
+        self.chunk.copies = copies;
         Ok(())
     }
 

@@ -11,6 +11,8 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::CopiesAt;
 use candlewick_protocol::feed::{FEATURES, LABEL, WEIGHT};
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::Home;
+use candlewick_protocol::validation::FedShard;
 
 /// Positions of the value buffers among the buffers of the schema: each list has a validity buffer, then its values'
 /// validity and values; the weight has validity and values.
@@ -57,8 +59,8 @@ pub struct Frame<'a> {
     pub header: &'a [u8],
     /// Its buffers.
     pub body: &'a [u8],
-    /// The shard of its rows, where their hash does not say it.
-    pub shard: Option<u32>,
+    /// The shards of its rows, where they are not all.
+    pub home: Option<Home>,
     /// Rows that stand for more than one.
     pub copies: Vec<CopiesAt>,
     /// Names it for messages.
@@ -73,7 +75,7 @@ pub struct Frame<'a> {
 pub fn decode(frame: Frame<'_>, shape: &Shape, owned: &ShardSet) -> Result<Chunk, Failure> {
     let place = frame.place;
     let rows = FrameRows::new(frame.header, frame.body, shape)?;
-    let mut builder = ChunkBuilder::new(shape, rows.count);
+    let mut builder = ChunkBuilder::new(shape, rows.count).within(frame.home);
     let format = shape.format();
     let (width, labels, sent) = (format.features, format.labels, format.label_values());
     for row in 0..rows.count {
@@ -84,16 +86,15 @@ pub fn decode(frame: Frame<'_>, shape: &Shape, owned: &ShardSet) -> Result<Chunk
         let values = values.chunks_exact(8).map(f64_le);
         let marked = mark.chunks_exact(8).map(f64_le).any(|mark| mark != 0.0);
         let weight = f64_le(&rows.weights[row * 8..][..8]);
-        let home = builder
+        let FedShard { shard, .. } = builder
             .push_marked(features, values, weight, marked)
             .map_err(|what| bad_row(place, row, &what))?;
-        let shard = frame.shard.unwrap_or(home.shard);
         if !owned.contains(shard) {
             let what = format!("it belongs to shard {shard}, this trainer takes {owned}");
             return Err(bad_row(place, row, &what));
         }
     }
-    let described = builder.describe(frame.shard, frame.copies);
+    let described = builder.describe(frame.copies);
     described.map_err(|what| wrong(&format!("{place}: {what}")))?;
     Ok(builder.finish())
 }
@@ -198,7 +199,7 @@ mod tests {
         let frame = Frame {
             header,
             body,
-            shard: None,
+            home: None,
             copies: Vec::new(),
             place,
         };

@@ -15,6 +15,7 @@ use candlewick_protocol::job::{
     DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, TaskName, TrainSpec,
 };
 use candlewick_protocol::params::{self, Complete};
+use candlewick_protocol::shuffle::DataShuffle;
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
 
@@ -208,6 +209,11 @@ fn specification(
         input_shape: resolved.input_shape,
         label: resolved.label,
         validation,
+        data_shuffle: if params.value("dataShuffle") == "none" {
+            DataShuffle::None
+        } else {
+            DataShuffle::Hash
+        },
     };
     let train = TrainSpec {
         network: resolved.network.document().clone(),

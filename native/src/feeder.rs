@@ -14,6 +14,7 @@ use candlewick_protocol::feed::{FeedSpec, Owner, RowFormat, ShardSum, StreamEnd,
 use candlewick_protocol::keys::{KeyRing, Purpose};
 use candlewick_protocol::row::RowHasher;
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::{DataShuffle, Home, first_home};
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{BatchFormat, OpenBatch};
@@ -32,6 +33,9 @@ pub struct FeedTask {
     pub attempt: u64,
     /// Executor that runs the task.
     pub executor: String,
+    /// Its host, by the name that trainers give.
+    #[serde(default)]
+    pub host: String,
 }
 
 /// The feeder of one task.
@@ -44,6 +48,8 @@ pub struct Feeder {
     stream: StreamId,
     /// Position in `sinks` of the owner of each shard; none for those that are not fed in this round.
     owner_of: Vec<Option<usize>>,
+    /// The shards of this partition's rows, where they are not all.
+    home: Option<Home>,
     sinks: Vec<TrainerSink>,
     sums: Sums,
     /// The row being decoded.
@@ -111,7 +117,8 @@ impl Feeder {
             .ok_or_else(|| Failure::parameter("training needs a label column"))?;
         let format = RowFormat::new(decoder.width(), label, feed.validation);
         let batches = BatchFormat::new(format, feed.stream_bytes)?;
-        let sinks = sinks(&feed.owners, &batches);
+        let home = home(&task)?;
+        let sinks = sinks(&feed.owners, &batches, home);
         let owner_of = owners_of_shards(feed, &sinks)?;
         let stream = StreamId {
             job: feed.job.clone(),
@@ -138,16 +145,31 @@ impl Feeder {
             batches,
             stream,
             owner_of,
+            home,
         })
     }
 
-    /// Decodes and routes the `count` rows in `bytes`. False where no more rows are wanted, since one was invalid.
+    /// False where this partition has no rows for the shards of this round, whatever its rows are: it need not be read.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        let fed: ShardSet = self
+            .task
+            .feed
+            .owners
+            .iter()
+            .map(|owner| owner.lo..owner.hi)
+            .collect();
+        self.home.is_none_or(|home| home.meets(&fed))
+    }
+
+    /// Decodes and routes the `count` rows in `bytes`. False where no more rows are wanted, since one was invalid or none is
+    /// for this round; to be asked with 0 rows before any is read.
     ///
     /// # Errors
     /// Where a row is corrupt, a trainer fails or does not answer in time, or the task was told to stop.
     pub fn push(&mut self, bytes: &[u8], count: usize, wait: &mut Wait<'_>) -> Result<bool, Failure> {
         wait.check()?;
-        if self.failure.is_some() {
+        if self.failure.is_some() || !self.is_wanted() {
             return Ok(false);
         }
         for row in Rows::new(bytes, count) {
@@ -184,7 +206,13 @@ impl Feeder {
         let marked = mark.first().is_some_and(|mark| *mark != 0.0);
         let hash = self.sums.hasher.hash(&self.features, labels, weight, marked);
         let held_out = feed.validation.is_some_and(|rows| rows.holds_out(hash, marked));
-        let shard = FedShard::of(hash, held_out, feed.logical_shards);
+        let shard = match self.home {
+            None => FedShard::of(hash, held_out, feed.logical_shards),
+            Some(home) => FedShard {
+                shard: home.shard_of(hash),
+                validation: held_out,
+            },
+        };
         let sum = &mut self.sums.shards[shard.number(feed.logical_shards) as usize];
         *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
         let taken = self.owner_of[shard.shard as usize].filter(|owner| self.sinks[*owner].lost.is_none());
@@ -324,6 +352,8 @@ impl Feeder {
             rows_sent: self.sums.sent,
             rows_skipped: self.sums.skipped,
             rows_passed_over: self.sums.passed_over,
+            rows_local: self.rows_local(),
+            home: self.home,
             feature_bytes: (self.sums.sent + self.sums.passed_over) * self.decoder.width() as u64 * 4,
             shards: shards
                 .map(|(shard, (rows, sum))| ShardSum {
@@ -338,6 +368,13 @@ impl Feeder {
         }
     }
 
+    fn rows_local(&self) -> u64 {
+        // Where the hash decides, it is chance.
+        let sinks = self.sinks.iter().filter(|_| self.home.is_some());
+        let local = sinks.filter(|sink| sink.lost.is_none() && sink.owner.executor == self.task.executor);
+        local.map(|sink| sink.rows).sum()
+    }
+
     fn lost_shards(&self) -> ShardSet {
         let lost = |owner: &Option<usize>| owner.is_some_and(|owner| self.sinks[owner].lost.is_some());
         let owners = (0u32..).zip(&self.owner_of);
@@ -348,14 +385,39 @@ impl Feeder {
     }
 }
 
+/// Where the rows of the task's partition go, where that is not decided row by row: beside the task in the first round, where
+/// they went then in a later one.
+fn home(task: &FeedTask) -> Result<Option<Home>, Failure> {
+    let (feed, partition) = (&task.feed, task.partition);
+    if feed.data_shuffle == DataShuffle::Hash {
+        return Ok(None);
+    }
+    let home = match &feed.homes {
+        None if feed.round == 0 => first_home(&feed.owners, &task.executor, &task.host, partition),
+        homes => homes.as_ref().and_then(|homes| homes.of(partition)),
+    };
+    let found = home.filter(|home| home.lo < home.hi && home.hi <= feed.logical_shards);
+    if found.is_none() {
+        return Err(Failure::internal(format!(
+            "feed round {}: it is not known which shards partition {partition} went to",
+            feed.round
+        )));
+    }
+    Ok(found)
+}
+
 /// One for each trainer.
-fn sinks(owners: &[Owner], batches: &BatchFormat) -> Vec<TrainerSink> {
+fn sinks(owners: &[Owner], batches: &BatchFormat, home: Option<Home>) -> Vec<TrainerSink> {
     let mut sinks: Vec<TrainerSink> = Vec::new();
     for owner in owners {
         if sinks.iter().all(|sink| sink.owner.trainer != owner.trainer) {
+            let mut batch = OpenBatch::new(batches.clone());
+            if let Some(home) = home {
+                batch.set_home(home);
+            }
             sinks.push(TrainerSink {
                 owner: owner.clone(),
-                batch: OpenBatch::new(batches.clone()),
+                batch,
                 stream: None,
                 routed: 0,
                 rows: 0,

@@ -11,6 +11,7 @@ use candlewick_protocol::feed::{FeedSpec, Owner, TaskLedger};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::shuffle::{DataShuffle, Home, Homes};
 use candlewick_protocol::{ErrorKind, Failure};
 use common::{Field, batch, column, features, floats, row};
 use std::cell::Cell;
@@ -44,6 +45,8 @@ fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
         owners,
         columns,
         validation: None,
+        data_shuffle: DataShuffle::Hash,
+        homes: None,
         stream_bytes: 800,
         timeout_ms: LONG_MS,
     };
@@ -52,6 +55,7 @@ fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
         partition,
         attempt: 40 + u64::from(partition),
         executor: "3".to_owned(),
+        host: "127.0.0.1".to_owned(),
     }
 }
 
@@ -144,12 +148,107 @@ fn every_row_reaches_the_owner_of_its_shard_once() {
     assert_eq!(arrived, all);
 }
 
+/// The trainers that got rows of a task, its ledger, and the shards of its rows, each as often as it has some.
+fn fed_without_shuffle(
+    trainers: &[Trainer],
+    task: FeedTask,
+    secret: &JobSecret,
+    rows: &[Vec<u8>],
+) -> (Vec<usize>, TaskLedger) {
+    let ring = ring(&task.feed.job, secret);
+    let ledger = feed(&mut Feeder::new(task, ring).unwrap(), rows).unwrap();
+    let mut takers = Vec::new();
+    for (at, trainer) in trainers.iter().enumerate() {
+        if !std::mem::take(&mut *trainer.seen.lock().unwrap()).rows.is_empty() {
+            takers.push(at);
+        }
+    }
+    (takers, ledger)
+}
+
+#[test]
+fn without_shuffle_rows_stay_beside_their_task_and_go_there_again() {
+    let (job, secret) = job();
+    let trainers = ["t0", "t3"].map(|id| Trainer::start_as(id, &job, &secret, Manner::Honest));
+    // Each is the executor of its name.
+    let owners = vec![trainers[0].owner(0, 3), trainers[1].owner(3, SHARDS)];
+    let (rows, _) = data(300);
+    let task = |partition, executor: &str, host: &str| {
+        let mut task = task(&job, owners.clone(), partition);
+        task.feed.data_shuffle = DataShuffle::None;
+        (task.executor, task.host) = (executor.to_owned(), host.to_owned());
+        task
+    };
+    let run = |task| fed_without_shuffle(&trainers, task, &secret, &rows);
+    for partition in [0, 1, 5] {
+        let (takers, ledger) = run(task(partition, "t3", "elsewhere"));
+        assert_eq!(takers, [1]);
+        assert_eq!((ledger.rows_sent, ledger.rows_local), (300, 300));
+        assert_eq!(ledger.home, Some(Home { lo: 3, hi: SHARDS }));
+        let shards: Vec<u32> = ledger.shards.iter().map(|sum| sum.shard).collect();
+        assert_eq!(shards, [3, 4, 5, 6, 7]);
+    }
+    for (partition, taker) in [(0, 0), (1, 1), (2, 0), (5, 1)] {
+        let (takers, ledger) = run(task(partition, "other", "elsewhere"));
+        assert_eq!(
+            (takers, ledger.rows_local),
+            (vec![taker], 0),
+            "partition {partition}"
+        );
+    }
+    // In a later round the partition goes where it went, wherever it is read and whoever owns that now.
+    let homes: Homes = [Home { lo: 3, hi: SHARDS }, Home { lo: 0, hi: 3 }]
+        .into_iter()
+        .collect();
+    let first = run(task(0, "t3", "elsewhere")).1;
+    let again = |partition, owners: Vec<Owner>| {
+        let mut task = task(partition, "t0", "127.0.0.1");
+        (task.feed.round, task.feed.homes, task.feed.owners) = (1, Some(homes.clone()), owners);
+        task
+    };
+    let (takers, ledger) = run(again(0, vec![trainers[0].owner(4, 6)]));
+    assert_eq!((takers, &ledger.shards), (vec![0], &first.shards));
+    let mine = |shard: u32| first.shards.iter().find(|sum| sum.shard == shard).unwrap().rows;
+    assert_eq!(ledger.rows_sent, mine(4) + mine(5));
+    assert_eq!(ledger.rows_passed_over, 300 - ledger.rows_sent);
+    let unknown = Feeder::new(again(2, owners.clone()), ring(&job, &secret)).unwrap_err();
+    assert!(
+        unknown
+            .message
+            .ends_with("feed round 1: it is not known which shards partition 2 went to"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_partition_that_has_nothing_for_a_round_is_not_read() {
+    let (job, secret) = job();
+    let trainer = Trainer::start(&job, &secret, Manner::Honest);
+    let mut task = task(&job, vec![trainer.owner(0, 3)], 0);
+    task.feed.data_shuffle = DataShuffle::None;
+    task.feed.round = 2;
+    task.feed.homes = Some([Home { lo: 3, hi: SHARDS }].into_iter().collect());
+    let mut feeder = Feeder::new(task, ring(&job, &secret)).unwrap();
+    let (closed, mut no) = (AtomicBool::new(false), || false);
+    let mut wait = Wait {
+        closed: &closed,
+        interrupted: &mut no,
+        clock: &Instant::now,
+    };
+    assert!(!feeder.push(&[], 0, &mut wait).unwrap());
+    let ledger = feeder.finish(0, &mut wait).unwrap();
+    assert_eq!((ledger.rows_read, ledger.shards.len()), (0, 0));
+    assert_eq!(ledger.home, Some(Home { lo: 3, hi: SHARDS }));
+    assert_eq!(trainer.seen.lock().unwrap().calls, 0);
+}
+
 #[test]
 fn an_empty_partition_opens_no_stream() {
     let (job, secret) = job();
     let nobody = Owner {
         trainer: "gone".into(),
         host: "127.0.0.1".into(),
+        executor: "3".into(),
         port: 1,
         lo: 0,
         hi: SHARDS,
@@ -335,6 +434,7 @@ fn an_owner_whose_host_is_not_known_is_named() {
     let owner = Owner {
         trainer: "t0".into(),
         host: host.clone(),
+        executor: "3".into(),
         port: 1,
         lo: 0,
         hi: SHARDS,
@@ -415,6 +515,7 @@ fn shards_without_an_owner_are_a_defect_that_is_named() {
     let owner = Owner {
         trainer: "t".into(),
         host: "h".into(),
+        executor: "3".into(),
         port: 1,
         lo: 0,
         hi: 7,

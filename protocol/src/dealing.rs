@@ -30,7 +30,7 @@ impl Dealing {
     /// let shares: Vec<u64> = (0..4).map(|shard| dealing.share(3, 10, shard)).collect();
     /// assert_eq!(shares, [3, 2, 2, 3]);
     /// assert!(!Dealing::of(1 << 40, 4).deals(1_000));
-    /// assert!(!Dealing::of(1_000, 1).deals(1_000));
+    /// assert!(!Dealing::of(1_000, 1).deals(1_000) && !Dealing::of_none(4).deals(1_000));
     /// ```
     #[must_use]
     pub fn of(rows: u64, logical_shards: u32) -> Self {
@@ -41,6 +41,15 @@ impl Dealing {
         Dealing {
             logical_shards: logical_shards.max(1),
             from,
+        }
+    }
+
+    /// Of no rows at all.
+    #[must_use]
+    pub fn of_none(logical_shards: u32) -> Self {
+        Dealing {
+            logical_shards: logical_shards.max(1),
+            from: u64::MAX,
         }
     }
 

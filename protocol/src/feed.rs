@@ -4,6 +4,7 @@ use crate::dealing::CopiesAt;
 use crate::error::Failure;
 use crate::job::LabelKind;
 use crate::shards::ShardSet;
+use crate::shuffle::{DataShuffle, Home, Homes};
 use crate::validation::Validation;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -107,6 +108,9 @@ pub struct Owner {
     pub trainer: String,
     /// Its host.
     pub host: String,
+    /// Spark executor whose JVM is its parent.
+    #[serde(default)]
+    pub executor: String,
     /// Its Flight port.
     pub port: u16,
     /// First shard.
@@ -133,6 +137,12 @@ pub struct FeedSpec {
     /// Which rows are put aside for validation, if any.
     #[serde(default)]
     pub validation: Option<Validation>,
+    /// Which shards rows go to.
+    #[serde(default)]
+    pub data_shuffle: DataShuffle,
+    /// Where partitions went in the first round, where that matters in a later one.
+    #[serde(default)]
+    pub homes: Option<Homes>,
     /// Bytes of rows that a task may hold for one owner, in all batches of its stream.
     pub stream_bytes: u64,
     /// Longest wait for one write or answer, milliseconds.
@@ -162,9 +172,9 @@ pub struct FrameHeader {
     pub stream: StreamId,
     /// Position in the stream, from 0 without gaps.
     pub sequence: u64,
-    /// The shard that all rows of the frame belong to. Without it the hash of each says which: its home.
+    /// The shards among which the hash of each row chooses. Without it, among all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shard: Option<u32>,
+    pub home: Option<Home>,
     /// Rows that stand for more than one, in order (rule A7).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopiesAt>,
@@ -235,8 +245,14 @@ pub struct TaskLedger {
     /// Rows that were passed over: their shards are not fed in this round, or could not be handed over.
     #[serde(default)]
     pub rows_passed_over: u64,
+    /// With `dataShuffle="none"`, rows that went to a trainer of the executor that ran the task.
+    #[serde(default)]
+    pub rows_local: u64,
     /// f32 bytes of the features sent.
     pub feature_bytes: u64,
+    /// Where the partition went, where that is not decided row by row.
+    #[serde(default)]
+    pub home: Option<Home>,
     /// Per shard, only those with rows; those that were passed over are counted too.
     pub shards: Vec<ShardSum>,
     /// Shards of this round that could not be handed over, since their owner does not answer (rule A4).
@@ -271,6 +287,9 @@ pub struct Ledger {
     pub rows_sent: u64,
     /// Rows left out because of handleInvalid="skip".
     pub rows_skipped: u64,
+    /// With `dataShuffle="none"`, rows that went to a trainer of the executor that read them, when they were fed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_local: Option<u64>,
     /// Rows the spools hold, counted from their bytes.
     pub rows_spooled: u64,
     /// Rows that come so often that their copies are dealt among the shards (rule A7).
@@ -285,6 +304,9 @@ pub struct Ledger {
     pub validation_rows: u64,
     /// Data fingerprint: sum of all hashes, 32 hexadecimal digits.
     pub hash_sum: String,
+    /// With `dataShuffle="none"`, the hash of what each shard holds: the same rows in the same shards, the same hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<String>,
 }
 
 /// serde of a u128 as 32 hexadecimal digits: JSON numbers do not hold it.

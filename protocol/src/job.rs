@@ -1,6 +1,8 @@
 //! The specification of one training job: what the driver resolves and every trainer receives.
 
 use crate::counter::ProgramCounter;
+use crate::dealing::Dealing;
+use crate::shuffle::DataShuffle;
 use crate::stopping::EarlyStopping;
 use crate::validation::{FedShard, Validation};
 use serde::{Deserialize, Serialize};
@@ -94,6 +96,9 @@ pub struct DataSpec {
     /// Which rows are put aside for validation, if any.
     #[serde(default)]
     pub validation: Option<Validation>,
+    /// Which shards rows go to.
+    #[serde(default, skip_serializing_if = "DataShuffle::is_hash")]
+    pub data_shuffle: DataShuffle,
 }
 
 /// What is measured while training, and what follows from it.
@@ -315,5 +320,14 @@ impl JobSpec {
     #[must_use]
     pub fn fed_shards(&self) -> u32 {
         FedShard::count(self.train.logical_shards, self.data.validation.is_some())
+    }
+
+    /// Which of the job's rows are dealt, of so many: none where rows stay where they are read.
+    #[must_use]
+    pub fn dealing(&self, rows: u64) -> Dealing {
+        match self.data.data_shuffle {
+            DataShuffle::Hash => Dealing::of(rows, self.train.logical_shards),
+            DataShuffle::None => Dealing::of_none(self.train.logical_shards),
+        }
     }
 }

@@ -32,6 +32,7 @@ pub mod ports;
 pub mod row;
 pub mod rows;
 pub mod shards;
+pub mod shuffle;
 pub mod stopping;
 pub mod suggest;
 pub mod text;

@@ -10,6 +10,7 @@ use candlewick_protocol::feed::{
     BATCHES_OF_A_STREAM, FEATURES, FrameHeader, LABEL, RowFormat, StreamEnd, StreamId, WEIGHT,
 };
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
+use candlewick_protocol::shuffle::Home;
 use std::mem::take;
 use std::sync::Arc;
 
@@ -92,8 +93,8 @@ pub struct OpenBatch {
     weights: Vec<f64>,
     /// Rows that stand for more than one.
     copies: Vec<CopiesAt>,
-    /// The shard of the rows, where their hash does not say it.
-    shard: Option<u32>,
+    /// The shards of the rows, where they are not all.
+    home: Option<Home>,
     /// Rows of the batch by their hash, the last one of each slot.
     recent: Vec<Recent>,
     context: IpcWriteContext,
@@ -134,16 +135,16 @@ impl OpenBatch {
             labels: vec![],
             weights: vec![],
             copies: vec![],
-            shard: None,
+            home: None,
             recent: vec![],
             context,
         }
     }
 
-    /// The rows that follow belong to this shard, whatever their hash. To be called without open rows.
-    pub fn set_shard(&mut self, shard: u32) {
-        debug_assert!(self.weights.is_empty(), "a frame has one shard");
-        self.shard = Some(shard);
+    /// The rows that follow belong to these shards, among which their hash chooses. To be called without open rows.
+    pub fn set_home(&mut self, home: Home) {
+        debug_assert!(self.weights.is_empty(), "a frame has one home");
+        self.home = Some(home);
     }
 
     /// True where a row of this hash is in the batch, which stands for one more now (rule A7). Else the row is to be pushed.
@@ -211,7 +212,7 @@ impl OpenBatch {
         let header = FrameHeader {
             stream: stream.clone(),
             sequence: self.sequence,
-            shard: self.shard,
+            home: self.home,
             copies,
             end: None,
         };
@@ -231,7 +232,7 @@ impl OpenBatch {
         let header = FrameHeader {
             stream: stream.clone(),
             sequence: self.sequence,
-            shard: None,
+            home: None,
             copies: Vec::new(),
             end: Some(end),
         };

@@ -288,7 +288,7 @@ impl Machine {
     /// Which rows are dealt.
     fn dealing(&self) -> Dealing {
         let rows = self.fed_sums().iter().map(|sum| sum.rows).sum();
-        Dealing::of(rows, self.job.train.logical_shards)
+        self.job.dealing(rows)
     }
 
     /// True where the open round, or the last one, is one of dealing.

@@ -4,6 +4,7 @@
 use super::recovery::Loss;
 use super::{Machine, Now, Output, Phase};
 use crate::command::Event;
+use crate::homes;
 use crate::ledger::{self, Expected};
 use crate::members::owners;
 use candlewick_failpoint::{Fault, planted};
@@ -11,6 +12,7 @@ use candlewick_protocol::feed::{ShardSum, TaskLedger, Winner};
 use candlewick_protocol::message::{Member, ToTrainer};
 use candlewick_protocol::plan;
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::{self, DataShuffle};
 use candlewick_protocol::{ErrorKind, Failure};
 
 impl Machine {
@@ -81,7 +83,9 @@ impl Machine {
             let shards = taken.iter().map(|(_, shards)| shards.len());
             shards.sum::<usize>()
         }));
-        self.out.push(Output::Event(Event::NeedFeed { round, owners }));
+        let homes = self.expected.as_ref().and_then(|first| first.homes.clone());
+        let asked = Event::NeedFeed { round, owners, homes };
+        self.out.push(Output::Event(asked));
     }
 
     /// A feed round: OPEN to every member that takes shards, those that it owns and does not hold.
@@ -126,10 +130,11 @@ impl Machine {
                 return Err(failure);
             }
         };
-        self.count_holes(now, &fed, ledgers)?;
+        // A hole leads to another round, which must find what it had and where it went.
         if self.expected.is_none() {
             self.expected = Some(fed.clone());
         }
+        self.count_holes(now, &fed, ledgers)?;
         self.say_seal(now, round, fed.winners, fed.incomplete);
         Ok(())
     }
@@ -160,12 +165,19 @@ impl Machine {
     /// Adds the ledgers of a round up, and checks them against themselves and the first round.
     fn balance(&self, ledgers: &[TaskLedger]) -> Result<Expected, Failure> {
         let shards = self.job.train.logical_shards;
-        let fed = ledger::add_up(ledgers, self.job.fed_shards())
-            .and_then(|expected| ledger::set_aside(expected, shards))?;
-        if let Some(first) = &self.expected {
-            let again: ShardSet = self.taken().collect();
-            ledger::check_again(&first.sums, &fed.sums, &again, shards)?;
+        let mut fed = ledger::add_up(ledgers, self.job.fed_shards())?;
+        let known = self.expected.as_ref();
+        if self.job.data.data_shuffle == DataShuffle::None {
+            let first = known.and_then(|first| first.homes.as_ref());
+            fed.homes = Some(homes::of(ledgers, first, shards)?);
+            fed.ledger.rows_local = Some(ledgers.iter().map(|task| task.rows_local).sum());
         }
+        let Some(first) = known else {
+            return ledger::set_aside(ledger::not_empty(fed)?, shards);
+        };
+        let again: ShardSet = self.taken().collect();
+        ledger::check_again(&first.sums, &fed.sums, &again, shards)
+            .map_err(|failure| homes::explain(failure, fed.homes.is_some()))?;
         Ok(fed)
     }
 
@@ -299,8 +311,9 @@ impl Machine {
         };
         ledger.rows_spooled = self.members.iter().filter_map(owned).sum();
         ledger.rows_dealt = self.rows_dealt();
-        let sums = self.known_sums().into_iter();
-        let training = sums.take(self.job.train.logical_shards as usize);
+        let sums = self.known_sums();
+        ledger.placement = expected.homes.as_ref().map(|_| shuffle::placement(&sums));
+        let training = sums.iter().take(self.job.train.logical_shards as usize);
         ledger.shard_rows = training.map(|sum| sum.rows).collect();
         self.phase = Phase::Sealed;
         self.out.push(Output::Event(Event::Sealed { ledger }));

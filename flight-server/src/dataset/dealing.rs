@@ -202,6 +202,7 @@ mod tests {
     use super::*;
     use crate::chunk::{Chunk, ChunkBuilder, Shape};
     use candlewick_protocol::job::LabelKind;
+    use candlewick_protocol::shuffle::Home;
     use candlewick_protocol::validation::Validation;
     use std::sync::Arc;
 
@@ -243,7 +244,7 @@ mod tests {
     /// As a stream brings them.
     fn sent(rows: &mut dyn Iterator<Item = Row<'_>>, shard: u32) -> Arc<Chunk> {
         let shape = shape();
-        let mut builder = ChunkBuilder::new(&shape, 1);
+        let mut builder = ChunkBuilder::new(&shape, 1).within(Some(Home::of_one(shard)));
         let mut copies = Vec::new();
         for (at, row) in (0..).zip(rows) {
             let (features, labels) = (row.features.iter().copied(), row.labels.iter().copied());
@@ -252,7 +253,7 @@ mod tests {
                 copies.push((at, row.copies));
             }
         }
-        builder.describe(Some(shard), copies).unwrap();
+        builder.describe(copies).unwrap();
         Arc::new(builder.finish())
     }
 

@@ -7,6 +7,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{Owner, StreamEnd, StreamId, StreamSealed};
 use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::Home;
 use candlewick_wire::{BatchFormat, Client, Identity, OpenBatch, put_rows};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -171,7 +172,7 @@ impl Stream<'_> {
         let mut labels = Vec::new();
         for shard in shards.iter() {
             // A frame holds rows of one shard, since the hash of a row that is dealt does not say which.
-            self.batch.set_shard(shard);
+            self.batch.set_home(Home::of_one(shard));
             for row in rows(shard) {
                 let copies = row.copies.here;
                 self.end.rows += copies;

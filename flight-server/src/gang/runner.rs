@@ -11,7 +11,7 @@ use candlewick_membership::{Boundary, Formation, Order, Place, Seat, Shift};
 use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::dealing::{Deal, Dealing};
+use candlewick_protocol::dealing::Deal;
 use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{Key, Purpose};
@@ -164,7 +164,8 @@ impl Runner {
         let sealed = spool.seal(round, winners, incomplete, self.threads)?;
         let took = sealed.shards();
         let rows = self.sums.iter().map(|sum| sum.rows).sum();
-        let dealing = Dealing::of(rows, sealed.shape().logical_shards);
+        let job = self.job.as_ref().ok_or_else(|| early("SEAL"))?;
+        let dealing = job.dealing(rows);
         // What earlier rounds sealed stays; a plan over it is made anew, since there are other rows now.
         match (self.rows(), dealt) {
             (Some(data), Some(homes)) => data.deal(sealed, &homes, dealing)?,

@@ -133,7 +133,7 @@ impl Intake {
             let frame = Frame {
                 header: &data.data_header,
                 body: &data.data_body,
-                shard: header.shard,
+                home: header.home,
                 copies: header.copies,
                 place: &place,
             };

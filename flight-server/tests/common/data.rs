@@ -2,6 +2,7 @@
 
 use candlewick_model::resolve::{ResolveRequest, Task, resolve};
 use candlewick_protocol::job::{DataSpec, Evaluation, JobSpec, OnNonFinite, SnapshotSpec, TrainSpec};
+use candlewick_protocol::shuffle::DataShuffle;
 use candlewick_protocol::stopping::{Better, EarlyStopping};
 use candlewick_protocol::validation::Validation;
 use serde_json::{Value, json};
@@ -93,6 +94,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             input_shape: resolved.input_shape,
             label: resolved.label,
             validation: None,
+            data_shuffle: DataShuffle::Hash,
         },
         train: TrainSpec {
             network: resolved.network.document().clone(),

@@ -12,6 +12,7 @@ use candlewick_protocol::feed::{
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::row::{RowHasher, shard_of};
+use candlewick_protocol::shuffle::{DataShuffle, Home, first_home};
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{Client, Identity, from_status};
@@ -69,7 +70,7 @@ pub fn frames_of(id: &StreamId, rows: &[Row], size: usize) -> Vec<FlightData> {
         let header = FrameHeader {
             stream: id.clone(),
             sequence,
-            shard: None,
+            home: None,
             copies: Vec::new(),
             end: None,
         };
@@ -82,7 +83,7 @@ pub fn frames_of(id: &StreamId, rows: &[Row], size: usize) -> Vec<FlightData> {
     let header = FrameHeader {
         stream: id.clone(),
         sequence: frames.len() as u64 - 1,
-        shard: None,
+        home: None,
         copies: Vec::new(),
         end: Some(StreamEnd {
             rows: rows.len() as u64,
@@ -169,22 +170,36 @@ async fn put_stream(
     Ok(serde_json::from_slice(&answer.app_metadata).unwrap())
 }
 
+/// Their rows belong to these shards.
+pub fn within(mut frames: Vec<FlightData>, home: Option<Home>) -> Vec<FlightData> {
+    for frame in &mut frames[1..] {
+        let mut header: FrameHeader = serde_json::from_slice(&frame.app_metadata).unwrap();
+        header.home = home;
+        frame.app_metadata = serde_json::to_vec(&header).unwrap().into();
+    }
+    frames
+}
+
 /// The shard of a row, and its hash.
-fn shard_of_row(hasher: &mut RowHasher, row: &Row, job: &JobSpec) -> (FedShard, u128) {
+fn shard_of_row(hasher: &mut RowHasher, row: &Row, job: &JobSpec, home: Option<Home>) -> (FedShard, u128) {
     let hash = hasher.hash(&row.features, &[row.label], row.weight, false);
     let held_out = job
         .data
         .validation
         .is_some_and(|rows| rows.holds_out(hash, false));
-    (FedShard::of(hash, held_out, job.train.logical_shards), hash)
+    let mut shard = FedShard::of(hash, held_out, job.train.logical_shards);
+    if let Some(home) = home {
+        shard.shard = home.shard_of(hash);
+    }
+    (shard, hash)
 }
 
 /// The sums of all shards.
-fn sums(rows: &[Row], job: &JobSpec) -> Vec<ShardSum> {
+fn sums(rows: &[Row], job: &JobSpec, home: Option<Home>) -> Vec<ShardSum> {
     let mut hasher = RowHasher::default();
     let mut sums: BTreeMap<u32, (u64, u128)> = BTreeMap::new();
     for row in rows {
-        let (shard, hash) = shard_of_row(&mut hasher, row, job);
+        let (shard, hash) = shard_of_row(&mut hasher, row, job, home);
         let sum = sums.entry(shard.number(job.train.logical_shards)).or_default();
         *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
     }
@@ -262,18 +277,28 @@ impl Gang {
         rows: &[Row],
     ) -> TaskLedger {
         let (round, owners) = round;
+        let home = self.home(round, owners.iter().map(|(owner, _)| owner), partition);
+        let fed = owners.iter().map(|(owner, _)| owner.lo..owner.hi).collect();
+        if home.is_some_and(|home| !home.meets(&fed)) {
+            return TaskLedger {
+                partition,
+                home,
+                ..TaskLedger::default()
+            };
+        }
         let mut ledger = TaskLedger {
+            home,
             partition,
             attempt: 1000 * u64::from(round) + u64::from(partition),
             rows_read: rows.len() as u64,
             feature_bytes: (rows.len() * FEATURES * 4) as u64,
-            shards: sums(rows, &self.job),
+            shards: sums(rows, &self.job, home),
             ..TaskLedger::default()
         };
         let mut hasher = RowHasher::default();
         for (owner, client) in owners {
             let mine = rows.iter().filter(|row| {
-                let (shard, _) = shard_of_row(&mut hasher, row, &self.job);
+                let (shard, _) = shard_of_row(&mut hasher, row, &self.job, home);
                 (owner.lo..owner.hi).contains(&shard.shard)
             });
             let mine: Vec<Row> = mine.cloned().collect();
@@ -285,7 +310,7 @@ impl Gang {
             };
             let handed_over = match client {
                 _ if mine.is_empty() => continue,
-                Some(client) => put(client, frames(&id, &mine)).await.is_ok(),
+                Some(client) => put(client, within(frames(&id, &mine), home)).await.is_ok(),
                 None => false,
             };
             if handed_over {
@@ -296,6 +321,19 @@ impl Gang {
         }
         ledger.rows_passed_over = ledger.rows_read - ledger.rows_sent;
         ledger
+    }
+
+    /// Where a partition goes, where that is not decided row by row.
+    fn home<'a>(&self, round: u32, owners: impl Iterator<Item = &'a Owner>, partition: u32) -> Option<Home> {
+        match self.job.data.data_shuffle {
+            DataShuffle::Hash => None,
+            DataShuffle::None if round == 0 => {
+                let owners: Vec<Owner> = owners.cloned().collect();
+                let executor = (self.runs_on)(partition).to_string();
+                first_home(&owners, &executor, "elsewhere", partition)
+            }
+            DataShuffle::None => self.homes.as_ref().unwrap().of(partition),
+        }
     }
 
     /// Feeds a round over all partitions, as the driver does; `between` is called before each partition with its number.
@@ -327,6 +365,9 @@ impl Gang {
     pub fn serve_feed(&mut self, asked: &Value, rows: &[Row], between: impl FnMut(&mut Gang, u32)) {
         let round = u32::try_from(asked["round"].as_u64().unwrap()).unwrap();
         let owners: Vec<Owner> = serde_json::from_value(asked["owners"].clone()).unwrap();
+        self.homes = asked
+            .get("homes")
+            .map(|homes| serde_json::from_value(homes.clone()).unwrap());
         let ledgers = self.feed_round(round, &owners, rows, between);
         self.command(&json!({"cmd": "seal", "round": round, "ledgers": ledgers}));
     }

@@ -13,6 +13,7 @@ use candlewick_protocol::feed::{Owner, TaskLedger};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::launch::Listening;
+use candlewick_protocol::shuffle::Homes;
 use events::EventLog;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -194,6 +195,10 @@ pub struct Gang {
     /// Trainers that the fit goes on without.
     pub lost: BTreeSet<usize>,
     events: EventLog,
+    /// Where a partition is read in the first round: the index of a trainer, whose executor it is.
+    pub runs_on: fn(u32) -> usize,
+    /// Where partitions went before, as the last round that was asked for says.
+    pub homes: Option<Homes>,
 }
 
 /// What a fit ends with.
@@ -293,6 +298,8 @@ impl Gang {
             owners: Vec::new(),
             lost: BTreeSet::new(),
             events: EventLog::default(),
+            runs_on: |_| 0,
+            homes: None,
         };
         for _ in 0..gang.trainers.len() {
             gang.event("registered");

@@ -131,10 +131,17 @@ mod tests {
             json!({"clipNorm": 1.0}),
             json!({"metrics": ["accuracy"]}),
             json!({"validationFraction": 0.1}),
+            json!({"dataShuffle": "none"}),
             json!({"lrScheduler": {"type": "StepLR", "step_size": 1}}),
         ] {
             assert!(!same(more.clone()), "{more}");
         }
+        // What was kept before there was a choice is still of the same job.
+        assert!(identity["data"].get("dataShuffle").is_none());
+        assert_eq!(
+            spec(&json!({"dataShuffle": "none"})).2["data"]["dataShuffle"],
+            "none"
+        );
         // A cycle over the whole training is another one with other epochs.
         let cycle = |epochs: u32| {
             spec(&json!({"epochs": epochs, "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.1}})).2

@@ -99,6 +99,7 @@ impl Trainer {
         Owner {
             trainer: self.id.clone(),
             host: "127.0.0.1".to_owned(),
+            executor: self.id.clone(),
             port: self.port,
             lo,
             hi,

@@ -54,6 +54,14 @@ pub(super) const PARAMS: &[Param] = &[
         "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers.",
     ),
     param(
+        "dataShuffle",
+        Scope::Estimator,
+        ValueType::Text,
+        Range::OneOf(&["hash", "none"]),
+        Some("\"hash\""),
+        "Where rows go. \"hash\": their content says to which logical shard, so the model does not depend on the partitioning. \"none\": they go to the trainer beside the executor that reads them, and cross the network only where there is none; the model then depends on the partitioning and on where partitions were read, and equal rows are not spread.",
+    ),
+    param(
         "maxRecoveries",
         Scope::Estimator,
         ValueType::Int,

@@ -44,6 +44,8 @@ class TrainingSummary:
     initialWeights: dict[str, Any] | None = None
     #: Rows trained in a second.
     rowsPerSecond: float | None = None
+    #: Where rows went: "hash", to the logical shard of their content, or "none", to the trainer beside their executor.
+    dataShuffle: str = "hash"
     #: True where early stopping ended the training before its last epoch.
     stoppedEarly: bool = False
     #: Epoch of the best value, from 0; None without early stopping.

@@ -40,6 +40,7 @@ fn check_ledger(sealed: &Event) {
             shard_rows: vec![2, 0, 1, 4],
             validation_rows: 0,
             hash_sum: format!("{:032x}", 7000),
+            ..Ledger::default()
         }
     );
 }

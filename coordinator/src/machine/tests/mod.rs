@@ -4,6 +4,7 @@ mod dealing;
 mod elastic;
 mod explain;
 mod flow;
+mod homes;
 mod loss;
 mod record;
 mod recovery;
@@ -18,6 +19,7 @@ use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger};
 use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, SnapshotSpec, TrainSpec};
 use candlewick_protocol::message::{EpochRecord, Pace, TrainerInfo};
+use candlewick_protocol::shuffle::DataShuffle;
 use serde_json::json;
 
 const SHARDS: u32 = 4;
@@ -41,6 +43,7 @@ pub(crate) fn job() -> JobSpec {
             input_shape: vec![2],
             label: LabelKind::class(2),
             validation: None,
+            data_shuffle: DataShuffle::Hash,
         },
         train: TrainSpec {
             network: json!({}),

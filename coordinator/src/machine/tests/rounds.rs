@@ -20,11 +20,15 @@ fn ledgers(fed: &[u32], lost: &[u32]) -> Vec<TaskLedger> {
     (0..).zip(&parts).map(ledger).collect()
 }
 
-fn seal(stage: &mut Stage, round: u32, ledgers: &[TaskLedger]) -> Result<serde_json::Value, Failure> {
+pub(super) fn seal(
+    stage: &mut Stage,
+    round: u32,
+    ledgers: &[TaskLedger],
+) -> Result<serde_json::Value, Failure> {
     stage.command(json!({"cmd": "seal", "round": round, "ledgers": ledgers}))
 }
 
-fn sealed(stage: &mut Stage, from: &str, round: u32, sums: &[(u32, u64)]) {
+pub(super) fn sealed(stage: &mut Stage, from: &str, round: u32, sums: &[(u32, u64)]) {
     let shards = sums.iter().map(|s| sum(*s)).collect();
     stage.message(
         from,
@@ -37,13 +41,13 @@ fn sealed(stage: &mut Stage, from: &str, round: u32, sums: &[(u32, u64)]) {
 }
 
 /// An owner's id, first shard and the one past the last.
-type Part = (String, u32, u32);
+pub(super) type Part = (String, u32, u32);
 
 /// Rounds that were asked for: number, and (trainer, lo, hi) of the owners.
-fn asked(stage: &Stage) -> Vec<(u32, Vec<Part>)> {
+pub(super) fn asked(stage: &Stage) -> Vec<(u32, Vec<Part>)> {
     let owner = |owner: &Owner| (owner.trainer.clone(), owner.lo, owner.hi);
     let rounds = stage.said.iter().filter_map(|output| match output {
-        Output::Event(Event::NeedFeed { round, owners }) => {
+        Output::Event(Event::NeedFeed { round, owners, .. }) => {
             Some((*round, owners.iter().map(owner).collect()))
         }
         _ => None,
@@ -51,7 +55,7 @@ fn asked(stage: &Stage) -> Vec<(u32, Vec<Part>)> {
     rounds.collect()
 }
 
-fn ready(stage: &mut Stage, from: &str, generation: u64, counter: ProgramCounter) {
+pub(super) fn ready(stage: &mut Stage, from: &str, generation: u64, counter: ProgramCounter) {
     let ready = ToCoordinator::Ready {
         generation,
         counter,

@@ -122,13 +122,15 @@ impl Simulation {
             epochs: u32::try_from(random.below(3)).unwrap(),
             steps: if random.one_in(3) { 5 } else { 0 },
         };
+        let source = rows::Source::new(&mut random);
+        job.data.data_shuffle = source.shuffle;
         let elastic = Plan::new(&mut random, trainers.min(u64::from(SHARDS)));
         let faults = Faults::plan(&mut random, trainers);
         let mut simulation = Simulation {
             seed,
             faults,
             elastic,
-            source: rows::Source::new(&mut random),
+            source,
             replicas: replicas::Judge::default(),
             random,
             now: 0,
@@ -165,7 +167,7 @@ impl Simulation {
         let answer = simulation
             .command(json!({"cmd": "members", "trainers": ids}))
             .unwrap();
-        simulation.feed(0, &answer["owners"]);
+        simulation.feed(0, &answer["owners"], None);
         simulation
     }
 

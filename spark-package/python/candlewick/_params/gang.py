@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._document import to_int
-from candlewick._legal import Legal, Range, matches
+from candlewick._legal import Legal, Range, matches, one_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -86,6 +86,18 @@ class GangParams(Params):
             to_int,
             "a whole number from 1 to 65536",
             Range(1, 65536),
+        ),
+    )
+
+    dataShuffle: Param[str] = Param(
+        Params._dummy(),
+        "dataShuffle",
+        'Where rows go. "hash": their content says to which logical shard, so the model does not depend on the partitioning. "none": they go to the trainer beside the executor that reads them, and cross the network only where there is none; the model then depends on the partitioning and on where partitions were read, and equal rows are not spread. ("hash" or "none")',
+        typeConverter=Legal(
+            "dataShuffle",
+            TypeConverters.toString,
+            '"hash" or "none"',
+            one_of("hash", "none"),
         ),
     )
 
@@ -168,6 +180,7 @@ class GangParams(Params):
             executorTimeout="300s",
             threadsPerTrainer=0,
             logicalShards=8,
+            dataShuffle="hash",
             maxRecoveries=3,
             dataReplicas=1,
             failureTimeout="15s",
@@ -236,6 +249,18 @@ class GangParams(Params):
         weights' bits. At least numTrainers. (whole number from 1 to 65536)
         """
         return self._set(logicalShards=value)
+
+    def getDataShuffle(self) -> str:
+        """Value of dataShuffle, or its default."""
+        return self.getOrDefault(self.dataShuffle)
+
+    def setDataShuffle(self, value: str) -> Self:
+        """Where rows go. "hash": their content says to which logical shard, so the model does not depend on
+        the partitioning. "none": they go to the trainer beside the executor that reads them, and cross the
+        network only where there is none; the model then depends on the partitioning and on where partitions
+        were read, and equal rows are not spread. ("hash" or "none")
+        """
+        return self._set(dataShuffle=value)
 
     def getMaxRecoveries(self) -> int:
         """Value of maxRecoveries, or its default."""

@@ -65,6 +65,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         executorTimeout: str = "300s",
         threadsPerTrainer: int = 0,
         logicalShards: int = 8,
+        dataShuffle: str = "hash",
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",
@@ -175,6 +176,11 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 trainers. (whole number from 0 to 1024)
             logicalShards: Logical shards the rows are dealt to; the unit of computation, so part of what
                 decides the weights' bits. At least numTrainers. (whole number from 1 to 65536)
+            dataShuffle: Where rows go. "hash": their content says to which logical shard, so the model does
+                not depend on the partitioning. "none": they go to the trainer beside the executor that
+                reads them, and cross the network only where there is none; the model then depends on the
+                partitioning and on where partitions were read, and equal rows are not spread. ("hash" or
+                "none")
             maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
                 after a connection between two trainers that broke; the next one fails it. 0: the first one
                 does. (whole number from 0 to 1000000)
@@ -253,6 +259,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         executorTimeout: str = "300s",
         threadsPerTrainer: int = 0,
         logicalShards: int = 8,
+        dataShuffle: str = "hash",
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",

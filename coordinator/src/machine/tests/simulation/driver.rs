@@ -6,6 +6,7 @@ use crate::command::Event;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::{DataShuffle, Home, Homes};
 use serde_json::{Value, json};
 
 /// A feed round that runs.
@@ -13,6 +14,8 @@ use serde_json::{Value, json};
 pub(super) struct Round {
     number: u32,
     owners: Vec<Owner>,
+    /// Where partitions went before, where the coordinator says so.
+    homes: Option<Homes>,
     /// How long its tasks have waited for trainers that had not heard of it.
     waited: u64,
 }
@@ -21,15 +24,18 @@ pub(super) struct Round {
 pub(super) struct Driver {
     /// Recoveries that were told of.
     pub(super) told: u64,
+    /// Where each partition went in the first round, where rows stay where they are read.
+    homes: Vec<Home>,
 }
 
 impl Simulation {
     /// Begins a round; tasks reach those that live when they do.
-    pub(super) fn feed(&mut self, number: u32, owners: &Value) {
+    pub(super) fn feed(&mut self, number: u32, owners: &Value, homes: Option<Homes>) {
         let owners: Vec<Owner> = serde_json::from_value(owners.clone()).unwrap();
         let round = Round {
             number,
             owners,
+            homes,
             waited: 0,
         };
         let delay = 50 + self.random.below(2_000);
@@ -57,26 +63,72 @@ impl Simulation {
             }
         }
         let fed: ShardSet = round.owners.iter().map(|owner| owner.lo..owner.hi).collect();
-        let sums = (0..SHARDS).map(|shard| self.source.fed(shard).sum(shard));
-        let sent = fed.filter(|shard| !unreached.contains(shard)).len() as u64 * ROWS;
-        let all = u64::from(SHARDS) * ROWS;
-        let ledger = TaskLedger {
+        let ledgers: Vec<TaskLedger> = match self.source.shuffle {
+            DataShuffle::Hash => vec![self.task((0, None), &fed, &unreached)],
+            DataShuffle::None => {
+                let Some(homes) = self.homes(&round) else {
+                    return self.violated("A1: partitions are to be fed elsewhere than first");
+                };
+                let tasks = (0..).zip(homes);
+                tasks
+                    .map(|(partition, home)| self.task((partition, Some(home)), &fed, &unreached))
+                    .collect()
+            }
+        };
+        let _ = self.command(json!({"cmd": "seal", "round": round.number, "ledgers": ledgers}));
+    }
+
+    /// Where each partition goes: in the first round beside its executor, one has as many partitions as it has shards; later
+    /// where the coordinator says, which must be there.
+    fn homes(&mut self, round: &Round) -> Option<Vec<Home>> {
+        if round.number == 0 {
+            let home = |owner: &Owner| Home {
+                lo: owner.lo,
+                hi: owner.hi,
+            };
+            let partitions = |owner: &Owner| vec![home(owner); (owner.hi - owner.lo) as usize];
+            self.driver.homes = round.owners.iter().flat_map(partitions).collect();
+        }
+        let first: Homes = self.driver.homes.iter().copied().collect();
+        let told = round.number == 0 || round.homes.as_ref() == Some(&first);
+        told.then(|| self.driver.homes.clone())
+    }
+
+    /// The ledger of a task. With homes each task has the rows of one shard, and reads none where its home is not fed.
+    fn task(
+        &self,
+        (partition, home): (u32, Option<Home>),
+        fed: &ShardSet,
+        unreached: &ShardSet,
+    ) -> TaskLedger {
+        let mine: ShardSet = match home {
+            None => (0..SHARDS).into(),
+            Some(home) if home.meets(fed) => std::iter::once(partition).collect(),
+            Some(_) => ShardSet::default(),
+        };
+        let taken = mine.filter(|shard| fed.contains(shard) && !unreached.contains(shard));
+        let (all, sent) = (mine.len() as u64 * ROWS, taken.len() as u64 * ROWS);
+        TaskLedger {
+            partition,
+            home,
             rows_read: all,
             rows_sent: sent,
             rows_passed_over: all - sent,
-            shards: sums.collect(),
-            lost_shards: unreached,
+            shards: mine
+                .iter()
+                .map(|shard| self.source.fed(shard).sum(shard))
+                .collect(),
+            lost_shards: unreached.clone(),
             ..TaskLedger::default()
-        };
-        let _ = self.command(json!({"cmd": "seal", "round": round.number, "ledgers": [ledger]}));
+        }
     }
 
     pub(super) fn event(&mut self, event: Event) {
         self.judge_copies(&event);
         match event {
-            Event::NeedFeed { round, owners } => {
+            Event::NeedFeed { round, owners, homes } => {
                 self.judge_feed(&owners);
-                self.feed(round, &json!(owners));
+                self.feed(round, &json!(owners), homes);
             }
             Event::Sealed { ledger } => {
                 if self.balances(&ledger) {

@@ -5,6 +5,7 @@ use super::{BTreeMap, ROWS, Random, SHARDS};
 use candlewick_protocol::dealing::{Copies, Dealing};
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::DataShuffle;
 
 /// Rows of a shard: those that come once, and copies of the one of each home that comes several times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,7 +113,11 @@ pub(super) fn kept(home: u32, content: &Content, dealing: Dealing) -> ShardSum {
 
 /// How often the row of each shard that comes several times is there.
 #[derive(Debug, Default)]
-pub(super) struct Source(BTreeMap<u32, u64>);
+pub(super) struct Source {
+    heaps: BTreeMap<u32, u64>,
+    /// Rows stay where they are read: none is dealt.
+    pub(super) shuffle: DataShuffle,
+}
 
 impl Source {
     pub(super) fn new(random: &mut Random) -> Self {
@@ -125,12 +130,17 @@ impl Source {
                 }
             }
         }
-        Source(heaps)
+        let shuffle = if random.one_in(3) {
+            DataShuffle::None
+        } else {
+            DataShuffle::Hash
+        };
+        Source { heaps, shuffle }
     }
 
     /// A shard as tasks feed it.
     pub(super) fn fed(&self, shard: u32) -> Content {
-        let here = self.0.get(&shard).copied().unwrap_or_default();
+        let here = self.heaps.get(&shard).copied().unwrap_or_default();
         let copies = (here > 0).then_some((shard, Copies { here, in_all: 0 }));
         Content {
             once: ROWS - here,
@@ -140,11 +150,14 @@ impl Source {
 
     /// A shard as it must be when training begins: copy i of the row of a home is in shard (home + i) mod V.
     pub(super) fn dealt(&self, shard: u32) -> Content {
+        if self.shuffle == DataShuffle::None {
+            return self.fed(shard);
+        }
         let mut content = Content {
             once: self.fed(shard).once,
             copies: BTreeMap::new(),
         };
-        for (home, copies) in &self.0 {
+        for (home, copies) in &self.heaps {
             for copy in 0..*copies {
                 if (u64::from(*home) + copy) % u64::from(SHARDS) == u64::from(shard) {
                     let copies = Copies {
@@ -160,6 +173,6 @@ impl Source {
 
     /// True where rows are dealt.
     pub(super) fn deals(&self) -> bool {
-        !self.0.is_empty()
+        self.shuffle == DataShuffle::Hash && !self.heaps.is_empty()
     }
 }

@@ -9,7 +9,7 @@ use candlewick_collective::CollectiveError;
 use candlewick_membership::{Boundary, Formation, Order, Place, Refusal, Shift};
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
-use candlewick_protocol::dealing::{Deal, Dealing};
+use candlewick_protocol::dealing::Deal;
 use candlewick_protocol::message::{EpochRecord, Pace, ToCoordinator};
 
 /// What it does.
@@ -158,7 +158,7 @@ impl Simulation {
                 ..
             } => {
                 let rows = expected.iter().map(|sum| sum.rows).sum();
-                let dealing = Dealing::of(rows, SHARDS);
+                let dealing = self.machine.job.dealing(rows);
                 self.seal_round(id, round, &incomplete, (dealing, dealt));
             }
             Order::Move(shift) => self.begin_moves(id, shift, None),

@@ -77,6 +77,9 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   /** Logical shards the rows were dealt to. */
   def logicalShards: Int = Json.field(node, "logicalShards").asInt
 
+  /** Where rows went: "hash", to the logical shard of their content, or "none", to the trainer beside their executor. */
+  def dataShuffle: String = Option(node.get("dataShuffle")).fold("hash")(_.asText)
+
   /** Trainer processes. */
   def numTrainers: Int = Json.field(node, "numTrainers").asInt
 

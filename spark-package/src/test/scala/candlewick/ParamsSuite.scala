@@ -41,6 +41,7 @@ class ParamsSuite extends SparkSuite {
     check("validationFraction", -0.1)(stage.setValidationFraction(-0.1))
     check("handleInvalid", "keep")(stage.setHandleInvalid("keep"))
     check("onNonFinite", "Error")(stage.setOnNonFinite("Error"))
+    check("dataShuffle", "local")(stage.setDataShuffle("local"))
     check("inputShape", Seq(-1, 6))(stage.setInputShape(Array(-1, 6)))
     check("inputShape", Seq.empty[Int])(stage.setInputShape(Array.empty))
     check("thresholds", Seq(0.5, -0.5))(stage.setThresholds(Array(0.5, -0.5)))

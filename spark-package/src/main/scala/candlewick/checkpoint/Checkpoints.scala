@@ -41,6 +41,7 @@ private[candlewick] final class Checkpoints(
     *   only checkpoints of later steps: the fit has the state of this one from elsewhere
     */
   def resume(epochs: Int, after: Long)(give: (Long, Array[Byte]) => Unit): Option[Manifest] = {
+    if (folder.steps.isEmpty) refusePlacedElsewhere()
     // One that was killed before its first checkpoint is no other fit that was changed.
     if (folder.steps.isEmpty && !lock.isLeft && Checkpoints.isAlone(spec, fit))
       refuse(folder.siblings.flatMap(killed))
@@ -90,6 +91,24 @@ private[candlewick] final class Checkpoints(
     try
       if (other.lock(fit).isLeft) other.steps.headOption.map(step => other -> other.manifest(step)) else None
     catch { case NonFatal(_) => None } // whatever it is, it is no checkpoint of ours
+
+  /** With dataShuffle="none" the same fit, begun again, may have its rows in other shards: it is another training then, which
+    * would silently begin from nothing.
+    */
+  private def refusePlacedElsewhere(): Unit = if (identity.isPlaced) {
+    def newest(other: CheckpointFolder): Option[(CheckpointFolder, Manifest)] =
+      try other.steps.headOption.map(step => other -> other.manifest(step))
+      catch { case NonFatal(_) => None } // whatever it is, it is no checkpoint of ours
+    val others = folder.siblings.flatMap(newest(_))
+    others.find { case (_, manifest) => identity.isPlacedElsewhere(manifest.identity) }.foreach {
+      case (other, manifest) =>
+        Checkpoints.leave(spec, fit)
+        throw Failures.parameter(
+          s"checkpointDir: ${spec.dir} holds the checkpoint of this fit at ${manifest.place}, but its shards held other rows: " +
+            s"${Identity.PlacementRemedy}; to begin anew delete ${other.path} or choose another checkpointDir"
+        )
+    }
+  }
 
   /** A fit that is begun again after its driver was killed, with another parameter, would silently begin from nothing. */
   private def refuse(others: Seq[(CheckpointFolder, Manifest)]): Unit = {

@@ -13,6 +13,11 @@ private[candlewick] final case class Continued(state: OptimizerState, manifest: 
   def identity(params: JsonNode, ledger: JsonNode): Identity = {
     val began = Json.field(manifest.identity, "initialWeights")
     val identity = Identity.of(params, ledger, began)
+    if (identity.isPlacedElsewhere(manifest.identity))
+      throw Failures.parameter(
+        s"resumeOptimizer: the shards held other rows when the initial model was trained: ${Identity.PlacementRemedy}; or set " +
+          "resumeOptimizer to false to start from its weights alone"
+      )
     Continued.same(identity.differences(manifest.identity))
     identity
   }

@@ -9,20 +9,28 @@ import java.nio.charset.StandardCharsets
   * identities pass through the same states, so either can go on from a checkpoint of the other.
   *
   * @param document
-  *   `{"params": {"data", "train"}, "initialWeights", "rows", "hashSum"}`
+  *   `{"params": {"data", "train"}, "initialWeights", "rows", "hashSum"}`, and with dataShuffle="none" `"placement"`: which
+  *   rows are in which shard, since no parameter says it
   */
 private[candlewick] final class Identity(val document: ObjectNode) {
 
   /** Name of the folder of its checkpoints: 32 hexadecimal digits. */
   lazy val fingerprint: String = Identity.hash(document).take(32)
 
+  /** Whether the shards that rows are in count. */
+  def isPlaced: Boolean = document.has(Identity.Placement)
+
+  /** Whether another identity is the same but for the shards that rows are in: that of the same fit, whose partitions were
+    * read elsewhere.
+    */
+  def isPlacedElsewhere(other: JsonNode): Boolean = Identity.paths(document, other) == Set(Identity.Placement)
+
   /** What differs, each "batchSize is 64 and was 128", where another identity is that of a checkpoint. */
   def differences(other: JsonNode): Seq[String] = {
     val (mine, theirs) = (Identity.leaves("", document).toMap, Identity.leaves("", other).toMap)
-    (mine.keySet ++ theirs.keySet).toSeq.sorted.collect {
-      case path if mine.get(path) != theirs.get(path) =>
-        def value(of: Map[String, String]) = of.get(path).fold("not there")(_.take(Identity.ShownChars))
-        s"${Identity.name(path)} is ${value(mine)} and was ${value(theirs)}"
+    Identity.paths(document, other).toSeq.sorted.map { path =>
+      def value(of: Map[String, String]) = of.get(path).fold("not there")(_.take(Identity.ShownChars))
+      s"${Identity.name(path)} is ${value(mine)} and was ${value(theirs)}"
     }
   }
 }
@@ -32,6 +40,14 @@ private[candlewick] object Identity {
 
   /** Differences that a message names. */
   private val Shown = 4
+
+  private val Placement = "placement"
+
+  /** What a user can do about partitions that were read elsewhere. */
+  val PlacementRemedy: String =
+    "with dataShuffle=\"none\" rows are in the shards of the trainer beside their executor, and partitions were read by other " +
+      "executors, or are others; use as many executors and trainers and the same partitioning as then, or " +
+      "dataShuffle=\"hash\" from the beginning, with which neither matters"
 
   /** The first differences for a message. */
   def first(differences: Seq[String]): String = {
@@ -55,10 +71,12 @@ private[candlewick] object Identity {
   private[checkpoint] def of(params: JsonNode, ledger: JsonNode, initialWeights: JsonNode): Identity =
     new Identity(
       Json.obj(
-        "params" -> params,
-        "initialWeights" -> initialWeights,
-        "rows" -> Json.field(ledger, "rowsSent"),
-        "hashSum" -> Json.field(ledger, "hashSum")
+        Seq(
+          "params" -> params,
+          "initialWeights" -> initialWeights,
+          "rows" -> Json.field(ledger, "rowsSent"),
+          "hashSum" -> Json.field(ledger, "hashSum")
+        ) ++ Option(ledger.get(Placement)).map(Placement -> _): _*
       )
     )
 
@@ -67,6 +85,12 @@ private[candlewick] object Identity {
     val digest = Sha256.digest()
     digest.update(document.toString.getBytes(StandardCharsets.UTF_8))
     Sha256.hex(digest)
+  }
+
+  /** Where two identities differ. */
+  private def paths(one: JsonNode, other: JsonNode): Set[String] = {
+    val (mine, theirs) = (leaves("", one).toMap, leaves("", other).toMap)
+    (mine.keySet ++ theirs.keySet).filter(path => mine.get(path) != theirs.get(path))
   }
 
   private def leaves(path: String, node: JsonNode): Seq[(String, String)] =
@@ -82,6 +106,7 @@ private[candlewick] object Identity {
   private def name(path: String): String = path match {
     case "rows" => "the number of rows"
     case "hashSum" => "the content of the rows (the sum of their hashes)"
+    case Placement => "what each shard holds (the hash of it)"
     case "initialWeights" => "the hash of initialWeights"
     case other => other.stripPrefix("params.train.").stripPrefix("params.data.")
   }

@@ -42,8 +42,9 @@ private[fit] final class FeedTask(
   ): Long = {
     val unsafe = RowLayout.unsafe(types)
     var read = 0L
-    // False after an invalid row: the ledger tells of it, and the rest of the partition need not be read.
-    var wanted = true
+    // False after an invalid row: the ledger tells of it, and the rest of the partition need not be read. With
+    // dataShuffle="none" a partition that has nothing for this round is not read at all.
+    var wanted = feeder.push(batch.buffer, 0, 0, context.isInterrupted())
     def flush(): Unit = if (batch.rows > 0) {
       wanted = feeder.push(batch.buffer, batch.bytes, batch.rows, context.isInterrupted())
       rows += batch.rows
@@ -66,7 +67,8 @@ private[fit] final class FeedTask(
         "feed" -> FeedRound.complete(spec.feed, context.getLocalProperty(FeedRound.Property)),
         "partition" -> context.partitionId(),
         "attempt" -> context.taskAttemptId(),
-        "executor" -> SparkEnv.get.executorId
+        "executor" -> SparkEnv.get.executorId,
+        "host" -> SparkEnv.get.blockManager.blockManagerId.host
       )
       .toString
 }

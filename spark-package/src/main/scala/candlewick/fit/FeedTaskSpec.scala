@@ -20,7 +20,8 @@ private[candlewick] final class FeedTaskSpec(
   override def toString: String = label
 }
 
-/** The order of a feed round: its number, who takes which shards, and what a stream to one of them may hold. It reaches
+/** The order of a feed round: its number, who takes which shards, where partitions went before if they have to go there
+  * again, and what a stream to one of them may hold. It reaches
   * the tasks as a local property of the job, so that every round runs the same plan over the same partitions (rule A5).
   */
 private[fit] object FeedRound {
@@ -36,6 +37,7 @@ private[fit] object FeedRound {
     Json.obj(
       "round" -> Json.field(asked, "round"),
       "owners" -> owners,
+      "homes" -> Option(asked.get("homes")),
       "streamBytes" -> streams / math.max(1, tasks) / math.max(1, owners.size())
     )
   }
@@ -58,6 +60,7 @@ private[fit] object FeedSpec {
     "logicalShards" -> prepared.logicalShards,
     "columns" -> prepared.columns,
     "validation" -> Option(Json.field(prepared.job, "data").get("validation")),
+    "dataShuffle" -> prepared.dataShuffle,
     "timeoutMs" -> math.max(10000L, prepared.failureTimeoutMs * 2)
   )
 

@@ -337,6 +337,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "ledger" -> link.ledger,
       "weightsHash" -> Json.field(done, "weightsHash"),
       "logicalShards" -> prepared.logicalShards,
+      "dataShuffle" -> prepared.dataShuffle,
       "numTrainers" -> trainers,
       "phases" -> phases.json(total.seconds),
       "initialWeights" -> prepared.initial.map(_.report),

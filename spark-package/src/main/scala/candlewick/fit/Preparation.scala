@@ -36,6 +36,9 @@ private[candlewick] final case class Prepared(
   /** V. */
   def logicalShards: Int = Json.field(Json.field(job, "train"), "logicalShards").asInt
 
+  /** Which shards rows go to: "hash" or "none". */
+  def dataShuffle: String = Json.field(job, "data").path("dataShuffle").asText("hash")
+
   /** Passes over the data. */
   def epochs: Int = Json.field(Json.field(job, "train"), "epochs").asInt
 

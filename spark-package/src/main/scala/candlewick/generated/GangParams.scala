@@ -115,6 +115,26 @@ trait GangParams extends Params {
   /** @group setParam */
   def setLogicalShards(value: Int): this.type = set(logicalShards, value)
 
+  /** Where rows go. "hash": their content says to which logical shard, so the model does not depend
+    * on the partitioning. "none": they go to the trainer beside the executor that reads them, and
+    * cross the network only where there is none; the model then depends on the partitioning and on
+    * where partitions were read, and equal rows are not spread. ("hash" or "none")
+    * @group param
+    */
+  final val dataShuffle: Param[String] = new Param[String](
+    this,
+    "dataShuffle",
+    "Where rows go. \"hash\": their content says to which logical shard, so the model does not depend on the partitioning. \"none\": they go to the trainer beside the executor that reads them, and cross the network only where there is none; the model then depends on the partitioning and on where partitions were read, and equal rows are not spread. (\"hash\" or \"none\")",
+    Legal[String]("dataShuffle", "\"hash\" or \"none\"", ParamValidators.inArray(Array("hash", "none")))
+  )
+  setDefault(dataShuffle, "hash")
+
+  /** @group getParam */
+  final def getDataShuffle: String = $(dataShuffle)
+
+  /** @group setParam */
+  def setDataShuffle(value: String): this.type = set(dataShuffle, value)
+
   /** How often a fit may go on after a loss (a trainer, its executor, its host) or after a
     * connection between two trainers that broke; the next one fails it. 0: the first one does.
     * (whole number from 0 to 1000000)
