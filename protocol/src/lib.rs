@@ -27,6 +27,7 @@ pub mod message;
 pub mod order;
 pub mod params;
 pub mod pending;
+pub mod placement;
 pub mod plan;
 pub mod ports;
 pub mod row;

@@ -10,9 +10,10 @@ use crate::members::owners;
 use candlewick_failpoint::{Fault, planted};
 use candlewick_protocol::feed::{ShardSum, TaskLedger, Winner};
 use candlewick_protocol::message::{Member, ToTrainer};
+use candlewick_protocol::placement;
 use candlewick_protocol::plan;
 use candlewick_protocol::shards::ShardSet;
-use candlewick_protocol::shuffle::{self, DataShuffle};
+use candlewick_protocol::shuffle::DataShuffle;
 use candlewick_protocol::{ErrorKind, Failure};
 
 impl Machine {
@@ -312,7 +313,7 @@ impl Machine {
         ledger.rows_spooled = self.members.iter().filter_map(owned).sum();
         ledger.rows_dealt = self.rows_dealt();
         let sums = self.known_sums();
-        ledger.placement = expected.homes.as_ref().map(|_| shuffle::placement(&sums));
+        ledger.placement = expected.homes.as_ref().map(|_| placement::hash(&sums));
         let training = sums.iter().take(self.job.train.logical_shards as usize);
         ledger.shard_rows = training.map(|sum| sum.rows).collect();
         self.phase = Phase::Sealed;

@@ -11,8 +11,9 @@ use candlewick_protocol::feed::{
 };
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::placement::first_home;
 use candlewick_protocol::row::{RowHasher, shard_of};
-use candlewick_protocol::shuffle::{DataShuffle, Home, first_home};
+use candlewick_protocol::shuffle::{DataShuffle, Home};
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{Client, Identity, from_status};

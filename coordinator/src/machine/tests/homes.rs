@@ -16,11 +16,14 @@ fn unshuffled() -> (JobSpec, Homes) {
     (job, homes.into_iter().collect())
 }
 
+/// A home, and the rows of its shards.
+type Part<'a> = ((u32, u32), &'a [(u32, u64)]);
+
 /// Ledgers of partitions that went there. What `lost` had could not be handed over; a partition that has nothing for `fed` was
 /// not read.
 fn placed(fed: &[u32], lost: &[u32]) -> Vec<TaskLedger> {
-    let parts: [((u32, u32), &[(u32, u64)]); 2] = [((0, 2), &[(0, 2), (1, 1)]), ((2, 4), &[(3, 4)])];
-    let ledger = |(partition, ((lo, hi), shards)): (u32, ((u32, u32), &[(u32, u64)]))| {
+    let parts: [Part<'_>; 2] = [((0, 2), &[(0, 2), (1, 1)]), ((2, 4), &[(3, 4)])];
+    let ledger = |(partition, ((lo, hi), shards)): (u32, Part<'_>)| {
         let read = fed.iter().any(|shard| (lo..hi).contains(shard));
         let mut ledger = task(partition, if read { shards } else { &[] });
         ledger.home = Some(Home { lo, hi });
