@@ -124,6 +124,7 @@ def test_a_step_that_is_not_finite(local3: SparkSession, data: DataFrame) -> Non
         ({"gradientAccumulationSteps": 0}, "gradientAccumulationSteps = 0"),
         ({"emaDecay": 1.0}, "emaDecay = 1.0"),
         ({"onNonFinite": "ignore"}, "onNonFinite"),
+        ({"dataShuffle": "local"}, "dataShuffle"),
         ({"numTrainers": -1}, "numTrainers = -1"),
     ],
 )
