@@ -117,7 +117,10 @@ class ShuffleNoneSuite extends ClusterSuite {
     def further(trainers: Int) = gang(trainers).setResumeOptimizer(true).setInitialModel(begun)
     assert(further(2).fit(data).weightsHash == expected.weightsHash)
     val told = refused(further(1), data)
-    assert(told.contains("resumeOptimizer: the shards held other rows when the initial model was trained"), told)
+    assert(
+      told.contains("resumeOptimizer: the shards held other rows when the initial model was trained"),
+      told
+    )
     assert(told.contains("set resumeOptimizer to false"), told)
   }
 
