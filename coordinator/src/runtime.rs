@@ -94,11 +94,9 @@ impl Shared {
                         }
                     }
                     Output::Send { trainer, message } => {
-                        let sent = inner
-                            .links
-                            .get(&trainer)
-                            .map(|link| link.outbox.try_send(message));
-                        if let Some(Err(_)) = sent {
+                        let link = inner.links.get(&trainer);
+                        let full = |link: &Link| link.outbox.try_send(message).is_err();
+                        if link.is_some_and(full) {
                             inner.links.remove(&trainer);
                             inner.machine.disconnect(now, &trainer);
                         }

@@ -130,14 +130,7 @@ impl Simulation {
                 self.judge_feed(&owners);
                 self.feed(round, &json!(owners), homes);
             }
-            Event::Sealed { ledger } => {
-                if self.balances(&ledger) {
-                    let delay = self.random.below(50);
-                    self.at(delay, Happening::Train);
-                } else {
-                    self.end = Some(Err(format!("the ledger does not balance: {ledger:?}")));
-                }
-            }
+            Event::Sealed { ledger } => self.judge_ledger(&ledger),
             Event::Epoch { record } if record.epoch != self.epochs => {
                 self.violated(&format!("epoch {} came after {}", record.epoch, self.epochs));
             }
@@ -187,6 +180,16 @@ impl Simulation {
                 self.note(|| message);
             }
             _ => {}
+        }
+    }
+
+    /// Training begins where the ledger balances.
+    fn judge_ledger(&mut self, ledger: &Ledger) {
+        if self.balances(ledger) {
+            let delay = self.random.below(50);
+            self.at(delay, Happening::Train);
+        } else {
+            self.end = Some(Err(format!("the ledger does not balance: {ledger:?}")));
         }
     }
 
