@@ -85,11 +85,11 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             featuresCols: Columns whose values are put one after another to form the features, instead of
                 featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a
                 graph: the columns named as its inputs. (list of at least one text)
-            labelCol: Column of the label: any numeric type. A classifier wants whole numbers from 0; a
-                regressor also takes an array or a Vector (several outputs; those of a graph one after
-                another). (text)
-            weightCol: Column of the row's weight in the loss: numeric, finite, not negative. Not set: every
-                row weighs 1. (text)
+            labelCol: Column of the label, for fit and for a model's evaluate: any numeric type. A
+                classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several
+                outputs; those of a graph one after another). (text)
+            weightCol: Column of the row's weight in the loss and in a model's evaluate: numeric, finite,
+                not negative. Not set: every row weighs 1. (text)
             validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
                 train. Not set: see validationFraction. (text)
             predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import HasSeed
 
 from candlewick._document import (
     OptimizerLike,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class TrainingParams(Params):
+class TrainingParams(HasSeed):
     """Parameters of estimators. How it is trained."""
 
     epochs: Param[int] = Param(

@@ -4,9 +4,10 @@ package candlewick.generated
 import candlewick._
 import candlewick.internal.Legal
 import org.apache.spark.ml.param._
+import org.apache.spark.ml.param.shared._
 
 /** Parameters of estimators. How it is trained. */
-trait TrainingParams extends Params {
+trait TrainingParams extends Params with HasSeed {
 
   /** Passes over the data. 0 gives a model that holds the initial weights. (whole number from 0 to
     * 1000000)
@@ -268,21 +269,15 @@ trait TrainingParams extends Params {
   /** @group setParam */
   def setEarlyStopping(value: EarlyStopping): this.type = set(earlyStopping, value.json)
 
-  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
-    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
-    * @group param
-    */
-  final val seed: LongParam = new LongParam(
-    this,
-    "seed",
-    "Seed of initial weights, row order and dropout. The same data, parameters and seed give the same weights bit for bit, on any number of trainers. (whole number of 64 bits)"
-  )
+  // seed: Seed of initial weights, row order and dropout. The same data, parameters and seed give
+  // the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
   setDefault(seed, 0L)
 
-  /** @group getParam */
-  final def getSeed: Long = $(seed)
-
-  /** @group setParam */
+  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
+    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
+    *
+    * @group setParam
+    */
   def setSeed(value: Long): this.type = set(seed, value)
 
   /** Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
