@@ -30,7 +30,8 @@ private[candlewick] final class ModelState(
   def summary: Option[JsonNode] = Option(document.get("summary")).filterNot(_.isNull)
 
   /** The same for users. */
-  lazy val trainingSummary: Option[TrainingSummary] = summary.map(known => new TrainingSummary(known.toString))
+  lazy val trainingSummary: Option[TrainingSummary] =
+    summary.map(known => new TrainingSummary(known.toString))
 
   /** Number of classes, of a classifier. */
   def numClasses: Option[Int] = Option(label.get("numClasses")).map(_.asInt)

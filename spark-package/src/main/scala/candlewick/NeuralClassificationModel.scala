@@ -52,7 +52,8 @@ final class NeuralClassificationModel private[candlewick] (
 
   override private[candlewick] def evaluated(rows: DataFrame, keys: Seq[String]): Map[String, Double] = {
     val names = Seq("prediction", "probability").map(name => s"candlewick_$name")
-    val judge = copy(ParamMap.empty).setPredictionCol(names.head).setProbabilityCol(names(1)).setRawPredictionCol("")
+    val judge =
+      copy(ParamMap.empty).setPredictionCol(names.head).setProbabilityCol(names(1)).setRawPredictionCol("")
     val scored = judge.transform(rows).select((keys ++ names).map(col): _*)
     Evaluation.classifier(scored, numClasses, state.ignoredLabel)
   }
@@ -68,7 +69,7 @@ final class NeuralClassificationModel private[candlewick] (
 
   private def probabilities(raw: Array[Double]): Array[Double] = state.outputWidth match {
     // A network that ends in the probability of class 1, or in its logit z: [-z, z].
-    case 1 if raw.sum == 1.0 => raw
+    case 1 if raw.sum > 0.5 => raw
     case 1 => raw.map(z => 1.0 / (1.0 + math.exp(-z)))
     case _ =>
       val powers = raw.map(z => math.exp(z - raw.max))

@@ -97,13 +97,15 @@ trait NeuralModel[M <: NeuralModel[M]]
     val caseSensitive = Sessions.caseSensitive(dataset.sparkSession)
     val label = ColumnRules.find(dataset.schema, $(labelCol), "labelCol", caseSensitive)
     ColumnRules.checkLabel(label, classifier)
-    val weight = get(weightCol).filter(_.nonEmpty).map(ColumnRules.find(dataset.schema, _, "weightCol", caseSensitive))
+    val weight =
+      get(weightCol).filter(_.nonEmpty).map(ColumnRules.find(dataset.schema, _, "weightCol", caseSensitive))
     weight.foreach(ColumnRules.checkWeight)
     // Under names of its own, whatever columns the rows have.
     val names = Seq("label", "weight").map(name => s"candlewick_$name")
     val single = !ColumnRules.isMulti(label.dataType)
     val labels = TrainingColumns.column(label)
-    val prepared = dataset.toDF()
+    val prepared = dataset
+      .toDF()
       .withColumn(names.head, if (single) labels.cast(DoubleType) else labels)
       .withColumn(names(1), weight.fold(lit(1.0))(TrainingColumns.column(_).cast(DoubleType)))
     evaluated(prepared, names)
@@ -115,7 +117,9 @@ trait NeuralModel[M <: NeuralModel[M]]
   /** The same as evaluate, as JSON for Python; null where a metric is not defined. */
   private[candlewick] def evaluateJson(dataset: Dataset[_]): String = {
     val values = evaluate(dataset).toSeq.sortBy(_._1)
-    Json.obj(values.map { case (name, value) => name -> (if (value.isNaN) None else Some(value)) }: _*).toString
+    Json
+      .obj(values.map { case (name, value) => name -> (if (value.isNaN) None else Some(value)) }: _*)
+      .toString
   }
 
   /** Numbers in the features of a row. */

@@ -113,7 +113,9 @@ class ParamsSuite extends SparkSuite {
     for (wrong <- Seq(Double.NaN, Double.PositiveInfinity)) {
       assert(told(stage.setClipValue(wrong)).contains("expected a finite number above 0"))
       assert(told(stage.setEmaDecay(wrong)).contains("of at least 0 and below 1"))
-      assert(told(stage.setThresholds(Array(wrong, 1.0))).contains("each of at least 0, at most one of them 0"))
+      assert(
+        told(stage.setThresholds(Array(wrong, 1.0))).contains("each of at least 0, at most one of them 0")
+      )
     }
   }
 

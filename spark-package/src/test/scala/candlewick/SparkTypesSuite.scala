@@ -28,7 +28,11 @@ class SparkTypesSuite extends SparkSuite with DefaultReadWriteTest {
     )
     Seq(new NeuralClassifier(), new NeuralRegressor(), model, straight).foreach(shared)
     (new NeuralClassifier(): Predictor[Vector, NeuralClassifier, NeuralClassificationModel]): Unit
-    (new NeuralClassifier(): ProbabilisticClassifier[Vector, NeuralClassifier, NeuralClassificationModel]): Unit
+    (new NeuralClassifier(): ProbabilisticClassifier[
+      Vector,
+      NeuralClassifier,
+      NeuralClassificationModel
+    ]): Unit
     (new NeuralRegressor(): Regressor[Vector, NeuralRegressor, NeuralRegressionModel]): Unit
     (model: ProbabilisticClassificationModel[Vector, NeuralClassificationModel] with HasThresholds): Unit
     (straight: RegressionModel[Vector, NeuralRegressionModel]): Unit
@@ -48,7 +52,9 @@ class SparkTypesSuite extends SparkSuite with DefaultReadWriteTest {
   }
 
   test("Spark's own test of saving and loading") {
-    testDefaultReadWrite(classifier().setThresholds(Array(0.5, 0.0, 2.0)).setFeaturesCol("x").setWeightCol("w"))
+    testDefaultReadWrite(
+      classifier().setThresholds(Array(0.5, 0.0, 2.0)).setFeaturesCol("x").setWeightCol("w")
+    )
     testDefaultReadWrite(regressor().setInputShape(Array(2, 2)).setHandleInvalid("skip"))
     testDefaultReadWrite(model.copy(ParamMap.empty).setPredictionCol("guess"))
     testDefaultReadWrite(straight)
@@ -126,7 +132,9 @@ class SparkTypesSuite extends SparkSuite with DefaultReadWriteTest {
       .setCollectSubModels(true)
       .setSeed(3)
       .fit(two)
-    assert(split.subModels.map(_.asInstanceOf[NeuralClassificationModel].summary.history.length).toSeq == Seq(1, 6))
+    assert(
+      split.subModels.map(_.asInstanceOf[NeuralClassificationModel].summary.history.length).toSeq == Seq(1, 6)
+    )
     val path = freshPath()
     split.write.option("persistSubModels", "true").save(path)
     assert(TrainValidationSplitModel.load(path).subModels.length == 2)
@@ -154,11 +162,31 @@ class SparkTypesSuite extends SparkSuite with DefaultReadWriteTest {
     val weighted = data.withColumn("w", col("id") % 2).withColumnRenamed("label", "truth")
     val judge = model.copy(ParamMap.empty).setLabelCol("truth").setWeightCol("w")
     val half = model.evaluate(data.filter("id % 2 = 1"))
-    judge.evaluate(weighted).foreach { case (name, value) => assert(math.abs(value - half(name)) < 1e-12, name) }
+    judge.evaluate(weighted).foreach { case (name, value) =>
+      assert(math.abs(value - half(name)) < 1e-12, name)
+    }
     assert(intercept[InvalidParameterException](model.evaluate(weighted)).getMessage.contains("'label'"))
     val wrong = intercept[Exception](model.evaluate(data.withColumn("label", lit(7))))
     assert(internal.Failures.find(wrong).exists(_.getMessage.contains("is no class of this model")), wrong)
     assert(binaryOf(1).evaluate(two.filter("label = 1"))("roc_auc").isNaN)
+  }
+
+  test("evaluate of several outputs: their mean, and only against as many values") {
+    val both = line.withColumn("label", array(col("y"), -col("y") * 3))
+    val fitted = regressor(2).fit(both)
+    val values = vector_to_array(col("prediction"))
+    val scored = fitted
+      .transform(both)
+      .withColumn("a", values(0))
+      .withColumn("b", values(1))
+      .withColumn("x", col("label")(0))
+      .withColumn("z", col("label")(1))
+    val rmse = new RegressionEvaluator().setMetricName("rmse")
+    val wanted = (rmse.setLabelCol("x").setPredictionCol("a").evaluate(scored) +
+      rmse.setLabelCol("z").setPredictionCol("b").evaluate(scored)) / 2
+    assert(math.abs(fitted.evaluate(both)("rmse") - wanted) < 1e-9)
+    val one = intercept[InvalidParameterException](fitted.evaluate(line.withColumn("label", col("y"))))
+    assert(one.getMessage.contains("the model has 2 outputs and labelCol is a number"))
   }
 
   private def binaryOf(epochs: Int) = classifier(2).setEpochs(epochs).fit(two)

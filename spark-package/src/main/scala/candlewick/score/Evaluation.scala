@@ -1,5 +1,6 @@
 package candlewick.score
 
+import candlewick.columns.ColumnRules
 import candlewick.internal.Failures
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.rdd.RDD
@@ -82,6 +83,11 @@ private[candlewick] object Evaluation {
     *   label, weight, prediction; label and prediction are doubles or Vectors
     */
   def regressor(scored: DataFrame, outputs: Int): Map[String, Double] = {
+    if (outputs > 1 && !ColumnRules.isMulti(scored.schema.head.dataType))
+      throw Failures.parameter(
+        s"evaluate compares every output with a value of the label, but the model has $outputs outputs and labelCol is " +
+          "a number; take the metrics of one of them by RegressionEvaluator"
+      )
     val tally = scored.rdd.treeAggregate(new ValueTally(outputs))(
       (sums, row) => {
         val (label, weight) = labelled(row)((numbers(row.get(0)), row.getDouble(1)))
@@ -97,8 +103,13 @@ private[candlewick] object Evaluation {
 
   private def numbers(value: Any): Array[Double] = value match {
     case vector: Vector => vector.toArray
-    case items: scala.collection.Seq[_] => items.map(_.asInstanceOf[Number].doubleValue).toArray
-    case number => Array(number.asInstanceOf[Number].doubleValue)
+    case items: scala.collection.Seq[_] => items.map(number).toArray
+    case one => Array(number(one))
+  }
+
+  private def number(value: Any): Double = value match {
+    case flag: Boolean => if (flag) 1.0 else 0.0
+    case number => number.asInstanceOf[Number].doubleValue
   }
 }
 
@@ -239,11 +250,15 @@ private object Areas {
   def of(points: RDD[((Int, Double), (Double, Double))]): Seq[Areas] = {
     val sorted = points.sortByKey(true, points.getNumPartitions).persist(StorageLevel.MEMORY_AND_DISK)
     try {
-      val sums = sorted.mapPartitionsWithIndex((at, rows) => Iterator(at -> walk(rows, Map.empty))).collect().toMap
+      val sums =
+        sorted.mapPartitionsWithIndex((at, rows) => Iterator(at -> walk(rows, Map.empty))).collect().toMap
       // What comes before a partition: where its curves go on.
-      val before = (0 until sorted.getNumPartitions).scanLeft(Map.empty[Int, Areas])((so, at) => added(so, sums(at)))
+      val before =
+        (0 until sorted.getNumPartitions).scanLeft(Map.empty[Int, Areas])((so, at) => added(so, sums(at)))
       val parts = sorted.mapPartitionsWithIndex { (at, rows) =>
-        val start = before(at).map { case (curve, areas) => curve -> Zero.copy(hits = areas.hits, alarms = areas.alarms) }
+        val start = before(at).map { case (curve, areas) =>
+          curve -> Zero.copy(hits = areas.hits, alarms = areas.alarms)
+        }
         Iterator(walk(rows, start))
       }
       val all = parts.collect().toSeq

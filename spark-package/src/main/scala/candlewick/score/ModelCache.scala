@@ -34,10 +34,14 @@ private[candlewick] object ModelCache {
     try {
       singles.sweep()
       models.sweep()
-    }     catch { case NonFatal(error) => log.warn("a model that was not used for long could not be freed", error) }
+    } catch {
+      case NonFatal(error) => log.warn("a model that was not used for long could not be freed", error)
+    }
 
   /** Scores one row, by the scorer `key` of a model; it is made where it is not here. */
-  def score(key: String, bytes: ModelBytes, classifier: Boolean, scoreJson: => String)(features: Vector): Scored = {
+  def score(key: String, bytes: ModelBytes, classifier: Boolean, scoreJson: => String)(
+      features: Vector
+  ): Scored = {
     val _ = sweeper
     def scorer = open(bytes.key, bytes.json, bytes.weights.iterable, scoreJson)
     singles.use(key)(new SingleRow(scorer, classifier))(_.score(features))

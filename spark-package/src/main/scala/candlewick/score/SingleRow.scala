@@ -59,7 +59,9 @@ private[candlewick] object SingleRow {
   def check(features: Vector, width: Int): Unit = {
     if (features == null) throw Failures.parameter("the features are null; expected a Vector")
     if (features.size != width)
-      throw Failures.parameter(s"the features have ${features.size} values, but the model was trained on $width")
+      throw Failures.parameter(
+        s"the features have ${features.size} values, but the model was trained on $width"
+      )
     features.foreachActive { (at, value) =>
       if (value.isNaN || value.isInfinite)
         throw Failures.parameter(s"value $at of the features is $value; expected a finite number")
@@ -67,8 +69,14 @@ private[candlewick] object SingleRow {
   }
 
   /** The document of a scorer for rows of one Vector. */
-  def document(thresholds: Option[Seq[Double]], scale: Option[Double], width: Int, classifier: Boolean): String = {
-    val column = Json.obj("ordinal" -> 0, "name" -> "features", "dataType" -> "vector", "width" -> Some(width))
+  def document(
+      thresholds: Option[Seq[Double]],
+      scale: Option[Double],
+      width: Int,
+      classifier: Boolean
+  ): String = {
+    val column =
+      Json.obj("ordinal" -> 0, "name" -> "features", "dataType" -> "vector", "width" -> Some(width))
     val columns = Json.obj(
       "numFields" -> 1,
       "features" -> Seq(column),
