@@ -87,6 +87,19 @@ class SparkTypesSuite extends SparkSuite with DefaultReadWriteTest {
     rows.foreach(row => assert(moved.predict(row.getAs[Vector](0)) == 2.0))
   }
 
+  test("Spark's own way from raw predictions to probabilities gives the engine's") {
+    // A method for subclasses, which any code of Spark may call.
+    val method = classOf[ProbabilisticClassificationModel[_, _]].getMethod("raw2probability", classOf[Vector])
+    val ending = nn.Sequential(nn.Linear(1), nn.Sigmoid())
+    val probable = classifier().setNetwork(ending).setLoss(nn.BCELoss()).setEpochs(1).fit(two)
+    for (fitted <- Seq(model, binaryOf(1), classifier(1).setEpochs(1).fit(two), probable)) {
+      val features = Vectors.dense(0.5, -1.0, 0.25, 2.0)
+      val found = method.invoke(fitted, fitted.predictRaw(features)).asInstanceOf[Vector].toArray
+      val wanted = fitted.predictProbability(features).toArray
+      found.zip(wanted).foreach { case (a, b) => assert(math.abs(a - b) < 1e-12, s"$a, $b") }
+    }
+  }
+
   test("a row that is no row of the model is refused") {
     def told(features: Vector) = intercept[InvalidParameterException](model.predict(features)).getMessage
     assert(told(Vectors.dense(1.0)) == "the features have 1 values, but the model was trained on 4")
