@@ -182,6 +182,14 @@ def test_train_validation_split_keeps_the_models_of_a_grid(iris: DataFrame) -> N
     assert [len(one.summary.history) for one in subs] == [1, 4]
 
 
+def test_a_grid_holds_learning_rates(iris: DataFrame) -> None:
+    estimator = classifier(epochs=1, optimizer=optim.SGD(lr=0.5))
+    grid = ParamGridBuilder().addGrid(estimator.learningRate, [0.1, 0.2]).build()
+    hashes = [estimator.fit(iris, params).weightsHash for params in grid]
+    assert hashes == [classifier(epochs=1, optimizer=optim.SGD(lr=lr)).fit(iris).weightsHash for lr in (0.1, 0.2)]
+    assert hashes[0] != hashes[1]
+
+
 def test_thresholds_are_sparks(iris: DataFrame, model: NeuralClassificationModel) -> None:
     certain = model.copy().setThresholds([5.0, 0.0, 2.0])
     assert certain.transform(iris).where("prediction = 1").count() == iris.count()

@@ -49,6 +49,7 @@ class NeuralClassifierBase(NeuralClassifierParams, NeuralEstimatorParams):
         epochs: int = 10,
         batchSize: int = 256,
         optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        learningRate: float | None = None,
         lrScheduler: SchedulerLike | None = None,
         gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,
@@ -133,6 +134,9 @@ class NeuralClassifierBase(NeuralClassifierParams, NeuralEstimatorParams):
                 may be shorter. (whole number from 1 to 16777216)
             optimizer: The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object
                 of its builder, or its JSON document)
+            learningRate: Learning rate, in place of the one that the optimizer says: a number, for grids
+                and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the
+                optimizer says. (number of at least 0)
             lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON
                 document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.
                 (object of its builder, or its JSON document)
@@ -242,6 +246,7 @@ class NeuralClassifierBase(NeuralClassifierParams, NeuralEstimatorParams):
         epochs: int = 10,
         batchSize: int = 256,
         optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        learningRate: float | None = None,
         lrScheduler: SchedulerLike | None = None,
         gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,

@@ -59,6 +59,18 @@ class TrainingParams(HasSeed):
         typeConverter=to_optimizer,
     )
 
+    learningRate: Param[float] = Param(
+        Params._dummy(),
+        "learningRate",
+        "Learning rate, in place of the one that the optimizer says: a number, for grids and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says. (number of at least 0)",
+        typeConverter=Legal(
+            "learningRate",
+            TypeConverters.toFloat,
+            "a finite number of at least 0",
+            Range(0.0),
+        ),
+    )
+
     lrScheduler: Param[str] = Param(
         Params._dummy(),
         "lrScheduler",
@@ -234,6 +246,17 @@ class TrainingParams(HasSeed):
         builder, or its JSON document)
         """
         return self._set(optimizer=value)
+
+    def getLearningRate(self) -> float:
+        """Value of learningRate, or its default."""
+        return self.getOrDefault(self.learningRate)
+
+    def setLearningRate(self, value: float) -> Self:
+        """Learning rate, in place of the one that the optimizer says: a number, for grids and searches.
+        Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says. (number of
+        at least 0)
+        """
+        return self._set(learningRate=value)
 
     def getLrScheduler(self) -> str:
         """Value of lrScheduler, or its default."""

@@ -65,6 +65,24 @@ trait TrainingParams extends Params with HasSeed {
   /** @group setParam */
   def setOptimizer(value: Optimizer): this.type = set(optimizer, value.json)
 
+  /** Learning rate, in place of the one that the optimizer says: a number, for grids and searches.
+    * Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says.
+    * (number of at least 0)
+    * @group param
+    */
+  final val learningRate: DoubleParam = new DoubleParam(
+    this,
+    "learningRate",
+    "Learning rate, in place of the one that the optimizer says: a number, for grids and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says. (number of at least 0)",
+    Legal[Double]("learningRate", "a finite number of at least 0", ParamValidators.inRange(0.0, Double.MaxValue))
+  )
+
+  /** @group getParam */
+  final def getLearningRate: Double = $(learningRate)
+
+  /** @group setParam */
+  def setLearningRate(value: Double): this.type = set(learningRate, value)
+
   /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document.
     * Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of
     * its builder, or its JSON document)
