@@ -240,6 +240,10 @@ private final case class Areas(hits: Double, alarms: Double, roc: Double, precis
 }
 
 private object Areas {
+
+  /** Class and score, with the weights of the class's rows of that score and of the others. */
+  type Point = ((Int, Double), (Double, Double))
+
   private val Zero = Areas(0.0, 0.0, 0.0, 0.0)
 
   /** Those of each class that has points, exact over all rows.
@@ -247,21 +251,19 @@ private object Areas {
     * @param points
     *   class and score (negative: the best come first), with the weights of its rows and of the others
     */
-  def of(points: RDD[((Int, Double), (Double, Double))]): Seq[Areas] = {
+  def of(points: RDD[Point]): Seq[Areas] = {
     val sorted = points.sortByKey(true, points.getNumPartitions).persist(StorageLevel.MEMORY_AND_DISK)
     try {
-      val sums =
-        sorted.mapPartitionsWithIndex((at, rows) => Iterator(at -> walk(rows, Map.empty))).collect().toMap
+      def summed(at: Int, rows: Iterator[Point]) = Iterator(at -> walk(rows, Map.empty))
+      val sums = sorted.mapPartitionsWithIndex(summed, false).collect().toMap
       // What comes before a partition: where its curves go on.
       val before =
         (0 until sorted.getNumPartitions).scanLeft(Map.empty[Int, Areas])((so, at) => added(so, sums(at)))
-      val parts = sorted.mapPartitionsWithIndex { (at, rows) =>
-        val start = before(at).map { case (curve, areas) =>
-          curve -> Zero.copy(hits = areas.hits, alarms = areas.alarms)
-        }
+      def goingOn(at: Int, rows: Iterator[Point]) = {
+        val start = before(at).map { case (curve, areas) => curve -> areas.copy(roc = 0.0, precision = 0.0) }
         Iterator(walk(rows, start))
       }
-      val all = parts.collect().toSeq
+      val all = sorted.mapPartitionsWithIndex(goingOn, false).collect().toSeq
       val totals = before.last
       totals.toSeq.map { case (curve, total) =>
         val found = all.flatMap(_.get(curve))
@@ -270,12 +272,10 @@ private object Areas {
     } finally sorted.unpersist(false): Unit
   }
 
-  private def walk(
-      rows: Iterator[((Int, Double), (Double, Double))],
-      start: Map[Int, Areas]
-  ): Map[Int, Areas] = rows.foldLeft(start) { case (so, ((curve, _), (own, other))) =>
-    so + (curve -> so.getOrElse(curve, Zero).step(own, other))
-  }
+  private def walk(rows: Iterator[Point], start: Map[Int, Areas]): Map[Int, Areas] =
+    rows.foldLeft(start) { case (so, ((curve, _), (own, other))) =>
+      so + (curve -> so.getOrElse(curve, Zero).step(own, other))
+    }
 
   private def added(left: Map[Int, Areas], right: Map[Int, Areas]): Map[Int, Areas] =
     right.foldLeft(left) { case (so, (curve, areas)) =>
