@@ -362,7 +362,7 @@ fn declared(arg: &Arg) -> String {
         ValueType::Text | ValueType::Duration | ValueType::Bytes | ValueType::Weights => "str".to_owned(),
         ValueType::TextList => "Sequence[str]".to_owned(),
         ValueType::RealPair => "tuple[float, float]".to_owned(),
-        ValueType::RealList => "Sequence[float]".to_owned(),
+        ValueType::RealList | ValueType::Thresholds => "Sequence[float]".to_owned(),
         ValueType::IntList => "Sequence[int]".to_owned(),
         ValueType::Size(1) => "int".to_owned(),
         ValueType::Size(_) => "int | Sequence[int]".to_owned(),

@@ -60,7 +60,7 @@ fn check(arg: &Arg) -> String {
         ValueType::Text | ValueType::Duration | ValueType::Bytes | ValueType::Weights => text(arg.range),
         ValueType::TextList => format!("list_of({})", text(arg.range)),
         ValueType::RealPair => format!("pair_of({})", real()),
-        ValueType::RealList => format!("list_of({})", real()),
+        ValueType::RealList | ValueType::Thresholds => format!("list_of({})", real()),
         ValueType::IntList => format!("list_of({})", whole()),
         ValueType::Size(count) => format!("size({count}, {})", whole()),
         ValueType::OpenSize(count) => format!("open_size({count}, {})", whole()),

@@ -1,7 +1,7 @@
 //! `_params`: the parameters of the Python estimators and models, a module for each group, and the constructors.
 
 use crate::python_builders::uses;
-use crate::scala_params::scopes;
+use crate::scala_params::{SHARED, owners, scopes};
 use crate::text::{self, HEADER, capital, literal, param_words, quoted, wrap};
 use crate::{Generated, PYTHON};
 use candlewick_protocol::params::{self, GROUPS, Group, Param, Scope};
@@ -38,7 +38,9 @@ const IMPORTS: [(&str, &[&str]); 4] = [
     ),
     (
         "candlewick._legal",
-        &["Legal", "Range", "each", "keywords", "matches", "one_of"],
+        &[
+            "Legal", "Range", "each", "keywords", "matches", "one_of", "one_zero",
+        ],
     ),
     (
         "candlewick._params",
@@ -61,7 +63,7 @@ pub(crate) fn files() -> Vec<Generated> {
     for (name, parents, doc) in [
         (
             "classifier",
-            "NeuralEstimatorParams, NeuralClassifierParams",
+            "NeuralClassifierParams, NeuralEstimatorParams",
             "Trains a neural network that tells classes apart.",
         ),
         (
@@ -93,6 +95,20 @@ fn module(doc: &str, body: &str) -> String {
             .filter(|name| uses(name))
             .collect();
         let _ = write!(out, "\nfrom pyspark.ml.param import {}\n", names.join(", "));
+        let mut parents: Vec<&str> = SHARED.iter().map(|shared| shared.owner).collect();
+        parents.retain(|name| uses(name));
+        parents.sort_unstable();
+        if !parents.is_empty() {
+            let line = format!("from pyspark.ml.param.shared import {}\n", parents.join(", "));
+            out.push_str(&if line.len() <= LINE {
+                line
+            } else {
+                format!(
+                    "from pyspark.ml.param.shared import (\n    {},\n)\n",
+                    parents.join(",\n    ")
+                )
+            });
+        }
     }
     out.push('\n');
     for (source, names) in IMPORTS {
@@ -115,9 +131,17 @@ fn group_module(group: &Group) -> String {
     let mut body = String::new();
     for (scope, name, owners) in scopes(group) {
         let params: Vec<&Param> = group.params.iter().filter(|param| param.scope == scope).collect();
+        let mut parents = self::owners(params.iter().copied());
+        if parents.is_empty() {
+            parents.push("Params");
+        }
+        let mut head = format!("class {name}({}):\n", parents.join(", "));
+        if head.len() > LINE {
+            head = format!("class {name}(\n    {}\n):\n", parents.join(", "));
+        }
         let _ = write!(
             body,
-            "\n\nclass {name}(Params):\n    \"\"\"Parameters of {owners}. {}\"\"\"\n",
+            "\n\n{head}    \"\"\"Parameters of {owners}. {}\"\"\"\n",
             group.doc
         );
         for param in &params {
@@ -276,7 +300,9 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         ValueType::Bool => ("bool", "bool", "TypeConverters.toBoolean"),
         ValueType::TextList => ("list[str]", "Sequence[str]", "TypeConverters.toListString"),
         ValueType::IntList => ("list[int]", "Sequence[int]", "TypeConverters.toListInt"),
-        ValueType::RealList => ("list[float]", "Sequence[float]", "TypeConverters.toListFloat"),
+        ValueType::RealList | ValueType::Thresholds => {
+            ("list[float]", "Sequence[float]", "TypeConverters.toListFloat")
+        }
         ValueType::Weights => ("str", "WeightsLike", "to_weights"),
         ValueType::Document(Kind::Network) => ("str", "NetworkLike", "to_network"),
         ValueType::Document(Kind::Loss) => ("str", "LossLike", "to_loss"),
@@ -292,6 +318,7 @@ fn legal(param: &Param) -> Option<String> {
     Some(match param.ty {
         ValueType::Int | ValueType::Real => bounds(param.range)?,
         ValueType::IntList | ValueType::RealList => format!("each({})", bounds(param.range)?),
+        ValueType::Thresholds => "one_zero".to_owned(),
         ValueType::TextList => "each()".to_owned(),
         ValueType::Duration => format!("matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("matches({})", quoted(&pattern(&BYTE_UNITS))),

@@ -430,7 +430,7 @@ fn base_type(kind: ValueType) -> String {
         ValueType::Text | ValueType::Duration | ValueType::Bytes | ValueType::Weights => "String".to_owned(),
         ValueType::TextList => "Seq[String]".to_owned(),
         ValueType::RealPair => "(Double, Double)".to_owned(),
-        ValueType::RealList => "Seq[Double]".to_owned(),
+        ValueType::RealList | ValueType::Thresholds => "Seq[Double]".to_owned(),
         ValueType::IntList => "Seq[Int]".to_owned(),
         ValueType::Size(_) => "Size".to_owned(),
         ValueType::OpenSize(_) => "OpenSize".to_owned(),

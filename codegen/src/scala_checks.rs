@@ -45,6 +45,7 @@ fn check(arg: &Arg) -> Option<String> {
         | ValueType::Document(_)
         | ValueType::Duration
         | ValueType::Bytes
+        | ValueType::Thresholds
         | ValueType::Weights => return None,
     })
 }

@@ -11,6 +11,48 @@ use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
 
+/// A parameter that Spark ML has too, by the same name.
+pub(crate) struct Shared {
+    /// Name of the parameter.
+    pub name: &'static str,
+    /// Its trait in Scala and its class in Python.
+    pub owner: &'static str,
+    /// True where Spark lets nobody define it anew in Scala.
+    fixed: bool,
+    /// True where the classes of Spark that estimators and models extend have the setter.
+    set: bool,
+}
+
+const fn shared(name: &'static str, owner: &'static str, fixed: bool, set: bool) -> Shared {
+    Shared {
+        name,
+        owner,
+        fixed,
+        set,
+    }
+}
+
+/// What comes from Spark ML. The order is that of Spark's own classes: Python's parents must not contradict theirs.
+pub(crate) const SHARED: [Shared; 10] = [
+    shared("probabilityCol", "HasProbabilityCol", true, true),
+    shared("thresholds", "HasThresholds", false, true),
+    shared("rawPredictionCol", "HasRawPredictionCol", true, true),
+    shared("labelCol", "HasLabelCol", true, true),
+    shared("featuresCol", "HasFeaturesCol", true, true),
+    shared("predictionCol", "HasPredictionCol", true, true),
+    shared("handleInvalid", "HasHandleInvalid", false, false),
+    shared("weightCol", "HasWeightCol", true, false),
+    shared("validationIndicatorCol", "HasValidationIndicatorCol", true, false),
+    shared("seed", "HasSeed", true, false),
+];
+
+/// What Spark's traits of these parameters are called, in their order.
+pub(crate) fn owners<'a>(params: impl Iterator<Item = &'a Param>) -> Vec<&'static str> {
+    let names: Vec<&str> = params.map(|param| param.name).collect();
+    let known = SHARED.iter().filter(|shared| names.contains(&shared.name));
+    known.map(|shared| shared.owner).collect()
+}
+
 /// Every file.
 pub(crate) fn files() -> Vec<Generated> {
     let file = |group| Generated {
@@ -43,46 +85,65 @@ pub(crate) fn scopes(group: &Group) -> Vec<(Scope, String, &'static str)> {
 fn file(group: &Group) -> String {
     let mut out = String::new();
     for (scope, name, owners) in scopes(group) {
-        let _ = write!(
-            out,
-            "\n/** Parameters of {owners}. {} */\ntrait {name} extends Params {{\n",
-            group.doc
-        );
-        for param in group.params.iter().filter(|param| param.scope == scope) {
+        let params = || group.params.iter().filter(|param| param.scope == scope);
+        let mut parents = vec!["Params"];
+        parents.extend(self::owners(params()));
+        let mut head = format!("trait {name} extends {} {{\n", parents.join(" with "));
+        if head.len() > WIDTH {
+            head = format!("trait {name}\n    extends {} {{\n", parents.join("\n    with "));
+        }
+        let _ = write!(out, "\n/** Parameters of {owners}. {} */\n{head}", group.doc);
+        for param in params() {
             member(&mut out, param);
         }
         out.push_str("}\n");
     }
     let import = |part: &str, line: &'static str| if out.contains(part) { line } else { "" };
     format!(
-        "// {HEADER}\npackage candlewick.generated\n\n{}{}import org.apache.spark.ml.param._\n{out}",
+        "// {HEADER}\npackage candlewick.generated\n\n{}{}import org.apache.spark.ml.param._\n{}{out}",
         import("DocumentParam", "import candlewick._\n"),
-        import("Legal", "import candlewick.internal.Legal\n")
+        import("Legal", "import candlewick.internal.Legal\n"),
+        import(" with Has", "import org.apache.spark.ml.param.shared._\n")
     )
 }
 
 fn member(out: &mut String, param: &Param) {
     let Param { name, ty, .. } = *param;
-    let (class, made, value) = types(ty);
+    let (_, _, value) = types(ty);
     let upper = capital(name);
     let words = param_words(param);
-    let _ = write!(
-        out,
-        "\n{}\n    * @group param\n    */\n  final val {name}: {class} = new {made}(\n    this,\n    {},\n    {}{}\n  )\n",
-        wrap(&words, WIDTH, "  /** ", "    * "),
-        quoted(name),
-        quoted(&words),
-        validator(param, value).map_or(String::new(), |validator| format!(",\n    {validator}"))
-    );
+    let shared = SHARED.iter().find(|shared| shared.name == name);
+    match shared {
+        Some(shared) if shared.fixed => {
+            let about = format!("{name}: {words}");
+            let _ = writeln!(out, "\n{}", wrap(&about, WIDTH, "  // ", "  // "));
+        }
+        Some(_) => definition(out, param, "override val"),
+        None => definition(out, param, "final val"),
+    }
     if let Some(default) = text::default_of(param) {
         let suffix = if ty == ValueType::Long { "L" } else { "" };
         let _ = writeln!(out, "  setDefault({name}, {default}{suffix})");
     }
-    let _ = write!(
-        out,
-        "\n  /** @group getParam */\n  final def get{upper}: {value} = $({name})\n\n  \
-         /** @group setParam */\n  def set{upper}(value: {value}): this.type = set({name}, value)\n"
-    );
+    if shared.is_none() {
+        let _ = write!(
+            out,
+            "\n  /** @group getParam */\n  final def get{upper}: {value} = $({name})\n"
+        );
+    }
+    if shared.is_none_or(|shared| !shared.set) {
+        let doc = match shared {
+            Some(_) => format!(
+                "{}\n    *\n    * @group setParam\n    */",
+                wrap(&words, WIDTH, "  /** ", "    * ")
+            ),
+            None => "  /** @group setParam */".to_owned(),
+        };
+        let _ = write!(
+            out,
+            "\n{doc}\n  def set{upper}(value: {value}): this.type = set({name}, value)\n"
+        );
+    }
     if let ValueType::Document(kind) = ty {
         let _ = write!(
             out,
@@ -90,6 +151,21 @@ fn member(out: &mut String, param: &Param) {
             class_of(kind)
         );
     }
+}
+
+/// The parameter itself.
+fn definition(out: &mut String, param: &Param, modifiers: &str) {
+    let name = param.name;
+    let (class, made, value) = types(param.ty);
+    let words = param_words(param);
+    let _ = write!(
+        out,
+        "\n{}\n    * @group param\n    */\n  {modifiers} {name}: {class} = new {made}(\n    this,\n    {},\n    {}{}\n  )\n",
+        wrap(&words, WIDTH, "  /** ", "    * "),
+        quoted(name),
+        quoted(&words),
+        validator(param, value).map_or(String::new(), |validator| format!(",\n    {validator}"))
+    );
 }
 
 /// Type of the parameter, class that it is made of, type of its value.
@@ -103,7 +179,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         ValueType::Bool => same("BooleanParam", "Boolean"),
         ValueType::TextList => same("StringArrayParam", "Array[String]"),
         ValueType::IntList => same("IntArrayParam", "Array[Int]"),
-        ValueType::RealList => same("DoubleArrayParam", "Array[Double]"),
+        ValueType::RealList | ValueType::Thresholds => same("DoubleArrayParam", "Array[Double]"),
         _ => same("Param[String]", "String"),
     }
 }
@@ -115,6 +191,7 @@ fn validator(param: &Param, value: &str) -> Option<String> {
         ValueType::Int | ValueType::Real => bounds(param.range)?,
         ValueType::IntList => items(&bounds(param.range).unwrap_or_default()),
         ValueType::RealList => items(&bounds(param.range).unwrap_or_default()),
+        ValueType::Thresholds => "Legal.thresholds".to_owned(),
         ValueType::TextList => "ParamValidators.arrayLengthGt[String](0)".to_owned(),
         ValueType::Duration => format!("Legal.matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("Legal.matches({})", quoted(&pattern(&BYTE_UNITS))),

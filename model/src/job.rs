@@ -80,7 +80,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let resolved = resolve(&ResolveRequest {
         network: params.value("network"),
         loss: Some(params.value("loss")),
-        optimizer: params.value("optimizer"),
+        optimizer: &optimizer(&params),
         task: match input.task {
             TaskName::Classifier => Task::Classifier,
             TaskName::Regressor => Task::Regressor {
@@ -117,6 +117,16 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
         launch,
         summary,
     })
+}
+
+/// The optimiser with the learning rate that the parameters give it.
+fn optimizer(params: &Complete) -> Value {
+    let mut document = params.value("optimizer").clone();
+    let rate = params.value("learningRate");
+    if let (Some(fields), false) = (document.as_object_mut(), rate.is_null()) {
+        fields.insert("lr".to_owned(), rate.clone());
+    }
+    document
 }
 
 fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure> {
@@ -320,6 +330,32 @@ mod tests {
             wrong.message.contains("parameter epochs = -1"),
             "{}",
             wrong.message
+        );
+    }
+
+    #[test]
+    fn the_learning_rate_is_put_into_the_optimizer() {
+        let of = |params: Value| {
+            let mut set = json!({"network": network()});
+            for (name, value) in params.as_object().unwrap() {
+                set[name] = value.clone();
+            }
+            ask(&set, &json!({})).map(|answer| answer.job.train.optimizer)
+        };
+        assert_eq!(
+            of(json!({"learningRate": 0.25})),
+            of(json!({"optimizer": {"type": "AdamW", "lr": 0.25}}))
+        );
+        let groups = json!([{"params": "0.bias", "lr": 0.5}]);
+        let adam = |lr| json!({"type": "Adam", "lr": lr, "groups": groups});
+        assert_eq!(
+            of(json!({"learningRate": 0.0, "optimizer": adam(1.0)})),
+            of(json!({"optimizer": adam(0.0)}))
+        );
+        let wrong = of(json!({"learningRate": -1.0})).unwrap_err().message;
+        assert!(
+            wrong.contains("parameter learningRate = -1.0 is not legal"),
+            "{wrong}"
         );
     }
 

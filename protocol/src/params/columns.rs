@@ -23,19 +23,19 @@ pub(super) const PARAMS: &[Param] = &[
     ),
     param(
         "labelCol",
-        Scope::Estimator,
+        Scope::All,
         ValueType::Text,
         Range::Any,
         Some("\"label\""),
-        "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another).",
+        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another).",
     ),
     param(
         "weightCol",
-        Scope::Estimator,
+        Scope::All,
         ValueType::Text,
         Range::Any,
         None,
-        "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1.",
+        "Column of the row's weight in the loss and in a model's evaluate: numeric, finite, not negative. Not set: every row weighs 1.",
     ),
     param(
         "validationIndicatorCol",
@@ -72,10 +72,10 @@ pub(super) const PARAMS: &[Param] = &[
     standalone(
         "thresholds",
         Scope::Classifier,
-        ValueType::RealList,
-        Range::AtLeast(0.0),
+        ValueType::Thresholds,
+        Range::Any,
         None,
-        "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML; at most one may be 0.",
+        "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML.",
     ),
     param(
         "handleInvalid",

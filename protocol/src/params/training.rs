@@ -30,6 +30,14 @@ pub(super) const PARAMS: &[Param] = &[
         "The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document.",
     ),
     standalone(
+        "learningRate",
+        Scope::Estimator,
+        ValueType::Real,
+        Range::AtLeast(0.0),
+        None,
+        "Learning rate, in place of the one that the optimizer says: a number, for grids and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says.",
+    ),
+    standalone(
         "lrScheduler",
         Scope::Estimator,
         ValueType::Document(Kind::Scheduler),

@@ -89,7 +89,7 @@ class NetworkBase(Document):
                     f"{pattern!r}: expected one of nn.init, such as nn.init.zeros_(), not {initializer!r}{hint}"
                 )
             added.append({"params": _plain(pattern), **initializer.to_dict()})
-        return Initialized({**document, "init": [*document.get("init", []), *added]})
+        return NetworkDocument({**document, "init": [*document.get("init", []), *added]})
 
     def summary(
         self,
@@ -229,8 +229,8 @@ class Network(NetworkBase):
     """A network that is not a single module."""
 
 
-class Initialized(Network):
-    """A network with rules of how its parameters start."""
+class NetworkDocument(Network):
+    """A network that is known by its document: one with rules of how its parameters start, or that of a model."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         super().__init__({})
@@ -240,7 +240,7 @@ class Initialized(Network):
         return self._document
 
     def __repr__(self) -> str:
-        return f"Initialized({self.to_json()})"
+        return f"NetworkDocument({self.to_json()})"
 
 
 NetworkLike = Union[Module, Network, Mapping[str, Any], str]

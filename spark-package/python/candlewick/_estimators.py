@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from pyspark.ml.util import JavaMLWritable
+from pyspark.ml.base import PredictionModel
+from pyspark.ml.classification import ProbabilisticClassificationModel, ProbabilisticClassifier
+from pyspark.ml.linalg import Vector, Vectors
+from pyspark.ml.regression import RegressionModel, Regressor
+from pyspark.ml.util import HasTrainingSummary, JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
 
+from candlewick._document import NetworkBase, NetworkDocument
 from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams
 from candlewick._params.classifier import NeuralClassifierBase
@@ -129,13 +137,69 @@ def _print_progress(handle: Any, verbose: bool) -> None:
             print(line, flush=True)
 
 
-class NeuralModel(RestoredDefaults, JavaModel, NeuralModelParams, JavaMLWritable):
+#: What stands for one row: numbers, however they are held.
+Row = Vector | Sequence[float] | np.ndarray[Any, Any]
+
+
+class NeuralModel(
+    RestoredDefaults,
+    JavaModel,
+    NeuralModelParams,
+    PredictionModel[Any],
+    HasTrainingSummary[TrainingSummary],
+    JavaMLWritable,
+):
     """What both models share."""
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         _require_dataframe("transform", dataset)
         with translated():
             return super()._transform(dataset)
+
+    def _of_row(self, method: str, value: Row) -> Any:
+        vector = value if isinstance(value, Vector) else Vectors.dense(value)
+        with translated():
+            return self._call_java(method, vector)
+
+    def predict(self, value: Row) -> float:
+        """The prediction for one row of features, without a Spark job.
+
+        Args:
+            value: Its features, one after another.
+
+        Returns:
+            The class, or the value. A regressor with several outputs has `predictRaw`.
+        """
+        return float(self._of_row("predict", value))
+
+    def predictRaw(self, value: Row) -> Vector:
+        """The rawPrediction of one row of features, of a regressor its values, without a Spark job."""
+        raw: Vector = self._of_row("predictRaw", value)
+        return raw
+
+    def evaluate(self, dataset: DataFrame) -> dict[str, float]:
+        """Scores rows whose label is known and compares: the metrics by the names and definitions of ``metrics``.
+
+        Example:
+            >>> model.evaluate(test)["roc_auc"]  # doctest: +SKIP
+
+        Args:
+            dataset: Rows with the features and labelCol; they weigh what weightCol says, where it is set.
+
+        Returns:
+            Of a classifier accuracy, precision, recall, f1, log_loss and, up to 100 classes, roc_auc and pr_auc; of a
+            regressor mae, mse, rmse, r2 and mape. NaN where a metric is not defined.
+        """
+        _require_dataframe("evaluate", dataset)
+        with translated():
+            self._transfer_params_to_java()
+            values = json.loads(str(self._call_java("evaluateJson", dataset)))
+        return {name: math.nan if value is None else value for name, value in values.items()}
+
+    @property
+    def network(self) -> NetworkBase:
+        """The network, complete with all sizes; ``network=`` takes it."""
+        return NetworkDocument(json.loads(self.networkJson))
 
     @property
     def hasSummary(self) -> bool:
@@ -204,7 +268,12 @@ class NeuralModel(RestoredDefaults, JavaModel, NeuralModelParams, JavaMLWritable
         return parse_safetensors(self.weightsSafetensors)
 
 
-class NeuralClassificationModel(NeuralModel, NeuralClassifierParams, Readable["NeuralClassificationModel"]):
+class NeuralClassificationModel(
+    NeuralModel,
+    NeuralClassifierParams,
+    ProbabilisticClassificationModel,
+    Readable["NeuralClassificationModel"],
+):
     """A trained classifier: ``transform`` appends rawPrediction, probability and prediction."""
 
     # The JVM's class has the same name, by which persistence finds one for the other.
@@ -215,8 +284,13 @@ class NeuralClassificationModel(NeuralModel, NeuralClassifierParams, Readable["N
         """Number of classes."""
         return int(self._call_java("numClasses"))
 
+    def predictProbability(self, value: Row) -> Vector:
+        """The probability of each class for one row of features, without a Spark job."""
+        probability: Vector = self._of_row("predictProbability", value)
+        return probability
 
-class NeuralRegressionModel(NeuralModel, Readable["NeuralRegressionModel"]):
+
+class NeuralRegressionModel(NeuralModel, RegressionModel[Any], Readable["NeuralRegressionModel"]):
     """A trained regressor: ``transform`` appends the prediction, a Vector where the network has several outputs."""
 
     __module__ = "candlewick"
@@ -230,6 +304,7 @@ class NeuralRegressionModel(NeuralModel, Readable["NeuralRegressionModel"]):
 class NeuralClassifier(
     NeuralClassifierBase,
     _NeuralEstimator[NeuralClassificationModel],
+    ProbabilisticClassifier,
     JavaMLWritable,
     Readable["NeuralClassifier"],
 ):
@@ -253,6 +328,7 @@ class NeuralClassifier(
 class NeuralRegressor(
     NeuralRegressorBase,
     _NeuralEstimator[NeuralRegressionModel],
+    Regressor[NeuralRegressionModel],
     JavaMLWritable,
     Readable["NeuralRegressor"],
 ):

@@ -68,6 +68,11 @@ def each(check: Callable[[Any], bool] | None = None) -> Callable[[list[Any]], bo
     return lambda items: bool(items) and (check is None or all(map(check, items)))
 
 
+def one_zero(items: list[float]) -> bool:
+    """Thresholds of classes, which probabilities are divided by: numbers of at least 0, at most one of them 0."""
+    return each(Range(0.0))(items) and items.count(0.0) <= 1
+
+
 def one_of(*texts: str) -> Callable[[str], bool]:
     """One of these texts."""
     return lambda text: text in texts

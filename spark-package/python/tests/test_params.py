@@ -44,7 +44,14 @@ class Classifier(NeuralClassifierBase):
         (
             "thresholds",
             [0.5, -0.5],
-            "parameter thresholds = [0.5, -0.5] is not legal: expected a list of at least one number, each of at least 0",
+            "parameter thresholds = [0.5, -0.5] is not legal: expected a list of at least one number, each of at least 0, "
+            "at most one of them 0",
+        ),
+        (
+            "thresholds",
+            [0.0, 1.0, 0.0],
+            "parameter thresholds = [0.0, 1.0, 0.0] is not legal: expected a list of at least one number, each of at "
+            "least 0, at most one of them 0",
         ),
         ("metrics", [], "parameter metrics = [] is not legal: expected a list of at least one text"),
         (

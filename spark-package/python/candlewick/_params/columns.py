@@ -7,14 +7,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import (
+    HasFeaturesCol,
+    HasHandleInvalid,
+    HasLabelCol,
+    HasPredictionCol,
+    HasProbabilityCol,
+    HasRawPredictionCol,
+    HasThresholds,
+    HasValidationIndicatorCol,
+    HasWeightCol,
+)
 
-from candlewick._legal import Legal, Range, each, one_of
+from candlewick._legal import Legal, Range, each, one_of, one_zero
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class ColumnParams(Params):
+class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInvalid, HasWeightCol):
     """Parameters of estimators and models. Columns that are read and appended, and how they are read."""
 
     featuresCol: Param[str] = Param(
@@ -34,6 +45,20 @@ class ColumnParams(Params):
             "a list of at least one text",
             each(),
         ),
+    )
+
+    labelCol: Param[str] = Param(
+        Params._dummy(),
+        "labelCol",
+        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another). (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
+    weightCol: Param[str] = Param(
+        Params._dummy(),
+        "weightCol",
+        "Column of the row's weight in the loss and in a model's evaluate: numeric, finite, not negative. Not set: every row weighs 1. (text)",
+        typeConverter=TypeConverters.toString,
     )
 
     predictionCol: Param[str] = Param(
@@ -83,6 +108,7 @@ class ColumnParams(Params):
         super().__init__()
         self._setDefault(
             featuresCol="features",
+            labelCol="label",
             predictionCol="prediction",
             handleInvalid="error",
         )
@@ -107,6 +133,27 @@ class ColumnParams(Params):
         named as its inputs. (list of at least one text)
         """
         return self._set(featuresCols=value)
+
+    def getLabelCol(self) -> str:
+        """Value of labelCol, or its default."""
+        return self.getOrDefault(self.labelCol)
+
+    def setLabelCol(self, value: str) -> Self:
+        """Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants
+        whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph
+        one after another). (text)
+        """
+        return self._set(labelCol=value)
+
+    def getWeightCol(self) -> str:
+        """Value of weightCol, or its default."""
+        return self.getOrDefault(self.weightCol)
+
+    def setWeightCol(self, value: str) -> Self:
+        """Column of the row's weight in the loss and in a model's evaluate: numeric, finite, not negative.
+        Not set: every row weighs 1. (text)
+        """
+        return self._set(weightCol=value)
 
     def getPredictionCol(self) -> str:
         """Value of predictionCol, or its default."""
@@ -150,22 +197,8 @@ class ColumnParams(Params):
         return self._set(scale=value)
 
 
-class EstimatorColumnParams(Params):
+class EstimatorColumnParams(HasValidationIndicatorCol):
     """Parameters of estimators. Columns that are read and appended, and how they are read."""
-
-    labelCol: Param[str] = Param(
-        Params._dummy(),
-        "labelCol",
-        "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another). (text)",
-        typeConverter=TypeConverters.toString,
-    )
-
-    weightCol: Param[str] = Param(
-        Params._dummy(),
-        "weightCol",
-        "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1. (text)",
-        typeConverter=TypeConverters.toString,
-    )
 
     validationIndicatorCol: Param[str] = Param(
         Params._dummy(),
@@ -176,29 +209,6 @@ class EstimatorColumnParams(Params):
 
     def __init__(self) -> None:
         super().__init__()
-        self._setDefault(
-            labelCol="label",
-        )
-
-    def getLabelCol(self) -> str:
-        """Value of labelCol, or its default."""
-        return self.getOrDefault(self.labelCol)
-
-    def setLabelCol(self, value: str) -> Self:
-        """Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also
-        takes an array or a Vector (several outputs; those of a graph one after another). (text)
-        """
-        return self._set(labelCol=value)
-
-    def getWeightCol(self) -> str:
-        """Value of weightCol, or its default."""
-        return self.getOrDefault(self.weightCol)
-
-    def setWeightCol(self, value: str) -> Self:
-        """Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs
-        1. (text)
-        """
-        return self._set(weightCol=value)
 
     def getValidationIndicatorCol(self) -> str:
         """Value of validationIndicatorCol, or its default."""
@@ -211,7 +221,7 @@ class EstimatorColumnParams(Params):
         return self._set(validationIndicatorCol=value)
 
 
-class ClassifierColumnParams(Params):
+class ClassifierColumnParams(HasProbabilityCol, HasThresholds, HasRawPredictionCol):
     """Parameters of classifiers and their models. Columns that are read and appended, and how they are read."""
 
     probabilityCol: Param[str] = Param(
@@ -231,12 +241,12 @@ class ClassifierColumnParams(Params):
     thresholds: Param[list[float]] = Param(
         Params._dummy(),
         "thresholds",
-        "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML; at most one may be 0. (list of at least one number, each of at least 0)",
+        "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML. (list of at least one number, each of at least 0, at most one of them 0)",
         typeConverter=Legal(
             "thresholds",
             TypeConverters.toListFloat,
-            "a list of at least one number, each of at least 0",
-            each(Range(0.0)),
+            "a list of at least one number, each of at least 0, at most one of them 0",
+            one_zero,
         ),
     )
 
@@ -273,6 +283,6 @@ class ClassifierColumnParams(Params):
 
     def setThresholds(self, value: Sequence[float]) -> Self:
         """One number per class: the class with the largest probability / threshold is predicted, as in
-        Spark ML; at most one may be 0. (list of at least one number, each of at least 0)
+        Spark ML. (list of at least one number, each of at least 0, at most one of them 0)
         """
         return self._set(thresholds=value)

@@ -46,6 +46,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         epochs: int = 10,
         batchSize: int = 256,
         optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        learningRate: float | None = None,
         lrScheduler: SchedulerLike | None = None,
         gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,
@@ -87,11 +88,11 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             featuresCols: Columns whose values are put one after another to form the features, instead of
                 featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a
                 graph: the columns named as its inputs. (list of at least one text)
-            labelCol: Column of the label: any numeric type. A classifier wants whole numbers from 0; a
-                regressor also takes an array or a Vector (several outputs; those of a graph one after
-                another). (text)
-            weightCol: Column of the row's weight in the loss: numeric, finite, not negative. Not set: every
-                row weighs 1. (text)
+            labelCol: Column of the label, for fit and for a model's evaluate: any numeric type. A
+                classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several
+                outputs; those of a graph one after another). (text)
+            weightCol: Column of the row's weight in the loss and in a model's evaluate: numeric, finite,
+                not negative. Not set: every row weighs 1. (text)
             validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
                 train. Not set: see validationFraction. (text)
             predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of
@@ -125,6 +126,9 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 may be shorter. (whole number from 1 to 16777216)
             optimizer: The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object
                 of its builder, or its JSON document)
+            learningRate: Learning rate, in place of the one that the optimizer says: a number, for grids
+                and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the
+                optimizer says. (number of at least 0)
             lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON
                 document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.
                 (object of its builder, or its JSON document)
@@ -240,6 +244,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         epochs: int = 10,
         batchSize: int = 256,
         optimizer: OptimizerLike = '{"type": "AdamW", "lr": 0.001}',
+        learningRate: float | None = None,
         lrScheduler: SchedulerLike | None = None,
         gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import HasSeed
 
 from candlewick._document import (
     OptimizerLike,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class TrainingParams(Params):
+class TrainingParams(HasSeed):
     """Parameters of estimators. How it is trained."""
 
     epochs: Param[int] = Param(
@@ -56,6 +57,18 @@ class TrainingParams(Params):
         "optimizer",
         "The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object of its builder, or its JSON document)",
         typeConverter=to_optimizer,
+    )
+
+    learningRate: Param[float] = Param(
+        Params._dummy(),
+        "learningRate",
+        "Learning rate, in place of the one that the optimizer says: a number, for grids and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says. (number of at least 0)",
+        typeConverter=Legal(
+            "learningRate",
+            TypeConverters.toFloat,
+            "a finite number of at least 0",
+            Range(0.0),
+        ),
     )
 
     lrScheduler: Param[str] = Param(
@@ -233,6 +246,17 @@ class TrainingParams(Params):
         builder, or its JSON document)
         """
         return self._set(optimizer=value)
+
+    def getLearningRate(self) -> float:
+        """Value of learningRate, or its default."""
+        return self.getOrDefault(self.learningRate)
+
+    def setLearningRate(self, value: float) -> Self:
+        """Learning rate, in place of the one that the optimizer says: a number, for grids and searches.
+        Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says. (number of
+        at least 0)
+        """
+        return self._set(learningRate=value)
 
     def getLrScheduler(self) -> str:
         """Value of lrScheduler, or its default."""

@@ -29,8 +29,15 @@ private[candlewick] final class ModelState(
   /** The summary of the fit, if the model comes from one. */
   def summary: Option[JsonNode] = Option(document.get("summary")).filterNot(_.isNull)
 
+  /** The same for users. */
+  lazy val trainingSummary: Option[TrainingSummary] =
+    summary.map(known => new TrainingSummary(known.toString))
+
   /** Number of classes, of a classifier. */
   def numClasses: Option[Int] = Option(label.get("numClasses")).map(_.asInt)
+
+  /** The label of rows that count neither in the loss nor in metrics, if the loss has one. */
+  def ignoredLabel: Option[Double] = Option(label.get("ignored")).filterNot(_.isNull).map(_.asDouble)
 
   /** Number of values of a regressor's prediction: the outputs of the network, which are more than the values of the
     * label where the loss wants several for one (GaussianNLLLoss, QuantileLoss).

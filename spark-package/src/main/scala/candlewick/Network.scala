@@ -27,7 +27,7 @@ trait Network {
     rules.foreach { case (pattern, initializer) =>
       list.add(initializer.node.deepCopy().put("params", pattern))
     }
-    new Initialized(document)
+    new NetworkDocument(document)
   }
 
   /** A table of the layers: shape of the output, trained parameters and buffers, totals, and the memory of a step.
@@ -60,8 +60,8 @@ trait Network {
   }
 }
 
-/** A network with rules of how its parameters start. */
-private[candlewick] final class Initialized(node: ObjectNode) extends Document(node) with Network
+/** A network that is known by its document: one with rules of how its parameters start, or that of a model. */
+private[candlewick] final class NetworkDocument(node: ObjectNode) extends Document(node) with Network
 
 /** A layer or container of layers, made by `nn.*`. */
 final class Module private[candlewick] (private[candlewick] val layer: ObjectNode)

@@ -3,8 +3,11 @@ package candlewick
 import candlewick.columns.TrainingColumns
 import candlewick.persist.ParamsReader
 import candlewick.score.{OutputColumn, OutputSizes}
+import org.apache.spark.ml.classification.ProbabilisticClassifier
+import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
+import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.types.StructType
 
 /** Trains a neural network to tell classes apart, on the cluster that holds the data.
@@ -28,7 +31,8 @@ import org.apache.spark.sql.types.StructType
   *   id of the stage
   */
 final class NeuralClassifier(override val uid: String)
-    extends NeuralEstimator[NeuralClassificationModel]
+    extends ProbabilisticClassifier[Vector, NeuralClassifier, NeuralClassificationModel]
+    with NeuralEstimator[NeuralClassificationModel]
     with NeuralClassifierParams {
 
   /** With a random id. */
@@ -44,6 +48,8 @@ final class NeuralClassifier(override val uid: String)
 
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
     StructType(schema.fields ++ OutputColumn.fields(outputs, OutputSizes()))
+
+  override protected def train(dataset: Dataset[_]): NeuralClassificationModel = fit(dataset)
 
   override def copy(extra: ParamMap): NeuralClassifier = defaultCopy(extra)
 }

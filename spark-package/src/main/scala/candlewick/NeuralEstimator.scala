@@ -19,7 +19,7 @@ import org.apache.spark.sql.types.StructType
   * @tparam M
   *   class of the model
   */
-abstract class NeuralEstimator[M <: NeuralModel[M]] private[candlewick] ()
+trait NeuralEstimator[M <: NeuralModel[M]]
     extends Estimator[M]
     with NeuralEstimatorParams
     with RestorableParams

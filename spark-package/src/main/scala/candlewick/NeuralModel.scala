@@ -1,29 +1,36 @@
 package candlewick
 
-import candlewick.columns.{ColumnRules, GraphColumns, GraphInput}
+import candlewick.columns.{ColumnRules, GraphColumns, GraphInput, TrainingColumns}
 import candlewick.fit.InitialWeights
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import candlewick.persist.{ModelWriter, RestorableParams}
-import candlewick.score.{OutputColumn, OutputSizes, ScoreTaskSpec, Scoring}
+import candlewick.score.{ModelCache, OutputColumn, OutputSizes, Scored, ScoreTaskSpec, Scoring, SingleRow}
 import java.nio.file.{Files, Paths}
 import org.apache.spark.SparkContext
-import org.apache.spark.ml.Model
-import org.apache.spark.ml.util.{MLWritable, MLWriter}
+import org.apache.spark.ml.PredictionModel
+import org.apache.spark.ml.linalg.Vector
+import org.apache.spark.ml.util.{KeepsSummary, MLWritable, MLWriter}
 import org.apache.spark.sql.{DataFrame, Dataset}
-import org.apache.spark.sql.types.{StructField, StructType}
+import org.apache.spark.sql.functions.lit
+import org.apache.spark.sql.types.{DoubleType, StructField, StructType}
 
 /** What [[NeuralClassificationModel]] and [[NeuralRegressionModel]] share: a trained network as a transform.
   *
   * @tparam M
   *   class of the model
   */
-abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
-    private[candlewick] val state: ModelState
-) extends Model[M]
+trait NeuralModel[M <: NeuralModel[M]]
+    extends PredictionModel[Vector, M]
     with NeuralModelParams
     with RestorableParams
+    with KeepsSummary[TrainingSummary]
     with MLWritable {
+
+  /** What the model is besides its parameters. */
+  private[candlewick] def state: ModelState
+
+  keepSummary(state.trainingSummary)
 
   /** The columns to append. */
   private[candlewick] def outputs: Seq[OutputColumn]
@@ -70,8 +77,53 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
     OutputColumn.fields(outputs, OutputSizes(state.numClasses, values, state.outputs))
   }
 
+  /** Sets the column of the label, which [[evaluate]] compares with. */
+  def setLabelCol(value: String): this.type = set(labelCol, value)
+
+  /** Scores rows whose label is known and compares: the metrics by the names and definitions of `metrics`. Rows weigh
+    * what weightCol says, where it is set. NaN where a metric is not defined.
+    *
+    * {{{
+    * model.evaluate(test)("accuracy")
+    * }}}
+    *
+    * @param dataset
+    *   rows with the features and labelCol; it is scored once
+    * @return
+    *   of a classifier accuracy, precision, recall, f1, log_loss and, up to 100 classes, roc_auc and pr_auc; of a
+    *   regressor mae, mse, rmse, r2 and mape
+    */
+  def evaluate(dataset: Dataset[_]): Map[String, Double] = {
+    val caseSensitive = Sessions.caseSensitive(dataset.sparkSession)
+    val label = ColumnRules.find(dataset.schema, $(labelCol), "labelCol", caseSensitive)
+    ColumnRules.checkLabel(label, classifier)
+    val weight =
+      get(weightCol).filter(_.nonEmpty).map(ColumnRules.find(dataset.schema, _, "weightCol", caseSensitive))
+    weight.foreach(ColumnRules.checkWeight)
+    // Under names of its own, whatever columns the rows have.
+    val names = Seq("label", "weight").map(name => s"candlewick_$name")
+    val single = !ColumnRules.isMulti(label.dataType)
+    val labels = TrainingColumns.column(label)
+    val prepared = dataset
+      .toDF()
+      .withColumn(names.head, if (single) labels.cast(DoubleType) else labels)
+      .withColumn(names(1), weight.fold(lit(1.0))(TrainingColumns.column(_).cast(DoubleType)))
+    evaluated(prepared, names)
+  }
+
+  /** The metrics of rows with label and weight in the columns `keys`. */
+  private[candlewick] def evaluated(rows: DataFrame, keys: Seq[String]): Map[String, Double]
+
+  /** The same as evaluate, as JSON for Python; null where a metric is not defined. */
+  private[candlewick] def evaluateJson(dataset: Dataset[_]): String = {
+    val values = evaluate(dataset).toSeq.sortBy(_._1)
+    Json
+      .obj(values.map { case (name, value) => name -> (if (value.isNaN) None else Some(value)) }: _*)
+      .toString
+  }
+
   /** Numbers in the features of a row. */
-  def numFeatures: Int = state.featureWidth
+  override def numFeatures: Int = state.featureWidth
 
   /** Hash of the weights: equal weights, equal hash. */
   def weightsHash: String = state.weightsHash
@@ -104,15 +156,18 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
   def hasOptimizerState: Boolean = state.optimizer.isDefined
 
   /** Whether the model comes from a fit and knows how it went. */
-  def hasSummary: Boolean = state.summary.isDefined
+  override def hasSummary: Boolean = state.summary.isDefined
 
   /** How the fit went. */
-  def summary: TrainingSummary = new TrainingSummary(summaryJson)
+  override def summary: TrainingSummary = state.trainingSummary.getOrElse(throw noSummary)
 
   /** The same as a JSON document. */
-  def summaryJson: String = state.summary.map(_.toString).getOrElse {
-    throw Failures.parameter("this model has no summary: it was not made by fit")
-  }
+  def summaryJson: String = summary.json
+
+  private def noSummary = Failures.parameter("this model has no summary: it was not made by fit")
+
+  /** The network, complete with all sizes; `setNetwork` takes it. */
+  def network: Network = new NetworkDocument(Document.parse("the network", networkJson))
 
   /** The network as the JSON document that `setNetwork` takes, complete with all sizes. */
   def networkJson: String = Json.field(state.document, "network").toString
@@ -164,6 +219,17 @@ abstract class NeuralModel[M <: NeuralModel[M]] private[candlewick] (
     if (values.length != classes)
       throw Failures.parameter(s"thresholds has ${values.length} values but the model has $classes classes")
   }
+
+  /** What the network says of one row, in this JVM: no Spark job is started. */
+  private[candlewick] def scored(features: Vector): Scored = {
+    SingleRow.check(features, numFeatures)
+    val key = s"${state.bytes.key} ${thresholdsJson.fold("")(_.mkString(","))} ${get(scale).getOrElse("")}"
+    def document = SingleRow.document(thresholdsJson, get(scale), numFeatures, classifier)
+    ModelCache.score(key, state.bytes, classifier, document)(features)
+  }
+
+  /** Whether the model tells classes apart. */
+  private[candlewick] def classifier: Boolean = false
 
   private def spec(sc: SparkContext): ScoreTaskSpec = ScoreTaskSpec(
     state.bytes.json,

@@ -1,11 +1,15 @@
 package candlewick
 
 import candlewick.columns.GraphColumns
-import candlewick.internal.Json
+import candlewick.internal.{Failures, Json}
 import candlewick.persist.ModelReader
-import candlewick.score.OutputColumn
+import candlewick.score.{Evaluation, OutputColumn}
+import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
+import org.apache.spark.ml.regression.RegressionModel
 import org.apache.spark.ml.util.{MLReadable, MLReader}
+import org.apache.spark.sql.DataFrame
+import org.apache.spark.sql.functions.col
 
 /** A trained regressor. `transform` appends prediction: a number, or a Vector where the network has
   * several outputs.
@@ -17,8 +21,30 @@ import org.apache.spark.ml.util.{MLReadable, MLReader}
   * @param uid
   *   id of the stage
   */
-final class NeuralRegressionModel private[candlewick] (override val uid: String, state: ModelState)
-    extends NeuralModel[NeuralRegressionModel](state) {
+final class NeuralRegressionModel private[candlewick] (
+    override val uid: String,
+    private[candlewick] override val state: ModelState
+) extends RegressionModel[Vector, NeuralRegressionModel]
+    with NeuralModel[NeuralRegressionModel] {
+
+  /** The prediction of one row of features, of a model with one output. It is computed in this JVM, without a Spark job. */
+  override def predict(features: Vector): Double = {
+    if (numOutputs != 1)
+      throw Failures.parameter(
+        s"predict gives one number, but this model has $numOutputs outputs; use predictRaw, which gives a Vector of them"
+      )
+    scored(features).raw(0)
+  }
+
+  /** The values that the network gives of one row of features. */
+  def predictRaw(features: Vector): Vector = scored(features).raw
+
+  override private[candlewick] def evaluated(rows: DataFrame, keys: Seq[String]): Map[String, Double] = {
+    val name = "candlewick_prediction"
+    val scored =
+      copy(ParamMap.empty).setPredictionCol(name).transform(rows).select((keys :+ name).map(col): _*)
+    Evaluation.regressor(scored, numOutputs)
+  }
 
   /** Number of values of a prediction. */
   def numOutputs: Int = state.outputWidth

@@ -3,8 +3,11 @@ package candlewick
 import candlewick.columns.{GraphColumns, TrainingColumns}
 import candlewick.persist.ParamsReader
 import candlewick.score.{OutputColumn, OutputSizes}
+import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
+import org.apache.spark.ml.regression.Regressor
 import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
+import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.types.StructType
 
 /** Trains a neural network to predict one number, or several where the label is an array or a Vector.
@@ -22,7 +25,9 @@ import org.apache.spark.sql.types.StructType
   * @param uid
   *   id of the stage
   */
-final class NeuralRegressor(override val uid: String) extends NeuralEstimator[NeuralRegressionModel] {
+final class NeuralRegressor(override val uid: String)
+    extends Regressor[Vector, NeuralRegressor, NeuralRegressionModel]
+    with NeuralEstimator[NeuralRegressionModel] {
 
   /** With a random id. */
   def this() = this(Identifiable.randomUID("NeuralRegressor"))
@@ -43,6 +48,8 @@ final class NeuralRegressor(override val uid: String) extends NeuralEstimator[Ne
     val values = if (widths.nonEmpty) widths.map(_._2).sum else if (columns.multiLabel) 2 else 1
     StructType(schema.fields ++ OutputColumn.fields(outputs, OutputSizes(None, values, widths.toMap)))
   }
+
+  override protected def train(dataset: Dataset[_]): NeuralRegressionModel = fit(dataset)
 
   override def copy(extra: ParamMap): NeuralRegressor = defaultCopy(extra)
 }

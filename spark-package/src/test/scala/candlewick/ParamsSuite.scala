@@ -45,6 +45,7 @@ class ParamsSuite extends SparkSuite {
     check("inputShape", Seq(-1, 6))(stage.setInputShape(Array(-1, 6)))
     check("inputShape", Seq.empty[Int])(stage.setInputShape(Array.empty))
     check("thresholds", Seq(0.5, -0.5))(stage.setThresholds(Array(0.5, -0.5)))
+    check("thresholds", Seq(0.0, 1.0, 0.0))(stage.setThresholds(Array(0.0, 1.0, 0.0)))
     check("metrics", Seq.empty[String])(stage.setMetrics(Array.empty))
     assert(told(stage.setFeaturesCols(Array.empty)).endsWith("expected a list of at least one text"))
     check("failureTimeout", "0s")(stage.setFailureTimeout("0s"))
@@ -113,7 +114,9 @@ class ParamsSuite extends SparkSuite {
     for (wrong <- Seq(Double.NaN, Double.PositiveInfinity)) {
       assert(told(stage.setClipValue(wrong)).contains("expected a finite number above 0"))
       assert(told(stage.setEmaDecay(wrong)).contains("of at least 0 and below 1"))
-      assert(told(stage.setThresholds(Array(wrong, 1.0))).contains("each of at least 0"))
+      assert(
+        told(stage.setThresholds(Array(wrong, 1.0))).contains("each of at least 0, at most one of them 0")
+      )
     }
   }
 

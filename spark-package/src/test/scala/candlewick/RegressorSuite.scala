@@ -82,6 +82,7 @@ class RegressorSuite extends SparkSuite {
     val changes = Seq[NeuralRegressor => NeuralRegressor](
       _.setLrScheduler(optim.lr_scheduler.StepLR(1, gamma = 0.5)),
       _.setGradientAccumulationSteps(3),
+      _.setLearningRate(0.01),
       _.setEmaDecay(0.9),
       _.setOptimizer(
         optim.AdamW(lr = 0.05, groups = Seq(Map[String, Any]("params" -> "0.*", "frozen" -> true)))
@@ -89,7 +90,7 @@ class RegressorSuite extends SparkSuite {
       _.setOnNonFinite("skip")
     )
     val models = changes.map(fit)
-    assert((plain.weightsHash +: models.init.map(_.weightsHash)).distinct.length == 5)
+    assert((plain.weightsHash +: models.init.map(_.weightsHash)).distinct.length == 6)
     assert(models.last.weightsHash == plain.weightsHash, "nothing was skipped")
     assert(models.head.summary.history.map(_.lr).toSeq == Seq(0.05, 0.025, 0.0125))
     assert(models.last.summary.history.head.metrics("skippedSteps") == 0)

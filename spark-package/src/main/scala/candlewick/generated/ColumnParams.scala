@@ -3,26 +3,20 @@ package candlewick.generated
 
 import candlewick.internal.Legal
 import org.apache.spark.ml.param._
+import org.apache.spark.ml.param.shared._
 
 /** Parameters of estimators and models. Columns that are read and appended, and how they are read. */
-trait ColumnParams extends Params {
+trait ColumnParams
+    extends Params
+    with HasLabelCol
+    with HasFeaturesCol
+    with HasPredictionCol
+    with HasHandleInvalid
+    with HasWeightCol {
 
-  /** Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric
-    * column, or binary (see inputShape and scale). (text)
-    * @group param
-    */
-  final val featuresCol: Param[String] = new Param[String](
-    this,
-    "featuresCol",
-    "Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric column, or binary (see inputShape and scale). (text)"
-  )
+  // featuresCol: Column of the features: a Vector (dense or sparse), an array of any numeric type,
+  // one numeric column, or binary (see inputShape and scale). (text)
   setDefault(featuresCol, "features")
-
-  /** @group getParam */
-  final def getFeaturesCol: String = $(featuresCol)
-
-  /** @group setParam */
-  def setFeaturesCol(value: String): this.type = set(featuresCol, value)
 
   /** Columns whose values are put one after another to form the features, instead of featuresCol:
     * numeric, array and Vector columns may be mixed. Not set, and the network is a graph: the
@@ -42,30 +36,32 @@ trait ColumnParams extends Params {
   /** @group setParam */
   def setFeaturesCols(value: Array[String]): this.type = set(featuresCols, value)
 
-  /** Column that transform appends: the class of a classifier, the value (or Vector of values) of a
-    * regressor. A regressor whose network is a graph of several outputs also appends a column for
-    * each, such as prediction_price. (text)
-    * @group param
+  // labelCol: Column of the label, for fit and for a model's evaluate: any numeric type. A
+  // classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several
+  // outputs; those of a graph one after another). (text)
+  setDefault(labelCol, "label")
+
+  // weightCol: Column of the row's weight in the loss and in a model's evaluate: numeric, finite,
+  // not negative. Not set: every row weighs 1. (text)
+
+  /** Column of the row's weight in the loss and in a model's evaluate: numeric, finite, not
+    * negative. Not set: every row weighs 1. (text)
+    *
+    * @group setParam
     */
-  final val predictionCol: Param[String] = new Param[String](
-    this,
-    "predictionCol",
-    "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price. (text)"
-  )
+  def setWeightCol(value: String): this.type = set(weightCol, value)
+
+  // predictionCol: Column that transform appends: the class of a classifier, the value (or Vector
+  // of values) of a regressor. A regressor whose network is a graph of several outputs also appends
+  // a column for each, such as prediction_price. (text)
   setDefault(predictionCol, "prediction")
-
-  /** @group getParam */
-  final def getPredictionCol: String = $(predictionCol)
-
-  /** @group setParam */
-  def setPredictionCol(value: String): this.type = set(predictionCol, value)
 
   /** What to do with a row that holds null, NaN, infinity or a vector of another length: "error"
     * fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or
     * "skip")
     * @group param
     */
-  final val handleInvalid: Param[String] = new Param[String](
+  override val handleInvalid: Param[String] = new Param[String](
     this,
     "handleInvalid",
     "What to do with a row that holds null, NaN, infinity or a vector of another length: \"error\" fails with the row named, \"skip\" leaves it out and counts it in the ledger. (\"error\" or \"skip\")",
@@ -73,10 +69,12 @@ trait ColumnParams extends Params {
   )
   setDefault(handleInvalid, "error")
 
-  /** @group getParam */
-  final def getHandleInvalid: String = $(handleInvalid)
-
-  /** @group setParam */
+  /** What to do with a row that holds null, NaN, infinity or a vector of another length: "error"
+    * fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or
+    * "skip")
+    *
+    * @group setParam
+    */
   def setHandleInvalid(value: String): this.type = set(handleInvalid, value)
 
   /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
@@ -115,109 +113,42 @@ trait ColumnParams extends Params {
 }
 
 /** Parameters of estimators. Columns that are read and appended, and how they are read. */
-trait EstimatorColumnParams extends Params {
+trait EstimatorColumnParams extends Params with HasValidationIndicatorCol {
 
-  /** Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor
-    * also takes an array or a Vector (several outputs; those of a graph one after another). (text)
-    * @group param
-    */
-  final val labelCol: Param[String] = new Param[String](
-    this,
-    "labelCol",
-    "Column of the label: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another). (text)"
-  )
-  setDefault(labelCol, "label")
-
-  /** @group getParam */
-  final def getLabelCol: String = $(labelCol)
-
-  /** @group setParam */
-  def setLabelCol(value: String): this.type = set(labelCol, value)
-
-  /** Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row
-    * weighs 1. (text)
-    * @group param
-    */
-  final val weightCol: Param[String] = new Param[String](
-    this,
-    "weightCol",
-    "Column of the row's weight in the loss: numeric, finite, not negative. Not set: every row weighs 1. (text)"
-  )
-
-  /** @group getParam */
-  final def getWeightCol: String = $(weightCol)
-
-  /** @group setParam */
-  def setWeightCol(value: String): this.type = set(weightCol, value)
+  // validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
+  // train. Not set: see validationFraction. (text)
 
   /** Boolean column that is true for the rows to validate on: they never train. Not set: see
     * validationFraction. (text)
-    * @group param
+    *
+    * @group setParam
     */
-  final val validationIndicatorCol: Param[String] = new Param[String](
-    this,
-    "validationIndicatorCol",
-    "Boolean column that is true for the rows to validate on: they never train. Not set: see validationFraction. (text)"
-  )
-
-  /** @group getParam */
-  final def getValidationIndicatorCol: String = $(validationIndicatorCol)
-
-  /** @group setParam */
   def setValidationIndicatorCol(value: String): this.type = set(validationIndicatorCol, value)
 }
 
 /** Parameters of classifiers and their models. Columns that are read and appended, and how they are read. */
-trait ClassifierColumnParams extends Params {
+trait ClassifierColumnParams
+    extends Params
+    with HasProbabilityCol
+    with HasThresholds
+    with HasRawPredictionCol {
 
-  /** Column that transform appends: the Vector of class probabilities. Empty text: not appended.
-    * (text)
-    * @group param
-    */
-  final val probabilityCol: Param[String] = new Param[String](
-    this,
-    "probabilityCol",
-    "Column that transform appends: the Vector of class probabilities. Empty text: not appended. (text)"
-  )
+  // probabilityCol: Column that transform appends: the Vector of class probabilities. Empty text:
+  // not appended. (text)
   setDefault(probabilityCol, "probability")
 
-  /** @group getParam */
-  final def getProbabilityCol: String = $(probabilityCol)
-
-  /** @group setParam */
-  def setProbabilityCol(value: String): this.type = set(probabilityCol, value)
-
-  /** Column that transform appends: the Vector of the network's outputs (logits), of two less their
-    * mean. Empty text: not appended. (text)
-    * @group param
-    */
-  final val rawPredictionCol: Param[String] = new Param[String](
-    this,
-    "rawPredictionCol",
-    "Column that transform appends: the Vector of the network's outputs (logits), of two less their mean. Empty text: not appended. (text)"
-  )
+  // rawPredictionCol: Column that transform appends: the Vector of the network's outputs (logits),
+  // of two less their mean. Empty text: not appended. (text)
   setDefault(rawPredictionCol, "rawPrediction")
 
-  /** @group getParam */
-  final def getRawPredictionCol: String = $(rawPredictionCol)
-
-  /** @group setParam */
-  def setRawPredictionCol(value: String): this.type = set(rawPredictionCol, value)
-
   /** One number per class: the class with the largest probability / threshold is predicted, as in
-    * Spark ML; at most one may be 0. (list of at least one number, each of at least 0)
+    * Spark ML. (list of at least one number, each of at least 0, at most one of them 0)
     * @group param
     */
-  final val thresholds: DoubleArrayParam = new DoubleArrayParam(
+  override val thresholds: DoubleArrayParam = new DoubleArrayParam(
     this,
     "thresholds",
-    "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML; at most one may be 0. (list of at least one number, each of at least 0)",
-    Legal[Array[Double]]("thresholds", "a list of at least one number, each of at least 0", Legal.each(ParamValidators.inRange(0.0, Double.MaxValue)))
+    "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML. (list of at least one number, each of at least 0, at most one of them 0)",
+    Legal[Array[Double]]("thresholds", "a list of at least one number, each of at least 0, at most one of them 0", Legal.thresholds)
   )
-
-  /** @group getParam */
-  final def getThresholds: Array[Double] = $(thresholds)
-
-  /** @group setParam */
-  def setThresholds(value: Array[Double]): this.type = set(thresholds, value)
 }

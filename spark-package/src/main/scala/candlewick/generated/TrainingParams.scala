@@ -4,9 +4,10 @@ package candlewick.generated
 import candlewick._
 import candlewick.internal.Legal
 import org.apache.spark.ml.param._
+import org.apache.spark.ml.param.shared._
 
 /** Parameters of estimators. How it is trained. */
-trait TrainingParams extends Params {
+trait TrainingParams extends Params with HasSeed {
 
   /** Passes over the data. 0 gives a model that holds the initial weights. (whole number from 0 to
     * 1000000)
@@ -63,6 +64,24 @@ trait TrainingParams extends Params {
 
   /** @group setParam */
   def setOptimizer(value: Optimizer): this.type = set(optimizer, value.json)
+
+  /** Learning rate, in place of the one that the optimizer says: a number, for grids and searches.
+    * Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says.
+    * (number of at least 0)
+    * @group param
+    */
+  final val learningRate: DoubleParam = new DoubleParam(
+    this,
+    "learningRate",
+    "Learning rate, in place of the one that the optimizer says: a number, for grids and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says. (number of at least 0)",
+    Legal[Double]("learningRate", "a finite number of at least 0", ParamValidators.inRange(0.0, Double.MaxValue))
+  )
+
+  /** @group getParam */
+  final def getLearningRate: Double = $(learningRate)
+
+  /** @group setParam */
+  def setLearningRate(value: Double): this.type = set(learningRate, value)
 
   /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document.
     * Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of
@@ -268,21 +287,15 @@ trait TrainingParams extends Params {
   /** @group setParam */
   def setEarlyStopping(value: EarlyStopping): this.type = set(earlyStopping, value.json)
 
-  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
-    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
-    * @group param
-    */
-  final val seed: LongParam = new LongParam(
-    this,
-    "seed",
-    "Seed of initial weights, row order and dropout. The same data, parameters and seed give the same weights bit for bit, on any number of trainers. (whole number of 64 bits)"
-  )
+  // seed: Seed of initial weights, row order and dropout. The same data, parameters and seed give
+  // the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
   setDefault(seed, 0L)
 
-  /** @group getParam */
-  final def getSeed: Long = $(seed)
-
-  /** @group setParam */
+  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
+    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
+    *
+    * @group setParam
+    */
   def setSeed(value: Long): this.type = set(seed, value)
 
   /** Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)

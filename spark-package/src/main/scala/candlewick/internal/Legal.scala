@@ -18,6 +18,10 @@ private[candlewick] object Legal {
   /** A list with at least one item, all of them legal. */
   def each[T](isLegal: T => Boolean): Array[T] => Boolean = items => items.nonEmpty && items.forall(isLegal)
 
+  /** Thresholds of classes: probabilities are divided by them. */
+  val thresholds: Array[Double] => Boolean = items =>
+    each[Double](item => item >= 0.0 && finite(item))(items) && items.count(_ == 0.0) <= 1
+
   /** A number that is not NaN or infinite. */
   val finite: Double => Boolean = number => !number.isNaN && !number.isInfinite
 

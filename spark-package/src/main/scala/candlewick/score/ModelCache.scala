@@ -2,18 +2,22 @@ package candlewick.score
 
 import candlewick.jni.{Model, Scorer}
 import java.util.concurrent.{Executors, TimeUnit}
+import org.apache.spark.ml.linalg.Vector
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
 /** The models that this JVM has loaded, by key. A scorer keeps what it needs of its model, so a model can leave while
   * tasks still score with it.
   */
-private[score] object ModelCache {
+private[candlewick] object ModelCache {
   private val IdleMinutes = 10L
   private val log = LoggerFactory.getLogger(getClass)
 
   private val models =
     new ExpiringCache[Model](TimeUnit.MINUTES.toNanos(IdleMinutes), () => System.nanoTime())
+
+  private val singles =
+    new ExpiringCache[SingleRow](TimeUnit.MINUTES.toNanos(IdleMinutes), () => System.nanoTime())
 
   // An executor that has nothing to do must give the memory back too, so this does not wait for the next model.
   private lazy val sweeper = {
@@ -27,8 +31,21 @@ private[score] object ModelCache {
 
   /** A timer ends with the first exception of its task. */
   private def sweep(): Unit =
-    try models.sweep()
-    catch { case NonFatal(error) => log.warn("a model that was not used for long could not be freed", error) }
+    try {
+      singles.sweep()
+      models.sweep()
+    } catch {
+      case NonFatal(error) => log.warn("a model that was not used for long could not be freed", error)
+    }
+
+  /** Scores one row, by the scorer `key` of a model; it is made where it is not here. */
+  def score(key: String, bytes: ModelBytes, classifier: Boolean, scoreJson: => String)(
+      features: Vector
+  ): Scored = {
+    val _ = sweeper
+    def scorer = open(bytes.key, bytes.json, bytes.weights.iterable, scoreJson)
+    singles.use(key)(new SingleRow(scorer, classifier))(_.score(features))
+  }
 
   /** Opens a scorer of the model `key`, loading the model if it is not here. Tasks that start together load it once. */
   def open(key: String, json: String, weights: java.lang.Iterable[Array[Byte]], scoreJson: String): Scorer = {

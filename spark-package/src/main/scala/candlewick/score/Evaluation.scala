@@ -1,0 +1,285 @@
+package candlewick.score
+
+import candlewick.columns.ColumnRules
+import candlewick.internal.Failures
+import org.apache.spark.ml.linalg.Vector
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.{DataFrame, Row}
+import org.apache.spark.storage.StorageLevel
+
+/** Metrics of scored rows, by the names and definitions of the training's: scikit-learn's, with the rows' weights. NaN
+  * where one is not defined.
+  */
+private[candlewick] object Evaluation {
+
+  /** Classes up to which the areas under curves are computed: they sort all rows for each. */
+  private val MostAreas = 100
+
+  /** Rounds in which the sums of partitions meet. */
+  private val Depth = 2
+
+  /** What one row says of a classifier. */
+  private final case class Judged(label: Int, predicted: Int, weight: Double, probability: Vector)
+
+  /** Those of a classifier.
+    *
+    * @param scored
+    *   label, weight, prediction, probability
+    * @param ignored
+    *   the label of rows that do not count
+    */
+  def classifier(scored: DataFrame, classes: Int, ignored: Option[Double]): Map[String, Double] = {
+    val rows = scored.rdd.map(judged(_, classes, ignored)).filter(_.weight > 0.0)
+    rows.persist(StorageLevel.MEMORY_AND_DISK)
+    try {
+      val tally = rows.treeAggregate(new ClassTally(classes))(
+        (sums, row) => sums.add(row.label, row.predicted, row.weight, row.probability(row.label)),
+        (a, b) => a.merge(b),
+        Depth
+      )
+      tally.values ++ (if (classes > MostAreas) Map.empty[String, Double] else areas(rows, classes))
+    } finally rows.unpersist(false): Unit
+  }
+
+  private def judged(row: Row, classes: Int, ignored: Option[Double]): Judged = {
+    val (label, weight) = labelled(row)((row.getDouble(0), row.getDouble(1)))
+    if (ignored.contains(label)) Judged(0, 0, 0.0, row.getAs[Vector](3))
+    else {
+      if (label < 0.0 || label >= classes || label != math.rint(label))
+        throw Failures.data(
+          s"the label $label is no class of this model: expected a whole number from 0 to ${classes - 1}"
+        )
+      Judged(label.toInt, row.getDouble(2).toInt, weight, row.getAs[Vector](3))
+    }
+  }
+
+  /** Label and weight of a row, which are its first columns. */
+  private def labelled[T](row: Row)(values: => (T, Double)): (T, Double) = {
+    for ((param, at) <- Seq("labelCol", "weightCol").zipWithIndex if row.isNullAt(at))
+      throw Failures.data(s"$param holds null; filter such rows out before evaluate")
+    val (label, weight) = values
+    if (weight < 0.0 || weight.isNaN || weight.isInfinite)
+      throw Failures.data(s"weightCol holds $weight; expected finite numbers of at least 0")
+    label -> weight
+  }
+
+  /** Means over the classes of the areas one class against the others; of two classes those of class 1. */
+  private def areas(rows: RDD[Judged], classes: Int): Map[String, Double] = {
+    val curves = if (classes == 2) Seq(1) else 0 until classes
+    val points = rows.flatMap { row =>
+      curves.map { curve =>
+        val weights = if (row.label == curve) (row.weight, 0.0) else (0.0, row.weight)
+        ((curve, -row.probability(curve)), weights)
+      }
+    }
+    val found = Areas.of(points.reduceByKey((a, b) => (a._1 + b._1, a._2 + b._2)))
+    def mean(values: Iterable[Double]) = if (values.isEmpty) Double.NaN else values.sum / values.size
+    Map("roc_auc" -> mean(found.flatMap(_.rocAuc)), "pr_auc" -> mean(found.flatMap(_.averagePrecision)))
+  }
+
+  /** Those of a regressor: means over its outputs.
+    *
+    * @param scored
+    *   label, weight, prediction; label and prediction are doubles or Vectors
+    */
+  def regressor(scored: DataFrame, outputs: Int): Map[String, Double] = {
+    if (outputs > 1 && !ColumnRules.isMulti(scored.schema.head.dataType))
+      throw Failures.parameter(
+        s"evaluate compares every output with a value of the label, but the model has $outputs outputs and labelCol is " +
+          "a number; take the metrics of one of them by RegressionEvaluator"
+      )
+    val tally = scored.rdd.treeAggregate(new ValueTally(outputs))(
+      (sums, row) => {
+        val (label, weight) = labelled(row)((numbers(row.get(0)), row.getDouble(1)))
+        if (label.length != outputs)
+          throw Failures.data(s"the label has ${label.length} values, but the model has $outputs outputs")
+        sums.add(label, numbers(row.get(2)), weight)
+      },
+      (a, b) => a.merge(b),
+      Depth
+    )
+    tally.values
+  }
+
+  private def numbers(value: Any): Array[Double] = value match {
+    case vector: Vector => vector.toArray
+    case items: scala.collection.Seq[_] => items.map(number).toArray
+    case one => Array(number(one))
+  }
+
+  private def number(value: Any): Double = value match {
+    case flag: Boolean => if (flag) 1.0 else 0.0
+    case number => number.asInstanceOf[Number].doubleValue
+  }
+}
+
+/** Sums of a classifier's rows. */
+private final class ClassTally(classes: Int) extends Serializable {
+  private val right, predicted, there = new Array[Double](classes)
+  private var loss = 0.0
+
+  def add(label: Int, guess: Int, weight: Double, probability: Double): this.type = {
+    there(label) += weight
+    predicted(guess) += weight
+    if (label == guess) right(label) += weight
+    // scikit-learn's clipping.
+    val epsilon = ValueTally.Epsilon
+    loss -= weight * math.log(math.min(math.max(probability, epsilon), 1.0 - epsilon))
+    this
+  }
+
+  def merge(other: ClassTally): this.type = {
+    for (at <- 0 until classes) {
+      right(at) += other.right(at)
+      predicted(at) += other.predicted(at)
+      there(at) += other.there(at)
+    }
+    loss += other.loss
+    this
+  }
+
+  def values: Map[String, Double] = {
+    val total = there.sum
+    def ratio(part: Double, whole: Double) = if (whole > 0.0) part / whole else 0.0
+    def averaged(value: Int => Double) =
+      if (total <= 0.0) Double.NaN
+      else if (classes == 2) value(1)
+      else (0 until classes).map(at => there(at) * value(at)).sum / total
+    Map(
+      "accuracy" -> right.sum / total,
+      "precision" -> averaged(at => ratio(right(at), predicted(at))),
+      "recall" -> averaged(at => ratio(right(at), there(at))),
+      "f1" -> averaged(at => ratio(2.0 * right(at), predicted(at) + there(at))),
+      "log_loss" -> loss / total
+    )
+  }
+}
+
+/** Sums of a regressor's rows, for each output; of the label the mean and the squared deviations from it. */
+private final class ValueTally(outputs: Int) extends Serializable {
+  private val absolute, squared, relative, mean, spread = new Array[Double](outputs)
+  private var weight = 0.0
+  private var rows = 0L
+
+  def add(label: Array[Double], guess: Array[Double], rowWeight: Double): this.type = {
+    val total = weight + rowWeight
+    for (at <- 0 until outputs if rowWeight > 0.0) {
+      val error = math.abs(guess(at) - label(at))
+      absolute(at) += rowWeight * error
+      squared(at) += rowWeight * error * error
+      relative(at) += rowWeight * error / math.max(math.abs(label(at)), ValueTally.Epsilon)
+      val off = label(at) - mean(at)
+      mean(at) += off * rowWeight / total
+      spread(at) += rowWeight * off * (label(at) - mean(at))
+    }
+    weight = total
+    rows += 1
+    this
+  }
+
+  /** Means and deviations by Chan's formula. */
+  def merge(other: ValueTally): this.type = {
+    val total = weight + other.weight
+    for (at <- 0 until outputs if other.weight > 0.0) {
+      absolute(at) += other.absolute(at)
+      squared(at) += other.squared(at)
+      relative(at) += other.relative(at)
+      val off = other.mean(at) - mean(at)
+      mean(at) += off * other.weight / total
+      spread(at) += other.spread(at) + off * off * weight * other.weight / total
+    }
+    weight = total
+    rows += other.rows
+    this
+  }
+
+  def values: Map[String, Double] = {
+    def over(value: Int => Double) = (0 until outputs).map(value).sum / outputs
+    def explained(at: Int) =
+      if (spread(at) > 0.0) 1.0 - squared(at) / spread(at) else if (squared(at) > 0.0) 0.0 else 1.0
+    Map(
+      "mae" -> over(absolute(_) / weight),
+      "mse" -> over(squared(_) / weight),
+      "rmse" -> over(at => math.sqrt(squared(at) / weight)),
+      "r2" -> (if (rows < 2 || weight <= 0.0) Double.NaN else over(explained)),
+      "mape" -> over(relative(_) / weight)
+    )
+  }
+}
+
+private object ValueTally {
+  val Epsilon: Double = math.ulp(1.0)
+}
+
+/** Areas under the curves of one class.
+  *
+  * @param hits
+  *   weight of its rows
+  * @param alarms
+  *   weight of the others
+  * @param roc
+  *   area in units of both
+  * @param precision
+  *   sum of the precision at each row of the class, times its weight
+  */
+private final case class Areas(hits: Double, alarms: Double, roc: Double, precision: Double) {
+
+  /** As `roc_auc_score`; None without rows of both kinds. */
+  def rocAuc: Option[Double] = if (hits > 0.0 && alarms > 0.0) Some(roc / hits / alarms) else None
+
+  /** As `average_precision_score`; None without a row of the class. */
+  def averagePrecision: Option[Double] = if (hits > 0.0) Some(precision / hits) else None
+
+  /** With the rows of the next lower score: they are one step of the curve. */
+  def step(own: Double, other: Double): Areas = {
+    val found = hits + own
+    val judged = found + alarms + other
+    val gained = if (own > 0.0) own * found / judged else 0.0
+    Areas(found, alarms + other, roc + other * (hits + own / 2.0), precision + gained)
+  }
+}
+
+private object Areas {
+
+  /** Class and score, with the weights of the class's rows of that score and of the others. */
+  type Point = ((Int, Double), (Double, Double))
+
+  private val Zero = Areas(0.0, 0.0, 0.0, 0.0)
+
+  /** Those of each class that has points, exact over all rows.
+    *
+    * @param points
+    *   class and score (negative: the best come first), with the weights of its rows and of the others
+    */
+  def of(points: RDD[Point]): Seq[Areas] = {
+    val sorted = points.sortByKey(true, points.getNumPartitions).persist(StorageLevel.MEMORY_AND_DISK)
+    try {
+      def summed(at: Int, rows: Iterator[Point]) = Iterator(at -> walk(rows, Map.empty))
+      val sums = sorted.mapPartitionsWithIndex(summed, false).collect().toMap
+      // What comes before a partition: where its curves go on.
+      val before =
+        (0 until sorted.getNumPartitions).scanLeft(Map.empty[Int, Areas])((so, at) => added(so, sums(at)))
+      def goingOn(at: Int, rows: Iterator[Point]) = {
+        val start = before(at).map { case (curve, areas) => curve -> areas.copy(roc = 0.0, precision = 0.0) }
+        Iterator(walk(rows, start))
+      }
+      val all = sorted.mapPartitionsWithIndex(goingOn, false).collect().toSeq
+      val totals = before.last
+      totals.toSeq.map { case (curve, total) =>
+        val found = all.flatMap(_.get(curve))
+        total.copy(roc = found.map(_.roc).sum, precision = found.map(_.precision).sum)
+      }
+    } finally sorted.unpersist(false): Unit
+  }
+
+  private def walk(rows: Iterator[Point], start: Map[Int, Areas]): Map[Int, Areas] =
+    rows.foldLeft(start) { case (so, ((curve, _), (own, other))) =>
+      so + (curve -> so.getOrElse(curve, Zero).step(own, other))
+    }
+
+  private def added(left: Map[Int, Areas], right: Map[Int, Areas]): Map[Int, Areas] =
+    right.foldLeft(left) { case (so, (curve, areas)) =>
+      val known = so.getOrElse(curve, Zero)
+      so + (curve -> known.copy(hits = known.hits + areas.hits, alarms = known.alarms + areas.alarms))
+    }
+}
