@@ -48,8 +48,8 @@ def iris(local2: SparkSession) -> DataFrame:
 
 def classifier(outputs: int = 3, **params: Any) -> NeuralClassifier:
     net = nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(outputs))
-    settings: dict[str, Any] = dict(epochs=3, batchSize=16, optimizer=optim.AdamW(lr=0.05))
-    return NeuralClassifier(network=net, **{**settings, **params})
+    settings: dict[str, Any] = dict(network=net, epochs=3, batchSize=16, optimizer=optim.AdamW(lr=0.05))
+    return NeuralClassifier(**{**settings, **params})
 
 
 @pytest.fixture(scope="module")
