@@ -428,7 +428,7 @@ mod tests {
         assert!(shape.contains("784"), "{shape}");
         let zeros = json!([0.0, 0.0, 1, 1, 1, 1, 1, 1, 1, 1]);
         let zeros = message(json!({"network": network(), "thresholds": zeros}), json!({}));
-        assert!(zeros.contains("more than one 0"), "{zeros}");
+        assert!(zeros.contains("at most one of them 0"), "{zeros}");
         let regressor = |loss: &str, width: u32| {
             let params = json!({"network": network(), "loss": {"type": loss}, "metrics": ["rmse"]});
             message(params, json!({"task": "regressor", "labelWidth": width}))
