@@ -10,7 +10,7 @@ import java.nio.file.{Files, Paths}
 import org.apache.spark.SparkContext
 import org.apache.spark.ml.PredictionModel
 import org.apache.spark.ml.linalg.Vector
-import org.apache.spark.ml.util.{KeepsSummary, MLWritable, MLWriter}
+import org.apache.spark.ml.util.{CandlewickSummary, MLWritable, MLWriter}
 import org.apache.spark.sql.{DataFrame, Dataset}
 import org.apache.spark.sql.functions.lit
 import org.apache.spark.sql.types.{DoubleType, StructField, StructType}
@@ -24,7 +24,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     extends PredictionModel[Vector, M]
     with NeuralModelParams
     with RestorableParams
-    with KeepsSummary[TrainingSummary]
+    with CandlewickSummary[TrainingSummary]
     with MLWritable {
 
   /** What the model is besides its parameters. */

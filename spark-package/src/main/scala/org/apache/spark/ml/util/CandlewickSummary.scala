@@ -5,7 +5,7 @@ package org.apache.spark.ml.util
   * @tparam T
   *   class of the summary
   */
-trait KeepsSummary[T] extends HasTrainingSummary[T] {
+trait CandlewickSummary[T] extends HasTrainingSummary[T] {
 
   /** Keeps the summary where Spark looks for it. */
   protected final def keepSummary(summary: Option[T]): Unit = setSummary(summary): Unit
