@@ -144,8 +144,8 @@ fn two_that_are_killed_one_after_the_other_cost_no_feed_since_lost_copies_are_ma
     goes_on(gang, ledger, &UNDISTURBED);
 }
 
-#[test]
-fn rows_that_are_dealt_are_copied_as_they_were_dealt() {
+/// 60 rows, each 40 times.
+fn heaped() -> Vec<Row> {
     let base = rows(200);
     let mut table: Vec<Row> = base
         .iter()
@@ -153,6 +153,29 @@ fn rows_that_are_dealt_are_copied_as_they_were_dealt() {
         .flat_map(|row| vec![row.clone(); 40])
         .collect();
     Lcg(3).shuffle(&mut table);
+    table
+}
+
+#[test]
+fn what_is_left_as_it_was_fed_where_another_has_it_dealt_is_replaced() {
+    let table = heaped();
+    let expected = without_copies(&table, 2);
+    let gates = Gates::new().unwrap();
+    let mut gang = Gang::start(spec(), 1);
+    // It gets half of the shards as they were fed; the first one has them still when they are dealt.
+    let newcomer = gang.join(Some((&gates, "train.step=7")));
+    let ledger = gang.feed_and_seal(&table);
+    gang.command(&json!({"cmd": "train"}));
+    let hit = stands_at(&gang, &gates, "train.step", 7);
+    gang.kill(newcomer);
+    drop(hit);
+    recovers(&gang);
+    goes_on(gang, ledger, &expected);
+}
+
+#[test]
+fn rows_that_are_dealt_are_copied_as_they_were_dealt() {
+    let table = heaped();
     let expected = without_copies(&table, 2);
     assert!(
         expected.ledger["rowsDealt"].as_u64().unwrap() > 2_000,

@@ -173,7 +173,7 @@ pub struct RecoverySeconds {
     pub detect: f64,
     /// Until every member had halted.
     pub halt: f64,
-    /// Until lost shards were fed again.
+    /// Until lost shards, and lost copies, were there again.
     pub feed: f64,
     /// Until the members were connected and all had the donor's state.
     pub donate: f64,
