@@ -188,12 +188,6 @@ fn check_thresholds(params: &Complete, label: &LabelKind) -> Result<(), Failure>
             "parameter thresholds has {has} values, but there are {num_classes} classes: give one per class"
         )));
     }
-    let zeros = thresholds.iter().filter(|value| value.as_f64() == Some(0.0));
-    if zeros.count() > 1 {
-        return Err(Failure::parameter(
-            "parameter thresholds holds more than one 0: at most one class may have it",
-        ));
-    }
     Ok(())
 }
 
