@@ -31,11 +31,13 @@ pub enum Fault {
     DealtByNewHomes,
     /// A trainer gives up the copies that it is to keep of the shards of others.
     CopiesGivenUp,
+    /// Where partitions went in the first round is not said for later ones.
+    HomesForgotten,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Fault; 13] = [
+    pub const ALL: [Fault; 14] = [
         Fault::LateAck,
         Fault::HaltSaidOnce,
         Fault::LostHalt,
@@ -49,6 +51,7 @@ impl Fault {
         Fault::FedAgainAsDealt,
         Fault::DealtByNewHomes,
         Fault::CopiesGivenUp,
+        Fault::HomesForgotten,
     ];
 }
 

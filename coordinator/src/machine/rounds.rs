@@ -84,7 +84,8 @@ impl Machine {
             let shards = taken.iter().map(|(_, shards)| shards.len());
             shards.sum::<usize>()
         }));
-        let homes = self.expected.as_ref().and_then(|first| first.homes.clone());
+        let first = self.expected.as_ref().filter(|_| !planted(Fault::HomesForgotten));
+        let homes = first.and_then(|first| first.homes.clone());
         let asked = Event::NeedFeed { round, owners, homes };
         self.out.push(Output::Event(asked));
     }

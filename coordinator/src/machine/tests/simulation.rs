@@ -147,7 +147,7 @@ impl Simulation {
             end: None,
             trace: Vec::new(),
         };
-        simulation.network.unsteady = simulation.random.one_in(2);
+        simulation.network.weather = network::Weather::choose(&mut simulation.random);
         simulation.choose_checkpoint();
         for index in 0..trainers.min(u64::from(SHARDS)) {
             let id = format!("t{index}");

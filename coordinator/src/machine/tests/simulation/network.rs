@@ -2,7 +2,32 @@
 //! or may miss is also lost now and then, and comes a second time, late and out of order.
 
 use super::trainer::Word;
-use super::{BTreeMap, Happening, Simulation, ToCoordinator, ToTrainer};
+use super::{BTreeMap, Happening, Random, Simulation, ToCoordinator, ToTrainer};
+
+/// How often words are lost or come twice.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weather {
+    #[default]
+    Calm,
+    Unsteady,
+    /// Most of what may come twice does. No more is lost: what is lost for long counts as a silence, which is a fault of its own.
+    Echoing,
+}
+
+impl Weather {
+    pub(super) fn choose(random: &mut Random) -> Self {
+        match random.below(4) {
+            0 | 1 => Weather::Calm,
+            2 => Weather::Unsteady,
+            _ => Weather::Echoing,
+        }
+    }
+
+    /// One in so many comes twice.
+    fn doubles(self) -> u64 {
+        if self == Weather::Echoing { 2 } else { 20 }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Network {
@@ -11,7 +36,7 @@ pub(super) struct Network {
     /// Until when nothing passes between two.
     cuts: BTreeMap<(String, String), u64>,
     /// Whether words are lost and doubled.
-    pub(super) unsteady: bool,
+    pub(super) weather: Weather,
     /// Until when the coordinator does nothing.
     pub(super) stalled_until: u64,
     /// What is for it then.
@@ -55,11 +80,12 @@ fn doubled(happening: &Happening) -> Option<Happening> {
 impl Simulation {
     /// Sends a word that arrives after those that were sent before between the same two.
     pub(super) fn send(&mut self, from: &str, to: &str, happening: Happening) {
-        if self.network.unsteady {
+        let weather = self.network.weather;
+        if weather != Weather::Calm {
             if may_be_lost(&happening) && self.random.one_in(30) {
                 return self.note(|| format!("{happening:?} is lost").chars().take(120).collect());
             }
-            if let Some(again) = doubled(&happening).filter(|_| self.random.one_in(20)) {
+            if let Some(again) = doubled(&happening).filter(|_| self.random.one_in(weather.doubles())) {
                 let delay = 1 + self.random.below(5_000);
                 self.at(delay, again);
             }

@@ -1,6 +1,6 @@
 //! Copies of shards (rule A5): while one lives, its shard is not fed again.
 
-use super::{Event, Simulation, ToTrainer};
+use super::{BTreeMap, Event, Simulation, ToTrainer};
 use candlewick_protocol::feed::Owner;
 use candlewick_protocol::message::RecoveryRecord;
 use candlewick_protocol::shards::ShardSet;
@@ -13,6 +13,9 @@ pub(super) struct Judge {
     /// Shards, and copies of some, that one trainer could not hand over to another since the last START.
     failed: ShardSet,
     failed_copies: ShardSet,
+    /// Shards that trainers give up by the FORM that was said last, until they are to take them again. The coordinator cannot
+    /// count on them, though the word may not have come yet.
+    given_up: BTreeMap<String, ShardSet>,
     /// Rounds in which copies were made, and those after the first START.
     pub(super) copied: u64,
     pub(super) copied_again: u64,
@@ -35,7 +38,16 @@ impl Simulation {
     /// What a trainer is to keep it has, whole; and at START there are two of each shard.
     pub(super) fn check_copies(&mut self, to: &str, message: &ToTrainer) {
         match message {
-            ToTrainer::Form { copies, .. } => {
+            ToTrainer::Open { shards, .. } => {
+                if let Some(given_up) = self.replicas.given_up.get_mut(to) {
+                    *given_up = given_up.filter(|shard| !shards.contains(shard));
+                }
+            }
+            ToTrainer::Form { members, copies, .. } => {
+                let own = members.iter().find(|member| member.trainer.id == to);
+                let owns = |shard: &u32| own.is_some_and(|own| (own.lo..own.hi).contains(shard));
+                let given_up = (0..super::SHARDS).filter(|shard| !owns(shard) && !copies.contains(*shard));
+                self.replicas.given_up.insert(to.to_owned(), given_up.collect());
                 let shards = &self.models[to].shards;
                 let lacks = |shard: &u32| shards.get(shard) != Some(&self.source.dealt(*shard));
                 if let Some(shard) = copies.iter().find(lacks) {
@@ -77,7 +89,12 @@ impl Simulation {
                 let known = self.machine.trainers.get(&model.id);
                 model.alive && known.is_some_and(|known| known.connected)
             });
-            let has = models.find(|model| model.shards.get(&shard) == Some(&self.source.dealt(shard)));
+            let given_up = |id: &String| {
+                let given_up = self.replicas.given_up.get(id);
+                given_up.is_some_and(|given_up| given_up.contains(shard))
+            };
+            let whole = self.source.dealt(shard);
+            let has = models.find(|model| model.shards.get(&shard) == Some(&whole) && !given_up(&model.id));
             has.map(|model| (shard, model.id.clone()))
         };
         let asked = owners.iter().flat_map(|owner| owner.lo..owner.hi);
