@@ -194,3 +194,42 @@ def test_executors_of_their_own_get_the_weights(cluster: SparkSession) -> None:
     data = blobs(cluster)
     first = classifier(epochs=1).fit(data)
     assert classifier(epochs=0, seed=99, initialWeights=first).fit(data).weightsHash == first.weightsHash
+
+
+def test_two_towers_share_their_weights(shop: DataFrame, tmp_path: Path) -> None:
+    pairs = shop.withColumn("other", F.col("item"))
+    left, right = nn.Input("item", [3]), nn.Input("other", [3])
+
+    def network(right_tower: nn.Module, left_tower: nn.Module) -> nn.Graph:
+        both = nn.Concat()(left_tower(left, name="tower"), right_tower(right, name="twin"))
+        return nn.Graph([left, right], {"score": nn.Linear(1)(both)})
+
+    def fit(net: nn.Graph, **arguments: Any) -> Any:
+        return NeuralRegressor(network=net, epochs=4, batchSize=32, seed=3, **arguments).fit(pairs)
+
+    tower = nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(4))
+    model = fit(network(tower, tower), numTrainers=1)
+    assert {name.split(".")[0] for name in model.weights()} == {"tower", "score"}
+    assert fit(network(tower, tower), numTrainers=2).weightsHash == model.weightsHash
+    # Towers of their own are another network.
+    own = fit(network(nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(4)), tower), numTrainers=1)
+    assert {name.split(".")[0] for name in own.weights()} == {"tower", "twin", "score"}
+    weights, scored = model.weights(), model.transform(pairs).collect()
+    x = np.array([row["item"] for row in scored], dtype=np.float32)
+    code = linear(weights, "tower.2", np.tanh(linear(weights, "tower.0", x)))
+    wanted = linear(weights, "score", np.concatenate([code, code], axis=1))[:, 0]
+    assert np.allclose([row.prediction for row in scored], wanted, atol=1e-5)
+    path = str(tmp_path / "towers")
+    model.save(path)
+    loaded = NeuralRegressionModel.load(path)
+    assert loaded.weightsHash == model.weightsHash
+    assert [row.prediction for row in loaded.transform(pairs).collect()] == [row.prediction for row in scored]
+    assert fit(model.network, numTrainers=1, initialModel=model) is not None
+
+
+def test_a_shared_layer_that_does_not_fit_is_named(shop: DataFrame) -> None:
+    user, item = nn.Input("user", [4]), nn.Input("item", [3])
+    tower = nn.Linear(2)
+    net = nn.Graph([user, item], {"score": nn.Linear(1)(nn.Add()(tower(user), tower(item)))})
+    with pytest.raises(InvalidParameterError, match=r"nodes.1 \(Linear\): "):
+        NeuralRegressor(network=net).fit(shop)

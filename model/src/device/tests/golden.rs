@@ -36,6 +36,7 @@ fn embeddings() {
 #[test]
 fn joins_and_graphs() {
     check(include_str!("../../../tests/golden/joins.json"));
+    check(include_str!("../../../tests/golden/shared.json"));
 }
 
 #[test]
