@@ -233,3 +233,42 @@ def test_a_shared_layer_that_does_not_fit_is_named(shop: DataFrame) -> None:
     net = nn.Graph([user, item], {"score": nn.Linear(1)(nn.Add()(tower(user), tower(item)))})
     with pytest.raises(InvalidParameterError, match=r"nodes.1 \(Linear\): "):
         NeuralRegressor(network=net).fit(shop)
+
+
+def test_words_that_are_filled_up_are_read_to_their_end(local2: SparkSession) -> None:
+    # The class is the first word; what fills up comes after it.
+    def text(i: int, length: int, filler: int) -> list[float]:
+        words = [1 + i % 2, *(3 + (i * 7 + at) % 4 for at in range(length - 1))]
+        return [float(word) for word in words] + [float(filler)] * (8 - length)
+
+    def data(filler: int) -> DataFrame:
+        rows = [(text(i, 2 + i % 5, filler), float(i % 2)) for i in range(240)]
+        return local2.createDataFrame(rows, ["words", "label"])
+
+    words = nn.Input("words", shape=[8])
+    code = nn.Embedding(9, 6)(words)
+    padding = nn.Eq(0)(words)
+    last = nn.LSTM(8, output="last")(code, padding_mask=padding)
+    attended = nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0)(code, src_key_padding_mask=padding)
+    summed = nn.GRU(4, output="last")(attended, padding)
+    net = nn.Graph([words], {"class": nn.Linear(2)(nn.Concat()(last, summed))})
+
+    def fit(trainers: int) -> Any:
+        return NeuralClassifier(
+            network=net, epochs=8, batchSize=24, optimizer=optim.Adam(lr=2e-2), seed=5, numTrainers=trainers
+        ).fit(data(0))
+
+    model = fit(1)
+    assert fit(2).weightsHash == model.weightsHash
+    scored = model.transform(data(0))
+    assert scored.where("prediction = label").count() > 220
+    with pytest.raises(InvalidParameterError, match="padding mask has no counterpart in ONNX"):
+        model.toOnnx()
+
+
+def test_a_mask_has_the_name_of_its_layer() -> None:
+    words = nn.Input("words", shape=[4])
+    with pytest.raises(TypeError, match="'key_padding_mask', which it does not take; its mask is padding_mask"):
+        nn.LSTM(3)(words, key_padding_mask=words)
+    with pytest.raises(TypeError, match="Linear is called with 'padding_mask', which it does not take$"):
+        nn.Linear(3)(words, padding_mask=words)

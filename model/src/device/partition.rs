@@ -18,7 +18,13 @@ fn is_lowered(network: &Network, node: &LayerNode) -> bool {
     let has_table = sparse.any(|parameter| node.weights.contains(&parameter.offset));
     // A segment gives its parameters' gradients one after another; those of further calls lie elsewhere.
     let again = node.repeats.is_some();
-    !has_table && !again && (is_end(node) || lowering::find(node.name).is_some())
+    // Masks of padding are computed here.
+    let masked = match node.name {
+        "RNN" | "LSTM" | "GRU" => node.inputs.len() == 2,
+        "MultiheadAttention" => matches!(node.inputs.len(), 2 | 4),
+        _ => false,
+    };
+    !has_table && !again && !masked && (is_end(node) || lowering::find(node.name).is_some())
 }
 
 /// The longest runs of layers that `wanted` holds for, and between them the others one by one.

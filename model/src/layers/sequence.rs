@@ -1,4 +1,4 @@
-//! What layers over sequences ask of their arguments.
+//! What layers over sequences ask of their arguments and inputs.
 
 use crate::arguments::Arguments;
 use crate::layers::error::LayerError;
@@ -14,4 +14,17 @@ pub(crate) fn check_batch_first(arguments: &Arguments) -> Result<(), LayerError>
          always the first dimension; leave batch_first out or set it to true"
                 .to_owned(),
         ))
+}
+
+/// Checks the input that tells which steps of a sequence are padding.
+pub(crate) fn check_padding(padding: Option<&[usize]>, steps: usize) -> Result<(), LayerError> {
+    match padding {
+        Some(shape) if *shape != [steps] => Err(LayerError::input(
+            format!(
+                "a padding mask of shape [{steps}], a number for each step, which is not 0 where the step is padding"
+            ),
+            format!("{shape:?}"),
+        )),
+        _ => Ok(()),
+    }
 }

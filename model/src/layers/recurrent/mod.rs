@@ -11,8 +11,8 @@ mod cell;
 mod forward;
 
 use super::{
-    BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec, RowKey, check_batch_first,
-    uniform_by_fan,
+    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, RowKey, check_batch_first,
+    check_padding, uniform_by_fan,
 };
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Matrix, Packed, Packing, Program, SimdLevel};
@@ -49,6 +49,8 @@ struct Recurrent {
     bias: bool,
     /// Only the hidden state after the last step comes out.
     last: bool,
+    /// Whether a second input tells which steps are padding: they put out 0 and leave the states as they are.
+    padding: bool,
     /// After every layer but the last, where there is any.
     dropout: Vec<Dropout>,
 }
@@ -84,10 +86,29 @@ struct Block<'a> {
     rows: usize,
     /// Empty when scoring.
     keys: &'a [RowKey],
+    padding: Padding<'a>,
     /// By layer and direction; empty when scoring.
     units: Vec<Unit<'a>>,
     /// Of every layer but the last; empty when scoring.
     outputs: Vec<&'a mut [f32]>,
+}
+
+/// Which steps of rows are padding.
+#[derive(Clone, Copy)]
+struct Padding<'a> {
+    /// Not 0 where a step is; empty where none are.
+    values: &'a [f32],
+    steps: usize,
+}
+
+impl Padding<'_> {
+    fn is_empty(self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn has(self, row: usize, step: usize) -> bool {
+        !self.is_empty() && self.values[row * self.steps + step] != 0.0
+    }
 }
 
 /// Memory from which parts are taken one after another.
@@ -102,6 +123,11 @@ impl<'a> Cut<'a> {
 }
 
 impl Recurrent {
+    /// The input that tells which steps are padding; empty where there is none.
+    fn padding_of<'a>(&self, inputs: &[&'a [f32]]) -> &'a [f32] {
+        if self.padding { inputs[1] } else { &[] }
+    }
+
     fn units(&self) -> usize {
         self.layers * self.directions
     }
@@ -220,7 +246,13 @@ impl Recurrent {
     }
 
     /// The rows as blocks, with what is saved of them.
-    fn cut<'a>(&self, sizes: &[usize], saved: &'a mut [f32], keys: &'a [RowKey]) -> Vec<Block<'a>> {
+    fn cut<'a>(
+        &self,
+        sizes: &[usize],
+        saved: &'a mut [f32],
+        keys: &'a [RowKey],
+        padding: &'a [f32],
+    ) -> Vec<Block<'a>> {
         let rows: usize = sizes.iter().sum();
         let training = !saved.is_empty();
         let widths = self.saved_widths();
@@ -260,6 +292,14 @@ impl Recurrent {
                     keys
                 } else {
                     &keys[first - rows..first]
+                },
+                padding: Padding {
+                    values: if padding.is_empty() {
+                        padding
+                    } else {
+                        &padding[(first - rows) * self.steps..first * self.steps]
+                    },
+                    steps: self.steps,
                 },
                 units,
                 outputs: parts.collect(),
@@ -426,7 +466,7 @@ impl Module for Recurrent {
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        self.run_forward(ctx, inputs[0], output);
+        self.run_forward(ctx, (inputs[0], self.padding_of(inputs)), output);
         Ok(())
     }
 
@@ -436,7 +476,11 @@ impl Module for Recurrent {
         ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        self.run_backward(ctx, ends.gradient, into[0].as_deref_mut());
+        let padding = self.padding_of(ends.inputs);
+        self.run_backward(ctx, (ends.gradient, padding), into[0].as_deref_mut());
+        if let Some(Some(into)) = into.get_mut(1) {
+            into.fill(0.0);
+        }
         Ok(())
     }
 
@@ -493,31 +537,42 @@ impl Module for Recurrent {
 }
 
 /// The layers of this family.
-pub(super) const LAYERS: Family = &[("RNN", rnn), ("LSTM", lstm), ("GRU", gru)];
+pub(super) const JOINS: &[(&str, MakeJoin)] = &[("RNN", rnn), ("LSTM", lstm), ("GRU", gru)];
 
-fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
+fn rnn(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, LayerError> {
     let cell = if arguments.text("nonlinearity") == "relu" {
         Cell::Relu
     } else {
         Cell::Tanh
     };
-    make(cell, arguments, input, path)
+    make(cell, arguments, inputs, path)
 }
 
-fn lstm(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
-    make(Cell::Lstm, arguments, input, path)
+fn lstm(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, LayerError> {
+    make(Cell::Lstm, arguments, inputs, path)
 }
 
-fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
-    make(Cell::Gru, arguments, input, path)
+fn gru(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, LayerError> {
+    make(Cell::Gru, arguments, inputs, path)
 }
 
 fn make(
     cell: Cell,
     arguments: &mut Arguments,
-    input: &[usize],
+    inputs: &[&[usize]],
     path: &str,
 ) -> Result<BuiltLayer, LayerError> {
+    let (input, padding) = match *inputs {
+        [input] => (input, None),
+        [input, padding] => (input, Some(padding)),
+        _ => {
+            return Err(format!(
+                "takes a sequence and, in a graph network, a padding mask behind it, got {} inputs",
+                inputs.len()
+            )
+            .into());
+        }
+    };
     let &[steps, inputs] = input else {
         return Err(LayerError::input(
             "a sequence of shape [time, features] a row",
@@ -532,6 +587,7 @@ fn make(
         ));
     }
     check_batch_first(arguments)?;
+    check_padding(padding, steps)?;
     infer(arguments, "input_size", inputs, "features a step", input)?;
     let layers = arguments.size("num_layers").unwrap_or(1);
     let hidden = arguments.size("hidden_size").unwrap_or_default();
@@ -550,6 +606,7 @@ fn make(
         steps,
         bias: arguments.flag("bias"),
         last: arguments.text("output") == "last",
+        padding: padding.is_some(),
         dropout: dropout(arguments.real("dropout"), layers, path),
     };
     let width = recurrent.output_width();

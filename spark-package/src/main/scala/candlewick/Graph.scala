@@ -45,9 +45,8 @@ object Graph {
     val made = nodes.map { node =>
       // A layer that is called again has the weights of its first call.
       val first = nodes.find(_.layer.exists(layer => node.layer.exists(_ eq layer))).filter(_ ne node)
-      val what = first.fold("layer" -> Json.encode(node.layer.map(_.node)))(one =>
-        "shares" -> Json.encode(names(one))
-      )
+      val what =
+        first.fold("layer" -> Json.encode(node.layer.map(_.node)))(one => "shares" -> Json.encode(names(one)))
       Json.obj("name" -> names(node), "inputs" -> node.inputs.map(names), what)
     }
     // A sum of one: the same values under another name.
