@@ -270,5 +270,5 @@ def test_a_mask_has_the_name_of_its_layer() -> None:
     words = nn.Input("words", shape=[4])
     with pytest.raises(TypeError, match="'key_padding_mask', which it does not take; its mask is padding_mask"):
         nn.LSTM(3)(words, key_padding_mask=words)
-    with pytest.raises(TypeError, match="Linear is called with 'padding_mask', which it does not take$"):
+    with pytest.raises(TypeError, match=r"Linear is called with 'padding_mask', which it does not take$"):
         nn.Linear(3)(words, padding_mask=words)

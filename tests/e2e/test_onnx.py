@@ -80,7 +80,7 @@ def exported(session: SparkSession, case: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize("case", cases(without=True))
 def test_what_onnx_does_not_have_is_named(local2: SparkSession, case: dict[str, Any]) -> None:
     with pytest.raises(
-        InvalidParameterError, match="(with a proj_size|with a padding mask) has no counterpart in ONNX"
+        InvalidParameterError, match=r"(with a proj_size|with a padding mask) has no counterpart in ONNX"
     ):
         exported(local2, case)
 
