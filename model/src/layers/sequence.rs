@@ -21,7 +21,7 @@ pub(crate) fn check_padding(padding: Option<&[usize]>, steps: usize) -> Result<(
     match padding {
         Some(shape) if *shape != [steps] => Err(LayerError::input(
             format!(
-                "a padding mask of shape [{steps}], a number for each step, which is not 0 where the step is padding"
+                "a padding mask of shape [{steps}], a number for each step, which is not 0 where the step is padding, as the last input"
             ),
             format!("{shape:?}"),
         )),
