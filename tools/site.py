@@ -103,7 +103,8 @@ def shown(source: str, text: str) -> str:
 def tasks(index: str) -> list[tuple[str, str]]:
     """The rows of the table below "By task" in the index: what to do, and the place that tells it."""
     table = index.partition("\n## By task\n")[2].partition("\n## ")[0]
-    return re.findall(r"^\| \[([^]]+)\]\(([^)\s]+)\)", table, re.MULTILINE)
+    rows = re.findall(r"^\| \[([^]]+)\]\(([^)\s]+)\)", table, re.MULTILINE)
+    return [(title, f"index.md{target}" if target.startswith("#") else target) for title, target in rows]
 
 
 def on_config(config: Any) -> Any:

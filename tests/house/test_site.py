@@ -48,6 +48,7 @@ def test_a_wrong_link_fails_the_build() -> None:
 def test_the_index_has_the_tasks() -> None:
     found = site.tasks((DOCS / "index.md").read_text())
     assert [title for title, _ in found] == ["Train", "Tune", "Score", "Stream", "Save", "Deploy", "Troubleshoot"]
+    assert ("Deploy", "index.md#where-it-runs") in found
 
 
 @pytest.mark.parametrize(
