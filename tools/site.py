@@ -108,10 +108,16 @@ def tasks(index: str) -> list[tuple[str, str]]:
 
 
 def on_config(config: Any) -> Any:
-    """Headings have the anchors that GitHub gives them, by which documents link."""
+    """Headings have the anchors that GitHub gives them, by which documents link; `val_<metric>` in a docstring is no tag of HTML."""
+    from markdown import Extension
     from pymdownx.slugs import slugify
 
+    class NoTags(Extension):
+        def extendMarkdown(self, md: Any) -> None:
+            md.inlinePatterns.deregister("html")
+
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
+    config.markdown_extensions.append(NoTags())
     return config
 
 
@@ -145,7 +151,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     uri = page.file.src_uri
     source = uri.removeprefix(f"{OUTSIDE}/") if uri.startswith(f"{OUTSIDE}/") else f"docs/{uri}"
     if uri == SCALADOC_PAGE and SCALADOC.is_dir():
-        markdown += '\n<a href="scaladoc/index.html">Scaladoc</a>\n'
+        markdown += '\n<p><a href="scaladoc/index.html">Scaladoc</a></p>\n'
     return moved(markdown, source)
 
 
