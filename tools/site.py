@@ -107,6 +107,16 @@ def tasks(index: str) -> list[tuple[str, str]]:
     return [(title, f"index.md{target}" if target.startswith("#") else target) for title, target in rows]
 
 
+def expanded(nav: Any) -> Any:
+    """A navigation in which the pages of a folder stand for its name (`adr/`)."""
+    if isinstance(nav, str):
+        folder = ROOT / "docs" / nav
+        return [f"{nav}{path.name}" for path in sorted(folder.glob("*.md"))] if nav.endswith("/") else nav
+    if isinstance(nav, dict):
+        return {title: expanded(part) for title, part in nav.items()}
+    return [expanded(part) for part in nav]
+
+
 def on_config(config: Any) -> Any:
     """Headings have the anchors that GitHub gives them, by which documents link; `val_<metric>` in a docstring is no tag of HTML."""
     from markdown import Extension
@@ -116,6 +126,7 @@ def on_config(config: Any) -> Any:
         def extendMarkdown(self, md: Any) -> None:
             md.inlinePatterns.deregister("html")
 
+    config.nav = expanded(config.nav)
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
     config.markdown_extensions.append(NoTags())
     return config

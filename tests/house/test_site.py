@@ -24,14 +24,17 @@ def pages(nav: Any) -> Iterator[str]:
             yield from pages(part)
 
 
+NAV = site.expanded(CONFIG["nav"])
+
+
 def test_every_document_is_in_the_navigation_once() -> None:
-    listed = [page for page in pages(CONFIG["nav"]) if not page.startswith(f"{site.OUTSIDE}/")]
+    listed = [page for page in pages(NAV) if not page.startswith(f"{site.OUTSIDE}/")]
     there = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
     assert sorted(listed) == sorted(there), "mkdocs.yml names every page of docs/ in its nav, once"
 
 
 def test_what_the_navigation_has_from_outside_is_linked() -> None:
-    outside = {page for page in pages(CONFIG["nav"]) if page.startswith(f"{site.OUTSIDE}/")}
+    outside = {page for page in pages(NAV) if page.startswith(f"{site.OUTSIDE}/")}
     assert outside <= {site.page_of(source) for source in site.gathered()}
 
 
