@@ -117,18 +117,44 @@ def expanded(nav: Any) -> Any:
     return [expanded(part) for part in nav]
 
 
+def examples_as_code(lines: list[str]) -> list[str]:
+    """The lines of a docstring with its examples (`>>> f(x)`), which Markdown takes for quotations, in blocks of code."""
+    found: list[str] = []
+    inside = fenced = False
+    for line in lines:
+        fenced ^= line.lstrip().startswith(("```", "~~~"))
+        if not inside and not fenced and line.startswith(">>> "):
+            found += ["", "```pycon"]
+            inside = True
+        elif inside and not line.strip():
+            found += ["```"]
+            inside = False
+        found.append(re.sub(r"  # doctest: .*", "", line) if inside else line)
+    return [*found, "```"] if inside else found
+
+
 def on_config(config: Any) -> Any:
-    """Headings have the anchors that GitHub gives them, by which documents link; `val_<metric>` in a docstring is no tag of HTML."""
+    """Headings have the anchors that GitHub gives them, by which documents link.
+
+    In docstrings `val_<metric>` is no tag of HTML, and `>>>` no quotation.
+    """
     from markdown import Extension
+    from markdown.preprocessors import Preprocessor
     from pymdownx.slugs import slugify
 
-    class NoTags(Extension):
+    class Examples(Preprocessor):
+        def run(self, lines: list[str]) -> list[str]:
+            return examples_as_code(lines)
+
+    class Docstrings(Extension):
         def extendMarkdown(self, md: Any) -> None:
             md.inlinePatterns.deregister("html")
+            # Before blocks of code are looked for, after line ends are all of one kind.
+            md.preprocessors.register(Examples(md), "examples", 28)
 
     config.nav = expanded(config.nav)
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
-    config.markdown_extensions.append(NoTags())
+    config.markdown_extensions.append(Docstrings())
     return config
 
 

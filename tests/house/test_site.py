@@ -77,6 +77,12 @@ def test_blocks_of_code_stay_as_they_are() -> None:
     assert site.moved(text, "docs/index.md") == text
 
 
+def test_examples_of_docstrings_are_code() -> None:
+    lines = ["Text.", "", ">>> f(x)  # doctest: +SKIP", "3", "", "More.", "```", ">>> as it is", "```"]
+    wanted = ["Text.", "", "", "```pycon", ">>> f(x)", "3", "```", "", "More.", "```", ">>> as it is", "```"]
+    assert site.examples_as_code(lines) == wanted
+
+
 def test_a_link_to_a_folder_is_refused() -> None:
     with pytest.raises(site.SiteError, match=r"docs/index\.md links to the folder \.\./examples"):
         site.moved("[b](../examples/)", "docs/index.md")
