@@ -108,11 +108,11 @@ dist: $(JAR) $(WHEEL) ## build dist/*.jar and dist/*.whl
 
 docs: .cache/docs-venv/.stamp $(VENV)/.stamp ## the site of the documents, in dist/site; a link that leads nowhere fails it
 	NO_MKDOCS_2_WARNING=1 .cache/docs-venv/bin/mkdocs build
-	@echo dist/site/index.html
+	@echo "dist/site/index.html (its search needs a server: python3 -m http.server -d dist/site)"
 
 # Its own target: it compiles the Scala first, and the documents do not need it.
 scaladoc: $(STAMPS)/tools ## the Scaladoc, which `make docs` then takes into the site
-	$(MVN) -q compile scala:doc -pl spark-package -am
+	$(MVN) -q process-classes -Pscaladoc -pl spark-package -am
 
 fmt: $(VENV)/.stamp ## format Rust, Scala, Java and Python
 	cargo fmt --all
