@@ -35,7 +35,12 @@ pub enum Command {
         /// Where the state stands that was given to go on from; null: from the beginning.
         #[serde(default)]
         resume: Option<ProgramCounter>,
+        /// How far it may go, where the driver decides at the end of each epoch whether training goes on; null: to its end.
+        #[serde(default)]
+        until: Option<Limit>,
     },
+    /// The driver's decision at the end of an epoch.
+    Until(Limit),
     /// Trainers are being started while the fit runs: they are taken in where they register.
     Expect {
         /// Their ids.
@@ -64,6 +69,15 @@ pub enum Command {
     },
     /// The weights are taken: trainers may end.
     Finish,
+}
+
+/// How far training may go: no trainer begins an epoch beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Epochs that may be made.
+    pub epochs: u32,
+    /// Training ends after them.
+    pub over: bool,
 }
 
 /// How a trainer process ended, from the JVM that was its parent.

@@ -33,11 +33,13 @@ pub enum Fault {
     CopiesGivenUp,
     /// Where partitions went in the first round is not said for later ones.
     HomesForgotten,
+    /// A trainer begins an epoch before the driver has decided that there is one.
+    Unlimited,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Fault; 14] = [
+    pub const ALL: [Fault; 15] = [
         Fault::LateAck,
         Fault::HaltSaidOnce,
         Fault::LostHalt,
@@ -52,6 +54,7 @@ impl Fault {
         Fault::DealtByNewHomes,
         Fault::CopiesGivenUp,
         Fault::HomesForgotten,
+        Fault::Unlimited,
     ];
 }
 

@@ -6,6 +6,7 @@ use crate::order::{Formation, Order, Shift};
 use candlewick_collective::{HaltToken, Halts};
 use candlewick_failpoint::{Fault, planted};
 use candlewick_protocol::Failure;
+use candlewick_protocol::feed::Owner;
 use candlewick_protocol::message::ToTrainer;
 use candlewick_protocol::shards::ShardSet;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Control {
     /// Ends the waits of generations that are over.
     halts: Halts,
     epochs_acknowledged: u32,
+    /// Epochs that may be made, and whether training ends after them.
+    until: (u32, bool),
     generation: u64,
 }
 
@@ -52,8 +55,10 @@ pub enum End {
 pub enum Boundary {
     /// It may.
     Go,
-    /// Not before the coordinator answers again (rule C1).
+    /// Not before the coordinator answers again (rule C1), or says that another epoch may begin (rule C7).
     Pause,
+    /// It is the driver's decision that training ends here.
+    End,
     /// The generation is over.
     Halted,
 }
@@ -66,6 +71,7 @@ impl Control {
             lease: Lease::new(),
             halts,
             epochs_acknowledged: 0,
+            until: (u32::MAX, false),
             generation: 0,
         }
     }
@@ -91,6 +97,10 @@ impl Control {
                 self.epochs_acknowledged = self.epochs_acknowledged.max(epochs);
                 return Ok(Heard::Nothing);
             }
+            ToTrainer::Until { epochs, over } => {
+                self.until = (epochs, over);
+                return Ok(Heard::Nothing);
+            }
             ToTrainer::Open { round, shards } => return Ok(Heard::Open { round, shards }),
             ToTrainer::Finish => return Ok(Heard::End(End::Finished)),
             ToTrainer::Die { reason } => return Ok(Heard::End(End::Told(reason))),
@@ -109,13 +119,16 @@ impl Control {
         self.generation = generation;
     }
 
-    /// Whether the computing thread may go on, in the generation of `halt`: asked at every point of the program.
+    /// Whether the computing thread may go on in that epoch, in the generation of `halt`: asked at every point of the program.
     #[must_use]
-    pub fn boundary(&self, now: Duration, halt: &HaltToken) -> Boundary {
+    pub fn boundary(&self, now: Duration, halt: &HaltToken, epoch: u32) -> Boundary {
+        let (epochs, over) = self.until;
         if halt.is_cancelled() {
             Boundary::Halted
-        } else if self.lease.must_pause(now) {
+        } else if self.lease.must_pause(now) || epoch >= epochs && !over && !planted(Fault::Unlimited) {
             Boundary::Pause
+        } else if epoch >= epochs && over {
+            Boundary::End
         } else {
             Boundary::Go
         }
@@ -143,6 +156,14 @@ impl Control {
     #[must_use]
     pub fn halts(&self) -> &Halts {
         &self.halts
+    }
+}
+
+fn shift(round: u32, owners: Vec<Owner>, partition: u32) -> Shift {
+    Shift {
+        round,
+        owners,
+        partition,
     }
 }
 
@@ -183,28 +204,18 @@ fn order(message: ToTrainer) -> Result<Order, Failure> {
             round,
             owners,
             partition,
-        } => Order::Move(Shift {
-            round,
-            owners,
-            partition,
-        }),
+        } => Order::Move(shift(round, owners, partition)),
         ToTrainer::Deal {
             round,
             owners,
             partition,
             deal,
-        } => {
-            let shift = Shift {
-                round,
-                owners,
-                partition,
-            };
-            Order::Deal(shift, deal)
-        }
+        } => Order::Deal(shift(round, owners, partition), deal),
         // The first message, and one that is taken with its body; the others are heard before.
         ToTrainer::Welcome { .. }
         | ToTrainer::Restore { .. }
         | ToTrainer::BeatAck { .. }
+        | ToTrainer::Until { .. }
         | ToTrainer::Open { .. }
         | ToTrainer::Finish
         | ToTrainer::Die { .. } => return Err(Failure::internal("the coordinator said Welcome twice")),
@@ -226,10 +237,10 @@ mod tests {
         let mut control = control();
         let token = |control: &Control, generation| control.halts().token(generation);
         let now = Duration::ZERO;
-        assert_eq!(control.boundary(now, &token(&control, 1)), Boundary::Go);
+        assert_eq!(control.boundary(now, &token(&control, 1), 0), Boundary::Go);
         let heard = control.hear(now, ToTrainer::Halt { generation: 1 }).unwrap();
         assert!(matches!(heard, Heard::Order(Order::Halt { generation: 1 })));
-        assert_eq!(control.boundary(now, &token(&control, 1)), Boundary::Halted);
+        assert_eq!(control.boundary(now, &token(&control, 1), 0), Boundary::Halted);
         let form = ToTrainer::Form {
             generation: 4,
             members: Vec::new(),
@@ -239,8 +250,8 @@ mod tests {
             copies: ShardSet::default(),
         };
         control.hear(now, form).unwrap();
-        assert_eq!(control.boundary(now, &token(&control, 3)), Boundary::Halted);
-        assert_eq!(control.boundary(now, &token(&control, 4)), Boundary::Go);
+        assert_eq!(control.boundary(now, &token(&control, 3), 0), Boundary::Halted);
+        assert_eq!(control.boundary(now, &token(&control, 4), 0), Boundary::Go);
     }
 
     #[test]
@@ -249,13 +260,38 @@ mod tests {
         let token = control.halts().token(1);
         let (number, generation) = control.beat(Duration::from_secs(1));
         assert_eq!((number, generation), (0, 0));
-        assert_eq!(control.boundary(Duration::from_secs(6), &token), Boundary::Pause);
+        assert_eq!(
+            control.boundary(Duration::from_secs(6), &token, 0),
+            Boundary::Pause
+        );
         for epochs in [3, 2] {
             let answer = ToTrainer::BeatAck { number, epochs };
             control.hear(Duration::from_secs(6), answer).unwrap();
         }
         assert_eq!(control.epochs_acknowledged(), 3);
-        assert_eq!(control.boundary(Duration::from_secs(6), &token), Boundary::Go);
+        assert_eq!(control.boundary(Duration::from_secs(6), &token, 0), Boundary::Go);
         assert!(!control.must_exit(Duration::from_secs(11)) && control.must_exit(Duration::from_secs(12)));
+    }
+
+    #[test]
+    fn no_epoch_begins_beyond_the_limit_and_training_ends_there_where_it_is_over() {
+        let mut control = control();
+        let token = control.halts().token(1);
+        let at = |control: &Control, epoch| control.boundary(Duration::ZERO, &token, epoch);
+        assert_eq!(at(&control, 1_000_000), Boundary::Go, "nobody limits it");
+        for (epochs, over, next) in [
+            (1, false, Boundary::Pause),
+            (2, false, Boundary::Pause),
+            (2, true, Boundary::End),
+        ] {
+            let limit = ToTrainer::Until { epochs, over };
+            assert!(matches!(control.hear(Duration::ZERO, limit), Ok(Heard::Nothing)));
+            assert_eq!(
+                (at(&control, epochs - 1), at(&control, epochs)),
+                (Boundary::Go, next)
+            );
+        }
+        control.halts().halt_through(1);
+        assert_eq!(at(&control, 2), Boundary::Halted, "a halt comes first");
     }
 }

@@ -138,6 +138,12 @@ impl Course {
         self.counter.phase = schedule.after(self.counter.step);
     }
 
+    /// Mean loss over the epoch so far; none before anything counts in it.
+    #[must_use]
+    pub fn mean_loss(&self) -> Option<f64> {
+        self.counts().then(|| self.sums.loss / self.sums.denominator)
+    }
+
     /// True where a row of the epoch so far counts in the loss.
     #[must_use]
     pub fn counts(&self) -> bool {

@@ -71,7 +71,7 @@ impl Member {
 }
 
 /// Progress of the computing thread.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
     /// Where the training run stands.
@@ -84,6 +84,12 @@ pub struct Progress {
     /// Memory of the process that is in use (resident set size), bytes; 0 where that is not known.
     #[serde(default)]
     pub resident_bytes: u64,
+    /// Mean loss over the epoch at hand so far; none before its first step, or where it is not finite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Steps of an epoch; 0 before the first one.
+    #[serde(default)]
+    pub steps_per_epoch: u64,
 }
 
 impl Progress {
@@ -506,6 +512,14 @@ pub enum ToTrainer {
     Start {
         /// Generation.
         generation: u64,
+    },
+    /// Begin no epoch from this one on, counted from 0, before another of these comes: the driver decides at the end of each
+    /// epoch. Where training is `over`, it ends there. Never said to trainers that need not wait.
+    Until {
+        /// Epochs that may be made.
+        epochs: u32,
+        /// Training ends after them.
+        over: bool,
     },
     /// Abandon the step in flight and answer `Halted`: generations up to this one are over. Repeated until answered.
     Halt {

@@ -1,7 +1,7 @@
 //! Commands of the driver.
 
 use super::{Machine, Now, Output, Phase};
-use crate::command::Command;
+use crate::command::{Command, Limit};
 use crate::members::{owners, rank};
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::{ToTrainer, TrainerInfo};
@@ -23,7 +23,8 @@ impl Machine {
             Command::Registered => return Ok(json!({"trainers": self.registered()})),
             Command::Members { trainers } => return self.fix_members(&trainers),
             Command::Seal { round, ledgers } => self.seal(now, round, &ledgers)?,
-            Command::Train { resume } => self.train(now, resume)?,
+            Command::Train { resume, until } => self.train(now, resume, until)?,
+            Command::Until(limit) => self.until(now, limit)?,
             Command::Expect { trainers } => self.expect(trainers),
             Command::Decommission { executor, reason } => self.decommission(now, &executor, &reason),
             Command::ExecutorLost { executor, reason } => self.on_executor_lost(now, &executor, &reason),
@@ -108,7 +109,12 @@ impl Machine {
         }
     }
 
-    fn train(&mut self, now: Now, resume: Option<ProgramCounter>) -> Result<(), Failure> {
+    fn train(
+        &mut self,
+        now: Now,
+        resume: Option<ProgramCounter>,
+        until: Option<Limit>,
+    ) -> Result<(), Failure> {
         if self.phase != Phase::Sealed {
             return Err(self.out_of_place("train", "Sealed"));
         }
@@ -116,6 +122,7 @@ impl Machine {
             Some(counter) => self.resume_at(counter)?,
             None => self.forget_given_state(),
         }
+        self.limit = until;
         self.training = true;
         self.proceed(now);
         Ok(())

@@ -16,6 +16,7 @@ mod commands;
 mod dealing;
 mod elastic;
 mod explain;
+mod limit;
 mod loss;
 mod moves;
 mod pace;
@@ -29,7 +30,7 @@ mod states;
 pub(crate) mod tests;
 mod trainer;
 
-use crate::command::Event;
+use crate::command::{Event, Limit};
 use crate::config::Timeouts;
 use crate::ledger::Expected;
 use candlewick_protocol::counter::ProgramCounter;
@@ -155,6 +156,8 @@ pub(crate) struct Machine {
     elastic: Elastic,
     recorder: Recorder,
     epochs_reported: u32,
+    /// How far training may go, where the driver decides that after every epoch.
+    limit: Option<Limit>,
     driver_seen: Now,
     /// The last time this process stood still for longer than its trainers wait: until when, and for how long.
     stood_still: Option<(Now, Duration)>,
@@ -196,6 +199,7 @@ impl Machine {
             elastic: Elastic::default(),
             recorder: Recorder::default(),
             epochs_reported: 0,
+            limit: None,
             driver_seen: Duration::ZERO,
             stood_still: None,
             last_tick: Duration::ZERO,
@@ -470,7 +474,7 @@ impl Machine {
                 trainer.halted.is_some() || first.is_none_or(|member| member.trainer.id != trainer.info.id)
             }
             Phase::Halting { .. } => trainer.halted.is_some(),
-            _ => trainer.done.is_some(),
+            _ => trainer.done.is_some() || self.awaits_decision(),
         }
     }
 

@@ -47,6 +47,7 @@ impl Machine {
                     trainer.has_state = true;
                     trainer.newcomer = false;
                 }
+                self.say_limit(&member.trainer.id);
                 self.send(&member.trainer.id, ToTrainer::Start { generation });
             }
             let ready = self

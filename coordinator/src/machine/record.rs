@@ -83,9 +83,13 @@ fn commanded(command: &Command) -> Option<String> {
         Command::Tick | Command::Registered => return None,
         Command::Members { trainers } => format!("names {} members", trainers.len()),
         Command::Seal { round, ledgers } => format!("has fed round {round}, {} partitions", ledgers.len()),
-        Command::Train { resume: None } => "begins the training".to_owned(),
+        Command::Until(limit) if limit.over => format!("ends the training after {} epochs", limit.epochs),
+        // The trainers are told so, which is noted.
+        Command::Until(_) => return None,
+        Command::Train { resume: None, .. } => "begins the training".to_owned(),
         Command::Train {
             resume: Some(counter),
+            ..
         } => format!("begins the training from a checkpoint: {counter}"),
         Command::Expect { trainers } => format!("starts {} trainers more", trainers.len()),
         Command::Decommission { executor, reason } => {
@@ -193,6 +197,8 @@ fn said(message: &ToTrainer) -> Option<String> {
             members.len(),
             donor.as_deref().unwrap_or("none")
         ),
+        ToTrainer::Until { epochs, over: true } => format!("to end after {epochs} epochs"),
+        ToTrainer::Until { epochs, over: false } => format!("to make {epochs} epochs"),
         ToTrainer::Start { generation } => format!("START generation {generation}"),
         ToTrainer::Halt { generation } => format!("HALT generation {generation}"),
         ToTrainer::Finish => "FINISH".to_owned(),

@@ -86,6 +86,8 @@ struct Start {
     at: Instant,
     waited: Duration,
     step: u64,
+    /// True until a step is made.
+    fresh: bool,
 }
 
 /// The clock of one generation.
@@ -106,14 +108,20 @@ impl Stopwatch {
         }
     }
 
-    /// The program goes on: from the first time on it is measured.
-    pub(super) fn goes_on(&self) {
+    /// The program goes on: from the first time on it is measured. What it `waited` for before the first step of an epoch is
+    /// no work.
+    pub(super) fn goes_on(&self, waited: bool) {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
-        start.get_or_insert_with(|| Start {
+        let begun = start.get_or_insert_with(|| Start {
             at: Instant::now(),
             waited: self.waited.so_far(),
             step: self.first,
+            fresh: true,
         });
+        if waited && begun.fresh {
+            (begun.at, begun.waited) = (Instant::now(), self.waited.so_far());
+        }
+        begun.fresh = false;
     }
 
     /// An epoch is over after so many steps; nothing where it is only told again.
@@ -125,6 +133,7 @@ impl Stopwatch {
             at: now,
             waited,
             step,
+            fresh: true,
         });
         let (all, waited) = (now.duration_since(since.at), waited.saturating_sub(since.waited));
         Some(Pace {

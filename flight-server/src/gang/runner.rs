@@ -5,7 +5,9 @@ use super::pace::{Stopwatch, Timed};
 use super::snapshots::{Snapshot, Snapshots};
 use super::state::State;
 use crate::dataset::Dataset;
-use crate::train::{Interrupt, Observer, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan};
+use crate::train::{
+    Interrupt, Observer, Onward, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan,
+};
 use candlewick_collective::{Collective, Config, HaltToken, Listener};
 use candlewick_membership::{Boundary, Formation, Order, Place, Seat, Shift};
 use candlewick_model::optim::Saved;
@@ -24,8 +26,8 @@ use std::time::Duration;
 
 /// Peer waits expire so much later than beats do, so that the one waited for is blamed (rule C2).
 const AFTER_BEATS: Duration = Duration::from_secs(10);
-/// How often a paused trainer looks whether the coordinator answers again.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How often a paused trainer looks whether the coordinator answers again, or lets it begin another epoch.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Starts the thread; it lives as long as the process.
 pub(super) fn start(
@@ -447,17 +449,24 @@ struct GangObserver<'a> {
 }
 
 impl Observer for GangObserver<'_> {
-    fn boundary(&self) -> Result<(), Interrupt> {
+    fn boundary(&self, counter: ProgramCounter) -> Result<Onward, Interrupt> {
+        let mut waited = false;
         // The control thread ends the process when the lease is over.
         loop {
-            match self.state.boundary(self.halt) {
+            match self.state.boundary(self.halt, counter.epoch) {
                 Boundary::Go => break,
                 Boundary::Pause => std::thread::sleep(PAUSE),
+                Boundary::End => return Ok(Onward::End),
                 Boundary::Halted => return Err(Interrupt::Halted),
             }
+            waited = true;
         }
-        self.stopwatch.goes_on();
-        Ok(())
+        self.stopwatch.goes_on(waited);
+        Ok(Onward::Go)
+    }
+
+    fn trained(&self, loss: Option<f64>, steps_per_epoch: u64) {
+        self.state.trained(loss, steps_per_epoch);
     }
 
     fn progress(&self, counter: ProgramCounter) {

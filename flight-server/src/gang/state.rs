@@ -32,6 +32,9 @@ pub(super) struct State {
     began: Instant,
     spool: SetOnce<Arc<Spool>>,
     counter: Mutex<ProgramCounter>,
+    /// Mean loss over the epoch so far, by its bits, and steps of an epoch.
+    loss: AtomicU64,
+    steps_per_epoch: AtomicU64,
     ticks: AtomicU64,
     control: Mutex<Control>,
     /// Ends the waits of generations that are over.
@@ -49,6 +52,8 @@ impl State {
             began: Instant::now(),
             spool: SetOnce::new(),
             counter: Mutex::default(),
+            loss: AtomicU64::new(f64::NAN.to_bits()),
+            steps_per_epoch: AtomicU64::new(0),
             ticks: AtomicU64::new(0),
             control: Mutex::new(Control::new(halts.clone())),
             halts,
@@ -124,6 +129,13 @@ impl State {
         self.tick();
     }
 
+    /// A step was made.
+    pub(super) fn trained(&self, loss: Option<f64>, steps_per_epoch: u64) {
+        self.loss
+            .store(loss.unwrap_or(f64::NAN).to_bits(), Ordering::Relaxed);
+        self.steps_per_epoch.store(steps_per_epoch, Ordering::Relaxed);
+    }
+
     /// The computing thread did something.
     pub(super) fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
@@ -141,6 +153,8 @@ impl State {
             rows_spooled: self.spool.get().map_or(0, |spool| spool.rows()),
             ticks: self.ticks.load(Ordering::Relaxed),
             resident_bytes: resident_bytes(),
+            loss: Some(f64::from_bits(self.loss.load(Ordering::Relaxed))).filter(|loss| loss.is_finite()),
+            steps_per_epoch: self.steps_per_epoch.load(Ordering::Relaxed),
         };
         let (number, generation) = self.control().beat(self.began.elapsed());
         ToCoordinator::Beat {
@@ -164,8 +178,8 @@ impl State {
     }
 
     /// Whether the next point of the program may begin, see [`Control::boundary`].
-    pub(super) fn boundary(&self, halt: &HaltToken) -> Boundary {
-        self.control().boundary(self.began.elapsed(), halt)
+    pub(super) fn boundary(&self, halt: &HaltToken, epoch: u32) -> Boundary {
+        self.control().boundary(self.began.elapsed(), halt, epoch)
     }
 
     /// Rule C1, see [`Control::must_exit`].

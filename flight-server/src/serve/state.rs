@@ -3,7 +3,7 @@
 use super::configure::{Configured, JOB, configure};
 use crate::chunk::Shape;
 use crate::spool::{Spool, StreamWriter};
-use crate::train::{Interrupt, Observer, Session, SingleProcess, TrainPlan, Trained};
+use crate::train::{Interrupt, Observer, Onward, Session, SingleProcess, TrainPlan, Trained};
 use candlewick_model::network::Network;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::StreamId;
@@ -270,11 +270,11 @@ impl ClientObserver<'_> {
 }
 
 impl Observer for ClientObserver<'_> {
-    fn boundary(&self) -> Result<(), Interrupt> {
+    fn boundary(&self, _: ProgramCounter) -> Result<Onward, Interrupt> {
         if self.records.is_closed() {
             Err(Interrupt::Halted)
         } else {
-            Ok(())
+            Ok(Onward::Go)
         }
     }
 

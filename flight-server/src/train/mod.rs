@@ -60,13 +60,25 @@ impl From<Refusal> for Interrupt {
     }
 }
 
+/// Whether training goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Onward {
+    /// It does.
+    Go,
+    /// Its driver has decided that it ends here, at the end of an epoch (rule C7).
+    End,
+}
+
 /// Who looks on: progress, halts, records.
 pub trait Observer: Sync {
-    /// Before every step. May wait; an error stops training at this boundary.
+    /// Before every point of the program, which comes at `counter`. May wait; an error stops training at this boundary.
     ///
     /// # Errors
     /// `Halted` or a failure.
-    fn boundary(&self) -> Result<(), Interrupt>;
+    fn boundary(&self, counter: ProgramCounter) -> Result<Onward, Interrupt>;
+
+    /// After a step: the mean loss over the epoch so far, where it has one, and how many steps an epoch has.
+    fn trained(&self, _loss: Option<f64>, _steps_per_epoch: u64) {}
 
     /// The computing thread did something; it stands there.
     fn progress(&self, counter: ProgramCounter);

@@ -9,7 +9,7 @@ use super::non_finite::NonFiniteContext;
 use super::reduce::StepExchange;
 use super::state::TrainState;
 use super::validation::EvalContext;
-use super::{Interrupt, Observer, Reduce, TrainPlan};
+use super::{Interrupt, Observer, Onward, Reduce, TrainPlan};
 use candlewick_collective::Reduced;
 use candlewick_membership::{Schedule, StepSums};
 use candlewick_model::device;
@@ -192,9 +192,16 @@ impl Session {
         let mut nodes = Self::nodes(plan.owned(), plan.job.train.logical_shards);
         let schedule = self.schedule(plan);
         while let Some(phase) = self.state.next(&schedule) {
-            observer.boundary()?;
+            if observer.boundary(self.counter())? == Onward::End {
+                self.state.ended = true;
+                break;
+            }
             match phase {
                 ProgramPhase::Step => {
+                    if self.counter().step == u64::from(self.counter().epoch) * schedule.steps_per_epoch {
+                        // What the driver took to decide is no part of the epoch.
+                        self.epoch_began = Some(Instant::now());
+                    }
                     self.keep(plan, reduce, observer)?;
                     candlewick_failpoint::reach("train.step", self.counter().step)?;
                     let Some(batch) = next() else {
@@ -202,6 +209,7 @@ impl Session {
                     };
                     self.step(plan, &batch, &mut nodes, reduce)?;
                     give_back(batch);
+                    observer.trained(self.state.course.mean_loss(), schedule.steps_per_epoch);
                 }
                 ProgramPhase::Evaluate => self.evaluate(plan, observer, reduce)?,
                 ProgramPhase::Close => self.close(plan, observer, reduce)?,

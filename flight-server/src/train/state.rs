@@ -40,6 +40,9 @@ pub(super) struct TrainState {
     pub(super) updates: Updates,
     pub(super) guard: NonFiniteGuard,
     pub(super) stopper: Option<Stopper>,
+    /// True where the driver has decided that training ends here. Nothing that comes next depends on it, so it is in no saved
+    /// state: whoever takes one hears of the decision itself.
+    pub(super) ended: bool,
 }
 
 impl TrainState {
@@ -56,6 +59,7 @@ impl TrainState {
             weights,
             guard: NonFiniteGuard::new(train.on_non_finite),
             stopper: train.evaluation.early_stopping.clone().map(Stopper::new),
+            ended: false,
         })
     }
 
@@ -77,7 +81,7 @@ impl TrainState {
 
     /// The next point of the program, where any comes.
     pub(super) fn next(&self, schedule: &Schedule) -> Option<ProgramPhase> {
-        let stopped = self.stopper.as_ref().is_some_and(Stopper::is_over);
+        let stopped = self.ended || self.stopper.as_ref().is_some_and(Stopper::is_over);
         self.course.next(schedule, stopped)
     }
 

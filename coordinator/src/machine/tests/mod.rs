@@ -5,6 +5,7 @@ mod elastic;
 mod explain;
 mod flow;
 mod homes;
+mod limit;
 mod loss;
 mod record;
 mod recovery;

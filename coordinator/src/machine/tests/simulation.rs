@@ -7,6 +7,7 @@
 mod driver;
 mod elastic;
 mod faults;
+mod limits;
 mod network;
 mod planted;
 mod replicas;
@@ -76,6 +77,8 @@ enum Happening {
     /// The driver has fed a round.
     Fed(driver::Round),
     Train,
+    /// The driver decides after so many epochs whether training is over.
+    Decided(u32, bool),
     /// The coordinator has stood still for long enough.
     GoesOn,
 }
@@ -140,7 +143,7 @@ impl Simulation {
             machine: Machine::new(job, TIMEOUTS),
             models: BTreeMap::new(),
             network: network::Network::default(),
-            driver: driver::Driver::default(),
+            driver: driver::Driver::new(seed),
             resumed: None,
             furthest: 0,
             epochs: 0,
@@ -268,17 +271,19 @@ impl Simulation {
             Happening::Moves(moving) => self.moves(&moving),
             Happening::Fed(round) => self.fed(round),
             Happening::Train => self.begin_training(),
+            Happening::Decided(epochs, over) => self.decided(epochs, over),
             Happening::GoesOn => self.goes_on(),
         }
     }
 
     fn begin_training(&mut self) {
+        let until = self.begin_limits(self.epochs);
         let command = match &self.resumed {
             Some((counter, file)) => {
                 self.machine.resume_from(0, file).unwrap();
-                json!({"cmd": "train", "resume": counter})
+                json!({"cmd": "train", "resume": counter, "until": until})
             }
-            None => json!({"cmd": "train"}),
+            None => json!({"cmd": "train", "until": until}),
         };
         let _ = self.command(command);
     }

@@ -105,6 +105,8 @@ fn plan(job: &Value) -> TrainPlan {
 /// Who looks on, and stops the run after so many calls of anything that may be halted.
 struct Fuse {
     left: AtomicU64,
+    /// The driver ends training after so many epochs.
+    until: Option<u32>,
     history: Mutex<Vec<EpochRecord>>,
     /// States that were due: where they stand, whether training is over there, the file.
     kept: Mutex<Vec<(ProgramCounter, bool, Vec<u8>)>>,
@@ -114,6 +116,7 @@ impl Fuse {
     fn of(length: u64, history: Vec<EpochRecord>) -> Self {
         Fuse {
             left: AtomicU64::new(length),
+            until: None,
             history: Mutex::new(history),
             kept: Mutex::default(),
         }
@@ -133,8 +136,10 @@ impl Fuse {
 }
 
 impl Observer for Fuse {
-    fn boundary(&self) -> Result<(), Interrupt> {
-        self.pass()
+    fn boundary(&self, counter: ProgramCounter) -> Result<Onward, Interrupt> {
+        self.pass()?;
+        let over = self.until.is_some_and(|until| counter.epoch >= until);
+        Ok(if over { Onward::End } else { Onward::Go })
     }
 
     fn progress(&self, _: ProgramCounter) {}
@@ -318,6 +323,65 @@ fn a_halted_run_goes_on_with_the_same_bits() {
         assert!(counters.is_sorted(), "{name}: {counters:?}");
         for phase in [ProgramPhase::Step, ProgramPhase::Close] {
             assert!(counters.iter().any(|counter| counter.phase == phase), "{name}");
+        }
+    }
+}
+
+/// What a run ends with, but for how early stopping went.
+fn ended(session: &Session, trained: Trained, fuse: Fuse) -> End {
+    End {
+        trained: Trained {
+            stopping: None,
+            ..trained
+        },
+        model: session.model().iter().map(|value| value.to_bits()).collect(),
+        history: fuse.into_history(),
+    }
+}
+
+#[test]
+fn a_run_that_its_driver_ends_has_the_bits_of_one_with_so_many_epochs() {
+    const EPOCHS: u32 = 2;
+    let fuse = |length, history| Fuse {
+        until: Some(EPOCHS),
+        ..Fuse::of(length, history)
+    };
+    for (name, mut job) in jobs() {
+        // OneCycleLR moves by how many epochs there are to be.
+        if job["params"]["lrScheduler"]["type"] == "OneCycleLR" {
+            continue;
+        }
+        let plan = plan(&job);
+        job["params"]["epochs"] = json!(EPOCHS);
+        let (mut expected, _) = undisturbed(&self::plan(&job));
+        expected.trained.stopping = None;
+        let (mut session, whole) = (Session::new(&plan.job, 1).unwrap(), fuse(NEVER, Vec::new()));
+        let trained = run(&mut session, &plan, &whole).unwrap();
+        let points = NEVER - whole.left.load(Ordering::Relaxed);
+        let kept = whole
+            .kept
+            .lock()
+            .unwrap()
+            .last()
+            .map(|kept| (kept.0.epoch, kept.1));
+        assert_eq!(
+            kept,
+            Some((EPOCHS, true)),
+            "{name}: the last state is that of the end"
+        );
+        assert_eq!(ended(&session, trained, whole), expected, "{name}");
+        for point in 0..points {
+            let (mut session, halted) = (Session::new(&plan.job, 1).unwrap(), fuse(point, Vec::new()));
+            let outcome = run(&mut session, &plan, &halted);
+            assert_eq!(outcome.unwrap_err(), Interrupt::Halted, "{name}: point {point}");
+            let again = fuse(NEVER, halted.into_history());
+            let mut copy = restored(&plan, 1, &session.save().unwrap());
+            let trained = run(&mut copy, &plan, &again).unwrap();
+            assert_eq!(
+                ended(&copy, trained, again),
+                expected,
+                "{name}: restored at point {point}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A model of the driver: feeds what it is asked to, says when to train, and judges the end.
 
+use super::limits::Limits;
 use super::truth::{restore, state_hash, truth};
 use super::{Happening, ROWS, SHARDS, STEPS_PER_EPOCH, Simulation};
 use crate::command::Event;
@@ -20,12 +21,24 @@ pub(super) struct Round {
     waited: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Driver {
     /// Recoveries that were told of.
     pub(super) told: u64,
     /// Where each partition went in the first round, where rows stay where they are read.
     homes: Vec<Home>,
+    /// What it decides at the ends of epochs.
+    pub(super) limits: Limits,
+}
+
+impl Driver {
+    pub(super) fn new(seed: u64) -> Self {
+        Driver {
+            told: 0,
+            homes: Vec::new(),
+            limits: Limits::new(seed),
+        }
+    }
 }
 
 impl Simulation {
@@ -136,6 +149,7 @@ impl Simulation {
             }
             Event::Epoch { record } => {
                 self.epochs += 1;
+                self.consider(self.epochs);
                 if truth().records.get(record.epoch as usize) != Some(&record) {
                     self.violated(&format!(
                         "I7: the record of a run without faults is another one: {record:?}"
@@ -210,16 +224,18 @@ impl Simulation {
     }
 
     fn judge_done(&self, steps: u64) -> Result<(), String> {
-        match (steps, self.epochs) {
-            (super::STEPS, epochs) if u64::from(epochs) == super::STEPS / STEPS_PER_EPOCH => {
-                let (weights, _) = self.machine.weights().map_err(|failure| failure.message)?;
-                if *weights == truth().weights.to_le_bytes() {
-                    Ok(())
-                } else {
-                    Err("I7: the model is another one".to_owned())
-                }
-            }
-            other => Err(format!("it ended with (steps, epochs) = {other:?}")),
+        let last = self.driver.limits.epochs();
+        if (steps, self.epochs) != (u64::from(last) * STEPS_PER_EPOCH, last) {
+            return Err(format!(
+                "it ended with (steps, epochs) = {:?}, not after {last} epochs",
+                (steps, self.epochs)
+            ));
+        }
+        let (weights, _) = self.machine.weights().map_err(|failure| failure.message)?;
+        if *weights == Self::model_after(last) {
+            Ok(())
+        } else {
+            Err("I7: the model is another one".to_owned())
         }
     }
 

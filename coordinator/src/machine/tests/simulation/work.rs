@@ -94,7 +94,8 @@ impl Simulation {
             Work::Pauses(generation) => {
                 let generation = *generation;
                 let halt = model.control.halts().token(generation);
-                if model.control.boundary(model.clock(now), &halt) == Boundary::Pause {
+                let epoch = model.course.counter().epoch;
+                if model.control.boundary(model.clock(now), &halt, epoch) == Boundary::Pause {
                     return false;
                 }
                 self.next_point(id, generation);
@@ -280,8 +281,10 @@ impl Simulation {
         let Some(phase) = model.course.next(&SCHEDULE, false) else {
             return self.finish(id, generation);
         };
-        match model.control.boundary(model.clock(now), &halt) {
+        let epoch = model.course.counter().epoch;
+        match model.control.boundary(model.clock(now), &halt, epoch) {
             Boundary::Halted => model.work = Work::Idle,
+            Boundary::End => self.finish(id, generation),
             Boundary::Pause => model.work = Work::Pauses(generation),
             Boundary::Go => {
                 let half = u64::try_from(TIMEOUTS.failure.as_millis()).unwrap() / 2;
@@ -351,6 +354,7 @@ impl Simulation {
             }
             _ => {}
         }
+        let epoch = at.epoch;
         let parts: Vec<&truth::Part> = parts.values().collect();
         let acknowledged = model.control.epochs_acknowledged();
         let tells = model.seat.place().is_some_and(Place::tells);
@@ -369,6 +373,7 @@ impl Simulation {
             ));
         }
         self.furthest = self.furthest.max(counter.step);
+        self.check_limit(id, epoch);
         if let Some(record) = record {
             let epoch = record.epoch;
             if tells {
