@@ -17,8 +17,12 @@ const LINE: usize = 121;
 const INITIAL_MODEL: &str = "A trained model whose weights training starts from, instead of initialWeights; with \
     resumeOptimizer=True training goes on where that of the model ended.";
 
+/// The same, last.
+const CALLBACKS: &str = "Functions and candlewick.Callback objects that look on from the driver and may end the training; see setCallbacks.";
+
 /// What a module takes from elsewhere, by source.
-const IMPORTS: [(&str, &[&str]); 4] = [
+const IMPORTS: [(&str, &[&str]); 5] = [
+    ("candlewick._callbacks", &["CallbackLike"]),
     (
         "candlewick._document",
         &[
@@ -34,6 +38,7 @@ const IMPORTS: [(&str, &[&str]); 4] = [
             "to_optimizer",
             "to_scheduler",
             "to_stopping",
+            "to_switch",
         ],
     ),
     (
@@ -259,22 +264,17 @@ fn constructor_module(name: &str, parents: &str, doc: &str) -> String {
         };
         let default = default.map_or("None".to_owned(), |value| literal(&value));
         let _ = writeln!(signature, "        {}: {kind} = {default},", param.name);
-        let first = format!("            {}: ", param.name);
-        let _ = writeln!(
-            arguments,
-            "{}",
-            wrap(&param_words(param), WIDTH, &first, "                ")
-        );
+        arguments.push_str(&argument(param.name, &param_words(param)));
         if param.name == "initialWeights" {
             let _ = writeln!(signature, "        initialModel: Any = None,");
-            let first = "            initialModel: ";
-            let _ = writeln!(
-                arguments,
-                "{}",
-                wrap(INITIAL_MODEL, WIDTH, first, "                ")
-            );
+            arguments.push_str(&argument("initialModel", INITIAL_MODEL));
         }
     }
+    let _ = writeln!(
+        signature,
+        "        callbacks: Sequence[CallbackLike] | None = None,"
+    );
+    arguments.push_str(&argument("callbacks", CALLBACKS));
     let body = format!(
         "\n\nclass Neural{}Base({parents}):\n    \"\"\"{doc}\"\"\"\n\n    _input_kwargs: dict[str, Any]\n\n    \
          if TYPE_CHECKING:\n\n        \
@@ -291,6 +291,12 @@ fn constructor_module(name: &str, parents: &str, doc: &str) -> String {
     module(&format!("The constructor of the {name}."), &body)
 }
 
+/// A constructor's argument in its docs.
+fn argument(name: &str, words: &str) -> String {
+    let first = format!("            {name}: ");
+    wrap(words, WIDTH, &first, "                ") + "\n"
+}
+
 /// Type of the value kept, type of what a user may give, converter between them.
 fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
     match ty {
@@ -304,6 +310,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
             ("list[float]", "Sequence[float]", "TypeConverters.toListFloat")
         }
         ValueType::Weights => ("str", "WeightsLike", "to_weights"),
+        ValueType::Switch => ("str", "str | bool", "to_switch"),
         ValueType::Document(Kind::Network) => ("str", "NetworkLike", "to_network"),
         ValueType::Document(Kind::Loss) => ("str", "LossLike", "to_loss"),
         ValueType::Document(Kind::Optimizer) => ("str", "OptimizerLike", "to_optimizer"),
@@ -322,7 +329,7 @@ fn legal(param: &Param) -> Option<String> {
         ValueType::TextList => "each()".to_owned(),
         ValueType::Duration => format!("matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("matches({})", quoted(&pattern(&BYTE_UNITS))),
-        ValueType::Text => match param.range {
+        ValueType::Text | ValueType::Switch => match param.range {
             Range::OneOf(texts) => {
                 let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
                 format!("one_of({})", texts.join(", "))

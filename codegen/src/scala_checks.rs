@@ -42,6 +42,7 @@ fn check(arg: &Arg) -> Option<String> {
         ValueType::Text => one_of(arg.range)?,
         ValueType::Long
         | ValueType::Bool
+        | ValueType::Switch
         | ValueType::Document(_)
         | ValueType::Duration
         | ValueType::Bytes

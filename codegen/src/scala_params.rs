@@ -101,7 +101,12 @@ fn file(group: &Group) -> String {
     let import = |part: &str, line: &'static str| if out.contains(part) { line } else { "" };
     format!(
         "// {HEADER}\npackage candlewick.generated\n\n{}{}import org.apache.spark.ml.param._\n{}{out}",
-        import("DocumentParam", "import candlewick._\n"),
+        // Ours are DocumentParam and SwitchParam.
+        if out.contains("new DocumentParam") || out.contains("new SwitchParam") {
+            "import candlewick._\n"
+        } else {
+            ""
+        },
         import("Legal", "import candlewick.internal.Legal\n"),
         import(" with Has", "import org.apache.spark.ml.param.shared._\n")
     )
@@ -144,6 +149,12 @@ fn member(out: &mut String, param: &Param) {
             "\n{doc}\n  def set{upper}(value: {value}): this.type = set({name}, value)\n"
         );
     }
+    if ty == ValueType::Switch {
+        let _ = write!(
+            out,
+            "\n  /** @group setParam */\n  def set{upper}(value: Boolean): this.type = set({name}, value.toString)\n"
+        );
+    }
     if let ValueType::Document(kind) = ty {
         let _ = write!(
             out,
@@ -173,6 +184,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
     let same = |class, value| (class, class, value);
     match ty {
         ValueType::Document(_) => ("Param[String]", "DocumentParam", "String"),
+        ValueType::Switch => ("Param[String]", "SwitchParam", "String"),
         ValueType::Int => same("IntParam", "Int"),
         ValueType::Long => same("LongParam", "Long"),
         ValueType::Real => same("DoubleParam", "Double"),
@@ -195,7 +207,7 @@ fn validator(param: &Param, value: &str) -> Option<String> {
         ValueType::TextList => "ParamValidators.arrayLengthGt[String](0)".to_owned(),
         ValueType::Duration => format!("Legal.matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("Legal.matches({})", quoted(&pattern(&BYTE_UNITS))),
-        ValueType::Text => one_of(param.range)?,
+        ValueType::Text | ValueType::Switch => one_of(param.range)?,
         _ => return None,
     };
     let expected = quoted(&param.domain().expected());

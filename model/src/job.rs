@@ -138,7 +138,7 @@ fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure>
         launch_timeout_ms: params.duration_ms("launchTimeout")?,
         feed_memory_bytes: params.bytes("feedMemory")?,
         strict_weights: params.flag("strictWeights"),
-        verbose: params.flag("verbose"),
+        verbose: params.switch("verbose"),
         checkpoint: None,
         save_optimizer: false,
         identity: None,
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!((job.failure_timeout_ms, job.max_recoveries), (15_000, 3));
         assert_eq!(job.data.label, LabelKind::class(10));
         assert_eq!((launch.num_trainers, launch.feed_memory_bytes), (0, 64 << 20));
-        assert!(launch.strict_weights && !launch.verbose);
+        assert!(launch.strict_weights && launch.verbose == "auto");
         assert!(summary.contains("Linear"));
     }
 

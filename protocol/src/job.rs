@@ -220,8 +220,8 @@ pub struct LaunchSpec {
     pub feed_memory_bytes: u64,
     /// Initial weights have to be exactly the network's.
     pub strict_weights: bool,
-    /// A line for every epoch on the driver.
-    pub verbose: bool,
+    /// What the driver shows: "auto", "true" or "false".
+    pub verbose: String,
     /// Where checkpoints are written and looked for, if anywhere.
     pub checkpoint: Option<CheckpointSpec>,
     /// The model keeps the state that the training ends with.

@@ -54,6 +54,8 @@ pub enum ValueType {
     Bool,
     /// A text.
     Text,
+    /// One of the texts of its range, of which "true" and "false" may be given as truth values too.
+    Switch,
     /// A list of texts, at least one.
     TextList,
     /// A list of two finite real numbers.
@@ -242,6 +244,7 @@ impl Domain {
             ValueType::Real => real(value),
             ValueType::Bool => value.is_boolean(),
             ValueType::Text | ValueType::Weights => text(value),
+            ValueType::Switch => value.is_boolean() || text(value),
             ValueType::TextList => each(&text),
             ValueType::RealPair => each(&real) && items.is_some_and(|items| items.len() == 2),
             ValueType::RealList => each(&real),
@@ -307,6 +310,16 @@ impl Domain {
             Range::Above(bound) => format!("{what} above {bound}"),
             Range::Closed { min, max } => format!("{what} from {min} to {max}"),
             Range::HalfOpen { min, below } => format!("{what} of at least {min} and below {below}"),
+            Range::OneOf(texts) if self.ty == ValueType::Switch => {
+                let word = |text: &&str| !["true", "false"].contains(text);
+                let quoted: Vec<String> = texts
+                    .iter()
+                    .copied()
+                    .filter(word)
+                    .map(|text| format!("{text:?}"))
+                    .collect();
+                format!("{}, true or false", quoted.join(", "))
+            }
             Range::OneOf(texts) => {
                 let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
                 quoted.join(" or ")
@@ -325,7 +338,7 @@ impl Domain {
             ValueType::Long => "a whole number of 64 bits",
             ValueType::Real => "a finite number",
             ValueType::Bool => "true or false",
-            ValueType::Text => "a text",
+            ValueType::Text | ValueType::Switch => "a text",
             ValueType::TextList => "a list of at least one text, each",
             ValueType::RealPair => "a list of two numbers, each",
             ValueType::RealList => "a list of at least one number, each",

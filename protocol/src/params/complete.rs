@@ -27,6 +27,14 @@ impl Complete {
         self.value(name).as_bool().unwrap_or_default()
     }
 
+    /// A text that may be given as a truth value: "true", "false" or another.
+    #[must_use]
+    pub fn switch(&self, name: &str) -> String {
+        let value = self.value(name);
+        let text = value.as_str().map(str::to_owned);
+        text.unwrap_or_else(|| value.as_bool().unwrap_or_default().to_string())
+    }
+
     /// A whole number.
     ///
     /// # Errors

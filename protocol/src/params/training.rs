@@ -136,9 +136,9 @@ pub(super) const PARAMS: &[Param] = &[
     param(
         "verbose",
         Scope::Estimator,
-        ValueType::Bool,
-        Range::Any,
-        Some("false"),
-        "Print a line per epoch on the driver: loss, rows/s, seconds left.",
+        ValueType::Switch,
+        Range::OneOf(&["auto", "true", "false"]),
+        Some("\"auto\""),
+        "What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true: a line per epoch. \"auto\": in Python a bar in a notebook, a line that moves in a terminal, else at most a line every two seconds; in Scala the log alone. false: nothing.",
     ),
 ];

@@ -11,6 +11,7 @@ Sequential(
 
 import candlewick._requirements  # noqa: F401 - before what imports PySpark: its error says what to install
 from candlewick import errors, nn, optim
+from candlewick._callbacks import Callback, EpochRecord, FitInfo, StepRecord
 from candlewick._estimators import (
     NeuralClassificationModel,
     NeuralClassifier,
@@ -26,11 +27,15 @@ from candlewick._weights import to_safetensors
 errors.install()
 
 __all__ = [
+    "Callback",
     "EarlyStopping",
+    "EpochRecord",
+    "FitInfo",
     "NeuralClassificationModel",
     "NeuralClassifier",
     "NeuralRegressionModel",
     "NeuralRegressor",
+    "StepRecord",
     "TrainingSummary",
     "__version__",
     "attach",

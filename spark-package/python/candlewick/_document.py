@@ -337,6 +337,11 @@ def _within(value: int, bits: int) -> int:
     return value
 
 
+def to_switch(value: object) -> str:
+    """A text; of a truth value "true" or "false"."""
+    return str(value).lower() if isinstance(value, bool) else TypeConverters.toString(value)
+
+
 def to_network(value: object) -> str:
     """The JSON text of a network: of a module, a dictionary or a text."""
     return to_text(value, (Module, Network), "nn.Sequential(...)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -18,7 +17,10 @@ from pyspark.ml.util import HasTrainingSummary, JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
 
+from candlewick._callbacks import CallbackLike, Callbacks, FitInfo, checked
+from candlewick._display import display_for
 from candlewick._document import NetworkBase, NetworkDocument
+from candlewick._fitting import Watch, finished
 from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams
 from candlewick._params.classifier import NeuralClassifierBase
@@ -29,13 +31,6 @@ from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received, to_weights
 from candlewick.errors import InvalidParameterError, translated
 
-#: One look at the fit blocks the gateway this long, milliseconds: Ctrl-C waits for its end.
-_LOOK_MS = 5
-#: Pauses between looks, seconds: short at first, for small fits.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
-#: After a cancel, seconds to wait for the trainers to be gone.
-_CANCEL_WAIT = 5.0
-
 M = TypeVar("M", bound="NeuralModel")
 
 
@@ -44,6 +39,8 @@ class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
 
     #: The value of initialWeights that came from a model, and that model in the JVM: a parameter holds weights and no more.
     _initial: tuple[str, Any] = "", None
+    #: Who looks on; no parameter: nothing of them is saved or pickled. Copies have them too.
+    _callbacks: tuple[CallbackLike, ...] = ()
 
     def _attach(self, given: dict[str, Any]) -> None:
         require_jar()
@@ -65,7 +62,27 @@ class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
         """
         return self._set(initialModel=model)
 
+    def setCallbacks(self, callbacks: Sequence[CallbackLike]) -> Any:
+        """Sets who looks on while it trains, in place of those before: on the driver, and they may end the training.
+
+        Copies of this estimator have them too, those that CrossValidator makes for example; a saved one has none.
+
+        Args:
+            callbacks: Objects of `candlewick.Callback`, or functions of an epoch's record; true ends the training there.
+
+        Example:
+            >>> clf.setCallbacks([lambda epoch: epoch.loss < 0.01])  # doctest: +SKIP
+        """
+        self._callbacks = checked(callbacks)
+        return self
+
+    def getCallbacks(self) -> list[CallbackLike]:
+        """Who looks on while it trains."""
+        return list(self._callbacks)
+
     def _set(self, **kwargs: Any) -> Any:
+        if "callbacks" in kwargs:
+            self.setCallbacks(kwargs.pop("callbacks"))
         model = kwargs.pop("initialModel", None)
         if model is not None:
             kwargs["initialWeights"] = _initial(model, kwargs.get("initialWeights"))
@@ -77,16 +94,39 @@ class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
 
     def _fit(self, dataset: DataFrame) -> M:
         _require_dataframe("fit", dataset)
-        with translated(), DeferredInterrupt() as interrupt:
-            self._transfer_params_to_java()
-            java: Any = self._java_obj
-            text, model = self._initial
-            java.rememberModel(
-                model if self.isSet("initialWeights") and self.getOrDefault("initialWeights") == text else None
-            )
-            handle = java.startFit(dataset._jdf)
-            fitted = self._create_model(_finished(handle, self.getOrDefault("verbose"), interrupt))
-        return self._copyValues(fitted)
+        decides = bool(self._callbacks)
+        with DeferredInterrupt() as interrupt:
+            with translated():
+                handle = self._start(dataset, decides)
+                fit = FitInfo(handle.id(), handle.number(), self.uid, self.getOrDefault("epochs"), _params(self))
+            callbacks, display = Callbacks(self._callbacks, fit), display_for(self.getOrDefault("verbose"))
+            try:
+                with translated():
+                    watch = Watch(handle, display, callbacks, decides)
+                    model = self._copyValues(self._create_model(finished(handle, watch, interrupt, decides)))
+                callbacks.end(model)
+            except BaseException as error:
+                callbacks.exception(error)
+                raise
+            finally:
+                display.close()
+        return model
+
+    def _start(self, dataset: DataFrame, decides: bool) -> Any:
+        """Starts the fit in the JVM."""
+        self._transfer_params_to_java()
+        java: Any = self._java_obj
+        text, initial = self._initial
+        java.rememberModel(
+            initial if self.isSet("initialWeights") and self.getOrDefault("initialWeights") == text else None
+        )
+        return java.startWatchedFit(dataset._jdf, decides)
+
+
+def _params(stage: Any) -> dict[str, Any]:
+    """What was set, but for files of weights."""
+    values = {param.name: stage.getOrDefault(param) for param in stage.params if stage.isSet(param)}
+    return {name: value for name, value in values.items() if name != "initialWeights"}
 
 
 def _initial(model: object, weights: object) -> NeuralModel:
@@ -107,34 +147,6 @@ def _require_dataframe(method: str, dataset: object) -> None:
             f"{method} needs a DataFrame of Spark, not {type(dataset).__module__}.{type(dataset).__name__}; "
             "spark.createDataFrame(...) makes one of pandas, lists and NumPy arrays"
         )
-
-
-def _finished(handle: Any, verbose: bool, interrupt: DeferredInterrupt) -> Any:
-    """Waits for a fit and returns its Java model; whatever interrupts the wait cancels the fit.
-
-    One long call into the JVM would not do: Ctrl-C during it cancels nothing and leaves the training running.
-    """
-    pause = _FIRST_PAUSE
-    try:
-        while not handle.awaitTermination(_LOOK_MS):
-            _print_progress(handle, verbose)
-            time.sleep(pause)
-            interrupt.deliver()
-            pause = min(_LONGEST_PAUSE, pause * 1.5)
-    except BaseException as error:
-        handle.cancel(f"interrupted in Python by {type(error).__name__}")
-        end = time.monotonic() + _CANCEL_WAIT
-        while not handle.awaitTermination(_LOOK_MS) and time.monotonic() < end:
-            time.sleep(_FIRST_PAUSE)
-        raise
-    _print_progress(handle, verbose)
-    return handle.result()
-
-
-def _print_progress(handle: Any, verbose: bool) -> None:
-    if verbose:
-        for line in handle.progressLines():
-            print(line, flush=True)
 
 
 #: What stands for one row: numbers, however they are held.

@@ -46,8 +46,10 @@ class TrainingSummary:
     rowsPerSecond: float | None = None
     #: Where rows went: "hash", to the logical shard of their content, or "none", to the trainer beside their executor.
     dataShuffle: str = "hash"
-    #: True where early stopping ended the training before its last epoch.
+    #: True where early stopping or a callback ended the training before its last epoch.
     stoppedEarly: bool = False
+    #: Which of them, and why; None where training went to its last epoch.
+    stopReason: str | None = None
     #: Epoch of the best value, from 0; None without early stopping.
     bestEpoch: int | None = None
     #: The best value of the metric that early stopping looks at.

@@ -38,6 +38,10 @@ class CancelledError(CandlewickError):
     """The user or Spark cancelled the work."""
 
 
+class CallbackError(JobFailedError):
+    """A callback raised, which ended the fit; ``__cause__`` is what it raised."""
+
+
 class UnauthenticatedError(CandlewickError):
     """The other side of a connection did not prove that it knows the job's secret."""
 

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from candlewick._estimators import _finished
+from candlewick import FitInfo
+from candlewick._callbacks import Callbacks
+from candlewick._display import Display
+from candlewick._fitting import Watch, finished
 from candlewick._interrupt import DeferredInterrupt
 
 
@@ -35,6 +38,12 @@ class Handle:
     def cancel(self, why: str) -> None:
         self.cancelled = why
 
+    def progressLines(self) -> list[str]:
+        return []
+
+    def events(self) -> str:
+        return "[]"
+
     def result(self) -> str:
         return "a model"
 
@@ -57,7 +66,8 @@ def handle() -> Iterator[Handle]:
 def test_a_fit_is_interrupted_between_two_calls(handle: Handle) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), DeferredInterrupt() as interrupt:
-        _finished(handle, False, interrupt)
+        watch = Watch(handle, Display(), Callbacks([], FitInfo("a", 1, "uid", 1)), decides=False)
+        finished(handle, watch, interrupt, decides=False)
     assert handle.interrupted_busy == [False], "the handler ran while a call was under way"
     assert handle.cancelled == "interrupted in Python by KeyboardInterrupt"
     assert signal.getsignal(signal.SIGINT) is before

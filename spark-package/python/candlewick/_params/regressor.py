@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from candlewick._callbacks import CallbackLike
 from candlewick._document import LossLike, NetworkLike, OptimizerLike, SchedulerLike, StoppingLike
 from candlewick._legal import keywords
 from candlewick._params import NeuralEstimatorParams
@@ -59,7 +60,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         validationSteps: int = 0,
         earlyStopping: StoppingLike | None = None,
         seed: int = 0,
-        verbose: bool = False,
+        verbose: str | bool = "auto",
         numTrainers: int = 0,
         minTrainers: int | None = None,
         maxTrainers: int | None = None,
@@ -79,6 +80,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         keepCheckpoints: int = 2,
         saveOptimizer: bool = False,
         resumeOptimizer: bool = False,
+        callbacks: Sequence[CallbackLike] | None = None,
     ) -> None:
         """Trains a neural network that predicts one or several numbers.
 
@@ -165,7 +167,10 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 JSON document)
             seed: Seed of initial weights, row order and dropout. The same data, parameters and seed give
                 the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
-            verbose: Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
+            verbose: What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left.
+                true: a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a
+                terminal, else at most a line every two seconds; in Scala the log alone. false: nothing.
+                ("auto", true or false)
             numTrainers: Trainer processes. 0: one per executor. (whole number from 0 to 4096)
             minTrainers: Fewest trainers. Training begins with fewer than numTrainers where the cluster has
                 no room for more now, and goes on with fewer after a loss, but not with fewer than these:
@@ -218,6 +223,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 optimiser. The model must have been fitted with saveOptimizer=true, from the same rows and
                 parameters. epochs counts from the beginning: a model of 3 epochs and then epochs=6 give the
                 bits of 6 epochs at once. (true or false)
+            callbacks: Functions and candlewick.Callback objects that look on from the driver and may end
+                the training; see setCallbacks.
         """
         given = self._input_kwargs
         super().__init__()
@@ -257,7 +264,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         validationSteps: int = 0,
         earlyStopping: StoppingLike | None = None,
         seed: int = 0,
-        verbose: bool = False,
+        verbose: str | bool = "auto",
         numTrainers: int = 0,
         minTrainers: int | None = None,
         maxTrainers: int | None = None,
@@ -277,6 +284,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         keepCheckpoints: int = 2,
         saveOptimizer: bool = False,
         resumeOptimizer: bool = False,
+        callbacks: Sequence[CallbackLike] | None = None,
     ) -> Self:
         """Sets the parameters that are named; the others keep their values. See the constructor."""
         return self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})

@@ -18,6 +18,7 @@ from candlewick._document import (
     to_optimizer,
     to_scheduler,
     to_stopping,
+    to_switch,
 )
 from candlewick._legal import Legal, Range, each, one_of
 
@@ -195,11 +196,16 @@ class TrainingParams(HasSeed):
         typeConverter=to_long,
     )
 
-    verbose: Param[bool] = Param(
+    verbose: Param[str] = Param(
         Params._dummy(),
         "verbose",
-        "Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)",
-        typeConverter=TypeConverters.toBoolean,
+        'What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true: a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a terminal, else at most a line every two seconds; in Scala the log alone. false: nothing. ("auto", true or false)',
+        typeConverter=Legal(
+            "verbose",
+            to_switch,
+            '"auto", true or false',
+            one_of("auto", "true", "false"),
+        ),
     )
 
     def __init__(self) -> None:
@@ -214,7 +220,7 @@ class TrainingParams(HasSeed):
             validationFraction=0.0,
             validationSteps=0,
             seed=0,
-            verbose=False,
+            verbose="auto",
         )
 
     def getEpochs(self) -> int:
@@ -386,10 +392,13 @@ class TrainingParams(HasSeed):
         """
         return self._set(seed=value)
 
-    def getVerbose(self) -> bool:
+    def getVerbose(self) -> str:
         """Value of verbose, or its default."""
         return self.getOrDefault(self.verbose)
 
-    def setVerbose(self, value: bool) -> Self:
-        """Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)"""
+    def setVerbose(self, value: str | bool) -> Self:
+        """What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true: a
+        line per epoch. "auto": in Python a bar in a notebook, a line that moves in a terminal, else at most
+        a line every two seconds; in Scala the log alone. false: nothing. ("auto", true or false)
+        """
         return self._set(verbose=value)

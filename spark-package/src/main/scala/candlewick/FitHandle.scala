@@ -1,6 +1,7 @@
 package candlewick
 
 import candlewick.fit.FitControl
+import candlewick.internal.Json
 import java.util.concurrent.{CountDownLatch, TimeUnit}
 import java.util.concurrent.atomic.AtomicReference
 import scala.util.{Failure, Success, Try}
@@ -46,6 +47,18 @@ final class FitHandle[M] private[candlewick] (control: FitControl) {
     * other lines and nothing else.
     */
   def listenProgress(listener: String => Unit): Unit = control.listen(listener)
+
+  /** Takes what happened in the training since the last call, as a JSON list; for Python. */
+  private[candlewick] def events(): String = Json.list(control.events.take(0L)).toString
+
+  /** All callbacks have seen so many epochs, and training goes on. */
+  private[candlewick] def goOn(epochs: Int): Unit = control.decisions.goOn(epochs)
+
+  /** The callback `by` ends the training after so many epochs. */
+  private[candlewick] def stopAfter(epochs: Int, by: String): Unit = control.decisions.stop(epochs, by)
+
+  /** Number of the fit. */
+  private[candlewick] def number: Int = control.number
 
   /** Runs `body` in a fresh thread. Fresh, so that it inherits the local properties of the caller: job group, scheduler
     * pool, description.

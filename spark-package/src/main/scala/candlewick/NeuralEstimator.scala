@@ -2,7 +2,7 @@ package candlewick
 
 import candlewick.checkpoint.OptimizerState
 import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
-import candlewick.fit.{FitControl, FitJob, FitResult, FitSpec, InitialWeights}
+import candlewick.fit.{CallbackRunner, FitControl, FitJob, FitResult, FitSpec, InitialWeights}
 import candlewick.internal.{Failures, Sessions}
 import candlewick.persist.{ParamsWriter, RestorableParams}
 import candlewick.score.OutputColumn
@@ -37,8 +37,8 @@ trait NeuralEstimator[M <: NeuralModel[M]]
   /** The schema with those columns. */
   private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType
 
-  /** Trains on a DataFrame and waits for the model. With `verbose`, prints a line per epoch. An interrupt of the
-    * calling thread cancels the fit.
+  /** Trains on a DataFrame and waits for the model. With `verbose` set to true, prints a line per epoch; with "auto" that
+    * line is in the log alone. An interrupt of the calling thread cancels the fit.
     *
     * @param dataset
     *   any DataFrame that ends; its own partitions are read once, whatever their number
@@ -72,14 +72,44 @@ trait NeuralEstimator[M <: NeuralModel[M]]
   def startFit(dataset: Dataset[_]): FitHandle[M] = startFit(dataset, _ => ())
 
   private def startFit(dataset: Dataset[_], listener: String => Unit): FitHandle[M] = {
-    val control = new FitControl(UUID.randomUUID().toString.replace("-", ""))
+    val looked = callbacks.nonEmpty
+    start(dataset, new FitControl(NeuralEstimator.fitId(), watched = looked, decides = looked), listener)
+  }
+
+  /** The same for Python, which takes the events of the fit from its handle; with `decides` it has to answer each epoch. */
+  private[candlewick] def startWatchedFit(dataset: Dataset[_], decides: Boolean): FitHandle[M] =
+    start(dataset, new FitControl(NeuralEstimator.fitId(), watched = true, decides = decides), _ => ())
+
+  private def start(dataset: Dataset[_], control: FitControl, listener: String => Unit): FitHandle[M] = {
     control.listen(listener)
     val frozen = copy(ParamMap.empty).asInstanceOf[NeuralEstimator[M]]
+    val info = FitInfo(control.id, control.number, uid, $(epochs))
+    val runner = new CallbackRunner(callbacks, control, info)
     new FitHandle[M](control).start {
-      val result = new FitJob(dataset, frozen.spec, control).run()
-      finish(frozen, result)
+      runner.around(finish(frozen, new FitJob(dataset, frozen.spec, control).run()))
     }
   }
+
+  // No Param: nothing of them is saved, or sent anywhere.
+  private var callbacks = Seq.empty[Callback]
+
+  /** Sets who looks on while it trains, in place of those before: they run on the driver and may end the training. Copies of
+    * this estimator have them too, those that `CrossValidator` makes for example; a saved one has none.
+    *
+    * {{{
+    * classifier.setCallbacks(Callback(_.loss < 0.01))
+    * }}}
+    */
+  def setCallbacks(callbacks: Callback*): this.type = {
+    this.callbacks = callbacks
+    this
+  }
+
+  /** Sets a function that looks at the end of each epoch; true ends the training there. */
+  def setCallbacks(stop: EpochRecord => Boolean): this.type = setCallbacks(Callback(stop))
+
+  /** Who looks on while it trains. */
+  def getCallbacks: Seq[Callback] = callbacks
 
   private def finish(frozen: NeuralEstimator[M], result: FitResult): M = {
     val trained = frozen.model(ModelState.of(result))
@@ -180,7 +210,9 @@ trait NeuralEstimator[M <: NeuralModel[M]]
 
   override protected def copyValues[T <: Params](to: T, extra: ParamMap): T = {
     to match {
-      case other: NeuralEstimator[_] => other.initialModel = initialModel
+      case other: NeuralEstimator[_] =>
+        other.initialModel = initialModel
+        other.callbacks = callbacks
       case _ => ()
     }
     super.copyValues(to, extra)
@@ -194,6 +226,7 @@ trait NeuralEstimator[M <: NeuralModel[M]]
 }
 
 private[candlewick] object NeuralEstimator {
+  private def fitId(): String = UUID.randomUUID().toString.replace("-", "")
   private val PollMs = 1000L
 
   /** Wait for a cancelled fit to clean up before the interrupt is passed on. */

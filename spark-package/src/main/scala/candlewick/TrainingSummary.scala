@@ -56,8 +56,11 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   def objectiveHistory: Array[Double] =
     Json.items(Json.field(node, "objectiveHistory")).map(_.asDouble).toArray
 
-  /** Whether early stopping ended the training before its last epoch. */
+  /** Whether early stopping or a callback ended the training before its last epoch. */
   def stoppedEarly: Boolean = Json.field(node, "stoppedEarly").asBoolean
+
+  /** Which of them, and why; `None` where training went to its last epoch. */
+  def stopReason: Option[String] = Option(node.get("stopReason")).filterNot(_.isNull).map(_.asText)
 
   /** Epoch of the best value, from 0; `None` without early stopping. */
   def bestEpoch: Option[Int] = Option(Json.field(node, "bestEpoch")).filterNot(_.isNull).map(_.asInt)
@@ -126,7 +129,9 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
 }
 
 private[candlewick] object TrainingSummary {
-  private def record(node: JsonNode): EpochRecord = EpochRecord(
+
+  /** The record of an epoch. */
+  def record(node: JsonNode): EpochRecord = EpochRecord(
     Json.field(node, "epoch").asInt,
     Json.field(node, "step").asLong,
     Json.field(node, "loss").asDouble,

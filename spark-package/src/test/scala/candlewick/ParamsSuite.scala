@@ -173,9 +173,10 @@ class ParamsSuite extends SparkSuite {
       """{"class":"candlewick.NeuralClassifier","timestamp":1764160000000,"sparkVersion":"4.0.1",
         |"uid":"NeuralClassifier_3f2a","paramMap":{"network":"{\"format\":\"candlewick.network/1\",\"layers\":[]}",
         |"epochs":3,"clipNorm":0.5,"featuresCols":[],"inputShape":[1,4],"thresholds":[0.5,1.0],"metrics":["accuracy"],
-        |"earlyStopping":"{\"type\":\"EarlyStopping\",\"patience\":2}","seed":-4},
+        |"earlyStopping":"{\"type\":\"EarlyStopping\",\"patience\":2}","seed":-4,"verbose":true},
         |"defaultParamMap":{"featuresCol":"features","epochs":12,"failureTimeout":"15s","feedMemory":"64m",
-        |"optimizer":"{\"type\": \"AdamW\", \"lr\": 0.001}","validationFraction":0.0,"handleInvalid":"error"}}"""
+        |"optimizer":"{\"type\": \"AdamW\", \"lr\": 0.001}","validationFraction":0.0,"handleInvalid":"error",
+        |"verbose":false}}"""
     val metadata = Paths.get(path, "metadata", "part-00000")
     Files.createDirectories(metadata.getParent)
     Files.write(metadata, saved.stripMargin.replace("\n", "").getBytes(StandardCharsets.UTF_8))
@@ -184,6 +185,8 @@ class ParamsSuite extends SparkSuite {
     assert(loaded.uid == "NeuralClassifier_3f2a" && loaded.getEpochs == 3 && loaded.getSeed == -4)
     assert(loaded.getDefault(loaded.epochs).contains(12) && loaded.getInputShape.toSeq == Seq(1, 4))
     assert(!loaded.isSet(loaded.featuresCols), "an empty list stood for none")
+    assert(loaded.getVerbose == "true" && loaded.getDefault(loaded.verbose).contains("false"))
+    assert(loaded.copy(ParamMap.empty).setVerbose("auto").getVerbose == "auto")
   }
 
   test("a stage trains by the defaults that it was saved with") {

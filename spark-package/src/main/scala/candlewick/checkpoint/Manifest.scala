@@ -45,6 +45,9 @@ private[candlewick] final class Manifest(val document: JsonNode) {
   def within(epochs: Int): Boolean =
     epoch < epochs || (epoch == epochs && history.lastOption.exists(Json.field(_, "step").asLong == step))
 
+  /** Whether it stands at the end of an epoch. */
+  def isBetweenEpochs: Boolean = history.lastOption.forall(Json.field(_, "step").asLong == step)
+
   /** "step 120 (complete epochs: 2)". */
   def place: String = s"step $step (complete epochs: $epoch)"
 }

@@ -98,11 +98,19 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   /** Passes a part of the state that training goes on from on. */
   def resumeFrom(offset: Long, part: Array[Byte]): Unit = coordinator.resumeFrom(offset, part)
 
-  /** Begins the training; from a checkpoint, where its state was passed on. */
-  def train(resumed: Option[Manifest]): Unit = {
+  /** Begins the training; from a checkpoint, where its state was passed on.
+    *
+    * @param until
+    *   how many epochs may be made, and whether training is over then, where callbacks decide that
+    */
+  def train(resumed: Option[Manifest], until: Option[(Int, Boolean)]): Unit = {
     resumed.foreach(manifest => lock.synchronized(records ++= manifest.history))
-    command("train", resumed.map(manifest => "resume" -> manifest.counter).toSeq: _*): Unit
+    val limit = until.map { case (epochs, over) => "until" -> Json.obj("epochs" -> epochs, "over" -> over) }
+    command("train", (resumed.map(manifest => "resume" -> manifest.counter) ++ limit).toSeq: _*): Unit
   }
+
+  /** The callbacks have decided. */
+  def until(epochs: Int, over: Boolean): Unit = command("until", "epochs" -> epochs, "over" -> over): Unit
 
   /** The flight record: where every trainer stood when the job failed, or stands now, and what was said last. */
   def record(): ObjectNode = Json.parseObject("the flight record", coordinator.record())

@@ -20,6 +20,9 @@ private[candlewick] final class DriverState private {
   /** The line in which fits wait for cores. */
   val admission = new Admission
 
+  /** Whether several fits are under way. */
+  def several: Boolean = fits.size > 1
+
   /** A fit begins. */
   def begin(fit: FitControl): Unit = fits.put(fit.id, fit): Unit
 

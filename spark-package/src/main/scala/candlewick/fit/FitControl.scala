@@ -6,8 +6,18 @@ import java.util.concurrent.atomic.{AtomicInteger, AtomicReference}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
-/** What others may do to a running fit: cancel it, tell it that an executor is gone, read its lines. Thread safe. */
-private[candlewick] final class FitControl(val id: String) {
+/** What others may do to a running fit: cancel it, tell it that an executor is gone, read its lines. Thread safe.
+  *
+  * @param watched
+  *   somebody takes its events
+  * @param decides
+  *   and says at the end of every epoch whether training goes on
+  */
+private[candlewick] final class FitControl(
+    val id: String,
+    val watched: Boolean = false,
+    val decides: Boolean = false
+) {
   private val log = LoggerFactory.getLogger(classOf[FitControl])
   private val reason = new AtomicReference[FitControl.Reason]()
   private val lines = new ConcurrentLinkedDeque[String]()
@@ -20,6 +30,15 @@ private[candlewick] final class FitControl(val id: String) {
   private val signals = new Object
   private var signalled = false
 
+  /** What happens in its training, where it is watched. */
+  val events = new FitEvents
+
+  /** What its callbacks decide. */
+  val decisions = new Decisions(() => signal())
+
+  /** Fits of this driver are numbered from 1. */
+  val number: Int = FitControl.numbers.incrementAndGet()
+
   /** Tag of the fit's Spark jobs. */
   val tag: String = s"candlewick-$id"
 
@@ -29,8 +48,15 @@ private[candlewick] final class FitControl(val id: String) {
     *   the failure of a Spark job that says so, if one does
     */
   def cancel(why: String, cause: Option[Throwable] = None): Unit =
-    if (reason.compareAndSet(null, FitControl.Reason(why, cause))) {
-      cancelActions.forEach(action => run(action)(why))
+    end(FitControl.Reason(why, cause, failed = false))
+
+  /** Ends the fit with an error of one who looks on, which is what its user meets. */
+  def fail(error: Throwable): Unit =
+    end(FitControl.Reason(String.valueOf(error.getMessage), Some(error), failed = true))
+
+  private def end(why: FitControl.Reason): Unit =
+    if (reason.compareAndSet(null, why)) {
+      cancelActions.forEach(action => run(action)(why.why))
       signal()
     }
 
@@ -91,10 +117,12 @@ private[candlewick] final class FitControl(val id: String) {
   def cancelled: Option[String] = Option(reason.get()).map(_.why)
 
   /** The exception of the cancel, if there was one. */
-  def cancellation: Option[Throwable] = Option(reason.get()).map { reason =>
-    val error = Failures.cancelled(s"the fit was cancelled: ${reason.why}")
-    reason.cause.foreach(error.initCause)
-    error
+  def cancellation: Option[Throwable] = Option(reason.get()).map {
+    case FitControl.Reason(_, Some(error), true) => error
+    case FitControl.Reason(why, cause, _) =>
+      val error = Failures.cancelled(s"the fit was cancelled: $why")
+      cause.foreach(error.initCause)
+      error
   }
 
   /** Throws if the fit was cancelled. */
@@ -105,6 +133,9 @@ private[candlewick] final class FitControl(val id: String) {
     log.info(s"fit $id: $line")
     pass(line)
   }
+
+  /** A line for the log alone. */
+  def note(line: String): Unit = log.info(s"fit $id: $line")
 
   /** A line that a user should see even where nobody asked for progress: the log shows it by default. */
   def warn(line: String): Unit = {
@@ -148,8 +179,14 @@ private[candlewick] final class FitControl(val id: String) {
 
 private[fit] object FitControl {
 
-  /** Why a fit was cancelled. */
-  final case class Reason(why: String, cause: Option[Throwable])
+  /** Why a fit was cancelled.
+    *
+    * @param failed
+    *   the cause is what the user meets
+    */
+  final case class Reason(why: String, cause: Option[Throwable], failed: Boolean)
+
+  private val numbers = new AtomicInteger()
 
   /** Lines kept for `progressLines`. */
   val MaxLines = 10000

@@ -126,7 +126,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
           state.fed(control)
           val result = explained(link)(train(prepared, link, launched, states) {
             feeding.await(hold, elastic, spare, "training did not end")(link.done)
-          })
+          }(new Narrator(prepared, control, state.several)))
           patienceMs = FitJob.HoldMs
           result
         } finally {
@@ -254,31 +254,47 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       link: CoordinatorLink,
       launched: Launched,
       states: TrainingStates
-  )(end: => JsonNode): FitResult = {
-    if (prepared.launch.verbose) {
-      val progress = new Progress(prepared.epochs)
-      link.listen(
-        record => control.report(progress.line(record)),
-        beat => progress.beat(beat).foreach(control.report)
-      )
-    }
+  )(end: => JsonNode)(narrator: Narrator): FitResult = {
+    link.listen(narrator.epoch, narrator.step)
     // Only now is it known what the rows are.
     def resume() = link.ledger.flatMap(states.resume)
     val resumed = if (states.resumes) phases.time("resume")(resume()) else resume()
+    val limit = if (control.decides) Some(firstLimit(prepared, narrator, resumed)) else None
+    control.decisions.listen((epochs, over) => quietly("pass a decision on")(link.until(epochs, over)))
     val done = phases.time("train") {
-      link.train(resumed)
-      end
+      link.train(resumed, limit)
+      try end
+      finally control.decisions.listen((_, _) => ())
     }
     states.checkWentOn(resumed, Json.field(done, "steps").asLong)
     val weights = link.weights()
     link.command("finish")
     val optimizer = states.finish(done)
-    FitResult(
-      prepared.job,
-      weights,
-      summary(prepared, link, done, launched.trainers.length, resumed),
-      optimizer
-    )
+    val result = summary(prepared, link, done, launched.trainers.length, resumed)
+    narrator.end(result)
+    Progress.diverged(link.epochs).foreach(control.warn)
+    FitResult(prepared.job, weights, result, optimizer)
+  }
+
+  /** How far training may go at first, where callbacks decide. They see the epochs of the checkpoint that it goes on from
+    * first: what they would have ended is over.
+    */
+  private def firstLimit(
+      prepared: Prepared,
+      narrator: Narrator,
+      resumed: Option[Manifest]
+  ): (Int, Boolean) = {
+    val history = resumed.toSeq.flatMap(_.history)
+    val before = prepared.continued.fold(0)(_.manifest.history.length)
+    history.drop(before).foreach(narrator.again)
+    if (history.length > before)
+      while (!control.decisions.hasSeen(history.length)) {
+        control.check()
+        control.await(FitJob.LookMs)
+      }
+    val over = control.decisions.stoppedBy.isDefined
+    val between = resumed.forall(_.isBetweenEpochs)
+    (if (over && between) history.length else history.length + 1, over)
   }
 
   /** The first cause: what the coordinator knows of a dead trainer explains what Spark's tasks suffered from it. */
@@ -306,7 +322,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   /** The failure with a flight record, where that can help. */
   private def recorded(sc: SparkContext, error: Throwable): Throwable = {
     var told = error
-    for (record <- flight if FlightRecord.isWorthIt(error) && !sc.isStopped)
+    // Who ended it, a callback too, knows why.
+    for (record <- flight if FlightRecord.isWorthIt(error) && control.cancelled.isEmpty && !sc.isStopped)
       quietly("write the flight record") {
         val conf = CandlewickShim.hadoopConf(dataset.sparkSession)
         val path = FlightRecord.write(sc, conf, control.id, record, phases.json(total.seconds))
@@ -327,10 +344,16 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val seconds = history.map(Json.field(_, "seconds").asDouble).sum
     val rows = history.map(Json.field(_, "rows").asDouble).sum
     val stopping = Option(done.get("stopping")).filterNot(_.isNull)
+    val reason = if (stopping.exists(Json.field(_, "stoppedEarly").asBoolean)) {
+      val rule = prepared.job.path("train").path("evaluation").path("earlyStopping")
+      Some(s"earlyStopping: ${rule.path("metric").asText} got no better")
+    } else
+      control.decisions.stoppedBy.filter(_ => history.length < prepared.epochs).map(by => s"callback $by")
     Json.obj(
       "history" -> history,
       "objectiveHistory" -> history.map(Json.field(_, "loss")),
-      "stoppedEarly" -> stopping.exists(Json.field(_, "stoppedEarly").asBoolean),
+      "stoppedEarly" -> reason.isDefined,
+      "stopReason" -> reason,
       "bestEpoch" -> stopping.map(Json.field(_, "bestEpoch")),
       "bestValue" -> stopping.map(Json.field(_, "bestValue")),
       "totalSteps" -> Json.field(done, "steps"),
@@ -375,6 +398,9 @@ private[fit] object FitJob {
 
   /** Wait for the trainers to end after "finish", and with them the tasks that hold their slots. */
   private val HoldMs = 1000L
+
+  /** How often a fit looks that waits for its callbacks. */
+  private val LookMs = 1000L
 
   /** Wait for the coordinator's verdict: it waits itself for the exit status of a dead trainer. */
   private val FirstCauseMs = 4000L

@@ -52,7 +52,7 @@ private[candlewick] final case class LaunchSpec(
     launchTimeoutMs: Long,
     feedMemoryBytes: Long,
     strictWeights: Boolean,
-    verbose: Boolean,
+    verbose: String,
     checkpoint: Option[CheckpointSpec],
     saveOptimizer: Boolean,
     identity: Option[JsonNode]
@@ -69,7 +69,7 @@ private[fit] object LaunchSpec {
     Json.field(node, "launchTimeoutMs").asLong,
     Json.field(node, "feedMemoryBytes").asLong,
     Json.field(node, "strictWeights").asBoolean,
-    Json.field(node, "verbose").asBoolean,
+    Json.field(node, "verbose").asText,
     Option(node.get("checkpoint")).filterNot(_.isNull).map { spec =>
       CheckpointSpec(Json.field(spec, "dir").asText, Json.field(spec, "keep").asInt)
     },

@@ -42,6 +42,9 @@ private[candlewick] final case class Prepared(
   /** Passes over the data. */
   def epochs: Int = Json.field(Json.field(job, "train"), "epochs").asInt
 
+  /** Rows of a step. */
+  def batchSize: Int = Json.field(Json.field(job, "train"), "batchSize").asInt
+
   /** Silence after which a trainer counts as lost. */
   def failureTimeoutMs: Long = Json.field(job, "failureTimeoutMs").asLong
 }

@@ -298,19 +298,26 @@ trait TrainingParams extends Params with HasSeed {
     */
   def setSeed(value: Long): this.type = set(seed, value)
 
-  /** Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)
+  /** What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true:
+    * a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a terminal, else
+    * at most a line every two seconds; in Scala the log alone. false: nothing. ("auto", true or
+    * false)
     * @group param
     */
-  final val verbose: BooleanParam = new BooleanParam(
+  final val verbose: Param[String] = new SwitchParam(
     this,
     "verbose",
-    "Print a line per epoch on the driver: loss, rows/s, seconds left. (true or false)"
+    "What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true: a line per epoch. \"auto\": in Python a bar in a notebook, a line that moves in a terminal, else at most a line every two seconds; in Scala the log alone. false: nothing. (\"auto\", true or false)",
+    Legal[String]("verbose", "\"auto\", true or false", ParamValidators.inArray(Array("auto", "true", "false")))
   )
-  setDefault(verbose, false)
+  setDefault(verbose, "auto")
 
   /** @group getParam */
-  final def getVerbose: Boolean = $(verbose)
+  final def getVerbose: String = $(verbose)
 
   /** @group setParam */
-  def setVerbose(value: Boolean): this.type = set(verbose, value)
+  def setVerbose(value: String): this.type = set(verbose, value)
+
+  /** @group setParam */
+  def setVerbose(value: Boolean): this.type = set(verbose, value.toString)
 }

@@ -28,7 +28,7 @@ class LaunchSpecSuite extends AnyFunSuite {
       "launchTimeout" -> "2min",
       "feedMemory" -> "3m",
       "strictWeights" -> false,
-      "verbose" -> true,
+      "verbose" -> "true",
       "checkpointDir" -> "hdfs:///here",
       "keepCheckpoints" -> 7,
       "saveOptimizer" -> true
@@ -44,7 +44,7 @@ class LaunchSpecSuite extends AnyFunSuite {
       120000L,
       3L << 20,
       strictWeights = false,
-      verbose = true,
+      verbose = "true",
       found.checkpoint,
       saveOptimizer = true,
       found.identity
@@ -61,7 +61,7 @@ class LaunchSpecSuite extends AnyFunSuite {
       300000L,
       64L << 20,
       strictWeights = true,
-      verbose = false,
+      verbose = "auto",
       None,
       saveOptimizer = false,
       None

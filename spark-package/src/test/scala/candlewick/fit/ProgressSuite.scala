@@ -15,17 +15,32 @@ class ProgressSuite extends AnyFunSuite {
   private def record(epoch: Int, loss: Double, rows: Long, seconds: Double) =
     Json.obj("epoch" -> epoch, "step" -> 1, "loss" -> loss, "lr" -> 0.1, "rows" -> rows, "seconds" -> seconds)
 
-  test("an epoch's line says loss, rows per second and seconds left") {
-    val progress = new Progress(10)
-    assert(progress.line(record(0, 0.5, 52000, 2.0)) == "epoch 1/10  loss 0.5000  26,000 rows/s  18 s left")
+  test("an epoch's line says loss, rows per second and seconds left, and counts from 1") {
+    val progress = new Progress(10, 32)
     assert(
-      progress.line(record(1, 1e-5, 52000, 1.0)) == "epoch 2/10  loss 1.000e-05  52,000 rows/s  12 s left"
+      progress.epoch(record(0, 0.5, 52000, 2.0)).text == "epoch 1/10  loss 0.5000  26,000 rows/s  18 s left"
+    )
+    val second = progress.epoch(record(1, 1e-5, 52000, 1.0))
+    assert(second == Told("epoch 2/10  loss 1.000e-05  52,000 rows/s  12 s left", 52000.0, 12.0))
+  }
+
+  test("the line has every metric that is a number, and none of the others") {
+    val all = record(0, 0.5, 100, 1.0).put("accuracy", 0.75).put("val_loss", 0.25).put("skippedSteps", 2)
+    all.putNull("val_roc_auc").putArray("val_confusion_matrix"): Unit
+    assert(
+      new Progress(1, 1).epoch(all).text ==
+        "epoch 1/1  loss 0.5000  accuracy 0.7500  val_loss 0.2500  skippedSteps 2  val_roc_auc -  100 rows/s  0 s left"
     )
   }
 
-  test("the line has the loss of the validation rows where there are some") {
-    val line = new Progress(1).line(record(0, 0.5, 100, 1.0).put("val_loss", 0.25))
-    assert(line == "epoch 1/1  loss 0.5000  val_loss 0.2500  100 rows/s  0 s left")
+  test("a loss that has grown tenfold is told with what to do") {
+    def losses(all: Double*) = all.zipWithIndex.map { case (loss, epoch) => record(epoch, loss, 1, 1.0) }
+    assert(Progress.diverged(losses(2.0, 1.0, 98154.0)).exists { told =>
+      told.contains("from 2.0000 in the first epoch to 9.815e+04") || told.contains("to 98154.0000")
+    })
+    assert(Progress.diverged(losses(2.0, 50.0, 19.9)).isEmpty)
+    assert(Progress.diverged(losses(2.0)).isEmpty && Progress.diverged(Nil).isEmpty)
+    assert(Progress.diverged(losses(-1.0, 5.0)).isEmpty, "a loss may be negative")
   }
 
   private def ledger(partition: Int, read: Long, sent: Long, failure: Option[(String, String)] = None) =
@@ -59,12 +74,41 @@ class ProgressSuite extends AnyFunSuite {
     FitJob.checkLedgers(Seq(ledger(0, 4, 1), ledger(1, 0, 0)))
   }
 
-  test("a long epoch shows signs of life, after a while without a line") {
-    val beat = Json.obj("epoch" -> 1, "step" -> 812)
-    assert(new Progress(3).beat(beat).isEmpty)
-    val eager = new Progress(3, quietMs = -1)
-    assert(eager.beat(beat).exists(_.matches("epoch 2/3  step 812  [0-9,.]+ steps/s")))
-    assert(eager.beat(beat).isEmpty, "no step since")
+  test("steps are told where they are news, with the loss so far") {
+    def beat(step: Int) = Json.obj("epoch" -> 1, "step" -> step, "stepsPerEpoch" -> 500, "loss" -> 0.25)
+    val progress = new Progress(3, 10, beatMs = -1)
+    assert(progress.step(beat(812)).map(_.text).contains("epoch 2/3  step 312/500  loss 0.2500"))
+    assert(progress.step(beat(812)).isEmpty, "no step since")
+    val text = progress.step(beat(813)).map(_.text).mkString
+    assert(text.matches("epoch 2/3  step 313/500  loss 0.2500  [0-9,]+ rows/s  \\d+ s left"), text)
+    assert(new Progress(3, 10).step(beat(0).put("stepsPerEpoch", 0)).isEmpty, "before the first step")
+    val seldom = new Progress(3, 10, beatMs = 3600000L)
+    assert(seldom.step(beat(1)).nonEmpty && seldom.step(beat(2)).isEmpty)
+    assert(!new Progress(3, 10).isQuiet && new Progress(3, 10, quietMs = -1).isQuiet)
+  }
+
+  test("events are kept in order, of steps the youngest alone") {
+    val events = new FitEvents
+    def named(name: String) = Json.obj("event" -> name)
+    events.putStep(named("step 1"))
+    events.put(named("epoch 0"))
+    events.put(named("epoch 1"))
+    events.putStep(named("step 2"))
+    events.putStep(named("step 3"))
+    assert(events.take(0L).map(_.get("event").asText) == Seq("epoch 0", "epoch 1", "step 3"))
+    assert(events.take(0L).isEmpty)
+  }
+
+  test("the first callback that ends the training is the one that is told, and later ones change nothing") {
+    val decisions = new Decisions(() => ())
+    var told = Seq.empty[(Int, Boolean)]
+    decisions.goOn(1)
+    decisions.listen((epochs, over) => told :+= (epochs -> over))
+    decisions.goOn(2)
+    decisions.stop(3, "first")
+    decisions.stop(3, "second")
+    assert(told == Seq(3 -> false, 3 -> true, 3 -> true))
+    assert(decisions.stoppedBy.contains("first") && decisions.hasSeen(3) && !decisions.hasSeen(4))
   }
 
   test("a cancelled job is told from a failed one by what Spark says of it, and of no other") {

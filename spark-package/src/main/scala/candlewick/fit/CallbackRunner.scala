@@ -1,0 +1,112 @@
+package candlewick.fit
+
+import candlewick._
+import candlewick.internal.Json
+import candlewick.jni.JobFailedException
+import com.fasterxml.jackson.databind.JsonNode
+import org.slf4j.LoggerFactory
+import scala.util.control.NonFatal
+
+/** Calls the callbacks of a fit, in a thread of their own: the fit goes on with what else it has to do. */
+private[candlewick] final class CallbackRunner(
+    callbacks: Seq[Callback],
+    control: FitControl,
+    asked: FitInfo
+) {
+  private val log = LoggerFactory.getLogger(classOf[CallbackRunner])
+  @volatile private var over = false
+  private val thread = new Thread(() => run(), s"candlewick-callbacks-${control.id}")
+  thread.setDaemon(true)
+
+  /** Runs a fit among its callbacks. */
+  def around[M <: NeuralModel[M]](fit: => M): M = if (callbacks.isEmpty) fit
+  else
+    try {
+      each("onFitBegin")(_.onFitBegin(asked))
+      thread.start()
+      val model =
+        try fit
+        finally finish()
+      // The callbacks have seen the last epoch only now.
+      control.check()
+      each("onFitEnd")(_.onFitEnd(model, asked))
+      model
+    } catch {
+      case NonFatal(error) =>
+        callbacks.foreach { callback =>
+          try callback.onException(error, asked)
+          catch {
+            case NonFatal(other) => log.warn(s"fit ${control.id}: a callback's onException failed", other)
+          }
+        }
+        throw error
+    }
+
+  /** Waits for the callbacks to have seen everything; a fit that was cancelled does not wait for one that is stuck. */
+  private def finish(): Unit = {
+    over = true
+    while (thread.isAlive && control.cancelled.isEmpty) thread.join(CallbackRunner.LookMs)
+  }
+
+  private def run(): Unit =
+    try {
+      var last = false
+      while (!last) {
+        last = over
+        control.events.take(if (last) 0L else CallbackRunner.LookMs).foreach { event =>
+          if (control.cancelled.isEmpty) pass(event)
+        }
+      }
+    } catch { case NonFatal(error) => control.fail(error) }
+
+  private def pass(event: JsonNode): Unit = Json.field(event, "event").asText match {
+    case "step" =>
+      val step = CallbackRunner.step(event)
+      each(s"onStep, in epoch ${step.epoch}")(_.onStep(step, asked))
+    case "epoch" =>
+      val record = TrainingSummary.record(Json.field(event, "record"))
+      // Every callback sees every epoch.
+      val stops = callbacks.zipWithIndex.filter { case (callback, index) =>
+        call(callback, index, s"onEpochEnd of epoch ${record.epoch}")(_.onEpochEnd(record, asked))
+      }
+      stops.headOption match {
+        case Some((callback, index)) =>
+          control.decisions.stop(record.epoch + 1, CallbackRunner.name(callback, index))
+        case None => control.decisions.goOn(record.epoch + 1)
+      }
+    case _ => ()
+  }
+
+  private def each(what: String)(action: Callback => Unit): Unit =
+    callbacks.zipWithIndex.foreach { case (callback, index) => call(callback, index, what)(action) }
+
+  private def call[T](callback: Callback, index: Int, what: String)(action: Callback => T): T =
+    try action(callback)
+    catch {
+      case NonFatal(error) =>
+        val message = s"the callback ${CallbackRunner.name(callback, index)} failed in $what: $error"
+        throw new JobFailedException(message).initCause(error)
+    }
+}
+
+private[fit] object CallbackRunner {
+
+  /** How often an idle runner looks whether the fit is over. */
+  private val LookMs = 100L
+
+  /** What a callback is called in messages: its class, or its place where that says nothing. */
+  def name(callback: Callback, index: Int): String = {
+    val name = callback.getClass.getName
+    if (name.contains("$anon$") || name.contains("$$Lambda")) s"number ${index + 1}"
+    else name
+  }
+
+  private def step(event: JsonNode): StepRecord = StepRecord(
+    Json.field(event, "epoch").asInt,
+    Json.field(event, "step").asLong,
+    Json.field(event, "stepsPerEpoch").asLong,
+    event.path("loss").asDouble(Double.NaN),
+    Json.field(event, "rowsPerSecond").asDouble,
+    Json.field(event, "secondsLeft").asDouble
+  )
+}

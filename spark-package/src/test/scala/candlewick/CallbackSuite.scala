@@ -1,0 +1,94 @@
+package candlewick
+
+import candlewick.jni.JobFailedException
+import java.util.concurrent.{ConcurrentLinkedQueue, CountDownLatch}
+import org.apache.spark.ml.param.ParamMap
+
+/** Callbacks of Scala. */
+class CallbackSuite extends SparkSuite {
+
+  private final class Seen(stopAfter: Int = -1) extends Callback {
+    val calls = new ConcurrentLinkedQueue[String]()
+    @volatile var fit = Option.empty[FitInfo]
+    @volatile var failed = Option.empty[Throwable]
+    def told: Seq[String] = calls.toArray(Array.empty[String]).toSeq
+
+    override def onFitBegin(fit: FitInfo): Unit = {
+      this.fit = Some(fit)
+      calls.add("begin"): Unit
+    }
+    override def onEpochEnd(epoch: EpochRecord, fit: FitInfo): Boolean = {
+      calls.add(s"epoch ${epoch.epoch}")
+      epoch.epoch + 1 == stopAfter
+    }
+    override def onFitEnd(model: NeuralModel[_], fit: FitInfo): Unit =
+      calls.add(s"end ${model.weightsHash}"): Unit
+    override def onException(error: Throwable, fit: FitInfo): Unit = {
+      failed = Some(error)
+      calls.add("exception"): Unit
+    }
+  }
+
+  private lazy val data = blobs(200).cache()
+
+  test("a callback sees the whole fit and changes nothing") {
+    val seen = new Seen
+    val estimator = classifier().setCallbacks(seen)
+    val model = estimator.fit(data)
+    val epochs = (0 until 5).map(epoch => s"epoch $epoch")
+    assert(seen.told == ("begin" +: epochs :+ s"end ${model.weightsHash}"))
+    assert(seen.fit.exists(fit => fit.uid == estimator.uid && fit.epochs == 5 && fit.number > 0))
+    assert(model.weightsHash == classifier().fit(data).weightsHash)
+    assert(!model.summary.stoppedEarly && model.summary.stopReason.isEmpty)
+  }
+
+  test("true ends the training with the model of so many epochs") {
+    val model = classifier().setEpochs(1000).setCallbacks(_.epoch == 1).fit(data)
+    assert(model.summary.history.length == 2)
+    assert(model.summary.stoppedEarly && model.summary.stopReason.exists(_.startsWith("callback")))
+    assert(model.weightsHash == classifier().setEpochs(2).fit(data).weightsHash)
+  }
+
+  test("what a callback throws fails the fit and names it") {
+    val seen = new Seen
+    val broken = new Callback {
+      override def onEpochEnd(epoch: EpochRecord, fit: FitInfo): Boolean =
+        throw new IllegalStateException("no")
+    }
+    val handle = endless.setBatchSize(64).setCallbacks(seen, broken).startFit(data)
+    over(handle)
+    val error = intercept[JobFailedException](handle.result())
+    assert(
+      error.getMessage == "the callback number 2 failed in onEpochEnd of epoch 0: java.lang.IllegalStateException: no"
+    )
+    assert(error.getCause.getMessage == "no")
+    assert(seen.told == Seq("begin", "epoch 0", "exception") && seen.failed.contains(error))
+  }
+
+  test("a fit is cancelled while its callback blocks") {
+    val (entered, stuck) = (new CountDownLatch(1), new CountDownLatch(1))
+    val handle = endless
+      .setBatchSize(64)
+      .setCallbacks { (_: EpochRecord) =>
+        entered.countDown()
+        stuck.await()
+        false
+      }
+      .startFit(data)
+    await(entered, "the callback was not called")
+    handle.cancel("by the test")
+    assert(cancelled(handle).getMessage.contains("by the test"))
+    stuck.countDown()
+  }
+
+  test("copies have the callbacks, and fits their numbers") {
+    val seen = new Seen(stopAfter = 1)
+    val copy = classifier().setCallbacks(seen).copy(ParamMap.empty)
+    assert(copy.getCallbacks == Seq(seen))
+    copy.fit(data): Unit
+    val first = seen.fit.map(_.number)
+    copy.fit(data): Unit
+    assert(seen.fit.map(_.number) != first)
+    assert(seen.told.count(_.startsWith("epoch")) == 2)
+  }
+}
