@@ -1,0 +1,146 @@
+"""Callbacks that pass on what a fit tells to TensorBoard and to MLflow.
+
+Both packages are asked for only where a callback of theirs is made.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from candlewick._callbacks import Callback, EpochRecord, FitInfo, StepRecord
+
+#: Longest value of a parameter that MLflow's servers take.
+_LONGEST = 500
+
+
+class TensorBoardCallback(Callback):
+    """Writes the loss and every metric of an epoch as event files, for ``tensorboard --logdir``; needs the package tensorboard.
+
+    Curves of one fit lie in a folder of their own below ``logdir``, named by the estimator's uid and the fit's number: fits of a
+    CrossValidator can be compared. Within a long epoch the loss so far and the speed are written as ``step/...``.
+
+    Example:
+        >>> clf.setCallbacks([TensorBoardCallback("/Volumes/main/default/tb")])  # doctest: +SKIP
+
+    Args:
+        logdir: A folder of the driver's file system.
+
+    Raises:
+        ImportError: The package tensorboard is not there.
+    """
+
+    def __init__(self, logdir: str | os.PathLike[str]) -> None:
+        try:
+            from tensorboard.summary import Writer
+        except ImportError as error:
+            raise ImportError("TensorBoardCallback needs the package tensorboard: pip install tensorboard") from error
+        self._make = Writer
+        self._logdir = os.fspath(logdir)
+        #: By the id of the fit: several may run at once.
+        self._writers: dict[str, Any] = {}
+
+    def on_fit_begin(self, fit: FitInfo) -> None:
+        """Begins its files."""
+        self._writers[fit.id] = self._make(os.path.join(self._logdir, f"{fit.uid}-{fit.number}"))
+
+    def on_step(self, step: StepRecord) -> None:
+        """Writes the loss so far and the speed."""
+        writer = self._writers[step.fit.id]
+        if not math.isnan(step.loss):
+            writer.add_scalar("step/loss", step.loss, step.step)
+        writer.add_scalar("step/rowsPerSecond", step.rowsPerSecond, step.step)
+
+    def on_epoch_end(self, epoch: EpochRecord) -> None:
+        """Writes the numbers of the epoch."""
+        writer = self._writers[epoch.fit.id]
+        for name, value in {**epoch.numbers(), "lr": epoch.lr}.items():
+            writer.add_scalar(name, value, epoch.epoch)
+        writer.flush()
+
+    def on_fit_end(self, model: Any, fit: FitInfo) -> None:
+        """Ends its files."""
+        self._writers.pop(fit.id).close()
+
+    def on_exception(self, error: BaseException, fit: FitInfo) -> None:
+        """Ends its files: what was written stays."""
+        writer = self._writers.pop(fit.id, None)
+        if writer is not None:
+            writer.close()
+
+
+class MLflowCallback(Callback):
+    """Logs the parameters that were set and the metrics of every epoch to MLflow; needs the package mlflow or mlflow-skinny.
+
+    They go into the run that is active when ``fit`` is called. Where none is, the fit has a run of its own, named by the
+    estimator's uid, which ends with it: FINISHED, FAILED, or KILLED where it was cancelled. The model is not logged: see
+    `candlewick.mlflow.log_model`.
+
+    Example:
+        >>> with mlflow.start_run():  # doctest: +SKIP
+        ...     clf.setCallbacks([MLflowCallback()]).fit(train)
+
+    Args:
+        prefix: Stands before the names of metrics, for example "nn_".
+
+    Raises:
+        ImportError: The package mlflow is not there.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        try:
+            import mlflow
+        except ImportError as error:
+            raise ImportError("MLflowCallback needs the package mlflow: pip install mlflow-skinny") from error
+        self._mlflow: Any = mlflow
+        self._prefix = prefix
+        #: By the id of the fit: its run, and whether it is the fit's own.
+        self._runs: dict[str, tuple[str, bool]] = {}
+
+    @property
+    def _client(self) -> Any:
+        return self._mlflow.MlflowClient()
+
+    def on_fit_begin(self, fit: FitInfo) -> None:
+        """Finds or begins the run, and logs the parameters."""
+        active = self._mlflow.active_run()
+        if active is None:
+            client = self._client
+            run = client.create_run(self._experiment(), run_name=f"{fit.uid}-{fit.number}").info.run_id
+        else:
+            run = active.info.run_id
+        self._runs[fit.id] = run, active is None
+        known = self._client.get_run(run).data.params
+        for name, value in fit.params.items():
+            # A run keeps the first value of a parameter: that of the fits of a CrossValidator's grid stand in its own log.
+            if name not in known:
+                self._client.log_param(run, name, str(value)[:_LONGEST])
+
+    def _experiment(self) -> str:
+        """The experiment that ``mlflow.start_run`` would take."""
+        from mlflow.tracking.fluent import _get_experiment_id
+
+        return str(_get_experiment_id())
+
+    def on_epoch_end(self, epoch: EpochRecord) -> None:
+        """Logs the numbers of the epoch, with the epoch as step."""
+        run, _ = self._runs[epoch.fit.id]
+        for name, value in {**epoch.numbers(), "lr": epoch.lr}.items():
+            self._client.log_metric(run, self._prefix + name, value, step=epoch.epoch)
+
+    def on_fit_end(self, model: Any, fit: FitInfo) -> None:
+        """Ends the run, where it is the fit's own."""
+        self._end(fit, "FINISHED")
+
+    def on_exception(self, error: BaseException, fit: FitInfo) -> None:
+        """Ends the run, where it is the fit's own, as failed."""
+        self._end(fit, "FAILED" if isinstance(error, Exception) else "KILLED")
+
+    def _end(self, fit: FitInfo, status: str) -> None:
+        run, own = self._runs.pop(fit.id, ("", False))
+        if own:
+            self._client.set_terminated(run, status)
+
+
+__all__ = ["MLflowCallback", "TensorBoardCallback"]

@@ -1,0 +1,142 @@
+"""TensorBoard and MLflow: what is written is read back by their own readers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.pyspark.ml
+import pytest
+from pyspark.ml import Pipeline
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import DataFrame, SparkSession, functions
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import candlewick.mlflow
+from candlewick.callbacks import MLflowCallback, TensorBoardCallback
+
+from .support import blobs, classifier
+
+PARAMS: dict[str, Any] = dict(epochs=3, validationFraction=0.2, metrics=["accuracy"], numTrainers=1)
+
+
+@pytest.fixture(scope="module")
+def data(local2: SparkSession) -> DataFrame:
+    """The blobs."""
+    return blobs(local2).repartition(2).cache()
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """MLflow's runs lie in a folder of the test."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "runs").as_uri())
+    mlflow.set_tracking_uri((tmp_path / "runs").as_uri())
+    yield tmp_path
+    while mlflow.active_run() is not None:
+        mlflow.end_run()
+
+
+def test_tensorboard_reads_the_epochs(data: DataFrame, tmp_path: Path) -> None:
+    estimator = classifier(**PARAMS).setCallbacks([TensorBoardCallback(tmp_path / "tb")])
+    history = estimator.fit(data).summary.history
+    (folder,) = (tmp_path / "tb").iterdir()
+    assert folder.name.startswith(estimator.uid)
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    for name in ("loss", "val_loss", "accuracy", "val_accuracy", "lr"):
+        found = [(event.step, event.tensor_proto.float_val[0]) for event in events.Tensors(name)]
+        assert [step for step, _ in found] == [0, 1, 2]
+        assert [value for _, value in found] == pytest.approx([record[name] for record in history], rel=1e-6)
+
+
+def test_mlflow_has_parameters_and_metrics_in_the_active_run(data: DataFrame) -> None:
+    with mlflow.start_run() as run:
+        history = classifier(**PARAMS, callbacks=[MLflowCallback(prefix="nn_")]).fit(data).summary.history
+        active = mlflow.active_run()
+        assert active is not None and active.info.run_id == run.info.run_id, "the run is the user's to end"
+    client = mlflow.MlflowClient()
+    found = client.get_run(run.info.run_id)
+    assert found.data.params["epochs"] == "3" and "initialWeights" not in found.data.params
+    for name in ("loss", "val_accuracy"):
+        metrics = client.get_metric_history(run.info.run_id, f"nn_{name}")
+        assert [(metric.step, metric.value) for metric in metrics] == [
+            (record["epoch"], record[name]) for record in history
+        ]
+
+
+def test_a_fit_without_a_run_has_one_of_its_own(data: DataFrame) -> None:
+    estimator = classifier(**PARAMS).setCallbacks([MLflowCallback()])
+    estimator.fit(data)
+
+    def broken(epoch: object) -> bool:
+        raise ValueError("broken")
+
+    with pytest.raises(Exception, match="broken"):
+        estimator.setCallbacks([MLflowCallback(), broken]).fit(data)
+    runs = mlflow.MlflowClient().search_runs(["0"], order_by=["start_time"])
+    assert [run.info.status for run in runs] == ["FINISHED", "FAILED"]
+    assert all(run.info.run_name.startswith(estimator.uid) for run in runs)
+    assert mlflow.active_run() is None
+
+
+def _rows(model: Any, data: DataFrame) -> list[Any]:
+    return model.transform(data).select("features", "prediction", "probability").collect()
+
+
+def test_a_logged_model_comes_back_for_spark_and_for_pandas(data: DataFrame, tmp_path: Path) -> None:
+    model = Pipeline(stages=[classifier(**PARAMS)]).fit(data)
+    with mlflow.start_run():
+        info = candlewick.mlflow.log_model(model, "blobs", dfs_tmpdir=str(tmp_path / "spark"))
+    assert _rows(mlflow.spark.load_model(info.model_uri, dfs_tmpdir=str(tmp_path / "load")), data) == _rows(model, data)
+    local = Path(mlflow.artifacts.download_artifacts(info.model_uri))
+    lines = (local / "requirements.txt").read_text().splitlines()
+    assert f"candlewick=={candlewick.__version__}" in lines and any(line.startswith("pyspark==") for line in lines)
+    some = data.limit(20)
+    frame: Any = some.withColumn("features", vector_to_array(functions.col("features"))).select("features").toPandas()
+    expected = [row.prediction for row in model.transform(some).select("prediction").collect()]
+    assert list(mlflow.pyfunc.load_model(info.model_uri).predict(frame)) == expected
+    # A process of its own.
+    program = (
+        "import sys, candlewick, mlflow, pandas\n"
+        "spark = candlewick.session(**{'spark.master': 'local[1]', 'spark.ui.enabled': 'false'})\n"
+        "frame = pandas.read_json(sys.argv[2], orient='records')\n"
+        "print('predicted', list(mlflow.pyfunc.load_model(sys.argv[1]).predict(frame)))\n"
+    )
+    # A file: PySpark takes a program of -c for its own doctests.
+    (tmp_path / "load.py").write_text(program)
+    frame.to_json(tmp_path / "rows.json", orient="records", double_precision=15)
+    child = subprocess.run(
+        [sys.executable, str(tmp_path / "load.py"), str(local), str(tmp_path / "rows.json")],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+        check=False,
+    )
+    assert f"predicted {expected}" in child.stdout, child.stderr
+
+
+def test_autologging_logs_the_model_and_the_callback_its_metrics(
+    data: DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It would load the model in a process of its own, to see what that needs.
+    monkeypatch.setenv("MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT", "1")
+    path = candlewick.mlflow.write_allowlist(tmp_path / "allowlist.txt")
+    names = Path(path).read_text().split()
+    assert names == candlewick.mlflow.allowlist()
+    assert "candlewick.NeuralClassificationModel" in names and "pyspark.ml.pipeline.PipelineModel" in names
+    mlflow.pyspark.ml.autolog(log_model_allowlist=candlewick.mlflow.allowlist(), log_input_examples=False, silent=True)
+    try:
+        with mlflow.start_run() as run:
+            classifier(**PARAMS, callbacks=[MLflowCallback()]).fit(data)
+    finally:
+        mlflow.pyspark.ml.autolog(disable=True, silent=True)
+    client = mlflow.MlflowClient()
+    assert "val_loss" in client.get_run(run.info.run_id).data.metrics
+    logged = [artifact.path for artifact in client.list_artifacts(run.info.run_id)]
+    assert "model" in logged, logged
