@@ -145,6 +145,7 @@ impl Machine {
             weights_hash: done.weights_hash,
             steps: done.steps,
             stopping: done.stopping,
+            class_weights: done.class_weights,
         }));
     }
 

@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 
 from candlewick._document import NetworkBase, NetworkDocument
 from candlewick._interrupt import DeferredInterrupt
-from candlewick._params import NeuralClassifierParams, NeuralModelParams
+from candlewick._params import NeuralClassifierParams, NeuralModelParams, NeuralTrainingParams
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable, RestoredDefaults
@@ -145,6 +145,7 @@ class NeuralModel(
     RestoredDefaults,
     JavaModel,
     NeuralModelParams,
+    NeuralTrainingParams,
     PredictionModel[Any],
     HasTrainingSummary[TrainingSummary],
     JavaMLWritable,
@@ -200,6 +201,10 @@ class NeuralModel(
     def network(self) -> NetworkBase:
         """The network, complete with all sizes; ``network=`` takes it."""
         return NetworkDocument(json.loads(self.networkJson))
+
+    def getNetwork(self) -> str:
+        """The network as JSON text, complete with all sizes, as the estimator's getter has it."""
+        return self.networkJson
 
     @property
     def hasSummary(self) -> bool:

@@ -333,6 +333,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "stoppedEarly" -> stopping.exists(Json.field(_, "stoppedEarly").asBoolean),
       "bestEpoch" -> stopping.map(Json.field(_, "bestEpoch")),
       "bestValue" -> stopping.map(Json.field(_, "bestValue")),
+      "classWeights" -> Option(done.get("classWeights")),
       "totalSteps" -> Json.field(done, "steps"),
       "ledger" -> link.ledger,
       "weightsHash" -> Json.field(done, "weightsHash"),
