@@ -13,7 +13,8 @@ Scala and Python know the same parameters by the same names. In Python they are 
 estimators (`NeuralClassifier(network=net, epochs=10)`) and have `setX` and `getX`; in Scala there are `setX` and `getX`.
 A wrong value is refused where it is set, with an error that names the parameter, the value and what it may be; what only
 shows together with the data, such as a loss that does not fit the network, before anything is started.
-Columns of an estimator are also parameters of its model, where the last column says so.
+Columns of an estimator are also parameters of its model, where the last column says so. A model also knows what its estimator was
+set to, as Spark's own do: `model.getEpochs()` has the value of the fit, and there is no setter.
 ";
 
 /// The whole page.
@@ -38,7 +39,9 @@ fn row(out: &mut String, param: &Param) {
     let owner = match param.scope {
         Scope::All => "estimators, models",
         Scope::Classifier => "classifier, its model",
-        Scope::Estimator => "estimators",
+        Scope::Estimator => "estimators; models know it",
+        Scope::ClassifierEstimator => "classifier; its model knows it",
+        Scope::EstimatorAlone => "estimators",
     };
     let default = param
         .default
@@ -76,7 +79,8 @@ const LOSSES: &str = "\
 # Losses
 
 Names, arguments, defaults and numerics are PyTorch's; in Python and Scala they stand in `nn`. The parameter `loss` takes one:
-`loss=nn.HuberLoss(delta=0.5)`. Rows are weighted by `weightCol`.
+`loss=nn.HuberLoss(delta=0.5)`. Rows are weighted by `weightCol` and, of a classifier,
+by `classWeight`.
 ";
 
 const OPTIMIZERS: &str = "\

@@ -17,6 +17,7 @@
 mod docs;
 mod families;
 mod formats;
+mod parts;
 mod python_builders;
 mod python_checks;
 mod python_params;

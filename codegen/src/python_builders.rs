@@ -359,9 +359,12 @@ fn declared(arg: &Arg) -> String {
         ValueType::Int | ValueType::Long => "int".to_owned(),
         ValueType::Real => "float".to_owned(),
         ValueType::Bool => "bool".to_owned(),
-        ValueType::Text | ValueType::Switch | ValueType::Duration | ValueType::Bytes | ValueType::Weights => {
-            "str".to_owned()
-        }
+        ValueType::Text
+        | ValueType::Switch
+        | ValueType::Duration
+        | ValueType::Bytes
+        | ValueType::Weights
+        | ValueType::ClassWeights => "str".to_owned(),
         ValueType::TextList => "Sequence[str]".to_owned(),
         ValueType::RealPair => "tuple[float, float]".to_owned(),
         ValueType::RealList | ValueType::Thresholds => "Sequence[float]".to_owned(),

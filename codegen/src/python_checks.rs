@@ -57,9 +57,12 @@ fn check(arg: &Arg) -> String {
         ValueType::Int | ValueType::Size(1) | ValueType::Long => whole(),
         ValueType::Real => real(),
         ValueType::Bool => "truth".to_owned(),
-        ValueType::Text | ValueType::Switch | ValueType::Duration | ValueType::Bytes | ValueType::Weights => {
-            text(arg.range)
-        }
+        ValueType::Text
+        | ValueType::Switch
+        | ValueType::Duration
+        | ValueType::Bytes
+        | ValueType::Weights
+        | ValueType::ClassWeights => text(arg.range),
         ValueType::TextList => format!("list_of({})", text(arg.range)),
         ValueType::RealPair => format!("pair_of({})", real()),
         ValueType::RealList | ValueType::Thresholds => format!("list_of({})", real()),

@@ -1,7 +1,8 @@
 //! `_params`: the parameters of the Python estimators and models, a module for each group, and the constructors.
 
+use crate::parts::{Owner, has, parts};
 use crate::python_builders::uses;
-use crate::scala_params::{SHARED, owners, scopes};
+use crate::scala_params::{SHARED, owners};
 use crate::text::{self, HEADER, capital, literal, param_words, quoted, wrap};
 use crate::{Generated, PYTHON};
 use candlewick_protocol::params::{self, GROUPS, Group, Param, Scope};
@@ -21,8 +22,9 @@ const INITIAL_MODEL: &str = "A trained model whose weights training starts from,
 const CALLBACKS: &str = "Functions and candlewick.Callback objects that look on from the driver and may end the training; see setCallbacks.";
 
 /// What a module takes from elsewhere, by source.
-const IMPORTS: [(&str, &[&str]); 5] = [
+const IMPORTS: [(&str, &[&str]); 6] = [
     ("candlewick._callbacks", &["CallbackLike"]),
+    ("candlewick._class_weight", &["ClassWeightLike", "ClassWeights"]),
     (
         "candlewick._document",
         &[
@@ -49,7 +51,7 @@ const IMPORTS: [(&str, &[&str]); 5] = [
     ),
     (
         "candlewick._params",
-        &["NeuralClassifierParams", "NeuralEstimatorParams"],
+        &["NeuralClassifierEstimatorParams", "NeuralEstimatorParams"],
     ),
     ("candlewick._weights", &["WeightsLike", "to_weights"]),
 ];
@@ -68,7 +70,7 @@ pub(crate) fn files() -> Vec<Generated> {
     for (name, parents, doc) in [
         (
             "classifier",
-            "NeuralClassifierParams, NeuralEstimatorParams",
+            "NeuralClassifierEstimatorParams, NeuralEstimatorParams",
             "Trains a neural network that tells classes apart.",
         ),
         (
@@ -132,11 +134,12 @@ fn module(doc: &str, body: &str) -> String {
     out
 }
 
-fn group_module(group: &Group) -> String {
+fn group_module(group: &'static Group) -> String {
     let mut body = String::new();
-    for (scope, name, owners) in scopes(group) {
-        let params: Vec<&Param> = group.params.iter().filter(|param| param.scope == scope).collect();
-        let mut parents = self::owners(params.iter().copied());
+    for part in parts(group) {
+        let (name, params) = (&part.name, &part.defined);
+        let mut parents: Vec<&str> = part.of.as_deref().into_iter().collect();
+        parents.extend(self::owners(params.iter().copied()));
         if parents.is_empty() {
             parents.push("Params");
         }
@@ -144,15 +147,13 @@ fn group_module(group: &Group) -> String {
         if head.len() > LINE {
             head = format!("class {name}(\n    {}\n):\n", parents.join(", "));
         }
-        let _ = write!(
-            body,
-            "\n\n{head}    \"\"\"Parameters of {owners}. {}\"\"\"\n",
-            group.doc
-        );
-        for param in &params {
+        let _ = write!(body, "\n\n{head}    \"\"\"{} {}\"\"\"\n", part.about, group.doc);
+        for param in params {
             declaration(&mut body, param);
         }
-        body.push_str("\n    def __init__(self) -> None:\n        super().__init__()\n");
+        if !params.is_empty() {
+            body.push_str("\n    def __init__(self) -> None:\n        super().__init__()\n");
+        }
         let defaults: Vec<String> = params
             .iter()
             .filter_map(|param| {
@@ -166,8 +167,13 @@ fn group_module(group: &Group) -> String {
                 defaults.join(",\n            ")
             );
         }
-        for param in params {
-            accessors(&mut body, param);
+        for param in group.params {
+            if has(params, param) {
+                getter(&mut body, param);
+            }
+            if has(&part.set, param) {
+                setter(&mut body, param);
+            }
         }
     }
     module(group.doc, &body)
@@ -181,6 +187,12 @@ fn declaration(out: &mut String, param: &Param) {
             quoted(param.name),
             literal(&Value::from(param.domain().expected()))
         ),
+        None if param.ty == ValueType::ClassWeights => {
+            format!(
+                "{converter}(\n            {}\n        )",
+                literal(&Value::from(param.domain().expected()))
+            )
+        }
         None => converter.to_owned(),
     };
     let _ = write!(
@@ -194,64 +206,112 @@ fn declaration(out: &mut String, param: &Param) {
     out.push('\n');
 }
 
-fn accessors(out: &mut String, param: &Param) {
-    let (value, given, _) = types(param.ty);
+fn getter(out: &mut String, param: &Param) {
+    let (value, _, _) = types(param.ty);
+    let (name, upper) = (param.name, capital(param.name));
+    let _ = write!(
+        out,
+        "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        \
+         return self.getOrDefault(self.{name})\n"
+    );
+}
+
+fn setter(out: &mut String, param: &Param) {
+    let (_, given, _) = types(param.ty);
     let (name, upper) = (param.name, capital(param.name));
     let doc = wrap(&param_words(param), WIDTH, "        \"\"\"", "        ");
     let end = if doc.contains('\n') { "\n        " } else { "" };
     let _ = write!(
         out,
-        "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        \
-         return self.getOrDefault(self.{name})\n\n    \
-         def set{upper}(self, value: {given}) -> Self:\n{doc}{end}\"\"\"\n        return self._set({name}=value)\n"
+        "\n    def set{upper}(self, value: {given}) -> Self:\n{doc}{end}\"\"\"\n        return self._set({name}=value)\n"
     );
 }
 
 /// What joins the groups to the parents of estimators and models.
 fn package() -> String {
-    let of = |scope: Scope| -> Vec<(&str, String)> {
-        let named = GROUPS.iter().flat_map(|group| {
-            let named = scopes(group).into_iter().filter(move |(own, _, _)| *own == scope);
-            named.map(|(_, name, _)| (group.name, name))
-        });
-        named.collect()
+    let of = |owners: &[Owner]| -> Vec<String> {
+        let parts = GROUPS.iter().flat_map(parts);
+        let named = parts.filter(|part| owners.contains(&part.owner));
+        named.map(|part| part.name).collect()
     };
-    let (all, estimator, classifier) = (of(Scope::All), of(Scope::Estimator), of(Scope::Classifier));
     let mut imports: Vec<String> = GROUPS
         .iter()
         .map(|group| {
-            let mut names: Vec<String> = scopes(group).into_iter().map(|(_, name, _)| name).collect();
+            let mut names: Vec<String> = parts(group).into_iter().map(|part| part.name).collect();
             names.sort();
-            format!(
-                "from candlewick._params.{} import {}\n",
-                group.name,
-                names.join(", ")
-            )
+            import(&format!("candlewick._params.{}", group.name), &names)
         })
         .collect();
     imports.sort();
-    let names = |all: &[(&str, String)]| {
-        let names: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
-        names.join(", ")
+    let class = |name: &str, parents: &[&str], owners: &[Owner], doc: &str| {
+        let mut parents: Vec<String> = parents.iter().map(|&parent| parent.to_owned()).collect();
+        parents.extend(of(owners));
+        joined(name, &parents, doc)
     };
-    let parents = format!("NeuralModelParams, {}", names(&estimator));
-    let mut class = format!("class NeuralEstimatorParams({parents}):\n");
-    if class.len() > LINE {
-        class = format!("class NeuralEstimatorParams(\n    {parents}\n):\n");
-    }
     format!(
-        "# {HEADER}\n\"\"\"Parameters of the estimators and models, a module for each group.\"\"\"\n\n{}\n\n\
-         class NeuralModelParams({}):\n    \"\"\"Parameters that estimators and models share.\"\"\"\n\n\n\
-         {class}    \"\"\"Parameters of every estimator.\"\"\"\n\n\n\
-         class NeuralClassifierParams({}):\n    \"\"\"What a classifier and its model have beyond the others.\"\"\"\n",
+        "# {HEADER}\n\"\"\"Parameters of the estimators and models, a module for each group.\"\"\"\n\n{}{}{}{}{}{}",
         imports.concat(),
-        names(&all),
-        names(&classifier)
+        class(
+            "NeuralModelParams",
+            &[],
+            &[Owner::All],
+            "Parameters that estimators and models share."
+        ),
+        class(
+            "NeuralTrainingParams",
+            &[],
+            &[Owner::Training],
+            "What estimators are set to, and models were trained with."
+        ),
+        class(
+            "NeuralEstimatorParams",
+            &["NeuralModelParams", "NeuralTrainingParams"],
+            &[Owner::Estimator],
+            "Parameters of every estimator."
+        ),
+        class(
+            "NeuralClassifierParams",
+            &[],
+            &[Owner::Classifier, Owner::ClassifierTraining],
+            "What a classifier and its model have beyond the others."
+        ),
+        class(
+            "NeuralClassifierEstimatorParams",
+            &["NeuralClassifierParams"],
+            &[Owner::ClassifierEstimator],
+            "What a classifier has beyond the other estimators."
+        ),
     )
 }
 
+/// A class that is its parents and nothing else, as ruff lays it out.
+fn joined(name: &str, parents: &[String], doc: &str) -> String {
+    let line = parents.join(", ");
+    let mut head = format!("class {name}({line}):\n");
+    if head.len() > LINE {
+        let inner = if line.len() + "    \n".len() <= LINE {
+            line
+        } else {
+            format!("{},", parents.join(",\n    "))
+        };
+        head = format!("class {name}(\n    {inner}\n):\n");
+    }
+    format!("\n\n{head}    \"\"\"{doc}\"\"\"\n")
+}
+
+/// A line that imports names, several where it is too long.
+fn import(source: &str, names: &[String]) -> String {
+    let line = format!("from {source} import {}\n", names.join(", "));
+    if line.len() <= LINE {
+        line
+    } else {
+        format!("from {source} import (\n    {},\n)\n", names.join(",\n    "))
+    }
+}
+
 fn constructor_module(name: &str, parents: &str, doc: &str) -> String {
-    let has = |param: &&Param| name == "classifier" || param.scope != Scope::Classifier;
+    let classifiers = [Scope::Classifier, Scope::ClassifierEstimator];
+    let has = |param: &&Param| name == "classifier" || !classifiers.contains(&param.scope);
     let mut signature = String::new();
     let mut arguments = String::new();
     for param in params::all().filter(has) {
@@ -311,6 +371,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         }
         ValueType::Weights => ("str", "WeightsLike", "to_weights"),
         ValueType::Switch => ("str", "str | bool", "to_switch"),
+        ValueType::ClassWeights => ("str", "ClassWeightLike", "ClassWeights"),
         ValueType::Document(Kind::Network) => ("str", "NetworkLike", "to_network"),
         ValueType::Document(Kind::Loss) => ("str", "LossLike", "to_loss"),
         ValueType::Document(Kind::Optimizer) => ("str", "OptimizerLike", "to_optimizer"),

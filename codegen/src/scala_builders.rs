@@ -427,9 +427,12 @@ fn base_type(kind: ValueType) -> String {
         ValueType::Real => "Double".to_owned(),
         ValueType::Bool => "Boolean".to_owned(),
         ValueType::Long => "Long".to_owned(),
-        ValueType::Text | ValueType::Switch | ValueType::Duration | ValueType::Bytes | ValueType::Weights => {
-            "String".to_owned()
-        }
+        ValueType::Text
+        | ValueType::Switch
+        | ValueType::Duration
+        | ValueType::Bytes
+        | ValueType::Weights
+        | ValueType::ClassWeights => "String".to_owned(),
         ValueType::TextList => "Seq[String]".to_owned(),
         ValueType::RealPair => "(Double, Double)".to_owned(),
         ValueType::RealList | ValueType::Thresholds => "Seq[Double]".to_owned(),

@@ -47,6 +47,7 @@ fn check(arg: &Arg) -> Option<String> {
         | ValueType::Duration
         | ValueType::Bytes
         | ValueType::Thresholds
+        | ValueType::ClassWeights
         | ValueType::Weights => return None,
     })
 }

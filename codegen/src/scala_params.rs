@@ -2,11 +2,12 @@
 //! traits are joined to is written by hand (`NeuralParams.scala`).
 
 use crate::families::class_of;
+use crate::parts::{class, has, parts};
 use crate::scala_checks::{bounds, one_of};
 use crate::text::{self, HEADER, capital, param_words, quoted, wrap};
 use crate::{Generated, SCALA};
-use candlewick_protocol::params::{GROUPS, Group, Param, Scope};
-use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, ValueType, pattern};
+use candlewick_protocol::params::{self, GROUPS, Group, Param};
+use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Kind, ValueType, pattern};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
@@ -53,6 +54,16 @@ pub(crate) fn owners<'a>(params: impl Iterator<Item = &'a Param>) -> Vec<&'stati
     known.map(|shared| shared.owner).collect()
 }
 
+/// Parameters that Spark lets nobody define anew in Scala.
+pub(crate) fn fixed() -> impl Iterator<Item = &'static Param> {
+    let is_fixed = |param: &&Param| {
+        SHARED
+            .iter()
+            .any(|shared| shared.fixed && shared.name == param.name)
+    };
+    params::all().filter(is_fixed)
+}
+
 /// Every file.
 pub(crate) fn files() -> Vec<Generated> {
     let file = |group| Generated {
@@ -62,47 +73,36 @@ pub(crate) fn files() -> Vec<Generated> {
     GROUPS.iter().map(file).collect()
 }
 
-/// `Column` of the group "columns".
-pub(crate) fn class(group: &Group) -> String {
-    capital(group.name.trim_end_matches('s'))
-}
-
-/// The scopes of a group that have parameters, each with the name of its trait or class and what it is for.
-pub(crate) fn scopes(group: &Group) -> Vec<(Scope, String, &'static str)> {
-    let has = |scope| group.params.iter().any(|param| param.scope == scope);
-    let estimator = if has(Scope::All) { "Estimator" } else { "" };
-    [
-        (Scope::All, "", "estimators and models"),
-        (Scope::Estimator, estimator, "estimators"),
-        (Scope::Classifier, "Classifier", "classifiers and their models"),
-    ]
-    .into_iter()
-    .filter(|(scope, _, _)| has(*scope))
-    .map(|(scope, prefix, owners)| (scope, format!("{prefix}{}Params", class(group)), owners))
-    .collect()
-}
-
-fn file(group: &Group) -> String {
+fn file(group: &'static Group) -> String {
     let mut out = String::new();
-    for (scope, name, owners) in scopes(group) {
-        let params = || group.params.iter().filter(|param| param.scope == scope);
-        let mut parents = vec!["Params"];
-        parents.extend(self::owners(params()));
+    for part in parts(group) {
+        let name = &part.name;
+        let mut parents = vec![part.of.as_deref().unwrap_or("Params")];
+        parents.extend(self::owners(part.defined.iter().copied()));
         let mut head = format!("trait {name} extends {} {{\n", parents.join(" with "));
         if head.len() > WIDTH {
             head = format!("trait {name}\n    extends {} {{\n", parents.join("\n    with "));
         }
-        let _ = write!(out, "\n/** Parameters of {owners}. {} */\n{head}", group.doc);
-        for param in params() {
-            member(&mut out, param);
+        let _ = write!(out, "\n/** {} {} */\n{head}", part.about, group.doc);
+        for param in group.params {
+            if has(&part.defined, param) {
+                member(&mut out, param);
+            }
+            if has(&part.set, param) {
+                setters(&mut out, param);
+            }
         }
         out.push_str("}\n");
     }
     let import = |part: &str, line: &'static str| if out.contains(part) { line } else { "" };
     format!(
         "// {HEADER}\npackage candlewick.generated\n\n{}{}import org.apache.spark.ml.param._\n{}{out}",
-        // Ours are DocumentParam and SwitchParam.
-        if out.contains("new DocumentParam") || out.contains("new SwitchParam") {
+        // Ours are DocumentParam, SwitchParam and ClassWeightsParam.
+        if out.contains("DocumentParam")
+            || out.contains("new SwitchParam")
+            || out.contains("ClassWeights")
+            || out.contains(".json)")
+        {
             "import candlewick._\n"
         } else {
             ""
@@ -136,6 +136,14 @@ fn member(out: &mut String, param: &Param) {
             "\n  /** @group getParam */\n  final def get{upper}: {value} = $({name})\n"
         );
     }
+}
+
+fn setters(out: &mut String, param: &Param) {
+    let Param { name, ty, .. } = *param;
+    let (_, _, value) = types(ty);
+    let upper = capital(name);
+    let words = param_words(param);
+    let shared = SHARED.iter().find(|shared| shared.name == name);
     if shared.is_none_or(|shared| !shared.set) {
         let doc = match shared {
             Some(_) => format!(
@@ -162,6 +170,13 @@ fn member(out: &mut String, param: &Param) {
             class_of(kind)
         );
     }
+    if ty == ValueType::ClassWeights {
+        let _ = write!(
+            out,
+            "\n  /** A weight for each class; classes that are not named weigh 1.\n    *\n    * @group setParam\n    */\n  \
+             def set{upper}(value: Map[Int, Double]): this.type = set({name}, ClassWeights.json(value))\n"
+        );
+    }
 }
 
 /// The parameter itself.
@@ -175,7 +190,7 @@ fn definition(out: &mut String, param: &Param, modifiers: &str) {
         wrap(&words, WIDTH, "  /** ", "    * "),
         quoted(name),
         quoted(&words),
-        validator(param, value).map_or(String::new(), |validator| format!(",\n    {validator}"))
+        more(param, value).map_or(String::new(), |validator| format!(",\n    {validator}"))
     );
 }
 
@@ -185,6 +200,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
     match ty {
         ValueType::Document(_) => ("Param[String]", "DocumentParam", "String"),
         ValueType::Switch => ("Param[String]", "SwitchParam", "String"),
+        ValueType::ClassWeights => ("Param[String]", "ClassWeightsParam", "String"),
         ValueType::Int => same("IntParam", "Int"),
         ValueType::Long => same("LongParam", "Long"),
         ValueType::Real => same("DoubleParam", "Double"),
@@ -193,6 +209,17 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         ValueType::IntList => same("IntArrayParam", "Array[Int]"),
         ValueType::RealList | ValueType::Thresholds => same("DoubleArrayParam", "Array[Double]"),
         _ => same("Param[String]", "String"),
+    }
+}
+
+/// What a parameter is made with beside its name and its doc.
+fn more(param: &Param, value: &str) -> Option<String> {
+    match param.ty {
+        ValueType::Document(Kind::Loss) => Some("Formats.Losses".to_owned()),
+        ValueType::Document(Kind::Optimizer) => Some("Formats.Optimizers".to_owned()),
+        ValueType::Document(Kind::Scheduler) => Some("Formats.Schedulers".to_owned()),
+        ValueType::ClassWeights => Some(quoted(&param.domain().expected())),
+        _ => validator(param, value),
     }
 }
 

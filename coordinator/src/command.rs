@@ -253,6 +253,9 @@ pub enum Event {
         steps: u64,
         /// How early stopping went, where it was asked for.
         stopping: Option<StoppingReport>,
+        /// What rows of each class weighed in the loss, where `classWeight` said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class_weights: Option<Vec<f64>>,
     },
     /// The job failed; sent once.
     Failed {

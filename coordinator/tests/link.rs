@@ -41,6 +41,7 @@ fn config() -> CoordinatorConfig {
         logical_shards: 8,
         clip_norm: None,
         clip_value: None,
+        class_weight: None,
         lr_scheduler: None,
         gradient_accumulation_steps: 1,
         ema_decay: None,

@@ -337,6 +337,17 @@ impl Dataset {
         order::epoch_order(hashes, order::buckets_log2(bytes), seed, epoch)
     }
 
+    /// The first value of the label of every training row of a shard, copies too, in the order of hashes.
+    pub(crate) fn labels(&self, shard: u32) -> impl Iterator<Item = f64> + '_ {
+        let width = self.shape.labels();
+        let places = self
+            .shards
+            .get(&shard)
+            .into_iter()
+            .flat_map(|rows| &rows.training.places);
+        places.map(move |(chunk, row)| self.chunks[*chunk as usize].labels[*row as usize * width])
+    }
+
     /// Appends training rows of a shard, given by their position in it.
     pub fn gather(&self, shard: u32, rows: &[u32], into: &mut Gathered) {
         if let Some(shard) = self.shards.get(&shard) {

@@ -16,6 +16,7 @@ use arrow_flight::error::FlightError;
 use arrow_flight::utils::batches_to_flight_data;
 use arrow_flight::{Action, Criteria, Empty, FlightData, FlightDescriptor, Ticket};
 use candlewick_model::network::Network;
+use candlewick_protocol::class_weight::ClassWeight;
 use candlewick_wire::Client;
 use common::data::{FEATURES, Row, job, network, optimizer, rows};
 use common::{Gang, WAIT, binary, first_line};
@@ -126,7 +127,9 @@ fn request(epochs: u32) -> Value {
 #[test]
 fn a_plain_client_feeds_trains_and_reads_what_a_gang_would_give() {
     let rows = rows(300);
-    let gang = Gang::start(job(3, 64), 2);
+    let mut spec = job(3, 64);
+    spec.train.class_weight = Some(ClassWeight::Balanced);
+    let gang = Gang::start(spec, 2);
     let ledger = gang.seal(&gang.feed(&rows, 70));
     let wanted = gang.train(ledger);
     let server = Server::start();
@@ -136,7 +139,9 @@ fn a_plain_client_feeds_trains_and_reads_what_a_gang_would_give() {
             answer(&client, "status", &Value::Null).await.unwrap()["state"],
             "empty"
         );
-        let configured = answer(&client, "configure", &request(3)).await.unwrap();
+        let mut asked = request(3);
+        asked["classWeight"] = json!("balanced");
+        let configured = answer(&client, "configure", &asked).await.unwrap();
         assert_eq!(configured["train"]["logicalShards"], 8);
         assert!(configured["summary"].as_str().unwrap().contains("Linear"));
         let put_answer = put(&client, "rows", &[batch(&rows[..100]), batch(&rows[100..150])])
@@ -160,6 +165,7 @@ fn a_plain_client_feeds_trains_and_reads_what_a_gang_would_give() {
         let status = answer(&client, "status", &Value::Null).await.unwrap();
         assert_eq!(status["state"], "trained");
         assert_eq!(status["weightsHash"], wanted.weights_hash.as_str());
+        assert_eq!(status["classWeights"], wanted.class_weights);
         let file = action(&client, "weights.safetensors", &Value::Null)
             .await
             .unwrap();

@@ -1,6 +1,8 @@
 //! What a user set becomes a complete job, in one place: the driver, through the native library, and
 //! `candlewick-trainer serve` ask here.
 
+mod class_weight;
+mod named;
 mod states;
 
 use crate::gang::GangSize;
@@ -16,6 +18,7 @@ use candlewick_protocol::job::{
 };
 use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
+use class_weight::class_weight;
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
 
@@ -67,6 +70,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let set = input.params.iter().filter(|(_, value)| !value.is_null());
     let mut all = input.defaults.clone();
     all.extend(set.map(|(name, value)| (name.clone(), value.clone())));
+    named::expand(&mut all)?;
     let params = params::check(&all)?;
     let gang = GangSize::of(input.num_trainers, is_set(input, "logicalShards"), &params)?;
     let mut launch = launch_spec(gang, &params)?;
@@ -91,11 +95,13 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
         input_shape: input_shape.as_deref(),
     })?;
     check_thresholds(&params, &resolved.label)?;
+    let class_weight = class_weight(&params, &resolved)?;
     let batch_size = params.whole("batchSize")?;
     let summary = summary_for(&resolved.network, batch_size as usize, &resolved.optimizer)?;
     let network = resolved.network.clone();
     let (data, mut train) = specification(&params, resolved, feature_width)?;
     train.logical_shards = gang.logical_shards;
+    train.class_weight = class_weight;
     launch.checkpoint = checkpoint_spec(input, &params)?;
     launch.save_optimizer = saves_optimizer(&params, &train)?;
     let kept = launch.checkpoint.is_some() || launch.save_optimizer;
@@ -239,6 +245,7 @@ fn specification(
         clip_norm: params.value("clipNorm").as_f64(),
         clip_value: params.value("clipValue").as_f64(),
         evaluation,
+        class_weight: None,
     };
     Ok((data, train))
 }

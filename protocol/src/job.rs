@@ -1,5 +1,6 @@
 //! The specification of one training job: what the driver resolves and every trainer receives.
 
+use crate::class_weight::ClassWeight;
 use crate::counter::ProgramCounter;
 use crate::dealing::Dealing;
 use crate::shuffle::DataShuffle;
@@ -166,6 +167,9 @@ pub struct TrainSpec {
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,
+    /// What rows of a class weigh in the loss, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
 }
 
 /// Which estimator.

@@ -16,6 +16,7 @@
 )]
 
 pub mod auth;
+pub mod class_weight;
 pub mod counter;
 pub mod dealing;
 pub mod error;

@@ -281,6 +281,9 @@ pub enum ToCoordinator {
         weights_hash: String,
         /// How early stopping went, where it was asked for.
         stopping: Option<StoppingReport>,
+        /// What rows of each class weighed in the loss, where `classWeight` said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class_weights: Option<Vec<f64>>,
     },
     /// A part of the weights file (safetensors), in `data_body`; sent by rank 0 after `Done`.
     Weights {

@@ -24,8 +24,12 @@ pub enum Scope {
     All,
     /// Estimators and models of classifiers only.
     Classifier,
-    /// Estimators only.
+    /// Estimators; their models know what they were trained with.
     Estimator,
+    /// The same, of classifiers only.
+    ClassifierEstimator,
+    /// Estimators only: what a model has otherwise, or would only carry around.
+    EstimatorAlone,
 }
 
 /// One parameter.

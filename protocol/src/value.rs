@@ -62,6 +62,8 @@ pub enum ValueType {
     RealPair,
     /// A list of finite real numbers, at least one.
     RealList,
+    /// "balanced", or an object that has finite real numbers by classes: whole numbers from 0, as texts.
+    ClassWeights,
     /// List of numbers of at least 0, at most one of them 0: what the probabilities of classes are divided by.
     Thresholds,
     /// A list of whole numbers, at least one.
@@ -127,6 +129,16 @@ pub const MAX_SIZE: i64 = 1 << 31;
 
 /// Words of [`ValueType::Padding`].
 pub const PADDINGS: [&str; 2] = ["same", "valid"];
+
+/// The word of [`ValueType::ClassWeights`].
+pub const BALANCED: &str = "balanced";
+
+/// The class that a key of [`ValueType::ClassWeights`] names, if it names one.
+#[must_use]
+pub fn class_of(key: &str) -> Option<u32> {
+    // "+1" and "01" are other ways to name a class, which could then be named twice.
+    key.parse().ok().filter(|class: &u32| class.to_string() == key)
+}
 
 /// Units of durations and their milliseconds; the first is that of a bare number, seconds, as in Spark's conf.
 pub const DURATION_UNITS: [(&str, u64); 6] = [
@@ -253,6 +265,7 @@ impl Domain {
                 each(&|item| real(item) && item.as_f64() >= Some(0.0))
                     && items.is_some_and(|items| items.iter().filter(zero).count() <= 1)
             }
+            ValueType::ClassWeights => value == BALANCED || self.is_by_class(value),
             ValueType::IntList => each(&whole),
             ValueType::Padding(_) if value.is_string() => PADDINGS.iter().any(|word| value == word),
             ValueType::Size(count) | ValueType::Padding(count) => match items {
@@ -276,6 +289,12 @@ impl Domain {
             Range::Ints { min, max } => (min..=max).contains(&number),
             _ => true,
         })
+    }
+
+    fn is_by_class(&self, value: &Value) -> bool {
+        let classes = value.as_object().filter(|classes| !classes.is_empty());
+        let legal = |(class, weight): (&String, &Value)| class_of(class).is_some() && self.is_real(weight);
+        classes.is_some_and(|classes| classes.iter().all(legal))
     }
 
     fn is_real(&self, value: &Value) -> bool {
@@ -344,6 +363,9 @@ impl Domain {
             ValueType::RealList => "a list of at least one number, each",
             ValueType::Thresholds => {
                 "a list of at least one number, each of at least 0, at most one of them 0"
+            }
+            ValueType::ClassWeights => {
+                "\"balanced\", or an object with a number for classes such as {\"0\": 1.0, \"1\": 12.0}, each"
             }
             ValueType::IntList => "a list of at least one whole number, each",
             ValueType::Size(_) => "a whole number, or a list with one for every dimension,",

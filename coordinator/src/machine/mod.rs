@@ -238,12 +238,14 @@ impl Machine {
                 state_hash,
                 weights_hash,
                 stopping,
+                class_weights,
             } => {
                 let report = DoneReport {
                     steps,
                     state_hash,
                     weights_hash,
                     stopping,
+                    class_weights,
                 };
                 self.on_done(now, from, generation, report);
             }

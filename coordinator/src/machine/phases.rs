@@ -146,6 +146,7 @@ impl Machine {
             weights_hash: done.weights_hash,
             steps: done.steps,
             stopping: done.stopping,
+            class_weights: done.class_weights,
         }));
     }
 

@@ -15,6 +15,7 @@ pub(crate) struct DoneReport {
     pub(super) state_hash: String,
     pub(super) weights_hash: String,
     pub(super) stopping: Option<StoppingReport>,
+    pub(super) class_weights: Option<Vec<f64>>,
 }
 
 /// What is known of a registered trainer.

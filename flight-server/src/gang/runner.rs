@@ -389,6 +389,7 @@ impl Runner {
             state_hash,
             weights_hash,
             stopping,
+            class_weights,
         } = session.run(plan, &mut gang.reduce, &observer)?;
         // After DONE the coordinator may let everybody go.
         self.snapshots.flush(&gang.halt, || self.state.tick());
@@ -398,6 +399,7 @@ impl Runner {
             state_hash,
             weights_hash,
             stopping,
+            class_weights,
         });
         if tells {
             self.send_weights(generation)

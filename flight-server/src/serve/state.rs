@@ -170,6 +170,7 @@ impl ServerState {
             "step": self.steps.load(Ordering::Relaxed),
             "job": job,
             "weightsHash": model.map(|model| &model.trained.weights_hash),
+            "classWeights": model.and_then(|model| model.trained.class_weights.as_ref()),
             "steps": model.map(|model| model.trained.steps),
             "history": model.map(|model| &model.history),
             "threads": self.threads,

@@ -1,6 +1,7 @@
 //! The rows of a step, gathered by a second thread while the step before is computed.
 
 use super::TrainPlan;
+use super::class_weights::ClassWeights;
 use crate::dataset::Gathered;
 use candlewick_model::engine::Slice;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -10,11 +11,25 @@ use std::sync::mpsc::{Receiver, SyncSender};
 pub(super) struct HostBatch {
     pub(super) slices: Vec<Slice>,
     pub(super) rows: Gathered,
+    /// What the rows weigh in the loss, where their classes have weights.
+    pub(super) weighed: Vec<f64>,
+}
+
+impl HostBatch {
+    /// What the rows weigh in the loss.
+    pub(super) fn weights(&self, by_class: bool) -> &[f64] {
+        if by_class {
+            &self.weighed
+        } else {
+            &self.rows.weights
+        }
+    }
 }
 
 /// Prepares the steps from `first` (global number) to the end, in order. Ends when nobody takes them.
 pub(super) fn prepare(
     plan: &TrainPlan,
+    classes: Option<&ClassWeights>,
     first: u64,
     free: &Receiver<HostBatch>,
     ready: &SyncSender<HostBatch>,
@@ -37,6 +52,10 @@ pub(super) fn prepare(
         let Ok(mut batch) = free.recv() else { return };
         // There are as many as the plan has.
         fill(plan, &steps.next().unwrap_or_default(), &orders, &mut batch);
+        if let Some(classes) = classes {
+            let HostBatch { rows, weighed, .. } = &mut batch;
+            classes.apply(&rows.labels, &rows.weights, weighed);
+        }
         if ready.send(batch).is_err() {
             return;
         }

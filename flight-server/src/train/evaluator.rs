@@ -44,7 +44,7 @@ impl Evaluator {
         })
     }
 
-    /// Appends what is measured of a step's outputs to the scalars of its slices.
+    /// Appends what is measured of a step's outputs to the scalars of its slices; `batch` has the rows' own weights.
     pub(super) fn append(&self, engine: &Engine, batch: &Batch<'_>, scalars: &mut [(u32, Option<Vec<f64>>)]) {
         self.training.append(engine.outputs(), batch, scalars);
     }

@@ -2,6 +2,7 @@
 //! mode; nothing here knows ranks, ids or timing (invariant I7).
 
 mod batch;
+mod class_weights;
 mod evaluator;
 mod metrics;
 mod non_finite;

@@ -4,6 +4,7 @@
 //! completed point (invariant I4); that an epoch is over is told after it.
 
 use super::batch::{HostBatch, prepare};
+use super::class_weights::ClassWeights;
 use super::evaluator::Evaluator;
 use super::non_finite::NonFiniteContext;
 use super::reduce::StepExchange;
@@ -37,6 +38,8 @@ pub struct Session {
     evaluator: Evaluator,
     gradient: Gradient,
     state: TrainState,
+    /// What rows of each class weigh, once it is known (rule B10 has no need of it: it follows from job and rows).
+    classes: Option<ClassWeights>,
     /// For `seconds` of the history, which is no part of the state.
     epoch_began: Option<Instant>,
 }
@@ -52,6 +55,8 @@ pub struct Trained {
     pub weights_hash: String,
     /// How early stopping went, where it was asked for.
     pub stopping: Option<StoppingReport>,
+    /// What rows of each class weighed, where `classWeight` said so.
+    pub class_weights: Option<Vec<f64>>,
 }
 
 impl Session {
@@ -82,6 +87,7 @@ impl Session {
             state: TrainState::new(train, &network, &engine, weights)?,
             network,
             engine,
+            classes: None,
             epoch_began: None,
         })
     }
@@ -141,6 +147,7 @@ impl Session {
         observer: &dyn Observer,
     ) -> Result<Trained, Interrupt> {
         self.state.updates.begin(plan.step_plan.steps_per_epoch())?;
+        self.classes = ClassWeights::of(plan, reduce)?;
         // A run that was halted counts what its epoch took before.
         self.epoch_began.get_or_insert_with(Instant::now);
         // Who told them before may not have been heard.
@@ -149,6 +156,8 @@ impl Session {
         untold.try_for_each(|record| observer.epoch(record))?;
         if self.state.next(&self.schedule(plan)).is_some() {
             let first = self.counter().step;
+            let classes = self.classes.clone();
+            let classes = classes.as_ref();
             std::thread::scope(|scope| {
                 let (give_back, free) = channel::<HostBatch>();
                 let (ready, batches) = sync_channel::<HostBatch>(BATCHES);
@@ -158,7 +167,7 @@ impl Session {
                 }
                 let gather = std::thread::Builder::new().name("candlewick-rows".to_owned());
                 gather
-                    .spawn_scoped(scope, move || prepare_steps(plan, first, free, ready))
+                    .spawn_scoped(scope, move || prepare_steps(plan, classes, first, free, ready))
                     .map_err(|error| Failure::internal(format!("a thread cannot be started: {error}")))?;
                 self.advance(plan, reduce, observer, &|| batches.recv().ok(), &|batch| {
                     // At the last steps nobody takes it back.
@@ -172,6 +181,7 @@ impl Session {
             state_hash: self.state.hash()?,
             weights_hash: self.network.weights_hash(self.state.model()),
             stopping: self.state.stopping(plan.job.train.epochs),
+            class_weights: self.classes.as_ref().map(|classes| classes.0.clone()),
         })
     }
 
@@ -252,6 +262,7 @@ impl Session {
             plan,
             observer,
             weights: self.state.judged(),
+            classes: self.classes.as_ref(),
             counter,
         };
         let found = self.evaluator.evaluate(&context, &mut self.engine, reduce)?;
@@ -300,7 +311,7 @@ impl Session {
             slices: &prepared.slices,
             features: &prepared.rows.features,
             labels: &prepared.rows.labels,
-            weights: &prepared.rows.weights,
+            weights: prepared.weights(self.classes.is_some()),
         };
         let mut exchange = StepExchange::new(&mut *reduce, step);
         let sums = match self
@@ -311,7 +322,11 @@ impl Session {
             Err(failure) => return Err(exchange.why(failure)),
         };
         let mut scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
-        self.evaluator.append(&self.engine, &batch, &mut scalars);
+        let own = Batch {
+            weights: &prepared.rows.weights,
+            ..batch
+        };
+        self.evaluator.append(&self.engine, &own, &mut scalars);
         let reduced = reduce.reduce(step, &scalars, nodes, &mut self.gradient)?;
         // From here on nobody is waited for: the step is committed as a whole.
         self.commit(plan, prepared, &reduced)?;
@@ -378,7 +393,7 @@ impl Session {
             return Ok(());
         }
         Err(Failure::data(format!(
-            "no row of epoch {} counts in the loss: all weights (weightCol) are 0, or all labels are the loss's ignore_index",
+            "no row of epoch {} counts in the loss: all weights (weightCol, classWeight) are 0, or all labels are the loss's ignore_index",
             state.course.counter().epoch
         )))
     }
@@ -398,8 +413,14 @@ impl Session {
     clippy::needless_pass_by_value,
     reason = "the thread owns its ends of the channels"
 )]
-fn prepare_steps(plan: &TrainPlan, first: u64, free: Receiver<HostBatch>, ready: SyncSender<HostBatch>) {
-    prepare(plan, first, &free, &ready);
+fn prepare_steps(
+    plan: &TrainPlan,
+    classes: Option<&ClassWeights>,
+    first: u64,
+    free: Receiver<HostBatch>,
+    ready: SyncSender<HostBatch>,
+) {
+    prepare(plan, classes, first, &free, &ready);
 }
 
 /// A slice without rows is absent, not zero (rule B5).

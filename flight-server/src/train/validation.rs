@@ -4,6 +4,7 @@
 //! Areas under curves need all rows in one order. Every trainer gets the (score, weight) of all validation rows, 16
 //! bytes each, one class at a time, and sorts them itself; its own rows take 16 bytes a class meanwhile.
 
+use super::class_weights::ClassWeights;
 use super::{Interrupt, Observer, Reduce, TrainPlan};
 use crate::dataset::Gathered;
 use candlewick_model::engine::{Engine, Predictor};
@@ -22,6 +23,8 @@ pub(super) struct Validator {
     set: MetricSet,
     predictor: Predictor,
     rows: Gathered,
+    /// What the rows weigh in the loss, where their classes have weights.
+    weighed: Vec<f64>,
 }
 
 /// What an evaluation looks at.
@@ -29,6 +32,8 @@ pub(super) struct EvalContext<'a> {
     pub(super) plan: &'a TrainPlan,
     pub(super) observer: &'a dyn Observer,
     pub(super) weights: &'a [f32],
+    /// What rows of each class weigh.
+    pub(super) classes: Option<&'a ClassWeights>,
     /// For the observer.
     pub(super) counter: ProgramCounter,
 }
@@ -42,6 +47,7 @@ impl Validator {
             set,
             predictor: Predictor::new(network, threads)?,
             rows: Gathered::default(),
+            weighed: Vec::new(),
         })
     }
 
@@ -102,7 +108,14 @@ impl Validator {
                 weights,
             } = &self.rows;
             let outputs = self.predictor.predict(context.weights, features, weights.len())?;
-            let sums = engine.evaluate(shard, outputs, labels, weights)?;
+            let in_loss = match context.classes {
+                Some(classes) => {
+                    classes.apply(labels, weights, &mut self.weighed);
+                    self.weighed.as_slice()
+                }
+                None => weights.as_slice(),
+            };
+            let sums = engine.evaluate(shard, outputs, labels, in_loss)?;
             let mut leaf = vec![sums.loss, sums.denominator];
             if !self.set.is_empty() {
                 let rows = Rows {

@@ -107,6 +107,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             logical_shards: 8,
             clip_norm: Some(1.0),
             clip_value: None,
+            class_weight: None,
             lr_scheduler: None,
             gradient_accumulation_steps: 1,
             ema_decay: None,

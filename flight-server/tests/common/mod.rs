@@ -211,6 +211,8 @@ pub struct Fit {
     pub history: Vec<Value>,
     pub weights: Vec<u8>,
     pub ledger: Value,
+    /// Null where `classWeight` is not set.
+    pub class_weights: Value,
 }
 
 /// Of a coordinator whose driver is not watched and that waits for every report.
@@ -447,6 +449,7 @@ impl Gang {
             history,
             weights,
             ledger,
+            class_weights: done["classWeights"].clone(),
         }
     }
 

@@ -128,6 +128,8 @@ mod tests {
             json!({"logicalShards": 16}),
             json!({"optimizer": {"type": "SGD", "lr": 0.1}}),
             json!({"loss": {"type": "MultiMarginLoss"}}),
+            json!({"classWeight": "balanced"}),
+            json!({"classWeight": {"1": 2.0}}),
             json!({"clipNorm": 1.0}),
             json!({"metrics": ["accuracy"]}),
             json!({"validationFraction": 0.1}),
@@ -138,6 +140,7 @@ mod tests {
         }
         // What was kept before there was a choice is still of the same job.
         assert!(identity["data"].get("dataShuffle").is_none());
+        assert!(identity["train"].get("classWeight").is_none());
         assert_eq!(
             spec(&json!({"dataShuffle": "none"})).2["data"]["dataShuffle"],
             "none"

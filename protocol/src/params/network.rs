@@ -7,7 +7,7 @@ use crate::value::{Kind, Range, ValueType};
 pub(super) const PARAMS: &[Param] = &[
     standalone(
         "network",
-        Scope::Estimator,
+        Scope::EstimatorAlone,
         ValueType::Document(Kind::Network),
         Range::Any,
         None,
@@ -15,7 +15,7 @@ pub(super) const PARAMS: &[Param] = &[
     ),
     param(
         "initialWeights",
-        Scope::Estimator,
+        Scope::EstimatorAlone,
         ValueType::Weights,
         Range::Any,
         None,
@@ -23,7 +23,7 @@ pub(super) const PARAMS: &[Param] = &[
     ),
     param(
         "strictWeights",
-        Scope::Estimator,
+        Scope::EstimatorAlone,
         ValueType::Bool,
         Range::Any,
         Some("true"),
@@ -35,6 +35,6 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Document(Kind::Loss),
         Range::Any,
         None,
-        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor.",
+        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor.",
     ),
 ];

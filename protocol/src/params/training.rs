@@ -27,7 +27,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Document(Kind::Optimizer),
         Range::Any,
         Some("{\"type\": \"AdamW\", \"lr\": 0.001}"),
-        "The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document.",
+        "The optimiser: optim.SGD, optim.AdamW and the others, its JSON document, or its name where nothing else is to be said, such as \"adam\".",
     ),
     standalone(
         "learningRate",
@@ -43,7 +43,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Document(Kind::Scheduler),
         Range::Any,
         None,
-        "How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.",
+        "How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.",
     ),
     standalone(
         "gradientAccumulationSteps",
@@ -68,6 +68,14 @@ pub(super) const PARAMS: &[Param] = &[
         Range::Above(0.0),
         None,
         "Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no clipping.",
+    ),
+    standalone(
+        "classWeight",
+        Scope::ClassifierEstimator,
+        ValueType::ClassWeights,
+        Range::AtLeast(0.0),
+        None,
+        "What rows of a class weigh in the loss, beside their weightCol: \"balanced\", rows / (classes * rows of the class) by the rows that train, counted exactly while they are fed, as in scikit-learn; or a number for each class, 1 for those that are not named. loss and val_loss are weighted by it, metrics are not. Not set: every class weighs 1.",
     ),
     standalone(
         "dropLast",

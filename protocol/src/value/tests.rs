@@ -34,7 +34,7 @@ const CLOSED: Range = Range::Closed { min: 0.0, max: 1.0 };
 const POSITIVE: Range = Range::Ints { min: 1, max: 9 };
 
 /// Of a type and a range, JSON of values that are legal and of some that are not.
-const LEGAL: [(ValueType, Range, &[&str], &[&str]); 19] = [
+const LEGAL: [(ValueType, Range, &[&str], &[&str]); 20] = [
     (
         ValueType::Long,
         Range::Any,
@@ -77,6 +77,21 @@ const LEGAL: [(ValueType, Range, &[&str], &[&str]); 19] = [
         Range::Any,
         &["[0.5]", "[0, 7.5]"],
         &["[]", "[0.5, -0.5]", "[0, 1, 0.0]", "[null]", "0.5"],
+    ),
+    (
+        ValueType::ClassWeights,
+        Range::AtLeast(0.0),
+        &["\"balanced\"", "{\"0\": 1, \"12\": 0.5}", "{\"1\": 0}"],
+        &[
+            "\"Balanced\"",
+            "{}",
+            "[1, 2]",
+            "{\"0\": -1}",
+            "{\"a\": 1}",
+            "{\"-1\": 1}",
+            "{\"01\": 1}",
+            "{\"0\": \"1\"}",
+        ],
     ),
     (
         ValueType::Size(2),

@@ -6,6 +6,7 @@ checks shapes, and once more everything else.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
 import math
@@ -374,21 +375,80 @@ def _arguments(arguments: Mapping[str, Any]) -> str:
 def to_text(value: object, wanted: type[Document] | tuple[type[Document], ...], name: str) -> str:
     """The JSON text of a builder's object, a dictionary or a text; `name` says in errors what was expected."""
     if isinstance(value, wanted):
-        return value.to_json()
+        return DocumentText(value.to_json())
     if isinstance(value, Mapping):
-        return json.dumps(_plain(value))
+        return DocumentText(json.dumps(_plain(value)))
     if not isinstance(value, str):
         hint = "; call it: add ()" if isinstance(value, type) and issubclass(value, wanted) else ""
         raise TypeError(f"expected {name}, its dictionary or its JSON text, not {value!r}{hint}")
     if not value.lstrip().startswith(("{", "[")):
-        raise ValueError(f"expected {name}, its dictionary or its JSON text, not {value!r}")
+        return _of_name(value, wanted, name)
     try:
         document = json.loads(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"expected {name} or its JSON text; the text is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ValueError(f"expected {name} or its JSON text; the text is not a JSON object: {value}")
-    return value
+    return DocumentText(value)
+
+
+def _of_name(text: str, wanted: type[Document] | tuple[type[Document], ...], name: str) -> str:
+    """The JSON text of what has this name, in any case of letters, and needs no arguments."""
+    named = {} if isinstance(wanted, tuple) else {one.__name__: one for one in wanted.__subclasses__()}
+    found: list[Any] = [one for known, one in named.items() if known.lower() == text.lower()]
+    if found:
+        try:
+            return DocumentText(found[0]().to_json())
+        except TypeError as error:
+            raise ValueError(f"{found[0].__name__} cannot be given by its name alone: {error}") from error
+    near = difflib.get_close_matches(text.lower(), [known.lower() for known in named], n=1)
+    hint = next((f"; did you mean '{known}'?" for known in named if [known.lower()] == near), "")
+    raise ValueError(f"expected {name}, its dictionary or its JSON text, not {text!r}{hint}")
+
+
+class DocumentText(str):
+    """The JSON text of a document, which shows itself as builders do: param maps hold it, and are printed."""
+
+    def __repr__(self) -> str:
+        """Such as ``Sequential(Linear(8), ReLU(), Linear(3))``, cut where it is long."""
+        text = _shown(json.loads(self))
+        return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+#: Characters of a document that are shown.
+_SHOWN = 160
+
+
+def _shown(value: Any) -> str:
+    """A document with what differs from the defaults of its builder."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if not isinstance(value, dict):
+        return repr(value)
+    if "nodes" in value:
+        return f"Graph({len(value['nodes'])} nodes)"
+    kind = value.get("type", "Sequential" if "layers" in value else None)
+    if kind is None:
+        return repr(value)
+    defaults = _defaults(kind)
+    arguments = [_shown(item) for item in value.get("layers", [])]
+    for name, item in value.items():
+        if name in ("type", "layers", "format", "input") or (name in defaults and _plain(defaults[name]) == item):
+            continue
+        arguments.append(_shown(item) if name not in defaults else f"{name}={_shown(item)}")
+    return f"{kind}({', '.join(arguments)})"
+
+
+def _defaults(kind: str) -> dict[str, Any]:
+    """The defaults of the arguments of a builder."""
+    open_kinds: list[type[Document]] = [Document]
+    while open_kinds:
+        one = open_kinds.pop()
+        if one.__name__ == kind:
+            parameters = inspect.signature(one).parameters.values()
+            return {given.name: given.default for given in parameters if given.default is not given.empty}
+        open_kinds += one.__subclasses__()
+    return {}
 
 
 def _plain(value: Any, *, finite: bool = True) -> Any:

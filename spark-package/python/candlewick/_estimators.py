@@ -22,7 +22,7 @@ from candlewick._display import display_for
 from candlewick._document import NetworkBase, NetworkDocument
 from candlewick._fitting import Watch, finished
 from candlewick._interrupt import DeferredInterrupt
-from candlewick._params import NeuralClassifierParams, NeuralModelParams
+from candlewick._params import NeuralClassifierParams, NeuralModelParams, NeuralTrainingParams
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable, RestoredDefaults
@@ -157,6 +157,7 @@ class NeuralModel(
     RestoredDefaults,
     JavaModel,
     NeuralModelParams,
+    NeuralTrainingParams,
     PredictionModel[Any],
     HasTrainingSummary[TrainingSummary],
     JavaMLWritable,
@@ -212,6 +213,10 @@ class NeuralModel(
     def network(self) -> NetworkBase:
         """The network, complete with all sizes; ``network=`` takes it."""
         return NetworkDocument(json.loads(self.networkJson))
+
+    def getNetwork(self) -> str:
+        """The network as JSON text, complete with all sizes, as the estimator's getter has it."""
+        return self.networkJson
 
     @property
     def hasSummary(self) -> bool:

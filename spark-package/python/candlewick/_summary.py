@@ -54,6 +54,8 @@ class TrainingSummary:
     bestEpoch: int | None = None
     #: The best value of the metric that early stopping looks at.
     bestValue: float | None = None
+    #: What rows of each class weighed in the loss, by class, where classWeight said so; None where it was not set.
+    classWeights: list[float] | None = None
     #: Steps of the checkpoint or of the model that the training went on from; None where it began at the beginning. The
     #: history is that of the whole training.
     resumedFromStep: int | None = None

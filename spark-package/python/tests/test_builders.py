@@ -5,9 +5,20 @@ import json
 
 import numpy as np
 import pytest
+from pyspark.ml.param import Param, Params
+from pyspark.ml.tuning import ParamGridBuilder
 
 from candlewick import EarlyStopping, nn, optim
-from candlewick._document import Document, to_int, to_long, to_loss, to_network, to_optimizer, to_stopping
+from candlewick._document import (
+    Document,
+    to_int,
+    to_long,
+    to_loss,
+    to_network,
+    to_optimizer,
+    to_scheduler,
+    to_stopping,
+)
 from candlewick.errors import InvalidParameterError
 
 
@@ -174,13 +185,39 @@ def test_converters_take_objects_dictionaries_and_texts():
     assert json.loads(to_optimizer({"type": "SGD", "lr": 1}))["type"] == "SGD"
 
 
+def test_a_name_stands_for_what_needs_no_arguments():
+    assert to_optimizer("adam") == optim.Adam().to_json()
+    assert to_optimizer("ADAMW") == optim.AdamW().to_json()
+    assert to_loss("crossentropyloss") == nn.CrossEntropyLoss().to_json()
+
+
+def test_what_parameters_hold_shows_itself_in_short():
+    net = nn.Sequential(nn.Linear(8), nn.ReLU(), nn.Dropout(0.2), nn.Sequential(nn.Linear(3, bias=False)))
+    grid = ParamGridBuilder().addGrid(Param(Params._dummy(), "n", "", to_network), [net]).build()
+    assert (
+        repr(list(grid[0].values()))
+        == "[Sequential(Linear(8), ReLU(), Dropout(p=0.2), Sequential(Linear(3, bias=False)))]"
+    )
+    assert repr(to_optimizer(optim.AdamW(lr=0.5))) == "AdamW(lr=0.5)"
+    assert repr(to_optimizer(optim.AdamW())) == "AdamW()"
+    assert repr(to_network({"format": "candlewick.network/1", "nodes": [{}, {}]})) == "Graph(2 nodes)"
+    assert len(repr(to_network(nn.Sequential(*[nn.Linear(8)] * 100)))) <= 160
+    assert json.loads(to_optimizer("adam"))["type"] == "Adam", "it is the JSON text all the same"
+
+
 def test_converters_say_what_they_wanted():
     with pytest.raises(TypeError, match=r"expected nn\.Sequential\(\.\.\.\).*not SGD"):
         to_network(optim.SGD())
     with pytest.raises(TypeError, match="call it: add"):
         to_loss(nn.MSELoss)
-    with pytest.raises(ValueError, match=r"expected an optimiser such as optim\.AdamW.* not 'adam'"):
-        to_optimizer("adam")
+    with pytest.raises(
+        ValueError, match=r"expected an optimiser such as optim\.AdamW.* not 'adamx'; did you mean 'Adamax'\?"
+    ):
+        to_optimizer("adamx")
+    with pytest.raises(ValueError, match=r"not 'x'$"):
+        to_loss("x")
+    with pytest.raises(ValueError, match=r"StepLR cannot be given by its name alone: .*'step_size'"):
+        to_scheduler("steplr")
     with pytest.raises(ValueError, match="the text is not JSON"):
         to_optimizer('{"type": ')
     with pytest.raises(ValueError, match="not a JSON object"):

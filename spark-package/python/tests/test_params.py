@@ -54,6 +54,24 @@ class Classifier(NeuralClassifierBase):
             "least 0, at most one of them 0",
         ),
         ("metrics", [], "parameter metrics = [] is not legal: expected a list of at least one text"),
+        *(
+            (
+                "classWeight",
+                value,
+                f'parameter classWeight = {text} is not legal: expected "balanced", or an object with a number for classes such '
+                'as {"0": 1.0, "1": 12.0}, each of at least 0',
+            )
+            for value, text in (
+                ("Balanced", '"Balanced"'),
+                ({0: -1.0}, '{"0": -1.0}'),
+                ({-1: 1.0}, '{"-1": 1.0}'),
+                ({0.5: 1.0}, '{"0.5": 1.0}'),
+                ({0: math.nan}, '{"0": NaN}'),
+                ({0: "1"}, '{"0": "1"}'),
+                ({}, "{}"),
+                ("[1]", "[1]"),
+            )
+        ),
         (
             "failureTimeout",
             "soon",
@@ -80,6 +98,15 @@ def test_a_wrong_value_is_refused_at_once(name: str, value: Any, message: str) -
 def test_a_value_of_another_type_is_pysparks_error() -> None:
     with pytest.raises(TypeError, match='Invalid param value given for param "epochs"'):
         Classifier(epochs="many")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r'Invalid param value given for param "classWeight".* is of type list'):
+        Classifier(classWeight=[1.0, 2.0])  # type: ignore[arg-type]
+
+
+def test_class_weights_are_a_word_or_numbers_by_class() -> None:
+    stage = Classifier(classWeight={0: 1, 1.0: 12.5})
+    assert stage.getClassWeight() == '{"0": 1.0, "1": 12.5}'
+    assert stage.setClassWeight(stage.getClassWeight()).getClassWeight() == '{"0": 1.0, "1": 12.5}'
+    assert stage.setClassWeight("balanced").getClassWeight() == "balanced"
 
 
 def test_bounds_are_legal() -> None:
@@ -113,7 +140,7 @@ def test_an_unknown_name_is_told_what_it_may_have_been(name: str, meant: str) ->
 
 def test_a_regressor_has_no_parameters_of_classifiers() -> None:
     names = NeuralRegressorBase.__init__.__wrapped__.__kwdefaults__  # type: ignore[attr-defined]
-    assert "epochs" in names and "thresholds" not in names
+    assert "epochs" in names and not {"thresholds", "classWeight"} & set(names)
 
 
 def test_early_stopping_has_the_catalogues_defaults() -> None:

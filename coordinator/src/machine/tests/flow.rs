@@ -112,6 +112,7 @@ fn a_job_goes_from_gathering_to_done() {
             weights_hash: "w".into(),
             steps: 4,
             stopping: None,
+            class_weights: None,
         }
     );
     assert_eq!(events.len(), 3);
@@ -264,6 +265,7 @@ fn messages_of_other_rounds_and_generations_are_ignored() {
         state_hash: "old".into(),
         weights_hash: "old".into(),
         stopping: None,
+        class_weights: None,
     };
     stage.message("a", old);
     stage.message(

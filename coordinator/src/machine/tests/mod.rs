@@ -57,6 +57,7 @@ pub(crate) fn job() -> JobSpec {
             logical_shards: SHARDS,
             clip_norm: None,
             clip_value: None,
+            class_weight: None,
             lr_scheduler: None,
             gradient_accumulation_steps: 1,
             ema_decay: None,
@@ -215,6 +216,7 @@ impl Stage {
             state_hash: state.into(),
             weights_hash: "w".into(),
             stopping: None,
+            class_weights: None,
         };
         self.message(from, done);
     }

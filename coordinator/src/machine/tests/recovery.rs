@@ -340,6 +340,7 @@ fn weights_of_a_generation_that_is_over_count_for_nothing() {
             state_hash: "s".into(),
             weights_hash: "w".into(),
             stopping: None,
+            class_weights: None,
         };
         stage.message(id, done);
     }

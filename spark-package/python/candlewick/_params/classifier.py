@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from candlewick._callbacks import CallbackLike
+from candlewick._class_weight import ClassWeightLike
 from candlewick._document import LossLike, NetworkLike, OptimizerLike, SchedulerLike, StoppingLike
 from candlewick._legal import keywords
-from candlewick._params import NeuralClassifierParams, NeuralEstimatorParams
+from candlewick._params import NeuralClassifierEstimatorParams, NeuralEstimatorParams
 from candlewick._weights import WeightsLike
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class NeuralClassifierBase(NeuralClassifierParams, NeuralEstimatorParams):
+class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParams):
     """Trains a neural network that tells classes apart."""
 
     _input_kwargs: dict[str, Any]
@@ -55,6 +56,7 @@ class NeuralClassifierBase(NeuralClassifierParams, NeuralEstimatorParams):
         gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,
         clipValue: float | None = None,
+        classWeight: ClassWeightLike | None = None,
         dropLast: bool = False,
         emaDecay: float | None = None,
         onNonFinite: str = "error",
@@ -128,22 +130,24 @@ class NeuralClassifierBase(NeuralClassifierParams, NeuralEstimatorParams):
             strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what
                 fits is loaded, the rest starts random by the seed, and the summary says which. (true or
                 false)
-            loss: The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or
-                its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the
-                network has one output), MSELoss for a regressor. (object of its builder, or its JSON
-                document)
+            loss: The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several,
+                its JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss
+                for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a
+                regressor. (object of its builder, or its JSON document)
             epochs: Passes over the data. 0 gives a model that holds the initial weights. (whole number from
                 0 to 1000000)
             batchSize: Rows of one step over all trainers together; exact, only the last step of an epoch
                 may be shorter. (whole number from 1 to 16777216)
-            optimizer: The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object
-                of its builder, or its JSON document)
+            optimizer: The optimiser: optim.SGD, optim.AdamW and the others, its JSON document, or its name
+                where nothing else is to be said, such as "adam". (object of its builder, or its JSON
+                document)
             learningRate: Learning rate, in place of the one that the optimizer says: a number, for grids
                 and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the
                 optimizer says. (number of at least 0)
-            lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON
-                document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.
-                (object of its builder, or its JSON document)
+            lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON
+                document, or its name where nothing else is to be said. Its steps are updates of the
+                optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON
+                document)
             gradientAccumulationSteps: Steps whose gradients are added up for one update of the optimiser,
                 as if they were one step of so many times batchSize; the last update of an epoch may have
                 fewer. (whole number from 1 to 16777216)
@@ -151,6 +155,11 @@ class NeuralClassifierBase(NeuralClassifierParams, NeuralEstimatorParams):
                 set: no clipping. (number above 0)
             clipValue: Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not
                 set: no clipping. (number above 0)
+            classWeight: What rows of a class weigh in the loss, beside their weightCol: "balanced", rows /
+                (classes * rows of the class) by the rows that train, counted exactly while they are fed, as
+                in scikit-learn; or a number for each class, 1 for those that are not named. loss and
+                val_loss are weighted by it, metrics are not. Not set: every class weighs 1. ("balanced", or
+                an object with a number for classes such as {"0": 1.0, "1": 12.0}, each of at least 0)
             dropLast: Leave out the last step of an epoch where it has fewer than batchSize rows. (true or
                 false)
             emaDecay: The model gets an exponential moving average of the weights, decay * average + (1 -
@@ -269,6 +278,7 @@ class NeuralClassifierBase(NeuralClassifierParams, NeuralEstimatorParams):
         gradientAccumulationSteps: int = 1,
         clipNorm: float | None = None,
         clipValue: float | None = None,
+        classWeight: ClassWeightLike | None = None,
         dropLast: bool = False,
         emaDecay: float | None = None,
         onNonFinite: str = "error",

@@ -198,7 +198,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
 
 
 class EstimatorColumnParams(HasValidationIndicatorCol):
-    """Parameters of estimators. Columns that are read and appended, and how they are read."""
+    """Parameters of estimators, which their models know. Columns that are read and appended, and how they are read."""
 
     validationIndicatorCol: Param[str] = Param(
         Params._dummy(),
@@ -213,6 +213,10 @@ class EstimatorColumnParams(HasValidationIndicatorCol):
     def getValidationIndicatorCol(self) -> str:
         """Value of validationIndicatorCol, or its default."""
         return self.getOrDefault(self.validationIndicatorCol)
+
+
+class EstimatorColumnSetters(EstimatorColumnParams):
+    """What estimators have beyond their models. Columns that are read and appended, and how they are read."""
 
     def setValidationIndicatorCol(self, value: str) -> Self:
         """Boolean column that is true for the rows to validate on: they never train. Not set: see

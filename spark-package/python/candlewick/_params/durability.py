@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DurabilityParams(Params):
-    """Parameters of estimators. Checkpoints of the training, and models that it goes on from."""
+    """Parameters of estimators, which their models know. Checkpoints of the training, and models that it goes on from."""
 
     checkpointDir: Param[str] = Param(
         Params._dummy(),
@@ -87,6 +87,30 @@ class DurabilityParams(Params):
         """Value of checkpointDir, or its default."""
         return self.getOrDefault(self.checkpointDir)
 
+    def getCheckpointInterval(self) -> int:
+        """Value of checkpointInterval, or its default."""
+        return self.getOrDefault(self.checkpointInterval)
+
+    def getCheckpointSteps(self) -> int:
+        """Value of checkpointSteps, or its default."""
+        return self.getOrDefault(self.checkpointSteps)
+
+    def getKeepCheckpoints(self) -> int:
+        """Value of keepCheckpoints, or its default."""
+        return self.getOrDefault(self.keepCheckpoints)
+
+    def getSaveOptimizer(self) -> bool:
+        """Value of saveOptimizer, or its default."""
+        return self.getOrDefault(self.saveOptimizer)
+
+    def getResumeOptimizer(self) -> bool:
+        """Value of resumeOptimizer, or its default."""
+        return self.getOrDefault(self.resumeOptimizer)
+
+
+class DurabilitySetters(DurabilityParams):
+    """What estimators have beyond their models. Checkpoints of the training, and models that it goes on from."""
+
     def setCheckpointDir(self, value: str) -> Self:
         """Folder on any Hadoop filesystem for checkpoints of the training. A fit of the same data and
         parameters (others than epochs, trainers and timeouts) goes on from the newest one there, with the
@@ -94,19 +118,11 @@ class DurabilityParams(Params):
         """
         return self._set(checkpointDir=value)
 
-    def getCheckpointInterval(self) -> int:
-        """Value of checkpointInterval, or its default."""
-        return self.getOrDefault(self.checkpointInterval)
-
     def setCheckpointInterval(self, value: int) -> Self:
         """Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the
         last one. (whole number of at least -1)
         """
         return self._set(checkpointInterval=value)
-
-    def getCheckpointSteps(self) -> int:
-        """Value of checkpointSteps, or its default."""
-        return self.getOrDefault(self.checkpointSteps)
 
     def setCheckpointSteps(self, value: int) -> Self:
         """Steps between checkpoints, where checkpointDir is set, beside those of checkpointInterval. Not
@@ -114,19 +130,11 @@ class DurabilityParams(Params):
         """
         return self._set(checkpointSteps=value)
 
-    def getKeepCheckpoints(self) -> int:
-        """Value of keepCheckpoints, or its default."""
-        return self.getOrDefault(self.keepCheckpoints)
-
     def setKeepCheckpoints(self, value: int) -> Self:
         """The newest checkpoints that are kept; older ones are deleted. With one there is none to go back
         to where it is damaged. (whole number of at least 1)
         """
         return self._set(keepCheckpoints=value)
-
-    def getSaveOptimizer(self) -> bool:
-        """Value of saveOptimizer, or its default."""
-        return self.getOrDefault(self.saveOptimizer)
 
     def setSaveOptimizer(self, value: bool) -> Self:
         """Whether the model keeps the state that the training ended with, that of the optimiser too, so
@@ -135,10 +143,6 @@ class DurabilityParams(Params):
         times the weights with Adam. (true or false)
         """
         return self._set(saveOptimizer=value)
-
-    def getResumeOptimizer(self) -> bool:
-        """Value of resumeOptimizer, or its default."""
-        return self.getOrDefault(self.resumeOptimizer)
 
     def setResumeOptimizer(self, value: bool) -> Self:
         """Whether training goes on where that of the initial model (setInitialModel) ended, with its

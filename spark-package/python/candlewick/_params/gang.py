@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class GangParams(Params):
-    """Parameters of estimators. The processes that train."""
+    """Parameters of estimators, which their models know. The processes that train."""
 
     numTrainers: Param[int] = Param(
         Params._dummy(),
@@ -193,13 +193,61 @@ class GangParams(Params):
         """Value of numTrainers, or its default."""
         return self.getOrDefault(self.numTrainers)
 
-    def setNumTrainers(self, value: int) -> Self:
-        """Trainer processes. 0: one per executor. (whole number from 0 to 4096)"""
-        return self._set(numTrainers=value)
-
     def getMinTrainers(self) -> int:
         """Value of minTrainers, or its default."""
         return self.getOrDefault(self.minTrainers)
+
+    def getMaxTrainers(self) -> int:
+        """Value of maxTrainers, or its default."""
+        return self.getOrDefault(self.maxTrainers)
+
+    def getExecutorTimeout(self) -> str:
+        """Value of executorTimeout, or its default."""
+        return self.getOrDefault(self.executorTimeout)
+
+    def getThreadsPerTrainer(self) -> int:
+        """Value of threadsPerTrainer, or its default."""
+        return self.getOrDefault(self.threadsPerTrainer)
+
+    def getLogicalShards(self) -> int:
+        """Value of logicalShards, or its default."""
+        return self.getOrDefault(self.logicalShards)
+
+    def getDataShuffle(self) -> str:
+        """Value of dataShuffle, or its default."""
+        return self.getOrDefault(self.dataShuffle)
+
+    def getMaxRecoveries(self) -> int:
+        """Value of maxRecoveries, or its default."""
+        return self.getOrDefault(self.maxRecoveries)
+
+    def getDataReplicas(self) -> int:
+        """Value of dataReplicas, or its default."""
+        return self.getOrDefault(self.dataReplicas)
+
+    def getFailureTimeout(self) -> str:
+        """Value of failureTimeout, or its default."""
+        return self.getOrDefault(self.failureTimeout)
+
+    def getProgressTimeout(self) -> str:
+        """Value of progressTimeout, or its default."""
+        return self.getOrDefault(self.progressTimeout)
+
+    def getLaunchTimeout(self) -> str:
+        """Value of launchTimeout, or its default."""
+        return self.getOrDefault(self.launchTimeout)
+
+    def getFeedMemory(self) -> str:
+        """Value of feedMemory, or its default."""
+        return self.getOrDefault(self.feedMemory)
+
+
+class GangSetters(GangParams):
+    """What estimators have beyond their models. The processes that train."""
+
+    def setNumTrainers(self, value: int) -> Self:
+        """Trainer processes. 0: one per executor. (whole number from 0 to 4096)"""
+        return self._set(numTrainers=value)
 
     def setMinTrainers(self, value: int) -> Self:
         """Fewest trainers. Training begins with fewer than numTrainers where the cluster has no room for
@@ -209,10 +257,6 @@ class GangParams(Params):
         """
         return self._set(minTrainers=value)
 
-    def getMaxTrainers(self) -> int:
-        """Value of maxTrainers, or its default."""
-        return self.getOrDefault(self.maxTrainers)
-
     def setMaxTrainers(self, value: int) -> Self:
         """Most trainers: where executors come later, training takes more trainers in at the end of an
         epoch, up to so many. Not set: as many as it began with, so that others take the place of those that
@@ -220,19 +264,11 @@ class GangParams(Params):
         """
         return self._set(maxTrainers=value)
 
-    def getExecutorTimeout(self) -> str:
-        """Value of executorTimeout, or its default."""
-        return self.getOrDefault(self.executorTimeout)
-
     def setExecutorTimeout(self, value: str) -> Self:
         """Longest wait for other trainers where fewer than minTrainers are left. (duration such as "15s",
         "500ms" or "2min"; a bare number is seconds)
         """
         return self._set(executorTimeout=value)
-
-    def getThreadsPerTrainer(self) -> int:
-        """Value of threadsPerTrainer, or its default."""
-        return self.getOrDefault(self.threadsPerTrainer)
 
     def setThreadsPerTrainer(self, value: int) -> Self:
         """Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number from
@@ -240,19 +276,11 @@ class GangParams(Params):
         """
         return self._set(threadsPerTrainer=value)
 
-    def getLogicalShards(self) -> int:
-        """Value of logicalShards, or its default."""
-        return self.getOrDefault(self.logicalShards)
-
     def setLogicalShards(self, value: int) -> Self:
         """Logical shards the rows are dealt to; the unit of computation, so part of what decides the
         weights' bits. At least numTrainers. (whole number from 1 to 65536)
         """
         return self._set(logicalShards=value)
-
-    def getDataShuffle(self) -> str:
-        """Value of dataShuffle, or its default."""
-        return self.getOrDefault(self.dataShuffle)
 
     def setDataShuffle(self, value: str) -> Self:
         """Where rows go. "hash": their content says to which logical shard, so the model does not depend on
@@ -262,20 +290,12 @@ class GangParams(Params):
         """
         return self._set(dataShuffle=value)
 
-    def getMaxRecoveries(self) -> int:
-        """Value of maxRecoveries, or its default."""
-        return self.getOrDefault(self.maxRecoveries)
-
     def setMaxRecoveries(self, value: int) -> Self:
         """How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection
         between two trainers that broke; the next one fails it. 0: the first one does. (whole number from 0
         to 1000000)
         """
         return self._set(maxRecoveries=value)
-
-    def getDataReplicas(self) -> int:
-        """Value of dataReplicas, or its default."""
-        return self.getOrDefault(self.dataReplicas)
 
     def setDataReplicas(self, value: int) -> Self:
         """Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on
@@ -285,19 +305,11 @@ class GangParams(Params):
         """
         return self._set(dataReplicas=value)
 
-    def getFailureTimeout(self) -> str:
-        """Value of failureTimeout, or its default."""
-        return self.getOrDefault(self.failureTimeout)
-
     def setFailureTimeout(self, value: str) -> Self:
         """Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min"; a bare
         number is seconds)
         """
         return self._set(failureTimeout=value)
-
-    def getProgressTimeout(self) -> str:
-        """Value of progressTimeout, or its default."""
-        return self.getOrDefault(self.progressTimeout)
 
     def setProgressTimeout(self, value: str) -> Self:
         """Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or
@@ -305,19 +317,11 @@ class GangParams(Params):
         """
         return self._set(progressTimeout=value)
 
-    def getLaunchTimeout(self) -> str:
-        """Value of launchTimeout, or its default."""
-        return self.getOrDefault(self.launchTimeout)
-
     def setLaunchTimeout(self, value: str) -> Self:
         """Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min"; a bare number
         is seconds)
         """
         return self._set(launchTimeout=value)
-
-    def getFeedMemory(self) -> str:
-        """Value of feedMemory, or its default."""
-        return self.getOrDefault(self.feedMemory)
 
     def setFeedMemory(self, value: str) -> Self:
         """Memory of an executor for rows on their way to the trainers. (size such as "64m" or "1g")"""

@@ -15,7 +15,25 @@ if TYPE_CHECKING:
 
 
 class NetworkParams(Params):
-    """Parameters of estimators. What is trained."""
+    """Parameters of estimators, which their models know. What is trained."""
+
+    loss: Param[str] = Param(
+        Params._dummy(),
+        "loss",
+        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor. (object of its builder, or its JSON document)",
+        typeConverter=to_loss,
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def getLoss(self) -> str:
+        """Value of loss, or its default."""
+        return self.getOrDefault(self.loss)
+
+
+class NetworkSetters(NetworkParams):
+    """What estimators have beyond their models. What is trained."""
 
     network: Param[str] = Param(
         Params._dummy(),
@@ -36,13 +54,6 @@ class NetworkParams(Params):
         "strictWeights",
         "Whether initialWeights must hold exactly the network's parameters. False: what fits is loaded, the rest starts random by the seed, and the summary says which. (true or false)",
         typeConverter=TypeConverters.toBoolean,
-    )
-
-    loss: Param[str] = Param(
-        Params._dummy(),
-        "loss",
-        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor. (object of its builder, or its JSON document)",
-        typeConverter=to_loss,
     )
 
     def __init__(self) -> None:
@@ -82,13 +93,10 @@ class NetworkParams(Params):
         """
         return self._set(strictWeights=value)
 
-    def getLoss(self) -> str:
-        """Value of loss, or its default."""
-        return self.getOrDefault(self.loss)
-
     def setLoss(self, value: LossLike) -> Self:
-        """The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its
-        JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has
-        one output), MSELoss for a regressor. (object of its builder, or its JSON document)
+        """The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON
+        document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a classifier
+        (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor. (object of its
+        builder, or its JSON document)
         """
         return self._set(loss=value)

@@ -118,22 +118,24 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what
                 fits is loaded, the rest starts random by the seed, and the summary says which. (true or
                 false)
-            loss: The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or
-                its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the
-                network has one output), MSELoss for a regressor. (object of its builder, or its JSON
-                document)
+            loss: The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several,
+                its JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss
+                for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a
+                regressor. (object of its builder, or its JSON document)
             epochs: Passes over the data. 0 gives a model that holds the initial weights. (whole number from
                 0 to 1000000)
             batchSize: Rows of one step over all trainers together; exact, only the last step of an epoch
                 may be shorter. (whole number from 1 to 16777216)
-            optimizer: The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object
-                of its builder, or its JSON document)
+            optimizer: The optimiser: optim.SGD, optim.AdamW and the others, its JSON document, or its name
+                where nothing else is to be said, such as "adam". (object of its builder, or its JSON
+                document)
             learningRate: Learning rate, in place of the one that the optimizer says: a number, for grids
                 and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the
                 optimizer says. (number of at least 0)
-            lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON
-                document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says.
-                (object of its builder, or its JSON document)
+            lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON
+                document, or its name where nothing else is to be said. Its steps are updates of the
+                optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON
+                document)
             gradientAccumulationSteps: Steps whose gradients are added up for one update of the optimiser,
                 as if they were one step of so many times batchSize; the last update of an epoch may have
                 fewer. (whole number from 1 to 16777216)

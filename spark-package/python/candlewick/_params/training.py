@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasSeed
 
+from candlewick._class_weight import ClassWeightLike, ClassWeights
 from candlewick._document import (
     OptimizerLike,
     SchedulerLike,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class TrainingParams(HasSeed):
-    """Parameters of estimators. How it is trained."""
+    """Parameters of estimators, which their models know. How it is trained."""
 
     epochs: Param[int] = Param(
         Params._dummy(),
@@ -56,7 +57,7 @@ class TrainingParams(HasSeed):
     optimizer: Param[str] = Param(
         Params._dummy(),
         "optimizer",
-        "The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object of its builder, or its JSON document)",
+        'The optimiser: optim.SGD, optim.AdamW and the others, its JSON document, or its name where nothing else is to be said, such as "adam". (object of its builder, or its JSON document)',
         typeConverter=to_optimizer,
     )
 
@@ -75,7 +76,7 @@ class TrainingParams(HasSeed):
     lrScheduler: Param[str] = Param(
         Params._dummy(),
         "lrScheduler",
-        "How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON document)",
+        "How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON document)",
         typeConverter=to_scheduler,
     )
 
@@ -227,15 +228,79 @@ class TrainingParams(HasSeed):
         """Value of epochs, or its default."""
         return self.getOrDefault(self.epochs)
 
+    def getBatchSize(self) -> int:
+        """Value of batchSize, or its default."""
+        return self.getOrDefault(self.batchSize)
+
+    def getOptimizer(self) -> str:
+        """Value of optimizer, or its default."""
+        return self.getOrDefault(self.optimizer)
+
+    def getLearningRate(self) -> float:
+        """Value of learningRate, or its default."""
+        return self.getOrDefault(self.learningRate)
+
+    def getLrScheduler(self) -> str:
+        """Value of lrScheduler, or its default."""
+        return self.getOrDefault(self.lrScheduler)
+
+    def getGradientAccumulationSteps(self) -> int:
+        """Value of gradientAccumulationSteps, or its default."""
+        return self.getOrDefault(self.gradientAccumulationSteps)
+
+    def getClipNorm(self) -> float:
+        """Value of clipNorm, or its default."""
+        return self.getOrDefault(self.clipNorm)
+
+    def getClipValue(self) -> float:
+        """Value of clipValue, or its default."""
+        return self.getOrDefault(self.clipValue)
+
+    def getDropLast(self) -> bool:
+        """Value of dropLast, or its default."""
+        return self.getOrDefault(self.dropLast)
+
+    def getEmaDecay(self) -> float:
+        """Value of emaDecay, or its default."""
+        return self.getOrDefault(self.emaDecay)
+
+    def getOnNonFinite(self) -> str:
+        """Value of onNonFinite, or its default."""
+        return self.getOrDefault(self.onNonFinite)
+
+    def getMetrics(self) -> list[str]:
+        """Value of metrics, or its default."""
+        return self.getOrDefault(self.metrics)
+
+    def getValidationFraction(self) -> float:
+        """Value of validationFraction, or its default."""
+        return self.getOrDefault(self.validationFraction)
+
+    def getValidationSteps(self) -> int:
+        """Value of validationSteps, or its default."""
+        return self.getOrDefault(self.validationSteps)
+
+    def getEarlyStopping(self) -> str:
+        """Value of earlyStopping, or its default."""
+        return self.getOrDefault(self.earlyStopping)
+
+    def getSeed(self) -> int:
+        """Value of seed, or its default."""
+        return self.getOrDefault(self.seed)
+
+    def getVerbose(self) -> str:
+        """Value of verbose, or its default."""
+        return self.getOrDefault(self.verbose)
+
+
+class TrainingSetters(TrainingParams):
+    """What estimators have beyond their models. How it is trained."""
+
     def setEpochs(self, value: int) -> Self:
         """Passes over the data. 0 gives a model that holds the initial weights. (whole number from 0 to
         1000000)
         """
         return self._set(epochs=value)
-
-    def getBatchSize(self) -> int:
-        """Value of batchSize, or its default."""
-        return self.getOrDefault(self.batchSize)
 
     def setBatchSize(self, value: int) -> Self:
         """Rows of one step over all trainers together; exact, only the last step of an epoch may be
@@ -243,19 +308,11 @@ class TrainingParams(HasSeed):
         """
         return self._set(batchSize=value)
 
-    def getOptimizer(self) -> str:
-        """Value of optimizer, or its default."""
-        return self.getOrDefault(self.optimizer)
-
     def setOptimizer(self, value: OptimizerLike) -> Self:
-        """The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object of its
-        builder, or its JSON document)
+        """The optimiser: optim.SGD, optim.AdamW and the others, its JSON document, or its name where
+        nothing else is to be said, such as "adam". (object of its builder, or its JSON document)
         """
         return self._set(optimizer=value)
-
-    def getLearningRate(self) -> float:
-        """Value of learningRate, or its default."""
-        return self.getOrDefault(self.learningRate)
 
     def setLearningRate(self, value: float) -> Self:
         """Learning rate, in place of the one that the optimizer says: a number, for grids and searches.
@@ -264,20 +321,12 @@ class TrainingParams(HasSeed):
         """
         return self._set(learningRate=value)
 
-    def getLrScheduler(self) -> str:
-        """Value of lrScheduler, or its default."""
-        return self.getOrDefault(self.lrScheduler)
-
     def setLrScheduler(self, value: SchedulerLike) -> Self:
-        """How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document. Its
-        steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of its builder,
-        or its JSON document)
+        """How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its
+        name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it stays as
+        the optimizer says. (object of its builder, or its JSON document)
         """
         return self._set(lrScheduler=value)
-
-    def getGradientAccumulationSteps(self) -> int:
-        """Value of gradientAccumulationSteps, or its default."""
-        return self.getOrDefault(self.gradientAccumulationSteps)
 
     def setGradientAccumulationSteps(self, value: int) -> Self:
         """Steps whose gradients are added up for one update of the optimiser, as if they were one step of
@@ -286,19 +335,11 @@ class TrainingParams(HasSeed):
         """
         return self._set(gradientAccumulationSteps=value)
 
-    def getClipNorm(self) -> float:
-        """Value of clipNorm, or its default."""
-        return self.getOrDefault(self.clipNorm)
-
     def setClipNorm(self, value: float) -> Self:
         """Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no
         clipping. (number above 0)
         """
         return self._set(clipNorm=value)
-
-    def getClipValue(self) -> float:
-        """Value of clipValue, or its default."""
-        return self.getOrDefault(self.clipValue)
 
     def setClipValue(self, value: float) -> Self:
         """Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no
@@ -306,17 +347,9 @@ class TrainingParams(HasSeed):
         """
         return self._set(clipValue=value)
 
-    def getDropLast(self) -> bool:
-        """Value of dropLast, or its default."""
-        return self.getOrDefault(self.dropLast)
-
     def setDropLast(self, value: bool) -> Self:
         """Leave out the last step of an epoch where it has fewer than batchSize rows. (true or false)"""
         return self._set(dropLast=value)
-
-    def getEmaDecay(self) -> float:
-        """Value of emaDecay, or its default."""
-        return self.getOrDefault(self.emaDecay)
 
     def setEmaDecay(self, value: float) -> Self:
         """The model gets an exponential moving average of the weights, decay * average + (1 - decay) *
@@ -325,20 +358,12 @@ class TrainingParams(HasSeed):
         """
         return self._set(emaDecay=value)
 
-    def getOnNonFinite(self) -> str:
-        """Value of onNonFinite, or its default."""
-        return self.getOrDefault(self.onNonFinite)
-
     def setOnNonFinite(self, value: str) -> Self:
         """What to do where the loss becomes NaN or infinite: "error" fails with the step and the likely
         cause, "skip" makes no update in a step whose loss or gradient is not finite and counts it in the
         history (skippedSteps). ("error" or "skip")
         """
         return self._set(onNonFinite=value)
-
-    def getMetrics(self) -> list[str]:
-        """Value of metrics, or its default."""
-        return self.getOrDefault(self.metrics)
 
     def setMetrics(self, value: Sequence[str]) -> Self:
         """What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy,
@@ -351,10 +376,6 @@ class TrainingParams(HasSeed):
         """
         return self._set(metrics=value)
 
-    def getValidationFraction(self) -> float:
-        """Value of validationFraction, or its default."""
-        return self.getOrDefault(self.validationFraction)
-
     def setValidationFraction(self, value: float) -> Self:
         """Share of the rows to put aside for validation, chosen by their content and the seed: equal rows
         stay together, and the choice does not depend on partitions or cluster. 0: none. (number of at least
@@ -362,19 +383,11 @@ class TrainingParams(HasSeed):
         """
         return self._set(validationFraction=value)
 
-    def getValidationSteps(self) -> int:
-        """Value of validationSteps, or its default."""
-        return self.getOrDefault(self.validationSteps)
-
     def setValidationSteps(self, value: int) -> Self:
         """Steps after which the validation rows are also evaluated within an epoch (history: validations).
         0: at the end of every epoch only. (whole number from 0 to 1073741824)
         """
         return self._set(validationSteps=value)
-
-    def getEarlyStopping(self) -> str:
-        """Value of earlyStopping, or its default."""
-        return self.getOrDefault(self.earlyStopping)
 
     def setEarlyStopping(self, value: StoppingLike) -> Self:
         """When training ends before its last epoch: EarlyStopping(...), or its JSON document. Decided at
@@ -382,19 +395,11 @@ class TrainingParams(HasSeed):
         """
         return self._set(earlyStopping=value)
 
-    def getSeed(self) -> int:
-        """Value of seed, or its default."""
-        return self.getOrDefault(self.seed)
-
     def setSeed(self, value: int) -> Self:
         """Seed of initial weights, row order and dropout. The same data, parameters and seed give the same
         weights bit for bit, on any number of trainers. (whole number of 64 bits)
         """
         return self._set(seed=value)
-
-    def getVerbose(self) -> str:
-        """Value of verbose, or its default."""
-        return self.getOrDefault(self.verbose)
 
     def setVerbose(self, value: str | bool) -> Self:
         """What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true: a
@@ -402,3 +407,36 @@ class TrainingParams(HasSeed):
         a line every two seconds; in Scala the log alone. false: nothing. ("auto", true or false)
         """
         return self._set(verbose=value)
+
+
+class ClassifierTrainingParams(Params):
+    """Parameters of classifiers, which their models know. How it is trained."""
+
+    classWeight: Param[str] = Param(
+        Params._dummy(),
+        "classWeight",
+        'What rows of a class weigh in the loss, beside their weightCol: "balanced", rows / (classes * rows of the class) by the rows that train, counted exactly while they are fed, as in scikit-learn; or a number for each class, 1 for those that are not named. loss and val_loss are weighted by it, metrics are not. Not set: every class weighs 1. ("balanced", or an object with a number for classes such as {"0": 1.0, "1": 12.0}, each of at least 0)',
+        typeConverter=ClassWeights(
+            '"balanced", or an object with a number for classes such as {"0": 1.0, "1": 12.0}, each of at least 0'
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def getClassWeight(self) -> str:
+        """Value of classWeight, or its default."""
+        return self.getOrDefault(self.classWeight)
+
+
+class ClassifierTrainingSetters(ClassifierTrainingParams):
+    """What classifiers have beyond their models. How it is trained."""
+
+    def setClassWeight(self, value: ClassWeightLike) -> Self:
+        """What rows of a class weigh in the loss, beside their weightCol: "balanced", rows / (classes *
+        rows of the class) by the rows that train, counted exactly while they are fed, as in scikit-learn;
+        or a number for each class, 1 for those that are not named. loss and val_loss are weighted by it,
+        metrics are not. Not set: every class weighs 1. ("balanced", or an object with a number for classes
+        such as {"0": 1.0, "1": 12.0}, each of at least 0)
+        """
+        return self._set(classWeight=value)

@@ -409,6 +409,7 @@ impl Simulation {
             state_hash: truth::state_hash(model.weights, &model.course),
             weights_hash: format!("{:x}", model.weights),
             stopping: None,
+            class_weights: None,
         };
         self.tell(id, done);
         if tells {

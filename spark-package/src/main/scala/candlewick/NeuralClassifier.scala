@@ -33,7 +33,7 @@ import org.apache.spark.sql.types.StructType
 final class NeuralClassifier(override val uid: String)
     extends ProbabilisticClassifier[Vector, NeuralClassifier, NeuralClassificationModel]
     with NeuralEstimator[NeuralClassificationModel]
-    with NeuralClassifierParams {
+    with NeuralClassifierEstimatorParams {
 
   /** With a random id. */
   def this() = this(Identifiable.randomUID("NeuralClassifier"))

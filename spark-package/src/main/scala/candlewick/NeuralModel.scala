@@ -22,7 +22,7 @@ import org.apache.spark.sql.types.{DoubleType, StructField, StructType}
   */
 trait NeuralModel[M <: NeuralModel[M]]
     extends PredictionModel[Vector, M]
-    with NeuralModelParams
+    with NeuralTrainingParams
     with RestorableParams
     with CandlewickSummary[TrainingSummary]
     with MLWritable {
@@ -168,6 +168,9 @@ trait NeuralModel[M <: NeuralModel[M]]
 
   /** The network, complete with all sizes; `setNetwork` takes it. */
   def network: Network = new NetworkDocument(Document.parse("the network", networkJson))
+
+  /** The same as a JSON document, as the estimator's getter has it. */
+  def getNetwork: String = networkJson
 
   /** The network as the JSON document that `setNetwork` takes, complete with all sizes. */
   def networkJson: String = Json.field(state.document, "network").toString

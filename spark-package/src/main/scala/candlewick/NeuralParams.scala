@@ -6,6 +6,14 @@ import org.apache.spark.ml.param.Param
 /** Parameters that estimators and models share. */
 trait NeuralModelParams extends ColumnParams {
 
+  /** What a parameter does and what it is set to; of parameters that Spark defines, in our words, which say more. */
+  override def explainParam(param: Param[_]): String = {
+    val told = super.explainParam(param)
+    SharedDocs.words.get(param.name).fold(told) { words =>
+      s"${param.name}: $words${told.stripPrefix(s"${param.name}: ${param.doc}")}"
+    }
+  }
+
   /** Every parameter that was set, not the defaults, as one JSON object: what the native library completes. */
   private[candlewick] def paramsJson: String = json(get(_))
 
@@ -28,13 +36,14 @@ private object NeuralModelParams {
 
   /** A parameter's value as JSON; documents are objects, not texts. */
   def encode(param: Param[Any], value: Any): String = (param: Param[_]) match {
-    case _: DocumentParam => Document.parse(s"parameter ${param.name}", value.toString).toString
+    case _: ClassWeightsParam => ClassWeights.encode(value.toString)
+    case document: DocumentParam => document.encode(value.toString)
     case _ => param.jsonEncode(value)
   }
 }
 
-/** Parameters of every estimator. */
-trait NeuralEstimatorParams
+/** What estimators are set to, and models were trained with. */
+trait NeuralTrainingParams
     extends NeuralModelParams
     with EstimatorColumnParams
     with NetworkParams
@@ -42,5 +51,20 @@ trait NeuralEstimatorParams
     with GangParams
     with DurabilityParams
 
+/** Parameters of every estimator. */
+trait NeuralEstimatorParams
+    extends NeuralTrainingParams
+    with EstimatorColumnSetters
+    with NetworkSetters
+    with TrainingSetters
+    with GangSetters
+    with DurabilitySetters
+
 /** What a classifier and its model have beyond the others. */
-trait NeuralClassifierParams extends NeuralModelParams with ClassifierColumnParams
+trait NeuralClassifierParams
+    extends NeuralModelParams
+    with ClassifierColumnParams
+    with ClassifierTrainingParams
+
+/** What a classifier has beyond the other estimators. */
+trait NeuralClassifierEstimatorParams extends NeuralClassifierParams with ClassifierTrainingSetters

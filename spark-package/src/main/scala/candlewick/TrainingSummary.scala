@@ -68,6 +68,10 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   /** The best value of the metric that early stopping looks at. */
   def bestValue: Option[Double] = Option(Json.field(node, "bestValue")).filterNot(_.isNull).map(_.asDouble)
 
+  /** What rows of each class weighed in the loss, where `classWeight` said so; `None` where it was not set. */
+  def classWeights: Option[Array[Double]] =
+    Option(node.get("classWeights")).filterNot(_.isNull).map(Json.items(_).map(_.asDouble).toArray)
+
   /** Steps of the optimiser. */
   def totalSteps: Long = Json.field(node, "totalSteps").asLong
 

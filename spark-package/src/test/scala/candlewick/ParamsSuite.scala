@@ -46,6 +46,11 @@ class ParamsSuite extends SparkSuite {
     check("inputShape", Seq.empty[Int])(stage.setInputShape(Array.empty))
     check("thresholds", Seq(0.5, -0.5))(stage.setThresholds(Array(0.5, -0.5)))
     check("thresholds", Seq(0.0, 1.0, 0.0))(stage.setThresholds(Array(0.0, 1.0, 0.0)))
+    check("classWeight", "Balanced")(stage.setClassWeight("Balanced"))
+    for (wrong <- Seq("""{"0":-1.0}""", """{"a":1.0}""", """{"01":1.0}""", "{}"))
+      check("classWeight", Json.parse(wrong))(stage.setClassWeight(wrong))
+    check("classWeight", Json.parse("""{"-1":1.0}"""))(stage.setClassWeight(Map(-1 -> 1.0)))
+    assert(told(stage.setClassWeight(Map(0 -> Double.NaN))).contains("classWeight = "))
     check("metrics", Seq.empty[String])(stage.setMetrics(Array.empty))
     assert(told(stage.setFeaturesCols(Array.empty)).endsWith("expected a list of at least one text"))
     check("failureTimeout", "0s")(stage.setFailureTimeout("0s"))
@@ -137,6 +142,10 @@ class ParamsSuite extends SparkSuite {
     // Each goes through its validator once more.
     val again = stage.extractParamMap().toSeq.map(pair => pair.param.asInstanceOf[Param[Any]].w(pair.value))
     assert(again.length > 20)
+    assert(
+      stage.explainParams().contains("labelCol: Column of the label, for fit and for a model's evaluate")
+    )
+    assert(stage.explainParam(stage.labelCol).endsWith("(text) (default: label)"))
     assert(stage.explainParam(stage.epochs).contains("(whole number from 0 to 1000000) (default: 10"))
   }
 
@@ -151,10 +160,24 @@ class ParamsSuite extends SparkSuite {
 
   test("a document that is no JSON object is refused at its setter") {
     val stage = new NeuralClassifier()
-    for (text <- Seq("adam", "[1]", "{")) {
-      val wrong = intercept[IllegalArgumentException](stage.setOptimizer(text))
-      assert(wrong.getMessage.startsWith("parameter optimizer is not "), wrong.getMessage)
+    for (text <- Seq("[1]", "{")) {
+      val wrong = intercept[IllegalArgumentException](stage.setNetwork(text))
+      assert(wrong.getMessage.startsWith("parameter network is not "), wrong.getMessage)
     }
+    intercept[IllegalArgumentException](stage.setOptimizer("{")): Unit
+  }
+
+  test("losses, optimisers and schedules may be named") {
+    val stage = new NeuralClassifier().setOptimizer("adam").setLoss("CROSSENTROPYLOSS")
+    val wrong = told(stage.setOptimizer("adm"))
+    assert(
+      wrong.startsWith("parameter optimizer = adm is not legal") && wrong.contains(", Adam, AdamW, "),
+      wrong
+    )
+    assert(stage.getOptimizer == "adam")
+    val rows = blobs(40)
+    val named = classifier().setOptimizer("SGD").setEpochs(1).fit(rows)
+    assert(named.weightsHash == classifier().setOptimizer(optim.SGD()).setEpochs(1).fit(rows).weightsHash)
   }
 
   test("EarlyStopping has the catalogue's defaults") {

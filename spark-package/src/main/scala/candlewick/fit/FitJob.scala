@@ -356,6 +356,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "stopReason" -> reason,
       "bestEpoch" -> stopping.map(Json.field(_, "bestEpoch")),
       "bestValue" -> stopping.map(Json.field(_, "bestValue")),
+      "classWeights" -> Option(done.get("classWeights")),
       "totalSteps" -> Json.field(done, "steps"),
       "ledger" -> link.ledger,
       "weightsHash" -> Json.field(done, "weightsHash"),

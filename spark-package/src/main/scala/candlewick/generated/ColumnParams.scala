@@ -112,11 +112,15 @@ trait ColumnParams
   def setScale(value: Double): this.type = set(scale, value)
 }
 
-/** Parameters of estimators. Columns that are read and appended, and how they are read. */
+/** Parameters of estimators, which their models know. Columns that are read and appended, and how they are read. */
 trait EstimatorColumnParams extends Params with HasValidationIndicatorCol {
 
   // validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
   // train. Not set: see validationFraction. (text)
+}
+
+/** What estimators have beyond their models. Columns that are read and appended, and how they are read. */
+trait EstimatorColumnSetters extends EstimatorColumnParams {
 
   /** Boolean column that is true for the rows to validate on: they never train. Not set: see
     * validationFraction. (text)

@@ -4,7 +4,7 @@ package candlewick.generated
 import candlewick.internal.Legal
 import org.apache.spark.ml.param._
 
-/** Parameters of estimators. Checkpoints of the training, and models that it goes on from. */
+/** Parameters of estimators, which their models know. Checkpoints of the training, and models that it goes on from. */
 trait DurabilityParams extends Params {
 
   /** Folder on any Hadoop filesystem for checkpoints of the training. A fit of the same data and
@@ -21,9 +21,6 @@ trait DurabilityParams extends Params {
   /** @group getParam */
   final def getCheckpointDir: String = $(checkpointDir)
 
-  /** @group setParam */
-  def setCheckpointDir(value: String): this.type = set(checkpointDir, value)
-
   /** Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the
     * last one. (whole number of at least -1)
     * @group param
@@ -39,9 +36,6 @@ trait DurabilityParams extends Params {
   /** @group getParam */
   final def getCheckpointInterval: Int = $(checkpointInterval)
 
-  /** @group setParam */
-  def setCheckpointInterval(value: Int): this.type = set(checkpointInterval, value)
-
   /** Steps between checkpoints, where checkpointDir is set, beside those of checkpointInterval. Not
     * set: none within epochs. (whole number of at least 1)
     * @group param
@@ -55,9 +49,6 @@ trait DurabilityParams extends Params {
 
   /** @group getParam */
   final def getCheckpointSteps: Int = $(checkpointSteps)
-
-  /** @group setParam */
-  def setCheckpointSteps(value: Int): this.type = set(checkpointSteps, value)
 
   /** The newest checkpoints that are kept; older ones are deleted. With one there is none to go
     * back to where it is damaged. (whole number of at least 1)
@@ -73,9 +64,6 @@ trait DurabilityParams extends Params {
 
   /** @group getParam */
   final def getKeepCheckpoints: Int = $(keepCheckpoints)
-
-  /** @group setParam */
-  def setKeepCheckpoints(value: Int): this.type = set(keepCheckpoints, value)
 
   /** Whether the model keeps the state that the training ended with, that of the optimiser too, so
     * that a later fit can go on from it (resumeOptimizer). Saving the model writes it into the
@@ -93,9 +81,6 @@ trait DurabilityParams extends Params {
   /** @group getParam */
   final def getSaveOptimizer: Boolean = $(saveOptimizer)
 
-  /** @group setParam */
-  def setSaveOptimizer(value: Boolean): this.type = set(saveOptimizer, value)
-
   /** Whether training goes on where that of the initial model (setInitialModel) ended, with its
     * optimiser, schedule and history, and not from its weights with a new optimiser. The model must
     * have been fitted with saveOptimizer=true, from the same rows and parameters. epochs counts
@@ -112,6 +97,25 @@ trait DurabilityParams extends Params {
 
   /** @group getParam */
   final def getResumeOptimizer: Boolean = $(resumeOptimizer)
+}
+
+/** What estimators have beyond their models. Checkpoints of the training, and models that it goes on from. */
+trait DurabilitySetters extends DurabilityParams {
+
+  /** @group setParam */
+  def setCheckpointDir(value: String): this.type = set(checkpointDir, value)
+
+  /** @group setParam */
+  def setCheckpointInterval(value: Int): this.type = set(checkpointInterval, value)
+
+  /** @group setParam */
+  def setCheckpointSteps(value: Int): this.type = set(checkpointSteps, value)
+
+  /** @group setParam */
+  def setKeepCheckpoints(value: Int): this.type = set(keepCheckpoints, value)
+
+  /** @group setParam */
+  def setSaveOptimizer(value: Boolean): this.type = set(saveOptimizer, value)
 
   /** @group setParam */
   def setResumeOptimizer(value: Boolean): this.type = set(resumeOptimizer, value)

@@ -6,4 +6,60 @@ private[candlewick] object Formats {
 
   /** Format of a network's document. */
   val Network = "candlewick.network/1"
+
+  /** Names of losses. */
+  val Losses = Seq(
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "BCEWithLogitsLoss",
+    "BCELoss",
+    "MSELoss",
+    "L1Loss",
+    "SmoothL1Loss",
+    "HuberLoss",
+    "PoissonNLLLoss",
+    "GaussianNLLLoss",
+    "QuantileLoss",
+    "KLDivLoss",
+    "HingeEmbeddingLoss",
+    "CosineEmbeddingLoss",
+    "TripletMarginLoss",
+    "MarginRankingLoss",
+    "SoftMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
+    "MultiLabelMarginLoss",
+    "MultiLoss",
+    "LossTerm"
+  )
+
+  /** Names of optimizers. */
+  val Optimizers = Seq(
+    "SGD",
+    "Adam",
+    "AdamW",
+    "NAdam",
+    "RAdam",
+    "Adagrad",
+    "Adadelta",
+    "RMSprop",
+    "Adamax",
+    "LAMB",
+    "LARS",
+    "Lion"
+  )
+
+  /** Names of schedulers. */
+  val Schedulers = Seq(
+    "ConstantLR",
+    "LinearLR",
+    "StepLR",
+    "MultiStepLR",
+    "ExponentialLR",
+    "PolynomialLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "OneCycleLR",
+    "ReduceLROnPlateau"
+  )
 }

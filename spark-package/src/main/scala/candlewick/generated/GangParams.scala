@@ -4,7 +4,7 @@ package candlewick.generated
 import candlewick.internal.Legal
 import org.apache.spark.ml.param._
 
-/** Parameters of estimators. The processes that train. */
+/** Parameters of estimators, which their models know. The processes that train. */
 trait GangParams extends Params {
 
   /** Trainer processes. 0: one per executor. (whole number from 0 to 4096)
@@ -20,9 +20,6 @@ trait GangParams extends Params {
 
   /** @group getParam */
   final def getNumTrainers: Int = $(numTrainers)
-
-  /** @group setParam */
-  def setNumTrainers(value: Int): this.type = set(numTrainers, value)
 
   /** Fewest trainers. Training begins with fewer than numTrainers where the cluster has no room for
     * more now, and goes on with fewer after a loss, but not with fewer than these: others are
@@ -40,9 +37,6 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getMinTrainers: Int = $(minTrainers)
 
-  /** @group setParam */
-  def setMinTrainers(value: Int): this.type = set(minTrainers, value)
-
   /** Most trainers: where executors come later, training takes more trainers in at the end of an
     * epoch, up to so many. Not set: as many as it began with, so that others take the place of
     * those that are lost. (whole number from 1 to 4096)
@@ -57,9 +51,6 @@ trait GangParams extends Params {
 
   /** @group getParam */
   final def getMaxTrainers: Int = $(maxTrainers)
-
-  /** @group setParam */
-  def setMaxTrainers(value: Int): this.type = set(maxTrainers, value)
 
   /** Longest wait for other trainers where fewer than minTrainers are left. (duration such as
     * "15s", "500ms" or "2min"; a bare number is seconds)
@@ -76,9 +67,6 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getExecutorTimeout: String = $(executorTimeout)
 
-  /** @group setParam */
-  def setExecutorTimeout(value: String): this.type = set(executorTimeout, value)
-
   /** Compute threads of a trainer. 0: the executor's cores divided by its trainers. (whole number
     * from 0 to 1024)
     * @group param
@@ -94,9 +82,6 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getThreadsPerTrainer: Int = $(threadsPerTrainer)
 
-  /** @group setParam */
-  def setThreadsPerTrainer(value: Int): this.type = set(threadsPerTrainer, value)
-
   /** Logical shards the rows are dealt to; the unit of computation, so part of what decides the
     * weights' bits. At least numTrainers. (whole number from 1 to 65536)
     * @group param
@@ -111,9 +96,6 @@ trait GangParams extends Params {
 
   /** @group getParam */
   final def getLogicalShards: Int = $(logicalShards)
-
-  /** @group setParam */
-  def setLogicalShards(value: Int): this.type = set(logicalShards, value)
 
   /** Where rows go. "hash": their content says to which logical shard, so the model does not depend
     * on the partitioning. "none": they go to the trainer beside the executor that reads them, and
@@ -132,9 +114,6 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getDataShuffle: String = $(dataShuffle)
 
-  /** @group setParam */
-  def setDataShuffle(value: String): this.type = set(dataShuffle, value)
-
   /** How often a fit may go on after a loss (a trainer, its executor, its host) or after a
     * connection between two trainers that broke; the next one fails it. 0: the first one does.
     * (whole number from 0 to 1000000)
@@ -150,9 +129,6 @@ trait GangParams extends Params {
 
   /** @group getParam */
   final def getMaxRecoveries: Int = $(maxRecoveries)
-
-  /** @group setParam */
-  def setMaxRecoveries(value: Int): this.type = set(maxRecoveries, value)
 
   /** Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on
     * another host or executor where it can be, so that nothing is read from the DataFrame again
@@ -171,9 +147,6 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getDataReplicas: Int = $(dataReplicas)
 
-  /** @group setParam */
-  def setDataReplicas(value: Int): this.type = set(dataReplicas, value)
-
   /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min"; a
     * bare number is seconds)
     * @group param
@@ -188,9 +161,6 @@ trait GangParams extends Params {
 
   /** @group getParam */
   final def getFailureTimeout: String = $(failureTimeout)
-
-  /** @group setParam */
-  def setFailureTimeout(value: String): this.type = set(failureTimeout, value)
 
   /** Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or
     * "2min"; a bare number is seconds)
@@ -207,9 +177,6 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getProgressTimeout: String = $(progressTimeout)
 
-  /** @group setParam */
-  def setProgressTimeout(value: String): this.type = set(progressTimeout, value)
-
   /** Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min"; a bare
     * number is seconds)
     * @group param
@@ -225,9 +192,6 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getLaunchTimeout: String = $(launchTimeout)
 
-  /** @group setParam */
-  def setLaunchTimeout(value: String): this.type = set(launchTimeout, value)
-
   /** Memory of an executor for rows on their way to the trainers. (size such as "64m" or "1g")
     * @group param
     */
@@ -241,6 +205,46 @@ trait GangParams extends Params {
 
   /** @group getParam */
   final def getFeedMemory: String = $(feedMemory)
+}
+
+/** What estimators have beyond their models. The processes that train. */
+trait GangSetters extends GangParams {
+
+  /** @group setParam */
+  def setNumTrainers(value: Int): this.type = set(numTrainers, value)
+
+  /** @group setParam */
+  def setMinTrainers(value: Int): this.type = set(minTrainers, value)
+
+  /** @group setParam */
+  def setMaxTrainers(value: Int): this.type = set(maxTrainers, value)
+
+  /** @group setParam */
+  def setExecutorTimeout(value: String): this.type = set(executorTimeout, value)
+
+  /** @group setParam */
+  def setThreadsPerTrainer(value: Int): this.type = set(threadsPerTrainer, value)
+
+  /** @group setParam */
+  def setLogicalShards(value: Int): this.type = set(logicalShards, value)
+
+  /** @group setParam */
+  def setDataShuffle(value: String): this.type = set(dataShuffle, value)
+
+  /** @group setParam */
+  def setMaxRecoveries(value: Int): this.type = set(maxRecoveries, value)
+
+  /** @group setParam */
+  def setDataReplicas(value: Int): this.type = set(dataReplicas, value)
+
+  /** @group setParam */
+  def setFailureTimeout(value: String): this.type = set(failureTimeout, value)
+
+  /** @group setParam */
+  def setProgressTimeout(value: String): this.type = set(progressTimeout, value)
+
+  /** @group setParam */
+  def setLaunchTimeout(value: String): this.type = set(launchTimeout, value)
 
   /** @group setParam */
   def setFeedMemory(value: String): this.type = set(feedMemory, value)

@@ -4,8 +4,28 @@ package candlewick.generated
 import candlewick._
 import org.apache.spark.ml.param._
 
-/** Parameters of estimators. What is trained. */
+/** Parameters of estimators, which their models know. What is trained. */
 trait NetworkParams extends Params {
+
+  /** The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its
+    * JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a
+    * classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor.
+    * (object of its builder, or its JSON document)
+    * @group param
+    */
+  final val loss: Param[String] = new DocumentParam(
+    this,
+    "loss",
+    "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor. (object of its builder, or its JSON document)",
+    Formats.Losses
+  )
+
+  /** @group getParam */
+  final def getLoss: String = $(loss)
+}
+
+/** What estimators have beyond their models. What is trained. */
+trait NetworkSetters extends NetworkParams {
 
   /** The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (object of its builder,
     * or its JSON document)
@@ -59,20 +79,6 @@ trait NetworkParams extends Params {
 
   /** @group setParam */
   def setStrictWeights(value: Boolean): this.type = set(strictWeights, value)
-
-  /** The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its
-    * JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network
-    * has one output), MSELoss for a regressor. (object of its builder, or its JSON document)
-    * @group param
-    */
-  final val loss: Param[String] = new DocumentParam(
-    this,
-    "loss",
-    "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its JSON document. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor. (object of its builder, or its JSON document)"
-  )
-
-  /** @group getParam */
-  final def getLoss: String = $(loss)
 
   /** @group setParam */
   def setLoss(value: String): this.type = set(loss, value)

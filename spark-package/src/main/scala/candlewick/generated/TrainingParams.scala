@@ -6,7 +6,7 @@ import candlewick.internal.Legal
 import org.apache.spark.ml.param._
 import org.apache.spark.ml.param.shared._
 
-/** Parameters of estimators. How it is trained. */
+/** Parameters of estimators, which their models know. How it is trained. */
 trait TrainingParams extends Params with HasSeed {
 
   /** Passes over the data. 0 gives a model that holds the initial weights. (whole number from 0 to
@@ -24,9 +24,6 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getEpochs: Int = $(epochs)
 
-  /** @group setParam */
-  def setEpochs(value: Int): this.type = set(epochs, value)
-
   /** Rows of one step over all trainers together; exact, only the last step of an epoch may be
     * shorter. (whole number from 1 to 16777216)
     * @group param
@@ -42,28 +39,20 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getBatchSize: Int = $(batchSize)
 
-  /** @group setParam */
-  def setBatchSize(value: Int): this.type = set(batchSize, value)
-
-  /** The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object of its
-    * builder, or its JSON document)
+  /** The optimiser: optim.SGD, optim.AdamW and the others, its JSON document, or its name where
+    * nothing else is to be said, such as "adam". (object of its builder, or its JSON document)
     * @group param
     */
   final val optimizer: Param[String] = new DocumentParam(
     this,
     "optimizer",
-    "The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object of its builder, or its JSON document)"
+    "The optimiser: optim.SGD, optim.AdamW and the others, its JSON document, or its name where nothing else is to be said, such as \"adam\". (object of its builder, or its JSON document)",
+    Formats.Optimizers
   )
   setDefault(optimizer, "{\"type\": \"AdamW\", \"lr\": 0.001}")
 
   /** @group getParam */
   final def getOptimizer: String = $(optimizer)
-
-  /** @group setParam */
-  def setOptimizer(value: String): this.type = set(optimizer, value)
-
-  /** @group setParam */
-  def setOptimizer(value: Optimizer): this.type = set(optimizer, value.json)
 
   /** Learning rate, in place of the one that the optimizer says: a number, for grids and searches.
     * Groups of the optimizer with a rate of their own keep it. Not set: as the optimizer says.
@@ -80,28 +69,20 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getLearningRate: Double = $(learningRate)
 
-  /** @group setParam */
-  def setLearningRate(value: Double): this.type = set(learningRate, value)
-
-  /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document.
-    * Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of
-    * its builder, or its JSON document)
+  /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or
+    * its name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it
+    * stays as the optimizer says. (object of its builder, or its JSON document)
     * @group param
     */
   final val lrScheduler: Param[String] = new DocumentParam(
     this,
     "lrScheduler",
-    "How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document. Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON document)"
+    "How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON document)",
+    Formats.Schedulers
   )
 
   /** @group getParam */
   final def getLrScheduler: String = $(lrScheduler)
-
-  /** @group setParam */
-  def setLrScheduler(value: String): this.type = set(lrScheduler, value)
-
-  /** @group setParam */
-  def setLrScheduler(value: LRScheduler): this.type = set(lrScheduler, value.json)
 
   /** Steps whose gradients are added up for one update of the optimiser, as if they were one step
     * of so many times batchSize; the last update of an epoch may have fewer. (whole number from 1
@@ -119,9 +100,6 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getGradientAccumulationSteps: Int = $(gradientAccumulationSteps)
 
-  /** @group setParam */
-  def setGradientAccumulationSteps(value: Int): this.type = set(gradientAccumulationSteps, value)
-
   /** Largest Euclidean norm of the whole gradient (torch.nn.utils.clip_grad_norm_). Not set: no
     * clipping. (number above 0)
     * @group param
@@ -135,9 +113,6 @@ trait TrainingParams extends Params with HasSeed {
 
   /** @group getParam */
   final def getClipNorm: Double = $(clipNorm)
-
-  /** @group setParam */
-  def setClipNorm(value: Double): this.type = set(clipNorm, value)
 
   /** Largest absolute value of a gradient's element (torch.nn.utils.clip_grad_value_). Not set: no
     * clipping. (number above 0)
@@ -153,9 +128,6 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getClipValue: Double = $(clipValue)
 
-  /** @group setParam */
-  def setClipValue(value: Double): this.type = set(clipValue, value)
-
   /** Leave out the last step of an epoch where it has fewer than batchSize rows. (true or false)
     * @group param
     */
@@ -168,9 +140,6 @@ trait TrainingParams extends Params with HasSeed {
 
   /** @group getParam */
   final def getDropLast: Boolean = $(dropLast)
-
-  /** @group setParam */
-  def setDropLast(value: Boolean): this.type = set(dropLast, value)
 
   /** The model gets an exponential moving average of the weights, decay * average + (1 - decay) *
     * weights after every update, for example 0.999; validation and early stopping judge the
@@ -187,9 +156,6 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getEmaDecay: Double = $(emaDecay)
 
-  /** @group setParam */
-  def setEmaDecay(value: Double): this.type = set(emaDecay, value)
-
   /** What to do where the loss becomes NaN or infinite: "error" fails with the step and the likely
     * cause, "skip" makes no update in a step whose loss or gradient is not finite and counts it in
     * the history (skippedSteps). ("error" or "skip")
@@ -205,9 +171,6 @@ trait TrainingParams extends Params with HasSeed {
 
   /** @group getParam */
   final def getOnNonFinite: String = $(onNonFinite)
-
-  /** @group setParam */
-  def setOnNonFinite(value: String): this.type = set(onNonFinite, value)
 
   /** What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
     * accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class
@@ -228,9 +191,6 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getMetrics: Array[String] = $(metrics)
 
-  /** @group setParam */
-  def setMetrics(value: Array[String]): this.type = set(metrics, value)
-
   /** Share of the rows to put aside for validation, chosen by their content and the seed: equal
     * rows stay together, and the choice does not depend on partitions or cluster. 0: none. (number
     * of at least 0 and below 1)
@@ -247,9 +207,6 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getValidationFraction: Double = $(validationFraction)
 
-  /** @group setParam */
-  def setValidationFraction(value: Double): this.type = set(validationFraction, value)
-
   /** Steps after which the validation rows are also evaluated within an epoch (history:
     * validations). 0: at the end of every epoch only. (whole number from 0 to 1073741824)
     * @group param
@@ -265,9 +222,6 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getValidationSteps: Int = $(validationSteps)
 
-  /** @group setParam */
-  def setValidationSteps(value: Int): this.type = set(validationSteps, value)
-
   /** When training ends before its last epoch: EarlyStopping(...), or its JSON document. Decided at
     * the end of an epoch. Not set: never. (object of its builder, or its JSON document)
     * @group param
@@ -281,22 +235,9 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getEarlyStopping: String = $(earlyStopping)
 
-  /** @group setParam */
-  def setEarlyStopping(value: String): this.type = set(earlyStopping, value)
-
-  /** @group setParam */
-  def setEarlyStopping(value: EarlyStopping): this.type = set(earlyStopping, value.json)
-
   // seed: Seed of initial weights, row order and dropout. The same data, parameters and seed give
   // the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
   setDefault(seed, 0L)
-
-  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
-    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
-    *
-    * @group setParam
-    */
-  def setSeed(value: Long): this.type = set(seed, value)
 
   /** What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true:
     * a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a terminal, else
@@ -314,10 +255,109 @@ trait TrainingParams extends Params with HasSeed {
 
   /** @group getParam */
   final def getVerbose: String = $(verbose)
+}
+
+/** What estimators have beyond their models. How it is trained. */
+trait TrainingSetters extends TrainingParams {
+
+  /** @group setParam */
+  def setEpochs(value: Int): this.type = set(epochs, value)
+
+  /** @group setParam */
+  def setBatchSize(value: Int): this.type = set(batchSize, value)
+
+  /** @group setParam */
+  def setOptimizer(value: String): this.type = set(optimizer, value)
+
+  /** @group setParam */
+  def setOptimizer(value: Optimizer): this.type = set(optimizer, value.json)
+
+  /** @group setParam */
+  def setLearningRate(value: Double): this.type = set(learningRate, value)
+
+  /** @group setParam */
+  def setLrScheduler(value: String): this.type = set(lrScheduler, value)
+
+  /** @group setParam */
+  def setLrScheduler(value: LRScheduler): this.type = set(lrScheduler, value.json)
+
+  /** @group setParam */
+  def setGradientAccumulationSteps(value: Int): this.type = set(gradientAccumulationSteps, value)
+
+  /** @group setParam */
+  def setClipNorm(value: Double): this.type = set(clipNorm, value)
+
+  /** @group setParam */
+  def setClipValue(value: Double): this.type = set(clipValue, value)
+
+  /** @group setParam */
+  def setDropLast(value: Boolean): this.type = set(dropLast, value)
+
+  /** @group setParam */
+  def setEmaDecay(value: Double): this.type = set(emaDecay, value)
+
+  /** @group setParam */
+  def setOnNonFinite(value: String): this.type = set(onNonFinite, value)
+
+  /** @group setParam */
+  def setMetrics(value: Array[String]): this.type = set(metrics, value)
+
+  /** @group setParam */
+  def setValidationFraction(value: Double): this.type = set(validationFraction, value)
+
+  /** @group setParam */
+  def setValidationSteps(value: Int): this.type = set(validationSteps, value)
+
+  /** @group setParam */
+  def setEarlyStopping(value: String): this.type = set(earlyStopping, value)
+
+  /** @group setParam */
+  def setEarlyStopping(value: EarlyStopping): this.type = set(earlyStopping, value.json)
+
+  /** Seed of initial weights, row order and dropout. The same data, parameters and seed give the
+    * same weights bit for bit, on any number of trainers. (whole number of 64 bits)
+    *
+    * @group setParam
+    */
+  def setSeed(value: Long): this.type = set(seed, value)
 
   /** @group setParam */
   def setVerbose(value: String): this.type = set(verbose, value)
 
   /** @group setParam */
   def setVerbose(value: Boolean): this.type = set(verbose, value.toString)
+}
+
+/** Parameters of classifiers, which their models know. How it is trained. */
+trait ClassifierTrainingParams extends Params {
+
+  /** What rows of a class weigh in the loss, beside their weightCol: "balanced", rows / (classes *
+    * rows of the class) by the rows that train, counted exactly while they are fed, as in
+    * scikit-learn; or a number for each class, 1 for those that are not named. loss and val_loss
+    * are weighted by it, metrics are not. Not set: every class weighs 1. ("balanced", or an object
+    * with a number for classes such as {"0": 1.0, "1": 12.0}, each of at least 0)
+    * @group param
+    */
+  final val classWeight: Param[String] = new ClassWeightsParam(
+    this,
+    "classWeight",
+    "What rows of a class weigh in the loss, beside their weightCol: \"balanced\", rows / (classes * rows of the class) by the rows that train, counted exactly while they are fed, as in scikit-learn; or a number for each class, 1 for those that are not named. loss and val_loss are weighted by it, metrics are not. Not set: every class weighs 1. (\"balanced\", or an object with a number for classes such as {\"0\": 1.0, \"1\": 12.0}, each of at least 0)",
+    "\"balanced\", or an object with a number for classes such as {\"0\": 1.0, \"1\": 12.0}, each of at least 0"
+  )
+
+  /** @group getParam */
+  final def getClassWeight: String = $(classWeight)
+}
+
+/** What classifiers have beyond their models. How it is trained. */
+trait ClassifierTrainingSetters extends ClassifierTrainingParams {
+
+  /** @group setParam */
+  def setClassWeight(value: String): this.type = set(classWeight, value)
+
+  /** A weight for each class; classes that are not named weigh 1.
+    *
+    * @group setParam
+    */
+  def setClassWeight(value: Map[Int, Double]): this.type = set(classWeight, ClassWeights.json(value))
 }
