@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow
-import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
 import org.apache.spark.unsafe.Platform
 
@@ -24,8 +23,7 @@ private[score] final class ScoreTask(
     types: Array[DataType],
     input: StructType,
     appended: StructType,
-    rowsMetric: SQLMetric,
-    timeMetric: SQLMetric
+    metrics: ScoreMetrics
 ) extends Serializable {
 
   /** Scores one partition. An empty one loads nothing. */
@@ -34,7 +32,9 @@ private[score] final class ScoreTask(
     else {
       RowLayout.check()
       val context = TaskContext.get()
+      val started = System.nanoTime()
       val scorer = ModelCache.open(spec.key, spec.modelJson, spec.weights.iterable, document(context))
+      metrics.loadTime += System.nanoTime() - started
       context.addTaskCompletionListener[Unit](_ => scorer.close())
       val batch = new RowBatch(ScoreTask.BatchBytes, ScoreTask.BatchRows)
       context.addTaskCompletionListener[Unit](_ => batch.close())
@@ -93,13 +93,16 @@ private[score] final class ScoreTask(
       val joined = join(left, right)
       advanceLeft()
       rightAt = RowLayout.next(rightAt)
-      rowsMetric += 1
+      metrics.rows += 1
       joined
     }
 
     /** Passes over rows that were left out: they have no result. */
     private def skip(): Unit =
-      while (index < batch.rows && Platform.getByte(null, kept + index) == 0) advanceLeft()
+      while (index < batch.rows && Platform.getByte(null, kept + index) == 0) {
+        metrics.invalid += 1
+        advanceLeft()
+      }
 
     private def advanceLeft(): Unit = {
       leftAt = RowLayout.next(leftAt)
@@ -111,7 +114,8 @@ private[score] final class ScoreTask(
       while (!batch.isFull && child.hasNext) batch.append(unsafe(child.next()))
       val started = System.nanoTime()
       rightAt = scorer.run(batch.buffer, batch.bytes, batch.rows)
-      timeMetric += System.nanoTime() - started
+      metrics.nativeTime += System.nanoTime() - started
+      metrics.batches += 1
       kept = scorer.kept()
       leftAt = batch.buffer.address()
       index = 0

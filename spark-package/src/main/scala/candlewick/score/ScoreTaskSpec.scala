@@ -24,4 +24,7 @@ private[candlewick] final case class ScoreTaskSpec(
     label: String
 ) {
   override def toString: String = label
+
+  /** Whether rows may be left out. */
+  def drops: Boolean = skipInvalid
 }

@@ -5,6 +5,7 @@ import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, NamedExpression}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.classic.{Dataset => ClassicDataset, SparkSession => ClassicSession}
 import org.apache.spark.sql.execution.SparkStrategy
 import org.apache.spark.sql.types.StructField
@@ -49,6 +50,13 @@ object CandlewickShim {
     val methods = classic(session).experimental
     if (!methods.extraStrategies.contains(strategy))
       methods.extraStrategies = methods.extraStrategies :+ strategy
+  }
+
+  /** The same for a rule of the optimiser, which runs after Spark's own. */
+  def install(session: SparkSession, rule: Rule[LogicalPlan]): Unit = session.synchronized {
+    val methods = classic(session).experimental
+    if (!methods.extraOptimizations.contains(rule))
+      methods.extraOptimizations = methods.extraOptimizations :+ rule
   }
 
   /** The value of a broadcast, of which this JVM keeps no more than its serialised blocks: other executors fetch them here,
