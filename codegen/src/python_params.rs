@@ -34,6 +34,7 @@ const IMPORTS: [(&str, &[&str]); 4] = [
             "to_optimizer",
             "to_scheduler",
             "to_stopping",
+            "to_text_map",
         ],
     ),
     (
@@ -81,8 +82,15 @@ pub(crate) fn files() -> Vec<Generated> {
 fn module(doc: &str, body: &str) -> String {
     let uses = |name: &str| uses(body, name);
     let mut out = format!("# {HEADER}\n\"\"\"{doc}\"\"\"\n\nfrom __future__ import annotations\n\n");
-    if uses("Sequence") {
-        out.push_str("from collections.abc import Sequence\n");
+    if uses("json.loads") {
+        out.push_str("import json\n");
+    }
+    let abstracts: Vec<&str> = ["Mapping", "Sequence"]
+        .into_iter()
+        .filter(|name| uses(name))
+        .collect();
+    if !abstracts.is_empty() {
+        let _ = writeln!(out, "from collections.abc import {}", abstracts.join(", "));
     }
     out.push_str(if uses("Any") {
         "from typing import TYPE_CHECKING, Any\n"
@@ -194,10 +202,16 @@ fn accessors(out: &mut String, param: &Param) {
     let (name, upper) = (param.name, capital(param.name));
     let doc = wrap(&param_words(param), WIDTH, "        \"\"\"", "        ");
     let end = if doc.contains('\n') { "\n        " } else { "" };
+    let (value, read) = if param.ty == ValueType::TextMap {
+        let read = format!("return dict(json.loads(self.getOrDefault(self.{name})))");
+        ("dict[str, str]", read)
+    } else {
+        (value, format!("return self.getOrDefault(self.{name})"))
+    };
     let _ = write!(
         out,
         "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        \
-         return self.getOrDefault(self.{name})\n\n    \
+         {read}\n\n    \
          def set{upper}(self, value: {given}) -> Self:\n{doc}{end}\"\"\"\n        return self._set({name}=value)\n"
     );
 }
@@ -304,6 +318,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
             ("list[float]", "Sequence[float]", "TypeConverters.toListFloat")
         }
         ValueType::Weights => ("str", "WeightsLike", "to_weights"),
+        ValueType::TextMap => ("str", "Mapping[str, str]", "to_text_map"),
         ValueType::Document(Kind::Network) => ("str", "NetworkLike", "to_network"),
         ValueType::Document(Kind::Loss) => ("str", "LossLike", "to_loss"),
         ValueType::Document(Kind::Optimizer) => ("str", "OptimizerLike", "to_optimizer"),

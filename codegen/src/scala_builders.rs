@@ -429,6 +429,7 @@ fn base_type(kind: ValueType) -> String {
         ValueType::Long => "Long".to_owned(),
         ValueType::Text | ValueType::Duration | ValueType::Bytes | ValueType::Weights => "String".to_owned(),
         ValueType::TextList => "Seq[String]".to_owned(),
+        ValueType::TextMap => "Map[String, String]".to_owned(),
         ValueType::RealPair => "(Double, Double)".to_owned(),
         ValueType::RealList | ValueType::Thresholds => "Seq[Double]".to_owned(),
         ValueType::IntList => "Seq[Int]".to_owned(),

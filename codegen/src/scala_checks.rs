@@ -46,6 +46,7 @@ fn check(arg: &Arg) -> Option<String> {
         | ValueType::Duration
         | ValueType::Bytes
         | ValueType::Thresholds
+        | ValueType::TextMap
         | ValueType::Weights => return None,
     })
 }

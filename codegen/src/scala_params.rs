@@ -101,7 +101,11 @@ fn file(group: &Group) -> String {
     let import = |part: &str, line: &'static str| if out.contains(part) { line } else { "" };
     format!(
         "// {HEADER}\npackage candlewick.generated\n\n{}{}import org.apache.spark.ml.param._\n{}{out}",
-        import("DocumentParam", "import candlewick._\n"),
+        if out.contains("DocumentParam") || out.contains("TextMapParam") {
+            "import candlewick._\n"
+        } else {
+            ""
+        },
         import("Legal", "import candlewick.internal.Legal\n"),
         import(" with Has", "import org.apache.spark.ml.param.shared._\n")
     )
@@ -124,6 +128,14 @@ fn member(out: &mut String, param: &Param) {
     if let Some(default) = text::default_of(param) {
         let suffix = if ty == ValueType::Long { "L" } else { "" };
         let _ = writeln!(out, "  setDefault({name}, {default}{suffix})");
+    }
+    if ty == ValueType::TextMap {
+        let _ = write!(
+            out,
+            "\n  /** @group getParam */\n  final def get{upper}: Map[String, String] = TextMap.of($({name}))\n\n  \
+             /** @group setParam */\n  def set{upper}(value: Map[String, String]): this.type = set({name}, TextMap.json(value))\n",
+        );
+        return;
     }
     if shared.is_none() {
         let _ = write!(
@@ -173,6 +185,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
     let same = |class, value| (class, class, value);
     match ty {
         ValueType::Document(_) => ("Param[String]", "DocumentParam", "String"),
+        ValueType::TextMap => ("Param[String]", "TextMapParam", "String"),
         ValueType::Int => same("IntParam", "Int"),
         ValueType::Long => same("LongParam", "Long"),
         ValueType::Real => same("DoubleParam", "Double"),

@@ -33,7 +33,7 @@ private[score] final class ScoreTask(
       RowLayout.check()
       val context = TaskContext.get()
       val started = System.nanoTime()
-      val scorer = ModelCache.open(spec.key, spec.modelJson, spec.weights.iterable, document(context))
+      val scorer = open(context)
       metrics.loadTime += System.nanoTime() - started
       context.addTaskCompletionListener[Unit](_ => scorer.close())
       val batch = new RowBatch(ScoreTask.BatchBytes, ScoreTask.BatchRows)
@@ -41,27 +41,14 @@ private[score] final class ScoreTask(
       new Rows(partition, scorer, batch)
     }
 
-  private def document(context: TaskContext): String = {
-    val described = Json.obj(
-      "numFields" -> types.length,
-      "features" -> ScoreTask.documents(columns, spec.inputWidths),
-      "featureWidth" -> spec.featureWidth,
-      "scale" -> spec.scale,
-      "label" -> None,
-      "labelKind" -> None,
-      "weight" -> None,
-      "skipInvalid" -> spec.skipInvalid
+  private def open(context: TaskContext): Scorer =
+    ModelCache.open(
+      spec.key,
+      spec.modelJson,
+      spec.weights.bytes,
+      spec.weights.iterable,
+      ScoreTask.document(spec, columns, types.length, context.partitionId())
     )
-    Json
-      .obj(
-        "columns" -> described,
-        "outputs" -> spec.outputs.map(_.json),
-        "thresholds" -> spec.thresholds,
-        "partition" -> context.partitionId(),
-        "skipInvalid" -> spec.skipInvalid
-      )
-      .toString
-  }
 
   /** The scored rows: fills the batch, has it scored in one native call, then joins each row to its result. Both sides
     * of the join point into native memory; the joined row is reused, as is usual among operators.
@@ -88,6 +75,7 @@ private[score] final class ScoreTask(
 
     override def next(): InternalRow = {
       if (!hasNext) throw new NoSuchElementException("no more rows")
+      if (Platform.getByte(null, kept + index) == ScoreTask.Nulls) metrics.invalid += 1
       left.pointTo(null, leftAt + RowBatch.HeaderBytes, RowLayout.sizeAt(leftAt))
       right.pointTo(null, rightAt + RowBatch.HeaderBytes, RowLayout.sizeAt(rightAt))
       val joined = join(left, right)
@@ -127,8 +115,45 @@ private object ScoreTask {
   val BatchBytes: Long = 1024L * 1024
   val BatchRows = 4096
 
+  /** What the native library says of a row whose outputs are null, because it is not valid. */
+  val Nulls: Byte = 2
+
+  /** What a scorer is told.
+    *
+    * @param columns
+    *   position and field of the feature columns in rows of `numFields` fields
+    * @param partition
+    *   for messages
+    */
+  def document(
+      spec: ScoreTaskSpec,
+      columns: Seq[(Int, StructField)],
+      numFields: Int,
+      partition: Int
+  ): String = {
+    val described = Json.obj(
+      "numFields" -> numFields,
+      "features" -> documents(columns, spec.inputWidths),
+      "featureWidth" -> spec.featureWidth,
+      "scale" -> spec.scale,
+      "label" -> None,
+      "labelKind" -> None,
+      "weight" -> None,
+      "skipInvalid" -> false
+    )
+    Json
+      .obj(
+        "columns" -> described,
+        "outputs" -> spec.outputs.map(_.json),
+        "thresholds" -> spec.thresholds,
+        "partition" -> partition,
+        "handleInvalid" -> spec.handleInvalid
+      )
+      .toString
+  }
+
   /** The documents of feature columns in a scorer's `Columns`. */
-  def documents(columns: Seq[(Int, StructField)], inputWidths: Seq[Int]): Seq[JsonNode] = {
+  private def documents(columns: Seq[(Int, StructField)], inputWidths: Seq[Int]): Seq[JsonNode] = {
     val single = inputWidths.length == columns.length
     columns.zipWithIndex.map { case ((ordinal, field), at) =>
       TrainingColumns.document(field.name, field, ordinal, inputWidths.lift(at).filter(_ => single))

@@ -4,7 +4,6 @@ import candlewick.{NeuralClassificationModel, SparkSuite}
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.sql.{DataFrame, Row}
 import org.apache.spark.sql.execution.SparkPlan
-import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, QueryStageExec}
 import org.apache.spark.sql.functions.{col, count, lit, rand, sum}
 import scala.util.Random
 
@@ -12,6 +11,8 @@ import scala.util.Random
   * take which were there before the jar.
   */
 class ScoreRuleSuite extends SparkSuite {
+  import ScorePlans.{nodes, scores}
+
   private val early = "candlewick.score.ScoreRule"
   private val late = "candlewick.score.LateScoreRule"
   private lazy val model = classifier().setEpochs(1).fit(blobs(60))
@@ -39,17 +40,6 @@ class ScoreRuleSuite extends SparkSuite {
   }
 
   private def executed(frame: DataFrame): SparkPlan = frame.queryExecution.executedPlan
-
-  private def nodes(plan: SparkPlan): Seq[SparkPlan] = plan match {
-    case adaptive: AdaptiveSparkPlanExec => nodes(adaptive.executedPlan)
-    case stage: QueryStageExec => nodes(stage.plan)
-    case other => other +: other.children.flatMap(nodes)
-  }
-
-  private def scores(frame: DataFrame): Seq[ScoreExec] = nodes(executed(frame)).collect {
-    case score: ScoreExec =>
-      score
-  }
 
   private def shown(frame: DataFrame, parts: String*): Unit = {
     val text = executed(frame).toString
