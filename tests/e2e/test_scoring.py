@@ -1,4 +1,4 @@
-"""Scoring as a user of Python meets it: in a query, rows that are not valid, layers as columns."""
+"""Scoring as a user of Python meets it: in a query, rows that are not valid, layers as columns, SQL."""
 
 from __future__ import annotations
 
@@ -82,3 +82,21 @@ def test_a_graph_by_the_names_of_its_nodes(local2: SparkSession) -> None:
     model = candlewick.NeuralClassifier(network=network, epochs=1).fit(frame)
     scored = model.setOutputCols({"hidden": "embedding"}).transform(frame)
     assert all(row.embedding.size == 3 for row in scored.collect())
+
+
+def test_sql(data: DataFrame, model: NeuralClassificationModel) -> None:
+    spark = data.sparkSession
+    data.createOrReplaceTempView("scored_points")
+    candlewick.register(spark, "blobs", model)
+    wanted = {row.id: row.prediction for row in model.transform(data).select("id", "prediction").collect()}
+    frame = spark.sql("SELECT id, candlewick_predict('blobs', features) AS p FROM scored_points")
+    assert {row.id: row.p for row in frame.collect()} == wanted
+    assert "CandlewickScore" in plan(frame)
+    ones = spark.sql("SELECT id FROM scored_points WHERE candlewick_predict('blobs', features) = 1")
+    assert {row.id for row in ones.collect()} == {key for key, value in wanted.items() if value == 1.0}
+    vectors = spark.sql("SELECT candlewick_predict('blobs', features, 'probability') AS p FROM scored_points LIMIT 1")
+    assert abs(sum(vectors.head().p) - 1.0) < 1e-9  # type: ignore[union-attr]
+    with pytest.raises(errors.InvalidParameterError, match="no model is registered as 'other'"):
+        spark.sql("SELECT candlewick_predict('other', features) FROM scored_points")
+    with pytest.raises(TypeError, match="register needs a model"):
+        candlewick.register(spark, "x", "model")  # type: ignore[arg-type]

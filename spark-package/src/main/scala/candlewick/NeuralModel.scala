@@ -248,6 +248,28 @@ trait NeuralModel[M <: NeuralModel[M]]
   /** Whether the model tells classes apart. */
   private[candlewick] def classifier: Boolean = false
 
+  /** How rows are scored for an output by its name, in SQL: of this model as it is set now. */
+  private[candlewick] def sqlColumns(sc: SparkContext): String => (ScoreTaskSpec, StructField) = {
+    val frozen = copy(ParamMap.empty)
+    frozen.sqlColumn(sc, _)
+  }
+
+  private[candlewick] def sqlColumn(sc: SparkContext, output: String): (ScoreTaskSpec, StructField) = {
+    val column = output match {
+      case "prediction" => OutputColumn.Prediction(output)
+      case "probability" if classifier => OutputColumn.Probability(output)
+      case "rawPrediction" if classifier => OutputColumn.RawPrediction(output)
+      case node => OutputColumn.Inner(node, node)
+    }
+    val inner = state.innerWidths(Seq(column).collect { case OutputColumn.Inner(node, _) => node })
+    checkThresholds()
+    // A function leaves no row out.
+    val invalid = if ($(handleInvalid) == "error") "error" else "keep"
+    val sizes = OutputSizes(state.numClasses, values, state.outputs, inner)
+    val field = OutputColumn.fields(Seq(column), sizes, invalid == "keep").head
+    spec(sc).copy(outputs = Seq(column), handleInvalid = invalid) -> field
+  }
+
   private def spec(sc: SparkContext): ScoreTaskSpec = ScoreTaskSpec(
     state.bytes.json,
     state.bytes.key,

@@ -8,6 +8,7 @@ import org.apache.spark.sql.{SparkSessionExtensions, SparkSessionExtensionsProvi
 final class CandlewickExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {
     extensions.injectPlannerStrategy(_ => ScoreStrategy)
+    extensions.injectOptimizerRule(_ => PredictRule)
     extensions.injectOptimizerRule(_ => ScoreRule)
   }
 }

@@ -25,6 +25,7 @@ private[candlewick] object ModelCache {
 
   private val models = cache[Model]
   private val singles = cache[SingleRow]
+  private val rows = cache[RowScorer]
 
   private def cache[V <: AutoCloseable]: ExpiringCache[Held[V]] = new ExpiringCache[Held[V]](
     TimeUnit.MINUTES.toNanos(IdleMinutes),
@@ -51,6 +52,7 @@ private[candlewick] object ModelCache {
   private def sweep(): Unit =
     try {
       singles.sweep()
+      rows.sweep()
       models.sweep()
     } catch {
       case NonFatal(error) => log.warn("a model that was not used for long could not be freed", error)
@@ -63,6 +65,15 @@ private[candlewick] object ModelCache {
     val _ = sweeper
     def scorer = open(bytes.key, bytes.json, bytes.weights.bytes, bytes.weights.iterable, scoreJson)
     singles.use(key)(Held(new SingleRow(scorer, classifier), bytes.weights.bytes))(_.value.score(features))
+  }
+
+  /** Scores one row of feature columns, by the scorer `key` of a model; it is made where it is not here. */
+  def scoreRow[R](key: String, spec: ScoreTaskSpec, scoreJson: String)(make: Scorer => RowScorer)(
+      body: RowScorer => R
+  ): R = {
+    val bytes = spec.weights.bytes
+    def scorer = open(spec.key, spec.modelJson, bytes, spec.weights.iterable, scoreJson)
+    rows.use(key)(Held(make(scorer), bytes))(held => body(held.value))
   }
 
   /** Opens a scorer of the model `key`, loading the model if it is not here. Tasks that start together load it once.

@@ -88,7 +88,7 @@ private[score] object LateScoreRule extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan = settle(plan, Rounds)
 
   @tailrec private def settle(plan: LogicalPlan, rounds: Int): LogicalPlan = {
-    val moved = ScoreRule(plan)
+    val moved = ScoreRule(PredictRule(plan))
     if (rounds == 0 || moved.fastEquals(plan)) plan
     else settle(ColumnPruning(PushDownPredicates(moved)), rounds - 1)
   }

@@ -2,11 +2,17 @@ package candlewick.score
 
 import candlewick.columns.TrainingColumns
 import candlewick.internal.Failures
-import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset}
+import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset, SparkSession}
 import org.apache.spark.sql.types.StructField
 
 /** Puts the operator on top of a DataFrame. */
 private[candlewick] object Scoring {
+
+  /** Makes the operator and the rules around it known to a session. */
+  def install(session: SparkSession): Unit = {
+    CandlewickShim.install(session, ScoreStrategy)
+    CandlewickShim.install(session, LateScoreRule)
+  }
 
   /** Appends `fields` to the columns of `dataset`.
     *
@@ -21,8 +27,7 @@ private[candlewick] object Scoring {
         "transform needs a Spark session in this JVM; Spark Connect sessions are not supported"
       )
     }
-    CandlewickShim.install(session, ScoreStrategy)
-    CandlewickShim.install(session, LateScoreRule)
+    install(session)
     val child = CandlewickShim.analyzed(dataset)
     val appended = fields.map(CandlewickShim.attribute)
     val scored = ScoreLogical(features.map(child.output), appended, spec(session.sparkContext), child)

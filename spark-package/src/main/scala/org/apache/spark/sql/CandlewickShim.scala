@@ -3,7 +3,14 @@ package org.apache.spark.sql
 import org.apache.hadoop.conf.Configuration
 import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.broadcast.Broadcast
-import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, NamedExpression}
+import org.apache.spark.sql.catalyst.FunctionIdentifier
+import org.apache.spark.sql.catalyst.expressions.{
+  Alias,
+  Attribute,
+  AttributeReference,
+  Expression,
+  NamedExpression
+}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.classic.{Dataset => ClassicDataset, SparkSession => ClassicSession}
@@ -41,6 +48,24 @@ object CandlewickShim {
       NamedExpression.newExprId,
       Seq.empty[String]
     )
+
+  /** An expression under a name, with an id of its own; as with attributes, every argument is given. */
+  def alias(expression: Expression, name: String): NamedExpression =
+    Alias(expression, name)(NamedExpression.newExprId, Seq.empty[String], None, Seq.empty[String])
+
+  /** Whether a session runs in this JVM. */
+  def isClassic(session: SparkSession): Boolean = session.isInstanceOf[ClassicSession]
+
+  /** Replaces a session's own function by what `update` makes of the one that is there; sessions that are cloned from it copy
+    * it.
+    */
+  def updateFunction(session: SparkSession, name: String)(
+      update: Option[Seq[Expression] => Expression] => Seq[Expression] => Expression
+  ): Unit = session.synchronized {
+    val registry = classic(session).sessionState.functionRegistry
+    val known = registry.lookupFunctionBuilder(FunctionIdentifier(name))
+    registry.createOrReplaceTempFunction(name, update(known), "scala_udf")
+  }
 
   /** Hadoop's configuration as the session sees it, `spark.conf.set("fs.…", …)` included. */
   def hadoopConf(session: SparkSession): Configuration = classic(session).sessionState.newHadoopConf()
