@@ -34,7 +34,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops large flaky docs scaladoc gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring large flaky docs scaladoc gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ bench-recovery: $(JAR) $(WHEEL) ## what a lost trainer costs (ROUNDS=7)
 
 bench-elastic: $(JAR) $(WHEEL) ## what a slow trainer, and one that joins, cost (ROUNDS=3)
 	$(PYTHON) benchmarks/elastic.py --rounds $(or $(ROUNDS),3)
+
+bench-scoring: $(JAR) $(WHEEL) ## what the scoring operator costs
+	$(PYTHON) benchmarks/scoring.py
 
 large: $(JAR) $(WHEEL) ## a model of more than 2 GiB on every road that weights take; 14 GB of memory, 7 minutes
 	$(PYTHON) benchmarks/large.py

@@ -70,7 +70,7 @@ fn check(arg: &Arg) -> String {
         ValueType::Size(count) => format!("size({count}, {})", whole()),
         ValueType::OpenSize(count) => format!("open_size({count}, {})", whole()),
         ValueType::Padding(count) => format!("size_or_word({count}, {})", whole()),
-        ValueType::Document(_) => "mapping".to_owned(),
+        ValueType::Document(_) | ValueType::TextMap => "mapping".to_owned(),
         ValueType::Documents(_) | ValueType::Groups => "list_of(mapping)".to_owned(),
     };
     if arg.nullable || arg.input {

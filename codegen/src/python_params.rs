@@ -41,6 +41,7 @@ const IMPORTS: [(&str, &[&str]); 6] = [
             "to_scheduler",
             "to_stopping",
             "to_switch",
+            "to_text_map",
         ],
     ),
     (
@@ -88,8 +89,15 @@ pub(crate) fn files() -> Vec<Generated> {
 fn module(doc: &str, body: &str) -> String {
     let uses = |name: &str| uses(body, name);
     let mut out = format!("# {HEADER}\n\"\"\"{doc}\"\"\"\n\nfrom __future__ import annotations\n\n");
-    if uses("Sequence") {
-        out.push_str("from collections.abc import Sequence\n");
+    if uses("json.loads") {
+        out.push_str("import json\n");
+    }
+    let abstracts: Vec<&str> = ["Mapping", "Sequence"]
+        .into_iter()
+        .filter(|name| uses(name))
+        .collect();
+    if !abstracts.is_empty() {
+        let _ = writeln!(out, "from collections.abc import {}", abstracts.join(", "));
     }
     out.push_str(if uses("Any") {
         "from typing import TYPE_CHECKING, Any\n"
@@ -209,10 +217,15 @@ fn declaration(out: &mut String, param: &Param) {
 fn getter(out: &mut String, param: &Param) {
     let (value, _, _) = types(param.ty);
     let (name, upper) = (param.name, capital(param.name));
+    let (value, read) = if param.ty == ValueType::TextMap {
+        let read = format!("return dict(json.loads(self.getOrDefault(self.{name})))");
+        ("dict[str, str]", read)
+    } else {
+        (value, format!("return self.getOrDefault(self.{name})"))
+    };
     let _ = write!(
         out,
-        "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        \
-         return self.getOrDefault(self.{name})\n"
+        "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        {read}\n"
     );
 }
 
@@ -372,6 +385,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         ValueType::Weights => ("str", "WeightsLike", "to_weights"),
         ValueType::Switch => ("str", "str | bool", "to_switch"),
         ValueType::ClassWeights => ("str", "ClassWeightLike", "ClassWeights"),
+        ValueType::TextMap => ("str", "Mapping[str, str]", "to_text_map"),
         ValueType::Document(Kind::Network) => ("str", "NetworkLike", "to_network"),
         ValueType::Document(Kind::Loss) => ("str", "LossLike", "to_loss"),
         ValueType::Document(Kind::Optimizer) => ("str", "OptimizerLike", "to_optimizer"),

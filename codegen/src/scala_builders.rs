@@ -434,6 +434,7 @@ fn base_type(kind: ValueType) -> String {
         | ValueType::Weights
         | ValueType::ClassWeights => "String".to_owned(),
         ValueType::TextList => "Seq[String]".to_owned(),
+        ValueType::TextMap => "Map[String, String]".to_owned(),
         ValueType::RealPair => "(Double, Double)".to_owned(),
         ValueType::RealList | ValueType::Thresholds => "Seq[Double]".to_owned(),
         ValueType::IntList => "Seq[Int]".to_owned(),

@@ -48,6 +48,7 @@ fn check(arg: &Arg) -> Option<String> {
         | ValueType::Bytes
         | ValueType::Thresholds
         | ValueType::ClassWeights
+        | ValueType::TextMap
         | ValueType::Weights => return None,
     })
 }

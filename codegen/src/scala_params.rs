@@ -101,6 +101,7 @@ fn file(group: &'static Group) -> String {
         if out.contains("DocumentParam")
             || out.contains("new SwitchParam")
             || out.contains("ClassWeights")
+            || out.contains("TextMapParam")
             || out.contains(".json)")
         {
             "import candlewick._\n"
@@ -129,6 +130,14 @@ fn member(out: &mut String, param: &Param) {
     if let Some(default) = text::default_of(param) {
         let suffix = if ty == ValueType::Long { "L" } else { "" };
         let _ = writeln!(out, "  setDefault({name}, {default}{suffix})");
+    }
+    if ty == ValueType::TextMap {
+        let _ = write!(
+            out,
+            "\n  /** @group getParam */\n  final def get{upper}: Map[String, String] = TextMap.of($({name}))\n\n  \
+             /** @group setParam */\n  def set{upper}(value: Map[String, String]): this.type = set({name}, TextMap.json(value))\n",
+        );
+        return;
     }
     if shared.is_none() {
         let _ = write!(
@@ -201,6 +210,7 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         ValueType::Document(_) => ("Param[String]", "DocumentParam", "String"),
         ValueType::Switch => ("Param[String]", "SwitchParam", "String"),
         ValueType::ClassWeights => ("Param[String]", "ClassWeightsParam", "String"),
+        ValueType::TextMap => ("Param[String]", "TextMapParam", "String"),
         ValueType::Int => same("IntParam", "Int"),
         ValueType::Long => same("LongParam", "Long"),
         ValueType::Real => same("DoubleParam", "Double"),

@@ -36,7 +36,7 @@ pub struct CompleteJob {
 }
 
 impl CompleteJob {
-    /// `{"job": JobSpec, "launch": LaunchSpec, "outputWidth": n, "parameters": n, "summary": text}`.
+    /// `{"job": JobSpec, "launch": LaunchSpec, "outputWidth": n, "parameters": n, "indices": [IndexLimit...], "summary": text}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
@@ -44,6 +44,7 @@ impl CompleteJob {
             "launch": self.launch,
             "outputWidth": self.network.output_width(),
             "parameters": self.network.num_parameters(),
+            "indices": self.network.index_limits(),
             "summary": self.summary,
         })
     }
@@ -72,6 +73,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     all.extend(set.map(|(name, value)| (name.clone(), value.clone())));
     named::expand(&mut all)?;
     let params = params::check(&all)?;
+    check_invalid(&params)?;
     let gang = GangSize::of(input.num_trainers, is_set(input, "logicalShards"), &params)?;
     let mut launch = launch_spec(gang, &params)?;
     if params.is_null("network") {
@@ -179,6 +181,17 @@ fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> Result<usiz
              inputShape, for example [28, 28]",
         )),
     }
+}
+
+/// A row without valid features cannot train, whatever becomes of it when it is scored.
+fn check_invalid(params: &Complete) -> Result<(), Failure> {
+    if params.value("handleInvalid") == "keep" {
+        return Err(Failure::parameter(
+            "parameter handleInvalid = \"keep\" is for transform, which gives null for an invalid row: nothing can be learnt \
+             from one. Set \"error\" or \"skip\" to fit, and \"keep\" on the model: model.setHandleInvalid(\"keep\")",
+        ));
+    }
+    Ok(())
 }
 
 fn check_thresholds(params: &Complete, label: &LabelKind) -> Result<(), Failure> {
@@ -314,6 +327,46 @@ mod tests {
 
     pub(super) fn network() -> Value {
         json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 10}]})
+    }
+
+    #[test]
+    fn invalid_rows_are_kept_when_scoring_only() {
+        let failure = ask(
+            &json!({"network": network(), "handleInvalid": "keep"}),
+            &json!({}),
+        )
+        .unwrap_err();
+        for part in [
+            "handleInvalid = \"keep\"",
+            "\"error\" or \"skip\"",
+            "setHandleInvalid",
+        ] {
+            assert!(failure.message.contains(part), "{part}: {}", failure.message);
+        }
+        assert!(
+            ask(
+                &json!({"network": network(), "handleInvalid": "skip"}),
+                &json!({})
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn the_driver_learns_which_features_are_indices() {
+        let network = json!({"format": "candlewick.network/1", "inputs": [
+            {"name": "age", "shape": [2]}, {"name": "city", "shape": [1]}, {"name": "words", "shape": [3]}], "nodes": [
+            {"name": "e", "inputs": ["city"], "layer": {"type": "Embedding", "num_embeddings": 7, "embedding_dim": 2}},
+            {"name": "flat", "inputs": ["e"], "layer": {"type": "Flatten"}},
+            {"name": "w", "inputs": ["words"], "layer": {"type": "EmbeddingBag", "num_embeddings": 9, "embedding_dim": 2}},
+            {"name": "all", "inputs": ["age", "flat", "w"], "layer": {"type": "Concat"}},
+            {"name": "y", "inputs": ["all"], "layer": {"type": "Linear", "out_features": 3}}], "outputs": ["y"]});
+        let told = ask(&json!({"network": network}), &json!({"featureWidth": 6}));
+        let told = told.unwrap().to_json();
+        assert_eq!(
+            told["indices"],
+            json!([{"first": 2, "count": 1, "entries": 7}, {"first": 3, "count": 3, "entries": 9}])
+        );
     }
 
     #[test]

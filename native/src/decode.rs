@@ -6,7 +6,7 @@ use crate::row::{Array, Corrupt, Row};
 use crate::row_error::{self, RowError};
 use crate::values::{Values, vector};
 use candlewick_protocol::Failure;
-use candlewick_protocol::feed::{Column, Columns};
+use candlewick_protocol::feed::{Column, Columns, IndexLimit};
 use candlewick_protocol::job::LabelKind;
 
 /// How a column is laid out.
@@ -47,6 +47,27 @@ struct Source {
     width: Option<usize>,
 }
 
+impl Source {
+    /// The values of the column, which is not null.
+    fn values<'a>(&self, row: &Row<'a>) -> Result<Values<'a>, Corrupt> {
+        Ok(match self.shape {
+            Shape::Scalar(number) => Values::One(number.field(row, self.ordinal)?),
+            Shape::Binary => Values::Bytes(row.variable(self.ordinal)?),
+            Shape::Array(number) => Values::Array(number, Array::new(row.variable(self.ordinal)?)?),
+            Shape::Vector => vector(row.variable(self.ordinal)?)?,
+        })
+    }
+}
+
+/// Whether a value is an index of a table of `entries` rows, of which there are at most 2^24.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "whole numbers up to 2^24 are exact in f32"
+)]
+fn is_index(value: f32, entries: usize) -> bool {
+    value >= 0.0 && value < entries as f32 && value.fract() == 0.0
+}
+
 /// Reads rows as [`Columns`] says.
 #[derive(Debug, Clone)]
 pub struct Decoder {
@@ -54,6 +75,7 @@ pub struct Decoder {
     width: usize,
     scale: f64,
     features: Vec<Source>,
+    indices: Vec<IndexLimit>,
     label: Option<(Source, LabelKind)>,
     weight: Option<(Source, Number)>,
     mark: Option<(Source, Number)>,
@@ -105,6 +127,7 @@ impl Decoder {
             width: columns.feature_width as usize,
             scale,
             features,
+            indices: columns.indices.clone(),
             label,
             weight,
             mark,
@@ -137,6 +160,7 @@ impl Decoder {
         if at != self.width {
             return Err(self.wrong_width(&row));
         }
+        self.check_indices(&row, features)?;
         if let Some((source, kind)) = &self.label {
             label(&row, source, kind, labels)?;
         }
@@ -173,12 +197,7 @@ impl Decoder {
         if row.is_null(source.ordinal) {
             return Err(RowError::null(name));
         }
-        let values = match source.shape {
-            Shape::Scalar(number) => Values::One(number.field(row, source.ordinal)?),
-            Shape::Binary => Values::Bytes(row.variable(source.ordinal)?),
-            Shape::Array(number) => Values::Array(number, Array::new(row.variable(source.ordinal)?)?),
-            Shape::Vector => vector(row.variable(source.ordinal)?)?,
-        };
+        let values = source.values(row)?;
         let count = values.len();
         if let Some(wanted) = source.width.filter(|wanted| *wanted != count) {
             return Err(RowError::wrong_input(name, count, wanted));
@@ -198,6 +217,33 @@ impl Decoder {
         Ok(count)
     }
 
+    /// Values that are no index of the table that they are looked up in.
+    fn check_indices(&self, row: &Row<'_>, features: &[f32]) -> Result<(), RowError> {
+        for limit in &self.indices {
+            let part = limit.first..(limit.first + limit.count).min(features.len());
+            let values = features.get(part).unwrap_or_default();
+            if let Some(at) = values.iter().position(|value| !is_index(*value, limit.entries)) {
+                return Err(self.wrong_index(row, limit.first + at, values[at], limit.entries));
+            }
+        }
+        Ok(())
+    }
+
+    /// Value `at` of the features is no index: says in which column it stands.
+    fn wrong_index(&self, row: &Row<'_>, at: usize, value: f32, entries: usize) -> RowError {
+        let mut first = 0;
+        for source in &self.features {
+            match source.values(row) {
+                Ok(values) if at < first + values.len() => {
+                    return RowError::wrong_index(&source.name, at - first, &values, (value, entries));
+                }
+                Ok(values) => first += values.len(),
+                Err(corrupt) => return corrupt.into(),
+            }
+        }
+        Corrupt(format!("there is no value {at} in the features")).into()
+    }
+
     /// The features have another number of values than the network: says how many each column has.
     fn wrong_width(&self, row: &Row<'_>) -> RowError {
         let mut parts = Vec::new();
@@ -207,16 +253,7 @@ impl Decoder {
             if row.is_null(source.ordinal) {
                 return RowError::null(&source.name);
             }
-            let values = match source.shape {
-                Shape::Scalar(number) => number.field(row, source.ordinal).map(Values::One),
-                Shape::Binary => row.variable(source.ordinal).map(Values::Bytes),
-                Shape::Array(number) => row
-                    .variable(source.ordinal)
-                    .and_then(Array::new)
-                    .map(|array| Values::Array(number, array)),
-                Shape::Vector => row.variable(source.ordinal).and_then(vector),
-            };
-            match values {
+            match source.values(row) {
                 Ok(values) => {
                     total += values.len();
                     parts.push((source.name.as_str(), values.len()));

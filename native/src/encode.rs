@@ -16,6 +16,8 @@ pub enum OutputType {
 pub struct Encoder {
     /// A whole row with its frame, all values 0.
     template: Vec<u8>,
+    /// The same of a row whose columns are all null.
+    nulls: Vec<u8>,
     /// Per column: where its values begin in the template, and how many they are.
     places: Vec<(usize, usize)>,
 }
@@ -45,11 +47,15 @@ impl Encoder {
                 }
             }
         }
-        let size = u32::try_from(row.len()).unwrap_or(u32::MAX);
-        let mut template = Vec::from(size.to_le_bytes());
-        template.extend([0; 4]);
-        template.extend(row);
-        Encoder { template, places }
+        let mut empty = vec![0; header_bytes(columns.len())];
+        for index in 0..columns.len() {
+            empty[index / 8] |= 1 << (index % 8);
+        }
+        Encoder {
+            template: framed(row),
+            nulls: framed(empty),
+            places,
+        }
     }
 
     /// Bytes of a row with its frame.
@@ -65,6 +71,11 @@ impl Encoder {
         &mut out[from..]
     }
 
+    /// Appends a row whose columns are all null.
+    pub fn push_nulls(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.nulls);
+    }
+
     /// Sets the values of a column in a row from [`Encoder::push`].
     pub fn set(&self, row: &mut [u8], column: usize, values: impl IntoIterator<Item = f64>) {
         let (from, count) = self.places[column];
@@ -73,6 +84,14 @@ impl Encoder {
             *place = value.to_le_bytes();
         }
     }
+}
+
+fn framed(row: Vec<u8>) -> Vec<u8> {
+    let size = u32::try_from(row.len()).unwrap_or(u32::MAX);
+    let mut framed = Vec::from(size.to_le_bytes());
+    framed.extend([0; 4]);
+    framed.extend(row);
+    framed
 }
 
 fn dense_vector(count: usize) -> Vec<u8> {

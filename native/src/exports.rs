@@ -133,6 +133,21 @@ struct OutputsRequest {
     network: Value,
     #[serde(default)]
     input_shape: Option<Vec<usize>>,
+    /// Names of layers or nodes: then their outputs are told, not those of the network. The shape must be known.
+    #[serde(default)]
+    inner: Option<Vec<String>>,
+}
+
+impl OutputsRequest {
+    /// Names and widths of the inner values that are asked for.
+    fn inner(&self, names: &[String]) -> Result<Vec<Value>, Failure> {
+        let shape = self.input_shape.as_deref().unwrap_or_default();
+        let network = Network::from_document(&self.network, shape)?;
+        let told = names
+            .iter()
+            .map(|name| Ok(json!({"name": name, "width": network.inner_width(name)?})));
+        told.collect()
+    }
 }
 
 /// What weights are loaded for.
@@ -311,12 +326,14 @@ exports! {
 
     fn networkOutputs<'l>(env, request: JString<'l>) -> JObject<'l> {
         let request: OutputsRequest = parse(env, &request, "the request for the outputs")?;
-        let found = outputs(&request.network, request.input_shape.as_deref())?;
-        let told = found.map(|outputs| {
-            let told = outputs.iter().map(|output| json!({"name": output.name, "width": output.range.len()}));
-            told.collect::<Vec<Value>>()
-        });
-        string(env, json!(told).to_string())
+        let told = match &request.inner {
+            Some(names) => json!(request.inner(names)?),
+            None => json!(outputs(&request.network, request.input_shape.as_deref())?.map(|outputs| {
+                let told = outputs.iter().map(|output| json!({"name": output.name, "width": output.range.len()}));
+                told.collect::<Vec<Value>>()
+            })),
+        };
+        string(env, told.to_string())
     }
 
     fn initialWeights<'l>(env, weights: jlong) -> JObject<'l> {

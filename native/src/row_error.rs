@@ -6,7 +6,12 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::text::number;
 
+/// What to do about an invalid row of a fit.
 const REMEDY: &str = "correct the data, or set handleInvalid=\"skip\" to leave such rows out";
+/// What to do about one that is scored.
+pub(crate) const SCORING_REMEDY: &str =
+    "correct the data, or set handleInvalid=\"skip\" to leave such rows out or \"keep\" to give them null";
+
 /// Why a row cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowError {
@@ -91,6 +96,32 @@ impl RowError {
         }
     }
 
+    /// A value is looked up in a table of so many rows, and is no index of it.
+    #[must_use]
+    pub fn wrong_index(
+        column: &str,
+        index: usize,
+        values: &Values<'_>,
+        (value, entries): (f32, usize),
+    ) -> RowError {
+        let last = entries.saturating_sub(1);
+        let expected = format!(
+            "but the network looks it up in an embedding of {entries} rows: expected whole numbers from 0 to {last} \
+             (a StringIndexer with handleInvalid=\"keep\" needs one row more than it has labels)"
+        );
+        let value = number(f64::from(value));
+        match values {
+            Values::One(_) => RowError::data(column, format!("is {value}, {expected}")),
+            _ => RowError::data(
+                column,
+                format!(
+                    "is {value} at index {index} (it begins with {}), {expected}",
+                    values.show()
+                ),
+            ),
+        }
+    }
+
     /// The features have another number of values than expected.
     #[must_use]
     pub fn wrong_width(
@@ -121,12 +152,22 @@ impl RowError {
         }
     }
 
-    /// The failure to report for row `row` of partition `partition`, both from 0.
+    /// The failure to report for row `row` of partition `partition` of a fit, both from 0.
     #[must_use]
     pub fn at(&self, partition: u32, row: u64) -> Failure {
+        self.with_remedy(partition, row, REMEDY)
+    }
+
+    /// The same of a row that is scored.
+    #[must_use]
+    pub fn when_scored(&self, partition: u32, row: u64) -> Failure {
+        self.with_remedy(partition, row, SCORING_REMEDY)
+    }
+
+    fn with_remedy(&self, partition: u32, row: u64, remedy: &str) -> Failure {
         match self {
             RowError::Data { column, what } => Failure::data(format!(
-                "{column} {what}, in partition {partition}, row {row} of it; {REMEDY}"
+                "{column} {what}, in partition {partition}, row {row} of it; {remedy}"
             )),
             RowError::Corrupt(Corrupt(what)) => Failure::internal(format!(
                 "row {row} of partition {partition} has a layout that this version of Candlewick does not know: {what}"

@@ -3,13 +3,13 @@
 use crate::decode::Decoder;
 use crate::encode::{Encoder, OutputType};
 use crate::row::Rows;
-use crate::row_error::RowError;
+use crate::row_error::{RowError, SCORING_REMEDY};
 use candlewick_model::engine::Predictor;
 use candlewick_model::head::Head;
 use candlewick_model::network::Network;
-use candlewick_protocol::Failure;
 use candlewick_protocol::feed::Columns;
 use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::{ErrorKind, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -90,7 +90,32 @@ pub enum Output {
         /// Name of the output.
         output: String,
     },
+    /// What a layer of a chain or a node of a graph puts out, a Vector.
+    Inner {
+        /// Path of the layer, or name of the node.
+        node: String,
+    },
 }
+
+/// What becomes of an invalid row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Invalid {
+    /// It is an error.
+    #[default]
+    Error,
+    /// It is left out.
+    Skip,
+    /// Its results are null.
+    Keep,
+}
+
+/// What [`Scorer::row_mask`] says of a row: left out.
+pub const LEFT_OUT: u8 = 0;
+/// It has a result.
+pub const SCORED: u8 = 1;
+/// Its results are null.
+pub const NULLS: u8 = 2;
 
 /// Where a column's values stand, and its type.
 #[derive(Debug, Clone)]
@@ -98,6 +123,8 @@ struct ColumnSlot {
     output: Output,
     range: Range<usize>,
     kind: OutputType,
+    /// Which of the inner values it is, where it is one.
+    inner: usize,
 }
 
 /// What a scoring task is given.
@@ -112,9 +139,9 @@ pub struct ScoreTask {
     pub thresholds: Option<Vec<f64>>,
     /// Partition, for messages.
     pub partition: u32,
-    /// Leave invalid rows out instead of failing.
+    /// What becomes of invalid rows.
     #[serde(default)]
-    pub skip_invalid: bool,
+    pub handle_invalid: Invalid,
 }
 
 /// Scores batches of rows.
@@ -126,11 +153,12 @@ pub struct Scorer {
     encoder: Encoder,
     slots: Vec<ColumnSlot>,
     task: ScoreTask,
-    skip: bool,
     /// Rows seen so far, for messages.
     rows: u64,
     /// A block of decoded rows.
     features: Vec<f32>,
+    /// Of each row of the block that has a result, in order, its position in the batch and whether it has features.
+    order: Vec<(usize, bool)>,
     /// Raw predictions and probabilities of one row.
     raw: Vec<f64>,
     probabilities: Vec<f64>,
@@ -146,6 +174,7 @@ impl Scorer {
     pub fn new(model: Arc<Model>, mut task: ScoreTask) -> Result<Scorer, Failure> {
         // A label plays no part, even where the column is there.
         (task.columns.label, task.columns.label_kind, task.columns.weight) = (None, None, None);
+        task.columns.indices = model.network.index_limits();
         let decoder = Decoder::new(&task.columns)?;
         let (width, wanted) = (decoder.width(), model.network.input_width());
         if width != wanted {
@@ -171,13 +200,14 @@ impl Scorer {
             .map(|output| slot_of(output, &model))
             .collect::<Result<_, _>>()?;
         let types: Vec<OutputType> = slots.iter().map(|slot| slot.kind).collect();
+        let inner: Vec<&str> = task.outputs.iter().filter_map(inner_node).collect();
         Ok(Scorer {
-            predictor: Predictor::new(&model.network, 1)?,
+            predictor: Predictor::with_inner(&model.network, 1, &inner)?,
             encoder: Encoder::new(&types),
-            slots,
-            skip: task.skip_invalid || task.columns.skip_invalid,
+            slots: numbered(slots),
             rows: 0,
             features: vec![0.0; BLOCK_ROWS * width],
+            order: Vec::with_capacity(BLOCK_ROWS),
             raw: vec![0.0; head.width()],
             probabilities: vec![0.0; head.width()],
             result: Vec::new(),
@@ -196,19 +226,27 @@ impl Scorer {
         self.result.clear();
         self.row_mask.clear();
         self.result.reserve(count * self.encoder.row_bytes());
+        self.order.clear();
         let width = self.decoder.width();
         let mut filled = 0;
-        for row in Rows::new(bytes, count) {
+        for (position, row) in Rows::new(bytes, count).enumerate() {
             let place = &mut self.features[filled * width..(filled + 1) * width];
             let index = self.rows;
             self.rows += 1;
             match self.decoder.decode(row?, place, &mut []) {
                 Ok(_) => {
                     filled += 1;
-                    self.row_mask.push(1);
+                    self.row_mask.push(SCORED);
+                    self.order.push((position, true));
                 }
-                Err(RowError::Data { .. }) if self.skip => self.row_mask.push(0),
-                Err(invalid) => return Err(invalid.at(self.task.partition, index)),
+                Err(invalid @ RowError::Data { .. }) => {
+                    let mask = self.mask_of_invalid(|task| invalid.when_scored(task.partition, index))?;
+                    self.row_mask.push(mask);
+                    if mask == NULLS {
+                        self.order.push((position, false));
+                    }
+                }
+                Err(corrupt) => return Err(corrupt.when_scored(self.task.partition, index)),
             }
             if filled == BLOCK_ROWS {
                 self.block(filled)?;
@@ -218,31 +256,83 @@ impl Scorer {
         self.block(filled)
     }
 
-    fn block(&mut self, rows: usize) -> Result<(), Failure> {
-        if rows == 0 {
-            return Ok(());
+    /// What the mask says of an invalid row.
+    fn mask_of_invalid(&self, failure: impl FnOnce(&ScoreTask) -> Failure) -> Result<u8, Failure> {
+        match self.task.handle_invalid {
+            Invalid::Error => Err(failure(&self.task)),
+            Invalid::Skip => Ok(LEFT_OUT),
+            Invalid::Keep => Ok(NULLS),
         }
-        let head = self.model.head;
-        let features = &self.features[..rows * self.decoder.width()];
-        let outputs = self.predictor.predict(&self.model.weights, features, rows)?;
-        let probable = self
-            .slots
-            .iter()
-            .any(|slot| matches!(slot.output, Output::Probability | Output::Prediction));
-        for outputs in outputs.chunks_exact(head.output_width()) {
+    }
+
+    /// Results of the rows in `order`, of which `rows` have features.
+    fn block(&mut self, rows: usize) -> Result<(), Failure> {
+        let mut order = std::mem::take(&mut self.order);
+        let scored = match self.score(0..rows, &order) {
+            // A layer refuses a value that another layer gave it: each row is asked by itself.
+            Err(failure) if failure.kind == ErrorKind::InvalidData => self.one_by_one(&order),
+            done => done,
+        };
+        order.clear();
+        self.order = order;
+        scored
+    }
+
+    fn one_by_one(&mut self, order: &[(usize, bool)]) -> Result<(), Failure> {
+        let before = self.rows - self.row_mask.len() as u64;
+        let mut at = 0;
+        for entry in order {
+            let row = at..at + usize::from(entry.1);
+            at = row.end;
+            match self.score(row, std::slice::from_ref(entry)) {
+                Err(failure) if failure.kind == ErrorKind::InvalidData => {
+                    let mask = self.mask_of_invalid(|task| {
+                        let (message, partition) = (&failure.message, task.partition);
+                        let index = before + entry.0 as u64;
+                        Failure::data(format!(
+                            "{message}, in partition {partition}, row {index} of it; {SCORING_REMEDY}"
+                        ))
+                    })?;
+                    self.row_mask[entry.0] = mask;
+                    if mask == NULLS {
+                        self.encoder.push_nulls(&mut self.result);
+                    }
+                }
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the results of `order`, whose rows with features are those of `rows` in the block; none where that fails.
+    fn score(&mut self, rows: Range<usize>, order: &[(usize, bool)]) -> Result<(), Failure> {
+        let (head, width) = (self.model.head, self.decoder.width());
+        let features = &self.features[rows.start * width..rows.end * width];
+        self.predictor
+            .predict(&self.model.weights, features, rows.len())?;
+        let probable = |slot: &ColumnSlot| matches!(slot.output, Output::Probability | Output::Prediction);
+        let probable = self.slots.iter().any(probable);
+        let mut outputs = self.predictor.outputs().chunks_exact(head.output_width());
+        let mut at = 0;
+        for (_, has_features) in order {
+            let Some(outputs) = has_features.then(|| outputs.next()).flatten() else {
+                self.encoder.push_nulls(&mut self.result);
+                continue;
+            };
             head.raw_predictions(outputs, &mut self.raw);
             if probable {
                 head.probabilities(outputs, &mut self.probabilities);
             }
             let row = self.encoder.push(&mut self.result);
             for (column, slot) in self.slots.iter().enumerate() {
-                let raw = self
-                    .raw
-                    .get(slot.range.clone())
-                    .unwrap_or_default()
-                    .iter()
-                    .copied();
+                let raw = self.raw.get(slot.range.clone()).unwrap_or_default();
                 match (&slot.output, slot.kind) {
+                    (Output::Inner { .. }, _) => {
+                        let width = slot.range.len();
+                        let values = &self.predictor.inner(slot.inner)[at * width..(at + 1) * width];
+                        self.encoder
+                            .set(row, column, values.iter().copied().map(f64::from));
+                    }
                     (Output::Probability, _) => {
                         self.encoder.set(row, column, self.probabilities.iter().copied());
                     }
@@ -250,9 +340,10 @@ impl Scorer {
                         let class = head.prediction(&self.probabilities, self.task.thresholds.as_deref());
                         self.encoder.set(row, column, [class]);
                     }
-                    _ => self.encoder.set(row, column, raw),
+                    _ => self.encoder.set(row, column, raw.iter().copied()),
                 }
             }
+            at += 1;
         }
         Ok(())
     }
@@ -263,17 +354,38 @@ impl Scorer {
         &self.result
     }
 
-    /// One byte per row of the last batch: 1 kept, 0 left out.
+    /// One byte per row of the last batch: [`LEFT_OUT`], [`SCORED`] or [`NULLS`].
     #[must_use]
     pub fn row_mask(&self) -> &[u8] {
         &self.row_mask
     }
 }
 
+/// The layer or node that an output is read from.
+fn inner_node(output: &Output) -> Option<&str> {
+    match output {
+        Output::Inner { node } => Some(node),
+        _ => None,
+    }
+}
+
+/// Gives the inner values among the columns their numbers.
+fn numbered(mut slots: Vec<ColumnSlot>) -> Vec<ColumnSlot> {
+    let inner = slots.iter_mut().filter(|slot| inner_node(&slot.output).is_some());
+    for (number, slot) in inner.enumerate() {
+        slot.inner = number;
+    }
+    slots
+}
+
 fn slot_of(output: &Output, model: &Model) -> Result<ColumnSlot, Failure> {
     let head = model.head;
     let width = head.width();
     let (range, kind) = match (output, head) {
+        (Output::Inner { node }, _) => {
+            let width = model.network.inner_width(node)?;
+            (0..width, OutputType::Vector(width))
+        }
         (Output::Named { output: name }, Head::Values { .. }) => {
             let found = model.network.outputs().iter().find(|known| known.name == *name);
             let range = found.map(|known| known.range.clone());
@@ -303,5 +415,6 @@ fn slot_of(output: &Output, model: &Model) -> Result<ColumnSlot, Failure> {
         output: output.clone(),
         range,
         kind,
+        inner: 0,
     })
 }

@@ -9,7 +9,7 @@ use candlewick_native::encode::{Encoder, OutputType};
 use candlewick_native::row::Rows;
 use candlewick_native::row_error::RowError;
 use candlewick_protocol::ErrorKind;
-use candlewick_protocol::feed::Columns;
+use candlewick_protocol::feed::{Columns, IndexLimit};
 use candlewick_protocol::job::LabelKind;
 use common::{Field, Random, batch, column, doubles, features, floats, row};
 
@@ -370,4 +370,41 @@ fn a_column_that_is_an_input_has_its_width() {
         message.contains("column 'a' has 2 values, but this input of the network has 3"),
         "{message}"
     );
+}
+
+#[test]
+fn an_index_outside_of_its_table_names_column_and_place() {
+    let mut columns = features(2, &[(0, "age", "double"), (1, "words", "array<double>")], 4);
+    columns.indices = vec![IndexLimit {
+        first: 1,
+        count: 3,
+        entries: 5,
+    }];
+    let decoded = |words: &[f64]| {
+        let bytes = row(&[Field::Double(77.5), doubles(words)]);
+        decode(&columns, &bytes)
+            .map(|_| ())
+            .map_err(|invalid| invalid.at(0, 4).message)
+    };
+    assert_eq!(decoded(&[0.0, 4.0, 2.0]), Ok(()));
+    for (wrong, shown) in [(5.0, "is 5 at index 1"), (-1.0, "is -1 at"), (1.5, "is 1.5 at")] {
+        let message = decoded(&[0.0, wrong, 2.0]).unwrap_err();
+        for part in [
+            "column 'words'",
+            shown,
+            "from 0 to 4",
+            "row 4 of it",
+            "handleInvalid",
+        ] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+    columns.indices = vec![IndexLimit {
+        first: 0,
+        count: 1,
+        entries: 5,
+    }];
+    let bytes = row(&[Field::Double(77.0), doubles(&[0.0; 3])]);
+    let message = decode(&columns, &bytes).unwrap_err().at(0, 0).message;
+    assert!(message.contains("column 'age' is 77, but"), "{message}");
 }

@@ -5,8 +5,8 @@ mod common;
 
 use candlewick_model::network::Network;
 use candlewick_native::decode::Decoder;
-use candlewick_native::row::Rows;
-use candlewick_native::scorer::{Model, ModelSpec, Output, ScoreTask, Scorer};
+use candlewick_native::row::{Row, Rows};
+use candlewick_native::scorer::{Invalid, Model, ModelSpec, Output, ScoreTask, Scorer};
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::job::LabelKind;
 use common::{Field, Random, batch, features, floats, row};
@@ -34,7 +34,7 @@ fn task(outputs: &[Output]) -> ScoreTask {
         outputs: outputs.to_vec(),
         thresholds: None,
         partition: 5,
-        skip_invalid: false,
+        handle_invalid: Invalid::Error,
     }
 }
 
@@ -118,7 +118,7 @@ fn invalid_rows_are_left_out_or_an_error() {
         failure.message
     );
     let mut lenient = task(&[Output::Prediction]);
-    lenient.skip_invalid = true;
+    lenient.handle_invalid = Invalid::Skip;
     let mut scorer = Scorer::new(model, lenient).unwrap();
     scorer.run(&rows, 3).unwrap();
     assert_eq!(scorer.row_mask(), [1, 0, 1]);
@@ -167,5 +167,134 @@ fn what_does_not_fit_the_model_is_refused() {
             .unwrap_err()
             .message
             .contains("1 values, but there are 3 classes")
+    );
+}
+
+#[test]
+fn invalid_rows_that_are_kept_have_null_in_every_column() {
+    let model = linear(LabelKind::class(2), 2, &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    let mut keeping = task(&ALL);
+    keeping.handle_invalid = Invalid::Keep;
+    let mut scorer = Scorer::new(model, keeping).unwrap();
+    // More rows than are computed at a time, and an invalid one at every place of a block.
+    let rows: Vec<_> = (0..2_500)
+        .map(|at| match at % 7 {
+            0 => row(&[Field::Null]),
+            _ => row(&[floats(&[at as f32, 0.0])]),
+        })
+        .collect();
+    scorer.run(&batch(&rows), rows.len()).unwrap();
+    let results: Vec<_> = Rows::new(scorer.result(), rows.len())
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(results.len(), rows.len());
+    for (at, result) in results.iter().enumerate() {
+        let view = Row::new(result, 3).unwrap();
+        let nulls = [0, 1, 2].map(|column| view.is_null(column));
+        assert_eq!(nulls, [at % 7 == 0; 3], "row {at}");
+        assert_eq!(scorer.row_mask()[at], if at % 7 == 0 { 2 } else { 1 });
+    }
+    assert_eq!(results[0].len(), 8 + 3 * 8, "no more than the header");
+    let all_null = batch(&[row(&[Field::Null]), row(&[Field::Null])]);
+    scorer.run(&all_null, 2).unwrap();
+    assert_eq!(scorer.row_mask(), [2, 2]);
+}
+
+/// A model of a chain of layers whose weights start from a seed.
+fn chain(layers: serde_json::Value, inputs: usize) -> Arc<Model> {
+    let document = json!({"format": "candlewick.network/1", "layers": layers});
+    let network = Network::from_document(&document, &[inputs]).unwrap();
+    let file = network.save_weights(&network.initial_weights(3)).unwrap();
+    let label = LabelKind::Real {
+        width: u32::try_from(network.output_width()).unwrap(),
+    };
+    let spec = ModelSpec {
+        network: document,
+        input_shape: vec![inputs],
+        label,
+    };
+    Arc::new(Model::load(&spec, &file).unwrap())
+}
+
+#[test]
+fn an_index_outside_of_its_table_is_an_invalid_row() {
+    let looked_up = json!([
+        {"type": "Embedding", "num_embeddings": 4, "embedding_dim": 2}, {"type": "Flatten"}, {"type": "Linear", "out_features": 1}
+    ]);
+    // The same, but the index is what another layer makes of the feature: its parameter says nothing of the column.
+    let computed = json!([
+        {"type": "ReLU"}, {"type": "Embedding", "num_embeddings": 4, "embedding_dim": 2}, {"type": "Flatten"},
+        {"type": "Linear", "out_features": 1}
+    ]);
+    let rows = batch(&[
+        row(&[floats(&[0.0, 3.0])]),
+        row(&[floats(&[1.0, 4.0])]),
+        row(&[floats(&[2.0, 2.5])]),
+        row(&[floats(&[3.0, 1.0])]),
+    ]);
+    for (layers, said) in [
+        (looked_up, "column 'x' is 4 at index 1"),
+        (computed, "4 is not an index of its table"),
+    ] {
+        let model = chain(layers, 2);
+        let mut strict = Scorer::new(Arc::clone(&model), task(&[Output::Prediction])).unwrap();
+        let failure = strict.run(&rows, 4).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::InvalidData);
+        for part in [said, "from 0 to 3", "in partition 5, row 1 of it", "\"keep\""] {
+            assert!(failure.message.contains(part), "{part}: {}", failure.message);
+        }
+        for (handle, mask, results) in [(Invalid::Skip, [1, 0, 0, 1], 2), (Invalid::Keep, [1, 2, 2, 1], 4)] {
+            let mut lenient = task(&[Output::Prediction]);
+            lenient.handle_invalid = handle;
+            let mut scorer = Scorer::new(Arc::clone(&model), lenient).unwrap();
+            scorer.run(&rows, 4).unwrap();
+            assert_eq!(scorer.row_mask(), mask);
+            assert_eq!(Rows::new(scorer.result(), results).count(), results);
+            let valid = batch(&[row(&[floats(&[3.0, 1.0])])]);
+            let all = scorer.result().to_vec();
+            scorer.run(&valid, 1).unwrap();
+            assert!(all.ends_with(scorer.result()), "the bits of a valid row stay");
+        }
+    }
+}
+
+#[test]
+fn inner_layers_are_columns() {
+    let model = chain(
+        json!([
+            {"type": "Linear", "out_features": 3}, {"type": "ReLU"}, {"type": "Dropout"},
+            {"type": "Linear", "out_features": 2}
+        ]),
+        2,
+    );
+    let inner = |node: &str| Output::Inner {
+        node: node.to_owned(),
+    };
+    let outputs = [inner("2"), Output::Prediction, inner("0"), inner("3")];
+    let mut scorer = Scorer::new(Arc::clone(&model), task(&outputs)).unwrap();
+    let rows: Vec<_> = (0..1_500)
+        .map(|at| row(&[floats(&[at as f32 - 700.0, 0.5])]))
+        .collect();
+    scorer.run(&batch(&rows), rows.len()).unwrap();
+    let columns = [
+        (0, "relu", "vector"),
+        (1, "y", "vector"),
+        (2, "first", "vector"),
+        (3, "last", "vector"),
+    ];
+    let read = read(&scorer, &columns, 10);
+    assert!(read.iter().any(|row| row[5..8].iter().any(|value| *value < 0.0)));
+    for row in &read {
+        let positive: Vec<f32> = row[5..8].iter().map(|value| value.max(0.0)).collect();
+        assert_eq!(row[..3], positive, "ReLU of what the first layer gives");
+        assert_eq!(row[3..5], row[8..10], "the last layer is the prediction");
+    }
+    let failure = Scorer::new(model, task(&[inner("9")])).unwrap_err();
+    assert!(
+        failure
+            .message
+            .contains("no layer or node \"9\"; it has 0, 1, 2, 3"),
+        "{}",
+        failure.message
     );
 }

@@ -25,6 +25,17 @@ pub struct Column {
     pub width: Option<u32>,
 }
 
+/// Features that are indices of a table, such as an embedding's: `count` values from `first` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexLimit {
+    /// Position among the features.
+    pub first: usize,
+    /// Number of values.
+    pub count: usize,
+    /// Rows of the table: legal are whole numbers from 0 on below it.
+    pub entries: usize,
+}
+
 /// How rows are read. Features are the concatenation of `features`; every numeric, array or vector column counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +57,9 @@ pub struct Columns {
     /// The mark of a validation row, if a column gives it.
     #[serde(default)]
     pub validation: Option<Column>,
+    /// The features that are indices of tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indices: Vec<IndexLimit>,
     /// `handleInvalid`: true leaves invalid rows out (and counts them), false fails.
     pub skip_invalid: bool,
 }

@@ -58,6 +58,8 @@ pub enum ValueType {
     Switch,
     /// A list of texts, at least one.
     TextList,
+    /// Texts by names, at least one: an object.
+    TextMap,
     /// A list of two finite real numbers.
     RealPair,
     /// A list of finite real numbers, at least one.
@@ -258,6 +260,12 @@ impl Domain {
             ValueType::Text | ValueType::Weights => text(value),
             ValueType::Switch => value.is_boolean() || text(value),
             ValueType::TextList => each(&text),
+            ValueType::TextMap => value.as_object().is_some_and(|fields| {
+                !fields.is_empty()
+                    && fields
+                        .iter()
+                        .all(|(name, item)| !name.is_empty() && is_filled(item))
+            }),
             ValueType::RealPair => each(&real) && items.is_some_and(|items| items.len() == 2),
             ValueType::RealList => each(&real),
             ValueType::Thresholds => {
@@ -359,6 +367,9 @@ impl Domain {
             ValueType::Bool => "true or false",
             ValueType::Text | ValueType::Switch => "a text",
             ValueType::TextList => "a list of at least one text, each",
+            ValueType::TextMap => {
+                "an object of at least one name with a text, such as {\"embed\": \"embedding\"}"
+            }
             ValueType::RealPair => "a list of two numbers, each",
             ValueType::RealList => "a list of at least one number, each",
             ValueType::Thresholds => {
@@ -386,6 +397,11 @@ impl Domain {
         }
         .to_owned()
     }
+}
+
+/// A text that is not empty.
+fn is_filled(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.is_empty())
 }
 
 /// A value's JSON text, cut where it is long.

@@ -100,19 +100,35 @@ pub(super) struct Plan {
     pub slots: usize,
     /// The network's output.
     pub output: Source,
+    /// Other values that are asked for.
+    pub inner: Vec<Source>,
 }
 
 impl Plan {
     /// The plan of a training step, or of scoring.
     pub(super) fn new(network: &Network, training: bool) -> Self {
-        let (mut stages, output) = connect(network, training);
-        let buffers = buffers(&mut stages, output, training);
+        Plan::keeping(network, training, &[])
+    }
+
+    /// The plan of scoring where these values are asked for besides the output.
+    pub(super) fn scoring(network: &Network, inner: &[ValueRef]) -> Self {
+        Plan::keeping(network, false, inner)
+    }
+
+    fn keeping(network: &Network, training: bool, inner: &[ValueRef]) -> Self {
+        let (mut stages, sources) = connect(network, training);
+        let output = find(&sources, network.output_value());
+        let inner: Vec<Source> = inner.iter().map(|value| find(&sources, *value)).collect();
+        let mut kept = inner.clone();
+        kept.push(output);
+        let buffers = buffers(&mut stages, &kept, training);
         let slots = if training { slots(&mut stages, output) } else { 0 };
         Plan {
             stages,
             buffers,
             slots,
             output,
+            inner,
         }
     }
 
@@ -184,13 +200,18 @@ impl Stage {
     }
 }
 
-fn connect(network: &Network, training: bool) -> (Vec<Stage>, Source) {
-    let mut stages: Vec<Stage> = Vec::new();
-    let mut sources = Vec::with_capacity(network.layers().len());
-    let find = |sources: &[Source], value: ValueRef| match value {
+/// Where a value comes from, of which the layers' are known.
+fn find(sources: &[Source], value: ValueRef) -> Source {
+    match value {
         ValueRef::Features => Source::Features,
         ValueRef::Layer(at) => sources[at],
-    };
+    }
+}
+
+/// The stages, and where what each layer puts out comes from.
+fn connect(network: &Network, training: bool) -> (Vec<Stage>, Vec<Source>) {
+    let mut stages: Vec<Stage> = Vec::new();
+    let mut sources = Vec::with_capacity(network.layers().len());
     for node in network.layers() {
         let inputs: Vec<Source> = node.inputs.iter().map(|value| find(&sources, *value)).collect();
         let skipped = match &node.operation {
@@ -211,11 +232,11 @@ fn connect(network: &Network, training: bool) -> (Vec<Stage>, Source) {
         sources.push(Source::Stage(stages.len()));
         stages.push(stage);
     }
-    (stages, find(&sources, network.output_value()))
+    (stages, sources)
 }
 
-/// Gives every stage its output buffer; returns their number.
-fn buffers(stages: &mut [Stage], output: Source, training: bool) -> usize {
+/// Gives every stage its output buffer; returns their number. The values `kept` are there in the end.
+fn buffers(stages: &mut [Stage], kept: &[Source], training: bool) -> usize {
     let readers = |source: Source| {
         stages
             .iter()
@@ -235,7 +256,7 @@ fn buffers(stages: &mut [Stage], output: Source, training: bool) -> usize {
             (Operation::Elementwise(function), Source::Stage(input)) => {
                 let own = training && function.saved_for_backward().input();
                 let producer = training && stages[input].saved_for_backward().output();
-                (!own && !producer && all[input].len() == 1 && output != stage.inputs[0])
+                (!own && !producer && all[input].len() == 1 && !kept.contains(&stage.inputs[0]))
                     .then(|| stages[input].output)
             }
             _ => None,
@@ -249,7 +270,7 @@ fn buffers(stages: &mut [Stage], output: Source, training: bool) -> usize {
         let mut released: Vec<usize> = Vec::new();
         for input in &stages[at].inputs {
             let Source::Stage(input) = *input else { continue };
-            let last = all[input].last() == Some(&at) && output != Source::Stage(input);
+            let last = all[input].last() == Some(&at) && !kept.contains(&Source::Stage(input));
             let saved = training
                 && (stages[input].saved_for_backward().output()
                     || all[input]

@@ -4,7 +4,7 @@ use super::plan::{Plan, Source};
 use super::stage::{Memory, StageCall, run_stage};
 use crate::kernels::Kernels;
 use crate::layers::Alone;
-use crate::network::Network;
+use crate::network::{InnerValue, Network, ValueRef};
 use candlewick_protocol::Failure;
 
 /// Rows that go through the layers together at most: keeps their values in cache.
@@ -20,6 +20,8 @@ pub struct Predictor {
     memory: Memory,
     block_rows: usize,
     outputs: Vec<f32>,
+    /// What else is asked for: the elements of a row, and the values of all rows.
+    inner: Vec<(usize, Vec<f32>)>,
     input_width: usize,
     output_width: usize,
     num_parameters: usize,
@@ -42,8 +44,31 @@ impl Predictor {
     /// # Errors
     /// `Unavailable` where the operating system refuses threads.
     pub fn new(network: &Network, threads: usize) -> Result<Self, Failure> {
-        let plan = Plan::new(network, false);
+        Predictor::with_inner(network, threads, &[])
+    }
+
+    /// A predictor that also gives what the layers or nodes of these names put out.
+    ///
+    /// ```
+    /// use candlewick_model::{engine::Predictor, network::Network};
+    /// let document = serde_json::json!({"format": "candlewick.network/1",
+    ///     "layers": [{"type": "Linear", "out_features": 1}, {"type": "ReLU"}]});
+    /// let network = Network::from_document(&document, &[1])?;
+    /// let mut predictor = Predictor::with_inner(&network, 1, &["0"])?;
+    /// assert_eq!(predictor.predict(&[2.0, -3.0], &[1.0, 2.0], 2)?, [0.0, 1.0]);
+    /// assert_eq!(predictor.inner(0), [-1.0, 1.0]);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the network has no such layer; `Unavailable` where the operating system refuses threads.
+    pub fn with_inner(network: &Network, threads: usize, inner: &[&str]) -> Result<Self, Failure> {
+        let found = inner.iter().map(|name| network.inner_value(name));
+        let found: Vec<&InnerValue> = found.collect::<Result<_, _>>()?;
+        let values: Vec<ValueRef> = found.iter().map(|inner| inner.value).collect();
+        let plan = Plan::scoring(network, &values);
         Ok(Predictor {
+            inner: found.iter().map(|inner| (inner.width, Vec::new())).collect(),
             block_rows: (BLOCK_VALUES / plan.widest()).clamp(1, BLOCK_ROWS),
             memory: Memory::of(&plan),
             plan,
@@ -70,6 +95,9 @@ impl Predictor {
             )));
         }
         self.outputs.resize(rows * self.output_width, 0.0);
+        for (width, values) in &mut self.inner {
+            values.resize(rows * *width, 0.0);
+        }
         match self.kernels.workers().pool() {
             Some(pool) => pool.install(|| self.compute(weights, features))?,
             None => self.compute(weights, features)?,
@@ -81,8 +109,12 @@ impl Predictor {
         let mut outputs = std::mem::take(&mut self.outputs);
         let blocks = features.chunks(self.block_rows * self.input_width);
         let mut done = Ok(());
-        for (block, into) in blocks.zip(outputs.chunks_mut(self.block_rows * self.output_width)) {
+        let into = outputs.chunks_mut(self.block_rows * self.output_width);
+        for (index, (block, into)) in blocks.zip(into).enumerate() {
             done = done.and_then(|()| self.block(weights, block, into));
+            if done.is_ok() {
+                self.keep_inner(index * self.block_rows, block);
+            }
         }
         self.outputs = outputs;
         done
@@ -112,5 +144,30 @@ impl Predictor {
         };
         into.copy_from_slice(&values[..into.len()]);
         Ok(())
+    }
+
+    /// Keeps what was asked for of a block that begins with row `start`.
+    fn keep_inner(&mut self, start: usize, features: &[f32]) {
+        let rows = features.len() / self.input_width;
+        for (source, (width, kept)) in self.plan.inner.iter().zip(&mut self.inner) {
+            let values = match source {
+                Source::Stage(at) => &self.memory.values[self.plan.stages[*at].output],
+                Source::Features => features,
+            };
+            let length = rows * *width;
+            kept[start * *width..][..length].copy_from_slice(&values[..length]);
+        }
+    }
+
+    /// The outputs of the latest call again.
+    #[must_use]
+    pub fn outputs(&self) -> &[f32] {
+        &self.outputs
+    }
+
+    /// Of the rows of the latest call, what the layer with that index among the names put out, row after row.
+    #[must_use]
+    pub fn inner(&self, index: usize) -> &[f32] {
+        self.inner.get(index).map_or(&[], |(_, values)| values)
     }
 }

@@ -339,6 +339,10 @@ impl Module for Lookup {
         vec![ParameterSpec::sparse("weight", [self.entries, self.width], init)]
     }
 
+    fn index_entries(&self) -> Option<usize> {
+        Some(self.entries)
+    }
+
     fn saved(&self, rows: usize, _training: bool) -> usize {
         rows * self.bags * self.kept_of_bag()
     }

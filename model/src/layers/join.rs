@@ -145,6 +145,10 @@ impl Module for Select {
         SavedForBackward::Nothing
     }
 
+    fn selected(&self) -> Option<usize> {
+        Some(self.start)
+    }
+
     fn forward(&self, _pass: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let rows = inputs[0].chunks_exact(self.width);
         for (row, into) in rows.zip(output.chunks_exact_mut(self.size)) {

@@ -140,6 +140,16 @@ pub(crate) trait Module: Debug + Send + Sync {
         false
     }
 
+    /// Rows of the table that the input's elements are indices of, where they are.
+    fn index_entries(&self) -> Option<usize> {
+        None
+    }
+
+    /// The first element of the input that the output begins with, where the output is a part of it.
+    fn selected(&self) -> Option<usize> {
+        None
+    }
+
     /// Output of all rows.
     ///
     /// # Errors

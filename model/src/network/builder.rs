@@ -1,6 +1,6 @@
 //! Reads a network document: every argument checked, every size inferred, every layer in its place.
 
-use super::node::{FORMAT, Inner, LayerNode, MAX_NESTING, Output, ValueRef, wrong};
+use super::node::{FORMAT, Inner, InnerValue, LayerNode, MAX_NESTING, Output, ValueRef, wrong};
 use super::{composite, init};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
@@ -60,6 +60,7 @@ pub(super) struct Builder {
     repeats: Vec<usize>,
     /// While a layer is called again: its parameters that are still to be taken.
     again: Option<Range<usize>>,
+    named: Vec<(String, TensorRef)>,
     total: usize,
 }
 
@@ -89,6 +90,7 @@ impl Builder {
             sparse_parameters: Vec::new(),
             repeats: Vec::new(),
             again: None,
+            named: Vec::new(),
             total: 0,
         })
     }
@@ -166,8 +168,19 @@ impl Builder {
         Ok((documents, last))
     }
 
-    /// Adds one layer or container; returns its complete document and its output.
+    /// Adds one layer or container; returns its complete document and its output, which is known by the path from then on.
     pub(super) fn layer(
+        &mut self,
+        document: &Value,
+        place: DocPath<'_>,
+        inputs: &[TensorRef],
+    ) -> Result<(Value, TensorRef), Failure> {
+        let (document, output) = self.layer_or_container(document, place, inputs)?;
+        self.named.push((place.path.to_owned(), output.clone()));
+        Ok((document, output))
+    }
+
+    fn layer_or_container(
         &mut self,
         document: &Value,
         place: DocPath<'_>,
@@ -406,7 +419,18 @@ impl Builder {
             inits: self.inits,
             sparse_parameters: self.sparse_parameters,
             repeats: self.repeats,
+            named: self.named.into_iter().map(InnerValue::of).collect(),
             num_parameters: self.total,
+        }
+    }
+}
+
+impl InnerValue {
+    fn of((name, tensor): (String, TensorRef)) -> Self {
+        InnerValue {
+            name,
+            value: tensor.value,
+            width: tensor.shape.iter().product(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod composite;
 mod graph;
+mod indices;
 mod init;
 mod node;
 
@@ -14,7 +15,7 @@ use candlewick_protocol::Failure;
 pub(crate) use composite::composites;
 use node::Inner;
 pub use node::{FORMAT, Output};
-pub(crate) use node::{LayerNode, ValueRef};
+pub(crate) use node::{InnerValue, LayerNode, ValueRef};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -155,6 +156,35 @@ impl Network {
         &self.inner.graph_inputs
     }
 
+    /// What the layer or node of that name puts out: `"2"` for the third layer of a chain, `"2.0"` for the first layer within
+    /// it, or the name of a node of a graph.
+    ///
+    /// # Errors
+    /// `InvalidParameter` with the names that there are.
+    pub(crate) fn inner_value(&self, name: &str) -> Result<&InnerValue, Failure> {
+        let named = &self.inner.named;
+        named.iter().find(|known| known.name == name).ok_or_else(|| {
+            // Layers within layers can be named too, but would make the list long.
+            let names: Vec<&str> = named
+                .iter()
+                .map(|known| known.name.as_str())
+                .filter(|name| !name.contains('.'))
+                .collect();
+            Failure::parameter(format!(
+                "the network has no layer or node {name:?}; it has {}",
+                names.join(", ")
+            ))
+        })
+    }
+
+    /// Values that the layer or node of that name puts out of a row.
+    ///
+    /// # Errors
+    /// `InvalidParameter` with the names that there are.
+    pub fn inner_width(&self, name: &str) -> Result<usize, Failure> {
+        Ok(self.inner_value(name)?.width)
+    }
+
     pub(crate) fn output_value(&self) -> ValueRef {
         self.inner.output
     }
@@ -180,6 +210,7 @@ impl Network {
                 layers,
                 parameters: inner.parameters.clone(),
                 sparse_parameters: inner.sparse_parameters.clone(),
+                named: Vec::new(),
                 inits: inner.inits.clone(),
                 repeats: inner.repeats.clone(),
                 num_parameters: inner.num_parameters,

@@ -61,6 +61,17 @@ pub struct Output {
     pub range: Range<usize>,
 }
 
+/// What a layer, or a node of a graph, puts out, by its name.
+#[derive(Debug, Clone)]
+pub(crate) struct InnerValue {
+    /// Path of the layer (`2`, `2.0`), or name of the node.
+    pub name: String,
+    /// What it puts out.
+    pub value: ValueRef,
+    /// Elements of it in a row.
+    pub width: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Inner {
     pub document: Value,
@@ -75,6 +86,7 @@ pub(super) struct Inner {
     pub inits: Vec<Init>,
     pub sparse_parameters: Vec<SparseParameter>,
     pub repeats: Vec<usize>,
+    pub named: Vec<InnerValue>,
     pub num_parameters: usize,
 }
 

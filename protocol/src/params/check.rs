@@ -56,8 +56,8 @@ mod tests {
             "parameter clipNorm = 0.0 is not legal: expected a finite number above 0"
         );
         assert_eq!(
-            told(json!({"handleInvalid": "keep"})),
-            "parameter handleInvalid = \"keep\" is not legal: expected \"error\" or \"skip\""
+            told(json!({"handleInvalid": "drop"})),
+            "parameter handleInvalid = \"drop\" is not legal: expected \"error\" or \"skip\" or \"keep\""
         );
         assert_eq!(
             told(json!({"batchsize": 1})),

@@ -119,6 +119,19 @@ const LEGAL: [(ValueType, Range, &[&str], &[&str]); 20] = [
         &["15", "\"0s\"", "\"soon\""],
     ),
     (ValueType::Bytes, Range::Any, &["\"64m\""], &["64", "\"15s\""]),
+    (
+        ValueType::TextMap,
+        Range::Any,
+        &["{\"0\": \"embedding\"}"],
+        &[
+            "{}",
+            "{\"\": \"x\"}",
+            "{\"0\": \"\"}",
+            "{\"0\": 1}",
+            "[\"0\"]",
+            "\"0\"",
+        ],
+    ),
     (ValueType::Weights, Range::Any, &["\"/a/file\""], &["1", "[]"]),
     (
         ValueType::Document(Kind::Loss),

@@ -19,6 +19,7 @@ from candlewick._estimators import (
     NeuralRegressor,
 )
 from candlewick._session import attach, jars, session
+from candlewick._sql import register
 from candlewick._stopping import EarlyStopping
 from candlewick._summary import TrainingSummary
 from candlewick._version import __version__
@@ -43,6 +44,7 @@ __all__ = [
     "jars",
     "nn",
     "optim",
+    "register",
     "session",
     "to_safetensors",
 ]

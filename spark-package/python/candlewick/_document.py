@@ -368,6 +368,21 @@ def to_stopping(value: object) -> str:
     return to_text(value, Stopping, 'a rule such as EarlyStopping("val_loss", patience=3)')
 
 
+def to_text_map(value: object) -> str:
+    """The JSON text of texts by names: of a dictionary, or of that text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise TypeError(f"expected a dictionary of names with texts; the text is not JSON: {error}") from error
+    filled = isinstance(value, Mapping) and all(isinstance(one, str) and one for pair in value.items() for one in pair)
+    if not value or not filled:
+        raise TypeError(
+            f'expected a dictionary of at least one name with a text, such as {{"embed": "embedding"}}, not {value!r}'
+        )
+    return json.dumps(value)
+
+
 def _arguments(arguments: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
 

@@ -35,7 +35,11 @@ class Classifier(NeuralClassifierBase):
             1.0,
             "parameter emaDecay = 1.0 is not legal: expected a finite number of at least 0 and below 1",
         ),
-        ("handleInvalid", "keep", 'parameter handleInvalid = "keep" is not legal: expected "error" or "skip"'),
+        (
+            "handleInvalid",
+            "drop",
+            'parameter handleInvalid = "drop" is not legal: expected "error" or "skip" or "keep"',
+        ),
         (
             "inputShape",
             [-1, 6],

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from candlewick._callbacks import CallbackLike
@@ -41,6 +41,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         rawPredictionCol: str = "rawPrediction",
         thresholds: Sequence[float] | None = None,
         handleInvalid: str = "error",
+        outputCols: Mapping[str, str] | None = None,
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
@@ -112,9 +113,14 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
             thresholds: One number per class: the class with the largest probability / threshold is
                 predicted, as in Spark ML. (list of at least one number, each of at least 0, at most one of
                 them 0)
-            handleInvalid: What to do with a row that holds null, NaN, infinity or a vector of another
-                length: "error" fails with the row named, "skip" leaves it out and counts it in the ledger.
-                ("error" or "skip")
+            handleInvalid: What to do with a row that holds null, NaN, infinity, a vector of another length
+                or an index outside of an embedding's table: "error" fails with the row named, "skip" leaves
+                it out and counts it, "keep", which is for transform only, gives null in the columns that
+                the model appends. ("error" or "skip" or "keep")
+            outputCols: More columns that transform appends: what layers put out, as Vectors. Names of
+                layers ("0" is the first of a chain, "2.0" the first within the third; of a graph the names
+                of its nodes), each with the name of its column. (an object of at least one name with a
+                text, such as {"embed": "embedding"})
             inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
                 example [1, 28, 28]. Needed for binary features. (list of at least one whole number, each of
                 at least 1)
@@ -263,6 +269,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         rawPredictionCol: str = "rawPrediction",
         thresholds: Sequence[float] | None = None,
         handleInvalid: str = "error",
+        outputCols: Mapping[str, str] | None = None,
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,

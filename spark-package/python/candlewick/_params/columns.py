@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
@@ -19,6 +20,7 @@ from pyspark.ml.param.shared import (
     HasWeightCol,
 )
 
+from candlewick._document import to_text_map
 from candlewick._legal import Legal, Range, each, one_of, one_zero
 
 if TYPE_CHECKING:
@@ -71,13 +73,20 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     handleInvalid: Param[str] = Param(
         Params._dummy(),
         "handleInvalid",
-        'What to do with a row that holds null, NaN, infinity or a vector of another length: "error" fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or "skip")',
+        "What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of an embedding's table: \"error\" fails with the row named, \"skip\" leaves it out and counts it, \"keep\", which is for transform only, gives null in the columns that the model appends. (\"error\" or \"skip\" or \"keep\")",
         typeConverter=Legal(
             "handleInvalid",
             TypeConverters.toString,
-            '"error" or "skip"',
-            one_of("error", "skip"),
+            '"error" or "skip" or "keep"',
+            one_of("error", "skip", "keep"),
         ),
+    )
+
+    outputCols: Param[str] = Param(
+        Params._dummy(),
+        "outputCols",
+        'More columns that transform appends: what layers put out, as Vectors. Names of layers ("0" is the first of a chain, "2.0" the first within the third; of a graph the names of its nodes), each with the name of its column. (an object of at least one name with a text, such as {"embed": "embedding"})',
+        typeConverter=to_text_map,
     )
 
     inputShape: Param[list[int]] = Param(
@@ -171,10 +180,23 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         return self.getOrDefault(self.handleInvalid)
 
     def setHandleInvalid(self, value: str) -> Self:
-        """What to do with a row that holds null, NaN, infinity or a vector of another length: "error" fails
-        with the row named, "skip" leaves it out and counts it in the ledger. ("error" or "skip")
+        """What to do with a row that holds null, NaN, infinity, a vector of another length or an index
+        outside of an embedding's table: "error" fails with the row named, "skip" leaves it out and counts
+        it, "keep", which is for transform only, gives null in the columns that the model appends. ("error"
+        or "skip" or "keep")
         """
         return self._set(handleInvalid=value)
+
+    def getOutputCols(self) -> dict[str, str]:
+        """Value of outputCols, or its default."""
+        return dict(json.loads(self.getOrDefault(self.outputCols)))
+
+    def setOutputCols(self, value: Mapping[str, str]) -> Self:
+        """More columns that transform appends: what layers put out, as Vectors. Names of layers ("0" is the
+        first of a chain, "2.0" the first within the third; of a graph the names of its nodes), each with
+        the name of its column. (an object of at least one name with a text, such as {"embed": "embedding"})
+        """
+        return self._set(outputCols=value)
 
     def getInputShape(self) -> list[int]:
         """Value of inputShape, or its default."""

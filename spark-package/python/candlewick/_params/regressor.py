@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from candlewick._callbacks import CallbackLike
@@ -37,6 +37,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         validationIndicatorCol: str | None = None,
         predictionCol: str = "prediction",
         handleInvalid: str = "error",
+        outputCols: Mapping[str, str] | None = None,
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
@@ -100,9 +101,14 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of
                 values) of a regressor. A regressor whose network is a graph of several outputs also appends
                 a column for each, such as prediction_price. (text)
-            handleInvalid: What to do with a row that holds null, NaN, infinity or a vector of another
-                length: "error" fails with the row named, "skip" leaves it out and counts it in the ledger.
-                ("error" or "skip")
+            handleInvalid: What to do with a row that holds null, NaN, infinity, a vector of another length
+                or an index outside of an embedding's table: "error" fails with the row named, "skip" leaves
+                it out and counts it, "keep", which is for transform only, gives null in the columns that
+                the model appends. ("error" or "skip" or "keep")
+            outputCols: More columns that transform appends: what layers put out, as Vectors. Names of
+                layers ("0" is the first of a chain, "2.0" the first within the third; of a graph the names
+                of its nodes), each with the name of its column. (an object of at least one name with a
+                text, such as {"embed": "embedding"})
             inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
                 example [1, 28, 28]. Needed for binary features. (list of at least one whole number, each of
                 at least 1)
@@ -243,6 +249,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         validationIndicatorCol: str | None = None,
         predictionCol: str = "prediction",
         handleInvalid: str = "error",
+        outputCols: Mapping[str, str] | None = None,
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,

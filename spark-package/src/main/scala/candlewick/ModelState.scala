@@ -50,6 +50,16 @@ private[candlewick] final class ModelState(
   /** Widths of a graph's named outputs; of a chain there are none. */
   def outputs: Map[String, Int] = networkOutputs.filter(_._1.nonEmpty).toMap
 
+  /** Numbers of values that these layers or nodes put out of a row. Throws where there is none of the name. */
+  def innerWidths(names: Seq[String]): Map[String, Int] =
+    if (names.isEmpty) Map.empty
+    else {
+      val request =
+        Json.obj("network" -> Json.field(document, "network"), "inputShape" -> inputShape, "inner" -> names)
+      val told = Json.items(Json.parse(Native.networkOutputs(request.toString)))
+      told.map(value => Json.field(value, "name").asText -> Json.field(value, "width").asInt).toMap
+    }
+
   private lazy val networkOutputs: Seq[(String, Int)] =
     ModelState.networkOutputs(Json.field(document, "network"), Some(inputShape)).getOrElse(Nil)
 

@@ -52,9 +52,8 @@ final class NeuralClassificationModel private[candlewick] (
 
   override private[candlewick] def evaluated(rows: DataFrame, keys: Seq[String]): Map[String, Double] = {
     val names = Seq("prediction", "probability").map(name => s"candlewick_$name")
-    val judge =
-      copy(ParamMap.empty).setPredictionCol(names.head).setProbabilityCol(names(1)).setRawPredictionCol("")
-    val scored = judge.transform(rows).select((keys ++ names).map(col): _*)
+    val renamed = judge.setPredictionCol(names.head).setProbabilityCol(names(1)).setRawPredictionCol("")
+    val scored = renamed.transform(rows).select((keys ++ names).map(col): _*)
     Evaluation.classifier(scored, numClasses, state.ignoredLabel)
   }
 

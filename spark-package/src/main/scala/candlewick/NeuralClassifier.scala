@@ -47,7 +47,7 @@ final class NeuralClassifier(override val uid: String)
     OutputColumn.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
 
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
-    StructType(schema.fields ++ OutputColumn.fields(outputs, OutputSizes()))
+    StructType(schema.fields ++ OutputColumn.fields(outputs ++ innerOutputs, OutputSizes()))
 
   override protected def train(dataset: Dataset[_]): NeuralClassificationModel = fit(dataset)
 

@@ -120,7 +120,11 @@ trait NeuralEstimator[M <: NeuralModel[M]]
   override def transformSchema(schema: StructType): StructType = {
     val caseSensitive = Sessions.caseSensitive
     val columns = TrainingColumns.of(schema, choice, caseSensitive)
-    ColumnRules.checkNew(schema, outputs.map(column => column.param -> column.name), caseSensitive)
+    ColumnRules.checkNew(
+      schema,
+      (outputs ++ innerOutputs).map(column => column.param -> column.name),
+      caseSensitive
+    )
     appended(schema, columns)
   }
 

@@ -10,6 +10,7 @@ import java.nio.file.{Files, Paths}
 import org.apache.spark.SparkContext
 import org.apache.spark.ml.PredictionModel
 import org.apache.spark.ml.linalg.Vector
+import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{CandlewickSummary, MLWritable, MLWriter}
 import org.apache.spark.sql.{DataFrame, Dataset}
 import org.apache.spark.sql.functions.lit
@@ -32,8 +33,10 @@ trait NeuralModel[M <: NeuralModel[M]]
 
   keepSummary(state.trainingSummary)
 
-  /** The columns to append. */
+  /** The columns to append, but those of outputCols. */
   private[candlewick] def outputs: Seq[OutputColumn]
+
+  private def allOutputs: Seq[OutputColumn] = outputs ++ innerOutputs
 
   /** Thresholds of the classes, if set. */
   private[candlewick] def thresholdsJson: Option[Seq[Double]] = None
@@ -53,7 +56,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     val caseSensitive = Sessions.caseSensitive(dataset.sparkSession)
     val columns = features(schema, caseSensitive)
     val appended = appendedTo(schema, columns, caseSensitive)
-    if (outputs.isEmpty) dataset.toDF()
+    if (appended.isEmpty) dataset.toDF()
     else Scoring.append(dataset, columns.map(schema.fields.indexOf(_)), appended)(spec)
   }
 
@@ -72,16 +75,20 @@ trait NeuralModel[M <: NeuralModel[M]]
     features.foreach(ColumnRules.checkFeature)
     GraphColumns.check(features, inputs)
     checkWidth(features)
-    ColumnRules.checkNew(schema, outputs.map(column => column.param -> column.name), caseSensitive)
+    val all = allOutputs
+    ColumnRules.checkNew(schema, all.map(column => column.param -> column.name), caseSensitive)
     checkThresholds()
-    OutputColumn.fields(outputs, OutputSizes(state.numClasses, values, state.outputs))
+    val inner = state.innerWidths(innerOutputs.map(_.node))
+    val sizes = OutputSizes(state.numClasses, values, state.outputs, inner)
+    OutputColumn.fields(all, sizes, $(handleInvalid) == "keep")
   }
 
   /** Sets the column of the label, which [[evaluate]] compares with. */
   def setLabelCol(value: String): this.type = set(labelCol, value)
 
   /** Scores rows whose label is known and compares: the metrics by the names and definitions of `metrics`. Rows weigh
-    * what weightCol says, where it is set. NaN where a metric is not defined.
+    * what weightCol says, where it is set. NaN where a metric is not defined. Invalid rows are left out where handleInvalid
+    * is "skip" or "keep".
     *
     * {{{
     * model.evaluate(test)("accuracy")
@@ -109,6 +116,16 @@ trait NeuralModel[M <: NeuralModel[M]]
       .withColumn(names.head, if (single) labels.cast(DoubleType) else labels)
       .withColumn(names(1), weight.fold(lit(1.0))(TrainingColumns.column(_).cast(DoubleType)))
     evaluated(prepared, names)
+  }
+
+  /** A copy that appends nothing but what evaluate asks for. Rows that would get null are left out: there is no prediction
+    * to compare.
+    */
+  private[candlewick] def judge: M = {
+    val made = copy(ParamMap.empty)
+    made.clear(made.outputCols): Unit
+    if ($(handleInvalid) == "keep") made.setHandleInvalid("skip"): Unit
+    made
   }
 
   /** The metrics of rows with label and weight in the columns `keys`. */
@@ -234,13 +251,35 @@ trait NeuralModel[M <: NeuralModel[M]]
   /** Whether the model tells classes apart. */
   private[candlewick] def classifier: Boolean = false
 
+  /** How rows are scored for an output by its name, in SQL: of this model as it is set now. */
+  private[candlewick] def sqlColumns(sc: SparkContext): String => (ScoreTaskSpec, StructField) = {
+    val frozen = copy(ParamMap.empty)
+    frozen.sqlColumn(sc, _)
+  }
+
+  private[candlewick] def sqlColumn(sc: SparkContext, output: String): (ScoreTaskSpec, StructField) = {
+    val column = output match {
+      case "prediction" => OutputColumn.Prediction(output)
+      case "probability" if classifier => OutputColumn.Probability(output)
+      case "rawPrediction" if classifier => OutputColumn.RawPrediction(output)
+      case node => OutputColumn.Inner(node, node)
+    }
+    val inner = state.innerWidths(Seq(column).collect { case OutputColumn.Inner(node, _) => node })
+    checkThresholds()
+    // A function leaves no row out.
+    val invalid = if ($(handleInvalid) == "error") "error" else "keep"
+    val sizes = OutputSizes(state.numClasses, values, state.outputs, inner)
+    val field = OutputColumn.fields(Seq(column), sizes, invalid == "keep").head
+    spec(sc).copy(outputs = Seq(column), handleInvalid = invalid) -> field
+  }
+
   private def spec(sc: SparkContext): ScoreTaskSpec = ScoreTaskSpec(
     state.bytes.json,
     state.bytes.key,
     state.broadcast.in(sc),
-    outputs,
+    allOutputs,
     thresholdsJson,
-    $(handleInvalid) == "skip",
+    $(handleInvalid),
     get(scale),
     numFeatures,
     inputs.map(_.width),

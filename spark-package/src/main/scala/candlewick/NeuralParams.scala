@@ -1,6 +1,7 @@
 package candlewick
 
 import candlewick.generated._
+import candlewick.score.OutputColumn
 import org.apache.spark.ml.param.Param
 
 /** Parameters that estimators and models share. */
@@ -16,6 +17,12 @@ trait NeuralModelParams extends ColumnParams {
 
   /** Every parameter that was set, not the defaults, as one JSON object: what the native library completes. */
   private[candlewick] def paramsJson: String = json(get(_))
+
+  /** The columns of outputCols. */
+  private[candlewick] def innerOutputs: Seq[OutputColumn.Inner] =
+    get(outputCols).fold(Seq.empty[(String, String)])(TextMap.pairs).map { case (node, name) =>
+      OutputColumn.Inner(node, name)
+    }
 
   /** Every default, as one JSON object: those of a stage that another version saved may be others than the native
     * library's.
@@ -38,6 +45,8 @@ private object NeuralModelParams {
   def encode(param: Param[Any], value: Any): String = (param: Param[_]) match {
     case _: ClassWeightsParam => ClassWeights.encode(value.toString)
     case document: DocumentParam => document.encode(value.toString)
+    case _: TextMapParam =>
+      Document.parse(s"parameter ${param.name}", value.toString).toString
     case _ => param.jsonEncode(value)
   }
 }

@@ -42,7 +42,7 @@ final class NeuralRegressionModel private[candlewick] (
   override private[candlewick] def evaluated(rows: DataFrame, keys: Seq[String]): Map[String, Double] = {
     val name = "candlewick_prediction"
     val scored =
-      copy(ParamMap.empty).setPredictionCol(name).transform(rows).select((keys :+ name).map(col): _*)
+      judge.setPredictionCol(name).transform(rows).select((keys :+ name).map(col): _*)
     Evaluation.regressor(scored, numOutputs)
   }
 

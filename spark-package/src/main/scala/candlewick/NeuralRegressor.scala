@@ -46,7 +46,8 @@ final class NeuralRegressor(override val uid: String)
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType = {
     val widths = networkDocument.flatMap(ModelState.networkOutputs(_, columns.knownShape)).getOrElse(Nil)
     val values = if (widths.nonEmpty) widths.map(_._2).sum else if (columns.multiLabel) 2 else 1
-    StructType(schema.fields ++ OutputColumn.fields(outputs, OutputSizes(None, values, widths.toMap)))
+    val fields = OutputColumn.fields(outputs ++ innerOutputs, OutputSizes(None, values, widths.toMap))
+    StructType(schema.fields ++ fields)
   }
 
   override protected def train(dataset: Dataset[_]): NeuralRegressionModel = fit(dataset)

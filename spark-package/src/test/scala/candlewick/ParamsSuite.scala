@@ -39,7 +39,7 @@ class ParamsSuite extends SparkSuite {
     check("scale", -1.5)(stage.setScale(-1.5))
     check("emaDecay", 1.0)(stage.setEmaDecay(1.0))
     check("validationFraction", -0.1)(stage.setValidationFraction(-0.1))
-    check("handleInvalid", "keep")(stage.setHandleInvalid("keep"))
+    check("handleInvalid", "drop")(stage.setHandleInvalid("drop"))
     check("onNonFinite", "Error")(stage.setOnNonFinite("Error"))
     check("dataShuffle", "local")(stage.setDataShuffle("local"))
     check("inputShape", Seq(-1, 6))(stage.setInputShape(Array(-1, 6)))

@@ -60,7 +60,8 @@ public final class Native {
    * The outputs of a network.
    *
    * @param json {@code {"network": document, "inputShape": [...]}}; the shape may be null where it
-   *     is not known yet
+   *     is not known yet; {@code "inner": [names]} asks for what these layers or nodes put out
+   *     instead, with the shape known
    * @return {@code [{"name": name, "width": n}, ...]}; the name of the one output of a chain is
    *     empty; {@code null} where they depend on the shape that is not known
    */

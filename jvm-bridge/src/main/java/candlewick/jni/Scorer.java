@@ -11,9 +11,9 @@ public final class Scorer extends NativeHandle {
    *
    * @param model the model; it may be closed before the scorer
    * @param scoreJson {@code {"columns": Columns, "outputs": [...], "thresholds": [...] or null,
-   *     "partition": n, "skipInvalid": bool}}; an output, in the order wanted, is {@code {"kind":
-   *     "rawPrediction" | "probability" | "prediction"}} or {@code {"kind": "named", "output":
-   *     ...}}
+   *     "partition": n, "handleInvalid": "error" | "skip" | "keep"}}; an output, in the order
+   *     wanted, is {@code {"kind": "rawPrediction" | "probability" | "prediction"}}, {@code
+   *     {"kind": "named", "output": ...}} or {@code {"kind": "inner", "node": ...}}
    * @return the scorer, to be closed
    */
   public static Scorer open(Model model, String scoreJson) {
@@ -28,7 +28,7 @@ public final class Scorer extends NativeHandle {
    * @param count number of rows
    * @return address of the result: for every kept row one UnsafeRow of the outputs, in the format
    *     of {@link NativeBuffer}; valid until the next call or close
-   * @throws InvalidDataException if a row is invalid and skipInvalid is false
+   * @throws InvalidDataException if a row is invalid and handleInvalid is "error"
    */
   public long run(NativeBuffer rows, long bytes, int count) {
     synchronized (rows) {
@@ -48,7 +48,7 @@ public final class Scorer extends NativeHandle {
   /**
    * Which rows of the last batch were kept.
    *
-   * @return address of one byte per row: 1 kept, 0 left out
+   * @return address of one byte per row: 0 left out, 1 scored, 2 not valid and all its outputs null
    */
   public long kept() {
     return NativeMethods.scorerKept(handle());

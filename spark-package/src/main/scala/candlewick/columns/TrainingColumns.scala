@@ -70,8 +70,12 @@ private[candlewick] final class TrainingColumns private (
     Widths(width, labelKnown.getOrElse(read(features.length)))
   }
 
-  /** The `Columns` document of the feed. */
-  def json(width: Int, labelKind: JsonNode): ObjectNode = {
+  /** The `Columns` document of the feed.
+    *
+    * @param indices
+    *   the features that the network looks up in tables
+    */
+  def json(width: Int, labelKind: JsonNode, indices: JsonNode): ObjectNode = {
     val described = all.zipWithIndex.map { case (field, at) =>
       TrainingColumns.document(field.name, field, at, inputWidths.flatMap(_.lift(at)))
     }
@@ -84,6 +88,7 @@ private[candlewick] final class TrainingColumns private (
       "labelKind" -> labelKind,
       "weight" -> weight.map(_ => described(features.length + 1)),
       "validation" -> mark.map(_ => described.last),
+      "indices" -> indices,
       "skipInvalid" -> choice.skipInvalid
     )
   }

@@ -83,7 +83,8 @@ private[candlewick] object Preparation {
       }
     }
     val label = Json.field(Json.field(job, "data"), "label")
-    val prepared = Prepared(session, source, columns.json(widths.features, label), job, launch, None, None)
+    val read = columns.json(widths.features, label, Json.field(resolved, "indices"))
+    val prepared = Prepared(session, source, read, job, launch, None, None)
     val continued =
       for (state <- spec.resumed; params <- launch.identity)
         yield Continued.of(conf, state, params, prepared.epochs)

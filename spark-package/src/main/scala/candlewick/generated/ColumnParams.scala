@@ -1,6 +1,7 @@
 // Written by candlewick-codegen (`make generate`); do not edit.
 package candlewick.generated
 
+import candlewick._
 import candlewick.internal.Legal
 import org.apache.spark.ml.param._
 import org.apache.spark.ml.param.shared._
@@ -56,26 +57,49 @@ trait ColumnParams
   // a column for each, such as prediction_price. (text)
   setDefault(predictionCol, "prediction")
 
-  /** What to do with a row that holds null, NaN, infinity or a vector of another length: "error"
-    * fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or
-    * "skip")
+  /** What to do with a row that holds null, NaN, infinity, a vector of another length or an index
+    * outside of an embedding's table: "error" fails with the row named, "skip" leaves it out and
+    * counts it, "keep", which is for transform only, gives null in the columns that the model
+    * appends. ("error" or "skip" or "keep")
     * @group param
     */
   override val handleInvalid: Param[String] = new Param[String](
     this,
     "handleInvalid",
-    "What to do with a row that holds null, NaN, infinity or a vector of another length: \"error\" fails with the row named, \"skip\" leaves it out and counts it in the ledger. (\"error\" or \"skip\")",
-    Legal[String]("handleInvalid", "\"error\" or \"skip\"", ParamValidators.inArray(Array("error", "skip")))
+    "What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of an embedding's table: \"error\" fails with the row named, \"skip\" leaves it out and counts it, \"keep\", which is for transform only, gives null in the columns that the model appends. (\"error\" or \"skip\" or \"keep\")",
+    Legal[String]("handleInvalid", "\"error\" or \"skip\" or \"keep\"", ParamValidators.inArray(Array("error", "skip", "keep")))
   )
   setDefault(handleInvalid, "error")
 
-  /** What to do with a row that holds null, NaN, infinity or a vector of another length: "error"
-    * fails with the row named, "skip" leaves it out and counts it in the ledger. ("error" or
-    * "skip")
+  /** What to do with a row that holds null, NaN, infinity, a vector of another length or an index
+    * outside of an embedding's table: "error" fails with the row named, "skip" leaves it out and
+    * counts it, "keep", which is for transform only, gives null in the columns that the model
+    * appends. ("error" or "skip" or "keep")
     *
     * @group setParam
     */
   def setHandleInvalid(value: String): this.type = set(handleInvalid, value)
+
+  /** More columns that transform appends: what layers put out, as Vectors. Names of layers ("0" is
+    * the first of a chain, "2.0" the first within the third; of a graph the names of its nodes),
+    * each with the name of its column. (an object of at least one name with a text, such as
+    * {"embed": "embedding"})
+    * @group param
+    */
+  final val outputCols: Param[String] = new TextMapParam(
+    this,
+    "outputCols",
+    "More columns that transform appends: what layers put out, as Vectors. Names of layers (\"0\" is the first of a chain, \"2.0\" the first within the third; of a graph the names of its nodes), each with the name of its column. (an object of at least one name with a text, such as {\"embed\": \"embedding\"})"
+  )
+
+  /** @group getParam */
+  final def getOutputCols: Map[String, String] = TextMap.of($(outputCols))
+
+  /** @group setParam */
+  def setOutputCols(value: Map[String, String]): this.type = set(outputCols, TextMap.json(value))
+
+  /** @group setParam */
+  def setOutputCols(value: String): this.type = set(outputCols, value)
 
   /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
     * 28, 28]. Needed for binary features. (list of at least one whole number, each of at least 1)

@@ -27,11 +27,14 @@ private[candlewick] sealed trait OutputColumn {
   *   number of values of a regressor's prediction
   * @param widths
   *   number of values of each named output
+  * @param inner
+  *   number of values that layers and nodes put out
   */
 private[candlewick] final case class OutputSizes(
     classes: Option[Int] = None,
     values: Int = 1,
-    widths: Map[String, Int] = Map.empty
+    widths: Map[String, Int] = Map.empty,
+    inner: Map[String, Int] = Map.empty
 )
 
 private[candlewick] object OutputColumn {
@@ -60,6 +63,12 @@ private[candlewick] object OutputColumn {
     override def json: ObjectNode = Json.obj("kind" -> "named", "output" -> output)
   }
 
+  /** What a layer or a node puts out. */
+  final case class Inner(node: String, name: String) extends OutputColumn {
+    override def param: String = "outputCols"
+    override def json: ObjectNode = Json.obj("kind" -> "inner", "node" -> node)
+  }
+
   /** Those of a classifier; an empty name leaves a column out. */
   def classifier(raw: String, probability: String, prediction: String): Seq[OutputColumn] =
     Seq(RawPrediction(raw), Probability(probability), Prediction(prediction)).filter(_.name.nonEmpty)
@@ -69,8 +78,18 @@ private[candlewick] object OutputColumn {
     if (prediction.isEmpty) Nil
     else Prediction(prediction) +: named.map(output => NamedOutput(output, s"${prediction}_$output"))
 
-  /** The columns with Spark ML's attributes, as far as sizes are known. */
-  def fields(outputs: Seq[OutputColumn], sizes: OutputSizes): Seq[StructField] = outputs.map {
+  /** The columns with Spark ML's attributes, as far as sizes are known.
+    *
+    * @param nullable
+    *   whether they may be null
+    */
+  def fields(outputs: Seq[OutputColumn], sizes: OutputSizes, nullable: Boolean = false): Seq[StructField] =
+    outputs.map(field(_, sizes)).map { made =>
+      StructField(made.name, made.dataType, nullable, made.metadata)
+    }
+
+  private def field(output: OutputColumn, sizes: OutputSizes): StructField = output match {
+    case Inner(node, name) => vector(name, sizes.inner.get(node))
     case NamedOutput(output, name) => numbers(name, sizes.widths.getOrElse(output, 1))
     case Prediction(name) =>
       sizes.classes.fold(numbers(name, sizes.values)) { count =>

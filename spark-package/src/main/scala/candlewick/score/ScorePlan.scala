@@ -1,21 +1,12 @@
 package candlewick.score
 
-import candlewick.columns.TrainingColumns
-import candlewick.internal.Failures
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{
-  CandlewickShim,
-  DataFrame,
-  Dataset,
-  SparkSessionExtensions,
-  SparkSessionExtensionsProvider
-}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet, SortOrder}
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, UnaryNode}
 import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy, UnaryExecNode}
-import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
+import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.types.{DataType, Metadata, StructField, StructType, UserDefinedType}
 
 /** Appends what a model says of each row.
@@ -33,6 +24,7 @@ private[candlewick] final case class ScoreLogical(
   override def producedAttributes: AttributeSet = AttributeSet(appended)
   override def maxRows: Option[Long] = child.maxRows
   override def nodeName: String = "CandlewickScore"
+  override protected def stringArgs: Iterator[Any] = ScoreExec.described(spec, features, appended)
   override protected def withNewChildInternal(newChild: LogicalPlan): ScoreLogical = copy(child = newChild)
 }
 
@@ -48,10 +40,8 @@ private[candlewick] final case class ScoreExec(
   override def nodeName: String = "CandlewickScore"
   override def outputPartitioning: Partitioning = child.outputPartitioning
   override def outputOrdering: Seq[SortOrder] = child.outputOrdering
-  override lazy val metrics: Map[String, SQLMetric] = Map(
-    "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
-    "scoreTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "scoring time", 0L)
-  )
+  override protected def stringArgs: Iterator[Any] = ScoreExec.described(spec, features, appended)
+  override lazy val metrics: Map[String, SQLMetric] = ScoreMetrics.create(sparkContext)
 
   override protected def doExecute(): RDD[InternalRow] = {
     val task = new ScoreTask(
@@ -60,8 +50,7 @@ private[candlewick] final case class ScoreExec(
       child.output.map(_.dataType).toArray,
       ScoreExec.plain(child.output),
       ScoreExec.plain(appended),
-      longMetric("numOutputRows"),
-      longMetric("scoreTime")
+      ScoreMetrics.of(metrics)
     )
     child.execute().mapPartitions(task.run, preservesPartitioning = true)
   }
@@ -76,6 +65,10 @@ private[candlewick] final case class ScoreExec(
 }
 
 private object ScoreExec {
+
+  /** What EXPLAIN shows: the model, what goes in and what comes out. */
+  def described(spec: ScoreTaskSpec, features: Seq[Attribute], appended: Seq[Attribute]): Iterator[Any] =
+    Iterator(spec.label, features.mkString("[", ", ", "]"), appended.mkString("-> [", ", ", "]"))
 
   /** A schema without user-defined types: the row joiner only asks which fields are of fixed length. */
   def plain(attributes: Seq[Attribute]): StructType =
@@ -95,40 +88,5 @@ private[candlewick] object ScoreStrategy extends SparkStrategy {
     case ScoreLogical(features, appended, spec, child) =>
       ScoreExec(features, appended, spec, planLater(child)) :: Nil
     case _ => Nil
-  }
-}
-
-/** Makes the operator known to every session that is created with this jar on the application's class path, so that a
-  * view made in one session works in another. Sessions that are there already learn of it in `transform`.
-  */
-final class CandlewickExtensions extends SparkSessionExtensionsProvider {
-  override def apply(extensions: SparkSessionExtensions): Unit =
-    extensions.injectPlannerStrategy(_ => ScoreStrategy)
-}
-
-/** Puts the operator on top of a DataFrame. */
-private[candlewick] object Scoring {
-
-  /** Appends `fields` to the columns of `dataset`.
-    *
-    * @param features
-    *   columns of the features, fields of the dataset's schema
-    */
-  def append(dataset: Dataset[_], features: Seq[Int], fields: Seq[StructField])(
-      spec: org.apache.spark.SparkContext => ScoreTaskSpec
-  ): DataFrame = {
-    val session = CandlewickShim.session(dataset).getOrElse {
-      throw Failures.parameter(
-        "transform needs a Spark session in this JVM; Spark Connect sessions are not supported"
-      )
-    }
-    CandlewickShim.install(session, ScoreStrategy)
-    val child = CandlewickShim.analyzed(dataset)
-    val appended = fields.map(CandlewickShim.attribute)
-    val scored = ScoreLogical(features.map(child.output), appended, spec(session.sparkContext), child)
-    // Each appended column as an alias of itself: Spark gives aliases, and not a node that it does not know, fresh ids
-    // where a DataFrame is joined with itself.
-    val aliases = fields.map(field => field.name -> TrainingColumns.column(field)).toMap
-    CandlewickShim.ofRows(session, scored).withColumns(aliases)
   }
 }

@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow
-import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
 import org.apache.spark.unsafe.Platform
 
@@ -24,8 +23,7 @@ private[score] final class ScoreTask(
     types: Array[DataType],
     input: StructType,
     appended: StructType,
-    rowsMetric: SQLMetric,
-    timeMetric: SQLMetric
+    metrics: ScoreMetrics
 ) extends Serializable {
 
   /** Scores one partition. An empty one loads nothing. */
@@ -34,34 +32,23 @@ private[score] final class ScoreTask(
     else {
       RowLayout.check()
       val context = TaskContext.get()
-      val scorer = ModelCache.open(spec.key, spec.modelJson, spec.weights.iterable, document(context))
+      val started = System.nanoTime()
+      val scorer = open(context)
+      metrics.loadTime += System.nanoTime() - started
       context.addTaskCompletionListener[Unit](_ => scorer.close())
       val batch = new RowBatch(ScoreTask.BatchBytes, ScoreTask.BatchRows)
       context.addTaskCompletionListener[Unit](_ => batch.close())
       new Rows(partition, scorer, batch)
     }
 
-  private def document(context: TaskContext): String = {
-    val described = Json.obj(
-      "numFields" -> types.length,
-      "features" -> ScoreTask.documents(columns, spec.inputWidths),
-      "featureWidth" -> spec.featureWidth,
-      "scale" -> spec.scale,
-      "label" -> None,
-      "labelKind" -> None,
-      "weight" -> None,
-      "skipInvalid" -> spec.skipInvalid
+  private def open(context: TaskContext): Scorer =
+    ModelCache.open(
+      spec.key,
+      spec.modelJson,
+      spec.weights.bytes,
+      spec.weights.iterable,
+      ScoreTask.document(spec, columns, types.length, context.partitionId())
     )
-    Json
-      .obj(
-        "columns" -> described,
-        "outputs" -> spec.outputs.map(_.json),
-        "thresholds" -> spec.thresholds,
-        "partition" -> context.partitionId(),
-        "skipInvalid" -> spec.skipInvalid
-      )
-      .toString
-  }
 
   /** The scored rows: fills the batch, has it scored in one native call, then joins each row to its result. Both sides
     * of the join point into native memory; the joined row is reused, as is usual among operators.
@@ -88,18 +75,22 @@ private[score] final class ScoreTask(
 
     override def next(): InternalRow = {
       if (!hasNext) throw new NoSuchElementException("no more rows")
+      if (Platform.getByte(null, kept + index) == ScoreTask.Nulls) metrics.invalid += 1
       left.pointTo(null, leftAt + RowBatch.HeaderBytes, RowLayout.sizeAt(leftAt))
       right.pointTo(null, rightAt + RowBatch.HeaderBytes, RowLayout.sizeAt(rightAt))
       val joined = join(left, right)
       advanceLeft()
       rightAt = RowLayout.next(rightAt)
-      rowsMetric += 1
+      metrics.rows += 1
       joined
     }
 
     /** Passes over rows that were left out: they have no result. */
     private def skip(): Unit =
-      while (index < batch.rows && Platform.getByte(null, kept + index) == 0) advanceLeft()
+      while (index < batch.rows && Platform.getByte(null, kept + index) == 0) {
+        metrics.invalid += 1
+        advanceLeft()
+      }
 
     private def advanceLeft(): Unit = {
       leftAt = RowLayout.next(leftAt)
@@ -111,7 +102,8 @@ private[score] final class ScoreTask(
       while (!batch.isFull && child.hasNext) batch.append(unsafe(child.next()))
       val started = System.nanoTime()
       rightAt = scorer.run(batch.buffer, batch.bytes, batch.rows)
-      timeMetric += System.nanoTime() - started
+      metrics.nativeTime += System.nanoTime() - started
+      metrics.batches += 1
       kept = scorer.kept()
       leftAt = batch.buffer.address()
       index = 0
@@ -123,8 +115,45 @@ private object ScoreTask {
   val BatchBytes: Long = 1024L * 1024
   val BatchRows = 4096
 
+  /** What the native library says of a row whose outputs are null, because it is not valid. */
+  val Nulls: Byte = 2
+
+  /** What a scorer is told.
+    *
+    * @param columns
+    *   position and field of the feature columns in rows of `numFields` fields
+    * @param partition
+    *   for messages
+    */
+  def document(
+      spec: ScoreTaskSpec,
+      columns: Seq[(Int, StructField)],
+      numFields: Int,
+      partition: Int
+  ): String = {
+    val described = Json.obj(
+      "numFields" -> numFields,
+      "features" -> documents(columns, spec.inputWidths),
+      "featureWidth" -> spec.featureWidth,
+      "scale" -> spec.scale,
+      "label" -> None,
+      "labelKind" -> None,
+      "weight" -> None,
+      "skipInvalid" -> false
+    )
+    Json
+      .obj(
+        "columns" -> described,
+        "outputs" -> spec.outputs.map(_.json),
+        "thresholds" -> spec.thresholds,
+        "partition" -> partition,
+        "handleInvalid" -> spec.handleInvalid
+      )
+      .toString
+  }
+
   /** The documents of feature columns in a scorer's `Columns`. */
-  def documents(columns: Seq[(Int, StructField)], inputWidths: Seq[Int]): Seq[JsonNode] = {
+  private def documents(columns: Seq[(Int, StructField)], inputWidths: Seq[Int]): Seq[JsonNode] = {
     val single = inputWidths.length == columns.length
     columns.zipWithIndex.map { case ((ordinal, field), at) =>
       TrainingColumns.document(field.name, field, ordinal, inputWidths.lift(at).filter(_ => single))

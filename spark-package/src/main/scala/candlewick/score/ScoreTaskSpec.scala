@@ -6,6 +6,8 @@ import candlewick.internal.SentWeights
   *
   * @param outputs
   *   what is appended, in order
+  * @param handleInvalid
+  *   what becomes of invalid rows: "error", "skip" or "keep"
   * @param inputWidths
   *   values of the columns that are inputs of a graph one by one
   * @param label
@@ -17,11 +19,14 @@ private[candlewick] final case class ScoreTaskSpec(
     weights: SentWeights,
     outputs: Seq[OutputColumn],
     thresholds: Option[Seq[Double]],
-    skipInvalid: Boolean,
+    handleInvalid: String,
     scale: Option[Double],
     featureWidth: Int,
     inputWidths: Seq[Int],
     label: String
 ) {
   override def toString: String = label
+
+  /** Whether rows may be left out. */
+  def drops: Boolean = handleInvalid == "skip"
 }

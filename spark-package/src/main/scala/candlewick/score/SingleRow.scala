@@ -93,7 +93,7 @@ private[candlewick] object SingleRow {
         "outputs" -> outputs(classifier).map(_.json),
         "thresholds" -> thresholds,
         "partition" -> 0,
-        "skipInvalid" -> false
+        "handleInvalid" -> "error"
       )
       .toString
   }

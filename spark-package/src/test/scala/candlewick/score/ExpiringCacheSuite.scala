@@ -17,7 +17,8 @@ class ExpiringCacheSuite extends AnyFunSuite {
   private final class Fixture {
     val clock = new AtomicLong
     val made = new AtomicLong
-    val cache = new ExpiringCache[Value](10L, () => clock.get)
+    var most = Long.MaxValue
+    val cache = new ExpiringCache[Value](10L, () => most, _ => 5L, () => clock.get)
 
     def make(): Value = {
       made.incrementAndGet()
@@ -58,6 +59,40 @@ class ExpiringCacheSuite extends AnyFunSuite {
     val values = (0 until 50).map(at => fixture.get(at.toString))
     fixture.cache.sweep()
     assert(values.indices.forall(at => fixture.get(at.toString) eq values(at)))
+  }
+
+  test("what weighs too much together leaves, the one that was not used for longest first") {
+    val fixture = new Fixture
+    fixture.most = 15L
+    val values = Seq("a", "b", "c").map { key =>
+      fixture.clock.incrementAndGet()
+      fixture.get(key)
+    }
+    fixture.clock.incrementAndGet()
+    assert(fixture.get("a") eq values.head)
+    fixture.clock.incrementAndGet()
+    val fourth = fixture.get("d")
+    assert(values.map(_.closed) == Seq(false, true, false) && fixture.cache.size == 3)
+    fixture.most = 1L
+    val fifth = fixture.get("e")
+    assert(Seq(values.head, values(2), fourth).forall(_.closed), "only the one that was made last stays")
+    assert(!fifth.closed && (fixture.get("e") eq fifth) && fixture.cache.size == 1)
+  }
+
+  test("a value that is in use does not leave for another") {
+    val fixture = new Fixture
+    fixture.most = 5L
+    val (entered, go) = (new CountDownLatch(1), new CountDownLatch(1))
+    val user = inThreads(1)(fixture.cache.use("used")(fixture.make()) { value =>
+      entered.countDown()
+      await(go)
+      assert(!value.closed)
+    })
+    await(entered)
+    fixture.get("other"): Unit
+    go.countDown()
+    join(user)
+    assert(fixture.cache.size == 2)
   }
 
   test("making a value holds up nobody who wants another") {

@@ -3,8 +3,16 @@ package org.apache.spark.sql
 import org.apache.hadoop.conf.Configuration
 import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.broadcast.Broadcast
-import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, NamedExpression}
+import org.apache.spark.sql.catalyst.FunctionIdentifier
+import org.apache.spark.sql.catalyst.expressions.{
+  Alias,
+  Attribute,
+  AttributeReference,
+  Expression,
+  NamedExpression
+}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.classic.{Dataset => ClassicDataset, SparkSession => ClassicSession}
 import org.apache.spark.sql.execution.SparkStrategy
 import org.apache.spark.sql.types.StructField
@@ -41,6 +49,24 @@ object CandlewickShim {
       Seq.empty[String]
     )
 
+  /** An expression under a name, with an id of its own; as with attributes, every argument is given. */
+  def alias(expression: Expression, name: String): NamedExpression =
+    Alias(expression, name)(NamedExpression.newExprId, Seq.empty[String], None, Seq.empty[String])
+
+  /** Whether a session runs in this JVM. */
+  def isClassic(session: SparkSession): Boolean = session.isInstanceOf[ClassicSession]
+
+  /** Replaces a session's own function by what `update` makes of the one that is there; sessions that are cloned from it copy
+    * it.
+    */
+  def updateFunction(session: SparkSession, name: String)(
+      update: Option[Seq[Expression] => Expression] => Seq[Expression] => Expression
+  ): Unit = session.synchronized {
+    val registry = classic(session).sessionState.functionRegistry
+    val known = registry.lookupFunctionBuilder(FunctionIdentifier(name))
+    registry.createOrReplaceTempFunction(name, update(known), "scala_udf")
+  }
+
   /** Hadoop's configuration as the session sees it, `spark.conf.set("fs.…", …)` included. */
   def hadoopConf(session: SparkSession): Configuration = classic(session).sessionState.newHadoopConf()
 
@@ -49,6 +75,13 @@ object CandlewickShim {
     val methods = classic(session).experimental
     if (!methods.extraStrategies.contains(strategy))
       methods.extraStrategies = methods.extraStrategies :+ strategy
+  }
+
+  /** The same for a rule of the optimiser, which runs after Spark's own. */
+  def install(session: SparkSession, rule: Rule[LogicalPlan]): Unit = session.synchronized {
+    val methods = classic(session).experimental
+    if (!methods.extraOptimizations.contains(rule))
+      methods.extraOptimizations = methods.extraOptimizations :+ rule
   }
 
   /** The value of a broadcast, of which this JVM keeps no more than its serialised blocks: other executors fetch them here,
