@@ -343,6 +343,10 @@ impl Module for Lookup {
         rows * self.bags * self.kept_of_bag()
     }
 
+    fn table(&self) -> Option<usize> {
+        Some(self.entries)
+    }
+
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let (values, table) = (inputs[0], ctx.weights);
         self.check(values)?;

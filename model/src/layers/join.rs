@@ -5,6 +5,7 @@ use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
+use std::ops::Range;
 
 /// The layers of this family.
 pub(super) const JOINS: &[(&str, MakeJoin)] = &[
@@ -143,6 +144,10 @@ struct Select {
 impl Module for Select {
     fn saved_for_backward(&self) -> SavedForBackward {
         SavedForBackward::Nothing
+    }
+
+    fn selected(&self) -> Option<Range<usize>> {
+        Some(self.start..self.start + self.size)
     }
 
     fn forward(&self, _pass: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {

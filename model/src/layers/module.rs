@@ -8,6 +8,7 @@ use crate::kernels::{Kernels, Program, SimdLevel};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a layer does to its input.
@@ -138,6 +139,16 @@ pub(crate) trait Module: Debug + Send + Sync {
     /// True where evaluation is the identity, so that scoring leaves the layer out.
     fn only_training(&self) -> bool {
         false
+    }
+
+    /// Rows of the table that the input's values are indices of, where they are.
+    fn table(&self) -> Option<usize> {
+        None
+    }
+
+    /// The features that the output is, where it is a part of them as they are.
+    fn selected(&self) -> Option<Range<usize>> {
+        None
     }
 
     /// Output of all rows.

@@ -12,15 +12,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
 from candlewick._version import __version__
-from candlewick.errors import SetupError
+from candlewick.errors import SetupError, no_jar
 
 #: Names the jar to use instead of the one in the package.
 JAR_VARIABLE = "CANDLEWICK_JAR"
-
-_REMEDY = (
-    "start the session with candlewick.session(), or give Spark the jar: "
-    "spark-submit --jars $(python -c 'import candlewick; print(candlewick.jars())')"
-)
 
 
 def jars() -> str:
@@ -84,10 +79,7 @@ def jvm() -> Any:
     found: Any = context._jvm
     # py4j answers an unknown name with a package, a known one with a class.
     if type(found.candlewick.NeuralClassifier).__name__ != "JavaClass":
-        raise SetupError(
-            f"Candlewick's jar is not on the class path of this Spark session: {_REMEDY}. "
-            "A JVM that runs already keeps its class path: restart the Python process or notebook kernel first"
-        )
+        raise no_jar()
     return found
 
 

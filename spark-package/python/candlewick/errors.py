@@ -62,8 +62,20 @@ _CLASSES: dict[str, type[CandlewickError]] = {
 }
 
 
+#: What the JVM throws for a class that is not there.
+_NOT_FOUND = ("java.lang.ClassNotFoundException", "java.lang.NoClassDefFoundError")
+
 #: Says that PySpark's function was replaced by ours.
 _MARK = "_asks_candlewick"
+
+
+def no_jar() -> SetupError:
+    """The error of a session whose JVM does not have Candlewick's classes."""
+    return SetupError(
+        "Candlewick's jar is not on the class path of this Spark session: start the session with candlewick.session(), or "
+        "give Spark the jar: spark-submit --jars $(python -c 'import candlewick; print(candlewick.jars())'). "
+        "A JVM that runs already keeps its class path: restart the Python process or notebook kernel first"
+    )
 
 
 def _causes(java: Any) -> Iterator[Any]:
@@ -77,9 +89,13 @@ def _causes(java: Any) -> Iterator[Any]:
 def from_java(java: Any) -> CandlewickError | None:
     """The exception of this module for a Java one, by the first of its causes that is Candlewick's."""
     for cause in _causes(java):
-        found = _CLASSES.get(cause.getClass().getName())
+        name = cause.getClass().getName()
+        found = _CLASSES.get(name)
         if found is not None:
             return _standing_for(java, found(str(cause.getMessage())))
+        # Spark's own readers of Pipeline and CrossValidator look for the classes of their stages.
+        if name in _NOT_FOUND and str(cause.getMessage()).startswith("candlewick."):
+            return _standing_for(java, no_jar())
     return None
 
 

@@ -13,9 +13,12 @@ import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
-/** What a fit leaves: the complete job, the weights, the summary and, where the model keeps it, the last state. */
+/** What a fit leaves: the complete job, what its columns were, the weights, the summary and, where the model keeps it, the
+  * last state.
+  */
 private[candlewick] final case class FitResult(
     job: ObjectNode,
+    contract: ObjectNode,
     weights: WeightsFile,
     summary: ObjectNode,
     optimizer: Option[OptimizerState]
@@ -275,6 +278,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val optimizer = states.finish(done)
     FitResult(
       prepared.job,
+      prepared.contract,
       weights,
       summary(prepared, link, done, launched.trainers.length, resumed),
       optimizer

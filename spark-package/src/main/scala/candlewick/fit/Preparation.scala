@@ -14,6 +14,8 @@ import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, 
   *   the columns that are read, and no other
   * @param columns
   *   the `Columns` document of the feed
+  * @param contract
+  *   what the model shall remember of the columns
   * @param job
   *   the `JobSpec` document
   * @param launch
@@ -27,6 +29,7 @@ private[candlewick] final case class Prepared(
     session: SparkSession,
     source: DataFrame,
     columns: ObjectNode,
+    contract: ObjectNode,
     job: ObjectNode,
     launch: LaunchSpec,
     initial: Option[InitialWeights],
@@ -80,7 +83,8 @@ private[candlewick] object Preparation {
       }
     }
     val label = Json.field(Json.field(job, "data"), "label")
-    val prepared = Prepared(session, source, columns.json(widths.features, label), job, launch, None, None)
+    val (feed, contract) = (columns.json(widths.features, label), columns.contract(widths))
+    val prepared = Prepared(session, source, feed, contract, job, launch, None, None)
     val continued =
       for (state <- spec.resumed; params <- launch.identity)
         yield Continued.of(conf, state, params, prepared.epochs)

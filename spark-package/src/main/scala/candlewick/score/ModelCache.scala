@@ -1,5 +1,6 @@
 package candlewick.score
 
+import candlewick.internal.{Failures, SentWeights}
 import candlewick.jni.{Model, Scorer}
 import java.util.concurrent.{Executors, TimeUnit}
 import org.apache.spark.ml.linalg.Vector
@@ -43,13 +44,29 @@ private[candlewick] object ModelCache {
       features: Vector
   ): Scored = {
     val _ = sweeper
-    def scorer = open(bytes.key, bytes.json, bytes.weights.iterable, scoreJson)
+    def scorer = open(bytes.key, Model.load(bytes.json, bytes.weights.iterable), scoreJson)
     singles.use(key)(new SingleRow(scorer, classifier))(_.score(features))
   }
 
   /** Opens a scorer of the model `key`, loading the model if it is not here. Tasks that start together load it once. */
-  def open(key: String, json: String, weights: java.lang.Iterable[Array[Byte]], scoreJson: String): Scorer = {
+  def open(key: String, load: => Model, scoreJson: String): Scorer = {
     val _ = sweeper
-    models.use(key)(Model.load(json, weights))(Scorer.open(_, scoreJson))
+    models.use(key)(load)(Scorer.open(_, scoreJson))
+  }
+
+  /** Loads a model that the driver has loaded too. This processor may be another: where there are golden vectors, the model
+    * has to give the same here.
+    */
+  def load(json: String, weights: java.lang.Iterable[Array[Byte]], golden: Option[SentWeights]): Model = {
+    val model = Model.load(json, weights)
+    try golden.foreach(sent => sent.iterable.forEach(file => model.checkGolden(file)))
+    catch {
+      case NonFatal(error) =>
+        model.close()
+        throw Failures
+          .parameter(s"the model is not the same on this executor as on the driver: ${error.getMessage}")
+          .initCause(error)
+    }
+    model
   }
 }

@@ -2,7 +2,7 @@ package candlewick.score
 
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Json, RowBatch, RowLayout}
-import candlewick.jni.Scorer
+import candlewick.jni.{Model, Scorer}
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
@@ -34,12 +34,14 @@ private[score] final class ScoreTask(
     else {
       RowLayout.check()
       val context = TaskContext.get()
-      val scorer = ModelCache.open(spec.key, spec.modelJson, spec.weights.iterable, document(context))
+      val scorer = ModelCache.open(spec.key, load(), document(context))
       context.addTaskCompletionListener[Unit](_ => scorer.close())
       val batch = new RowBatch(ScoreTask.BatchBytes, ScoreTask.BatchRows)
       context.addTaskCompletionListener[Unit](_ => batch.close())
       new Rows(partition, scorer, batch)
     }
+
+  private def load(): Model = ModelCache.load(spec.modelJson, spec.weights.iterable, spec.golden)
 
   private def document(context: TaskContext): String = {
     val described = Json.obj(

@@ -8,6 +8,8 @@ import candlewick.internal.SentWeights
   *   what is appended, in order
   * @param inputWidths
   *   values of the columns that are inputs of a graph one by one
+  * @param golden
+  *   golden vectors that whoever loads the model checks it by, where it has any
   * @param label
   *   text in plans and in the UI
   */
@@ -21,6 +23,7 @@ private[candlewick] final case class ScoreTaskSpec(
     scale: Option[Double],
     featureWidth: Int,
     inputWidths: Seq[Int],
+    golden: Option[SentWeights],
     label: String
 ) {
   override def toString: String = label
