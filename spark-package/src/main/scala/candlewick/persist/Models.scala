@@ -23,9 +23,12 @@ private[persist] object ModelFiles {
   */
 private[candlewick] final class ModelWriter(stage: Params, state: ModelState) extends StageWriter {
 
-  // The optimiser's state may lie in the folder that is about to be overwritten.
   private[persist] override def before(path: String): Unit = {
+    // What can fail fails before another model in the folder is deleted.
+    limit: Unit
+    state.golden: Unit
     val conf = CandlewickShim.hadoopConf(sparkSession)
+    // The optimiser's state may lie in that folder.
     if (shouldOverwrite)
       state.optimizer.foreach(_.moveOutOf(conf, new Path(LocalPath.of(path)))(Scratch.make()))
   }
