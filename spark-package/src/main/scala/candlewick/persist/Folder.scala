@@ -10,8 +10,12 @@ import org.apache.hadoop.fs.{ChecksumException, Path}
 import org.apache.spark.sql.{CandlewickShim, SparkSession}
 import scala.util.control.NonFatal
 
-/** Files on any Hadoop file system. */
-private[persist] final class Folder(session: SparkSession, val root: String) {
+/** Files on any Hadoop file system.
+  *
+  * @param local
+  *   the driver's own disk is asked for, where Spark has another layout
+  */
+private[persist] final class Folder(session: SparkSession, val root: String, val local: Boolean) {
   private val conf = CandlewickShim.hadoopConf(session)
   private val path = new Path(root)
   private val fs = path.getFileSystem(conf)
@@ -22,6 +26,11 @@ private[persist] final class Folder(session: SparkSession, val root: String) {
     try out.write(content)
     finally out.close()
   }
+
+  /** Whether there is such a file, not a folder. */
+  def isFile(name: String): Boolean =
+    try fs.getFileStatus(new Path(path, name)).isFile
+    catch { case _: FileNotFoundException => false }
 
   /** Where it is, for what reads files by itself. */
   def hadoop: (Configuration, Path) = (conf, path)
@@ -38,7 +47,7 @@ private[persist] final class Folder(session: SparkSession, val root: String) {
   /** Reads weights that are one file or several; `checked` reads them, given the name of the file that tells of them. */
   def readWeights[T](base: String)(checked: (String, WeightsFile) => T): T = {
     val (one, index) = (s"$base.safetensors", s"$base${ShardedWeights.IndexEnd}")
-    val several = !fs.exists(new Path(path, one)) && fs.exists(new Path(path, index))
+    val several = !isFile(one) && isFile(index)
     val name = if (several) index else one
     def file = new Path(path, name)
     val weights = found(name) {

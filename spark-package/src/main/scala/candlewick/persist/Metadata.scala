@@ -35,7 +35,8 @@ private object RestorableParams {
   * class. Spark's own writer has json4s types in its signature, which differ between versions.
   */
 private[persist] object Metadata {
-  private val File = "metadata/part-00000"
+  private val Name = "metadata"
+  private val Part = s"$Name/part-00000"
   private val Own = "candlewick"
 
   /** Writes the metadata of a stage. The marker of success comes last. */
@@ -50,8 +51,13 @@ private[persist] object Metadata {
       // Spark's readers, in Scala and in Python, look for the fields above and pass over others.
       Own -> Saved.mark(Formats.Stage)
     )
-    folder.write(File, (node.toString + "\n").getBytes(StandardCharsets.UTF_8))
-    folder.write("metadata/_SUCCESS", Array.emptyByteArray)
+    val line = (node.toString + "\n").getBytes(StandardCharsets.UTF_8)
+    // On the driver's own disk Spark reads a file, elsewhere all files of a folder.
+    if (folder.local) folder.write(Name, line)
+    else {
+      folder.write(Part, line)
+      folder.write(s"$Name/_SUCCESS", Array.emptyByteArray)
+    }
   }
 
   private def defaultOf(stage: Params, param: Param[_]): ParamPair[_] = {
@@ -65,36 +71,40 @@ private[persist] object Metadata {
   private def encode(pair: ParamPair[_]): JsonNode =
     Json.parse(pair.param.asInstanceOf[Param[Any]].jsonEncode(pair.value))
 
-  /** Reads the metadata and checks that it is of the class `wanted`. */
-  def read(folder: Folder, wanted: Class[_], path: String): JsonNode = {
-    val node = folder.readObject(File)
-    val found = folder.intact(File)(Json.field(node, "class").asText)
+  /** Reads the metadata and checks that it is of the class `wanted`, in a format that this version reads. */
+  def read(folder: Folder, wanted: Class[_]): Metadata = {
+    val file = if (!folder.isFile(Part) && folder.isFile(Name)) Name else Part
+    val node = folder.readObject(file)
+    val found = folder.intact(file)(Json.field(node, "class").asText)
     if (found != wanted.getName)
-      throw Failures.parameter(s"$path holds a $found, not a ${wanted.getName}; load it with that class")
-    Saved.check(folder, File, Option(node.get(Own)).getOrElse(Json.obj()), Formats.Stage)
-    node
+      throw Failures.parameter(
+        s"${folder.root} holds a $found, not a ${wanted.getName}; load it with that class"
+      )
+    Saved.check(folder, file, Option(node.get(Own)).getOrElse(Json.obj()), Formats.Stage)
+    new Metadata(folder, file, node)
   }
+}
 
-  /** The id of a stage. */
-  def uid(folder: Folder, metadata: JsonNode): String =
-    folder.intact(File)(Json.field(metadata, "uid").asText)
+/** The metadata of a saved stage, which stand in the file `file`. */
+private[persist] final class Metadata private (folder: Folder, file: String, node: JsonNode) {
+
+  /** The id of the stage. */
+  def uid: String = folder.intact(file)(Json.field(node, "uid").asText)
 
   /** Sets the parameters of a stage as they were saved. */
-  def restore(folder: Folder, stage: RestorableParams, metadata: JsonNode): Unit = {
-    each(folder, stage, metadata, "defaultParamMap")((param, json) => stage.restoreDefault(param, json))
-    each(folder, stage, metadata, "paramMap")((param, json) => stage.restore(param, json))
+  def restore(stage: RestorableParams): Unit = {
+    each(stage, "defaultParamMap")((param, json) => stage.restoreDefault(param, json))
+    each(stage, "paramMap")((param, json) => stage.restore(param, json))
   }
 
-  private def each(folder: Folder, stage: RestorableParams, metadata: JsonNode, field: String)(
-      action: (Param[_], String) => Unit
-  ): Unit =
-    Json.fields(folder.intact(File)(Json.field(metadata, field))).foreach { case (name, value) =>
+  private def each(stage: RestorableParams, field: String)(action: (Param[_], String) => Unit): Unit =
+    Json.fields(folder.intact(file)(Json.field(node, field))).foreach { case (name, value) =>
       if (!stage.hasParam(name))
         throw Failures.parameter(
           s"the stage saved in ${folder.root} has a parameter '$name' that ${stage.getClass.getName} does not know: " +
             "it was saved by a newer version of Candlewick; load it with that version"
         )
       // Before lists had to have an item, an empty one stood for a parameter that is not set.
-      if (!value.isArray || !value.isEmpty) folder.intact(File)(action(stage.getParam(name), value.toString))
+      if (!value.isArray || !value.isEmpty) folder.intact(file)(action(stage.getParam(name), value.toString))
     }
 }

@@ -53,7 +53,7 @@ private[candlewick] final class ModelWriter(stage: Params, state: ModelState) ex
 private[candlewick] final class ModelReader[T <: RestorableParams: ClassTag](make: (String, ModelState) => T)
     extends StageReader[T] {
   private[persist] override def read(folder: Folder): T = {
-    val metadata = Metadata.read(folder, classTag[T].runtimeClass, folder.root)
+    val metadata = Metadata.read(folder, classTag[T].runtimeClass)
     val document = folder.readObject(ModelFiles.Document)
     Saved.check(folder, ModelFiles.Document, document, Formats.Model)
     val (conf, path) = folder.hadoop
@@ -66,8 +66,8 @@ private[candlewick] final class ModelReader[T <: RestorableParams: ClassTag](mak
       state
     }
     folder.intact(ModelFiles.Golden)(state.checkGolden())
-    val stage = make(Metadata.uid(folder, metadata), state)
-    Metadata.restore(folder, stage, metadata)
+    val stage = make(metadata.uid, state)
+    metadata.restore(stage)
     stage
   }
 }

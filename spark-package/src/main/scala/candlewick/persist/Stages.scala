@@ -19,7 +19,13 @@ abstract class StageWriter private[persist] extends MLWriter {
     *   a folder of the driver
     */
   // Without `override`: with Spark 4.0 there is nothing to override. Later ones call it by its name all the same.
-  def saveToLocal(path: String): Unit = save(LocalPath.uri(path))
+  def saveToLocal(path: String): Unit = {
+    local = true
+    try save(LocalPath.uri(path))
+    finally local = false
+  }
+
+  private var local = false
 
   /** Saves the stage. */
   override def save(path: String): Unit = {
@@ -32,7 +38,8 @@ abstract class StageWriter private[persist] extends MLWriter {
   /** Called before what is in the folder `path` is deleted. */
   private[persist] def before(path: String): Unit = ()
 
-  override protected final def saveImpl(path: String): Unit = write(new Folder(sparkSession, LocalPath.of(path)))
+  override protected final def saveImpl(path: String): Unit =
+    write(new Folder(sparkSession, LocalPath.of(path), local || CandlewickLocal.active))
 
   /** Writes the files. */
   private[persist] def write(folder: Folder): Unit
@@ -53,7 +60,8 @@ abstract class StageReader[T] private[persist] extends MLReader[T] {
   def loadFromLocal(path: String): T = load(LocalPath.uri(path))
 
   /** Loads a stage. */
-  override def load(path: String): T = read(new Folder(sparkSession, LocalPath.of(path)))
+  override def load(path: String): T =
+    read(new Folder(sparkSession, LocalPath.of(path), CandlewickLocal.active))
 
   /** Reads the files. */
   private[persist] def read(folder: Folder): T
@@ -89,9 +97,9 @@ private[candlewick] final class ParamsWriter(stage: Params) extends StageWriter 
 /** Loads such a stage. */
 private[candlewick] final class ParamsReader[T <: RestorableParams](make: String => T) extends StageReader[T] {
   private[persist] override def read(folder: Folder): T = {
-    val metadata = Metadata.read(folder, make("probe").getClass, folder.root)
-    val stage = make(Metadata.uid(folder, metadata))
-    Metadata.restore(folder, stage, metadata)
+    val metadata = Metadata.read(folder, make("probe").getClass)
+    val stage = make(metadata.uid)
+    metadata.restore(stage)
     stage
   }
 }

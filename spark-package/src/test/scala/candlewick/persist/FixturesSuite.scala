@@ -74,10 +74,10 @@ class FixturesSuite extends SparkSuite {
       stage match {
         case model: Transformer =>
           val expected = Json.parse(text(fixture.resolve("expected.json")))
-          val given = results(model, rowsOf(expected))
+          val found = results(model, rowsOf(expected))
           val wanted = Json.items(expected.get("results"))
-          assert(given.length == wanted.length && wanted.nonEmpty)
-          for ((row, known) <- given.zip(wanted); (name, values) <- Json.fields(known)) {
+          assert(found.length == wanted.length && wanted.nonEmpty)
+          for ((row, known) <- found.zip(wanted); (name, values) <- Json.fields(known)) {
             val old = Json.items(values).map(_.asDouble)
             assert(row(name).length == old.length, name)
             for ((now, before) <- row(name).zip(old)) assert(abs(now - before) < 1e-5 * (1 + abs(before)), name)

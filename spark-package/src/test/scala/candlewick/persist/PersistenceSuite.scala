@@ -2,8 +2,9 @@ package candlewick.persist
 
 import candlewick._
 import candlewick.generated.Formats
-import candlewick.internal.Json
+import candlewick.internal.{Json, WeightsFile}
 import candlewick.jni.{InvalidParameterException, Native}
+import candlewick.score.ModelCache
 import java.io.IOException
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Paths}
@@ -85,6 +86,19 @@ class PersistenceSuite extends SparkSuite {
     assert(damaged(golden)(_ => Array.emptyByteArray).contains(golden))
     val other = classifier(2).setEpochs(0).fit(blobs(20, classes = 2)).state.golden
     assert(damaged(golden)(_ => other).contains("an output of F32 [4, 2], but the network's has F32 [rows, 3]"))
+  }
+
+  test("an executor that computes something else refuses the model") {
+    val loaded = NeuralClassificationModel.load(saved(model))
+    val sc = spark.sparkContext
+    def opened(golden: Array[Byte]) =
+      ModelCache.load(loaded.state.bytes.json, loaded.state.weights.iterable, Some(WeightsFile.of(golden).send(sc)))
+    assert(loaded.state.broadcast.golden(sc).isDefined && model.state.broadcast.golden(sc).isEmpty)
+    opened(loaded.state.golden).close()
+    val wrong = loaded.state.golden.clone()
+    wrong(wrong.length - 2) = (wrong(wrong.length - 2) ^ 1).toByte
+    val told = intercept[InvalidParameterException](opened(wrong)).getMessage
+    assert(told.contains("not the same on this executor as on the driver: row "), told)
   }
 
   test("a file that does not have its checksum any more") {
@@ -264,6 +278,8 @@ class PersistenceSuite extends SparkSuite {
       assert(NeuralClassificationModel.read.loadFromLocal(path).weightsHash == model.weightsHash)
       classifier().setEpochs(77).write.saveToLocal(estimator)
       assert(NeuralClassifier.read.loadFromLocal(s"file:$estimator").getEpochs == 77)
+      // As Spark 4.1 has it there.
+      assert(Files.isRegularFile(Paths.get(path, "metadata")))
     } finally spark.conf.unset("fs.defaultFS")
     assert(NeuralClassificationModel.load(path).weightsHash == model.weightsHash)
   }
