@@ -5,17 +5,39 @@ use crate::text::{HEADER, param_words, quoted};
 use crate::{Generated, PYTHON, SCALA};
 use candlewick_model::catalogue::{Kind, names};
 use candlewick_model::network::FORMAT;
+use candlewick_model::saved::{MODEL_FORMAT, STAGE_FORMAT};
 use candlewick_protocol::params::Param;
+
+/// Name in Scala, name in Python, what it is the format of, format.
+const FORMATS: [(&str, &str, &str, &str); 3] = [
+    ("Network", "NETWORK_FORMAT", "a network's document", FORMAT),
+    (
+        "Model",
+        "MODEL_FORMAT",
+        "data/model.json in the folder of a saved model",
+        MODEL_FORMAT,
+    ),
+    (
+        "Stage",
+        "STAGE_FORMAT",
+        "a saved stage, in its metadata",
+        STAGE_FORMAT,
+    ),
+];
 
 /// Every file.
 pub(crate) fn files() -> Vec<Generated> {
+    let scala = FORMATS
+        .map(|(name, _, of, format)| format!("\n  /** Format of {of}. */\n  val {name} = \"{format}\"\n"));
+    let python =
+        FORMATS.map(|(_, name, of, format)| format!("\n#: Format of {of}.\n{name} = \"{format}\"\n"));
     vec![
         Generated {
             path: format!("{SCALA}/Formats.scala"),
             content: format!(
                 "// {HEADER}\npackage candlewick.generated\n\n/** Names of document formats. */\n\
-                 private[candlewick] object Formats {{\n\n  /** Format of a network's document. */\n  \
-                 val Network = \"{FORMAT}\"\n{}{}{}}}\n",
+                 private[candlewick] object Formats {{\n{}{}{}{}}}\n",
+                scala.concat(),
                 listed("Losses", Kind::Loss),
                 listed("Optimizers", Kind::Optimizer),
                 listed("Schedulers", Kind::Scheduler)
@@ -28,8 +50,8 @@ pub(crate) fn files() -> Vec<Generated> {
         Generated {
             path: format!("{PYTHON}/_formats.py"),
             content: format!(
-                "# {HEADER}\n\"\"\"Names of document formats.\"\"\"\n\n\
-                 #: Format of a network's document.\nNETWORK_FORMAT = \"{FORMAT}\"\n"
+                "# {HEADER}\n\"\"\"Names of document formats.\"\"\"\n{}",
+                python.concat()
             ),
         },
     ]

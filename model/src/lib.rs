@@ -49,6 +49,7 @@ pub mod parameter;
 pub(crate) mod pattern;
 pub mod philox;
 pub mod resolve;
+pub mod saved;
 pub mod summary;
 pub mod weights;
 

@@ -440,6 +440,16 @@ exports! {
         string(env, info.to_string())
     }
 
+    fn modelGolden<'l>(env, handle: jlong) -> JObject<'l> {
+        let file = handles::get::<Model>(handle)?.golden()?;
+        Ok(env.byte_array_from_slice(&file)?.into())
+    }
+
+    fn modelCheckGolden<'l>(env, handle: jlong, file: JByteArray<'l>) {
+        let file = env.convert_byte_array(&file)?;
+        Ok(handles::get::<Model>(handle)?.check_golden(&file)?)
+    }
+
     fn modelClose<'l>(_env, handle: jlong) {
         handles::remove::<Model>(handle).map(drop)
     }

@@ -7,6 +7,7 @@ use crate::row_error::{RowError, SCORING_REMEDY};
 use candlewick_model::engine::Predictor;
 use candlewick_model::head::Head;
 use candlewick_model::network::Network;
+use candlewick_model::saved;
 use candlewick_protocol::feed::Columns;
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -72,6 +73,22 @@ impl Model {
             "outputWidth": self.network.output_width(),
             "bytes": self.weights.len() * 4,
         })
+    }
+
+    /// Its golden vectors, a safetensors file.
+    ///
+    /// # Errors
+    /// `Unavailable` where the operating system refuses threads.
+    pub fn golden(&self) -> Result<Vec<u8>, Failure> {
+        saved::golden(&self.network, &self.weights)
+    }
+
+    /// Fails unless it gives the outputs of the golden vectors in a file.
+    ///
+    /// # Errors
+    /// `InvalidParameter`, with the first output that is another.
+    pub fn check_golden(&self, file: &[u8]) -> Result<(), Failure> {
+        saved::check_golden(&self.network, &self.weights, file)
     }
 }
 

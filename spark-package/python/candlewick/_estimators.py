@@ -249,6 +249,17 @@ class NeuralModel(
         return str(self._call_java("weightsHash"))
 
     @property
+    def dataContract(self) -> dict[str, Any]:
+        """The rows that the model was trained on: names, types, lengths and nullability of the columns, and what a null means.
+
+        Example:
+            >>> model.dataContract["features"]  # doctest: +SKIP
+            [{'name': 'features', 'type': 'vector', 'nullable': True, 'length': 4}]
+        """
+        contract: dict[str, Any] = json.loads(self._call_java("dataContract"))
+        return contract
+
+    @property
     def networkJson(self) -> str:
         """The network as JSON text, complete with all sizes; ``network=`` takes it."""
         return str(self._call_java("networkJson"))

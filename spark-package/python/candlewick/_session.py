@@ -13,15 +13,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
 from candlewick._version import __version__
-from candlewick.errors import SetupError
+from candlewick.errors import SetupError, no_jar
 
 #: Names the jar to use instead of the one in the package.
 JAR_VARIABLE = "CANDLEWICK_JAR"
-
-_REMEDY = (
-    "start the session with candlewick.session(), or give Spark the jar: "
-    "spark-submit --jars $(python -c 'import candlewick; print(candlewick.jars())')"
-)
 
 #: The class loaders of Spark that take in jars while they run.
 _GROWING_LOADER = "org.apache.spark.util.MutableURLClassLoader"
@@ -98,7 +93,7 @@ def attach(spark: SparkSession) -> None:
     java: Any = context._jvm
     loader = _growing_loader(java, context)
     if loader is None:
-        raise SetupError(_not_there("The class loader of its driver takes no jar any more"))
+        raise no_jar("The class loader of its driver takes no jar any more")
     # The driver's classes, then those of the executors, which get the jar with their next task.
     loader.addURL(java.java.io.File(jar).toURI().toURL())
     context._jsc.addJar(jar)
@@ -131,7 +126,7 @@ def jvm() -> Any:
     if context is None:
         raise SetupError("there is no Spark session; start one with candlewick.session()")
     if not _has_classes(context):
-        raise SetupError(_not_there("candlewick.attach(spark) gives it to a session that runs; else"))
+        raise no_jar()
     return context._jvm
 
 
@@ -147,21 +142,6 @@ def _has_classes(context: SparkContext) -> bool:
     java: Any = context._jvm
     # py4j answers an unknown name with a package, a known one with a class.
     return type(java.candlewick.NeuralClassifier).__name__ == "JavaClass"
-
-
-def _not_there(more: str) -> str:
-    """The message where the jar is missing, with the way to it on this platform."""
-    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
-        way = (
-            "on Databricks open Compute, this compute, Libraries, Install new, and choose the jar in a volume "
-            "(`python -m candlewick jars` prints where the wheel has it); then detach and attach the notebook again"
-        )
-    else:
-        way = (
-            "restart the Python process or the notebook's kernel and call candlewick.session() before any other; where the "
-            "platform starts the session, name the jar in its settings (spark.jars; with Livy in a cell %%configure)"
-        )
-    return f"Candlewick's jar is not on the class path of this Spark session: {_REMEDY}. {more}: {way}"
 
 
 def _conf_text(value: Any) -> str:

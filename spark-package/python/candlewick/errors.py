@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -66,8 +67,33 @@ _CLASSES: dict[str, type[CandlewickError]] = {
 }
 
 
+#: What the JVM throws for a class that is not there.
+_NOT_FOUND = ("java.lang.ClassNotFoundException", "java.lang.NoClassDefFoundError")
+
 #: Says that PySpark's function was replaced by ours.
 _MARK = "_asks_candlewick"
+
+
+def no_jar(more: str = "candlewick.attach(spark) gives it to a session that runs; else") -> SetupError:
+    """The error of a session whose JVM does not have Candlewick's classes, with the way to them on this platform.
+
+    Args:
+        more: What comes before that way.
+    """
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        way = (
+            "on Databricks open Compute, this compute, Libraries, Install new, and choose the jar in a volume "
+            "(`python -m candlewick jars` prints where the wheel has it); then detach and attach the notebook again"
+        )
+    else:
+        way = (
+            "restart the Python process or the notebook's kernel and call candlewick.session() before any other; where the "
+            "platform starts the session, name the jar in its settings (spark.jars; with Livy in a cell %%configure)"
+        )
+    return SetupError(
+        "Candlewick's jar is not on the class path of this Spark session: start the session with candlewick.session(), or "
+        f"give Spark the jar: spark-submit --jars $(python -c 'import candlewick; print(candlewick.jars())'). {more}: {way}"
+    )
 
 
 def _causes(java: Any) -> Iterator[Any]:
@@ -81,9 +107,13 @@ def _causes(java: Any) -> Iterator[Any]:
 def from_java(java: Any) -> CandlewickError | None:
     """The exception of this module for a Java one, by the first of its causes that is Candlewick's."""
     for cause in _causes(java):
-        found = _CLASSES.get(cause.getClass().getName())
+        name = cause.getClass().getName()
+        found = _CLASSES.get(name)
         if found is not None:
             return _standing_for(java, found(str(cause.getMessage())))
+        # Spark's own readers of Pipeline and CrossValidator look for the classes of their stages.
+        if name in _NOT_FOUND and str(cause.getMessage()).startswith("candlewick."):
+            return _standing_for(java, no_jar())
     return None
 
 

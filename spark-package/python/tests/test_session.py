@@ -132,6 +132,14 @@ def test_pyspark_asks_candlewick_what_to_raise():
     assert captured.convert_exception.__wrapped__.__module__ == "pyspark.errors.exceptions.captured", "once"
 
 
+def test_a_class_of_ours_that_the_jvm_does_not_find_means_that_the_jar_is_missing():
+    inner = FakeThrowable("java.lang.ClassNotFoundException", "candlewick.NeuralClassificationModel")
+    found = captured.convert_exception(FakeThrowable("java.lang.RuntimeException", "loading", inner))
+    assert isinstance(found, SetupError) and "spark-submit --jars" in str(found)
+    other = FakeThrowable("java.lang.ClassNotFoundException", "com.example.Stage")
+    assert errors.from_java(other) is None
+
+
 def test_wrong_values_are_value_errors_too():
     assert issubclass(errors.InvalidParameterError, ValueError)
     assert issubclass(errors.InvalidDataError, ValueError)

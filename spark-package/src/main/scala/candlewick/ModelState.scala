@@ -1,26 +1,33 @@
 package candlewick
 
 import candlewick.checkpoint.OptimizerState
+import candlewick.columns.DataContract
 import candlewick.fit.FitResult
+import candlewick.generated.Formats
 import candlewick.internal.{Failures, Json, WeightsFile}
 import candlewick.jni.{Model, Native}
+import candlewick.persist.Saved
 import candlewick.score.{ModelBytes, SentModel}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
+import scala.util.Try
 
 /** What a model is besides its parameters; shared by its copies, never changed.
   *
   * @param document
-  *   `{"network", "inputShape", "label", "featureWidth", "summary"}`, the content of data/model.json
+  *   `{"network", "inputShape", "label", "featureWidth", "data", "summary"}`, the content of data/model.json
   * @param weights
   *   a safetensors file
   * @param optimizer
   *   the state that training ended with, where the model keeps it
+  * @param savedGolden
+  *   golden vectors, of a model that was loaded: a safetensors file
   */
 private[candlewick] final class ModelState(
     val document: ObjectNode,
     val weights: WeightsFile,
-    val optimizer: Option[OptimizerState] = None
+    val optimizer: Option[OptimizerState] = None,
+    savedGolden: Option[Array[Byte]] = None
 ) {
 
   /** Numbers in the features of a row. */
@@ -63,32 +70,60 @@ private[candlewick] final class ModelState(
   private lazy val networkOutputs: Seq[(String, Int)] =
     ModelState.networkOutputs(Json.field(document, "network"), Some(inputShape)).getOrElse(Nil)
 
+  /** The document as a model's folder holds it: with its format, and the version that saves it. */
+  def saved: ObjectNode = {
+    val whole = Saved.mark(Formats.Model)
+    document.fieldNames.forEachRemaining { name =>
+      if (!whole.has(name)) whole.set[JsonNode](name, document.get(name)): Unit
+    }
+    whole
+  }
+
+  /** The columns that the model was trained on. */
+  def dataContract: JsonNode = Json.field(document, "data")
+
   /** What the native library knows of the model; loading checks names and shapes of the weights. */
-  lazy val info: JsonNode = {
+  def info: JsonNode = looked.info
+
+  /** A few rows of input and what the model gives for them, by which it is checked when it is loaded. */
+  def golden: Array[Byte] = looked.golden
+
+  /** All that needs the model in native memory: a large one is loaded once. */
+  private lazy val looked: ModelState.Looked = {
     val loaded = Model.load(bytes.json, weights.iterable)
-    try Json.parse(loaded.info())
-    finally loaded.close()
+    try {
+      val wrong = savedGolden.flatMap(known => Try(loaded.checkGolden(known)).failed.toOption)
+      ModelState.Looked(Json.parse(loaded.info()), savedGolden.getOrElse(loaded.golden()), wrong)
+    } finally loaded.close()
   }
 
   /** Throws unless the document is complete; where something is missing the exception says what. */
   def checkDocument(): Unit = {
     networkOutputs: Unit
-    featureWidth: Unit
+    DataContract.check(dataContract)
     bytes: Unit
+    val width = ModelState.width(inputShape)
+    if (featureWidth != width)
+      throw Failures.parameter(s"featureWidth is $featureWidth, but inputShape holds $width values")
   }
 
   /** Throws unless the weights fit the network and are those that were trained. */
-  def checkWeights(): Unit =
+  def checkWeights(): Unit = {
+    val found = weightsHash
     summary
       .flatMap(known => Option(known.get("weightsHash")))
       .map(_.asText)
-      .filter(_ != weightsHash)
+      .filter(_ != found)
       .foreach { trained =>
         throw Failures.parameter(
-          s"the weights are not those that were saved: their hash is $weightsHash, not $trained; to load other weights " +
+          s"the weights are not those that were saved: their hash is $found, not $trained; to load other weights " +
             "into a network, set initialWeights"
         )
       }
+  }
+
+  /** Throws unless the model gives what it gave when it was saved. */
+  def checkGolden(): Unit = looked.wrong.foreach(throw _)
 
   /** Hash of the weights, computed from them. */
   def weightsHash: String = Json.field(info, "weightsHash").asText
@@ -104,12 +139,21 @@ private[candlewick] final class ModelState(
   }
 
   /** The one broadcast of the bytes. */
-  val broadcast = new SentModel(() => bytes)
+  val broadcast = new SentModel(() => bytes, savedGolden)
 
   private def label: JsonNode = Json.field(document, "label")
 }
 
 private[candlewick] object ModelState {
+
+  /** What is known of a model after it was in native memory.
+    *
+    * @param wrong
+    *   why it is not the model that was saved
+    */
+  private final case class Looked(info: JsonNode, golden: Array[Byte], wrong: Option[Throwable])
+
+  private def width(shape: Seq[Int]): Long = shape.foldLeft(1L)(_ * _)
 
   /** Names and widths of a network's outputs; that of a chain has no name. None where they depend on a shape of the
     * input that is not known yet.
@@ -131,6 +175,7 @@ private[candlewick] object ModelState {
       "inputShape" -> Json.field(data, "inputShape"),
       "label" -> Json.field(data, "label"),
       "featureWidth" -> Json.field(data, "featureWidth"),
+      "data" -> DataContract.of(result.contract, Json.field(data, "inputShape")),
       "summary" -> result.summary
     )
     new ModelState(document, result.weights, result.optimizer)

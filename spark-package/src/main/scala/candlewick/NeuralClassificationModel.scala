@@ -1,11 +1,11 @@
 package candlewick
 
-import candlewick.persist.ModelReader
+import candlewick.persist.{ModelReader, StageReader}
 import candlewick.score.{Evaluation, OutputColumn}
 import org.apache.spark.ml.classification.ProbabilisticClassificationModel
 import org.apache.spark.ml.linalg.{DenseVector, Vector}
 import org.apache.spark.ml.param.ParamMap
-import org.apache.spark.ml.util.{MLReadable, MLReader}
+import org.apache.spark.ml.util.MLReadable
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.col
 
@@ -91,7 +91,7 @@ final class NeuralClassificationModel private[candlewick] (
 object NeuralClassificationModel extends MLReadable[NeuralClassificationModel] {
 
   /** Reads a saved model. */
-  override def read: MLReader[NeuralClassificationModel] =
+  override def read: StageReader[NeuralClassificationModel] =
     new ModelReader[NeuralClassificationModel]((uid, state) => new NeuralClassificationModel(uid, state))
 
   /** Loads a saved model. */

@@ -1,12 +1,12 @@
 package candlewick
 
 import candlewick.columns.TrainingColumns
-import candlewick.persist.ParamsReader
+import candlewick.persist.{ParamsReader, StageReader}
 import candlewick.score.{OutputColumn, OutputSizes}
 import org.apache.spark.ml.classification.ProbabilisticClassifier
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
-import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
+import org.apache.spark.ml.util.{Identifiable, MLReadable}
 import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.types.StructType
 
@@ -58,7 +58,7 @@ final class NeuralClassifier(override val uid: String)
 object NeuralClassifier extends MLReadable[NeuralClassifier] {
 
   /** Reads a saved estimator. */
-  override def read: MLReader[NeuralClassifier] = new ParamsReader(new NeuralClassifier(_))
+  override def read: StageReader[NeuralClassifier] = new ParamsReader(new NeuralClassifier(_))
 
   /** Loads a saved estimator. */
   override def load(path: String): NeuralClassifier = super.load(path)

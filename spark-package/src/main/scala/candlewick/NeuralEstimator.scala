@@ -4,13 +4,13 @@ import candlewick.checkpoint.OptimizerState
 import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
 import candlewick.fit.{CallbackRunner, FitControl, FitJob, FitResult, FitSpec, InitialWeights}
 import candlewick.internal.{Failures, Sessions}
-import candlewick.persist.{ParamsWriter, RestorableParams}
+import candlewick.persist.{ParamsWriter, RestorableParams, StageWriter}
 import candlewick.score.OutputColumn
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.UUID
 import org.apache.spark.ml.Estimator
 import org.apache.spark.ml.param.{Param, ParamMap, Params}
-import org.apache.spark.ml.util.{MLWritable, MLWriter}
+import org.apache.spark.ml.util.MLWritable
 import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.types.StructType
 
@@ -131,7 +131,7 @@ trait NeuralEstimator[M <: NeuralModel[M]]
   override def copy(extra: ParamMap): Estimator[M] = defaultCopy(extra)
 
   /** Saves the estimator in Spark ML's layout. */
-  override def write: MLWriter = new ParamsWriter(this)
+  override def write: StageWriter = new ParamsWriter(this)
 
   private[candlewick] def spec: FitSpec = {
     if (!isDefined(network))

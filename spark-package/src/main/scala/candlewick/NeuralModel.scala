@@ -1,17 +1,17 @@
 package candlewick
 
-import candlewick.columns.{ColumnRules, GraphColumns, GraphInput, TrainingColumns}
+import candlewick.columns.{ColumnRules, DataContract, GraphColumns, GraphInput, TrainingColumns}
 import candlewick.fit.InitialWeights
 import candlewick.internal.{Failures, Json, Sessions}
-import candlewick.jni.Native
-import candlewick.persist.{ModelWriter, RestorableParams}
+import candlewick.jni.{InvalidParameterException, Native}
+import candlewick.persist.{ModelWriter, RestorableParams, StageWriter}
 import candlewick.score.{ModelCache, OutputColumn, OutputSizes, Scored, ScoreTaskSpec, Scoring, SingleRow}
 import java.nio.file.{Files, Paths}
 import org.apache.spark.SparkContext
 import org.apache.spark.ml.PredictionModel
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
-import org.apache.spark.ml.util.{CandlewickSummary, MLWritable, MLWriter}
+import org.apache.spark.ml.util.{CandlewickSummary, MLWritable}
 import org.apache.spark.sql.{DataFrame, Dataset}
 import org.apache.spark.sql.functions.lit
 import org.apache.spark.sql.types.{DoubleType, StructField, StructType}
@@ -72,9 +72,11 @@ trait NeuralModel[M <: NeuralModel[M]]
       features: Seq[StructField],
       caseSensitive: Boolean
   ): Seq[StructField] = {
-    features.foreach(ColumnRules.checkFeature)
-    GraphColumns.check(features, inputs)
-    checkWidth(features)
+    asTrained {
+      features.foreach(ColumnRules.checkFeature)
+      GraphColumns.check(features, inputs)
+      checkWidth(features)
+    }
     val all = allOutputs
     ColumnRules.checkNew(schema, all.map(column => column.param -> column.name), caseSensitive)
     checkThresholds()
@@ -146,7 +148,7 @@ trait NeuralModel[M <: NeuralModel[M]]
   def weightsHash: String = state.weightsHash
 
   /** The weights as a safetensors file with PyTorch's parameter names and layouts. Weights of more
-    * than 2 GiB do not fit an array: save the model then, and use data/weights.safetensors.
+    * than 2 GiB do not fit an array: save the model then, and use the files in its folder.
     */
   def weightsSafetensors: Array[Byte] = state.weights.array("weightsSafetensors")
 
@@ -211,16 +213,38 @@ trait NeuralModel[M <: NeuralModel[M]]
   /** Bytes of the weights: Spark Connect's model cache (since Spark 4.1) asks for it by name. */
   def estimatedSize: Long = state.weights.bytes
 
-  /** Saves the model: parameters in Spark ML's layout, weights as safetensors. */
-  override def write: MLWriter = new ModelWriter(this, state)
+  /** Saves the model: parameters in Spark ML's layout, weights as safetensors, and what the model needs to be checked when
+    * it is loaded.
+    */
+  override def write: StageWriter = new ModelWriter(this, state)
+
+  /** The rows that the model was trained on, as a JSON document: names, types, lengths and nullability of the columns, and
+    * what a null among them means.
+    *
+    * {{{
+    * {"features": [{"name": "features", "type": "vector", "nullable": true, "length": 4}],
+    *  "label": {"name": "label", "type": "double", "nullable": false, "length": 1},
+    *  "weight": null, "inputShape": [4], "scale": null, "handleInvalid": "error"}
+    * }}}
+    */
+  def dataContract: String = state.dataContract.toString
 
   private def features(schema: StructType, caseSensitive: Boolean): Seq[StructField] = {
     val named = if (inputs.nonEmpty && !isSet(featuresCol)) Some(inputs.map(_.name)) else None
     val many = get(featuresCols).filter(_.nonEmpty).map(_.toSeq).orElse(named)
     val names = many.getOrElse(Seq($(featuresCol)))
     val param = if (many.isDefined) "featuresCols" else "featuresCol"
-    names.map(ColumnRules.find(schema, _, param, caseSensitive))
+    asTrained(names.map(ColumnRules.find(schema, _, param, caseSensitive)))
   }
+
+  /** Runs a check of columns; where it fails, the message says which columns the model was trained on. */
+  private def asTrained[T](check: => T): T =
+    try check
+    catch {
+      case error: InvalidParameterException =>
+        val trained = DataContract.features(state.dataContract)
+        throw Failures.parameter(s"${error.getMessage}. The model was trained on $trained")
+    }
 
   /** The inputs of the network where it is a graph. */
   private def inputs: Seq[GraphInput] = GraphColumns.inputs(Json.field(state.document, "network"))
@@ -283,6 +307,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     get(scale),
     numFeatures,
     inputs.map(_.width),
+    state.broadcast.golden(sc),
     s"$uid, ${state.bytes.key.take(8)}"
   )
 }

@@ -2,12 +2,12 @@ package candlewick
 
 import candlewick.columns.GraphColumns
 import candlewick.internal.{Failures, Json}
-import candlewick.persist.ModelReader
+import candlewick.persist.{ModelReader, StageReader}
 import candlewick.score.{Evaluation, OutputColumn}
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.regression.RegressionModel
-import org.apache.spark.ml.util.{MLReadable, MLReader}
+import org.apache.spark.ml.util.MLReadable
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.col
 
@@ -65,7 +65,7 @@ final class NeuralRegressionModel private[candlewick] (
 object NeuralRegressionModel extends MLReadable[NeuralRegressionModel] {
 
   /** Reads a saved model. */
-  override def read: MLReader[NeuralRegressionModel] =
+  override def read: StageReader[NeuralRegressionModel] =
     new ModelReader[NeuralRegressionModel]((uid, state) => new NeuralRegressionModel(uid, state))
 
   /** Loads a saved model. */

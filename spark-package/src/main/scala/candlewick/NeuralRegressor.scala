@@ -1,12 +1,12 @@
 package candlewick
 
 import candlewick.columns.{GraphColumns, TrainingColumns}
-import candlewick.persist.ParamsReader
+import candlewick.persist.{ParamsReader, StageReader}
 import candlewick.score.{OutputColumn, OutputSizes}
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.regression.Regressor
-import org.apache.spark.ml.util.{Identifiable, MLReadable, MLReader}
+import org.apache.spark.ml.util.{Identifiable, MLReadable}
 import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.types.StructType
 
@@ -59,7 +59,7 @@ final class NeuralRegressor(override val uid: String)
 object NeuralRegressor extends MLReadable[NeuralRegressor] {
 
   /** Reads a saved estimator. */
-  override def read: MLReader[NeuralRegressor] = new ParamsReader(new NeuralRegressor(_))
+  override def read: StageReader[NeuralRegressor] = new ParamsReader(new NeuralRegressor(_))
 
   /** Loads a saved estimator. */
   override def load(path: String): NeuralRegressor = super.load(path)

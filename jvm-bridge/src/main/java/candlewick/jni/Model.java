@@ -28,6 +28,26 @@ public final class Model extends NativeHandle {
     return NativeMethods.modelInfo(handle());
   }
 
+  /**
+   * Golden vectors: seeded rows of input, and what the model gives for them.
+   *
+   * @return a safetensors file
+   */
+  public byte[] golden() {
+    return NativeMethods.modelGolden(handle());
+  }
+
+  /**
+   * Computes golden vectors again.
+   *
+   * @param file what {@link #golden} gave
+   * @throws InvalidParameterException if the model gives something else, with the first output that
+   *     differs, or if the file is damaged
+   */
+  public void checkGolden(byte[] file) {
+    NativeMethods.modelCheckGolden(handle(), file);
+  }
+
   @Override
   void release(long released) {
     NativeMethods.modelClose(released);

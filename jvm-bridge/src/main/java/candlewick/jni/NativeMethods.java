@@ -87,6 +87,10 @@ final class NativeMethods {
 
   static native String modelInfo(long handle);
 
+  static native byte[] modelGolden(long handle);
+
+  static native void modelCheckGolden(long handle, byte[] file);
+
   static native void modelClose(long handle);
 
   static native long scorerOpen(long model, String scoreJson);

@@ -132,6 +132,19 @@ class OwnersTest {
   }
 
   @Test
+  void aModelChecksItsGoldenVectors() {
+    try (Model model = model()) {
+      byte[] golden = model.golden();
+      model.checkGolden(golden);
+      golden[golden.length - 1] ^= 1;
+      InvalidParameterException e =
+          assertThrows(InvalidParameterException.class, () -> model.checkGolden(golden));
+      assertTrue(e.getMessage().startsWith("row "), e.getMessage());
+      assertThrows(InvalidParameterException.class, () -> model.checkGolden(new byte[0]));
+    }
+  }
+
+  @Test
   void aHandleOfAnotherKindIsAnException() {
     try (Model model = model()) {
       IllegalStateException e =

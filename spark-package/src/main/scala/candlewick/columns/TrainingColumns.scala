@@ -67,8 +67,18 @@ private[candlewick] final class TrainingColumns private (
       if (askFeatures) known.indices.map(at => known(at).getOrElse(read(at))).sum
       else total.getOrElse(shaped.fold(0)(_.toInt))
     shaped.filter(_ != width).foreach(wanted => throw shapeMismatch(wanted, width))
-    Widths(width, labelKnown.getOrElse(read(features.length)))
+    val each = known.indices.map(at => known(at).orElse(read.get(at)))
+    Widths(width, labelKnown.getOrElse(read(features.length)), DataContract.lengths(each, width))
   }
+
+  /** What the model shall remember of these columns. */
+  def contract(widths: Widths): ObjectNode = Json.obj(
+    "features" -> features.zip(widths.each).map { case (field, length) => DataContract.column(field, length) },
+    "label" -> DataContract.column(label, Some(widths.label)),
+    "weight" -> weight.map(DataContract.column(_, Some(1))),
+    "scale" -> choice.scale,
+    "handleInvalid" -> (if (choice.skipInvalid) "skip" else "error")
+  )
 
   /** The `Columns` document of the feed.
     *
@@ -124,8 +134,12 @@ private[candlewick] final class TrainingColumns private (
       )
 }
 
-/** Numbers in the features and in the label of a row. */
-private[candlewick] final case class Widths(features: Int, label: Int)
+/** Numbers in the features and in the label of a row.
+  *
+  * @param each
+  *   of the feature columns one by one, where that is known
+  */
+private[candlewick] final case class Widths(features: Int, label: Int, each: Seq[Option[Int]])
 
 private[candlewick] object TrainingColumns {
 

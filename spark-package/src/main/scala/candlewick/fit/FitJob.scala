@@ -13,9 +13,12 @@ import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
 
-/** What a fit leaves: the complete job, the weights, the summary and, where the model keeps it, the last state. */
+/** What a fit leaves: the complete job, what its columns were, the weights, the summary and, where the model keeps it, the
+  * last state.
+  */
 private[candlewick] final case class FitResult(
     job: ObjectNode,
+    contract: ObjectNode,
     weights: WeightsFile,
     summary: ObjectNode,
     optimizer: Option[OptimizerState]
@@ -273,7 +276,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val result = summary(prepared, link, done, launched.trainers.length, resumed)
     narrator.end(result)
     Progress.diverged(link.epochs).foreach(control.warn)
-    FitResult(prepared.job, weights, result, optimizer)
+    FitResult(prepared.job, prepared.contract, weights, result, optimizer)
   }
 
   /** How far training may go at first, where callbacks decide. They see the epochs of the checkpoint that it goes on from

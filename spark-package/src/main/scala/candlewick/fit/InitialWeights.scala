@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.internal.{Failures, Files, Json, WeightsFile}
+import candlewick.internal.{Failures, Files, Json, ShardedWeights, WeightsFile}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -67,7 +67,7 @@ private[candlewick] object InitialWeights {
           throw Failures.parameter(
             s"initialWeights: the model ${value.drop(Named.length)} is not here: it has more than $MaxInline bytes, and a saved " +
               "estimator does not hold so large a model; set it again with setInitialModel, or set the path of its " +
-              "data/weights.safetensors"
+              "data/weights.safetensors.index.json"
           )
         }
 
@@ -96,8 +96,9 @@ private[candlewick] object InitialWeights {
   private def fetch(session: SparkSession, name: String): WeightsFile = {
     def wrong(why: String) = Failures.parameter(s"initialWeights: the file $name cannot be read: $why")
     try {
-      val path = new Path(name)
-      Files.readWeights(CandlewickShim.hadoopConf(session), path) { status =>
+      val (conf, path) = (CandlewickShim.hadoopConf(session), new Path(name))
+      if (name.endsWith(ShardedWeights.IndexEnd)) ShardedWeights.read(conf, path)
+      else Files.readWeights(conf, path) { status =>
         if (status.isDirectory)
           throw wrong("it is a folder; a saved model has its weights in data/weights.safetensors")
       }

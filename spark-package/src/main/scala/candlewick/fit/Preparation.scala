@@ -14,6 +14,8 @@ import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, 
   *   the columns that are read, and no other
   * @param columns
   *   the `Columns` document of the feed
+  * @param contract
+  *   what the model shall remember of the columns
   * @param job
   *   the `JobSpec` document
   * @param launch
@@ -27,6 +29,7 @@ private[candlewick] final case class Prepared(
     session: SparkSession,
     source: DataFrame,
     columns: ObjectNode,
+    contract: ObjectNode,
     job: ObjectNode,
     launch: LaunchSpec,
     initial: Option[InitialWeights],
@@ -83,8 +86,8 @@ private[candlewick] object Preparation {
       }
     }
     val label = Json.field(Json.field(job, "data"), "label")
-    val read = columns.json(widths.features, label, Json.field(resolved, "indices"))
-    val prepared = Prepared(session, source, read, job, launch, None, None)
+    val feed = columns.json(widths.features, label, Json.field(resolved, "indices"))
+    val prepared = Prepared(session, source, feed, columns.contract(widths), job, launch, None, None)
     val continued =
       for (state <- spec.resumed; params <- launch.identity)
         yield Continued.of(conf, state, params, prepared.epochs)

@@ -1,7 +1,7 @@
 package candlewick.internal
 
 import candlewick.jni.Blob
-import java.io.{InputStream, OutputStream}
+import java.io.{ByteArrayInputStream, InputStream, OutputStream, SequenceInputStream}
 import java.security.MessageDigest
 import org.apache.spark.SparkContext
 
@@ -27,6 +27,23 @@ private[candlewick] final class WeightsFile(val pieces: Seq[Array[Byte]]) {
 
   /** Writes the file. */
   def write(out: OutputStream): Unit = pieces.foreach(out.write(_))
+
+  /** Writes `length` bytes of the file from `begin` on. */
+  def write(out: OutputStream, begin: Long, length: Long): Unit = {
+    val starts = pieces.scanLeft(0L)(_ + _.length)
+    for ((piece, start) <- pieces.zip(starts)) {
+      val from = math.max(begin - start, 0L)
+      val until = math.min(begin + length - start, piece.length.toLong)
+      if (from < until) out.write(piece, from.toInt, (until - from).toInt)
+    }
+  }
+
+  /** The file as a stream. */
+  def stream: InputStream = new SequenceInputStream(new java.util.Enumeration[InputStream] {
+    private val left = pieces.iterator
+    override def hasMoreElements: Boolean = left.hasNext
+    override def nextElement(): InputStream = new ByteArrayInputStream(left.next())
+  })
 
   /** The file as one array of the caller's own; throws where there is none so long.
     *
@@ -64,7 +81,7 @@ private[candlewick] object WeightsFile {
     if (bytes > MaxArray)
       throw Failures.parameter(
         s"$what: the weights have $bytes bytes, and an array of the JVM holds at most $MaxArray: save the model, and use " +
-          "the file data/weights.safetensors in its folder, which may be of any size"
+          "data/weights.safetensors in its folder, or the files that data/weights.safetensors.index.json names"
       )
 
   /** A file that is there as one array. */

@@ -25,18 +25,25 @@ private[candlewick] object ModelBytes {
   }
 }
 
-/** Sends weights to the executors once, however often the model transforms. Stays on the driver. */
-private[candlewick] final class SentModel(bytes: () => ModelBytes) {
-  private var sent = Option.empty[(SparkContext, SentWeights)]
+/** Sends weights to the executors once, however often the model transforms. Stays on the driver.
+  *
+  * @param checkedBy
+  *   the golden vectors of a model that was loaded: one file, in one piece
+  */
+private[candlewick] final class SentModel(bytes: () => ModelBytes, checkedBy: Option[Array[Byte]]) {
+  private var sent = Option.empty[(SparkContext, SentWeights, Option[SentWeights])]
 
   /** The weights for tasks of the application of `sc`; they go when nobody holds them any more. */
-  def in(sc: SparkContext): SentWeights = synchronized {
-    sent match {
-      case Some((known, weights)) if known eq sc => weights
-      case _ =>
-        val weights = bytes().weights.send(sc)
-        sent = Some(sc -> weights)
-        weights
+  def in(sc: SparkContext): SentWeights = of(sc)._2
+
+  /** The golden vectors, the same way. */
+  def golden(sc: SparkContext): Option[SentWeights] = of(sc)._3
+
+  private def of(sc: SparkContext): (SparkContext, SentWeights, Option[SentWeights]) = synchronized {
+    sent.filter(_._1 eq sc).getOrElse {
+      val now = (sc, bytes().weights.send(sc), checkedBy.map(WeightsFile.of(_).send(sc)))
+      sent = Some(now)
+      now
     }
   }
 }

@@ -1,5 +1,6 @@
 package candlewick.score
 
+import candlewick.internal.{Failures, SentWeights}
 import candlewick.jni.{Model, Scorer}
 import java.util.concurrent.{Executors, TimeUnit}
 import org.apache.spark.SparkEnv
@@ -63,7 +64,12 @@ private[candlewick] object ModelCache {
       features: Vector
   ): Scored = {
     val _ = sweeper
-    def scorer = open(bytes.key, bytes.json, bytes.weights.bytes, bytes.weights.iterable, scoreJson)
+    def scorer = open(
+      bytes.key,
+      bytes.weights.bytes,
+      Model.load(bytes.json, bytes.weights.iterable),
+      scoreJson
+    )
     singles.use(key)(Held(new SingleRow(scorer, classifier), bytes.weights.bytes))(_.value.score(features))
   }
 
@@ -71,24 +77,37 @@ private[candlewick] object ModelCache {
   def scoreRow[R](key: String, spec: ScoreTaskSpec, scoreJson: String)(make: Scorer => RowScorer)(
       body: RowScorer => R
   ): R = {
-    val bytes = spec.weights.bytes
-    def scorer = open(spec.key, spec.modelJson, bytes, spec.weights.iterable, scoreJson)
-    rows.use(key)(Held(make(scorer), bytes))(held => body(held.value))
+    def scorer = open(spec, scoreJson)
+    rows.use(key)(Held(make(scorer), spec.weights.bytes))(held => body(held.value))
   }
+
+  /** Opens a scorer of a task's model, as the other does. */
+  def open(spec: ScoreTaskSpec, scoreJson: String): Scorer =
+    open(spec.key, spec.weights.bytes, load(spec.modelJson, spec.weights.iterable, spec.golden), scoreJson)
 
   /** Opens a scorer of the model `key`, loading the model if it is not here. Tasks that start together load it once.
     *
     * @param bytes
     *   length of the file of weights
     */
-  def open(
-      key: String,
-      json: String,
-      bytes: Long,
-      weights: => java.lang.Iterable[Array[Byte]],
-      scoreJson: String
-  ): Scorer = {
+  def open(key: String, bytes: Long, load: => Model, scoreJson: String): Scorer = {
     val _ = sweeper
-    models.use(key)(Held(Model.load(json, weights), bytes))(held => Scorer.open(held.value, scoreJson))
+    models.use(key)(Held(load, bytes))(held => Scorer.open(held.value, scoreJson))
+  }
+
+  /** Loads a model that the driver has loaded too. This processor may be another: where there are golden vectors, the model
+    * has to give the same here.
+    */
+  def load(json: String, weights: java.lang.Iterable[Array[Byte]], golden: Option[SentWeights]): Model = {
+    val model = Model.load(json, weights)
+    try golden.foreach(sent => sent.iterable.forEach(file => model.checkGolden(file)))
+    catch {
+      case NonFatal(error) =>
+        model.close()
+        throw Failures
+          .parameter(s"the model is not the same on this executor as on the driver: ${error.getMessage}")
+          .initCause(error)
+    }
+    model
   }
 }

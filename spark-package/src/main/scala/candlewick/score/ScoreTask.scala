@@ -2,7 +2,7 @@ package candlewick.score
 
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Json, RowBatch, RowLayout}
-import candlewick.jni.Scorer
+import candlewick.jni.{Model, Scorer}
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
@@ -43,10 +43,7 @@ private[score] final class ScoreTask(
 
   private def open(context: TaskContext): Scorer =
     ModelCache.open(
-      spec.key,
-      spec.modelJson,
-      spec.weights.bytes,
-      spec.weights.iterable,
+      spec,
       ScoreTask.document(spec, columns, types.length, context.partitionId())
     )
 

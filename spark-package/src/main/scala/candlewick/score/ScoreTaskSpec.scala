@@ -10,6 +10,8 @@ import candlewick.internal.SentWeights
   *   what becomes of invalid rows: "error", "skip" or "keep"
   * @param inputWidths
   *   values of the columns that are inputs of a graph one by one
+  * @param golden
+  *   golden vectors that whoever loads the model checks it by, where it has any
   * @param label
   *   text in plans and in the UI
   */
@@ -23,6 +25,7 @@ private[candlewick] final case class ScoreTaskSpec(
     scale: Option[Double],
     featureWidth: Int,
     inputWidths: Seq[Int],
+    golden: Option[SentWeights],
     label: String
 ) {
   override def toString: String = label

@@ -1,0 +1,56 @@
+package candlewick.columns
+
+import candlewick.internal.{Failures, Json}
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.sql.types.StructField
+
+/** What a model remembers of the rows that it was trained on: `data` in data/model.json. */
+private[candlewick] object DataContract {
+  private val Fields = Seq("features", "label", "weight", "inputShape", "scale", "handleInvalid")
+
+  /** One column.
+    *
+    * @param length
+    *   numbers in it, where that is known
+    */
+  def column(field: StructField, length: Option[Int]): ObjectNode = Json.obj(
+    "name" -> field.name,
+    "type" -> ColumnRules.typeName(field.dataType),
+    "nullable" -> field.nullable,
+    "length" -> length
+  )
+
+  /** The document: what the columns say, and the shape that the network views the features as. */
+  def of(columns: ObjectNode, inputShape: JsonNode): ObjectNode = {
+    val whole = columns.deepCopy()
+    whole.set[JsonNode]("inputShape", inputShape): Unit
+    whole
+  }
+
+  /** Throws unless the document is complete. */
+  def check(contract: JsonNode): Unit = {
+    Fields.foreach(Json.field(contract, _))
+    val columns = Json.items(Json.field(contract, "features"))
+    if (columns.isEmpty) throw Failures.parameter("'data' names no column of features")
+    for (column <- columns :+ Json.field(contract, "label"); name <- Seq("name", "type"))
+      Json.field(column, name): Unit
+  }
+
+  /** The columns of features in words: `features: vector of 4`. */
+  def features(contract: JsonNode): String = {
+    val columns = Json.items(Json.field(contract, "features")).map { column =>
+      val kind = Json.field(column, "type").asText
+      val length = column.path("length").asInt(1)
+      s"${Json.field(column, "name").asText}: $kind${if (length > 1) s" of $length" else ""}"
+    }
+    val (first, rest) = columns.splitAt(Shown)
+    first.mkString(", ") + (if (rest.isEmpty) "" else s" and ${rest.length} more columns")
+  }
+
+  private val Shown = 20
+
+  /** Lengths of the columns, where the sum tells that of the one that is not known. */
+  def lengths(known: Seq[Option[Int]], sum: Int): Seq[Option[Int]] =
+    if (known.count(_.isEmpty) == 1) known.map(_.orElse(Some(sum - known.flatten.sum))) else known
+}
