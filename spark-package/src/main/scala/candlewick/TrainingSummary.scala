@@ -2,6 +2,9 @@ package candlewick
 
 import candlewick.internal.Json
 import com.fasterxml.jackson.databind.JsonNode
+import java.util.{Arrays, Locale}
+import org.apache.spark.sql.{DataFrame, Row, SparkSession}
+import org.apache.spark.sql.types.{DoubleType, IntegerType, LongType, StructType}
 
 /** What one epoch was.
   *
@@ -122,7 +125,42 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   def resumedFromStep: Option[Long] =
     Option(node.get("resumedFromStep")).filterNot(_.isNull).map(_.asLong)
 
-  override def toString: String = json
+  /** The history as a DataFrame: a row for every epoch with epoch, step, loss, lr, rows, seconds and a column for each metric
+    * that is one number, null where an epoch has none.
+    *
+    * {{{
+    * summary.historyDF(spark).orderBy("val_loss").show(1)
+    * }}}
+    */
+  def historyDF(spark: SparkSession): DataFrame = {
+    val records = history.toSeq
+    val metrics = records.flatMap(_.metrics.keys).distinct.sorted
+    val rows = records.map { record =>
+      val plain =
+        Seq[Any](record.epoch, record.step, record.loss, record.lr, record.rows, record.seconds)
+      Row.fromSeq(plain ++ metrics.map(name => record.metrics.get(name).filterNot(_.isNaN).orNull[Any]))
+    }
+    spark.createDataFrame(Arrays.asList(rows: _*), TrainingSummary.schema(metrics))
+  }
+
+  /** One line: epochs, steps, trainers, time and the last losses; [[json]] has everything. */
+  override def toString: String = {
+    val records = history
+    val last = records.lastOption
+    val numbers = Seq(
+      "seconds" -> phases.get("total"),
+      "loss" -> last.map(_.loss),
+      "val_loss" -> last.flatMap(_.metrics.get("val_loss"))
+    )
+    val counts = Seq(
+      "epochs" -> Some(records.length),
+      "totalSteps" -> Some(totalSteps),
+      "numTrainers" -> Some(numTrainers)
+    )
+    val end = Seq("bestEpoch" -> bestEpoch, "stoppedEarly" -> Some(stoppedEarly).filter(identity))
+    val said = counts ++ numbers.map { case (name, value) => name -> value.map(TrainingSummary.short) } ++ end
+    said.collect { case (name, Some(value)) => s"$name=$value" }.mkString("TrainingSummary(", ", ", ")")
+  }
 }
 
 private[candlewick] object TrainingSummary {
@@ -138,6 +176,23 @@ private[candlewick] object TrainingSummary {
   )
 
   private val plain = Set("epoch", "step", "loss", "lr", "rows", "seconds")
+
+  /** The columns of the history, of which metrics may be null. */
+  private def schema(metrics: Seq[String]): StructType = {
+    val plain = Seq(
+      "epoch" -> IntegerType,
+      "step" -> LongType,
+      "loss" -> DoubleType,
+      "lr" -> DoubleType,
+      "rows" -> LongType,
+      "seconds" -> DoubleType
+    )
+    val known = plain.foldLeft(new StructType()) { case (schema, (name, kind)) => schema.add(name, kind, false) }
+    metrics.foldLeft(known)(_.add(_, DoubleType, true))
+  }
+
+  /** Four digits, as far as a line needs them. */
+  private def short(value: Double): String = "%.4g".formatLocal(Locale.ROOT, value)
 
   private def metrics(node: JsonNode): Map[String, Double] = {
     val numbers = Json.fields(node).filter { case (name, value) =>
