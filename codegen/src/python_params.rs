@@ -18,14 +18,20 @@ const INITIAL_MODEL: &str = "A trained model whose weights training starts from,
     resumeOptimizer=True training goes on where that of the model ended.";
 
 /// What a module takes from elsewhere, by source.
-const IMPORTS: [(&str, &[&str]); 4] = [
+const IMPORTS: [(&str, &[&str]); 5] = [
     (
         "candlewick._document",
         &[
+            "Loss",
             "LossLike",
+            "LRScheduler",
+            "Module",
+            "Network",
             "NetworkLike",
+            "Optimizer",
             "OptimizerLike",
             "SchedulerLike",
+            "Stopping",
             "StoppingLike",
             "to_int",
             "to_long",
@@ -45,6 +51,16 @@ const IMPORTS: [(&str, &[&str]); 4] = [
     (
         "candlewick._params",
         &["NeuralClassifierParams", "NeuralEstimatorParams"],
+    ),
+    (
+        "candlewick._reading",
+        &[
+            "as_loss",
+            "as_network",
+            "as_optimizer",
+            "as_scheduler",
+            "as_stopping",
+        ],
     ),
     ("candlewick._weights", &["WeightsLike", "to_weights"]),
 ];
@@ -194,10 +210,15 @@ fn accessors(out: &mut String, param: &Param) {
     let (name, upper) = (param.name, capital(param.name));
     let doc = wrap(&param_words(param), WIDTH, "        \"\"\"", "        ");
     let end = if doc.contains('\n') { "\n        " } else { "" };
+    let kept = format!("self.getOrDefault(self.{name})");
+    let (value, got) = match read(param.ty) {
+        Some((object, reader)) => (object, format!("{reader}({kept})")),
+        None => (value, kept),
+    };
     let _ = write!(
         out,
         "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        \
-         return self.getOrDefault(self.{name})\n\n    \
+         return {got}\n\n    \
          def set{upper}(self, value: {given}) -> Self:\n{doc}{end}\"\"\"\n        return self._set({name}=value)\n"
     );
 }
@@ -311,6 +332,21 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         ValueType::Document(Kind::Stopping) => ("str", "StoppingLike", "to_stopping"),
         _ => ("str", "str", "TypeConverters.toString"),
     }
+}
+
+/// Type of what a getter returns that is not the kept text, and what reads it.
+fn read(ty: ValueType) -> Option<(&'static str, &'static str)> {
+    let ValueType::Document(kind) = ty else {
+        return None;
+    };
+    Some(match kind {
+        Kind::Network => ("Module | Network", "as_network"),
+        Kind::Loss => ("Loss", "as_loss"),
+        Kind::Optimizer => ("Optimizer", "as_optimizer"),
+        Kind::Scheduler => ("LRScheduler", "as_scheduler"),
+        Kind::Stopping => ("Stopping", "as_stopping"),
+        Kind::Layer | Kind::Initializer => return None,
+    })
 }
 
 /// What refuses a wrong value; none where the converter does.

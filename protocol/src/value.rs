@@ -116,7 +116,7 @@ pub enum Range {
         /// Upper bound.
         below: f64,
     },
-    /// One of these texts.
+    /// One of these texts; of true and false, those that are there.
     OneOf(&'static [&'static str]),
 }
 
@@ -240,7 +240,10 @@ impl Domain {
             ValueType::Int => whole(value),
             ValueType::Long => value.is_i64() || value.is_u64(),
             ValueType::Real => real(value),
-            ValueType::Bool => value.is_boolean(),
+            ValueType::Bool => match self.range {
+                Range::OneOf(words) => value.is_boolean() && words.contains(&value.to_string().as_str()),
+                _ => value.is_boolean(),
+            },
             ValueType::Text | ValueType::Weights => text(value),
             ValueType::TextList => each(&text),
             ValueType::RealPair => each(&real) && items.is_some_and(|items| items.len() == 2),
@@ -307,6 +310,9 @@ impl Domain {
             Range::Above(bound) => format!("{what} above {bound}"),
             Range::Closed { min, max } => format!("{what} from {min} to {max}"),
             Range::HalfOpen { min, below } => format!("{what} of at least {min} and below {below}"),
+            Range::OneOf(words) if self.ty == ValueType::Bool => {
+                format!("{} (or leave it out)", words.join(" or "))
+            }
             Range::OneOf(texts) => {
                 let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
                 quoted.join(" or ")

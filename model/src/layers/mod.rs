@@ -22,7 +22,6 @@ mod pooling;
 mod power_pool;
 mod prelu;
 mod recurrent;
-mod sequence;
 mod shape;
 mod softmax;
 mod step;
@@ -42,7 +41,6 @@ pub(crate) use padding::Around;
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use padding::sides;
 pub(crate) use parameters::{Init, ParameterSpec, uniform_by_fan};
-pub(crate) use sequence::check_batch_first;
 pub use step::{Alone, Exchange, Slice};
 pub(crate) use step::{RowKey, Training};
 

@@ -18,12 +18,13 @@ from pyspark.ml.util import HasTrainingSummary, JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
 
-from candlewick._document import NetworkBase, NetworkDocument
+from candlewick._document import Module, Network
 from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable, RestoredDefaults
+from candlewick._reading import from_json
 from candlewick._session import require_jar
 from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received, to_weights
@@ -197,9 +198,13 @@ class NeuralModel(
         return {name: math.nan if value is None else value for name, value in values.items()}
 
     @property
-    def network(self) -> NetworkBase:
-        """The network, complete with all sizes; ``network=`` takes it."""
-        return NetworkDocument(json.loads(self.networkJson))
+    def network(self) -> Module | Network:
+        """The network, complete with all sizes: an ``nn.Sequential`` or ``nn.Graph``, to be trained, cut and extended.
+
+        Example:
+            >>> nn.Sequential(*model.network[:-1], nn.Linear(5))  # doctest: +SKIP
+        """
+        return from_json(self.networkJson)
 
     @property
     def hasSummary(self) -> bool:

@@ -50,7 +50,7 @@ class Graph(Network):
             "outputs": [name or names[tensor] for name, tensor in wanted],
         }
 
-    def to_dict(self) -> dict[str, Any]:
+    def _network(self) -> dict[str, Any]:
         return self._document
 
     def __repr__(self) -> str:

@@ -5,8 +5,7 @@ use crate::kernels::{Accumulate, Attention, Layout, Matrix, Program, Shape};
 use crate::layers::dropout::Dropout;
 use crate::layers::error::{LayerError, infer};
 use crate::layers::{
-    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, check_batch_first,
-    uniform_by_fan,
+    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, uniform_by_fan,
 };
 use crate::philox::mask_row_from;
 use candlewick_protocol::Failure;
@@ -311,7 +310,6 @@ fn xavier(rows: usize, cols: usize) -> Init {
 }
 
 fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, LayerError> {
-    check_batch_first(arguments)?;
     let ends: [&[usize]; 3] = match *inputs {
         [own] => [own; 3],
         [query, key, value] => [query, key, value],

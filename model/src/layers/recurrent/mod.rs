@@ -11,8 +11,7 @@ mod cell;
 mod forward;
 
 use super::{
-    BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec, RowKey, check_batch_first,
-    uniform_by_fan,
+    BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec, RowKey, uniform_by_fan,
 };
 use crate::arguments::Arguments;
 use crate::kernels::{Kernels, Matrix, Packed, Packing, Program, SimdLevel};
@@ -531,7 +530,6 @@ fn make(
             format!("shape {input:?}"),
         ));
     }
-    check_batch_first(arguments)?;
     infer(arguments, "input_size", inputs, "features a step", input)?;
     let layers = arguments.size("num_layers").unwrap_or(1);
     let hidden = arguments.size("hidden_size").unwrap_or_default();

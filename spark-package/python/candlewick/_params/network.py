@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._document import LossLike, NetworkLike, to_loss, to_network
+from candlewick._document import Loss, LossLike, Module, Network, NetworkLike, to_loss, to_network
+from candlewick._reading import as_loss, as_network
 from candlewick._weights import WeightsLike, to_weights
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ class NetworkParams(Params):
             strictWeights=True,
         )
 
-    def getNetwork(self) -> str:
+    def getNetwork(self) -> Module | Network:
         """Value of network, or its default."""
-        return self.getOrDefault(self.network)
+        return as_network(self.getOrDefault(self.network))
 
     def setNetwork(self, value: NetworkLike) -> Self:
         """The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (object of its builder, or
@@ -82,9 +83,9 @@ class NetworkParams(Params):
         """
         return self._set(strictWeights=value)
 
-    def getLoss(self) -> str:
+    def getLoss(self) -> Loss:
         """Value of loss, or its default."""
-        return self.getOrDefault(self.loss)
+        return as_loss(self.getOrDefault(self.loss))
 
     def setLoss(self, value: LossLike) -> Self:
         """The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, or its

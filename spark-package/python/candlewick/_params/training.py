@@ -10,8 +10,11 @@ from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasSeed
 
 from candlewick._document import (
+    LRScheduler,
+    Optimizer,
     OptimizerLike,
     SchedulerLike,
+    Stopping,
     StoppingLike,
     to_int,
     to_long,
@@ -20,6 +23,7 @@ from candlewick._document import (
     to_stopping,
 )
 from candlewick._legal import Legal, Range, each, one_of
+from candlewick._reading import as_optimizer, as_scheduler, as_stopping
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -237,9 +241,9 @@ class TrainingParams(HasSeed):
         """
         return self._set(batchSize=value)
 
-    def getOptimizer(self) -> str:
+    def getOptimizer(self) -> Optimizer:
         """Value of optimizer, or its default."""
-        return self.getOrDefault(self.optimizer)
+        return as_optimizer(self.getOrDefault(self.optimizer))
 
     def setOptimizer(self, value: OptimizerLike) -> Self:
         """The optimiser: optim.SGD, optim.AdamW and the others, or its JSON document. (object of its
@@ -258,9 +262,9 @@ class TrainingParams(HasSeed):
         """
         return self._set(learningRate=value)
 
-    def getLrScheduler(self) -> str:
+    def getLrScheduler(self) -> LRScheduler:
         """Value of lrScheduler, or its default."""
-        return self.getOrDefault(self.lrScheduler)
+        return as_scheduler(self.getOrDefault(self.lrScheduler))
 
     def setLrScheduler(self, value: SchedulerLike) -> Self:
         """How the learning rate moves: optim.lr_scheduler.StepLR and the others, or its JSON document. Its
@@ -366,9 +370,9 @@ class TrainingParams(HasSeed):
         """
         return self._set(validationSteps=value)
 
-    def getEarlyStopping(self) -> str:
+    def getEarlyStopping(self) -> Stopping:
         """Value of earlyStopping, or its default."""
-        return self.getOrDefault(self.earlyStopping)
+        return as_stopping(self.getOrDefault(self.earlyStopping))
 
     def setEarlyStopping(self, value: StoppingLike) -> Self:
         """When training ends before its last epoch: EarlyStopping(...), or its JSON document. Decided at

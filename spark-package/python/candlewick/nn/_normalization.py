@@ -42,6 +42,16 @@ class BatchNorm1d(Module):
         "bias": Domain(truth, "true or false"),
         "scope": Domain(one_of("step", "slice"), '"step" or "slice"'),
     }
+    _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    _short = ()
+    _optional = {
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "scope": "step",
+    }
 
     @overload
     def __init__(
@@ -69,17 +79,7 @@ class BatchNorm1d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-        short = ()
-        optional = {
-            "eps": 1e-5,
-            "momentum": 0.1,
-            "affine": True,
-            "track_running_stats": True,
-            "bias": True,
-            "scope": "step",
-        }
-        super().__init__(bind("BatchNorm1d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class BatchNorm2d(Module):
@@ -112,6 +112,16 @@ class BatchNorm2d(Module):
         "bias": Domain(truth, "true or false"),
         "scope": Domain(one_of("step", "slice"), '"step" or "slice"'),
     }
+    _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    _short = ()
+    _optional = {
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "scope": "step",
+    }
 
     @overload
     def __init__(
@@ -139,17 +149,7 @@ class BatchNorm2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-        short = ()
-        optional = {
-            "eps": 1e-5,
-            "momentum": 0.1,
-            "affine": True,
-            "track_running_stats": True,
-            "bias": True,
-            "scope": "step",
-        }
-        super().__init__(bind("BatchNorm2d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class LayerNorm(Module):
@@ -175,6 +175,9 @@ class LayerNorm(Module):
         "elementwise_affine": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
     }
+    _full = ("normalized_shape", "eps", "elementwise_affine", "bias")
+    _short = ()
+    _optional = {"eps": 1e-5, "elementwise_affine": True, "bias": True}
 
     @overload
     def __init__(self, *, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True) -> None: ...
@@ -189,10 +192,7 @@ class LayerNorm(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("normalized_shape", "eps", "elementwise_affine", "bias")
-        short = ()
-        optional = {"eps": 1e-5, "elementwise_affine": True, "bias": True}
-        super().__init__(bind("LayerNorm", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class RMSNorm(Module):
@@ -217,6 +217,9 @@ class RMSNorm(Module):
         "eps": Domain(maybe(real(0.0)), "a finite number of at least 0, or null"),
         "elementwise_affine": Domain(truth, "true or false"),
     }
+    _full = ("normalized_shape", "eps", "elementwise_affine")
+    _short = ()
+    _optional = {"eps": None, "elementwise_affine": True}
 
     @overload
     def __init__(self, *, eps: float | None = None, elementwise_affine: bool = True) -> None: ...
@@ -230,10 +233,7 @@ class RMSNorm(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("normalized_shape", "eps", "elementwise_affine")
-        short = ()
-        optional = {"eps": None, "elementwise_affine": True}
-        super().__init__(bind("RMSNorm", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class GroupNorm(Module):
@@ -257,6 +257,9 @@ class GroupNorm(Module):
         "affine": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
     }
+    _full = ("num_groups", "num_channels", "eps", "affine")
+    _short = ("num_groups",)
+    _optional = {"eps": 1e-5, "affine": True, "bias": True}
 
     @overload
     def __init__(
@@ -280,10 +283,7 @@ class GroupNorm(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_groups", "num_channels", "eps", "affine")
-        short = ("num_groups",)
-        optional = {"eps": 1e-5, "affine": True, "bias": True}
-        super().__init__(bind("GroupNorm", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class InstanceNorm1d(Module):
@@ -309,65 +309,14 @@ class InstanceNorm1d(Module):
         "track_running_stats": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
     }
-
-    @overload
-    def __init__(
-        self,
-        *,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = False,
-        track_running_stats: bool = False,
-        bias: bool = True,
-    ) -> None: ...
-
-    @overload
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = False,
-        track_running_stats: bool = False,
-        *,
-        bias: bool = True,
-    ) -> None: ...
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-        short = ()
-        optional = {
-            "eps": 1e-5,
-            "momentum": 0.1,
-            "affine": False,
-            "track_running_stats": False,
-            "bias": True,
-        }
-        super().__init__(bind("InstanceNorm1d", full, short, optional, (args, kwargs)))
-
-
-class InstanceNorm2d(Module):
-    """Normalises every channel of every row of inputs of shape [C, H, W] over its positions (Ulyanov et al.
-    2016, arXiv:1607.08022).
-
-    Args:
-        num_features: Channels of the input: its first dimension after the batch. (whole number of at least
-            1; may be left out)
-        eps: Added to the variance before the root is taken. (number of at least 0)
-        momentum: Of no effect, since there are no running statistics. (number from 0 to 1; or none)
-        affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
-        track_running_stats: Only false is legal: every row is normalised by its own statistics, also when
-            scoring. (true or false)
-        bias: Learn the summand; without affine there is none. (true or false)
-    """
-
-    _domains = {
-        "num_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
-        "eps": Domain(real(0.0), "a finite number of at least 0"),
-        "momentum": Domain(maybe(real(0.0, 1.0)), "a finite number from 0 to 1, or null"),
-        "affine": Domain(truth, "true or false"),
-        "track_running_stats": Domain(truth, "true or false"),
-        "bias": Domain(truth, "true or false"),
+    _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    _short = ()
+    _optional = {
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": False,
+        "track_running_stats": False,
+        "bias": True,
     }
 
     @overload
@@ -394,16 +343,67 @@ class InstanceNorm2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-        short = ()
-        optional = {
-            "eps": 1e-5,
-            "momentum": 0.1,
-            "affine": False,
-            "track_running_stats": False,
-            "bias": True,
-        }
-        super().__init__(bind("InstanceNorm2d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
+
+
+class InstanceNorm2d(Module):
+    """Normalises every channel of every row of inputs of shape [C, H, W] over its positions (Ulyanov et al.
+    2016, arXiv:1607.08022).
+
+    Args:
+        num_features: Channels of the input: its first dimension after the batch. (whole number of at least
+            1; may be left out)
+        eps: Added to the variance before the root is taken. (number of at least 0)
+        momentum: Of no effect, since there are no running statistics. (number from 0 to 1; or none)
+        affine: Learn a factor and a summand for every channel; they start at 1 and 0. (true or false)
+        track_running_stats: Only false is legal: every row is normalised by its own statistics, also when
+            scoring. (true or false)
+        bias: Learn the summand; without affine there is none. (true or false)
+    """
+
+    _domains = {
+        "num_features": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
+        "eps": Domain(real(0.0), "a finite number of at least 0"),
+        "momentum": Domain(maybe(real(0.0, 1.0)), "a finite number from 0 to 1, or null"),
+        "affine": Domain(truth, "true or false"),
+        "track_running_stats": Domain(truth, "true or false"),
+        "bias": Domain(truth, "true or false"),
+    }
+    _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    _short = ()
+    _optional = {
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": False,
+        "track_running_stats": False,
+        "bias": True,
+    }
+
+    @overload
+    def __init__(
+        self,
+        *,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        bias: bool = True,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        bias: bool = True,
+    ) -> None: ...
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class LocalResponseNorm(Module):

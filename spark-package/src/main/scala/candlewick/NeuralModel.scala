@@ -166,8 +166,8 @@ trait NeuralModel[M <: NeuralModel[M]]
 
   private def noSummary = Failures.parameter("this model has no summary: it was not made by fit")
 
-  /** The network, complete with all sizes; `setNetwork` takes it. */
-  def network: Network = new NetworkDocument(Document.parse("the network", networkJson))
+  /** The network, complete with all sizes: `setNetwork` takes it, and its `layers` can be put together anew. */
+  def network: Network = Network.fromJson(networkJson)
 
   /** The network as the JSON document that `setNetwork` takes, complete with all sizes. */
   def networkJson: String = Json.field(state.document, "network").toString
