@@ -351,13 +351,13 @@ fn forms(out: &mut String, entry: &Entry, is_early: &dyn Fn(&Arg) -> bool) {
         .map(|arg| format!("\"{}\": {}", arg.name, literal(&default_of(arg))))
         .collect();
     let mut dictionary = format!("{{{}}}", defaults.join(", "));
-    if dictionary.len() + 16 >= LINE {
+    if dictionary.len() + 16 > LINE {
         dictionary = format!("{{\n        {},\n    }}", defaults.join(",\n        "));
     }
     let first_keyword = entry.args.iter().position(|arg| arg.keyword);
     let positional = &entry.args[..first_keyword.unwrap_or(entry.args.len())];
     let mut full = names(&|arg| positional.iter().any(|known| known.name == arg.name));
-    if full.len() + 12 >= LINE {
+    if full.len() + 12 > LINE {
         full = format!(
             "(\n        {},\n    )",
             full.trim_matches(['(', ')']).replace(", ", ",\n        ")

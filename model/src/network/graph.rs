@@ -154,8 +154,9 @@ impl Builder {
         let layer = node
             .get("layer")
             .ok_or_else(|| wrong(format!("{document} ({name}): \"layer\" is missing")))?;
+        // A node is known by its name, which its parameters have too.
         let place = DocPath {
-            document: &document,
+            document: &format!("nodes.{name}"),
             path: &name,
             depth: 0,
         };

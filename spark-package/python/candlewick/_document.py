@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 
 from pyspark.ml.param import TypeConverters
 
+from candlewick import _html
 from candlewick._domains import Domain
 from candlewick._formats import NETWORK_FORMAT
 from candlewick._session import jvm
@@ -24,6 +25,12 @@ from candlewick.errors import translated
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+#: The classes of the catalogue by their names in documents; their modules are loaded with the package.
+BUILDERS: dict[str, type[Document]] = {}
+#: Where the classes of the catalogue are, beside what they are made of.
+_GENERATED = ("candlewick.nn._", "candlewick.nn.init", "candlewick.optim.", "candlewick._stopping")
 
 
 class Document:
@@ -43,8 +50,10 @@ class Document:
     _optional: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
-        """Gives help() and inspect.signature the full form of a layer that also has a short one."""
+        """Knows the classes of the catalogue; gives help() the full form of a layer that also has a short one."""
         super().__init_subclass__()
+        if cls.__module__.startswith(_GENERATED):
+            BUILDERS[cls.__name__] = cls
         if cls._full:
             own: Any = cls.__init__
             own.__signature__ = full_form(cls, getattr(typing, "get_overloads", lambda _: ())(own))
@@ -67,7 +76,7 @@ class Document:
         return f"{type(self).__name__}({_arguments(self._arguments)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.to_dict() == other.to_dict()
+        return isinstance(other, Document) and type(self) is type(other) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
         return hash(self.to_json())
@@ -113,6 +122,14 @@ class NetworkBase(Document):
         made = copy.copy(self)
         made._init = tuple(rules)
         return made
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        """Every layer: its place, its type, and the arguments or what it reads."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        rules = [_html.preformatted("\n".join(self._rules()))] if self._init else []
+        return _html.titled(type(self).__name__, _html.table(["layer", "type", "arguments"], self._rows()), *rules)
 
     def _rules(self) -> list[str]:
         """The rules of how parameters start, each as a line of the repr."""
@@ -168,6 +185,17 @@ class Module(NetworkBase):
 
     def _network(self) -> dict[str, Any]:
         return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        return self._placed("0")
+
+    def _placed(self, place: str) -> Iterator[tuple[str, str, str]]:
+        """The rows of this module at a place of a network."""
+        yield place, type(self).__name__, _arguments(self._arguments)
+
+    def __repr__(self) -> str:
+        # A container says its rules with its layers.
+        return "\n".join([super().__repr__(), *self._rules()])
 
     def __call__(self, *inputs: Any, name: str | None = None) -> Tensor:
         """Puts this layer into a graph, behind these tensors (one by one, or as one list).
@@ -228,6 +256,11 @@ class Container(Module):
         made = type(self)(*self._modules[index], **self._arguments)
         return made._with_rules(self._renumbered(range(len(self))[index]))
 
+    def _placed(self, place: str) -> Iterator[tuple[str, str, str]]:
+        yield from super()._placed(place)
+        for at, module in enumerate(self._modules):
+            yield from module._placed(f"{place}.{at}")
+
     def _renumbered(self, kept: Sequence[int]) -> list[Mapping[str, Any]]:
         """The rules of how parameters start for these layers alone."""
         if self._init:
@@ -237,9 +270,9 @@ class Container(Module):
     def __repr__(self) -> str:
         rows = [f"({i}): {module!r}".replace("\n", "\n  ") for i, module in enumerate(self._modules)]
         rows += [_arguments(self._arguments)] if self._arguments and rows else []
-        rows += self._rules()
         if not rows:
             return super().__repr__()
+        rows += self._rules()
         return f"{type(self).__name__}(" + "".join(f"\n  {row}" for row in rows) + "\n)"
 
 
@@ -275,6 +308,10 @@ class Sequential(Container):
     def _network(self) -> dict[str, Any]:
         return {"format": NETWORK_FORMAT, "layers": self.layer()["layers"]}
 
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        for at, module in enumerate(self):
+            yield from module._placed(str(at))
+
     def __add__(self, other: object) -> Sequential:
         if not isinstance(other, Sequential):
             return NotImplemented
@@ -305,6 +342,9 @@ def _moved(pattern: str, places: Mapping[str, str]) -> str | None:
     raise ValueError(
         f"with_init's pattern {pattern!r} cannot follow layers to other numbers: call with_init on the part"
     )
+
+
+BUILDERS["Sequential"] = Sequential
 
 
 class Loss(Document):

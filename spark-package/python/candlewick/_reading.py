@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from candlewick._document import (
+    BUILDERS,
     Container,
     Document,
     Initializer,
@@ -21,12 +21,11 @@ from candlewick._document import (
     Stopping,
 )
 from candlewick._formats import NETWORK_FORMAT
+from candlewick._graph import Graph
+from candlewick._tensor import Input, Tensor
 from candlewick.errors import InvalidParameterError
 
 D = TypeVar("D", bound=Document)
-
-#: Where the classes of the catalogue are, beside what they are made of.
-_GENERATED = ("candlewick.nn._", "candlewick.nn.init", "candlewick.optim.", "candlewick._stopping")
 
 
 def from_json(text: str | bytes | Mapping[str, Any]) -> Module | Network:
@@ -54,7 +53,10 @@ def from_json(text: str | bytes | Mapping[str, Any]) -> Module | Network:
             "net.to_json() writes such a document"
         )
     rules = []
-    for at, rule in enumerate(document.get("init") or ()):
+    given: Sequence[Any] = document.get("init") or []
+    for at, rule in enumerate(given):
+        if not isinstance(rule, Mapping):
+            raise InvalidParameterError(f"init.{at}: expected an object with a type and params, got {rule!r}")
         initializer = {name: value for name, value in rule.items() if name != "params"}
         rules.append({"params": rule.get("params"), **_made(initializer, Initializer, f"init.{at}").to_dict()})
     if "nodes" in document:
@@ -98,30 +100,14 @@ def _object(what: str, text: str | bytes | Mapping[str, Any]) -> Mapping[str, An
     return document
 
 
-@functools.cache
-def _classes() -> dict[str, type[Document]]:
-    """Every builder of the catalogue, by its name in documents."""
-    # They are made of this package's other modules.
-    from candlewick import _stopping, nn, optim
-
-    found: dict[str, type[Document]] = {"Sequential": Sequential}
-    for package in (nn, optim, optim.lr_scheduler, nn.init, _stopping):
-        for name in package.__all__:
-            kind = getattr(package, name)
-            generated = isinstance(kind, type) and kind.__module__.startswith(_GENERATED)
-            if generated and issubclass(kind, Document):
-                found[name] = kind
-    return found
-
-
 def _made(document: Any, kind: type[D], place: str) -> D:
     """The object of one document; `place` is where it stands, for messages."""
     if not isinstance(document, Mapping):
         raise InvalidParameterError(f"{place}: expected an object with a type, got {document!r}")
     name = document.get("type")
-    found = _classes().get(name) if isinstance(name, str) else None
+    found = BUILDERS.get(name) if isinstance(name, str) else None
     if found is None or not issubclass(found, kind):
-        known = [each for each, one in _classes().items() if issubclass(one, kind)]
+        known = [each for each, one in BUILDERS.items() if issubclass(one, kind)]
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InvalidParameterError(f"{place}: there is no {kind.__name__} of type {name!r}{hint}")
@@ -144,7 +130,7 @@ def _made(document: Any, kind: type[D], place: str) -> D:
 
 def _value(value: Any, place: str) -> Any:
     """An argument's value: documents in it become what they stand for."""
-    if isinstance(value, Mapping) and value.get("type") in _classes():
+    if isinstance(value, Mapping) and value.get("type") in BUILDERS:
         return _made(value, Document, place)
     if isinstance(value, list):
         return [_value(item, f"{place}.{at}") for at, item in enumerate(value)]
@@ -159,10 +145,6 @@ def _sequence(document: Mapping[str, Any]) -> Sequential:
 
 
 def _graph(document: Mapping[str, Any]) -> Network:
-    # It is made of this module's neighbours, as the builders are.
-    from candlewick._graph import Graph
-    from candlewick._tensor import Input, Tensor
-
     inputs = [Input(one["name"], one["shape"]) for one in document["inputs"]]
     known: dict[str, Tensor] = {one.name: one for one in inputs}
     for at, node in enumerate(document["nodes"]):

@@ -131,7 +131,7 @@ class TrainingSummary:
         """Saves what `plot` draws as a file: PNG, SVG or PDF by its name.
 
         Example:
-            >>> model.summary.save_plot("curves.png")  # doctest: +SKIP
+            >>> model.summary.save_plot("curves.png")
         """
         self.plot().savefig(path, dpi=120)
 

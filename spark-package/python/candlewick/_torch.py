@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeGuard
 
-from candlewick._document import Module, Sequential
-from candlewick._reading import _classes
+from candlewick._document import BUILDERS, Module, Sequential
 from candlewick.errors import CandlewickError, InvalidParameterError
 
 #: Arguments of PyTorch that change nothing of what a layer computes.
@@ -66,7 +65,7 @@ def _is_sequential(module: object) -> bool:
 
 
 def _read(module: Any, path: str, seen: set[int]) -> Module:
-    """The module at a path, such as "features.0", as ours; `seen` are the layers with weights that were read."""
+    """The module at a path, such as "features.0", as ours; `seen` are the weights of the layers that were read."""
     kind = type(module)
     place = f"{path or 'the module'} ({kind.__module__}.{kind.__name__})"
     if getattr(module, "_forward_pre_hooks", None) or getattr(module, "_forward_hooks", None):
@@ -74,18 +73,18 @@ def _read(module: Any, path: str, seen: set[int]) -> Module:
     if _is_sequential(module):
         children = list(module.named_children())
         return Sequential(*(_read(child, f"{path}.{name}".lstrip("."), seen) for name, child in children))
-    found = _classes().get(kind.__name__)
+    found = BUILDERS.get(kind.__name__)
     if found is None or not issubclass(found, Module) or not kind.__module__.startswith(_HOME):
         raise InvalidParameterError(
             f"from_torch: {place} has no counterpart here; expected torch.nn.Sequential and those layers of torch.nn that "
             "docs/layers.md lists. What a forward of one's own computes cannot be read: build it with nn.Graph"
         )
-    if any(True for _ in module.parameters()):
-        if id(module) in seen:
-            raise InvalidParameterError(
-                f"from_torch: {place} stands there twice; layers do not share their weights here"
-            )
-        seen.add(id(module))
+    weights = {id(parameter) for parameter in module.parameters()}
+    if weights & seen:
+        raise InvalidParameterError(
+            f"from_torch: {place} has the weights of another layer; layers do not share them here"
+        )
+    seen |= weights
     try:
         arguments = _READERS.get(kind.__name__, _plain)(module, found)
         _refuse_others(module, found)

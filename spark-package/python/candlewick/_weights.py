@@ -58,8 +58,10 @@ def to_safetensors(state: Mapping[str, Any]) -> bytes:
     """A safetensors file of arrays by name: NumPy arrays, or a PyTorch ``state_dict``. PyTorch is not imported.
 
     Example:
-        >>> NeuralClassifier(initialWeights=torch_net.state_dict())  # doctest: +SKIP
-        >>> open("weights.safetensors", "wb").write(candlewick.to_safetensors(state))  # doctest: +SKIP
+        >>> import candlewick, numpy
+        >>> state = {"0.weight": numpy.eye(3), "0.bias": numpy.zeros(3)}
+        >>> with open("weights.safetensors", "wb") as file:
+        ...     size = file.write(candlewick.to_safetensors(state))
 
     Raises:
         TypeError: A value is not an array of floats; integers other than counters of batches are not weights.

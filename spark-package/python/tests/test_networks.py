@@ -101,6 +101,7 @@ def test_a_graph_is_read_with_its_names() -> None:
     net = graph().with_init({"score.*": nn.init.zeros_()})
     again = nn.from_json(net.to_json())
     assert again == net and isinstance(again, nn.Graph)
+    assert "\n  init 'score.*': zeros_()\n) -> score, code, again" in repr(again)
     assert again.to_dict() == net.to_dict()
 
 
@@ -183,6 +184,7 @@ def network(*layers: Any) -> dict[str, Any]:
             {**graph().to_dict(), "nodes": [{"name": "a", "inputs": ["b"], "layer": {"type": "ReLU"}}]},
             "nodes.0 (a): there is no input or earlier node 'b'; there are user, item",
         ),
+        ({**network(), "init": [3]}, "init.0: expected an object with a type and params, got 3"),
         ({**network(), "init": [{"params": "*", "type": "ones"}]}, "init.0: there is no Initializer of type 'ones'"),
     ],
 )

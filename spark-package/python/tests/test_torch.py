@@ -159,7 +159,7 @@ def test_weights_that_are_shared_or_changed_on_the_way_are_refused() -> None:
     shared = module(recorded["Linear(4, 3)"])
     net = computed()
     net._children = [("0", shared), ("1", module(recorded["Tanh()"])), ("2", shared)]
-    with pytest.raises(InvalidParameterError, match=r"from_torch: 2 \(torch.nn.*\) stands there twice"):
+    with pytest.raises(InvalidParameterError, match=r"from_torch: 2 \(torch.nn.*\) has the weights of another layer"):
         nn.from_torch(net)
     hooked = module(recorded["Linear(4, 3)"])
     hooked._forward_pre_hooks = {1: print}

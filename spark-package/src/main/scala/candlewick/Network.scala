@@ -1,7 +1,6 @@
 package candlewick
 
 import candlewick.columns.GraphColumns
-import candlewick.generated.Formats
 import candlewick.internal.{Failures, Json}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
@@ -9,7 +8,7 @@ import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 /** A network, as `setNetwork` takes it: a [[Module]] or a [[Graph]]. */
 trait Network {
 
-  /** The document that `setNetwork` takes; [[Network.fromJson]] reads it. */
+  /** The document that `setNetwork` takes; `nn.fromJson` reads it. */
   def json: String
 
   /** The layers one after another, to be put together anew: all but the last, and another end.
@@ -78,30 +77,6 @@ trait Network {
       "optimizer" -> optimizer.option.map(_.node)
     )
     Native.networkSummary(request.toString)
-  }
-}
-
-/** Reads networks. */
-object Network {
-
-  /** The network of a JSON document: of another's `json`, or of an estimator's `getNetwork`. Its layers are checked when it is
-    * trained.
-    *
-    * {{{
-    * val net = Network.fromJson(estimator.getNetwork)
-    * }}}
-    */
-  def fromJson(json: String): Network = {
-    val document = Document.parse("the network", json)
-    val format = Option(document.get("format")).fold("none")(_.asText)
-    if (format != Formats.Network)
-      throw Failures.parameter(s"the network: expected the format ${Formats.Network}, got $format")
-    // The shape of the features, in a model's: layers that are taken out of it may read another one.
-    val plain = document.without[ObjectNode]("input")
-    if (plain.has("nodes") && !plain.has("init")) Graph.of(plain)
-    else if (plain.has("layers") && !plain.has("init"))
-      new Module(Json.obj("type" -> "Sequential", "layers" -> plain.get("layers")))
-    else new NetworkDocument(plain)
   }
 }
 

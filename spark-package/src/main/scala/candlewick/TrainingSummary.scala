@@ -4,7 +4,7 @@ import candlewick.internal.Json
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.{Arrays, Locale}
 import org.apache.spark.sql.{DataFrame, Row, SparkSession}
-import org.apache.spark.sql.types.{DoubleType, IntegerType, LongType, StructType}
+import org.apache.spark.sql.types.{DataType, DoubleType, IntegerType, LongType, StructType}
 
 /** What one epoch was.
   *
@@ -147,18 +147,16 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   override def toString: String = {
     val records = history
     val last = records.lastOption
-    val numbers = Seq(
-      "seconds" -> phases.get("total"),
-      "loss" -> last.map(_.loss),
-      "val_loss" -> last.flatMap(_.metrics.get("val_loss"))
+    val said = Seq[(String, Option[String])](
+      "epochs" -> Some(records.length.toString),
+      "totalSteps" -> Some(totalSteps.toString),
+      "numTrainers" -> Some(numTrainers.toString),
+      "seconds" -> phases.get("total").map(TrainingSummary.short),
+      "loss" -> last.map(record => TrainingSummary.short(record.loss)),
+      "val_loss" -> last.flatMap(_.metrics.get("val_loss")).map(TrainingSummary.short),
+      "bestEpoch" -> bestEpoch.map(_.toString),
+      "stoppedEarly" -> Some("true").filter(_ => stoppedEarly)
     )
-    val counts = Seq(
-      "epochs" -> Some(records.length),
-      "totalSteps" -> Some(totalSteps),
-      "numTrainers" -> Some(numTrainers)
-    )
-    val end = Seq("bestEpoch" -> bestEpoch, "stoppedEarly" -> Some(stoppedEarly).filter(identity))
-    val said = counts ++ numbers.map { case (name, value) => name -> value.map(TrainingSummary.short) } ++ end
     said.collect { case (name, Some(value)) => s"$name=$value" }.mkString("TrainingSummary(", ", ", ")")
   }
 }
@@ -179,7 +177,7 @@ private[candlewick] object TrainingSummary {
 
   /** The columns of the history, of which metrics may be null. */
   private def schema(metrics: Seq[String]): StructType = {
-    val plain = Seq(
+    val plain = Seq[(String, DataType)](
       "epoch" -> IntegerType,
       "step" -> LongType,
       "loss" -> DoubleType,
@@ -187,7 +185,7 @@ private[candlewick] object TrainingSummary {
       "rows" -> LongType,
       "seconds" -> DoubleType
     )
-    val known = plain.foldLeft(new StructType()) { case (schema, (name, kind)) => schema.add(name, kind, false) }
+    val known = plain.foldLeft(new StructType()) { case (so, (name, kind)) => so.add(name, kind, false) }
     metrics.foldLeft(known)(_.add(_, DoubleType, true))
   }
 

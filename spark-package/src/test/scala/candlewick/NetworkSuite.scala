@@ -15,13 +15,13 @@ class NetworkSuite extends AnyFunSuite {
   )
 
   test("a document is read as the network that wrote it") {
-    assert(Network.fromJson(net.json) == net)
+    assert(nn.fromJson(net.json) == net)
     val ruled = net.withInit("*.weight" -> nn.init.kaiming_normal_(), "*.bias" -> nn.init.zeros_())
-    assert(Network.fromJson(ruled.json) == ruled)
+    assert(nn.fromJson(ruled.json) == ruled)
     val (user, item) = (nn.Input("user", 8), nn.Input("item", 4))
     val graph = nn.Graph(Seq(user, item), "score" -> nn.Linear(1)(nn.Concat()(user, item)))
-    assert(Network.fromJson(graph.json) == graph)
-    assert(Network.fromJson(nn.Linear(3).json) == nn.Sequential(nn.Linear(3)))
+    assert(nn.fromJson(graph.json) == graph)
+    assert(nn.fromJson(nn.Linear(3).json) == nn.Sequential(nn.Linear(3)))
   }
 
   test("layers are put together anew") {
@@ -34,8 +34,10 @@ class NetworkSuite extends AnyFunSuite {
 
   test("what is no network, or has no order, is told") {
     def told(body: => Any): String = intercept[InvalidParameterException](body: Unit).getMessage
-    assert(told(Network.fromJson("{}")) == "the network: expected the format candlewick.network/1, got none")
-    assert(told(Network.fromJson("""{"format": "x"}""")).endsWith("got x"))
+    assert(told(nn.fromJson("{}")) == "the network: expected the format candlewick.network/1, got none")
+    assert(told(nn.fromJson("""{"format": "x"}""")).endsWith("got x"))
+    val empty = """{"format": "candlewick.network/1"}"""
+    assert(told(nn.fromJson(empty)) == "the network: it has neither layers nor nodes")
     val x = nn.Input("x", 2)
     assert(told(nn.Graph(Seq(x), "y" -> nn.Linear(1)(x)).layers).startsWith("a graph has nodes, not layers"))
   }
