@@ -22,8 +22,8 @@ class MultiheadAttention(Module):
         bias: Add learned biases. (true or false)
         kdim: Size of the last dimension of the keys. (whole number of at least 1; may be left out)
         vdim: Size of the last dimension of the values. (whole number of at least 1; may be left out)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         is_causal: Hide from every position those after it. (true or false)
     """
 
@@ -39,14 +39,7 @@ class MultiheadAttention(Module):
     }
     _full = ("embed_dim", "num_heads", "dropout", "bias")
     _short = ("num_heads",)
-    _optional = {
-        "dropout": 0.0,
-        "bias": True,
-        "kdim": None,
-        "vdim": None,
-        "batch_first": True,
-        "is_causal": False,
-    }
+    _optional = {"dropout": 0.0, "bias": True, "kdim": None, "vdim": None, "batch_first": True, "is_causal": False}
 
     @overload
     def __init__(
@@ -91,8 +84,8 @@ class TransformerEncoderLayer(Module):
             feed-forward part. (number from 0 to 1)
         activation: What comes between the two Linear layers. ("relu" or "gelu")
         layer_norm_eps: Added to the variances of both LayerNorms. (number of at least 0)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         norm_first: Normalise before attention and feed-forward part, not after. (true or false)
         bias: Add learned biases. (true or false)
         is_causal: Hide from every position those after it. (true or false)
@@ -204,8 +197,8 @@ class TransformerDecoderLayer(Module):
             feed-forward part. (number from 0 to 1)
         activation: What comes between the two Linear layers. ("relu" or "gelu")
         layer_norm_eps: Added to the variances of both LayerNorms. (number of at least 0)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         norm_first: Normalise before attention and feed-forward part, not after. (true or false)
         bias: Add learned biases. (true or false)
         is_causal: Hide from every position those after it. (true or false)

@@ -55,14 +55,7 @@ class Conv1d(Module):
         "padding_mode",
     )
     _short = ("out_channels", "kernel_size")
-    _optional = {
-        "stride": 1,
-        "padding": 0,
-        "dilation": 1,
-        "groups": 1,
-        "bias": True,
-        "padding_mode": "zeros",
-    }
+    _optional = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "padding_mode": "zeros"}
 
     @overload
     def __init__(
@@ -152,14 +145,7 @@ class Conv2d(Module):
         "padding_mode",
     )
     _short = ("out_channels", "kernel_size")
-    _optional = {
-        "stride": 1,
-        "padding": 0,
-        "dilation": 1,
-        "groups": 1,
-        "bias": True,
-        "padding_mode": "zeros",
-    }
+    _optional = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "padding_mode": "zeros"}
 
     @overload
     def __init__(

@@ -311,13 +311,7 @@ class InstanceNorm1d(Module):
     }
     _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
     _short = ()
-    _optional = {
-        "eps": 1e-5,
-        "momentum": 0.1,
-        "affine": False,
-        "track_running_stats": False,
-        "bias": True,
-    }
+    _optional = {"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False, "bias": True}
 
     @overload
     def __init__(
@@ -371,13 +365,7 @@ class InstanceNorm2d(Module):
     }
     _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
     _short = ()
-    _optional = {
-        "eps": 1e-5,
-        "momentum": 0.1,
-        "affine": False,
-        "track_running_stats": False,
-        "bias": True,
-    }
+    _optional = {"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False, "bias": True}
 
     @overload
     def __init__(

@@ -21,8 +21,8 @@ class RNN(Module):
             number from 1 to 1024)
         nonlinearity: The function of the sum. ("tanh" or "relu")
         bias: Add learned biases. (true or false)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         dropout: Probability that an element between two layers is set to zero while training. (number from
             0 to 1)
         bidirectional: Read the sequence a second time from its end, with weights of its own; the hidden
@@ -110,8 +110,8 @@ class LSTM(Module):
         num_layers: Layers on top of each other: each reads the hidden states of the one below. (whole
             number from 1 to 1024)
         bias: Add learned biases. (true or false)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         dropout: Probability that an element between two layers is set to zero while training. (number from
             0 to 1)
         bidirectional: Read the sequence a second time from its end, with weights of its own; the hidden
@@ -135,16 +135,7 @@ class LSTM(Module):
         "proj_size": Domain(whole(0, 2147483648), "a whole number of at least 0"),
         "output": Domain(one_of("all", "last"), '"all" or "last"'),
     }
-    _full = (
-        "input_size",
-        "hidden_size",
-        "num_layers",
-        "bias",
-        "batch_first",
-        "dropout",
-        "bidirectional",
-        "proj_size",
-    )
+    _full = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
     _short = ("hidden_size",)
     _optional = {
         "num_layers": 1,
@@ -201,8 +192,8 @@ class GRU(Module):
         num_layers: Layers on top of each other: each reads the hidden states of the one below. (whole
             number from 1 to 1024)
         bias: Add learned biases. (true or false)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         dropout: Probability that an element between two layers is set to zero while training. (number from
             0 to 1)
         bidirectional: Read the sequence a second time from its end, with weights of its own; the hidden
@@ -223,15 +214,7 @@ class GRU(Module):
         "bidirectional": Domain(truth, "true or false"),
         "output": Domain(one_of("all", "last"), '"all" or "last"'),
     }
-    _full = (
-        "input_size",
-        "hidden_size",
-        "num_layers",
-        "bias",
-        "batch_first",
-        "dropout",
-        "bidirectional",
-    )
+    _full = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
     _short = ("hidden_size",)
     _optional = {
         "num_layers": 1,

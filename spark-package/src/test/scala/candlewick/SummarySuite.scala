@@ -9,7 +9,8 @@ class SummarySuite extends SparkSuite {
 
   test("the history is a DataFrame") {
     val frame = summary.historyDF(spark)
-    val columns = Seq("epoch", "step", "loss", "lr", "rows", "seconds", "accuracy", "val_accuracy", "val_loss")
+    val columns =
+      Seq("epoch", "step", "loss", "lr", "rows", "seconds", "accuracy", "val_accuracy", "val_loss")
     assert(columns.diff(frame.columns.toSeq).isEmpty, frame.columns.mkString(", "))
     val rows = frame.orderBy("epoch").select("epoch", "loss", "val_loss").collect()
     assert(rows.map(_.getInt(0)).toSeq == Seq(0, 1, 2))

@@ -24,8 +24,8 @@ private[candlewick] trait AttentionBuilders {
       *   out)
       * @param vdim Size of the last dimension of the values. (whole number of at least 1; may be
       *   left out)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param is_causal Hide from every position those after it. (true or false)
       */
     def apply(
@@ -44,7 +44,7 @@ private[candlewick] trait AttentionBuilders {
         "bias" -> bias,
         Argument("MultiheadAttention", "kdim", kdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
         Argument("MultiheadAttention", "vdim", vdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
-        "batch_first" -> batch_first,
+        Argument("MultiheadAttention", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         "is_causal" -> is_causal
       )
       new Module(Document.of("MultiheadAttention", arguments))
@@ -64,8 +64,8 @@ private[candlewick] trait AttentionBuilders {
       *   in the feed-forward part. (number from 0 to 1)
       * @param activation What comes between the two Linear layers. ("relu" or "gelu")
       * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param norm_first Normalise before attention and feed-forward part, not after. (true or
       *   false)
       * @param bias Add learned biases. (true or false)
@@ -89,7 +89,7 @@ private[candlewick] trait AttentionBuilders {
         Argument("TransformerEncoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
         Argument("TransformerEncoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
         Argument("TransformerEncoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
-        "batch_first" -> batch_first,
+        Argument("TransformerEncoderLayer", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         "norm_first" -> norm_first,
         "bias" -> bias,
         "is_causal" -> is_causal
@@ -134,8 +134,8 @@ private[candlewick] trait AttentionBuilders {
       *   in the feed-forward part. (number from 0 to 1)
       * @param activation What comes between the two Linear layers. ("relu" or "gelu")
       * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param norm_first Normalise before attention and feed-forward part, not after. (true or
       *   false)
       * @param bias Add learned biases. (true or false)
@@ -159,7 +159,7 @@ private[candlewick] trait AttentionBuilders {
         Argument("TransformerDecoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
         Argument("TransformerDecoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
         Argument("TransformerDecoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
-        "batch_first" -> batch_first,
+        Argument("TransformerDecoderLayer", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         "norm_first" -> norm_first,
         "bias" -> bias,
         "is_causal" -> is_causal
@@ -223,8 +223,8 @@ private[candlewick] trait FullAttentionBuilders {
     *   out)
     * @param vdim Size of the last dimension of the values. (whole number of at least 1; may be left
     *   out)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param is_causal Hide from every position those after it. (true or false)
     */
   def MultiheadAttention(
@@ -244,7 +244,7 @@ private[candlewick] trait FullAttentionBuilders {
       "bias" -> bias,
       Argument("MultiheadAttention", "kdim", kdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
       Argument("MultiheadAttention", "vdim", vdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
-      "batch_first" -> batch_first,
+      Argument("MultiheadAttention", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       "is_causal" -> is_causal
     )
     new Module(Document.of("MultiheadAttention", arguments))
@@ -259,8 +259,8 @@ private[candlewick] trait FullAttentionBuilders {
     *   the feed-forward part. (number from 0 to 1)
     * @param activation What comes between the two Linear layers. ("relu" or "gelu")
     * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param norm_first Normalise before attention and feed-forward part, not after. (true or false)
     * @param bias Add learned biases. (true or false)
     * @param is_causal Hide from every position those after it. (true or false)
@@ -284,7 +284,7 @@ private[candlewick] trait FullAttentionBuilders {
       Argument("TransformerEncoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
       Argument("TransformerEncoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
       Argument("TransformerEncoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
-      "batch_first" -> batch_first,
+      Argument("TransformerEncoderLayer", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       "norm_first" -> norm_first,
       "bias" -> bias,
       "is_causal" -> is_causal
@@ -301,8 +301,8 @@ private[candlewick] trait FullAttentionBuilders {
     *   the feed-forward part. (number from 0 to 1)
     * @param activation What comes between the two Linear layers. ("relu" or "gelu")
     * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param norm_first Normalise before attention and feed-forward part, not after. (true or false)
     * @param bias Add learned biases. (true or false)
     * @param is_causal Hide from every position those after it. (true or false)
@@ -326,7 +326,7 @@ private[candlewick] trait FullAttentionBuilders {
       Argument("TransformerDecoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
       Argument("TransformerDecoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
       Argument("TransformerDecoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
-      "batch_first" -> batch_first,
+      Argument("TransformerDecoderLayer", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       "norm_first" -> norm_first,
       "bias" -> bias,
       "is_causal" -> is_causal
