@@ -194,6 +194,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     val said = Seq[(String, Option[String])](
       "uid" -> Some(uid),
       "numClasses" -> state.numClasses.map(_.toString),
+      "numOutputs" -> Some(values.toString).filterNot(_ => classifier),
       "numFeatures" -> Some(numFeatures.toString),
       "numParameters" -> count,
       "weightsHash" -> Some(hash),
