@@ -8,7 +8,7 @@ from html import escape
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table; its cells are texts, or numbers, which stand at the right."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    top = "".join(f'<th style="text-align: left">{escape(cell)}</th>' for cell in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -25,7 +25,7 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
 
 def preformatted(text: str) -> str:
     """A text as it stands."""
-    return f"<pre>{escape(text)}</pre>"
+    return f'<pre style="font-family: monospace">{escape(text)}</pre>'
 
 
 def _cell(value: object) -> str:

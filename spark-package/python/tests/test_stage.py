@@ -58,7 +58,7 @@ def test_the_page_of_a_network() -> None:
     page = nn.Sequential(nn.Residual(nn.Linear(3)), nn.ReLU()).with_init({"*": nn.init.zeros_()})._repr_html_()
     for cell in ("0", "0.0", "1", "Residual", "Linear", "out_features=3, bias=True"):
         assert f'left">{cell}</td>' in page
-    assert "<pre>init &#x27;*&#x27;: zeros_()</pre>" in page
+    assert "init &#x27;*&#x27;: zeros_()</pre>" in page
     x = nn.Input("x", [2])
     graph = nn.Graph(x, {"y": nn.Linear(1)(nn.Tanh()(x))})._repr_html_()
     assert 'left">tanh_1</td>' in graph and "Linear(out_features=1, bias=True) of tanh_1" in graph
