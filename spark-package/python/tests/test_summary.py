@@ -140,7 +140,7 @@ def test_repr_is_one_line(summary: TrainingSummary) -> None:
 
 def test_the_page_has_the_first_and_last_epochs(summary: TrainingSummary) -> None:
     page = summary._repr_html_()
-    assert re.findall("<th[^>]*>([^<]*)<", page)[:5] == ["epoch", "loss", "val_loss", "accuracy", "val_roc_auc"]
+    assert re.findall("<th [^>]*>([^<]*)<", page)[:5] == ["epoch", "loss", "val_loss", "accuracy", "val_roc_auc"]
     assert ">0.35</td>" in page and "confusion" not in page
     many = plain(*({"epoch": at, "loss": 1.0 / (at + 1)} for at in range(100)))._repr_html_()
     assert all(f">{at}</td>" in many for at in (0, 1, 2, 95, 99))
