@@ -34,7 +34,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops large flaky gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops large flaky docs scaladoc gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,6 +106,14 @@ flaky: native $(JAR) ## run tests again and again, under load and on one core (S
 dist: $(JAR) $(WHEEL) ## build dist/*.jar and dist/*.whl
 	@ls -l $(JAR) $(WHEEL)
 
+docs: .cache/docs-venv/.stamp $(VENV)/.stamp ## the site of the documents, in dist/site; a link that leads nowhere fails it
+	NO_MKDOCS_2_WARNING=1 .cache/docs-venv/bin/mkdocs build
+	@echo "dist/site/index.html (its search needs a server: python3 -m http.server -d dist/site)"
+
+# Its own target: it compiles the Scala first, and the documents do not need it.
+scaladoc: $(STAMPS)/tools ## the Scaladoc, which `make docs` then takes into the site
+	$(MVN) -q process-classes -Pscaladoc -pl spark-package -am
+
 fmt: $(VENV)/.stamp ## format Rust, Scala, Java and Python
 	cargo fmt --all
 	$(VENV)/bin/ruff format .
@@ -164,6 +172,11 @@ $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
 .cache/bench-venv/.stamp: benchmarks/requirements.txt requirements-dev.txt | $(STAMPS)/tools
 	test -x $(@D)/bin/python || python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+.cache/docs-venv/.stamp: requirements-docs.txt requirements-dev.txt | $(STAMPS)/tools
+	test -x $(@D)/bin/python || python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r requirements-docs.txt
 	touch $@
 
 .cache/golden-venv/.stamp: model/tests/golden/requirements.txt requirements-dev.txt | $(STAMPS)/tools

@@ -26,12 +26,12 @@ QUIET = {
 }
 
 
-def run(*command: str) -> str:
+def run(*command: str, folder: Path = dist.ROOT) -> str:
     """The output of a command, which must succeed."""
     environment = {**os.environ, "PYTHONPATH": str(dist.PYTHON)}
     done = subprocess.run(
         command,
-        cwd=dist.ROOT,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -75,6 +75,16 @@ def test_the_data_of_the_readme(tmp_path: Path) -> None:
     run(sys.executable, str(EXAMPLES / "data" / "export_digits.py"), str(path))
     lines = path.read_text().splitlines()
     assert len(lines) == 1797 and lines[0].startswith("0 3:5 4:13 "), "labels first, indices from 1"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_code_of_the_first_pages(page: str, tmp_path: Path) -> None:
+    run(sys.executable, str(EXAMPLES / "data" / "export_digits.py"), str(tmp_path / "digits.libsvm"))
+    block = re.findall(r"^```python\n(.*?)^```", (dist.ROOT / page).read_text(), re.DOTALL | re.MULTILINE)[0]
+    (tmp_path / "page.py").write_text(block)
+    output = run(sys.executable, "page.py", folder=tmp_path)
+    assert "|label|prediction|" in output
+    assert (tmp_path / "digits-model" / "data" / "weights.safetensors").is_file()
 
 
 def test_digits_in_scala(tmp_path: Path) -> None:

@@ -77,14 +77,21 @@ pub(crate) fn owners(members: &[Member]) -> Vec<Owner> {
 }
 
 /// What each member keeps a copy of, by rank: the shards of the one so many ranks before it as members are on the host that has
-/// most. Members of a host are adjacent, so it is one on another host, unless most of them are on one host.
+/// most. Members of a host are adjacent, so it is one on another host, unless most of them are on one host. Where all are on one,
+/// the same goes for its executors.
 pub(crate) fn copies(members: &[Member]) -> Vec<Range<u32>> {
-    let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
-    for member in members {
-        *hosts.entry(&member.trainer.host).or_default() += 1;
-    }
-    let (all, most) = (members.len(), hosts.values().copied().max().unwrap_or_default());
-    let distance = if most == all { 1 } else { most };
+    let all = members.len();
+    let most = |of: fn(&TrainerInfo) -> &str| {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for member in members {
+            *counts.entry(of(&member.trainer)).or_default() += 1;
+        }
+        let most = counts.into_values().max();
+        most.filter(|most| *most < all)
+    };
+    let of_host = most(|trainer| &trainer.host);
+    let of_executor = || most(|trainer| &trainer.executor);
+    let distance = of_host.or_else(of_executor).unwrap_or(1);
     let kept = |rank: usize| {
         let other = members.get((rank + all - distance) % all);
         let other = other.filter(|_| all > 1);
@@ -158,6 +165,33 @@ mod tests {
         };
         let members: Vec<Member> = (0..).zip(hosts.chars()).map(member).collect();
         copies(&members).into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn copies_on_one_host_are_on_another_executor_as_far_as_there_are_others() {
+        let kept = |executors: &str| {
+            let member = |(shard, executor): (u32, char)| Member {
+                trainer: TrainerInfo {
+                    id: format!("t{shard}"),
+                    host: "a".into(),
+                    executor: executor.into(),
+                    index: 0,
+                    flight_port: 1,
+                    collective_port: 2,
+                    pid: 3,
+                    threads: 1,
+                    cpu_level: "generic".into(),
+                },
+                lo: shard,
+                hi: shard + 1,
+            };
+            let members: Vec<Member> = (0..).zip(executors.chars()).map(member).collect();
+            copies(&members).into_iter().flatten().collect::<Vec<u32>>()
+        };
+        assert_eq!(kept("11"), [1, 0]);
+        assert_eq!(kept("112"), [1, 2, 0], "one of three cannot be elsewhere");
+        assert_eq!(kept("1122"), [2, 3, 0, 1]);
+        assert_eq!(kept("123"), [2, 0, 1]);
     }
 
     #[test]

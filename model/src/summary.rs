@@ -79,7 +79,11 @@ pub fn summary_for(network: &Network, rows: usize, optimizer: &Value) -> Result<
         let parameters = &network.parameters()[layer.parameters.clone()];
         let count = |trained| {
             let counted = parameters.iter().filter(|parameter| parameter.trained == trained);
-            counted.map(Parameter::len).sum::<usize>().to_string()
+            let count = counted.map(Parameter::len).sum::<usize>();
+            if layer.repeats.is_some() && count > 0 {
+                return "shared".to_owned();
+            }
+            count.to_string()
         };
         let place = layer.place.replace("layers.", "").replace("nodes.", "");
         let output = format!("{:?}", layer.output);

@@ -158,7 +158,8 @@ fn sequences_that_do_not_fit_say_what_came() {
     for (from, wanted) in [
         (
             json!(["a", "b"]),
-            "takes one input, or query, key and value in a graph network, got 2 inputs",
+            "expects a padding mask of shape [3], a number for each step, which is not 0 where the step is padding, as the last \
+             input, got [4, 2]",
         ),
         (
             json!(["a", "b", "a"]),

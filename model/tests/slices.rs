@@ -141,6 +141,8 @@ fn no_layer_is_left_out() {
         include_str!("golden/embedding.json"),
         include_str!("golden/further.json"),
         include_str!("golden/joins.json"),
+        include_str!("golden/padding.json"),
+        include_str!("golden/shared.json"),
         include_str!("golden/normalization.json"),
         include_str!("golden/pooling.json"),
         include_str!("golden/recurrent.json"),

@@ -344,7 +344,9 @@ impl Domain {
             ValueType::Padding(_) => {
                 "\"same\", \"valid\", a whole number, or a list with one for every dimension,"
             }
-            ValueType::Duration => "a duration such as \"15s\", \"500ms\" or \"2min\"",
+            ValueType::Duration => {
+                "a duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds"
+            }
             ValueType::Bytes => "a size such as \"64m\" or \"1g\"",
             ValueType::Weights => "a path, or the bytes of a file",
             ValueType::Document(kind) => return format!("an object such as {}", kind.example()),

@@ -256,7 +256,11 @@ impl Machine {
             "secondsSinceBeat": since(trainer.last_beat),
             "secondsSinceProgress": since(trainer.progressed),
             "progress": trainer.progress,
-            "exit": trainer.exit,
+            "exit": trainer.exit.as_ref().map(|exit| json!({
+                "code": exit.code,
+                "signal": exit.signal(),
+                "stderr": exit.stderr,
+            })),
         })
     }
 }

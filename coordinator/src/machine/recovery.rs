@@ -224,7 +224,7 @@ impl Machine {
                     ""
                 }
             ),
-            _ => format!("{}{}", loss.told(), self.recoveries_so_far()),
+            _ => after_last_lines(&loss.told(), &self.recoveries_so_far()),
         }
     }
 
@@ -435,6 +435,9 @@ impl Machine {
     /// What a loss is told with that no recovery is left for.
     pub(super) fn recoveries_so_far(&self) -> String {
         match self.recoveries {
+            0 if self.job.max_recoveries == 0 => {
+                "; with maxRecoveries = 0 training does not go on after a loss".to_owned()
+            }
             0 => String::new(),
             recoveries => format!(
                 "; training has gone on after a loss or a break {recoveries} times before, which it does up to maxRecoveries = \
@@ -501,5 +504,13 @@ impl Machine {
                 .collect(),
         };
         self.out.push(Output::Event(Event::Recovered { record }));
+    }
+}
+
+/// Appends what follows "; " to a message; on a line of its own where the message ends with lines of a process.
+fn after_last_lines(told: &str, more: &str) -> String {
+    match more.strip_prefix("; ") {
+        Some(more) if told.contains('\n') => format!("{told}\n{more}"),
+        _ => format!("{told}{more}"),
     }
 }

@@ -126,7 +126,7 @@ impl Runner {
             match outcome {
                 Ok(()) => {}
                 // The next order says how it goes on.
-                Err(Interrupt::Halted) => tracing::info!(generation, "halted"),
+                Err(Interrupt::Halted) => tracing::debug!(generation, "halted"),
                 Err(Interrupt::Failed(failure)) => self.state.fail(failure),
                 Err(Interrupt::Peer(error)) => {
                     // The gang may well go on without it.

@@ -139,6 +139,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         )],
         "x - lambd above lambd, x + lambd below -lambd, 0 between, element by element.",
     ),
+    layer(
+        "Eq",
+        &[arg(
+            "other",
+            ValueType::Real,
+            "0.0",
+            Range::Any,
+            "The number to compare with.",
+        )],
+        "1 where x equals other, 0 elsewhere, as torch.eq; its gradient is 0. In a graph `words.eq(0)` is the padding mask of \
+         sequences that are filled up with 0.",
+    ),
     layer("Tanhshrink", &[], "x - tanh(x), element by element."),
     layer(
         "Threshold",

@@ -16,7 +16,15 @@ use std::sync::Arc;
 fn is_lowered(network: &Network, node: &LayerNode) -> bool {
     let mut sparse = network.sparse_parameters().iter();
     let has_table = sparse.any(|parameter| node.weights.contains(&parameter.offset));
-    !has_table && (is_end(node) || lowering::find(node.name).is_some())
+    // A segment gives its parameters' gradients one after another; those of further calls lie elsewhere.
+    let again = node.repeats.is_some();
+    // Masks of padding are computed here.
+    let masked = match node.name {
+        "RNN" | "LSTM" | "GRU" => node.inputs.len() == 2,
+        "MultiheadAttention" => matches!(node.inputs.len(), 2 | 4),
+        _ => false,
+    };
+    !has_table && !again && !masked && (is_end(node) || lowering::find(node.name).is_some())
 }
 
 /// The longest runs of layers that `wanted` holds for, and between them the others one by one.
@@ -90,6 +98,7 @@ impl Placing<'_> {
             output: node.output.clone(),
             parameters: node.parameters.clone(),
             weights: node.weights.clone(),
+            repeats: node.repeats,
         });
         self.values.push(Some(value));
     }
@@ -140,5 +149,6 @@ fn added(module: impl Module + 'static, place: String, width: usize) -> LayerNod
         output: vec![width],
         parameters: 0..0,
         weights: 0..0,
+        repeats: None,
     }
 }

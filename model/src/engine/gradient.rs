@@ -2,6 +2,7 @@
 //! ([`Network::sparse_parameters`]) are given by those rows: what was not touched is neither computed nor added up nor
 //! sent.
 
+use super::plan::ParamSlot;
 use crate::network::Network;
 use crate::parameter::SparseParameter;
 use candlewick_protocol::rows::SparseRows;
@@ -18,9 +19,11 @@ pub struct NodeGradient {
     pub hi: u32,
     /// False where no shard of it has rows in this step; the values mean nothing then.
     pub present: bool,
-    /// The gradient of the dense parameters, in the order of the weights; given its length by the engine.
+    /// The gradient of the dense parameters, in the order of the weights, and behind it what further calls of shared layers
+    /// add; given its length by the engine.
     pub values: Vec<f32>,
-    /// The rows that the step touched, of every sparse parameter of the network.
+    /// The rows that the step touched, of every sparse parameter of the network, and behind them those of further calls of
+    /// shared layers.
     pub sparse_rows: Vec<SparseRows>,
 }
 
@@ -45,10 +48,10 @@ impl NodeGradient {
 
     /// Makes room for the gradient of a network.
     pub(super) fn fit(&mut self, network: &Network) {
-        self.values.resize(network.num_dense(), 0.0);
-        if self.sparse_rows.len() != network.sparse_parameters().len() {
-            let rows = |sparse: &SparseParameter| SparseRows::new(sparse.entries, sparse.width);
-            self.sparse_rows = network.sparse_parameters().iter().map(rows).collect();
+        self.values.resize(Repeat::dense_len(network), 0.0);
+        let rows = Repeat::rows(network);
+        if self.sparse_rows.len() != rows.len() {
+            self.sparse_rows = rows;
         }
     }
 }
@@ -67,7 +70,61 @@ pub struct Gradient {
     packed: Vec<f32>,
     /// What the last step set.
     rows: Vec<SparseRows>,
+    repeats: Vec<Repeat>,
     known: bool,
+}
+
+/// What a further call of a shared layer adds to a parameter, and where it lies in a node's gradient.
+#[derive(Debug, Clone)]
+enum Repeat {
+    /// Elements of a node's values, and those of the weights that they belong to.
+    Dense(Range<usize>, Range<usize>),
+    /// Rows of a node, and the sparse parameter that they belong to, by their indices.
+    Sparse(usize, usize),
+}
+
+impl Repeat {
+    fn all(network: &Network) -> Vec<Repeat> {
+        let repeats = network.repeats().iter().enumerate();
+        let made = repeats.map(|(at, parameter)| {
+            let parameter = &network.parameters()[*parameter];
+            match ParamSlot::of_repeat(at, network) {
+                ParamSlot::Values(range) => {
+                    Repeat::Dense(range, parameter.offset..parameter.offset + parameter.len())
+                }
+                ParamSlot::Sparse(rows) => {
+                    let sparse = network.sparse_parameters();
+                    Repeat::Sparse(rows, sparse.partition_point(|one| one.offset < parameter.offset))
+                }
+            }
+        });
+        made.collect()
+    }
+
+    /// Number of a node's values.
+    fn dense_len(network: &Network) -> usize {
+        let ends = Repeat::all(network)
+            .into_iter()
+            .filter_map(|repeat| match repeat {
+                Repeat::Dense(range, _) => Some(range.end),
+                Repeat::Sparse(..) => None,
+            });
+        ends.max().unwrap_or_else(|| network.num_dense())
+    }
+
+    /// A node's rows, empty.
+    fn rows(network: &Network) -> Vec<SparseRows> {
+        let own = network.sparse_parameters();
+        let repeats = Repeat::all(network)
+            .into_iter()
+            .filter_map(|repeat| match repeat {
+                Repeat::Dense(..) => None,
+                Repeat::Sparse(_, of) => Some(own[of]),
+            });
+        let all = own.iter().copied().chain(repeats);
+        all.map(|sparse| SparseRows::new(sparse.entries, sparse.width))
+            .collect()
+    }
 }
 
 /// The rows of a sparse parameter that may differ from 0.
@@ -91,12 +148,15 @@ impl Gradient {
         }
         dense.push(start..network.num_parameters());
         dense.retain(|range| !range.is_empty());
-        let packed = if dense.len() == 1 { 0 } else { network.num_dense() };
-        let rows = |sparse: &SparseParameter| SparseRows::new(sparse.entries, sparse.width);
+        let wanted = Repeat::dense_len(network);
+        // Where they are one range of the weights, they are written to their place.
+        let in_place = dense.len() == 1 && wanted == network.num_dense();
+        let packed = if in_place { 0 } else { wanted };
         Gradient {
             values: vec![0.0; network.num_parameters()],
             sparse_parameters: network.sparse_parameters().to_vec(),
-            rows: network.sparse_parameters().iter().map(rows).collect(),
+            rows: Repeat::rows(network),
+            repeats: Repeat::all(network),
             packed: vec![0.0; packed],
             dense,
             known: true,
@@ -114,10 +174,10 @@ impl Gradient {
         self.clear_rows();
         self.known = false;
         let done = match self.dense.as_slice() {
-            [only] => fill(&mut self.values[only.clone()], &mut self.rows)?,
+            [only] if self.packed.is_empty() => fill(&mut self.values[only.clone()], &mut self.rows)?,
             _ => fill(&mut self.packed, &mut self.rows)?,
         };
-        if self.dense.len() > 1 {
+        if !self.packed.is_empty() {
             let mut start = 0;
             for range in &self.dense {
                 let end = start + range.len();
@@ -125,6 +185,7 @@ impl Gradient {
                 start = end;
             }
         }
+        self.add_repeats();
         for (sparse, rows) in self.sparse_parameters.iter().zip(&self.rows) {
             let values = &mut self.values[sparse.offset..sparse.offset + sparse.len()];
             for (row, own) in rows.iter() {
@@ -133,6 +194,23 @@ impl Gradient {
         }
         self.known = true;
         Ok(done)
+    }
+
+    /// Adds what further calls of shared layers give, in the order of the calls.
+    fn add_repeats(&mut self) {
+        for repeat in &self.repeats {
+            match repeat {
+                Repeat::Dense(from, to) => {
+                    let added = self.values[to.clone()].iter_mut().zip(&self.packed[from.clone()]);
+                    added.for_each(|(sum, part)| *sum += part);
+                }
+                Repeat::Sparse(from, to) => {
+                    let mut sum = SparseRows::new(self.rows[*to].entries, self.rows[*to].width);
+                    sum.set_sum(self.rows[*to].view(), self.rows[*from].view());
+                    self.rows[*to] = sum;
+                }
+            }
+        }
     }
 
     /// Becomes the gradient of a node, which is present.
@@ -154,7 +232,7 @@ impl Gradient {
     }
 
     fn clear_rows(&mut self) {
-        for (sparse, rows) in self.sparse_parameters.iter().zip(&mut self.rows) {
+        for (sparse, rows) in self.sparse_parameters.iter().zip(&self.rows) {
             let values = &mut self.values[sparse.offset..sparse.offset + sparse.len()];
             if self.known {
                 for row in &rows.indices {
@@ -163,8 +241,8 @@ impl Gradient {
             } else {
                 values.fill(0.0);
             }
-            rows.clear();
         }
+        self.rows.iter_mut().for_each(SparseRows::clear);
     }
 
     /// The elements, and the rows of the sparse parameters where they are known. They stay known: elements of other rows are to

@@ -40,6 +40,19 @@ pub(super) enum ParamSlot {
 }
 
 impl ParamSlot {
+    /// Where the gradient of a repeat lies: behind those of all parameters.
+    pub(super) fn of_repeat(at: usize, network: &Network) -> Self {
+        let (before, own) = (&network.repeats()[..at], network.repeats()[at]);
+        if network.is_sparse(own) {
+            let others = before.iter().filter(|other| network.is_sparse(**other));
+            return ParamSlot::Sparse(network.sparse_parameters().len() + others.count());
+        }
+        let others = before.iter().filter(|other| !network.is_sparse(**other));
+        let lengths = others.map(|other| network.parameters()[*other].len());
+        let start = network.num_dense() + lengths.sum::<usize>();
+        ParamSlot::Values(start..start + network.parameters()[own].len())
+    }
+
     fn of(parameter: &Parameter, network: &Network) -> Self {
         let sparse = network.sparse_parameters();
         let before = sparse.partition_point(|other| other.offset < parameter.offset);
@@ -150,7 +163,12 @@ impl Stage {
                 .iter()
                 .enumerate()
                 .filter(|(_, parameter)| parameter.trained)
-                .map(|(index, parameter)| (index, ParamSlot::of(parameter, network)))
+                .enumerate()
+                .map(|(trained, (index, parameter))| {
+                    let own = || ParamSlot::of(parameter, network);
+                    let repeat = |first: usize| ParamSlot::of_repeat(first + trained, network);
+                    (index, node.repeats.map_or_else(own, repeat))
+                })
                 .collect(),
             gradient: None,
             grad_targets: Vec::new(),

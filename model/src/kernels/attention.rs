@@ -66,6 +66,8 @@ pub(crate) struct Attention<'a> {
     pub ends: &'a [f32],
     /// While training with dropout.
     pub drop: Option<Drop<'a>>,
+    /// For each key of every row what is not 0 where it is padding, which no query sees; empty where there is none.
+    pub padding: &'a [f32],
 }
 
 impl Shape {
@@ -186,10 +188,15 @@ simd_dispatch! {
         for (query, (row, (top, inverse))) in scores.chunks_exact_mut(block.keys).zip(ends).enumerate() {
             let (row, hidden) = row.split_at_mut(block.seen(query));
             *top = largest(row) * block.scale;
+            // A query that sees padding only has no weights.
+            let none = *top == f32::NEG_INFINITY;
+            if none {
+                *top = 0.0;
+            }
             for value in row.iter_mut() {
                 *value = math::exp(*value * block.scale - *top);
             }
-            *inverse = 1.0 / sum(row);
+            *inverse = if none { 0.0 } else { 1.0 / sum(row) };
             row.iter_mut().for_each(|value| *value *= *inverse);
             hidden.fill(0.0);
         }
@@ -286,6 +293,21 @@ impl<'a> Attention<'a> {
         }
     }
 
+    /// Takes the scores of padding away.
+    fn hide(&self, row: usize, block: Block, scores: &mut [f32]) {
+        if self.padding.is_empty() {
+            return;
+        }
+        let padding = &self.padding[row * self.shape.keys..][..block.keys];
+        for scores in scores.chunks_exact_mut(block.keys) {
+            for (score, padding) in scores.iter_mut().zip(padding) {
+                if *padding != 0.0 {
+                    *score = f32::NEG_INFINITY;
+                }
+            }
+        }
+    }
+
     /// Elements of the memory that the layout describes.
     fn extent(&self) -> usize {
         if self.rows == 0 {
@@ -326,6 +348,7 @@ impl<'a> Attention<'a> {
                 target,
                 scratch,
             );
+            self.hide(task.0, block, scores);
             softmax(level, scores, block, (&mut tops[own.clone()], &mut inverses[own]));
             self.drop(task, block, scores);
             let weights = Matrix::new(scores, block.queries, block.keys);
@@ -373,6 +396,7 @@ impl<'a> Attention<'a> {
                 target,
                 scratch,
             );
+            self.hide(task.0, block, weights);
             softmax_again(level, weights, block, (&tops[own.clone()], &inverses[own]));
             let first = (task.0 * shape.queries + block.first) * width + task.1 * shape.size;
             let outputs = view(gradient, first, block.queries, shape.size, width);
@@ -510,6 +534,7 @@ mod tests {
             },
             ends: &ends,
             drop: None,
+            padding: &[],
         };
         let mut kernels = Kernels::at(level, threads).unwrap();
         let (mut context, mut statistics) = (vec![0.0; gradient.len()], vec![0.0; rows * shape.statistics()]);

@@ -59,6 +59,7 @@ pub(super) const LAYERS: Family = &[
     ("Softshrink", make),
     ("Tanhshrink", make),
     ("Threshold", make),
+    ("Eq", make),
     ("Identity", make),
 ];
 
@@ -115,6 +116,7 @@ fn map(arguments: &Arguments) -> Result<Arc<dyn Elementwise>, LayerError> {
         ("Hardshrink", _) => shrink(arguments, kernels::hardshrink),
         ("Softshrink", _) => shrink(arguments, kernels::softshrink),
         ("Threshold", _) => threshold(arguments),
+        ("Eq", _) => equal(arguments),
         ("ReLU6", _) => hardtanh(0.0, 6.0),
         ("Hardtanh", _) => {
             let (low, high) = (arguments.real("min_val"), arguments.real("max_val"));
@@ -204,6 +206,20 @@ fn threshold(arguments: &Arguments) -> Arc<dyn Elementwise> {
         cost: 1,
         forward: kernels::threshold,
         backward: kernels::threshold_gradient,
+    })
+}
+
+fn equal(arguments: &Arguments) -> Arc<dyn Elementwise> {
+    Arc::new(Activation {
+        constants: to_f32(arguments.real("other")),
+        keeps: SavedForBackward::Nothing,
+        cost: 1,
+        forward: |_, other, values| {
+            for value in values {
+                *value = f32::from(u8::from(*value == other));
+            }
+        },
+        backward: |_, _, _, gradient| gradient.fill(0.0),
     })
 }
 

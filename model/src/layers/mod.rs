@@ -22,6 +22,7 @@ mod pooling;
 mod power_pool;
 mod prelu;
 mod recurrent;
+mod sequence;
 mod shape;
 mod softmax;
 mod step;
@@ -41,6 +42,7 @@ pub(crate) use padding::Around;
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use padding::sides;
 pub(crate) use parameters::{Init, ParameterSpec, uniform_by_fan};
+pub(crate) use sequence::{check_batch_first, check_padding};
 pub use step::{Alone, Exchange, Slice};
 pub(crate) use step::{RowKey, Training};
 
@@ -60,11 +62,10 @@ const FAMILIES: &[Family] = &[
     dropout::LAYERS,
     shape::LAYERS,
     padding::LAYERS,
-    recurrent::LAYERS,
 ];
 
 /// Layers of several inputs.
-const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS, bilinear::JOINS, attention::JOINS];
+const JOINS: &[&[(&str, MakeJoin)]] = &[join::JOINS, bilinear::JOINS, attention::JOINS, recurrent::JOINS];
 
 /// Makes the layer that `arguments` describe.
 pub(crate) fn make(

@@ -8,6 +8,7 @@ use crate::layers::{self, BuiltLayer, Init, MAX_ELEMENTS, Operation, ParameterSp
 use crate::parameter::{Parameter, SparseParameter};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
+use std::ops::Range;
 
 /// A value of the network and its shape: what a layer reads, or puts out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,10 @@ pub(super) struct Builder {
     pub(super) parameters: Vec<Parameter>,
     inits: Vec<Init>,
     sparse_parameters: Vec<SparseParameter>,
+    /// Parameters that layers use again, see [`super::Network::repeats`].
+    repeats: Vec<usize>,
+    /// While a layer is called again: its parameters that are still to be taken.
+    again: Option<Range<usize>>,
     total: usize,
 }
 
@@ -82,6 +87,8 @@ impl Builder {
             parameters: Vec::new(),
             inits: Vec::new(),
             sparse_parameters: Vec::new(),
+            repeats: Vec::new(),
+            again: None,
             total: 0,
         })
     }
@@ -274,14 +281,24 @@ impl Builder {
     ) -> Result<TensorRef, Failure> {
         let NamedLayer { name, place } = layer;
         layers::check_output(&made.output).map_err(|error| layer.wrong(error))?;
-        let (first, start) = (self.parameters.len(), self.total);
+        let first = self
+            .again
+            .as_ref()
+            .map_or(self.parameters.len(), |again| again.start);
+        let repeats = self.again.as_ref().map(|_| self.repeats.len());
         let specs = match &made.operation {
             Operation::Module(module) => module.parameters(),
             Operation::View | Operation::Elementwise(_) => Vec::new(),
         };
+        let parameters = first..first + specs.len();
         for spec in specs {
             self.parameter(spec, layer)?;
         }
+        let weights = match &self.parameters[parameters.clone()] {
+            [] => self.total..self.total,
+            [first, .., last] => first.offset..last.offset + last.len(),
+            [only] => only.offset..only.offset + only.len(),
+        };
         let shape = made.output.clone();
         self.layers.push(LayerNode {
             place: place.document.to_owned(),
@@ -291,8 +308,9 @@ impl Builder {
             arguments: Value::Null,
             inputs,
             output: made.output,
-            parameters: first..self.parameters.len(),
-            weights: start..self.total,
+            parameters,
+            weights,
+            repeats,
         });
         Ok(TensorRef {
             value: ValueRef::Layer(self.layers.len() - 1),
@@ -300,7 +318,47 @@ impl Builder {
         })
     }
 
+    /// Adds a layer again that has the parameters `of` already; else as [`Builder::layer`].
+    pub(super) fn layer_again(
+        &mut self,
+        document: &Value,
+        place: DocPath<'_>,
+        inputs: &[TensorRef],
+        of: Range<usize>,
+    ) -> Result<TensorRef, Failure> {
+        self.again = Some(of);
+        let done = self.layer(document, place, inputs);
+        self.again = None;
+        done.map(|(_, output)| output)
+    }
+
+    /// The next parameter of a layer that is called again.
+    fn known_parameter(&mut self, spec: &ParameterSpec, layer: NamedLayer<'_>) -> Result<(), Failure> {
+        let index = self.again.as_mut().and_then(Iterator::next);
+        let known = index.and_then(|index| Some((index, self.parameters.get(index)?)));
+        match known {
+            Some((index, known)) if known.shape == spec.shape && known.trained == spec.trained => {
+                if spec.trained {
+                    self.repeats.push(index);
+                }
+                Ok(())
+            }
+            known => Err(layer.wrong(format!(
+                "here its {} would have shape {:?}, but the layer that it shares has {}",
+                spec.name,
+                spec.shape,
+                known.map_or("no such parameter".to_owned(), |(_, known)| format!(
+                    "{} of shape {:?}",
+                    known.name, known.shape
+                ))
+            ))),
+        }
+    }
+
     fn parameter(&mut self, spec: ParameterSpec, layer: NamedLayer<'_>) -> Result<(), Failure> {
+        if self.again.is_some() {
+            return self.known_parameter(&spec, layer);
+        }
         let end = elements(&spec.shape).and_then(|size| elements(&[size + self.total]));
         let end = end.ok_or_else(|| {
             layer.wrong(format!(
@@ -347,6 +405,7 @@ impl Builder {
             parameters: self.parameters,
             inits: self.inits,
             sparse_parameters: self.sparse_parameters,
+            repeats: self.repeats,
             num_parameters: self.total,
         }
     }

@@ -53,11 +53,15 @@ impl Builder {
 }
 
 impl Parts<'_> {
-    /// The only input.
-    fn single<'a>(&self, inputs: &'a [TensorRef]) -> Result<&'a TensorRef, Failure> {
+    /// The sequence, and the mask of its padding where there is one.
+    fn masked<'a>(&self, inputs: &'a [TensorRef]) -> Result<(&'a TensorRef, Option<&'a TensorRef>), Failure> {
         match inputs {
-            [input] => Ok(input),
-            _ => Err(self.layer.wrong(format!("takes one input, got {}", inputs.len()))),
+            [input] => Ok((input, None)),
+            [input, mask] => Ok((input, Some(mask))),
+            _ => Err(self.layer.wrong(format!(
+                "takes a sequence and, in a graph network, a src_key_padding_mask behind it, got {} inputs",
+                inputs.len()
+            ))),
         }
     }
 
@@ -100,18 +104,19 @@ fn transformer_encoder_layer(
     arguments: &mut Arguments,
     inputs: &[TensorRef],
 ) -> Result<TensorRef, Failure> {
-    let input = parts.single(inputs)?;
+    let (input, mask) = parts.masked(inputs)?;
     check_sequence(parts, arguments, &input.shape)?;
+    let with_mask = |sequence| [Some(sequence), mask].into_iter().flatten().collect::<Vec<_>>();
     let (norm, add) = (layer_norm(arguments), json!({"type": "Add"}));
     if arguments.flag("norm_first") {
         let normal = parts.add("norm1", &norm, &[input])?;
-        let attended = attend(parts, arguments, SELF_ATTENTION, &[&normal])?;
+        let attended = attend(parts, arguments, SELF_ATTENTION, &with_mask(&normal))?;
         let middle = parts.add("add1", &add, &[input, &attended])?;
         let normal = parts.add("norm2", &norm, &[&middle])?;
         let forward = feed_forward(parts, arguments, "dropout2", &normal)?;
         return parts.add("add2", &add, &[&middle, &forward]);
     }
-    let attended = attend(parts, arguments, SELF_ATTENTION, &[input])?;
+    let attended = attend(parts, arguments, SELF_ATTENTION, &with_mask(input))?;
     let sum = parts.add("add1", &add, &[input, &attended])?;
     let middle = parts.add("norm1", &norm, &[&sum])?;
     let forward = feed_forward(parts, arguments, "dropout2", &middle)?;
@@ -125,7 +130,8 @@ fn transformer_encoder(
     arguments: &mut Arguments,
     inputs: &[TensorRef],
 ) -> Result<TensorRef, Failure> {
-    let mut output = parts.single(inputs)?.clone();
+    let (input, mask) = parts.masked(inputs)?;
+    let mut output = input.clone();
     let mut layer = arguments.value("encoder_layer").clone();
     if layer["type"] != "TransformerEncoderLayer" {
         return Err(parts.layer.wrong(format!(
@@ -134,7 +140,8 @@ fn transformer_encoder(
         )));
     }
     for at in 0..arguments.size("num_layers").unwrap_or(1) {
-        (layer, output) = parts.complete(&format!("layers.{at}"), &layer, &[&output])?;
+        let inputs: Vec<&TensorRef> = [Some(&output), mask].into_iter().flatten().collect();
+        (layer, output) = parts.complete(&format!("layers.{at}"), &layer, &inputs)?;
     }
     arguments.set("encoder_layer", layer);
     if arguments.is_null("norm") {
@@ -240,7 +247,7 @@ fn attend(
     inputs: &[&TensorRef],
 ) -> Result<TensorRef, Failure> {
     let p = arguments.real("dropout");
-    let causal = inputs.len() == 1 && arguments.flag("is_causal");
+    let causal = inputs.len() < 3 && arguments.flag("is_causal");
     let attention = json!({"type": "MultiheadAttention", "num_heads": arguments.int("nhead"), "dropout": p,
         "bias": arguments.flag("bias"), "is_causal": causal});
     let output = parts.add(names.attention, &attention, inputs)?;

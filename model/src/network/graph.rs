@@ -2,6 +2,7 @@
 //!
 //! `{"format": "candlewick.network/1", "inputs": [{"name": "user", "shape": [8]}, ...],
 //! "nodes": [{"name": "hidden", "inputs": ["user"], "layer": {"type": "Linear", ...}}, ...], "outputs": ["score"]}`.
+//! A node with `"shares": "hidden"` in the place of its layer calls the layer of that earlier node again, with the same weights.
 //! A row of features holds the inputs one after another; a row of outputs holds the outputs one after another.
 
 use super::builder::{Builder, DocPath, NamedLayer, NetworkOutput, TensorRef};
@@ -10,6 +11,7 @@ use crate::arguments::excerpt;
 use crate::layers::{self, elements};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
+use std::ops::Range;
 
 /// Nodes that are known by name, in the order of the document.
 type Named = Vec<(String, TensorRef)>;
@@ -26,8 +28,16 @@ impl Builder {
         let list = list.ok_or_else(|| wrong("\"nodes\" must be a list of at least one node"))?;
         let mut nodes = Vec::with_capacity(list.len());
         let first = named.len();
+        let mut parameters: Vec<Range<usize>> = Vec::with_capacity(list.len());
         for (index, node) in list.iter().enumerate() {
-            nodes.push(self.node(index, node, &mut named)?);
+            let start = self.parameters.len();
+            let known = Known {
+                nodes: &nodes,
+                parameters: &parameters,
+            };
+            let made = self.node(index, node, &mut named, &known)?;
+            nodes.push(made);
+            parameters.push(start..self.parameters.len());
         }
         let names = texts(object.get("outputs"))
             .filter(|names| !names.is_empty())
@@ -46,18 +56,7 @@ impl Builder {
             width += size;
             parts.push(tensor);
         }
-        for (at, (name, tensor)) in named.iter().enumerate() {
-            let read = match tensor.value {
-                ValueRef::Layer(layer) => self.is_read(layer),
-                ValueRef::Features => true,
-            };
-            if !read && !names.contains(name) {
-                let what = if at < first { "input" } else { "node" };
-                return Err(wrong(format!(
-                    "nothing reads the {what} {name:?}: use it in a node, name it among the outputs, or remove it"
-                )));
-            }
-        }
+        self.all_are_read(&named, first, &names)?;
         let values = parts.iter().map(|tensor| tensor.value).collect();
         let whole = match <[TensorRef; 1]>::try_from(parts) {
             Ok([tensor]) => tensor,
@@ -72,6 +71,23 @@ impl Builder {
             values,
         };
         Ok((document, output))
+    }
+
+    /// Refuses inputs, the first of the named, and nodes that nothing reads.
+    fn all_are_read(&self, named: &Named, inputs: usize, outputs: &[String]) -> Result<(), Failure> {
+        for (at, (name, tensor)) in named.iter().enumerate() {
+            let read = match tensor.value {
+                ValueRef::Layer(layer) => self.is_read(layer),
+                ValueRef::Features => true,
+            };
+            if !read && !outputs.contains(name) {
+                let what = if at < inputs { "input" } else { "node" };
+                return Err(wrong(format!(
+                    "nothing reads the {what} {name:?}: use it in a node, name it among the outputs, or remove it"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn graph_inputs(
@@ -137,7 +153,13 @@ impl Builder {
         Ok(documents)
     }
 
-    fn node(&mut self, index: usize, node: &Value, named: &mut Named) -> Result<Value, Failure> {
+    fn node(
+        &mut self,
+        index: usize,
+        node: &Value,
+        named: &mut Named,
+        known: &Known<'_>,
+    ) -> Result<Value, Failure> {
         let document = format!("nodes.{index}");
         let name = new_name(node, &document, named)?;
         let inputs = texts(node.get("inputs"))
@@ -151,18 +173,27 @@ impl Builder {
         for input in &inputs {
             from.push(lookup(named, input, &format!("{document} ({name})"))?);
         }
-        let layer = node
-            .get("layer")
-            .ok_or_else(|| wrong(format!("{document} ({name}): \"layer\" is missing")))?;
-        // A node is known by its name, which its parameters have too.
         let place = DocPath {
             document: &format!("nodes.{name}"),
             path: &name,
             depth: 0,
         };
-        let (layer, tensor) = self.layer(layer, place, &from)?;
-        named.push((name.clone(), tensor));
-        Ok(json!({"name": name, "inputs": inputs, "layer": layer}))
+        let at = |what: String| wrong(format!("{document} ({name}): {what}"));
+        match (node.get("layer"), node.get("shares")) {
+            (Some(layer), None) => {
+                let (layer, tensor) = self.layer(layer, place, &from)?;
+                named.push((name.clone(), tensor));
+                Ok(json!({"name": name, "inputs": inputs, "layer": layer}))
+            }
+            (None, Some(shared)) => {
+                let (layer, parameters) = known.find(shared).map_err(at)?;
+                let tensor = self.layer_again(layer, place, &from, parameters)?;
+                named.push((name.clone(), tensor));
+                Ok(json!({"name": name, "inputs": inputs, "shares": shared}))
+            }
+            (None, None) => Err(at("\"layer\" is missing".to_owned())),
+            (Some(_), Some(_)) => Err(at("has both \"layer\" and \"shares\"; remove one".to_owned())),
+        }
     }
 
     /// Brings several outputs into one row.
@@ -179,6 +210,34 @@ impl Builder {
             place,
         };
         self.add(layers::join_outputs(&sizes), layer, values)
+    }
+}
+
+/// The nodes so far: their complete documents, and their parameters by index.
+struct Known<'a> {
+    nodes: &'a [Value],
+    parameters: &'a [Range<usize>],
+}
+
+impl<'a> Known<'a> {
+    /// The layer of the node that another one shares, and its parameters.
+    fn find(&self, shared: &Value) -> Result<(&'a Value, Range<usize>), String> {
+        let mut nodes = self.nodes.iter().zip(self.parameters);
+        let found = nodes.find(|(node, _)| node["name"] == *shared);
+        let (node, parameters) = found.ok_or_else(|| {
+            format!(
+                "\"shares\" must be the name of an earlier node, got {}",
+                excerpt(shared)
+            )
+        })?;
+        let layer = node.get("layer").ok_or_else(|| {
+            format!(
+                "\"shares\" is {}, which has no layer of its own: name the node that it shares, {}",
+                excerpt(shared),
+                excerpt(&node["shares"])
+            )
+        })?;
+        Ok((layer, parameters.clone()))
     }
 }
 

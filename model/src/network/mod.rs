@@ -107,6 +107,19 @@ impl Network {
         &self.inner.sparse_parameters
     }
 
+    /// Trained parameters once more for every further call of the layer that they belong to, as indices: each call has a gradient
+    /// of its own until the gradients of all rows are there. Added up earlier, the sum would depend on who has which rows.
+    pub(crate) fn repeats(&self) -> &[usize] {
+        &self.inner.repeats
+    }
+
+    /// Whether the parameter of this index is a sparse one.
+    pub(crate) fn is_sparse(&self, parameter: usize) -> bool {
+        let offset = self.parameters()[parameter].offset;
+        let sparse = self.sparse_parameters();
+        sparse.binary_search_by_key(&offset, |one| one.offset).is_ok()
+    }
+
     /// Elements of all parameters that are not sparse.
     #[must_use]
     pub fn num_dense(&self) -> usize {
@@ -168,6 +181,7 @@ impl Network {
                 parameters: inner.parameters.clone(),
                 sparse_parameters: inner.sparse_parameters.clone(),
                 inits: inner.inits.clone(),
+                repeats: inner.repeats.clone(),
                 num_parameters: inner.num_parameters,
             }),
         }

@@ -46,6 +46,8 @@ pub(crate) struct LayerNode {
     pub parameters: Range<usize>,
     /// Its elements in the flat weights.
     pub weights: Range<usize>,
+    /// Where it calls the layer of an earlier node again: its first parameter among the repeats of the network.
+    pub repeats: Option<usize>,
 }
 
 /// A named output of a graph network, or the one output of a chain.
@@ -72,6 +74,7 @@ pub(super) struct Inner {
     pub parameters: Vec<Parameter>,
     pub inits: Vec<Init>,
     pub sparse_parameters: Vec<SparseParameter>,
+    pub repeats: Vec<usize>,
     pub num_parameters: usize,
 }
 

@@ -2,6 +2,7 @@
 
 use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name};
+use super::proto::FLOAT;
 use candlewick_protocol::Failure;
 
 pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
@@ -58,6 +59,12 @@ pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
         );
         let above = graph.node("Greater", &[layer.input(), &threshold], &[]);
         Ok(graph.node("Where", &[&above, layer.input(), &value], &[]))
+    }),
+    ("Eq", |graph, layer| {
+        let other = graph.real(layer.real("other"));
+        let equal = graph.node("Equal", &[layer.input(), &other], &[]);
+        let float = Attribute::Int(i64::from(FLOAT));
+        Ok(graph.node("Cast", &[&equal], &[("to", float)]))
     }),
     ("ReLU6", |graph, layer| Ok(clip(graph, layer, 0.0, 6.0))),
     ("Hardtanh", |graph, layer| {

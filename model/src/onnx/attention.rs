@@ -53,8 +53,11 @@ fn projection(
 fn attention(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
     let heads = usize::try_from(layer.int("num_heads")).unwrap_or(1).max(1);
     let width = layer.output.last().copied().unwrap_or(1);
-    let input = |at: usize| layer.inputs.get(at).unwrap_or(&layer.inputs[0]).as_str();
-    let time = |at: usize| layer.shapes.get(at).unwrap_or(&layer.shapes[0])[0];
+    let padded = matches!(layer.inputs.len(), 2 | 4);
+    let own = layer.inputs.len() - usize::from(padded);
+    let place = |at: usize| if at < own { at } else { 0 };
+    let input = |at: usize| layer.inputs[place(at)].as_str();
+    let time = |at: usize| layer.shapes[place(at)][0];
     let query = projection(graph, layer, (0, input(0)), time(0))?;
     let key = projection(graph, layer, (1, input(1)), time(1))?;
     let value = projection(graph, layer, (2, input(2)), time(1))?;
@@ -71,6 +74,12 @@ fn attention(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
             .collect();
         let mask = graph.reals(&[queries, keys], &mask);
         scores = graph.node("Add", &[&scores, &mask], &[]);
+    }
+    if padded {
+        let padding = graph.reshape(&layer.inputs[own], &[1, 1, time(1)]);
+        let (none, least) = (graph.real(0.0), graph.real(f32::MIN));
+        let seen = graph.node("Equal", &[&padding, &none], &[]);
+        scores = graph.node("Where", &[&seen, &scores, &least], &[]);
     }
     let shares = graph.node("Softmax", &[&scores], &[("axis", Attribute::Int(-1))]);
     let mixed = graph.node("MatMul", &[&shares, &value], &[]);

@@ -99,6 +99,10 @@ impl Graph {
 
     fn tensor(&mut self, kind: i32, shape: &[usize], raw_data: Vec<u8>, name: Option<&str>) -> Name {
         let name = name.map_or_else(|| format!("constant_{}", self.constants.len()), str::to_owned);
+        // A layer that is called again has its parameters there.
+        if self.constants.iter().any(|known| known.name == name) {
+            return name;
+        }
         self.constants.push(TensorProto {
             dims: shape.iter().map(|size| long(*size)).collect(),
             data_type: kind,

@@ -27,6 +27,12 @@ fn stack(graph: &mut Graph, layer: &Layer<'_>, (op, gates): (&str, &[usize])) ->
             layer.kind
         )));
     }
+    if layer.inputs.len() > 1 {
+        return Err(Failure::parameter(format!(
+            "{} with a padding mask has no counterpart in ONNX",
+            layer.kind
+        )));
+    }
     let hidden = usize::try_from(layer.int("hidden_size")).unwrap_or(0);
     let ends: &[&str] = if layer.flag("bidirectional") {
         &["", "_reverse"]

@@ -6,6 +6,7 @@
 use candlewick_model::engine::{Batch, Engine, Exchange, NodeGradient, Predictor, Slice, SliceSums};
 use candlewick_model::network::Network;
 use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::{Failure, tree};
 use serde_json::{Value, json};
 use std::sync::{Condvar, Mutex};
@@ -164,10 +165,6 @@ impl Case {
         let sums = engine
             .step_among(&self.weights, &batch, &mut nodes, exchange)
             .unwrap();
-        for node in &mut nodes {
-            node.values = node.flat(&self.network);
-            node.sparse_rows.clear();
-        }
         (sums, nodes)
     }
 
@@ -183,6 +180,7 @@ impl Case {
         let (sums, nodes) = self.step(&mut engine, (0, SHARDS), &mut candlewick_model::engine::Alone);
         let denominator: f64 = sums.iter().map(|sum| sum.denominator).sum();
         let value = sums.iter().map(|sum| sum.loss).sum::<f64>() / denominator;
+        let flat = nodes[0].flat(&self.network);
         assert_close(
             &[value as f32],
             &floats(&json!([self.value["value"]])),
@@ -195,7 +193,7 @@ impl Case {
             .iter()
             .filter(|parameter| parameter.trained)
         {
-            let values = &nodes[0].values[parameter.offset..parameter.offset + parameter.len()];
+            let values = &flat[parameter.offset..parameter.offset + parameter.len()];
             let gradient: Vec<f32> = values
                 .iter()
                 .map(|g| (f64::from(*g) / denominator) as f32)
@@ -246,8 +244,8 @@ impl Case {
             assert_eq!(lines, sums, "{}: sums of {cut:?}", self.name);
             let root = assemble(&nodes, 0, SHARDS).unwrap();
             assert_eq!(
-                bits(&root),
-                bits(&whole[0].values),
+                bits(&root.flat(&self.network)),
+                bits(&whole[0].flat(&self.network)),
                 "{}: {cut:?}, {threads} threads",
                 self.name
             );
@@ -302,7 +300,7 @@ impl Case {
             .iter()
             .flat_map(|parameter| std::iter::repeat_n(parameter.trained, parameter.len()))
             .collect();
-        let gradient = &nodes[0].values;
+        let gradient = &nodes[0].flat(&self.network);
         let norm: f64 = gradient
             .iter()
             .zip(&trained)
@@ -360,13 +358,24 @@ pub fn check_layers(text: &str) {
 }
 
 /// left + right of the tree, from the nodes that are known.
-pub fn assemble(nodes: &[NodeGradient], lo: u32, hi: u32) -> Option<Vec<f32>> {
+pub fn assemble(nodes: &[NodeGradient], lo: u32, hi: u32) -> Option<NodeGradient> {
     if let Some(node) = nodes.iter().find(|node| (node.lo, node.hi) == (lo, hi)) {
-        return node.present.then(|| node.values.clone());
+        return node.present.then(|| node.clone());
     }
     let middle = tree::split(lo, hi);
     match (assemble(nodes, lo, middle), assemble(nodes, middle, hi)) {
-        (Some(left), Some(right)) => Some(left.iter().zip(&right).map(|(l, r)| l + r).collect()),
+        (Some(mut left), Some(right)) => {
+            left.values
+                .iter_mut()
+                .zip(&right.values)
+                .for_each(|(sum, part)| *sum += part);
+            for (rows, more) in left.sparse_rows.iter_mut().zip(&right.sparse_rows) {
+                let mut sum = SparseRows::new(rows.entries, rows.width);
+                sum.set_sum(rows.view(), more.view());
+                *rows = sum;
+            }
+            Some(left)
+        }
         (left, right) => left.or(right),
     }
 }

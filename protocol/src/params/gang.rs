@@ -75,7 +75,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Int,
         ints(1, 2),
         Some("1"),
-        "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way.",
+        "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host or executor where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way.",
     ),
     param(
         "failureTimeout",

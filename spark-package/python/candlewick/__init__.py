@@ -17,7 +17,7 @@ from candlewick._estimators import (
     NeuralRegressionModel,
     NeuralRegressor,
 )
-from candlewick._session import jars, session
+from candlewick._session import attach, jars, session
 from candlewick._stopping import EarlyStopping
 from candlewick._summary import TrainingSummary
 from candlewick._version import __version__
@@ -33,6 +33,7 @@ __all__ = [
     "NeuralRegressor",
     "TrainingSummary",
     "__version__",
+    "attach",
     "errors",
     "jars",
     "nn",

@@ -176,6 +176,14 @@ class NetworkBase(Document):
             return str(jvm().candlewick.jni.Native.networkSummary(text))
 
 
+#: What the mask of padding is called that a layer takes behind its inputs.
+_MASKS = {
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), "padding_mask"),
+    "MultiheadAttention": "key_padding_mask",
+    **dict.fromkeys(("TransformerEncoder", "TransformerEncoderLayer"), "src_key_padding_mask"),
+}
+
+
 class Module(NetworkBase):
     """A layer or a container of layers. Called with tensors (``nn.Input``), it is a node of a graph."""
 
@@ -197,16 +205,34 @@ class Module(NetworkBase):
         # A container says its rules with its layers.
         return "\n".join([super().__repr__(), *self._rules()])
 
-    def __call__(self, *inputs: Any, name: str | None = None) -> Tensor:
+    def __call__(self, *inputs: Any, name: str | None = None, **mask: Tensor) -> Tensor:
         """Puts this layer into a graph, behind these tensors (one by one, or as one list).
+
+        Example:
+            >>> from candlewick import nn
+            >>> words = nn.Input("words", shape=[20])
+            >>> code = nn.Embedding(1000, 16, padding_idx=0)(words)
+            >>> last = nn.GRU(32, output="last")(code, padding_mask=nn.Eq(0)(words))
+            >>> net = nn.Graph([words], {"score": nn.Linear(1)(last)})
 
         Args:
             *inputs: What it reads: inputs of the graph and results of other layers.
             name: Name of the node, with which the names of its parameters begin. Left out: the layer's type and a
                 number, such as "linear_1".
+            **mask: Which steps of the sequence are padding, a tensor of a number for each step that is not 0 where the step
+                is: ``padding_mask`` of RNN, LSTM and GRU, whose states pass over such steps and whose outputs there are 0;
+                ``key_padding_mask`` of MultiheadAttention; ``src_key_padding_mask`` of TransformerEncoder and
+                TransformerEncoderLayer.
         """
         self._inner()
-        return node(self, inputs, name)
+        wanted = _MASKS.get(type(self).__name__)
+        for given in mask:
+            if given != wanted:
+                hint = f"; its mask is {wanted}" if wanted else ""
+                raise TypeError(f"{type(self).__name__} is called with {given!r}, which it does not take{hint}")
+        if mask and len(inputs) == 1 and isinstance(inputs[0], (list, tuple)):
+            inputs = tuple(inputs[0])
+        return node(self, (*inputs, *mask.values()), name)
 
 
 class Container(Module):

@@ -20,6 +20,12 @@ class Graph(Network):
         >>> hidden = nn.ReLU()(nn.Linear(16)(nn.Concat()(user, item)))
         >>> net = nn.Graph(inputs=[user, item], outputs={"score": nn.Linear(1)(hidden)})
 
+        A layer that is called again has the same weights: two towers of one kind.
+
+        >>> left, right = nn.Input("left", shape=[8]), nn.Input("right", shape=[8])
+        >>> tower = nn.Sequential(nn.Linear(16), nn.Tanh())
+        >>> net = nn.Graph([left, right], {"score": nn.Linear(1)(nn.Multiply()(tower(left), tower(right)))})
+
     Args:
         inputs: All inputs; their columns make the features in this order.
         outputs: A tensor for each name; the node takes that name. Or a tensor, or a list of tensors.
@@ -35,11 +41,18 @@ class Graph(Network):
         wanted = _outputs(outputs)
         nodes = _reached([tensor for _, tensor in wanted], listed)
         names, aliases = _names(listed, nodes, wanted)
-        items: list[dict[str, Any]] = [
-            {"name": names[value], "inputs": [names[source] for source in value._inputs], "layer": value._layer.layer()}
-            for value in nodes
-            if value._layer is not None
-        ]
+        items: list[dict[str, Any]] = []
+        first: dict[int, str] = {}
+        for value in nodes:
+            if value._layer is None:
+                continue
+            item: dict[str, Any] = {"name": names[value], "inputs": [names[source] for source in value._inputs]}
+            known = first.setdefault(id(value._layer), names[value])
+            if known == names[value]:
+                item["layer"] = value._layer.layer()
+            else:
+                item["shares"] = known
+            items.append(item)
         # A sum of one: the same values under another name.
         items += [{"name": name, "inputs": [source], "layer": {"type": "Add"}} for name, source in aliases]
         super().__init__({})
@@ -58,13 +71,15 @@ class Graph(Network):
         for one in self._document["inputs"]:
             yield one["name"], "Input", f"shape={one['shape']}"
         for one, layer in zip(self._document["nodes"], self._layers, strict=True):
-            yield one["name"], one["layer"]["type"], f"{layer} of {', '.join(one['inputs'])}"
+            kind, what = (one["layer"]["type"], layer) if "layer" in one else ("again", one["shares"])
+            yield one["name"], kind, f"{what} of {', '.join(one['inputs'])}"
 
     def __repr__(self) -> str:
         document = self._document
         rows = [f"({one['name']}): Input(shape={one['shape']})" for one in document["inputs"]]
         for one, layer in zip(document["nodes"], self._layers, strict=True):
-            rows.append(f"({one['name']}): {layer}({', '.join(one['inputs'])})".replace("\n", "\n  "))
+            what = layer if "layer" in one else f"{one['shares']} again"
+            rows.append(f"({one['name']}): {what}({', '.join(one['inputs'])})".replace("\n", "\n  "))
         rows += self._rules()
         return "Graph(\n  " + "\n  ".join(rows) + f"\n) -> {', '.join(document['outputs'])}"
 
@@ -103,16 +118,7 @@ def _reached(ends: list[Tensor], inputs: list[Input]) -> list[Tensor]:
     for column in inputs:
         if column not in found:
             raise ValueError(f"no output needs the input {column.name!r}; use it, or leave it out of inputs")
-    nodes = sorted((one for one in found if not isinstance(one, Input)), key=lambda one: one._at)
-    seen: dict[int, Tensor] = {}
-    for one in nodes:
-        if id(one._layer) in seen:
-            raise ValueError(
-                f"the same {type(one._layer).__name__} object is called twice; layers do not share their weights: "
-                "make a second one"
-            )
-        seen[id(one._layer)] = one
-    return nodes
+    return sorted((one for one in found if not isinstance(one, Input)), key=lambda one: one._at)
 
 
 def _names(

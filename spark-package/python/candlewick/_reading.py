@@ -147,6 +147,7 @@ def _sequence(document: Mapping[str, Any]) -> Sequential:
 def _graph(document: Mapping[str, Any]) -> Network:
     inputs = [Input(one["name"], one["shape"]) for one in document["inputs"]]
     known: dict[str, Tensor] = {one.name: one for one in inputs}
+    layers: dict[str, Module] = {}
     for at, node in enumerate(document["nodes"]):
         name = node["name"]
         for source in node["inputs"]:
@@ -154,7 +155,13 @@ def _graph(document: Mapping[str, Any]) -> Network:
                 raise InvalidParameterError(
                     f"nodes.{at} ({name}): there is no input or earlier node {source!r}; there are {', '.join(known)}"
                 )
-        layer = _made(node["layer"], Module, f"nodes.{name}")
+        if "shares" in node and node["shares"] not in layers:
+            raise InvalidParameterError(
+                f'nodes.{name}: "shares" must be the name of an earlier node with a layer, got {node["shares"]!r}'
+            )
+        layer = layers[node["shares"]] if "shares" in node else _made(node.get("layer"), Module, f"nodes.{name}")
+        if "shares" not in node:
+            layers[name] = layer
         known[name] = layer(*(known[source] for source in node["inputs"]), name=name)
     outputs = document["outputs"]
     gone = next((name for name in outputs if name not in known), None)

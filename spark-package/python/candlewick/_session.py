@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from py4j.java_gateway import is_instance_of
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
@@ -21,6 +22,9 @@ _REMEDY = (
     "start the session with candlewick.session(), or give Spark the jar: "
     "spark-submit --jars $(python -c 'import candlewick; print(candlewick.jars())')"
 )
+
+#: The class loaders of Spark that take in jars while they run.
+_GROWING_LOADER = "org.apache.spark.util.MutableURLClassLoader"
 
 
 def jars() -> str:
@@ -43,6 +47,11 @@ def jars() -> str:
 def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkSession:
     """A Spark session that has Candlewick's jar on the driver and the executors.
 
+    Where a session runs already without the jar, it gets it: see :func:`attach`.
+
+    Example:
+        >>> spark = candlewick.session(spark_master="local[2]")  # doctest: +SKIP
+
     Args:
         settings: Spark's configuration by its own names, for example ``{"spark.master": "local[2]"}``.
         **conf: The same; underscores stand for dots where the name has none: ``spark_master="local[2]"``.
@@ -61,8 +70,52 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
     for name, value in wanted.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
-    require_jar()
+    attach(spark)
     return spark
+
+
+def attach(spark: SparkSession) -> None:
+    """Gives a session that runs already Candlewick's jar, on its driver and its executors.
+
+    For notebooks, whose session is there before the first cell. It does nothing where the session has the jar.
+
+    Example:
+        >>> candlewick.attach(spark)  # doctest: +SKIP
+
+    Args:
+        spark: The session: a classic one, with a JVM.
+
+    Raises:
+        SetupError: It is Spark Connect, or the class loader of its driver takes no jar any more; with what to do instead.
+    """
+    _require_classic()
+    if not isinstance(spark, SparkSession):
+        raise TypeError(f"attach needs a SparkSession, not {type(spark).__module__}.{type(spark).__name__}")
+    context = spark.sparkContext
+    if _has_classes(context):
+        return
+    jar = jars()
+    java: Any = context._jvm
+    loader = _growing_loader(java, context)
+    if loader is None:
+        raise SetupError(_not_there("The class loader of its driver takes no jar any more"))
+    # The driver's classes, then those of the executors, which get the jar with their next task.
+    loader.addURL(java.java.io.File(jar).toURI().toURL())
+    context._jsc.addJar(jar)
+    require_jar()
+
+
+def _growing_loader(java: Any, context: SparkContext) -> Any:
+    """The class loader nearest to the application's own that takes in jars: all threads of the driver see its classes.
+
+    `ADD JAR` adds to a loader that only the thread that called it, and those it starts, ask.
+    """
+    found, loader = None, java.java.lang.Thread.currentThread().getContextClassLoader()
+    while loader is not None:
+        if is_instance_of(context._gateway, loader, _GROWING_LOADER):
+            found = loader
+        loader = loader.getParent()
+    return found
 
 
 def require_jar() -> None:
@@ -72,23 +125,43 @@ def require_jar() -> None:
 
 def jvm() -> Any:
     """The JVM of the running Spark, which has Candlewick's classes; fails with the remedy where it does not."""
+    _require_classic()
+    # Not SparkSession.getActiveSession(): that is a thing of the thread, and fits run in threads of users too.
+    context = SparkContext._active_spark_context
+    if context is None:
+        raise SetupError("there is no Spark session; start one with candlewick.session()")
+    if not _has_classes(context):
+        raise SetupError(_not_there("candlewick.attach(spark) gives it to a session that runs; else"))
+    return context._jvm
+
+
+def _require_classic() -> None:
     if is_remote():
         raise SetupError(
             "Candlewick needs a classic Spark session; this one is Spark Connect, which gives Python no JVM. "
             "Use a session with a master such as local[*], yarn or k8s"
         )
-    # Not SparkSession.getActiveSession(): that is a thing of the thread, and fits run in threads of users too.
-    context = SparkContext._active_spark_context
-    if context is None:
-        raise SetupError("there is no Spark session; start one with candlewick.session()")
-    found: Any = context._jvm
+
+
+def _has_classes(context: SparkContext) -> bool:
+    java: Any = context._jvm
     # py4j answers an unknown name with a package, a known one with a class.
-    if type(found.candlewick.NeuralClassifier).__name__ != "JavaClass":
-        raise SetupError(
-            f"Candlewick's jar is not on the class path of this Spark session: {_REMEDY}. "
-            "A JVM that runs already keeps its class path: restart the Python process or notebook kernel first"
+    return type(java.candlewick.NeuralClassifier).__name__ == "JavaClass"
+
+
+def _not_there(more: str) -> str:
+    """The message where the jar is missing, with the way to it on this platform."""
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        way = (
+            "on Databricks open Compute, this compute, Libraries, Install new, and choose the jar in a volume "
+            "(`python -m candlewick jars` prints where the wheel has it); then detach and attach the notebook again"
         )
-    return found
+    else:
+        way = (
+            "restart the Python process or the notebook's kernel and call candlewick.session() before any other; where the "
+            "platform starts the session, name the jar in its settings (spark.jars; with Livy in a cell %%configure)"
+        )
+    return f"Candlewick's jar is not on the class path of this Spark session: {_REMEDY}. {more}: {way}"
 
 
 def _conf_text(value: Any) -> str:

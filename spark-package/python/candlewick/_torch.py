@@ -82,7 +82,7 @@ def _read(module: Any, path: str, seen: set[int]) -> Module:
     weights = {id(parameter) for parameter in module.parameters()}
     if weights & seen:
         raise InvalidParameterError(
-            f"from_torch: {place} has the weights of another layer; layers do not share them here"
+            f"from_torch: {place} has the weights of another layer; build an nn.Graph, which may call one layer twice"
         )
     seen |= weights
     try:

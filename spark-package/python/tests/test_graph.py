@@ -44,6 +44,16 @@ def test_a_graph_is_its_document() -> None:
     )
 
 
+def test_a_layer_that_is_called_again_shares_its_weights() -> None:
+    left, right = nn.Input("left", [4]), nn.Input("right", [4])
+    tower = nn.Sequential(nn.Linear(3), nn.Tanh())
+    net = nn.Graph([left, right], {"score": nn.Linear(1)(nn.Multiply()(tower(left, name="tower"), tower(right)))})
+    nodes = {node["name"]: node for node in net.to_dict()["nodes"]}
+    assert "layer" in nodes["tower"] and "shares" not in nodes["tower"]
+    assert nodes["sequential_1"] == {"name": "sequential_1", "inputs": ["right"], "shares": "tower"}
+    assert "(sequential_1): tower again(right)" in repr(net)
+
+
 def test_an_output_of_another_name_is_a_node_of_its_own() -> None:
     x = nn.Input("x", [2])
     h = nn.Linear(3)(x, name="code")
@@ -86,9 +96,6 @@ def test_misuse_is_refused() -> None:
         nn.Graph([x], {"out": nn.Linear(1)(x, name="x")})
     with pytest.raises(ValueError, match="the name 'h' is given twice"):
         nn.Graph([x], {"h": nn.Linear(1)(nn.Linear(2)(x, name="h"))})
-    with pytest.raises(ValueError, match="called twice"):
-        shared = nn.Linear(1)
-        nn.Graph([x], {"out": shared(shared(x))})
     with pytest.raises(TypeError, match="inputs must be a list of"):
         nn.Graph([chain(x)], {"out": chain(x)})  # type: ignore[list-item]
     with pytest.raises(TypeError, match="output 'out' is ReLU"):

@@ -105,6 +105,27 @@ def test_a_graph_is_read_with_its_names() -> None:
     assert again.to_dict() == net.to_dict()
 
 
+def test_layers_that_are_shared_stay_shared() -> None:
+    left, right = nn.Input("left", [4]), nn.Input("right", [4])
+    tower = nn.Sequential(nn.Linear(3), nn.Tanh())
+    joined = nn.Multiply()(tower(left, name="tower"), tower(right))
+    net = nn.Graph([left, right], {"score": nn.Linear(1)(joined)})
+    again = nn.from_json(net.to_json())
+    assert again == net and "(sequential_1): tower again(right)" in repr(again)
+    assert 'left">tower of right</td>' in again._repr_html_()
+    document = net.to_dict()
+    document["nodes"][1]["shares"] = "score"
+    with pytest.raises(InvalidParameterError, match="earlier node with a layer, got 'score'"):
+        nn.from_json(document)
+
+
+def test_masks_of_padding_are_read() -> None:
+    words = nn.Input("words", [5])
+    code = nn.Embedding(9, 4)(words)
+    net = nn.Graph(words, {"out": nn.Linear(1)(nn.GRU(3, output="last")(code, padding_mask=nn.Eq(0)(words)))})
+    assert nn.from_json(net.to_json()) == net
+
+
 def test_rules_of_initialisation_survive() -> None:
     net = nn.Sequential(nn.Linear(2), nn.Linear(1))
     ruled = net.with_init({"*.weight": nn.init.kaiming_normal_(), ("0.bias", "1.bias"): nn.init.constant_(0.5)})

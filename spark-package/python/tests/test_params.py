@@ -57,7 +57,8 @@ class Classifier(NeuralClassifierBase):
         (
             "failureTimeout",
             "soon",
-            'parameter failureTimeout = "soon" is not legal: expected a duration such as "15s", "500ms" or "2min"',
+            'parameter failureTimeout = "soon" is not legal: expected a duration such as "15s", "500ms" or "2min"; a bare '
+            "number is seconds",
         ),
         ("feedMemory", "0m", 'parameter feedMemory = "0m" is not legal: expected a size such as "64m" or "1g"'),
     ],

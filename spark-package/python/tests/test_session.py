@@ -9,7 +9,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions import captured
 
 from candlewick import errors
-from candlewick._session import _joined, jars
+from candlewick._session import _joined, _not_there, attach, jars
 from candlewick.errors import SetupError
 
 
@@ -26,6 +26,18 @@ def test_jar_of_the_environment_is_used(monkeypatch, tmp_path):
 def test_lists_are_joined_once():
     assert _joined("a.jar", "b.jar,a.jar", ",") == "a.jar,b.jar"
     assert _joined("a.jar", None, ",") == "a.jar"
+
+
+def test_the_way_to_the_jar_is_that_of_the_platform(monkeypatch):
+    monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION", raising=False)
+    assert "restart the Python process or the notebook's kernel" in _not_there("It is not there")
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    assert "open Compute, this compute, Libraries, Install new" in _not_there("It is not there")
+
+
+def test_what_is_no_session_gets_no_jar():
+    with pytest.raises(TypeError, match=r"attach needs a SparkSession, not builtins\.str"):
+        attach("spark")
 
 
 @pytest.mark.parametrize(("version", "words"), [(None, "there is none"), ("3.5.1", "not 3.5.1")])

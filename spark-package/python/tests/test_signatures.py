@@ -84,7 +84,7 @@ OURS = {
 #: Classes of the catalogue that torch does not have.
 NOT_TORCH = {
     "nn": {
-        "Add", "Concat", "LearnedPositionalEncoding", "LossTerm", "MultiLoss", "Multiply", "Permute",
+        "Add", "Concat", "Eq", "LearnedPositionalEncoding", "LossTerm", "MultiLoss", "Multiply", "Permute",
         "PositionalEncoding", "QuantileLoss", "Reshape", "Residual",
     },
     "optim": {"LAMB", "LARS", "Lion"},

@@ -26,7 +26,7 @@ fn a_killed_trainer_is_named_in_every_phase_with_its_exit() {
             let told = &stage.failure().message;
             let wanted = format!(
                 "trainer 1 (hostB, executor 10, pid 4711) ended during {doing}: killed by signal 9 (SIGKILL); \
-                 last lines of its stderr:\nlast words"
+                 last lines of its stderr:\nlast words\nwith maxRecoveries = 0 training does not go on after a loss"
             );
             assert_eq!(*told, wanted, "{phase}");
             stage.pass(30_000, &[], false);
@@ -182,7 +182,9 @@ fn a_lost_executor_is_the_cause_where_its_jvm_died() {
             let told = &stage.failure().message;
             assert!(
                 told.starts_with("trainer 1 (hostB, executor 10, pid 4711) ended during")
-                    && told.ends_with("its executor was lost: Command exited with code 137"),
+                    && told.ends_with(
+                        "its executor was lost: Command exited with code 137; with maxRecoveries = 0 training does not go on after a loss"
+                    ),
                 "{told}"
             );
         }

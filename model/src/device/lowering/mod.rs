@@ -40,9 +40,10 @@ const FAMILIES: &[&[(&str, Lowering)]] = &[
     softmax::LAYERS,
 ];
 
-/// Layers that stay with the engine: they meet the other trainers in the middle of a step (rule B7).
+/// Layers that stay with the engine: they meet the other trainers in the middle of a step (rule B7), or make masks, which are
+/// read there.
 #[cfg(test)]
-pub(super) const HOST_LAYERS: [&str; 2] = ["BatchNorm1d", "BatchNorm2d"];
+pub(super) const HOST_LAYERS: [&str; 3] = ["BatchNorm1d", "BatchNorm2d", "Eq"];
 
 /// How a layer is lowered, if it is.
 pub(super) fn find(name: &str) -> Option<Lowering> {

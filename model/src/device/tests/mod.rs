@@ -9,7 +9,7 @@ mod subjects;
 mod support;
 
 use super::{DeviceName, open, partition};
-use crate::engine::{Alone, Engine, Predictor};
+use crate::engine::{Alone, Engine, NodeGradient, Predictor};
 use crate::network::Network;
 use candle_core::Device;
 use std::sync::OnceLock;
@@ -60,6 +60,7 @@ fn same_numbers(host: &Case, twin: &Case, tolerance: f32) {
     assert_close(got, wanted, tolerance, &format!("{}, scored", twin.name));
     let (wanted_sums, wanted) = host.step(&mut host.engine(1), (0, SHARDS), &mut Alone);
     let (sums, got) = twin.step(&mut twin.engine(1), (0, SHARDS), &mut Alone);
+    let (got_all, wanted_all) = (got[0].flat(&twin.network), wanted[0].flat(&host.network));
     for (got, wanted) in sums.iter().zip(&wanted_sums) {
         assert_close(&[got.loss as f32], &[wanted.loss as f32], tolerance, &twin.name);
     }
@@ -71,12 +72,7 @@ fn same_numbers(host: &Case, twin: &Case, tolerance: f32) {
     {
         let place = parameter.offset..parameter.offset + parameter.len();
         let what = format!("{}, gradient of {}", twin.name, parameter.name);
-        assert_close(
-            &got[0].values[place.clone()],
-            &wanted[0].values[place],
-            tolerance,
-            &what,
-        );
+        assert_close(&got_all[place.clone()], &wanted_all[place], tolerance, &what);
     }
 }
 
@@ -84,7 +80,8 @@ fn same_numbers(host: &Case, twin: &Case, tolerance: f32) {
 fn same_bits(twin: &Case) {
     let mut engine: Engine = twin.engine(1);
     let (sums, whole) = twin.step(&mut engine, (0, SHARDS), &mut Alone);
-    let trained = |values: &[f32]| {
+    let trained = |node: &NodeGradient| {
+        let values = node.flat(&twin.network);
         let all = twin
             .network
             .parameters()
@@ -93,9 +90,9 @@ fn same_bits(twin: &Case) {
         all.flat_map(|parameter| bits(&values[parameter.offset..parameter.offset + parameter.len()]))
             .collect::<Vec<u32>>()
     };
-    let wanted = trained(&whole[0].values);
+    let wanted = trained(&whole[0]);
     let (_, again) = twin.step(&mut engine, (0, SHARDS), &mut Alone);
-    assert_eq!(trained(&again[0].values), wanted, "{}: a second step", twin.name);
+    assert_eq!(trained(&again[0]), wanted, "{}: a second step", twin.name);
     for cut in [vec![0, 3, SHARDS], vec![0, 1, 6, SHARDS]] {
         let (lines, nodes) = twin.trainers(&cut, 1);
         assert_eq!(lines, sums, "{}: sums of {cut:?}", twin.name);

@@ -5,7 +5,8 @@ use crate::kernels::{Accumulate, Attention, Layout, Matrix, Program, Shape};
 use crate::layers::dropout::Dropout;
 use crate::layers::error::{LayerError, infer};
 use crate::layers::{
-    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, uniform_by_fan,
+    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, check_batch_first,
+    check_padding, uniform_by_fan,
 };
 use crate::philox::mask_row_from;
 use candlewick_protocol::Failure;
@@ -39,6 +40,8 @@ struct MultiheadAttention {
     specs: Vec<ParameterSpec>,
     bias: bool,
     dropout: Option<Dropout>,
+    /// Whether the last input tells which keys are padding.
+    padding: bool,
 }
 
 /// The parts of [`Context::saved`].
@@ -133,11 +136,17 @@ impl MultiheadAttention {
         }
     }
 
+    /// The input that tells which keys are padding; empty where there is none.
+    fn padding<'a>(&self, inputs: &[&'a [f32]]) -> &'a [f32] {
+        let last = inputs.last().filter(|_| self.padding);
+        last.copied().unwrap_or_default()
+    }
+
     /// Calls `body` with the attention of a batch over `ends`.
     fn attention(
         &self,
         rows: usize,
-        ends: &[f32],
+        (ends, padding): (&[f32], &[f32]),
         level: crate::kernels::SimdLevel,
         training: Option<Training<'_>>,
         body: impl FnOnce(&Attention<'_>),
@@ -148,6 +157,7 @@ impl MultiheadAttention {
             layout: self.layout(rows),
             ends,
             drop: None,
+            padding,
         };
         let (Some(dropout), Some(training)) = (&self.dropout, training) else {
             return body(&attention);
@@ -212,7 +222,8 @@ impl Module for MultiheadAttention {
             ctx.kernels.product(x, weight, start, &mut saved.projected[place]);
         }
         let level = ctx.kernels.level();
-        self.attention(rows, saved.projected, level, training, |attention| {
+        let ends = (&*saved.projected, self.padding(inputs));
+        self.attention(rows, ends, level, training, |attention| {
             ctx.kernels.attend(attention, saved.context, saved.statistics);
         });
         let context = Matrix::new(saved.context, rows * self.shape.queries, self.embed);
@@ -235,7 +246,8 @@ impl Module for MultiheadAttention {
         ctx.kernels
             .product(g, weight, Accumulate::Zero, saved.context_slopes);
         let level = ctx.kernels.level();
-        self.attention(rows, saved.projected, level, training, |attention| {
+        let projected = (&*saved.projected, self.padding(ends.inputs));
+        self.attention(rows, projected, level, training, |attention| {
             ctx.kernels
                 .attend_backward(attention, saved.statistics, saved.context_slopes, saved.slopes);
         });
@@ -245,6 +257,9 @@ impl Module for MultiheadAttention {
                 ctx.kernels
                     .product(g, self.weight(projection, weights), Accumulate::Zero, into);
             }
+        }
+        if let Some(Some(into)) = into.last_mut().filter(|_| self.padding) {
+            into.fill(0.0);
         }
         Ok(())
     }
@@ -310,12 +325,16 @@ fn xavier(rows: usize, cols: usize) -> Init {
 }
 
 fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, LayerError> {
-    let ends: [&[usize]; 3] = match *inputs {
-        [own] => [own; 3],
-        [query, key, value] => [query, key, value],
+    check_batch_first(arguments)?;
+    let (ends, padding): ([&[usize]; 3], Option<&[usize]>) = match *inputs {
+        [own] => ([own; 3], None),
+        [own, padding] => ([own; 3], Some(padding)),
+        [query, key, value] => ([query, key, value], None),
+        [query, key, value, padding] => ([query, key, value], Some(padding)),
         _ => {
             return Err(format!(
-                "takes one input, or query, key and value in a graph network, got {} inputs",
+                "takes one input, or query, key and value in a graph network, and a key_padding_mask behind them, got {} \
+                 inputs",
                 inputs.len()
             )
             .into());
@@ -331,6 +350,7 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Bu
     for (name, shape) in [("embed_dim", query), ("kdim", key), ("vdim", value)] {
         infer(arguments, name, shape[1], "values in the last dimension", shape)?;
     }
+    check_padding(padding, key[0])?;
     let embed = query[1];
     if key[0] != value[0] {
         return Err(LayerError::input(
@@ -345,7 +365,7 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Bu
         ).into());
     }
     let p = arguments.real("dropout");
-    let (projections, specs) = projections(ends, inputs.len());
+    let (projections, specs) = projections(ends, inputs.len() < 3);
     let module = MultiheadAttention {
         shape: Shape {
             heads,
@@ -359,12 +379,13 @@ fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<Bu
         specs,
         bias: arguments.flag("bias"),
         dropout: (p > 0.0).then(|| Dropout::new(p, format!("{path}.dropout"))),
+        padding: padding.is_some(),
     };
     Ok(BuiltLayer::module(module, query.to_vec()))
 }
 
 /// The projections of query, key and value, and their weights: one matrix where sizes agree, as PyTorch has it.
-fn projections(ends: [&[usize]; 3], inputs: usize) -> (Vec<Projection>, Vec<ParameterSpec>) {
+fn projections(ends: [&[usize]; 3], one_input: bool) -> (Vec<Projection>, Vec<ParameterSpec>) {
     let embed = ends[0][1];
     let one = ends.iter().all(|shape| shape[1] == embed);
     let names = ["q_proj_weight", "k_proj_weight", "v_proj_weight"];
@@ -386,7 +407,7 @@ fn projections(ends: [&[usize]; 3], inputs: usize) -> (Vec<Projection>, Vec<Para
         rows: (0, 3 * embed),
         weight: 0,
     };
-    if inputs == 1 {
+    if one_input {
         return (vec![whole], specs);
     }
     let mut weight = 0;

@@ -1,7 +1,7 @@
 //! Back through the steps.
 
 use super::cell::Row;
-use super::{Block, Cut, Recurrent, Sweep, Unit};
+use super::{Block, Cut, Padding, Recurrent, Sweep, Unit};
 use crate::kernels::{Accumulate, Matrix};
 use crate::layers::Context;
 
@@ -22,6 +22,24 @@ struct States<'a> {
     dc: &'a mut [f32],
     /// Gradients of hidden states before their projection; empty where there is none.
     raw: &'a mut [f32],
+    /// Gradients of the hidden states after a step; empty where no step is padding.
+    held: &'a mut [f32],
+}
+
+impl States<'_> {
+    fn hold(&mut self) {
+        if !self.held.is_empty() {
+            self.held.copy_from_slice(self.dh);
+        }
+    }
+
+    /// A step that is padding hands the gradient of the state on as it is.
+    fn pass_on(&mut self, padding: Padding<'_>, step: usize, state: usize) {
+        for row in (0..self.held.len() / state).filter(|row| padding.has(*row, step)) {
+            let place = row * state..(row + 1) * state;
+            self.dh[place.clone()].copy_from_slice(&self.held[place]);
+        }
+    }
 }
 
 /// Gradient of the hidden states that a unit puts out.
@@ -29,10 +47,27 @@ struct Output<'a> {
     values: &'a [f32],
     /// Only of that after the last step.
     last: bool,
+    padding: Padding<'a>,
+}
+
+impl Output<'_> {
+    /// Whether a row's step has a part in what is put out.
+    fn reaches(&self, row: usize, step: usize, is_last: bool) -> bool {
+        if self.last {
+            is_last
+        } else {
+            !self.padding.has(row, step)
+        }
+    }
 }
 
 impl Recurrent {
-    pub(super) fn run_backward(&self, ctx: &mut Context<'_>, gradient: &[f32], into: Option<&mut [f32]>) {
+    pub(super) fn run_backward(
+        &self,
+        ctx: &mut Context<'_>,
+        (gradient, padding): (&[f32], &[f32]),
+        into: Option<&mut [f32]>,
+    ) {
         let Some(training) = ctx.training else { return };
         let level = ctx.kernels.level();
         let workers = std::sync::Arc::clone(ctx.kernels.workers());
@@ -52,7 +87,7 @@ impl Recurrent {
         let mut into = into.map(Cut);
         let mut first = 0;
         let mut blocks = self
-            .cut(&sizes, ctx.saved, training.rows)
+            .cut(&sizes, ctx.saved, training.rows, padding)
             .into_iter()
             .map(|block| {
                 let rows = block.rows;
@@ -96,7 +131,8 @@ impl Recurrent {
             0
         };
         let raw = if self.projected > 0 { self.hidden } else { 0 };
-        let wanted = rows * (self.step_width() + self.state() + self.hidden + raw) + 2 * between;
+        let held = if block.padding.is_empty() { 0 } else { self.state() };
+        let wanted = rows * (self.step_width() + self.state() + self.hidden + raw + held) + 2 * between;
         if memory.len() < wanted {
             memory.resize(wanted, 0.0);
         }
@@ -106,6 +142,7 @@ impl Recurrent {
             dh: cut.take(rows * self.state()),
             dc: cut.take(rows * self.hidden),
             raw: cut.take(rows * raw),
+            held: cut.take(rows * held),
         };
         let (mut above, mut below) = (cut.take(between), cut.take(between));
         for layer in (0..self.layers).rev() {
@@ -113,6 +150,7 @@ impl Recurrent {
             let output = Output {
                 values: if top { gradient } else { &*above },
                 last: top && self.last,
+                padding: block.padding,
             };
             for direction in 0..self.directions {
                 let unit = layer * self.directions + direction;
@@ -153,6 +191,7 @@ impl Recurrent {
                 self.project_back(sweep, (unit, at), saved, states, output, scratch);
             }
             self.step_backward(sweep, unit, saved, states, output, at);
+            states.hold();
             // The state before the first step is no one's.
             for (part, pack) in self.cell.parts().iter().zip(&sweep.packs[unit].hidden) {
                 if at == 0 {
@@ -176,11 +215,12 @@ impl Recurrent {
                     .values
                     .product(gradient, *pack, start, (states.dh, state), scratch);
             }
+            states.pass_on(output.padding, self.step_at(unit, at), state);
         }
     }
 
     /// Distance of two rows' outputs of a unit, and where that of a step starts.
-    fn output_place(&self, unit: usize, last: bool, step: usize) -> (usize, usize) {
+    pub(super) fn output_place(&self, unit: usize, last: bool, step: usize) -> (usize, usize) {
         let (width, place) = (self.output_width(), unit % self.directions * self.state());
         match last {
             false => (self.steps * width, step * width + place),
@@ -203,13 +243,18 @@ impl Recurrent {
         };
         let (size, step) = (self.projected, self.step_at(unit, at));
         let (stride, start) = self.output_place(unit, output.last, step);
-        let reaches = !output.last || at + 1 == self.steps;
+        let is_last = at + 1 == self.steps;
         for (row, dh) in states.dh.chunks_exact_mut(size).enumerate() {
-            if reaches {
+            if output.reaches(row, step, is_last) {
                 let from = &output.values[row * stride + start..][..size];
                 dh.iter_mut().zip(from).for_each(|(dh, output)| *dh += *output);
             }
-            saved.slopes[(row * self.steps + step) * size..][..size].copy_from_slice(dh);
+            let slopes = &mut saved.slopes[(row * self.steps + step) * size..][..size];
+            if output.padding.has(row, step) {
+                slopes.fill(0.0);
+            } else {
+                slopes.copy_from_slice(dh);
+            }
         }
         let slopes = Matrix::new(states.dh, states.dh.len() / size, size);
         let into = (&mut *states.raw, self.hidden);
@@ -231,7 +276,7 @@ impl Recurrent {
         let (width, hidden, step) = (self.step_width(), self.hidden, self.step_at(unit, at));
         let (stride, start) = self.output_place(unit, output.last, step);
         // What is projected met the output before its projection.
-        let reaches = self.projected == 0 && (!output.last || at + 1 == self.steps);
+        let is_last = at + 1 == self.steps;
         let seen = if self.projected > 0 {
             &mut *states.raw
         } else {
@@ -247,17 +292,28 @@ impl Recurrent {
                 0..0
             };
             let from = row * stride + start;
+            let gates = &mut saved.gates[of_step * width..(of_step + 1) * width];
+            let reaches = self.projected == 0 && output.reaches(row, step, is_last);
+            let output_gradient = if reaches {
+                &output.values[from..from + hidden]
+            } else {
+                &[]
+            };
+            if output.padding.has(row, step) {
+                // It has no sums, and the states after it are those before it.
+                gates.fill(0.0);
+                states.step[sums].fill(0.0);
+                let own = seen[state].iter_mut().zip(output_gradient);
+                own.for_each(|(dh, output)| *dh += *output);
+                continue;
+            }
             self.cell.backward(
                 sweep.level,
                 Row {
-                    gates: &mut saved.gates[of_step * width..(of_step + 1) * width],
+                    gates,
                     h: &saved.before[of_step * self.state()..(of_step + 1) * self.state()],
                     c: &saved.memory[memory],
-                    output: if reaches {
-                        &output.values[from..from + hidden]
-                    } else {
-                        &[]
-                    },
+                    output: output_gradient,
                     dh: &mut seen[state.clone()],
                     dc: &mut states.dc[state],
                     step: &mut states.step[sums.clone()],

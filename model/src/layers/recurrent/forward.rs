@@ -1,6 +1,6 @@
 //! Through the steps.
 
-use super::{Block, Cut, Recurrent, Sweep, Unit, UnitPacks};
+use super::{Block, Cut, Padding, Recurrent, Sweep, Unit, UnitPacks};
 use crate::kernels::{Accumulate, Matrix};
 use crate::layers::Context;
 
@@ -18,6 +18,8 @@ struct States<'a> {
     c: &'a mut [f32],
     /// Hidden states before their projection; empty where there is none.
     raw: &'a mut [f32],
+    /// The states before a step; empty where no step is padding.
+    held: &'a mut [f32],
 }
 
 /// Where the hidden states of a unit go.
@@ -25,10 +27,40 @@ struct Output<'a> {
     values: &'a mut [f32],
     /// Only that after the last step.
     last: bool,
+    padding: Padding<'a>,
+}
+
+impl States<'_> {
+    /// Notes the states before a step.
+    fn hold(&mut self) {
+        if !self.held.is_empty() {
+            let (h, c) = self.held.split_at_mut(self.h.len());
+            h.copy_from_slice(self.h);
+            c.copy_from_slice(self.c);
+        }
+    }
+
+    /// Takes back the step of rows whose step is padding.
+    fn undo(&mut self, padding: Padding<'_>, step: usize, (state, hidden): (usize, usize)) {
+        if padding.is_empty() {
+            return;
+        }
+        let (old_h, old_c) = self.held.split_at(self.h.len());
+        for row in (0..self.h.len() / state).filter(|row| padding.has(*row, step)) {
+            let (h, c) = (row * state..(row + 1) * state, row * hidden..(row + 1) * hidden);
+            self.h[h.clone()].copy_from_slice(&old_h[h]);
+            self.c[c.clone()].copy_from_slice(&old_c[c]);
+        }
+    }
 }
 
 impl Recurrent {
-    pub(super) fn run_forward(&self, ctx: &mut Context<'_>, input: &[f32], output: &mut [f32]) {
+    pub(super) fn run_forward(
+        &self,
+        ctx: &mut Context<'_>,
+        (input, padding): (&[f32], &[f32]),
+        output: &mut [f32],
+    ) {
         let level = ctx.kernels.level();
         let workers = std::sync::Arc::clone(ctx.kernels.workers());
         let (threads, sizes) = self.blocks(ctx.rows, workers.threads());
@@ -49,12 +81,15 @@ impl Recurrent {
         let out_width = output.len() / ctx.rows.max(1);
         let mut output = Cut(output);
         let mut first = 0;
-        let mut blocks = self.cut(&sizes, ctx.saved, keys).into_iter().map(|block| {
-            let rows = block.rows;
-            first += rows;
-            let input = &input[(first - rows) * in_width..first * in_width];
-            (block, input, output.take(rows * out_width))
-        });
+        let mut blocks = self
+            .cut(&sizes, ctx.saved, keys, padding)
+            .into_iter()
+            .map(|block| {
+                let rows = block.rows;
+                first += rows;
+                let input = &input[(first - rows) * in_width..first * in_width];
+                (block, input, output.take(rows * out_width))
+            });
         let each = sizes.len().div_ceil(threads);
         let mut lanes: Vec<Lane<'_>> = (0..threads)
             .map(|_| Lane {
@@ -112,7 +147,12 @@ impl Recurrent {
         let (rows, training) = (block.rows, !block.units.is_empty());
         let between = rows * self.steps * self.output_width();
         let raw = if self.projected > 0 { self.hidden } else { 0 };
-        let states = rows * (self.step_width() + self.state() + self.hidden + raw);
+        let held = if block.padding.is_empty() {
+            0
+        } else {
+            self.state() + self.hidden
+        };
+        let states = rows * (self.step_width() + self.state() + self.hidden + raw + held);
         let own = if training { 0 } else { self.layers - 1 };
         let wanted = states + own * between;
         if memory.len() < wanted {
@@ -124,6 +164,7 @@ impl Recurrent {
             h: cut.take(rows * self.state()),
             c: cut.take(rows * self.hidden),
             raw: cut.take(rows * raw),
+            held: cut.take(rows * held),
         };
         // When scoring, what lies between layers is forgotten with the block.
         let mut outputs: Vec<&mut [f32]> = match training {
@@ -138,6 +179,7 @@ impl Recurrent {
             let mut output = Output {
                 values: if top { &mut *output } else { &mut *above[0] },
                 last: top && self.last,
+                padding: block.padding,
             };
             for direction in 0..self.directions {
                 let unit = layer * self.directions + direction;
@@ -193,6 +235,7 @@ impl Recurrent {
                     keep(saved.memory, states.c, hidden, (steps, step));
                 }
             }
+            states.hold();
             self.advance(sweep, packs, states, scratch);
             if let Some(saved) = &mut saved {
                 keep(saved.gates, states.step, width, (steps, step));
@@ -200,19 +243,24 @@ impl Recurrent {
                     keep(saved.raw, states.raw, hidden, (steps, step));
                 }
             }
-            let place = unit % self.directions * state;
-            let (stride, start) = match output.last {
-                false => (steps * self.output_width(), step * self.output_width() + place),
-                true => (self.output_width(), place),
-            };
+            states.undo(output.padding, step, (state, hidden));
             if !output.last || at + 1 == steps {
-                let rows = output
-                    .values
-                    .chunks_exact_mut(stride)
-                    .zip(states.h.chunks_exact(state));
-                for (into, h) in rows {
-                    into[start..start + state].copy_from_slice(h);
-                }
+                self.put_out(unit, step, states.h, output);
+            }
+        }
+    }
+
+    /// Puts the hidden states after a step into their places.
+    fn put_out(&self, unit: usize, step: usize, h: &[f32], output: &mut Output<'_>) {
+        let state = self.state();
+        let (stride, start) = self.output_place(unit, output.last, step);
+        let rows = output.values.chunks_exact_mut(stride).zip(h.chunks_exact(state));
+        for (row, (into, h)) in rows.enumerate() {
+            let into = &mut into[start..start + state];
+            if !output.last && output.padding.has(row, step) {
+                into.fill(0.0);
+            } else {
+                into.copy_from_slice(h);
             }
         }
     }

@@ -7,16 +7,14 @@
 //! rows are one block of memory and its products follow the tree.
 
 mod backward;
+mod build;
 mod cell;
 mod forward;
 
-use super::{
-    BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec, RowKey, uniform_by_fan,
-};
-use crate::arguments::Arguments;
+use super::{BackwardInputs, Context, Init, Module, ParameterSpec, RowKey, uniform_by_fan};
 use crate::kernels::{Kernels, Matrix, Packed, Packing, Program, SimdLevel};
-use crate::layers::error::{LayerError, infer};
 use crate::philox::{Key, Mask, mask_row};
+pub(super) use build::JOINS;
 use candlewick_protocol::Failure;
 use cell::{Cell, Part};
 
@@ -48,6 +46,8 @@ struct Recurrent {
     bias: bool,
     /// Only the hidden state after the last step comes out.
     last: bool,
+    /// Whether a second input tells which steps are padding: they put out 0 and leave the states as they are.
+    padding: bool,
     /// After every layer but the last, where there is any.
     dropout: Vec<Dropout>,
 }
@@ -83,10 +83,29 @@ struct Block<'a> {
     rows: usize,
     /// Empty when scoring.
     keys: &'a [RowKey],
+    padding: Padding<'a>,
     /// By layer and direction; empty when scoring.
     units: Vec<Unit<'a>>,
     /// Of every layer but the last; empty when scoring.
     outputs: Vec<&'a mut [f32]>,
+}
+
+/// Which steps of rows are padding.
+#[derive(Clone, Copy)]
+struct Padding<'a> {
+    /// Not 0 where a step is; empty where none are.
+    values: &'a [f32],
+    steps: usize,
+}
+
+impl Padding<'_> {
+    fn is_empty(self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn has(self, row: usize, step: usize) -> bool {
+        !self.is_empty() && self.values[row * self.steps + step] != 0.0
+    }
 }
 
 /// Memory from which parts are taken one after another.
@@ -101,6 +120,11 @@ impl<'a> Cut<'a> {
 }
 
 impl Recurrent {
+    /// The input that tells which steps are padding; empty where there is none.
+    fn padding_of<'a>(&self, inputs: &[&'a [f32]]) -> &'a [f32] {
+        if self.padding { inputs[1] } else { &[] }
+    }
+
     fn units(&self) -> usize {
         self.layers * self.directions
     }
@@ -219,7 +243,13 @@ impl Recurrent {
     }
 
     /// The rows as blocks, with what is saved of them.
-    fn cut<'a>(&self, sizes: &[usize], saved: &'a mut [f32], keys: &'a [RowKey]) -> Vec<Block<'a>> {
+    fn cut<'a>(
+        &self,
+        sizes: &[usize],
+        saved: &'a mut [f32],
+        keys: &'a [RowKey],
+        padding: &'a [f32],
+    ) -> Vec<Block<'a>> {
         let rows: usize = sizes.iter().sum();
         let training = !saved.is_empty();
         let widths = self.saved_widths();
@@ -259,6 +289,14 @@ impl Recurrent {
                     keys
                 } else {
                     &keys[first - rows..first]
+                },
+                padding: Padding {
+                    values: if padding.is_empty() {
+                        padding
+                    } else {
+                        &padding[(first - rows) * self.steps..first * self.steps]
+                    },
+                    steps: self.steps,
                 },
                 units,
                 outputs: parts.collect(),
@@ -425,7 +463,7 @@ impl Module for Recurrent {
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        self.run_forward(ctx, inputs[0], output);
+        self.run_forward(ctx, (inputs[0], self.padding_of(inputs)), output);
         Ok(())
     }
 
@@ -435,7 +473,11 @@ impl Module for Recurrent {
         ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        self.run_backward(ctx, ends.gradient, into[0].as_deref_mut());
+        let padding = self.padding_of(ends.inputs);
+        self.run_backward(ctx, (ends.gradient, padding), into[0].as_deref_mut());
+        if let Some(Some(into)) = into.get_mut(1) {
+            into.fill(0.0);
+        }
         Ok(())
     }
 
@@ -489,91 +531,4 @@ impl Module for Recurrent {
             }
         }
     }
-}
-
-/// The layers of this family.
-pub(super) const LAYERS: Family = &[("RNN", rnn), ("LSTM", lstm), ("GRU", gru)];
-
-fn rnn(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
-    let cell = if arguments.text("nonlinearity") == "relu" {
-        Cell::Relu
-    } else {
-        Cell::Tanh
-    };
-    make(cell, arguments, input, path)
-}
-
-fn lstm(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
-    make(Cell::Lstm, arguments, input, path)
-}
-
-fn gru(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
-    make(Cell::Gru, arguments, input, path)
-}
-
-fn make(
-    cell: Cell,
-    arguments: &mut Arguments,
-    input: &[usize],
-    path: &str,
-) -> Result<BuiltLayer, LayerError> {
-    let &[steps, inputs] = input else {
-        return Err(LayerError::input(
-            "a sequence of shape [time, features] a row",
-            format!("shape {input:?}"),
-        )
-        .hint("give the features two dimensions"));
-    };
-    if steps == 0 || inputs == 0 {
-        return Err(LayerError::input(
-            "at least one step of at least one feature",
-            format!("shape {input:?}"),
-        ));
-    }
-    infer(arguments, "input_size", inputs, "features a step", input)?;
-    let layers = arguments.size("num_layers").unwrap_or(1);
-    let hidden = arguments.size("hidden_size").unwrap_or_default();
-    let projected = arguments.size("proj_size").unwrap_or_default();
-    if projected >= hidden {
-        let wrong = format!("expects a proj_size below hidden_size={hidden}, or 0 for none, got {projected}");
-        return Err(wrong.into());
-    }
-    let recurrent = Recurrent {
-        cell,
-        inputs,
-        hidden,
-        projected,
-        layers,
-        directions: 1 + usize::from(arguments.flag("bidirectional")),
-        steps,
-        bias: arguments.flag("bias"),
-        last: arguments.text("output") == "last",
-        dropout: dropout(arguments.real("dropout"), layers, path),
-    };
-    let width = recurrent.output_width();
-    let output = if recurrent.last {
-        vec![width]
-    } else {
-        vec![steps, width]
-    };
-    Ok(BuiltLayer::module(recurrent, output))
-}
-
-fn dropout(p: f64, layers: usize, path: &str) -> Vec<Dropout> {
-    let keep = 1.0 - p;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 2^32"
-    )]
-    let below = (keep * 4_294_967_296.0) as u64;
-    #[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
-    let scale = if keep > 0.0 { (1.0 / keep) as f32 } else { 0.0 };
-    let between = if p > 0.0 { layers - 1 } else { 0 };
-    let dropout = |layer| Dropout {
-        path: format!("{path}.dropout_l{layer}"),
-        below,
-        scale,
-    };
-    (0..between).map(dropout).collect()
 }

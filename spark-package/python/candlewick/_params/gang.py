@@ -56,11 +56,11 @@ class GangParams(Params):
     executorTimeout: Param[str] = Param(
         Params._dummy(),
         "executorTimeout",
-        'Longest wait for other trainers where fewer than minTrainers are left. (duration such as "15s", "500ms" or "2min")',
+        'Longest wait for other trainers where fewer than minTrainers are left. (duration such as "15s", "500ms" or "2min"; a bare number is seconds)',
         typeConverter=Legal(
             "executorTimeout",
             TypeConverters.toString,
-            'a duration such as "15s", "500ms" or "2min"',
+            'a duration such as "15s", "500ms" or "2min"; a bare number is seconds',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
         ),
     )
@@ -116,7 +116,7 @@ class GangParams(Params):
     dataReplicas: Param[int] = Param(
         Params._dummy(),
         "dataReplicas",
-        "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way. (whole number from 1 to 2)",
+        "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host or executor where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way. (whole number from 1 to 2)",
         typeConverter=Legal(
             "dataReplicas",
             to_int,
@@ -128,11 +128,11 @@ class GangParams(Params):
     failureTimeout: Param[str] = Param(
         Params._dummy(),
         "failureTimeout",
-        'Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min")',
+        'Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min"; a bare number is seconds)',
         typeConverter=Legal(
             "failureTimeout",
             TypeConverters.toString,
-            'a duration such as "15s", "500ms" or "2min"',
+            'a duration such as "15s", "500ms" or "2min"; a bare number is seconds',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
         ),
     )
@@ -140,11 +140,11 @@ class GangParams(Params):
     progressTimeout: Param[str] = Param(
         Params._dummy(),
         "progressTimeout",
-        'Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or "2min")',
+        'Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or "2min"; a bare number is seconds)',
         typeConverter=Legal(
             "progressTimeout",
             TypeConverters.toString,
-            'a duration such as "15s", "500ms" or "2min"',
+            'a duration such as "15s", "500ms" or "2min"; a bare number is seconds',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
         ),
     )
@@ -152,11 +152,11 @@ class GangParams(Params):
     launchTimeout: Param[str] = Param(
         Params._dummy(),
         "launchTimeout",
-        'Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min")',
+        'Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min"; a bare number is seconds)',
         typeConverter=Legal(
             "launchTimeout",
             TypeConverters.toString,
-            'a duration such as "15s", "500ms" or "2min"',
+            'a duration such as "15s", "500ms" or "2min"; a bare number is seconds',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
         ),
     )
@@ -226,7 +226,7 @@ class GangParams(Params):
 
     def setExecutorTimeout(self, value: str) -> Self:
         """Longest wait for other trainers where fewer than minTrainers are left. (duration such as "15s",
-        "500ms" or "2min")
+        "500ms" or "2min"; a bare number is seconds)
         """
         return self._set(executorTimeout=value)
 
@@ -279,9 +279,9 @@ class GangParams(Params):
 
     def setDataReplicas(self, value: int) -> Self:
         """Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on
-        another host where it can be, so that nothing is read from the DataFrame again after a loss in
-        training. It takes twice the memory for rows, and at least two trainers. The model has the same bits
-        either way. (whole number from 1 to 2)
+        another host or executor where it can be, so that nothing is read from the DataFrame again after a
+        loss in training. It takes twice the memory for rows, and at least two trainers. The model has the
+        same bits either way. (whole number from 1 to 2)
         """
         return self._set(dataReplicas=value)
 
@@ -290,7 +290,9 @@ class GangParams(Params):
         return self.getOrDefault(self.failureTimeout)
 
     def setFailureTimeout(self, value: str) -> Self:
-        """Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min")"""
+        """Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min"; a bare
+        number is seconds)
+        """
         return self._set(failureTimeout=value)
 
     def getProgressTimeout(self) -> str:
@@ -299,7 +301,7 @@ class GangParams(Params):
 
     def setProgressTimeout(self, value: str) -> Self:
         """Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or
-        "2min")
+        "2min"; a bare number is seconds)
         """
         return self._set(progressTimeout=value)
 
@@ -308,7 +310,9 @@ class GangParams(Params):
         return self.getOrDefault(self.launchTimeout)
 
     def setLaunchTimeout(self, value: str) -> Self:
-        """Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min")"""
+        """Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min"; a bare number
+        is seconds)
+        """
         return self._set(launchTimeout=value)
 
     def getFeedMemory(self) -> str:

@@ -176,7 +176,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 end of an epoch, up to so many. Not set: as many as it began with, so that others take the
                 place of those that are lost. (whole number from 1 to 4096)
             executorTimeout: Longest wait for other trainers where fewer than minTrainers are left.
-                (duration such as "15s", "500ms" or "2min")
+                (duration such as "15s", "500ms" or "2min"; a bare number is seconds)
             threadsPerTrainer: Compute threads of a trainer. 0: the executor's cores divided by its
                 trainers. (whole number from 0 to 1024)
             logicalShards: Logical shards the rows are dealt to; the unit of computation, so part of what
@@ -190,15 +190,15 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 after a connection between two trainers that broke; the next one fails it. 0: the first one
                 does. (whole number from 0 to 1000000)
             dataReplicas: Trainers that keep each row. 2: a second trainer has a copy of what each one
-                trains on, on another host where it can be, so that nothing is read from the DataFrame again
-                after a loss in training. It takes twice the memory for rows, and at least two trainers. The
-                model has the same bits either way. (whole number from 1 to 2)
+                trains on, on another host or executor where it can be, so that nothing is read from the
+                DataFrame again after a loss in training. It takes twice the memory for rows, and at least
+                two trainers. The model has the same bits either way. (whole number from 1 to 2)
             failureTimeout: Silence after which a trainer counts as lost. (duration such as "15s", "500ms"
-                or "2min")
+                or "2min"; a bare number is seconds)
             progressTimeout: Time without a step after which a trainer counts as stuck. (duration such as
-                "15s", "500ms" or "2min")
+                "15s", "500ms" or "2min"; a bare number is seconds)
             launchTimeout: Longest wait for all trainers to start. (duration such as "15s", "500ms" or
-                "2min")
+                "2min"; a bare number is seconds)
             feedMemory: Memory of an executor for rows on their way to the trainers. (size such as "64m" or
                 "1g")
             checkpointDir: Folder on any Hadoop filesystem for checkpoints of the training. A fit of the

@@ -208,6 +208,22 @@ class Softshrink(Module):
         super().__init__({"lambd": lambd})
 
 
+class Eq(Module):
+    """1 where x equals other, 0 elsewhere, as torch.eq; its gradient is 0. In a graph `words.eq(0)` is the
+    padding mask of sequences that are filled up with 0.
+
+    Args:
+        other: The number to compare with. (number)
+    """
+
+    _domains = {
+        "other": Domain(real(), "a finite number"),
+    }
+
+    def __init__(self, other: float = 0.0) -> None:
+        super().__init__({"other": other})
+
+
 class Tanhshrink(Module):
     """x - tanh(x), element by element."""
 
@@ -242,6 +258,7 @@ class Identity(Module):
 __all__ = [
     "CELU",
     "ELU",
+    "Eq",
     "GELU",
     "Hardshrink",
     "Hardsigmoid",

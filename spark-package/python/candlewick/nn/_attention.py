@@ -12,7 +12,9 @@ from candlewick._domains import Domain, mapping, maybe, one_of, one_truth, real,
 class MultiheadAttention(Module):
     """Attention of several heads (Vaswani et al. 2017, arXiv:1706.03762): softmax(Q Kᵀ / √d) V for each,
     between learned projections. One input of shape [length, embed_dim] attends to itself; a node of a graph
-    with three inputs takes query, key and value. The batch comes first.
+    with three inputs takes query, key and value. A further input of shape [length] is the key_padding_mask:
+    what is not 0 there is padding, which nothing attends to; where there is nothing else, 0 comes out
+    before the last projection. The batch comes first.
 
     Args:
         embed_dim: Size of the last dimension of the queries and of the output. (whole number of at least 1;
@@ -74,7 +76,9 @@ class MultiheadAttention(Module):
 
 class TransformerEncoderLayer(Module):
     """Self-attention and a feed-forward network, each with a residual connection and LayerNorm (Vaswani et
-    al. 2017, arXiv:1706.03762), over a sequence of shape [length, d_model]. The batch comes first.
+    al. 2017, arXiv:1706.03762), over a sequence of shape [length, d_model]. A second input in a graph, of
+    shape [length], is the src_key_padding_mask of PyTorch: what is not 0 there is padding. The batch comes
+    first.
 
     Args:
         d_model: Size of the last dimension of the input. (whole number of at least 1; may be left out)

@@ -11,7 +11,9 @@ from candlewick._domains import Domain, maybe, one_of, one_truth, real, truth, w
 
 class RNN(Module):
     """Recurrent network over a sequence [time, features] (Elman 1990, doi:10.1207/s15516709cog1402_1): h =
-    tanh(W_ih x + b_ih + W_hh h + b_hh), from h = 0 on. Weights start uniform in ±1/√hidden_size.
+    tanh(W_ih x + b_ih + W_hh h + b_hh), from h = 0 on. Weights start uniform in ±1/√hidden_size. A second
+    input in a graph, of shape [time], is not 0 where a step is padding: such steps leave the state as it is
+    and put out 0, as packed sequences do in PyTorch.
 
     Args:
         input_size: Features of a step: size of the last dimension of the input. (whole number of at least
@@ -101,7 +103,9 @@ class RNN(Module):
 class LSTM(Module):
     """Long short-term memory over a sequence [time, features] (Hochreiter and Schmidhuber 1997,
     doi:10.1162/neco.1997.9.8.1735), with forget gates: states start at 0, gates are in PyTorch's order i,
-    f, g, o, c = f c + i g, h = o tanh(c). Weights start uniform in ±1/√hidden_size.
+    f, g, o, c = f c + i g, h = o tanh(c). Weights start uniform in ±1/√hidden_size. A second input in a
+    graph, of shape [time], is not 0 where a step is padding: such steps leave the state as it is and put
+    out 0, as packed sequences do in PyTorch.
 
     Args:
         input_size: Features of a step: size of the last dimension of the input. (whole number of at least
@@ -184,6 +188,8 @@ class GRU(Module):
     """Gated recurrent unit over a sequence [time, features] (Cho et al. 2014, arXiv:1406.1078): the state
     starts at 0, gates are in PyTorch's order r, z, n, and r scales the hidden state's product: n =
     tanh(W_in x + b_in + r (W_hn h + b_hn)), h = (1 - z) n + z h. Weights start uniform in ±1/√hidden_size.
+    A second input in a graph, of shape [time], is not 0 where a step is padding: such steps leave the state
+    as it is and put out 0, as packed sequences do in PyTorch.
 
     Args:
         input_size: Features of a step: size of the last dimension of the input. (whole number of at least

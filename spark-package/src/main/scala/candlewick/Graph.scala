@@ -13,6 +13,13 @@ import scala.collection.mutable
   * val hidden = nn.ReLU()(nn.Linear(16)(nn.Concat()(user, item)))
   * val net = nn.Graph(Seq(user, item), "score" -> nn.Linear(1)(hidden))
   * }}}
+  *
+  * A layer that is called again has the same weights: two towers of one kind.
+  *
+  * {{{
+  * val tower = nn.Sequential(nn.Linear(16), nn.Tanh())
+  * val net = nn.Graph(Seq(left, right), "score" -> nn.Linear(1)(nn.Multiply()(tower(left), tower(right))))
+  * }}}
   */
 final class Graph private (node: ObjectNode) extends Document(node) with Network
 
@@ -39,11 +46,11 @@ object Graph {
     val (names, again) =
       named(inputs, nodes, outputs.map { case (name, tensor) => Tensor.legal(name) -> tensor })
     val made = nodes.map { node =>
-      Json.obj(
-        "name" -> names(node),
-        "inputs" -> node.inputs.map(names),
-        "layer" -> node.layer.map(_.node)
-      )
+      // A layer that is called again has the weights of its first call.
+      val first = nodes.find(_.layer.exists(layer => node.layer.exists(_ eq layer))).filter(_ ne node)
+      val what =
+        first.fold("layer" -> Json.encode(node.layer.map(_.node)))(one => "shares" -> Json.encode(names(one)))
+      Json.obj("name" -> names(node), "inputs" -> node.inputs.map(names), what)
     }
     // A sum of one: the same values under another name.
     val same = again.map { case (name, tensor) =>
@@ -73,12 +80,6 @@ object Graph {
     }
     inputs.find(input => !found(input)).foreach { input =>
       throw new IllegalArgumentException(s"no output needs $input; use it, or leave it out of inputs")
-    }
-    val layers = nodes.flatMap(_.layer)
-    layers.indices.find(at => layers.take(at).exists(_ eq layers(at))).foreach { at =>
-      throw new IllegalArgumentException(
-        s"the same layer ${layers(at)} is called twice; layers do not share their weights: make a second one"
-      )
     }
     nodes
   }

@@ -41,7 +41,7 @@ final case class EpochRecord(
   *
   * {{{
   * val summary = model.summary
-  * summary.history.foreach(record => println(s"${record.epoch}: ${record.loss}"))
+  * summary.history.foreach(record => println(record.loss))
   * println(summary.phases("train"))
   * }}}
   *

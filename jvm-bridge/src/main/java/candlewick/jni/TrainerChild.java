@@ -15,6 +15,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiFunction;
+import java.util.regex.Pattern;
 
 /**
  * One trainer process with the threads that feed its stdin, drain its output and report its end.
@@ -28,6 +29,9 @@ final class TrainerChild {
 
   private final Process process;
   private final String config;
+  /** What is of use only where a trainer ended badly: then its last lines are told. */
+  private static final Pattern ROUTINE = Pattern.compile("^\\S+Z +(INFO|DEBUG|TRACE) ");
+
   private final Deque<String> tail = new ArrayDeque<>();
   private final CompletableFuture<String> ready = new CompletableFuture<>();
 
@@ -146,7 +150,9 @@ final class TrainerChild {
           }
           tail.addLast(line);
         }
-        System.err.println("[candlewick-trainer] " + line);
+        if (!ROUTINE.matcher(line).find()) {
+          System.err.println("[candlewick-trainer] " + line);
+        }
       }
       return true;
     } catch (IOException e) {

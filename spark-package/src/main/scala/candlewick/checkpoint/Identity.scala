@@ -28,8 +28,11 @@ private[candlewick] final class Identity(val document: ObjectNode) {
   /** What differs, each "batchSize is 64 and was 128", where another identity is that of a checkpoint. */
   def differences(other: JsonNode): Seq[String] = {
     val (mine, theirs) = (Identity.leaves("", document).toMap, Identity.leaves("", other).toMap)
-    Identity.paths(document, other).toSeq.sorted.map { path =>
-      def value(of: Map[String, String]) = of.get(path).fold("not there")(_.take(Identity.ShownChars))
+    val paths = Identity.paths(document, other)
+    // Where one of them has no placement, that follows from dataShuffle.
+    val both = Seq(mine, theirs).forall(_.contains(Identity.Placement))
+    paths.filter(both || _ != Identity.Placement).toSeq.sorted.map { path =>
+      def value(of: Map[String, String]) = of.get(path).fold("not set")(_.take(Identity.ShownChars))
       s"${Identity.name(path)} is ${value(mine)} and was ${value(theirs)}"
     }
   }

@@ -62,14 +62,14 @@ trait GangParams extends Params {
   def setMaxTrainers(value: Int): this.type = set(maxTrainers, value)
 
   /** Longest wait for other trainers where fewer than minTrainers are left. (duration such as
-    * "15s", "500ms" or "2min")
+    * "15s", "500ms" or "2min"; a bare number is seconds)
     * @group param
     */
   final val executorTimeout: Param[String] = new Param[String](
     this,
     "executorTimeout",
-    "Longest wait for other trainers where fewer than minTrainers are left. (duration such as \"15s\", \"500ms\" or \"2min\")",
-    Legal[String]("executorTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
+    "Longest wait for other trainers where fewer than minTrainers are left. (duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds)",
+    Legal[String]("executorTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
   )
   setDefault(executorTimeout, "300s")
 
@@ -155,15 +155,15 @@ trait GangParams extends Params {
   def setMaxRecoveries(value: Int): this.type = set(maxRecoveries, value)
 
   /** Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on
-    * another host where it can be, so that nothing is read from the DataFrame again after a loss in
-    * training. It takes twice the memory for rows, and at least two trainers. The model has the
-    * same bits either way. (whole number from 1 to 2)
+    * another host or executor where it can be, so that nothing is read from the DataFrame again
+    * after a loss in training. It takes twice the memory for rows, and at least two trainers. The
+    * model has the same bits either way. (whole number from 1 to 2)
     * @group param
     */
   final val dataReplicas: IntParam = new IntParam(
     this,
     "dataReplicas",
-    "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way. (whole number from 1 to 2)",
+    "Trainers that keep each row. 2: a second trainer has a copy of what each one trains on, on another host or executor where it can be, so that nothing is read from the DataFrame again after a loss in training. It takes twice the memory for rows, and at least two trainers. The model has the same bits either way. (whole number from 1 to 2)",
     Legal[Int]("dataReplicas", "a whole number from 1 to 2", ParamValidators.inRange(1, 2))
   )
   setDefault(dataReplicas, 1)
@@ -174,14 +174,15 @@ trait GangParams extends Params {
   /** @group setParam */
   def setDataReplicas(value: Int): this.type = set(dataReplicas, value)
 
-  /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min")
+  /** Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min"; a
+    * bare number is seconds)
     * @group param
     */
   final val failureTimeout: Param[String] = new Param[String](
     this,
     "failureTimeout",
-    "Silence after which a trainer counts as lost. (duration such as \"15s\", \"500ms\" or \"2min\")",
-    Legal[String]("failureTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
+    "Silence after which a trainer counts as lost. (duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds)",
+    Legal[String]("failureTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
   )
   setDefault(failureTimeout, "15s")
 
@@ -192,14 +193,14 @@ trait GangParams extends Params {
   def setFailureTimeout(value: String): this.type = set(failureTimeout, value)
 
   /** Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or
-    * "2min")
+    * "2min"; a bare number is seconds)
     * @group param
     */
   final val progressTimeout: Param[String] = new Param[String](
     this,
     "progressTimeout",
-    "Time without a step after which a trainer counts as stuck. (duration such as \"15s\", \"500ms\" or \"2min\")",
-    Legal[String]("progressTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
+    "Time without a step after which a trainer counts as stuck. (duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds)",
+    Legal[String]("progressTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
   )
   setDefault(progressTimeout, "600s")
 
@@ -209,14 +210,15 @@ trait GangParams extends Params {
   /** @group setParam */
   def setProgressTimeout(value: String): this.type = set(progressTimeout, value)
 
-  /** Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min")
+  /** Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min"; a bare
+    * number is seconds)
     * @group param
     */
   final val launchTimeout: Param[String] = new Param[String](
     this,
     "launchTimeout",
-    "Longest wait for all trainers to start. (duration such as \"15s\", \"500ms\" or \"2min\")",
-    Legal[String]("launchTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
+    "Longest wait for all trainers to start. (duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds)",
+    Legal[String]("launchTimeout", "a duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"))
   )
   setDefault(launchTimeout, "300s")
 

@@ -207,6 +207,17 @@ private[candlewick] trait ActivationBuilders {
     }
   }
 
+  /** 1 where x equals other, 0 elsewhere, as torch.eq; its gradient is 0. In a graph `words.eq(0)`
+    * is the padding mask of sequences that are filled up with 0.
+    */
+  object Eq {
+
+    /** @param other The number to compare with. (number)
+      */
+    def apply(other: Double = 0.0): Module =
+      new Module(Document.of("Eq", Seq(Argument("Eq", "other", other, "a finite number")(Legal.finite))))
+  }
+
   /** x - tanh(x), element by element. */
   object Tanhshrink {
 

@@ -11,7 +11,9 @@ private[candlewick] trait RecurrentBuilders {
 
   /** Recurrent network over a sequence [time, features] (Elman 1990,
     * doi:10.1207/s15516709cog1402_1): h = tanh(W_ih x + b_ih + W_hh h + b_hh), from h = 0 on.
-    * Weights start uniform in ±1/√hidden_size.
+    * Weights start uniform in ±1/√hidden_size. A second input in a graph, of shape [time], is not 0
+    * where a step is padding: such steps leave the state as it is and put out 0, as packed
+    * sequences do in PyTorch.
     */
   object RNN {
 
@@ -60,7 +62,9 @@ private[candlewick] trait RecurrentBuilders {
 
   /** Long short-term memory over a sequence [time, features] (Hochreiter and Schmidhuber 1997,
     * doi:10.1162/neco.1997.9.8.1735), with forget gates: states start at 0, gates are in PyTorch's
-    * order i, f, g, o, c = f c + i g, h = o tanh(c). Weights start uniform in ±1/√hidden_size.
+    * order i, f, g, o, c = f c + i g, h = o tanh(c). Weights start uniform in ±1/√hidden_size. A
+    * second input in a graph, of shape [time], is not 0 where a step is padding: such steps leave
+    * the state as it is and put out 0, as packed sequences do in PyTorch.
     */
   object LSTM {
 
@@ -111,7 +115,9 @@ private[candlewick] trait RecurrentBuilders {
   /** Gated recurrent unit over a sequence [time, features] (Cho et al. 2014, arXiv:1406.1078): the
     * state starts at 0, gates are in PyTorch's order r, z, n, and r scales the hidden state's
     * product: n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h = (1 - z) n + z h. Weights start
-    * uniform in ±1/√hidden_size.
+    * uniform in ±1/√hidden_size. A second input in a graph, of shape [time], is not 0 where a step
+    * is padding: such steps leave the state as it is and put out 0, as packed sequences do in
+    * PyTorch.
     */
   object GRU {
 

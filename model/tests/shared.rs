@@ -1,0 +1,90 @@
+//! Graphs that call a layer more than once: PyTorch's numbers, the same bits on any number of trainers, and their errors.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use candlewick_model::network::Network;
+use serde_json::{Value, json};
+
+#[test]
+fn layers_that_are_called_again() {
+    support::check_layers(include_str!("golden/shared.json"));
+}
+
+fn graph(nodes: &Value) -> Value {
+    json!({
+        "format": "candlewick.network/1",
+        "inputs": [{"name": "a", "shape": [3]}, {"name": "b", "shape": [4]}],
+        "nodes": nodes,
+        "outputs": [nodes.as_array().unwrap().last().unwrap()["name"]],
+    })
+}
+
+fn tower() -> Value {
+    json!({"name": "left", "inputs": ["a"], "layer": {"type": "Linear", "out_features": 3}})
+}
+
+#[test]
+fn weights_are_there_once() {
+    let nodes = json!([
+        tower(),
+        {"name": "right", "inputs": ["left"], "shares": "left"},
+        {"name": "all", "inputs": ["right", "b"], "layer": {"type": "Concat"}},
+        {"name": "score", "inputs": ["all"], "layer": {"type": "Linear", "out_features": 1}},
+    ]);
+    let network = Network::from_document(&graph(&nodes), &[7]).unwrap();
+    let names: Vec<&str> = network
+        .parameters()
+        .iter()
+        .map(|parameter| parameter.name.as_str())
+        .collect();
+    assert_eq!(names, ["left.weight", "left.bias", "score.weight", "score.bias"]);
+    assert_eq!(network.num_parameters(), 12 + 8);
+    let again = Network::from_document(network.document(), &[7]).unwrap();
+    assert_eq!(again.document(), network.document());
+    assert_eq!(network.document()["nodes"][1]["shares"], "left");
+    let text = candlewick_model::summary::summary(&network).unwrap();
+    assert!(
+        text.contains("shared") && text.contains("20 parameters"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_cannot_be_shared_says_why() {
+    for (nodes, wanted) in [
+        (
+            json!([tower(), {"name": "right", "inputs": ["b"], "shares": "left"}]),
+            "nodes.right (Linear): ",
+        ),
+        (
+            json!([tower(), {"name": "right", "inputs": ["a"], "shares": "lefts"}]),
+            "nodes.1 (right): \"shares\" must be the name of an earlier node, got \"lefts\"",
+        ),
+        (
+            json!([tower(), {"name": "right", "inputs": ["a"], "shares": "a"}]),
+            "\"shares\" must be the name of an earlier node, got \"a\"",
+        ),
+        (
+            json!([
+                tower(),
+                {"name": "right", "inputs": ["a"], "shares": "left"},
+                {"name": "third", "inputs": ["a"], "shares": "right"},
+            ]),
+            "\"right\", which has no layer of its own: name the node that it shares, \"left\"",
+        ),
+        (
+            json!([tower(), {"name": "right", "inputs": ["a"], "shares": "left", "layer": {"type": "ReLU"}}]),
+            "has both \"layer\" and \"shares\"",
+        ),
+        (
+            json!([{"name": "left", "inputs": ["a"], "layer": {"type": "LayerNorm", "normalized_shape": [3]}},
+                   {"name": "right", "inputs": ["b"], "shares": "left"}]),
+            "nodes.right (LayerNorm): ",
+        ),
+    ] {
+        let message = Network::from_document(&graph(&nodes), &[7]).unwrap_err().message;
+        assert!(message.contains(wanted), "{message}");
+    }
+}
