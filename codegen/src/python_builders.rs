@@ -35,7 +35,9 @@ Sizes of a layer's input may be left out; they are inferred from the layer befor
 
 from candlewick._document import Loss, Module, Sequential
 from candlewick._graph import Graph
+from candlewick._reading import from_json
 from candlewick._tensor import Input, Tensor
+from candlewick._torch import from_torch
 from candlewick.nn import init
 "#;
 
@@ -50,7 +52,17 @@ pub(crate) fn files() -> Vec<Generated> {
     let mut families = families::of(Kind::Layer);
     families.extend(families::of(Kind::Loss));
     let mut files = Vec::new();
-    let names = ["Graph", "Input", "Loss", "Module", "Sequential", "Tensor", "init"];
+    let names = [
+        "Graph",
+        "Input",
+        "Loss",
+        "Module",
+        "Sequential",
+        "Tensor",
+        "from_json",
+        "from_torch",
+        "init",
+    ];
     package(&mut files, "nn", (NN, &names), &families);
     let optimizers = families::of(Kind::Optimizer);
     package(
@@ -306,10 +318,19 @@ fn inferred(out: &mut String, entry: &Entry) {
     let early = inputs(entry);
     let is_early = |arg: &Arg| early.iter().any(|input| input.name == arg.name);
     let short: Vec<Arg> = entry.args.iter().filter(|arg| !is_early(arg)).copied().collect();
+    forms(out, entry, &is_early);
     out.push_str("\n    @overload");
     signature(out, &short, true);
     out.push_str(": ...\n\n    @overload");
     signature(out, entry.args, false);
+    out.push_str(
+        ": ...\n\n    def __init__(self, *args: Any, **kwargs: Any) -> None:\n        \
+         super().__init__(bind(type(self), args, kwargs))\n",
+    );
+}
+
+/// The class attributes that tell both forms apart.
+fn forms(out: &mut String, entry: &Entry, is_early: &dyn Fn(&Arg) -> bool) {
     let names = |wanted: &dyn Fn(&Arg) -> bool| {
         let names: Vec<String> = entry
             .args
@@ -322,34 +343,30 @@ fn inferred(out: &mut String, entry: &Entry) {
             names => format!("({})", names.join(", ")),
         }
     };
-    let late: Vec<&Arg> = short.iter().filter(|arg| optional(arg) || arg.input).collect();
-    let defaults: Vec<String> = late
+    let late = |arg: &&Arg| !is_early(arg) && (optional(arg) || arg.input);
+    let defaults: Vec<String> = entry
+        .args
         .iter()
+        .filter(late)
         .map(|arg| format!("\"{}\": {}", arg.name, literal(&default_of(arg))))
         .collect();
     let mut dictionary = format!("{{{}}}", defaults.join(", "));
-    if dictionary.len() + 20 > WIDTH {
-        dictionary = format!(
-            "{{\n            {},\n        }}",
-            defaults.join(",\n            ")
-        );
+    if dictionary.len() + 16 > LINE {
+        dictionary = format!("{{\n        {},\n    }}", defaults.join(",\n        "));
     }
     let first_keyword = entry.args.iter().position(|arg| arg.keyword);
     let positional = &entry.args[..first_keyword.unwrap_or(entry.args.len())];
     let mut full = names(&|arg| positional.iter().any(|known| known.name == arg.name));
-    if full.len() + 16 > WIDTH {
+    if full.len() + 12 > LINE {
         full = format!(
-            "(\n            {},\n        )",
-            full.trim_matches(['(', ')']).replace(", ", ",\n            ")
+            "(\n        {},\n    )",
+            full.trim_matches(['(', ')']).replace(", ", ",\n        ")
         );
     }
-    let _ = write!(
+    let _ = writeln!(
         out,
-        ": ...\n\n    def __init__(self, *args: Any, **kwargs: Any) -> None:\n        \
-         full = {full}\n        short = {}\n        optional = {dictionary}\n        \
-         super().__init__(bind(\"{}\", full, short, optional, (args, kwargs)))\n",
+        "    _full = {full}\n    _short = {}\n    _optional = {dictionary}",
         names(&|arg| !is_early(arg) && !optional(arg) && !arg.input),
-        entry.name,
     );
 }
 
@@ -431,14 +448,14 @@ mod tests {
             "    def __init__(\n        self,\n        out_channels: int,\n        kernel_size: int | Sequence[int],\n        *,\n        \
              stride: int | Sequence[int] = 1,\n        padding: int | Sequence[int] | str = 0,\n        \
              dilation: int | Sequence[int] = (1, 1),\n    ) -> None: ...",
-            "        full = (\"in_channels\", \"out_channels\", \"kernel_size\", \"stride\", \"padding\", \"dilation\")\n        \
-             short = (\"out_channels\", \"kernel_size\")\n        \
-             optional = {\"stride\": 1, \"padding\": 0, \"dilation\": (1, 1)}\n",
-            "        full = (\"num_groups\", \"num_channels\", \"eps\")\n        short = (\"num_groups\",)\n",
+            "    _full = (\"in_channels\", \"out_channels\", \"kernel_size\", \"stride\", \"padding\", \"dilation\")\n    \
+             _short = (\"out_channels\", \"kernel_size\")\n    \
+             _optional = {\"stride\": 1, \"padding\": 0, \"dilation\": (1, 1)}\n",
+            "    _full = (\"num_groups\", \"num_channels\", \"eps\")\n    _short = (\"num_groups\",)\n",
             "    def __init__(self, *, eps: float = 1e-5, momentum: float | None = 0.1) -> None: ...",
             "    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1) -> None: ...",
             "num_heads: int, *, dropout: float = 0, kdim: int | None = None) -> None: ...",
-            "        optional = {\"dropout\": 0, \"kdim\": None}\n",
+            "    _optional = {\"dropout\": 0, \"kdim\": None}\n",
             "padding_idx: int | None = None,",
             "def __init__(self, losses: Sequence[Loss], weights: Sequence[float] | None = None) -> None:",
             "schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1",

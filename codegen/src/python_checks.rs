@@ -10,13 +10,14 @@ use std::fmt::Write as _;
 const LINE: usize = 120;
 
 /// The names of `candlewick._domains` that domains are made of, in the order of imports.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 14] = [
     "Domain",
     "any_text",
     "list_of",
     "mapping",
     "maybe",
     "one_of",
+    "one_truth",
     "open_size",
     "pair_of",
     "real",
@@ -56,7 +57,10 @@ fn check(arg: &Arg) -> String {
     let check = match arg.ty {
         ValueType::Int | ValueType::Size(1) | ValueType::Long => whole(),
         ValueType::Real => real(),
-        ValueType::Bool => "truth".to_owned(),
+        ValueType::Bool => match arg.range {
+            Range::OneOf(words) => format!("one_truth({})", if words == ["true"] { "True" } else { "False" }),
+            _ => "truth".to_owned(),
+        },
         ValueType::Text
         | ValueType::Switch
         | ValueType::Duration

@@ -22,16 +22,22 @@ const INITIAL_MODEL: &str = "A trained model whose weights training starts from,
 const CALLBACKS: &str = "Functions and candlewick.Callback objects that look on from the driver and may end the training; see setCallbacks.";
 
 /// What a module takes from elsewhere, by source.
-const IMPORTS: [(&str, &[&str]); 6] = [
+const IMPORTS: [(&str, &[&str]); 7] = [
     ("candlewick._callbacks", &["CallbackLike"]),
     ("candlewick._class_weight", &["ClassWeightLike", "ClassWeights"]),
     (
         "candlewick._document",
         &[
+            "Loss",
             "LossLike",
+            "LRScheduler",
+            "Module",
+            "Network",
             "NetworkLike",
+            "Optimizer",
             "OptimizerLike",
             "SchedulerLike",
+            "Stopping",
             "StoppingLike",
             "to_int",
             "to_long",
@@ -53,6 +59,16 @@ const IMPORTS: [(&str, &[&str]); 6] = [
     (
         "candlewick._params",
         &["NeuralClassifierEstimatorParams", "NeuralEstimatorParams"],
+    ),
+    (
+        "candlewick._reading",
+        &[
+            "as_loss",
+            "as_network",
+            "as_optimizer",
+            "as_scheduler",
+            "as_stopping",
+        ],
     ),
     ("candlewick._weights", &["WeightsLike", "to_weights"]),
 ];
@@ -217,15 +233,15 @@ fn declaration(out: &mut String, param: &Param) {
 fn getter(out: &mut String, param: &Param) {
     let (value, _, _) = types(param.ty);
     let (name, upper) = (param.name, capital(param.name));
-    let (value, read) = if param.ty == ValueType::TextMap {
-        let read = format!("return dict(json.loads(self.getOrDefault(self.{name})))");
-        ("dict[str, str]", read)
-    } else {
-        (value, format!("return self.getOrDefault(self.{name})"))
+    let kept = format!("self.getOrDefault(self.{name})");
+    let (value, got) = match read(param.ty) {
+        Some((object, reader)) => (object, format!("{reader}({kept})")),
+        None if param.ty == ValueType::TextMap => ("dict[str, str]", format!("dict(json.loads({kept}))")),
+        None => (value, kept),
     };
     let _ = write!(
         out,
-        "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        {read}\n"
+        "\n    def get{upper}(self) -> {value}:\n        \"\"\"Value of {name}, or its default.\"\"\"\n        return {got}\n"
     );
 }
 
@@ -393,6 +409,21 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         ValueType::Document(Kind::Stopping) => ("str", "StoppingLike", "to_stopping"),
         _ => ("str", "str", "TypeConverters.toString"),
     }
+}
+
+/// Type of what a getter returns that is not the kept text, and what reads it.
+fn read(ty: ValueType) -> Option<(&'static str, &'static str)> {
+    let ValueType::Document(kind) = ty else {
+        return None;
+    };
+    Some(match kind {
+        Kind::Network => ("Module | Network", "as_network"),
+        Kind::Loss => ("Loss", "as_loss"),
+        Kind::Optimizer => ("Optimizer", "as_optimizer"),
+        Kind::Scheduler => ("LRScheduler", "as_scheduler"),
+        Kind::Stopping => ("Stopping", "as_stopping"),
+        Kind::Layer | Kind::Initializer => return None,
+    })
 }
 
 /// What refuses a wrong value; none where the converter does.

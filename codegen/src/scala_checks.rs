@@ -40,8 +40,14 @@ fn check(arg: &Arg) -> Option<String> {
         }
         ValueType::TextList | ValueType::Documents(_) | ValueType::Groups => "Argument.filled".to_owned(),
         ValueType::Text => one_of(arg.range)?,
+        ValueType::Bool => match arg.range {
+            Range::OneOf(words) => format!(
+                "(value: Boolean) => {}value",
+                if words == ["true"] { "" } else { "!" }
+            ),
+            _ => return None,
+        },
         ValueType::Long
-        | ValueType::Bool
         | ValueType::Switch
         | ValueType::Document(_)
         | ValueType::Duration

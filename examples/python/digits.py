@@ -74,7 +74,8 @@ def main() -> int:
     phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in summary.phases.items())
     print(f"{summary.totalSteps} steps by {summary.numTrainers} trainers: {phases}; weights {summary.weightsHash}")
     print(f"model saved in {out / 'model'}")
-    print(f"loss curve saved in {summary.plot(str(out / 'loss.png'))}")
+    summary.save_plot(out / "loss.png")
+    print(f"loss curve saved in {out / 'loss.png'}")
     spark.stop()
     return 0
 

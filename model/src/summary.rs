@@ -85,7 +85,7 @@ pub fn summary_for(network: &Network, rows: usize, optimizer: &Value) -> Result<
             }
             count.to_string()
         };
-        let place = layer.place.replace("layers.", "");
+        let place = layer.place.replace("layers.", "").replace("nodes.", "");
         let output = format!("{:?}", layer.output);
         lines.push([place, layer.name.to_owned(), output, count(true), count(false)]);
     }

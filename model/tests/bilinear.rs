@@ -23,7 +23,7 @@ fn inputs_that_do_not_fit_say_what_came() {
     for (document, wanted) in [
         (
             graph(json!(["a"]), layer.clone()),
-            "nodes.0 (Bilinear): takes two inputs, got 1",
+            "nodes.y (Bilinear): takes two inputs, got 1",
         ),
         (
             graph(json!(["a", "b"]), layer),

@@ -55,14 +55,14 @@ fn what_does_not_fit_is_named() {
                 json!({"type": "MultiheadAttention", "num_heads": 1, "batch_first": false}),
                 &[4, 2],
             ),
-            "batch_first=false is not supported",
+            "batch_first = false is not legal: expected true",
         ),
         (
             refusal(
                 json!({"type": "TransformerEncoderLayer", "nhead": 1, "batch_first": false}),
                 &[4, 2],
             ),
-            "batch_first=false is not supported",
+            "batch_first = false is not legal: expected true",
         ),
         (
             refusal(json!({"type": "TransformerDecoderLayer", "nhead": 1}), &[4, 2]),

@@ -79,7 +79,7 @@ fn a_graph_that_is_wrong_says_where() {
                 &json!([{"name": "s", "inputs": ["a", "b"], "layer": {"type": "Add"}}]),
                 &json!(["s"]),
             ),
-            "nodes.0 (Add): expects inputs of one shape, got [3] and [4]",
+            "nodes.s (Add): expects inputs of one shape, got [3] and [4]",
         ),
         (
             graph(
@@ -87,7 +87,7 @@ fn a_graph_that_is_wrong_says_where() {
                 &json!([{"name": "s", "inputs": ["a", "b"], "layer": {"type": "ReLU"}}]),
                 &json!(["s"]),
             ),
-            "nodes.0 (ReLU): takes one input, got 2",
+            "nodes.s (ReLU): takes one input, got 2",
         ),
     ] {
         let message = refused(&document);
@@ -112,6 +112,12 @@ fn joins_that_do_not_fit_say_what_came() {
         (
             json!({"type": "Concat", "layers": [linear(3)], "dim": 2}),
             "layers.0 (Concat): dim=2 is not a dimension",
+        ),
+        (
+            json!({"type": "Concat", "layers": [{"type": "Unflatten", "dim": 1, "unflattened_size": [7, 1]}, linear(3)]}),
+            "layers.0 (Concat): expects inputs that differ in dimension -1 only, got [7, 1] and [3]; bring them to one \
+             number of dimensions, for example with a Flatten behind the one of shape [7, 1] (an Embedding of single numbers puts \
+             out [1, embedding_dim])",
         ),
         (
             json!({"type": "Concat", "layers": [{"type": "Nope"}]}),

@@ -81,7 +81,7 @@ fn masks_that_do_not_fit_say_so() {
         (
             json!(["x", "x"]),
             lstm.clone(),
-            "nodes.1 (LSTM): expects a padding mask of shape [3], a number for each step",
+            "nodes.layer (LSTM): expects a padding mask of shape [3], a number for each step",
         ),
         (
             json!(["x", "padding", "padding"]),

@@ -122,7 +122,7 @@ fn what_does_not_fit_says_what_came() {
         (
             json!({"type": "RNN", "hidden_size": 4, "batch_first": false}),
             vec![7, 3],
-            "batch_first=false is not supported: a row of the data is a sequence",
+            "batch_first = false is not legal: expected true",
         ),
         (
             json!({"type": "RNN", "hidden_size": 4, "nonlinearity": "sigmoid"}),

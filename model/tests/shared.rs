@@ -56,7 +56,7 @@ fn what_cannot_be_shared_says_why() {
     for (nodes, wanted) in [
         (
             json!([tower(), {"name": "right", "inputs": ["b"], "shares": "left"}]),
-            "nodes.1 (Linear): ",
+            "nodes.right (Linear): ",
         ),
         (
             json!([tower(), {"name": "right", "inputs": ["a"], "shares": "lefts"}]),
@@ -81,7 +81,7 @@ fn what_cannot_be_shared_says_why() {
         (
             json!([{"name": "left", "inputs": ["a"], "layer": {"type": "LayerNorm", "normalized_shape": [3]}},
                    {"name": "right", "inputs": ["b"], "shares": "left"}]),
-            "nodes.1 (LayerNorm): ",
+            "nodes.right (LayerNorm): ",
         ),
     ] {
         let message = Network::from_document(&graph(&nodes), &[7]).unwrap_err().message;

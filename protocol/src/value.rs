@@ -122,7 +122,7 @@ pub enum Range {
         /// Upper bound.
         below: f64,
     },
-    /// One of these texts.
+    /// One of these texts; of true and false, those that are there.
     OneOf(&'static [&'static str]),
 }
 
@@ -256,7 +256,10 @@ impl Domain {
             ValueType::Int => whole(value),
             ValueType::Long => value.is_i64() || value.is_u64(),
             ValueType::Real => real(value),
-            ValueType::Bool => value.is_boolean(),
+            ValueType::Bool => match self.range {
+                Range::OneOf(words) => value.is_boolean() && words.contains(&value.to_string().as_str()),
+                _ => value.is_boolean(),
+            },
             ValueType::Text | ValueType::Weights => text(value),
             ValueType::Switch => value.is_boolean() || text(value),
             ValueType::TextList => each(&text),
@@ -346,6 +349,9 @@ impl Domain {
                     .map(|text| format!("{text:?}"))
                     .collect();
                 format!("{}, true or false", quoted.join(", "))
+            }
+            Range::OneOf(words) if self.ty == ValueType::Bool => {
+                format!("{} (or leave it out)", words.join(" or "))
             }
             Range::OneOf(texts) => {
                 let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();

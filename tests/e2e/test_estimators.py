@@ -63,6 +63,10 @@ def test_summary(data: DataFrame, model: NeuralClassificationModel) -> None:
     assert all(record["rows"] == 600 and record["lr"] == 1e-2 for record in summary.history)
     assert summary.ledger["rowsRead"] == 600
     assert len(summary.weightsHash) == 32
+    assert summary.history_dict["loss"] == summary.objectiveHistory
+    assert summary.to_pandas().loc[11, "loss"] == summary.objectiveHistory[11]
+    assert [len(axes.lines) for axes in summary.plot().axes] == [1], "no validation, no metrics"
+    assert repr(summary).startswith(f"TrainingSummary(epochs=12, totalSteps={summary.totalSteps}, numTrainers=")
     assert summary.recoveryLog == []
 
 

@@ -62,7 +62,7 @@ def test_a_shared_layer_that_does_not_fit_is_named(shop: DataFrame) -> None:
     user, item = nn.Input("user", [4]), nn.Input("item", [3])
     tower = nn.Linear(2)
     net = nn.Graph([user, item], {"score": nn.Linear(1)(nn.Add()(tower(user), tower(item)))})
-    with pytest.raises(InvalidParameterError, match=r"nodes.1 \(Linear\): "):
+    with pytest.raises(InvalidParameterError, match=r"nodes.linear_2 \(Linear\): "):
         NeuralRegressor(network=net).fit(shop)
 
 

@@ -28,8 +28,8 @@ const BATCH_FIRST: Arg = arg(
     "batch_first",
     ValueType::Bool,
     "true",
-    Range::Any,
-    "Only true: a row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
+    Range::OneOf(&["true"]),
+    "A row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
      false.",
 );
 const DROPOUT: Arg = arg(

@@ -217,11 +217,18 @@ fn concat(arguments: &mut Arguments, inputs: &[&[usize]], _path: &str) -> Result
     for shape in &inputs[1..] {
         let fits = shape.len() == rank && (0..rank).all(|d| d == at || shape[d] == output[d]);
         if !fits {
-            return Err(format!(
-                "expects inputs that differ in dimension {given} only, got {:?} and {shape:?}",
-                inputs[0]
-            )
-            .into());
+            let error = LayerError::input(
+                format!("inputs that differ in dimension {given} only"),
+                format!("{:?} and {shape:?}", inputs[0]),
+            );
+            if shape.len() == rank {
+                return Err(error);
+            }
+            let longer = if rank > shape.len() { inputs[0] } else { *shape };
+            return Err(error.hint(format!(
+                "bring them to one number of dimensions, for example with a Flatten behind the one of shape {longer:?} (an Embedding of single \
+                 numbers puts out [1, embedding_dim])"
+            )));
         }
         output[at] += shape[at];
     }

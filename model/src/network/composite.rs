@@ -2,7 +2,6 @@
 
 use super::builder::{Builder, DocPath, NamedLayer, TensorRef, below};
 use crate::arguments::{Arguments, excerpt};
-use crate::layers::check_batch_first;
 use candlewick_protocol::Failure;
 use serde_json::{Value, json};
 
@@ -200,7 +199,6 @@ fn layer_norm(arguments: &Arguments) -> Value {
 }
 
 fn check_sequence(parts: &Parts<'_>, arguments: &mut Arguments, shape: &[usize]) -> Result<(), Failure> {
-    check_batch_first(arguments).map_err(|error| parts.layer.wrong(error))?;
     let &[_, size] = shape else {
         return Err(parts.layer.wrong(format!(
             "expects an input of shape [length, d_model], got {shape:?}"

@@ -174,7 +174,7 @@ impl Builder {
             from.push(lookup(named, input, &format!("{document} ({name})"))?);
         }
         let place = DocPath {
-            document: &document,
+            document: &format!("nodes.{name}"),
             path: &name,
             depth: 0,
         };

@@ -53,6 +53,12 @@ const LEGAL: [(ValueType, Range, &[&str], &[&str]); 20] = [
         &["true", "false"],
         &["1", "\"true\"", "null"],
     ),
+    (
+        ValueType::Bool,
+        Range::OneOf(&["true"]),
+        &["true"],
+        &["false", "\"true\"", "1"],
+    ),
     (ValueType::Text, WORDS, &["\"mean\""], &["\"Mean\"", "\"\"", "1"]),
     (
         ValueType::TextList,
@@ -204,6 +210,7 @@ fn what_is_legal_is_told_in_words() {
             "\"mean\" or \"sum\"",
         ),
         (ValueType::RealPair, Range::Any, "a list of two numbers"),
+        (ValueType::Bool, Range::OneOf(&["true"]), "true (or leave it out)"),
     ] {
         let domain = Domain {
             ty,

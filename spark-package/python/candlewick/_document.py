@@ -6,21 +6,32 @@ checks shapes, and once more everything else.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 import json
 import math
 import typing
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Union, overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 
 from pyspark.ml.param import TypeConverters
 
+from candlewick import _html
 from candlewick._domains import Domain
 from candlewick._formats import NETWORK_FORMAT
 from candlewick._session import jvm
 from candlewick._tensor import Tensor, node
 from candlewick.errors import translated
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+#: The classes of the catalogue by their names in documents; their modules are loaded with the package.
+BUILDERS: dict[str, type[Document]] = {}
+#: Where the classes of the catalogue are, beside what they are made of.
+_GENERATED = ("candlewick.nn._", "candlewick.nn.init", "candlewick.optim.", "candlewick._stopping")
 
 
 class Document:
@@ -33,14 +44,20 @@ class Document:
     #: What the arguments may be.
     _domains: ClassVar[Mapping[str, Domain]] = {}
 
+    #: Of a layer whose input sizes may be left out: what can be given by position, in PyTorch's order; what has to be given;
+    #: and the defaults of the rest.
+    _full: ClassVar[Sequence[str]] = ()
+    _short: ClassVar[Sequence[str]] = ()
+    _optional: ClassVar[Mapping[str, Any]] = {}
+
     def __init_subclass__(cls) -> None:
-        """Gives help() and inspect.signature the full form of a layer that also has a short one."""
+        """Knows the classes of the catalogue; gives help() the full form of a layer that also has a short one."""
         super().__init_subclass__()
-        # Python 3.10 does not know the overloads of a function; its help() shows *args, **kwargs.
-        forms: Sequence[Any] = getattr(typing, "get_overloads", lambda _: [])(cls.__init__)
-        if forms:
-            full = inspect.signature(forms[-1])
-            cls.__signature__ = full.replace(parameters=list(full.parameters.values())[1:])  # type: ignore[attr-defined]
+        if cls.__module__.startswith(_GENERATED):
+            BUILDERS[cls.__name__] = cls
+        if cls._full:
+            own: Any = cls.__init__
+            own.__signature__ = full_form(cls, getattr(typing, "get_overloads", lambda _: ())(own))
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._arguments = dict(arguments)
@@ -60,7 +77,7 @@ class Document:
         return f"{type(self).__name__}({_arguments(self._arguments)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.to_dict() == other.to_dict()
+        return isinstance(other, Document) and type(self) is type(other) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
         return hash(self.to_json())
@@ -69,7 +86,18 @@ class Document:
 class NetworkBase(Document):
     """What can be trained: a module or a graph."""
 
-    def with_init(self, rules: InitRules) -> Network:
+    #: How parameters start that do not start as their layers say, in the order of the calls.
+    _init: tuple[Mapping[str, Any], ...] = ()
+
+    def _network(self) -> dict[str, Any]:
+        """The document of the network without rules of how parameters start."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of the network as a dictionary; ``nn.from_json`` reads it."""
+        return {**self._network(), **({"init": list(self._init)} if self._init else {})}
+
+    def with_init(self, rules: InitRules) -> Self:
         """This network, some of whose parameters start otherwise than their layers say.
 
         Example:
@@ -81,7 +109,6 @@ class NetworkBase(Document):
             rules: How parameters start, by a pattern of their names such as "0.weight" or a tuple of patterns (* stands
                 for any characters, ? for one). The first that fits counts; earlier calls come first.
         """
-        document = self.to_dict()
         added = []
         for pattern, initializer in rules.items():
             if not isinstance(initializer, Initializer):
@@ -90,7 +117,36 @@ class NetworkBase(Document):
                     f"{pattern!r}: expected one of nn.init, such as nn.init.zeros_(), not {initializer!r}{hint}"
                 )
             added.append({"params": _plain(pattern), **initializer.to_dict()})
-        return NetworkDocument({**document, "init": [*document.get("init", []), *added]})
+        return self._with_rules((*self._init, *added))
+
+    def _with_rules(self, rules: Sequence[Mapping[str, Any]]) -> Self:
+        made = copy.copy(self)
+        made._init = tuple(rules)
+        return made
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        """Every layer: its place, its type, and the arguments or what it reads."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        rules = [_html.preformatted("\n".join(self._rules()))] if self._init else []
+        return _html.titled(type(self).__name__, _html.table(["layer", "type", "arguments"], self._rows()), *rules)
+
+    def _rules(self) -> list[str]:
+        """The rules of how parameters start, each as a line of the repr."""
+        lines = []
+        for rule in self._init:
+            arguments = {name: value for name, value in rule.items() if name not in ("params", "type")}
+            lines.append(f"init {rule['params']!r}: {rule['type']}({_arguments(arguments)})")
+        return lines
+
+    def _inner(self) -> None:
+        """Refuses to become a part of another network where that would lose something."""
+        if self._init:
+            raise ValueError(
+                "how parameters start (with_init) is said of a whole network, not of a part of another: call with_init on "
+                "the outermost network; nn.Sequential(*net, ...) takes the layers alone"
+            )
 
     def summary(
         self,
@@ -134,11 +190,21 @@ class Module(NetworkBase):
 
     def layer(self) -> dict[str, Any]:
         """This module as an item of a network's ``layers``."""
-        return super().to_dict()
+        return Document.to_dict(self)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The document of the network that consists of this module."""
+    def _network(self) -> dict[str, Any]:
         return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        return self._placed("0")
+
+    def _placed(self, place: str) -> Iterator[tuple[str, str, str]]:
+        """The rows of this module at a place of a network."""
+        yield place, type(self).__name__, _arguments(self._arguments)
+
+    def __repr__(self) -> str:
+        # A container says its rules with its layers.
+        return "\n".join([super().__repr__(), *self._rules()])
 
     def __call__(self, *inputs: Any, name: str | None = None, **mask: Tensor) -> Tensor:
         """Puts this layer into a graph, behind these tensors (one by one, or as one list).
@@ -159,6 +225,7 @@ class Module(NetworkBase):
                 ``key_padding_mask`` of MultiheadAttention; ``src_key_padding_mask`` of TransformerEncoder and
                 TransformerEncoderLayer.
         """
+        self._inner()
         wanted = _MASKS.get(type(self).__name__)
         for given in mask:
             if given != wanted:
@@ -182,12 +249,17 @@ class Container(Module):
                     hint = f"; unpack the list: nn.{type(self).__name__}(*layers)"
                 elif isinstance(module, type) and issubclass(module, Module):
                     hint = "; call it: add ()"
+                elif isinstance(module, Network):
+                    hint = "; a graph is a network of its own"
+                elif type(module).__module__.startswith("torch."):
+                    hint = "; nn.from_torch(module) reads a module of PyTorch"
                 raise TypeError(
                     f"{type(self).__name__} holds layers such as nn.Linear(10); argument {index} is "
                     f"{module!r} of type {type(module).__name__}{hint}"
                 )
+            module._inner()
         super().__init__(arguments)
-        self._modules = modules
+        self._modules = tuple(modules)
 
     def layer(self) -> dict[str, Any]:
         layers = {"layers": [module.layer() for module in self._modules]} if self._modules else {}
@@ -196,40 +268,110 @@ class Container(Module):
     def __len__(self) -> int:
         return len(self._modules)
 
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules)
+
     @overload
     def __getitem__(self, index: int) -> Module: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Container: ...
+    def __getitem__(self, index: slice) -> Self: ...
 
     def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return type(self)(*self._modules[index], **self._arguments)
-        return self._modules[index]
+        if not isinstance(index, slice):
+            return self._modules[index]
+        made = type(self)(*self._modules[index], **self._arguments)
+        return made._with_rules(self._renumbered(range(len(self))[index]))
+
+    def _placed(self, place: str) -> Iterator[tuple[str, str, str]]:
+        yield from super()._placed(place)
+        for at, module in enumerate(self._modules):
+            yield from module._placed(f"{place}.{at}")
+
+    def _renumbered(self, kept: Sequence[int]) -> list[Mapping[str, Any]]:
+        """The rules of how parameters start for these layers alone."""
+        if self._init:
+            raise ValueError("a part of a network with rules of how its parameters start: call with_init on the part")
+        return []
 
     def __repr__(self) -> str:
         rows = [f"({i}): {module!r}".replace("\n", "\n  ") for i, module in enumerate(self._modules)]
         rows += [_arguments(self._arguments)] if self._arguments and rows else []
         if not rows:
             return super().__repr__()
+        rows += self._rules()
         return f"{type(self).__name__}(" + "".join(f"\n  {row}" for row in rows) + "\n)"
 
 
 class Sequential(Container):
     """Layers one after another; may hold further Sequentials.
 
+    It can be taken apart and put together anew: ``net[:-1]`` is a Sequential, ``net[0]`` a layer, ``net + other`` has the
+    layers of both, and ``nn.Sequential(*net[:-1], nn.Linear(5))`` has another end.
+
+    Example:
+        >>> from candlewick import nn
+        >>> net = nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))
+        >>> nn.Sequential(*net[:-1], nn.Linear(5))
+        Sequential(
+          (0): Linear(out_features=64, bias=True)
+          (1): ReLU()
+          (2): Linear(out_features=5, bias=True)
+        )
+
     Args:
-        *modules: The layers, in the order in which the rows go through them.
+        *modules: The layers, in the order in which the rows go through them; or one list of them.
     """
 
-    def __init__(self, *modules: Module) -> None:
-        super().__init__(*modules)
+    def __init__(self, *modules: Module | Sequence[Module]) -> None:
+        first = modules[0] if len(modules) == 1 else None
+        # As Keras takes them; a list of layers beside others is a mistake.
+        listed = first if isinstance(first, (list, tuple)) else modules
+        super().__init__(*cast("Sequence[Module]", listed))
 
     def layer(self) -> dict[str, Any]:
         return {"layers": [], **super().layer()}
 
-    def to_dict(self) -> dict[str, Any]:
+    def _network(self) -> dict[str, Any]:
         return {"format": NETWORK_FORMAT, "layers": self.layer()["layers"]}
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        for at, module in enumerate(self):
+            yield from module._placed(str(at))
+
+    def __add__(self, other: object) -> Sequential:
+        if not isinstance(other, Sequential):
+            return NotImplemented
+        if other._init:
+            other._inner()
+        return Sequential(*self, *other)._with_rules(self._init)
+
+    def _renumbered(self, kept: Sequence[int]) -> list[Mapping[str, Any]]:
+        """The rules for these layers: those that name a layer by its number name the new one, if it is there."""
+        places = {str(old): str(new) for new, old in enumerate(kept)}
+        rules: list[Mapping[str, Any]] = []
+        for rule in self._init:
+            patterns = [rule["params"]] if isinstance(rule["params"], str) else rule["params"]
+            moved = [_moved(pattern, places) for pattern in patterns]
+            found = [pattern for pattern in moved if pattern is not None]
+            if found:
+                rules.append({**rule, "params": found[0] if isinstance(rule["params"], str) else found})
+        return rules
+
+
+def _moved(pattern: str, places: Mapping[str, str]) -> str | None:
+    """The pattern of parameters' names after layers got other numbers; None where its layer is gone."""
+    first, dot, rest = pattern.partition(".")
+    if first.isdigit():
+        return f"{places[first]}{dot}{rest}" if first in places else None
+    if first.startswith("*"):
+        return pattern
+    raise ValueError(
+        f"with_init's pattern {pattern!r} cannot follow layers to other numbers: call with_init on the part"
+    )
+
+
+BUILDERS["Sequential"] = Sequential
 
 
 class Loss(Document):
@@ -256,20 +398,6 @@ class Network(NetworkBase):
     """A network that is not a single module."""
 
 
-class NetworkDocument(Network):
-    """A network that is known by its document: one with rules of how its parameters start, or that of a model."""
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        super().__init__({})
-        self._document = dict(document)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._document
-
-    def __repr__(self) -> str:
-        return f"NetworkDocument({self.to_json()})"
-
-
 NetworkLike = Union[Module, Network, Mapping[str, Any], str]
 #: A mapping's keys are of one type for type checkers, so each is named.
 InitRules = Union[
@@ -281,26 +409,30 @@ SchedulerLike = Union[LRScheduler, Mapping[str, Any], str]
 StoppingLike = Union[Stopping, Mapping[str, Any], str]
 
 
-def bind(
-    owner: str,
-    full: Sequence[str],
-    short: Sequence[str],
-    optional: Mapping[str, Any],
-    given: tuple[tuple[Any, ...], Mapping[str, Any]],
-) -> dict[str, Any]:
+def full_form(kind: type[Document], forms: Sequence[Any]) -> inspect.Signature:
+    """The full form of a layer that also has a short one; `forms` are its overloads, which Python 3.10 does not know."""
+    if forms:
+        return inspect.signature(forms[-1])
+    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    for name in [*kind._full, *(name for name in kind._optional if name not in kind._full)]:
+        place = inspect.Parameter.POSITIONAL_OR_KEYWORD if name in kind._full else inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, place, default=kind._optional.get(name, inspect.Parameter.empty)))
+    return inspect.Signature(parameters, return_annotation="None")
+
+
+def bind(kind: type[Document], positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a layer whose input size may be left out.
 
     At most as many positional arguments as the short form has: the short form, without the sizes of the input, in which
-    the others are given by name. More: PyTorch's full order.
+    the others are given by name. More: PyTorch's full order. What is neither in the short form nor optional is a size of
+    the input.
 
     Args:
-        owner: Name of the layer.
-        full: What can be given by position, in PyTorch's order.
-        short: What has to be given; in ``full``, what is neither here nor in ``optional`` is a size of the input.
-        optional: The arguments that have a default, and their defaults.
-        given: The arguments by position and those by name.
+        kind: The layer.
+        positional: The arguments by position.
+        named: Those by name.
     """
-    positional, named = given
+    owner, full, short, optional = kind.__name__, kind._full, kind._short, kind._optional
     every = [*full, *(name for name in optional if name not in full)]
     is_short = len(positional) <= len(short) and not set(short[: len(positional)]) & set(named)
     order = short if is_short else full
@@ -395,6 +527,8 @@ def to_text(value: object, wanted: type[Document] | tuple[type[Document], ...], 
         return DocumentText(json.dumps(_plain(value)))
     if not isinstance(value, str):
         hint = "; call it: add ()" if isinstance(value, type) and issubclass(value, wanted) else ""
+        if type(value).__module__.startswith("torch.") and Module in (wanted if isinstance(wanted, tuple) else ()):
+            hint = "; nn.from_torch(module) reads a module of PyTorch"
         raise TypeError(f"expected {name}, its dictionary or its JSON text, not {value!r}{hint}")
     if not value.lstrip().startswith(("{", "[")):
         return _of_name(value, wanted, name)

@@ -71,6 +71,11 @@ def truth(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def one_truth(only: bool) -> Check:
+    """The one of True and False that is legal."""
+    return lambda value: value is only
+
+
 def any_text(value: Any) -> bool:
     """A text."""
     return isinstance(value, str)

@@ -6,6 +6,7 @@ import json
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from html import escape
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,16 +18,19 @@ from pyspark.ml.util import HasTrainingSummary, JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
 
+from candlewick import _html
 from candlewick._callbacks import CallbackLike, Callbacks, FitInfo, checked
 from candlewick._display import display_for
-from candlewick._document import NetworkBase, NetworkDocument
+from candlewick._document import Module, Network
 from candlewick._fitting import Watch, finished
 from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams, NeuralTrainingParams
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable, RestoredDefaults
+from candlewick._reading import from_json
 from candlewick._session import require_jar
+from candlewick._stage import NotPickled, Shown
 from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received, to_weights
 from candlewick.errors import InvalidParameterError, translated
@@ -34,7 +38,7 @@ from candlewick.errors import InvalidParameterError, translated
 M = TypeVar("M", bound="NeuralModel")
 
 
-class _NeuralEstimator(RestoredDefaults, JavaEstimator[M]):
+class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
     """What both estimators share: starting a fit in the JVM and looking after it."""
 
     #: The value of initialWeights that came from a model, and that model in the JVM: a parameter holds weights and no more.
@@ -154,6 +158,7 @@ Row = Vector | Sequence[float] | np.ndarray[Any, Any]
 
 
 class NeuralModel(
+    NotPickled,
     RestoredDefaults,
     JavaModel,
     NeuralModelParams,
@@ -194,7 +199,8 @@ class NeuralModel(
         """Scores rows whose label is known and compares: the metrics by the names and definitions of ``metrics``.
 
         Example:
-            >>> model.evaluate(test)["roc_auc"]  # doctest: +SKIP
+            >>> round(model.evaluate(test)["roc_auc"], 1)
+            1.0
 
         Args:
             dataset: Rows with the features and labelCol; they weigh what weightCol says, where it is set.
@@ -210,9 +216,19 @@ class NeuralModel(
         return {name: math.nan if value is None else value for name, value in values.items()}
 
     @property
-    def network(self) -> NetworkBase:
-        """The network, complete with all sizes; ``network=`` takes it."""
-        return NetworkDocument(json.loads(self.networkJson))
+    def network(self) -> Module | Network:
+        """The network, complete with all sizes: an ``nn.Sequential`` or ``nn.Graph``, to be trained, cut and extended.
+
+        Example:
+            >>> from candlewick import nn
+            >>> nn.Sequential(*model.network[:-1], nn.Linear(5))
+            Sequential(
+              (0): Linear(in_features=6, out_features=64, bias=True)
+              (1): ReLU()
+              (2): Linear(out_features=5, bias=True)
+            )
+        """
+        return from_json(self.networkJson)
 
     def getNetwork(self) -> str:
         """The network as JSON text, complete with all sizes, as the estimator's getter has it."""
@@ -264,6 +280,10 @@ class NeuralModel(
         """The network as JSON text, complete with all sizes; ``network=`` takes it."""
         return str(self._call_java("networkJson"))
 
+    def _repr_html_(self) -> str:
+        known = repr(self).partition(": ")[2]
+        return _html.titled(type(self).__name__, f"<p>{escape(known)}</p>", _html.preformatted(self.networkSummary))
+
     @property
     def networkSummary(self) -> str:
         """A table of the layers with their shapes and parameters."""
@@ -286,7 +306,8 @@ class NeuralModel(
         outputs before softmax as ``output`` (a graph network: its outputs by name).
 
         Example:
-            >>> Path("model.onnx").write_bytes(model.toOnnx())  # doctest: +SKIP
+            >>> from pathlib import Path
+            >>> size = Path("model.onnx").write_bytes(model.toOnnx())
         """
         java: Any = self._java_obj
         return received(java.writeOnnx)
@@ -339,9 +360,12 @@ class NeuralClassifier(
     """Trains a neural network that tells classes apart, inside the Spark cluster.
 
     Example:
-        >>> net = nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))  # doctest: +SKIP
-        >>> clf = NeuralClassifier(network=net, epochs=10, optimizer=optim.AdamW(lr=1e-3))  # doctest: +SKIP
-        >>> model = clf.fit(train)  # doctest: +SKIP
+        >>> from candlewick import NeuralClassifier, nn, optim
+        >>> net = nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(3))
+        >>> clf = NeuralClassifier(network=net, epochs=20, batchSize=64, optimizer=optim.AdamW(lr=1e-2))
+        >>> model = clf.fit(train)
+        >>> model.transform(test).select("label", "prediction").first()
+        Row(label=0.0, prediction=0.0)
     """
 
     __module__ = "candlewick"

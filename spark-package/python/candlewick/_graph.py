@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from candlewick._document import Network
@@ -56,6 +56,7 @@ class Graph(Network):
         # A sum of one: the same values under another name.
         items += [{"name": name, "inputs": [source], "layer": {"type": "Add"}} for name, source in aliases]
         super().__init__({})
+        self._layers = [repr(value._layer) for value in nodes if value._layer is not None] + ["Add()"] * len(aliases)
         self._document: dict[str, Any] = {
             "format": NETWORK_FORMAT,
             "inputs": [{"name": value.name, "shape": value.shape} for value in listed],
@@ -63,15 +64,23 @@ class Graph(Network):
             "outputs": [name or names[tensor] for name, tensor in wanted],
         }
 
-    def to_dict(self) -> dict[str, Any]:
+    def _network(self) -> dict[str, Any]:
         return self._document
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        for one in self._document["inputs"]:
+            yield one["name"], "Input", f"shape={one['shape']}"
+        for one, layer in zip(self._document["nodes"], self._layers, strict=True):
+            kind, what = (one["layer"]["type"], layer) if "layer" in one else ("again", one["shares"])
+            yield one["name"], kind, f"{what} of {', '.join(one['inputs'])}"
 
     def __repr__(self) -> str:
         document = self._document
         rows = [f"({one['name']}): Input(shape={one['shape']})" for one in document["inputs"]]
-        for one in document["nodes"]:
-            what = one["layer"]["type"] if "layer" in one else f"{one['shares']} again"
-            rows.append(f"({one['name']}): {what}({', '.join(one['inputs'])})")
+        for one, layer in zip(document["nodes"], self._layers, strict=True):
+            what = layer if "layer" in one else f"{one['shares']} again"
+            rows.append(f"({one['name']}): {what}({', '.join(one['inputs'])})".replace("\n", "\n  "))
+        rows += self._rules()
         return "Graph(\n  " + "\n  ".join(rows) + f"\n) -> {', '.join(document['outputs'])}"
 
 

@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from candlewick import _html
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
+#: What a record of the history has beside losses and metrics.
+_BOOKKEEPING = {
+    "epoch",
+    "step",
+    "lr",
+    "rows",
+    "seconds",
+    "skippedSteps",
+    "stepsWithoutWeight",
+    "batchNormByRunningStatistics",
+    "validations",
+}
+#: Epochs that a table shows: the first and the last of them.
+_FIRST, _LAST = 3, 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingSummary:
-    """Record of one fit."""
+    """Record of one fit.
+
+    Example:
+        >>> from candlewick import TrainingSummary
+        >>> records = [{"epoch": 0, "loss": 0.7, "val_loss": 0.6}, {"epoch": 1, "loss": 0.4, "val_loss": 0.5}]
+        >>> summary = TrainingSummary(records, [0.7, 0.4], 20, {}, "9f3c", 8, 2, {"total": 1.5})
+        >>> summary
+        TrainingSummary(epochs=2, totalSteps=20, numTrainers=2, seconds=1.5, loss=0.4, val_loss=0.5)
+        >>> summary.history_dict["val_loss"]
+        [0.6, 0.5]
+    """
 
     #: One record an epoch: epoch, loss, lr, rows, seconds; every metric over the training steps, and val_loss and
     #: val_<metric> over the validation rows (None where a value is not defined).
@@ -66,17 +98,94 @@ class TrainingSummary:
         document = json.loads(text)
         return cls(**{name: value for name, value in document.items() if name in cls.__dataclass_fields__})
 
-    def plot(self, path: str) -> str:
-        """Saves the loss curve as a picture (PNG, SVG or PDF by the name); needs matplotlib. Returns the path."""
+    @property
+    def history_dict(self) -> dict[str, list[Any]]:
+        """The history by name, as Keras has it: ``{"loss": [...], "val_loss": [...]}``, a value for every epoch.
+
+        None where an epoch has no such value.
+        """
+        names = dict.fromkeys(name for record in self.history for name in record if name != "epoch")
+        return {name: [record.get(name) for record in self.history] for name in names}
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The history as a DataFrame of pandas: a row for every epoch, which is the index."""
         try:
-            from matplotlib.figure import Figure
+            import pandas
         except ImportError as error:
-            raise ImportError("plot needs matplotlib: pip install matplotlib") from error
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        axes = figure.add_subplot()
-        axes.plot(range(1, len(self.objectiveHistory) + 1), self.objectiveHistory, marker="o")
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("loss")
-        axes.grid(visible=True, alpha=0.3)
-        figure.savefig(path, dpi=120)
-        return path
+            raise ImportError("to_pandas needs pandas: pip install pandas (summary.history has the same)") from error
+        epochs = pandas.Index([record["epoch"] for record in self.history], name="epoch", dtype="int64")
+        return pandas.DataFrame(self.history_dict, index=epochs)
+
+    def plot(self) -> Figure:
+        """Draws loss and validation loss, and beside them the metrics that were asked for; marks the best epoch.
+
+        That is the one of early stopping, or else the one with the least validation loss. A notebook shows the figure.
+
+        Returns:
+            The figure of matplotlib.
+        """
+        try:
+            from candlewick._plot import curves
+        except ImportError as error:
+            raise ImportError("plot and save_plot need matplotlib: pip install matplotlib") from error
+        history = self.history_dict
+        return curves(history, self._metrics(), self._best())
+
+    def save_plot(self, path: str | os.PathLike[str]) -> None:
+        """Saves what `plot` draws as a file: PNG, SVG or PDF by its name.
+
+        Example:
+            >>> model.summary.save_plot("curves.png")
+        """
+        self.plot().savefig(path, dpi=120)
+
+    def _metrics(self) -> list[str]:
+        """Names of the metrics that are numbers, without "val_"."""
+        found = {}
+        for name, values in self.history_dict.items():
+            plain = all(value is None or isinstance(value, (int, float)) for value in values)
+            if name not in _BOOKKEEPING and plain:
+                found[name.removeprefix("val_")] = True
+        found.pop("loss", None)
+        return list(found)
+
+    def _best(self) -> tuple[int, str] | None:
+        """The best epoch, and what it is the best of."""
+        if self.bestEpoch is not None:
+            return self.bestEpoch, "early stopping"
+        losses = [(value, at) for at, value in enumerate(self.history_dict.get("val_loss", ())) if value is not None]
+        return (min(losses)[1], "least val_loss") if losses else None
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={_html.short(value)}" for name, value in self._facts())
+        return f"TrainingSummary({said})"
+
+    def _facts(self) -> list[tuple[str, object]]:
+        """What one line says of the fit."""
+        last = self.history[-1] if self.history else {}
+        said: list[tuple[str, object]] = [
+            ("epochs", len(self.history)),
+            ("totalSteps", self.totalSteps),
+            ("numTrainers", self.numTrainers),
+            ("seconds", self.phases.get("total")),
+            ("loss", last.get("loss")),
+            ("val_loss", last.get("val_loss")),
+            ("bestEpoch", self.bestEpoch),
+            ("stoppedEarly", self.stoppedEarly or None),
+            ("recoveries", len(self.recoveryLog) or None),
+        ]
+        return [(name, value) for name, value in said if value is not None]
+
+    def _repr_html_(self) -> str:
+        shown = [
+            "loss",
+            "val_loss",
+            *(name for name in self.history_dict if name.removeprefix("val_") in self._metrics()),
+        ]
+        shown = [name for name in dict.fromkeys(shown) if name in self.history_dict]
+        columns = ["epoch", *shown, "lr", "seconds"]
+        rows: list[list[object]] = [[record.get(name) for name in columns] for record in self.history]
+        if len(rows) > _FIRST + _LAST + 1:
+            rows = [*rows[:_FIRST], ["…"] * len(columns), *rows[-_LAST:]]
+        said = [(name, _html.short(value)) for name, value in self._facts()]
+        return _html.titled("TrainingSummary", _html.facts(said), _html.table(columns, rows) if rows else "")

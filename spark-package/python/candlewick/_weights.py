@@ -17,7 +17,7 @@ _TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1"}
 #: Weights within a parameter instead of in a file.
 _INLINE = "base64:"
 
-#: A path; the bytes of a safetensors file; arrays or PyTorch tensors by name; a trained model.
+#: A path; the bytes of a safetensors file; arrays or PyTorch tensors by name; a module of PyTorch; a trained model.
 WeightsLike = Union[str, "os.PathLike[str]", bytes, Mapping[str, Any], Any]
 
 
@@ -58,8 +58,10 @@ def to_safetensors(state: Mapping[str, Any]) -> bytes:
     """A safetensors file of arrays by name: NumPy arrays, or a PyTorch ``state_dict``. PyTorch is not imported.
 
     Example:
-        >>> NeuralClassifier(initialWeights=torch_net.state_dict())  # doctest: +SKIP
-        >>> open("weights.safetensors", "wb").write(candlewick.to_safetensors(state))  # doctest: +SKIP
+        >>> import candlewick, numpy
+        >>> state = {"0.weight": numpy.eye(3), "0.bias": numpy.zeros(3)}
+        >>> with open("weights.safetensors", "wb") as file:
+        ...     size = file.write(candlewick.to_safetensors(state))
 
     Raises:
         TypeError: A value is not an array of floats; integers other than counters of batches are not weights.
@@ -97,6 +99,11 @@ def to_weights(value: Any) -> str:
     """What the parameter initialWeights holds: a path, or the file itself as text."""
     if isinstance(value, (str, os.PathLike)):
         return os.fspath(value)
+    if hasattr(value, "named_children") and hasattr(value, "state_dict"):
+        # A module of PyTorch: its weights by the names that nn.from_torch gives them.
+        from candlewick._torch import torch_state
+
+        value = torch_state(value)
     if isinstance(value, Mapping):
         value = to_safetensors(value)
     elif hasattr(value, "_initial_text"):
@@ -104,6 +111,6 @@ def to_weights(value: Any) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _INLINE + base64.b64encode(value).decode()
     raise TypeError(
-        f"initialWeights must be a path, the bytes of a safetensors file, a state_dict or a model, not "
+        f"initialWeights must be a path, the bytes of a safetensors file, a state_dict, a module of PyTorch or a model, not "
         f"{type(value).__name__}"
     )

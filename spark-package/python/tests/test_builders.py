@@ -47,7 +47,8 @@ def test_linear_short_and_full_forms():
         (lambda: nn.Linear(1, 2, out_features=3), "got 'out_features' twice"),
         (lambda: nn.Sequential(nn.ReLU), "argument 0 is"),
         (lambda: nn.Sequential(nn.ReLU), "call it: add ()"),
-        (lambda: nn.Sequential([nn.ReLU()]), "unpack the list: nn.Sequential(*layers)"),
+        (lambda: nn.Sequential([nn.ReLU()], nn.ReLU()), "unpack the list: nn.Sequential(*layers)"),
+        (lambda: nn.Add([nn.ReLU()]), "unpack the list: nn.Add(*layers)"),
     ],
 )
 def test_wrong_arguments_are_named(make, message):

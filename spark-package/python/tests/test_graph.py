@@ -32,7 +32,16 @@ def test_a_graph_is_its_document() -> None:
         "outputs": ["score"],
     }
     assert '"score"' in to_network(net)
-    assert "(score): Linear(relu_1)" in repr(net)
+    assert repr(net) == (
+        "Graph(\n"
+        "  (user): Input(shape=[8])\n"
+        "  (item): Input(shape=[4])\n"
+        "  (concat_1): Concat(dim=-1)(user, item)\n"
+        "  (linear_1): Linear(out_features=16, bias=True)(concat_1)\n"
+        "  (relu_1): ReLU()(linear_1)\n"
+        "  (score): Linear(out_features=1, bias=True)(relu_1)\n"
+        ") -> score"
+    )
 
 
 def test_a_layer_that_is_called_again_shares_its_weights() -> None:

@@ -156,4 +156,5 @@ def test_early_stopping_has_the_catalogues_defaults() -> None:
     assert repr(rule) == (
         "EarlyStopping(metric='val_accuracy', patience=5, minDelta=0.0, mode='auto', restoreBest=True)"
     )
-    assert Classifier(earlyStopping=rule).getEarlyStopping() == rule.to_json()
+    assert Classifier(earlyStopping=rule).getEarlyStopping() == rule
+    assert Classifier(earlyStopping={"metric": "loss"}).getEarlyStopping() == EarlyStopping("loss")

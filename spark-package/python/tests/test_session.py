@@ -1,6 +1,5 @@
 """Finding the jar, translating errors, reading summaries, without Spark."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ from pyspark.errors.exceptions import captured
 
 from candlewick import errors
 from candlewick._session import _joined, _not_there, attach, jars
-from candlewick._summary import TrainingSummary
 from candlewick.errors import SetupError
 
 
@@ -148,29 +146,3 @@ def test_wrong_values_are_value_errors_too():
 def test_other_exceptions_pass_unchanged():
     with pytest.raises(KeyError), errors.translated():
         raise KeyError("x")
-
-
-SUMMARY = {
-    "history": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}],
-    "objectiveHistory": [0.5, 0.25],
-    "totalSteps": 4,
-    "ledger": {},
-    "weightsHash": "00ff",
-    "logicalShards": 8,
-    "numTrainers": 2,
-    "phases": {"launch": 0.1, "feed": 0.2, "train": 0.3, "total": 0.6},
-    "recoveryLog": [],
-    "rescaleLog": [],
-    "stragglerLog": [],
-    "rowsPerSecond": 10.0,
-    "ofALaterVersion": 1,
-}
-
-
-def test_summary_is_read_and_plotted(tmp_path):
-    summary = TrainingSummary.from_json(json.dumps(SUMMARY))
-    assert summary.totalSteps == 4
-    assert summary.history[1]["loss"] == 0.25
-    path = summary.plot(str(tmp_path / "loss.png"))
-    with open(path, "rb") as picture:
-        assert picture.read(4) == b"\x89PNG"

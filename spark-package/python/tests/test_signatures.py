@@ -3,13 +3,14 @@
 import inspect
 import json
 import pathlib
+import pydoc
 import re
 import typing
 
 import pytest
 
 from candlewick import nn, optim
-from candlewick._document import Document
+from candlewick._document import Document, full_form
 from candlewick.optim import lr_scheduler
 
 HERE = pathlib.Path(__file__).parent
@@ -233,3 +234,26 @@ def test_exceptions_are_needed():
     for package, names in NOT_TORCH.items():
         for name in names:
             assert hasattr(HOME[package], name) and name not in TORCH["content"][package], name
+
+
+def test_help_shows_the_arguments_and_not_args_and_kwargs():
+    told = pydoc.plain(pydoc.render_doc(nn.Conv2d))
+    assert "__init__(self, in_channels: 'int', out_channels: 'int', kernel_size: 'int | Sequence[int]', stride" in told
+    assert "*args" not in told and "**kwargs" not in told
+
+
+def test_python_without_overloads_knows_the_same_arguments():
+    """Python 3.10 does not keep a function's overloads: what the class says takes their place, without types."""
+    checked = 0
+    for _, name, kind in CLASSES:
+        if not kind._full:
+            continue
+        with_types, without = (list(full_form(kind, forms).parameters.values()) for forms in (overloads(kind), ()))
+        said = [(one.name, one.kind, one.default) for one in without]
+        assert said == [(one.name, one.kind, one.default) for one in with_types], name
+        checked += 1
+    assert checked > 15
+
+
+def overloads(kind: type) -> list:
+    return typing.get_overloads(kind.__init__)

@@ -130,7 +130,8 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 builder, or its JSON document)
             initialWeights: Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with
                 PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a
-                state_dict, or a trained model. Not set: random by the seed. (path, or the bytes of a file)
+                state_dict, a module of PyTorch, or a trained model. Not set: random by the seed. (path, or
+                the bytes of a file)
             initialModel: A trained model whose weights training starts from, instead of initialWeights;
                 with resumeOptimizer=True training goes on where that of the model ended.
             strictWeights: Whether initialWeights must hold exactly the network's parameters. False: what

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._document import LossLike, NetworkLike, to_loss, to_network
+from candlewick._document import Loss, LossLike, Module, Network, NetworkLike, to_loss, to_network
+from candlewick._reading import as_loss, as_network
 from candlewick._weights import WeightsLike, to_weights
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ class NetworkParams(Params):
     def __init__(self) -> None:
         super().__init__()
 
-    def getLoss(self) -> str:
+    def getLoss(self) -> Loss:
         """Value of loss, or its default."""
-        return self.getOrDefault(self.loss)
+        return as_loss(self.getOrDefault(self.loss))
 
 
 class NetworkSetters(NetworkParams):
@@ -45,7 +46,7 @@ class NetworkSetters(NetworkParams):
     initialWeights: Param[str] = Param(
         Params._dummy(),
         "initialWeights",
-        "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a trained model. Not set: random by the seed. (path, or the bytes of a file)",
+        "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a state_dict, a module of PyTorch, or a trained model. Not set: random by the seed. (path, or the bytes of a file)",
         typeConverter=to_weights,
     )
 
@@ -62,9 +63,9 @@ class NetworkSetters(NetworkParams):
             strictWeights=True,
         )
 
-    def getNetwork(self) -> str:
+    def getNetwork(self) -> Module | Network:
         """Value of network, or its default."""
-        return self.getOrDefault(self.network)
+        return as_network(self.getOrDefault(self.network))
 
     def setNetwork(self, value: NetworkLike) -> Self:
         """The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (object of its builder, or
@@ -78,8 +79,8 @@ class NetworkSetters(NetworkParams):
 
     def setInitialWeights(self, value: WeightsLike) -> Self:
         """Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names
-        on any file system that Hadoop reads. In Python also its bytes, a state_dict, or a trained model.
-        Not set: random by the seed. (path, or the bytes of a file)
+        on any file system that Hadoop reads. In Python also its bytes, a state_dict, a module of PyTorch,
+        or a trained model. Not set: random by the seed. (path, or the bytes of a file)
         """
         return self._set(initialWeights=value)
 

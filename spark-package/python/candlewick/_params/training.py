@@ -11,8 +11,11 @@ from pyspark.ml.param.shared import HasSeed
 
 from candlewick._class_weight import ClassWeightLike, ClassWeights
 from candlewick._document import (
+    LRScheduler,
+    Optimizer,
     OptimizerLike,
     SchedulerLike,
+    Stopping,
     StoppingLike,
     to_int,
     to_long,
@@ -22,6 +25,7 @@ from candlewick._document import (
     to_switch,
 )
 from candlewick._legal import Legal, Range, each, one_of
+from candlewick._reading import as_optimizer, as_scheduler, as_stopping
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -232,17 +236,17 @@ class TrainingParams(HasSeed):
         """Value of batchSize, or its default."""
         return self.getOrDefault(self.batchSize)
 
-    def getOptimizer(self) -> str:
+    def getOptimizer(self) -> Optimizer:
         """Value of optimizer, or its default."""
-        return self.getOrDefault(self.optimizer)
+        return as_optimizer(self.getOrDefault(self.optimizer))
 
     def getLearningRate(self) -> float:
         """Value of learningRate, or its default."""
         return self.getOrDefault(self.learningRate)
 
-    def getLrScheduler(self) -> str:
+    def getLrScheduler(self) -> LRScheduler:
         """Value of lrScheduler, or its default."""
-        return self.getOrDefault(self.lrScheduler)
+        return as_scheduler(self.getOrDefault(self.lrScheduler))
 
     def getGradientAccumulationSteps(self) -> int:
         """Value of gradientAccumulationSteps, or its default."""
@@ -280,9 +284,9 @@ class TrainingParams(HasSeed):
         """Value of validationSteps, or its default."""
         return self.getOrDefault(self.validationSteps)
 
-    def getEarlyStopping(self) -> str:
+    def getEarlyStopping(self) -> Stopping:
         """Value of earlyStopping, or its default."""
-        return self.getOrDefault(self.earlyStopping)
+        return as_stopping(self.getOrDefault(self.earlyStopping))
 
     def getSeed(self) -> int:
         """Value of seed, or its default."""

@@ -6,7 +6,9 @@ Sizes of a layer's input may be left out; they are inferred from the layer befor
 
 from candlewick._document import Loss, Module, Sequential
 from candlewick._graph import Graph
+from candlewick._reading import from_json
 from candlewick._tensor import Input, Tensor
+from candlewick._torch import from_torch
 from candlewick.nn import init
 from candlewick.nn._activation import (
     CELU,
@@ -221,5 +223,7 @@ __all__ = [
     "Upsample",
     "ZeroPad1d",
     "ZeroPad2d",
+    "from_json",
+    "from_torch",
     "init",
 ]

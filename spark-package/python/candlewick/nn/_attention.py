@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, overload
 
 from candlewick._document import Module, bind
-from candlewick._domains import Domain, mapping, maybe, one_of, real, truth, whole
+from candlewick._domains import Domain, mapping, maybe, one_of, one_truth, real, truth, whole
 
 
 class MultiheadAttention(Module):
@@ -24,8 +24,8 @@ class MultiheadAttention(Module):
         bias: Add learned biases. (true or false)
         kdim: Size of the last dimension of the keys. (whole number of at least 1; may be left out)
         vdim: Size of the last dimension of the values. (whole number of at least 1; may be left out)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         is_causal: Hide from every position those after it. (true or false)
     """
 
@@ -36,9 +36,12 @@ class MultiheadAttention(Module):
         "bias": Domain(truth, "true or false"),
         "kdim": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
         "vdim": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
-        "batch_first": Domain(truth, "true or false"),
+        "batch_first": Domain(one_truth(True), "true (or leave it out)"),
         "is_causal": Domain(truth, "true or false"),
     }
+    _full = ("embed_dim", "num_heads", "dropout", "bias")
+    _short = ("num_heads",)
+    _optional = {"dropout": 0.0, "bias": True, "kdim": None, "vdim": None, "batch_first": True, "is_causal": False}
 
     @overload
     def __init__(
@@ -68,17 +71,7 @@ class MultiheadAttention(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("embed_dim", "num_heads", "dropout", "bias")
-        short = ("num_heads",)
-        optional = {
-            "dropout": 0.0,
-            "bias": True,
-            "kdim": None,
-            "vdim": None,
-            "batch_first": True,
-            "is_causal": False,
-        }
-        super().__init__(bind("MultiheadAttention", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class TransformerEncoderLayer(Module):
@@ -95,8 +88,8 @@ class TransformerEncoderLayer(Module):
             feed-forward part. (number from 0 to 1)
         activation: What comes between the two Linear layers. ("relu" or "gelu")
         layer_norm_eps: Added to the variances of both LayerNorms. (number of at least 0)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         norm_first: Normalise before attention and feed-forward part, not after. (true or false)
         bias: Add learned biases. (true or false)
         is_causal: Hide from every position those after it. (true or false)
@@ -109,10 +102,32 @@ class TransformerEncoderLayer(Module):
         "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
         "activation": Domain(one_of("relu", "gelu"), '"relu" or "gelu"'),
         "layer_norm_eps": Domain(real(0.0), "a finite number of at least 0"),
-        "batch_first": Domain(truth, "true or false"),
+        "batch_first": Domain(one_truth(True), "true (or leave it out)"),
         "norm_first": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
         "is_causal": Domain(truth, "true or false"),
+    }
+    _full = (
+        "d_model",
+        "nhead",
+        "dim_feedforward",
+        "dropout",
+        "activation",
+        "layer_norm_eps",
+        "batch_first",
+        "norm_first",
+        "bias",
+    )
+    _short = ("nhead",)
+    _optional = {
+        "dim_feedforward": 2048,
+        "dropout": 0.1,
+        "activation": "relu",
+        "layer_norm_eps": 1e-5,
+        "batch_first": True,
+        "norm_first": False,
+        "bias": True,
+        "is_causal": False,
     }
 
     @overload
@@ -147,29 +162,7 @@ class TransformerEncoderLayer(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "d_model",
-            "nhead",
-            "dim_feedforward",
-            "dropout",
-            "activation",
-            "layer_norm_eps",
-            "batch_first",
-            "norm_first",
-            "bias",
-        )
-        short = ("nhead",)
-        optional = {
-            "dim_feedforward": 2048,
-            "dropout": 0.1,
-            "activation": "relu",
-            "layer_norm_eps": 1e-5,
-            "batch_first": True,
-            "norm_first": False,
-            "bias": True,
-            "is_causal": False,
-        }
-        super().__init__(bind("TransformerEncoderLayer", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class TransformerEncoder(Module):
@@ -208,8 +201,8 @@ class TransformerDecoderLayer(Module):
             feed-forward part. (number from 0 to 1)
         activation: What comes between the two Linear layers. ("relu" or "gelu")
         layer_norm_eps: Added to the variances of both LayerNorms. (number of at least 0)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         norm_first: Normalise before attention and feed-forward part, not after. (true or false)
         bias: Add learned biases. (true or false)
         is_causal: Hide from every position those after it. (true or false)
@@ -222,10 +215,32 @@ class TransformerDecoderLayer(Module):
         "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
         "activation": Domain(one_of("relu", "gelu"), '"relu" or "gelu"'),
         "layer_norm_eps": Domain(real(0.0), "a finite number of at least 0"),
-        "batch_first": Domain(truth, "true or false"),
+        "batch_first": Domain(one_truth(True), "true (or leave it out)"),
         "norm_first": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
         "is_causal": Domain(truth, "true or false"),
+    }
+    _full = (
+        "d_model",
+        "nhead",
+        "dim_feedforward",
+        "dropout",
+        "activation",
+        "layer_norm_eps",
+        "batch_first",
+        "norm_first",
+        "bias",
+    )
+    _short = ("nhead",)
+    _optional = {
+        "dim_feedforward": 2048,
+        "dropout": 0.1,
+        "activation": "relu",
+        "layer_norm_eps": 1e-5,
+        "batch_first": True,
+        "norm_first": False,
+        "bias": True,
+        "is_causal": False,
     }
 
     @overload
@@ -260,29 +275,7 @@ class TransformerDecoderLayer(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "d_model",
-            "nhead",
-            "dim_feedforward",
-            "dropout",
-            "activation",
-            "layer_norm_eps",
-            "batch_first",
-            "norm_first",
-            "bias",
-        )
-        short = ("nhead",)
-        optional = {
-            "dim_feedforward": 2048,
-            "dropout": 0.1,
-            "activation": "relu",
-            "layer_norm_eps": 1e-5,
-            "batch_first": True,
-            "norm_first": False,
-            "bias": True,
-            "is_causal": False,
-        }
-        super().__init__(bind("TransformerDecoderLayer", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class PositionalEncoding(Module):
@@ -301,6 +294,9 @@ class PositionalEncoding(Module):
         "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
         "max_len": Domain(whole(1, 2147483648), "a whole number of at least 1"),
     }
+    _full = ("d_model", "dropout", "max_len")
+    _short = ()
+    _optional = {"dropout": 0.1, "max_len": 5000}
 
     @overload
     def __init__(self, *, dropout: float = 0.1, max_len: int = 5000) -> None: ...
@@ -309,10 +305,7 @@ class PositionalEncoding(Module):
     def __init__(self, d_model: int, dropout: float = 0.1, max_len: int = 5000) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("d_model", "dropout", "max_len")
-        short = ()
-        optional = {"dropout": 0.1, "max_len": 5000}
-        super().__init__(bind("PositionalEncoding", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class LearnedPositionalEncoding(Module):
@@ -329,6 +322,9 @@ class LearnedPositionalEncoding(Module):
         "d_model": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1"),
         "max_len": Domain(maybe(whole(1, 2147483648)), "a whole number of at least 1, or null"),
     }
+    _full = ("d_model", "max_len")
+    _short = ()
+    _optional = {"max_len": None}
 
     @overload
     def __init__(self, *, max_len: int | None = None) -> None: ...
@@ -337,10 +333,7 @@ class LearnedPositionalEncoding(Module):
     def __init__(self, d_model: int, max_len: int | None = None) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("d_model", "max_len")
-        short = ()
-        optional = {"max_len": None}
-        super().__init__(bind("LearnedPositionalEncoding", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 __all__ = [

@@ -43,6 +43,19 @@ class Conv1d(Module):
         "bias": Domain(truth, "true or false"),
         "padding_mode": Domain(one_of("zeros"), '"zeros"'),
     }
+    _full = (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "bias",
+        "padding_mode",
+    )
+    _short = ("out_channels", "kernel_size")
+    _optional = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "padding_mode": "zeros"}
 
     @overload
     def __init__(
@@ -73,27 +86,7 @@ class Conv1d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "in_channels",
-            "out_channels",
-            "kernel_size",
-            "stride",
-            "padding",
-            "dilation",
-            "groups",
-            "bias",
-            "padding_mode",
-        )
-        short = ("out_channels", "kernel_size")
-        optional = {
-            "stride": 1,
-            "padding": 0,
-            "dilation": 1,
-            "groups": 1,
-            "bias": True,
-            "padding_mode": "zeros",
-        }
-        super().__init__(bind("Conv1d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class Conv2d(Module):
@@ -140,6 +133,19 @@ class Conv2d(Module):
         "bias": Domain(truth, "true or false"),
         "padding_mode": Domain(one_of("zeros"), '"zeros"'),
     }
+    _full = (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "bias",
+        "padding_mode",
+    )
+    _short = ("out_channels", "kernel_size")
+    _optional = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "padding_mode": "zeros"}
 
     @overload
     def __init__(
@@ -170,27 +176,7 @@ class Conv2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "in_channels",
-            "out_channels",
-            "kernel_size",
-            "stride",
-            "padding",
-            "dilation",
-            "groups",
-            "bias",
-            "padding_mode",
-        )
-        short = ("out_channels", "kernel_size")
-        optional = {
-            "stride": 1,
-            "padding": 0,
-            "dilation": 1,
-            "groups": 1,
-            "bias": True,
-            "padding_mode": "zeros",
-        }
-        super().__init__(bind("Conv2d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class ConvTranspose1d(Module):
@@ -227,6 +213,28 @@ class ConvTranspose1d(Module):
         "dilation": Domain(whole(1, 2147483648), "a whole number of at least 1"),
         "padding_mode": Domain(one_of("zeros"), '"zeros"'),
     }
+    _full = (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "output_padding",
+        "groups",
+        "bias",
+        "dilation",
+        "padding_mode",
+    )
+    _short = ("out_channels", "kernel_size")
+    _optional = {
+        "stride": 1,
+        "padding": 0,
+        "output_padding": 0,
+        "groups": 1,
+        "bias": True,
+        "dilation": 1,
+        "padding_mode": "zeros",
+    }
 
     @overload
     def __init__(
@@ -259,29 +267,7 @@ class ConvTranspose1d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "in_channels",
-            "out_channels",
-            "kernel_size",
-            "stride",
-            "padding",
-            "output_padding",
-            "groups",
-            "bias",
-            "dilation",
-            "padding_mode",
-        )
-        short = ("out_channels", "kernel_size")
-        optional = {
-            "stride": 1,
-            "padding": 0,
-            "output_padding": 0,
-            "groups": 1,
-            "bias": True,
-            "dilation": 1,
-            "padding_mode": "zeros",
-        }
-        super().__init__(bind("ConvTranspose1d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class ConvTranspose2d(Module):
@@ -335,6 +321,28 @@ class ConvTranspose2d(Module):
         ),
         "padding_mode": Domain(one_of("zeros"), '"zeros"'),
     }
+    _full = (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "output_padding",
+        "groups",
+        "bias",
+        "dilation",
+        "padding_mode",
+    )
+    _short = ("out_channels", "kernel_size")
+    _optional = {
+        "stride": 1,
+        "padding": 0,
+        "output_padding": 0,
+        "groups": 1,
+        "bias": True,
+        "dilation": 1,
+        "padding_mode": "zeros",
+    }
 
     @overload
     def __init__(
@@ -367,29 +375,7 @@ class ConvTranspose2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "in_channels",
-            "out_channels",
-            "kernel_size",
-            "stride",
-            "padding",
-            "output_padding",
-            "groups",
-            "bias",
-            "dilation",
-            "padding_mode",
-        )
-        short = ("out_channels", "kernel_size")
-        optional = {
-            "stride": 1,
-            "padding": 0,
-            "output_padding": 0,
-            "groups": 1,
-            "bias": True,
-            "dilation": 1,
-            "padding_mode": "zeros",
-        }
-        super().__init__(bind("ConvTranspose2d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 __all__ = [

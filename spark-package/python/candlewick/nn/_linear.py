@@ -23,6 +23,9 @@ class Linear(Module):
         "out_features": Domain(whole(1, 2147483648), "a whole number of at least 1"),
         "bias": Domain(truth, "true or false"),
     }
+    _full = ("in_features", "out_features", "bias")
+    _short = ("out_features",)
+    _optional = {"bias": True}
 
     @overload
     def __init__(self, out_features: int, *, bias: bool = True) -> None: ...
@@ -31,10 +34,7 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("in_features", "out_features", "bias")
-        short = ("out_features",)
-        optional = {"bias": True}
-        super().__init__(bind("Linear", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class Bilinear(Module):
@@ -56,6 +56,9 @@ class Bilinear(Module):
         "out_features": Domain(whole(1, 2147483648), "a whole number of at least 1"),
         "bias": Domain(truth, "true or false"),
     }
+    _full = ("in1_features", "in2_features", "out_features", "bias")
+    _short = ("out_features",)
+    _optional = {"bias": True}
 
     @overload
     def __init__(self, out_features: int, *, bias: bool = True) -> None: ...
@@ -64,10 +67,7 @@ class Bilinear(Module):
     def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("in1_features", "in2_features", "out_features", "bias")
-        short = ("out_features",)
-        optional = {"bias": True}
-        super().__init__(bind("Bilinear", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 __all__ = [

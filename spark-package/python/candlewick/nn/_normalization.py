@@ -42,6 +42,16 @@ class BatchNorm1d(Module):
         "bias": Domain(truth, "true or false"),
         "scope": Domain(one_of("step", "slice"), '"step" or "slice"'),
     }
+    _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    _short = ()
+    _optional = {
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "scope": "step",
+    }
 
     @overload
     def __init__(
@@ -69,17 +79,7 @@ class BatchNorm1d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-        short = ()
-        optional = {
-            "eps": 1e-5,
-            "momentum": 0.1,
-            "affine": True,
-            "track_running_stats": True,
-            "bias": True,
-            "scope": "step",
-        }
-        super().__init__(bind("BatchNorm1d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class BatchNorm2d(Module):
@@ -112,6 +112,16 @@ class BatchNorm2d(Module):
         "bias": Domain(truth, "true or false"),
         "scope": Domain(one_of("step", "slice"), '"step" or "slice"'),
     }
+    _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    _short = ()
+    _optional = {
+        "eps": 1e-5,
+        "momentum": 0.1,
+        "affine": True,
+        "track_running_stats": True,
+        "bias": True,
+        "scope": "step",
+    }
 
     @overload
     def __init__(
@@ -139,17 +149,7 @@ class BatchNorm2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-        short = ()
-        optional = {
-            "eps": 1e-5,
-            "momentum": 0.1,
-            "affine": True,
-            "track_running_stats": True,
-            "bias": True,
-            "scope": "step",
-        }
-        super().__init__(bind("BatchNorm2d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class LayerNorm(Module):
@@ -175,6 +175,9 @@ class LayerNorm(Module):
         "elementwise_affine": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
     }
+    _full = ("normalized_shape", "eps", "elementwise_affine", "bias")
+    _short = ()
+    _optional = {"eps": 1e-5, "elementwise_affine": True, "bias": True}
 
     @overload
     def __init__(self, *, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True) -> None: ...
@@ -189,10 +192,7 @@ class LayerNorm(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("normalized_shape", "eps", "elementwise_affine", "bias")
-        short = ()
-        optional = {"eps": 1e-5, "elementwise_affine": True, "bias": True}
-        super().__init__(bind("LayerNorm", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class RMSNorm(Module):
@@ -217,6 +217,9 @@ class RMSNorm(Module):
         "eps": Domain(maybe(real(0.0)), "a finite number of at least 0, or null"),
         "elementwise_affine": Domain(truth, "true or false"),
     }
+    _full = ("normalized_shape", "eps", "elementwise_affine")
+    _short = ()
+    _optional = {"eps": None, "elementwise_affine": True}
 
     @overload
     def __init__(self, *, eps: float | None = None, elementwise_affine: bool = True) -> None: ...
@@ -230,10 +233,7 @@ class RMSNorm(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("normalized_shape", "eps", "elementwise_affine")
-        short = ()
-        optional = {"eps": None, "elementwise_affine": True}
-        super().__init__(bind("RMSNorm", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class GroupNorm(Module):
@@ -257,6 +257,9 @@ class GroupNorm(Module):
         "affine": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
     }
+    _full = ("num_groups", "num_channels", "eps", "affine")
+    _short = ("num_groups",)
+    _optional = {"eps": 1e-5, "affine": True, "bias": True}
 
     @overload
     def __init__(
@@ -280,10 +283,7 @@ class GroupNorm(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_groups", "num_channels", "eps", "affine")
-        short = ("num_groups",)
-        optional = {"eps": 1e-5, "affine": True, "bias": True}
-        super().__init__(bind("GroupNorm", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class InstanceNorm1d(Module):
@@ -309,6 +309,9 @@ class InstanceNorm1d(Module):
         "track_running_stats": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
     }
+    _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    _short = ()
+    _optional = {"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False, "bias": True}
 
     @overload
     def __init__(
@@ -334,16 +337,7 @@ class InstanceNorm1d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-        short = ()
-        optional = {
-            "eps": 1e-5,
-            "momentum": 0.1,
-            "affine": False,
-            "track_running_stats": False,
-            "bias": True,
-        }
-        super().__init__(bind("InstanceNorm1d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class InstanceNorm2d(Module):
@@ -369,6 +363,9 @@ class InstanceNorm2d(Module):
         "track_running_stats": Domain(truth, "true or false"),
         "bias": Domain(truth, "true or false"),
     }
+    _full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    _short = ()
+    _optional = {"eps": 1e-5, "momentum": 0.1, "affine": False, "track_running_stats": False, "bias": True}
 
     @overload
     def __init__(
@@ -394,16 +391,7 @@ class InstanceNorm2d(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-        short = ()
-        optional = {
-            "eps": 1e-5,
-            "momentum": 0.1,
-            "affine": False,
-            "track_running_stats": False,
-            "bias": True,
-        }
-        super().__init__(bind("InstanceNorm2d", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class LocalResponseNorm(Module):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, overload
 
 from candlewick._document import Module, bind
-from candlewick._domains import Domain, maybe, one_of, real, truth, whole
+from candlewick._domains import Domain, maybe, one_of, one_truth, real, truth, whole
 
 
 class RNN(Module):
@@ -23,8 +23,8 @@ class RNN(Module):
             number from 1 to 1024)
         nonlinearity: The function of the sum. ("tanh" or "relu")
         bias: Add learned biases. (true or false)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         dropout: Probability that an element between two layers is set to zero while training. (number from
             0 to 1)
         bidirectional: Read the sequence a second time from its end, with weights of its own; the hidden
@@ -41,10 +41,30 @@ class RNN(Module):
         "num_layers": Domain(whole(1, 1024), "a whole number from 1 to 1024"),
         "nonlinearity": Domain(one_of("tanh", "relu"), '"tanh" or "relu"'),
         "bias": Domain(truth, "true or false"),
-        "batch_first": Domain(truth, "true or false"),
+        "batch_first": Domain(one_truth(True), "true (or leave it out)"),
         "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
         "bidirectional": Domain(truth, "true or false"),
         "output": Domain(one_of("all", "last"), '"all" or "last"'),
+    }
+    _full = (
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "nonlinearity",
+        "bias",
+        "batch_first",
+        "dropout",
+        "bidirectional",
+    )
+    _short = ("hidden_size",)
+    _optional = {
+        "num_layers": 1,
+        "nonlinearity": "tanh",
+        "bias": True,
+        "batch_first": True,
+        "dropout": 0.0,
+        "bidirectional": False,
+        "output": "all",
     }
 
     @overload
@@ -77,27 +97,7 @@ class RNN(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "input_size",
-            "hidden_size",
-            "num_layers",
-            "nonlinearity",
-            "bias",
-            "batch_first",
-            "dropout",
-            "bidirectional",
-        )
-        short = ("hidden_size",)
-        optional = {
-            "num_layers": 1,
-            "nonlinearity": "tanh",
-            "bias": True,
-            "batch_first": True,
-            "dropout": 0.0,
-            "bidirectional": False,
-            "output": "all",
-        }
-        super().__init__(bind("RNN", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class LSTM(Module):
@@ -114,8 +114,8 @@ class LSTM(Module):
         num_layers: Layers on top of each other: each reads the hidden states of the one below. (whole
             number from 1 to 1024)
         bias: Add learned biases. (true or false)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         dropout: Probability that an element between two layers is set to zero while training. (number from
             0 to 1)
         bidirectional: Read the sequence a second time from its end, with weights of its own; the hidden
@@ -133,11 +133,22 @@ class LSTM(Module):
         "hidden_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
         "num_layers": Domain(whole(1, 1024), "a whole number from 1 to 1024"),
         "bias": Domain(truth, "true or false"),
-        "batch_first": Domain(truth, "true or false"),
+        "batch_first": Domain(one_truth(True), "true (or leave it out)"),
         "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
         "bidirectional": Domain(truth, "true or false"),
         "proj_size": Domain(whole(0, 2147483648), "a whole number of at least 0"),
         "output": Domain(one_of("all", "last"), '"all" or "last"'),
+    }
+    _full = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
+    _short = ("hidden_size",)
+    _optional = {
+        "num_layers": 1,
+        "bias": True,
+        "batch_first": True,
+        "dropout": 0.0,
+        "bidirectional": False,
+        "proj_size": 0,
+        "output": "all",
     }
 
     @overload
@@ -170,27 +181,7 @@ class LSTM(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "input_size",
-            "hidden_size",
-            "num_layers",
-            "bias",
-            "batch_first",
-            "dropout",
-            "bidirectional",
-            "proj_size",
-        )
-        short = ("hidden_size",)
-        optional = {
-            "num_layers": 1,
-            "bias": True,
-            "batch_first": True,
-            "dropout": 0.0,
-            "bidirectional": False,
-            "proj_size": 0,
-            "output": "all",
-        }
-        super().__init__(bind("LSTM", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 class GRU(Module):
@@ -207,8 +198,8 @@ class GRU(Module):
         num_layers: Layers on top of each other: each reads the hidden states of the one below. (whole
             number from 1 to 1024)
         bias: Add learned biases. (true or false)
-        batch_first: Only true: a row of the data is a sequence, so the batch is always the first dimension.
-            PyTorch's default is false. (true or false)
+        batch_first: A row of the data is a sequence, so the batch is always the first dimension. PyTorch's
+            default is false. (true (or leave it out))
         dropout: Probability that an element between two layers is set to zero while training. (number from
             0 to 1)
         bidirectional: Read the sequence a second time from its end, with weights of its own; the hidden
@@ -224,10 +215,20 @@ class GRU(Module):
         "hidden_size": Domain(whole(1, 2147483648), "a whole number of at least 1"),
         "num_layers": Domain(whole(1, 1024), "a whole number from 1 to 1024"),
         "bias": Domain(truth, "true or false"),
-        "batch_first": Domain(truth, "true or false"),
+        "batch_first": Domain(one_truth(True), "true (or leave it out)"),
         "dropout": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
         "bidirectional": Domain(truth, "true or false"),
         "output": Domain(one_of("all", "last"), '"all" or "last"'),
+    }
+    _full = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
+    _short = ("hidden_size",)
+    _optional = {
+        "num_layers": 1,
+        "bias": True,
+        "batch_first": True,
+        "dropout": 0.0,
+        "bidirectional": False,
+        "output": "all",
     }
 
     @overload
@@ -258,25 +259,7 @@ class GRU(Module):
     ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        full = (
-            "input_size",
-            "hidden_size",
-            "num_layers",
-            "bias",
-            "batch_first",
-            "dropout",
-            "bidirectional",
-        )
-        short = ("hidden_size",)
-        optional = {
-            "num_layers": 1,
-            "bias": True,
-            "batch_first": True,
-            "dropout": 0.0,
-            "bidirectional": False,
-            "output": "all",
-        }
-        super().__init__(bind("GRU", full, short, optional, (args, kwargs)))
+        super().__init__(bind(type(self), args, kwargs))
 
 
 __all__ = [

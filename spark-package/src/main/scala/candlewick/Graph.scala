@@ -26,6 +26,9 @@ final class Graph private (node: ObjectNode) extends Document(node) with Network
 /** Makes graphs. */
 object Graph {
 
+  /** The graph of a document. */
+  private[candlewick] def of(document: ObjectNode): Graph = new Graph(document)
+
   /** A graph.
     *
     * @param inputs

@@ -1,15 +1,35 @@
 package candlewick
 
 import candlewick.columns.GraphColumns
-import candlewick.internal.Json
+import candlewick.internal.{Failures, Json}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 /** A network, as `setNetwork` takes it: a [[Module]] or a [[Graph]]. */
 trait Network {
 
-  /** The document that `setNetwork` takes. */
+  /** The document that `setNetwork` takes; `nn.fromJson` reads it. */
   def json: String
+
+  /** The layers one after another, to be put together anew: all but the last, and another end.
+    *
+    * {{{
+    * nn.Sequential(model.network.layers.dropRight(1) :+ nn.Linear(5): _*)
+    * }}}
+    *
+    * How parameters start (`withInit`) is said of a whole network and does not come along.
+    */
+  def layers: Seq[Module] = {
+    val document = Document.parse("the network", json)
+    if (!document.has("layers"))
+      throw Failures.parameter(
+        "a graph has nodes, not layers one after another; its json says them all, and nn.Graph makes another one"
+      )
+    Json.items(document.get("layers")).map {
+      case layer: ObjectNode => new Module(layer)
+      case other => throw Failures.parameter(s"the network: expected a layer, got $other")
+    }
+  }
 
   /** This network, some of whose parameters start otherwise than their layers say.
     *
@@ -60,7 +80,7 @@ trait Network {
   }
 }
 
-/** A network that is known by its document: one with rules of how its parameters start, or that of a model. */
+/** A network that is known by its document: one with rules of how its parameters start. */
 private[candlewick] final class NetworkDocument(node: ObjectNode) extends Document(node) with Network
 
 /** A layer or container of layers, made by `nn.*`. */

@@ -82,9 +82,6 @@ final class NeuralClassificationModel private[candlewick] (
 
   override def copy(extra: ParamMap): NeuralClassificationModel =
     copyValues(new NeuralClassificationModel(uid, state), extra).setParent(parent)
-
-  override def toString: String =
-    s"NeuralClassificationModel: uid=$uid, numClasses=$numClasses, numFeatures=$numFeatures"
 }
 
 /** Loads saved models: `NeuralClassificationModel.load(path)`. */

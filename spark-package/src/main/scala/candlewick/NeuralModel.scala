@@ -185,8 +185,8 @@ trait NeuralModel[M <: NeuralModel[M]]
 
   private def noSummary = Failures.parameter("this model has no summary: it was not made by fit")
 
-  /** The network, complete with all sizes; `setNetwork` takes it. */
-  def network: Network = new NetworkDocument(Document.parse("the network", networkJson))
+  /** The network, complete with all sizes: `setNetwork` takes it, and its `layers` can be put together anew. */
+  def network: Network = NetworkReading.fromJson(networkJson)
 
   /** The same as a JSON document, as the estimator's getter has it. */
   def getNetwork: String = networkJson
@@ -209,6 +209,22 @@ trait NeuralModel[M <: NeuralModel[M]]
 
   private def shapedNetwork: String =
     Json.obj("network" -> Json.field(state.document, "network"), "inputShape" -> state.inputShape).toString
+
+  override def toString: String = {
+    val count = NeuralModel.Parameters.findFirstMatchIn(networkSummary).map(_.group(1))
+    val hash = state.summary.flatMap(known => Option(known.get("weightsHash"))).fold(weightsHash)(_.asText)
+    val said = Seq[(String, Option[String])](
+      "uid" -> Some(uid),
+      "numClasses" -> state.numClasses.map(_.toString),
+      "numOutputs" -> Some(values.toString).filterNot(_ => classifier),
+      "numFeatures" -> Some(numFeatures.toString),
+      "numParameters" -> count,
+      "weightsHash" -> Some(hash),
+      "columns" -> Some(outputs.map(_.name).filter(_.nonEmpty).mkString("[", ", ", "]"))
+    )
+    val facts = said.collect { case (name, Some(value)) => s"$name=$value" }
+    facts.mkString(s"${getClass.getSimpleName}: ", ", ", "")
+  }
 
   /** Bytes of the weights: Spark Connect's model cache (since Spark 4.1) asks for it by name. */
   def estimatedSize: Long = state.weights.bytes
@@ -310,4 +326,10 @@ trait NeuralModel[M <: NeuralModel[M]]
     state.broadcast.golden(sc),
     s"$uid, ${state.bytes.key.take(8)}"
   )
+}
+
+private object NeuralModel {
+
+  /** The total in a table of layers. */
+  val Parameters: scala.util.matching.Regex = "(?m)^(\\d+) parameters: ".r
 }

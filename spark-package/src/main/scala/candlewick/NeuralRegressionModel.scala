@@ -56,9 +56,6 @@ final class NeuralRegressionModel private[candlewick] (
 
   override def copy(extra: ParamMap): NeuralRegressionModel =
     copyValues(new NeuralRegressionModel(uid, state), extra).setParent(parent)
-
-  override def toString: String =
-    s"NeuralRegressionModel: uid=$uid, numOutputs=$numOutputs, numFeatures=$numFeatures"
 }
 
 /** Loads saved models: `NeuralRegressionModel.load(path)`. */

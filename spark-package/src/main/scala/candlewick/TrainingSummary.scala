@@ -2,6 +2,9 @@ package candlewick
 
 import candlewick.internal.Json
 import com.fasterxml.jackson.databind.JsonNode
+import java.util.{Arrays, Locale}
+import org.apache.spark.sql.{DataFrame, Row, SparkSession}
+import org.apache.spark.sql.types.{DataType, DoubleType, IntegerType, LongType, StructType}
 
 /** What one epoch was.
   *
@@ -129,7 +132,40 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
   def resumedFromStep: Option[Long] =
     Option(node.get("resumedFromStep")).filterNot(_.isNull).map(_.asLong)
 
-  override def toString: String = json
+  /** The history as a DataFrame: a row for every epoch with epoch, step, loss, lr, rows, seconds and a column for each metric
+    * that is one number, null where an epoch has none.
+    *
+    * {{{
+    * summary.historyDF(spark).orderBy("val_loss").show(1)
+    * }}}
+    */
+  def historyDF(spark: SparkSession): DataFrame = {
+    val records = history.toSeq
+    val metrics = records.flatMap(_.metrics.keys).distinct.sorted
+    val rows = records.map { record =>
+      val plain =
+        Seq[Any](record.epoch, record.step, record.loss, record.lr, record.rows, record.seconds)
+      Row.fromSeq(plain ++ metrics.map(name => record.metrics.get(name).filterNot(_.isNaN).orNull[Any]))
+    }
+    spark.createDataFrame(Arrays.asList(rows: _*), TrainingSummary.schema(metrics))
+  }
+
+  /** One line: epochs, steps, trainers, time and the last losses; [[json]] has everything. */
+  override def toString: String = {
+    val records = history
+    val last = records.lastOption
+    val said = Seq[(String, Option[String])](
+      "epochs" -> Some(records.length.toString),
+      "totalSteps" -> Some(totalSteps.toString),
+      "numTrainers" -> Some(numTrainers.toString),
+      "seconds" -> phases.get("total").map(TrainingSummary.short),
+      "loss" -> last.map(record => TrainingSummary.short(record.loss)),
+      "val_loss" -> last.flatMap(_.metrics.get("val_loss")).map(TrainingSummary.short),
+      "bestEpoch" -> bestEpoch.map(_.toString),
+      "stoppedEarly" -> Some("true").filter(_ => stoppedEarly)
+    )
+    said.collect { case (name, Some(value)) => s"$name=$value" }.mkString("TrainingSummary(", ", ", ")")
+  }
 }
 
 private[candlewick] object TrainingSummary {
@@ -147,6 +183,23 @@ private[candlewick] object TrainingSummary {
   )
 
   private val plain = Set("epoch", "step", "loss", "lr", "rows", "seconds")
+
+  /** The columns of the history, of which metrics may be null. */
+  private def schema(metrics: Seq[String]): StructType = {
+    val plain = Seq[(String, DataType)](
+      "epoch" -> IntegerType,
+      "step" -> LongType,
+      "loss" -> DoubleType,
+      "lr" -> DoubleType,
+      "rows" -> LongType,
+      "seconds" -> DoubleType
+    )
+    val known = plain.foldLeft(new StructType()) { case (so, (name, kind)) => so.add(name, kind, false) }
+    metrics.foldLeft(known)(_.add(_, DoubleType, true))
+  }
+
+  /** Four digits, as far as a line needs them. */
+  private def short(value: Double): String = "%.4g".formatLocal(Locale.ROOT, value)
 
   private def metrics(node: JsonNode): Map[String, Double] = {
     val numbers = Json.fields(node).filter { case (name, value) =>

@@ -32,6 +32,11 @@ private[candlewick] object ColumnRules {
     case _: NumericType | BooleanType | BinaryType => ()
     case ArrayType(_: NumericType | BooleanType, _) => ()
     case kind if isVector(kind) => ()
+    case ArrayType(_: ArrayType, _) =>
+      throw Failures.parameter(
+        s"features: column '${field.name}' is ${field.dataType.catalogString}; its values are wanted one after another: " +
+          s"flatten it (functions.flatten, once for each dimension but one) and say its dimensions by inputShape, such as [28, 28]"
+      )
     case StringType =>
       throw Failures.parameter(
         s"features: column '${field.name}' is a string; index it with StringIndexer (and OneHotEncoder) first"

@@ -58,7 +58,10 @@ private[candlewick] final class TrainingColumns private (
   /** Widths of features and label: from the schema where it tells, else from the first row that has them. */
   def widths(selected: DataFrame): Widths = {
     val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
-    val askFeatures = total.isEmpty && shaped.isEmpty
+    // A shape of one size is a width that is relied on; one of several is easily mistaken, and a row that does not fit it is
+    // told as wrong data by every executor. Rows that are skipped may not fit.
+    val checked = choice.inputShape.forall(_.length > 1 && !choice.skipInvalid)
+    val askFeatures = total.isEmpty && checked && !features.exists(_.dataType == BinaryType)
     val labelKnown = if (multiLabel) ColumnRules.knownWidth(label) else Some(1)
     val unknownLabel = if (labelKnown.isEmpty) Seq(features.length) else Nil
     val unknown = features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabel
@@ -111,7 +114,8 @@ private[candlewick] final class TrainingColumns private (
   private def shapeMismatch(wanted: Long, width: Int): Exception = {
     val shape = choice.inputShape.fold("")(_.mkString("[", ", ", "]"))
     Failures.parameter(
-      s"inputShape $shape holds $wanted values but ${choice.featuresParam} holds $width; they must be equal"
+      s"inputShape $shape holds $wanted values but ${choice.featuresParam} holds $width, in the first row where only rows " +
+        s"tell it; set inputShape to sizes whose product is $width, or correct the column"
     )
   }
 

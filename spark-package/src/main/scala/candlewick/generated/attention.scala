@@ -26,8 +26,8 @@ private[candlewick] trait AttentionBuilders {
       *   out)
       * @param vdim Size of the last dimension of the values. (whole number of at least 1; may be
       *   left out)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param is_causal Hide from every position those after it. (true or false)
       */
     def apply(
@@ -46,7 +46,7 @@ private[candlewick] trait AttentionBuilders {
         "bias" -> bias,
         Argument("MultiheadAttention", "kdim", kdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
         Argument("MultiheadAttention", "vdim", vdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
-        "batch_first" -> batch_first,
+        Argument("MultiheadAttention", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         "is_causal" -> is_causal
       )
       new Module(Document.of("MultiheadAttention", arguments))
@@ -67,8 +67,8 @@ private[candlewick] trait AttentionBuilders {
       *   in the feed-forward part. (number from 0 to 1)
       * @param activation What comes between the two Linear layers. ("relu" or "gelu")
       * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param norm_first Normalise before attention and feed-forward part, not after. (true or
       *   false)
       * @param bias Add learned biases. (true or false)
@@ -92,7 +92,7 @@ private[candlewick] trait AttentionBuilders {
         Argument("TransformerEncoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
         Argument("TransformerEncoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
         Argument("TransformerEncoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
-        "batch_first" -> batch_first,
+        Argument("TransformerEncoderLayer", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         "norm_first" -> norm_first,
         "bias" -> bias,
         "is_causal" -> is_causal
@@ -137,8 +137,8 @@ private[candlewick] trait AttentionBuilders {
       *   in the feed-forward part. (number from 0 to 1)
       * @param activation What comes between the two Linear layers. ("relu" or "gelu")
       * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param norm_first Normalise before attention and feed-forward part, not after. (true or
       *   false)
       * @param bias Add learned biases. (true or false)
@@ -162,7 +162,7 @@ private[candlewick] trait AttentionBuilders {
         Argument("TransformerDecoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
         Argument("TransformerDecoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
         Argument("TransformerDecoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
-        "batch_first" -> batch_first,
+        Argument("TransformerDecoderLayer", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         "norm_first" -> norm_first,
         "bias" -> bias,
         "is_causal" -> is_causal
@@ -226,8 +226,8 @@ private[candlewick] trait FullAttentionBuilders {
     *   out)
     * @param vdim Size of the last dimension of the values. (whole number of at least 1; may be left
     *   out)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param is_causal Hide from every position those after it. (true or false)
     */
   def MultiheadAttention(
@@ -247,7 +247,7 @@ private[candlewick] trait FullAttentionBuilders {
       "bias" -> bias,
       Argument("MultiheadAttention", "kdim", kdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
       Argument("MultiheadAttention", "vdim", vdim, "a whole number of at least 1")(Argument.opt(Legal.whole(1L, 2147483648L))),
-      "batch_first" -> batch_first,
+      Argument("MultiheadAttention", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       "is_causal" -> is_causal
     )
     new Module(Document.of("MultiheadAttention", arguments))
@@ -262,8 +262,8 @@ private[candlewick] trait FullAttentionBuilders {
     *   the feed-forward part. (number from 0 to 1)
     * @param activation What comes between the two Linear layers. ("relu" or "gelu")
     * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param norm_first Normalise before attention and feed-forward part, not after. (true or false)
     * @param bias Add learned biases. (true or false)
     * @param is_causal Hide from every position those after it. (true or false)
@@ -287,7 +287,7 @@ private[candlewick] trait FullAttentionBuilders {
       Argument("TransformerEncoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
       Argument("TransformerEncoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
       Argument("TransformerEncoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
-      "batch_first" -> batch_first,
+      Argument("TransformerEncoderLayer", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       "norm_first" -> norm_first,
       "bias" -> bias,
       "is_causal" -> is_causal
@@ -304,8 +304,8 @@ private[candlewick] trait FullAttentionBuilders {
     *   the feed-forward part. (number from 0 to 1)
     * @param activation What comes between the two Linear layers. ("relu" or "gelu")
     * @param layer_norm_eps Added to the variances of both LayerNorms. (number of at least 0)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param norm_first Normalise before attention and feed-forward part, not after. (true or false)
     * @param bias Add learned biases. (true or false)
     * @param is_causal Hide from every position those after it. (true or false)
@@ -329,7 +329,7 @@ private[candlewick] trait FullAttentionBuilders {
       Argument("TransformerDecoderLayer", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
       Argument("TransformerDecoderLayer", "activation", activation, "\"relu\" or \"gelu\"")(ParamValidators.inArray(Array("relu", "gelu"))),
       Argument("TransformerDecoderLayer", "layer_norm_eps", layer_norm_eps, "a finite number of at least 0")(ParamValidators.inRange(0.0, Double.MaxValue)),
-      "batch_first" -> batch_first,
+      Argument("TransformerDecoderLayer", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       "norm_first" -> norm_first,
       "bias" -> bias,
       "is_causal" -> is_causal

@@ -34,6 +34,15 @@ object nn
   /** A graph of layers: columns in, named outputs out. See [[candlewick.Graph]]. */
   val Graph: candlewick.Graph.type = candlewick.Graph
 
+  /** The network of a JSON document: of another's `json`, or of an estimator's `getNetwork`. Its layers
+    * are checked when it is trained.
+    *
+    * {{{
+    * val net = nn.fromJson(estimator.getNetwork)
+    * }}}
+    */
+  def fromJson(json: String): Network = NetworkReading.fromJson(json)
+
   /** An input of a graph, which is a column of the DataFrame. */
   object Input {
 

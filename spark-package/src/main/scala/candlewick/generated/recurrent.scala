@@ -23,8 +23,8 @@ private[candlewick] trait RecurrentBuilders {
       *   below. (whole number from 1 to 1024)
       * @param nonlinearity The function of the sum. ("tanh" or "relu")
       * @param bias Add learned biases. (true or false)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param dropout Probability that an element between two layers is set to zero while training.
       *   (number from 0 to 1)
       * @param bidirectional Read the sequence a second time from its end, with weights of its own;
@@ -51,7 +51,7 @@ private[candlewick] trait RecurrentBuilders {
         Argument("RNN", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
         Argument("RNN", "nonlinearity", nonlinearity, "\"tanh\" or \"relu\"")(ParamValidators.inArray(Array("tanh", "relu"))),
         "bias" -> bias,
-        "batch_first" -> batch_first,
+        Argument("RNN", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         Argument("RNN", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
         "bidirectional" -> bidirectional,
         Argument("RNN", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
@@ -73,8 +73,8 @@ private[candlewick] trait RecurrentBuilders {
       * @param num_layers Layers on top of each other: each reads the hidden states of the one
       *   below. (whole number from 1 to 1024)
       * @param bias Add learned biases. (true or false)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param dropout Probability that an element between two layers is set to zero while training.
       *   (number from 0 to 1)
       * @param bidirectional Read the sequence a second time from its end, with weights of its own;
@@ -102,7 +102,7 @@ private[candlewick] trait RecurrentBuilders {
         Argument("LSTM", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
         Argument("LSTM", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
         "bias" -> bias,
-        "batch_first" -> batch_first,
+        Argument("LSTM", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         Argument("LSTM", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
         "bidirectional" -> bidirectional,
         Argument("LSTM", "proj_size", proj_size, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
@@ -126,8 +126,8 @@ private[candlewick] trait RecurrentBuilders {
       * @param num_layers Layers on top of each other: each reads the hidden states of the one
       *   below. (whole number from 1 to 1024)
       * @param bias Add learned biases. (true or false)
-      * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-      *   first dimension. PyTorch's default is false. (true or false)
+      * @param batch_first A row of the data is a sequence, so the batch is always the first
+      *   dimension. PyTorch's default is false. (true (or leave it out))
       * @param dropout Probability that an element between two layers is set to zero while training.
       *   (number from 0 to 1)
       * @param bidirectional Read the sequence a second time from its end, with weights of its own;
@@ -152,7 +152,7 @@ private[candlewick] trait RecurrentBuilders {
         Argument("GRU", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
         Argument("GRU", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
         "bias" -> bias,
-        "batch_first" -> batch_first,
+        Argument("GRU", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
         Argument("GRU", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
         "bidirectional" -> bidirectional,
         Argument("GRU", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
@@ -172,8 +172,8 @@ private[candlewick] trait FullRecurrentBuilders {
     *   (whole number from 1 to 1024)
     * @param nonlinearity The function of the sum. ("tanh" or "relu")
     * @param bias Add learned biases. (true or false)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param dropout Probability that an element between two layers is set to zero while training.
     *   (number from 0 to 1)
     * @param bidirectional Read the sequence a second time from its end, with weights of its own;
@@ -200,7 +200,7 @@ private[candlewick] trait FullRecurrentBuilders {
       Argument("RNN", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
       Argument("RNN", "nonlinearity", nonlinearity, "\"tanh\" or \"relu\"")(ParamValidators.inArray(Array("tanh", "relu"))),
       "bias" -> bias,
-      "batch_first" -> batch_first,
+      Argument("RNN", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       Argument("RNN", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
       "bidirectional" -> bidirectional,
       Argument("RNN", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))
@@ -214,8 +214,8 @@ private[candlewick] trait FullRecurrentBuilders {
     * @param num_layers Layers on top of each other: each reads the hidden states of the one below.
     *   (whole number from 1 to 1024)
     * @param bias Add learned biases. (true or false)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param dropout Probability that an element between two layers is set to zero while training.
     *   (number from 0 to 1)
     * @param bidirectional Read the sequence a second time from its end, with weights of its own;
@@ -243,7 +243,7 @@ private[candlewick] trait FullRecurrentBuilders {
       Argument("LSTM", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
       Argument("LSTM", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
       "bias" -> bias,
-      "batch_first" -> batch_first,
+      Argument("LSTM", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       Argument("LSTM", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
       "bidirectional" -> bidirectional,
       Argument("LSTM", "proj_size", proj_size, "a whole number of at least 0")(Legal.whole(0L, 2147483648L)),
@@ -258,8 +258,8 @@ private[candlewick] trait FullRecurrentBuilders {
     * @param num_layers Layers on top of each other: each reads the hidden states of the one below.
     *   (whole number from 1 to 1024)
     * @param bias Add learned biases. (true or false)
-    * @param batch_first Only true: a row of the data is a sequence, so the batch is always the
-    *   first dimension. PyTorch's default is false. (true or false)
+    * @param batch_first A row of the data is a sequence, so the batch is always the first
+    *   dimension. PyTorch's default is false. (true (or leave it out))
     * @param dropout Probability that an element between two layers is set to zero while training.
     *   (number from 0 to 1)
     * @param bidirectional Read the sequence a second time from its end, with weights of its own;
@@ -284,7 +284,7 @@ private[candlewick] trait FullRecurrentBuilders {
       Argument("GRU", "hidden_size", hidden_size, "a whole number of at least 1")(Legal.whole(1L, 2147483648L)),
       Argument("GRU", "num_layers", num_layers, "a whole number from 1 to 1024")(Legal.whole(1L, 1024L)),
       "bias" -> bias,
-      "batch_first" -> batch_first,
+      Argument("GRU", "batch_first", batch_first, "true (or leave it out)")((value: Boolean) => value),
       Argument("GRU", "dropout", dropout, "a finite number from 0 to 1")(ParamValidators.inRange(0.0, 1.0)),
       "bidirectional" -> bidirectional,
       Argument("GRU", "output", output, "\"all\" or \"last\"")(ParamValidators.inArray(Array("all", "last")))

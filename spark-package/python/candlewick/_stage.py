@@ -1,0 +1,82 @@
+"""What estimators and models are to Python itself: how they show themselves, are copied, and are not pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pyspark.ml.param import Param, Params
+
+from candlewick import _html
+from candlewick._document import Document
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+#: Longest text of a value in a repr.
+_SHOWN = 60
+
+
+class NotPickled(Params):
+    """A stage whose other half lives in the JVM of a Spark session: it can be copied there, and saved, but not pickled."""
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuses to be pickled, with the way out."""
+        kind = type(self).__name__
+        raise TypeError(
+            f"a {kind} cannot be pickled: it lives in the JVM of its Spark session. Save it with "
+            f"stage.write().overwrite().save(path) and load it with {kind}.load(path); in a Spark job, call "
+            "transform(df) on the driver instead of using the model in a function of yours"
+        )
+
+    def __copy__(self) -> Self:
+        """A shallow copy, of which Spark ML's own copy() is made."""
+        made = object.__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Spark ML's copy, which has its own half in the JVM."""
+        return self.copy()
+
+
+class Shown(Params):
+    """An estimator that shows the parameters that differ from their defaults, as scikit-learn's do."""
+
+    def _shown(self) -> Iterator[tuple[Param[Any], Any]]:
+        """The parameters that were set to another value than the default."""
+        for param in self.params:
+            if self.isSet(param):
+                value = self.getOrDefault(param)
+                if not self.hasDefault(param) or self._defaultParamMap[param] != value:
+                    yield param, self._value(param, value)
+
+    def _value(self, param: Param[Any], value: Any) -> Any:
+        """What a person set: the builder's object for the JSON text that Spark keeps."""
+        read = getattr(self, f"get{param.name[0].upper()}{param.name[1:]}", None)
+        try:
+            found = read() if read else value
+        except ValueError:
+            # A document that was not made by the builders, and is not legal; fit says so.
+            return value
+        return found if isinstance(found, Document) else value
+
+    def __repr__(self) -> str:
+        rows = [f"{param.name}={_text(value)}".replace("\n", "\n  ") for param, value in self._shown()]
+        inside = ", ".join(rows)
+        if "\n" in inside or len(inside) > 2 * _SHOWN:
+            inside = "".join(f"\n  {row}," for row in rows) + "\n"
+        return f"{type(self).__name__}({inside})"
+
+    def _repr_html_(self) -> str:
+        rows = [(param.name, _text(value)) for param, value in self._shown() if "\n" not in _text(value)]
+        long = [f"{param.name} = {value!r}" for param, value in self._shown() if "\n" in _text(value)]
+        table = _html.table(["parameter", "value"], rows)
+        return _html.titled(type(self).__name__, table, *map(_html.preformatted, long))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Document):
+        return repr(value)
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

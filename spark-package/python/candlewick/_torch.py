@@ -1,0 +1,174 @@
+"""Networks of PyTorch as networks of this package. PyTorch is not imported: its modules tell what they are."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeGuard
+
+from candlewick._document import BUILDERS, Module, Sequential
+from candlewick.errors import CandlewickError, InvalidParameterError
+
+#: Arguments of PyTorch that change nothing of what a layer computes.
+_IGNORED = {
+    "device", "dtype", "inplace", "sparse", "_weight", "_freeze", "enable_nested_tensor", "mask_check", "args", "kwargs",
+    "min_value", "max_value", "recompute_scale_factor",
+}  # fmt: skip
+_HOME = "torch.nn."
+
+
+def from_torch(module: Any) -> Module:
+    """The network that a module of PyTorch is: an ``nn.Sequential`` of PyTorch, nested too, or one of its layers.
+
+    Its weights go where weights go: ``initialWeights`` takes the module too.
+
+    Example:
+        >>> net = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))  # doctest: +SKIP
+        >>> NeuralClassifier(network=nn.from_torch(net), initialWeights=net)  # doctest: +SKIP
+
+    Raises:
+        InvalidParameterError: It holds something else, such as a module with a ``forward`` of its own; the message says
+            where, and of what type.
+    """
+    if not is_torch(module):
+        raise TypeError(
+            f"from_torch takes a module of PyTorch such as torch.nn.Sequential(...), not {module!r} of type "
+            f"{type(module).__name__}"
+        )
+    return _read(module, "", set())
+
+
+def is_torch(module: object) -> TypeGuard[Any]:
+    """Whether this is a module of PyTorch, or of a class derived from one."""
+    return any(kind.__module__.startswith(_HOME) for kind in type(module).__mro__)
+
+
+def torch_state(module: Any) -> dict[str, Any]:
+    """The weights of a module of PyTorch by the names that they have in the network that `from_torch` makes of it."""
+    if not _is_sequential(module):
+        return {f"0.{name}": value for name, value in module.state_dict().items()}
+    return dict(_state(module, ""))
+
+
+def _state(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if not _is_sequential(module):
+        for name, value in module.state_dict().items():
+            yield f"{prefix}{name}", value
+        return
+    # PyTorch may name the layers; here they have numbers.
+    for at, (_, child) in enumerate(module.named_children()):
+        yield from _state(child, f"{prefix}{at}.")
+
+
+def _is_sequential(module: object) -> bool:
+    return type(module).__name__ == "Sequential" and type(module).__module__.startswith(_HOME)
+
+
+def _read(module: Any, path: str, seen: set[int]) -> Module:
+    """The module at a path, such as "features.0", as ours; `seen` are the weights of the layers that were read."""
+    kind = type(module)
+    place = f"{path or 'the module'} ({kind.__module__}.{kind.__name__})"
+    if getattr(module, "_forward_pre_hooks", None) or getattr(module, "_forward_hooks", None):
+        raise InvalidParameterError(f"from_torch: {place} has forward hooks, which cannot be read; remove them first")
+    if _is_sequential(module):
+        children = list(module.named_children())
+        return Sequential(*(_read(child, f"{path}.{name}".lstrip("."), seen) for name, child in children))
+    found = BUILDERS.get(kind.__name__)
+    if found is None or not issubclass(found, Module) or not kind.__module__.startswith(_HOME):
+        raise InvalidParameterError(
+            f"from_torch: {place} has no counterpart here; expected torch.nn.Sequential and those layers of torch.nn that "
+            "docs/layers.md lists. What a forward of one's own computes cannot be read: build it with nn.Graph"
+        )
+    weights = {id(parameter) for parameter in module.parameters()}
+    if weights & seen:
+        raise InvalidParameterError(
+            f"from_torch: {place} has the weights of another layer; build an nn.Graph, which may call one layer twice"
+        )
+    seen |= weights
+    try:
+        arguments = _READERS.get(kind.__name__, _plain)(module, found)
+        _refuse_others(module, found)
+        return found(**arguments)
+    except (CandlewickError, TypeError) as error:
+        raise InvalidParameterError(f"from_torch: {place}: {error}") from None
+
+
+def _plain(module: Any, found: type[Module]) -> dict[str, Any]:
+    """The arguments of a layer that keeps them under their names, as most do."""
+    arguments = {name: _value(getattr(module, name)) for name in found._domains if hasattr(module, name)}
+    if "bias" in arguments and not isinstance(arguments["bias"], bool):
+        # A parameter, or None where there is none.
+        arguments["bias"] = arguments["bias"] is not None
+    for name, value in arguments.items():
+        # Layers of one dimension keep their sizes as lists of one.
+        if isinstance(value, list) and len(value) == 1:
+            arguments[name] = value[0]
+    if not getattr(module, "affine", getattr(module, "elementwise_affine", True)):
+        arguments.pop("bias", None)
+    return arguments
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_value(item) for item in value]
+    # A whole factor of Upsample is kept as a float.
+    return int(value) if isinstance(value, float) and value.is_integer() and value != 0 else value
+
+
+def _refuse_others(module: Any, found: type[Module]) -> None:
+    """Refuses settings of PyTorch that ours do not have, where they are not at their default."""
+    for name, parameter in inspect.signature(type(module)).parameters.items():
+        if name in found._domains or name in _IGNORED or not hasattr(module, name):
+            continue
+        value, default = getattr(module, name), parameter.default
+        if value != default:
+            raise InvalidParameterError(f"{name}={value!r} is not known here; only {name}={default!r} is")
+
+
+def _attention(module: Any, found: type[Module]) -> dict[str, Any]:
+    if module.bias_k is not None:
+        raise InvalidParameterError("add_bias_kv=True is not known here; only add_bias_kv=False is")
+    widths = {name: getattr(module, name) for name in ("kdim", "vdim") if getattr(module, name) != module.embed_dim}
+    return {
+        "embed_dim": module.embed_dim,
+        "num_heads": module.num_heads,
+        "dropout": module.dropout,
+        "bias": module.in_proj_bias is not None,
+        "batch_first": module.batch_first,
+        **widths,
+    }
+
+
+def _transformer_layer(module: Any, found: type[Module]) -> dict[str, Any]:
+    function = module.activation
+    return {
+        "d_model": module.linear1.in_features,
+        "nhead": module.self_attn.num_heads,
+        "dim_feedforward": module.linear1.out_features,
+        "dropout": module.dropout.p,
+        "activation": getattr(function, "__name__", type(function).__name__.lower()),
+        "layer_norm_eps": module.norm1.eps,
+        "batch_first": module.self_attn.batch_first,
+        "norm_first": module.norm_first,
+        "bias": module.linear1.bias is not None,
+    }
+
+
+def _transformer(module: Any, found: type[Module]) -> dict[str, Any]:
+    (_, layers), *rest = module.named_children()
+    (_, first), *_ = layers.named_children()
+    norm = next((child for name, child in rest if name == "norm"), None)
+    return {
+        "encoder_layer": _read(first, "layers.0", set()),
+        "num_layers": module.num_layers,
+        "norm": None if norm is None else _read(norm, "norm", set()),
+    }
+
+
+#: Layers that do not keep their arguments under their names.
+_READERS: Mapping[str, Callable[[Any, type[Module]], dict[str, Any]]] = {
+    "MultiheadAttention": _attention,
+    "TransformerEncoderLayer": _transformer_layer,
+    "TransformerDecoderLayer": _transformer_layer,
+    "TransformerEncoder": _transformer,
+}

@@ -1,0 +1,87 @@
+"""What estimators and models are to Python itself: shown, copied, and not pickled. No JVM."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from pyspark import cloudpickle
+from pyspark.ml import Pipeline
+
+from candlewick import NeuralClassificationModel, NeuralRegressionModel, nn, optim
+from candlewick._params.classifier import NeuralClassifierBase
+from candlewick._stage import NotPickled, Shown
+
+
+class NeuralClassifier(NotPickled, Shown, NeuralClassifierBase):
+    """The estimator without its companion in the JVM."""
+
+    def _attach(self, given: dict[str, Any]) -> None:
+        self._set(**given)
+
+
+NET = nn.Sequential(nn.Linear(3), nn.ReLU())
+
+
+def test_an_estimator_shows_what_differs_from_the_defaults() -> None:
+    assert repr(NeuralClassifier()) == "NeuralClassifier()"
+    assert (
+        repr(NeuralClassifier(epochs=10, batchSize=512, labelCol="y"))
+        == "NeuralClassifier(batchSize=512, labelCol='y')"
+    )
+    long = NeuralClassifier(network=NET, optimizer=optim.SGD(0.1), initialWeights=b"x" * 1000)
+    assert repr(long).splitlines()[-6:] == [
+        "  network=Sequential(",
+        "    (0): Linear(out_features=3, bias=True)",
+        "    (1): ReLU()",
+        "  ),",
+        f"  optimizer={optim.SGD(0.1)!r},",
+        ")",
+    ]
+    assert "initialWeights='base64:eHh4" in repr(long) and max(map(len, repr(long).splitlines())) < 200
+
+
+def test_a_document_that_is_not_legal_is_shown_as_it_is() -> None:
+    wrong = {"format": "candlewick.network/1", "layers": [{"type": "Lineer"}]}
+    assert 'network=\'{"format"' in repr(NeuralClassifier(network=wrong))
+
+
+def test_the_page_of_an_estimator() -> None:
+    page = NeuralClassifier(network=NET, epochs=3, labelCol="<y>")._repr_html_()
+    assert '<td style="text-align: left">epochs</td>' in page and "&lt;y&gt;" in page and "<y>" not in page
+    assert "(0): Linear(out_features=3, bias=True)" in page
+
+
+def test_the_page_of_a_network() -> None:
+    page = nn.Sequential(nn.Residual(nn.Linear(3)), nn.ReLU()).with_init({"*": nn.init.zeros_()})._repr_html_()
+    for cell in ("0", "0.0", "1", "Residual", "Linear", "out_features=3, bias=True"):
+        assert f'left">{cell}</td>' in page
+    assert "init &#x27;*&#x27;: zeros_()</pre>" in page
+    x = nn.Input("x", [2])
+    graph = nn.Graph(x, {"y": nn.Linear(1)(nn.Tanh()(x))})._repr_html_()
+    assert 'left">tanh_1</td>' in graph and "Linear(out_features=1, bias=True) of tanh_1" in graph
+    assert 'left">0</td>' in nn.Linear(3)._repr_html_()
+
+
+@pytest.mark.parametrize("stage", [NeuralClassifier(epochs=3), NeuralClassificationModel(), NeuralRegressionModel()])
+@pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps])
+def test_pickling_is_refused_with_the_way_out(stage: Any, dumps: Any) -> None:
+    name = type(stage).__name__
+    for value in (stage, [stage], Pipeline(stages=[stage]), lambda: stage):
+        if value.__class__.__name__ == "function" and dumps is pickle.dumps:
+            continue
+        with pytest.raises(TypeError) as told:
+            dumps(value)
+        assert f"a {name} cannot be pickled" in str(told.value)
+        assert f"write().overwrite().save(path) and load it with {name}.load(path)" in str(told.value)
+
+
+def test_copies_work_as_spark_makes_them() -> None:
+    stage = NeuralClassifier(epochs=3)
+    for made in (copy.copy(stage), copy.deepcopy(stage), stage.copy(), stage.copy({stage.batchSize: 7})):
+        assert type(made) is NeuralClassifier and made.uid == stage.uid and made.getEpochs() == 3
+    for other in (stage.copy(), copy.deepcopy(stage)):
+        other.setEpochs(5)
+    assert stage.getEpochs() == 3

@@ -1,0 +1,181 @@
+"""nn.from_torch reads what modules of PyTorch tell of themselves.
+
+PyTorch is not here: golden/torch_modules.json has, of real modules, class, signature, attributes and children, as
+PyTorch gave them (`make golden`), and objects that tell the same stand for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from candlewick import nn
+from candlewick._document import to_network
+from candlewick._torch import torch_state
+from candlewick._weights import to_weights
+from candlewick.errors import InvalidParameterError
+
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "torch_modules.json").read_text())
+
+
+class Recorded:
+    """What stands for a module: it has the attributes, the parameters' shapes and the modules that the file says."""
+
+    _forward_hooks: dict[int, Any]
+
+    def __init__(self, children: list[tuple[str, Any]], state: dict[str, Any]) -> None:
+        self._children, self._state = children, state
+        self._forward_pre_hooks: dict[int, Any] = {}
+        self._forward_hooks = {}
+
+    def named_children(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._children)
+
+    def parameters(self) -> Iterator[Any]:
+        own = (value for value in vars(self).values() if isinstance(value, np.ndarray))
+        inner = (value for _, child in self._children for value in child.parameters())
+        return iter([*own, *inner])
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._state
+
+
+def value_of(recorded: Any) -> Any:
+    if isinstance(recorded, dict):
+        if "class" in recorded:
+            return module(recorded)
+        if "tensor" in recorded:
+            return np.zeros(recorded["tensor"])
+        if "sequence" in recorded:
+            return [value_of(item) for item in recorded["sequence"]]
+
+        def function() -> None: ...
+
+        function.__name__ = recorded["function"]
+        return function
+    return recorded
+
+
+def module(recorded: dict[str, Any], state: dict[str, Any] | None = None, prefix: str = "") -> Any:
+    kind: Any = type(recorded["class"], (Recorded,), {"__module__": recorded["module"]})
+    named = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    kind.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, named, default=value_of(default)) for name, default in recorded["arguments"].items()]
+    )
+    weights = {name[len(prefix) :]: one for name, one in (state or {}).items() if name.startswith(prefix)}
+    children = [(name, module(child, state, f"{prefix}{name}.")) for name, child in recorded["children"]]
+    made = kind(children, weights)
+    for name, value in recorded["attributes"].items():
+        setattr(made, name, value_of(value))
+    for name, child in children:
+        setattr(made, name, child)
+    return made
+
+
+def same(mine: Any, torchs: Any) -> bool:
+    """Whether two documents mean the same: PyTorch keeps one size for all dimensions as a list."""
+    if isinstance(mine, dict) and isinstance(torchs, dict):
+        if mine.keys() != torchs.keys():
+            return False
+        # The stride of a pool is by default its size.
+        return all(
+            same(mine[name], torchs[name])
+            or (name == "stride" and mine[name] is None and same(mine["kernel_size"], torchs[name]))
+            for name in mine
+        )
+    if isinstance(torchs, list) and not isinstance(mine, list):
+        return all(value == mine for value in torchs)
+    return mine == torchs
+
+
+@pytest.mark.parametrize(("code", "recorded"), GOLDEN["layers"], ids=[code for code, _ in GOLDEN["layers"]])
+def test_a_layer_of_pytorch_is_ours_with_the_same_arguments(code: str, recorded: dict[str, Any]) -> None:
+    # The builders are called as PyTorch's classes are, but for what is no argument of theirs.
+    mine = eval("nn." + code.replace(", inplace=True", "").replace("inplace=True", ""), {"nn": nn})
+    read = nn.from_torch(module(recorded))
+    assert type(read) is type(mine)
+    assert same(mine.layer(), read.layer()), f"{mine} and {read}"
+
+
+REASONS = {
+    "Conv3d(1, 2, 3)": "the module (torch.nn.modules.conv.Conv3d) has no counterpart here",
+    'Conv2d(1, 2, 3, padding_mode="reflect")': 'padding_mode = "reflect" is not legal',
+    "MaxPool2d(2, return_indices=True)": "return_indices=True is not known here; only return_indices=False is",
+    "Embedding(10, 4, max_norm=1.0)": "max_norm=1.0 is not known here; only max_norm=None is",
+    "LSTM(3, 5)": "LSTM: batch_first = false is not legal: expected true",
+    "MultiheadAttention(8, 2)": "MultiheadAttention: batch_first = false is not legal",
+    "MultiheadAttention(8, 2, add_bias_kv=True, batch_first=True)": "add_bias_kv=True is not known here",
+    "MultiheadAttention(8, 2, add_zero_attn=True, batch_first=True)": "add_zero_attn=True is not known here",
+    "Softmax()": "Softmax: dim = null is not legal",
+    'Upsample(scale_factor=2, mode="bilinear")': 'Upsample: mode = "bilinear" is not legal',
+    "Upsample(scale_factor=1.5)": "scale_factor = 1.5 is not legal",
+    "ModuleList([nn.Linear(1, 2)])": "What a forward of one's own computes cannot be read: build it with nn.Graph",
+    "Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU(), nn.Conv3d(1, 2, 3)))": (
+        "from_torch: 1.1 (torch.nn.modules.conv.Conv3d) has no counterpart here"
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "recorded"), GOLDEN["refused"], ids=[code for code, _ in GOLDEN["refused"]])
+def test_what_is_not_ours_is_refused_with_its_place_and_type(code: str, recorded: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameterError) as told:
+        nn.from_torch(module(recorded))
+    assert REASONS[code] in str(told.value)
+
+
+def computed() -> Any:
+    state = {name: np.array(values) for name, (_, values) in GOLDEN["computed"]["state"].items()}
+    return module(GOLDEN["computed"]["network"], state)
+
+
+def test_layers_with_names_get_numbers_and_so_do_their_weights() -> None:
+    net = computed()
+    read = nn.from_torch(net)
+    assert repr(read).count("Linear(") == 2 and isinstance(read, nn.Sequential) and len(read) == 2
+    state = torch_state(net)
+    assert list(state) == [
+        "0.0.weight", "0.0.bias", "0.1.weight", "0.1.bias", "0.1.running_mean", "0.1.running_var",
+        "0.1.num_batches_tracked", "1.weight", "1.bias",
+    ]  # fmt: skip
+    assert np.array_equal(state["1.bias"], GOLDEN["computed"]["state"]["end.bias"][1])
+    assert to_weights(net) == to_weights(state) and to_weights(net).startswith("base64:")
+
+
+def test_a_single_layer_is_a_network_of_one() -> None:
+    recorded = dict(GOLDEN["layers"])["Linear(4, 3)"]
+    net = module(recorded, {"weight": np.ones((3, 4)), "bias": np.zeros(3)})
+    assert nn.from_torch(net).to_dict() == nn.Sequential(nn.Linear(4, 3)).to_dict()
+    assert list(torch_state(net)) == ["0.weight", "0.bias"]
+
+
+def test_weights_that_are_shared_or_changed_on_the_way_are_refused() -> None:
+    recorded = dict(GOLDEN["layers"])
+    shared = module(recorded["Linear(4, 3)"])
+    net = computed()
+    net._children = [("0", shared), ("1", module(recorded["Tanh()"])), ("2", shared)]
+    with pytest.raises(InvalidParameterError, match=r"from_torch: 2 \(torch.nn.*\) has the weights of another layer"):
+        nn.from_torch(net)
+    hooked = module(recorded["Linear(4, 3)"])
+    hooked._forward_pre_hooks = {1: print}
+    with pytest.raises(InvalidParameterError, match="forward hooks, which cannot be read"):
+        nn.from_torch(hooked)
+    # A class of a user that is named like one of PyTorch's.
+    own = type("Linear", (type(shared),), {"__module__": "mine"})
+    with pytest.raises(InvalidParameterError, match=r"the module \(mine.Linear\) has no counterpart"):
+        nn.from_torch(own([], {}))
+
+
+def test_what_is_no_module_is_told_where_it_belongs() -> None:
+    with pytest.raises(TypeError, match="from_torch takes a module of PyTorch"):
+        nn.from_torch(nn.Linear(3))
+    net = computed()
+    with pytest.raises(TypeError, match=r"nn.from_torch\(module\) reads a module of PyTorch"):
+        to_network(net)
+    with pytest.raises(TypeError, match=r"nn.from_torch\(module\) reads a module of PyTorch"):
+        nn.Sequential(net)
