@@ -22,9 +22,13 @@ const INITIAL_MODEL: &str = "A trained model whose weights training starts from,
 const CALLBACKS: &str = "Functions and candlewick.Callback objects that look on from the driver and may end the training; see setCallbacks.";
 
 /// What a module takes from elsewhere, by source.
-const IMPORTS: [(&str, &[&str]); 7] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("candlewick._callbacks", &["CallbackLike"]),
     ("candlewick._class_weight", &["ClassWeightLike", "ClassWeights"]),
+    (
+        "candlewick._convert",
+        &["to_int", "to_long", "to_switch", "to_text_map"],
+    ),
     (
         "candlewick._document",
         &[
@@ -39,15 +43,11 @@ const IMPORTS: [(&str, &[&str]); 7] = [
             "SchedulerLike",
             "Stopping",
             "StoppingLike",
-            "to_int",
-            "to_long",
             "to_loss",
             "to_network",
             "to_optimizer",
             "to_scheduler",
             "to_stopping",
-            "to_switch",
-            "to_text_map",
         ],
     ),
     (

@@ -101,7 +101,7 @@ fn warn_of_none(rows: &[u64]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Observer, Session, SingleProcess, Trained};
+    use super::super::{Observer, Onward, Session, SingleProcess, Trained};
     use super::*;
     use crate::chunk::{ChunkBuilder, Shape};
     use crate::dataset::Dataset;
@@ -117,8 +117,8 @@ mod tests {
     struct History(Mutex<Vec<EpochRecord>>);
 
     impl Observer for History {
-        fn boundary(&self) -> Result<(), Interrupt> {
-            Ok(())
+        fn boundary(&self, _: ProgramCounter) -> Result<Onward, Interrupt> {
+            Ok(Onward::Go)
         }
 
         fn progress(&self, _: ProgramCounter) {}

@@ -34,7 +34,7 @@ const CLOSED: Range = Range::Closed { min: 0.0, max: 1.0 };
 const POSITIVE: Range = Range::Ints { min: 1, max: 9 };
 
 /// Of a type and a range, JSON of values that are legal and of some that are not.
-const LEGAL: [(ValueType, Range, &[&str], &[&str]); 20] = [
+const LEGAL: [(ValueType, Range, &[&str], &[&str]); 22] = [
     (
         ValueType::Long,
         Range::Any,

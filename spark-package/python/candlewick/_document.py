@@ -15,8 +15,6 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 
-from pyspark.ml.param import TypeConverters
-
 from candlewick import _html
 from candlewick._domains import Domain
 from candlewick._formats import NETWORK_FORMAT
@@ -454,27 +452,6 @@ def bind(kind: type[Document], positional: tuple[Any, ...], named: Mapping[str, 
     return {name: values.get(name, optional.get(name)) for name in every if name in values or name in optional}
 
 
-def to_int(value: Any) -> int:
-    """A whole number that Java's Int holds; PySpark's converter lets larger ones through, and the JVM fails on them."""
-    return _within(TypeConverters.toInt(value), 31)
-
-
-def to_long(value: Any) -> int:
-    """A whole number that Java's Long holds."""
-    return _within(TypeConverters.toInt(value), 63)
-
-
-def _within(value: int, bits: int) -> int:
-    if not -(1 << bits) <= value < 1 << bits:
-        raise TypeError(f"{value} is outside of {-(1 << bits)} to {(1 << bits) - 1}")
-    return value
-
-
-def to_switch(value: object) -> str:
-    """A text; of a truth value "true" or "false"."""
-    return str(value).lower() if isinstance(value, bool) else TypeConverters.toString(value)
-
-
 def to_network(value: object) -> str:
     """The JSON text of a network: of a module, a dictionary or a text."""
     return to_text(value, (Module, Network), "nn.Sequential(...)")
@@ -498,21 +475,6 @@ def to_scheduler(value: object) -> str:
 def to_stopping(value: object) -> str:
     """The JSON text of a rule of early stopping."""
     return to_text(value, Stopping, 'a rule such as EarlyStopping("val_loss", patience=3)')
-
-
-def to_text_map(value: object) -> str:
-    """The JSON text of texts by names: of a dictionary, or of that text."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise TypeError(f"expected a dictionary of names with texts; the text is not JSON: {error}") from error
-    filled = isinstance(value, Mapping) and all(isinstance(one, str) and one for pair in value.items() for one in pair)
-    if not value or not filled:
-        raise TypeError(
-            f'expected a dictionary of at least one name with a text, such as {{"embed": "embedding"}}, not {value!r}'
-        )
-    return json.dumps(value)
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
 from candlewick._version import __version__
-from candlewick.errors import SetupError, no_jar
+from candlewick.errors import OF_A_SESSION, SetupError, jar_is_missing
 
 #: Names the jar to use instead of the one in the package.
 JAR_VARIABLE = "CANDLEWICK_JAR"
@@ -93,7 +93,7 @@ def attach(spark: SparkSession) -> None:
     java: Any = context._jvm
     loader = _growing_loader(java, context)
     if loader is None:
-        raise no_jar("The class loader of its driver takes no jar any more")
+        raise SetupError(jar_is_missing("The class loader of its driver takes no jar any more"))
     # The driver's classes, then those of the executors, which get the jar with their next task.
     loader.addURL(java.java.io.File(jar).toURI().toURL())
     context._jsc.addJar(jar)
@@ -126,7 +126,7 @@ def jvm() -> Any:
     if context is None:
         raise SetupError("there is no Spark session; start one with candlewick.session()")
     if not _has_classes(context):
-        raise no_jar()
+        raise SetupError(jar_is_missing(OF_A_SESSION))
     return context._jvm
 
 

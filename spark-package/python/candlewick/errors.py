@@ -67,6 +67,14 @@ _CLASSES: dict[str, type[CandlewickError]] = {
 }
 
 
+_REMEDY = (
+    "start the session with candlewick.session(), or give Spark the jar: "
+    "spark-submit --jars $(python -c 'import candlewick; print(candlewick.jars())')"
+)
+
+#: Begins the way to the jar where a session runs.
+OF_A_SESSION = "candlewick.attach(spark) gives it to a session that runs; else"
+
 #: What the JVM throws for a class that is not there.
 _NOT_FOUND = ("java.lang.ClassNotFoundException", "java.lang.NoClassDefFoundError")
 
@@ -74,12 +82,8 @@ _NOT_FOUND = ("java.lang.ClassNotFoundException", "java.lang.NoClassDefFoundErro
 _MARK = "_asks_candlewick"
 
 
-def no_jar(more: str = "candlewick.attach(spark) gives it to a session that runs; else") -> SetupError:
-    """The error of a session whose JVM does not have Candlewick's classes, with the way to them on this platform.
-
-    Args:
-        more: What comes before that way.
-    """
+def jar_is_missing(more: str) -> str:
+    """The message where the jar is missing, with the way to it on this platform."""
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:
         way = (
             "on Databricks open Compute, this compute, Libraries, Install new, and choose the jar in a volume "
@@ -90,10 +94,7 @@ def no_jar(more: str = "candlewick.attach(spark) gives it to a session that runs
             "restart the Python process or the notebook's kernel and call candlewick.session() before any other; where the "
             "platform starts the session, name the jar in its settings (spark.jars; with Livy in a cell %%configure)"
         )
-    return SetupError(
-        "Candlewick's jar is not on the class path of this Spark session: start the session with candlewick.session(), or "
-        f"give Spark the jar: spark-submit --jars $(python -c 'import candlewick; print(candlewick.jars())'). {more}: {way}"
-    )
+    return f"Candlewick's jar is not on the class path of this Spark session: {_REMEDY}. {more}: {way}"
 
 
 def _causes(java: Any) -> Iterator[Any]:
@@ -113,7 +114,7 @@ def from_java(java: Any) -> CandlewickError | None:
             return _standing_for(java, found(str(cause.getMessage())))
         # Spark's own readers of Pipeline and CrossValidator look for the classes of their stages.
         if name in _NOT_FOUND and str(cause.getMessage()).startswith("candlewick."):
-            return _standing_for(java, no_jar())
+            return _standing_for(java, SetupError(jar_is_missing(OF_A_SESSION)))
     return None
 
 

@@ -9,10 +9,9 @@ from pyspark.ml.param import Param, Params
 from pyspark.ml.tuning import ParamGridBuilder
 
 from candlewick import EarlyStopping, nn, optim
+from candlewick._convert import to_int, to_long
 from candlewick._document import (
     Document,
-    to_int,
-    to_long,
     to_loss,
     to_network,
     to_optimizer,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from candlewick import _display
+from candlewick._convert import to_switch
 from candlewick._display import Display, Lines, Notebook, Terminal, display_for
-from candlewick._document import to_switch
 
 
 class Clock:

@@ -9,8 +9,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions import captured
 
 from candlewick import errors
-from candlewick._session import _joined, _not_there, attach, jars
-from candlewick.errors import SetupError
+from candlewick._session import _joined, attach, jars
+from candlewick.errors import SetupError, jar_is_missing
 
 
 def test_jar_of_the_environment_is_used(monkeypatch, tmp_path):
@@ -30,9 +30,9 @@ def test_lists_are_joined_once():
 
 def test_the_way_to_the_jar_is_that_of_the_platform(monkeypatch):
     monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION", raising=False)
-    assert "restart the Python process or the notebook's kernel" in _not_there("It is not there")
+    assert "restart the Python process or the notebook's kernel" in jar_is_missing("It is not there")
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
-    assert "open Compute, this compute, Libraries, Install new" in _not_there("It is not there")
+    assert "open Compute, this compute, Libraries, Install new" in jar_is_missing("It is not there")
 
 
 def test_what_is_no_session_gets_no_jar():

@@ -20,7 +20,7 @@ from pyspark.ml.param.shared import (
     HasWeightCol,
 )
 
-from candlewick._document import to_text_map
+from candlewick._convert import to_text_map
 from candlewick._legal import Legal, Range, each, one_of, one_zero
 
 if TYPE_CHECKING:

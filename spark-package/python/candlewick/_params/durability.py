@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._document import to_int
+from candlewick._convert import to_int
 from candlewick._legal import Legal, Range
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasSeed
 
 from candlewick._class_weight import ClassWeightLike, ClassWeights
+from candlewick._convert import to_int, to_long, to_switch
 from candlewick._document import (
     LRScheduler,
     Optimizer,
@@ -17,12 +18,9 @@ from candlewick._document import (
     SchedulerLike,
     Stopping,
     StoppingLike,
-    to_int,
-    to_long,
     to_optimizer,
     to_scheduler,
     to_stopping,
-    to_switch,
 )
 from candlewick._legal import Legal, Range, each, one_of
 from candlewick._reading import as_optimizer, as_scheduler, as_stopping

@@ -76,7 +76,9 @@ private[candlewick] final class TrainingColumns private (
 
   /** What the model shall remember of these columns. */
   def contract(widths: Widths): ObjectNode = Json.obj(
-    "features" -> features.zip(widths.each).map { case (field, length) => DataContract.column(field, length) },
+    "features" -> features.zip(widths.each).map { case (field, length) =>
+      DataContract.column(field, length)
+    },
     "label" -> DataContract.column(label, Some(widths.label)),
     "weight" -> weight.map(DataContract.column(_, Some(1))),
     "scale" -> choice.scale,

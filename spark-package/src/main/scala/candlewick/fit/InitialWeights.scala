@@ -98,10 +98,11 @@ private[candlewick] object InitialWeights {
     try {
       val (conf, path) = (CandlewickShim.hadoopConf(session), new Path(name))
       if (name.endsWith(ShardedWeights.IndexEnd)) ShardedWeights.read(conf, path)
-      else Files.readWeights(conf, path) { status =>
-        if (status.isDirectory)
-          throw wrong("it is a folder; a saved model has its weights in data/weights.safetensors")
-      }
+      else
+        Files.readWeights(conf, path) { status =>
+          if (status.isDirectory)
+            throw wrong("it is a folder; a saved model has its weights in data/weights.safetensors")
+        }
     } catch {
       case _: FileNotFoundException => throw wrong("there is no such file")
       case error: IOException => throw wrong(error.toString)

@@ -1,7 +1,14 @@
 package candlewick.internal
 
 import com.fasterxml.jackson.databind.JsonNode
-import java.io.{ByteArrayInputStream, DataInputStream, FileNotFoundException, InputStream, OutputStream, SequenceInputStream}
+import java.io.{
+  ByteArrayInputStream,
+  DataInputStream,
+  FileNotFoundException,
+  InputStream,
+  OutputStream,
+  SequenceInputStream
+}
 import java.nio.{ByteBuffer, ByteOrder}
 import java.nio.charset.StandardCharsets
 import org.apache.hadoop.conf.Configuration
@@ -84,11 +91,15 @@ private[candlewick] object ShardedWeights {
   private def check(places: Seq[(String, String)], parts: Seq[Part]): Unit = {
     val found = parts.flatMap(part => part.tensors.map(_.name -> part.name)).toSet
     places.find(!found(_)).foreach { case (tensor, file) =>
-      throw Failures.parameter(s"the file $file does not hold the tensor $tensor, which the index says is there")
+      throw Failures.parameter(
+        s"the file $file does not hold the tensor $tensor, which the index says is there"
+      )
     }
     if (found.size > places.length) {
       val (tensor, file) = (found -- places).head
-      throw Failures.parameter(s"the file $file holds the tensor $tensor, which the index does not name there")
+      throw Failures.parameter(
+        s"the file $file holds the tensor $tensor, which the index does not name there"
+      )
     }
   }
 

@@ -95,7 +95,8 @@ private[candlewick] final class ParamsWriter(stage: Params) extends StageWriter 
 }
 
 /** Loads such a stage. */
-private[candlewick] final class ParamsReader[T <: RestorableParams](make: String => T) extends StageReader[T] {
+private[candlewick] final class ParamsReader[T <: RestorableParams](make: String => T)
+    extends StageReader[T] {
   private[persist] override def read(folder: Folder): T = {
     val metadata = Metadata.read(folder, make("probe").getClass)
     val stage = make(metadata.uid)

@@ -2,7 +2,7 @@ package candlewick.score
 
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Json, RowBatch, RowLayout}
-import candlewick.jni.{Model, Scorer}
+import candlewick.jni.Scorer
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow

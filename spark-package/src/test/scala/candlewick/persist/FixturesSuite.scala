@@ -54,6 +54,7 @@ class FixturesSuite extends SparkSuite {
   private def numbers(value: Any): Seq[Double] = value match {
     case vector: Vector => vector.toArray.toSeq
     case number: Double => Seq(number)
+    case other => fail(s"$other is no output of a model")
   }
 
   private def results(stage: Transformer, rows: DataFrame): Seq[Map[String, Seq[Double]]] = {
@@ -80,7 +81,8 @@ class FixturesSuite extends SparkSuite {
           for ((row, known) <- found.zip(wanted); (name, values) <- Json.fields(known)) {
             val old = Json.items(values).map(_.asDouble)
             assert(row(name).length == old.length, name)
-            for ((now, before) <- row(name).zip(old)) assert(abs(now - before) < 1e-5 * (1 + abs(before)), name)
+            for ((now, before) <- row(name).zip(old))
+              assert(abs(now - before) < 1e-5 * (1 + abs(before)), name)
           }
         case _ => ()
       }
@@ -100,7 +102,14 @@ class FixturesSuite extends SparkSuite {
     (0 until rows)
       .map { row =>
         val point = SparkSuite.point(row, 3).toArray
-        (point, point(0), point(1), (row % 5).toDouble, (row % 3).toDouble, Array(point(0) + point(1), point(2)))
+        (
+          point,
+          point(0),
+          point(1),
+          (row % 5).toDouble,
+          (row % 3).toDouble,
+          Array(point(0) + point(1), point(2))
+        )
       }
       .toDF("features", "age", "income", "city", "label", "both")
       .coalesce(1)
@@ -119,7 +128,8 @@ class FixturesSuite extends SparkSuite {
     val joined = nn.Concat()(age, nn.Flatten()(nn.Embedding(5, 2)(city)))
     val graph = nn.Graph(Seq(age, city), "sum" -> nn.Linear(1)(joined), "other" -> nn.Linear(1)(joined))
     save("graph", regressor.setNetwork(graph).setLabelCol("both").fit(data), data.select("age", "city"))
-    val images = nn.Sequential(nn.Conv1d(2, 3, padding = 1), nn.BatchNorm1d(), nn.GELU(), nn.Flatten(), nn.Linear(3))
+    val images =
+      nn.Sequential(nn.Conv1d(2, 3, padding = 1), nn.BatchNorm1d(), nn.GELU(), nn.Flatten(), nn.Linear(3))
     val convolution = classifier.setNetwork(images).setInputShape(Array(1, 4)).setScale(0.5)
     save("convolution", convolution.fit(data), data.select("features"))
     val binary = nn.Sequential(nn.Linear(3), nn.SiLU(), nn.Linear(1))
@@ -143,9 +153,12 @@ class FixturesSuite extends SparkSuite {
 
   private def save(name: String, model: Transformer with MLWritable, rows: DataFrame): Unit = {
     val few = rows.limit(6).cache()
-    val wanted = Json.obj("rows" -> few.toJSON.collect().toSeq.map(Json.parse), "results" -> results(model, few).map {
-      made => Json.obj(made.toSeq.sortBy(_._1): _*)
-    })
+    val wanted = Json.obj(
+      "rows" -> few.toJSON.collect().toSeq.map(Json.parse),
+      "results" -> results(model, few).map { made =>
+        Json.obj(made.toSeq.sortBy(_._1): _*)
+      }
+    )
     Files.write(save(name, model: MLWritable).resolve("expected.json"), s"$wanted\n".getBytes(UTF_8)): Unit
   }
 

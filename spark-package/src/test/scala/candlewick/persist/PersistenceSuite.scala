@@ -85,14 +85,20 @@ class PersistenceSuite extends SparkSuite {
     assert(damaged(golden)(_.dropRight(5)).contains("no file of golden vectors"))
     assert(damaged(golden)(_ => Array.emptyByteArray).contains(golden))
     val other = classifier(2).setEpochs(0).fit(blobs(20, classes = 2)).state.golden
-    assert(damaged(golden)(_ => other).contains("an output of F32 [4, 2], but the network's has F32 [rows, 3]"))
+    assert(
+      damaged(golden)(_ => other).contains("an output of F32 [4, 2], but the network's has F32 [rows, 3]")
+    )
   }
 
   test("an executor that computes something else refuses the model") {
     val loaded = NeuralClassificationModel.load(saved(model))
     val sc = spark.sparkContext
     def opened(golden: Array[Byte]) =
-      ModelCache.load(loaded.state.bytes.json, loaded.state.weights.iterable, Some(WeightsFile.of(golden).send(sc)))
+      ModelCache.load(
+        loaded.state.bytes.json,
+        loaded.state.weights.iterable,
+        Some(WeightsFile.of(golden).send(sc))
+      )
     assert(loaded.state.broadcast.golden(sc).isDefined && model.state.broadcast.golden(sc).isEmpty)
     opened(loaded.state.golden).close()
     val wrong = loaded.state.golden.clone()
@@ -118,7 +124,11 @@ class PersistenceSuite extends SparkSuite {
 
   private def names(path: String): Seq[String] = {
     val files = Files.list(Paths.get(path, "data"))
-    try files.toArray.toSeq.map(_.asInstanceOf[java.nio.file.Path].getFileName.toString).filter(_.startsWith("weights")).sorted
+    try
+      files.toArray.toSeq
+        .map(_.asInstanceOf[java.nio.file.Path].getFileName.toString)
+        .filter(_.startsWith("weights"))
+        .sorted
     finally files.close()
   }
 
@@ -127,7 +137,8 @@ class PersistenceSuite extends SparkSuite {
     // 0.bias has 32 bytes, 0.weight 128: a file of its own; 2.bias 12 and 2.weight 96.
     val files = (1 to 3).map(at => s"weights-0000$at-of-00003.safetensors")
     assert(names(path) == files :+ "weights.safetensors.index.json")
-    val index = Json.parse(new String(Files.readAllBytes(Paths.get(path, s"data/${names(path).last}")), UTF_8))
+    val index =
+      Json.parse(new String(Files.readAllBytes(Paths.get(path, s"data/${names(path).last}")), UTF_8))
     assert(index.at("/metadata/total_size").asLong == 4 * (4 * 8 + 8 + 8 * 3 + 3))
     assert(index.get("weight_map").size == 4)
     val loaded = NeuralClassificationModel.load(path)
@@ -137,7 +148,9 @@ class PersistenceSuite extends SparkSuite {
     assert(names(saved(loaded)) == Seq("weights.safetensors"))
     for (wrong <- Seq("0", "1g"))
       assert(
-        intercept[InvalidParameterException](model.write.option("maxShardSize", wrong).save(freshPath())).getMessage
+        intercept[InvalidParameterException](
+          model.write.option("maxShardSize", wrong).save(freshPath())
+        ).getMessage
           .contains(s"maxShardSize is '$wrong'")
       )
   }
@@ -169,12 +182,17 @@ class PersistenceSuite extends SparkSuite {
     }
     assert(swapped.contains(s"the file $second does not hold the tensor "), swapped)
     val index = "data/weights.safetensors.index.json"
-    assert(broken(path => rewrite(Paths.get(path, index))(edited(second, s"../$second"))).contains("no name of a file"))
+    assert(
+      broken(path => rewrite(Paths.get(path, index))(edited(second, s"../$second")))
+        .contains("no name of a file")
+    )
     assert(broken(path => rewrite(Paths.get(path, index))(_.drop(1))).contains(index))
-    val hash = broken(path => rewrite(file(path, 2)) { bytes =>
-      bytes(bytes.length - 2) = (bytes(bytes.length - 2) ^ 1).toByte
-      bytes
-    })
+    val hash = broken(path =>
+      rewrite(file(path, 2)) { bytes =>
+        bytes(bytes.length - 2) = (bytes(bytes.length - 2) ^ 1).toByte
+        bytes
+      }
+    )
     assert(hash.contains(model.weightsHash), hash)
   }
 
@@ -186,7 +204,13 @@ class PersistenceSuite extends SparkSuite {
         edited(version, "7.8.9")(edited(s"\"$format\"", s"\"${later(format)}\"")(content))
       }
       for (
-        part <- Seq(file, format, later(format), s"Candlewick $version", "load it with Candlewick 7.8.9 or a later one")
+        part <- Seq(
+          file,
+          format,
+          later(format),
+          s"Candlewick $version",
+          "load it with Candlewick 7.8.9 or a later one"
+        )
       ) assert(message.contains(part), message)
       val stranger = damaged(file)(edited(s"\"$format\"", "\"zip/2\""))
       assert(stranger.contains("has the format zip/2") && stranger.contains("fit and save the stage again"))
@@ -253,7 +277,9 @@ class PersistenceSuite extends SparkSuite {
     assert(known.get("weight").get("name").asText == "heavy" && known.get("handleInvalid").asText == "skip")
     val missing = intercept[InvalidParameterException](model.transform(data.drop("features"))).getMessage
     assert(missing.endsWith("The model was trained on features: vector of 4"), missing)
-    val other = intercept[InvalidParameterException](model.copy(model.extractParamMap()).setFeaturesCol("label").transform(data))
+    val other = intercept[InvalidParameterException](
+      model.copy(model.extractParamMap()).setFeaturesCol("label").transform(data)
+    )
     assert(other.getMessage.contains("trained on 4") && other.getMessage.contains("features: vector of 4"))
     assert(damaged(document)(edited("\"handleInvalid\"", "\"other\"")).contains("'handleInvalid' is missing"))
   }
@@ -264,7 +290,10 @@ class PersistenceSuite extends SparkSuite {
     try model.write.save(path)
     finally spark.conf.unset("fs.permissions.umask-mode")
     for (name <- Seq(weights, "data/.weights.safetensors.crc", metadata))
-      assert(PosixFilePermissions.toString(Files.getPosixFilePermissions(Paths.get(path, name))) == "rw-r-----", name)
+      assert(
+        PosixFilePermissions.toString(Files.getPosixFilePermissions(Paths.get(path, name))) == "rw-r-----",
+        name
+      )
   }
 
   test("the driver's own disk, whatever the default file system is") {

@@ -11,7 +11,8 @@ object CandlewickLocal {
 
   private lazy val state: Option[ThreadLocal[_]] =
     try {
-      val utilities = Class.forName("org.apache.spark.ml.util.ReadWriteUtils$", true, classOf[MLWriter].getClassLoader)
+      val utilities =
+        Class.forName("org.apache.spark.ml.util.ReadWriteUtils$", true, classOf[MLWriter].getClassLoader)
       val instance = utilities.getField("MODULE$").get(null)
       Some(utilities.getMethod("localSavingModeState").invoke(instance).asInstanceOf[ThreadLocal[_]])
     } catch { case _: ReflectiveOperationException => None }

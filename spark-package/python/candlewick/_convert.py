@@ -1,0 +1,45 @@
+"""Converters of parameters' values that are no documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.ml.param import TypeConverters
+
+
+def to_int(value: Any) -> int:
+    """A whole number that Java's Int holds; PySpark's converter lets larger ones through, and the JVM fails on them."""
+    return _within(TypeConverters.toInt(value), 31)
+
+
+def to_long(value: Any) -> int:
+    """A whole number that Java's Long holds."""
+    return _within(TypeConverters.toInt(value), 63)
+
+
+def _within(value: int, bits: int) -> int:
+    if not -(1 << bits) <= value < 1 << bits:
+        raise TypeError(f"{value} is outside of {-(1 << bits)} to {(1 << bits) - 1}")
+    return value
+
+
+def to_switch(value: object) -> str:
+    """A text; of a truth value "true" or "false"."""
+    return str(value).lower() if isinstance(value, bool) else TypeConverters.toString(value)
+
+
+def to_text_map(value: object) -> str:
+    """The JSON text of texts by names: of a dictionary, or of that text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise TypeError(f"expected a dictionary of names with texts; the text is not JSON: {error}") from error
+    filled = isinstance(value, Mapping) and all(isinstance(one, str) and one for pair in value.items() for one in pair)
+    if not value or not filled:
+        raise TypeError(
+            f'expected a dictionary of at least one name with a text, such as {{"embed": "embedding"}}, not {value!r}'
+        )
+    return json.dumps(value)
