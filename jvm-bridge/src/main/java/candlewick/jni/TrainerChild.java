@@ -29,6 +29,7 @@ final class TrainerChild {
 
   private final Process process;
   private final String config;
+
   /** What is of use only where a trainer ended badly: then its last lines are told. */
   private static final Pattern ROUTINE = Pattern.compile("^\\S+Z +(INFO|DEBUG|TRACE) ");
 
