@@ -83,7 +83,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::OneOf(&["error", "skip", "keep"]),
         Some("\"error\""),
-        "What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of an embedding's table: \"error\" fails with the row named, \"skip\" leaves it out and counts it, \"keep\", which is for transform only, gives null in the columns that the model appends.",
+        "What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of the table of an embedding: \"error\" fails with the row named, \"skip\" leaves it out and counts it, \"keep\", which is for transform only, gives null in the columns that the model appends.",
     ),
     param(
         "outputCols",

@@ -73,7 +73,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     handleInvalid: Param[str] = Param(
         Params._dummy(),
         "handleInvalid",
-        'What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of an embedding\'s table: "error" fails with the row named, "skip" leaves it out and counts it, "keep", which is for transform only, gives null in the columns that the model appends. ("error" or "skip" or "keep")',
+        'What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of the table of an embedding: "error" fails with the row named, "skip" leaves it out and counts it, "keep", which is for transform only, gives null in the columns that the model appends. ("error" or "skip" or "keep")',
         typeConverter=Legal(
             "handleInvalid",
             TypeConverters.toString,
@@ -181,9 +181,9 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
 
     def setHandleInvalid(self, value: str) -> Self:
         """What to do with a row that holds null, NaN, infinity, a vector of another length or an index
-        outside of an embedding's table: "error" fails with the row named, "skip" leaves it out and counts
-        it, "keep", which is for transform only, gives null in the columns that the model appends. ("error"
-        or "skip" or "keep")
+        outside of the table of an embedding: "error" fails with the row named, "skip" leaves it out and
+        counts it, "keep", which is for transform only, gives null in the columns that the model appends.
+        ("error" or "skip" or "keep")
         """
         return self._set(handleInvalid=value)
 

@@ -102,9 +102,9 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 values) of a regressor. A regressor whose network is a graph of several outputs also appends
                 a column for each, such as prediction_price. (text)
             handleInvalid: What to do with a row that holds null, NaN, infinity, a vector of another length
-                or an index outside of an embedding's table: "error" fails with the row named, "skip" leaves
-                it out and counts it, "keep", which is for transform only, gives null in the columns that
-                the model appends. ("error" or "skip" or "keep")
+                or an index outside of the table of an embedding: "error" fails with the row named, "skip"
+                leaves it out and counts it, "keep", which is for transform only, gives null in the columns
+                that the model appends. ("error" or "skip" or "keep")
             outputCols: More columns that transform appends: what layers put out, as Vectors. Names of
                 layers ("0" is the first of a chain, "2.0" the first within the third; of a graph the names
                 of its nodes), each with the name of its column. (an object of at least one name with a

@@ -58,22 +58,22 @@ trait ColumnParams
   setDefault(predictionCol, "prediction")
 
   /** What to do with a row that holds null, NaN, infinity, a vector of another length or an index
-    * outside of an embedding's table: "error" fails with the row named, "skip" leaves it out and
-    * counts it, "keep", which is for transform only, gives null in the columns that the model
+    * outside of the table of an embedding: "error" fails with the row named, "skip" leaves it out
+    * and counts it, "keep", which is for transform only, gives null in the columns that the model
     * appends. ("error" or "skip" or "keep")
     * @group param
     */
   override val handleInvalid: Param[String] = new Param[String](
     this,
     "handleInvalid",
-    "What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of an embedding's table: \"error\" fails with the row named, \"skip\" leaves it out and counts it, \"keep\", which is for transform only, gives null in the columns that the model appends. (\"error\" or \"skip\" or \"keep\")",
+    "What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of the table of an embedding: \"error\" fails with the row named, \"skip\" leaves it out and counts it, \"keep\", which is for transform only, gives null in the columns that the model appends. (\"error\" or \"skip\" or \"keep\")",
     Legal[String]("handleInvalid", "\"error\" or \"skip\" or \"keep\"", ParamValidators.inArray(Array("error", "skip", "keep")))
   )
   setDefault(handleInvalid, "error")
 
   /** What to do with a row that holds null, NaN, infinity, a vector of another length or an index
-    * outside of an embedding's table: "error" fails with the row named, "skip" leaves it out and
-    * counts it, "keep", which is for transform only, gives null in the columns that the model
+    * outside of the table of an embedding: "error" fails with the row named, "skip" leaves it out
+    * and counts it, "keep", which is for transform only, gives null in the columns that the model
     * appends. ("error" or "skip" or "keep")
     *
     * @group setParam
