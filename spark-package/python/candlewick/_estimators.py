@@ -230,9 +230,9 @@ class NeuralModel(
         """
         return from_json(self.networkJson)
 
-    def getNetwork(self) -> str:
-        """The network as JSON text, complete with all sizes, as the estimator's getter has it."""
-        return self.networkJson
+    def getNetwork(self) -> Module | Network:
+        """The network, complete with all sizes, by the name of the estimator's getter."""
+        return self.network
 
     @property
     def hasSummary(self) -> bool:
@@ -362,7 +362,7 @@ class NeuralClassifier(
     Example:
         >>> from candlewick import NeuralClassifier, nn, optim
         >>> net = nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(3))
-        >>> clf = NeuralClassifier(network=net, epochs=20, batchSize=64, optimizer=optim.AdamW(lr=1e-2))
+        >>> clf = NeuralClassifier(network=net, epochs=20, batchSize=64, optimizer=optim.AdamW(lr=1e-2), verbose=False)
         >>> model = clf.fit(train)
         >>> model.transform(test).select("label", "prediction").first()
         Row(label=0.0, prediction=0.0)

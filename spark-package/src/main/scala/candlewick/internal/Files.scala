@@ -15,7 +15,7 @@ private[candlewick] object Files {
   def create(conf: Configuration, path: Path): OutputStream = path.getFileSystem(conf) match {
     case local: LocalFileSystem =>
       val (copies, block) = (local.getDefaultReplication(path), local.getDefaultBlockSize(path))
-      // Without its native library Hadoop starts `chmod` for each file and for its checksum: ten times the work of a small one.
+      // Without its native library Hadoop starts `chmod` for each file and for its checksum.
       val out = local.create(path, null, true, BufferBytes, copies, block, null)
       Seq(path, local.getChecksumFile(path)).foreach(permit(local, conf, _))
       out

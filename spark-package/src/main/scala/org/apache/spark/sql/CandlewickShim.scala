@@ -3,7 +3,6 @@ package org.apache.spark.sql
 import org.apache.hadoop.conf.Configuration
 import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.broadcast.Broadcast
-import org.apache.spark.sql.catalyst.FunctionIdentifier
 import org.apache.spark.sql.catalyst.expressions.{
   Alias,
   Attribute,
@@ -63,7 +62,8 @@ object CandlewickShim {
       update: Option[Seq[Expression] => Expression] => Seq[Expression] => Expression
   ): Unit = session.synchronized {
     val registry = classic(session).sessionState.functionRegistry
-    val known = registry.lookupFunctionBuilder(FunctionIdentifier(name))
+    // Its identifier has a catalog and a database in later lines, and none in earlier ones.
+    val known = registry.listFunction().find(_.funcName == name).flatMap(registry.lookupFunctionBuilder(_))
     registry.createOrReplaceTempFunction(name, update(known), "scala_udf")
   }
 
