@@ -46,7 +46,7 @@ private[score] object PredictRule extends Rule[LogicalPlan] {
       .withNewChildren(Seq(below))
     // Filters and sorts hand on what they read, which nobody above knows.
     if (rewritten.output.map(_.exprId) == node.output.map(_.exprId)) rewritten
-    else Project(node.output, rewritten)
+    else CandlewickShim.project(node.output, rewritten)
   }
 
   /** The operator over `child` for calls of one model with the same features, and its columns. */
@@ -62,7 +62,7 @@ private[score] object PredictRule extends Rule[LogicalPlan] {
         alias.toAttribute -> Some(alias)
     }
     val computed = named.flatMap(_._2)
-    val input = if (computed.isEmpty) child else Project(child.output ++ computed, child)
+    val input = if (computed.isEmpty) child else CandlewickShim.project(child.output ++ computed, child)
     val spec = calls.head.spec.copy(outputs = calls.flatMap(_.spec.outputs))
     ScoreLogical(named.map(_._1), appended, spec, input) -> appended
   }

@@ -3,6 +3,7 @@ package org.apache.spark.sql
 import org.apache.hadoop.conf.Configuration
 import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.broadcast.Broadcast
+import org.apache.spark.sql.catalyst.dsl.plans
 import org.apache.spark.sql.catalyst.expressions.{
   Alias,
   Attribute,
@@ -66,6 +67,10 @@ object CandlewickShim {
     val known = registry.listFunction().find(_.funcName == name).flatMap(registry.lookupFunctionBuilder(_))
     registry.createOrReplaceTempFunction(name, update(known), "scala_udf")
   }
+
+  /** A projection, made by the words that Spark's own tests use: constructors of its nodes are the first that change. */
+  def project(columns: Seq[NamedExpression], child: LogicalPlan): LogicalPlan =
+    plans.DslLogicalPlan(child).select(columns: _*)
 
   /** Hadoop's configuration as the session sees it, `spark.conf.set("fs.…", …)` included. */
   def hadoopConf(session: SparkSession): Configuration = classic(session).sessionState.newHadoopConf()
