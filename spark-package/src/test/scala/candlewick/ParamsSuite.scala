@@ -194,6 +194,7 @@ class ParamsSuite extends SparkSuite {
     val path = freshPath()
     val saved =
       """{"class":"candlewick.NeuralClassifier","timestamp":1764160000000,"sparkVersion":"4.0.1",
+        |"candlewick":{"format":"candlewick.stage/1","candlewickVersion":"0.1.0"},
         |"uid":"NeuralClassifier_3f2a","paramMap":{"network":"{\"format\":\"candlewick.network/1\",\"layers\":[]}",
         |"epochs":3,"clipNorm":0.5,"featuresCols":[],"inputShape":[1,4],"thresholds":[0.5,1.0],"metrics":["accuracy"],
         |"earlyStopping":"{\"type\":\"EarlyStopping\",\"patience\":2}","seed":-4,"verbose":true},

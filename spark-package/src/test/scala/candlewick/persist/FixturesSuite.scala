@@ -69,6 +69,8 @@ class FixturesSuite extends SparkSuite {
 
   for (format <- files(folder) if Files.isDirectory(format); fixture <- files(format))
     test(s"${folder.relativize(fixture)} loads") {
+      // Who loads asks for the session that is there.
+      val _ = spark
       val saved = fixture.resolve("stage")
       val described = metadata(saved)
       val stage = readers(described.get("class").asText).load(saved.toString)
