@@ -146,13 +146,22 @@ mod tests {
         assert!(rank(Vec::new(), 8, &|_| None).is_err());
     }
 
-    /// Members with a shard each, on these hosts; the ranks whose shards they keep.
+    /// Members with a shard each, on hosts that are told by a character each; the ranks whose shards they keep.
     fn kept(hosts: &str) -> Vec<u32> {
-        let member = |(shard, host): (u32, char)| Member {
+        kept_among(
+            (0u32..)
+                .zip(hosts.chars())
+                .map(|(at, host)| (host.to_string(), at.to_string())),
+        )
+    }
+
+    /// The same, by host and executor.
+    fn kept_among(places: impl Iterator<Item = (String, String)>) -> Vec<u32> {
+        let member = |(shard, (host, executor)): (u32, (String, String))| Member {
             trainer: TrainerInfo {
                 id: shard.to_string(),
-                host: host.to_string(),
-                executor: shard.to_string(),
+                host,
+                executor,
                 index: 0,
                 flight_port: 1,
                 collective_port: 2,
@@ -163,31 +172,14 @@ mod tests {
             lo: shard,
             hi: shard + 1,
         };
-        let members: Vec<Member> = (0..).zip(hosts.chars()).map(member).collect();
+        let members: Vec<Member> = (0..).zip(places).map(member).collect();
         copies(&members).into_iter().flatten().collect()
     }
 
     #[test]
     fn copies_on_one_host_are_on_another_executor_as_far_as_there_are_others() {
-        let kept = |executors: &str| {
-            let member = |(shard, executor): (u32, char)| Member {
-                trainer: TrainerInfo {
-                    id: format!("t{shard}"),
-                    host: "a".into(),
-                    executor: executor.into(),
-                    index: 0,
-                    flight_port: 1,
-                    collective_port: 2,
-                    pid: 3,
-                    threads: 1,
-                    cpu_level: "generic".into(),
-                },
-                lo: shard,
-                hi: shard + 1,
-            };
-            let members: Vec<Member> = (0..).zip(executors.chars()).map(member).collect();
-            copies(&members).into_iter().flatten().collect::<Vec<u32>>()
-        };
+        let kept =
+            |executors: &str| kept_among(executors.chars().map(|one| ("a".to_owned(), one.to_string())));
         assert_eq!(kept("11"), [1, 0]);
         assert_eq!(kept("112"), [1, 2, 0], "one of three cannot be elsewhere");
         assert_eq!(kept("1122"), [2, 3, 0, 1]);

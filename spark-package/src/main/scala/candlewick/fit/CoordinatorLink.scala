@@ -201,6 +201,7 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
         lostIds += id
         leftIds(id) = Json.field(event, "why").asText
       }
+      FitPoint.hook(FitPoint.lost(id))
     case "left" =>
       val id = Json.field(event, "trainer").asText
       change {

@@ -16,4 +16,7 @@ private[candlewick] object FitPoint {
     * Told again with each of its beats; in the thread of events.
     */
   def built(trainer: String): String = s"built $trainer"
+
+  /** The coordinator counts a trainer as lost, and the driver knows; in the thread of events. */
+  def lost(trainer: String): String = s"lost $trainer"
 }

@@ -62,13 +62,16 @@ class LaunchSuite extends ClusterSuite {
   test("a trainer that ends by itself during launch is an error that says so, and soon") {
     start("local-cluster[2,1,1024]")
     var victim = Option.empty[ProcessHandle]
+    val lost = new CountDownLatch(1)
     FitPoint.hook = point =>
       if (point == FitPoint.Registered) {
         val trainer = trainers().head
         victim = Some(trainer)
         trainer.destroy() // SIGTERM
         ended(trainer)
-      }
+        // Else the feed could begin before the coordinator has heard of it, and the fit would go on without it.
+        assert(lost.await(60, TimeUnit.SECONDS))
+      } else if (point.startsWith(FitPoint.lost(""))) lost.countDown()
     val error = intercept[RetryableException](fit().fit(points()))
     assert(error.getMessage.contains("ended during launch"), error.getMessage)
     assert(error.getMessage.contains(s"pid ${victim.get.pid}"), error.getMessage)
