@@ -1,35 +1,13 @@
 package candlewick.internal
 
 import java.io.OutputStream
-import java.nio.file.{Files => JavaFiles}
-import java.nio.file.attribute.PosixFilePermissions
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.{FileStatus, LocalFileSystem, Path}
-import org.apache.hadoop.fs.permission.FsPermission
+import org.apache.hadoop.fs.{FileStatus, Path}
 
 /** Whole files on any Hadoop file system. */
 private[candlewick] object Files {
-  private val BufferBytes = 64 << 10
-
   /** Creates a file, in place of another, and the folders above it. */
-  def create(conf: Configuration, path: Path): OutputStream = path.getFileSystem(conf) match {
-    case local: LocalFileSystem =>
-      val (copies, block) = (local.getDefaultReplication(path), local.getDefaultBlockSize(path))
-      // Without its native library Hadoop starts `chmod` for each file and for its checksum.
-      val out = local.create(path, null, true, BufferBytes, copies, block, null)
-      Seq(path, local.getChecksumFile(path)).foreach(permit(local, conf, _))
-      out
-    case files => files.create(path, true)
-  }
-
-  /** Gives a file the permissions that Hadoop would. */
-  private def permit(local: LocalFileSystem, conf: Configuration, path: Path): Unit = {
-    val file = local.pathToFile(path).toPath
-    val wanted = FsPermission.getFileDefault.applyUMask(FsPermission.getUMask(conf))
-    if (JavaFiles.exists(file))
-      try JavaFiles.setPosixFilePermissions(file, PosixFilePermissions.fromString(wanted.toString)): Unit
-      catch { case _: UnsupportedOperationException => () } // a disk that has none
-  }
+  def create(conf: Configuration, path: Path): OutputStream = path.getFileSystem(conf).create(path, true)
 
   /** Reads a file into memory.
     *
