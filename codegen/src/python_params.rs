@@ -35,12 +35,11 @@ const IMPORTS: [(&str, &[&str]); 8] = [
             "Loss",
             "LossLike",
             "LRScheduler",
-            "Module",
-            "Network",
             "NetworkLike",
             "Optimizer",
             "OptimizerLike",
             "SchedulerLike",
+            "Sequential",
             "Stopping",
             "StoppingLike",
             "to_loss",
@@ -417,7 +416,7 @@ fn read(ty: ValueType) -> Option<(&'static str, &'static str)> {
         return None;
     };
     Some(match kind {
-        Kind::Network => ("Module | Network", "as_network"),
+        Kind::Network => ("Sequential | Any", "as_network"),
         Kind::Loss => ("Loss", "as_loss"),
         Kind::Optimizer => ("Optimizer", "as_optimizer"),
         Kind::Scheduler => ("LRScheduler", "as_scheduler"),

@@ -144,8 +144,8 @@ def test_initial_weights_by_every_way(local2: SparkSession, tmp_path: Path) -> N
         model = kept.copy().setInitialWeights(given).fit(data)
         assert model.weightsHash == first.weightsHash
         assert model.summary.initialWeights == {"loaded": 4, "missing": [], "unexpected": [], "mismatched": []}
-    model = kept.copy().setInitialModel(first)
-    model.save(str(tmp_path / "estimator"))
+    continued = kept.copy().setInitialModel(first)
+    continued.save(str(tmp_path / "estimator"))
     assert NeuralClassifier.load(str(tmp_path / "estimator")).fit(data).weightsHash == first.weightsHash
     hashes = {classifier(epochs=1, initialWeights=first, numTrainers=n).fit(data).weightsHash for n in (1, 2)}
     assert len(hashes) == 1 and first.weightsHash not in hashes

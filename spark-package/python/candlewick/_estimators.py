@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from html import escape
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from pyspark.ml.base import PredictionModel
@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame
 from candlewick import _html
 from candlewick._callbacks import CallbackLike, Callbacks, FitInfo, checked
 from candlewick._display import display_for
-from candlewick._document import Module, Network
+from candlewick._document import Sequential
 from candlewick._fitting import Watch, finished
 from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams, NeuralTrainingParams
@@ -34,6 +34,9 @@ from candlewick._stage import NotPickled, Shown
 from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received, to_weights
 from candlewick.errors import InvalidParameterError, translated
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 M = TypeVar("M", bound="NeuralModel")
 
@@ -55,7 +58,7 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
     def _class_name(self) -> str:
         """Name of the JVM class."""
 
-    def setInitialModel(self, model: NeuralModel) -> Any:
+    def setInitialModel(self, model: NeuralModel) -> Self:
         """Starts training from the weights of a trained model; see initialWeights.
 
         With ``resumeOptimizer=True`` it goes on where the training of the model ended. A saved estimator has the weights of the
@@ -64,9 +67,10 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         Raises:
             TypeError: It is no model of Candlewick.
         """
-        return self._set(initialModel=model)
+        self._set(initialModel=model)
+        return self
 
-    def setCallbacks(self, callbacks: Sequence[CallbackLike]) -> Any:
+    def setCallbacks(self, callbacks: Sequence[CallbackLike]) -> Self:
         """Sets who looks on while it trains, in place of those before: on the driver, and they may end the training.
 
         Copies of this estimator have them too, those that CrossValidator makes for example; a saved one has none.
@@ -216,7 +220,7 @@ class NeuralModel(
         return {name: math.nan if value is None else value for name, value in values.items()}
 
     @property
-    def network(self) -> Module | Network:
+    def network(self) -> Sequential | Any:
         """The network, complete with all sizes: an ``nn.Sequential`` or ``nn.Graph``, to be trained, cut and extended.
 
         Example:
@@ -230,7 +234,7 @@ class NeuralModel(
         """
         return from_json(self.networkJson)
 
-    def getNetwork(self) -> Module | Network:
+    def getNetwork(self) -> Sequential | Any:
         """The network, complete with all sizes, by the name of the estimator's getter."""
         return self.network
 

@@ -28,7 +28,7 @@ from candlewick.errors import InvalidParameterError
 D = TypeVar("D", bound=Document)
 
 
-def from_json(text: str | bytes | Mapping[str, Any]) -> Module | Network:
+def from_json(text: str | bytes | Mapping[str, Any]) -> Sequential | Any:
     """The network of a JSON document, such as ``to_json`` of another one wrote, or a model's ``networkJson``.
 
     Example:
@@ -41,7 +41,8 @@ def from_json(text: str | bytes | Mapping[str, Any]) -> Module | Network:
         text: The document, as text or as a dictionary.
 
     Returns:
-        An ``nn.Sequential`` or ``nn.Graph`` that can be trained, taken apart and extended.
+        An ``nn.Sequential`` or ``nn.Graph`` that can be trained, taken apart and extended; which one only the document tells,
+        so type checkers take it for what the code says.
 
     Raises:
         InvalidParameterError: It is no such document, or has a layer or argument that does not exist.
@@ -64,7 +65,7 @@ def from_json(text: str | bytes | Mapping[str, Any]) -> Module | Network:
     return _sequence(document)._with_rules(rules)
 
 
-def as_network(text: str) -> Module | Network:
+def as_network(text: str) -> Sequential | Any:
     """The network that a parameter holds."""
     return from_json(text)
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._document import Loss, LossLike, Module, Network, NetworkLike, to_loss, to_network
+from candlewick._document import Loss, LossLike, NetworkLike, Sequential, to_loss, to_network
 from candlewick._reading import as_loss, as_network
 from candlewick._weights import WeightsLike, to_weights
 
@@ -63,7 +63,7 @@ class NetworkSetters(NetworkParams):
             strictWeights=True,
         )
 
-    def getNetwork(self) -> Module | Network:
+    def getNetwork(self) -> Sequential | Any:
         """Value of network, or its default."""
         return as_network(self.getOrDefault(self.network))
 
