@@ -81,7 +81,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
             "parameter network is not set: give the layers, for example nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))",
         ));
     }
-    let input_shape = params.sizes("inputShape");
+    let input_shape = params.sizes("inputShape").or_else(|| input.feature_shape.clone());
     let feature_width = feature_width(input, input_shape.as_deref())?;
     let resolved = resolve(&ResolveRequest {
         network: params.value("network"),

@@ -44,6 +44,7 @@ fn read_field(row: &[u8], ordinal: u32, data_type: &str, width: u32) -> Result<V
         name: data_type.to_owned(),
         data_type: data_type.to_owned(),
         width: None,
+        sizes: None,
     };
     // Numbers are read as labels too, which keeps all digits of a double.
     let scalar = width == 1;

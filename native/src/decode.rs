@@ -1,6 +1,7 @@
 //! Rows of a DataFrame to features (f32), label and weight (f64).
 
 use crate::convert::first_not_finite;
+use crate::nested::{Nested, NestedType};
 use crate::number::Number;
 use crate::row::{Array, Corrupt, Row};
 use crate::row_error::{self, RowError};
@@ -16,6 +17,8 @@ enum Shape {
     Vector,
     /// An array of numbers.
     Array(Number),
+    /// Arrays of numbers within arrays.
+    Nested(NestedType),
     /// One number.
     Scalar(Number),
     /// Unsigned bytes.
@@ -31,7 +34,9 @@ impl Shape {
                 .strip_prefix("array<")
                 .and_then(|rest| rest.strip_suffix('>'))
             {
-                Some(element) => Number::parse(element).map(Shape::Array),
+                Some(element) => Number::parse(element)
+                    .map(Shape::Array)
+                    .or_else(|| NestedType::parse(name).map(Shape::Nested)),
                 None => Number::parse(name).map(Shape::Scalar),
             },
         }
@@ -45,6 +50,8 @@ struct Source {
     shape: Shape,
     /// Values it must have, where it is known.
     width: Option<usize>,
+    /// Sizes of its nested arrays, where they are known.
+    sizes: Option<Vec<usize>>,
 }
 
 impl Source {
@@ -54,6 +61,7 @@ impl Source {
             Shape::Scalar(number) => Values::One(number.field(row, self.ordinal)?),
             Shape::Binary => Values::Bytes(row.variable(self.ordinal)?),
             Shape::Array(number) => Values::Array(number, Array::new(row.variable(self.ordinal)?)?),
+            Shape::Nested(kind) => Values::Nested(Nested::new(kind, row.variable(self.ordinal)?)?),
             Shape::Vector => vector(row.variable(self.ordinal)?)?,
         })
     }
@@ -198,6 +206,11 @@ impl Decoder {
             return Err(RowError::null(name));
         }
         let values = source.values(row)?;
+        if let Values::Nested(nested) = &values
+            && let Err(what) = nested.check(source.sizes.as_deref())?
+        {
+            return Err(RowError::irregular(name, &what));
+        }
         let count = values.len();
         if let Some(wanted) = source.width.filter(|wanted| *wanted != count) {
             return Err(RowError::wrong_input(name, count, wanted));
@@ -270,7 +283,7 @@ fn feature_source(column: &Column) -> Result<Source, Failure> {
     let shape = Shape::parse(&column.data_type).ok_or_else(|| {
         let Column { name, data_type, .. } = column;
         Failure::parameter(format!(
-            "column '{name}' has type {data_type}: features are a Vector, an array of numbers, numeric columns or binary; \
+            "column '{name}' has type {data_type}: features are a Vector, an array of numbers (or of such arrays), numeric columns or binary; \
              turn it into numbers first (for example with StringIndexer or cast)"
         ))
     })?;
@@ -279,6 +292,7 @@ fn feature_source(column: &Column) -> Result<Source, Failure> {
         name: column.name.clone(),
         shape,
         width: column.width.map(|width| width as usize),
+        sizes: column.sizes.clone(),
     })
 }
 
@@ -291,12 +305,14 @@ fn label_source(column: &Column, kind: &LabelKind) -> Result<Source, Failure> {
             name: name.clone(),
             shape,
             width: None,
+            sizes: None,
         }),
         (Some(shape @ (Shape::Array(_) | Shape::Vector)), LabelKind::Real { .. }) => Ok(Source {
             ordinal: column.ordinal as usize,
             name: name.clone(),
             shape,
             width: None,
+            sizes: None,
         }),
         (_, LabelKind::Class { .. }) => Err(Failure::parameter(format!(
             "label column '{name}' has type {data_type}: the label of a classifier is a number; use StringIndexer for text"
@@ -320,6 +336,7 @@ fn number_source(column: &Column, what: &str) -> Result<(Source, Number), Failur
                 name: column.name.clone(),
                 shape,
                 width: None,
+                sizes: None,
             },
             number,
         )),
@@ -340,7 +357,7 @@ fn label(row: &Row<'_>, source: &Source, kind: &LabelKind, out: &mut [f64]) -> R
         Shape::Scalar(number) => Values::One(number.field(row, source.ordinal)?),
         Shape::Array(number) => Values::Array(number, Array::new(row.variable(source.ordinal)?)?),
         Shape::Vector => vector(row.variable(source.ordinal)?)?,
-        Shape::Binary => return Err(Corrupt("a binary label".to_owned()).into()),
+        Shape::Binary | Shape::Nested(_) => return Err(Corrupt("a label of another type".to_owned()).into()),
     };
     if values.len() != kind.width() || out.len() != kind.width() {
         return Err(row_error::label_width(&source.name, values.len(), kind.width()));

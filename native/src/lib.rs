@@ -1,6 +1,6 @@
 //! The native library that Spark JVMs load through JNI: row decoding, feeding, scoring, the coordinator.
 //!
-//! `boundary` is the one way in; [`row`], `number`, `convert`, [`decode`], `values` and [`row_error`] read Spark's rows,
+//! `boundary` is the one way in; [`row`], `number`, `convert`, [`decode`], `values`, `nested` and [`row_error`] read Spark's rows,
 //! [`encode`] writes them; [`feeder`] with `streams` and `connections` sends them to the trainers; [`scorer`]
 //! scores them.
 
@@ -26,6 +26,7 @@ mod exports;
 pub mod feeder;
 mod handles;
 mod memory;
+mod nested;
 mod number;
 mod report;
 pub mod row;

@@ -48,6 +48,12 @@ impl RowError {
         )
     }
 
+    /// Nested arrays are no tensor, or one of another shape.
+    #[must_use]
+    pub fn irregular(column: &str, what: &str) -> RowError {
+        RowError::data(column, what.to_owned())
+    }
+
     /// The column is null.
     #[must_use]
     pub fn null(column: &str) -> RowError {
@@ -68,6 +74,7 @@ impl RowError {
     pub fn not_finite(column: &str, index: usize, values: &Values<'_>, scale: f64) -> RowError {
         let place = match values {
             Values::One(_) => String::new(),
+            Values::Nested(nested) => format!(" at {}", nested.place_text(index)),
             _ => format!(" at index {index}"),
         };
         let begins = match values {

@@ -1,6 +1,7 @@
 //! The values of one column in one row: a view, before they are converted.
 
 use crate::convert;
+use crate::nested::Nested;
 use crate::number::Number;
 use crate::row::{Array, Corrupt, Row};
 use candlewick_protocol::text::number;
@@ -18,6 +19,8 @@ pub enum Values<'a> {
     Bytes(&'a [u8]),
     /// An array of numbers, or a dense vector.
     Array(Number, Array<'a>),
+    /// Arrays within arrays.
+    Nested(Nested<'a>),
     /// A sparse vector.
     Sparse {
         /// Number of values, zeros included.
@@ -37,6 +40,7 @@ impl Values<'_> {
             Values::One(_) => 1,
             Values::Bytes(bytes) => bytes.len(),
             Values::Array(_, array) => array.len(),
+            Values::Nested(nested) => nested.len(),
             Values::Sparse { size, .. } => *size,
         }
     }
@@ -56,6 +60,7 @@ impl Values<'_> {
             Values::One(value) => Ok(*value),
             Values::Bytes(bytes) => Ok(bytes.get(index).copied().map_or(f64::NAN, f64::from)),
             Values::Array(number, array) => number.element(array, index),
+            Values::Nested(nested) => Ok(nested.get(index)?.unwrap_or(f64::NAN)),
             Values::Sparse { indices, values, .. } => {
                 match indices
                     .iter()
@@ -73,7 +78,11 @@ impl Values<'_> {
         let mut text = String::from("[");
         for index in 0..self.len().min(SHOWN) {
             let separator = if index == 0 { "" } else { ", " };
-            let null = matches!(self, Values::Array(_, array) if array.is_null(index));
+            let null = match self {
+                Values::Array(_, array) => array.is_null(index),
+                Values::Nested(nested) => matches!(nested.get(index), Ok(None)),
+                _ => false,
+            };
             let _ = match (null, self.get(index)) {
                 (true, _) => write!(text, "{separator}null"),
                 (false, Ok(value)) => write!(text, "{separator}{}", number(value)),
@@ -96,6 +105,7 @@ impl Values<'_> {
             }
             Values::Bytes(bytes) => Ok(convert::unsigned(bytes.as_chunks::<1>().0, out, scale)),
             Values::Array(number, array) => number.elements(array, out, scale),
+            Values::Nested(nested) => nested.write(out, scale),
             Values::Sparse {
                 size,
                 indices,

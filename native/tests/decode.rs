@@ -257,6 +257,51 @@ fn invalid_features_name_column_place_values_and_remedy() {
 }
 
 #[test]
+fn nested_arrays_are_a_tensor() {
+    let row_of = |values: &[f32]| Some(common::variable(&floats(values)));
+    let two = common::nested(&[row_of(&[1.0, 2.0, 3.0]), row_of(&[4.0, 5.0, 6.0])]);
+    let flat = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    assert_eq!(one("array<array<float>>", 6, two.clone()), Ok(flat.clone()));
+    let bytes = common::variable(&two);
+    let deep = common::nested(&[Some(bytes.clone()), Some(bytes)]);
+    assert_eq!(
+        one("array<array<array<float>>>", 12, deep),
+        Ok([flat.clone(), flat.clone()].concat())
+    );
+    let wrong = |field: Field, part: &str| {
+        let message = one("array<array<float>>", 6, field).unwrap_err();
+        assert!(message.contains(part), "{part}: {message}");
+    };
+    let ragged = common::nested(&[row_of(&[1.0, 2.0, 3.0]), row_of(&[4.0])]);
+    wrong(
+        ragged,
+        "column 'x' is ragged: it has 1 values at [1] and 3 at [0]",
+    );
+    wrong(
+        common::nested(&[row_of(&[1.0, 2.0, 3.0]), None]),
+        "is null at [1]",
+    );
+    let holed = Field::Array(vec![Some(vec![0, 0, 128, 63]), None, Some(vec![0; 4])]);
+    let holed = common::nested(&[row_of(&[1.0, 2.0, 3.0]), Some(common::variable(&holed))]);
+    wrong(holed, "is null at [1, 1]");
+    let infinite = common::nested(&[row_of(&[1.0, 2.0, 3.0]), row_of(&[4.0, 5.0, f32::INFINITY])]);
+    wrong(infinite, "is infinite at [1, 2] (it begins with [1, 2, 3, 4, 5, ");
+    wrong(
+        common::nested(&[row_of(&[1.0, 2.0])]),
+        "has 2 values, expected 6 (it begins with [1, 2])",
+    );
+    wrong(common::nested(&[]), "has 0 values, expected 6");
+    wrong(common::nested(&[None]), "is null at [0]");
+    let mut columns = features(1, &[(0, "x", "array<array<float>>")], 6);
+    columns.features[0].sizes = Some(vec![3, 2]);
+    let turned = decode(&columns, &row(&[two])).unwrap_err().at(0, 0).message;
+    assert!(
+        turned.contains("has the shape [2, 3], expected [3, 2]"),
+        "{turned}"
+    );
+}
+
+#[test]
 fn columns_of_no_use_are_refused() {
     for (data_type, part) in [
         ("string", "StringIndexer"),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A column of the rows handed to the feeder or scorer. `data_type` is Spark's `DataType.catalogString`:
-/// `tinyint smallint int bigint float double boolean decimal(p,s) binary array<...>`, or `vector` for VectorUDT.
+/// `tinyint smallint int bigint float double boolean decimal(p,s) binary array<...> array<array<...>>`, or `vector` for VectorUDT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Column {
@@ -23,6 +23,9 @@ pub struct Column {
     /// f32 values the column must have, where it is an input of a graph of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
+    /// Sizes that nested arrays must have, outermost first, where every row has to have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Vec<usize>>,
 }
 
 /// Features that are indices of a table, such as an embedding's: `count` values from `first` on.

@@ -198,6 +198,9 @@ pub struct JobInput {
     /// f32 values of a row's features; absent where the columns do not tell (binary), then inputShape does.
     #[serde(default)]
     pub feature_width: Option<i64>,
+    /// Shape of a row's features where the column has one (nested arrays); a shape that the user set goes before it.
+    #[serde(default)]
+    pub feature_shape: Option<Vec<usize>>,
     /// Values of a regressor's label, 1 if absent.
     #[serde(default)]
     pub label_width: Option<i64>,

@@ -123,11 +123,47 @@ def test_a_shape_that_the_rows_do_not_have_is_told_before_anything_starts(data: 
     assert fitted.summary.ledger["rowsSkipped"] == 200
 
 
-def test_arrays_of_arrays_are_told_what_works(data: DataFrame) -> None:
-    nested = data.select(F.array(vector_to_array(F.col("features"))).alias("features"), "label")
-    with pytest.raises(InvalidParameterError, match=r"is array<array<double>>.*functions.flatten.*inputShape"):
-        classifier().fit(nested)
-    assert classifier(epochs=0).fit(nested.withColumn("features", F.flatten("features"))).numFeatures == 6
+def test_arrays_of_arrays_are_tensors(data: DataFrame, tmp_path: Path) -> None:
+    rows = data.coalesce(1).withColumn("id", F.monotonically_increasing_id())
+    flat = rows.select("id", vector_to_array(F.col("features")).alias("features"), "label").cache()
+    nested = flat.withColumn("features", F.array(F.slice("features", 1, 3), F.slice("features", 4, 3)))
+    network = nn.Sequential(nn.Conv1d(2, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(3))
+    of_flat = classifier(network=network, inputShape=[2, 3]).fit(flat)
+    model = classifier(network=network).fit(nested)
+    assert model.weightsHash == of_flat.weightsHash
+    assert classifier(network=network, numTrainers=2).fit(nested).weightsHash == of_flat.weightsHash
+    # The same values once more, as what they are not.
+    reshaped = nn.Sequential(nn.Flatten(), nn.Linear(3))
+    assert classifier(network=reshaped, inputShape=[6], epochs=0).fit(nested).numFeatures == 6
+    model.save(str(tmp_path / "model"))
+    loaded = NeuralClassificationModel.load(str(tmp_path / "model"))
+    wanted = {row.id: row.probability for row in of_flat.transform(flat).collect()}
+    for scored in (model.transform(nested), loaded.transform(nested), model.transform(flat), of_flat.transform(nested)):
+        assert {row.id: row.probability for row in scored.collect()} == wanted
+
+
+def test_arrays_that_are_no_tensor_are_told(data: DataFrame) -> None:
+    arrays = data.select(vector_to_array(F.col("features")).alias("f"), "label")
+    square = "array(slice(f, 1, 3), slice(f, 4, 3))"
+    network = nn.Sequential(nn.Conv1d(2, 4, 2), nn.Flatten(), nn.Linear(3))
+    model = classifier(network=network, epochs=0).fit(arrays.withColumn("features", F.expr(square)))
+    for wrong, told in (
+        ("array(slice(f, 1, 3), slice(f, 4, 2))", r"'features' is ragged: it has 2 values at \[1\] and 3 at \[0\]"),
+        ("array(slice(f, 1, 3), cast(null AS array<double>))", r"'features' is null at \[1\]"),
+        ("array(slice(f, 1, 2), slice(f, 3, 2), slice(f, 5, 2))", r"has the shape \[3, 2\], expected \[2, 3\]"),
+    ):
+        rows = arrays.withColumn("features", F.expr(f"if(label = 1, {wrong}, {square})"))
+        with pytest.raises(InvalidDataError, match=told):
+            model.transform(rows).collect()
+        with pytest.raises(InvalidDataError, match=told):
+            classifier(network=network, inputShape=[2, 3]).fit(rows)
+        fitted = classifier(network=network, inputShape=[2, 3], handleInvalid="skip", epochs=0).fit(rows)
+        assert fitted.summary.ledger["rowsSkipped"] == 200
+    texts = arrays.selectExpr("array(array('a')) AS features", "label")
+    with pytest.raises(
+        InvalidParameterError, match=r"is array<array<string>>; expected .*an array of numbers \(or of such"
+    ):
+        classifier().fit(texts)
 
 
 def test_a_mistyped_column_is_a_short_story(data: DataFrame) -> None:

@@ -32,6 +32,7 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
         params: parameters(&request)?,
         defaults: Map::new(),
         task: task(&request)?,
+        feature_shape: None,
         feature_width: whole(&request, "featureWidth")?,
         label_width: whole(&request, "labelWidth")?,
         num_trainers: Some(1),

@@ -77,7 +77,28 @@ pub fn row(fields: &[Field]) -> Vec<u8> {
     row
 }
 
-fn variable(field: &Field) -> Vec<u8> {
+/// An array of arrays, each as its bytes, `None` for null.
+pub fn nested(arrays: &[Option<Vec<u8>>]) -> Field {
+    let mut bytes = (arrays.len() as u64).to_le_bytes().to_vec();
+    let nulls = bytes.len();
+    bytes.resize(nulls + arrays.len().div_ceil(64) * 8, 0);
+    let slots = bytes.len();
+    bytes.resize(slots + arrays.len() * 8, 0);
+    for (index, array) in arrays.iter().enumerate() {
+        let Some(array) = array else {
+            bytes[nulls + index / 8] |= 1 << (index % 8);
+            continue;
+        };
+        let slot = ((bytes.len() as u64) << 32) | array.len() as u64;
+        bytes[slots + index * 8..slots + index * 8 + 8].copy_from_slice(&slot.to_le_bytes());
+        bytes.extend(array);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+    }
+    // Laid out already: the same bytes as a binary field has.
+    Field::Binary(bytes)
+}
+
+pub fn variable(field: &Field) -> Vec<u8> {
     match field {
         Field::Binary(bytes) => bytes.clone(),
         Field::Array(elements) => array(elements),
@@ -135,6 +156,7 @@ pub fn column(ordinal: u32, name: &str, data_type: &str) -> Column {
         name: name.to_owned(),
         data_type: data_type.to_owned(),
         width: None,
+        sizes: None,
     }
 }
 

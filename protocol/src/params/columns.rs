@@ -11,7 +11,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::Any,
         Some("\"features\""),
-        "Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric column, or binary (see inputShape and scale).",
+        "Column of the features: a Vector (dense or sparse), an array of any numeric type or of such arrays (a tensor), one numeric column, or binary (see inputShape and scale).",
     ),
     param(
         "featuresCols",
@@ -99,7 +99,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::IntList,
         SIZE,
         None,
-        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features.",
+        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of nested arrays: their sizes.",
     ),
     param(
         "scale",

@@ -33,7 +33,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     featuresCol: Param[str] = Param(
         Params._dummy(),
         "featuresCol",
-        "Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric column, or binary (see inputShape and scale). (text)",
+        "Column of the features: a Vector (dense or sparse), an array of any numeric type or of such arrays (a tensor), one numeric column, or binary (see inputShape and scale). (text)",
         typeConverter=TypeConverters.toString,
     )
 
@@ -92,7 +92,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     inputShape: Param[list[int]] = Param(
         Params._dummy(),
         "inputShape",
-        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. (list of at least one whole number, each of at least 1)",
+        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of nested arrays: their sizes. (list of at least one whole number, each of at least 1)",
         typeConverter=Legal(
             "inputShape",
             TypeConverters.toListInt,
@@ -127,8 +127,8 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         return self.getOrDefault(self.featuresCol)
 
     def setFeaturesCol(self, value: str) -> Self:
-        """Column of the features: a Vector (dense or sparse), an array of any numeric type, one numeric
-        column, or binary (see inputShape and scale). (text)
+        """Column of the features: a Vector (dense or sparse), an array of any numeric type or of such
+        arrays (a tensor), one numeric column, or binary (see inputShape and scale). (text)
         """
         return self._set(featuresCol=value)
 
@@ -204,7 +204,8 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
 
     def setInputShape(self, value: Sequence[int]) -> Self:
         """Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28,
-        28]. Needed for binary features. (list of at least one whole number, each of at least 1)
+        28]. Needed for binary features. Not set, and the features are one column of nested arrays: their
+        sizes. (list of at least one whole number, each of at least 1)
         """
         return self._set(inputShape=value)
 

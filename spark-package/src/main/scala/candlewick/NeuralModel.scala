@@ -322,6 +322,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     $(handleInvalid),
     get(scale),
     numFeatures,
+    state.inputShape,
     inputs.map(_.width),
     state.broadcast.golden(sc),
     s"$uid, ${state.bytes.key.take(8)}"

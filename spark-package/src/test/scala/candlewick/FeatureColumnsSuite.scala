@@ -1,5 +1,6 @@
 package candlewick
 
+import candlewick.jni.InvalidParameterException
 import org.apache.spark.ml.functions.vector_to_array
 import org.apache.spark.ml.feature.VectorAssembler
 import org.apache.spark.ml.linalg.Vector
@@ -33,6 +34,29 @@ class FeatureColumnsSuite extends SparkSuite {
   test("arrays of every numeric type") {
     Seq("float", "int", "bigint", "smallint", "tinyint").foreach(kind =>
       assert(hash(packed(kind)) == expected, kind)
+    )
+  }
+
+  test("arrays of arrays are a tensor of their sizes, or of inputShape") {
+    def nested(kind: String) =
+      data.selectExpr(
+        "label",
+        s"cast(array(array(x0, x1), array(x2, x3)) as array<array<$kind>>) as features"
+      )
+    val flat = nn.Sequential(nn.Flatten(), nn.Linear(8), nn.ReLU(), nn.Linear(3))
+    val model = classifier().setNetwork(flat).setEpochs(1).fit(nested("float"))
+    assert(model.weightsHash == hash(packed("float"), _.setNetwork(flat).setInputShape(Array(2, 2))))
+    assert(model.dataContract.contains("array<array<float>>") && model.dataContract.contains("[2,2]"))
+    assert(model.transform(nested("float")).count() == 60)
+    assert(hash(nested("int"), _.setInputShape(Array(4))) == expected)
+    val many =
+      hash(nested("int").withColumnRenamed("features", "a"), _.setNetwork(flat).setFeaturesCols(Array("a")))
+    assert(many == model.weightsHash)
+    val wrong = intercept[InvalidParameterException] {
+      classifier().fit(data.selectExpr("label", "array(array('a')) features"))
+    }
+    assert(
+      wrong.getMessage.contains("is array<array<string>>; expected a Vector, an array of numbers (or of")
     )
   }
 

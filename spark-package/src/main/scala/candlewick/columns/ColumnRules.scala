@@ -4,6 +4,7 @@ import candlewick.internal.Failures
 import org.apache.spark.ml.attribute.AttributeGroup
 import org.apache.spark.ml.linalg.SQLDataTypes
 import org.apache.spark.sql.types._
+import scala.annotation.tailrec
 
 /** What a column of features, labels or weights may be, and how wide it is as far as the schema tells. */
 private[candlewick] object ColumnRules {
@@ -32,19 +33,15 @@ private[candlewick] object ColumnRules {
     case _: NumericType | BooleanType | BinaryType => ()
     case ArrayType(_: NumericType | BooleanType, _) => ()
     case kind if isVector(kind) => ()
-    case ArrayType(_: ArrayType, _) =>
-      throw Failures.parameter(
-        s"features: column '${field.name}' is ${field.dataType.catalogString}; its values are wanted one after another: " +
-          s"flatten it (functions.flatten, once for each dimension but one) and say its dimensions by inputShape, such as [28, 28]"
-      )
+    case kind if nested(kind) => ()
     case StringType =>
       throw Failures.parameter(
         s"features: column '${field.name}' is a string; index it with StringIndexer (and OneHotEncoder) first"
       )
     case kind =>
       throw Failures.parameter(
-        s"features: column '${field.name}' is ${kind.catalogString}; expected a Vector, an array of numbers, " +
-          "a number or binary; convert it first, for example with VectorAssembler"
+        s"features: column '${field.name}' is ${kind.catalogString}; expected a Vector, an array of numbers " +
+          "(or of such arrays), a number or binary; convert it first, for example with VectorAssembler"
       )
   }
 
@@ -111,6 +108,26 @@ private[candlewick] object ColumnRules {
       if (size > 0) Some(size) else None
     case _ => None
   }
+
+  /** Whether a type is arrays of numbers within arrays. */
+  def nested(kind: DataType): Boolean = dimensions(kind).exists(_ > 1)
+
+  /** Dimensions of an array of numbers, 0 of a number; None for all else. */
+  @tailrec
+  private def dimensions(kind: DataType, above: Int = 0): Option[Int] = kind match {
+    case ArrayType(element, _) => dimensions(element, above + 1)
+    case _: NumericType | BooleanType => Some(above)
+    case _ => None
+  }
+
+  /** The sizes that the nested arrays of a column must have for a network whose input has a shape: those of its last
+    * dimensions, unless the shape is another one than theirs, and so a view that somebody asked for.
+    */
+  def nestedSizes(kind: DataType, inputShape: Seq[Int]): Option[Seq[Int]] =
+    dimensions(kind).filter(count => count > 1 && count <= inputShape.length).flatMap { count =>
+      val (outer, sizes) = inputShape.splitAt(inputShape.length - count)
+      if (outer.forall(_ == 1)) Some(sizes) else None
+    }
 
   /** Whether a type is Spark ML's Vector. */
   def isVector(kind: DataType): Boolean = kind == SQLDataTypes.VectorType

@@ -4,7 +4,7 @@ import candlewick.internal.{Failures, Json}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.ml.linalg.Vector
-import org.apache.spark.sql.{Column, DataFrame, Row}
+import org.apache.spark.sql.{Column, DataFrame}
 import org.apache.spark.sql.functions.col
 import org.apache.spark.sql.types.{BinaryType, StructField, StructType}
 
@@ -65,13 +65,16 @@ private[candlewick] final class TrainingColumns private (
     val labelKnown = if (multiLabel) ColumnRules.knownWidth(label) else Some(1)
     val unknownLabel = if (labelKnown.isEmpty) Seq(features.length) else Nil
     val unknown = features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabel
-    val read = if (unknown.isEmpty) Map.empty[Int, Int] else firstWidths(selected, unknown)
+    val sizes = if (unknown.isEmpty) Map.empty[Int, Seq[Int]] else firstSizes(selected, unknown)
+    val read = sizes.map { case (at, each) => at -> each.product }
     val width =
       if (askFeatures) known.indices.map(at => known(at).getOrElse(read(at))).sum
       else total.getOrElse(shaped.fold(0)(_.toInt))
     shaped.filter(_ != width).foreach(wanted => throw shapeMismatch(wanted, width))
     val each = known.indices.map(at => known(at).orElse(read.get(at)))
-    Widths(width, labelKnown.getOrElse(read(features.length)), DataContract.lengths(each, width))
+    val shape =
+      if (features.length == 1 && choice.inputShape.isEmpty) sizes.get(0).filter(_.length > 1) else None
+    Widths(width, labelKnown.getOrElse(read(features.length)), DataContract.lengths(each, width), shape)
   }
 
   /** What the model shall remember of these columns. */
@@ -87,12 +90,15 @@ private[candlewick] final class TrainingColumns private (
 
   /** The `Columns` document of the feed.
     *
+    * @param inputShape
+    *   shape that the network views the features as
     * @param indices
     *   the features that the network looks up in tables
     */
-  def json(width: Int, labelKind: JsonNode, indices: JsonNode): ObjectNode = {
+  def json(width: Int, inputShape: Seq[Int], labelKind: JsonNode, indices: JsonNode): ObjectNode = {
+    val shape = if (features.length == 1) inputShape else Nil
     val described = all.zipWithIndex.map { case (field, at) =>
-      TrainingColumns.document(field.name, field, at, inputWidths.flatMap(_.lift(at)))
+      TrainingColumns.document(field, at, inputWidths.flatMap(_.lift(at)), shape)
     }
     Json.obj(
       "numFields" -> all.length,
@@ -121,13 +127,13 @@ private[candlewick] final class TrainingColumns private (
     )
   }
 
-  /** Sizes of the columns at the given positions in the first row where none of them is null. */
-  private def firstWidths(selected: DataFrame, positions: Seq[Int]): Map[Int, Int] = {
+  /** Sizes of the columns at the given positions in the first row where none of them is null: one, or those of nested arrays. */
+  private def firstSizes(selected: DataFrame, positions: Seq[Int]): Map[Int, Seq[Int]] = {
     val named = selected.toDF(selected.columns.indices.map(at => s"c$at"): _*)
     val wanted: Seq[Column] = positions.map(at => col(s"c$at"))
     val present = wanted.map(_.isNotNull).reduce(_ && _)
     named.filter(present).select(wanted: _*).head(1).headOption match {
-      case Some(row) => positions.indices.map(at => positions(at) -> TrainingColumns.size(row, at)).toMap
+      case Some(row) => positions.indices.map(at => positions(at) -> TrainingColumns.sizes(row.get(at))).toMap
       case None => throw nothingToRead(selected)
     }
   }
@@ -144,8 +150,15 @@ private[candlewick] final class TrainingColumns private (
   *
   * @param each
   *   of the feature columns one by one, where that is known
+  * @param shape
+  *   sizes of nested arrays, which are the features' shape where the user set none
   */
-private[candlewick] final case class Widths(features: Int, label: Int, each: Seq[Option[Int]])
+private[candlewick] final case class Widths(
+    features: Int,
+    label: Int,
+    each: Seq[Option[Int]],
+    shape: Option[Seq[Int]]
+)
 
 private[candlewick] object TrainingColumns {
 
@@ -177,19 +190,31 @@ private[candlewick] object TrainingColumns {
   /** A column by its exact name, whatever characters it holds. */
   def column(field: StructField): Column = col("`" + field.name.replace("`", "``") + "`")
 
-  /** The `Column` document. */
-  def document(name: String, field: StructField, ordinal: Int, width: Option[Int]): ObjectNode =
+  /** The `Column` document.
+    *
+    * @param inputShape
+    *   shape that the network views this column as; empty where it is one of several
+    */
+  def document(
+      field: StructField,
+      ordinal: Int,
+      width: Option[Int],
+      inputShape: Seq[Int]
+  ): ObjectNode =
     Json.obj(
       "ordinal" -> ordinal,
-      "name" -> name,
+      "name" -> field.name,
       "dataType" -> ColumnRules.typeName(field.dataType),
-      "width" -> width
+      "width" -> width,
+      "sizes" -> ColumnRules.nestedSizes(field.dataType, inputShape)
     )
 
-  private def size(row: Row, at: Int): Int = row.get(at) match {
-    case vector: Vector => vector.size
-    case bytes: Array[Byte] => bytes.length
-    case items: scala.collection.Seq[_] => items.length
-    case _ => 1
+  private def sizes(value: Any): Seq[Int] = value match {
+    case vector: Vector => Seq(vector.size)
+    case bytes: Array[Byte] => Seq(bytes.length)
+    case items: scala.collection.Seq[_] =>
+      val below = items.headOption.collect { case inner: scala.collection.Seq[_] => sizes(inner) }
+      items.length +: below.getOrElse(Nil)
+    case _ => Seq(1)
   }
 }

@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.checkpoint.{Checkpoints, Continued}
-import candlewick.columns.TrainingColumns
+import candlewick.columns.{TrainingColumns, Widths}
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -74,7 +74,7 @@ private[candlewick] object Preparation {
     val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
     val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source))
-    val resolved = resolve(control.id, spec, widths.features, widths.label)
+    val resolved = resolve(control.id, spec, widths)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
@@ -85,8 +85,9 @@ private[candlewick] object Preparation {
         Checkpoints.enter(conf, asked, control.id)(() => control.check())
       }
     }
-    val label = Json.field(Json.field(job, "data"), "label")
-    val feed = columns.json(widths.features, label, Json.field(resolved, "indices"))
+    val data = Json.field(job, "data")
+    val (label, shape) = (Json.field(data, "label"), Json.items(Json.field(data, "inputShape")).map(_.asInt))
+    val feed = columns.json(widths.features, shape, label, Json.field(resolved, "indices"))
     val prepared = Prepared(session, source, feed, columns.contract(widths), job, launch, None, None)
     val continued =
       for (state <- spec.resumed; params <- launch.identity)
@@ -98,14 +99,15 @@ private[candlewick] object Preparation {
     prepared.copy(initial = initial, continued = continued)
   }
 
-  private def resolve(id: String, spec: FitSpec, featureWidth: Int, labelWidth: Int): ObjectNode = {
+  private def resolve(id: String, spec: FitSpec, widths: Widths): ObjectNode = {
     val request = Json.obj(
       "job" -> id,
       "params" -> Json.parseObject("the parameters", spec.params),
       "defaults" -> Json.parseObject("the defaults", spec.defaults),
       "task" -> (if (spec.columns.classifier) "classifier" else "regressor"),
-      "featureWidth" -> featureWidth,
-      "labelWidth" -> labelWidth
+      "featureWidth" -> widths.features,
+      "featureShape" -> widths.shape,
+      "labelWidth" -> widths.label
     )
     Json.parseObject("the resolved job", Native.resolve(request.toString))
   }

@@ -15,8 +15,8 @@ trait ColumnParams
     with HasHandleInvalid
     with HasWeightCol {
 
-  // featuresCol: Column of the features: a Vector (dense or sparse), an array of any numeric type,
-  // one numeric column, or binary (see inputShape and scale). (text)
+  // featuresCol: Column of the features: a Vector (dense or sparse), an array of any numeric type
+  // or of such arrays (a tensor), one numeric column, or binary (see inputShape and scale). (text)
   setDefault(featuresCol, "features")
 
   /** Columns whose values are put one after another to form the features, instead of featuresCol:
@@ -102,13 +102,14 @@ trait ColumnParams
   def setOutputCols(value: String): this.type = set(outputCols, value)
 
   /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
-    * 28, 28]. Needed for binary features. (list of at least one whole number, each of at least 1)
+    * 28, 28]. Needed for binary features. Not set, and the features are one column of nested
+    * arrays: their sizes. (list of at least one whole number, each of at least 1)
     * @group param
     */
   final val inputShape: IntArrayParam = new IntArrayParam(
     this,
     "inputShape",
-    "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. (list of at least one whole number, each of at least 1)",
+    "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of nested arrays: their sizes. (list of at least one whole number, each of at least 1)",
     Legal[Array[Int]]("inputShape", "a list of at least one whole number, each of at least 1", Legal.each(ParamValidators.inRange(1, 2147483647)))
   )
 

@@ -6,6 +6,7 @@ import org.apache.hadoop.fs.{FileStatus, Path}
 
 /** Whole files on any Hadoop file system. */
 private[candlewick] object Files {
+
   /** Creates a file, in place of another, and the folders above it. */
   def create(conf: Configuration, path: Path): OutputStream = path.getFileSystem(conf).create(path, true)
 

@@ -130,7 +130,7 @@ private object ScoreTask {
   ): String = {
     val described = Json.obj(
       "numFields" -> numFields,
-      "features" -> documents(columns, spec.inputWidths),
+      "features" -> documents(columns, spec),
       "featureWidth" -> spec.featureWidth,
       "scale" -> spec.scale,
       "label" -> None,
@@ -150,10 +150,11 @@ private object ScoreTask {
   }
 
   /** The documents of feature columns in a scorer's `Columns`. */
-  private def documents(columns: Seq[(Int, StructField)], inputWidths: Seq[Int]): Seq[JsonNode] = {
-    val single = inputWidths.length == columns.length
+  private def documents(columns: Seq[(Int, StructField)], spec: ScoreTaskSpec): Seq[JsonNode] = {
+    val inputs = spec.inputWidths.length == columns.length
+    val shape = if (columns.length == 1) spec.inputShape else Nil
     columns.zipWithIndex.map { case ((ordinal, field), at) =>
-      TrainingColumns.document(field.name, field, ordinal, inputWidths.lift(at).filter(_ => single))
+      TrainingColumns.document(field, ordinal, spec.inputWidths.lift(at).filter(_ => inputs), shape)
     }
   }
 }

@@ -8,6 +8,8 @@ import candlewick.internal.SentWeights
   *   what is appended, in order
   * @param handleInvalid
   *   what becomes of invalid rows: "error", "skip" or "keep"
+  * @param inputShape
+  *   shape that the network views the features as
   * @param inputWidths
   *   values of the columns that are inputs of a graph one by one
   * @param golden
@@ -24,6 +26,7 @@ private[candlewick] final case class ScoreTaskSpec(
     handleInvalid: String,
     scale: Option[Double],
     featureWidth: Int,
+    inputShape: Seq[Int],
     inputWidths: Seq[Int],
     golden: Option[SentWeights],
     label: String

@@ -8,7 +8,6 @@ import candlewick.score.ModelCache
 import java.io.IOException
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Paths}
-import java.nio.file.attribute.PosixFilePermissions
 import org.apache.spark.ml.{Pipeline, PipelineModel}
 import org.apache.spark.sql.functions.col
 
@@ -282,18 +281,6 @@ class PersistenceSuite extends SparkSuite {
     )
     assert(other.getMessage.contains("trained on 4") && other.getMessage.contains("features: vector of 4"))
     assert(damaged(document)(edited("\"handleInvalid\"", "\"other\"")).contains("'handleInvalid' is missing"))
-  }
-
-  test("files have the permissions that Hadoop is told") {
-    val path = freshPath()
-    spark.conf.set("fs.permissions.umask-mode", "037")
-    try model.write.save(path)
-    finally spark.conf.unset("fs.permissions.umask-mode")
-    for (name <- Seq(weights, "data/.weights.safetensors.crc", metadata))
-      assert(
-        PosixFilePermissions.toString(Files.getPosixFilePermissions(Paths.get(path, name))) == "rw-r-----",
-        name
-      )
   }
 
   test("the driver's own disk, whatever the default file system is") {

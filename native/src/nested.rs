@@ -1,0 +1,195 @@
+//! Arrays of arrays of numbers: a tensor's values, one dimension within another.
+
+use crate::number::Number;
+use crate::row::{Array, Corrupt};
+
+/// Most dimensions of a column.
+const MAX_DEPTH: usize = 8;
+
+/// The type of a column of nested arrays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NestedType {
+    depth: usize,
+    number: Number,
+}
+
+impl NestedType {
+    /// The type that a catalogString names, such as `array<array<float>>`; `None` where it is none, or has more than
+    /// eight dimensions.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<NestedType> {
+        let (mut depth, mut rest) = (0, name);
+        while let Some(inner) = rest
+            .strip_prefix("array<")
+            .and_then(|rest| rest.strip_suffix('>'))
+        {
+            (depth, rest) = (depth + 1, inner);
+        }
+        let number = Number::parse(rest).filter(|_| (2..=MAX_DEPTH).contains(&depth))?;
+        Some(NestedType { depth, number })
+    }
+}
+
+/// What is wrong with a column of nested arrays, to follow its name.
+pub(crate) type Irregular = String;
+
+/// A column of nested arrays in one row. What is inside is looked at by [`Nested::check`].
+#[derive(Debug, Clone)]
+pub struct Nested<'a> {
+    kind: NestedType,
+    array: Array<'a>,
+    /// Sizes along the first elements; those beyond the depth are 1.
+    sizes: [usize; MAX_DEPTH],
+}
+
+impl<'a> Nested<'a> {
+    /// Views the bytes of a column.
+    ///
+    /// # Errors
+    /// Where they are no arrays.
+    pub fn new(kind: NestedType, bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        let array = Array::new(bytes)?;
+        let mut sizes = [1; MAX_DEPTH];
+        let mut first = Some(array);
+        for (level, size) in sizes.iter_mut().take(kind.depth).enumerate() {
+            *size = first.map_or(0, |array| array.len());
+            first = match first {
+                Some(array) if level + 1 < kind.depth => inner(&array, 0)?,
+                _ => None,
+            };
+        }
+        Ok(Nested { kind, array, sizes })
+    }
+
+    /// Sizes, outermost first.
+    fn sizes(&self) -> &[usize] {
+        &self.sizes[..self.kind.depth]
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sizes().iter().fold(1, |all, size| all.saturating_mul(*size))
+    }
+
+    /// True without values.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Looks at all arrays: they have to be there, those of one dimension of one length, and all together of the shape
+    /// that is wanted.
+    pub(crate) fn check(&self, wanted: Option<&[usize]>) -> Result<Result<(), Irregular>, Corrupt> {
+        let mut path = [0; MAX_DEPTH];
+        if let Err(what) = self.check_below(&self.array, 0, &mut path)? {
+            return Ok(Err(what));
+        }
+        Ok(match wanted {
+            Some(wanted) if wanted != self.sizes() => {
+                Err(format!("has the shape {:?}, expected {wanted:?}", self.sizes()))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn check_below(
+        &self,
+        array: &Array<'a>,
+        level: usize,
+        path: &mut [usize; MAX_DEPTH],
+    ) -> Result<Result<(), Irregular>, Corrupt> {
+        if array.len() != self.sizes[level] {
+            let (at, first) = (&path[..level], &[0; MAX_DEPTH][..level]);
+            return Ok(Err(format!(
+                "is ragged: it has {} values at {at:?} and {} at {first:?}; a tensor has equally many everywhere, pad it",
+                array.len(),
+                self.sizes[level]
+            )));
+        }
+        if let Some(index) = array.first_null() {
+            path[level] = index;
+            return Ok(Err(format!("is null at {:?}", &path[..=level])));
+        }
+        if level + 1 == self.kind.depth {
+            return Ok(Ok(()));
+        }
+        for index in 0..array.len() {
+            path[level] = index;
+            let below =
+                inner(array, index)?.ok_or_else(|| Corrupt("an array that is not there".to_owned()))?;
+            if let Err(what) = self.check_below(&below, level + 1, path)? {
+                return Ok(Err(what));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Where value `index` stands, dimension by dimension.
+    fn place(&self, index: usize) -> [usize; MAX_DEPTH] {
+        let (mut rest, mut place) = (index, [0; MAX_DEPTH]);
+        for (at, size) in self.sizes().iter().enumerate().rev() {
+            (place[at], rest) = (rest % size.max(&1), rest / size.max(&1));
+        }
+        place
+    }
+
+    /// Value `index`; `None` where it is null or not there.
+    pub(crate) fn get(&self, index: usize) -> Result<Option<f64>, Corrupt> {
+        let place = self.place(index);
+        let (last, above) = (self.kind.depth - 1, &place[..self.kind.depth - 1]);
+        let mut array = self.array;
+        for at in above {
+            match inner(&array, *at)? {
+                Some(below) => array = below,
+                None => return Ok(None),
+            }
+        }
+        if array.is_null(place[last]) {
+            return Ok(None);
+        }
+        self.kind.number.element(&array, place[last]).map(Some)
+    }
+
+    /// The place of value `index` for a message: `[3, 2]`.
+    pub(crate) fn place_text(&self, index: usize) -> String {
+        format!("{:?}", &self.place(index)[..self.kind.depth])
+    }
+
+    /// Writes the values, which were checked, times `scale`; true where all are finite.
+    pub(crate) fn write(&self, out: &mut [f32], scale: f64) -> Result<bool, Corrupt> {
+        self.write_below(&self.array, 0, out, scale)
+    }
+
+    fn write_below(
+        &self,
+        array: &Array<'a>,
+        level: usize,
+        out: &mut [f32],
+        scale: f64,
+    ) -> Result<bool, Corrupt> {
+        if level + 1 == self.kind.depth {
+            return self.kind.number.elements(array, out, scale);
+        }
+        let mut finite = true;
+        let part = out.len() / array.len().max(1);
+        for (index, out) in out.chunks_exact_mut(part.max(1)).enumerate() {
+            let below =
+                inner(array, index)?.ok_or_else(|| Corrupt("an array that is not there".to_owned()))?;
+            finite &= self.write_below(&below, level + 1, out, scale)?;
+        }
+        Ok(finite)
+    }
+}
+
+/// Element `index`, an array; `None` where it is null or not there.
+fn inner<'a>(array: &Array<'a>, index: usize) -> Result<Option<Array<'a>>, Corrupt> {
+    if array.is_null(index) {
+        return Ok(None);
+    }
+    let slots = array.elements::<8>()?;
+    let Some(slot) = slots.get(index) else {
+        return Ok(None);
+    };
+    Array::new(array.variable(*slot)?).map(Some)
+}
