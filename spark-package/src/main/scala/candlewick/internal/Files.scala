@@ -1,11 +1,12 @@
 package candlewick.internal
 
-import java.io.OutputStream
+import java.io.{ByteArrayOutputStream, OutputStream}
 import java.nio.file.{Files => JavaFiles}
 import java.nio.file.attribute.PosixFilePermissions
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.{FileStatus, LocalFileSystem, Path}
+import org.apache.hadoop.fs.{FileStatus, FileSystem, LocalFileSystem, Path}
 import org.apache.hadoop.fs.permission.FsPermission
+import org.apache.hadoop.io.IOUtils
 
 /** Whole files on any Hadoop file system. */
 private[candlewick] object Files {
@@ -49,6 +50,15 @@ private[candlewick] object Files {
     try in.readFully(0L, content)
     finally in.close()
     content
+  }
+
+  /** Reads a small file whose size may change while it is read. */
+  def read(files: FileSystem, path: Path): Array[Byte] = {
+    val content = new ByteArrayOutputStream
+    val in = files.open(path)
+    try IOUtils.copyBytes(in, content, BufferBytes, false)
+    finally in.close()
+    content.toByteArray
   }
 
   /** Reads a file of weights, of any size; `check` as above. */
