@@ -16,7 +16,9 @@ import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +73,17 @@ def own_version() -> str:
     return re.findall(r"^pyspark==(\S+)$", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)[0]
 
 
-#: The newest patch of each, and the oldest of the lines' first versions, against which links are checked only.
+#: The newest patch of each that PyPI has; of Spark 3.5 with Scala 2.13 that Maven's repository has with all it depends on.
 SPARKS = (
     Spark("3.5", "3.5.9", LINES[1]),
-    Spark("3.5_2.13", "3.5.9", LINES[2]),
+    Spark("3.5_2.13", "3.5.6", LINES[2]),
     Spark("4.0", "4.0.5", LINES[0]),
     Spark("4.1", "4.1.4", LINES[0]),
     Spark("4.2", "4.2.1", LINES[0]),
     Spark("4.3", own_version(), LINES[0]),
 )
 BY_NAME = {spark.name: spark for spark in SPARKS}
-#: Compiled against: whose classes are in Maven's repository (pom.xml, spark.version).
+#: The first of each line, with which links are compared only.
 OLDEST = {LINES[0]: "4.0.0", LINES[1]: "3.5.0", LINES[2]: "3.5.0"}
 
 
@@ -138,33 +140,44 @@ def run(spark: Spark, package: Path) -> dict[str, Any]:
     return found
 
 
-def links(spark: Spark) -> list[str]:
-    """What the jar refers to and this Spark does not have."""
-    return problems(ROOT / "dist" / dist.jar_name(spark.line), spark.home / "jars")
+def fits(line: Line, jars: Path) -> str:
+    """Fails with what the jar of a line refers to and is not in a folder of Spark's jars."""
+    wrong = problems(ROOT / "dist" / dist.jar_name(line), jars)
+    if wrong:
+        raise MatrixError("\n".join(wrong))
+    return "all there"
 
 
 def everything() -> None:
-    """All of it; the models must be the same everywhere."""
+    """All of it, whatever fails; the models must be the same everywhere."""
     package = wheel()
-    models: dict[str, Any] = {}
+    models: dict[str, str] = {}
+    failed: list[str] = []
+
+    def step(what: str, body: Callable[[], str]) -> None:
+        try:
+            print(f"{what}: {body()}", flush=True)
+        except MatrixError as error:
+            print(f"{what}: failed\n{error}", flush=True)
+            failed.append(what)
+
+    def script(spark: Spark) -> str:
+        found = run(spark, package)
+        models[spark.name] = json.dumps(found["hashes"], sort_keys=True)
+        return f"Scala {found['scala']}, Java {found['java']}, Python {found['python']}, {found['hashes']}"
+
     for spark in SPARKS:
         install(spark)
-        _told(f"{spark.version} {spark.line.name}", links(spark))
-        found = run(spark, package)
-        print(f"Spark {found['spark']}, Scala {found['scala']}, Java {found['java']}: {found['hashes']}", flush=True)
-        models[spark.name] = found["hashes"]
+        step(f"references, Spark {spark.version} {spark.line.name}", partial(fits, spark.line, spark.home / "jars"))
+        step(f"script, Spark {spark.version} {spark.line.name}", partial(script, spark))
     for line, version in OLDEST.items():
         folder = HOME / f"{version}_{line.scala}"
         spark_of_maven(folder, line, version)
-        _told(f"{version} {line.name}", problems(ROOT / "dist" / dist.jar_name(line), folder / "jars"))
-    if len({json.dumps(hashes, sort_keys=True) for hashes in models.values()}) != 1:
-        raise MatrixError(f"not the same models: {models}")
-
-
-def _told(what: str, wrong: list[str]) -> None:
-    if wrong:
-        raise MatrixError(f"the jar does not fit to Spark {what}:\n" + "\n".join(wrong))
-    print(f"Spark {what}: everything that the jar refers to is there", flush=True)
+        step(f"references, Spark {version} {line.name}", partial(fits, line, folder / "jars"))
+    if len(set(models.values())) != 1:
+        failed.append(f"not the same models: {models}")
+    if failed:
+        raise MatrixError("; ".join(failed))
 
 
 def _pinned(package: str) -> str:
@@ -176,7 +189,9 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     if done.returncode != 0:
-        raise MatrixError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+        raise MatrixError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+        )
     return done.stdout
 
 

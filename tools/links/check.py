@@ -11,7 +11,18 @@ from tools.links.classfile import ABSTRACT, FINAL, PRIVATE, STATIC, ClassFile, M
 #: What comes with Java: the compiler's `-release` has compared it.
 JAVA = ("java/", "javax/", "jdk/", "sun/")
 _OBJECT = "java/lang/Object"
-_OF_OBJECT = {"clone", "equals", "finalize", "getClass", "hashCode", "notify", "notifyAll", "toString", "wait", "<init>"}
+_OF_OBJECT = {
+    "clone",
+    "equals",
+    "finalize",
+    "getClass",
+    "hashCode",
+    "notify",
+    "notifyAll",
+    "toString",
+    "wait",
+    "<init>",
+}
 
 
 class ClassPath:
