@@ -29,8 +29,8 @@ from tools.links.check import problems
 HOME = ROOT / ".cache" / "matrix"
 #: Longest run of the script, seconds.
 PATIENCE = 900
-#: What PySpark needs besides; Spark 3.5 is older than NumPy 2.3.
-NUMPY = {"3.5": "numpy==2.2.6"}
+#: What PySpark needs besides; that of Spark 3.5 uses names that NumPy 2 does not have.
+NUMPY = {"3.5": "numpy==1.26.4"}
 
 
 class MatrixError(Exception):
@@ -124,15 +124,20 @@ def wheel() -> Path:
     return folder
 
 
-def run(spark: Spark, package: Path) -> dict[str, Any]:
-    """Runs the script; what it printed last."""
+def environment_of(spark: Spark, package: Path) -> dict[str, str]:
+    """The variables for a Python with this Spark and the package in a folder."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CANDLEWICK_JAR", "SPARK_HOME")}
     environment |= {"PYTHONPATH": os.pathsep.join([str(package), str(ROOT)]), "SPARK_LOCAL_IP": "127.0.0.1"}
     environment |= {"PYSPARK_PYTHON": str(spark.python), "PYSPARK_DRIVER_PYTHON": str(spark.python)}
     if spark.line not in dist.IN_WHEEL:
         environment |= {"CANDLEWICK_JAR": str(ROOT / "dist" / dist.jar_name(spark.line))}
         environment |= {"SPARK_HOME": str(spark.home), "SPARK_SCALA_VERSION": spark.line.scala}
-    text = _run([str(spark.python), "-m", "tests.matrix.smoke"], environment)
+    return environment
+
+
+def run(spark: Spark, package: Path) -> dict[str, Any]:
+    """Runs the script; what it printed last."""
+    text = _run([str(spark.python), "-m", "tests.matrix.smoke"], environment_of(spark, package))
     found: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
     expected = {"spark": spark.version, "jar": dist.jar_name(spark.line)}
     if {name: found[name] for name in expected} != expected or not found["scala"].startswith(spark.line.scala):
@@ -185,9 +190,12 @@ def _pinned(package: str) -> str:
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MatrixError(f"{' '.join(command)} has not ended after {PATIENCE} s:\n{error.stderr!r}") from error
     if done.returncode != 0:
         raise MatrixError(
             f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"

@@ -34,7 +34,16 @@ SETTINGS = {
 
 
 def session(master: str) -> SparkSession:
-    spark = candlewick.session({"spark.master": master, "spark.app.name": "candlewick-matrix", **SETTINGS})
+    """With the jar from the start; on a cluster it comes later, as to a notebook."""
+    settings = {"spark.master": master, "spark.app.name": "candlewick-matrix", **SETTINGS}
+    if master.startswith("local["):
+        spark = candlewick.session(settings)
+    else:
+        builder = SparkSession.builder
+        for name, value in settings.items():
+            builder = builder.config(name, value)
+        spark = builder.getOrCreate()
+        candlewick.attach(spark)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
