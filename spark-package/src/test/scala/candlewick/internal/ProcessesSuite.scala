@@ -18,7 +18,12 @@ class ProcessesSuite extends AnyFunSuite with Eventually {
 
   test("a process has no start once it has ended, even where nobody has taken notice") {
     // It waits for a line, so that it lives; its child ends at once, and its name has blanks and brackets.
-    val process = new ProcessBuilder("sh", "-c", "ln -s /bin/sleep \"$0/a) b (\"; \"$0/a) b (\" 0 & echo $!; read line", folder).start()
+    val process = new ProcessBuilder(
+      "sh",
+      "-c",
+      "ln -s /bin/sleep \"$0/a) b (\"; \"$0/a) b (\" 0 & echo $!; read line",
+      folder
+    ).start()
     try {
       assert(Processes.startOf(process.pid()).isDefined)
       val child = process.getInputStream
