@@ -194,6 +194,8 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
+    except FileNotFoundError as error:
+        raise MatrixError(f"{error.filename} is not there; `python -m tools.matrix install NAME` makes one") from error
     except subprocess.TimeoutExpired as error:
         raise MatrixError(f"{' '.join(command)} has not ended after {PATIENCE} s:\n{error.stderr!r}") from error
     if done.returncode != 0:
