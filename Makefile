@@ -14,6 +14,10 @@ NATIVE_DIR := $(CURDIR)/target/$(TRIPLE)/release
 NATIVE := $(NATIVE_DIR)/libcandlewick_native.so $(NATIVE_DIR)/candlewick-trainer
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 JAR := $(CURDIR)/dist/candlewick-spark-4.0_2.13-$(VERSION).jar
+# The jars for Spark 3.5, by Scala.
+LINES_35 := 3.5_2.12 3.5_2.13
+JARS_35 := $(LINES_35:%=$(CURDIR)/dist/candlewick-spark-%-$(VERSION).jar)
+JAR_35 := $(firstword $(JARS_35))
 WHEEL := $(CURDIR)/dist/candlewick-$(VERSION)-py3-none-manylinux_2_28_x86_64.whl
 PYTHON_PACKAGE := spark-package/python
 STAMPS := .cache/stamps
@@ -34,7 +38,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring large flaky docs scaladoc gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring large flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,8 +110,12 @@ large: $(JAR) $(WHEEL) ## a model of more than 2 GiB on every road that weights 
 flaky: native $(JAR) ## run tests again and again, under load and on one core (SUITE=rust|jvm|python FILTER= N=20)
 	$(PYTHON) -m tools.flaky --suite $(or $(SUITE),all) --filter '$(FILTER)' --rounds $(or $(N),20)
 
-dist: $(JAR) $(WHEEL) ## build dist/*.jar and dist/*.whl
-	@ls -l $(JAR) $(WHEEL)
+dist: $(JAR) $(JARS_35) $(WHEEL) ## build dist/*.jar and dist/*.whl
+	@ls -l $^
+
+# Not all part of `test`: 2 GB of PySpark. `test` has the oldest and the newest.
+matrix: $(JARS_35) $(WHEEL) ## every jar on every Spark that it serves: link check, and one script end to end
+	$(PYTHON) -m tools.matrix all
 
 docs: .cache/docs-venv/.stamp $(VENV)/.stamp ## the site of the documents, in dist/site; a link that leads nowhere fails it
 	NO_MKDOCS_2_WARNING=1 .cache/docs-venv/bin/mkdocs build
@@ -156,7 +164,7 @@ test-jvm: native
 	$(MVN) verify
 	@mkdir -p $(STAMPS) && touch $(STAMPS)/jvm
 
-test-python: $(JAR) $(WHEEL)
+test-python: $(JAR) $(WHEEL) .cache/matrix/3.5/.stamp
 	$(PYTHON) -m pytest
 
 $(STAMPS)/tools: tools/need.sh
@@ -187,6 +195,10 @@ $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r model/tests/golden/requirements.txt
 	touch $@
 
+.cache/matrix/%/.stamp: tools/matrix.py $(VENV)/.stamp
+	$(PYTHON) -m tools.matrix install $*
+	touch $@
+
 # Cargo knows best what is stale: it is asked every time and leaves files alone that are up to date.
 native: $(VENV)/.stamp
 	cargo-zigbuild $(NATIVE_BUILD) --workspace $(CARGO_TARGET)
@@ -197,6 +209,12 @@ $(STAMPS)/jvm: $(JVM_SOURCES) | $(STAMPS)/tools
 	$(MVN) -q compile -pl jvm-bridge,spark-package
 	@mkdir -p $(@D) && touch $@
 
+$(STAMPS)/jvm-3.5_2.12: PROFILES := spark-3.5
+$(STAMPS)/jvm-3.5_2.13: PROFILES := spark-3.5,scala-2.13
+$(LINES_35:%=$(STAMPS)/jvm-%): $(STAMPS)/jvm-%: $(JVM_SOURCES) | $(STAMPS)/tools
+	$(MVN) -q compile -P$(PROFILES) -pl jvm-bridge,spark-package
+	@mkdir -p $(@D) && touch $@
+
 $(STAMPS)/jvm-format: $(JVM_SOURCES) .scalafmt.conf | $(STAMPS)/tools
 	$(MVN) -q spotless:check
 	@mkdir -p $(@D) && touch $@
@@ -204,5 +222,8 @@ $(STAMPS)/jvm-format: $(JVM_SOURCES) .scalafmt.conf | $(STAMPS)/tools
 $(JAR): $(NATIVE) $(STAMPS)/jvm tools/dist.py LICENSE $(VENV)/.stamp
 	$(PYTHON) tools/dist.py jar --native $(NATIVE_DIR)
 
-$(WHEEL): $(JAR) $(PYTHON_SOURCES)
+$(JARS_35): $(CURDIR)/dist/candlewick-spark-%-$(VERSION).jar: $(NATIVE) $(STAMPS)/jvm-% tools/dist.py LICENSE $(VENV)/.stamp
+	$(PYTHON) tools/dist.py jar --native $(NATIVE_DIR) --line $*
+
+$(WHEEL): $(JAR) $(JAR_35) $(PYTHON_SOURCES)
 	$(PYTHON) tools/dist.py wheel

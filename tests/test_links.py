@@ -1,118 +1,95 @@
-"""What the classes in the jar call: nothing that another supported Spark or Scala does not have. Run by `make test`."""
+"""What the classes in the jars refer to: it is there in each Spark that they serve. Run by `make test`."""
 
 from __future__ import annotations
 
-import struct
 import zipfile
-from collections.abc import Iterator
-from typing import NamedTuple
+from pathlib import Path
 
 import pytest
 
-from tools import dist
+from tools import dist, matrix
+from tools.dist import LINES, Line
+from tools.links.check import problems
+from tools.links.classfile import ClassFile, Member, Reference, parse
 
-#: What Scala 2.12, which the builds for Spark 3.5 need, does not have; and what Java 8 does not.
-ABSENT = {
-    ("scala/Option$", "when"),
-    ("scala/Option$", "unless"),
-    ("scala/collection/mutable/Stack$", "from"),
-    ("java/io/InputStream", "readAllBytes"),
-    ("java/io/InputStream", "readNBytes"),
-    ("java/io/InputStream", "transferTo"),
-}
-#: Methods of Scala's collections and texts that 2.12 does not have, whatever class they are called on.
-ABSENT_NAMES = {"groupMapReduce", "groupMap", "maxOption", "minOption", "toIntOption$extension"}
-ABSENT_NAMES |= {"toLongOption$extension", "toDoubleOption$extension", "toBooleanOption$extension"}
-#: Packages that are another in another line; the shim may use Spark's.
-OTHER_LINES = ("org/apache/spark/sql/classic/", "scala/jdk/", "org/json4s/", "javax/servlet/", "jakarta/servlet/")
+#: The jars that `make test` builds.
+BUILT = dist.IN_WHEEL
+#: The Sparks that `make test` has; `make matrix` compares with all.
+SPARKS = [matrix.BY_NAME["4.3"], matrix.BY_NAME["3.5"]]
+#: Packages that are another in a build of Spark's vendors; the shim may use Spark's.
+OTHERS = ("org/apache/spark/sql/classic/", "org/json4s/", "javax/servlet/", "jakarta/servlet/")
 SHIM = "org/apache/spark/sql/CandlewickShim"
+#: The Java that the classes of a line need; jvm-bridge serves all.
+JAVA = {"4.0": 61, "3.5": 52}
 
 
-class Call(NamedTuple):
-    """A method or field that a class refers to."""
-
-    owner: str
-    name: str
+def jar_of(line: Line) -> Path:
+    return dist.ROOT / "dist" / dist.jar_name(line)
 
 
-def references(code: bytes) -> Iterator[Call]:
-    """The methods and fields that a class file refers to, and its classes with an empty name (JVM specification, 4.4)."""
-    count = struct.unpack_from(">H", code, 8)[0]
-    at, entries = 10, {}
-    index = 1
-    sizes = {7: 2, 8: 2, 16: 2, 19: 2, 20: 2, 15: 3, 3: 4, 4: 4, 9: 4, 10: 4, 11: 4, 12: 4, 17: 4, 18: 4, 5: 8, 6: 8}
-    while index < count:
-        tag = code[at]
-        if tag == 1:
-            size = struct.unpack_from(">H", code, at + 1)[0]
-            entries[index] = (tag, code[at + 3 : at + 3 + size])
-            at += 3 + size
-        else:
-            entries[index] = (tag, code[at + 1 : at + 1 + sizes[tag]])
-            at += 1 + sizes[tag]
-        index += 2 if tag in (5, 6) else 1
-
-    def text(index: int) -> str:
-        return entries[index][1].decode("utf-8", "replace")
-
-    def pair(content: bytes) -> tuple[int, int]:
-        first, second = struct.unpack(">HH", content)
-        return first, second
-
-    for tag, content in entries.values():
-        if tag == 7:
-            yield Call(text(struct.unpack(">H", content)[0]), "")
-        elif tag in (9, 10, 11):
-            owner, described = pair(content)
-            name, _ = pair(entries[described][1])
-            yield Call(text(struct.unpack(">H", entries[owner][1])[0]), text(name))
+@pytest.fixture(scope="module", params=BUILT, ids=lambda line: line.name)
+def classes(request: pytest.FixtureRequest) -> dict[str, ClassFile]:
+    """Every class of a jar of ours."""
+    jar = zipfile.ZipFile(jar_of(request.param))
+    return {name: parse(jar.read(name)) for name in jar.namelist() if name.endswith(".class")}
 
 
-@pytest.fixture(scope="module")
-def calls() -> dict[str, set[Call]]:
-    """What every class in the jar refers to."""
-    jar = zipfile.ZipFile(dist.ROOT / "dist" / dist.jar_name())
-    return {name: set(references(jar.read(name))) for name in jar.namelist() if name.endswith(".class")}
+def references(classes: dict[str, ClassFile]) -> list[tuple[str, Reference]]:
+    return [(name, reference) for name, code in classes.items() for reference in code.references]
 
 
-def test_the_reader_of_class_files_sees_calls(calls: dict[str, set[Call]]) -> None:
-    assert Call("org/apache/spark/sql/classic/Dataset$", "ofRows") in calls[f"{SHIM}$.class"]
-    assert Call("candlewick/jni/Model", "load") in set().union(*calls.values())
+@pytest.mark.parametrize("spark", SPARKS, ids=lambda spark: spark.version)
+def test_everything_that_a_jar_refers_to_is_there(spark: matrix.Spark) -> None:
+    assert problems(jar_of(spark.line), spark.home / "jars") == []
 
 
-def test_no_default_arguments_of_spark(calls: dict[str, set[Call]]) -> None:
+def test_a_jar_for_another_spark_does_not_fit() -> None:
+    found = problems(jar_of(LINES[0]), matrix.BY_NAME["3.5"].home / "jars")
+    assert any(problem.startswith(f"{SHIM}$: no class org/apache/spark/sql/classic/Dataset") for problem in found)
+    assert any(": no class scala/collection/IterableOnce" in problem for problem in found), "of Scala 2.13 only"
+
+
+def test_the_reader_of_class_files_sees_calls(classes: dict[str, ClassFile]) -> None:
+    called = {reference.member for _, reference in references(classes)}
+    assert any(member and member.name == "ofRows" and "LogicalPlan;)" in member.descriptor for member in called)
+    assert Member("load", "()V") in called
+
+
+@pytest.mark.parametrize("line", BUILT, ids=lambda line: line.name)
+def test_classes_are_for_the_oldest_java_of_a_line(line: Line) -> None:
+    jar = zipfile.ZipFile(jar_of(line))
+    majors = {parse(jar.read(name)).major for name in jar.namelist() if name.endswith(".class")}
+    assert max(majors) == JAVA[line.spark]
+
+
+def test_no_default_arguments_of_spark(classes: dict[str, ClassFile]) -> None:
     """Builds of Spark differ in the methods that stand for default arguments."""
     found = [
-        f"{name}: {call.owner}.{call.name}"
-        for name, called in calls.items()
-        for call in called
-        if call.owner.startswith("org/apache/spark/") and "$default$" in call.name and "Candlewick" not in call.owner
+        f"{name}: {reference.owner}.{reference.member.name}"
+        for name, reference in references(classes)
+        if reference.owner.startswith("org/apache/spark/") and "Candlewick" not in reference.owner
+        if reference.member and "$default$" in reference.member.name
     ]
     assert sorted(found) == []
 
 
-def test_no_node_of_sparks_plans_is_made(calls: dict[str, set[Call]]) -> None:
+def test_no_node_of_sparks_plans_is_made(classes: dict[str, ClassFile]) -> None:
     """Their constructors are the first that change."""
     nodes = ("org/apache/spark/sql/catalyst/plans/logical/", "org/apache/spark/sql/execution/")
     own = {"UnaryNode", "LogicalPlan", "SparkPlan", "UnaryExecNode", "SparkStrategy"}
     found = [
-        f"{name}: {call.owner}.{call.name}"
-        for name, called in calls.items()
-        for call in called
-        if call.owner.startswith(nodes)
-        and (call.name == "<init>" or (call.name == "apply" and call.owner.endswith("$")))
-        and call.owner.rsplit("/", 1)[1] not in own
+        f"{name}: {owner}.{member.name}"
+        for name, (_, owner, member) in references(classes)
+        if member and owner.startswith(nodes) and owner.rsplit("/", 1)[1] not in own
+        if member.name == "<init>" or (member.name == "apply" and owner.endswith("$"))
     ]
     assert sorted(found) == []
 
 
-def test_nothing_that_only_one_line_has(calls: dict[str, set[Call]]) -> None:
+def test_nothing_that_vendors_change(classes: dict[str, ClassFile]) -> None:
     found = [
-        f"{name}: {call.owner}.{call.name}"
-        for name, called in calls.items()
-        for call in called
-        if call in ABSENT
-        or (call.name in ABSENT_NAMES and call.owner.startswith("scala/"))
-        or (call.owner.lstrip("[L").startswith(OTHER_LINES) and not name.startswith(SHIM))
+        f"{name}: {reference.owner}"
+        for name, reference in references(classes)
+        if reference.owner.lstrip("[L").startswith(OTHERS) and not name.startswith(SHIM)
     ]
     assert sorted(found) == []

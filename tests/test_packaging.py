@@ -21,9 +21,9 @@ OUT = dist.ROOT / "dist"
 OLDEST_GLIBC = (2, 28)
 
 
-@pytest.fixture(scope="module")
-def jar() -> zipfile.ZipFile:
-    return zipfile.ZipFile(OUT / dist.jar_name())
+@pytest.fixture(scope="module", params=dist.IN_WHEEL, ids=lambda line: line.name)
+def jar(request: pytest.FixtureRequest) -> zipfile.ZipFile:
+    return zipfile.ZipFile(OUT / dist.jar_name(request.param))
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +92,15 @@ def test_native_files_need_no_newer_glibc(jar: zipfile.ZipFile, name: str) -> No
     assert libraries <= known, f"{name} needs {sorted(libraries - known)}"
 
 
-def test_wheel_holds_the_jar_and_typed_python(wheel: zipfile.ZipFile) -> None:
+def test_wheel_holds_the_jars_of_pyspark_and_typed_python(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    assert {"candlewick/__init__.py", "candlewick/py.typed", f"candlewick/jars/{dist.jar_name()}"} <= names
+    assert {"candlewick/__init__.py", "candlewick/py.typed"} <= names
     assert not [name for name in names if "test" in name]
-    inside = wheel.read(f"candlewick/jars/{dist.jar_name()}")
-    assert inside == (OUT / dist.jar_name()).read_bytes()
+    jars = {f"candlewick/jars/{dist.jar_name(line)}": OUT / dist.jar_name(line) for line in dist.IN_WHEEL}
+    assert {name for name in names if name.startswith("candlewick/jars/")} == set(jars)
+    for name, path in jars.items():
+        assert wheel.read(name) == path.read_bytes()
+    assert (OUT / dist.wheel_name()).stat().st_size < 100e6, "the most that PyPI takes"
     tags = wheel.read(f"candlewick-{dist.version()}.dist-info/WHEEL").decode()
     assert f"Tag: py3-none-{dist.WHEEL_PLATFORM}" in tags
 

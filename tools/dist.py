@@ -1,4 +1,4 @@
-"""Puts together what is shipped: the jar with Scala, Java and native files, and the wheel that holds the jar.
+"""Puts together what is shipped: the jars with Scala, Java and native files, and the wheel that holds jars.
 
 Run by `make dist` after everything is compiled. Archives are reproducible: sorted entries, fixed times.
 """
@@ -13,17 +13,41 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
-CLASSES = (ROOT / "jvm-bridge/target/classes", ROOT / "spark-package/target/classes")
 NATIVE_FILES = ("libcandlewick_native.so", "candlewick-trainer")
 NATIVE_FOLDER = "candlewick/native/linux/x86_64"
 WHEEL_PLATFORM = "manylinux_2_28_x86_64"
 PYTHON = ROOT / "spark-package/python"
 #: Time of every entry in the archives.
 EPOCH = (2025, 1, 1, 0, 0, 0)
+
+
+class Line(NamedTuple):
+    """Versions of Spark that one jar serves, by the oldest of them, and the Scala that it is compiled with."""
+
+    spark: str
+    scala: str
+
+    @property
+    def name(self) -> str:
+        """As it stands in the names of jars."""
+        return f"{self.spark}_{self.scala}"
+
+    @property
+    def classes(self) -> tuple[Path, Path]:
+        """The folders where Maven puts its classes (pom.xml, line.directory)."""
+        folder = "target" if self == LINES[0] else f"target/spark-{self.name}"
+        return ROOT / "jvm-bridge/target/classes", ROOT / "spark-package" / folder / "classes"
+
+
+#: That of the tests first.
+LINES = (Line("4.0", "2.13"), Line("3.5", "2.12"), Line("3.5", "2.13"))
+#: The lines of PySpark as PyPI has it (docs/adr/0027-jars-by-line.md).
+IN_WHEEL = LINES[:2]
 
 
 class DistError(Exception):
@@ -36,9 +60,9 @@ def version() -> str:
         return str(tomllib.load(file)["workspace"]["package"]["version"])
 
 
-def jar_name() -> str:
+def jar_name(line: Line = LINES[0]) -> str:
     """Name of the jar: the line of Spark and Scala, then the version."""
-    return f"candlewick-spark-4.0_2.13-{version()}.jar"
+    return f"candlewick-spark-{line.name}-{version()}.jar"
 
 
 def wheel_name() -> str:
@@ -59,10 +83,10 @@ def stripped(source: Path, folder: Path) -> Path:
     return copy
 
 
-def class_files() -> dict[str, bytes]:
-    """Everything that the JVM modules compiled, by its path in the jar."""
+def class_files(line: Line) -> dict[str, bytes]:
+    """Everything that the JVM modules compiled for a line, by its path in the jar."""
     entries: dict[str, bytes] = {}
-    for folder in CLASSES:
+    for folder in line.classes:
         if not folder.is_dir():
             raise DistError(f"{folder} is missing: run `make dist`, which compiles it first")
         for path in sorted(folder.rglob("*")):
@@ -96,26 +120,29 @@ def write_zip(path: Path, entries: dict[str, bytes]) -> None:
     part.replace(path)
 
 
-def make_jar(built: Path | None, out: Path) -> Path:
-    """The jar."""
+def make_jar(built: Path | None, out: Path, line: Line = LINES[0]) -> Path:
+    """The jar of a line."""
     if built is None:
         raise DistError("the jar needs --native, the folder of the cdylib and the trainer")
     manifest = f"Manifest-Version: 1.0\nImplementation-Title: Candlewick\nImplementation-Version: {version()}\n\n"
     entries = {"META-INF/MANIFEST.MF": manifest.encode(), "META-INF/LICENSE": (ROOT / "LICENSE").read_bytes()}
-    found = {**class_files(), **native_files(built)}
+    # By which candlewick._lines sees whether it is for the Spark that runs.
+    of_line = {"candlewick/line.properties": f"spark={line.spark}\nscala={line.scala}\n".encode()}
+    found = {**class_files(line), **native_files(built), **of_line}
     # What Maven leaves of its own in META-INF says nothing; services are what Spark looks for.
     wanted = [name for name in found if not name.startswith("META-INF/") or name.startswith("META-INF/services/")]
     entries.update({name: found[name] for name in sorted(wanted)})
-    path = out / jar_name()
+    path = out / jar_name(line)
     write_zip(path, entries)
     return path
 
 
 def make_wheel(out: Path) -> Path:
     """The wheel, built in a copy of the sources so that the checkout stays clean."""
-    jar = out / jar_name()
-    if not jar.is_file():
-        raise DistError(f"{jar} is missing: run `make dist`, which builds it first")
+    inside = [out / jar_name(line) for line in IN_WHEEL]
+    for jar in inside:
+        if not jar.is_file():
+            raise DistError(f"{jar} is missing: run `make dist`, which builds it first")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "python"
         shutil.copytree(
@@ -125,7 +152,8 @@ def make_wheel(out: Path) -> Path:
         )
         jars = source / "candlewick" / "jars"
         jars.mkdir()
-        shutil.copy2(jar, jars / jar.name)
+        for jar in inside:
+            shutil.copy2(jar, jars / jar.name)
         shutil.copy2(ROOT / "LICENSE", source / "LICENSE")
         command = [
             sys.executable,
@@ -151,12 +179,14 @@ def main() -> int:
     """Writes one archive."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--native", type=Path, help="for the jar: folder of the cdylib and the trainer")
+    parser.add_argument("--line", choices=[line.name for line in LINES], default=LINES[0].name, help="for the jar")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    parser.add_argument("what", choices=["jar", "wheel"], help="the wheel holds the jar, which must be there already")
+    parser.add_argument("what", choices=["jar", "wheel"], help="the wheel holds jars, which must be there already")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     try:
-        path = make_jar(given.native, given.out) if given.what == "jar" else make_wheel(given.out)
+        line = next(line for line in LINES if line.name == given.line)
+        path = make_jar(given.native, given.out, line) if given.what == "jar" else make_wheel(given.out)
     except DistError as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1

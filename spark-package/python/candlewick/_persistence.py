@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pyspark.core.context import SparkContext
+from pyspark import SparkContext
 from pyspark.ml.common import _java2py
 from pyspark.ml.util import JavaMLReadable, JavaMLReader, MLReadable
 from pyspark.ml.wrapper import JavaParams

@@ -5,8 +5,16 @@ It is not a dependency of the package: on a cluster it comes with Spark, and a s
 
 from __future__ import annotations
 
-SPARK_LINE = 4
+#: The first PySpark that it works with, and the first that it does not.
+OLDEST, BEYOND = (3, 5), (5, 0)
+SUPPORTED = "Spark 3.5 (Scala 2.12 or 2.13) or Spark 4 (Scala 2.13)"
 _INSTALL = "pip install 'candlewick[spark]' (on a cluster that brings its own PySpark: use its Python)"
+
+
+def minor(version: str) -> tuple[int, int]:
+    """The first two numbers of a version."""
+    first, second = version.split(".")[:2]
+    return int(first), int(second)
 
 
 def check() -> str:
@@ -18,10 +26,10 @@ def check() -> str:
     try:
         import pyspark
     except ImportError as error:
-        raise ImportError(f"candlewick needs PySpark {SPARK_LINE}, and there is none: {_INSTALL}") from error
+        raise ImportError(f"candlewick needs PySpark 3.5 or 4, and there is none: {_INSTALL}") from error
     version = str(pyspark.__version__)
-    if version.split(".")[0] != str(SPARK_LINE):
-        raise ImportError(f"this candlewick is for PySpark {SPARK_LINE}, not {version}: {_INSTALL}")
+    if not OLDEST <= minor(version) < BEYOND:
+        raise ImportError(f"this candlewick is for PySpark 3.5 and 4, not {version}: {_INSTALL}")
     return version
 
 

@@ -12,7 +12,7 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
-from candlewick._version import __version__
+from candlewick import _lines
 from candlewick.errors import OF_A_SESSION, SetupError, jar_is_missing
 
 #: Names the jar to use instead of the one in the package.
@@ -21,22 +21,26 @@ JAR_VARIABLE = "CANDLEWICK_JAR"
 #: The class loaders of Spark that take in jars while they run.
 _GROWING_LOADER = "org.apache.spark.util.MutableURLClassLoader"
 
+#: The context whose jar is known to be for its Spark.
+_checked: SparkContext | None = None
+
 
 def jars() -> str:
-    """Path of the jar with Candlewick's classes and native files, for ``spark.jars`` or ``--jars``."""
+    """Path of the jar with Candlewick's classes and native files, for ``spark.jars`` or ``--jars``.
+
+    Of the jars in this package the one for the Spark that is here: that of the running session, else PySpark's.
+
+    Raises:
+        SetupError: There is none for that Spark, or the one that the variable CANDLEWICK_JAR names is for another.
+    """
     chosen = os.environ.get(JAR_VARIABLE)
     if chosen:
         if not Path(chosen).is_file():
             raise SetupError(f"{JAR_VARIABLE} names {chosen}, which is not a file; correct or unset it")
-        return str(Path(chosen).resolve())
-    folder = Path(__file__).parent / "jars"
-    found = sorted(folder.glob(f"candlewick-spark-*-{__version__}.jar"))
-    if not found:
-        raise SetupError(
-            f"this installation holds no candlewick-spark jar of version {__version__} (looked in {folder}); install "
-            f"the wheel, or set {JAR_VARIABLE} to a jar built by `make dist`"
-        )
-    return str(found[0])
+        path = Path(chosen).resolve()
+        _lines.check_name(path)
+        return str(path)
+    return str(_lines.choose(Path(__file__).parent / "jars"))
 
 
 def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkSession:
@@ -140,6 +144,9 @@ def _require_classic() -> None:
 
 def _has_classes(context: SparkContext) -> bool:
     java: Any = context._jvm
+    global _checked
+    if context is not _checked and _lines.check_session(context):
+        _checked = context
     # py4j answers an unknown name with a package, a known one with a class.
     return type(java.candlewick.NeuralClassifier).__name__ == "JavaClass"
 

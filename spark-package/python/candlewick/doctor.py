@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from candlewick._requirements import PYSPARK
+from candlewick._requirements import PYSPARK, minor
 from candlewick._version import __version__
 
 #: Longest wait for a program to answer, seconds.
 _PATIENCE = 60
 OLDEST_PYTHON = (3, 10)
-OLDEST_JAVA = 17
+#: Of Spark 4 and of Spark 3.5.
+OLDEST_JAVA = 17 if minor(PYSPARK) >= (4, 0) else 8
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def check_java() -> Check:
     if program is None:
         return Check("Java", "broken", "not found by JAVA_HOME or PATH", fix)
     answer = _run([program, "-version"])
-    version = re.search(r'version "(\d+)([^"]*)"', answer.text)
+    # Java 8 calls itself 1.8.
+    version = re.search(r'version "(?:1\.)?(\d+)([^"]*)"', answer.text)
     if version is None:
         return Check("Java", "broken", f"{program} answered: {answer.text.strip()[:100]}", fix)
     found = f"{version[1]}{version[2]} ({program})"

@@ -27,17 +27,22 @@ def test_missing_java_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     check = doctor.check_java()
     assert check.status == "broken"
-    assert "install Java 17" in check.fix
+    assert f"install Java {doctor.OLDEST_JAVA}" in check.fix
 
 
-def test_old_java_is_refused(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("version", "oldest", "found"),
+    [("11.0.2", 17, ("broken", "11.0.2")), ("11.0.2", 8, ("ok", "11.0.2")), ("1.8.0_402", 8, ("ok", "8.0_402"))],
+)
+def test_old_java_is_refused(monkeypatch, tmp_path, version, oldest, found):
     program = tmp_path / "bin" / "java"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
     program.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setattr(doctor, "OLDEST_JAVA", oldest)
     check = doctor.check_java()
-    assert (check.status, check.found.split()[0]) == ("broken", "11.0.2")
+    assert (check.status, check.found.split()[0]) == found
 
 
 def test_a_wrong_jar_is_broken_and_stops_before_spark(monkeypatch, tmp_path, capsys):

@@ -40,7 +40,7 @@ def test_what_is_no_session_gets_no_jar():
         attach("spark")
 
 
-@pytest.mark.parametrize(("version", "words"), [(None, "there is none"), ("3.5.1", "not 3.5.1")])
+@pytest.mark.parametrize(("version", "words"), [(None, "there is none"), ("3.4.4", "not 3.4.4")])
 def test_pyspark_that_is_missing_or_old_is_told_at_import(tmp_path, version, words):
     if version:
         (tmp_path / "pyspark").mkdir()

@@ -1,6 +1,6 @@
 package candlewick.checkpoint
 
-import candlewick.internal.{Clock, Failures, Json}
+import candlewick.internal.{Clock, Failures, Files, Json, Processes}
 import candlewick.jni.{CandlewickException, PerJvm}
 import com.fasterxml.jackson.databind.JsonNode
 import java.io.{FileNotFoundException, IOException}
@@ -154,8 +154,8 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
     "fit" -> fit,
     "host" -> host,
     "kernel" -> kernel,
-    "pid" -> pid,
-    "started" -> startOf(pid),
+    "pid" -> Processes.own,
+    "started" -> Processes.startOf(Processes.own),
     "beats" -> beats
   )
 
@@ -170,10 +170,7 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
     try
       local match {
         case Some(file) => Some(LocalFiles.readAllBytes(file))
-        case None =>
-          val in = files.open(place)
-          try Some(in.readAllBytes())
-          finally in.close()
+        case None => Some(Files.read(files, place))
       }
     catch {
       case _: FileNotFoundException | _: java.nio.file.NoSuchFileException => None
@@ -187,14 +184,14 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   private def livesHere(other: JsonNode): Boolean = isHere(other) && {
     val id = Json.field(other, "pid").asLong
     val started = Json.field(other, "started").asLong
-    if (id == pid) held.containsKey(Json.field(other, "fit").asText)
-    else startOf(id).exists(start => math.abs(start - started) < ClockMs)
+    if (id == Processes.own) held.containsKey(Json.field(other, "fit").asText)
+    else Processes.startOf(id).contains(started)
   }
 
   /** Whether a driver of this host lives on: one that was killed just now takes a moment to end. */
   private def staysHere(other: JsonNode, wait: Option[String] => Unit): Boolean = {
     val clock = new Clock
-    val elsewhere = Json.field(other, "pid").asLong != pid
+    val elsewhere = Json.field(other, "pid").asLong != Processes.own
     while (elsewhere && livesHere(other) && clock.ms < EndMs) wait(None)
     livesHere(other)
   }
@@ -234,9 +231,6 @@ private[checkpoint] object FolderLock {
   /** A process that was killed has ended after so long. */
   private val EndMs = 3000L
 
-  /** Times of a process's start that are read from a clock that was set meanwhile differ by less. */
-  private val ClockMs = 5000L
-
   /** Fits of this JVM that have a lock. */
   private def held = PerJvm.map[String]("locks")
 
@@ -249,23 +243,9 @@ private[checkpoint] object FolderLock {
     def text(read: => String) =
       try read.trim
       catch { case _: IOException => "" }
-    text(LocalFiles.readString(Paths.get("/proc/sys/kernel/random/boot_id"))) + " " +
+    text(Processes.text("/proc/sys/kernel/random/boot_id")) + " " +
       text(LocalFiles.readSymbolicLink(Paths.get("/proc/self/ns/pid")).toString)
   }
-
-  private lazy val pid: Long = ProcessHandle.current().pid()
-
-  private def startOf(id: Long): Option[Long] = {
-    val process = ProcessHandle.of(id)
-    if (process.isPresent && !isZombie(id))
-      Some(process.get.info().startInstant().map[Long](_.toEpochMilli).orElse(0L))
-    else None
-  }
-
-  /** One that has ended and whose parent has not looked: in a container there may be none that does. */
-  private def isZombie(id: Long): Boolean =
-    try LocalFiles.readString(Paths.get(s"/proc/$id/stat")).replaceFirst(".*\\) ", "").startsWith("Z")
-    catch { case _: IOException => false }
 
   private val unknown =
     Json.obj("fit" -> "?", "host" -> "?", "kernel" -> "", "pid" -> 0, "started" -> 0, "beats" -> 0)

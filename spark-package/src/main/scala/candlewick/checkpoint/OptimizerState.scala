@@ -3,7 +3,6 @@ package candlewick.checkpoint
 import candlewick.internal.Failures
 import candlewick.jni.CandlewickException
 import java.io.IOException
-import java.lang.ref.Reference
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
 import org.slf4j.LoggerFactory
@@ -50,7 +49,10 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
           s"resumeOptimizer: the optimiser state of the initial model in $path cannot be used: ${Voice.reason(error)}; " +
             "take the model from where it is whole, or set resumeOptimizer to false to start from its weights alone"
         throw Failures.parameter(message).initCause(error)
-    } finally Reference.reachabilityFence(this) // the folder goes with this object
+    } finally fence()
+
+  /** Until here this object is no garbage, with which its folder goes: whose monitor is still to be entered is none. */
+  private def fence(): Unit = synchronized(())
 
   /** Writes it into the folder of a model that is being saved. One that is gone or damaged meanwhile is left out with a
     * warning: the model is worth more.
@@ -80,7 +82,7 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
           s"the model is saved to $model without its optimiser state, which cannot be read from $path",
           error
         )
-    } finally Reference.reachabilityFence(this)
+    } finally fence()
   }
 
   /** Before the folder `model` is deleted, to be written anew: where the state lies in there it is copied to the driver.

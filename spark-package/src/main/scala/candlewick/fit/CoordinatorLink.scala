@@ -31,8 +31,8 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   private val rescaled = mutable.ArrayBuffer.empty[JsonNode]
   private val paced = mutable.ArrayBuffer.empty[JsonNode]
   private var round = Option.empty[JsonNode]
-  @volatile private var onEpoch: JsonNode => Unit = _ => ()
-  @volatile private var onProgress: JsonNode => Unit = _ => ()
+  @volatile private var onEpoch: JsonNode => Unit = (_: JsonNode) => ()
+  @volatile private var onProgress: JsonNode => Unit = (_: JsonNode) => ()
   @volatile private var onSnapshot: () => Unit = () => ()
   @volatile private var open = true
 

@@ -236,7 +236,7 @@ private[fit] final class Elastic(
 private[fit] object Elastic {
 
   /** The rest of the fit, as trainers that come and go concern it. */
-  trait Gang {
+  private[fit] trait Gang {
 
     /** The trainers that are there. */
     def roster: Roster

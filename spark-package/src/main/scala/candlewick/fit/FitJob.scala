@@ -424,7 +424,8 @@ private[fit] object FitJob {
     // Rows of a trainer that is lost meanwhile come again.
     if (sum("rowsSent") + sum("rowsPassedOver") == 0)
       throw Failures.data(
-        s"all ${read} rows are invalid and handleInvalid=\"skip\" leaves them out: nothing to train on; " +
+        s"all $read rows are invalid and " +
+          "handleInvalid=\"skip\" leaves them out: nothing to train on; " +
           "set handleInvalid=\"error\" to see what is wrong"
       )
   }

@@ -4,7 +4,7 @@ package candlewick.fit
   * moment last. Nothing else sets it.
   */
 private[candlewick] object FitPoint {
-  @volatile var hook: String => Unit = _ => ()
+  @volatile var hook: String => Unit = (_: String) => ()
 
   /** Places are found, nothing was started. */
   val Placed = "placed"

@@ -1,11 +1,13 @@
 package candlewick.internal
 
-import java.io.OutputStream
+import java.io.{ByteArrayOutputStream, OutputStream}
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.{FileStatus, Path}
+import org.apache.hadoop.fs.{FileStatus, FileSystem, Path}
+import org.apache.hadoop.io.IOUtils
 
 /** Whole files on any Hadoop file system. */
 private[candlewick] object Files {
+  private val BufferBytes = 64 << 10
 
   /** Creates a file, in place of another, and the folders above it. */
   def create(conf: Configuration, path: Path): OutputStream = path.getFileSystem(conf).create(path, true)
@@ -28,6 +30,15 @@ private[candlewick] object Files {
     try in.readFully(0L, content)
     finally in.close()
     content
+  }
+
+  /** Reads a small file whose size may change while it is read. */
+  def read(files: FileSystem, path: Path): Array[Byte] = {
+    val content = new ByteArrayOutputStream
+    val in = files.open(path)
+    try IOUtils.copyBytes(in, content, BufferBytes, false)
+    finally in.close()
+    content.toByteArray
   }
 
   /** Reads a file of weights, of any size; `check` as above. */

@@ -102,7 +102,8 @@ private[candlewick] final class SqlFunction(val models: Map[String, SqlModel])
       name,
       throw Failures.parameter(
         s"${SqlFunction.Name}: no model is registered as '$name' in this session; there are " +
-          s"${models.keys.toSeq.sorted.mkString(", ")}; register it: candlewick.register(spark, \"$name\", model)"
+          models.keys.toSeq.sorted.mkString(", ") +
+          "; register it: candlewick.register(spark, \"" + name + "\", model)"
       )
     )
     val (spec, column) = model.column(output)
