@@ -32,7 +32,7 @@ import org.apache.spark.sql.types.StructType
   */
 final class NeuralClassifier(override val uid: String)
     extends ProbabilisticClassifier[Vector, NeuralClassifier, NeuralClassificationModel]
-    with NeuralEstimator[NeuralClassificationModel]
+    with NeuralEstimatorBase[NeuralClassificationModel]
     with NeuralClassifierEstimatorParams {
 
   /** With a random id. */

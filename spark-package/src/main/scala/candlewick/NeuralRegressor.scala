@@ -27,7 +27,7 @@ import org.apache.spark.sql.types.StructType
   */
 final class NeuralRegressor(override val uid: String)
     extends Regressor[Vector, NeuralRegressor, NeuralRegressionModel]
-    with NeuralEstimator[NeuralRegressionModel] {
+    with NeuralEstimatorBase[NeuralRegressionModel] {
 
   /** With a random id. */
   def this() = this(Identifiable.randomUID("NeuralRegressor"))

@@ -19,7 +19,7 @@ import org.apache.spark.sql.types.StructType
   * @tparam M
   *   class of the model
   */
-trait NeuralEstimator[M <: NeuralModel[M]]
+trait NeuralEstimatorBase[M <: NeuralModel[M]]
     extends Estimator[M]
     with NeuralEstimatorParams
     with RestorableParams
@@ -48,12 +48,12 @@ trait NeuralEstimator[M <: NeuralModel[M]]
   override def fit(dataset: Dataset[_]): M = {
     val handle = startFit(dataset, println(_))
     try {
-      while (!handle.awaitTermination(NeuralEstimator.PollMs)) ()
+      while (!handle.awaitTermination(NeuralEstimatorBase.PollMs)) ()
       handle.result()
     } catch {
       case interrupted: InterruptedException =>
         handle.cancel("the calling thread was interrupted")
-        handle.awaitTermination(NeuralEstimator.CancelMs): Unit
+        handle.awaitTermination(NeuralEstimatorBase.CancelMs): Unit
         throw interrupted
     }
   }
@@ -73,16 +73,16 @@ trait NeuralEstimator[M <: NeuralModel[M]]
 
   private def startFit(dataset: Dataset[_], listener: String => Unit): FitHandle[M] = {
     val looked = callbacks.nonEmpty
-    start(dataset, new FitControl(NeuralEstimator.fitId(), watched = looked, decides = looked), listener)
+    start(dataset, new FitControl(NeuralEstimatorBase.fitId(), watched = looked, decides = looked), listener)
   }
 
   /** The same for Python, which takes the events of the fit from its handle; with `decides` it has to answer each epoch. */
   private[candlewick] def startWatchedFit(dataset: Dataset[_], decides: Boolean): FitHandle[M] =
-    start(dataset, new FitControl(NeuralEstimator.fitId(), watched = true, decides = decides), _ => ())
+    start(dataset, new FitControl(NeuralEstimatorBase.fitId(), watched = true, decides = decides), _ => ())
 
   private def start(dataset: Dataset[_], control: FitControl, listener: String => Unit): FitHandle[M] = {
     control.listen(listener)
-    val frozen = copy(ParamMap.empty).asInstanceOf[NeuralEstimator[M]]
+    val frozen = copy(ParamMap.empty).asInstanceOf[NeuralEstimatorBase[M]]
     val info = FitInfo(control.id, control.number, uid, $(epochs))
     val runner = new CallbackRunner(callbacks, control, info)
     new FitHandle[M](control).start {
@@ -111,7 +111,7 @@ trait NeuralEstimator[M <: NeuralModel[M]]
   /** Who looks on while it trains. */
   def getCallbacks: Seq[Callback] = callbacks
 
-  private def finish(frozen: NeuralEstimator[M], result: FitResult): M = {
+  private def finish(frozen: NeuralEstimatorBase[M], result: FitResult): M = {
     val trained = frozen.model(ModelState.of(result))
     frozen.copyValues(trained.setParent(this))
   }
@@ -214,7 +214,7 @@ trait NeuralEstimator[M <: NeuralModel[M]]
 
   override protected def copyValues[T <: Params](to: T, extra: ParamMap): T = {
     to match {
-      case other: NeuralEstimator[_] =>
+      case other: NeuralEstimatorBase[_] =>
         other.initialModel = initialModel
         other.callbacks = callbacks
       case _ => ()
@@ -229,7 +229,7 @@ trait NeuralEstimator[M <: NeuralModel[M]]
   private def optional[T](param: Param[T]): Option[T] = get(param).orElse(getDefault(param))
 }
 
-private[candlewick] object NeuralEstimator {
+private[candlewick] object NeuralEstimatorBase {
   private def fitId(): String = UUID.randomUUID().toString.replace("-", "")
   private val PollMs = 1000L
 
