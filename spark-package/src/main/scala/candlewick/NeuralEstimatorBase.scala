@@ -14,7 +14,7 @@ import org.apache.spark.ml.util.MLWritable
 import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.types.StructType
 
-/** What [[NeuralClassifier]] and [[NeuralRegressor]] share: training in processes beside Spark's executors.
+/** What [[NeuralClassifier]], [[NeuralRegressor]] and [[NeuralEstimator]] share: training in processes beside Spark's executors.
   *
   * @tparam M
   *   class of the model
@@ -25,14 +25,20 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
     with RestorableParams
     with MLWritable {
 
-  /** Whether the label is a class. */
-  private[candlewick] def classifier: Boolean
+  /** Which estimator it is to the native library: "classifier", "regressor" or "estimator". */
+  private[candlewick] def task: String
+
+  /** The columns of the label, and the parameter that names them. */
+  private[candlewick] def labels: (Seq[String], String) = Seq($(labelCol)) -> "labelCol"
 
   /** The model of a finished fit. */
   private[candlewick] def model(state: ModelState): M
 
   /** The columns that transform will append. */
   private[candlewick] def outputs: Seq[OutputColumn]
+
+  /** Those of outputCols too. */
+  private[candlewick] def allOutputs: Seq[OutputColumn] = outputs ++ innerOutputs
 
   /** The schema with those columns. */
   private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType
@@ -120,11 +126,7 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
   override def transformSchema(schema: StructType): StructType = {
     val caseSensitive = Sessions.caseSensitive
     val columns = TrainingColumns.of(schema, choice, caseSensitive)
-    ColumnRules.checkNew(
-      schema,
-      (outputs ++ innerOutputs).map(column => column.param -> column.name),
-      caseSensitive
-    )
+    ColumnRules.checkNew(schema, allOutputs.map(column => column.param -> column.name), caseSensitive)
     appended(schema, columns)
   }
 
@@ -166,18 +168,20 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
       throw Failures.parameter("featuresCol and featuresCols are both set; set one of them (clear the other)")
     val inputs = graph.fold(Seq.empty[GraphInput])(GraphColumns.inputs)
     val named = if (inputs.nonEmpty && !isSet(featuresCol)) Some(inputs.map(_.name)) else None
+    val (labelNames, labelParam) = labels
     val several = many.map(_.toSeq).orElse(named)
     ColumnChoice(
       several.getOrElse(Seq($(featuresCol))),
       if (several.isDefined) "featuresCols" else "featuresCol",
       inputs,
-      $(labelCol),
+      labelNames,
+      labelParam,
       optional(weightCol).filter(_.nonEmpty),
       optional(validationIndicatorCol).filter(_.nonEmpty),
       optional(inputShape).map(_.toSeq),
       optional(scale),
       $(handleInvalid) == "skip",
-      classifier
+      task
     )
   }
 
@@ -226,7 +230,7 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
   def setInitialWeights(safetensors: Array[Byte]): this.type =
     setInitialWeights(InitialWeights.inline(safetensors))
 
-  private def optional[T](param: Param[T]): Option[T] = get(param).orElse(getDefault(param))
+  private[candlewick] def optional[T](param: Param[T]): Option[T] = get(param).orElse(getDefault(param))
 }
 
 private[candlewick] object NeuralEstimatorBase {

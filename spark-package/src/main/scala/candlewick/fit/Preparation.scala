@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.checkpoint.{Checkpoints, Continued}
-import candlewick.columns.TrainingColumns
+import candlewick.columns.{TrainingColumns, Widths}
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -74,7 +74,7 @@ private[candlewick] object Preparation {
     val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
     val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source))
-    val resolved = resolve(control.id, spec, widths.features, widths.label)
+    val resolved = resolve(control.id, spec, columns.labelColumns(widths), widths)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
@@ -86,7 +86,7 @@ private[candlewick] object Preparation {
       }
     }
     val label = Json.field(Json.field(job, "data"), "label")
-    val feed = columns.json(widths.features, label, Json.field(resolved, "indices"))
+    val feed = columns.json(widths, label, Json.field(resolved, "indices"))
     val prepared = Prepared(session, source, feed, columns.contract(widths), job, launch, None, None)
     val continued =
       for (state <- spec.resumed; params <- launch.identity)
@@ -98,14 +98,15 @@ private[candlewick] object Preparation {
     prepared.copy(initial = initial, continued = continued)
   }
 
-  private def resolve(id: String, spec: FitSpec, featureWidth: Int, labelWidth: Int): ObjectNode = {
+  private def resolve(id: String, spec: FitSpec, labels: Seq[ObjectNode], widths: Widths): ObjectNode = {
     val request = Json.obj(
       "job" -> id,
       "params" -> Json.parseObject("the parameters", spec.params),
       "defaults" -> Json.parseObject("the defaults", spec.defaults),
-      "task" -> (if (spec.columns.classifier) "classifier" else "regressor"),
-      "featureWidth" -> featureWidth,
-      "labelWidth" -> labelWidth
+      "task" -> spec.columns.task,
+      "featureWidth" -> widths.features,
+      "labelWidth" -> widths.label,
+      "labels" -> labels
     )
     Json.parseObject("the resolved job", Native.resolve(request.toString))
   }
