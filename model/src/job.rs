@@ -223,8 +223,9 @@ fn specification(
     let seed = params.seed()?;
     check_several(params, &resolved.label)?;
     let head = Head::of(&resolved.label, &resolved.network)?;
-    let (evaluation, validation) = evaluation(params, head, seed)?;
-    let set = MetricSet::new(&evaluation.metrics, head, evaluation.thresholds.as_deref())?;
+    let (evaluation, validation) = evaluation(params, head, seed, &resolved.loss)?;
+    let set = MetricSet::new(&evaluation.metrics, head, evaluation.thresholds.as_deref())?
+        .with_parts(&resolved.loss)?;
     check_metrics(&evaluation, &resolved)?;
     let lr_scheduler = scheduler(params, &resolved.optimizer, &set, validation.is_some())?;
     let data = DataSpec {

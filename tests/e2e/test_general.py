@@ -87,6 +87,28 @@ def test_a_class_a_value_and_values(things: DataFrame, model: NeuralEstimatorMod
     assert np.allclose(both, linear(weights, "both", hidden), atol=1e-5)
     assert np.mean([(row.prediction_size - row["size"]) ** 2 for row in rows]) < 0.05
     assert model.summary.history[-1]["loss"] < model.summary.history[0]["loss"] / 4
+    for record in model.summary.history:
+        parts = [record[f"loss_{name}"] for name in ("kind", "size", "both")]
+        assert sum(parts) == pytest.approx(record["loss"], abs=ROUNDING)
+
+
+def test_the_parts_of_the_loss_are_in_the_history_and_stop_the_training(things: DataFrame) -> None:
+    stopping = candlewick.EarlyStopping(metric="val_loss_size", patience=1)
+
+    def fit(trainers: int) -> Any:
+        return estimator(validationFraction=0.2, earlyStopping=stopping, epochs=60, numTrainers=trainers).fit(things)
+
+    model = fit(1)
+    last = model.summary.history[-1]
+    parts = [last[f"val_loss_{name}"] for name in ("kind", "size", "both")]
+    assert sum(parts) == pytest.approx(last["val_loss"], abs=ROUNDING)
+    several = fit(2)
+    assert several.weightsHash == model.weightsHash
+    assert [record["val_loss_size"] for record in several.summary.history] == [
+        record["val_loss_size"] for record in model.summary.history
+    ]
+    with pytest.raises(InvalidParameterError, match='there will be no "val_loss_sise" in the history'):
+        estimator(validationFraction=0.2, earlyStopping=candlewick.EarlyStopping(metric="val_loss_sise")).fit(things)
 
 
 def test_one_row_is_what_transform_gives(things: DataFrame, model: NeuralEstimatorModel) -> None:
@@ -286,7 +308,7 @@ def test_weights_and_marks_stand_behind_the_labels(things: DataFrame, model: Neu
     assert estimator(weightCol="one", numTrainers=1).fit(more).weightsHash == model.weightsHash
     marked = estimator(weightCol="one", validationIndicatorCol="held", epochs=1).fit(more)
     kept = estimator(epochs=1).fit(things.where("id % 4 != 0"))
-    assert marked.weightsHash == kept.weightsHash and "val_loss" in marked.summary.history[0]
+    assert marked.weightsHash == kept.weightsHash and "val_loss_kind" in marked.summary.history[0]
 
 
 def test_rows_that_are_not_valid_are_kept_with_null(things: DataFrame, model: NeuralEstimatorModel) -> None:
