@@ -39,6 +39,7 @@ fn row(out: &mut String, param: &Param) {
     let owner = match param.scope {
         Scope::All => "estimators, models",
         Scope::Classifier => "classifier, its model",
+        Scope::General => "NeuralEstimator, its model",
         Scope::Estimator => "estimators; models know it",
         Scope::ClassifierEstimator => "classifier; its model knows it",
         Scope::EstimatorAlone => "estimators",
@@ -79,7 +80,7 @@ const LOSSES: &str = "\
 # Losses
 
 Names, arguments, defaults and numerics are PyTorch's; in Python and Scala they stand in `nn`. The parameter `loss` takes one:
-`loss=nn.HuberLoss(delta=0.5)`. Rows are weighted by `weightCol` and, of a classifier,
+`loss=nn.HuberLoss(delta=0.5)`; a `NeuralEstimator` also one for each output by its name ([general networks](general-networks.md)). Rows are weighted by `weightCol` and, of a classifier,
 by `classWeight`.
 ";
 

@@ -25,6 +25,8 @@ pub(crate) enum Owner {
     All,
     /// Estimators and models of classifiers.
     Classifier,
+    /// NeuralEstimator and its models.
+    General,
     /// Estimators, and models, which know what they were trained with.
     Training,
     /// The same, of classifiers.
@@ -40,6 +42,7 @@ impl Owner {
         match self {
             Owner::All => "Parameters of estimators and models.",
             Owner::Classifier => "Parameters of classifiers and their models.",
+            Owner::General => "Parameters of NeuralEstimator and its models.",
             Owner::Training => "Parameters of estimators, which their models know.",
             Owner::ClassifierTraining => "Parameters of classifiers, which their models know.",
             Owner::Estimator => "What estimators have beyond their models.",
@@ -75,12 +78,14 @@ pub(crate) fn parts(group: &'static Group) -> Vec<Part> {
         of: (!known.is_empty()).then(|| named(prefix, "Params")),
         ..part(owner, prefix, alone.clone(), [known, alone].concat())
     };
+    let general = of(Scope::General);
     let (known, of_classifier) = (of(Scope::Estimator), of(Scope::ClassifierEstimator));
     let parts = [
         part(Owner::All, "", all.clone(), all),
         part(Owner::Training, prefix, known.clone(), Vec::new()),
         setters(Owner::Estimator, prefix, of(Scope::EstimatorAlone), known),
         part(Owner::Classifier, "Classifier", classifier.clone(), classifier),
+        part(Owner::General, "General", general.clone(), general),
         part(Owner::ClassifierTraining, own, of_classifier.clone(), Vec::new()),
         setters(Owner::ClassifierEstimator, own, Vec::new(), of_classifier),
     ];

@@ -383,6 +383,7 @@ fn declared(arg: &Arg) -> String {
         | ValueType::Weights
         | ValueType::ClassWeights => "str".to_owned(),
         ValueType::TextList => "Sequence[str]".to_owned(),
+        ValueType::Texts => "str | Sequence[str]".to_owned(),
         ValueType::TextMap => "Mapping[str, str]".to_owned(),
         ValueType::RealPair => "tuple[float, float]".to_owned(),
         ValueType::RealList | ValueType::Thresholds => "Sequence[float]".to_owned(),

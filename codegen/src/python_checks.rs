@@ -10,13 +10,14 @@ use std::fmt::Write as _;
 const LINE: usize = 120;
 
 /// The names of `candlewick._domains` that domains are made of, in the order of imports.
-pub(crate) const NAMES: [&str; 14] = [
+pub(crate) const NAMES: [&str; 15] = [
     "Domain",
     "any_text",
     "list_of",
     "mapping",
     "maybe",
     "one_of",
+    "one_or_more",
     "one_truth",
     "open_size",
     "pair_of",
@@ -68,6 +69,7 @@ fn check(arg: &Arg) -> String {
         | ValueType::Weights
         | ValueType::ClassWeights => text(arg.range),
         ValueType::TextList => format!("list_of({})", text(arg.range)),
+        ValueType::Texts => format!("one_or_more({})", text(arg.range)),
         ValueType::RealPair => format!("pair_of({})", real()),
         ValueType::RealList | ValueType::Thresholds => format!("list_of({})", real()),
         ValueType::IntList => format!("list_of({})", whole()),

@@ -22,7 +22,7 @@ const INITIAL_MODEL: &str = "A trained model whose weights training starts from,
 const CALLBACKS: &str = "Functions and candlewick.Callback objects that look on from the driver and may end the training; see setCallbacks.";
 
 /// What a module takes from elsewhere, by source.
-const IMPORTS: [(&str, &[&str]); 8] = [
+const IMPORTS: [(&str, &[&str]); 9] = [
     ("candlewick._callbacks", &["CallbackLike"]),
     ("candlewick._class_weight", &["ClassWeightLike", "ClassWeights"]),
     (
@@ -42,7 +42,6 @@ const IMPORTS: [(&str, &[&str]); 8] = [
             "Sequential",
             "Stopping",
             "StoppingLike",
-            "to_loss",
             "to_network",
             "to_optimizer",
             "to_scheduler",
@@ -55,9 +54,14 @@ const IMPORTS: [(&str, &[&str]); 8] = [
             "Legal", "Range", "each", "keywords", "matches", "one_of", "one_zero",
         ],
     ),
+    ("candlewick._losses", &["to_loss"]),
     (
         "candlewick._params",
-        &["NeuralClassifierEstimatorParams", "NeuralEstimatorParams"],
+        &[
+            "NeuralClassifierEstimatorParams",
+            "NeuralEstimatorParams",
+            "NeuralGeneralParams",
+        ],
     ),
     (
         "candlewick._reading",
@@ -93,6 +97,11 @@ pub(crate) fn files() -> Vec<Generated> {
             "regressor",
             "NeuralEstimatorParams",
             "Trains a neural network that predicts one or several numbers.",
+        ),
+        (
+            "estimator",
+            "NeuralGeneralParams, NeuralEstimatorParams",
+            "Trains any neural network by losses over its outputs and label columns.",
         ),
     ] {
         files.push(file(name, constructor_module(name, parents, doc)));
@@ -277,7 +286,7 @@ fn package() -> String {
         joined(name, &parents, doc)
     };
     format!(
-        "# {HEADER}\n\"\"\"Parameters of the estimators and models, a module for each group.\"\"\"\n\n{}{}{}{}{}{}",
+        "# {HEADER}\n\"\"\"Parameters of the estimators and models, a module for each group.\"\"\"\n\n{}{}{}{}{}{}{}",
         imports.concat(),
         class(
             "NeuralModelParams",
@@ -309,6 +318,12 @@ fn package() -> String {
             &[Owner::ClassifierEstimator],
             "What a classifier has beyond the other estimators."
         ),
+        class(
+            "NeuralGeneralParams",
+            &[],
+            &[Owner::General],
+            "What a NeuralEstimator and its model have beyond the others."
+        ),
     )
 }
 
@@ -338,8 +353,11 @@ fn import(source: &str, names: &[String]) -> String {
 }
 
 fn constructor_module(name: &str, parents: &str, doc: &str) -> String {
-    let classifiers = [Scope::Classifier, Scope::ClassifierEstimator];
-    let has = |param: &&Param| name == "classifier" || !classifiers.contains(&param.scope);
+    let has = |param: &&Param| match param.scope {
+        Scope::Classifier | Scope::ClassifierEstimator => name == "classifier",
+        Scope::General => name == "estimator",
+        _ => true,
+    };
     let mut signature = String::new();
     let mut arguments = String::new();
     for param in params::all().filter(has) {

@@ -443,6 +443,7 @@ fn base_type(kind: ValueType) -> String {
         | ValueType::Weights
         | ValueType::ClassWeights => "String".to_owned(),
         ValueType::TextList => "Seq[String]".to_owned(),
+        ValueType::Texts => "Names".to_owned(),
         ValueType::TextMap => "Map[String, String]".to_owned(),
         ValueType::RealPair => "(Double, Double)".to_owned(),
         ValueType::RealList | ValueType::Thresholds => "Seq[Double]".to_owned(),

@@ -55,6 +55,7 @@ fn check(arg: &Arg) -> Option<String> {
         | ValueType::Thresholds
         | ValueType::ClassWeights
         | ValueType::TextMap
+        | ValueType::Texts
         | ValueType::Weights => return None,
     })
 }

@@ -179,6 +179,15 @@ fn setters(out: &mut String, param: &Param) {
             class_of(kind)
         );
     }
+    if ty == ValueType::Document(Kind::Loss) {
+        let _ = write!(
+            out,
+            "\n  /** A loss for each output by its name: `setLoss(\"digit\" -> nn.CrossEntropyLoss())`. Their sum is what is \
+             trained.\n    *\n    * @group setParam\n    */\n  \
+             def set{upper}(first: (String, Loss), others: (String, Loss)*): this.type =\n    \
+             set({name}, Losses.byOutput(first +: others).json)\n"
+        );
+    }
     if ty == ValueType::ClassWeights {
         let _ = write!(
             out,

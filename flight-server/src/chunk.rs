@@ -270,16 +270,23 @@ fn check_label(kind: &LabelKind, labels: &[f64]) -> Result<(), String> {
             kind.width()
         ));
     }
-    let Some(value) = labels.iter().find(|value| !kind.accepts(**value)) else {
+    let wrong = |(at, value): &(usize, &f64)| !kind.accepts(*at, **value);
+    let Some((at, value)) = labels.iter().enumerate().find(wrong) else {
         return Ok(());
     };
-    let expected = match kind {
-        LabelKind::Class { num_classes, .. } => {
-            format!("a whole number from 0 to {}", num_classes.saturating_sub(1))
-        }
-        LabelKind::Real { .. } => "a finite number".to_owned(),
+    let expected = match kind.classes_at(at) {
+        Some(classes) => format!("a whole number from 0 to {}", classes.saturating_sub(1)),
+        None => "a finite number".to_owned(),
     };
-    Err(format!("its label is {}, expected {expected}", number(*value)))
+    let place = if labels.len() == 1 {
+        String::new()
+    } else {
+        format!("[{at}]")
+    };
+    Err(format!(
+        "its label{place} is {}, expected {expected}",
+        number(*value)
+    ))
 }
 
 /// A row that cannot be taken, with its place.

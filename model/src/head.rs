@@ -1,6 +1,6 @@
 //! What the outputs of a network mean: raw predictions, probabilities, predictions.
 
-use crate::network::Network;
+use crate::network::{Network, Output, ValueRef};
 use crate::resolve::{self, PROBABILITIES};
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
@@ -45,8 +45,44 @@ impl Head {
     /// # Errors
     /// `InvalidParameter` where the width does not fit the label.
     pub fn of(label: &LabelKind, network: &Network) -> Result<Self, Failure> {
+        if let (LabelKind::Targets { .. }, [output]) = (label, network.outputs()) {
+            return Self::of_output(label, network, output);
+        }
         let ending = resolve::ending(network).map(|end| end.name);
         Self::of_width(label, network.output_width(), ending)
+    }
+
+    /// The head of one output of a network: that of a class where a loss over it says that its label is one.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the width does not fit the label.
+    pub fn of_output(label: &LabelKind, network: &Network, output: &Output) -> Result<Self, Failure> {
+        let width = output.range.len();
+        match label {
+            LabelKind::Class { .. } => Self::of(label, network),
+            LabelKind::Real { .. } => Ok(Head::Values { width }),
+            LabelKind::Targets { targets, .. } => {
+                let found = targets.iter().find_map(|target| {
+                    let [first, end] = target.outputs.map(|place| place as usize);
+                    target.num_classes.filter(|_| output.range == (first..end))
+                });
+                match found {
+                    Some(classes) => {
+                        let ending = Self::value_of(network, output)
+                            .and_then(|value| resolve::ending_of(network, value))
+                            .map(|end| end.name);
+                        Self::of_width(&LabelKind::class(classes), width, ending)
+                    }
+                    None => Ok(Head::Values { width }),
+                }
+            }
+        }
+    }
+
+    /// What an output is read from.
+    fn value_of(network: &Network, output: &Output) -> Option<ValueRef> {
+        let mut values = network.outputs().iter().zip(network.output_values());
+        values.find(|(known, _)| *known == output).map(|(_, value)| value)
     }
 
     fn of_width(label: &LabelKind, output_width: usize, ending: Option<&str>) -> Result<Self, Failure> {
@@ -65,7 +101,7 @@ impl Head {
             LabelKind::Class { num_classes, .. } => Err(Failure::parameter(format!(
                 "the network ends in width {output_width}, but there are {num_classes} classes"
             ))),
-            LabelKind::Real { .. } => Ok(Head::Values { width: output_width }),
+            LabelKind::Real { .. } | LabelKind::Targets { .. } => Ok(Head::Values { width: output_width }),
         }
     }
 

@@ -7,6 +7,7 @@ mod states;
 
 use crate::gang::GangSize;
 use crate::head::Head;
+use crate::losses::OTHER_LABELS;
 use crate::metrics::{MetricSet, check_metric, evaluation};
 use crate::network::Network;
 use crate::optim::Schedule;
@@ -91,6 +92,9 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
             TaskName::Classifier => Task::Classifier,
             TaskName::Regressor => Task::Regressor {
                 label_width: given("labelWidth", input.label_width)?.unwrap_or(1),
+            },
+            TaskName::Estimator => Task::Estimator {
+                labels: &input.labels,
             },
         },
         feature_width,
@@ -217,9 +221,11 @@ fn specification(
     feature_width: usize,
 ) -> Result<(DataSpec, TrainSpec), Failure> {
     let seed = params.seed()?;
+    check_several(params, &resolved.label)?;
     let head = Head::of(&resolved.label, &resolved.network)?;
-    let (evaluation, validation) = evaluation(params, head, seed)?;
-    let set = MetricSet::new(&evaluation.metrics, head, evaluation.thresholds.as_deref())?;
+    let (evaluation, validation) = evaluation(params, head, seed, &resolved.loss)?;
+    let set = MetricSet::new(&evaluation.metrics, head, evaluation.thresholds.as_deref())?
+        .with_parts(&resolved.loss)?;
     check_metrics(&evaluation, &resolved)?;
     let lr_scheduler = scheduler(params, &resolved.optimizer, &set, validation.is_some())?;
     let data = DataSpec {
@@ -263,6 +269,19 @@ fn specification(
     Ok((data, train))
 }
 
+/// Metrics are of one output.
+fn check_several(params: &Complete, label: &LabelKind) -> Result<(), Failure> {
+    let metrics = params.value("metrics").as_array().map_or(&[][..], Vec::as_slice);
+    let named = metrics.iter().find(|name| **name != "loss");
+    if let (LabelKind::Targets { .. }, Some(name)) = (label, named) {
+        return Err(Failure::parameter(format!(
+            "parameter metrics: {name} is of one output, but the loss is made of several: leave metrics out (val_loss is \
+             always reported), and call evaluate of the model, which has the metrics of each output"
+        )));
+    }
+    Ok(())
+}
+
 /// Metrics of a regressor compare every output with the value of the label that it predicts.
 fn check_metrics(evaluation: &Evaluation, resolved: &Resolved) -> Result<(), Failure> {
     let named = evaluation.metrics.iter().find(|name| *name != "loss");
@@ -286,9 +305,6 @@ fn check_metrics(evaluation: &Evaluation, resolved: &Resolved) -> Result<(), Fai
     }
     Ok(())
 }
-
-/// Losses whose label is no value that the network is to put out.
-const OTHER_LABELS: [&str; 3] = ["TripletMarginLoss", "CosineEmbeddingLoss", "HingeEmbeddingLoss"];
 
 /// The schedule's complete document; the metric that ReduceLROnPlateau looks at has to be in the history.
 fn scheduler(

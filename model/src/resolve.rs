@@ -3,9 +3,10 @@
 use crate::arguments::Arguments;
 use crate::catalogue::{self, Kind};
 use crate::layers::Operation;
-pub use crate::losses::Task;
-use crate::losses::{self, NO_CLASS, label_kind};
-use crate::network::{Network, Output};
+use crate::losses::{self, NO_CLASS, Names, label_kind};
+pub use crate::losses::{Task, output_classes};
+use crate::network::{Network, Output, ValueRef};
+use crate::numbers::clamp_u32;
 use crate::optim;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
@@ -21,7 +22,7 @@ pub struct ResolveRequest<'a> {
     /// Optimiser document.
     pub optimizer: &'a Value,
     /// Which estimator asks.
-    pub task: Task,
+    pub task: Task<'a>,
     /// Values in a row's features.
     pub feature_width: usize,
     /// Shape that views the features as a tensor, if set.
@@ -68,7 +69,7 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
     let input_shape = input_shape(request)?;
     let network = Network::from_document(request.network, &input_shape)?;
     let output = network.output_shape();
-    let &[output_width] = output else {
+    let [_] = output else {
         return Err(Failure::parameter(format!(
             "the network ends in shape {output:?} a row, but one list of numbers is expected; put Flatten before its \
              last Linear"
@@ -82,17 +83,11 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
             .collect();
         return Err(Failure::parameter(format!(
             "the network has the outputs {}, but a classifier reads one: name one of them as the only output, or train \
-             all of them with a NeuralRegressor and nn.MultiLoss",
+             all of them with a NeuralEstimator, which has a loss for each",
             names.join(", ")
         )));
     }
-    let default = json!({"type": default_loss(request.task, output_width)});
-    let loss = request.loss.filter(|loss| !loss.is_null()).unwrap_or(&default);
-    let loss = Arguments::read(Kind::Loss, loss, "loss")?;
-    let criterion = losses::make(&loss)?;
-    let mut label = label_kind(request.task, &criterion, output_width)?;
-    mark_ignored(&mut label, &loss);
-    check_end(request.task, loss.name(), ending(&network))?;
+    let (loss, label) = loss_and_label(request, &network)?;
     let optimizer = optim::read(request.optimizer, &network)?;
     Ok(Resolved {
         loss: losses::complete(&loss),
@@ -100,6 +95,66 @@ pub fn resolve(request: &ResolveRequest<'_>) -> Result<Resolved, Failure> {
         label,
         input_shape,
         network,
+    })
+}
+
+/// The complete loss, and what the label means.
+fn loss_and_label(
+    request: &ResolveRequest<'_>,
+    network: &Network,
+) -> Result<(Arguments, LabelKind), Failure> {
+    let (task, width) = (request.task, network.output_width());
+    let given = request.loss.filter(|loss| !loss.is_null()).cloned();
+    let default = || Some(json!({"type": default_loss(task, width)?}));
+    let Some(document) = given.or_else(default) else {
+        return Err(Failure::parameter(
+            "parameter loss is not set: a NeuralEstimator has no loss of its own. Set one, such as nn.MSELoss(), or one for \
+             each output by its name: loss={\"digit\": nn.CrossEntropyLoss()}",
+        ));
+    };
+    let names = Names {
+        outputs: network.outputs(),
+        labels: match task {
+            Task::Estimator { labels } => Some(labels),
+            _ => None,
+        },
+    };
+    let document = losses::ranges(&document, names)?;
+    let loss = Arguments::read(Kind::Loss, &document, "loss")?;
+    let criterion = losses::make(&loss)?;
+    losses::all_are_read(&document, names, width)?;
+    if let (Task::Estimator { labels }, "MultiLoss") = (task, loss.name()) {
+        let width = losses::label_width(labels);
+        // That the terms fit the label is checked as a regressor's are.
+        label_kind(
+            Task::Regressor { label_width: width },
+            &criterion,
+            network.output_width(),
+        )?;
+        let label = term_labels(&document, network, width)?;
+        return Ok((loss, label));
+    }
+    let mut label = label_kind(task, &criterion, width)?;
+    mark_ignored(&mut label, &loss);
+    let classes = matches!(label, LabelKind::Class { .. });
+    check_end(classes, loss.name(), ending(network))?;
+    Ok((loss, label))
+}
+
+/// What the label of several losses means; each has to fit the end of the output that it reads.
+fn term_labels(document: &Value, network: &Network, width: usize) -> Result<LabelKind, Failure> {
+    let terms = losses::read_terms(document, network.output_width(), width)?;
+    for term in &terms {
+        let ends = network.outputs().iter().zip(network.output_values());
+        for (_, value) in ends.filter(|(output, _)| output.range == term.outputs) {
+            let name = term.arguments.name();
+            check_end(true, name, ending_of(network, value))
+                .map_err(|failure| Failure::parameter(format!("{}: {}", term.place, failure.message)))?;
+        }
+    }
+    Ok(LabelKind::Targets {
+        width: clamp_u32(width),
+        targets: losses::targets(&terms),
     })
 }
 
@@ -181,11 +236,12 @@ fn product(shape: &[usize]) -> Option<usize> {
         .try_fold(1usize, |product, size| product.checked_mul(*size))
 }
 
-fn default_loss(task: Task, output_width: usize) -> &'static str {
+fn default_loss(task: Task<'_>, output_width: usize) -> Option<&'static str> {
     match task {
-        Task::Classifier if output_width == 1 => "BCEWithLogitsLoss",
-        Task::Classifier => "CrossEntropyLoss",
-        Task::Regressor { .. } => "MSELoss",
+        Task::Classifier if output_width == 1 => Some("BCEWithLogitsLoss"),
+        Task::Classifier => Some("CrossEntropyLoss"),
+        Task::Regressor { .. } => Some("MSELoss"),
+        Task::Estimator { .. } => None,
     }
 }
 
@@ -202,8 +258,8 @@ fn mark_ignored(label: &mut LabelKind, loss: &Arguments) {
 }
 
 /// A loss that takes logits after a layer that has already squashed them trains badly, and silently; so does one that
-/// takes probabilities or their logarithms and gets logits.
-fn check_end(task: Task, loss: &str, end: Option<Ending<'_>>) -> Result<(), Failure> {
+/// takes probabilities or their logarithms and gets logits. `classes`: the label is a class.
+fn check_end(classes: bool, loss: &str, end: Option<Ending<'_>>) -> Result<(), Failure> {
     let name = end.map_or("", |end| end.name);
     let place = end.map_or(String::new(), |end| format!("{} ({name})", end.place));
     let squashed = ["Sigmoid", "Softmax", "LogSoftmax"].contains(&name);
@@ -220,12 +276,12 @@ fn check_end(task: Task, loss: &str, end: Option<Ending<'_>>) -> Result<(), Fail
             "{place}: {loss} applies it itself, to the outputs before it; remove this layer (transform returns \
              probabilities all the same)"
         ),
-        "NLLLoss" if task == Task::Classifier && name != "LogSoftmax" => format!(
+        "NLLLoss" if classes && name != "LogSoftmax" => format!(
             "NLLLoss takes logarithms of probabilities, but the network does not end in LogSoftmax{}; put LogSoftmax \
              at its end, or use CrossEntropyLoss, which applies it itself",
             but(&place)
         ),
-        "BCELoss" if task == Task::Classifier && !PROBABILITIES.contains(&name) => format!(
+        "BCELoss" if classes && !PROBABILITIES.contains(&name) => format!(
             "BCELoss takes probabilities, but the network does not end in Sigmoid{}; put Sigmoid at its end, or use \
              BCEWithLogitsLoss, which applies it itself",
             but(&place)
@@ -259,6 +315,29 @@ pub(crate) fn ending(network: &Network) -> Option<Ending<'_>> {
         name: layer.name,
         place: &layer.place,
     })
+}
+
+/// How an output of a network ends that is read from `value`.
+pub(crate) fn ending_of(network: &Network, value: ValueRef) -> Option<Ending<'_>> {
+    let mut value = value;
+    while let ValueRef::Layer(at) = value {
+        let layer = network.layers().get(at)?;
+        let passes = match &layer.operation {
+            Operation::View => true,
+            Operation::Elementwise(map) => map.only_training(),
+            Operation::Module(_) => false,
+        };
+        match layer.inputs.first() {
+            Some(input) if passes => value = *input,
+            _ => {
+                return Some(Ending {
+                    name: layer.name,
+                    place: &layer.place,
+                });
+            }
+        }
+    }
+    None
 }
 
 /// Layers whose single output is a probability.

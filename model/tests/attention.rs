@@ -39,6 +39,7 @@ fn case(layers: &Value, shape: &[usize], rows: usize) -> support::Case {
             .collect(),
         row_weights: (0..rows).map(|row| 0.5 + row as f64 * 0.1).collect(),
         network,
+        own_loss: None,
         value: Value::Null,
     }
 }

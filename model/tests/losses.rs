@@ -303,7 +303,7 @@ fn logarithms_of_variances() {
     );
 }
 
-fn ask(layers: Value, loss: Value, task: Task) -> Result<Resolved, Failure> {
+fn ask(layers: Value, loss: Value, task: Task<'_>) -> Result<Resolved, Failure> {
     resolve(&ResolveRequest {
         network: &json!({"format": "candlewick.network/1", "layers": layers}),
         loss: Some(&loss),
@@ -318,7 +318,7 @@ fn out(width: usize) -> Value {
     json!({"type": "Linear", "out_features": width})
 }
 
-fn regressor(label_width: usize) -> Task {
+fn regressor(label_width: usize) -> Task<'static> {
     Task::Regressor { label_width }
 }
 

@@ -20,7 +20,7 @@ fn linear(width: u64) -> Value {
 fn ask(
     network: &Value,
     loss: Option<&Value>,
-    task: Task,
+    task: Task<'_>,
     shape: Option<&[usize]>,
 ) -> Result<Resolved, Failure> {
     let optimizer = json!({"type": "AdamW", "lr": 0.001});
@@ -34,14 +34,14 @@ fn ask(
     })
 }
 
-fn refused(network: Value, loss: Option<&str>, task: Task) -> String {
+fn refused(network: Value, loss: Option<&str>, task: Task<'_>) -> String {
     let loss = loss.map(|name| json!({"type": name}));
     let failure = ask(&network, loss.as_ref(), task, None).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::InvalidParameter);
     failure.message
 }
 
-const CLASSIFIER: Task = Task::Classifier;
+const CLASSIFIER: Task<'static> = Task::Classifier;
 
 #[test]
 fn documents_come_out_complete() {

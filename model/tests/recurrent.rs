@@ -38,6 +38,7 @@ fn case(layer: &Value, shape: &[usize], rows: usize) -> Case {
             .collect(),
         row_weights: vec![1.0; rows],
         network,
+        own_loss: None,
         value: Value::Null,
     }
 }

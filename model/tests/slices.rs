@@ -176,6 +176,7 @@ fn check(name: &str, network: Network) {
             .collect(),
         row_weights: (0..rows).map(|row| 0.5 + row as f64 * 0.1).collect(),
         network,
+        own_loss: None,
         value: Value::Null,
     };
     case.same_bits();

@@ -34,6 +34,7 @@ fn dropout_has_the_same_bits_and_the_right_slope() {
             labels: (0..count).map(|at| ((at * 31 % 17) as f64 - 8.0) * 0.1).collect(),
             row_weights: (0..13).map(|row| 0.5 + f64::from(row) * 0.1).collect(),
             network,
+            own_loss: None,
             value: Value::Null,
         };
         case.same_bits();

@@ -81,7 +81,7 @@ fn main() {
             })
             .collect();
         let mut columns = features(2, &[(0, "x", data_type)], WIDTH);
-        columns.label = Some(column(1, "y", "double"));
+        columns.labels = vec![column(1, "y", "double")];
         columns.label_kind = Some(LabelKind::class(10));
         measure(data_type, &columns, &batch(&rows));
     }

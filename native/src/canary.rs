@@ -53,7 +53,7 @@ fn read_field(row: &[u8], ordinal: u32, data_type: &str, width: u32) -> Result<V
         features: vec![column.clone()],
         feature_width: width,
         scale: None,
-        label: scalar.then_some(column),
+        labels: scalar.then_some(column).into_iter().collect(),
         label_kind: scalar.then_some(LabelKind::Real { width: 1 }),
         weight: None,
         validation: None,

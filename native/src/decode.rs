@@ -84,7 +84,7 @@ pub struct Decoder {
     scale: f64,
     features: Vec<Source>,
     indices: Vec<IndexLimit>,
-    label: Option<(Source, LabelKind)>,
+    label: Option<(Vec<Source>, LabelKind)>,
     weight: Option<(Source, Number)>,
     mark: Option<(Source, Number)>,
 }
@@ -103,10 +103,12 @@ impl Decoder {
         if features.is_empty() {
             return Err(Failure::parameter("no feature column is given"));
         }
-        let label = match (&columns.label, &columns.label_kind) {
-            (Some(column), Some(kind)) => Some((label_source(column, kind)?, kind.clone())),
-            (None, None) => None,
-            _ => return Err(Failure::internal("a label column and a label kind go together")),
+        let label = match (&columns.labels[..], &columns.label_kind) {
+            ([], None) => None,
+            ([], _) | (_, None) => {
+                return Err(Failure::internal("a label column and a label kind go together"));
+            }
+            (columns, Some(kind)) => Some((label_sources(columns, kind)?, kind.clone())),
         };
         let weight = columns
             .weight
@@ -121,7 +123,7 @@ impl Decoder {
         let fields = columns.num_fields as usize;
         let all = features
             .iter()
-            .chain(label.iter().map(|(source, _)| source))
+            .chain(label.iter().flat_map(|(sources, _)| sources))
             .chain(weight.iter().chain(&mark).map(|(source, _)| source));
         if let Some(outside) = all.into_iter().find(|source| source.ordinal >= fields) {
             let Source { name, ordinal, .. } = outside;
@@ -169,8 +171,11 @@ impl Decoder {
             return Err(self.wrong_width(&row));
         }
         self.check_indices(&row, features)?;
-        if let Some((source, kind)) = &self.label {
-            label(&row, source, kind, labels)?;
+        if let Some((sources, kind)) = &self.label {
+            let mut at = 0;
+            for source in sources {
+                at += label(&row, source, kind, at, labels)?;
+            }
         }
         match &self.weight {
             Some((source, number)) => weight(&row, source, *number),
@@ -296,26 +301,46 @@ fn feature_source(column: &Column) -> Result<Source, Failure> {
     })
 }
 
+/// The columns of a label, which together have as many values as it has.
+fn label_sources(columns: &[Column], kind: &LabelKind) -> Result<Vec<Source>, Failure> {
+    // Only a single column takes its width from the label.
+    let widths: Vec<u32> = columns.iter().filter_map(|column| column.width).collect();
+    let sum: usize = widths.iter().map(|width| *width as usize).sum();
+    if columns.len() > 1 && (widths.len() < columns.len() || sum != kind.width()) {
+        return Err(Failure::internal(format!(
+            "{} label columns with {sum} values in all for a label of {}",
+            columns.len(),
+            kind.width()
+        )));
+    }
+    columns.iter().map(|column| label_source(column, kind)).collect()
+}
+
 fn label_source(column: &Column, kind: &LabelKind) -> Result<Source, Failure> {
     let shape = Shape::parse(&column.data_type);
     let Column { name, data_type, .. } = column;
+    let width = column.width.map_or(kind.width(), |width| width as usize);
+    let source = |shape| {
+        Ok(Source {
+            ordinal: column.ordinal as usize,
+            name: name.clone(),
+            shape,
+            width: column.width.map(|width| width as usize),
+            sizes: None,
+        })
+    };
     match (shape, kind) {
-        (Some(shape @ Shape::Scalar(_)), _) if kind.width() == 1 => Ok(Source {
-            ordinal: column.ordinal as usize,
-            name: name.clone(),
-            shape,
-            width: None,
-            sizes: None,
-        }),
-        (Some(shape @ (Shape::Array(_) | Shape::Vector)), LabelKind::Real { .. }) => Ok(Source {
-            ordinal: column.ordinal as usize,
-            name: name.clone(),
-            shape,
-            width: None,
-            sizes: None,
-        }),
+        (Some(shape @ Shape::Scalar(_)), _) if width == 1 => source(shape),
+        (
+            Some(shape @ (Shape::Array(_) | Shape::Vector)),
+            LabelKind::Real { .. } | LabelKind::Targets { .. },
+        ) => source(shape),
         (_, LabelKind::Class { .. }) => Err(Failure::parameter(format!(
             "label column '{name}' has type {data_type}: the label of a classifier is a number; use StringIndexer for text"
+        ))),
+        (_, LabelKind::Targets { .. }) => Err(Failure::parameter(format!(
+            "label column '{name}' has type {data_type}: a label is a number, an array of numbers or a Vector; use \
+             StringIndexer for text"
         ))),
         (_, LabelKind::Real { width }) => Err(Failure::parameter(format!(
             "label column '{name}' has type {data_type}: the label of a regressor with {width} output(s) is {}",
@@ -349,7 +374,14 @@ fn number_source(column: &Column, what: &str) -> Result<(Source, Number), Failur
     }
 }
 
-fn label(row: &Row<'_>, source: &Source, kind: &LabelKind, out: &mut [f64]) -> Result<(), RowError> {
+/// Decodes a column of the label to `out[at..]`; returns the number of values.
+fn label(
+    row: &Row<'_>,
+    source: &Source,
+    kind: &LabelKind,
+    at: usize,
+    out: &mut [f64],
+) -> Result<usize, RowError> {
     if row.is_null(source.ordinal) {
         return Err(RowError::null(&source.name));
     }
@@ -359,9 +391,18 @@ fn label(row: &Row<'_>, source: &Source, kind: &LabelKind, out: &mut [f64]) -> R
         Shape::Vector => vector(row.variable(source.ordinal)?)?,
         Shape::Binary | Shape::Nested(_) => return Err(Corrupt("a label of another type".to_owned()).into()),
     };
-    if values.len() != kind.width() || out.len() != kind.width() {
-        return Err(row_error::label_width(&source.name, values.len(), kind.width()));
-    }
+    let wanted = source.width.unwrap_or(kind.width());
+    let Some(out) = out
+        .get_mut(at..at + wanted)
+        .filter(|out| out.len() == values.len())
+    else {
+        return Err(row_error::label_width(
+            &source.name,
+            values.len(),
+            wanted,
+            source.width.is_some(),
+        ));
+    };
     if let Values::Array(_, array) = &values
         && let Some(index) = array.first_null()
     {
@@ -370,7 +411,8 @@ fn label(row: &Row<'_>, source: &Source, kind: &LabelKind, out: &mut [f64]) -> R
     for (index, out) in out.iter_mut().enumerate() {
         *out = values.get(index)?;
     }
-    row_error::check_label(&source.name, kind, out)
+    row_error::check_label(&source.name, kind, at, out)?;
+    Ok(wanted)
 }
 
 fn weight(row: &Row<'_>, source: &Source, number: Number) -> Result<f64, RowError> {

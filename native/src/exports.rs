@@ -12,7 +12,7 @@ use candlewick_coordinator::{Coordinator, CoordinatorConfig, Snapshot};
 use candlewick_model::job::complete;
 use candlewick_model::network::Network;
 use candlewick_model::onnx;
-use candlewick_model::resolve::outputs;
+use candlewick_model::resolve::{output_classes, outputs};
 use candlewick_model::summary::summary_for;
 use candlewick_model::weights::Loading;
 use candlewick_protocol::Failure;
@@ -136,9 +136,24 @@ struct OutputsRequest {
     /// Names of layers or nodes: then their outputs are told, not those of the network. The shape must be known.
     #[serde(default)]
     inner: Option<Vec<String>>,
+    /// The loss, if the numbers of classes of the outputs are asked for too.
+    #[serde(default)]
+    loss: Value,
 }
 
 impl OutputsRequest {
+    /// Names, widths and numbers of classes of the network's outputs; none where their widths are not known.
+    fn outputs(&self) -> Result<Option<Vec<Value>>, Failure> {
+        let Some(outputs) = outputs(&self.network, self.input_shape.as_deref())? else {
+            return Ok(None);
+        };
+        let classes = output_classes(&self.loss, &outputs);
+        let told = outputs.iter().zip(classes).map(|(output, classes)| {
+            json!({"name": output.name, "width": output.range.len(), "numClasses": classes})
+        });
+        Ok(Some(told.collect()))
+    }
+
     /// Names and widths of the inner values that are asked for.
     fn inner(&self, names: &[String]) -> Result<Vec<Value>, Failure> {
         let shape = self.input_shape.as_deref().unwrap_or_default();
@@ -328,10 +343,7 @@ exports! {
         let request: OutputsRequest = parse(env, &request, "the request for the outputs")?;
         let told = match &request.inner {
             Some(names) => json!(request.inner(names)?),
-            None => json!(outputs(&request.network, request.input_shape.as_deref())?.map(|outputs| {
-                let told = outputs.iter().map(|output| json!({"name": output.name, "width": output.range.len()}));
-                told.collect::<Vec<Value>>()
-            })),
+            None => json!(request.outputs()?),
         };
         string(env, told.to_string())
     }

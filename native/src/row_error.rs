@@ -183,12 +183,17 @@ impl RowError {
     }
 }
 
-/// The label has another number of values than the network has outputs.
+/// The label has another number of values than the network has outputs, or than `elsewhere` in this column.
 #[must_use]
-pub fn label_width(column: &str, has: usize, wanted: usize) -> RowError {
+pub fn label_width(column: &str, has: usize, wanted: usize, elsewhere: bool) -> RowError {
+    let why = if elsewhere {
+        "as in other rows"
+    } else {
+        "one per output of the network"
+    };
     RowError::data(
         column,
-        format!("(the label) has {has} values, expected {wanted}, one per output of the network"),
+        format!("(the label) has {has} values, expected {wanted}, {why}"),
     )
 }
 
@@ -204,11 +209,11 @@ pub fn weight(column: &str, value: f64) -> RowError {
     )
 }
 
-/// Checks the label's values.
+/// Checks the values of a column of the label, whose first one is value `at` of the label.
 ///
 /// # Errors
 /// Where one is not finite, or no class.
-pub fn check_label(column: &str, kind: &LabelKind, values: &[f64]) -> Result<(), RowError> {
+pub fn check_label(column: &str, kind: &LabelKind, at: usize, values: &[f64]) -> Result<(), RowError> {
     let wrong = |what: String| Err(RowError::data(column, format!("(the label) {what}")));
     for (index, value) in values.iter().enumerate() {
         let place = if values.len() == 1 {
@@ -222,19 +227,34 @@ pub fn check_label(column: &str, kind: &LabelKind, values: &[f64]) -> Result<(),
                 if value.is_nan() { "NaN" } else { "infinite" }
             ));
         }
-        if let LabelKind::Class { num_classes, ignored } = kind
-            && !kind.accepts(*value)
-        {
-            let last = num_classes.saturating_sub(1);
-            let but = ignored.map_or(String::new(), |ignored| {
-                format!(", and {ignored} for rows that do not count")
-            });
+        if !kind.accepts(at + index, *value) {
             return wrong(format!(
-                "is {}: the labels of a classifier with {num_classes} classes are the whole numbers 0 to {last}{but}; the \
-                 number of classes is the width of the network's last layer (a last layer of width 1 stands for 2 classes)",
-                number(*value)
+                "is {}{place}: {}",
+                number(*value),
+                classes(kind, at + index)
             ));
         }
     }
     Ok(())
+}
+
+/// What a label that is no class should have been.
+fn classes(kind: &LabelKind, at: usize) -> String {
+    let count = kind.classes_at(at).unwrap_or_default();
+    let last = count.saturating_sub(1);
+    match kind {
+        LabelKind::Class { ignored, .. } => {
+            let but = ignored.map_or(String::new(), |ignored| {
+                format!(", and {ignored} for rows that do not count")
+            });
+            format!(
+                "the labels of a classifier with {count} classes are the whole numbers 0 to {last}{but}; the number of \
+                 classes is the width of the network's last layer (a last layer of width 1 stands for 2 classes)"
+            )
+        }
+        _ => format!(
+            "the labels of an output with {count} classes are the whole numbers 0 to {last}; the number of classes is the \
+             width of the output (a width of 1 stands for 2 classes)"
+        ),
+    }
 }

@@ -36,6 +36,7 @@ pub struct ModelSpec {
 pub struct Model {
     network: Network,
     weights: Vec<f32>,
+    label: LabelKind,
     head: Head,
 }
 
@@ -59,6 +60,7 @@ impl Model {
         Ok(Model {
             network,
             weights,
+            label: label.clone(),
             head,
         })
     }
@@ -102,16 +104,32 @@ pub enum Output {
     Probability,
     /// The class, or the value(s).
     Prediction,
-    /// The value(s) of one output of a graph.
+    /// What one output of a graph says.
     Named {
         /// Name of the output.
         output: String,
+        /// What of it.
+        #[serde(default)]
+        part: Part,
     },
     /// What a layer of a chain or a node of a graph puts out, a Vector.
     Inner {
         /// Path of the layer, or name of the node.
         node: String,
     },
+}
+
+/// What of an output is a column.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// As [`Output::RawPrediction`].
+    RawPrediction,
+    /// As [`Output::Probability`].
+    Probability,
+    /// As [`Output::Prediction`].
+    #[default]
+    Prediction,
 }
 
 /// What becomes of an invalid row.
@@ -142,6 +160,8 @@ struct ColumnSlot {
     kind: OutputType,
     /// Which of the inner values it is, where it is one.
     inner: usize,
+    /// How the outputs in `range` are read, where they are classes of their own: of one output of several.
+    classes: Option<(Head, Part)>,
 }
 
 /// What a scoring task is given.
@@ -179,6 +199,8 @@ pub struct Scorer {
     /// Raw predictions and probabilities of one row.
     raw: Vec<f64>,
     probabilities: Vec<f64>,
+    /// Those of one output of it.
+    part: Vec<f64>,
     result: Vec<u8>,
     row_mask: Vec<u8>,
 }
@@ -190,7 +212,8 @@ impl Scorer {
     /// `InvalidParameter` where columns, outputs or thresholds do not fit the model.
     pub fn new(model: Arc<Model>, mut task: ScoreTask) -> Result<Scorer, Failure> {
         // A label plays no part, even where the column is there.
-        (task.columns.label, task.columns.label_kind, task.columns.weight) = (None, None, None);
+        (task.columns.label_kind, task.columns.weight) = (None, None);
+        task.columns.labels.clear();
         task.columns.indices = model.network.index_limits();
         let decoder = Decoder::new(&task.columns)?;
         let (width, wanted) = (decoder.width(), model.network.input_width());
@@ -227,6 +250,7 @@ impl Scorer {
             order: Vec::with_capacity(BLOCK_ROWS),
             raw: vec![0.0; head.width()],
             probabilities: vec![0.0; head.width()],
+            part: Vec::new(),
             result: Vec::new(),
             row_mask: Vec::new(),
             model,
@@ -342,6 +366,12 @@ impl Scorer {
             }
             let row = self.encoder.push(&mut self.result);
             for (column, slot) in self.slots.iter().enumerate() {
+                if let Some((head, part)) = slot.classes {
+                    let outputs = outputs.get(slot.range.clone()).unwrap_or_default();
+                    let values = part.values(head, outputs, &mut self.part);
+                    self.encoder.set(row, column, values.iter().copied());
+                    continue;
+                }
                 let raw = self.raw.get(slot.range.clone()).unwrap_or_default();
                 match (&slot.output, slot.kind) {
                     (Output::Inner { .. }, _) => {
@@ -378,6 +408,24 @@ impl Scorer {
     }
 }
 
+impl Part {
+    /// What this part of an output's classes holds, of one row.
+    fn values<'a>(self, head: Head, outputs: &[f32], space: &'a mut Vec<f64>) -> &'a [f64] {
+        space.resize(head.width(), 0.0);
+        match self {
+            Part::RawPrediction => head.raw_predictions(outputs, space),
+            Part::Probability => head.probabilities(outputs, space),
+            Part::Prediction => {
+                head.probabilities(outputs, space);
+                let class = head.prediction(space, None);
+                space.clear();
+                space.push(class);
+            }
+        }
+        space
+    }
+}
+
 /// The layer or node that an output is read from.
 fn inner_node(output: &Output) -> Option<&str> {
     match output {
@@ -398,26 +446,29 @@ fn numbered(mut slots: Vec<ColumnSlot>) -> Vec<ColumnSlot> {
 fn slot_of(output: &Output, model: &Model) -> Result<ColumnSlot, Failure> {
     let head = model.head;
     let width = head.width();
+    let mut classes = None;
     let (range, kind) = match (output, head) {
         (Output::Inner { node }, _) => {
             let width = model.network.inner_width(node)?;
             (0..width, OutputType::Vector(width))
         }
-        (Output::Named { output: name }, Head::Values { .. }) => {
+        (Output::Named { output: name, part }, _) => {
             let found = model.network.outputs().iter().find(|known| known.name == *name);
-            let range = found.map(|known| known.range.clone());
-            let range =
-                range.ok_or_else(|| Failure::parameter(format!("the network has no output {name:?}")))?;
-            let kind = match range.len() {
-                1 => OutputType::Double,
-                len => OutputType::Vector(len),
+            let found =
+                found.ok_or_else(|| Failure::parameter(format!("the network has no output {name:?}")))?;
+            let own = Head::of_output(&model.label, &model.network, found)?;
+            classes = (!matches!(own, Head::Values { .. })).then_some((own, *part));
+            let kind = match (classes, part) {
+                (None, Part::Probability) => {
+                    return Err(Failure::parameter(format!(
+                        "the output {name:?} tells no classes apart, and so has no probability"
+                    )));
+                }
+                (Some(_), Part::Prediction) => OutputType::Double,
+                _ if own.width() == 1 => OutputType::Double,
+                _ => OutputType::Vector(own.width()),
             };
-            (range, kind)
-        }
-        (Output::Named { output: name }, _) => {
-            return Err(Failure::parameter(format!(
-                "the output {name:?} is not a column of a classifier"
-            )));
+            (found.range.clone(), kind)
         }
         (
             Output::Prediction,
@@ -433,5 +484,6 @@ fn slot_of(output: &Output, model: &Model) -> Result<ColumnSlot, Failure> {
         range,
         kind,
         inner: 0,
+        classes,
     })
 }

@@ -35,7 +35,7 @@ fn ring(job: &str, secret: &JobSecret) -> KeyRing {
 
 fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
     let mut columns = features(3, &[(0, "x", "array<float>")], 4);
-    columns.label = Some(column(1, "y", "int"));
+    columns.labels = vec![column(1, "y", "int")];
     columns.label_kind = Some(LabelKind::class(10));
     columns.weight = Some(column(2, "w", "double"));
     let feed = FeedSpec {

@@ -6,9 +6,9 @@ mod common;
 use candlewick_model::network::Network;
 use candlewick_native::decode::Decoder;
 use candlewick_native::row::{Row, Rows};
-use candlewick_native::scorer::{Invalid, Model, ModelSpec, Output, ScoreTask, Scorer};
+use candlewick_native::scorer::{Invalid, Model, ModelSpec, Output, Part, ScoreTask, Scorer};
 use candlewick_protocol::ErrorKind;
-use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::job::{LabelKind, Target};
 use common::{Field, Random, batch, features, floats, row};
 use serde_json::json;
 use std::sync::Arc;
@@ -297,4 +297,92 @@ fn inner_layers_are_columns() {
         "{}",
         failure.message
     );
+}
+
+/// A model of a class, a probability and a value.
+fn three_tasks() -> Arc<Model> {
+    let node = |name: &str, layer: serde_json::Value| json!({"name": name, "inputs": ["x"], "layer": layer});
+    let document = json!({
+        "format": "candlewick.network/1",
+        "inputs": [{"name": "x", "shape": [2]}],
+        "nodes": [
+            node("kind", json!({"type": "Linear", "out_features": 3})),
+            node("sure", json!({"type": "Sequential", "layers": [{"type": "Linear", "out_features": 1}, {"type": "Sigmoid"}]})),
+            node("size", json!({"type": "Linear", "out_features": 1})),
+        ],
+        "outputs": ["kind", "sure", "size"],
+    });
+    let network = Network::from_document(&document, &[2]).unwrap();
+    let file = network.save_weights(&network.initial_weights(5)).unwrap();
+    let target = |at: u32, outputs, num_classes| Target {
+        labels: [at, at + 1],
+        outputs,
+        num_classes,
+    };
+    let label = LabelKind::Targets {
+        width: 3,
+        targets: vec![
+            target(0, [0, 3], Some(3)),
+            target(1, [3, 4], Some(2)),
+            target(2, [4, 5], None),
+        ],
+    };
+    let spec = ModelSpec {
+        network: document,
+        input_shape: vec![2],
+        label,
+    };
+    Arc::new(Model::load(&spec, &file).unwrap())
+}
+
+#[test]
+fn outputs_of_several_tasks() {
+    let model = three_tasks();
+    let named = |output: &str, part: Part| Output::Named {
+        output: output.to_owned(),
+        part,
+    };
+    let outputs = [
+        Output::RawPrediction,
+        named("kind", Part::Prediction),
+        named("kind", Part::Probability),
+        named("kind", Part::RawPrediction),
+        named("sure", Part::Prediction),
+        named("sure", Part::Probability),
+        named("size", Part::Prediction),
+    ];
+    let mut scorer = Scorer::new(Arc::clone(&model), task(&outputs)).unwrap();
+    let rows: Vec<_> = (0..60)
+        .map(|at| row(&[floats(&[at as f32 / 10.0 - 3.0, 1.5 - at as f32 / 20.0])]))
+        .collect();
+    scorer.run(&batch(&rows), rows.len()).unwrap();
+    let columns = [
+        (0, "all", "vector"),
+        (1, "k", "double"),
+        (2, "kp", "vector"),
+        (3, "kr", "vector"),
+        (4, "s", "double"),
+        (5, "sp", "vector"),
+        (6, "v", "double"),
+    ];
+    let read = read(&scorer, &columns, 16);
+    let mut seen = [0; 2];
+    for row in &read {
+        let (all, rest) = row.split_at(5);
+        let largest = (1..3).fold(0, |best, at| if all[at] > all[best] { at } else { best });
+        assert_eq!(rest[0], largest as f32);
+        assert_eq!(rest[4..7], all[..3], "the logits");
+        assert!((rest[1..4].iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert_eq!(
+            rest[7],
+            f32::from(u8::from(all[3] > 0.5)),
+            "the network puts out a probability"
+        );
+        assert_eq!(rest[9], all[3]);
+        assert_eq!(rest[10], all[4]);
+        seen[rest[7] as usize] += 1;
+    }
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+    let refused = Scorer::new(model, task(&[named("size", Part::Probability)])).unwrap_err();
+    assert!(refused.message.contains("tells no classes apart"), "{refused}");
 }

@@ -20,7 +20,7 @@ pub struct Column {
     pub name: String,
     /// Spark's type.
     pub data_type: String,
-    /// f32 values the column must have, where it is an input of a graph of its own.
+    /// Values the column must have, where that is known: an input of a graph of its own, one of several labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
     /// Sizes that nested arrays must have, outermost first, where every row has to have the same.
@@ -51,8 +51,9 @@ pub struct Columns {
     pub feature_width: u32,
     /// Factor for every feature value (binary columns: byte * scale).
     pub scale: Option<f64>,
-    /// The label; absent when scoring.
-    pub label: Option<Column>,
+    /// The columns of the label, whose values stand one after another; none when scoring.
+    #[serde(default)]
+    pub labels: Vec<Column>,
     /// What the label means; absent when scoring.
     pub label_kind: Option<LabelKind>,
     /// The weight, if a column gives it.

@@ -27,6 +27,35 @@ pub enum LabelKind {
         /// Number of values in a label.
         width: u32,
     },
+    /// The values of several columns one after another, of which some are classes: what a NeuralEstimator has for the
+    /// terms of its loss. The row carries `width` f64.
+    Targets {
+        /// Number of values in a label.
+        width: u32,
+        /// What outputs of the network are compared with.
+        targets: Vec<Target>,
+    },
+}
+
+/// Values of a label that outputs of the network predict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Where in the label: the first value, and one past the last.
+    pub labels: [u32; 2],
+    /// Where in the outputs of a row: the first, and one past the last.
+    pub outputs: [u32; 2],
+    /// Number of classes, where the value is a class; none where the outputs predict the values themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_classes: Option<u32>,
+}
+
+impl Target {
+    /// Number of classes of value `at` of the label, where this says that it is one.
+    fn classes_at(&self, at: usize) -> Option<u32> {
+        let [first, end] = self.labels.map(|place| place as usize);
+        self.num_classes.filter(|_| (first..end).contains(&at))
+    }
 }
 
 impl LabelKind {
@@ -51,26 +80,45 @@ impl LabelKind {
     pub fn ignores(&self, label: f64) -> bool {
         match *self {
             LabelKind::Class { ignored, .. } => ignored.is_some_and(|ignored| ignored as f64 == label),
-            LabelKind::Real { .. } => false,
+            LabelKind::Real { .. } | LabelKind::Targets { .. } => false,
         }
     }
 
-    /// True where a label may have this value: a class or the ignored label, any finite number of a regressor.
+    /// Number of classes of value `at` of a label, where it is a class. Where several losses read it, it has to be one of
+    /// each.
     ///
     /// ```
     /// use candlewick_protocol::job::LabelKind;
-    /// assert!(LabelKind::class(3).accepts(2.0) && !LabelKind::class(3).accepts(3.0));
-    /// assert!(!LabelKind::class(3).accepts(0.5) && !LabelKind::class(3).accepts(f64::NAN));
-    /// assert!(LabelKind::Real { width: 2 }.accepts(-0.5));
+    /// assert_eq!(LabelKind::class(3).classes_at(0), Some(3));
+    /// assert_eq!(LabelKind::Real { width: 2 }.classes_at(0), None);
     /// ```
     #[must_use]
-    pub fn accepts(&self, value: f64) -> bool {
+    pub fn classes_at(&self, at: usize) -> Option<u32> {
         match self {
-            LabelKind::Class { num_classes, .. } => {
-                let class = value.fract() == 0.0 && value >= 0.0 && value < f64::from(*num_classes);
+            LabelKind::Class { num_classes, .. } => Some(*num_classes),
+            LabelKind::Real { .. } => None,
+            LabelKind::Targets { targets, .. } => {
+                targets.iter().filter_map(|target| target.classes_at(at)).min()
+            }
+        }
+    }
+
+    /// True where value `at` of a label may be this one: a class or the ignored label, else any finite number.
+    ///
+    /// ```
+    /// use candlewick_protocol::job::LabelKind;
+    /// assert!(LabelKind::class(3).accepts(0, 2.0) && !LabelKind::class(3).accepts(0, 3.0));
+    /// assert!(!LabelKind::class(3).accepts(0, 0.5) && !LabelKind::class(3).accepts(0, f64::NAN));
+    /// assert!(LabelKind::Real { width: 2 }.accepts(1, -0.5));
+    /// ```
+    #[must_use]
+    pub fn accepts(&self, at: usize, value: f64) -> bool {
+        match self.classes_at(at) {
+            Some(classes) => {
+                let class = value.fract() == 0.0 && value >= 0.0 && value < f64::from(classes);
                 class || self.ignores(value)
             }
-            LabelKind::Real { .. } => value.is_finite(),
+            None => value.is_finite(),
         }
     }
 
@@ -79,7 +127,7 @@ impl LabelKind {
     pub fn width(&self) -> usize {
         match self {
             LabelKind::Class { .. } => 1,
-            LabelKind::Real { width } => *width as usize,
+            LabelKind::Real { width } | LabelKind::Targets { width, .. } => *width as usize,
         }
     }
 }
@@ -180,6 +228,18 @@ pub enum TaskName {
     Classifier,
     /// NeuralRegressor.
     Regressor,
+    /// NeuralEstimator.
+    Estimator,
+}
+
+/// A label column of a NeuralEstimator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelColumn {
+    /// Name.
+    pub name: String,
+    /// Values in it.
+    pub width: u32,
 }
 
 /// What a job is made of: what the user set, and what the columns tell.
@@ -204,6 +264,10 @@ pub struct JobInput {
     /// Values of a regressor's label, 1 if absent.
     #[serde(default)]
     pub label_width: Option<i64>,
+    /// The label columns of a NeuralEstimator, whose values stand one after another in the label. Where there are none,
+    /// the label is one value that nothing reads.
+    #[serde(default)]
+    pub labels: Vec<LabelColumn>,
     /// Trainers that will really run; the parameter numTrainers if absent.
     #[serde(default)]
     pub num_trainers: Option<u32>,
@@ -336,5 +400,34 @@ impl JobSpec {
             DataShuffle::Hash => Dealing::of(rows, self.train.logical_shards),
             DataShuffle::None => Dealing::of_none(self.train.logical_shards),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_a_label_are_checked_by_what_reads_them() {
+        let target = |labels, num_classes| Target {
+            labels,
+            outputs: [0, 9],
+            num_classes,
+        };
+        let label = LabelKind::Targets {
+            width: 3,
+            targets: vec![
+                target([1, 2], Some(5)),
+                target([1, 2], Some(4)),
+                target([0, 2], None),
+            ],
+        };
+        assert_eq!(label.width(), 3);
+        assert_eq!([0, 1, 2].map(|at| label.classes_at(at)), [None, Some(4), None]);
+        assert!(label.accepts(0, -0.5) && label.accepts(1, 3.0) && label.accepts(2, 7.0));
+        assert!(!label.accepts(1, 4.0) && !label.accepts(1, 0.5) && !label.accepts(2, f64::INFINITY));
+        let text = serde_json::to_value(&label).unwrap();
+        assert_eq!(text["targets"][0]["numClasses"], 5);
+        assert_eq!(serde_json::from_value::<LabelKind>(text).unwrap(), label);
     }
 }

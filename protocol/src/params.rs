@@ -24,6 +24,8 @@ pub enum Scope {
     All,
     /// Estimators and models of classifiers only.
     Classifier,
+    /// NeuralEstimator and its models only.
+    General,
     /// Estimators; their models know what they were trained with.
     Estimator,
     /// The same, of classifiers only.

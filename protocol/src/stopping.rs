@@ -16,7 +16,9 @@ impl Better {
     /// Which way a metric gets better: less for losses and errors, else more.
     #[must_use]
     pub fn of(metric: &str) -> Self {
-        if LOWER.contains(&metric.strip_prefix("val_").unwrap_or(metric)) {
+        let name = metric.strip_prefix("val_").unwrap_or(metric);
+        // What an output adds to the loss has its name.
+        if LOWER.contains(&name) || name.starts_with("loss_") {
             Better::Min
         } else {
             Better::Max

@@ -56,6 +56,8 @@ pub enum ValueType {
     Text,
     /// One of the texts of its range, of which "true" and "false" may be given as truth values too.
     Switch,
+    /// A text, or a list of at least one.
+    Texts,
     /// A list of texts, at least one.
     TextList,
     /// Texts by names, at least one: an object.
@@ -263,6 +265,7 @@ impl Domain {
             ValueType::Text | ValueType::Weights => text(value),
             ValueType::Switch => value.is_boolean() || text(value),
             ValueType::TextList => each(&text),
+            ValueType::Texts => text(value) || each(&text),
             ValueType::TextMap => value.as_object().is_some_and(|fields| {
                 !fields.is_empty()
                     && fields
@@ -373,6 +376,7 @@ impl Domain {
             ValueType::Bool => "true or false",
             ValueType::Text | ValueType::Switch => "a text",
             ValueType::TextList => "a list of at least one text, each",
+            ValueType::Texts => "a text, or a list of at least one, each",
             ValueType::TextMap => {
                 "an object of at least one name with a text, such as {\"embed\": \"embedding\"}"
             }

@@ -15,13 +15,14 @@ from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuil
 from pyspark.sql import DataFrame, SparkSession
 
 import candlewick
-from candlewick import NeuralClassifier, NeuralRegressor, nn, optim
+from candlewick import NeuralClassifier, NeuralEstimator, NeuralRegressor, nn, optim
 
 from .support import blobs
 
 #: Estimators that fit in no time, and how their models are judged.
 SUBJECTS: dict[str, Any] = {
     "NeuralClassifier": lambda: (NeuralClassifier(**settings(3)), MulticlassClassificationEvaluator()),
+    "NeuralEstimator": lambda: (general(), MulticlassClassificationEvaluator(predictionCol="prediction_kind")),
     "NeuralRegressor": lambda: (
         NeuralRegressor(**settings(1), labelCol="id"),
         RegressionEvaluator(labelCol="id"),
@@ -40,6 +41,18 @@ ALONE = {"network", "initialWeights", "strictWeights"}
 def settings(outputs: int) -> dict[str, Any]:
     net = nn.Sequential(nn.Linear(8), nn.ReLU(), nn.Linear(outputs))
     return dict(network=net, epochs=2, batchSize=32, optimizer=optim.AdamW(lr=0.05), seed=7)
+
+
+def general() -> NeuralEstimator:
+    """Two tasks, a class and what the features are."""
+    features = nn.Input("features", 6)
+    hidden = nn.ReLU()(nn.Linear(8)(features))
+    net = nn.Graph(features, {"kind": nn.Linear(3)(hidden), "again": nn.Linear(6)(hidden)})
+    loss = {
+        "kind": nn.LossTerm(nn.CrossEntropyLoss(), label="label"),
+        "again": nn.LossTerm(nn.MSELoss(), label="features"),
+    }
+    return NeuralEstimator(**{**settings(1), "network": net}, loss=loss, labelCols=["label", "features"])
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,14 @@ FIXTURES = sorted(stage.parent for stage in FOLDER.glob("*/*/stage"))
 
 
 def test_they_are_there() -> None:
-    assert {fixture.name for fixture in FIXTURES} >= {"classifier", "regressor", "graph", "pipeline", "estimator"}
+    assert {fixture.name for fixture in FIXTURES} >= {
+        "classifier",
+        "regressor",
+        "graph",
+        "general",
+        "pipeline",
+        "estimator",
+    }
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.relative_to(FOLDER).as_posix())

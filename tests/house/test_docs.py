@@ -180,3 +180,12 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
             leads = (path.parent / link).resolve()
             todo += [leads] if leads.suffix == ".md" else list(leads.glob("*.md")) if leads.is_dir() else []
     assert not [name(path) for path in DOCUMENTS if path not in seen]
+
+
+def test_the_scala_of_a_page_is_run() -> None:
+    suite = ROOT / "spark-package" / "src" / "test" / "scala" / "candlewick" / "GeneralPageSuite.scala"
+    blocks = re.findall(r"^```scala\n(.*?)^```", (ROOT / "docs" / "general-networks.md").read_text(), re.DOTALL | re.M)
+    assert blocks
+    run = "".join(suite.read_text().split())
+    for block in blocks:
+        assert "".join(block.split()) in run, f"this stands on the page, and not in {suite.name}:\n{block}"

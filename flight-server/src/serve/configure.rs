@@ -35,6 +35,7 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
         feature_shape: None,
         feature_width: whole(&request, "featureWidth")?,
         label_width: whole(&request, "labelWidth")?,
+        labels: Vec::new(),
         num_trainers: Some(1),
     })?;
     let told = complete.to_json();

@@ -27,8 +27,9 @@ impl Evaluator {
     pub(super) fn new(job: &JobSpec, network: &Network, threads: usize) -> Result<Self, Failure> {
         let asked = &job.train.evaluation;
         let head = Head::of(&job.data.label, network)?;
-        let set =
-            MetricSet::new(&asked.metrics, head, asked.thresholds.as_deref())?.ignoring(&job.data.label);
+        let set = MetricSet::new(&asked.metrics, head, asked.thresholds.as_deref())?
+            .ignoring(&job.data.label)
+            .with_parts(&job.train.loss)?;
         let widths = Widths {
             outputs: head.output_width(),
             labels: job.data.label.width(),

@@ -5,12 +5,12 @@ use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::Kind;
 use crate::numbers::clamp_u32;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::job::{LabelColumn, LabelKind};
 use serde_json::Value;
 
 /// Which estimator asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
+pub enum Task<'a> {
     /// NeuralClassifier: the label is a class.
     Classifier,
     /// NeuralRegressor: the label is one or more real numbers.
@@ -18,40 +18,69 @@ pub enum Task {
         /// Values in a label.
         label_width: usize,
     },
+    /// NeuralEstimator: the loss says what the label means.
+    Estimator {
+        /// The label columns, whose values stand one after another; none where no loss reads a label.
+        labels: &'a [LabelColumn],
+    },
 }
 
-pub(crate) fn label_kind(task: Task, loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
-    match task {
-        Task::Classifier => class_label(loss, width),
-        Task::Regressor { label_width } => real_label(loss, width, label_width),
+/// Values of the label of these columns; one that nothing reads where there are none.
+pub(crate) fn width_of(labels: &[LabelColumn]) -> usize {
+    let sum: usize = labels.iter().map(|column| column.width as usize).sum();
+    sum.max(1)
+}
+
+/// The number of classes that `width` outputs tell apart under the loss called `name`, where its label is a class.
+pub(super) fn classes_of(name: &str, width: usize) -> Option<u32> {
+    match (name, width) {
+        ("CrossEntropyLoss" | "NLLLoss" | "MultiMarginLoss", 2..) => Some(clamp_u32(width)),
+        ("BCEWithLogitsLoss" | "BCELoss", 1) => Some(2),
+        _ => None,
     }
 }
 
+pub(crate) fn label_kind(task: Task<'_>, loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
+    match task {
+        Task::Classifier => class_label(loss, width),
+        Task::Regressor { label_width } => real_label(loss, width, label_width),
+        Task::Estimator { labels } => any_label(loss, width, labels),
+    }
+}
+
+/// The label of a single loss.
+fn any_label(loss: &Criterion, width: usize, labels: &[LabelColumn]) -> Result<LabelKind, Failure> {
+    let (name, values) = (loss.name(), width_of(labels));
+    if loss.labels(width)? != Labels::Class && classes_of(name, width).is_none() {
+        return real_label(loss, width, values);
+    }
+    if values != 1 {
+        return Err(Failure::parameter(format!(
+            "{name} reads one class, but the label has {values} values: name one label column, a number from 0"
+        )));
+    }
+    class_label(loss, width)
+}
+
 fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
-    let num_classes = match (loss.name(), width) {
-        (name @ ("CrossEntropyLoss" | "NLLLoss" | "MultiMarginLoss"), 1) => {
-            return Err(Failure::parameter(format!(
-                "{name} needs one output per class, at least 2, but the network ends in width 1; end it with \
+    if let Some(num_classes) = classes_of(loss.name(), width) {
+        loss.labels(width)?;
+        return Ok(LabelKind::class(num_classes));
+    }
+    Err(match (loss.name(), width) {
+        (name @ ("CrossEntropyLoss" | "NLLLoss" | "MultiMarginLoss"), 1) => Failure::parameter(format!(
+            "{name} needs one output per class, at least 2, but the network ends in width 1; end it with \
                  out_features=2 or more, or use BCEWithLogitsLoss for two classes"
-            )));
-        }
-        ("CrossEntropyLoss" | "NLLLoss" | "MultiMarginLoss", _) => clamp_u32(width),
-        ("BCEWithLogitsLoss" | "BCELoss", 1) => 2,
-        (name @ ("BCEWithLogitsLoss" | "BCELoss"), _) => {
-            return Err(Failure::parameter(format!(
-                "{name} makes a classifier of two classes from one output, but the network ends in width {width}; end \
+        )),
+        (name @ ("BCEWithLogitsLoss" | "BCELoss"), _) => Failure::parameter(format!(
+            "{name} makes a classifier of two classes from one output, but the network ends in width {width}; end \
                  it with out_features=1, or use CrossEntropyLoss for {width} classes"
-            )));
-        }
-        (other, _) => {
-            return Err(Failure::parameter(format!(
-                "{other} is not a classification loss; use CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss or BCELoss, or a \
+        )),
+        (other, _) => Failure::parameter(format!(
+            "{other} is not a classification loss; use CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss or BCELoss, or a \
                  NeuralRegressor"
-            )));
-        }
-    };
-    loss.labels(width)?;
-    Ok(LabelKind::class(num_classes))
+        )),
+    })
 }
 
 fn real_label(loss: &Criterion, width: usize, label_width: usize) -> Result<LabelKind, Failure> {
@@ -86,12 +115,13 @@ fn real_label(loss: &Criterion, width: usize, label_width: usize) -> Result<Labe
 pub(crate) fn check_loss(loss: &Criterion, label: &LabelKind, output_width: usize) -> Result<(), Failure> {
     let task = match label {
         LabelKind::Class { .. } => Task::Classifier,
-        LabelKind::Real { width } => Task::Regressor {
+        LabelKind::Real { width } | LabelKind::Targets { width, .. } => Task::Regressor {
             label_width: *width as usize,
         },
     };
     let wanted = label_kind(task, loss, output_width)?;
     let fits = match (&wanted, label) {
+        (LabelKind::Real { .. }, LabelKind::Targets { .. }) => true,
         (
             LabelKind::Class {
                 num_classes: wanted, ..

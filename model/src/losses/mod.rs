@@ -13,15 +13,20 @@ mod labels;
 mod loss;
 mod margins;
 mod multi;
+mod named;
 mod pointwise;
 mod quantile;
+mod targets;
 
 pub(crate) use classes::NO_CLASS;
 
 pub(crate) use criterion::Criterion;
 pub use labels::Task;
-pub(crate) use labels::{check_loss, label_kind, read_loss};
+pub(crate) use labels::{check_loss, label_kind, read_loss, width_of as label_width};
 pub(crate) use loss::{Labels, SliceRows};
+pub(crate) use named::{Names, all_are_read, ranges};
+pub use targets::output_classes;
+pub(crate) use targets::{OTHER_LABELS, read as read_terms, targets};
 
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;

@@ -84,6 +84,14 @@ impl Term {
             labels: None,
         };
         if let Some(outer) = outer {
+            // Where names are known they have become ranges by now.
+            for (name, range) in [("output", "outputs"), ("label", "labels")] {
+                if !outer.is_null(name) && outer.is_null(range) {
+                    let error =
+                        LossError::Misplaced("names an output or a label, but here only numbers are known");
+                    return Err(error.of("LossTerm"));
+                }
+            }
             term.weight = outer.real("weight");
             term.outputs = range(outer, "outputs").map_err(|error| error.of("LossTerm"))?;
             term.labels = range(outer, "labels").map_err(|error| error.of("LossTerm"))?;

@@ -11,6 +11,7 @@
 //! A value that is not defined (an area where all rows are of one class, anything where all weights are 0) is null.
 
 mod name;
+mod parts;
 mod plan;
 mod rank;
 mod rows;
@@ -28,7 +29,9 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::tree::{self, NodeValue};
 use name::Metric;
+use parts::Parts;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use tally::Layout;
 
 /// Rows of which a slice of an evaluation consists, but for the last of a shard (rule B9).
@@ -46,6 +49,8 @@ pub struct MetricSet {
     layout: Layout,
     /// What the labels mean, where some rows do not count.
     ignoring: Option<LabelKind>,
+    /// The parts of the loss, where it has some.
+    parts: Option<Arc<Parts>>,
 }
 
 impl MetricSet {
@@ -88,7 +93,17 @@ impl MetricSet {
             thresholds,
             layout,
             ignoring: None,
+            parts: None,
         }
+    }
+
+    /// Tells of a complete loss over several named outputs what each of them adds to it: `loss_digit`.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where it is no loss.
+    pub fn with_parts(self, loss: &Value) -> Result<Self, Failure> {
+        let parts = Parts::of(loss)?.map(Arc::new);
+        Ok(MetricSet { parts, ..self })
     }
 
     /// Leaves out the rows whose label `kind` ignores.
@@ -133,19 +148,21 @@ impl MetricSet {
         let metrics = self.metrics.iter().filter(|(_, metric)| few(metric));
         MetricSet {
             ignoring: self.ignoring.clone(),
+            parts: self.parts.clone(),
             ..Self::of(metrics.cloned().collect(), self.head, self.thresholds.clone())
         }
     }
 
-    /// True where no metric is asked for.
+    /// True where nothing is measured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.metrics.is_empty()
+        self.metrics.is_empty() && self.parts.is_none()
     }
 
     /// Names of the metrics.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.metrics.iter().map(|(name, _)| name.as_str())
+        let parts = self.parts.iter().flat_map(|parts| parts.names());
+        self.metrics.iter().map(|(name, _)| name.as_str()).chain(parts)
     }
 
     /// Names of the metrics whose value is one number.
@@ -155,19 +172,24 @@ impl MetricSet {
             .iter()
             .filter(move |(_, metric)| one(metric))
             .map(|(name, _)| name.as_str())
+            .chain(self.parts.iter().flat_map(|parts| parts.names()))
     }
 
     /// f64 values of a tally.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.layout.width()
+        self.layout.width() + self.parts.as_ref().map_or(0, |parts| parts.width())
     }
 
     /// Adds up the rows of one slice, in order.
     #[must_use]
     pub fn tally(&self, rows: &Rows<'_>) -> Vec<f64> {
         self.counted(rows, |rows| {
-            self.layout.tally(self.head, self.thresholds.as_deref(), rows)
+            let mut sums = self.layout.tally(self.head, self.thresholds.as_deref(), rows);
+            if let Some(parts) = &self.parts {
+                parts.tally(rows, &mut sums);
+            }
+            sums
         })
     }
 
@@ -238,7 +260,12 @@ impl MetricSet {
             .metrics
             .iter()
             .map(|(name, metric)| (name.clone(), scores.of(metric)));
-        named.collect()
+        let parts = self.parts.iter().flat_map(|parts| parts.names());
+        let mean = |sum: &f64| Value::from(sum / tally[tally::WEIGHT]);
+        let sums = tally.get(self.layout.width()..).unwrap_or_default();
+        named
+            .chain(parts.zip(sums).map(|(name, sum)| (name.to_owned(), mean(sum))))
+            .collect()
     }
 }
 

@@ -9,7 +9,7 @@ use candlewick_protocol::validation::Validation;
 use serde_json::Value;
 
 /// The parameters `metrics`, `thresholds`, `validationSteps` and `earlyStopping` of a complete set of parameters
-/// (`params::check`), and which rows `validationFraction` and `validationIndicatorCol` put aside.
+/// (`params::check`), and which rows `validationFraction` and `validationIndicatorCol` put aside; `loss` is complete.
 ///
 /// # Errors
 /// `InvalidParameter`: a metric that is unknown or does not fit the task; what needs validation rows where there are
@@ -18,6 +18,7 @@ pub fn evaluation(
     params: &Complete,
     head: Head,
     seed: u64,
+    loss: &Value,
 ) -> Result<(Evaluation, Option<Validation>), Failure> {
     let validation = validation(params, seed)?;
     let metrics: Vec<String> = texts(params.value("metrics"));
@@ -25,7 +26,7 @@ pub fn evaluation(
         .value("thresholds")
         .as_array()
         .map(|list| list.iter().filter_map(Value::as_f64).collect());
-    let set = MetricSet::new(&metrics, head, thresholds.as_deref())?;
+    let set = MetricSet::new(&metrics, head, thresholds.as_deref())?.with_parts(loss)?;
     let steps = params.value("validationSteps").as_u64().unwrap_or(0);
     let early_stopping = match params.value("earlyStopping") {
         Value::Null => None,
@@ -123,7 +124,7 @@ mod tests {
 
     fn ask(set: &Value) -> Result<(Evaluation, Option<Validation>), Failure> {
         let full = params::check(set.as_object().unwrap())?;
-        evaluation(&full, Head::ClassLogits { n: 3 }, 7)
+        evaluation(&full, Head::ClassLogits { n: 3 }, 7, &Value::Null)
     }
 
     #[test]

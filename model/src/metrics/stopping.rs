@@ -52,6 +52,10 @@ mod tests {
             read(&json!({"metric": "val_r2", "mode": "min"})).unwrap().mode,
             Better::Min
         );
+        assert_eq!(
+            read(&json!({"metric": "val_loss_digit"})).unwrap().mode,
+            Better::Min
+        );
     }
 
     #[test]

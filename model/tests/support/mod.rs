@@ -79,7 +79,7 @@ pub fn assert_close(got: &[f32], wanted: &[f32], tolerance: f32, what: &str) {
     }
 }
 
-/// A case: a network whose outputs meet real labels in MSELoss.
+/// A case: a network whose outputs meet real labels in MSELoss, or labels of its own in another loss.
 pub struct Case {
     pub name: String,
     pub network: Network,
@@ -87,6 +87,7 @@ pub struct Case {
     pub features: Vec<f32>,
     pub labels: Vec<f64>,
     pub row_weights: Vec<f64>,
+    pub own_loss: Option<(Value, LabelKind)>,
     pub value: Value,
 }
 
@@ -124,7 +125,17 @@ impl Case {
             features: floats(&value["features"]),
             labels: doubles(&value["labels"]),
             row_weights: doubles(&value["weights"]),
+            own_loss: None,
             value: value.clone(),
+        }
+    }
+
+    /// The same with another loss, over a label of that kind.
+    #[allow(dead_code, reason = "each test uses what it needs")]
+    pub fn with_loss(self, loss: Value, label: LabelKind) -> Self {
+        Case {
+            own_loss: Some((loss, label)),
+            ..self
         }
     }
 
@@ -132,11 +143,16 @@ impl Case {
         self.row_weights.len()
     }
 
+    fn loss(&self) -> (Value, LabelKind) {
+        self.own_loss.clone().unwrap_or_else(|| {
+            let width = self.network.output_width() as u32;
+            (json!({"type": "MSELoss"}), LabelKind::Real { width })
+        })
+    }
+
     pub fn engine(&self, threads: usize) -> Engine {
-        let kind = LabelKind::Real {
-            width: self.network.output_width() as u32,
-        };
-        Engine::new(&self.network, &json!({"type": "MSELoss"}), &kind, 3, threads).unwrap()
+        let (loss, label) = self.loss();
+        Engine::new(&self.network, &loss, &label, 3, threads).unwrap()
     }
 
     /// A step over the shards `lo..hi`.
@@ -150,7 +166,7 @@ impl Case {
         let start: usize = all[..lo as usize].iter().map(|slice| slice.rows).sum();
         let own = &all[lo as usize..hi as usize];
         let end = start + own.iter().map(|slice| slice.rows).sum::<usize>();
-        let (width, labels) = (self.network.input_width(), self.network.output_width());
+        let (width, labels) = (self.network.input_width(), self.loss().1.width());
         let batch = Batch {
             step: 5,
             slices: own,
@@ -332,6 +348,7 @@ impl Case {
                 features: self.features.clone(),
                 labels: self.labels.clone(),
                 row_weights: self.row_weights.clone(),
+                own_loss: self.own_loss.clone(),
                 value: Value::Null,
             };
             let (sums, _) = case.step(&mut case.engine(1), (0, SHARDS), alone);

@@ -170,7 +170,7 @@ pub fn features(num_fields: u32, columns: &[(u32, &str, &str)], width: u32) -> C
             .collect(),
         feature_width: width,
         scale: None,
-        label: None,
+        labels: Vec::new(),
         label_kind: None,
         weight: None,
         validation: None,

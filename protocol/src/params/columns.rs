@@ -27,7 +27,15 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::Any,
         Some("\"label\""),
-        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another).",
+        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss reads no label.",
+    ),
+    param(
+        "labelCols",
+        Scope::General,
+        ValueType::TextList,
+        Range::Any,
+        None,
+        "Columns whose values stand one after another in the label, instead of labelCol: numeric, array and Vector columns, columns of features too. A loss reads one of them by its name: nn.LossTerm(loss, label=...).",
     ),
     param(
         "weightCol",
@@ -51,7 +59,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::Any,
         Some("\"prediction\""),
-        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price.",
+        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price; a NeuralEstimator appends these alone: the class of an output whose loss tells classes apart, else its value or values.",
     ),
     param(
         "probabilityCol",
@@ -91,7 +99,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::TextMap,
         Range::Any,
         None,
-        "More columns that transform appends: what layers put out, as Vectors. Names of layers (\"0\" is the first of a chain, \"2.0\" the first within the third; of a graph the names of its nodes), each with the name of its column.",
+        "More columns that transform appends: what layers put out, as Vectors. Names of layers (\"0\" is the first of a chain, \"2.0\" the first within the third; of a graph the names of its nodes), each with the name of its column. With a NeuralEstimator they are all that it appends, and names may also be those of outputs, alone or with what is asked of a class: \"digit\", \"digit.probability\", \"digit.rawPrediction\"; of a network with one output \"prediction\", \"probability\" and \"rawPrediction\".",
     ),
     standalone(
         "inputShape",

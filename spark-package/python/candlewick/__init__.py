@@ -18,6 +18,7 @@ from candlewick._estimators import (
     NeuralRegressionModel,
     NeuralRegressor,
 )
+from candlewick._general import NeuralEstimator, NeuralEstimatorModel
 from candlewick._session import attach, jars, session
 from candlewick._sql import register
 from candlewick._stopping import EarlyStopping
@@ -34,6 +35,8 @@ __all__ = [
     "FitInfo",
     "NeuralClassificationModel",
     "NeuralClassifier",
+    "NeuralEstimator",
+    "NeuralEstimatorModel",
     "NeuralRegressionModel",
     "NeuralRegressor",
     "StepRecord",

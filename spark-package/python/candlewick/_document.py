@@ -457,11 +457,6 @@ def to_network(value: object) -> str:
     return to_text(value, (Module, Network), "nn.Sequential(...)")
 
 
-def to_loss(value: object) -> str:
-    """The JSON text of a loss."""
-    return to_text(value, Loss, "a loss such as nn.MSELoss()")
-
-
 def to_optimizer(value: object) -> str:
     """The JSON text of an optimiser."""
     return to_text(value, Optimizer, "an optimiser such as optim.AdamW(lr=1e-3)")

@@ -109,6 +109,12 @@ def list_of(legal: Check) -> Check:
     return lambda value: isinstance(value, list) and bool(value) and all(map(legal, value))
 
 
+def one_or_more(legal: Check) -> Check:
+    """A legal value, or a list with at least one, all of them legal."""
+    each = list_of(legal)
+    return lambda value: each(value) if isinstance(value, list) else legal(value)
+
+
 def pair_of(legal: Check) -> Check:
     """A list of two legal items."""
     both = list_of(legal)

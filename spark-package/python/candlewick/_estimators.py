@@ -42,7 +42,7 @@ M = TypeVar("M", bound="NeuralModel")
 
 
 class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
-    """What both estimators share: starting a fit in the JVM and looking after it."""
+    """What all estimators share: starting a fit in the JVM and looking after it."""
 
     #: The value of initialWeights that came from a model, and that model in the JVM: a parameter holds weights and no more.
     _initial: tuple[str, Any] = "", None
@@ -167,11 +167,10 @@ class NeuralModel(
     JavaModel,
     NeuralModelParams,
     NeuralTrainingParams,
-    PredictionModel[Any],
     HasTrainingSummary[TrainingSummary],
     JavaMLWritable,
 ):
-    """What both models share."""
+    """What all models share."""
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         _require_dataframe("transform", dataset)
@@ -183,22 +182,6 @@ class NeuralModel(
         with translated():
             return self._call_java(method, vector)
 
-    def predict(self, value: Row) -> float:
-        """The prediction for one row of features, without a Spark job.
-
-        Args:
-            value: Its features, one after another.
-
-        Returns:
-            The class, or the value. A regressor with several outputs has `predictRaw`.
-        """
-        return float(self._of_row("predict", value))
-
-    def predictRaw(self, value: Row) -> Vector:
-        """The rawPrediction of one row of features, of a regressor its values, without a Spark job."""
-        raw: Vector = self._of_row("predictRaw", value)
-        return raw
-
     def evaluate(self, dataset: DataFrame) -> dict[str, float]:
         """Scores rows whose label is known and compares: the metrics by the names and definitions of ``metrics``.
 
@@ -207,11 +190,12 @@ class NeuralModel(
             1.0
 
         Args:
-            dataset: Rows with the features and labelCol; they weigh what weightCol says, where it is set.
+            dataset: Rows with the features and labels; they weigh what weightCol says, where it is set.
 
         Returns:
             Of a classifier accuracy, precision, recall, f1, log_loss and, up to 100 classes, roc_auc and pr_auc; of a
-            regressor mae, mse, rmse, r2 and mape. NaN where a metric is not defined.
+            regressor mae, mse, rmse, r2 and mape. A NeuralEstimator with several outputs has these of each, such as
+            digit_accuracy. NaN where a metric is not defined.
         """
         _require_dataframe("evaluate", dataset)
         with translated():
@@ -321,8 +305,28 @@ class NeuralModel(
         return parse_safetensors(self.weightsSafetensors)
 
 
+class RowModel(NeuralModel, PredictionModel[Any]):
+    """A model with one prediction."""
+
+    def predict(self, value: Row) -> float:
+        """The prediction for one row of features, without a Spark job.
+
+        Args:
+            value: Its features, one after another.
+
+        Returns:
+            The class, or the value. A regressor with several outputs has `predictRaw`.
+        """
+        return float(self._of_row("predict", value))
+
+    def predictRaw(self, value: Row) -> Vector:
+        """The rawPrediction of one row of features, of a regressor its values, without a Spark job."""
+        raw: Vector = self._of_row("predictRaw", value)
+        return raw
+
+
 class NeuralClassificationModel(
-    NeuralModel,
+    RowModel,
     NeuralClassifierParams,
     ProbabilisticClassificationModel,
     Readable["NeuralClassificationModel"],
@@ -343,7 +347,7 @@ class NeuralClassificationModel(
         return probability
 
 
-class NeuralRegressionModel(NeuralModel, RegressionModel[Any], Readable["NeuralRegressionModel"]):
+class NeuralRegressionModel(RowModel, RegressionModel[Any], Readable["NeuralRegressionModel"]):
     """A trained regressor: ``transform`` appends the prediction, a Vector where the network has several outputs."""
 
     __module__ = "candlewick"

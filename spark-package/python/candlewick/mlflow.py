@@ -11,7 +11,11 @@ from typing import Any
 from candlewick._version import __version__
 
 #: The models, by the names that MLflow knows them by.
-_MODELS = ("candlewick.NeuralClassificationModel", "candlewick.NeuralRegressionModel")
+_MODELS = (
+    "candlewick.NeuralClassificationModel",
+    "candlewick.NeuralEstimatorModel",
+    "candlewick.NeuralRegressionModel",
+)
 
 
 def _mlflow_spark() -> Any:

@@ -12,12 +12,12 @@ from candlewick import EarlyStopping, nn, optim
 from candlewick._convert import to_int, to_long
 from candlewick._document import (
     Document,
-    to_loss,
     to_network,
     to_optimizer,
     to_scheduler,
     to_stopping,
 )
+from candlewick._losses import to_loss
 from candlewick.errors import InvalidParameterError
 
 
@@ -272,3 +272,25 @@ def test_whole_numbers_fit_java():
         to_int(2**31)
     with pytest.raises(TypeError, match="outside of"):
         to_long(2**63)
+
+
+def test_a_loss_for_each_output_by_its_name():
+    losses = {"digit": nn.CrossEntropyLoss(), "size": nn.LossTerm(nn.MSELoss(), weight=0.5, label=["w", "h"])}
+    wanted = nn.MultiLoss(
+        [
+            nn.LossTerm(nn.CrossEntropyLoss(), output="digit"),
+            nn.LossTerm(nn.MSELoss(), weight=0.5, output="size", label=["w", "h"]),
+        ]
+    )
+    assert to_loss(losses) == wanted.to_json()
+    # A dictionary with a type is a document.
+    assert json.loads(to_loss({"type": "MSELoss"})) == {"type": "MSELoss"}
+    with pytest.raises(InvalidParameterError, match="the output 'a' is a MultiLoss; give the whole loss as one"):
+        to_loss({"a": nn.MultiLoss([nn.MSELoss()])})
+    with pytest.raises(InvalidParameterError, match="the output 'a' is a LossTerm over the output 'b'"):
+        to_loss({"a": nn.LossTerm(nn.MSELoss(), output="b")})
+    with pytest.raises(TypeError, match=r"a loss such as nn.MSELoss\(\) for the output 'a', not 3"):
+        to_loss({"a": 3})
+    for output in ([], [1], 3):
+        with pytest.raises(InvalidParameterError, match="expected a text, or a list of at least one, or null"):
+            nn.LossTerm(nn.MSELoss(), output=output)

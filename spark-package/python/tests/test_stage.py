@@ -10,7 +10,7 @@ import pytest
 from pyspark import cloudpickle
 from pyspark.ml import Pipeline
 
-from candlewick import NeuralClassificationModel, NeuralRegressionModel, nn, optim
+from candlewick import NeuralClassificationModel, NeuralEstimatorModel, NeuralRegressionModel, nn, optim
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._stage import NotPickled, Shown
 
@@ -65,7 +65,9 @@ def test_the_page_of_a_network() -> None:
     assert 'left">0</td>' in nn.Linear(3)._repr_html_()
 
 
-@pytest.mark.parametrize("stage", [NeuralClassifier(epochs=3), NeuralClassificationModel(), NeuralRegressionModel()])
+@pytest.mark.parametrize(
+    "stage", [NeuralClassifier(epochs=3), NeuralClassificationModel(), NeuralEstimatorModel(), NeuralRegressionModel()]
+)
 @pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps])
 def test_pickling_is_refused_with_the_way_out(stage: Any, dumps: Any) -> None:
     name = type(stage).__name__

@@ -21,7 +21,15 @@ from pyspark.ml.regression import RegressionModel, Regressor
 from pyspark.ml.util import HasTrainingSummary
 
 import candlewick._estimators
-from candlewick import NeuralClassificationModel, NeuralClassifier, NeuralRegressionModel, NeuralRegressor, nn
+from candlewick import (
+    NeuralClassificationModel,
+    NeuralClassifier,
+    NeuralEstimator,
+    NeuralEstimatorModel,
+    NeuralRegressionModel,
+    NeuralRegressor,
+    nn,
+)
 
 KINDS: list[tuple[type, tuple[Any, ...]]] = [
     (NeuralClassifier, (Estimator, Predictor, Classifier, ProbabilisticClassifier, HasThresholds, HasSeed)),
@@ -30,6 +38,8 @@ KINDS: list[tuple[type, tuple[Any, ...]]] = [
         NeuralClassificationModel,
         (Model, PredictionModel, ClassificationModel, ProbabilisticClassificationModel, HasTrainingSummary),
     ),
+    (NeuralEstimator, (Estimator, HasSeed)),
+    (NeuralEstimatorModel, (Model, HasTrainingSummary)),
     (NeuralRegressionModel, (Model, PredictionModel, RegressionModel, HasTrainingSummary)),
 ]
 

@@ -32,6 +32,7 @@ fn case(name: &str, document: &Value, shape: &[usize]) -> Case {
         labels: labels.into_iter().map(f64::from).collect(),
         row_weights: (0..ROWS).map(|row| 0.5 + (row % 3) as f64).collect(),
         network,
+        own_loss: None,
         value: Value::Null,
     }
 }

@@ -45,6 +45,7 @@ fn twins(case: Case) -> (Case, Case) {
         features: case.features.clone(),
         labels: case.labels.clone(),
         row_weights: case.row_weights.clone(),
+        own_loss: case.own_loss.clone(),
         value: case.value.clone(),
     };
     (case, twin)

@@ -6,6 +6,7 @@ from candlewick._params.columns import (
     ColumnParams,
     EstimatorColumnParams,
     EstimatorColumnSetters,
+    GeneralColumnParams,
 )
 from candlewick._params.durability import DurabilityParams, DurabilitySetters
 from candlewick._params.gang import GangParams, GangSetters
@@ -44,3 +45,7 @@ class NeuralClassifierParams(ClassifierColumnParams, ClassifierTrainingParams):
 
 class NeuralClassifierEstimatorParams(NeuralClassifierParams, ClassifierTrainingSetters):
     """What a classifier has beyond the other estimators."""
+
+
+class NeuralGeneralParams(GeneralColumnParams):
+    """What a NeuralEstimator and its model have beyond the others."""

@@ -52,7 +52,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     labelCol: Param[str] = Param(
         Params._dummy(),
         "labelCol",
-        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another). (text)",
+        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss reads no label. (text)",
         typeConverter=TypeConverters.toString,
     )
 
@@ -66,7 +66,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     predictionCol: Param[str] = Param(
         Params._dummy(),
         "predictionCol",
-        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price. (text)",
+        "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price; a NeuralEstimator appends these alone: the class of an output whose loss tells classes apart, else its value or values. (text)",
         typeConverter=TypeConverters.toString,
     )
 
@@ -85,7 +85,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     outputCols: Param[str] = Param(
         Params._dummy(),
         "outputCols",
-        'More columns that transform appends: what layers put out, as Vectors. Names of layers ("0" is the first of a chain, "2.0" the first within the third; of a graph the names of its nodes), each with the name of its column. (an object of at least one name with a text, such as {"embed": "embedding"})',
+        'More columns that transform appends: what layers put out, as Vectors. Names of layers ("0" is the first of a chain, "2.0" the first within the third; of a graph the names of its nodes), each with the name of its column. With a NeuralEstimator they are all that it appends, and names may also be those of outputs, alone or with what is asked of a class: "digit", "digit.probability", "digit.rawPrediction"; of a network with one output "prediction", "probability" and "rawPrediction". (an object of at least one name with a text, such as {"embed": "embedding"})',
         typeConverter=to_text_map,
     )
 
@@ -150,7 +150,8 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     def setLabelCol(self, value: str) -> Self:
         """Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants
         whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph
-        one after another). (text)
+        one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss
+        reads no label. (text)
         """
         return self._set(labelCol=value)
 
@@ -171,7 +172,8 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     def setPredictionCol(self, value: str) -> Self:
         """Column that transform appends: the class of a classifier, the value (or Vector of values) of a
         regressor. A regressor whose network is a graph of several outputs also appends a column for each,
-        such as prediction_price. (text)
+        such as prediction_price; a NeuralEstimator appends these alone: the class of an output whose loss
+        tells classes apart, else its value or values. (text)
         """
         return self._set(predictionCol=value)
 
@@ -194,7 +196,10 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     def setOutputCols(self, value: Mapping[str, str]) -> Self:
         """More columns that transform appends: what layers put out, as Vectors. Names of layers ("0" is the
         first of a chain, "2.0" the first within the third; of a graph the names of its nodes), each with
-        the name of its column. (an object of at least one name with a text, such as {"embed": "embedding"})
+        the name of its column. With a NeuralEstimator they are all that it appends, and names may also be
+        those of outputs, alone or with what is asked of a class: "digit", "digit.probability",
+        "digit.rawPrediction"; of a network with one output "prediction", "probability" and "rawPrediction".
+        (an object of at least one name with a text, such as {"embed": "embedding"})
         """
         return self._set(outputCols=value)
 
@@ -313,3 +318,33 @@ class ClassifierColumnParams(HasProbabilityCol, HasThresholds, HasRawPredictionC
         Spark ML. (list of at least one number, each of at least 0, at most one of them 0)
         """
         return self._set(thresholds=value)
+
+
+class GeneralColumnParams(Params):
+    """Parameters of NeuralEstimator and its models. Columns that are read and appended, and how they are read."""
+
+    labelCols: Param[list[str]] = Param(
+        Params._dummy(),
+        "labelCols",
+        "Columns whose values stand one after another in the label, instead of labelCol: numeric, array and Vector columns, columns of features too. A loss reads one of them by its name: nn.LossTerm(loss, label=...). (list of at least one text)",
+        typeConverter=Legal(
+            "labelCols",
+            TypeConverters.toListString,
+            "a list of at least one text",
+            each(),
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def getLabelCols(self) -> list[str]:
+        """Value of labelCols, or its default."""
+        return self.getOrDefault(self.labelCols)
+
+    def setLabelCols(self, value: Sequence[str]) -> Self:
+        """Columns whose values stand one after another in the label, instead of labelCol: numeric, array
+        and Vector columns, columns of features too. A loss reads one of them by its name: nn.LossTerm(loss,
+        label=...). (list of at least one text)
+        """
+        return self._set(labelCols=value)

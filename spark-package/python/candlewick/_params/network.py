@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._document import Loss, LossLike, NetworkLike, Sequential, to_loss, to_network
+from candlewick._document import Loss, LossLike, Module, Network, NetworkLike, to_network
+from candlewick._losses import to_loss
 from candlewick._reading import as_loss, as_network
 from candlewick._weights import WeightsLike, to_weights
 
@@ -21,7 +22,7 @@ class NetworkParams(Params):
     loss: Param[str] = Param(
         Params._dummy(),
         "loss",
-        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor. (object of its builder, or its JSON document)",
+        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. A NeuralEstimator also takes a loss for each output by its name. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a NeuralEstimator wants one. (object of its builder, or its JSON document)",
         typeConverter=to_loss,
     )
 
@@ -96,8 +97,9 @@ class NetworkSetters(NetworkParams):
 
     def setLoss(self, value: LossLike) -> Self:
         """The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON
-        document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a classifier
-        (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor. (object of its
-        builder, or its JSON document)
+        document, or its name where nothing else is to be said. A NeuralEstimator also takes a loss for each
+        output by its name. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network
+        has one output), MSELoss for a regressor; a NeuralEstimator wants one. (object of its builder, or
+        its JSON document)
         """
         return self._set(loss=value)

@@ -93,21 +93,26 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 graph: the columns named as its inputs. (list of at least one text)
             labelCol: Column of the label, for fit and for a model's evaluate: any numeric type. A
                 classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several
-                outputs; those of a graph one after another). (text)
+                outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty
+                text stands for none: its loss reads no label. (text)
             weightCol: Column of the row's weight in the loss and in a model's evaluate: numeric, finite,
                 not negative. Not set: every row weighs 1. (text)
             validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
                 train. Not set: see validationFraction. (text)
             predictionCol: Column that transform appends: the class of a classifier, the value (or Vector of
                 values) of a regressor. A regressor whose network is a graph of several outputs also appends
-                a column for each, such as prediction_price. (text)
+                a column for each, such as prediction_price; a NeuralEstimator appends these alone: the
+                class of an output whose loss tells classes apart, else its value or values. (text)
             handleInvalid: What to do with a row that holds null, NaN, infinity, a vector of another length
                 or an index outside of the table of an embedding: "error" fails with the row named, "skip"
                 leaves it out and counts it, "keep", which is for transform only, gives null in the columns
                 that the model appends. ("error" or "skip" or "keep")
             outputCols: More columns that transform appends: what layers put out, as Vectors. Names of
                 layers ("0" is the first of a chain, "2.0" the first within the third; of a graph the names
-                of its nodes), each with the name of its column. (an object of at least one name with a
+                of its nodes), each with the name of its column. With a NeuralEstimator they are all that it
+                appends, and names may also be those of outputs, alone or with what is asked of a class:
+                "digit", "digit.probability", "digit.rawPrediction"; of a network with one output
+                "prediction", "probability" and "rawPrediction". (an object of at least one name with a
                 text, such as {"embed": "embedding"})
             inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
                 example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of
@@ -126,9 +131,10 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 fits is loaded, the rest starts random by the seed, and the summary says which. (true or
                 false)
             loss: The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several,
-                its JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss
-                for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a
-                regressor. (object of its builder, or its JSON document)
+                its JSON document, or its name where nothing else is to be said. A NeuralEstimator also
+                takes a loss for each output by its name. Not set: CrossEntropyLoss for a classifier
+                (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a
+                NeuralEstimator wants one. (object of its builder, or its JSON document)
             epochs: Passes over the data. 0 gives a model that holds the initial weights. (whole number from
                 0 to 1000000)
             batchSize: Rows of one step over all trainers together; exact, only the last step of an epoch

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlewick._document import Loss
-from candlewick._domains import Domain, list_of, mapping, maybe, one_of, real, truth, whole
+from candlewick._domains import Domain, any_text, list_of, mapping, maybe, one_of, one_or_more, real, truth, whole
 
 
 class CrossEntropyLoss(Loss):
@@ -498,8 +498,8 @@ class MultiLabelMarginLoss(Loss):
 
 
 class MultiLoss(Loss):
-    """Weighted sum of several losses over parts of the outputs and of the label, which is an array; not in
-    PyTorch. A class in the label is a whole number in it.
+    """Weighted sum of several losses over parts of the outputs and of the label; not in PyTorch. A class in
+    the label is a whole number in it.
 
     Args:
         losses: The losses to add up. A LossTerm gives a loss a weight and says which outputs and labels it
@@ -528,6 +528,12 @@ class LossTerm(Loss):
             (list of at least one whole number, each of at least 0; or none)
         labels: Which values of the label the loss reads: [from, to], the first and one past the last; all
             by default. (list of at least one whole number, each of at least 0; or none)
+        output: The output of the network that the loss reads, by its name, in the place of outputs. Several
+            are read one after another, as they stand among the network's outputs. (text, or a list of at
+            least one; or none)
+        label: The label column of a NeuralEstimator that the loss reads, by its name, in the place of
+            labels; several stand one after another in labelCols. None: the column called as the output, or
+            the only one. (text, or a list of at least one; or none)
     """
 
     _domains = {
@@ -541,6 +547,8 @@ class LossTerm(Loss):
             maybe(list_of(whole(0, 2147483648))),
             "a list of at least one whole number, each of at least 0, or null",
         ),
+        "output": Domain(maybe(one_or_more(any_text)), "a text, or a list of at least one, or null"),
+        "label": Domain(maybe(one_or_more(any_text)), "a text, or a list of at least one, or null"),
     }
 
     def __init__(
@@ -549,8 +557,19 @@ class LossTerm(Loss):
         weight: float = 1.0,
         outputs: Sequence[int] | None = None,
         labels: Sequence[int] | None = None,
+        output: str | Sequence[str] | None = None,
+        label: str | Sequence[str] | None = None,
     ) -> None:
-        super().__init__({"loss": loss, "weight": weight, "outputs": outputs, "labels": labels})
+        super().__init__(
+            {
+                "loss": loss,
+                "weight": weight,
+                "outputs": outputs,
+                "labels": labels,
+                "output": output,
+                "label": label,
+            }
+        )
 
 
 __all__ = [

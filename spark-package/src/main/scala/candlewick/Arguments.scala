@@ -105,6 +105,40 @@ object Padding {
   implicit def ofList(sizes: Seq[Int]): Padding = Size.ofList(sizes)
 }
 
+/** One name, or several. Texts and lists of texts become names by themselves: `output = "digit"`,
+  * `output = Seq("mean", "variance")`.
+  *
+  * @param names
+  *   at least one
+  */
+final class Names private (val names: Seq[String]) {
+
+  /** What the document holds. */
+  private[candlewick] def value: Any = if (names.length == 1) names.head else names
+
+  override def equals(other: Any): Boolean = other match {
+    case several: Names => names == several.names
+    case _ => false
+  }
+
+  override def hashCode(): Int = names.hashCode()
+
+  override def toString: String = names.mkString("Names(", ", ", ")")
+}
+
+/** Makes names of texts. */
+object Names {
+
+  /** These names. */
+  def apply(names: String*): Names = new Names(names)
+
+  /** One name. */
+  implicit def ofOne(name: String): Names = new Names(Seq(name))
+
+  /** Any number of names. */
+  implicit def ofList(names: Seq[String]): Names = new Names(names)
+}
+
 /** An argument that may be None. Values become one by themselves: `padding_idx = 0`, `padding_idx = None`, and an
   * `Option` of the user's.
   */
@@ -115,6 +149,9 @@ private[candlewick] trait OptOfConverted {
 
   /** What converts to a size. */
   implicit def size[A](value: A)(implicit convert: A => Size): Opt[Size] = new Opt(Some(convert(value)))
+
+  /** A value that converts to names. */
+  implicit def names[A](value: A)(implicit convert: A => Names): Opt[Names] = new Opt(Some(convert(value)))
 }
 
 /** Makes [[Opt]]s. */

@@ -99,6 +99,7 @@ private[candlewick] object Document {
     case None => mapper.nullNode()
     case opt: Opt[_] => encode(opt.option)
     case padding: Padding => encode(padding.value)
+    case names: Names => encode(names.value)
     case (left, right) => encode(Seq(left, right))
     case document: Document => document.node
     case other => mapper.valueToTree[JsonNode](other)

@@ -7,7 +7,7 @@ import candlewick.generated.Formats
 import candlewick.internal.{Failures, Json, WeightsFile}
 import candlewick.jni.{Model, Native}
 import candlewick.persist.Saved
-import candlewick.score.{ModelBytes, SentModel}
+import candlewick.score.{ModelBytes, NetworkOutput, SentModel}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import scala.util.Try
@@ -49,13 +49,14 @@ private[candlewick] final class ModelState(
   /** Number of values of a regressor's prediction: the outputs of the network, which are more than the values of the
     * label where the loss wants several for one (GaussianNLLLoss, QuantileLoss).
     */
-  def outputWidth: Int = networkOutputs.map(_._2).sum
+  def outputWidth: Int = networkOutputs.map(_.width).sum
 
   /** Shape that views the features as a tensor. */
   def inputShape: Seq[Int] = Json.items(Json.field(document, "inputShape")).map(_.asInt)
 
   /** Widths of a graph's named outputs; of a chain there are none. */
-  def outputs: Map[String, Int] = networkOutputs.filter(_._1.nonEmpty).toMap
+  def outputs: Map[String, Int] =
+    networkOutputs.filter(_.name.nonEmpty).map(output => output.name -> output.width).toMap
 
   /** Numbers of values that these layers or nodes put out of a row. Throws where there is none of the name. */
   def innerWidths(names: Seq[String]): Map[String, Int] =
@@ -67,8 +68,11 @@ private[candlewick] final class ModelState(
       told.map(value => Json.field(value, "name").asText -> Json.field(value, "width").asInt).toMap
     }
 
-  private lazy val networkOutputs: Seq[(String, Int)] =
-    ModelState.networkOutputs(Json.field(document, "network"), Some(inputShape)).getOrElse(Nil)
+  /** The outputs of the network in order, and what they were trained to say. */
+  lazy val networkOutputs: Seq[NetworkOutput] = {
+    val told = ModelState.networkOutputs(Json.field(document, "network"), Some(inputShape)).getOrElse(Nil)
+    NetworkOutput.of(told.map(output => output.name -> output.width), label)
+  }
 
   /** The document as a model's folder holds it: with its format, and the version that saves it. */
   def saved: ObjectNode = {
@@ -155,14 +159,19 @@ private[candlewick] object ModelState {
 
   private def width(shape: Seq[Int]): Long = shape.foldLeft(1L)(_ * _)
 
-  /** Names and widths of a network's outputs; that of a chain has no name. None where they depend on a shape of the
-    * input that is not known yet.
+  /** A network's outputs with their numbers of classes as the loss, if there is one, says; that of a chain has no name.
+    * None where they depend on a shape of the input that is not known yet.
     */
-  def networkOutputs(network: JsonNode, inputShape: Option[Seq[Int]]): Option[Seq[(String, Int)]] = {
-    val request = Json.obj("network" -> network, "inputShape" -> inputShape)
+  def networkOutputs(
+      network: JsonNode,
+      inputShape: Option[Seq[Int]],
+      loss: JsonNode = null
+  ): Option[Seq[NetworkOutput]] = {
+    val request = Json.obj("network" -> network, "inputShape" -> inputShape, "loss" -> loss)
     Option(Json.parse(Native.networkOutputs(request.toString))).filterNot(_.isNull).map { outputs =>
       Json.items(outputs).map { output =>
-        Json.field(output, "name").asText -> Json.field(output, "width").asInt
+        val classes = Option(output.get("numClasses")).filterNot(_.isNull).map(_.asInt)
+        NetworkOutput(Json.field(output, "name").asText, Json.field(output, "width").asInt, classes)
       }
     }
   }

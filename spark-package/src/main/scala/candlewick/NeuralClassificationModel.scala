@@ -31,6 +31,8 @@ final class NeuralClassificationModel private[candlewick] (
   /** Number of classes. */
   override def numClasses: Int = state.numClasses.getOrElse(0)
 
+  override def numFeatures: Int = state.featureWidth
+
   override private[candlewick] def outputs: Seq[OutputColumn] =
     OutputColumn.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
 

@@ -32,13 +32,13 @@ import org.apache.spark.sql.types.StructType
   */
 final class NeuralClassifier(override val uid: String)
     extends ProbabilisticClassifier[Vector, NeuralClassifier, NeuralClassificationModel]
-    with NeuralEstimator[NeuralClassificationModel]
+    with NeuralEstimatorBase[NeuralClassificationModel]
     with NeuralClassifierEstimatorParams {
 
   /** With a random id. */
   def this() = this(Identifiable.randomUID("NeuralClassifier"))
 
-  override private[candlewick] def classifier: Boolean = true
+  override private[candlewick] def task: String = "classifier"
 
   override private[candlewick] def model(state: ModelState): NeuralClassificationModel =
     new NeuralClassificationModel(uid, state)
@@ -47,7 +47,7 @@ final class NeuralClassifier(override val uid: String)
     OutputColumn.classifier($(rawPredictionCol), $(probabilityCol), $(predictionCol))
 
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType =
-    StructType(schema.fields ++ OutputColumn.fields(outputs ++ innerOutputs, OutputSizes()))
+    StructType(schema.fields ++ OutputColumn.fields(allOutputs, OutputSizes()))
 
   override protected def train(dataset: Dataset[_]): NeuralClassificationModel = fit(dataset)
 

@@ -1,238 +1,97 @@
 package candlewick
 
-import candlewick.checkpoint.OptimizerState
-import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
-import candlewick.fit.{CallbackRunner, FitControl, FitJob, FitResult, FitSpec, InitialWeights}
-import candlewick.internal.{Failures, Sessions}
-import candlewick.persist.{ParamsWriter, RestorableParams, StageWriter}
-import candlewick.score.OutputColumn
+import candlewick.columns.{GraphColumns, TrainingColumns}
+import candlewick.persist.{ParamsReader, StageReader}
+import candlewick.score.{NetworkOutput, OutputColumn}
 import com.fasterxml.jackson.databind.JsonNode
-import java.util.UUID
 import org.apache.spark.ml.Estimator
-import org.apache.spark.ml.param.{Param, ParamMap, Params}
-import org.apache.spark.ml.util.MLWritable
-import org.apache.spark.sql.Dataset
+import org.apache.spark.ml.param.ParamMap
+import org.apache.spark.ml.util.{Identifiable, MLReadable}
 import org.apache.spark.sql.types.StructType
 
-/** What [[NeuralClassifier]] and [[NeuralRegressor]] share: training in processes beside Spark's executors.
+/** Trains any network by losses over its outputs and any label columns: several tasks at once, autoencoders, two towers,
+  * quantiles. [[NeuralClassifier]] and [[NeuralRegressor]] are the usual cases of it.
   *
-  * @tparam M
-  *   class of the model
+  * {{{
+  * import candlewick.{NeuralEstimator, nn}
+  *
+  * val pixels = nn.Input("pixels", 64)
+  * val hidden = nn.ReLU()(nn.Linear(32)(pixels))
+  * val net = nn.Graph(Seq(pixels), "digit" -> nn.Linear(10)(hidden), "width" -> nn.Linear(1)(hidden))
+  * val estimator = new NeuralEstimator()
+  *   .setNetwork(net)
+  *   .setLabelCols(Array("digit", "w"))
+  *   .setLoss("digit" -> nn.CrossEntropyLoss(), "width" -> nn.LossTerm(nn.MSELoss(), weight = 0.1, label = "w"))
+  * val scored = estimator.fit(train).transform(test) // + prediction_digit, prediction_width
+  * }}}
+  *
+  * @param uid
+  *   id of the stage
   */
-trait NeuralEstimator[M <: NeuralModel[M]]
-    extends Estimator[M]
-    with NeuralEstimatorParams
-    with RestorableParams
-    with MLWritable {
+final class NeuralEstimator(override val uid: String)
+    extends Estimator[NeuralEstimatorModel]
+    with NeuralEstimatorBase[NeuralEstimatorModel]
+    with NeuralGeneralParams {
 
-  /** Whether the label is a class. */
-  private[candlewick] def classifier: Boolean
+  /** With a random id. */
+  def this() = this(Identifiable.randomUID("NeuralEstimator"))
 
-  /** The model of a finished fit. */
-  private[candlewick] def model(state: ModelState): M
+  override private[candlewick] def task: String = TrainingColumns.General
 
-  /** The columns that transform will append. */
-  private[candlewick] def outputs: Seq[OutputColumn]
+  override private[candlewick] def labels: (Seq[String], String) = GeneralColumns.labels(this)
 
-  /** The schema with those columns. */
-  private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType
+  override private[candlewick] def model(state: ModelState): NeuralEstimatorModel =
+    new NeuralEstimatorModel(uid, state)
 
-  /** Trains on a DataFrame and waits for the model. With `verbose` set to true, prints a line per epoch; with "auto" that
-    * line is in the log alone. An interrupt of the calling thread cancels the fit.
-    *
-    * @param dataset
-    *   any DataFrame that ends; its own partitions are read once, whatever their number
-    * @return
-    *   the model, with its [[TrainingSummary]]
+  /** Sets the column of the features. */
+  def setFeaturesCol(value: String): this.type = set(featuresCol, value)
+
+  /** Sets the column of the label; an empty text where the loss reads none. */
+  def setLabelCol(value: String): this.type = set(labelCol, value)
+
+  /** Sets the column of the one output of the network, or what the names of the columns of several begin with. */
+  def setPredictionCol(value: String): this.type = set(predictionCol, value)
+
+  override private[candlewick] def outputs: Seq[OutputColumn] = columnsFor(graphShape)
+
+  /** The values that a graph reads, as its inputs say. */
+  private def graphShape: Option[Seq[Int]] =
+    graph.map(document => Seq(GraphColumns.inputs(document).map(_.width).sum))
+
+  override private[candlewick] def allOutputs: Seq[OutputColumn] = outputs
+
+  /** The columns that transform will append, as far as it is known before rows are. */
+  private def columnsFor(shape: Option[Seq[Int]]): Seq[OutputColumn] = {
+    // Where the outputs depend on rows, the network is a chain: one output without a name.
+    val known = networkOutputs(shape).getOrElse(Seq(NetworkOutput("", 1, None)))
+    GeneralColumns.columns(this, known)
+  }
+
+  private def networkOutputs(shape: Option[Seq[Int]]): Option[Seq[NetworkOutput]] = {
+    val said: JsonNode = get(loss).fold[JsonNode](null)(GeneralColumns.lossDocument(loss, _))
+    networkDocument.flatMap(ModelState.networkOutputs(_, shape, said))
+  }
+
+  /** The native library tells how wide the outputs are, and the loss which of them tell classes apart. Where they depend
+    * on the width of features that no schema tells, the label has as many values: several are a Vector.
     */
-  override def fit(dataset: Dataset[_]): M = {
-    val handle = startFit(dataset, println(_))
-    try {
-      while (!handle.awaitTermination(NeuralEstimator.PollMs)) ()
-      handle.result()
-    } catch {
-      case interrupted: InterruptedException =>
-        handle.cancel("the calling thread was interrupted")
-        handle.awaitTermination(NeuralEstimator.CancelMs): Unit
-        throw interrupted
-    }
+  override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType = {
+    val shape = columns.knownShape.orElse(graphShape)
+    val known = networkOutputs(shape)
+    val width = known.fold(if (columns.multiLabel) 2 else 1)(_.map(_.width).sum)
+    val sizes = GeneralColumns.sizes(known.getOrElse(Nil), width, Map.empty)
+    StructType(schema.fields ++ OutputColumn.fields(columnsFor(shape), sizes))
   }
 
-  /** Starts a fit in the background.
-    *
-    * {{{
-    * val handle = classifier.startFit(train)
-    * handle.listenProgress(println)
-    * val model = handle.result()
-    * }}}
-    *
-    * @return
-    *   its handle: to wait, to read progress, to cancel
-    */
-  def startFit(dataset: Dataset[_]): FitHandle[M] = startFit(dataset, _ => ())
-
-  private def startFit(dataset: Dataset[_], listener: String => Unit): FitHandle[M] = {
-    val looked = callbacks.nonEmpty
-    start(dataset, new FitControl(NeuralEstimator.fitId(), watched = looked, decides = looked), listener)
-  }
-
-  /** The same for Python, which takes the events of the fit from its handle; with `decides` it has to answer each epoch. */
-  private[candlewick] def startWatchedFit(dataset: Dataset[_], decides: Boolean): FitHandle[M] =
-    start(dataset, new FitControl(NeuralEstimator.fitId(), watched = true, decides = decides), _ => ())
-
-  private def start(dataset: Dataset[_], control: FitControl, listener: String => Unit): FitHandle[M] = {
-    control.listen(listener)
-    val frozen = copy(ParamMap.empty).asInstanceOf[NeuralEstimator[M]]
-    val info = FitInfo(control.id, control.number, uid, $(epochs))
-    val runner = new CallbackRunner(callbacks, control, info)
-    new FitHandle[M](control).start {
-      runner.around(finish(frozen, new FitJob(dataset, frozen.spec, control).run()))
-    }
-  }
-
-  // No Param: nothing of them is saved, or sent anywhere.
-  private var callbacks = Seq.empty[Callback]
-
-  /** Sets who looks on while it trains, in place of those before: they run on the driver and may end the training. Copies of
-    * this estimator have them too, those that `CrossValidator` makes for example; a saved one has none.
-    *
-    * {{{
-    * classifier.setCallbacks(Callback(_.loss < 0.01))
-    * }}}
-    */
-  def setCallbacks(callbacks: Callback*): this.type = {
-    this.callbacks = callbacks
-    this
-  }
-
-  /** Sets a function that looks at the end of each epoch; true ends the training there. */
-  def setCallbacks(stop: EpochRecord => Boolean): this.type = setCallbacks(Callback(stop))
-
-  /** Who looks on while it trains. */
-  def getCallbacks: Seq[Callback] = callbacks
-
-  private def finish(frozen: NeuralEstimator[M], result: FitResult): M = {
-    val trained = frozen.model(ModelState.of(result))
-    frozen.copyValues(trained.setParent(this))
-  }
-
-  /** Checks the columns and appends those of the model. */
-  override def transformSchema(schema: StructType): StructType = {
-    val caseSensitive = Sessions.caseSensitive
-    val columns = TrainingColumns.of(schema, choice, caseSensitive)
-    ColumnRules.checkNew(
-      schema,
-      (outputs ++ innerOutputs).map(column => column.param -> column.name),
-      caseSensitive
-    )
-    appended(schema, columns)
-  }
-
-  override def copy(extra: ParamMap): Estimator[M] = defaultCopy(extra)
-
-  /** Saves the estimator in Spark ML's layout. */
-  override def write: StageWriter = new ParamsWriter(this)
-
-  private[candlewick] def spec: FitSpec = {
-    if (!isDefined(network))
-      throw Failures.parameter(
-        "network is not set; set it with setNetwork, for example nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))"
-      )
-    val start = optional(initialWeights).filter(_.nonEmpty).map { value =>
-      InitialWeights.resolved(value, initialModel.map(model => model.uid -> model.state.weights))
-    }
-    FitSpec(choice, paramsJson, defaultsJson, start, resumed)
-  }
-
-  /** The state of the initial model, where training is to go on from it. */
-  private def resumed: Option[OptimizerState] = if ($(resumeOptimizer)) {
-    val model = initialModel.filter(_ => isSet(initialWeights)).getOrElse {
-      throw Failures.parameter(
-        "resumeOptimizer is true, but there is no model to go on from: set it with setInitialModel (a saved estimator does " +
-          "not hold it), or set resumeOptimizer to false"
-      )
-    }
-    if (!model.hasOptimizerState)
-      throw Failures.parameter(
-        "resumeOptimizer is true, but the initial model does not keep the state of its optimiser: fit it with " +
-          "saveOptimizer=true, or set resumeOptimizer to false to start from its weights alone"
-      )
-    model.state.optimizer
-  } else None
-
-  private def choice: ColumnChoice = {
-    val many = optional(featuresCols).filter(_.nonEmpty)
-    if (many.isDefined && isSet(featuresCol))
-      throw Failures.parameter("featuresCol and featuresCols are both set; set one of them (clear the other)")
-    val inputs = graph.fold(Seq.empty[GraphInput])(GraphColumns.inputs)
-    val named = if (inputs.nonEmpty && !isSet(featuresCol)) Some(inputs.map(_.name)) else None
-    val several = many.map(_.toSeq).orElse(named)
-    ColumnChoice(
-      several.getOrElse(Seq($(featuresCol))),
-      if (several.isDefined) "featuresCols" else "featuresCol",
-      inputs,
-      $(labelCol),
-      optional(weightCol).filter(_.nonEmpty),
-      optional(validationIndicatorCol).filter(_.nonEmpty),
-      optional(inputShape).map(_.toSeq),
-      optional(scale),
-      $(handleInvalid) == "skip",
-      classifier
-    )
-  }
-
-  /** The document of the network. */
-  private[candlewick] def networkDocument: Option[JsonNode] =
-    optional(network).map(Document.parse("parameter network", _): JsonNode)
-
-  /** The document of the network where it is a graph. */
-  private[candlewick] def graph: Option[JsonNode] = networkDocument.filter(_.has("nodes"))
-
-  // Whose weights initialWeights are; what a parameter cannot hold is its optimiser's state, and weights beyond its limit.
-  private var initialModel = Option.empty[NeuralModel[_]]
-
-  /** Starts training from the weights of a trained model; see initialWeights. With resumeOptimizer it goes on where the
-    * training of the model ended. A saved estimator has the weights of the model, unless they are more than 1 GiB: then set
-    * the model again after loading.
-    */
-  def setInitialModel(model: NeuralModel[_]): this.type = setInitialModel(model, InitialWeights.MaxInline)
-
-  /** The same, where the parameter holds weights of at most so many bytes. */
-  private[candlewick] def setInitialModel(model: NeuralModel[_], mostInline: Long): this.type = {
-    setInitialWeights(InitialWeights.ofModel(model.uid, model.state.weights, mostInline))
-    rememberModel(model)
-    this
-  }
-
-  /** Whose weights initialWeights are, for Python, which sets them itself; null where they are those of no model. */
-  private[candlewick] def rememberModel(model: NeuralModel[_]): Unit = initialModel = Option(model)
-
-  override def setInitialWeights(value: String): this.type = {
-    initialModel = None
-    super.setInitialWeights(value)
-  }
-
-  override protected def copyValues[T <: Params](to: T, extra: ParamMap): T = {
-    to match {
-      case other: NeuralEstimator[_] =>
-        other.initialModel = initialModel
-        other.callbacks = callbacks
-      case _ => ()
-    }
-    super.copyValues(to, extra)
-  }
-
-  /** Starts training from the bytes of a safetensors file; see initialWeights. */
-  def setInitialWeights(safetensors: Array[Byte]): this.type =
-    setInitialWeights(InitialWeights.inline(safetensors))
-
-  private def optional[T](param: Param[T]): Option[T] = get(param).orElse(getDefault(param))
+  override def copy(extra: ParamMap): NeuralEstimator = defaultCopy(extra)
 }
 
-private[candlewick] object NeuralEstimator {
-  private def fitId(): String = UUID.randomUUID().toString.replace("-", "")
-  private val PollMs = 1000L
+/** Loads saved estimators: `NeuralEstimator.load(path)`. */
+object NeuralEstimator extends MLReadable[NeuralEstimator] {
 
-  /** Wait for a cancelled fit to clean up before the interrupt is passed on. */
-  private val CancelMs = 10000L
+  /** Reads a saved estimator. */
+  override def read: StageReader[NeuralEstimator] = new ParamsReader(new NeuralEstimator(_))
+
+  /** Loads a saved estimator. */
+  override def load(path: String): NeuralEstimator = super.load(path)
 }

@@ -8,7 +8,7 @@ import candlewick.persist.{ModelWriter, RestorableParams, StageWriter}
 import candlewick.score.{ModelCache, OutputColumn, OutputSizes, Scored, ScoreTaskSpec, Scoring, SingleRow}
 import java.nio.file.{Files, Paths}
 import org.apache.spark.SparkContext
-import org.apache.spark.ml.PredictionModel
+import org.apache.spark.ml.Model
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{CandlewickSummary, MLWritable}
@@ -16,13 +16,13 @@ import org.apache.spark.sql.{DataFrame, Dataset}
 import org.apache.spark.sql.functions.lit
 import org.apache.spark.sql.types.{DoubleType, StructField, StructType}
 
-/** What [[NeuralClassificationModel]] and [[NeuralRegressionModel]] share: a trained network as a transform.
+/** What [[NeuralClassificationModel]], [[NeuralRegressionModel]] and [[NeuralEstimatorModel]] share: a trained network as a transform.
   *
   * @tparam M
   *   class of the model
   */
 trait NeuralModel[M <: NeuralModel[M]]
-    extends PredictionModel[Vector, M]
+    extends Model[M]
     with NeuralTrainingParams
     with RestorableParams
     with CandlewickSummary[TrainingSummary]
@@ -36,7 +36,7 @@ trait NeuralModel[M <: NeuralModel[M]]
   /** The columns to append, but those of outputCols. */
   private[candlewick] def outputs: Seq[OutputColumn]
 
-  private def allOutputs: Seq[OutputColumn] = outputs ++ innerOutputs
+  private[candlewick] def allOutputs: Seq[OutputColumn] = outputs ++ innerOutputs
 
   /** Thresholds of the classes, if set. */
   private[candlewick] def thresholdsJson: Option[Seq[Double]] = None
@@ -80,9 +80,13 @@ trait NeuralModel[M <: NeuralModel[M]]
     val all = allOutputs
     ColumnRules.checkNew(schema, all.map(column => column.param -> column.name), caseSensitive)
     checkThresholds()
-    val inner = state.innerWidths(innerOutputs.map(_.node))
-    val sizes = OutputSizes(state.numClasses, values, state.outputs, inner)
-    OutputColumn.fields(all, sizes, $(handleInvalid) == "keep")
+    OutputColumn.fields(all, sizes(all), $(handleInvalid) == "keep")
+  }
+
+  /** What is known of the sizes of these columns. */
+  private[candlewick] def sizes(columns: Seq[OutputColumn]): OutputSizes = {
+    val inner = state.innerWidths(columns.collect { case OutputColumn.Inner(node, _) => node })
+    OutputSizes(state.numClasses, values, state.outputs, inner)
   }
 
   /** Sets the column of the label, which [[evaluate]] compares with. */
@@ -100,24 +104,32 @@ trait NeuralModel[M <: NeuralModel[M]]
     *   rows with the features and labelCol; it is scored once
     * @return
     *   of a classifier accuracy, precision, recall, f1, log_loss and, up to 100 classes, roc_auc and pr_auc; of a
-    *   regressor mae, mse, rmse, r2 and mape
+    *   regressor mae, mse, rmse, r2 and mape; of a NeuralEstimator with several outputs these of each, such as
+    *   digit_accuracy
     */
   def evaluate(dataset: Dataset[_]): Map[String, Double] = {
     val caseSensitive = Sessions.caseSensitive(dataset.sparkSession)
-    val label = ColumnRules.find(dataset.schema, $(labelCol), "labelCol", caseSensitive)
-    ColumnRules.checkLabel(label, classifier)
+    val labels = labelFields(dataset.schema, caseSensitive)
     val weight =
       get(weightCol).filter(_.nonEmpty).map(ColumnRules.find(dataset.schema, _, "weightCol", caseSensitive))
     weight.foreach(ColumnRules.checkWeight)
     // Under names of its own, whatever columns the rows have.
-    val names = Seq("label", "weight").map(name => s"candlewick_$name")
-    val single = !ColumnRules.isMulti(label.dataType)
-    val labels = TrainingColumns.column(label)
-    val prepared = dataset
-      .toDF()
-      .withColumn(names.head, if (single) labels.cast(DoubleType) else labels)
-      .withColumn(names(1), weight.fold(lit(1.0))(TrainingColumns.column(_).cast(DoubleType)))
-    evaluated(prepared, names)
+    val keys = labels.indices.map(at => s"candlewick_label_$at") :+ "candlewick_weight"
+    val columns = labels.map { label =>
+      val column = TrainingColumns.column(label)
+      if (ColumnRules.isMulti(label.dataType)) column else column.cast(DoubleType)
+    } :+ weight.fold(lit(1.0))(TrainingColumns.column(_).cast(DoubleType))
+    val prepared = keys.zip(columns).foldLeft(dataset.toDF()) { case (rows, (key, column)) =>
+      rows.withColumn(key, column)
+    }
+    evaluated(prepared, keys)
+  }
+
+  /** The columns of the label. */
+  private[candlewick] def labelFields(schema: StructType, caseSensitive: Boolean): Seq[StructField] = {
+    val label = ColumnRules.find(schema, $(labelCol), "labelCol", caseSensitive)
+    ColumnRules.checkLabel(label, classifier, "labelCol")
+    Seq(label)
   }
 
   /** A copy that appends nothing but what evaluate asks for. Rows that would get null are left out: there is no prediction
@@ -130,7 +142,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     made
   }
 
-  /** The metrics of rows with label and weight in the columns `keys`. */
+  /** The metrics of rows with the labels and then the weight in the columns `keys`. */
   private[candlewick] def evaluated(rows: DataFrame, keys: Seq[String]): Map[String, Double]
 
   /** The same as evaluate, as JSON for Python; null where a metric is not defined. */
@@ -140,9 +152,6 @@ trait NeuralModel[M <: NeuralModel[M]]
       .obj(values.map { case (name, value) => name -> (if (value.isNaN) None else Some(value)) }: _*)
       .toString
   }
-
-  /** Numbers in the features of a row. */
-  override def numFeatures: Int = state.featureWidth
 
   /** Hash of the weights: equal weights, equal hash. */
   def weightsHash: String = state.weightsHash
@@ -217,7 +226,7 @@ trait NeuralModel[M <: NeuralModel[M]]
       "uid" -> Some(uid),
       "numClasses" -> state.numClasses.map(_.toString),
       "numOutputs" -> Some(values.toString).filterNot(_ => classifier),
-      "numFeatures" -> Some(numFeatures.toString),
+      "numFeatures" -> Some(state.featureWidth.toString),
       "numParameters" -> count,
       "weightsHash" -> Some(hash),
       "columns" -> Some(outputs.map(_.name).filter(_.nonEmpty).mkString("[", ", ", "]"))
@@ -268,9 +277,9 @@ trait NeuralModel[M <: NeuralModel[M]]
   private def checkWidth(fields: Seq[StructField]): Unit = {
     val known = fields.map(ColumnRules.knownWidth)
     val sum = known.flatten.sum
-    if (known.forall(_.isDefined) && sum != numFeatures)
+    if (known.forall(_.isDefined) && sum != state.featureWidth)
       throw Failures.parameter(
-        s"the features hold $sum values but the model was trained on $numFeatures; use the same feature columns"
+        s"the features hold $sum values but the model was trained on ${state.featureWidth}; use the same feature columns"
       )
   }
 
@@ -282,9 +291,9 @@ trait NeuralModel[M <: NeuralModel[M]]
 
   /** What the network says of one row, in this JVM: no Spark job is started. */
   private[candlewick] def scored(features: Vector): Scored = {
-    SingleRow.check(features, numFeatures)
+    SingleRow.check(features, state.featureWidth)
     val key = s"${state.bytes.key} ${thresholdsJson.fold("")(_.mkString(","))} ${get(scale).getOrElse("")}"
-    def document = SingleRow.document(thresholdsJson, get(scale), numFeatures, classifier)
+    def document = SingleRow.document(thresholdsJson, get(scale), state.featureWidth, classifier)
     ModelCache.score(key, state.bytes, classifier, document)(features)
   }
 
@@ -298,19 +307,20 @@ trait NeuralModel[M <: NeuralModel[M]]
   }
 
   private[candlewick] def sqlColumn(sc: SparkContext, output: String): (ScoreTaskSpec, StructField) = {
-    val column = output match {
-      case "prediction" => OutputColumn.Prediction(output)
-      case "probability" if classifier => OutputColumn.Probability(output)
-      case "rawPrediction" if classifier => OutputColumn.RawPrediction(output)
-      case node => OutputColumn.Inner(node, node)
-    }
-    val inner = state.innerWidths(Seq(column).collect { case OutputColumn.Inner(node, _) => node })
+    val column = byName(output)
     checkThresholds()
     // A function leaves no row out.
     val invalid = if ($(handleInvalid) == "error") "error" else "keep"
-    val sizes = OutputSizes(state.numClasses, values, state.outputs, inner)
-    val field = OutputColumn.fields(Seq(column), sizes, invalid == "keep").head
+    val field = OutputColumn.fields(Seq(column), sizes(Seq(column)), invalid == "keep").head
     spec(sc).copy(outputs = Seq(column), handleInvalid = invalid) -> field
+  }
+
+  /** The column of an output by its name in SQL. */
+  private[candlewick] def byName(output: String): OutputColumn = output match {
+    case "prediction" => OutputColumn.Prediction(output)
+    case "probability" if classifier => OutputColumn.Probability(output)
+    case "rawPrediction" if classifier => OutputColumn.RawPrediction(output)
+    case node => OutputColumn.Inner(node, node)
   }
 
   private def spec(sc: SparkContext): ScoreTaskSpec = ScoreTaskSpec(
@@ -321,7 +331,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     thresholdsJson,
     $(handleInvalid),
     get(scale),
-    numFeatures,
+    state.featureWidth,
     state.inputShape,
     inputs.map(_.width),
     state.broadcast.golden(sc),

@@ -75,5 +75,8 @@ trait NeuralClassifierParams
     with ClassifierColumnParams
     with ClassifierTrainingParams
 
+/** What a [[NeuralEstimator]] and its model have beyond the others. */
+trait NeuralGeneralParams extends NeuralModelParams with GeneralColumnParams
+
 /** What a classifier has beyond the other estimators. */
 trait NeuralClassifierEstimatorParams extends NeuralClassifierParams with ClassifierTrainingSetters

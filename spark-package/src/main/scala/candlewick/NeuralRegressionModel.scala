@@ -51,6 +51,8 @@ final class NeuralRegressionModel private[candlewick] (
 
   override private[candlewick] def values: Int = numOutputs
 
+  override def numFeatures: Int = state.featureWidth
+
   override private[candlewick] def outputs: Seq[OutputColumn] =
     OutputColumn.regressor($(predictionCol), GraphColumns.outputs(Json.field(state.document, "network")))
 

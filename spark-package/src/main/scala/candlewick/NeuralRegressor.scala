@@ -27,12 +27,12 @@ import org.apache.spark.sql.types.StructType
   */
 final class NeuralRegressor(override val uid: String)
     extends Regressor[Vector, NeuralRegressor, NeuralRegressionModel]
-    with NeuralEstimator[NeuralRegressionModel] {
+    with NeuralEstimatorBase[NeuralRegressionModel] {
 
   /** With a random id. */
   def this() = this(Identifiable.randomUID("NeuralRegressor"))
 
-  override private[candlewick] def classifier: Boolean = false
+  override private[candlewick] def task: String = "regressor"
 
   override private[candlewick] def model(state: ModelState): NeuralRegressionModel =
     new NeuralRegressionModel(uid, state)
@@ -45,8 +45,11 @@ final class NeuralRegressor(override val uid: String)
     */
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType = {
     val widths = networkDocument.flatMap(ModelState.networkOutputs(_, columns.knownShape)).getOrElse(Nil)
-    val values = if (widths.nonEmpty) widths.map(_._2).sum else if (columns.multiLabel) 2 else 1
-    val fields = OutputColumn.fields(outputs ++ innerOutputs, OutputSizes(None, values, widths.toMap))
+    val values = if (widths.nonEmpty) widths.map(_.width).sum else if (columns.multiLabel) 2 else 1
+    val fields = OutputColumn.fields(
+      allOutputs,
+      OutputSizes(None, values, widths.map(output => output.name -> output.width).toMap)
+    )
     StructType(schema.fields ++ fields)
   }
 

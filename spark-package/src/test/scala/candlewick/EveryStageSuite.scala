@@ -25,8 +25,24 @@ class EveryStageSuite extends SparkSuite {
 
   private val subjects: Seq[Subject] = Seq(
     Subject(() => classifier().setEpochs(2), new MulticlassClassificationEvaluator()),
-    Subject(() => regressor().setEpochs(2).setLabelCol("y"), new RegressionEvaluator().setLabelCol("y"))
+    Subject(() => regressor().setEpochs(2).setLabelCol("y"), new RegressionEvaluator().setLabelCol("y")),
+    Subject(() => general(), new MulticlassClassificationEvaluator().setPredictionCol("prediction_kind"))
   )
+
+  /** Two tasks, a class and what the features are. */
+  private def general(): NeuralEstimator = {
+    val features = nn.Input("features", 4)
+    val hidden = nn.Tanh()(nn.Linear(8)(features))
+    new NeuralEstimator()
+      .setNetwork(nn.Graph(Seq(features), "kind" -> nn.Linear(3)(hidden), "again" -> nn.Linear(4)(hidden)))
+      .setLabelCols(Array("label", "features"))
+      .setLoss(
+        "kind" -> nn.LossTerm(nn.CrossEntropyLoss(), label = "label"),
+        "again" -> nn.LossTerm(nn.MSELoss(), label = "features")
+      )
+      .setOptimizer(candlewick.optim.AdamW(lr = 0.05))
+      .setEpochs(2)
+  }
 
   private lazy val fitted: Seq[(Subject, Estimator[_], Model[_])] = subjects.map { subject =>
     val estimator = subject.make()

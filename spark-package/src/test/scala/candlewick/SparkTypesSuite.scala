@@ -26,7 +26,7 @@ class SparkTypesSuite extends SparkSuite with DefaultReadWriteTest {
       stage.isInstanceOf[HasFeaturesCol with HasLabelCol with HasPredictionCol] &&
         stage.isInstanceOf[HasWeightCol] && stage.isInstanceOf[HasHandleInvalid]
     )
-    Seq(new NeuralClassifier(), new NeuralRegressor(), model, straight).foreach(shared)
+    Seq(new NeuralClassifier(), new NeuralRegressor(), new NeuralEstimator(), model, straight).foreach(shared)
     (new NeuralClassifier(): Predictor[Vector, NeuralClassifier, NeuralClassificationModel]): Unit
     (new NeuralClassifier(): ProbabilisticClassifier[
       Vector,

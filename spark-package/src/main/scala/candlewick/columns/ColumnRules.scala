@@ -46,17 +46,17 @@ private[candlewick] object ColumnRules {
   }
 
   /** Throws unless the column can be the label. */
-  def checkLabel(field: StructField, classifier: Boolean): Unit = field.dataType match {
+  def checkLabel(field: StructField, classifier: Boolean, param: String): Unit = field.dataType match {
     case _: NumericType | BooleanType => ()
     case StringType =>
       throw Failures.parameter(
-        s"labelCol: column '${field.name}' is a string; index it with StringIndexer and train on the indices"
+        s"$param: column '${field.name}' is a string; index it with StringIndexer and train on the indices"
       )
     case kind if !classifier && isVector(kind) => ()
     case ArrayType(_: NumericType | BooleanType, _) if !classifier => ()
     case kind =>
       val wanted = if (classifier) "a number" else "a number, an array of numbers or a Vector"
-      throw Failures.parameter(s"labelCol: column '${field.name}' is ${kind.catalogString}; expected $wanted")
+      throw Failures.parameter(s"$param: column '${field.name}' is ${kind.catalogString}; expected $wanted")
   }
 
   /** Throws unless the column can be the weight. */

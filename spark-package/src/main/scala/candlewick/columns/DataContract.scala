@@ -7,7 +7,7 @@ import org.apache.spark.sql.types.StructField
 
 /** What a model remembers of the rows that it was trained on: `data` in data/model.json. */
 private[candlewick] object DataContract {
-  private val Fields = Seq("features", "label", "weight", "inputShape", "scale", "handleInvalid")
+  private val Fields = Seq("features", "weight", "inputShape", "scale", "handleInvalid")
 
   /** One column.
     *
@@ -33,9 +33,13 @@ private[candlewick] object DataContract {
     Fields.foreach(Json.field(contract, _))
     val columns = Json.items(Json.field(contract, "features"))
     if (columns.isEmpty) throw Failures.parameter("'data' names no column of features")
-    for (column <- columns :+ Json.field(contract, "label"); name <- Seq("name", "type"))
+    for (column <- columns ++ labels(contract); name <- Seq("name", "type"))
       Json.field(column, name): Unit
   }
+
+  /** The columns of the label: those of a NeuralEstimator, of which there may be none, or the one of another. */
+  def labels(contract: JsonNode): Seq[JsonNode] =
+    Option(contract.get("labels")).fold(Seq(Json.field(contract, "label")))(Json.items)
 
   /** The columns of features in words: `features: vector of 4`. */
   def features(contract: JsonNode): String = {

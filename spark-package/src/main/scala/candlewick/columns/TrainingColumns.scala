@@ -5,8 +5,8 @@ import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.sql.{Column, DataFrame}
-import org.apache.spark.sql.functions.col
-import org.apache.spark.sql.types.{BinaryType, StructField, StructType}
+import org.apache.spark.sql.functions.{col, lit}
+import org.apache.spark.sql.types.{BinaryType, DoubleType, Metadata, StructField, StructType}
 
 /** Which columns of a DataFrame a user wants to train on.
   *
@@ -16,18 +16,24 @@ import org.apache.spark.sql.types.{BinaryType, StructField, StructType}
   *   the inputs of the network where it is a graph
   * @param inputShape
   *   shape that views the features as a tensor, if set
+  * @param labels
+  *   the columns of the label, whose values stand one after another; none where no loss reads one. `labelParam` names the
+  *   parameter they come from
+  * @param task
+  *   which estimator asks: "classifier", "regressor" or "estimator"
   */
 private[candlewick] final case class ColumnChoice(
     features: Seq[String],
     featuresParam: String,
     inputs: Seq[GraphInput],
-    label: String,
+    labels: Seq[String],
+    labelParam: String,
     weight: Option[String],
     validation: Option[String],
     inputShape: Option[Seq[Int]],
     scale: Option[Double],
     skipInvalid: Boolean,
-    classifier: Boolean
+    task: String
 )
 
 /** The columns a fit reads, checked against the schema: features first, then label, weight, and the mark of validation
@@ -36,16 +42,20 @@ private[candlewick] final case class ColumnChoice(
 private[candlewick] final class TrainingColumns private (
     choice: ColumnChoice,
     features: Seq[StructField],
-    label: StructField,
+    labels: Seq[StructField],
     weight: Option[StructField],
     mark: Option[StructField]
 ) {
 
-  /** Whether the label is an array or a Vector. */
-  def multiLabel: Boolean = ColumnRules.isMulti(label.dataType)
+  /** Whether the label has several values: an array or a Vector, or several columns. */
+  def multiLabel: Boolean = labels.length > 1 || labels.exists(label => ColumnRules.isMulti(label.dataType))
 
   /** The DataFrame that holds these columns and no other, in this order. */
-  def select(source: DataFrame): DataFrame = source.select(all.map(TrainingColumns.column): _*)
+  def select(source: DataFrame): DataFrame = {
+    def column(field: StructField) =
+      if (field eq TrainingColumns.NoLabel) lit(0.0).as(field.name) else TrainingColumns.column(field)
+    source.select(all.map(column): _*)
+  }
 
   /** Shape of the features, as far as inputShape, the network's inputs and the schema tell it. */
   def knownShape: Option[Seq[Int]] = choice.inputShape.orElse(total.map(Seq(_)))
@@ -62,27 +72,42 @@ private[candlewick] final class TrainingColumns private (
     // told as wrong data by every executor. Rows that are skipped may not fit.
     val checked = choice.inputShape.forall(_.length > 1 && !choice.skipInvalid)
     val askFeatures = total.isEmpty && checked && !features.exists(_.dataType == BinaryType)
-    val labelKnown = if (multiLabel) ColumnRules.knownWidth(label) else Some(1)
-    val unknownLabel = if (labelKnown.isEmpty) Seq(features.length) else Nil
-    val unknown = features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabel
+    val ofLabels = read.map(labelWidth)
+    val unknownLabels = ofLabels.indices.filter(ofLabels(_).isEmpty).map(_ + features.length)
+    val unknown = features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabels
     val sizes = if (unknown.isEmpty) Map.empty[Int, Seq[Int]] else firstSizes(selected, unknown)
-    val read = sizes.map { case (at, each) => at -> each.product }
+    val found = sizes.map { case (at, each) => at -> each.product }
     val width =
-      if (askFeatures) known.indices.map(at => known(at).getOrElse(read(at))).sum
+      if (askFeatures) known.indices.map(at => known(at).getOrElse(found(at))).sum
       else total.getOrElse(shaped.fold(0)(_.toInt))
     shaped.filter(_ != width).foreach(wanted => throw shapeMismatch(wanted, width))
-    val each = known.indices.map(at => known(at).orElse(read.get(at)))
+    val each = known.indices.map(at => known(at).orElse(found.get(at)))
+    val widths = ofLabels.indices.map(at => ofLabels(at).getOrElse(found(features.length + at)))
     val shape =
       if (features.length == 1 && choice.inputShape.isEmpty) sizes.get(0).filter(_.length > 1) else None
-    Widths(width, labelKnown.getOrElse(read(features.length)), DataContract.lengths(each, width), shape)
+    Widths(width, widths, DataContract.lengths(each, width), shape)
   }
+
+  /** Values of a column of the label, where that is known: a column of features has what the network reads. */
+  private def labelWidth(label: StructField): Option[Int] = {
+    val feature = features.indexWhere(_.name == label.name)
+    ColumnRules.knownWidth(label).orElse(if (feature < 0) None else known(feature))
+  }
+
+  /** Names and widths of the columns of the label. */
+  def labelColumns(widths: Widths): Seq[ObjectNode] =
+    labels.zip(widths.labels).map { case (label, width) => Json.obj("name" -> label.name, "width" -> width) }
 
   /** What the model shall remember of these columns. */
   def contract(widths: Widths): ObjectNode = Json.obj(
     "features" -> features.zip(widths.each).map { case (field, length) =>
       DataContract.column(field, length)
     },
-    "label" -> DataContract.column(label, Some(widths.label)),
+    if (choice.task == TrainingColumns.General)
+      "labels" -> labels.zip(widths.labels).map { case (label, width) =>
+        DataContract.column(label, Some(width))
+      }
+    else "label" -> DataContract.column(labels.head, Some(widths.label)),
     "weight" -> weight.map(DataContract.column(_, Some(1))),
     "scale" -> choice.scale,
     "handleInvalid" -> (if (choice.skipInvalid) "skip" else "error")
@@ -95,19 +120,22 @@ private[candlewick] final class TrainingColumns private (
     * @param indices
     *   the features that the network looks up in tables
     */
-  def json(width: Int, inputShape: Seq[Int], labelKind: JsonNode, indices: JsonNode): ObjectNode = {
-    val shape = if (features.length == 1) inputShape else Nil
+  def json(widths: Widths, inputShape: Seq[Int], labelKind: JsonNode, indices: JsonNode): ObjectNode = {
+    // One column alone takes its width from what the network wants.
+    val ofLabels = if (choice.task == TrainingColumns.General) widths.labels.map(Some(_)) else Seq(None)
+    val wanted = inputWidths.fold(features.map(_ => Option.empty[Int]))(_.map(Some(_))) ++ ofLabels
     val described = all.zipWithIndex.map { case (field, at) =>
-      TrainingColumns.document(field, at, inputWidths.flatMap(_.lift(at)), shape)
+      val shape = if (at == 0 && features.length == 1) inputShape else Nil
+      TrainingColumns.document(field, at, wanted.lift(at).flatten, shape)
     }
     Json.obj(
       "numFields" -> all.length,
       "features" -> described.take(features.length),
-      "featureWidth" -> width,
+      "featureWidth" -> widths.features,
       "scale" -> choice.scale,
-      "label" -> described(features.length),
+      "labels" -> described.slice(features.length, features.length + read.length),
       "labelKind" -> labelKind,
-      "weight" -> weight.map(_ => described(features.length + 1)),
+      "weight" -> weight.map(_ => described(features.length + read.length)),
       "validation" -> mark.map(_ => described.last),
       "indices" -> indices,
       "skipInvalid" -> choice.skipInvalid
@@ -117,7 +145,10 @@ private[candlewick] final class TrainingColumns private (
   /** The widths that the inputs of a graph ask of their columns. */
   private def inputWidths: Option[Seq[Int]] = GraphColumns.widths(choice.inputs, choice.features)
 
-  private def all: Seq[StructField] = (features :+ label) ++ weight ++ mark
+  private def all: Seq[StructField] = features ++ read ++ weight ++ mark
+
+  /** The columns of the label that are read: a row always has one. */
+  private def read: Seq[StructField] = if (labels.isEmpty) Seq(TrainingColumns.NoLabel) else labels
 
   private def shapeMismatch(wanted: Long, width: Int): Exception = {
     val shape = choice.inputShape.fold("")(_.mkString("[", ", ", "]"))
@@ -142,11 +173,11 @@ private[candlewick] final class TrainingColumns private (
     if (selected.head(1).isEmpty) TrainingColumns.empty()
     else
       Failures.data(
-        s"every row of the DataFrame has null in ${choice.featuresParam} or labelCol: nothing to train on"
+        s"every row of the DataFrame has null in ${choice.featuresParam} or ${choice.labelParam}: nothing to train on"
       )
 }
 
-/** Numbers in the features and in the label of a row.
+/** Numbers in the features and in the columns of the label of a row.
   *
   * @param each
   *   of the feature columns one by one, where that is known
@@ -155,12 +186,22 @@ private[candlewick] final class TrainingColumns private (
   */
 private[candlewick] final case class Widths(
     features: Int,
-    label: Int,
+    labels: Seq[Int],
     each: Seq[Option[Int]],
     shape: Option[Seq[Int]]
-)
+) {
+
+  /** Of all columns of the label. */
+  def label: Int = labels.sum
+}
 
 private[candlewick] object TrainingColumns {
+
+  /** The task of a NeuralEstimator. */
+  val General = "estimator"
+
+  /** Stands for the label that nothing reads. */
+  private val NoLabel = StructField("candlewick_label", DoubleType, nullable = false, Metadata.empty)
 
   /** Checks the choice against a schema. Nothing is read. */
   def of(schema: StructType, choice: ColumnChoice, caseSensitive: Boolean): TrainingColumns = {
@@ -174,13 +215,18 @@ private[candlewick] object TrainingColumns {
         s"features: column '${field.name}' is binary; set inputShape, for example [1, 28, 28], to say what a row holds"
       )
     }
-    val label = ColumnRules.find(schema, choice.label, "labelCol", caseSensitive)
-    ColumnRules.checkLabel(label, choice.classifier)
+    val labels = choice.labels.map(ColumnRules.find(schema, _, choice.labelParam, caseSensitive))
+    labels.foreach(ColumnRules.checkLabel(_, choice.task == "classifier", choice.labelParam))
+    labels.indices.find(at => labels.take(at).contains(labels(at))).foreach { at =>
+      throw Failures.parameter(
+        s"${choice.labelParam}: the column '${labels(at).name}' is named twice; name it once, several losses can read it"
+      )
+    }
     val weight = choice.weight.map(ColumnRules.find(schema, _, "weightCol", caseSensitive))
     weight.foreach(ColumnRules.checkWeight)
     val mark = choice.validation.map(ColumnRules.find(schema, _, "validationIndicatorCol", caseSensitive))
     mark.foreach(ColumnRules.checkMark)
-    new TrainingColumns(choice, features, label, weight, mark)
+    new TrainingColumns(choice, features, labels, weight, mark)
   }
 
   /** The error for a DataFrame without rows. */

@@ -74,7 +74,7 @@ private[candlewick] object Preparation {
     val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
     val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source))
-    val resolved = resolve(control.id, spec, widths)
+    val resolved = resolve(control.id, spec, columns.labelColumns(widths), widths)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
@@ -87,7 +87,7 @@ private[candlewick] object Preparation {
     }
     val data = Json.field(job, "data")
     val (label, shape) = (Json.field(data, "label"), Json.items(Json.field(data, "inputShape")).map(_.asInt))
-    val feed = columns.json(widths.features, shape, label, Json.field(resolved, "indices"))
+    val feed = columns.json(widths, shape, label, Json.field(resolved, "indices"))
     val prepared = Prepared(session, source, feed, columns.contract(widths), job, launch, None, None)
     val continued =
       for (state <- spec.resumed; params <- launch.identity)
@@ -99,15 +99,16 @@ private[candlewick] object Preparation {
     prepared.copy(initial = initial, continued = continued)
   }
 
-  private def resolve(id: String, spec: FitSpec, widths: Widths): ObjectNode = {
+  private def resolve(id: String, spec: FitSpec, labels: Seq[ObjectNode], widths: Widths): ObjectNode = {
     val request = Json.obj(
       "job" -> id,
       "params" -> Json.parseObject("the parameters", spec.params),
       "defaults" -> Json.parseObject("the defaults", spec.defaults),
-      "task" -> (if (spec.columns.classifier) "classifier" else "regressor"),
+      "task" -> spec.columns.task,
       "featureWidth" -> widths.features,
       "featureShape" -> widths.shape,
-      "labelWidth" -> widths.label
+      "labelWidth" -> widths.label,
+      "labels" -> labels
     )
     Json.parseObject("the resolved job", Native.resolve(request.toString))
   }

@@ -39,7 +39,8 @@ trait ColumnParams
 
   // labelCol: Column of the label, for fit and for a model's evaluate: any numeric type. A
   // classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several
-  // outputs; those of a graph one after another). (text)
+  // outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty
+  // text stands for none: its loss reads no label. (text)
   setDefault(labelCol, "label")
 
   // weightCol: Column of the row's weight in the loss and in a model's evaluate: numeric, finite,
@@ -54,7 +55,8 @@ trait ColumnParams
 
   // predictionCol: Column that transform appends: the class of a classifier, the value (or Vector
   // of values) of a regressor. A regressor whose network is a graph of several outputs also appends
-  // a column for each, such as prediction_price. (text)
+  // a column for each, such as prediction_price; a NeuralEstimator appends these alone: the class
+  // of an output whose loss tells classes apart, else its value or values. (text)
   setDefault(predictionCol, "prediction")
 
   /** What to do with a row that holds null, NaN, infinity, a vector of another length or an index
@@ -82,14 +84,17 @@ trait ColumnParams
 
   /** More columns that transform appends: what layers put out, as Vectors. Names of layers ("0" is
     * the first of a chain, "2.0" the first within the third; of a graph the names of its nodes),
-    * each with the name of its column. (an object of at least one name with a text, such as
+    * each with the name of its column. With a NeuralEstimator they are all that it appends, and
+    * names may also be those of outputs, alone or with what is asked of a class: "digit",
+    * "digit.probability", "digit.rawPrediction"; of a network with one output "prediction",
+    * "probability" and "rawPrediction". (an object of at least one name with a text, such as
     * {"embed": "embedding"})
     * @group param
     */
   final val outputCols: Param[String] = new TextMapParam(
     this,
     "outputCols",
-    "More columns that transform appends: what layers put out, as Vectors. Names of layers (\"0\" is the first of a chain, \"2.0\" the first within the third; of a graph the names of its nodes), each with the name of its column. (an object of at least one name with a text, such as {\"embed\": \"embedding\"})"
+    "More columns that transform appends: what layers put out, as Vectors. Names of layers (\"0\" is the first of a chain, \"2.0\" the first within the third; of a graph the names of its nodes), each with the name of its column. With a NeuralEstimator they are all that it appends, and names may also be those of outputs, alone or with what is asked of a class: \"digit\", \"digit.probability\", \"digit.rawPrediction\"; of a network with one output \"prediction\", \"probability\" and \"rawPrediction\". (an object of at least one name with a text, such as {\"embed\": \"embedding\"})"
   )
 
   /** @group getParam */
@@ -180,4 +185,26 @@ trait ClassifierColumnParams
     "One number per class: the class with the largest probability / threshold is predicted, as in Spark ML. (list of at least one number, each of at least 0, at most one of them 0)",
     Legal[Array[Double]]("thresholds", "a list of at least one number, each of at least 0, at most one of them 0", Legal.thresholds)
   )
+}
+
+/** Parameters of NeuralEstimator and its models. Columns that are read and appended, and how they are read. */
+trait GeneralColumnParams extends Params {
+
+  /** Columns whose values stand one after another in the label, instead of labelCol: numeric, array
+    * and Vector columns, columns of features too. A loss reads one of them by its name:
+    * nn.LossTerm(loss, label=...). (list of at least one text)
+    * @group param
+    */
+  final val labelCols: StringArrayParam = new StringArrayParam(
+    this,
+    "labelCols",
+    "Columns whose values stand one after another in the label, instead of labelCol: numeric, array and Vector columns, columns of features too. A loss reads one of them by its name: nn.LossTerm(loss, label=...). (list of at least one text)",
+    Legal[Array[String]]("labelCols", "a list of at least one text", ParamValidators.arrayLengthGt[String](0))
+  )
+
+  /** @group getParam */
+  final def getLabelCols: Array[String] = $(labelCols)
+
+  /** @group setParam */
+  def setLabelCols(value: Array[String]): this.type = set(labelCols, value)
 }

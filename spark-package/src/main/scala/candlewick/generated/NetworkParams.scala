@@ -8,15 +8,16 @@ import org.apache.spark.ml.param._
 trait NetworkParams extends Params {
 
   /** The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its
-    * JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a
-    * classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor.
-    * (object of its builder, or its JSON document)
+    * JSON document, or its name where nothing else is to be said. A NeuralEstimator also takes a
+    * loss for each output by its name. Not set: CrossEntropyLoss for a classifier
+    * (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a
+    * NeuralEstimator wants one. (object of its builder, or its JSON document)
     * @group param
     */
   final val loss: Param[String] = new DocumentParam(
     this,
     "loss",
-    "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor. (object of its builder, or its JSON document)",
+    "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. A NeuralEstimator also takes a loss for each output by its name. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a NeuralEstimator wants one. (object of its builder, or its JSON document)",
     Formats.Losses
   )
 
@@ -85,4 +86,11 @@ trait NetworkSetters extends NetworkParams {
 
   /** @group setParam */
   def setLoss(value: Loss): this.type = set(loss, value.json)
+
+  /** A loss for each output by its name: `setLoss("digit" -> nn.CrossEntropyLoss())`. Their sum is what is trained.
+    *
+    * @group setParam
+    */
+  def setLoss(first: (String, Loss), others: (String, Loss)*): this.type =
+    set(loss, Losses.byOutput(first +: others).json)
 }

@@ -449,8 +449,8 @@ private[candlewick] trait LossBuilders {
     }
   }
 
-  /** Weighted sum of several losses over parts of the outputs and of the label, which is an array;
-    * not in PyTorch. A class in the label is a whole number in it.
+  /** Weighted sum of several losses over parts of the outputs and of the label; not in PyTorch. A
+    * class in the label is a whole number in it.
     */
   object MultiLoss {
 
@@ -478,18 +478,28 @@ private[candlewick] trait LossBuilders {
       *   all by default. (list of at least one whole number, each of at least 0; or none)
       * @param labels Which values of the label the loss reads: [from, to], the first and one past
       *   the last; all by default. (list of at least one whole number, each of at least 0; or none)
+      * @param output The output of the network that the loss reads, by its name, in the place of
+      *   outputs. Several are read one after another, as they stand among the network's outputs.
+      *   (text, or a list of at least one; or none)
+      * @param label The label column of a NeuralEstimator that the loss reads, by its name, in the
+      *   place of labels; several stand one after another in labelCols. None: the column called as
+      *   the output, or the only one. (text, or a list of at least one; or none)
       */
     def apply(
         loss: Loss,
         weight: Double = 1.0,
         outputs: Opt[Seq[Int]] = None,
-        labels: Opt[Seq[Int]] = None
+        labels: Opt[Seq[Int]] = None,
+        output: Opt[Names] = None,
+        label: Opt[Names] = None
     ): Loss = {
       val arguments = Seq[(String, Any)](
         "loss" -> loss,
         Argument("LossTerm", "weight", weight, "a finite number")(Legal.finite),
         Argument("LossTerm", "outputs", outputs, "a list of at least one whole number, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L)))),
-        Argument("LossTerm", "labels", labels, "a list of at least one whole number, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L))))
+        Argument("LossTerm", "labels", labels, "a list of at least one whole number, each of at least 0, or null")(Argument.opt(Argument.items(Legal.whole(0L, 2147483648L)))),
+        "output" -> output,
+        "label" -> label
       )
       new Loss(Document.of("LossTerm", arguments))
     }

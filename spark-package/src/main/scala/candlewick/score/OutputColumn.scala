@@ -29,38 +29,46 @@ private[candlewick] sealed trait OutputColumn {
   *   number of values of each named output
   * @param inner
   *   number of values that layers and nodes put out
+  * @param named
+  *   number of classes of each named output that tells classes apart
   */
 private[candlewick] final case class OutputSizes(
     classes: Option[Int] = None,
     values: Int = 1,
     widths: Map[String, Int] = Map.empty,
-    inner: Map[String, Int] = Map.empty
+    inner: Map[String, Int] = Map.empty,
+    named: Map[String, Int] = Map.empty
 )
 
 private[candlewick] object OutputColumn {
 
   /** The network's outputs for each class. */
-  final case class RawPrediction(name: String) extends OutputColumn {
-    override def param: String = "rawPredictionCol"
+  final case class RawPrediction(name: String, param: String = "rawPredictionCol") extends OutputColumn {
     override def json: ObjectNode = Json.obj("kind" -> "rawPrediction")
   }
 
   /** The probability of each class. */
-  final case class Probability(name: String) extends OutputColumn {
-    override def param: String = "probabilityCol"
+  final case class Probability(name: String, param: String = "probabilityCol") extends OutputColumn {
     override def json: ObjectNode = Json.obj("kind" -> "probability")
   }
 
   /** The class, or the value or values of a regressor. */
-  final case class Prediction(name: String) extends OutputColumn {
-    override def param: String = "predictionCol"
+  final case class Prediction(name: String, param: String = "predictionCol") extends OutputColumn {
     override def json: ObjectNode = Json.obj("kind" -> "prediction")
   }
 
-  /** The value or values of one output of a graph that has several. */
-  final case class NamedOutput(output: String, name: String) extends OutputColumn {
-    override def param: String = "predictionCol"
-    override def json: ObjectNode = Json.obj("kind" -> "named", "output" -> output)
+  /** The class, the value or the values of one output of a graph that has several, or what is asked of its class.
+    *
+    * @param part
+    *   "prediction", "probability" or "rawPrediction"
+    */
+  final case class NamedOutput(
+      output: String,
+      name: String,
+      part: String = "prediction",
+      param: String = "predictionCol"
+  ) extends OutputColumn {
+    override def json: ObjectNode = Json.obj("kind" -> "named", "output" -> output, "part" -> part)
   }
 
   /** What a layer or a node puts out. */
@@ -90,14 +98,19 @@ private[candlewick] object OutputColumn {
 
   private def field(output: OutputColumn, sizes: OutputSizes): StructField = output match {
     case Inner(node, name) => vector(name, sizes.inner.get(node))
-    case NamedOutput(output, name) => numbers(name, sizes.widths.getOrElse(output, 1))
-    case Prediction(name) =>
-      sizes.classes.fold(numbers(name, sizes.values)) { count =>
-        NominalAttribute.defaultAttr.withName(name).withNumValues(count).toStructField()
+    case NamedOutput(output, name, part, _) =>
+      (sizes.named.get(output), part) match {
+        case (Some(count), "prediction") => nominal(name, count)
+        case (Some(count), _) => vector(name, Some(count))
+        case (None, _) => numbers(name, sizes.widths.getOrElse(output, 1))
       }
-    case RawPrediction(name) => vector(name, sizes.classes)
-    case Probability(name) => vector(name, sizes.classes)
+    case Prediction(name, _) => sizes.classes.fold(numbers(name, sizes.values))(nominal(name, _))
+    case RawPrediction(name, _) => vector(name, sizes.classes)
+    case Probability(name, _) => vector(name, sizes.classes)
   }
+
+  private def nominal(name: String, count: Int): StructField =
+    NominalAttribute.defaultAttr.withName(name).withNumValues(count).toStructField()
 
   private def numbers(name: String, count: Int): StructField =
     if (count > 1) vector(name, Some(count))

@@ -133,7 +133,6 @@ private object ScoreTask {
       "features" -> documents(columns, spec),
       "featureWidth" -> spec.featureWidth,
       "scale" -> spec.scale,
-      "label" -> None,
       "labelKind" -> None,
       "weight" -> None,
       "skipInvalid" -> false

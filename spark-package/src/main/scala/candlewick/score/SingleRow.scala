@@ -82,7 +82,6 @@ private[candlewick] object SingleRow {
       "features" -> Seq(column),
       "featureWidth" -> width,
       "scale" -> scale,
-      "label" -> None,
       "labelKind" -> None,
       "weight" -> None,
       "skipInvalid" -> false

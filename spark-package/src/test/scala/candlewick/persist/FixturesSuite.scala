@@ -29,6 +29,7 @@ class FixturesSuite extends SparkSuite {
     "candlewick.NeuralRegressionModel" -> NeuralRegressionModel.read,
     "candlewick.NeuralClassifier" -> NeuralClassifier.read,
     "candlewick.NeuralRegressor" -> NeuralRegressor.read,
+    "candlewick.NeuralEstimatorModel" -> NeuralEstimatorModel.read,
     "org.apache.spark.ml.PipelineModel" -> PipelineModel.read
   )
 
@@ -137,6 +138,17 @@ class FixturesSuite extends SparkSuite {
     val binary = nn.Sequential(nn.Linear(3), nn.SiLU(), nn.Linear(1))
     val logit = classifier.setNetwork(binary)
     save("logit", logit.fit(data.where("label < 2")), data.select("features"))
+    val features = nn.Input("features", 4)
+    val trunk = nn.Tanh()(nn.Linear(5)(features))
+    val tasks = nn.Graph(Seq(features), "kind" -> nn.Linear(3)(trunk), "sizes" -> nn.Linear(2)(trunk))
+    val general = new NeuralEstimator().setEpochs(3).setBatchSize(20).setSeed(7).setNetwork(tasks)
+    general.setLabelCols(Array("label", "both"))
+    general.setLoss(
+      "kind" -> nn.LossTerm(nn.CrossEntropyLoss(), label = "label"),
+      "sizes" -> nn.LossTerm(nn.MSELoss(), weight = 0.5, label = "both")
+    )
+    general.setOutputCols(Map("kind" -> "guess", "kind.probability" -> "sure", "sizes" -> "values"))
+    save("general", general.fit(data), data.select("features"))
     val assembler = new VectorAssembler().setInputCols(Array("age", "income")).setOutputCol("assembled")
     val stages = Array(assembler, classifier.setFeaturesCol("assembled"))
     save("pipeline", new Pipeline().setStages(stages).fit(data), data.select("age", "income"))

@@ -1,0 +1,38 @@
+package candlewick
+
+import candlewick.internal.Failures
+
+/** Losses over named outputs. */
+private[candlewick] object Losses {
+  private val Term = "LossTerm"
+  private val Output = "output"
+
+  /** The sum of a loss for each output. */
+  def byOutput(losses: Seq[(String, Loss)]): Loss = {
+    losses.groupBy(_._1).find(_._2.length > 1).foreach { case (output, _) =>
+      throw Failures.parameter(
+        s"loss: the output '$output' is named twice; give it one loss, such as nn.MultiLoss with two of nn.LossTerm over it"
+      )
+    }
+    nn.MultiLoss(losses.map { case (output, loss) => term(output, loss) })
+  }
+
+  private def term(output: String, loss: Loss): Loss =
+    loss.node.get("type").asText match {
+      case Term =>
+        val said = loss.node.get(Output)
+        if (said != null && !said.isNull && said.asText != output)
+          throw Failures.parameter(
+            s"loss: the loss of the output '$output' is a LossTerm over the output $said; leave output out of it"
+          )
+        val named = loss.node.deepCopy()
+        named.put(Output, output): Unit
+        new Loss(named)
+      case "MultiLoss" =>
+        throw Failures.parameter(
+          s"loss: the loss of the output '$output' is a MultiLoss; give the whole loss as one nn.MultiLoss, whose terms " +
+            s"name their outputs: nn.LossTerm(loss, output = \"$output\")"
+        )
+      case _ => nn.LossTerm(loss, output = output)
+    }
+}

@@ -1,0 +1,358 @@
+"""NeuralEstimator: several tasks at once, autoencoders, two towers, quantiles, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from unittest import TestCase
+
+import numpy as np
+import pytest
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.evaluation import MulticlassClassificationEvaluator
+from pyspark.ml.linalg import Vectors
+from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.testing.mlutils import check_params
+from sklearn import metrics
+
+import candlewick
+from candlewick import NeuralEstimator, NeuralEstimatorModel, nn, optim
+from candlewick.errors import InvalidDataError, InvalidParameterError
+from tools import dist
+
+#: What sums may differ by: they add the same numbers in another order.
+ROUNDING = 1e-9
+
+
+@pytest.fixture(scope="module")
+def things(local2: SparkSession) -> DataFrame:
+    """Points of three kinds, with a size that depends on them and two values besides."""
+    rows = []
+    for i in range(360):
+        kind = i % 3
+        x = [((i * (7 + 3 * j) + j) % 31) / 31.0 + (1.0 if j == kind else 0.0) for j in range(4)]
+        rows.append((Vectors.dense(x), kind, sum(x), [x[0] - x[1], x[2] * 2.0], float(i)))
+    made = local2.createDataFrame(rows, ["features", "kind", "size", "pair", "id"])
+    return made.withColumn("kind", F.col("kind").cast("int")).cache()
+
+
+def two_tasks() -> nn.Graph:
+    features = nn.Input("features", 4)
+    hidden = nn.Tanh()(nn.Linear(16)(features), name="hidden")
+    return nn.Graph(
+        features, {"kind": nn.Linear(3)(hidden), "size": nn.Linear(1)(hidden), "both": nn.Linear(2)(hidden)}
+    )
+
+
+LOSSES: dict[str, Any] = {
+    "kind": nn.CrossEntropyLoss(),
+    "size": nn.LossTerm(nn.MSELoss(), weight=0.5),
+    "both": nn.LossTerm(nn.HuberLoss(), label="pair"),
+}
+
+
+def estimator(**params: Any) -> NeuralEstimator:
+    settings: dict[str, Any] = dict(
+        network=two_tasks(), loss=LOSSES, labelCols=["kind", "size", "pair"], epochs=20, batchSize=30, seed=3
+    )
+    return NeuralEstimator(**{**settings, "optimizer": optim.Adam(lr=0.02), **params})
+
+
+@pytest.fixture(scope="module")
+def model(things: DataFrame) -> NeuralEstimatorModel:
+    return estimator(numTrainers=1).fit(things)
+
+
+def linear(weights: dict[str, Any], name: str, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+
+def test_a_class_a_value_and_values(things: DataFrame, model: NeuralEstimatorModel) -> None:
+    assert estimator(numTrainers=2).fit(things).weightsHash == model.weightsHash
+    scored = model.transform(things)
+    assert scored.columns[-3:] == ["prediction_kind", "prediction_size", "prediction_both"]
+    assert estimator().getLoss().to_dict()["losses"][1]["output"] == "size"
+    rows = scored.collect()
+    weights = model.weights()
+    x = np.array([row.features.toArray() for row in rows], dtype=np.float32)
+    hidden = np.tanh(linear(weights, "linear_1", x))
+    kinds = linear(weights, "kind", hidden).argmax(axis=1)
+    assert [row.prediction_kind for row in rows] == kinds.tolist()
+    assert np.mean(kinds == np.array([row.kind for row in rows])) > 0.95
+    assert np.allclose([row.prediction_size for row in rows], linear(weights, "size", hidden)[:, 0], atol=1e-5)
+    both = np.array([row.prediction_both.toArray() for row in rows])
+    assert np.allclose(both, linear(weights, "both", hidden), atol=1e-5)
+    assert np.mean([(row.prediction_size - row["size"]) ** 2 for row in rows]) < 0.05
+    assert model.summary.history[-1]["loss"] < model.summary.history[0]["loss"] / 4
+    for record in model.summary.history:
+        parts = [record[f"loss_{name}"] for name in ("kind", "size", "both")]
+        assert sum(parts) == pytest.approx(record["loss"], abs=ROUNDING)
+
+
+def test_the_parts_of_the_loss_are_in_the_history_and_stop_the_training(things: DataFrame) -> None:
+    stopping = candlewick.EarlyStopping(metric="val_loss_size", patience=1)
+
+    def fit(trainers: int) -> Any:
+        return estimator(validationFraction=0.2, earlyStopping=stopping, epochs=60, numTrainers=trainers).fit(things)
+
+    model = fit(1)
+    last = model.summary.history[-1]
+    parts = [last[f"val_loss_{name}"] for name in ("kind", "size", "both")]
+    assert sum(parts) == pytest.approx(last["val_loss"], abs=ROUNDING)
+    several = fit(2)
+    assert several.weightsHash == model.weightsHash
+    assert [record["val_loss_size"] for record in several.summary.history] == [
+        record["val_loss_size"] for record in model.summary.history
+    ]
+    with pytest.raises(InvalidParameterError, match='there will be no "val_loss_sise" in the history'):
+        estimator(validationFraction=0.2, earlyStopping=candlewick.EarlyStopping(metric="val_loss_sise")).fit(things)
+
+
+def test_one_row_is_what_transform_gives(things: DataFrame, model: NeuralEstimatorModel) -> None:
+    for row in model.transform(things).limit(5).collect():
+        told = model.predict(row.features)
+        assert told == {"kind": row.prediction_kind, "size": row.prediction_size, "both": row.prediction_both}
+    assert model.predict([0.5, 0.5, 0.5, 0.5]).keys() == {"kind", "size", "both"}
+    with pytest.raises(InvalidParameterError, match="the features have 1 values, but the model was trained on 4"):
+        model.predict([1.0])
+
+
+def test_columns_are_chosen(things: DataFrame, model: NeuralEstimatorModel) -> None:
+    asked = {"kind": "guess", "kind.probability": "sure", "kind.rawPrediction": "logits", "hidden": "code", "size": "s"}
+    scored = model.copy().setOutputCols(asked).transform(things)
+    assert scored.columns[-5:] == ["guess", "sure", "logits", "code", "s"]
+    assert scored.schema["guess"].metadata["ml_attr"]["num_vals"] == 3
+    row = scored.first()
+    assert row is not None
+    exp = np.exp(row.logits.toArray() - row.logits.toArray().max())
+    assert np.allclose(row.sure.toArray(), exp / exp.sum(), atol=1e-12)
+    assert row.guess == row.sure.toArray().argmax() and len(row.code) == 16
+    assert estimator(outputCols=asked).fit(things.limit(40)).transform(things).columns[-5:] == scored.columns[-5:]
+    with pytest.raises(InvalidParameterError, match="the loss of the output size does not tell classes apart"):
+        model.copy().setOutputCols({"size.probability": "p"}).transform(things)
+    with pytest.raises(InvalidParameterError, match="outputCols: the DataFrame already has a column 'id'"):
+        model.copy().setOutputCols({"kind": "id"}).transform(things)
+    with pytest.raises(InvalidParameterError, match="no layer or node"):
+        model.copy().setOutputCols({"hiden": "code"}).transform(things)
+
+
+def test_evaluate_has_the_metrics_of_every_output(things: DataFrame, model: NeuralEstimatorModel) -> None:
+    found = model.evaluate(things)
+    rows = model.transform(things).collect()
+    truth, guess = [row.kind for row in rows], [row.prediction_kind for row in rows]
+    sizes = [row["size"] for row in rows], [row.prediction_size for row in rows]
+    pairs = [row.pair for row in rows], [row.prediction_both.toArray() for row in rows]
+    wanted = {
+        "kind_accuracy": metrics.accuracy_score(truth, guess),
+        "kind_f1": metrics.f1_score(truth, guess, average="weighted"),
+        "size_mse": metrics.mean_squared_error(*sizes),
+        "size_r2": metrics.r2_score(*sizes),
+        "both_mae": metrics.mean_absolute_error(*pairs),
+    }
+    for name, value in wanted.items():
+        assert found[name] == pytest.approx(value, abs=ROUNDING), name
+    assert {"kind_roc_auc", "size_rmse", "both_mape"} <= set(found)
+
+
+def test_saved_piped_searched_and_in_sql(things: DataFrame, model: NeuralEstimatorModel, tmp_path: Path) -> None:
+    model.write().overwrite().save(str(tmp_path / "model"))
+    loaded = NeuralEstimatorModel.load(str(tmp_path / "model"))
+    expected = model.transform(things).drop("features", "pair").collect()
+    assert loaded.transform(things).drop("features", "pair").collect() == expected
+    assert [label["name"] for label in loaded.dataContract["labels"]] == ["kind", "size", "pair"]
+    assert loaded.evaluate(things) == pytest.approx(model.evaluate(things), abs=ROUNDING)
+    assert "linear_1" in loaded.networkSummary and len(loaded.toOnnx()) > 100
+    quick = estimator(epochs=1)
+    piped = Pipeline(stages=[quick]).fit(things)
+    piped.write().overwrite().save(str(tmp_path / "piped"))
+    again = PipelineModel.load(str(tmp_path / "piped"))
+    assert isinstance(again.stages[0], NeuralEstimatorModel)
+    judge = MulticlassClassificationEvaluator(labelCol="kind", predictionCol="prediction_kind")
+    grid = ParamGridBuilder().addGrid(quick.epochs, [0, 8]).build()
+    chosen = CrossValidator(estimator=quick, estimatorParamMaps=grid, evaluator=judge, numFolds=2, seed=1)
+    best: Any = chosen.fit(things.withColumn("kind", F.col("kind").cast("double"))).bestModel
+    assert best.getEpochs() == 8
+    candlewick.register(things.sparkSession, "things", model)
+    things.createOrReplaceTempView("things")
+    query = (
+        "SELECT id, candlewick_predict('things', features, 'kind') k, candlewick_predict('things', features, 'size') s"
+    )
+    told = {row.id: (row.k, row.s) for row in things.sparkSession.sql(f"{query} FROM things").collect()}
+    assert told == {row.id: (row.prediction_kind, row.prediction_size) for row in expected}
+    with pytest.raises(Exception, match="the model has the outputs kind, size, both: name one"):
+        things.sparkSession.sql("SELECT candlewick_predict('things', features) FROM things").collect()
+
+
+def test_an_autoencoder_has_its_features_as_label(things: DataFrame) -> None:
+    point = nn.Input("features", 4)
+    code = nn.Tanh()(nn.Linear(3)(point), name="code")
+    net = nn.Graph(point, {"again": nn.Linear(4)(code)})
+
+    def fit(trainers: int) -> Any:
+        return NeuralEstimator(
+            network=net, labelCols=["features"], loss=nn.MSELoss(), epochs=30, batchSize=30, numTrainers=trainers,
+            optimizer=optim.Adam(lr=0.02), outputCols={"again": "reconstruction", "code": "code"},
+        ).fit(things)  # fmt: skip
+
+    model = fit(1)
+    assert fit(2).weightsHash == model.weightsHash
+    scored = model.transform(things)
+    assert scored.columns[-2:] == ["reconstruction", "code"]
+    rows = scored.collect()
+    x = np.array([row.features.toArray() for row in rows])
+    again = np.array([row.reconstruction.toArray() for row in rows])
+    assert np.mean((x - again) ** 2) < 0.05 and len(rows[0].code) == 3
+    assert model.evaluate(things)["mse"] == pytest.approx(np.mean((x - again) ** 2), abs=ROUNDING)
+    # A chain, and the label by labelCol.
+    chain = NeuralEstimator(
+        network=nn.Sequential(nn.Linear(2), nn.Linear(4)), labelCol="features", loss="mseloss", epochs=1
+    )
+    first = chain.fit(things).transform(things).first()
+    assert first is not None and len(first.prediction) == 4
+
+
+def test_two_towers_meet_in_a_product(local2: SparkSession) -> None:
+    rows = []
+    for i in range(240):
+        left, right = [((i * (3 + j)) % 11) / 11.0 for j in range(3)], [((i * (5 + j)) % 7) / 7.0 for j in range(2)]
+        rows.append((left, Vectors.dense(right), int(left[0] + right[0] > 0.9)))
+    data = local2.createDataFrame(rows, ["user", "item", "clicked"]).cache()
+    user, item = nn.Input("user", 3), nn.Input("item", 2)
+    one = nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(4))(user, name="u")
+    other = nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(4))(item, name="i")
+    net = nn.Graph([user, item], {"click": nn.Linear(1)(nn.Multiply()(one, other))})
+
+    def fit(trainers: int) -> Any:
+        return NeuralEstimator(
+            network=net, labelCol="clicked", loss=nn.BCEWithLogitsLoss(), epochs=40, batchSize=24, numTrainers=trainers,
+            optimizer=optim.Adam(lr=0.02),
+        ).fit(data)  # fmt: skip
+
+    model = fit(2)
+    assert fit(1).weightsHash == model.weightsHash
+    scored = model.transform(data)
+    assert scored.columns[-1] == "prediction" and scored.where("prediction = clicked").count() > 220
+    towers = model.setOutputCols({"u": "user_vector", "i": "item_vector", "probability": "p"}).transform(data).first()
+    assert len(towers.user_vector) == len(towers.item_vector) == 4
+    assert sum(towers.p) == pytest.approx(1.0)
+    assert model.evaluate(data)["roc_auc"] > 0.9
+
+
+def test_quantiles_as_three_outputs(things: DataFrame) -> None:
+    features = nn.Input("features", 4)
+    hidden = nn.Tanh()(nn.Linear(16)(features))
+    levels = {"low": 0.1, "median": 0.5, "high": 0.9}
+    net = nn.Graph(features, {name: nn.Linear(1)(hidden) for name in levels})
+    loss = {name: nn.QuantileLoss([level]) for name, level in levels.items()}
+    data = things.withColumn("noisy", F.col("size") + (F.col("id") * 7 % 13) / 13.0)
+
+    def fit(trainers: int) -> Any:
+        return NeuralEstimator(
+            network=net, labelCol="noisy", loss=loss, epochs=40, batchSize=30, numTrainers=trainers,
+            optimizer=optim.Adam(lr=0.02),
+        ).fit(data)  # fmt: skip
+
+    model = fit(1)
+    assert fit(2).weightsHash == model.weightsHash
+    rows = model.transform(data).collect()
+    below = {name: np.mean([row.noisy < row[f"prediction_{name}"] for row in rows]) for name in levels}
+    assert below["low"] < 0.25 < below["median"] < 0.75 < below["high"]
+
+
+def test_what_is_wrong_is_told_before_anything_starts(things: DataFrame) -> None:
+    def refused(match: str, **params: Any) -> None:
+        with pytest.raises(InvalidParameterError, match=match):
+            estimator(**params).fit(things)
+
+    refused("parameter loss is not set: a NeuralEstimator has no loss of its own", loss=None)
+    refused("no output \"kinds\"; its outputs are kind, size, both; did you mean 'kind'", loss={"kinds": nn.MSELoss()})
+    refused("no loss reads the label column 'pair'", loss={name: LOSSES[name] for name in ("kind", "size")})
+    refused("no label column 'pairs'", loss={**LOSSES, "both": nn.LossTerm(nn.MSELoss(), label="pairs")})
+    refused("it is not said which of them the loss is for", loss=nn.MSELoss())
+    refused("labelCols: there is no column 'sise'", labelCols=["kind", "sise", "pair"])
+    refused("labelCols: the column 'kind' is named twice", labelCols=["kind", "kind"])
+    refused("labelCol and labelCols are both set", labelCol="kind")
+    refused("is of one output, but the loss is made of several", metrics=["accuracy"])
+    apart = nn.LossTerm(nn.MSELoss(), output=["kind", "both"], label="pair")
+    refused("the outputs kind, both do not stand one after another", loss=nn.MultiLoss([apart]))
+    with pytest.raises(InvalidParameterError, match="is a LossTerm over the output 'size'"):
+        NeuralEstimator(loss={"kind": nn.LossTerm(nn.MSELoss(), output="size")})
+    with pytest.raises(InvalidParameterError, match="is a MultiLoss"):
+        NeuralEstimator(loss={"kind": nn.MultiLoss([nn.MSELoss()])})
+    with pytest.raises(TypeError, match="call it: add"):
+        NeuralEstimator(loss={"kind": nn.MSELoss})
+    with pytest.raises(InvalidParameterError, match="labelCols: column 'kind' is a string"):
+        estimator().fit(things.withColumn("kind", F.lit("a")))
+
+
+def test_a_label_that_is_no_class_is_a_wrong_row(things: DataFrame) -> None:
+    wrong = things.withColumn("kind", F.when(F.col("id") == 7, 5).otherwise(F.col("kind")))
+    with pytest.raises(
+        InvalidDataError, match=r"column 'kind' \(the label\) is 5: the labels of an output with 3 classes"
+    ):
+        estimator(epochs=1).fit(wrong)
+    skipped = estimator(epochs=1, handleInvalid="skip").fit(wrong)
+    assert skipped.summary.ledger["rowsSkipped"] == 1
+    short = things.withColumn("pair", F.when(F.col("id") == 9, F.array(F.lit(1.0))).otherwise(F.col("pair")))
+    with pytest.raises(
+        InvalidDataError, match=r"column 'pair' \(the label\) has 1 values, expected 2, as in other rows"
+    ):
+        estimator(epochs=1).fit(short)
+
+
+def test_weights_and_marks_stand_behind_the_labels(things: DataFrame, model: NeuralEstimatorModel) -> None:
+    more = things.withColumn("one", F.lit(1.0)).withColumn("held", F.col("id") % 4 == 0)
+    assert estimator(weightCol="one", numTrainers=1).fit(more).weightsHash == model.weightsHash
+    marked = estimator(weightCol="one", validationIndicatorCol="held", epochs=1).fit(more)
+    kept = estimator(epochs=1).fit(things.where("id % 4 != 0"))
+    assert marked.weightsHash == kept.weightsHash and "val_loss_kind" in marked.summary.history[0]
+
+
+def test_rows_that_are_not_valid_are_kept_with_null(things: DataFrame, model: NeuralEstimatorModel) -> None:
+    broken = things.withColumn("features", F.when(F.col("id") != 3, F.col("features")))
+    rows = model.copy().setHandleInvalid("keep").transform(broken).orderBy("id").collect()
+    names = ("prediction_kind", "prediction_size", "prediction_both")
+    assert [rows[3][name] for name in names] == [None] * 3 and None not in [rows[4][name] for name in names]
+
+
+def test_a_loss_without_a_label(things: DataFrame) -> None:
+    net = nn.Sequential(nn.Linear(6))
+    made = NeuralEstimator(network=net, loss=nn.TripletMarginLoss(), labelCol="", epochs=1).fit(things)
+    assert made.dataContract["labels"] == []
+    with pytest.raises(InvalidParameterError, match="compares nothing one by one"):
+        made.evaluate(things)
+    with pytest.raises(InvalidParameterError, match="no loss reads the label column 'size'"):
+        NeuralEstimator(network=net, loss=nn.TripletMarginLoss(), labelCol="size", epochs=1).fit(things)
+
+
+def test_sparks_own_check_of_parameters(local2: SparkSession, model: NeuralEstimatorModel) -> None:
+    test: Any = TestCase()
+    test.sc = local2.sparkContext
+    for stage in (NeuralEstimator(), model.copy()):
+        check_params(test, stage)
+
+
+def test_the_page_runs(local2: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (dist.ROOT / "docs" / "general-networks.md").read_text()
+    found = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(found) >= 6
+
+    def rows(**widths: int) -> DataFrame:
+        made = [
+            [Vectors.dense([((i * (at + 3)) % 17) / 17.0 for at in range(width)]) for width in widths.values()]
+            + [float(i % 10), i % 7 / 7.0, i % 5 / 5.0, i % 2, float(i)]
+            for i in range(60)
+        ]
+        names = [*widths, "digit", "width", "height", "clicked", "price"]
+        return local2.createDataFrame(made, names).cache()
+
+    pictures = rows(pixels=64)
+    names: dict[str, Any] = {"train": pictures, "test": pictures, "points": rows(point=16), "houses": rows(features=8)}
+    names["visits"] = rows(user=8, item=6)
+    for block in found:
+        exec(compile(block, "general-networks.md", "exec"), names)
+    assert {"digit_accuracy", "size_rmse"} <= set(names["model"].evaluate(pictures))
+    assert names["vectors"].columns[-2:] == ["vector", "sure"]
