@@ -7,14 +7,18 @@ MAKEFLAGS += --no-print-directory
 # Two runs of Maven or Cargo at once would wait for, or disturb, each other.
 .NOTPARALLEL:
 
-TRIPLE := x86_64-unknown-linux-gnu
+# This machine's processor. What ships is for both (docs/adr/0029-arm64.md); all else is built for this one only.
+ARCH := $(shell uname -m)
+OTHER_ARCH := $(if $(filter aarch64,$(ARCH)),x86_64,aarch64)
+TRIPLE := $(ARCH)-unknown-linux-gnu
+OTHER_TRIPLE := $(OTHER_ARCH)-unknown-linux-gnu
 # Oldest C library that the native files run on: RHEL 8, Debian 10, Ubuntu 20.04 and everything newer.
 GLIBC := 2.28
 NATIVE_DIR := $(CURDIR)/target/$(TRIPLE)/release
 NATIVE := $(NATIVE_DIR)/libcandlewick_native.so $(NATIVE_DIR)/candlewick-trainer
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 JAR := $(CURDIR)/dist/candlewick-spark-4.0_2.13-$(VERSION).jar
-WHEEL := $(CURDIR)/dist/candlewick-$(VERSION)-py3-none-manylinux_2_28_x86_64.whl
+WHEEL := $(CURDIR)/dist/candlewick-$(VERSION)-py3-none-manylinux_2_28_$(ARCH).whl
 PYTHON_PACKAGE := spark-package/python
 STAMPS := .cache/stamps
 VENV := $(CURDIR)/.venv
@@ -34,10 +38,10 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring large flaky docs scaladoc gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring large flaky docs scaladoc gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.stamp ## install the Python tools into .venv; say which programs are missing
 
@@ -76,6 +80,10 @@ machete: $(STAMPS)/machete ## dependencies of crates that nothing uses
 miri: ## the tests of unsafe code under Miri (needs a nightly Rust with Miri)
 	tools/unsafe.sh miri
 
+# Not part of `test`: it needs qemu, and is slow.
+arm64: $(VENV)/.stamp ## on x86-64: what is built for ARM, under qemu, gives the bits of x86-64
+	tools/arm64.sh $(GLIBC)
+
 memcheck: $(VENV)/.stamp ## the tests of unsafe code under Valgrind
 	tools/unsafe.sh memcheck
 
@@ -106,8 +114,9 @@ large: $(JAR) $(WHEEL) ## a model of more than 2 GiB on every road that weights 
 flaky: native $(JAR) ## run tests again and again, under load and on one core (SUITE=rust|jvm|python FILTER= N=20)
 	$(PYTHON) -m tools.flaky --suite $(or $(SUITE),all) --filter '$(FILTER)' --rounds $(or $(N),20)
 
-dist: $(JAR) $(WHEEL) ## build dist/*.jar and dist/*.whl
-	@ls -l $(JAR) $(WHEEL)
+dist: native native-other $(STAMPS)/jvm $(VENV)/.stamp ## build dist/*.jar and dist/*.whl, for x86-64 and ARM
+	$(PYTHON) tools/dist.py jar --native $(NATIVE_DIR) --native target/$(OTHER_TRIPLE)/release
+	$(PYTHON) tools/dist.py wheel
 
 docs: .cache/docs-venv/.stamp $(VENV)/.stamp ## the site of the documents, in dist/site; a link that leads nowhere fails it
 	NO_MKDOCS_2_WARNING=1 .cache/docs-venv/bin/mkdocs build
@@ -192,6 +201,11 @@ native: $(VENV)/.stamp
 	cargo-zigbuild $(NATIVE_BUILD) --workspace $(CARGO_TARGET)
 
 $(NATIVE): native ;
+
+# Only what ships: tests of the other processor are those of `make arm64`.
+native-other: $(VENV)/.stamp
+	rustup target add $(OTHER_TRIPLE)
+	cargo-zigbuild zigbuild --release --target $(OTHER_TRIPLE).$(GLIBC) -p candlewick-native -p candlewick-trainer --lib --bins
 
 $(STAMPS)/jvm: $(JVM_SOURCES) | $(STAMPS)/tools
 	$(MVN) -q compile -pl jvm-bridge,spark-package
