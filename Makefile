@@ -7,7 +7,11 @@ MAKEFLAGS += --no-print-directory
 # Two runs of Maven or Cargo at once would wait for, or disturb, each other.
 .NOTPARALLEL:
 
-TRIPLE := x86_64-unknown-linux-gnu
+# This machine's processor. What ships is for both (docs/adr/0029-arm64.md); all else is built for this one only.
+ARCH := $(shell uname -m)
+OTHER_ARCH := $(if $(filter aarch64,$(ARCH)),x86_64,aarch64)
+TRIPLE := $(ARCH)-unknown-linux-gnu
+OTHER_TRIPLE := $(OTHER_ARCH)-unknown-linux-gnu
 # Oldest C library that the native files run on: RHEL 8, Debian 10, Ubuntu 20.04 and everything newer.
 GLIBC := 2.28
 NATIVE_DIR := $(CURDIR)/target/$(TRIPLE)/release
@@ -18,7 +22,7 @@ JAR := $(CURDIR)/dist/candlewick-spark-4.0_2.13-$(VERSION).jar
 LINES_35 := 3.5_2.12 3.5_2.13
 JARS_35 := $(LINES_35:%=$(CURDIR)/dist/candlewick-spark-%-$(VERSION).jar)
 JAR_35 := $(firstword $(JARS_35))
-WHEEL := $(CURDIR)/dist/candlewick-$(VERSION)-py3-none-manylinux_2_28_x86_64.whl
+WHEEL := $(CURDIR)/dist/candlewick-$(VERSION)-py3-none-manylinux_2_28_$(ARCH).whl
 PYTHON_PACKAGE := spark-package/python
 STAMPS := .cache/stamps
 VENV := $(CURDIR)/.venv
@@ -38,10 +42,10 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring large flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring large flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.stamp ## install the Python tools into .venv; say which programs are missing
 
@@ -80,6 +84,10 @@ machete: $(STAMPS)/machete ## dependencies of crates that nothing uses
 miri: ## the tests of unsafe code under Miri (needs a nightly Rust with Miri)
 	tools/unsafe.sh miri
 
+# Not part of `test`: it needs qemu, and is slow.
+arm64: $(VENV)/.stamp ## on x86-64: what is built for ARM, under qemu, gives the bits of x86-64
+	tools/arm64.sh $(GLIBC)
+
 memcheck: $(VENV)/.stamp ## the tests of unsafe code under Valgrind
 	tools/unsafe.sh memcheck
 
@@ -110,8 +118,11 @@ large: $(JAR) $(WHEEL) ## a model of more than 2 GiB on every road that weights 
 flaky: native $(JAR) ## run tests again and again, under load and on one core (SUITE=rust|jvm|python FILTER= N=20)
 	$(PYTHON) -m tools.flaky --suite $(or $(SUITE),all) --filter '$(FILTER)' --rounds $(or $(N),20)
 
-dist: $(JAR) $(JARS_35) $(WHEEL) ## build dist/*.jar and dist/*.whl
-	@ls -l $^
+dist: native native-other $(STAMPS)/jvm $(LINES_35:%=$(STAMPS)/jvm-%) $(VENV)/.stamp ## build dist/*.jar and dist/*.whl, for x86-64 and ARM
+	for line in 4.0_2.13 $(LINES_35); do \
+	  $(PYTHON) tools/dist.py jar --line $$line --native $(NATIVE_DIR) --native target/$(OTHER_TRIPLE)/release; \
+	done
+	$(PYTHON) tools/dist.py wheel
 
 # Not all part of `test`: 2 GB of PySpark. `test` has the oldest and the newest.
 matrix: $(JARS_35) $(WHEEL) ## every jar on every Spark that it serves: link check, and one script end to end
@@ -204,6 +215,11 @@ native: $(VENV)/.stamp
 	cargo-zigbuild $(NATIVE_BUILD) --workspace $(CARGO_TARGET)
 
 $(NATIVE): native ;
+
+# Only what ships: tests of the other processor are those of `make arm64`.
+native-other: $(VENV)/.stamp
+	rustup target add $(OTHER_TRIPLE)
+	cargo-zigbuild zigbuild --release --target $(OTHER_TRIPLE).$(GLIBC) -p candlewick-native -p candlewick-trainer --lib --bins
 
 $(STAMPS)/jvm: $(JVM_SOURCES) | $(STAMPS)/tools
 	$(MVN) -q compile -pl jvm-bridge,spark-package

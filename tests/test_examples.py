@@ -104,7 +104,7 @@ def test_diabetes() -> None:
 
 
 def test_flight_client() -> None:
-    trainer = dist.ROOT / "target" / "x86_64-unknown-linux-gnu" / "release" / "candlewick-trainer"
+    trainer = dist.NATIVE_DIR / "candlewick-trainer"
     output = run(sys.executable, str(EXAMPLES / "python" / "flight_client.py"), "--trainer", str(trainer))
     assert number(r"accuracy ([\d.]+)", output) >= 0.95
 

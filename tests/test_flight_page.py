@@ -15,7 +15,7 @@ from tools import dist
 
 #: Longest run, seconds; only a failing one comes near it.
 DEADLINE = 120
-PROGRAM = dist.ROOT / "target" / "x86_64-unknown-linux-gnu" / "release" / "candlewick-trainer"
+PROGRAM = dist.NATIVE_DIR / "candlewick-trainer"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from tools import dist
 
-TRAINER = dist.ROOT / "target" / "x86_64-unknown-linux-gnu" / "release" / "candlewick-trainer"
+TRAINER = dist.NATIVE_DIR / "candlewick-trainer"
 
 
 def check(folder: Path, program: bytes, *arguments: str) -> tuple[int, dict[str, Any], str]:

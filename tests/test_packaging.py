@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import platform
 import re
 import subprocess
 import sys
@@ -31,6 +32,14 @@ def wheel() -> zipfile.ZipFile:
     return zipfile.ZipFile(OUT / dist.wheel_name())
 
 
+#: `make test` builds for this machine, `make dist` for all.
+BUILT = dist.architectures(OUT / dist.jar_name()) if (OUT / dist.jar_name()).is_file() else []
+
+
+def test_jar_is_for_this_machine() -> None:
+    assert platform.machine() in BUILT
+
+
 def test_jar_holds_scala_java_and_native_files(jar: zipfile.ZipFile) -> None:
     names = set(jar.namelist())
     wanted = {
@@ -43,10 +52,9 @@ def test_jar_holds_scala_java_and_native_files(jar: zipfile.ZipFile) -> None:
         "candlewick/optim.class",
         "candlewick/jni/NativeLibrary.class",
         "META-INF/services/org.apache.spark.sql.SparkSessionExtensionsProvider",
-        f"{dist.NATIVE_FOLDER}/libcandlewick_native.so",
-        f"{dist.NATIVE_FOLDER}/candlewick-trainer",
-        f"{dist.NATIVE_FOLDER}/SHA256SUMS",
     }
+    files = (*dist.NATIVE_FILES, "SHA256SUMS")
+    wanted |= {f"{dist.native_folder(architecture)}/{name}" for architecture in BUILT for name in files}
     assert wanted <= names, f"missing: {sorted(wanted - names)}"
 
 
@@ -58,17 +66,21 @@ def test_jar_holds_nothing_of_others(jar: zipfile.ZipFile) -> None:
         assert ours or shim, f"{name} does not belong into the jar"
 
 
-def test_checksums_are_those_of_the_files(jar: zipfile.ZipFile) -> None:
-    lines = jar.read(f"{dist.NATIVE_FOLDER}/SHA256SUMS").decode().splitlines()
+@pytest.mark.parametrize("architecture", BUILT)
+def test_checksums_are_those_of_the_files(jar: zipfile.ZipFile, architecture: str) -> None:
+    into = dist.native_folder(architecture)
+    lines = jar.read(f"{into}/SHA256SUMS").decode().splitlines()
     listed = {name: checksum for checksum, name in (line.split("  ") for line in lines)}
     assert sorted(listed) == sorted(dist.NATIVE_FILES)
     for name, checksum in listed.items():
-        assert hashlib.sha256(jar.read(f"{dist.NATIVE_FOLDER}/{name}")).hexdigest() == checksum
+        assert hashlib.sha256(jar.read(f"{into}/{name}")).hexdigest() == checksum
 
 
 @pytest.mark.parametrize("name", dist.NATIVE_FILES)
-def test_native_files_need_no_newer_glibc(jar: zipfile.ZipFile, name: str) -> None:
-    elf = ELFFile(io.BytesIO(jar.read(f"{dist.NATIVE_FOLDER}/{name}")))
+@pytest.mark.parametrize("architecture", BUILT)
+def test_native_files_need_no_newer_glibc(jar: zipfile.ZipFile, architecture: str, name: str) -> None:
+    elf = ELFFile(io.BytesIO(jar.read(f"{dist.native_folder(architecture)}/{name}")))
+    assert elf["e_machine"] == {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}[architecture]
     needed = elf.get_section_by_name(".gnu.version_r")
     assert isinstance(needed, GNUVerNeedSection)
     versions = {version.name for _, group in needed.iter_versions() for version in group}
@@ -87,6 +99,7 @@ def test_native_files_need_no_newer_glibc(jar: zipfile.ZipFile, name: str) -> No
         "libdl.so.2",
         "librt.so.1",
         "ld-linux-x86-64.so.2",
+        "ld-linux-aarch64.so.1",
         "libgcc_s.so.1",
     }
     assert libraries <= known, f"{name} needs {sorted(libraries - known)}"
@@ -102,7 +115,33 @@ def test_wheel_holds_the_jars_of_pyspark_and_typed_python(wheel: zipfile.ZipFile
         assert wheel.read(name) == path.read_bytes()
     assert (OUT / dist.wheel_name()).stat().st_size < 100e6, "the most that PyPI takes"
     tags = wheel.read(f"candlewick-{dist.version()}.dist-info/WHEEL").decode()
-    assert f"Tag: py3-none-{dist.WHEEL_PLATFORM}" in tags
+    told = sorted(line for line in tags.splitlines() if line.startswith("Tag: "))
+    assert told == [f"Tag: py3-none-{tag}" for tag in dist.wheel_platforms(BUILT)]
+
+
+def test_a_wheel_for_two_processors_says_so() -> None:
+    assert dist.wheel_name(["x86_64"]).endswith("-py3-none-manylinux_2_28_x86_64.whl")
+    name = dist.wheel_name(dist.ARCHITECTURES.values())
+    assert name.endswith("-py3-none-manylinux_2_28_aarch64.manylinux_2_28_x86_64.whl")
+
+
+def test_files_for_another_processor_are_not_packed(tmp_path: Path) -> None:
+    built = {name: tmp_path / name for name in dist.NATIVE_FILES}
+    for name, path in built.items():
+        path.write_bytes((dist.NATIVE_DIR / name).read_bytes()[:64])
+        assert dist.architecture_of(path) == platform.machine()
+    with built["candlewick-trainer"].open("r+b") as file:
+        file.seek(18)
+        # RISC-V.
+        file.write((243).to_bytes(2, "little"))
+    with pytest.raises(dist.DistError, match="no program or library for Linux on x86_64 or aarch64"):
+        dist.native_files(tmp_path)
+    other = next(number for number, name in dist.ARCHITECTURES.items() if name != platform.machine())
+    with built["candlewick-trainer"].open("r+b") as file:
+        file.seek(18)
+        file.write(other.to_bytes(2, "little"))
+    with pytest.raises(dist.DistError, match="holds files for aarch64 and x86_64: build them anew"):
+        dist.native_files(tmp_path)
 
 
 def test_the_wheel_leaves_pyspark_to_the_cluster(wheel: zipfile.ZipFile) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +21,11 @@ import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE_FILES = ("libcandlewick_native.so", "candlewick-trainer")
-NATIVE_FOLDER = "candlewick/native/linux/x86_64"
-WHEEL_PLATFORM = "manylinux_2_28_x86_64"
+#: What ships is for these (docs/adr/0029-arm64.md); by the numbers that ELF headers have for them.
+ARCHITECTURES = {62: "x86_64", 183: "aarch64"}
+#: The Rust target of this machine, and where its native files are built.
+TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
+NATIVE_DIR = ROOT / "target" / TRIPLE / "release"
 PYTHON = ROOT / "spark-package/python"
 #: Time of every entry in the archives.
 EPOCH = (2025, 1, 1, 0, 0, 0)
@@ -65,21 +70,64 @@ def jar_name(line: Line = LINES[0]) -> str:
     return f"candlewick-spark-{line.name}-{version()}.jar"
 
 
-def wheel_name() -> str:
-    """Name of the wheel."""
-    return f"candlewick-{version()}-py3-none-{WHEEL_PLATFORM}.whl"
+def native_folder(architecture: str) -> str:
+    """Where the jar has the native files for an architecture."""
+    return f"candlewick/native/linux/{architecture}"
+
+
+def architectures(jar: Path) -> list[str]:
+    """The architectures that a jar has native files for."""
+    with zipfile.ZipFile(jar) as archive:
+        names = set(archive.namelist())
+    return sorted(one for one in ARCHITECTURES.values() if f"{native_folder(one)}/SHA256SUMS" in names)
+
+
+def wheel_platforms(of: Iterable[str]) -> list[str]:
+    """The wheel's platform tags."""
+    return [f"manylinux_2_28_{architecture}" for architecture in sorted(of)]
+
+
+def wheel_name(of: Iterable[str] | None = None) -> str:
+    """Name of the wheel for these architectures: if none is named, for those of the jar in `dist/`."""
+    found = architectures(ROOT / "dist" / jar_name()) if of is None else of
+    return f"candlewick-{version()}-py3-none-{'.'.join(wheel_platforms(found))}.whl"
+
+
+def architecture_of(file: Path) -> str:
+    """The architecture of a native file, by its ELF header."""
+    if not file.is_file():
+        raise DistError(f"{file} is missing: run `make dist`, which builds it first")
+    with file.open("rb") as opened:
+        head = opened.read(20)
+    found = ARCHITECTURES.get(int.from_bytes(head[18:20], "little"))
+    if head[:4] != b"\x7fELF" or found is None:
+        raise DistError(f"{file} is no program or library for Linux on {' or '.join(ARCHITECTURES.values())}")
+    return found
+
+
+def strip_command(architecture: str) -> list[str]:
+    """The tool that strips files of an architecture: binutils know one, those of LLVM all."""
+    own = architecture == platform.machine()
+    for name in ("strip" if own else f"{architecture}-linux-gnu-strip", "llvm-strip"):
+        tool = shutil.which(name)
+        if tool is not None:
+            return [tool]
+    if own:
+        raise DistError("neither strip nor llvm-strip is installed: install binutils")
+    # Rust brings one of LLVM's, but not the path to its library.
+    asked = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, check=True)
+    rust = Path(asked.stdout.strip())
+    for path in rust.glob("lib/rustlib/*/bin/rust-objcopy"):
+        return ["env", f"LD_LIBRARY_PATH={rust / 'lib'}", str(path)]
+    raise DistError(f"nothing here strips files for {architecture}: install binutils for it, or LLVM")
 
 
 def stripped(source: Path, folder: Path) -> Path:
     """A copy of a native file without what only a debugger reads."""
-    if not source.is_file():
-        raise DistError(f"{source} is missing: run `make dist`, which builds it first")
+    command = strip_command(architecture_of(source))
     copy = folder / source.name
     shutil.copy2(source, copy)
-    strip = shutil.which("strip") or shutil.which("llvm-strip")
-    if strip is None:
-        raise DistError("neither strip nor llvm-strip is installed: install binutils")
-    subprocess.run([strip, "--strip-unneeded", str(copy)], check=True)
+    subprocess.run([*command, "--strip-unneeded", str(copy)], check=True)
     return copy
 
 
@@ -96,15 +144,19 @@ def class_files(line: Line) -> dict[str, bytes]:
 
 
 def native_files(built: Path) -> dict[str, bytes]:
-    """The native files and their checksums, by their path in the jar."""
+    """The native files of a folder and their checksums, by their path in the jar."""
     entries: dict[str, bytes] = {}
     sums = ""
+    of = {architecture_of(built / name) for name in NATIVE_FILES}
+    if len(of) != 1:
+        raise DistError(f"{built} holds files for {' and '.join(sorted(of))}: build them anew")
+    into = native_folder(of.pop())
     with tempfile.TemporaryDirectory() as folder:
         for name in NATIVE_FILES:
             data = stripped(built / name, Path(folder)).read_bytes()
-            entries[f"{NATIVE_FOLDER}/{name}"] = data
+            entries[f"{into}/{name}"] = data
             sums += f"{hashlib.sha256(data).hexdigest()}  {name}\n"
-    entries[f"{NATIVE_FOLDER}/SHA256SUMS"] = sums.encode()
+    entries[f"{into}/SHA256SUMS"] = sums.encode()
     return entries
 
 
@@ -120,15 +172,17 @@ def write_zip(path: Path, entries: dict[str, bytes]) -> None:
     part.replace(path)
 
 
-def make_jar(built: Path | None, out: Path, line: Line = LINES[0]) -> Path:
-    """The jar of a line."""
-    if built is None:
+def make_jar(built: Sequence[Path], out: Path, line: Line = LINES[0]) -> Path:
+    """The jar of a line, with the native files of these folders, each of another architecture."""
+    if not built:
         raise DistError("the jar needs --native, the folder of the cdylib and the trainer")
     manifest = f"Manifest-Version: 1.0\nImplementation-Title: Candlewick\nImplementation-Version: {version()}\n\n"
     entries = {"META-INF/MANIFEST.MF": manifest.encode(), "META-INF/LICENSE": (ROOT / "LICENSE").read_bytes()}
+    found = class_files(line)
     # By which candlewick._lines sees whether it is for the Spark that runs.
-    of_line = {"candlewick/line.properties": f"spark={line.spark}\nscala={line.scala}\n".encode()}
-    found = {**class_files(line), **native_files(built), **of_line}
+    found["candlewick/line.properties"] = f"spark={line.spark}\nscala={line.scala}\n".encode()
+    for folder in built:
+        found.update(native_files(folder))
     # What Maven leaves of its own in META-INF says nothing; services are what Spark looks for.
     wanted = [name for name in found if not name.startswith("META-INF/") or name.startswith("META-INF/services/")]
     entries.update({name: found[name] for name in sorted(wanted)})
@@ -143,6 +197,9 @@ def make_wheel(out: Path) -> Path:
     for jar in inside:
         if not jar.is_file():
             raise DistError(f"{jar} is missing: run `make dist`, which builds it first")
+    of = architectures(inside[0])
+    if any(architectures(jar) != of for jar in inside):
+        raise DistError("the jars are for different processors: build them anew")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "python"
         shutil.copytree(
@@ -165,12 +222,20 @@ def make_wheel(out: Path) -> Path:
             folder,
             str(source),
         ]
-        command.append(f"--config-setting=--build-option=--plat-name={WHEEL_PLATFORM}")
+        first, *more = wheel_platforms(of)
+        command.append(f"--config-setting=--build-option=--plat-name={first}")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode != 0 or len(wheels) != 1:
             raise DistError(f"the wheel was not built:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-        path = out / wheel_name()
+        for tag in more:
+            retag = [sys.executable, "-m", "wheel", "tags", "--remove", f"--platform-tag=+{tag}", str(wheels[0])]
+            subprocess.run(retag, check=True, stdout=subprocess.DEVNULL)
+            wheels = list(Path(folder).glob("*.whl"))
+        # One for another set of architectures would be a wheel that holds another jar.
+        for old in out.glob(f"candlewick-{version()}-py3-none-*.whl"):
+            old.unlink()
+        path = out / wheels[0].name
         shutil.move(wheels[0], path)
     return path
 
@@ -178,7 +243,13 @@ def make_wheel(out: Path) -> Path:
 def main() -> int:
     """Writes one archive."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--native", type=Path, help="for the jar: folder of the cdylib and the trainer")
+    parser.add_argument(
+        "--native",
+        type=Path,
+        action="append",
+        default=[],
+        help="for the jar: folder of the cdylib and the trainer; once for each architecture",
+    )
     parser.add_argument("--line", choices=[line.name for line in LINES], default=LINES[0].name, help="for the jar")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("what", choices=["jar", "wheel"], help="the wheel holds jars, which must be there already")

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -24,7 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = "x86_64-unknown-linux-gnu.2.28"
+TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
+TARGET = f"{TRIPLE}.2.28"
 OUT = ROOT / "target" / "flaky"
 #: Longest run of one command of a round, seconds: a test that hangs is reported, not waited for.
 DEADLINE = 1800.0
@@ -250,7 +252,7 @@ def python_jobs(chosen: str) -> Iterator[Job]:
 
 def native() -> Path:
     """Folder of the native files that `make native` built."""
-    return ROOT / "target" / "x86_64-unknown-linux-gnu" / "release"
+    return ROOT / "target" / TRIPLE / "release"
 
 
 SUITES = {"rust": rust_jobs, "jvm": jvm_jobs, "python": python_jobs}

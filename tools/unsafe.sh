@@ -71,7 +71,7 @@ command -v valgrind >/dev/null 2>&1 || {
 }
 built=$(mktemp)
 trap 'rm -f "$built"' EXIT
-cargo-zigbuild test --release --target "x86_64-unknown-linux-gnu.${GLIBC:-2.28}" --workspace --lib --tests --no-run \
+cargo-zigbuild test --release --target "$(uname -m)-unknown-linux-gnu.${GLIBC:-2.28}" --workspace --lib --tests --no-run \
   --message-format=json >"$built"
 for check in "${checks[@]}"; do
   read -r crate target filters <<<"$check"

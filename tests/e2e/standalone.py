@@ -43,7 +43,7 @@ def _session_of(pid: int) -> int:
 
 
 #: Short-lived JVMs on a busy machine: the quick compiler and the smallest collector start soonest.
-_SOON = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+SOON = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 class Daemon:
@@ -59,7 +59,7 @@ class Daemon:
             "SPARK_CONF_DIR": str(folder),
             "SPARK_LOCAL_IP": host,
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": f"{_SOON} -Dspark.decommission.enabled=true",
+            "SPARK_DAEMON_JAVA_OPTS": f"{SOON} -Dspark.decommission.enabled=true",
         }
         command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{kind.lower()}.{kind}"]
         with self._log.open("wb") as log:
@@ -164,6 +164,11 @@ class Standalone:
         for worker in started:
             worker.await_ready("registration", lambda: set(hosts) <= self.hosts())
 
+    def driver_output(self) -> str:
+        """What drivers wrote that run on workers (`--deploy-mode cluster`)."""
+        found = sorted(self._folder.glob("work-*/driver-*/stdout"))
+        return "\n".join(path.read_text(errors="replace") for path in found)
+
     def worker(self, host: str) -> Daemon:
         """The newest worker of the host."""
         return [daemon for daemon in self._daemons if daemon.host == host][-1]
@@ -203,7 +208,7 @@ def standalone(folder: Path) -> Iterator[Standalone]:
 def start(cluster: Standalone, **more: str) -> SparkSession:
     """A session on the cluster. Its status page, on any port, is where tests see what Spark did."""
     page = {"spark.ui.enabled": "true", "spark.ui.port": "0", "spark.ui.showConsoleProgress": "false"}
-    executor = {"spark.executor.cores": "2", "spark.executor.extraJavaOptions": _SOON, "spark.default.parallelism": "4"}
+    executor = {"spark.executor.cores": "2", "spark.executor.extraJavaOptions": SOON, "spark.default.parallelism": "4"}
     return conftest.start(cluster.url, **{**page, **executor, **more})
 
 

@@ -82,7 +82,7 @@ def test_the_settings_are_those_that_candlewick_reads(name: str) -> None:
 
 def test_the_image_has_what_was_built() -> None:
     text = (FOLDER / "Dockerfile").read_text()
-    assert f"dist/{dist.jar_name()}" in text and f"dist/{dist.wheel_name()}" in text
+    assert f"dist/{dist.jar_name()}" in text and f"dist/{dist.wheel_name(dist.ARCHITECTURES.values())}" in text
     for source in re.findall(r"^COPY (examples/\S+)", text, re.MULTILINE):
         assert (ROOT / source).is_file()
     assert f"/{re.findall(r'local:///(.*)', SUBMIT)[0].rpartition('/')[0]}/" in text

@@ -19,7 +19,6 @@ use super::lanes::{LANES, sum_lanes};
 use super::maps::add_into;
 use super::program::Program;
 use super::scratch::Scratch;
-use super::simd::SimdLevel;
 use super::simd::simd_dispatch;
 use super::tiles::{Part, grown};
 #[cfg(target_arch = "x86_64")]
@@ -38,9 +37,9 @@ macro_rules! at_level {
     ($level:expr, $function:ident($($arg:expr),*)) => {
         match $level {
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx512 => $function::<Avx512>($($arg),*),
+            $crate::kernels::SimdLevel::Avx512 => $function::<Avx512>($($arg),*),
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => $function::<Avx2>($($arg),*),
+            $crate::kernels::SimdLevel::Avx2 => $function::<Avx2>($($arg),*),
             _ => $function::<super::generic::Generic>($($arg),*),
         }
     };

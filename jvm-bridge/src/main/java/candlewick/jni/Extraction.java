@@ -16,6 +16,7 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -96,12 +97,26 @@ final class Extraction {
                 + System.getProperty("os.arch")
                 + "): "
                 + name
-                + " is missing; Candlewick runs on Linux x86_64");
+                + " is missing; "
+                + held()
+                + ". Candlewick runs on Linux with x86_64 or aarch64, and `make dist` builds a jar"
+                + " for both");
       }
       return readAll(in);
     } catch (IOException e) {
       throw new CandlewickException("cannot read " + name + " from the jar: " + e.getMessage(), e);
     }
+  }
+
+  /** What the jar has instead. */
+  private String held() {
+    List<String> found = new ArrayList<>();
+    for (String platform : NativeLibrary.PLATFORMS) {
+      if (loader.getResource(NativeLibrary.RESOURCES + platform + "/SHA256SUMS") != null) {
+        found.add(platform);
+      }
+    }
+    return found.isEmpty() ? "it has none at all" : "it has those of " + String.join(", ", found);
   }
 
   private static Map<String, String> parse(String sums) {

@@ -5,6 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.UUID;
@@ -27,6 +29,15 @@ public final class NativeLibrary {
 
   /** Folder that already holds the native files. */
   public static final String DIR_PROPERTY = "candlewick.native.dir";
+
+  /** Where the jar has native files: a folder for each platform, such as {@code linux/x86_64}. */
+  static final String RESOURCES = "candlewick/native/";
+
+  /**
+   * The platforms that Candlewick is built for. A jar holds the files of one of them, or of all.
+   */
+  static final List<String> PLATFORMS =
+      Collections.unmodifiableList(Arrays.asList("linux/x86_64", "linux/aarch64"));
 
   static final String LIBRARY = "libcandlewick_native.so";
   static final String TRAINER = "candlewick-trainer";
@@ -95,14 +106,24 @@ public final class NativeLibrary {
       return dir;
     }
     ClassLoader loader = NativeLibrary.class.getClassLoader();
-    return new Extraction(loader, "candlewick/native/" + platform()).extract(candidates());
+    return new Extraction(loader, RESOURCES + platform()).extract(candidates());
   }
 
-  /** {@code linux/x86_64} and the like. */
+  /** This JVM's: {@code linux/x86_64} and the like. */
   static String platform() {
-    String os = System.getProperty("os.name").toLowerCase(Locale.ROOT).replace(' ', '_');
-    String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
-    return os + "/" + (arch.equals("amd64") ? "x86_64" : arch);
+    return platform(System.getProperty("os.name"), System.getProperty("os.arch"));
+  }
+
+  /** JVMs have two names for each processor. */
+  static String platform(String system, String processor) {
+    String os = system.toLowerCase(Locale.ROOT).replace(' ', '_');
+    String arch = processor.toLowerCase(Locale.ROOT);
+    if (arch.equals("amd64")) {
+      arch = "x86_64";
+    } else if (arch.equals("arm64")) {
+      arch = "aarch64";
+    }
+    return os + "/" + arch;
   }
 
   private static List<Path> candidates() {

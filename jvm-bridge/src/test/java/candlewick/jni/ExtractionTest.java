@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Extraction from a jar, here a folder with the real library and a program that answers --version.
  */
 class ExtractionTest {
-  private static final String RESOURCES = "candlewick/native/" + NativeLibrary.platform();
+  private static final String RESOURCES = NativeLibrary.RESOURCES + NativeLibrary.platform();
 
   @TempDir Path temp;
   private Path jar;
@@ -202,7 +202,31 @@ class ExtractionTest {
           assertThrows(
               CandlewickException.class, () -> extraction.extract(Collections.singletonList(temp)));
       assertTrue(e.getMessage().contains("no native files for this platform"), e.getMessage());
+      assertTrue(e.getMessage().contains("it has none at all"), e.getMessage());
     }
+  }
+
+  @Test
+  void aJarForAnotherProcessorNamesWhatItHas() throws IOException {
+    try (URLClassLoader loader = new URLClassLoader(new URL[] {jar.toUri().toURL()}, null)) {
+      Extraction extraction = new Extraction(loader, NativeLibrary.RESOURCES + "linux/riscv64");
+      CandlewickException e =
+          assertThrows(
+              CandlewickException.class, () -> extraction.extract(Collections.singletonList(temp)));
+      assertTrue(e.getMessage().contains("linux/riscv64/SHA256SUMS is missing"), e.getMessage());
+      String held = "it has those of " + NativeLibrary.platform() + ".";
+      assertTrue(e.getMessage().contains(held), e.getMessage());
+      assertTrue(e.getMessage().contains("Linux with x86_64 or aarch64"), e.getMessage());
+    }
+  }
+
+  @Test
+  void aProcessorHasOneFolderUnderAllOfItsNames() {
+    assertEquals("linux/x86_64", NativeLibrary.platform("Linux", "amd64"));
+    assertEquals("linux/x86_64", NativeLibrary.platform("Linux", "x86_64"));
+    assertEquals("linux/aarch64", NativeLibrary.platform("Linux", "aarch64"));
+    assertEquals("linux/aarch64", NativeLibrary.platform("Linux", "arm64"));
+    assertEquals("mac_os_x/aarch64", NativeLibrary.platform("Mac OS X", "aarch64"));
   }
 
   @Test
