@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,9 +62,22 @@ class Daemon:
             "SPARK_DAEMON_JAVA_OPTS": f"{SOON} -Dspark.decommission.enabled=true",
         }
         command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{kind.lower()}.{kind}"]
+        self._run([*command, "--host", host, "--port", "0", "--webui-port", "0", *arguments], environment)
+
+    @classmethod
+    def of(cls, name: str, folder: Path, command: Sequence[str]) -> Daemon:
+        """Any other program of PySpark's folder `bin`, as a daemon."""
+        home = Path(pyspark.__file__).parent
+        daemon = cls.__new__(cls)
+        daemon.host = "127.0.0.1"
+        daemon._log = folder / f"{name}.log"
+        daemon._run([str(home / "bin" / command[0]), *command[1:]], {**os.environ, "SPARK_HOME": str(home)})
+        return daemon
+
+    def _run(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--host", host, "--port", "0", "--webui-port", "0", *arguments],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

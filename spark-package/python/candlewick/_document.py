@@ -172,7 +172,8 @@ class NetworkBase(Document):
         request = {"network": document, "inputShape": shape, "batchSize": batch_size, "optimizer": state}
         text = json.dumps(request)
         with translated():
-            return str(jvm().candlewick.jni.Native.networkSummary(text))
+            java = jvm("summary of a network", "fit with epochs=0 checks a network, print(network) shows it")
+            return str(java.candlewick.jni.Native.networkSummary(text))
 
 
 #: What the mask of padding is called that a layer takes behind its inputs.

@@ -14,7 +14,7 @@ from pyspark.ml.base import PredictionModel
 from pyspark.ml.classification import ProbabilisticClassificationModel, ProbabilisticClassifier
 from pyspark.ml.linalg import Vector, Vectors
 from pyspark.ml.regression import RegressionModel, Regressor
-from pyspark.ml.util import HasTrainingSummary, JavaMLWritable
+from pyspark.ml.util import HasTrainingSummary
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
 
@@ -27,8 +27,9 @@ from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams, NeuralTrainingParams
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
-from candlewick._persistence import Readable, RestoredDefaults
+from candlewick._persistence import Readable, Remembered, RestoredDefaults, Writable
 from candlewick._reading import from_json
+from candlewick._remote import cancelled_with, classic_only, is_remote, refuse
 from candlewick._session import require_jar
 from candlewick._stage import NotPickled, Shown
 from candlewick._summary import TrainingSummary
@@ -102,6 +103,8 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
 
     def _fit(self, dataset: DataFrame) -> M:
         _require_dataframe("fit", dataset)
+        if is_remote():
+            return self._fit_on_server(dataset)
         decides = bool(self._callbacks)
         with DeferredInterrupt() as interrupt:
             with translated():
@@ -119,6 +122,16 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
             finally:
                 display.close()
         return model
+
+    def _fit_on_server(self, dataset: DataFrame) -> M:
+        """The fit over Spark Connect: one call that returns when the model is there."""
+        if self._callbacks:
+            refuse("setCallbacks", "use earlyStopping, which ends a fit on the server")
+        if self.getOrDefault("resumeOptimizer"):
+            refuse("resumeOptimizer", "set checkpointDir, from which a fit that was ended goes on")
+        require_jar()
+        with cancelled_with(dataset):
+            return super()._fit(dataset)
 
     def _start(self, dataset: DataFrame, decides: bool) -> Any:
         """Starts the fit in the JVM."""
@@ -163,12 +176,13 @@ Row = Vector | Sequence[float] | np.ndarray[Any, Any]
 
 class NeuralModel(
     NotPickled,
+    Remembered,
     RestoredDefaults,
     JavaModel,
     NeuralModelParams,
     NeuralTrainingParams,
     HasTrainingSummary[TrainingSummary],
-    JavaMLWritable,
+    Writable,
 ):
     """What all models share."""
 
@@ -182,6 +196,7 @@ class NeuralModel(
         with translated():
             return self._call_java(method, vector)
 
+    @classic_only("Spark ML's evaluators take what transform gives: MulticlassClassificationEvaluator().evaluate(df)")
     def evaluate(self, dataset: DataFrame) -> dict[str, float]:
         """Scores rows whose label is known and compares: the metrics by the names and definitions of ``metrics``.
 
@@ -225,18 +240,22 @@ class NeuralModel(
     @property
     def hasSummary(self) -> bool:
         """True where the model knows its training run."""
-        return bool(self._call_java("hasSummary"))
+        with translated():
+            return bool(self._call_java("hasSummary"))
 
     @property
     def summary(self) -> TrainingSummary:
         """Record of the training run: history, ledger, hash of the weights, seconds of the phases."""
         if not self.hasSummary:
             raise RuntimeError("this model has no training summary: it was not made by fit")
+        if is_remote():
+            return self._remote_summary()
         return TrainingSummary.from_json(self._call_java("summaryJson"))
 
     @property
+    @classic_only("load the saved model in a classic session")
     def hasOptimizerState(self) -> bool:
-        """True where the model keeps the state that its training ended with.
+        """True where the model keeps the state that its training ended with; in a classic session.
 
         It does where it was fitted with ``saveOptimizer=True``; a fit with ``resumeOptimizer=True`` can go on from it.
         """
@@ -245,12 +264,12 @@ class NeuralModel(
     @property
     def numFeatures(self) -> int:
         """Values in a row's features."""
-        return int(self._call_java("numFeatures"))
+        return int(self._fact("numFeatures") if is_remote() else self._call_java("numFeatures"))
 
     @property
     def weightsHash(self) -> str:
         """Hash of the weights: equal for equal data, parameters and seed."""
-        return str(self._call_java("weightsHash"))
+        return str(self._fact("weightsHash") if is_remote() else self._call_java("weightsHash"))
 
     @property
     def dataContract(self) -> dict[str, Any]:
@@ -260,19 +279,25 @@ class NeuralModel(
             >>> model.dataContract["features"]  # doctest: +SKIP
             [{'name': 'features', 'type': 'vector', 'nullable': True, 'length': 4}]
         """
+        if is_remote():
+            return dict(self._saved("dataContract")["data"])
         contract: dict[str, Any] = json.loads(self._call_java("dataContract"))
         return contract
 
     @property
     def networkJson(self) -> str:
         """The network as JSON text, complete with all sizes; ``network=`` takes it."""
+        if is_remote():
+            return json.dumps(self._saved("networkJson")["network"])
         return str(self._call_java("networkJson"))
 
     def _repr_html_(self) -> str:
         known = repr(self).partition(": ")[2]
-        return _html.titled(type(self).__name__, f"<p>{escape(known)}</p>", _html.preformatted(self.networkSummary))
+        layers = [] if is_remote() else [_html.preformatted(self.networkSummary)]
+        return _html.titled(type(self).__name__, f"<p>{escape(known)}</p>", *layers)
 
     @property
+    @classic_only("print(model.network) of a saved model shows its layers")
     def networkSummary(self) -> str:
         """A table of the layers with their shapes and parameters."""
         return str(self._call_java("networkSummary"))
@@ -280,13 +305,18 @@ class NeuralModel(
     @property
     def weightsSafetensors(self) -> bytes:
         """The weights as a safetensors file with PyTorch's names and layouts."""
+        if is_remote():
+            return self._saved_folder("weightsSafetensors").weights()
         java: Any = self._java_obj
         return received(java.writeWeights)
 
     def _initial_text(self) -> str:
         """What the parameter initialWeights holds of this model: its weights, or its name where they are too long."""
+        if is_remote():
+            return self._saved_folder("initialModel").weights_path()
         return self._call_java("initialName") or to_weights(self.weightsSafetensors)
 
+    @classic_only("load the saved model in a classic session")
     def toOnnx(self) -> bytes:
         """The network with its weights as an ONNX model file (operator set 17), for other runtimes.
 
@@ -352,9 +382,16 @@ class NeuralRegressionModel(RowModel, RegressionModel[Any], Readable["NeuralRegr
 
     __module__ = "candlewick"
 
+    @classic_only("predict gives the value of a model with one output, transform those of all rows")
+    def predictRaw(self, value: Row) -> Vector:
+        """The values that the network gives of one row of features, without a Spark job."""
+        return super().predictRaw(value)
+
     @property
     def numOutputs(self) -> int:
         """Number of values of a prediction."""
+        if is_remote():
+            return int(self._fact("numOutputs"))
         return int(self._call_java("numOutputs"))
 
 
@@ -362,7 +399,7 @@ class NeuralClassifier(
     NeuralClassifierBase,
     _NeuralEstimator[NeuralClassificationModel],
     ProbabilisticClassifier,
-    JavaMLWritable,
+    Writable,
     Readable["NeuralClassifier"],
 ):
     """Trains a neural network that tells classes apart, inside the Spark cluster.
@@ -389,7 +426,7 @@ class NeuralRegressor(
     NeuralRegressorBase,
     _NeuralEstimator[NeuralRegressionModel],
     Regressor[NeuralRegressionModel],
-    JavaMLWritable,
+    Writable,
     Readable["NeuralRegressor"],
 ):
     """Trains a neural network that predicts a number, or several where the label is an array or a Vector."""

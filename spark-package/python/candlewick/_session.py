@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from py4j.java_gateway import is_instance_of
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
-from pyspark.sql.utils import is_remote
 
-from candlewick import _lines
+from candlewick import _lines, _remote
 from candlewick.errors import OF_A_SESSION, SetupError, jar_is_missing
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
 
 #: Names the jar to use instead of the one in the package.
 JAR_VARIABLE = "CANDLEWICK_JAR"
@@ -50,6 +50,7 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
 
     Example:
         >>> spark = candlewick.session(spark_master="local[2]")  # doctest: +SKIP
+        >>> spark = candlewick.session(spark_remote="sc://host")  # doctest: +SKIP
 
     Args:
         settings: Spark's configuration by its own names, for example ``{"spark.master": "local[2]"}``.
@@ -62,32 +63,46 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
     wanted = {name: _conf_text(value) for name, value in (settings or {}).items()}
     for name, value in conf.items():
         wanted[name if "." in name else name.replace("_", ".")] = _conf_text(value)
+    if not (_remote.is_remote() or "spark.remote" in wanted or "SPARK_REMOTE" in os.environ):
+        _add_jar(wanted)
+    # PySpark's builder wants the address of a server again, where a session with one runs.
+    running = SparkSession.getActiveSession() if _remote.is_remote() and "spark.remote" not in wanted else None
+    for name, value in wanted.items():
+        if running is None:
+            builder = builder.config(name, value)
+        else:
+            running.conf.set(name, value)
+    spark = running or builder.getOrCreate()
+    attach(spark)
+    return spark
+
+
+def _add_jar(wanted: dict[str, str]) -> None:
     jar = jars()
     wanted["spark.jars"] = _joined(jar, wanted.get("spark.jars"), ",")
     # The driver's own class loader: its JVM starts with this configuration.
     wanted["spark.driver.extraClassPath"] = _joined(jar, wanted.get("spark.driver.extraClassPath"), os.pathsep)
-    for name, value in wanted.items():
-        builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    attach(spark)
-    return spark
 
 
 def attach(spark: SparkSession) -> None:
     """Gives a session that runs already Candlewick's jar, on its driver and its executors.
 
-    For notebooks, whose session is there before the first cell. It does nothing where the session has the jar.
+    For notebooks, whose session is there before the first cell. It does nothing where the session has the jar. Over Spark
+    Connect the server gets the jar for this session, once.
 
     Example:
         >>> candlewick.attach(spark)  # doctest: +SKIP
 
     Args:
-        spark: The session: a classic one, with a JVM.
+        spark: The session.
 
     Raises:
-        SetupError: It is Spark Connect, or the class loader of its driver takes no jar any more; with what to do instead.
+        SetupError: The class loader of its driver takes no jar any more; with what to do instead.
     """
-    _require_classic()
+    if _remote.is_session(spark):
+        if not _remote.server_has_jar(spark):
+            _remote.send_jar(spark, jars())
+        return
     if not isinstance(spark, SparkSession):
         raise TypeError(f"attach needs a SparkSession, not {type(spark).__module__}.{type(spark).__name__}")
     context = spark.sparkContext
@@ -109,6 +124,8 @@ def _growing_loader(java: Any, context: SparkContext) -> Any:
 
     `ADD JAR` adds to a loader that only the thread that called it, and those it starts, ask.
     """
+    from py4j.java_gateway import is_instance_of
+
     found, loader = None, java.java.lang.Thread.currentThread().getContextClassLoader()
     while loader is not None:
         if is_instance_of(context._gateway, loader, _GROWING_LOADER):
@@ -118,13 +135,27 @@ def _growing_loader(java: Any, context: SparkContext) -> Any:
 
 
 def require_jar() -> None:
-    """Fails with the remedy where the running Spark cannot see Candlewick's classes."""
-    jvm()
+    """Fails with the remedy where the running Spark cannot see Candlewick's classes.
+
+    A server of Spark Connect is not asked: the first call that needs them tells.
+    """
+    if _remote.is_remote():
+        _remote.install()
+    else:
+        jvm()
 
 
-def jvm() -> Any:
-    """The JVM of the running Spark, which has Candlewick's classes; fails with the remedy where it does not."""
-    _require_classic()
+def jvm(what: str = "this", instead: str = "use a classic session") -> Any:
+    """The JVM of the running Spark, which has Candlewick's classes; fails with the remedy where it does not.
+
+    Args:
+        what: What needs it, for the error over Spark Connect.
+        instead: What to do instead there.
+    """
+    if _remote.is_remote():
+        _remote.refuse(what, instead)
+    from pyspark import SparkContext
+
     # Not SparkSession.getActiveSession(): that is a thing of the thread, and fits run in threads of users too.
     context = SparkContext._active_spark_context
     if context is None:
@@ -132,14 +163,6 @@ def jvm() -> Any:
     if not _has_classes(context):
         raise SetupError(jar_is_missing(OF_A_SESSION))
     return context._jvm
-
-
-def _require_classic() -> None:
-    if is_remote():
-        raise SetupError(
-            "Candlewick needs a classic Spark session; this one is Spark Connect, which gives Python no JVM. "
-            "Use a session with a master such as local[*], yarn or k8s"
-        )
 
 
 def _has_classes(context: SparkContext) -> bool:

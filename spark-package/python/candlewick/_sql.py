@@ -29,7 +29,7 @@ def register(spark: SparkSession, name: str, model: NeuralModel) -> None:
     """
     if not isinstance(model, NeuralModel):
         raise TypeError(f"register needs a model that a fit returned, not {type(model).__name__}")
-    models = jvm().candlewick.SqlModels
+    models = jvm("register", "use model.transform(df), and a view of it for SQL").candlewick.SqlModels
     session: Any = spark
     companion: Any = model
     with translated():

@@ -9,6 +9,7 @@ from pyspark.ml.param import Param, Params
 
 from candlewick import _html
 from candlewick._document import Document
+from candlewick._remote import is_remote
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,6 +29,13 @@ class NotPickled(Params):
             f"stage.write().overwrite().save(path) and load it with {kind}.load(path); in a Spark job, call "
             "transform(df) on the driver instead of using the model in a function of yours"
         )
+
+    def clear(self, param: Param[Any]) -> None:
+        """Clears a parameter. PySpark's own method does nothing over Spark Connect."""
+        if is_remote():
+            Params.clear(self, param)
+        else:
+            super().clear(param)
 
     def __copy__(self) -> Self:
         """A shallow copy, of which Spark ML's own copy() is made."""

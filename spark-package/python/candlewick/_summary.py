@@ -99,6 +99,11 @@ class TrainingSummary:
         return cls(**{name: value for name, value in document.items() if name in cls.__dataclass_fields__})
 
     @property
+    def totalIterations(self) -> int:
+        """`totalSteps`, by the name that Spark has for it."""
+        return self.totalSteps
+
+    @property
     def history_dict(self) -> dict[str, list[Any]]:
         """The history by name, as Keras has it: ``{"loss": [...], "val_loss": [...]}``, a value for every epoch.
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Union
 
 import numpy as np
-from pyspark import SparkContext
 
 _TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1"}
 #: Weights within a parameter instead of in a file.
@@ -46,6 +45,8 @@ def parse_safetensors(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
 
 def received(write: Callable[[str], object]) -> bytes:
     """What the JVM writes into a file that it is given: through py4j, bytes come as text, a few MB a second."""
+    from pyspark import SparkContext
+
     # Where PySpark and its JVM exchange files too.
     context = SparkContext._active_spark_context
     with tempfile.TemporaryDirectory(dir=getattr(context, "_temp_dir", None)) as folder:

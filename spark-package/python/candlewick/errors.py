@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-
-from py4j.protocol import Py4JJavaError
-from pyspark.errors.exceptions import captured
 
 
 class CandlewickError(Exception):
     """Base of all exceptions of Candlewick."""
 
-    #: The Java exception that this one stands for, where there is one.
+    #: The Java exception that this one stands for, where there is one; over Spark Connect what PySpark would have raised.
     java_exception: Any = None
 
 
@@ -118,6 +116,14 @@ def from_java(java: Any) -> CandlewickError | None:
     return None
 
 
+def of_classes(classes: Sequence[str], message: str) -> CandlewickError | None:
+    """The exception of this module for a Java one that is told by the names of its class and of those above it."""
+    for name in classes:
+        if name in _CLASSES:
+            return _CLASSES[name](message)
+    return None
+
+
 def _standing_for(java: Any, error: CandlewickError) -> CandlewickError:
     error.java_exception = java
     return error
@@ -132,8 +138,10 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except Py4JJavaError as error:
-        java = error.java_exception
+    except Exception as error:
+        if not _is_java(error):
+            raise
+        java: Any = getattr(error, "java_exception", None)
         converted = from_java(java)
         if converted is None:
             *_, first = _causes(java)
@@ -142,11 +150,22 @@ def translated() -> Iterator[None]:
         raise converted from None
 
 
+def _is_java(error: Exception) -> bool:
+    """Whether it is py4j's for a Java exception; py4j is not there where PySpark is only a client of Spark Connect."""
+    protocol = sys.modules.get("py4j.protocol")
+    return protocol is not None and isinstance(error, protocol.Py4JJavaError)
+
+
 def install() -> None:
     """Lets Candlewick's exceptions arrive from any call into the JVM, such as ``model.transform(df).collect()``.
 
     PySpark asks its `convert_exception` what to raise for a Java exception; all others stay as they are.
     """
+    try:
+        from pyspark.errors.exceptions import captured
+    except ImportError:
+        # A client of Spark Connect, without py4j.
+        return
     original = captured.convert_exception
     if hasattr(original, _MARK):
         return

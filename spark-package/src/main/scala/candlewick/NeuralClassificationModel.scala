@@ -5,7 +5,7 @@ import candlewick.score.{Evaluation, OutputColumn}
 import org.apache.spark.ml.classification.ProbabilisticClassificationModel
 import org.apache.spark.ml.linalg.{DenseVector, Vector}
 import org.apache.spark.ml.param.ParamMap
-import org.apache.spark.ml.util.MLReadable
+import org.apache.spark.ml.util.{Identifiable, MLReadable}
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.col
 
@@ -27,6 +27,9 @@ final class NeuralClassificationModel private[candlewick] (
 ) extends ProbabilisticClassificationModel[Vector, NeuralClassificationModel]
     with NeuralModel[NeuralClassificationModel]
     with NeuralClassifierParams {
+
+  /** Without weights: service loaders, by which Spark Connect finds its classes, want such a constructor. */
+  private[candlewick] def this() = this(Identifiable.randomUID("NeuralClassificationModel"), null)
 
   /** Number of classes. */
   override def numClasses: Int = state.numClasses.getOrElse(0)

@@ -31,7 +31,8 @@ trait NeuralModel[M <: NeuralModel[M]]
   /** What the model is besides its parameters. */
   private[candlewick] def state: ModelState
 
-  keepSummary(state.trainingSummary)
+  // Of a model that nobody has trained, which service loaders may make, there is no state.
+  keepSummary(Option(state).flatMap(_.trainingSummary))
 
   /** The columns to append, but those of outputCols. */
   private[candlewick] def outputs: Seq[OutputColumn]

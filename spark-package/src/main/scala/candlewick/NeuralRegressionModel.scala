@@ -7,7 +7,7 @@ import candlewick.score.{Evaluation, OutputColumn}
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.regression.RegressionModel
-import org.apache.spark.ml.util.MLReadable
+import org.apache.spark.ml.util.{Identifiable, MLReadable}
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.col
 
@@ -26,6 +26,9 @@ final class NeuralRegressionModel private[candlewick] (
     private[candlewick] override val state: ModelState
 ) extends RegressionModel[Vector, NeuralRegressionModel]
     with NeuralModel[NeuralRegressionModel] {
+
+  /** Without weights: service loaders, by which Spark Connect finds its classes, want such a constructor. */
+  private[candlewick] def this() = this(Identifiable.randomUID("NeuralRegressionModel"), null)
 
   /** The prediction of one row of features, of a model with one output. It is computed in this JVM, without a Spark job. */
   override def predict(features: Vector): Double = {

@@ -1,6 +1,6 @@
 package candlewick
 
-import candlewick.internal.Failures
+import candlewick.internal.{Failures, Sessions}
 import candlewick.score.{Scoring, SqlFunction, SqlModel}
 import org.apache.spark.sql.{CandlewickShim, SparkSession}
 
@@ -14,9 +14,7 @@ private[candlewick] object SqlModels {
     if (name.isEmpty)
       throw Failures.parameter("register: the name of the model is empty; give it one, such as \"digits\"")
     if (!CandlewickShim.isClassic(session))
-      throw Failures.parameter(
-        "register needs a Spark session in this JVM; Spark Connect sessions are not supported"
-      )
+      throw Failures.parameter(Sessions.needed("register"))
     Scoring.install(session)
     val columns = model.sqlColumns(session.sparkContext)
     CandlewickShim.updateFunction(session, SqlFunction.Name) { known =>

@@ -3,6 +3,7 @@ package candlewick
 import candlewick.internal.Json
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.{Arrays, Locale}
+import org.apache.spark.ml.classification.CandlewickTrainingSummary
 import org.apache.spark.sql.{DataFrame, Row, SparkSession}
 import org.apache.spark.sql.types.{DataType, DoubleType, IntegerType, LongType, StructType}
 
@@ -48,7 +49,9 @@ final case class EpochRecord(
   * @param json
   *   the whole summary as a JSON document, the same in Scala and Python
   */
-final class TrainingSummary private[candlewick] (val json: String) extends Serializable {
+final class TrainingSummary private[candlewick] (val json: String)
+    extends CandlewickTrainingSummary
+    with Serializable {
   private def node: JsonNode = Json.parse(json)
 
   /** A record an epoch. */
@@ -56,7 +59,7 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
     Json.items(Json.field(node, "history")).map(TrainingSummary.record).toArray
 
   /** The loss of each epoch. */
-  def objectiveHistory: Array[Double] =
+  override def objectiveHistory: Array[Double] =
     Json.items(Json.field(node, "objectiveHistory")).map(_.asDouble).toArray
 
   /** Whether early stopping or a callback ended the training before its last epoch. */
@@ -77,6 +80,9 @@ final class TrainingSummary private[candlewick] (val json: String) extends Seria
 
   /** Steps of the optimiser. */
   def totalSteps: Long = Json.field(node, "totalSteps").asLong
+
+  /** The same by the name that Spark has for it. */
+  override def totalIterations: Int = math.toIntExact(totalSteps)
 
   /** What became of the rows, as JSON: read, sent, skipped, in the trainers' spools, per logical shard. */
   def ledger: String = Json.field(node, "ledger").toString

@@ -65,9 +65,7 @@ private[candlewick] object Preparation {
     */
   def run(dataset: Dataset[_], spec: FitSpec, control: FitControl)(remind: () => Unit): Prepared = {
     val session = CandlewickShim.session(dataset).getOrElse {
-      throw Failures.parameter(
-        "fit needs a Spark session in this JVM; Spark Connect sessions are not supported"
-      )
+      throw Failures.parameter(Sessions.needed("fit"))
     }
     if (dataset.isStreaming)
       throw Failures.parameter("fit needs a DataFrame that ends, not a stream; call fit inside foreachBatch")

@@ -1,7 +1,7 @@
 package candlewick.score
 
 import candlewick.columns.TrainingColumns
-import candlewick.internal.Failures
+import candlewick.internal.{Failures, Sessions}
 import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset, SparkSession}
 import org.apache.spark.sql.types.StructField
 
@@ -23,9 +23,7 @@ private[candlewick] object Scoring {
       spec: org.apache.spark.SparkContext => ScoreTaskSpec
   ): DataFrame = {
     val session = CandlewickShim.session(dataset).getOrElse {
-      throw Failures.parameter(
-        "transform needs a Spark session in this JVM; Spark Connect sessions are not supported"
-      )
+      throw Failures.parameter(Sessions.needed("transform"))
     }
     install(session)
     val child = CandlewickShim.analyzed(dataset)

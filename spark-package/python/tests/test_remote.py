@@ -1,0 +1,64 @@
+"""Spark Connect without a server: what errors of one become, and what says no. tests/e2e/test_connect.py has a real one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyspark.sql.connect.proto as pb2
+import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+from pyspark.sql.connect.client import core
+
+from candlewick import NeuralClassifier, _remote, nn
+from candlewick.errors import InvalidDataError, InvalidParameterError, SetupError
+from candlewick.mlflow import requirements
+
+OURS = ["candlewick.jni.InvalidDataException", "candlewick.jni.CandlewickException", "java.lang.RuntimeException"]
+SPARK = ["org.apache.spark.SparkException", "java.lang.Exception"]
+UNSUPPORTED = ["org.apache.spark.sql.connect.ml.MlUnsupportedException", *SPARK]
+
+
+def told(*errors: tuple[list[str], str], whole: bool = True) -> Any:
+    """What a client raises for an error with its causes, of which an old or terse server tells the first alone."""
+    _remote.install()
+    response = pb2.FetchErrorDetailsResponse(root_error_idx=0)
+    for at, (classes, message) in enumerate(errors):
+        error = response.errors.add(error_type_hierarchy=classes, message=message)
+        if at + 1 < len(errors):
+            error.cause_idx = at + 1
+    classes, message = errors[0]
+    info = ErrorInfo(reason=classes[0], metadata={"classes": json.dumps(classes)})
+    return vars(core)["convert_exception"](info, message, response if whole else None)
+
+
+def test_errors_of_a_server_are_those_of_any_session() -> None:
+    error = told((SPARK, "Job aborted"), (OURS, "row 3 holds null"))
+    assert isinstance(error, InvalidDataError) and str(error) == "row 3 holds null"
+    assert type(error.java_exception).__name__ == "SparkException", "PySpark's own is kept"
+    assert isinstance(told((OURS, "row 3"), whole=False), InvalidDataError)
+    assert type(told((SPARK, "no space left"))).__name__ == "SparkException"
+
+
+def test_a_server_without_the_jar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION", raising=False)
+    message = "Unsupported ML operator, found candlewick.NeuralClassifier"
+    error = told((UNSUPPORTED, message))
+    assert isinstance(error, SetupError) and "does not know candlewick.NeuralClassifier: it has no" in str(error)
+    assert "candlewick.attach(spark) sends" in str(error) and "dedicated" not in str(error)
+    assert not isinstance(told((UNSUPPORTED, message.replace("candlewick.", "acme."))), SetupError)
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "client.4.0")
+    assert "choose compute in dedicated access mode" in str(told((UNSUPPORTED, message)))
+
+
+def test_without_a_jvm_estimators_are_made_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
+    made = NeuralClassifier(network=nn.Sequential(nn.Linear(3)), epochs=3)
+    assert made.copy({made.epochs: 5}).getEpochs() == 5
+    made.clear(made.epochs)
+    assert made.getEpochs() == 10
+    with pytest.raises(InvalidParameterError, match="epochs"):
+        made.setEpochs(-1)
+    with pytest.raises(SetupError, match=r"summary of a network does not work over Spark Connect: .*classic session"):
+        nn.Sequential(nn.Linear(3)).summary(4)
+    assert requirements()
