@@ -21,7 +21,16 @@ from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuil
 from pyspark.sql import DataFrame, SparkSession
 
 import candlewick
-from candlewick import NeuralClassificationModel, NeuralClassifier, NeuralRegressionModel, NeuralRegressor, nn, optim
+from candlewick import (
+    NeuralClassificationModel,
+    NeuralClassifier,
+    NeuralEstimator,
+    NeuralEstimatorModel,
+    NeuralRegressionModel,
+    NeuralRegressor,
+    nn,
+    optim,
+)
 from candlewick.errors import InvalidDataError, InvalidParameterError, SetupError
 
 from .support import BLOBS_HASH, blobs, classifier, small_net
@@ -161,6 +170,25 @@ def test_a_regressor(spark: SparkSession, tmp_path: Path) -> None:
         model.predict([0.5, 1.0])
     model.save(str(tmp_path / "regressor"))
     assert NeuralRegressionModel.load(str(tmp_path / "regressor")).numOutputs == 2
+
+
+def test_a_network_of_several_outputs(data: DataFrame, tmp_path: Path) -> None:
+    features = nn.Input("features", 6)
+    hidden = nn.ReLU()(nn.Linear(8)(features))
+    network = nn.Graph(features, {"kind": nn.Linear(3)(hidden), "again": nn.Linear(6)(hidden)})
+    loss = {
+        "kind": nn.LossTerm(nn.CrossEntropyLoss(), label="label"),
+        "again": nn.LossTerm(nn.MSELoss(), label="features"),
+    }
+    estimator = NeuralEstimator(network=network, labelCols=["label", "features"], loss=loss, epochs=2, numTrainers=2)
+    fitted = estimator.fit(data)
+    assert (fitted.numFeatures, fitted.numOutputs) == (6, 9) and len(fitted.summary.objectiveHistory) == 2
+    with pytest.raises(SetupError, match=r"predict does not work over Spark Connect.*transform says"):
+        fitted.predict([0.0] * 6)
+    scored = fitted.transform(data).select("prediction_kind", "prediction_again").collect()
+    fitted.save(str(tmp_path / "general"))
+    loaded = NeuralEstimatorModel.load(str(tmp_path / "general"))
+    assert loaded.transform(data).select("prediction_kind", "prediction_again").collect() == scored
 
 
 def test_wrong_input_is_told_as_in_any_other_session(

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 from pyspark.ml.linalg import Vector, Vectors
-from pyspark.ml.util import JavaMLWritable
 
 from candlewick._estimators import NeuralModel, Row, _NeuralEstimator
 from candlewick._params import NeuralGeneralParams
 from candlewick._params.estimator import NeuralEstimatorBase
-from candlewick._persistence import Readable
+from candlewick._persistence import Readable, Writable
+from candlewick._remote import classic_only, is_remote
 
 
 class NeuralEstimatorModel(NeuralModel, NeuralGeneralParams, Readable["NeuralEstimatorModel"]):
@@ -24,6 +24,7 @@ class NeuralEstimatorModel(NeuralModel, NeuralGeneralParams, Readable["NeuralEst
     # The JVM's class has the same name, by which persistence finds one for the other.
     __module__ = "candlewick"
 
+    @classic_only("transform says the same of rows")
     def predict(self, value: Row) -> dict[str, float | Vector]:
         """What the network says of one row of features, without a Spark job.
 
@@ -40,13 +41,15 @@ class NeuralEstimatorModel(NeuralModel, NeuralGeneralParams, Readable["NeuralEst
     @property
     def numOutputs(self) -> int:
         """Number of values that the network puts out of a row: those of all outputs."""
+        if is_remote():
+            return int(self._fact("numOutputs"))
         return int(self._call_java("numOutputs"))
 
 
 class NeuralEstimator(
     NeuralEstimatorBase,
     _NeuralEstimator[NeuralEstimatorModel],
-    JavaMLWritable,
+    Writable,
     Readable["NeuralEstimator"],
 ):
     """Trains any network by losses over its outputs and label columns: several tasks at once, autoencoders, two towers.

@@ -87,8 +87,8 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
         """Trains any neural network by losses over its outputs and label columns.
 
         Args:
-            featuresCol: Column of the features: a Vector (dense or sparse), an array of any numeric type,
-                one numeric column, or binary (see inputShape and scale). (text)
+            featuresCol: Column of the features: a Vector (dense or sparse), an array of any numeric type or
+                of such arrays (a tensor), one numeric column, or binary (see inputShape and scale). (text)
             featuresCols: Columns whose values are put one after another to form the features, instead of
                 featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a
                 graph: the columns named as its inputs. (list of at least one text)
@@ -119,8 +119,8 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
                 "prediction", "probability" and "rawPrediction". (an object of at least one name with a
                 text, such as {"embed": "embedding"})
             inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
-                example [1, 28, 28]. Needed for binary features. (list of at least one whole number, each of
-                at least 1)
+                example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of
+                nested arrays: their sizes. (list of at least one whole number, each of at least 1)
             scale: Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1.
                 (number above 0)
             network: The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (object of its

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._document import Loss, LossLike, Module, Network, NetworkLike, to_network
+from candlewick._document import Loss, LossLike, NetworkLike, Sequential, to_network
 from candlewick._losses import to_loss
 from candlewick._reading import as_loss, as_network
 from candlewick._weights import WeightsLike, to_weights

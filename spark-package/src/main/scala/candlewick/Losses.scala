@@ -31,7 +31,7 @@ private[candlewick] object Losses {
       case "MultiLoss" =>
         throw Failures.parameter(
           s"loss: the loss of the output '$output' is a MultiLoss; give the whole loss as one nn.MultiLoss, whose terms " +
-            s"name their outputs: nn.LossTerm(loss, output = \"$output\")"
+            "name their outputs: nn.LossTerm(loss, output = \"" + output + "\")"
         )
       case _ => nn.LossTerm(loss, output = output)
     }

@@ -9,7 +9,7 @@ import org.apache.spark.ml.Model
 import org.apache.spark.ml.functions.vector_to_array
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
-import org.apache.spark.ml.util.MLReadable
+import org.apache.spark.ml.util.{Identifiable, MLReadable}
 import org.apache.spark.sql.{Column, DataFrame}
 import org.apache.spark.sql.functions.{array, col, concat, element_at, slice, when}
 import org.apache.spark.sql.types.{StructField, StructType}
@@ -31,6 +31,9 @@ final class NeuralEstimatorModel private[candlewick] (
 ) extends Model[NeuralEstimatorModel]
     with NeuralModel[NeuralEstimatorModel]
     with NeuralGeneralParams {
+
+  /** Without weights: service loaders, by which Spark Connect finds its classes, want such a constructor. */
+  private[candlewick] def this() = this(Identifiable.randomUID("NeuralEstimatorModel"), null)
 
   /** Numbers in the features of a row. */
   def numFeatures: Int = state.featureWidth

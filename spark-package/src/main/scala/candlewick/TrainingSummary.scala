@@ -82,7 +82,7 @@ final class TrainingSummary private[candlewick] (val json: String)
   def totalSteps: Long = Json.field(node, "totalSteps").asLong
 
   /** The same by the name that Spark has for it. */
-  override def totalIterations: Int = math.toIntExact(totalSteps)
+  override def totalIterations: Int = Math.toIntExact(totalSteps)
 
   /** What became of the rows, as JSON: read, sent, skipped, in the trainers' spools, per logical shard. */
   def ledger: String = Json.field(node, "ledger").toString
