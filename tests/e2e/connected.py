@@ -5,6 +5,7 @@ Run by test_connect.py with pytest, and with the name of the server in `CANDLEWI
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -260,6 +261,19 @@ def test_on_databricks_the_way_out_is_dedicated_access_mode(
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "client.4.0")
     with pytest.raises(SetupError, match="On Databricks, compute in dedicated access mode"):
         model.toOnnx()
+
+
+def test_a_model_that_is_dropped_leaves_the_server_at_the_next_call(spark: SparkSession, data: DataFrame) -> None:
+    server: Any = spark
+    fitted = classifier(epochs=0).fit(data)
+    name = str(fitted._java_obj)
+    assert name in str(server.client._get_ml_cache_info())
+    # The collector may find it in the middle of anything: to call the server from there can wait for ever.
+    del fitted
+    gc.collect()
+    assert name in str(server.client._get_ml_cache_info())
+    classifier(epochs=0).fit(data)
+    assert name not in str(server.client._get_ml_cache_info())
 
 
 def test_ctrl_c_ends_the_fit_on_the_server(spark: SparkSession, data: DataFrame, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable, Remembered, RestoredDefaults, Writable
 from candlewick._reading import from_json
-from candlewick._remote import cancelled_with, classic_only, is_remote, refuse
+from candlewick._remote import cancelled_with, classic_only, is_remote, refuse, release_dropped
 from candlewick._session import require_jar
 from candlewick._stage import NotPickled, Shown
 from candlewick._summary import TrainingSummary
@@ -130,6 +130,7 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         if self.getOrDefault("resumeOptimizer"):
             refuse("resumeOptimizer", "set checkpointDir, from which a fit that was ended goes on")
         require_jar()
+        release_dropped()
         with cancelled_with(dataset):
             return super()._fit(dataset)
 
@@ -188,6 +189,8 @@ class NeuralModel(
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         _require_dataframe("transform", dataset)
+        if is_remote():
+            release_dropped()
         with translated():
             return super()._transform(dataset)
 

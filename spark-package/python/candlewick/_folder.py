@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.ml.util import MLReadable
 from pyspark.ml.wrapper import JavaWrapper
 
-from candlewick._remote import refuse
+from candlewick._remote import drop, refuse, release_dropped
 from candlewick._summary import TrainingSummary
 
 #: Of a saved model; see docs/persistence.md.
@@ -71,6 +71,9 @@ class SummaryOnServer(JavaWrapper):
     `history` and all else of a `TrainingSummary` is there once the model is saved.
     """
 
+    def __del__(self) -> None:
+        drop(getattr(self, "_remote_model_obj", None))
+
     @property
     def objectiveHistory(self) -> list[float]:
         """Loss of every epoch."""
@@ -103,6 +106,7 @@ def reader(stage: type[MLReadable[Any]]) -> Any:
 
     class Reader(RemoteMLReader[Any]):
         def load(self, path: str) -> Any:
+            release_dropped()
             loaded = super().load(path)
             if hasattr(loaded, "_remember"):
                 loaded._remember(path)

@@ -11,7 +11,7 @@ from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable, JavaML
 from pyspark.ml.wrapper import JavaParams
 
 from candlewick import _folder
-from candlewick._remote import is_remote
+from candlewick._remote import drop, is_remote
 from candlewick._session import require_jar
 from candlewick._summary import TrainingSummary
 from candlewick.errors import SetupError, translated
@@ -58,6 +58,10 @@ class Remembered(JavaParams):
     """A model that, over Spark Connect, tells what its folder tells: a server tells no more than Spark's own models have."""
 
     _home: _folder.Folder | None = None
+
+    def __del__(self) -> None:
+        if not drop(getattr(self, "_java_obj", None)):
+            super().__del__()
 
     def hasParam(self, paramName: str) -> bool:
         """Whether there is such a parameter; asked without computing what is a property of the same name."""

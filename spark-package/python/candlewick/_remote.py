@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -83,6 +84,29 @@ def classic_only(instead: str) -> Callable[[F], F]:
         return asked  # type: ignore[return-value]
 
     return marked
+
+
+#: Models that nobody refers to any more; the server still has them.
+_dropped: deque[Any] = deque()
+
+
+def drop(model: Any) -> bool:
+    """Notes that a model of a server is no longer referred to, for `release_dropped`; false where it is none.
+
+    PySpark would tell the server at once. But this may be the garbage collector, in the middle of anything: where the client
+    is just handing over its own work, under a lock, telling the server waits for that lock for ever.
+    """
+    if not hasattr(model, "release_ref"):
+        return False
+    _dropped.append(model)
+    return True
+
+
+def release_dropped() -> None:
+    """Takes those models off the server, from where a call to it may be made."""
+    with suppress(IndexError):
+        while True:
+            _dropped.popleft().release_ref()
 
 
 def server_lacks_jar(name: str) -> SetupError:
