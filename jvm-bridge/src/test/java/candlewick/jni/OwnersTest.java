@@ -22,7 +22,7 @@ class OwnersTest {
   private static final String COLUMNS =
       "{\"numFields\":2,\"features\":[{\"ordinal\":0,\"name\":\"a\",\"dataType\":\"double\"},"
           + "{\"ordinal\":1,\"name\":\"b\",\"dataType\":\"double\"}],\"featureWidth\":2,\"scale\":null,"
-          + "\"label\":null,\"labelKind\":null,\"weight\":null,\"skipInvalid\":false}";
+          + "\"labels\":[],\"labelKind\":null,\"weight\":null,\"skipInvalid\":false}";
 
   @BeforeAll
   static void load() {
@@ -157,8 +157,8 @@ class OwnersTest {
   private static Feeder feeder(int port) {
     String columns =
         COLUMNS.replace(
-            "\"label\":null,\"labelKind\":null",
-            "\"label\":{\"ordinal\":1,\"name\":\"b\",\"dataType\":\"double\"},"
+            "\"labels\":[],\"labelKind\":null",
+            "\"labels\":[{\"ordinal\":1,\"name\":\"b\",\"dataType\":\"double\"}],"
                 + "\"labelKind\":{\"kind\":\"real\",\"width\":1}");
     String owner =
         "{\"trainer\":\"t\",\"host\":\"127.0.0.1\",\"port\":" + port + ",\"lo\":0,\"hi\":8}";
