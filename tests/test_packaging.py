@@ -16,6 +16,7 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
+from candlewick import _lines
 from tools import dist
 
 OUT = dist.ROOT / "dist"
@@ -34,6 +35,11 @@ def wheel() -> zipfile.ZipFile:
 
 #: `make test` builds for this machine, `make dist` for all.
 BUILT = dist.architectures(OUT / dist.jar_name()) if (OUT / dist.jar_name()).is_file() else []
+
+
+def test_the_package_knows_the_jars_that_are_built() -> None:
+    built = [(line.spark, line.scala, dist.jar_name(line)) for line in dist.LINES]
+    assert built == [(line.spark, line.scala, line.jar) for line in _lines.LINES]
 
 
 def test_jar_is_for_this_machine() -> None:

@@ -1,28 +1,14 @@
 package org.apache.spark.sql
 
-import org.apache.hadoop.conf.Configuration
-import org.apache.spark.{SparkEnv, TaskContext}
-import org.apache.spark.broadcast.Broadcast
-import org.apache.spark.sql.catalyst.dsl.plans
-import org.apache.spark.sql.catalyst.expressions.{
-  Alias,
-  Attribute,
-  AttributeReference,
-  Expression,
-  NamedExpression
-}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
-import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.classic.{Dataset => ClassicDataset, SparkSession => ClassicSession}
-import org.apache.spark.sql.execution.SparkStrategy
-import org.apache.spark.sql.types.StructField
-import org.apache.spark.storage.BroadcastBlockId
+import org.apache.spark.sql.internal.SessionState
 
-/** The only place that knows how this line of Spark (4.x) gets from a DataFrame to its plan and back, and what it keeps of a
-  * broadcast. The functions are `private[sql]` or `private[spark]`, so it lives in Spark's package. No type of the line
-  * stands in a signature: what is outside compiles against every line.
+/** The only place that knows how this line of Spark (4.x) gets from a DataFrame to its plan and back. The functions are
+  * `private[sql]`, so it lives in Spark's package. No type of the line stands in a signature: what is outside compiles against
+  * every line.
   */
-object CandlewickShim {
+object CandlewickShim extends CandlewickShared {
 
   /** The session of a Dataset, if it runs in this JVM; None for Spark Connect. */
   def session(dataset: Dataset[_]): Option[SparkSession] = dataset.sparkSession match {
@@ -42,85 +28,12 @@ object CandlewickShim {
   def ofRows(session: SparkSession, plan: LogicalPlan): DataFrame =
     ClassicDataset.ofRows(classic(session), plan)
 
-  /** A new attribute. Every argument is given: Spark's methods for defaults differ between its builds. */
-  def attribute(field: StructField): Attribute =
-    AttributeReference(field.name, field.dataType, field.nullable, field.metadata)(
-      NamedExpression.newExprId,
-      Seq.empty[String]
-    )
-
-  /** An expression under a name, with an id of its own; as with attributes, every argument is given. */
-  def alias(expression: Expression, name: String): NamedExpression =
-    Alias(expression, name)(NamedExpression.newExprId, Seq.empty[String], None, Seq.empty[String])
-
   /** Whether a session runs in this JVM. */
   def isClassic(session: SparkSession): Boolean = session.isInstanceOf[ClassicSession]
 
-  /** Replaces a session's own function by what `update` makes of the one that is there; sessions that are cloned from it copy
-    * it.
-    */
-  def updateFunction(session: SparkSession, name: String)(
-      update: Option[Seq[Expression] => Expression] => Seq[Expression] => Expression
-  ): Unit = session.synchronized {
-    val registry = classic(session).sessionState.functionRegistry
-    // Its identifier has a catalog and a database in later lines, and none in earlier ones.
-    val known = registry.listFunction().find(_.funcName == name).flatMap(registry.lookupFunctionBuilder(_))
-    registry.createOrReplaceTempFunction(name, update(known), "scala_udf")
-  }
+  override protected def state(session: SparkSession): SessionState = classic(session).sessionState
 
-  /** A projection, made by the words that Spark's own tests use: constructors of its nodes are the first that change. */
-  def project(columns: Seq[NamedExpression], child: LogicalPlan): LogicalPlan =
-    plans.DslLogicalPlan(child).select(columns: _*)
-
-  /** Hadoop's configuration as the session sees it, `spark.conf.set("fs.…", …)` included. */
-  def hadoopConf(session: SparkSession): Configuration = classic(session).sessionState.newHadoopConf()
-
-  /** Appends a planner strategy to a session unless it is there; cloned sessions copy the list. */
-  def install(session: SparkSession, strategy: SparkStrategy): Unit = session.synchronized {
-    val methods = classic(session).experimental
-    if (!methods.extraStrategies.contains(strategy))
-      methods.extraStrategies = methods.extraStrategies :+ strategy
-  }
-
-  /** The same for a rule of the optimiser, which runs after Spark's own. */
-  def install(session: SparkSession, rule: Rule[LogicalPlan]): Unit = session.synchronized {
-    val methods = classic(session).experimental
-    if (!methods.extraOptimizations.contains(rule))
-      methods.extraOptimizations = methods.extraOptimizations :+ rule
-  }
-
-  /** The value of a broadcast, of which this JVM keeps no more than its serialised blocks: other executors fetch them here,
-    * and Spark moves them to disk where it needs their memory.
-    */
-  def readOnce[T](broadcast: Broadcast[T]): T = {
-    // A broadcast remembers its value. This copy of it is forgotten.
-    val serializer = SparkEnv.get.closureSerializer.newInstance()
-    val copy = serializer.deserialize[Broadcast[T]](serializer.serialize(broadcast))
-    outsideOfTasks {
-      val value = copy.value
-      drop(broadcast.id)
-      value
-    }
-  }
-
-  /** Forgets the value of a broadcast in this JVM; its serialised blocks stay. */
-  def dropValue(broadcast: Broadcast[_]): Unit = outsideOfTasks(drop(broadcast.id))
-
-  private def drop(broadcast: Long): Unit = {
-    val (blocks, value) = (SparkEnv.get.blockManager, BroadcastBlockId(broadcast, ""))
-    if (blocks.getStatus(value).isDefined) blocks.removeBlock(value, tellMaster = false)
-  }
-
-  /** What a task reads of a broadcast it holds until it ends: it could neither be moved to disk meanwhile nor removed. */
-  private def outsideOfTasks[T](body: => T): T = {
-    val task = TaskContext.get()
-    if (task == null) body
-    else {
-      TaskContext.unset()
-      try body
-      finally TaskContext.setTaskContext(task)
-    }
-  }
+  override protected def experimental(session: SparkSession): ExperimentalMethods = classic(session).experimental
 
   private def classic(session: SparkSession): ClassicSession = session.asInstanceOf[ClassicSession]
 }
