@@ -33,7 +33,9 @@ object CandlewickShim extends CandlewickShared {
 
   override protected def state(session: SparkSession): SessionState = classic(session).sessionState
 
-  override protected def experimental(session: SparkSession): ExperimentalMethods = classic(session).experimental
+  override protected def experimental(session: SparkSession): ExperimentalMethods = classic(
+    session
+  ).experimental
 
   private def classic(session: SparkSession): ClassicSession = session.asInstanceOf[ClassicSession]
 }
