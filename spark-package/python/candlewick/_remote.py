@@ -156,8 +156,9 @@ def install() -> None:
     """
     from pyspark.sql.connect.client import core
 
-    original: Any = vars(core)["convert_exception"]
-    if hasattr(original, _MARK):
+    original: Any = vars(core).get("convert_exception")
+    # A client that has no such function raises what it raises.
+    if original is None or hasattr(original, _MARK):
         return
 
     @functools.wraps(original)
