@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring large flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python
+.PHONY: help setup demo test check bench bench-engine bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,12 @@ bench-elastic: $(JAR) $(WHEEL) ## what a slow trainer, and one that joins, cost 
 
 bench-scoring: $(JAR) $(WHEEL) ## what the scoring operator costs
 	$(PYTHON) benchmarks/scoring.py
+
+bench-growth: $(JAR) $(WHEEL) ## how a fit grows with rows, features, partitions, trainers (ROUNDS=5); 8 minutes
+	$(PYTHON) benchmarks/growth.py --rounds $(or $(ROUNDS),5) --json benchmarks/results/$(VERSION)/growth.json --plot docs/growth.svg
+
+soak: $(JAR) $(VENV)/.stamp ## fits in one session, good, failing, ended, struck: what it holds must stay flat (FITS=300)
+	$(PYTHON) -m tests.e2e.soak --fits $(or $(FITS),300)
 
 large: $(JAR) $(WHEEL) ## a model of more than 2 GiB on every road that weights take; 14 GB of memory, 7 minutes
 	$(PYTHON) benchmarks/large.py

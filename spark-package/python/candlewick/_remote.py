@@ -96,7 +96,8 @@ def drop(model: Any) -> bool:
     PySpark would tell the server at once. But this may be the garbage collector, in the middle of anything: where the client
     is just handing over its own work, under a lock, telling the server waits for that lock for ever.
     """
-    if not hasattr(model, "release_ref"):
+    # By its class: an object of a JVM has whatever attribute it is asked for. Not by an import, which may fail while Python ends.
+    if type(model).__name__ != "RemoteModelRef":
         return False
     _dropped.append(model)
     return True
