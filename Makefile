@@ -113,7 +113,7 @@ bench-scoring: $(JAR) $(WHEEL) ## what the scoring operator costs
 	$(PYTHON) benchmarks/scoring.py
 
 bench-growth: $(JAR) $(WHEEL) ## how a fit grows with rows, features, partitions, trainers (ROUNDS=5); 8 minutes
-	$(PYTHON) benchmarks/growth.py --rounds $(or $(ROUNDS),5) --json benchmarks/results/$(VERSION)/growth.json --plot docs/growth.svg
+	$(PYTHON) benchmarks/growth.py --rounds $(or $(ROUNDS),5) --json benchmarks/results/$(VERSION)/growth.json --plot docs/images/growth.svg
 
 soak: $(JAR) $(VENV)/.stamp ## fits in one session, good, failing, ended, struck: what it holds must stay flat (FITS=300)
 	$(PYTHON) -m tests.e2e.soak --fits $(or $(FITS),300)

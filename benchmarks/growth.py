@@ -1,8 +1,8 @@
 """How a fit grows with rows, features, partitions and trainers: `make bench-growth`.
 
 Each series changes one size in steps of ten (trainers: of two) and leaves the others as they are. Of each phase the median of several fits
-in a warm session is taken; over the sizes where the phase takes more than its fixed part the exponent of a power of the size is fitted by
-least squares in the logarithms: 1 is in proportion, below 1 something fixed is still in it. `--plot FILE` draws them (matplotlib).
+in a warm session is taken, and fixed + factor * size^p is fitted to them by relative errors: p of 1 is growth in proportion.
+`--plot FILE` draws them (matplotlib); `--again FILE` fits and draws the numbers of an earlier run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import math
 import statistics
 import sys
 from collections.abc import Iterator
@@ -33,8 +32,8 @@ SERIES: dict[str, list[int]] = {
     "trainers": [1, 2, 4, 8],
 }
 PHASES = ("launch", "feed", "train")
-#: A phase counts for the exponent where it takes so many times its least value: below that it is its fixed part.
-OVER_FIXED = 2.0
+#: A phase that takes less than so many times as long for the largest size as for the smallest does not grow.
+GROWS = 2.5
 
 
 @dataclass(frozen=True)
@@ -87,17 +86,33 @@ def measure(
 
 
 def exponent(points: list[Point], phase: str) -> float | None:
-    """The power of the size that the phase grows with; None where it does not grow."""
-    least = min(point.seconds[phase] for point in points)
-    # From the last size of the fixed part on.
-    grown = [at for at, point in enumerate(points) if point.seconds[phase] > OVER_FIXED * least]
-    if not grown or len(points) - grown[0] + 1 < 2 or grown[0] == 0:
+    """The power p of fixed + factor * size^p that fits best by relative errors; None where the phase does not grow."""
+    values = [point.seconds[phase] for point in points]
+    if values[-1] < GROWS * values[0]:
         return None
-    used = points[grown[0] :] if len(points) - grown[0] >= 2 else points[grown[0] - 1 :]
-    xs = [math.log(point.size) for point in used]
-    ys = [math.log(point.seconds[phase]) for point in used]
-    x, y = statistics.fmean(xs), statistics.fmean(ys)
-    return sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum((a - x) ** 2 for a in xs)
+    tried = (
+        (_residual([point.size for point in points], values, power / 100), power / 100) for power in range(10, 201)
+    )
+    return min(tried)[1]
+
+
+def _residual(sizes: list[int], values: list[float], power: float) -> float:
+    """Sum of the squared relative errors of the best fixed + factor * size^power, neither below 0."""
+    # Every equation is divided by its value: 1 = fixed / value + factor * size^power / value.
+    ones = [1.0 / value for value in values]
+    powers = [size**power / value for size, value in zip(sizes, values, strict=True)]
+    aa, ab, bb = _dot(ones, ones), _dot(ones, powers), _dot(powers, powers)
+    a, b = sum(ones), sum(powers)
+    determinant = aa * bb - ab * ab
+    fixed = (a * bb - b * ab) / determinant if determinant > 0 else 0.0
+    factor = (b * aa - a * ab) / determinant if determinant > 0 else 0.0
+    if fixed < 0 or factor < 0:
+        fixed, factor = (0.0, b / bb) if fixed < 0 else (a / aa, 0.0)
+    return sum((fixed * one + factor * other - 1.0) ** 2 for one, other in zip(ones, powers, strict=True))
+
+
+def _dot(left: list[float], right: list[float]) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True))
 
 
 def plot(found: dict[str, list[Point]], file: Path) -> None:
@@ -107,7 +122,7 @@ def plot(found: dict[str, list[Point]], file: Path) -> None:
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    matplotlib.rcParams["svg.hashsalt"] = "candlewick"
+    matplotlib.rcParams.update({"svg.hashsalt": "candlewick", "svg.fonttype": "none"})
     figure, axes = pyplot.subplots(1, len(found), figsize=(4 * len(found), 3.6), sharey=True)
     for axis, (name, points) in zip(axes, found.items(), strict=True):
         for phase in PHASES:
@@ -129,9 +144,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--again", type=Path)
     arguments = parser.parse_args()
     found = {}
-    for name in arguments.series:
+    if arguments.again:
+        found = {
+            name: [Point(**point) for point in points]
+            for name, points in json.loads(arguments.again.read_text()).items()
+        }
+        for name, points in found.items():
+            print(f"{name}: {powers(points)}")
+    for name in [] if arguments.again else arguments.series:
         # A trainer takes a slot; there are more of them than cores then, for ours and for Spark's tasks.
         slots = max(SERIES["trainers"]) if name == "trainers" else 2
         with session(slots) as spark:
@@ -162,6 +185,12 @@ def session(slots: int) -> Iterator[SparkSession]:
         spark.stop()
 
 
+def powers(points: list[Point]) -> str:
+    """The exponents of the phases, for people."""
+    found = {phase: exponent(points, phase) for phase in PHASES}
+    return ", ".join(f"{phase} {'fixed' if power is None else f'{power:.2f}'}" for phase, power in found.items())
+
+
 def series(spark: SparkSession, name: str, rounds: int) -> list[Point]:
     """One series, told as it goes."""
     print(f"{name}, the others at { ({key: size for key, size in BASE.items() if key != name}) }")
@@ -174,11 +203,7 @@ def series(spark: SparkSession, name: str, rounds: int) -> list[Point]:
             f"{phase} {seconds[phase]:7.3f} ({span[phase][0]:.3f}-{span[phase][1]:.3f})" for phase in (*PHASES, "total")
         )
         print(f"  {size:>10}  {told}", flush=True)
-    powers = {phase: exponent(points, phase) for phase in PHASES}
-    print(
-        "  exponents: "
-        + ", ".join(f"{phase} {'fixed' if power is None else f'{power:.2f}'}" for phase, power in powers.items())
-    )
+    print(f"  exponents: {powers(points)}")
     return points
 
 

@@ -48,8 +48,8 @@ POOLS = (
 )
 #: Bytes of heap after a collection that a fit may leave behind: summaries of the fits that the driver keeps are smaller.
 HEAP_PER_FIT = 64 * 1024
-#: The same of the resident memory, where the allocators' own caches count: shown, and refused only in long runs.
-RESIDENT_PER_FIT = 512 * 1024
+#: The same of the resident memory, where compiled code and the allocators' own caches count.
+RESIDENT_PER_FIT = 256 * 1024
 #: Fewer fits say nothing about memory.
 FITS_FOR_MEMORY = 100
 
@@ -207,17 +207,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--fits", type=int, default=300)
     arguments = parser.parse_args()
+    fits = -(-arguments.fits // len(ROADS)) * len(ROADS)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
         from .conftest import start
 
         spark = start("local[2]", **conf(folder))
-        measures = run(spark, folder, arguments.fits, lambda measure: print(json.dumps(asdict(measure)), flush=True))
+        measures = run(spark, folder, fits, lambda measure: print(json.dumps(asdict(measure)), flush=True))
         spark.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     found = grown(measures)
-    print("\n".join(found) or f"nothing grew over {arguments.fits} fits")
+    print("\n".join(found) or f"nothing grew over {fits} fits")
     return 1 if found else 0
 
 
@@ -231,7 +232,9 @@ def conf(folder: Path) -> dict[str, str]:
     )
     return {
         "spark.local.dir": str(folder),
-        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder}",
+        # A heap of one size, all of it resident from the beginning: what the process grows by is outside of it.
+        "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder} -Xms1g -XX:+AlwaysPreTouch",
         "spark.ui.retainedTasks": "100",
         **dict.fromkeys(few, "10"),
     }
