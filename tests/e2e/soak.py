@@ -49,7 +49,7 @@ POOLS = (
 #: Bytes of heap after a collection that a fit may leave behind: summaries of the fits that the driver keeps are smaller.
 HEAP_PER_FIT = 64 * 1024
 #: The same of the resident memory, where compiled code and the allocators' own caches count.
-RESIDENT_PER_FIT = 256 * 1024
+RESIDENT_PER_FIT = 128 * 1024
 #: Fewer fits say nothing about memory.
 FITS_FOR_MEMORY = 100
 
@@ -187,16 +187,23 @@ def run(spark: SparkSession, folder: Path, fits: int, tell: Callable[[Measure], 
 
 
 def grown(measures: list[Measure]) -> list[str]:
-    """What has grown from the first measure to the last one by more than it may."""
-    first, last = measures[0], measures[-1]
-    fits = last.fits - first.fits
-    may = dict.fromkeys(("handles", "sockets", "threads"), SWING + fits // FITS_PER_LEAK)
-    may |= {"files": 0, "trainers": 0, "objects": OBJECTS}
+    """What has grown by more than it may: counts from the first measure to the last one, memory in the second half, since compiled
+    code, pools and the allocators' caches fill up over the first hundred fits."""
+    counts = dict.fromkeys(
+        ("handles", "sockets", "threads"), SWING + (measures[-1].fits - measures[0].fits) // FITS_PER_LEAK
+    )
+    found = _beyond(measures[0], measures[-1], {**counts, "files": 0, "trainers": 0, "objects": OBJECTS})
+    half = measures[len(measures) // 2]
+    fits = measures[-1].fits - half.fits
     if fits >= FITS_FOR_MEMORY:
-        may |= {"heap": fits * HEAP_PER_FIT, "resident": fits * RESIDENT_PER_FIT}
+        found += _beyond(half, measures[-1], {"heap": fits * HEAP_PER_FIT, "resident": fits * RESIDENT_PER_FIT})
+    return found
+
+
+def _beyond(first: Measure, last: Measure, may: dict[str, int]) -> list[str]:
     before, after = asdict(first), asdict(last)
     return [
-        f"{name}: {before[name]} in the warm session, {after[name]} after {fits} fits more; at most {most} more are expected"
+        f"{name}: {before[name]} after {first.fits} fits of a warm session, {after[name]} after {last.fits}; at most {most} more are expected"
         for name, most in may.items()
         if after[name] - before[name] > most
     ]

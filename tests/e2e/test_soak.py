@@ -25,7 +25,8 @@ def test_a_session_holds_after_many_fits_what_it_held_when_it_was_warm() -> None
 
 def test_what_grows_is_told() -> None:
     warm = soak.Measure(0, 0.0, 100, 10, 50, 3, 0, 900, 1 << 26, 1 << 28)
-    after = dataclasses.replace(warm, fits=300, handles=400, files=4, heap=(1 << 26) + 300 * (soak.HEAP_PER_FIT + 1))
-    told = soak.grown([warm, after])
+    after = dataclasses.replace(warm, fits=300, handles=400, files=4, heap=(1 << 26) + 150 * (soak.HEAP_PER_FIT + 1))
+    half = dataclasses.replace(warm, fits=150)
+    told = soak.grown([warm, half, after])
     assert [line.split(":")[0] for line in told] == ["handles", "files", "heap"], told
-    assert soak.grown([warm, dataclasses.replace(warm, fits=300)]) == []
+    assert soak.grown([warm, half, dataclasses.replace(warm, fits=300)]) == []
