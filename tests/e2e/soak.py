@@ -187,8 +187,11 @@ def run(spark: SparkSession, folder: Path, fits: int, tell: Callable[[Measure], 
 
 
 def grown(measures: list[Measure]) -> list[str]:
-    """What has grown by more than it may: counts from the first measure to the last one, memory in the second half, since compiled
-    code, pools and the allocators' caches fill up over the first hundred fits."""
+    """What has grown by more than it may.
+
+    Counts are compared from the first measure to the last one, memory in the second half: compiled code, pools and the allocators'
+    caches fill up over the first hundred fits.
+    """
     counts = dict.fromkeys(
         ("handles", "sockets", "threads"), SWING + (measures[-1].fits - measures[0].fits) // FITS_PER_LEAK
     )
@@ -203,7 +206,7 @@ def grown(measures: list[Measure]) -> list[str]:
 def _beyond(first: Measure, last: Measure, may: dict[str, int]) -> list[str]:
     before, after = asdict(first), asdict(last)
     return [
-        f"{name}: {before[name]} after {first.fits} fits of a warm session, {after[name]} after {last.fits}; at most {most} more are expected"
+        f"{name}: {before[name]} after {first.fits} fits, {after[name]} after {last.fits}; {most} more are expected at most"
         for name, most in may.items()
         if after[name] - before[name] > most
     ]
