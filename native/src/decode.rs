@@ -6,6 +6,7 @@ use crate::number::Number;
 use crate::row::{Array, Corrupt, Row};
 use crate::row_error::{self, RowError};
 use crate::values::{Values, vector};
+use candlewick_model::kernels::Csr;
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{Column, Columns, IndexLimit};
 use candlewick_protocol::job::LabelKind;
@@ -183,6 +184,53 @@ impl Decoder {
         }
     }
 
+    /// Whether a row has a sparse vector among its features.
+    #[must_use]
+    pub fn is_sparse(&self, bytes: &[u8]) -> bool {
+        let vectors = self
+            .features
+            .iter()
+            .filter(|source| source.shape == Shape::Vector);
+        let Ok(row) = Row::new(bytes, self.fields) else {
+            return false;
+        };
+        let sparse = |source: &Source| {
+            !row.is_null(source.ordinal) && matches!(source.values(&row), Ok(Values::Sparse { .. }))
+        };
+        vectors.into_iter().any(sparse)
+    }
+
+    /// Decodes the features of one row, those that are not zero; ends the row in `into`. After an error it has no such row.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_sparse(&self, bytes: &[u8], into: &mut Csr) -> Result<(), RowError> {
+        let decoded = self.nonzeros(bytes, into);
+        match decoded {
+            Ok(()) => into.end_row(),
+            Err(_) => into.drop_row(),
+        }
+        decoded
+    }
+
+    fn nonzeros(&self, bytes: &[u8], into: &mut Csr) -> Result<(), RowError> {
+        let row = Row::new(bytes, self.fields)?;
+        let mut at = 0;
+        for source in &self.features {
+            let values = self.checked(&row, source, at)?;
+            let first = u32::try_from(at).map_err(|_| Corrupt(format!("{at} features")))?;
+            if let Some(odd) = values.write_nonzeros(first, self.scale, into)? {
+                return Err(RowError::not_finite(&source.name, odd, &values, self.scale));
+            }
+            at += values.len();
+        }
+        if at == self.width {
+            Ok(())
+        } else {
+            Err(self.wrong_width(&row))
+        }
+    }
+
     /// Whether the validation column marks the row; `None` without such a column.
     ///
     /// # Errors
@@ -206,6 +254,20 @@ impl Decoder {
         features: &mut [f32],
         at: usize,
     ) -> Result<usize, RowError> {
+        let values = self.checked(row, source, at)?;
+        let count = values.len();
+        let Some(out) = at.checked_add(count).and_then(|end| features.get_mut(at..end)) else {
+            return Err(self.wrong_width(row));
+        };
+        if !values.write(out, self.scale)? {
+            let index = first_not_finite(out).unwrap_or(0);
+            return Err(RowError::not_finite(&source.name, index, &values, self.scale));
+        }
+        Ok(count)
+    }
+
+    /// The values of a feature column whose first one is feature `at`: there, and as many as they have to be.
+    fn checked<'a>(&self, row: &Row<'a>, source: &Source, at: usize) -> Result<Values<'a>, RowError> {
         let name = &source.name;
         if row.is_null(source.ordinal) {
             return Err(RowError::null(name));
@@ -220,19 +282,15 @@ impl Decoder {
         if let Some(wanted) = source.width.filter(|wanted| *wanted != count) {
             return Err(RowError::wrong_input(name, count, wanted));
         }
-        let Some(out) = at.checked_add(count).and_then(|end| features.get_mut(at..end)) else {
+        if at.checked_add(count).is_none_or(|end| end > self.width) {
             return Err(self.wrong_width(row));
-        };
+        }
         if let Values::Array(_, array) = &values
             && let Some(index) = array.first_null()
         {
             return Err(RowError::null_element(name, index, &values));
         }
-        if !values.write(out, self.scale)? {
-            let index = first_not_finite(out).unwrap_or(0);
-            return Err(RowError::not_finite(name, index, &values, self.scale));
-        }
-        Ok(count)
+        Ok(values)
     }
 
     /// Values that are no index of the table that they are looked up in.

@@ -6,6 +6,7 @@ use crate::row::Rows;
 use crate::row_error::{RowError, SCORING_REMEDY};
 use candlewick_model::engine::Predictor;
 use candlewick_model::head::Head;
+use candlewick_model::kernels::{ByInput, Csr};
 use candlewick_model::network::Network;
 use candlewick_model::saved;
 use candlewick_protocol::feed::Columns;
@@ -14,10 +15,12 @@ use candlewick_protocol::{ErrorKind, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Rows computed at a time: enough for the matrix products, little enough for the caches.
 const BLOCK_ROWS: usize = 1024;
+/// Values of the features of a block: bounds its memory (16 MiB) where rows are long.
+const BLOCK_VALUES: usize = 1 << 22;
 
 /// What a model is.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +41,8 @@ pub struct Model {
     weights: Vec<f32>,
     label: LabelKind,
     head: Head,
+    /// For rows of zeros, once there are any: how they enter the network, if they can.
+    entry: OnceLock<Option<ByInput>>,
 }
 
 impl Model {
@@ -62,7 +67,13 @@ impl Model {
             weights,
             label: label.clone(),
             head,
+            entry: OnceLock::new(),
         })
+    }
+
+    /// How rows of zeros enter the network, for a predictor that takes them.
+    fn entry(&self, predictor: &Predictor) -> Option<&ByInput> {
+        self.entry.get_or_init(|| predictor.entry(&self.weights)).as_ref()
     }
 
     /// What the model is, for Java.
@@ -192,8 +203,12 @@ pub struct Scorer {
     task: ScoreTask,
     /// Rows seen so far, for messages.
     rows: u64,
-    /// A block of decoded rows.
+    /// A block of decoded rows, or of those of rows that are sparse.
     features: Vec<f32>,
+    sparse: Csr,
+    /// Whether the block at hand is sparse.
+    is_sparse: bool,
+    block_rows: usize,
     /// Of each row of the block that has a result, in order, its position in the batch and whether it has features.
     order: Vec<(usize, bool)>,
     /// Raw predictions and probabilities of one row.
@@ -246,7 +261,10 @@ impl Scorer {
             encoder: Encoder::new(&types),
             slots: numbered(slots),
             rows: 0,
-            features: vec![0.0; BLOCK_ROWS * width],
+            features: Vec::new(),
+            sparse: Csr::default(),
+            is_sparse: false,
+            block_rows: (BLOCK_VALUES / width.max(1)).clamp(1, BLOCK_ROWS),
             order: Vec::with_capacity(BLOCK_ROWS),
             raw: vec![0.0; head.width()],
             probabilities: vec![0.0; head.width()],
@@ -268,14 +286,16 @@ impl Scorer {
         self.row_mask.clear();
         self.result.reserve(count * self.encoder.row_bytes());
         self.order.clear();
-        let width = self.decoder.width();
         let mut filled = 0;
         for (position, row) in Rows::new(bytes, count).enumerate() {
-            let place = &mut self.features[filled * width..(filled + 1) * width];
+            let row = row?;
             let index = self.rows;
             self.rows += 1;
-            match self.decoder.decode(row?, place, &mut []) {
-                Ok(_) => {
+            if filled == 0 {
+                self.begin_block(row);
+            }
+            match self.decode(row, filled) {
+                Ok(()) => {
                     filled += 1;
                     self.row_mask.push(SCORED);
                     self.order.push((position, true));
@@ -289,12 +309,40 @@ impl Scorer {
                 }
                 Err(corrupt) => return Err(corrupt.when_scored(self.task.partition, index)),
             }
-            if filled == BLOCK_ROWS {
+            if self.is_full(filled) {
                 self.block(filled)?;
                 filled = 0;
             }
         }
         self.block(filled)
+    }
+
+    /// A block whose first row this is: sparse where that is, and the network can take it so. The bits are the same either way.
+    fn begin_block(&mut self, row: &[u8]) {
+        self.sparse.clear();
+        self.is_sparse = self.predictor.takes_sparse() && self.decoder.is_sparse(row);
+        let values = self.block_rows * self.decoder.width();
+        if !self.is_sparse && self.features.len() < values {
+            self.features.resize(values, 0.0);
+        }
+    }
+
+    fn is_full(&self, rows: usize) -> bool {
+        if self.is_sparse {
+            rows == BLOCK_ROWS || self.sparse.nonzeros() >= BLOCK_VALUES
+        } else {
+            rows == self.block_rows
+        }
+    }
+
+    /// Decodes a row into place `at` of the block.
+    fn decode(&mut self, row: &[u8], at: usize) -> Result<(), RowError> {
+        if self.is_sparse {
+            return self.decoder.decode_sparse(row, &mut self.sparse);
+        }
+        let width = self.decoder.width();
+        let place = &mut self.features[at * width..(at + 1) * width];
+        self.decoder.decode(row, place, &mut []).map(|_| ())
     }
 
     /// What the mask says of an invalid row.
@@ -345,12 +393,30 @@ impl Scorer {
         Ok(())
     }
 
+    /// Computes the outputs of rows of the block.
+    fn predict(&mut self, rows: Range<usize>) -> Result<(), Failure> {
+        let (model, width) = (&self.model, self.decoder.width());
+        let entry = if self.is_sparse {
+            model.entry(&self.predictor)
+        } else {
+            None
+        };
+        if let Some(entry) = entry {
+            self.predictor
+                .predict_sparse(&model.weights, entry, &self.sparse, rows)?;
+            return Ok(());
+        }
+        let features = self.features.get(rows.start * width..rows.end * width);
+        let count = rows.len();
+        self.predictor
+            .predict(&model.weights, features.unwrap_or_default(), count)?;
+        Ok(())
+    }
+
     /// Appends the results of `order`, whose rows with features are those of `rows` in the block; none where that fails.
     fn score(&mut self, rows: Range<usize>, order: &[(usize, bool)]) -> Result<(), Failure> {
-        let (head, width) = (self.model.head, self.decoder.width());
-        let features = &self.features[rows.start * width..rows.end * width];
-        self.predictor
-            .predict(&self.model.weights, features, rows.len())?;
+        let head = self.model.head;
+        self.predict(rows)?;
         let probable = |slot: &ColumnSlot| matches!(slot.output, Output::Probability | Output::Prediction);
         let probable = self.slots.iter().any(probable);
         let mut outputs = self.predictor.outputs().chunks_exact(head.output_width());

@@ -4,6 +4,7 @@ use crate::convert;
 use crate::nested::Nested;
 use crate::number::Number;
 use crate::row::{Array, Corrupt, Row};
+use candlewick_model::kernels::Csr;
 use candlewick_protocol::text::number;
 use std::fmt::Write;
 
@@ -94,6 +95,48 @@ impl Values<'_> {
 }
 
 impl Values<'_> {
+    /// Adds the values times `scale` that are not zero to the open row, counted from index `first` on. The index of one that is not
+    /// finite, where there is one.
+    pub(crate) fn write_nonzeros(
+        &self,
+        first: u32,
+        scale: f64,
+        into: &mut Csr,
+    ) -> Result<Option<usize>, Corrupt> {
+        let mut odd = None;
+        let mut push = |index: u32, value: f64| {
+            #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
+            let number = (value * scale) as f32;
+            if !number.is_finite() {
+                odd.get_or_insert(index as usize);
+            }
+            into.push(first + index, number);
+        };
+        let Values::Sparse {
+            size,
+            indices,
+            values,
+        } = self
+        else {
+            for index in 0..u32::try_from(self.len()).unwrap_or(u32::MAX) {
+                push(index, self.get(index as usize)?);
+            }
+            return Ok(odd);
+        };
+        let mut least = 0;
+        for (index, value) in indices.iter().zip(values.elements::<8>()?) {
+            let index = u32::from_le_bytes(*index);
+            if index as usize >= *size || index < least {
+                return Err(Corrupt(format!(
+                    "index {index} in a sparse vector of {size} values, where the next one is at least {least}"
+                )));
+            }
+            least = index + 1;
+            push(index, f64::from_le_bytes(*value));
+        }
+        Ok(odd)
+    }
+
     /// Writes the values times `scale`; true where all are finite.
     pub(crate) fn write(&self, out: &mut [f32], scale: f64) -> Result<bool, Corrupt> {
         match self {

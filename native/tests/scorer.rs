@@ -150,6 +150,81 @@ fn the_bits_of_a_row_do_not_depend_on_its_batch() {
 }
 
 #[test]
+fn sparse_vectors_have_the_bits_of_dense_ones_in_any_company() {
+    const WIDTH: usize = 700;
+    let mut random = Random(5);
+    let mut number = || (random.next() >> 40) as f32 / 16_777_216.0 - 0.5;
+    let weights: Vec<f32> = (0..(WIDTH + 1) * 3).map(|_| number()).collect();
+    let model = linear(LabelKind::class(3), 3, &weights);
+    let rows: Vec<(Vec<i32>, Vec<f64>)> = (0..2_100usize)
+        .map(|at| {
+            let indices: Vec<i32> = (0..at % 9).map(|place| (place * 83 + at % 31) as i32).collect();
+            let values = indices.iter().map(|_| f64::from(number())).collect();
+            (indices, values)
+        })
+        .collect();
+    let sparse = |(indices, values): &(Vec<i32>, Vec<f64>)| {
+        row(&[Field::Sparse(WIDTH, indices.clone(), values.clone())])
+    };
+    let dense = |(indices, values): &(Vec<i32>, Vec<f64>)| {
+        let mut all = vec![0.0; WIDTH];
+        for (index, value) in indices.iter().zip(values) {
+            all[*index as usize] = *value;
+        }
+        row(&[Field::Dense(all)])
+    };
+    let result = |rows: &[Vec<u8>]| {
+        let mut task = task(&ALL);
+        task.columns = features(1, &[(0, "x", "vector")], WIDTH as u32);
+        let mut scorer = Scorer::new(Arc::clone(&model), task).unwrap();
+        scorer.run(&batch(rows), rows.len()).unwrap();
+        scorer.result().to_vec()
+    };
+    let all_dense = result(&rows.iter().map(dense).collect::<Vec<_>>());
+    assert!(
+        result(&rows.iter().map(sparse).collect::<Vec<_>>()) == all_dense,
+        "all sparse"
+    );
+    let mixed = |first: usize| -> Vec<Vec<u8>> {
+        let one = |(at, row): (usize, &(Vec<i32>, Vec<f64>))| {
+            if (at + first).is_multiple_of(3) {
+                sparse(row)
+            } else {
+                dense(row)
+            }
+        };
+        rows.iter().enumerate().map(one).collect()
+    };
+    for first in 0..2 {
+        assert!(result(&mixed(first)) == all_dense, "mixed, from {first} on");
+    }
+}
+
+#[test]
+fn wide_sparse_vectors_are_scored_in_the_memory_of_their_values() {
+    const WIDTH: usize = 1 << 18;
+    let mut weights = vec![0.0; (WIDTH + 1) * 2];
+    (weights[7], weights[WIDTH + WIDTH - 1], weights[2 * WIDTH]) = (2.0, -3.0, 0.25);
+    let model = linear(LabelKind::Real { width: 2 }, 2, &weights);
+    let mut task = task(&[Output::Prediction]);
+    task.columns = features(1, &[(0, "x", "vector")], WIDTH as u32);
+    task.handle_invalid = Invalid::Keep;
+    let mut scorer = Scorer::new(model, task).unwrap();
+    let vector = |values: [f64; 2]| row(&[Field::Sparse(WIDTH, vec![7, WIDTH as i32 - 1], values.to_vec())]);
+    // As dense rows they would take 5 GB.
+    let mut rows = vec![vector([1.5, 2.0]); 5_000];
+    rows[4_998] = vector([f64::NAN, 1.0]);
+    rows[4_999] = row(&[Field::Sparse(3, vec![], vec![])]);
+    scorer.run(&batch(&rows), rows.len()).unwrap();
+    assert_eq!(scorer.row_mask()[4_996..], [1, 1, 2, 2]);
+    let decoder = Decoder::new(&features(1, &[(0, "y", "vector")], 2)).unwrap();
+    let mut values = [0.0; 2];
+    let first = Rows::new(scorer.result(), 5_000).next().unwrap().unwrap();
+    decoder.decode(first, &mut values, &mut []).unwrap();
+    assert_eq!(values, [3.25, -6.0]);
+}
+
+#[test]
 fn what_does_not_fit_the_model_is_refused() {
     let model = linear(LabelKind::class(3), 3, &[0.0; 9]);
     let mut wide = task(&ALL);

@@ -1,11 +1,12 @@
 //! Scoring: the network in evaluation mode.
 
 use super::plan::{Plan, Source};
-use super::stage::{Memory, StageCall, run_stage};
-use crate::kernels::Kernels;
-use crate::layers::Alone;
+use super::stage::{Memory, StageCall, run_stage, taken};
+use crate::kernels::{ByInput, Csr, Kernels};
+use crate::layers::{Alone, Operation};
 use crate::network::{InnerValue, Network, ValueRef};
 use candlewick_protocol::Failure;
+use std::ops::Range;
 
 /// Rows that go through the layers together at most: keeps their values in cache.
 const BLOCK_ROWS: usize = 1_024;
@@ -94,15 +95,150 @@ impl Predictor {
                 rows * self.input_width
             )));
         }
-        self.outputs.resize(rows * self.output_width, 0.0);
-        for (width, values) in &mut self.inner {
-            values.resize(rows * *width, 0.0);
-        }
+        self.make_room(rows);
         match self.kernels.workers().pool() {
             Some(pool) => pool.install(|| self.compute(weights, features))?,
             None => self.compute(weights, features)?,
         }
         Ok(&self.outputs)
+    }
+
+    /// Whether rows of zeros can enter the network as such: one linear layer is all that reads the features.
+    #[must_use]
+    pub fn takes_sparse(&self) -> bool {
+        self.entrance()
+            .is_some_and(|at| match &self.plan.stages[at].operation {
+                Operation::Module(module) => module.takes_sparse(),
+                _ => false,
+            })
+    }
+
+    /// How rows of zeros enter the network with these weights; `None` where they cannot. It has the weights of the first layer once
+    /// more, and serves any number of predictors.
+    #[must_use]
+    pub fn entry(&self, weights: &[f32]) -> Option<ByInput> {
+        let stage = &self.plan.stages[self.entrance()?];
+        match &stage.operation {
+            Operation::Module(module) => module.by_input(&weights[stage.weights.clone()]),
+            _ => None,
+        }
+    }
+
+    /// The only stage that reads the features.
+    fn entrance(&self) -> Option<usize> {
+        let reads = |source: &Source| *source == Source::Features;
+        let stages = self.plan.stages.iter().enumerate();
+        let mut readers = stages.filter(|(_, stage)| stage.inputs.iter().any(reads));
+        let first = readers.next()?.0;
+        let asked = reads(&self.plan.output) || self.plan.inner.iter().any(reads);
+        (readers.next().is_none() && !asked).then_some(first)
+    }
+
+    /// As [`Predictor::predict`], of the rows `of` some that are mostly zeros, by the [`Predictor::entry`] of the same weights. The
+    /// outputs have the same bits.
+    ///
+    /// ```
+    /// use candlewick_model::{engine::Predictor, kernels::Csr, network::Network};
+    /// let document = serde_json::json!({"format": "candlewick.network/1",
+    ///     "layers": [{"type": "Linear", "out_features": 1}, {"type": "ReLU"}]});
+    /// let network = Network::from_document(&document, &[2])?;
+    /// let mut predictor = Predictor::new(&network, 1)?;
+    /// let weights = [2.0, 1.0, -3.0];
+    /// let entry = predictor.entry(&weights).ok_or_else(|| candlewick_protocol::Failure::internal("no linear layer"))?;
+    /// let mut rows = Csr::default();
+    /// rows.push(0, 4.0);
+    /// rows.end_row();
+    /// assert_eq!(predictor.predict_sparse(&weights, &entry, &rows, 0..1)?, [5.0]);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Internal` where weights or entry are not those of the network.
+    pub fn predict_sparse(
+        &mut self,
+        weights: &[f32],
+        entry: &ByInput,
+        rows: &Csr,
+        of: Range<usize>,
+    ) -> Result<&[f32], Failure> {
+        let fits = weights.len() == self.num_parameters && entry.inputs() == self.input_width;
+        let Some(entrance) = self.entrance().filter(|_| fits && of.end <= rows.rows()) else {
+            return Err(Failure::internal(
+                "rows of zeros for a network that does not begin with a linear layer of their width",
+            ));
+        };
+        self.make_room(of.len());
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let mut done = Ok(());
+        let into = outputs.chunks_mut(self.block_rows * self.output_width);
+        for (index, into) in into.enumerate() {
+            let (before, count) = (index * self.block_rows, into.len() / self.output_width);
+            let block = of.start + before..of.start + before + count;
+            done = done.and_then(|()| self.sparse_block(weights, (entrance, entry), (rows, block), into));
+            if done.is_ok() {
+                self.keep_inner(before, count, &[]);
+            }
+        }
+        self.outputs = outputs;
+        done?;
+        Ok(&self.outputs)
+    }
+
+    fn sparse_block(
+        &mut self,
+        weights: &[f32],
+        (entrance, entry): (usize, &ByInput),
+        (rows, block): (&Csr, Range<usize>),
+        into: &mut [f32],
+    ) -> Result<(), Failure> {
+        let call = StageCall {
+            weights,
+            features: &[],
+            rows: block.len(),
+            training: None,
+        };
+        for at in 0..self.plan.stages.len() {
+            if at == entrance {
+                let stage = &self.plan.stages[at];
+                let length = block.len() * stage.width;
+                let mut output = taken(&mut self.memory.values[stage.output], length);
+                entry.products(self.kernels.level(), rows, block.clone(), &mut output[..length]);
+                self.memory.values[stage.output] = output;
+                continue;
+            }
+            self.stage(at, &call)?;
+        }
+        self.hand_over(&[], into);
+        Ok(())
+    }
+
+    fn stage(&mut self, at: usize, call: &StageCall<'_>) -> Result<(), Failure> {
+        run_stage(
+            &self.plan,
+            &mut self.memory,
+            &mut self.kernels,
+            at,
+            call,
+            &mut Alone,
+        )
+    }
+
+    /// Copies the outputs of a block.
+    fn hand_over(&self, features: &[f32], into: &mut [f32]) {
+        let values = match self.plan.output {
+            Source::Stage(last) => &self.memory.values[self.plan.stages[last].output],
+            // All layers are identities when scoring.
+            Source::Features => features,
+        };
+        into.copy_from_slice(&values[..into.len()]);
+    }
+
+    /// Makes room for the outputs, and what else is asked for, of so many rows.
+    fn make_room(&mut self, rows: usize) {
+        self.outputs.resize(rows * self.output_width, 0.0);
+        for (width, values) in &mut self.inner {
+            values.resize(rows * *width, 0.0);
+        }
     }
 
     fn compute(&mut self, weights: &[f32], features: &[f32]) -> Result<(), Failure> {
@@ -113,7 +249,7 @@ impl Predictor {
         for (index, (block, into)) in blocks.zip(into).enumerate() {
             done = done.and_then(|()| self.block(weights, block, into));
             if done.is_ok() {
-                self.keep_inner(index * self.block_rows, block);
+                self.keep_inner(index * self.block_rows, block.len() / self.input_width, block);
             }
         }
         self.outputs = outputs;
@@ -128,27 +264,14 @@ impl Predictor {
             training: None,
         };
         for at in 0..self.plan.stages.len() {
-            run_stage(
-                &self.plan,
-                &mut self.memory,
-                &mut self.kernels,
-                at,
-                &call,
-                &mut Alone,
-            )?;
+            self.stage(at, &call)?;
         }
-        let values = match self.plan.output {
-            Source::Stage(last) => &self.memory.values[self.plan.stages[last].output],
-            // All layers are identities when scoring.
-            Source::Features => features,
-        };
-        into.copy_from_slice(&values[..into.len()]);
+        self.hand_over(features, into);
         Ok(())
     }
 
-    /// Keeps what was asked for of a block that begins with row `start`.
-    fn keep_inner(&mut self, start: usize, features: &[f32]) {
-        let rows = features.len() / self.input_width;
+    /// Keeps what was asked for of a block of `rows` rows that begins with row `start`.
+    fn keep_inner(&mut self, start: usize, rows: usize, features: &[f32]) {
         for (source, (width, kept)) in self.plan.inner.iter().zip(&mut self.inner) {
             let values = match source {
                 Source::Stage(at) => &self.memory.values[self.plan.stages[*at].output],

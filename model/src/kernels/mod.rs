@@ -9,6 +9,7 @@
 mod activations;
 mod attention;
 mod conv;
+mod csr;
 mod gemm;
 mod generic;
 mod isa;
@@ -34,6 +35,7 @@ pub(crate) use activations::{
 };
 pub(crate) use attention::{Attention, Layout, Shape};
 pub(crate) use conv::Window;
+pub use csr::{ByInput, Csr};
 pub use gemm::Kernels;
 pub(crate) use lanes::{LANES, lanes_of, sum_by, sum_lanes, sum_lanes_f64};
 pub use maps::add_into;

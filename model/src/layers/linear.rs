@@ -2,7 +2,7 @@
 
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
-use crate::kernels::{Accumulate, Matrix, Program};
+use crate::kernels::{Accumulate, ByInput, Matrix, Program};
 use crate::layers::error::{LayerError, infer};
 use candlewick_protocol::Failure;
 
@@ -30,6 +30,17 @@ impl Module for Linear {
             specs.push(ParameterSpec::new("bias", &[self.outputs], init));
         }
         specs
+    }
+
+    fn takes_sparse(&self) -> bool {
+        self.repeat == 1
+    }
+
+    fn by_input(&self, weights: &[f32]) -> Option<ByInput> {
+        let (matrix, bias) = weights.split_at(self.outputs * self.inputs);
+        let bias = self.bias.then(|| &bias[..self.outputs]);
+        self.takes_sparse()
+            .then(|| ByInput::of_linear(matrix, bias, self.inputs, self.outputs))
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use super::error::LayerError;
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
-use crate::kernels::{Kernels, Program, SimdLevel};
+use crate::kernels::{ByInput, Kernels, Program, SimdLevel};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
@@ -147,6 +147,16 @@ pub(crate) trait Module: Debug + Send + Sync {
 
     /// The first element of the input that the output begins with, where the output is a part of it.
     fn selected(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether it is a linear map of a whole row, see [`Module::by_input`].
+    fn takes_sparse(&self) -> bool {
+        false
+    }
+
+    /// The right operand of its product with rows of zeros, of the module's `weights`, where it is a linear map of a whole row.
+    fn by_input(&self, _weights: &[f32]) -> Option<ByInput> {
         None
     }
 
