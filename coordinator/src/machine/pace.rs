@@ -11,6 +11,8 @@ use candlewick_protocol::plan;
 const WORTH: f64 = 0.85;
 /// And where that saves so many seconds in the epochs that are left: a move costs some.
 const SAVES: f64 = 1.0;
+/// An epoch in which the slowest worked fewer seconds tells nothing of trainers: what else the machine did decides.
+const TELLS: f64 = 0.1;
 /// A step that takes so much longer after a move than before it says that the move was wrong.
 const WORSE: f64 = 1.05;
 
@@ -148,7 +150,7 @@ impl Machine {
                 .collect::<Vec<_>>(),
         );
         let then = slowest(&sizes(&plan::shares(self.job.train.logical_shards, &costs)));
-        if then > now * WORTH || (now - then) * left < SAVES {
+        if now < TELLS || then > now * WORTH || (now - then) * left < SAVES {
             return None;
         }
         let longest = paces

@@ -131,8 +131,9 @@ impl Runner {
                 Err(Interrupt::Halted) => tracing::debug!(generation, "halted"),
                 Err(Interrupt::Failed(failure)) => self.state.fail(failure),
                 Err(Interrupt::Peer(error)) => {
-                    // The gang may well go on without it.
-                    tracing::warn!(generation, "{error}");
+                    // The gang may well go on without it, or it has halted before this trainer, for shards that move. The
+                    // coordinator knows, and tells what became of it.
+                    tracing::info!(generation, "{error}");
                     self.state.tell(self.seat.suspect(generation, error));
                 }
             }

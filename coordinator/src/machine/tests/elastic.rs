@@ -45,11 +45,15 @@ fn skews(stage: &Stage) -> Vec<f64> {
 
 /// A job of many epochs, of which the first is over: "a" worked so many seconds and "b" so many.
 fn paced(a: f64, b: f64) -> Stage {
+    paced_of(10, a, b)
+}
+
+fn paced_of(epochs: u32, a: f64, b: f64) -> Stage {
     let mut job = JobSpec {
         max_recoveries: 3,
         ..job()
     };
-    job.train.epochs = 10;
+    job.train.epochs = epochs;
     let mut stage = Stage::gathered_for(job).led_to("running");
     for (id, busy_seconds) in [("a", a), ("b", b)] {
         let pace = Pace {
@@ -61,6 +65,12 @@ fn paced(a: f64, b: f64) -> Stage {
         stage.message(id, ToCoordinator::Pace { generation: 1, pace });
     }
     stage
+}
+
+#[test]
+fn an_epoch_of_milliseconds_moves_nothing_however_many_are_left() {
+    assert_eq!(halts(&paced_of(3_000, 0.001, 0.009)), 0);
+    assert_eq!(halts(&paced_of(3_000, 0.02, 0.18)), 2);
 }
 
 fn halted(stage: &mut Stage) {
