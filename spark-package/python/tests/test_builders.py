@@ -268,6 +268,7 @@ def test_numbers_that_are_not_finite_are_named():
 
 def test_whole_numbers_fit_java():
     assert to_int(2**31 - 1) == 2**31 - 1 and to_long(-(2**63)) == -(2**63)
+    assert (to_int(np.int32(64)), to_long(np.uint8(7)), type(to_int(np.int16(1)))) == (64, 7, int)
     with pytest.raises(TypeError, match="outside of"):
         to_int(2**31)
     with pytest.raises(TypeError, match="outside of"):

@@ -8,6 +8,7 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions import captured
 
+import candlewick
 from candlewick import errors
 from candlewick._session import _joined, attach, jars
 from candlewick.errors import SetupError, jar_is_missing
@@ -26,6 +27,13 @@ def test_jar_of_the_environment_is_used(monkeypatch, tmp_path):
 def test_lists_are_joined_once():
     assert _joined("a.jar", "b.jar,a.jar", ",") == "a.jar,b.jar"
     assert _joined("a.jar", None, ",") == "a.jar"
+
+
+def test_a_setting_that_spark_would_leave_out_is_refused():
+    with pytest.raises(TypeError, match=r"no setting 'master'.*session\(spark_master=\.\.\.\)"):
+        candlewick.session(master="local[2]")
+    with pytest.raises(TypeError, match=r"\{'spark\.app\.name': \.\.\.\}"):
+        candlewick.session(app_name="digits")
 
 
 def test_the_way_to_the_jar_is_that_of_the_platform(monkeypatch):

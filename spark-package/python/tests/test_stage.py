@@ -22,6 +22,7 @@ from candlewick import (
 )
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._stage import NotPickled, Shown
+from candlewick.errors import SetupError
 
 
 class NeuralClassifier(NotPickled, Shown, NeuralClassifierBase):
@@ -96,6 +97,14 @@ def test_copies_work_as_spark_makes_them() -> None:
     for other in (stage.copy(), copy.deepcopy(stage)):
         other.setEpochs(5)
     assert stage.getEpochs() == 3
+
+
+def test_a_model_whose_session_was_stopped_says_so() -> None:
+    # As after spark.stop(): the tests without a JVM have no session.
+    model = object.__new__(NeuralClassificationModel)
+    for ask in (lambda: model.predict([1.0]), lambda: model.numFeatures):
+        with pytest.raises(SetupError, match="there is no Spark session"):
+            ask()
 
 
 def test_a_stage_that_was_refused_goes_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
