@@ -54,17 +54,18 @@ def test_pyspark_that_is_missing_or_old_is_told_at_import(tmp_path, version, wor
         (tmp_path / "pyspark").mkdir()
         (tmp_path / "pyspark" / "__init__.py").write_text(f"__version__ = {version!r}\n")
     path = f"{tmp_path}:{Path(errors.__file__).parents[1]}"
-    # -S: without the packages of this environment.
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", "import candlewick"],
-        env={"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
+
+    def told(*arguments):
+        # -S: without the packages of this environment.
+        done = subprocess.run(
+            [sys.executable, "-S", *arguments], env={"PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        return done.stderr.strip().splitlines()
+
+    last = told("-c", "import candlewick")[-1]
     assert last.startswith("ImportError") and words in last and "pip install 'candlewick[spark]'" in last
+    assert told("-m", "candlewick", "doctor") == [last.removeprefix("ImportError: ")]
 
 
 class FakeThrowable:
