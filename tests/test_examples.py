@@ -110,7 +110,9 @@ def test_flight_client() -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor"])
-def test_command_line(command: str) -> None:
+def test_command_line(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Executors run no Python: one that is not there, or is another than the driver's, breaks nothing.
+    monkeypatch.setenv("PYSPARK_PYTHON", "/no/such/python")
     output = run(sys.executable, "-m", "candlewick", command)
     assert "Native library" in output
     assert "broken" not in output

@@ -56,6 +56,11 @@ fn what_does_not_fit_says_what_came() {
             "layers.0 (Conv2d): expects an input of shape [channels, height, width] without the batch, got [28, 28]",
         ),
         (
+            conv(json!({})),
+            vec![784],
+            "bring it to that shape with Unflatten or Reshape, or, where it is the features, with inputShape",
+        ),
+        (
             json!({"type": "Conv1d", "out_channels": 4, "kernel_size": 3}),
             vec![3, 9, 9],
             "expects an input of shape [channels, length] without the batch, got [3, 9, 9]",

@@ -161,7 +161,7 @@ fn what_does_not_fit_is_refused() {
         (
             &plain,
             sum(&[term("kind", "MSELoss", "k"), term("width", "MSELoss", "w")]),
-            "reads 4 value(s) of the label for its 4 output(s), but its labels are 0 to 1",
+            "reads 4 value(s) of the label for its 4 output(s), but its labels are 0 to 1, which is 1 value(s): give the end of the network another width",
         ),
         (
             &heads(&ended(4, "Softmax"), &linear(1)),

@@ -204,7 +204,7 @@ pub(super) fn planes(input: &[usize], dimensions: usize) -> Result<(usize, [usiz
                 format!("an input of shape {wanted} without the batch"),
                 format!("{input:?}"),
             )
-            .hint("bring it to that shape with Unflatten or Reshape"))
+            .hint("bring it to that shape with Unflatten or Reshape, or, where it is the features, with inputShape"))
         }
     }
 }

@@ -125,11 +125,13 @@ impl Term {
             None => Ok(Some(LabelWidth::Exactly(count))),
             Some(range) if range.len() == count => Ok(Some(LabelWidth::AtLeast(range.end))),
             Some(range) => Err(LossError::Terms(format!(
-                "has a {} that reads {count} value(s) of the label for its {} output(s), but its labels are {} to {}",
+                "has a {} that reads {count} value(s) of the label for its {} output(s), but its labels are {} to {}, \
+                 which is {} value(s): give the end of the network another width, or the loss other labels",
                 self.name,
                 outputs.len(),
                 range.start,
-                range.end
+                range.end,
+                range.len()
             ))),
         }
     }

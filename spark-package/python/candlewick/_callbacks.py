@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -167,7 +169,23 @@ def checked(callbacks: Sequence[CallbackLike] | None) -> tuple[CallbackLike, ...
             raise TypeError(
                 f"callbacks[{index}] must be an object of candlewick.Callback or a function of an epoch's record, not {what}"
             )
+        _warn_of_strangers(callback)
     return tuple(callbacks)
+
+
+def _warn_of_strangers(callback: CallbackLike) -> None:
+    """Warns of a method that looks like one of a callback and is none: nobody would call it."""
+    if not isinstance(callback, Callback):
+        return
+    known = [name for name in dir(Callback) if name.startswith("on_")]
+    for name in dir(type(callback)):
+        if name.startswith("on_") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            warnings.warn(
+                f"{type(callback).__name__}.{name} is never called: a callback has {', '.join(known)}{hint}",
+                stacklevel=4,
+            )
 
 
 class Callbacks:

@@ -6,17 +6,23 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pyspark.ml.param import TypeConverters
 
 
 def to_int(value: Any) -> int:
     """A whole number that Java's Int holds; PySpark's converter lets larger ones through, and the JVM fails on them."""
-    return _within(TypeConverters.toInt(value), 31)
+    return _within(_whole(value), 31)
 
 
 def to_long(value: Any) -> int:
     """A whole number that Java's Long holds."""
-    return _within(TypeConverters.toInt(value), 63)
+    return _within(_whole(value), 63)
+
+
+def _whole(value: Any) -> int:
+    # Of NumPy's whole numbers PySpark's converter knows those of 64 bits alone.
+    return int(value) if isinstance(value, np.integer) else int(TypeConverters.toInt(value))
 
 
 def _within(value: int, bits: int) -> int:

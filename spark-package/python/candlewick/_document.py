@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 from candlewick import _html
 from candlewick._domains import Domain
 from candlewick._formats import NETWORK_FORMAT
+from candlewick._legal import arguments_by_name
 from candlewick._session import jvm
 from candlewick._tensor import Tensor, node
 from candlewick.errors import translated
@@ -56,6 +57,8 @@ class Document:
         if cls._full:
             own: Any = cls.__init__
             own.__signature__ = full_form(cls, getattr(typing, "get_overloads", lambda _: ())(own))
+        elif cls.__module__.startswith(_GENERATED) and "__init__" in vars(cls):
+            cls.__init__ = arguments_by_name(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._arguments = dict(arguments)

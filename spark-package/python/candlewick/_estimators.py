@@ -30,7 +30,7 @@ from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable, Remembered, RestoredDefaults, Writable
 from candlewick._reading import from_json
 from candlewick._remote import cancelled_with, classic_only, is_remote, refuse, release_dropped
-from candlewick._session import require_jar
+from candlewick._session import require_jar, running_context
 from candlewick._stage import NotPickled, Shown
 from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received, to_weights
@@ -191,8 +191,16 @@ class NeuralModel(
         _require_dataframe("transform", dataset)
         if is_remote():
             release_dropped()
+        else:
+            running_context()
         with translated():
             return super()._transform(dataset)
+
+    def _call_java(self, name: str, *args: Any) -> Any:
+        # PySpark only asserts that there is a session.
+        if not is_remote():
+            running_context()
+        return super()._call_java(name, *args)
 
     def _of_row(self, method: str, value: Row) -> Any:
         vector = value if isinstance(value, Vector) else Vectors.dense(value)

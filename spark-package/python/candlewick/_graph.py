@@ -114,7 +114,9 @@ def _reached(ends: list[Tensor], inputs: list[Input]) -> list[Tensor]:
     known = set(inputs)
     for value in sorted(found, key=lambda one: one._at):
         if isinstance(value, Input) and value not in known:
-            raise ValueError(f"the outputs need the input {value.name!r}, which is not listed in inputs")
+            same = any(one.name == value.name for one in inputs)
+            hint = "; the one of that name there is another nn.Input: make it once and use it in both" if same else ""
+            raise ValueError(f"the outputs need the input {value.name!r}, which is not listed in inputs{hint}")
     for column in inputs:
         if column not in found:
             raise ValueError(f"no output needs the input {column.name!r}; use it, or leave it out of inputs")

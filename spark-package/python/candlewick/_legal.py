@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from candlewick.errors import InvalidParameterError
 
 F = TypeVar("F", bound=Callable[..., Any])
+#: How alike two names must be for one to be meant by the other: "batch" and "batchSize" are, "thresholds" and "featuresCols" are not.
+_LIKE = 0.7
 
 
 class Legal:
@@ -99,10 +101,24 @@ def keywords(method: F) -> F:
             raise TypeError(f"{owner} takes its parameters by name, for example {owner}(epochs=10)")
         for name in given:
             if name not in names:
-                near = difflib.get_close_matches(name.lower().replace("_", ""), plain, n=1)
+                near = difflib.get_close_matches(name.lower().replace("_", ""), plain, n=1, cutoff=_LIKE)
                 hint = f"; did you mean '{plain[near[0]]}'?" if near else ""
                 raise TypeError(f"{owner} has no parameter '{name}'{hint}")
         self._input_kwargs = given
         return method(self, **given)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def arguments_by_name(init: F) -> F:
+    """A builder's constructor that tells of an argument that it does not have which ones it has."""
+    names = [name for name in inspect.signature(init).parameters if name != "self"]
+
+    @functools.wraps(init)
+    def wrapper(self: Any, *args: Any, **given: Any) -> None:
+        for name in given:
+            if name not in names:
+                raise TypeError(f"{type(self).__name__} has no argument '{name}'; it has {', '.join(names) or 'none'}")
+        init(self, *args, **given)
 
     return wrapper  # type: ignore[return-value]

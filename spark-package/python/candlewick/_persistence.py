@@ -12,7 +12,7 @@ from pyspark.ml.wrapper import JavaParams
 
 from candlewick import _folder
 from candlewick._remote import drop, is_remote
-from candlewick._session import require_jar
+from candlewick._session import require_jar, running_context
 from candlewick._summary import TrainingSummary
 from candlewick.errors import SetupError, translated
 
@@ -50,8 +50,10 @@ class Writable(JavaMLWritable):
 
     def write(self) -> JavaMLWriter:
         """The writer: ``model.write().overwrite().save(path)``."""
-        writer: Any = _folder.writer(self) if is_remote() else super().write()
-        return writer
+        if is_remote():
+            return _folder.writer(self)
+        running_context()
+        return super().write()
 
 
 class Remembered(JavaParams):

@@ -5,6 +5,9 @@ It is not a dependency of the package: on a cluster it comes with Spark, and a s
 
 from __future__ import annotations
 
+import sys
+from itertools import pairwise
+
 #: The first PySpark that it works with, and the first that it does not.
 OLDEST, BEYOND = (3, 5), (5, 0)
 SUPPORTED = "Spark 3.5 (Scala 2.12 or 2.13) or Spark 4 (Scala 2.13)"
@@ -33,5 +36,15 @@ def check() -> str:
     return version
 
 
+def _of_the_package() -> str:
+    """The same, but ``python -m candlewick doctor``, which is to say what is missing, ends with that line and no traceback."""
+    try:
+        return check()
+    except ImportError as error:
+        if ("-m", "candlewick") in pairwise(sys.orig_argv):
+            raise SystemExit(str(error)) from None
+        raise
+
+
 #: PySpark's version.
-PYSPARK = check()
+PYSPARK = _of_the_package()

@@ -62,6 +62,11 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
     builder = SparkSession.builder
     wanted = {name: _conf_text(value) for name, value in (settings or {}).items()}
     for name, value in conf.items():
+        if not name.startswith("spark") and "." not in name:
+            raise TypeError(
+                f"session has no setting '{name}': names begin with spark, and Spark leaves out those that do not. "
+                f"Write session(spark_{name}=...), or session({{'spark.{name.replace('_', '.')}': ...}})"
+            )
         wanted[name if "." in name else name.replace("_", ".")] = _conf_text(value)
     if not (_remote.is_remote() or "spark.remote" in wanted or "SPARK_REMOTE" in os.environ):
         _add_jar(wanted)
@@ -154,12 +159,7 @@ def jvm(what: str = "this", instead: str = "use a classic session") -> Any:
     """
     if _remote.is_remote():
         _remote.refuse(what, instead)
-    from pyspark import SparkContext
-
-    # Not SparkSession.getActiveSession(): that is a thing of the thread, and fits run in threads of users too.
-    context = SparkContext._active_spark_context
-    if context is None:
-        raise SetupError("there is no Spark session; start one with candlewick.session()")
+    context = running_context()
     if not _has_classes(context):
         raise SetupError(jar_is_missing(OF_A_SESSION))
     return context._jvm
@@ -181,3 +181,18 @@ def _conf_text(value: Any) -> str:
 def _joined(first: str, more: str | None, separator: str) -> str:
     others = [part for part in (more or "").split(separator) if part and part != first]
     return separator.join([first, *others])
+
+
+def running_context() -> SparkContext:
+    """The context of the session that runs.
+
+    Raises:
+        SetupError: None does: none was started, or it was stopped.
+    """
+    from pyspark import SparkContext
+
+    # Not SparkSession.getActiveSession(): that is a thing of the thread, and fits run in threads of users too.
+    context = SparkContext._active_spark_context
+    if context is None:
+        raise SetupError("there is no Spark session; start one with candlewick.session()")
+    return context

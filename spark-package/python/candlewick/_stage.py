@@ -21,6 +21,9 @@ _SHOWN = 60
 class NotPickled(Params):
     """A stage whose other half lives in the JVM of a Spark session: it can be copied there, and saved, but not pickled."""
 
+    #: That half. PySpark looks at it when a stage goes, also one whose constructor has refused a parameter.
+    _java_obj: Any = None
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refuses to be pickled, with the way out."""
         kind = type(self).__name__

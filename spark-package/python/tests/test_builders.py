@@ -268,6 +268,7 @@ def test_numbers_that_are_not_finite_are_named():
 
 def test_whole_numbers_fit_java():
     assert to_int(2**31 - 1) == 2**31 - 1 and to_long(-(2**63)) == -(2**63)
+    assert (to_int(np.int32(64)), to_long(np.uint8(7)), type(to_int(np.int16(1)))) == (64, 7, int)
     with pytest.raises(TypeError, match="outside of"):
         to_int(2**31)
     with pytest.raises(TypeError, match="outside of"):
@@ -294,3 +295,19 @@ def test_a_loss_for_each_output_by_its_name():
     for output in ([], [1], 3):
         with pytest.raises(InvalidParameterError, match="expected a text, or a list of at least one, or null"):
             nn.LossTerm(nn.MSELoss(), output=output)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: optim.AdamW(learning_rate=0.1), "AdamW has no argument 'learning_rate'; it has lr, betas, eps, "),
+        (lambda: nn.CrossEntropyLoss(wieght=[1.0]), "CrossEntropyLoss has no argument 'wieght'; it has weight, "),
+        (lambda: optim.lr_scheduler.StepLR(3, gama=0.5), "StepLR has no argument 'gama'; it has step_size, gamma"),
+        (lambda: nn.ReLU(dim=1), "ReLU has no argument 'dim'; it has none"),
+        (lambda: EarlyStopping(patiense=3), "EarlyStopping has no argument 'patiense'; it has metric, patience"),
+        (lambda: nn.Linear(units=3), "Linear has no argument 'units'; it has in_features, out_features, bias"),
+    ],
+)
+def test_an_unknown_argument_is_told_which_there_are(make, told):
+    with pytest.raises(TypeError, match=f"^{told}"):
+        make()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 
 import pytest
 
@@ -79,3 +80,16 @@ def test_what_is_no_callback_is_refused() -> None:
         with pytest.raises(TypeError, match=named):
             checked(wrong)  # type: ignore[arg-type]
     assert checked(None) == () and len(checked([Callback(), print])) == 2
+
+
+def test_a_method_that_nobody_calls_is_told() -> None:
+    class Mistyped(Callback):
+        """Means on_epoch_end."""
+
+        def on_epoch_ends(self, epoch: EpochRecord) -> None: ...
+
+    with pytest.warns(UserWarning, match=r"^Mistyped.on_epoch_ends is never called: .*; did you mean on_epoch_end\?$"):
+        checked([Mistyped()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checked([Callback(), print])

@@ -88,8 +88,10 @@ def test_misuse_is_refused() -> None:
         nn.Linear(1)()
     with pytest.raises(TypeError, match=r"nn.Concat\(\)\(a, b\)"):
         nn.Concat(x, y)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="input 'y', which is not listed"):
+    with pytest.raises(ValueError, match=r"input 'y', which is not listed in inputs$"):
         nn.Graph([x], {"out": nn.Add()(x, y)})
+    with pytest.raises(ValueError, match=r"not listed in inputs; the one of that name there is another nn\.Input"):
+        nn.Graph([x, nn.Input("y")], {"out": nn.Add()(x, y)})
     with pytest.raises(ValueError, match="no output needs the input 'y'"):
         nn.Graph([x, y], {"out": chain(x)})
     with pytest.raises(ValueError, match="the name 'x' is given twice"):

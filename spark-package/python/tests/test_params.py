@@ -9,6 +9,7 @@ import pytest
 from pyspark.ml.tuning import ParamGridBuilder
 
 from candlewick import EarlyStopping
+from candlewick._legal import keywords
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
 from candlewick.errors import InvalidParameterError
@@ -141,6 +142,19 @@ def test_an_unknown_name_is_told_what_it_may_have_been(name: str, meant: str) ->
         Classifier(colour=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="takes its parameters by name"):
         Classifier(3)  # type: ignore[misc]
+
+
+def test_a_name_that_is_like_no_other_is_not_taken_for_one() -> None:
+    class Stage:
+        """With two parameters."""
+
+        @keywords
+        def __init__(self, *, batchSize: int = 1, featuresCols: list[str] | None = None) -> None: ...
+
+    with pytest.raises(TypeError, match="'batch'; did you mean 'batchSize'"):
+        Stage(batch=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^Stage has no parameter 'thresholds'$"):
+        Stage(thresholds=[1.0])  # type: ignore[call-arg]
 
 
 def test_a_regressor_has_no_parameters_of_classifiers() -> None:

@@ -8,6 +8,7 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions import captured
 
+import candlewick
 from candlewick import errors
 from candlewick._session import _joined, attach, jars
 from candlewick.errors import SetupError, jar_is_missing
@@ -28,6 +29,13 @@ def test_lists_are_joined_once():
     assert _joined("a.jar", None, ",") == "a.jar"
 
 
+def test_a_setting_that_spark_would_leave_out_is_refused():
+    with pytest.raises(TypeError, match=r"no setting 'master'.*session\(spark_master=\.\.\.\)"):
+        candlewick.session(master="local[2]")
+    with pytest.raises(TypeError, match=r"\{'spark\.app\.name': \.\.\.\}"):
+        candlewick.session(app_name="digits")
+
+
 def test_the_way_to_the_jar_is_that_of_the_platform(monkeypatch):
     monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION", raising=False)
     assert "restart the Python process or the notebook's kernel" in jar_is_missing("It is not there")
@@ -46,17 +54,18 @@ def test_pyspark_that_is_missing_or_old_is_told_at_import(tmp_path, version, wor
         (tmp_path / "pyspark").mkdir()
         (tmp_path / "pyspark" / "__init__.py").write_text(f"__version__ = {version!r}\n")
     path = f"{tmp_path}:{Path(errors.__file__).parents[1]}"
-    # -S: without the packages of this environment.
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", "import candlewick"],
-        env={"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
+
+    def told(*arguments):
+        # -S: without the packages of this environment.
+        done = subprocess.run(
+            [sys.executable, "-S", *arguments], env={"PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        return done.stderr.strip().splitlines()
+
+    last = told("-c", "import candlewick")[-1]
     assert last.startswith("ImportError") and words in last and "pip install 'candlewick[spark]'" in last
+    assert told("-m", "candlewick", "doctor") == [last.removeprefix("ImportError: ")]
 
 
 class FakeThrowable:

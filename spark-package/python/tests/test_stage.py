@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import sys
 from typing import Any
 
 import pytest
 from pyspark import cloudpickle
 from pyspark.ml import Pipeline
 
-from candlewick import NeuralClassificationModel, NeuralEstimatorModel, NeuralRegressionModel, nn, optim
+from candlewick import (
+    NeuralClassificationModel,
+    NeuralEstimator,
+    NeuralEstimatorModel,
+    NeuralRegressionModel,
+    nn,
+    optim,
+)
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._stage import NotPickled, Shown
+from candlewick.errors import SetupError
 
 
 class NeuralClassifier(NotPickled, Shown, NeuralClassifierBase):
@@ -87,3 +97,22 @@ def test_copies_work_as_spark_makes_them() -> None:
     for other in (stage.copy(), copy.deepcopy(stage)):
         other.setEpochs(5)
     assert stage.getEpochs() == 3
+
+
+def test_a_model_whose_session_was_stopped_says_so() -> None:
+    # As after spark.stop(): the tests without a JVM have no session.
+    model = object.__new__(NeuralClassificationModel)
+    for ask in (lambda: model.predict([1.0]), lambda: model.numFeatures):
+        with pytest.raises(SetupError, match="there is no Spark session"):
+            ask()
+
+
+def test_a_stage_that_was_refused_goes_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Over Spark Connect PySpark asks a stage that goes for its other half.
+    monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with pytest.raises(TypeError, match="did you mean 'epochs'"):
+        NeuralEstimator(epoch=1)  # type: ignore[call-arg]
+    gc.collect()
+    assert told == []

@@ -76,7 +76,10 @@ object Graph {
     }
     val (nodes, columns) = found.toSeq.sortBy(_.at).partition(_.layer.isDefined)
     columns.find(column => !inputs.contains(column)).foreach { column =>
-      throw new IllegalArgumentException(s"the outputs need $column, which is not listed in inputs")
+      val same = inputs.exists(_.toString == column.toString)
+      val hint =
+        if (same) "; the one of that name there is another nn.Input: make it once and use it in both" else ""
+      throw new IllegalArgumentException(s"the outputs need $column, which is not listed in inputs$hint")
     }
     inputs.find(input => !found(input)).foreach { input =>
       throw new IllegalArgumentException(s"no output needs $input; use it, or leave it out of inputs")

@@ -2,6 +2,7 @@ package candlewick
 
 import candlewick.columns.ColumnRules
 import candlewick.internal.{Failures, Json}
+import candlewick.jni.InvalidParameterException
 import candlewick.persist.{ModelReader, StageReader}
 import candlewick.score.{Evaluation, NetworkOutput, OneRow, OutputColumn, OutputSizes, SingleRow}
 import org.apache.spark.SparkContext
@@ -55,9 +56,21 @@ final class NeuralEstimatorModel private[candlewick] (
   override private[candlewick] def allOutputs: Seq[OutputColumn] = outputs
 
   override private[candlewick] def sizes(columns: Seq[OutputColumn]): OutputSizes = {
-    val inner = state.innerWidths(columns.collect { case OutputColumn.Inner(node, _) => node })
+    val nodes = columns.collect { case OutputColumn.Inner(node, _) => node }
+    val inner =
+      try state.innerWidths(nodes)
+      catch {
+        case error: InvalidParameterException =>
+          val names =
+            state.networkOutputs.flatMap(NetworkOutput.ofClasses(_, state.networkOutputs.length == 1))
+          throw if (names.isEmpty) error
+          else Failures.parameter(s"${error.getMessage}; and ${names.mkString(", ")}")
+      }
     GeneralColumns.sizes(state.networkOutputs, numOutputs, inner)
   }
+
+  // What sizes says already.
+  override private[candlewick] def askable: Seq[String] = Nil
 
   override private[candlewick] def byName(output: String): OutputColumn = {
     val known = state.networkOutputs

@@ -312,9 +312,18 @@ trait NeuralModel[M <: NeuralModel[M]]
     checkThresholds()
     // A function leaves no row out.
     val invalid = if ($(handleInvalid) == "error") "error" else "keep"
-    val field = OutputColumn.fields(Seq(column), sizes(Seq(column)), invalid == "keep").head
+    val field =
+      try OutputColumn.fields(Seq(column), sizes(Seq(column)), invalid == "keep").head
+      catch {
+        case error: InvalidParameterException if askable.nonEmpty =>
+          throw Failures.parameter(s"${error.getMessage}; and ${askable.mkString(", ")}")
+      }
     spec(sc).copy(outputs = Seq(column), handleInvalid = invalid) -> field
   }
+
+  /** What may be asked for in SQL beside layers and nodes: for messages. */
+  private[candlewick] def askable: Seq[String] =
+    "prediction" +: (if (classifier) Seq("probability", "rawPrediction") else Nil)
 
   /** The column of an output by its name in SQL. */
   private[candlewick] def byName(output: String): OutputColumn = output match {

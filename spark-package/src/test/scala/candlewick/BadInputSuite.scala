@@ -32,6 +32,19 @@ class BadInputSuite extends SparkSuite {
     check(message[InvalidParameterException](fitOn(data.withColumn("features", current_date()))), "is date")
   }
 
+  test("a column that is there in another way, and thousands of columns") {
+    def missing(frame: DataFrame, name: String) =
+      message[InvalidParameterException](classifier().setFeaturesCol(name).fit(frame))
+    val nested = data.selectExpr("label", "struct(features) as row", "features as `my.features`")
+    check(missing(nested, "row.features"), "there is no column 'row.features'", "select col('row.features')")
+    check(missing(nested, "`my.features`"), "set featuresCol to 'my.features', without backticks")
+    check(missing(nested, "my.feature"), "which has: label, row, my.features; set featuresCol to one of them")
+    val wide = data.select(col("label") +: (0 until 60).map(at => lit(at).as(s"x$at")): _*)
+    val told = missing(wide, "x60")
+    check(told, "x48 and 11 more; set featuresCol")
+    assert(!told.contains("x49"), told)
+  }
+
   test("no rows") {
     check(message[InvalidDataException](fitOn(data.limit(0))), "is empty")
     check(

@@ -110,7 +110,14 @@ class GraphSuite extends SparkSuite {
     def message(body: => Any): String = intercept[IllegalArgumentException](body: Unit).getMessage
     val (x, y) = (nn.Input("x"), nn.Input("y"))
     assert(message(nn.Linear(1)()).contains("without a tensor"))
-    assert(message(nn.Graph(Seq(x), "out" -> nn.Add()(x, y))).contains("Input(y), which is not listed"))
+    assert(
+      message(nn.Graph(Seq(x), "out" -> nn.Add()(x, y))).endsWith("Input(y), which is not listed in inputs")
+    )
+    val again = message(nn.Graph(Seq(x, nn.Input("y")), "out" -> nn.Add()(x, y)))
+    assert(
+      again.contains("which is not listed in inputs; the one of that name there is another nn.Input"),
+      again
+    )
     assert(message(nn.Graph(Seq(x, y), "out" -> nn.Linear(1)(x))).contains("no output needs Input(y)"))
     assert(message(nn.Graph(Seq(x), "x" -> nn.Linear(1)(x))).contains("the name 'x' is given twice"))
     assert(message(nn.Input("a.b")).contains("cannot be the name of a node"))

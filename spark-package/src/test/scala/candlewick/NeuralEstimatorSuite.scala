@@ -87,7 +87,9 @@ class NeuralEstimatorSuite extends SparkSuite {
       told(model.copy(ParamMap.empty).setOutputCols(Map(pair)).transform(data))
     assert(asking("size.probability" -> "p").contains("does not tell classes apart"))
     assert(asking("kind" -> "id").contains("outputCols: the DataFrame already has a column 'id'"))
-    assert(asking("hiden" -> "code").contains("no layer or node \"hiden\""))
+    val unknown = asking("kind.prob" -> "code")
+    assert(unknown.contains("no layer or node \"kind.prob\""), unknown)
+    assert(unknown.endsWith("; and kind.probability, kind.rawPrediction"), unknown)
   }
 
   test("one row is scored as transform does it") {

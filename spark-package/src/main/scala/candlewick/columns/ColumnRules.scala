@@ -17,9 +17,9 @@ private[candlewick] object ColumnRules {
     found match {
       case Array(field) => field
       case Array() =>
-        val columns = schema.fieldNames.mkString(", ")
         throw Failures.parameter(
-          s"$param: there is no column '$name' in the DataFrame, which has: $columns; set $param to one of them"
+          s"$param: there is no column '$name' in the DataFrame, which has: ${listed(schema.fieldNames)}; " +
+            remedy(schema, name, param)
         )
       case _ =>
         throw Failures.parameter(
@@ -27,6 +27,26 @@ private[candlewick] object ColumnRules {
         )
     }
   }
+
+  /** Names of columns for a message: where there are thousands, the first of them. */
+  private def listed(names: Array[String]): String =
+    if (names.length <= Listed) names.mkString(", ")
+    else names.take(Listed).mkString("", ", ", s" and ${names.length - Listed} more")
+
+  /** How to name a column that is there in another way. */
+  private def remedy(schema: StructType, name: String, param: String): String = {
+    val bare = name.stripPrefix("`").stripSuffix("`")
+    val outer = name.takeWhile(_ != '.')
+    val nested = name.contains('.') && schema.fields.exists { field =>
+      field.name == outer && field.dataType.isInstanceOf[StructType]
+    }
+    if (bare != name && schema.fieldNames.contains(bare)) s"set $param to '$bare', without backticks"
+    else if (nested) s"a field of a struct has to be a column of its own: select col('$name').alias('name')"
+    else s"set $param to one of them"
+  }
+
+  /** Columns that a message names at most. */
+  private val Listed = 50
 
   /** Throws unless the column can be part of the features. */
   def checkFeature(field: StructField): Unit = field.dataType match {

@@ -2,6 +2,7 @@ package candlewick.persist
 
 import candlewick.internal.{Failures, Files, Json, ShardedWeights, WeightsFile}
 import candlewick.jni.CandlewickException
+import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.io.{EOFException, FileNotFoundException}
 import java.nio.charset.StandardCharsets
@@ -81,7 +82,14 @@ private[persist] final class Folder(session: SparkSession, val root: String, val
     catch {
       case error: CandlewickException if error.kind != "invalidParameter" => throw error
       case NonFatal(error) =>
-        val why = Option(error.getMessage).getOrElse(error.toString)
+        val why = error match {
+          // Its own message tells where the text came from, which says nothing here.
+          case json: JsonProcessingException =>
+            val place =
+              Option(json.getLocation).fold("")(at => s", line ${at.getLineNr}, column ${at.getColumnNr}")
+            json.getOriginalMessage.replaceAll(" \\(start marker at \\[[^\\]]*\\]\\)", "") + place
+          case _ => Option(error.getMessage).getOrElse(error.toString)
+        }
         throw Failures.parameter(
           s"the file $name in $root is damaged, or was saved by another version: $why"
         )

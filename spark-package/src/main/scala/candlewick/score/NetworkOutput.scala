@@ -79,6 +79,13 @@ private[candlewick] object NetworkOutput {
     whole ++ alone ++ dotted
   }
 
+  /** What may be asked of an output beside its own name: for messages. */
+  def ofClasses(output: NetworkOutput, only: Boolean): Seq[String] = {
+    val parts = if (output.classes.isDefined) Seq(Probability, Raw) else Nil
+    val alone = if (only) PredictionPart +: parts else Nil
+    alone ++ (if (output.name.isEmpty) Nil else parts.map(part => s"${output.name}.$part"))
+  }
+
   /** The columns that are appended where nothing else is asked for: one for each output.
     *
     * @param prediction

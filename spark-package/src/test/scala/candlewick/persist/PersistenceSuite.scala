@@ -53,7 +53,8 @@ class PersistenceSuite extends SparkSuite {
   test("files that are cut off, empty, or of something else") {
     assert(damaged(weights)(_.dropRight(5)).contains(weights))
     assert(damaged(weights)(_ => Array.emptyByteArray).contains(weights))
-    assert(damaged(document)(_.dropRight(5)).contains(document))
+    val cut = damaged(document)(_.dropRight(5))
+    assert(cut.contains(document) && cut.contains(", line 1, column ") && !cut.contains("Source"), cut)
     assert(damaged(document)(_ => "[1]".getBytes(UTF_8)).contains("must be a JSON object"))
     assert(damaged(document)(edited("\"network\":", "\"other\":")).contains("'network' is missing"))
     assert(damaged(document)(edited("\"featureWidth\":", "\"other\":")).contains("'featureWidth' is missing"))

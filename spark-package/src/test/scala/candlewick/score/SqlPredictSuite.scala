@@ -154,7 +154,8 @@ class SqlPredictSuite extends SparkSuite {
       message("SELECT candlewick_predict('digits', id) FROM points").contains("the features hold 1 values")
     )
     assert(
-      message("SELECT candlewick_predict('digits', features, 'no') FROM points").contains("it has 0, 1, 2")
+      message("SELECT candlewick_predict('digits', features, 'no') FROM points")
+        .contains("it has 0, 1, 2; and prediction, probability, rawPrediction")
     )
     assert(
       intercept[InvalidParameterException](candlewick.register(spark, "", model)).getMessage.contains("empty")
