@@ -184,6 +184,11 @@ _MASKS = {
 }
 
 
+    def _item(self, place: str, known: dict[int, str]) -> dict[str, Any]:
+        """This module at a place such as "2.0", with which its parameters' names begin; one of `known` is shared from there."""
+        first = known.setdefault(id(self), place)
+        return self.layer() if first == place else {"shares": first}
+
 class Module(NetworkBase):
     """A layer or a container of layers. Called with tensors (``nn.Input``), it is a node of a graph."""
 
@@ -192,7 +197,7 @@ class Module(NetworkBase):
         return Document.to_dict(self)
 
     def _network(self) -> dict[str, Any]:
-        return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
+        return {"format": NETWORK_FORMAT, "layers": [self._item("0", {})]}
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         return self._placed("0")
@@ -261,8 +266,19 @@ class Container(Module):
         self._modules = tuple(modules)
 
     def layer(self) -> dict[str, Any]:
-        layers = {"layers": [module.layer() for module in self._modules]} if self._modules else {}
-        return {**super().layer(), **layers}
+        return self._with_layers([module.layer() for module in self._modules])
+
+    def _with_layers(self, layers: list[dict[str, Any]]) -> dict[str, Any]:
+        return {**super().layer(), **({"layers": layers} if layers else {})}
+
+    def _items(self, place: str, known: dict[int, str]) -> list[dict[str, Any]]:
+        """Its layers at their places; `place` is its own, empty for a whole network."""
+        return [module._item(f"{place}.{at}" if place else str(at), known) for at, module in enumerate(self._modules)]
+
+    def _item(self, place: str, known: dict[int, str]) -> dict[str, Any]:
+        if known.setdefault(id(self), place) != place:
+            return super()._item(place, known)
+        return self._with_layers(self._items(place, known))
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -328,11 +344,11 @@ class Sequential(Container):
         listed = first if isinstance(first, (list, tuple)) else modules
         super().__init__(*cast("Sequence[Module]", listed))
 
-    def layer(self) -> dict[str, Any]:
-        return {"layers": [], **super().layer()}
+    def _with_layers(self, layers: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"layers": [], **super()._with_layers(layers)}
 
     def _network(self) -> dict[str, Any]:
-        return {"format": NETWORK_FORMAT, "layers": self.layer()["layers"]}
+        return {"format": NETWORK_FORMAT, "layers": self._items("", {})}
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         for at, module in enumerate(self):
@@ -531,7 +547,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     if not isinstance(value, dict):
-        return repr(value)
+        return f"layer {value['shares']} again" if "shares" in value else repr(value)
     if "nodes" in value:
         return f"Graph({len(value['nodes'])} nodes)"
     kind = value.get("type", "Sequential" if "layers" in value else None)

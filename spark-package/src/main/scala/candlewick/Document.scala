@@ -107,10 +107,11 @@ private[candlewick] object Document {
 
   /** The network that consists of one module. */
   def network(layer: ObjectNode): ObjectNode = {
-    val document = mapper.createObjectNode().put("format", Formats.Network)
-    if (layer.get("type").asText == Sequential) document.set[JsonNode]("layers", layer.get("layers"))
-    else document.putArray("layers").add(layer)
-    document
+    val known = new SharedLayers
+    val layers =
+      if (layer.get("type").asText == Sequential) known.allWritten(layer.get("layers"), "")
+      else Json.list(Seq(known.written(layer, "0")))
+    mapper.createObjectNode().put("format", Formats.Network).set[ObjectNode]("layers", layers)
   }
 
   /** A value as documents hold it. */
