@@ -118,7 +118,8 @@ trait NeuralModel[M <: NeuralModel[M]]
     val keys = labels.indices.map(at => s"candlewick_label_$at") :+ "candlewick_weight"
     val columns = labels.map { label =>
       val column = TrainingColumns.column(label)
-      if (ColumnRules.isMulti(label.dataType)) column else column.cast(DoubleType)
+      if (ColumnRules.isMulti(label.dataType)) ColumnRules.flat(column, label.dataType)
+      else column.cast(DoubleType)
     } :+ weight.fold(lit(1.0))(TrainingColumns.column(_).cast(DoubleType))
     val prepared = keys.zip(columns).foldLeft(dataset.toDF()) { case (rows, (key, column)) =>
       rows.withColumn(key, column)
@@ -334,7 +335,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     get(scale),
     state.featureWidth,
     state.inputShape,
-    inputs.map(_.width),
+    inputs,
     state.broadcast.golden(sc),
     s"$uid, ${state.bytes.key.take(8)}"
   )
