@@ -20,6 +20,7 @@ from pyspark.ml.evaluation import MulticlassClassificationEvaluator
 from pyspark.ml.linalg import Vectors
 from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuilder
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 import candlewick
 from candlewick import (
@@ -87,6 +88,17 @@ def test_the_model_is_that_of_any_other_session(model: NeuralClassificationModel
     assert model.predict(features) == rows[0][2]
     assert model.predictProbability(features).toArray().tolist() == rows[0][1]
     assert model.predictRaw(list(features.toArray())).toArray().tolist() == rows[0][0]
+
+
+def test_evaluate_is_that_of_any_other_session(data: DataFrame, model: NeuralClassificationModel) -> None:
+    # The test that started the server compares them.
+    (HERE / "evaluated.json").write_text(json.dumps(model.evaluate(data)))
+    weighted = model.copy().setWeightCol("heavy").setOutputCols({"0": "inner"})
+    judged = weighted.evaluate(data.withColumn("heavy", F.when(F.col("label") == 0, 0.0).otherwise(1.0)))
+    right = model.transform(data.where("label != 0")).where("label = prediction").count()
+    assert judged["accuracy"] == pytest.approx(right / data.where("label != 0").count())
+    with pytest.raises(InvalidParameterError, match="labelCol: there is no column 'lable'"):
+        model.copy().setLabelCol("lable").evaluate(data)
 
 
 def test_what_a_server_tells_of_a_model(data: DataFrame, model: NeuralClassificationModel) -> None:
@@ -189,6 +201,7 @@ def test_a_network_of_several_outputs(data: DataFrame, tmp_path: Path) -> None:
     scored = fitted.transform(data).select("prediction_kind", "prediction_again").collect()
     fitted.save(str(tmp_path / "general"))
     loaded = NeuralEstimatorModel.load(str(tmp_path / "general"))
+    assert {"kind_accuracy", "again_mse"} <= set(loaded.evaluate(data)) == set(fitted.evaluate(data))
     assert loaded.transform(data).select("prediction_kind", "prediction_again").collect() == scored
 
 
@@ -242,8 +255,6 @@ def test_what_needs_a_jvm_says_so(spark: SparkSession, data: DataFrame, model: N
         classifier(callbacks=[lambda epoch: True]).fit(data)
     with pytest.raises(SetupError, match=f"resumeOptimizer {way_out}"):
         classifier(resumeOptimizer=True).fit(data)
-    with pytest.raises(SetupError, match=f"NeuralClassificationModel.evaluate {way_out}"):
-        model.evaluate(data)
     with pytest.raises(SetupError, match=f"NeuralClassificationModel.toOnnx {way_out}"):
         model.toOnnx()
     with pytest.raises(SetupError, match=f"NeuralClassificationModel.networkSummary {way_out}"):
