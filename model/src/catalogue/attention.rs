@@ -1,21 +1,13 @@
 //! Attention over sequences.
 
 use super::entry::{
-    Arg, Entry, Kind, POSITIVE, Range, SIZE, ValueType, arg, inferred, keyword, layer, nullable, required,
+    Arg, BATCH_FIRST, Entry, Kind, POSITIVE, Range, SIZE, ValueType, arg, inferred, keyword, layer, nullable,
+    required,
 };
 
 const PROBABILITY: Range = Range::Closed { min: 0.0, max: 1.0 };
 
 const BIAS: Arg = arg("bias", ValueType::Bool, "true", Range::Any, "Add learned biases.");
-
-const BATCH_FIRST: Arg = arg(
-    "batch_first",
-    ValueType::Bool,
-    "true",
-    Range::OneOf(&["true"]),
-    "A row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
-     false.",
-);
 
 const IS_CAUSAL: Arg = keyword(arg(
     "is_causal",
