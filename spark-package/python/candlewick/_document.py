@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 from candlewick import _html
 from candlewick._domains import Domain
 from candlewick._formats import NETWORK_FORMAT
+from candlewick._masks import in_order
 from candlewick._session import jvm
 from candlewick._tensor import Tensor, node
 from candlewick.errors import translated
@@ -176,25 +177,17 @@ class NetworkBase(Document):
             return str(java.candlewick.jni.Native.networkSummary(text))
 
 
-#: What the mask of padding is called that a layer takes behind its inputs.
-_MASKS = {
-    **dict.fromkeys(("RNN", "LSTM", "GRU"), "padding_mask"),
-    "MultiheadAttention": "key_padding_mask",
-    **dict.fromkeys(("TransformerEncoder", "TransformerEncoderLayer"), "src_key_padding_mask"),
-}
-
-
-    def _item(self, place: str, known: dict[int, str]) -> dict[str, Any]:
-        """This module at a place such as "2.0", with which its parameters' names begin; one of `known` is shared from there."""
-        first = known.setdefault(id(self), place)
-        return self.layer() if first == place else {"shares": first}
-
 class Module(NetworkBase):
     """A layer or a container of layers. Called with tensors (``nn.Input``), it is a node of a graph."""
 
     def layer(self) -> dict[str, Any]:
         """This module as an item of a network's ``layers``."""
         return Document.to_dict(self)
+
+    def _item(self, place: str, known: dict[int, str]) -> dict[str, Any]:
+        """This module at a place such as "2.0", with which its parameters' names begin; one of `known` is shared from there."""
+        first = known.setdefault(id(self), place)
+        return self.layer() if first == place else {"shares": first}
 
     def _network(self) -> dict[str, Any]:
         return {"format": NETWORK_FORMAT, "layers": [self._item("0", {})]}
@@ -227,17 +220,14 @@ class Module(NetworkBase):
             **mask: Which steps of the sequence are padding, a tensor of a number for each step that is not 0 where the step
                 is: ``padding_mask`` of RNN, LSTM and GRU, whose states pass over such steps and whose outputs there are 0;
                 ``key_padding_mask`` of MultiheadAttention; ``src_key_padding_mask`` of TransformerEncoder and
-                TransformerEncoderLayer.
+                TransformerEncoderLayer; ``memory_key_padding_mask`` of TransformerDecoderLayer, with or without
+                ``tgt_key_padding_mask``.
         """
         self._inner()
-        wanted = _MASKS.get(type(self).__name__)
-        for given in mask:
-            if given != wanted:
-                hint = f"; its mask is {wanted}" if wanted else ""
-                raise TypeError(f"{type(self).__name__} is called with {given!r}, which it does not take{hint}")
+        masks = in_order(type(self).__name__, mask)
         if mask and len(inputs) == 1 and isinstance(inputs[0], (list, tuple)):
             inputs = tuple(inputs[0])
-        return node(self, (*inputs, *mask.values()), name)
+        return node(self, (*inputs, *masks), name)
 
 
 class Container(Module):
@@ -322,7 +312,8 @@ class Sequential(Container):
     """Layers one after another; may hold further Sequentials.
 
     It can be taken apart and put together anew: ``net[:-1]`` is a Sequential, ``net[0]`` a layer, ``net + other`` has the
-    layers of both, and ``nn.Sequential(*net[:-1], nn.Linear(5))`` has another end.
+    layers of both, and ``nn.Sequential(*net[:-1], nn.Linear(5))`` has another end. A layer that stands in it twice has one
+    set of weights, as in PyTorch.
 
     Example:
         >>> from candlewick import nn
@@ -547,12 +538,12 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     if not isinstance(value, dict):
-        return f"layer {value['shares']} again" if "shares" in value else repr(value)
+        return repr(value)
     if "nodes" in value:
         return f"Graph({len(value['nodes'])} nodes)"
     kind = value.get("type", "Sequential" if "layers" in value else None)
     if kind is None:
-        return repr(value)
+        return f"layer {value['shares']} again" if "shares" in value else repr(value)
     defaults = _defaults(kind)
     arguments = [_shown(item) for item in value.get("layers", [])]
     for name, item in value.items():
