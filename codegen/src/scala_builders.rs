@@ -44,7 +44,9 @@ const SEQUENTIAL: &str = "
     def apply(name: String, shape: Size = 1): Tensor = Tensor.input(name, shape)
   }
 
-  /** Layers one after another; may hold further Sequentials. */
+  /** Layers one after another; may hold further Sequentials. A layer that stands in it twice has one set of weights, as in
+    * PyTorch.
+    */
   object Sequential {
 
     /** The container of these layers, in the order in which the rows go through them. */

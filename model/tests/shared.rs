@@ -1,4 +1,4 @@
-//! Graphs that call a layer more than once: PyTorch's numbers, the same bits on any number of trainers, and their errors.
+//! Networks that call a layer more than once: PyTorch's numbers, the same bits on any number of trainers, and their errors.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -87,4 +87,80 @@ fn what_cannot_be_shared_says_why() {
         let message = Network::from_document(&graph(&nodes), &[7]).unwrap_err().message;
         assert!(message.contains(wanted), "{message}");
     }
+}
+
+fn chain(layers: &Value) -> Result<Network, candlewick_protocol::Failure> {
+    let document = json!({"format": "candlewick.network/1", "layers": layers});
+    Network::from_document(&document, &[3])
+}
+
+#[test]
+fn a_chain_has_the_weights_of_a_layer_once() {
+    let linear = json!({"type": "Linear", "out_features": 3});
+    let block = json!({"type": "Sequential", "layers": [linear, {"type": "Tanh"}, {"shares": "0.0"}]});
+    let network =
+        chain(&json!([block, {"shares": "0"}, {"shares": "0.1"}, {"shares": "0.0"}, linear])).unwrap();
+    let names: Vec<&str> = network
+        .parameters()
+        .iter()
+        .map(|parameter| parameter.name.as_str())
+        .collect();
+    assert_eq!(names, ["0.0.weight", "0.0.bias", "4.weight", "4.bias"]);
+    let layers = &network.document()["layers"];
+    assert_eq!(layers[0]["layers"][2], json!({"shares": "0.0"}));
+    assert_eq!(layers[1], json!({"shares": "0"}));
+    assert_eq!(layers[2]["type"], "Tanh", "what has no weights shares nothing");
+    let again = Network::from_document(network.document(), &[3]).unwrap();
+    assert_eq!(again.document(), network.document());
+    let text = candlewick_model::summary::summary(&network).unwrap();
+    assert!(
+        text.contains("shared") && text.contains("24 parameters"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_a_chain_cannot_share_says_why() {
+    let linear = json!({"type": "Linear", "out_features": 3});
+    let wide = json!({"type": "Linear", "out_features": 4});
+    for (layers, wanted) in [
+        (
+            json!([linear, {"shares": "1"}]),
+            "layers.1: \"shares\" must be the place of an earlier layer, such as \"0\", got \"1\"",
+        ),
+        (
+            json!([linear, {"shares": 0}]),
+            "the place of an earlier layer, such as \"0\", got 0",
+        ),
+        (
+            json!([linear, {"shares": "0"}, {"shares": "1"}]),
+            "\"shares\" is \"1\", which has no layer of its own: name the place that it shares, \"0\"",
+        ),
+        (
+            json!([linear, {"shares": "0", "type": "Linear"}]),
+            "layers.1: has both \"shares\" and \"type\"; remove one",
+        ),
+        (json!([wide, {"shares": "0"}]), "layers.1 (Linear): "),
+    ] {
+        let message = chain(&layers).unwrap_err().message;
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[test]
+fn a_node_of_a_graph_shares_a_part_of_another() {
+    let block =
+        json!({"type": "Sequential", "layers": [{"type": "Linear", "out_features": 3}, {"type": "Tanh"}]});
+    let nodes = json!([
+        {"name": "left", "inputs": ["a"], "layer": block},
+        {"name": "right", "inputs": ["left"], "layer": {"type": "Sequential", "layers": [
+            {"shares": "left.0"}, {"type": "ReLU"}]}},
+        {"name": "third", "inputs": ["right"], "layer": {"shares": "left.0"}},
+        {"name": "fourth", "inputs": ["third"], "shares": "right"},
+        {"name": "all", "inputs": ["fourth", "b"], "layer": {"type": "Concat"}},
+    ]);
+    let network = Network::from_document(&graph(&nodes), &[7]).unwrap();
+    assert_eq!(network.num_parameters(), 12);
+    let again = Network::from_document(network.document(), &[7]).unwrap();
+    assert_eq!(again.document(), network.document());
 }

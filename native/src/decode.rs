@@ -197,7 +197,9 @@ impl Decoder {
         let sparse = |source: &Source| {
             !row.is_null(source.ordinal) && matches!(source.values(&row), Ok(Values::Sparse { .. }))
         };
-        vectors.into_iter().any(sparse)
+        // Whether nested arrays are tensors is found where they are written one after another.
+        let nested = |source: &Source| matches!(source.shape, Shape::Nested(_));
+        vectors.into_iter().any(sparse) && !self.features.iter().any(nested)
     }
 
     /// Decodes the features of one row, those that are not zero; ends the row in `into`. After an error it has no such row.
@@ -259,7 +261,13 @@ impl Decoder {
         let Some(out) = at.checked_add(count).and_then(|end| features.get_mut(at..end)) else {
             return Err(self.wrong_width(row));
         };
-        if !values.write(out, self.scale)? {
+        let finite = match &values {
+            Values::Nested(nested) => nested
+                .write(out, self.scale)?
+                .map_err(|what| RowError::irregular(&source.name, &what))?,
+            values => values.write(out, self.scale)?,
+        };
+        if !finite {
             let index = first_not_finite(out).unwrap_or(0);
             return Err(RowError::not_finite(&source.name, index, &values, self.scale));
         }
@@ -390,14 +398,14 @@ fn label_source(column: &Column, kind: &LabelKind) -> Result<Source, Failure> {
     match (shape, kind) {
         (Some(shape @ Shape::Scalar(_)), _) if width == 1 => source(shape),
         (
-            Some(shape @ (Shape::Array(_) | Shape::Vector)),
+            Some(shape @ (Shape::Array(_) | Shape::Nested(_) | Shape::Vector)),
             LabelKind::Real { .. } | LabelKind::Targets { .. },
         ) => source(shape),
         (_, LabelKind::Class { .. }) => Err(Failure::parameter(format!(
             "label column '{name}' has type {data_type}: the label of a classifier is a number; use StringIndexer for text"
         ))),
         (_, LabelKind::Targets { .. }) => Err(Failure::parameter(format!(
-            "label column '{name}' has type {data_type}: a label is a number, an array of numbers or a Vector; use \
+            "label column '{name}' has type {data_type}: a label is a number, an array of numbers (or of such arrays) or a Vector; use \
              StringIndexer for text"
         ))),
         (_, LabelKind::Real { width }) => Err(Failure::parameter(format!(
@@ -447,7 +455,8 @@ fn label(
         Shape::Scalar(number) => Values::One(number.field(row, source.ordinal)?),
         Shape::Array(number) => Values::Array(number, Array::new(row.variable(source.ordinal)?)?),
         Shape::Vector => vector(row.variable(source.ordinal)?)?,
-        Shape::Binary | Shape::Nested(_) => return Err(Corrupt("a label of another type".to_owned()).into()),
+        Shape::Nested(kind) => Values::Nested(Nested::new(kind, row.variable(source.ordinal)?)?),
+        Shape::Binary => return Err(Corrupt("a label of another type".to_owned()).into()),
     };
     let wanted = source.width.unwrap_or(kind.width());
     let Some(out) = out
@@ -466,8 +475,14 @@ fn label(
     {
         return Err(RowError::null_element(&source.name, index, &values));
     }
-    for (index, out) in out.iter_mut().enumerate() {
-        *out = values.get(index)?;
+    if let Values::Nested(nested) = &values {
+        nested
+            .write_exact(out)?
+            .map_err(|what| RowError::irregular(&source.name, &what))?;
+    } else {
+        for (index, out) in out.iter_mut().enumerate() {
+            *out = values.get(index)?;
+        }
     }
     row_error::check_label(&source.name, kind, at, out)?;
     Ok(wanted)

@@ -33,7 +33,7 @@ impl NestedType {
 /// What is wrong with a column of nested arrays, to follow its name.
 pub(crate) type Irregular = String;
 
-/// A column of nested arrays in one row. What is inside is looked at by [`Nested::check`].
+/// A column of nested arrays in one row. What is inside is looked at where it is written.
 #[derive(Debug, Clone)]
 pub struct Nested<'a> {
     kind: NestedType,
@@ -78,26 +78,38 @@ impl<'a> Nested<'a> {
         self.len() == 0
     }
 
-    /// Looks at all arrays: they have to be there, those of one dimension of one length, and all together of the shape
-    /// that is wanted.
+    /// Compares the shape with the one that is wanted. Arrays that are missing or of another length than the first are the
+    /// better reason, where there are any.
     pub(crate) fn check(&self, wanted: Option<&[usize]>) -> Result<Result<(), Irregular>, Corrupt> {
-        let mut path = [0; MAX_DEPTH];
-        if let Err(what) = self.check_below(&self.array, 0, &mut path)? {
-            return Ok(Err(what));
+        match wanted {
+            Some(wanted) if wanted != self.sizes() => Ok(self
+                .each_row(|_, _| Ok(()))?
+                .and_then(|()| Err(format!("has the shape {:?}, expected {wanted:?}", self.sizes())))),
+            _ => Ok(Ok(())),
         }
-        Ok(match wanted {
-            Some(wanted) if wanted != self.sizes() => {
-                Err(format!("has the shape {:?}, expected {wanted:?}", self.sizes()))
-            }
-            _ => Ok(()),
-        })
     }
 
-    fn check_below(
+    /// Goes through the innermost arrays, each with the number of its first value. All arrays have to be there, and those of
+    /// one dimension to be of one length.
+    fn each_row(
+        &self,
+        mut each: impl FnMut(&Array<'a>, usize) -> Result<(), Corrupt>,
+    ) -> Result<Result<(), Irregular>, Corrupt> {
+        let (mut path, mut first) = ([0; MAX_DEPTH], 0);
+        let mut counted = |row: &Array<'a>| {
+            each(row, first)?;
+            first += row.len();
+            Ok(())
+        };
+        self.below(&self.array, 0, &mut path, &mut counted)
+    }
+
+    fn below(
         &self,
         array: &Array<'a>,
         level: usize,
         path: &mut [usize; MAX_DEPTH],
+        each: &mut dyn FnMut(&Array<'a>) -> Result<(), Corrupt>,
     ) -> Result<Result<(), Irregular>, Corrupt> {
         if array.len() != self.sizes[level] {
             let (at, first) = (&path[..level], &[0; MAX_DEPTH][..level]);
@@ -112,13 +124,13 @@ impl<'a> Nested<'a> {
             return Ok(Err(format!("is null at {:?}", &path[..=level])));
         }
         if level + 1 == self.kind.depth {
-            return Ok(Ok(()));
+            return each(array).map(Ok);
         }
         for index in 0..array.len() {
             path[level] = index;
-            let below =
+            let inner =
                 inner(array, index)?.ok_or_else(|| Corrupt("an array that is not there".to_owned()))?;
-            if let Err(what) = self.check_below(&below, level + 1, path)? {
+            if let Err(what) = self.below(&inner, level + 1, path, each)? {
                 return Ok(Err(what));
             }
         }
@@ -156,29 +168,26 @@ impl<'a> Nested<'a> {
         format!("{:?}", &self.place(index)[..self.kind.depth])
     }
 
-    /// Writes the values, which were checked, times `scale`; true where all are finite.
-    pub(crate) fn write(&self, out: &mut [f32], scale: f64) -> Result<bool, Corrupt> {
-        self.write_below(&self.array, 0, out, scale)
+    /// Writes the values times `scale`; true where all are finite.
+    pub(crate) fn write(&self, out: &mut [f32], scale: f64) -> Result<Result<bool, Irregular>, Corrupt> {
+        let mut finite = true;
+        let done = self.each_row(|row, first| {
+            let out = out.get_mut(first..first + row.len()).unwrap_or_default();
+            finite &= self.kind.number.elements(row, out, scale)?;
+            Ok(())
+        })?;
+        Ok(done.map(|()| finite))
     }
 
-    fn write_below(
-        &self,
-        array: &Array<'a>,
-        level: usize,
-        out: &mut [f32],
-        scale: f64,
-    ) -> Result<bool, Corrupt> {
-        if level + 1 == self.kind.depth {
-            return self.kind.number.elements(array, out, scale);
-        }
-        let mut finite = true;
-        let part = out.len() / array.len().max(1);
-        for (index, out) in out.chunks_exact_mut(part.max(1)).enumerate() {
-            let below =
-                inner(array, index)?.ok_or_else(|| Corrupt("an array that is not there".to_owned()))?;
-            finite &= self.write_below(&below, level + 1, out, scale)?;
-        }
-        Ok(finite)
+    /// Writes the values as they are.
+    pub(crate) fn write_exact(&self, out: &mut [f64]) -> Result<Result<(), Irregular>, Corrupt> {
+        self.each_row(|row, first| {
+            let out = out.get_mut(first..first + row.len()).unwrap_or_default();
+            for (index, out) in out.iter_mut().enumerate() {
+                *out = self.kind.number.element(row, index)?;
+            }
+            Ok(())
+        })
     }
 }
 

@@ -148,7 +148,7 @@ impl Values<'_> {
             }
             Values::Bytes(bytes) => Ok(convert::unsigned(bytes.as_chunks::<1>().0, out, scale)),
             Values::Array(number, array) => number.elements(array, out, scale),
-            Values::Nested(nested) => nested.write(out, scale),
+            Values::Nested(nested) => Ok(nested.write(out, scale)?.unwrap_or(false)),
             Values::Sparse {
                 size,
                 indices,

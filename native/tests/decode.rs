@@ -197,6 +197,30 @@ fn a_label_of_several_values() {
     );
 }
 
+#[test]
+fn a_label_of_nested_arrays() {
+    let mut columns = features(2, &[(0, "x", "float")], 1);
+    columns.label_kind = Some(LabelKind::Real { width: 4 });
+    columns.labels = vec![column(1, "y", "array<array<float>>")];
+    let label = |rows: &[&[f32]]| {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| Some(common::variable(&floats(row))))
+            .collect();
+        decode(&columns, &row(&[Field::Float(1.0), common::nested(&rows)]))
+    };
+    let found = label(&[&[1.0, 2.0], &[3.0, 4.5]]).unwrap();
+    assert_eq!(found.1, [1.0, 2.0, 3.0, 4.5]);
+    let wrong = |rows: &[&[f32]]| label(rows).unwrap_err().at(0, 0).message;
+    assert!(
+        wrong(&[&[1.0, 2.0], &[3.0]]).contains("column 'y' is ragged: it has 1 values at [1] and 2 at [0]")
+    );
+    let short = wrong(&[&[1.0, 2.0]]);
+    assert!(short.contains("has 2 values"), "{short}");
+    let infinite = wrong(&[&[1.0, 2.0], &[3.0, f32::INFINITY]]);
+    assert!(infinite.contains("column 'y' (the label)"), "{infinite}");
+}
+
 /// A label of an array of two, a class of three and a Vector of two.
 fn several_labels() -> Columns {
     let mut columns = features(4, &[(0, "x", "float")], 1);

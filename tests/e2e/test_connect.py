@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 import candlewick
@@ -29,6 +30,8 @@ def test_fit_and_transform_of_a_client(local2: SparkSession, tmp_path: Path) -> 
     columns = model.transform(blobs(local2)).select("rawPrediction", "probability", "prediction").collect()
     rows = [[row[0].toArray().tolist(), row[1].toArray().tolist(), row[2]] for row in columns]
     assert json.loads((tmp_path / "scored.json").read_text()) == rows
+    evaluated = json.loads((tmp_path / "evaluated.json").read_text())
+    assert evaluated == pytest.approx(model.evaluate(blobs(local2)), abs=1e-9)
 
 
 def test_a_server_gets_the_jar_from_a_client(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator
+from pyspark.ml.functions import vector_to_array
 from pyspark.ml.linalg import Vectors
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 from pyspark.sql import DataFrame, SparkSession
@@ -212,6 +213,54 @@ def test_an_autoencoder_has_its_features_as_label(things: DataFrame) -> None:
     )
     first = chain.fit(things).transform(things).first()
     assert first is not None and len(first.prediction) == 4
+
+
+def test_arrays_of_arrays_as_labels_and_as_inputs(things: DataFrame) -> None:
+    flat = things.select("id", vector_to_array(F.col("features"), "float32").alias("x"), "pair", "kind")
+    square = F.array(F.slice("x", 1, 2), F.slice("x", 3, 2))
+    data = flat.withColumn("image", square.cast("array<array<float>>")).withColumn("other", F.array("pair")).cache()
+
+    def fit(network: Any, **params: Any) -> Any:
+        return NeuralEstimator(
+            network=network, loss=nn.MSELoss(), epochs=5, batchSize=30, optimizer=optim.Adam(lr=0.02), **params
+        ).fit(data)
+
+    # An image again, and the same from flat values.
+    image = nn.Input("image", [2, 2])
+    net = nn.Graph(image, {"again": nn.Linear(4)(nn.Tanh()(nn.Linear(3)(nn.Flatten()(image))))})
+    model = fit(net, labelCols=["image"], numTrainers=1)
+    assert fit(net, labelCols=["image"], numTrainers=2).weightsHash == model.weightsHash
+    assert fit(net, featuresCols=["x"], labelCols=["x"]).weightsHash == model.weightsHash
+    assert model.dataContract["labels"][0]["type"] == "array<array<float>>"
+    rows = model.transform(data).collect()
+    x, again = np.array([row.x for row in rows]), np.array([row.prediction.toArray() for row in rows])
+    assert model.evaluate(data)["mse"] == pytest.approx(np.mean((x - again) ** 2), abs=1e-6)
+    chain = fit(nn.Sequential(nn.Flatten(), nn.Linear(4)), featuresCol="image", labelCol="image")
+    assert chain.transform(data).first().prediction.size == 4
+    # A regressor has such a label too.
+    regressor = candlewick.NeuralRegressor(
+        network=nn.Sequential(nn.Linear(4)), featuresCol="x", labelCol="image", epochs=1
+    ).fit(data)
+    assert regressor.evaluate(data)["mse"] > 0
+    # Several inputs, each with its shape.
+    other = nn.Input("other", [1, 2])
+    both = nn.Graph([image, other], {"kind": nn.Linear(2)(nn.Concat()(nn.Flatten()(image), nn.Flatten()(other)))})
+    told = fit(both, labelCol="pair")
+    flat_columns = data.withColumn("image", F.col("x")).withColumn("other", F.col("pair")).drop("x")
+    assert told.transform(data).select("id", "prediction").orderBy("id").collect() == (
+        told.transform(flat_columns).select("id", "prediction").orderBy("id").collect()
+    )
+    turned = data.withColumn("other", F.array(F.slice("pair", 1, 1), F.slice("pair", 2, 1)))
+    shape = r"column 'other' has the shape \[2, 1\], expected \[1, 2\]"
+    with pytest.raises(InvalidDataError, match=shape):
+        told.transform(turned).collect()
+    data, whole = turned, data
+    with pytest.raises(InvalidDataError, match=shape):
+        fit(both, labelCol="pair")
+    ragged = F.when(F.col("id") == 7, F.array(F.slice("x", 1, 2), F.slice("x", 3, 1))).otherwise(square)
+    data = whole.withColumn("label", ragged)
+    with pytest.raises(InvalidDataError, match=r"column 'label' is ragged: it has 1 values at \[1\] and 2 at \[0\]"):
+        fit(net, labelCols=["label"])
 
 
 def test_two_towers_meet_in_a_product(local2: SparkSession) -> None:

@@ -123,6 +123,31 @@ def test_a_shape_that_the_rows_do_not_have_is_told_before_anything_starts(data: 
     assert fitted.summary.ledger["rowsSkipped"] == 200
 
 
+def test_a_layer_that_stands_twice_trains_as_one(data: DataFrame, tmp_path: Path) -> None:
+    layer = nn.Linear(6)
+    network = nn.Sequential(layer, nn.Tanh(), layer, nn.Linear(3))
+    model = classifier(network=network, numTrainers=1).fit(data)
+    assert classifier(network=network, numTrainers=2).fit(data).weightsHash == model.weightsHash
+    apart = nn.Sequential(nn.Linear(6), nn.Tanh(), nn.Linear(6), nn.Linear(3))
+    assert len(classifier(network=apart, epochs=0).fit(data).weights()) == 6
+    weights = model.weights()
+    assert set(weights) == {"0.weight", "0.bias", "3.weight", "3.bias"}
+    row = model.transform(data).first()
+    assert row is not None
+    x = row.features.toArray()
+    for name, squashed in (("0", True), ("0", False), ("3", False)):
+        x = weights[f"{name}.weight"] @ x + weights[f"{name}.bias"]
+        x = np.tanh(x) if squashed else x
+    assert np.allclose(row.rawPrediction.toArray(), x, atol=1e-5)
+    # It stays shared on every way back.
+    model.save(str(tmp_path / "model"))
+    loaded = NeuralClassificationModel.load(str(tmp_path / "model"))
+    assert loaded.network.to_dict()["layers"][2] == {"shares": "0"}
+    again = classifier(network=loaded.network, initialModel=loaded, epochs=0).fit(data)
+    assert again.weightsHash == model.weightsHash
+    assert len(model.toOnnx()) > 100 and "shared" in model.networkSummary
+
+
 def test_arrays_of_arrays_are_tensors(data: DataFrame, tmp_path: Path) -> None:
     rows = data.coalesce(1).withColumn("id", F.monotonically_increasing_id())
     flat = rows.select("id", vector_to_array(F.col("features")).alias("features"), "label").cache()

@@ -255,7 +255,7 @@ impl Machine {
             "trainer": trainer.info,
             "number": trainer.number,
             "rank": self.rank_of(id),
-            "shards": member.map(|member| [member.lo, member.hi]),
+            "shards": member.map(|member| ShardSet::from(member.lo..member.hi).to_string()),
             "rows": trainer.rows.values().sum::<u64>(),
             "leaves": trainer.leaving,
             "connected": trainer.connected,

@@ -1,21 +1,13 @@
 //! Attention over sequences.
 
 use super::entry::{
-    Arg, Entry, Kind, POSITIVE, Range, SIZE, ValueType, arg, inferred, keyword, layer, nullable, required,
+    Arg, BATCH_FIRST, Entry, Kind, POSITIVE, Range, SIZE, ValueType, arg, inferred, keyword, layer, nullable,
+    required,
 };
 
 const PROBABILITY: Range = Range::Closed { min: 0.0, max: 1.0 };
 
 const BIAS: Arg = arg("bias", ValueType::Bool, "true", Range::Any, "Add learned biases.");
-
-const BATCH_FIRST: Arg = arg(
-    "batch_first",
-    ValueType::Bool,
-    "true",
-    Range::OneOf(&["true"]),
-    "A row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
-     false.",
-);
 
 const IS_CAUSAL: Arg = keyword(arg(
     "is_causal",
@@ -177,7 +169,9 @@ const DECODER: Entry = layer(
     TRANSFORMER,
     "Self-attention, attention to another sequence and a feed-forward network, each with a residual connection and \
      LayerNorm (Vaswani et al. 2017, arXiv:1706.03762). A node of a graph with two inputs: the sequence of shape \
-     [length, d_model] and the one it attends to, of a length of its own. is_causal is for the self-attention.",
+     [length, d_model] and the one it attends to, of a length of its own. A third input is the mask of padding of the \
+     other sequence (memory_key_padding_mask of PyTorch); with four the third is the one of the sequence itself. is_causal is \
+     for the self-attention.",
 );
 
 const SINES: Entry = layer(

@@ -118,3 +118,14 @@ pub(super) const SIZE: Range = Range::Ints {
 };
 
 pub(super) const POSITIVE: Range = Range::AtLeast(0.0);
+
+/// Of layers over sequences: in PyTorch it says where a batch that the caller stacked has its rows; here the engine stacks
+/// them.
+pub const BATCH_FIRST: Arg = arg(
+    "batch_first",
+    ValueType::Bool,
+    "true",
+    Range::OneOf(&["true"]),
+    "A row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
+     false.",
+);

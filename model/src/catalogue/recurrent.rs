@@ -1,6 +1,8 @@
 //! Layers over sequences that carry a state from step to step.
 
-use super::entry::{Arg, Entry, MAX_SIZE, Range, SIZE, ValueType, arg, inferred, keyword, layer, required};
+use super::entry::{
+    Arg, BATCH_FIRST, Entry, MAX_SIZE, Range, SIZE, ValueType, arg, inferred, keyword, layer, required,
+};
 
 const INPUT: Arg = inferred(arg(
     "input_size",
@@ -24,14 +26,6 @@ const LAYERS: Arg = arg(
     "Layers on top of each other: each reads the hidden states of the one below.",
 );
 const BIAS: Arg = arg("bias", ValueType::Bool, "true", Range::Any, "Add learned biases.");
-const BATCH_FIRST: Arg = arg(
-    "batch_first",
-    ValueType::Bool,
-    "true",
-    Range::OneOf(&["true"]),
-    "A row of the data is a sequence, so the batch is always the first dimension. PyTorch's default is \
-     false.",
-);
 const DROPOUT: Arg = arg(
     "dropout",
     ValueType::Real,

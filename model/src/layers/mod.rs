@@ -42,7 +42,7 @@ pub(crate) use padding::Around;
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use padding::sides;
 pub(crate) use parameters::{Init, ParameterSpec, uniform_by_fan};
-pub(crate) use sequence::{check_batch_first, check_padding};
+pub(crate) use sequence::check_padding;
 pub use step::{Alone, Exchange, Slice};
 pub(crate) use step::{RowKey, Training};
 

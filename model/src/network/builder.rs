@@ -1,6 +1,6 @@
 //! Reads a network document: every argument checked, every size inferred, every layer in its place.
 
-use super::node::{FORMAT, Inner, InnerValue, LayerNode, MAX_NESTING, Output, ValueRef, wrong};
+use super::node::{FORMAT, Inner, InnerValue, LayerNode, MAX_NESTING, Output, Placed, ValueRef, wrong};
 use super::{composite, init};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
@@ -59,8 +59,10 @@ pub(super) struct Builder {
     /// Parameters that layers use again, see [`super::Network::repeats`].
     repeats: Vec<usize>,
     /// While a layer is called again: its parameters that are still to be taken.
-    again: Option<Range<usize>>,
-    named: Vec<(String, TensorRef)>,
+    pub(super) again: Option<Range<usize>>,
+    /// Layers that may be called again, by their places.
+    pub(super) placed: Vec<Placed>,
+    pub(super) named: Vec<(String, TensorRef)>,
     total: usize,
 }
 
@@ -90,6 +92,7 @@ impl Builder {
             sparse_parameters: Vec::new(),
             repeats: Vec::new(),
             again: None,
+            placed: Vec::new(),
             named: Vec::new(),
             total: 0,
         })
@@ -175,12 +178,23 @@ impl Builder {
         place: DocPath<'_>,
         inputs: &[TensorRef],
     ) -> Result<(Value, TensorRef), Failure> {
-        let (document, output) = self.layer_or_container(document, place, inputs)?;
+        let start = self.parameters.len();
+        let (document, output) = match document.get("shares") {
+            Some(shared) => self.shared(document, shared, place, inputs)?,
+            None => self.layer_or_container(document, place, inputs)?,
+        };
+        if self.again.is_none() {
+            self.placed.push(Placed {
+                path: place.path.to_owned(),
+                document: document.clone(),
+                parameters: start..self.parameters.len(),
+            });
+        }
         self.named.push((place.path.to_owned(), output.clone()));
         Ok((document, output))
     }
 
-    fn layer_or_container(
+    pub(super) fn layer_or_container(
         &mut self,
         document: &Value,
         place: DocPath<'_>,
@@ -329,20 +343,6 @@ impl Builder {
             value: ValueRef::Layer(self.layers.len() - 1),
             shape,
         })
-    }
-
-    /// Adds a layer again that has the parameters `of` already; else as [`Builder::layer`].
-    pub(super) fn layer_again(
-        &mut self,
-        document: &Value,
-        place: DocPath<'_>,
-        inputs: &[TensorRef],
-        of: Range<usize>,
-    ) -> Result<TensorRef, Failure> {
-        self.again = Some(of);
-        let done = self.layer(document, place, inputs);
-        self.again = None;
-        done.map(|(_, output)| output)
     }
 
     /// The next parameter of a layer that is called again.

@@ -106,17 +106,16 @@ fn transformer_encoder_layer(
 ) -> Result<TensorRef, Failure> {
     let (input, mask) = parts.masked(inputs)?;
     check_sequence(parts, arguments, &input.shape)?;
-    let with_mask = |sequence| [Some(sequence), mask].into_iter().flatten().collect::<Vec<_>>();
     let (norm, add) = (layer_norm(arguments), json!({"type": "Add"}));
     if arguments.flag("norm_first") {
         let normal = parts.add("norm1", &norm, &[input])?;
-        let attended = attend(parts, arguments, SELF_ATTENTION, &with_mask(&normal))?;
+        let attended = attend(parts, arguments, SELF_ATTENTION, &with_mask(&[&normal], mask))?;
         let middle = parts.add("add1", &add, &[input, &attended])?;
         let normal = parts.add("norm2", &norm, &[&middle])?;
         let forward = feed_forward(parts, arguments, "dropout2", &normal)?;
         return parts.add("add2", &add, &[&middle, &forward]);
     }
-    let attended = attend(parts, arguments, SELF_ATTENTION, &with_mask(input))?;
+    let attended = attend(parts, arguments, SELF_ATTENTION, &with_mask(&[input], mask))?;
     let sum = parts.add("add1", &add, &[input, &attended])?;
     let middle = parts.add("norm1", &norm, &[&sum])?;
     let forward = feed_forward(parts, arguments, "dropout2", &middle)?;
@@ -157,12 +156,18 @@ fn transformer_decoder_layer(
     arguments: &mut Arguments,
     inputs: &[TensorRef],
 ) -> Result<TensorRef, Failure> {
-    let [input, memory] = inputs else {
-        return Err(parts.layer.wrong(format!(
-            "takes two inputs of a graph, the sequence and what it attends to, got {}; make it a node: \
-             nn.TransformerDecoderLayer(...)(sequence, memory)",
-            inputs.len()
-        )));
+    let (input, memory, mask, memory_mask) = match inputs {
+        [input, memory] => (input, memory, None, None),
+        [input, memory, memory_mask] => (input, memory, None, Some(memory_mask)),
+        [input, memory, mask, memory_mask] => (input, memory, Some(mask), Some(memory_mask)),
+        _ => {
+            return Err(parts.layer.wrong(format!(
+                "takes two inputs of a graph, the sequence and what it attends to, and masks of padding behind them (a \
+                 memory_key_padding_mask, or a tgt_key_padding_mask and then that), got {}; make it a node: \
+                 nn.TransformerDecoderLayer(...)(sequence, memory)",
+                inputs.len()
+            )));
+        }
     };
     check_sequence(parts, arguments, &input.shape)?;
     if memory.shape.len() != 2 || memory.shape[1] != input.shape[1] {
@@ -181,8 +186,13 @@ fn transformer_decoder_layer(
             false => output.clone(),
         };
         let changed = match block {
-            1 => attend(parts, arguments, SELF_ATTENTION, &[&normal])?,
-            2 => attend(parts, arguments, CROSS_ATTENTION, &[&normal, memory, memory])?,
+            1 => attend(parts, arguments, SELF_ATTENTION, &with_mask(&[&normal], mask))?,
+            2 => attend(
+                parts,
+                arguments,
+                CROSS_ATTENTION,
+                &with_mask(&[&normal, memory, memory], memory_mask),
+            )?,
             _ => feed_forward(parts, arguments, "dropout3", &normal)?,
         };
         output = parts.add(&add_name, &add, &[&output, &changed])?;
@@ -191,6 +201,11 @@ fn transformer_decoder_layer(
         }
     }
     Ok(output)
+}
+
+/// The inputs of an attention, and the mask of padding behind them where there is one.
+fn with_mask<'a>(inputs: &[&'a TensorRef], mask: Option<&'a TensorRef>) -> Vec<&'a TensorRef> {
+    inputs.iter().copied().chain(mask).collect()
 }
 
 /// A LayerNorm with the arguments of the layer around it.

@@ -188,6 +188,7 @@ impl Builder {
             (None, Some(shared)) => {
                 let (layer, parameters) = known.find(shared).map_err(at)?;
                 let tensor = self.layer_again(layer, place, &from, parameters)?;
+                self.named.push((name.clone(), tensor.clone()));
                 named.push((name.clone(), tensor));
                 Ok(json!({"name": name, "inputs": inputs, "shares": shared}))
             }

@@ -6,6 +6,7 @@ mod graph;
 mod indices;
 mod init;
 mod node;
+mod shared;
 
 use crate::parameter::{Parameter, SparseParameter};
 use crate::weights::{self, Loading, Outgoing, Report, Rule};

@@ -94,3 +94,12 @@ pub(super) struct Inner {
 pub(super) fn wrong(message: impl std::fmt::Display) -> Failure {
     Failure::parameter(format!("network: {message}"))
 }
+
+/// A layer in its place, which another place may share.
+pub(super) struct Placed {
+    pub path: String,
+    /// Its complete document.
+    pub document: Value,
+    /// Its parameters by index.
+    pub parameters: Range<usize>,
+}

@@ -64,6 +64,31 @@ def case(name: str, net: nn.Module, layer: dict, size: int, more: list[str] = ()
     return layer_case(name, net, document, [STEPS * SIZE + STEPS], features())
 
 
+class Decoder(nn.Module):
+    """A decoder layer from a sequence to itself, with the mask of its padding for the memory, and for the target too."""
+
+    def __init__(self, both: bool, **options: object) -> None:
+        super().__init__()
+        self.first, self.memory = nn.Linear(SIZE, 4), nn.Linear(SIZE, 4)
+        self.layer = nn.TransformerDecoderLayer(4, 2, 6, 0.0, batch_first=True, **options)
+        self.both = both
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sequence, padding = split(x)
+        target = {"tgt_key_padding_mask": padding} if self.both else {}
+        return self.layer(self.first(sequence), self.memory(sequence), memory_key_padding_mask=padding, **target)
+
+
+def decoder(*, both: bool, **options: object) -> dict:
+    layer = {"type": "TransformerDecoderLayer", "nhead": 2, "dim_feedforward": 6, "dropout": 0.0, **options}
+    made = case(f"decoder both={both} {options}", Decoder(both, **options), layer, 4)
+    masks = ["padding", "padding"] if both else ["padding"]
+    memory = {"name": "memory", "inputs": ["x"], "layer": {"type": "Linear", "out_features": 4}}
+    first, last = made["network"]["nodes"]
+    made["network"]["nodes"] = [first, memory, {**last, "inputs": ["first", "memory", *masks]}]
+    return made
+
+
 class Words(nn.Module):
     """Words that end with zeros."""
 
@@ -123,6 +148,8 @@ def main() -> None:
         case("encoder layer", Attention(made), document, 4),
         case("encoder", Attention(stack), {"type": "TransformerEncoder", "encoder_layer": document, "num_layers": 2}, 4),
         words(),
+        decoder(both=False),
+        decoder(both=True, norm_first=True),
     ]  # fmt: skip
     write("padding", cases)
 

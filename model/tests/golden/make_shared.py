@@ -1,4 +1,4 @@
-"""Writes shared.json: graphs that call a layer more than once. `make golden` runs it."""
+"""Writes shared.json: networks that call a layer more than once. `make golden` runs it."""
 
 import torch
 from golden import FORMAT, layer_case, write
@@ -67,6 +67,30 @@ def two(layer: dict, shape: list[int], head: list[dict]) -> dict:
     )
 
 
+def chains() -> list[dict]:
+    """Layers that stand in one Sequential twice, alone and within others."""
+    tanh = {"type": "Tanh"}
+    square = nn.Linear(4, 4)
+    twice = nn.Sequential(square, nn.Tanh(), square, nn.Linear(4, 2))
+    part = nn.Linear(4, 4)
+    block = nn.Sequential(part, nn.Tanh(), part)
+    nested = nn.Sequential(block, block, nn.Tanh(), part, nn.Linear(4, 2))
+    inner = {"type": "Sequential", "layers": [linear(4), tanh, {"shares": "0.0"}]}
+    documents = [
+        [linear(4), tanh, {"shares": "0"}, linear(2)],
+        [inner, {"shares": "0"}, {"shares": "0.1"}, {"shares": "0.0"}, linear(2)],
+    ]
+    cases = [
+        layer_case(name, net, {"format": FORMAT, "layers": layers}, [4])
+        for name, net, layers in zip(("twice", "nested"), (twice, nested), documents, strict=True)
+    ]
+    # PyTorch's state names a layer at every place where it stands, its parameters only at the first.
+    for case in cases:
+        for key in ("parameters", "shapes"):
+            case[key] = {name: value for name, value in case[key].items() if name in case["gradients"]}
+    return cases
+
+
 def main() -> None:
     torch.manual_seed(11)
     score = {"name": "score", "inputs": ["both"], "layer": linear(2)}
@@ -105,7 +129,7 @@ def main() -> None:
         cases[-1][key] = {
             name.removeprefix("1.").replace("score.1.", "score."): value for name, value in cases[-1][key].items()
         }
-    write("shared", cases)
+    write("shared", cases + chains())
 
 
 if __name__ == "__main__":

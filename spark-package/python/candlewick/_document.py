@@ -19,6 +19,7 @@ from candlewick import _html
 from candlewick._domains import Domain
 from candlewick._formats import NETWORK_FORMAT
 from candlewick._legal import arguments_by_name
+from candlewick._masks import in_order
 from candlewick._session import jvm
 from candlewick._tensor import Tensor, node
 from candlewick.errors import translated
@@ -179,14 +180,6 @@ class NetworkBase(Document):
             return str(java.candlewick.jni.Native.networkSummary(text))
 
 
-#: What the mask of padding is called that a layer takes behind its inputs.
-_MASKS = {
-    **dict.fromkeys(("RNN", "LSTM", "GRU"), "padding_mask"),
-    "MultiheadAttention": "key_padding_mask",
-    **dict.fromkeys(("TransformerEncoder", "TransformerEncoderLayer"), "src_key_padding_mask"),
-}
-
-
 class Module(NetworkBase):
     """A layer or a container of layers. Called with tensors (``nn.Input``), it is a node of a graph."""
 
@@ -194,8 +187,13 @@ class Module(NetworkBase):
         """This module as an item of a network's ``layers``."""
         return Document.to_dict(self)
 
+    def _item(self, place: str, known: dict[int, str]) -> dict[str, Any]:
+        """This module at a place such as "2.0", with which its parameters' names begin; one of `known` is shared from there."""
+        first = known.setdefault(id(self), place)
+        return self.layer() if first == place else {"shares": first}
+
     def _network(self) -> dict[str, Any]:
-        return {"format": NETWORK_FORMAT, "layers": [self.layer()]}
+        return {"format": NETWORK_FORMAT, "layers": [self._item("0", {})]}
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         return self._placed("0")
@@ -225,17 +223,14 @@ class Module(NetworkBase):
             **mask: Which steps of the sequence are padding, a tensor of a number for each step that is not 0 where the step
                 is: ``padding_mask`` of RNN, LSTM and GRU, whose states pass over such steps and whose outputs there are 0;
                 ``key_padding_mask`` of MultiheadAttention; ``src_key_padding_mask`` of TransformerEncoder and
-                TransformerEncoderLayer.
+                TransformerEncoderLayer; ``memory_key_padding_mask`` of TransformerDecoderLayer, with or without
+                ``tgt_key_padding_mask``.
         """
         self._inner()
-        wanted = _MASKS.get(type(self).__name__)
-        for given in mask:
-            if given != wanted:
-                hint = f"; its mask is {wanted}" if wanted else ""
-                raise TypeError(f"{type(self).__name__} is called with {given!r}, which it does not take{hint}")
+        masks = in_order(type(self).__name__, mask)
         if mask and len(inputs) == 1 and isinstance(inputs[0], (list, tuple)):
             inputs = tuple(inputs[0])
-        return node(self, (*inputs, *mask.values()), name)
+        return node(self, (*inputs, *masks), name)
 
 
 class Container(Module):
@@ -264,8 +259,19 @@ class Container(Module):
         self._modules = tuple(modules)
 
     def layer(self) -> dict[str, Any]:
-        layers = {"layers": [module.layer() for module in self._modules]} if self._modules else {}
-        return {**super().layer(), **layers}
+        return self._with_layers([module.layer() for module in self._modules])
+
+    def _with_layers(self, layers: list[dict[str, Any]]) -> dict[str, Any]:
+        return {**super().layer(), **({"layers": layers} if layers else {})}
+
+    def _items(self, place: str, known: dict[int, str]) -> list[dict[str, Any]]:
+        """Its layers at their places; `place` is its own, empty for a whole network."""
+        return [module._item(f"{place}.{at}" if place else str(at), known) for at, module in enumerate(self._modules)]
+
+    def _item(self, place: str, known: dict[int, str]) -> dict[str, Any]:
+        if known.setdefault(id(self), place) != place:
+            return super()._item(place, known)
+        return self._with_layers(self._items(place, known))
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -309,7 +315,8 @@ class Sequential(Container):
     """Layers one after another; may hold further Sequentials.
 
     It can be taken apart and put together anew: ``net[:-1]`` is a Sequential, ``net[0]`` a layer, ``net + other`` has the
-    layers of both, and ``nn.Sequential(*net[:-1], nn.Linear(5))`` has another end.
+    layers of both, and ``nn.Sequential(*net[:-1], nn.Linear(5))`` has another end. A layer that stands in it twice has one
+    set of weights, as in PyTorch.
 
     Example:
         >>> from candlewick import nn
@@ -331,11 +338,11 @@ class Sequential(Container):
         listed = first if isinstance(first, (list, tuple)) else modules
         super().__init__(*cast("Sequence[Module]", listed))
 
-    def layer(self) -> dict[str, Any]:
-        return {"layers": [], **super().layer()}
+    def _with_layers(self, layers: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"layers": [], **super()._with_layers(layers)}
 
     def _network(self) -> dict[str, Any]:
-        return {"format": NETWORK_FORMAT, "layers": self.layer()["layers"]}
+        return {"format": NETWORK_FORMAT, "layers": self._items("", {})}
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         for at, module in enumerate(self):
@@ -539,7 +546,7 @@ def _shown(value: Any) -> str:
         return f"Graph({len(value['nodes'])} nodes)"
     kind = value.get("type", "Sequential" if "layers" in value else None)
     if kind is None:
-        return repr(value)
+        return f"layer {value['shares']} again" if "shares" in value else repr(value)
     defaults = _defaults(kind)
     arguments = [_shown(item) for item in value.get("layers", [])]
     for name, item in value.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from pyspark.ml.util import MLReadable
 from pyspark.ml.wrapper import JavaWrapper
@@ -98,6 +98,15 @@ class SummaryOnServer(JavaWrapper):
 
     def __repr__(self) -> str:
         return f"SummaryOnServer(epochs={len(self.objectiveHistory)}, totalSteps={self.totalSteps})"
+
+
+def no_summary() -> NoReturn:
+    """Fails: nothing tells of a fit whose model is not saved.
+
+    Raises:
+        SetupError: Always.
+    """
+    refuse("summary of a model that is not saved", f"Spark 4.0 tells a client nothing of it, Spark 4.1 does; {_SAVE}")
 
 
 def reader(stage: type[MLReadable[Any]]) -> Any:

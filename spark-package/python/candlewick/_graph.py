@@ -42,17 +42,15 @@ class Graph(Network):
         nodes = _reached([tensor for _, tensor in wanted], listed)
         names, aliases = _names(listed, nodes, wanted)
         items: list[dict[str, Any]] = []
-        first: dict[int, str] = {}
+        taken = set(names.values())
+        known: dict[int, str] = {}
         for value in nodes:
             if value._layer is None:
                 continue
             item: dict[str, Any] = {"name": names[value], "inputs": [names[source] for source in value._inputs]}
-            known = first.setdefault(id(value._layer), names[value])
-            if known == names[value]:
-                item["layer"] = value._layer.layer()
-            else:
-                item["shares"] = known
-            items.append(item)
+            layer = value._layer._item(names[value], known)
+            # The layer of a node is shared by the node's name, one within it as an item of a list is.
+            items.append({**item, **(layer if layer.get("shares") in taken else {"layer": layer})})
         # A sum of one: the same values under another name.
         items += [{"name": name, "inputs": [source], "layer": {"type": "Add"}} for name, source in aliases]
         super().__init__({})
@@ -71,14 +69,16 @@ class Graph(Network):
         for one in self._document["inputs"]:
             yield one["name"], "Input", f"shape={one['shape']}"
         for one, layer in zip(self._document["nodes"], self._layers, strict=True):
-            kind, what = (one["layer"]["type"], layer) if "layer" in one else ("again", one["shares"])
+            own = one.get("layer", one)
+            kind, what = (own["type"], layer) if "type" in own else ("again", own["shares"])
             yield one["name"], kind, f"{what} of {', '.join(one['inputs'])}"
 
     def __repr__(self) -> str:
         document = self._document
         rows = [f"({one['name']}): Input(shape={one['shape']})" for one in document["inputs"]]
         for one, layer in zip(document["nodes"], self._layers, strict=True):
-            what = layer if "layer" in one else f"{one['shares']} again"
+            own = one.get("layer", one)
+            what = layer if "type" in own else f"{own['shares']} again"
             rows.append(f"({one['name']}): {what}({', '.join(one['inputs'])})".replace("\n", "\n  "))
         rows += self._rules()
         return "Graph(\n  " + "\n  ".join(rows) + f"\n) -> {', '.join(document['outputs'])}"

@@ -98,7 +98,7 @@ class Remembered(JavaParams):
     def _remote_summary(self) -> Any:
         if self._home is not None:
             return TrainingSummary.from_json(json.dumps(self._home.document()["summary"]))
-        return vars(self)["_summary"]
+        return vars(self).get("_summary") or _folder.no_summary()
 
 
 class Readable(JavaMLReadable[T]):

@@ -101,22 +101,43 @@ def _object(what: str, text: str | bytes | Mapping[str, Any]) -> Mapping[str, An
     return document
 
 
-def _made(document: Any, kind: type[D], place: str) -> D:
-    """The object of one document; `place` is where it stands, for messages."""
+def _layer(document: Any, place: str, path: str, known: dict[str, Module]) -> Module:
+    """A layer of a list; one that shares another's is that one.
+
+    Args:
+        document: Its document.
+        place: Where it stands, for messages.
+        path: The same as the names of parameters have it.
+        known: The layers so far, by their paths.
+    """
+    if isinstance(document, Mapping) and "shares" in document:
+        shared = document["shares"]
+        if not isinstance(shared, str) or shared not in known:
+            raise InvalidParameterError(
+                f'{place}: "shares" must be the place of an earlier layer, such as "0", got {shared!r}'
+            )
+        return known[shared]
+    known[path] = _made(document, Module, place, path, known)
+    return known[path]
+
+
+def _made(document: Any, kind: type[D], place: str, path: str = "", known: dict[str, Module] | None = None) -> D:
+    """The object of one document; `place` is where it stands, for messages, `path` and `known` are those of a layer."""
     if not isinstance(document, Mapping):
         raise InvalidParameterError(f"{place}: expected an object with a type, got {document!r}")
     name = document.get("type")
     found = BUILDERS.get(name) if isinstance(name, str) else None
     if found is None or not issubclass(found, kind):
-        known = [each for each, one in BUILDERS.items() if issubclass(one, kind)]
-        near = difflib.get_close_matches(str(name), known, n=1)
+        names = [each for each, one in BUILDERS.items() if issubclass(one, kind)]
+        near = difflib.get_close_matches(str(name), names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InvalidParameterError(f"{place}: there is no {kind.__name__} of type {name!r}{hint}")
     arguments = {each: value for each, value in document.items() if each not in ("type", "format")}
     inner: list[Any] = []
     if issubclass(found, Container):
         listed = arguments.pop("layers", None) or ()
-        inner = [_made(layer, Module, f"{place}.layers.{at}") for at, layer in enumerate(listed)]
+        layers: dict[str, Module] = {} if known is None else known
+        inner = [_layer(layer, f"{place}.layers.{at}", f"{path}.{at}", layers) for at, layer in enumerate(listed)]
     values = {each: _value(value, f"{place} ({name}) {each}") for each, value in arguments.items()}
     unknown = next((each for each in values if each not in found._domains), None)
     if unknown is not None:
@@ -142,13 +163,15 @@ def _sequence(document: Mapping[str, Any]) -> Sequential:
     layers = document.get("layers")
     if not isinstance(layers, list):
         raise InvalidParameterError('the network: the list "layers" is missing')
-    return Sequential(*(_made(layer, Module, f"layers.{at}") for at, layer in enumerate(layers)))
+    known: dict[str, Module] = {}
+    return Sequential(*(_layer(layer, f"layers.{at}", str(at), known) for at, layer in enumerate(layers)))
 
 
 def _graph(document: Mapping[str, Any]) -> Network:
     inputs = [Input(one["name"], one["shape"]) for one in document["inputs"]]
     known: dict[str, Tensor] = {one.name: one for one in inputs}
     layers: dict[str, Module] = {}
+    inner: dict[str, Module] = {}
     for at, node in enumerate(document["nodes"]):
         name = node["name"]
         for source in node["inputs"]:
@@ -160,7 +183,7 @@ def _graph(document: Mapping[str, Any]) -> Network:
             raise InvalidParameterError(
                 f'nodes.{name}: "shares" must be the name of an earlier node with a layer, got {node["shares"]!r}'
             )
-        layer = layers[node["shares"]] if "shares" in node else _made(node.get("layer"), Module, f"nodes.{name}")
+        layer = layers[node["shares"]] if "shares" in node else _layer(node.get("layer"), f"nodes.{name}", name, inner)
         if "shares" not in node:
             layers[name] = layer
         known[name] = layer(*(known[source] for source in node["inputs"]), name=name)

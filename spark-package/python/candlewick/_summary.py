@@ -43,8 +43,8 @@ class TrainingSummary:
         [0.6, 0.5]
     """
 
-    #: One record an epoch: epoch, loss, lr, rows, seconds; every metric over the training steps, and val_loss and
-    #: val_<metric> over the validation rows (None where a value is not defined).
+    #: One record an epoch: epoch (from 0; lines about progress count from 1), loss, lr, rows, seconds; every metric over the
+    #: training steps, and val_loss and val_<metric> over the validation rows (None where a value is not defined).
     history: list[dict[str, Any]]
     #: Loss of every epoch.
     objectiveHistory: list[float]

@@ -15,7 +15,7 @@ _ILLEGAL = re.compile(r'[./"\\\x00-\x1f\x7f]')
 class Layer(Protocol):
     """What can be called with tensors: a module."""
 
-    def layer(self) -> dict[str, Any]:
+    def _item(self, place: str, known: dict[int, str]) -> dict[str, Any]:
         """Its item in a network's document."""
 
 

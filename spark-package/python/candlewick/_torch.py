@@ -35,7 +35,7 @@ def from_torch(module: Any) -> Module:
             f"from_torch takes a module of PyTorch such as torch.nn.Sequential(...), not {module!r} of type "
             f"{type(module).__name__}"
         )
-    return _read(module, "", set())
+    return _read(module, "", set(), {})
 
 
 def is_torch(module: object) -> TypeGuard[Any]:
@@ -47,32 +47,54 @@ def torch_state(module: Any) -> dict[str, Any]:
     """The weights of a module of PyTorch by the names that they have in the network that `from_torch` makes of it."""
     if not _is_sequential(module):
         return {f"0.{name}": value for name, value in module.state_dict().items()}
-    return dict(_state(module, ""))
+    return dict(_state(module, "", set()))
 
 
-def _state(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def _state(module: Any, prefix: str, known: set[int]) -> Iterator[tuple[str, Any]]:
+    # Weights of a module that stands at several places are named by the first.
+    if id(module) in known:
+        return
+    known.add(id(module))
     if not _is_sequential(module):
         for name, value in module.state_dict().items():
             yield f"{prefix}{name}", value
         return
     # PyTorch may name the layers; here they have numbers.
-    for at, (_, child) in enumerate(module.named_children()):
-        yield from _state(child, f"{prefix}{at}.")
+    for at, (_, child) in enumerate(_children(module)):
+        yield from _state(child, f"{prefix}{at}.", known)
+
+
+def _children(module: Any) -> list[tuple[str, Any]]:
+    """The names and modules of a Sequential. PyTorch's `named_children` leaves out a module that was there before."""
+    return list(module._modules.items())
 
 
 def _is_sequential(module: object) -> bool:
     return type(module).__name__ == "Sequential" and type(module).__module__.startswith(_HOME)
 
 
-def _read(module: Any, path: str, seen: set[int]) -> Module:
-    """The module at a path, such as "features.0", as ours; `seen` are the weights of the layers that were read."""
+def _read(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> Module:
+    """The module at a path, such as "features.0", as ours.
+
+    Args:
+        module: The module.
+        path: The path.
+        seen: The weights of the layers that were read.
+        known: What was read so far: a module that stands at two places is one layer here too.
+    """
+    if id(module) not in known:
+        known[id(module)] = _read_new(module, path, seen, known)
+    return known[id(module)]
+
+
+def _read_new(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> Module:
     kind = type(module)
     place = f"{path or 'the module'} ({kind.__module__}.{kind.__name__})"
     if getattr(module, "_forward_pre_hooks", None) or getattr(module, "_forward_hooks", None):
         raise InvalidParameterError(f"from_torch: {place} has forward hooks, which cannot be read; remove them first")
     if _is_sequential(module):
-        children = list(module.named_children())
-        return Sequential(*(_read(child, f"{path}.{name}".lstrip("."), seen) for name, child in children))
+        parts = ((f"{path}.{name}".lstrip("."), child) for name, child in _children(module))
+        return Sequential(*(_read(child, place, seen, known) for place, child in parts))
     found = BUILDERS.get(kind.__name__)
     if found is None or not issubclass(found, Module) or not kind.__module__.startswith(_HOME):
         raise InvalidParameterError(
@@ -82,7 +104,8 @@ def _read(module: Any, path: str, seen: set[int]) -> Module:
     weights = {id(parameter) for parameter in module.parameters()}
     if weights & seen:
         raise InvalidParameterError(
-            f"from_torch: {place} has the weights of another layer; build an nn.Graph, which may call one layer twice"
+            f"from_torch: {place} has the weights of another layer; let one layer stand at both places, or build an nn.Graph, "
+            "which may call one layer twice"
         )
     seen |= weights
     try:
@@ -159,9 +182,9 @@ def _transformer(module: Any, found: type[Module]) -> dict[str, Any]:
     (_, first), *_ = layers.named_children()
     norm = next((child for name, child in rest if name == "norm"), None)
     return {
-        "encoder_layer": _read(first, "layers.0", set()),
+        "encoder_layer": _read(first, "layers.0", set(), {}),
         "num_layers": module.num_layers,
-        "norm": None if norm is None else _read(norm, "norm", set()),
+        "norm": None if norm is None else _read(norm, "norm", set(), {}),
     }
 
 

@@ -149,3 +149,21 @@ def test_safetensors_there_and_back() -> None:
         to_safetensors({"n": np.arange(2)})
     with pytest.raises(TypeError, match="not int"):
         to_weights(3)
+
+
+def test_a_decoder_has_masks_in_the_order_that_it_takes_them() -> None:
+    words, code = nn.Input("words", [4]), nn.Input("code", [4, 6])
+    padding = nn.Eq(0)(words, name="padding")
+    other = nn.Eq(1)(words, name="other")
+    layer = nn.TransformerDecoderLayer(6, 2)
+
+    def inputs(**masks: Any) -> Any:
+        return nn.Graph([words, code], {"out": layer(code, code, **masks)}).to_dict()["nodes"][-1]["inputs"]
+
+    assert inputs(memory_key_padding_mask=padding) == ["code", "code", "padding"]
+    both = {"memory_key_padding_mask": padding, "tgt_key_padding_mask": other}
+    assert inputs(**both) == ["code", "code", "other", "padding"]
+    with pytest.raises(TypeError, match="takes tgt_key_padding_mask together with memory_key_padding_mask"):
+        layer(code, code, tgt_key_padding_mask=other)
+    with pytest.raises(TypeError, match="its mask is tgt_key_padding_mask or memory_key_padding_mask"):
+        layer(code, code, padding_mask=other)

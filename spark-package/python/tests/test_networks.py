@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from candlewick import EarlyStopping, nn, optim
-from candlewick._document import Container, Document
+from candlewick._document import Container, Document, to_network
 from candlewick._reading import as_loss, as_optimizer, as_scheduler, as_stopping
 from candlewick.errors import InvalidParameterError
 from candlewick.optim import lr_scheduler
@@ -219,3 +219,35 @@ def test_networks_are_copied_and_pickled() -> None:
     for net in (graph(), nn.Sequential(nn.Linear(2)).with_init({"*": nn.init.zeros_()})):
         assert copy.deepcopy(net) == net == pickle.loads(pickle.dumps(net))
         assert json.loads(net.to_json()) == net.to_dict()
+
+
+def test_a_layer_that_stands_at_two_places_has_its_weights_once() -> None:
+    linear = nn.Linear(4)
+    block = nn.Sequential(linear, nn.Tanh(), linear)
+    shared = nn.Sequential(block, nn.Residual(block, nn.ReLU()), linear, nn.Linear(2))
+    layers = shared.to_dict()["layers"]
+    assert layers[0]["layers"][2] == {"shares": "0.0"}
+    assert layers[1]["layers"][0] == {"shares": "0"} and layers[2] == {"shares": "0.0"}
+    again = nn.from_json(shared.to_json())
+    assert again == shared and again[1][0] is again[0] and again[2] is again[0][0]
+    # Taken apart, the place of the first is another one.
+    rest = again[1:].to_dict()["layers"]
+    assert rest[0]["layers"][0]["layers"][2] == rest[1] == {"shares": "0.0.0"}
+    assert nn.Sequential(linear, linear) != nn.Sequential(linear, nn.Linear(4))
+    assert nn.Sequential(linear, nn.Tanh()) == nn.Sequential(nn.Linear(4), nn.Tanh())
+    assert "layer 0.0 again" in repr(to_network(shared))
+    with pytest.raises(
+        InvalidParameterError, match=r'layers.1: "shares" must be the place of an earlier layer, such as'
+    ):
+        nn.from_json({"format": "candlewick.network/1", "layers": [{"type": "ReLU"}, {"shares": "1"}]})
+
+
+def test_parts_of_a_graphs_nodes_are_shared_too() -> None:
+    x = nn.Input("x", 4)
+    linear = nn.Linear(4)
+    first = nn.Sequential(linear, nn.Tanh())(x)
+    graph = nn.Graph(x, {"y": linear(nn.Sequential(linear, nn.ReLU())(first))})
+    nodes = graph.to_dict()["nodes"]
+    assert nodes[1]["layer"]["layers"][0] == nodes[2]["layer"] == {"shares": "sequential_1.0"}
+    assert nn.from_json(graph.to_json()) == graph
+    assert "sequential_1.0 again(sequential_2)" in repr(graph) and "sequential_1.0" in graph._repr_html_()

@@ -35,7 +35,16 @@ class Recorded:
         self._forward_hooks = {}
 
     def named_children(self) -> Iterator[tuple[str, Any]]:
-        return iter(self._children)
+        """Each module once, as in PyTorch."""
+        seen: set[int] = set()
+        for name, child in self._children:
+            if id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
+
+    @property
+    def _modules(self) -> dict[str, Any]:
+        return dict(self._children)
 
     def parameters(self) -> Iterator[Any]:
         own = (value for value in vars(self).values() if isinstance(value, np.ndarray))
@@ -154,11 +163,23 @@ def test_a_single_layer_is_a_network_of_one() -> None:
     assert list(torch_state(net)) == ["0.weight", "0.bias"]
 
 
+def test_a_module_that_stands_at_two_places_is_one_layer() -> None:
+    recorded = dict(GOLDEN["layers"])
+    linear = module(recorded["Linear(4, 3)"], {"weight": np.ones((3, 4)), "bias": np.zeros(3)})
+    tanh, net = module(recorded["Tanh()"]), computed()
+    net._children = [("a", linear), ("b", tanh), ("c", linear), ("d", tanh)]
+    read = nn.from_torch(net)
+    assert len(read) == 4 and read[0] is read[2] and read[1] is read[3]
+    assert read.to_dict()["layers"][2] == {"shares": "0"}
+    assert list(torch_state(net)) == ["0.weight", "0.bias"]
+
+
 def test_weights_that_are_shared_or_changed_on_the_way_are_refused() -> None:
     recorded = dict(GOLDEN["layers"])
-    shared = module(recorded["Linear(4, 3)"])
+    shared, tied = module(recorded["Linear(4, 3)"]), module(recorded["Linear(4, 3)"])
+    tied.weight = shared.weight
     net = computed()
-    net._children = [("0", shared), ("1", module(recorded["Tanh()"])), ("2", shared)]
+    net._children = [("0", shared), ("1", module(recorded["Tanh()"])), ("2", tied)]
     with pytest.raises(InvalidParameterError, match=r"from_torch: 2 \(torch.nn.*\) has the weights of another layer"):
         nn.from_torch(net)
     hooked = module(recorded["Linear(4, 3)"])

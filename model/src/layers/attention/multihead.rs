@@ -5,8 +5,8 @@ use crate::kernels::{Accumulate, Attention, Layout, Matrix, Program, Shape};
 use crate::layers::dropout::Dropout;
 use crate::layers::error::{LayerError, infer};
 use crate::layers::{
-    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, check_batch_first,
-    check_padding, uniform_by_fan,
+    BackwardInputs, BuiltLayer, Context, Init, MakeJoin, Module, ParameterSpec, Training, check_padding,
+    uniform_by_fan,
 };
 use crate::philox::mask_row_from;
 use candlewick_protocol::Failure;
@@ -325,7 +325,6 @@ fn xavier(rows: usize, cols: usize) -> Init {
 }
 
 fn make(arguments: &mut Arguments, inputs: &[&[usize]], path: &str) -> Result<BuiltLayer, LayerError> {
-    check_batch_first(arguments)?;
     let (ends, padding): ([&[usize]; 3], Option<&[usize]>) = match *inputs {
         [own] => ([own; 3], None),
         [own, padding] => ([own; 3], Some(padding)),

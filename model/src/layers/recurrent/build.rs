@@ -4,7 +4,7 @@ use super::cell::Cell;
 use super::{Dropout, Recurrent};
 use crate::arguments::Arguments;
 use crate::layers::error::{LayerError, infer};
-use crate::layers::{BuiltLayer, MakeJoin, check_batch_first, check_padding};
+use crate::layers::{BuiltLayer, MakeJoin, check_padding};
 
 /// The layers of this family.
 pub(in crate::layers) const JOINS: &[(&str, MakeJoin)] = &[("RNN", rnn), ("LSTM", lstm), ("GRU", gru)];
@@ -56,7 +56,6 @@ fn make(
             format!("shape {input:?}"),
         ));
     }
-    check_batch_first(arguments)?;
     check_padding(padding, steps)?;
     infer(arguments, "input_size", inputs, "features a step", input)?;
     let layers = arguments.size("num_layers").unwrap_or(1);

@@ -1,6 +1,7 @@
 package candlewick
 
 import candlewick.generated.Formats
+import candlewick.internal.Json
 import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -40,6 +41,9 @@ private[candlewick] object Document {
 
   private val Sequential = "Sequential"
 
+  /** Characters of a document in short. */
+  private val Shown = 160
+
   private val mapper = new ObjectMapper()
 
   /** Reads a text that should be a JSON object; `what` names it in the error. */
@@ -62,6 +66,30 @@ private[candlewick] object Document {
     }
   }
 
+  /** A document as a reader wants it, such as `Sequential(Linear(out_features=8, bias=true), ReLU())`, cut where it is
+    * long. A name stays as it is.
+    */
+  def short(text: String): String = {
+    val all = if (text.trim.startsWith("{")) shown(parse("the document", text)) else text
+    if (all.length <= Shown) all else s"${all.take(Shown - 3)}..."
+  }
+
+  private def shown(value: JsonNode): String =
+    if (value.isArray) Json.items(value).map(shown).mkString("[", ", ", "]")
+    else if (!value.isObject) value.asText
+    else if (value.has("nodes")) s"Graph(${value.get("nodes").size} nodes)"
+    else if (value.has("shares")) s"layer ${value.get("shares").asText} again"
+    else {
+      val kind =
+        Option(value.get("type")).map(_.asText).orElse(if (value.has("layers")) Some(Sequential) else None)
+      val layers = Option(value.get("layers")).fold(Seq.empty[JsonNode])(Json.items).map(shown)
+      val arguments = Json.fields(value).collect {
+        case (name, argument) if !Set("type", "layers", "format", "input")(name) =>
+          s"$name=${shown(argument)}"
+      }
+      (layers ++ arguments).mkString(s"${kind.getOrElse("")}(", ", ", ")")
+    }
+
   /** The node of one layer, loss or optimiser: its type and then its arguments in order. */
   def of(kind: String, arguments: Seq[(String, Any)]): ObjectNode = {
     val node = mapper.createObjectNode().put("type", kind)
@@ -79,10 +107,11 @@ private[candlewick] object Document {
 
   /** The network that consists of one module. */
   def network(layer: ObjectNode): ObjectNode = {
-    val document = mapper.createObjectNode().put("format", Formats.Network)
-    if (layer.get("type").asText == Sequential) document.set[JsonNode]("layers", layer.get("layers"))
-    else document.putArray("layers").add(layer)
-    document
+    val known = new SharedLayers
+    val layers =
+      if (layer.get("type").asText == Sequential) known.allWritten(layer.get("layers"), "")
+      else Json.list(Seq(known.written(layer, "0")))
+    mapper.createObjectNode().put("format", Formats.Network).set[ObjectNode]("layers", layers)
   }
 
   /** A value as documents hold it. */

@@ -45,11 +45,13 @@ object Graph {
     val nodes = reached(inputs, outputs.map(_._2))
     val (names, again) =
       named(inputs, nodes, outputs.map { case (name, tensor) => Tensor.legal(name) -> tensor })
-    val made = nodes.map { node =>
+    val layers = new SharedLayers
+    val taken = names.values.toSet
+    val made = for (node <- nodes; layer <- node.layer) yield {
       // A layer that is called again has the weights of its first call.
-      val first = nodes.find(_.layer.exists(layer => node.layer.exists(_ eq layer))).filter(_ ne node)
-      val what =
-        first.fold("layer" -> Json.encode(node.layer.map(_.node)))(one => "shares" -> Json.encode(names(one)))
+      val written = layers.written(layer.node, names(node))
+      val first = Option(written.get("shares")).filter(place => taken(place.asText))
+      val what = first.fold("layer" -> written)("shares" -> _)
       Json.obj("name" -> names(node), "inputs" -> node.inputs.map(names), what)
     }
     // A sum of one: the same values under another name.

@@ -25,7 +25,7 @@ trait Network {
       throw Failures.parameter(
         "a graph has nodes, not layers one after another; its json says them all, and nn.Graph makes another one"
       )
-    Json.items(document.get("layers")).map {
+    Json.items(new SharedLayers().allRead(document.get("layers"), "")).map {
       case layer: ObjectNode => new Module(layer)
       case other => throw Failures.parameter(s"the network: expected a layer, got $other")
     }
@@ -90,6 +90,15 @@ final class Module private[candlewick] (private[candlewick] val layer: ObjectNod
 
   /** The network that consists of this module, as the document that `setNetwork` takes. */
   override def json: String = Document.network(layer).toString
+
+  // What stands in two places is another network than two alike.
+  override def equals(other: Any): Boolean = other match {
+    case module: Module =>
+      module.layer == layer && Document.network(module.layer) == Document.network(layer)
+    case _ => false
+  }
+
+  override def hashCode(): Int = layer.hashCode()
 
   /** Puts this layer into a graph, behind these tensors. */
   def apply(inputs: Tensor*): Tensor = Tensor.node(this, inputs, None)

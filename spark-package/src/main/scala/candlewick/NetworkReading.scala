@@ -18,7 +18,9 @@ private[candlewick] object NetworkReading {
     if (plain.has("init")) new NetworkDocument(plain)
     else if (plain.has("nodes")) Graph.of(plain)
     else if (plain.has("layers"))
-      new Module(Json.obj("type" -> "Sequential", "layers" -> plain.get("layers")))
+      new Module(
+        Json.obj("type" -> "Sequential", "layers" -> new SharedLayers().allRead(plain.get("layers"), ""))
+      )
     else throw Failures.parameter("the network: it has neither layers nor nodes")
   }
 }

@@ -7,14 +7,15 @@ import candlewick.jni.{InvalidParameterException, Native}
 import candlewick.persist.{ModelWriter, RestorableParams, StageWriter}
 import candlewick.score.{ModelCache, OutputColumn, OutputSizes, Scored, ScoreTaskSpec, Scoring, SingleRow}
 import java.nio.file.{Files, Paths}
+import java.util.Collections
 import org.apache.spark.SparkContext
 import org.apache.spark.ml.Model
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{CandlewickSummary, MLWritable}
-import org.apache.spark.sql.{DataFrame, Dataset}
+import org.apache.spark.sql.{DataFrame, Dataset, Row}
 import org.apache.spark.sql.functions.lit
-import org.apache.spark.sql.types.{DoubleType, StructField, StructType}
+import org.apache.spark.sql.types.{DoubleType, Metadata, StringType, StructField, StructType}
 
 /** What [[NeuralClassificationModel]], [[NeuralRegressionModel]] and [[NeuralEstimatorModel]] share: a trained network as a transform.
   *
@@ -52,7 +53,23 @@ trait NeuralModel[M <: NeuralModel[M]]
     * model.transform(test).select("label", "prediction").show()
     * }}}
     */
-  override def transform(dataset: Dataset[_]): DataFrame = {
+  override def transform(dataset: Dataset[_]): DataFrame =
+    get(outputCols)
+      .flatMap(TextMap.of(_).get(NeuralModel.Metrics))
+      .fold(appended(dataset))(measured(dataset, _))
+
+  /** One row with the metrics of these rows as JSON. A client of Spark Connect can ask a model for nothing but what
+    * transform gives, so its `evaluate` asks for this.
+    */
+  private def measured(dataset: Dataset[_], name: String): DataFrame = {
+    val row = Collections.singletonList(Row(evaluateJson(dataset)))
+    dataset.sparkSession.createDataFrame(
+      row,
+      StructType(Seq(StructField(name, StringType, nullable = false, Metadata.empty)))
+    )
+  }
+
+  private def appended(dataset: Dataset[_]): DataFrame = {
     val schema = dataset.schema
     val caseSensitive = Sessions.caseSensitive(dataset.sparkSession)
     val columns = features(schema, caseSensitive)
@@ -118,7 +135,8 @@ trait NeuralModel[M <: NeuralModel[M]]
     val keys = labels.indices.map(at => s"candlewick_label_$at") :+ "candlewick_weight"
     val columns = labels.map { label =>
       val column = TrainingColumns.column(label)
-      if (ColumnRules.isMulti(label.dataType)) column else column.cast(DoubleType)
+      if (ColumnRules.isMulti(label.dataType)) ColumnRules.flat(column, label.dataType)
+      else column.cast(DoubleType)
     } :+ weight.fold(lit(1.0))(TrainingColumns.column(_).cast(DoubleType))
     val prepared = keys.zip(columns).foldLeft(dataset.toDF()) { case (rows, (key, column)) =>
       rows.withColumn(key, column)
@@ -343,13 +361,16 @@ trait NeuralModel[M <: NeuralModel[M]]
     get(scale),
     state.featureWidth,
     state.inputShape,
-    inputs.map(_.width),
+    inputs,
     state.broadcast.golden(sc),
     s"$uid, ${state.bytes.key.take(8)}"
   )
 }
 
 private object NeuralModel {
+
+  /** What outputCols calls the metrics; no output can be called so. */
+  val Metrics: String = "candlewick.evaluate"
 
   /** The total in a table of layers. */
   val Parameters: scala.util.matching.Regex = "(?m)^(\\d+) parameters: ".r

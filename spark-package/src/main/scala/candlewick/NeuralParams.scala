@@ -7,12 +7,20 @@ import org.apache.spark.ml.param.Param
 /** Parameters that estimators and models share. */
 trait NeuralModelParams extends ColumnParams {
 
-  /** What a parameter does and what it is set to; of parameters that Spark defines, in our words, which say more. */
-  override def explainParam(param: Param[_]): String = {
-    val told = super.explainParam(param)
-    SharedDocs.words.get(param.name).fold(told) { words =>
-      s"${param.name}: $words${told.stripPrefix(s"${param.name}: ${param.doc}")}"
-    }
+  /** What a parameter does and what it is set to: networks and optimisers in short, not as JSON; of parameters that Spark
+    * defines, in our words, which say more.
+    */
+  override def explainParam(param: Param[_]): String = param match {
+    case document: DocumentParam =>
+      val values = getDefault(document).map(text => s"default: ${Document.short(text)}") ++
+        get(document).map(text => s"current: ${Document.short(text)}")
+      val set = if (values.isEmpty) "undefined" else values.mkString(", ")
+      s"${param.name}: ${param.doc} ($set)"
+    case _ =>
+      val told = super.explainParam(param)
+      SharedDocs.words.get(param.name).fold(told) { words =>
+        s"${param.name}: $words${told.stripPrefix(s"${param.name}: ${param.doc}")}"
+      }
   }
 
   /** Every parameter that was set, not the defaults, as one JSON object: what the native library completes. */

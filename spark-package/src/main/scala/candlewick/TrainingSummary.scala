@@ -54,7 +54,7 @@ final class TrainingSummary private[candlewick] (val json: String)
     with Serializable {
   private def node: JsonNode = Json.parse(json)
 
-  /** A record an epoch. */
+  /** A record an epoch; they count from 0, lines about progress from 1. */
   def history: Array[EpochRecord] =
     Json.items(Json.field(node, "history")).map(TrainingSummary.record).toArray
 

@@ -20,6 +20,7 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
 
   private var session = Option.empty[SparkSession]
   private val folder = Files.createTempDirectory("candlewick-cluster")
+  private var frozen = Seq.empty[ProcessHandle]
 
   /** Trainers start as long as this file exists; see [[closeGate]]. */
   private val gate = folder.resolve("gate")
@@ -63,6 +64,9 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
     Files.deleteIfExists(armed)
     session.foreach(_.stop())
     session = None
+    // One whose executor was killed hears nothing of that: nobody else would end it.
+    frozen.foreach(kill)
+    frozen = Nil
     super.afterEach()
   }
 
@@ -137,9 +141,11 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
   protected def ended(process: ProcessHandle): Unit =
     process.onExit().get(60, TimeUnit.SECONDS): Unit
 
-  /** SIGSTOP: the process lives on and does nothing. */
-  protected def freeze(process: ProcessHandle): Unit =
+  /** SIGSTOP: the process lives on and does nothing, until it is killed, at the latest after the test. */
+  protected def freeze(process: ProcessHandle): Unit = {
+    frozen :+= process
     assert(new ProcessBuilder("kill", "-STOP", process.pid.toString).start().waitFor() == 0)
+  }
 
   protected def points(rows: Int = 200, partitions: Int = 4): DataFrame =
     ClusterSuite.points(current, rows, partitions)

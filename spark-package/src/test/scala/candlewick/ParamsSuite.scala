@@ -149,6 +149,27 @@ class ParamsSuite extends SparkSuite {
     assert(stage.explainParam(stage.epochs).contains("(whole number from 0 to 1000000) (default: 10"))
   }
 
+  test("networks and optimisers are told in short") {
+    val stage = new NeuralClassifier()
+      .setNetwork(nn.Sequential(nn.Linear(8), nn.ReLU()))
+      .setOptimizer(optim.SGD(lr = 0.5))
+      .setLoss("crossentropyloss")
+    def said(param: Param[_]) = stage.explainParam(param)
+    assert(said(stage.network).endsWith("(current: Sequential(Linear(out_features=8, bias=true), ReLU()))"))
+    assert(
+      said(stage.optimizer).contains("(default: AdamW(lr=") && said(stage.optimizer).contains(
+        "current: SGD(lr=0.5"
+      )
+    )
+    assert(said(stage.loss).endsWith("(current: crossentropyloss)"))
+    assert(said(stage.lrScheduler).endsWith("(undefined)"))
+    stage.setNetwork(nn.Sequential(Seq.fill(40)(nn.Linear(8)): _*))
+    assert(said(stage.network).endsWith(", Linear...)"), said(stage.network))
+    val x = nn.Input("x", 4)
+    stage.setNetwork(nn.Graph(Seq(x), "a" -> nn.Linear(1)(x)))
+    assert(said(stage.network).endsWith("(current: Graph(1 nodes))"))
+  }
+
   test("param maps and grids are checked where they are made") {
     val stage = new NeuralClassifier()
     assert(told(ParamMap(stage.epochs -> -1)).contains("epochs = -1"))

@@ -181,6 +181,8 @@ private[checkpoint] object CheckpointFolder {
       s"checkpointDir: no checkpoint can be written to $dir: $why; choose a folder that this user may write to, on a file " +
         "system that can rename files"
     )
+    def lacking(what: String) =
+      Failures.parameter(s"checkpointDir: no checkpoint can be written to $dir: $what")
     val probe = new FutureTask[Unit](() => tryOut(new CheckpointFolder(conf, new Path(dir))))
     val thread = new Thread(probe, "candlewick-checkpoint-probe")
     thread.setDaemon(true)
@@ -203,7 +205,8 @@ private[checkpoint] object CheckpointFolder {
         error.getCause match {
           // A file system may be missing (hadoop-aws), or what it needs (the SDK of AWS), say no in its own way, or not
           // know what is asked.
-          case cause @ (NonFatal(_) | _: LinkageError) => throw wrong(cause.toString).initCause(cause)
+          case cause @ (NonFatal(_) | _: LinkageError) =>
+            throw FileSystems.missing(cause).map(lacking).getOrElse(wrong(cause.toString)).initCause(cause)
           case fatal => throw fatal
         }
     }

@@ -3,6 +3,8 @@ package candlewick.columns
 import candlewick.internal.Failures
 import org.apache.spark.ml.attribute.AttributeGroup
 import org.apache.spark.ml.linalg.SQLDataTypes
+import org.apache.spark.sql.Column
+import org.apache.spark.sql.functions.flatten
 import org.apache.spark.sql.types._
 import scala.annotation.tailrec
 
@@ -74,8 +76,10 @@ private[candlewick] object ColumnRules {
       )
     case kind if !classifier && isVector(kind) => ()
     case ArrayType(_: NumericType | BooleanType, _) if !classifier => ()
+    case kind if !classifier && nested(kind) => ()
     case kind =>
-      val wanted = if (classifier) "a number" else "a number, an array of numbers or a Vector"
+      val wanted =
+        if (classifier) "a number" else "a number, an array of numbers (or of such arrays) or a Vector"
       throw Failures.parameter(s"$param: column '${field.name}' is ${kind.catalogString}; expected $wanted")
   }
 
@@ -148,6 +152,10 @@ private[candlewick] object ColumnRules {
       val (outer, sizes) = inputShape.splitAt(inputShape.length - count)
       if (outer.forall(_ == 1)) Some(sizes) else None
     }
+
+  /** A column whose arrays within arrays are one array, row by row. */
+  def flat(column: Column, kind: DataType): Column =
+    (1 until dimensions(kind).getOrElse(1)).foldLeft(column)((so, _) => flatten(so))
 
   /** Whether a type is Spark ML's Vector. */
   def isVector(kind: DataType): Boolean = kind == SQLDataTypes.VectorType

@@ -5,10 +5,14 @@ import com.fasterxml.jackson.databind.JsonNode
 
 /** An input of a graph, which is a column.
   *
-  * @param width
-  *   values of the column in a row
+  * @param shape
+  *   of its values in a row
   */
-private[candlewick] final case class GraphInput(name: String, width: Int)
+private[candlewick] final case class GraphInput(name: String, shape: Seq[Int]) {
+
+  /** Values of the column in a row. */
+  def width: Int = shape.map(_.toLong).product.min(Int.MaxValue.toLong).toInt
+}
 
 /** What a network's document says of the columns that a graph reads and makes. The native library checks the document;
   * here nothing is refused.
@@ -20,7 +24,7 @@ private[candlewick] object GraphColumns {
     for {
       name <- Option(input.get("name")).filter(_.isTextual)
       shape <- Option(input.get("shape")).filter(_.isArray)
-    } yield GraphInput(name.asText, Json.items(shape).map(_.asLong).product.min(Int.MaxValue.toLong).toInt)
+    } yield GraphInput(name.asText, Json.items(shape).map(_.asInt))
   }
 
   /** The names of a graph's outputs, where there are several. */
@@ -32,6 +36,14 @@ private[candlewick] object GraphColumns {
   /** Columns that are the inputs one by one, and so have the inputs' widths; None where the features come otherwise. */
   def widths(inputs: Seq[GraphInput], columns: Seq[String]): Option[Seq[Int]] =
     if (inputs.nonEmpty && inputs.length == columns.length) Some(inputs.map(_.width)) else None
+
+  /** The shape that a column of features is viewed as, where that is known: its input's, or that of all features where it is
+    * the only one.
+    */
+  def shape(inputs: Seq[GraphInput], columns: Int, at: Int, features: Seq[Int]): Seq[Int] =
+    if (inputs.nonEmpty && inputs.length == columns) inputs.lift(at).fold(Seq.empty[Int])(_.shape)
+    else if (at == 0 && columns == 1) features
+    else Nil
 
   /** Throws where the schema says that a column has another width than its input. */
   def check(fields: Seq[org.apache.spark.sql.types.StructField], inputs: Seq[GraphInput]): Unit =

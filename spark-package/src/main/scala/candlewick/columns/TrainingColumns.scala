@@ -125,7 +125,7 @@ private[candlewick] final class TrainingColumns private (
     val ofLabels = if (choice.task == TrainingColumns.General) widths.labels.map(Some(_)) else Seq(None)
     val wanted = inputWidths.fold(features.map(_ => Option.empty[Int]))(_.map(Some(_))) ++ ofLabels
     val described = all.zipWithIndex.map { case (field, at) =>
-      val shape = if (at == 0 && features.length == 1) inputShape else Nil
+      val shape = GraphColumns.shape(choice.inputs, features.length, at, inputShape)
       TrainingColumns.document(field, at, wanted.lift(at).flatten, shape)
     }
     Json.obj(

@@ -126,7 +126,9 @@ private[candlewick] trait AttentionBuilders {
   /** Self-attention, attention to another sequence and a feed-forward network, each with a residual
     * connection and LayerNorm (Vaswani et al. 2017, arXiv:1706.03762). A node of a graph with two
     * inputs: the sequence of shape [length, d_model] and the one it attends to, of a length of its
-    * own. is_causal is for the self-attention.
+    * own. A third input is the mask of padding of the other sequence (memory_key_padding_mask of
+    * PyTorch); with four the third is the one of the sequence itself. is_causal is for the
+    * self-attention.
     */
   object TransformerDecoderLayer {
 

@@ -9,6 +9,9 @@ import org.apache.spark.storage.StorageLevel
 
 /** Metrics of scored rows, by the names and definitions of the training's: scikit-learn's, with the rows' weights. NaN
   * where one is not defined.
+  *
+  * What tasks give back is made of numbers alone: where a session got the jar later, as from a client of Spark Connect, the
+  * driver and its tasks have our classes from different class loaders, and an object of one is none of the other.
   */
 private[candlewick] object Evaluation {
 
@@ -32,12 +35,17 @@ private[candlewick] object Evaluation {
     val rows = scored.rdd.map(judged(_, classes, ignored)).filter(_.weight > 0.0)
     rows.persist(StorageLevel.MEMORY_AND_DISK)
     try {
-      val tally = rows.treeAggregate(new ClassTally(classes))(
-        (sums, row) => sums.add(row.label, row.predicted, row.weight, row.probability(row.label)),
-        (a, b) => a.merge(b),
-        Depth
-      )
-      tally.values ++ (if (classes > MostAreas) Map.empty[String, Double] else areas(rows, classes))
+      def summed(part: Iterator[Judged]) = {
+        val tally = new ClassTally(classes)
+        part.foreach(row => tally.add(row.label, row.predicted, row.weight, row.probability(row.label)))
+        Iterator(tally.sums)
+      }
+      val sums = rows.mapPartitions(summed, false)
+      def both(a: Array[Double], b: Array[Double]) =
+        ClassTally.of(a, classes).merge(ClassTally.of(b, classes)).sums
+      val all = sums.treeAggregate(new ClassTally(classes).sums)(both, both, Depth)
+      ClassTally.of(all, classes).values ++ (if (classes > MostAreas) Map.empty[String, Double]
+                                             else areas(rows, classes))
     } finally rows.unpersist(false): Unit
   }
 
@@ -88,17 +96,20 @@ private[candlewick] object Evaluation {
         s"evaluate compares every output with a value of the label, but the model has $outputs outputs and labelCol is " +
           "a number; take the metrics of one of them by RegressionEvaluator"
       )
-    val tally = scored.rdd.treeAggregate(new ValueTally(outputs))(
-      (sums, row) => {
+    def summed(part: Iterator[Row]) = {
+      val tally = new ValueTally(outputs)
+      part.foreach { row =>
         val (label, weight) = labelled(row)((numbers(row.get(0)), row.getDouble(1)))
         if (label.length != outputs)
           throw Failures.data(s"the label has ${label.length} values, but the model has $outputs outputs")
-        sums.add(label, numbers(row.get(2)), weight)
-      },
-      (a, b) => a.merge(b),
-      Depth
-    )
-    tally.values
+        tally.add(label, numbers(row.get(2)), weight)
+      }
+      Iterator(tally.sums)
+    }
+    val sums = scored.rdd.mapPartitions(summed, false)
+    def both(a: Array[Double], b: Array[Double]) =
+      ValueTally.of(a, outputs).merge(ValueTally.of(b, outputs)).sums
+    ValueTally.of(sums.treeAggregate(new ValueTally(outputs).sums)(both, both, Depth), outputs).values
   }
 
   private def numbers(value: Any): Array[Double] = value match {
@@ -114,18 +125,20 @@ private[candlewick] object Evaluation {
 }
 
 /** Sums of a classifier's rows. */
-private final class ClassTally(classes: Int) extends Serializable {
+private final class ClassTally(classes: Int) {
   private val right, predicted, there = new Array[Double](classes)
   private var loss = 0.0
 
-  def add(label: Int, guess: Int, weight: Double, probability: Double): this.type = {
+  /** All of it; [[ClassTally.of]] reads it. */
+  def sums: Array[Double] = right ++ predicted ++ there :+ loss
+
+  def add(label: Int, guess: Int, weight: Double, probability: Double): Unit = {
     there(label) += weight
     predicted(guess) += weight
     if (label == guess) right(label) += weight
     // scikit-learn's clipping.
     val epsilon = ValueTally.Epsilon
     loss -= weight * math.log(math.min(math.max(probability, epsilon), 1.0 - epsilon))
-    this
   }
 
   def merge(other: ClassTally): this.type = {
@@ -155,13 +168,26 @@ private final class ClassTally(classes: Int) extends Serializable {
   }
 }
 
+private object ClassTally {
+  def of(sums: Array[Double], classes: Int): ClassTally = {
+    val made = new ClassTally(classes)
+    for ((part, at) <- Seq(made.right, made.predicted, made.there).zipWithIndex)
+      System.arraycopy(sums, at * classes, part, 0, classes)
+    made.loss = sums.last
+    made
+  }
+}
+
 /** Sums of a regressor's rows, for each output; of the label the mean and the squared deviations from it. */
-private final class ValueTally(outputs: Int) extends Serializable {
+private final class ValueTally(outputs: Int) {
   private val absolute, squared, relative, mean, spread = new Array[Double](outputs)
   private var weight = 0.0
-  private var rows = 0L
+  private var rows = 0.0
 
-  def add(label: Array[Double], guess: Array[Double], rowWeight: Double): this.type = {
+  /** All of it; [[ValueTally.of]] reads it. */
+  def sums: Array[Double] = absolute ++ squared ++ relative ++ mean ++ spread :+ weight :+ rows
+
+  def add(label: Array[Double], guess: Array[Double], rowWeight: Double): Unit = {
     val total = weight + rowWeight
     for (at <- 0 until outputs if rowWeight > 0.0) {
       val error = math.abs(guess(at) - label(at))
@@ -173,8 +199,7 @@ private final class ValueTally(outputs: Int) extends Serializable {
       spread(at) += rowWeight * off * (label(at) - mean(at))
     }
     weight = total
-    rows += 1
-    this
+    rows += 1.0
   }
 
   /** Means and deviations by Chan's formula. */
@@ -209,6 +234,15 @@ private final class ValueTally(outputs: Int) extends Serializable {
 
 private object ValueTally {
   val Epsilon: Double = math.ulp(1.0)
+
+  def of(sums: Array[Double], outputs: Int): ValueTally = {
+    val made = new ValueTally(outputs)
+    for ((part, at) <- Seq(made.absolute, made.squared, made.relative, made.mean, made.spread).zipWithIndex)
+      System.arraycopy(sums, at * outputs, part, 0, outputs)
+    made.weight = sums(sums.length - 2)
+    made.rows = sums.last
+    made
+  }
 }
 
 /** Areas under the curves of one class.
@@ -246,6 +280,17 @@ private object Areas {
 
   private val Zero = Areas(0.0, 0.0, 0.0, 0.0)
 
+  /** Hits, alarms, roc and precision, as tasks give them back. */
+  private type Numbers = (Double, Double, Double, Double)
+
+  private def numbers(of: Map[Int, Areas]): Seq[(Int, Numbers)] = of.toSeq.map { case (curve, areas) =>
+    curve -> ((areas.hits, areas.alarms, areas.roc, areas.precision))
+  }
+
+  private def read(of: Seq[(Int, Numbers)]): Map[Int, Areas] = of.map { case (curve, areas) =>
+    curve -> Areas(areas._1, areas._2, areas._3, areas._4)
+  }.toMap
+
   /** Those of each class that has points, exact over all rows.
     *
     * @param points
@@ -254,16 +299,18 @@ private object Areas {
   def of(points: RDD[Point]): Seq[Areas] = {
     val sorted = points.sortByKey(true, points.getNumPartitions).persist(StorageLevel.MEMORY_AND_DISK)
     try {
-      def summed(at: Int, rows: Iterator[Point]) = Iterator(at -> walk(rows, Map.empty))
-      val sums = sorted.mapPartitionsWithIndex(summed, false).collect().toMap
+      def summed(at: Int, rows: Iterator[Point]) = Iterator(at -> numbers(walk(rows, Map.empty)))
+      val sums = sorted.mapPartitionsWithIndex(summed, false).collect().toMap.map { case (at, found) =>
+        at -> read(found)
+      }
       // What comes before a partition: where its curves go on.
       val before =
         (0 until sorted.getNumPartitions).scanLeft(Map.empty[Int, Areas])((so, at) => added(so, sums(at)))
       def goingOn(at: Int, rows: Iterator[Point]) = {
         val start = before(at).map { case (curve, areas) => curve -> areas.copy(roc = 0.0, precision = 0.0) }
-        Iterator(walk(rows, start))
+        Iterator(numbers(walk(rows, start)))
       }
-      val all = sorted.mapPartitionsWithIndex(goingOn, false).collect().toSeq
+      val all = sorted.mapPartitionsWithIndex(goingOn, false).collect().toSeq.map(read)
       val totals = before.last
       totals.toSeq.map { case (curve, total) =>
         val found = all.flatMap(_.get(curve))

@@ -1,6 +1,6 @@
 package candlewick.score
 
-import candlewick.columns.TrainingColumns
+import candlewick.columns.{GraphColumns, TrainingColumns}
 import candlewick.internal.{Json, RowBatch, RowLayout}
 import candlewick.jni.Scorer
 import com.fasterxml.jackson.databind.JsonNode
@@ -150,10 +150,10 @@ private object ScoreTask {
 
   /** The documents of feature columns in a scorer's `Columns`. */
   private def documents(columns: Seq[(Int, StructField)], spec: ScoreTaskSpec): Seq[JsonNode] = {
-    val inputs = spec.inputWidths.length == columns.length
-    val shape = if (columns.length == 1) spec.inputShape else Nil
+    val oneByOne = spec.inputs.length == columns.length
     columns.zipWithIndex.map { case ((ordinal, field), at) =>
-      TrainingColumns.document(field, ordinal, spec.inputWidths.lift(at).filter(_ => inputs), shape)
+      val shape = GraphColumns.shape(spec.inputs, columns.length, at, spec.inputShape)
+      TrainingColumns.document(field, ordinal, spec.inputs.lift(at).filter(_ => oneByOne).map(_.width), shape)
     }
   }
 }

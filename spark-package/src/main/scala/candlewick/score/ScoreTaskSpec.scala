@@ -1,5 +1,6 @@
 package candlewick.score
 
+import candlewick.columns.GraphInput
 import candlewick.internal.SentWeights
 
 /** How rows are scored.
@@ -10,8 +11,8 @@ import candlewick.internal.SentWeights
   *   what becomes of invalid rows: "error", "skip" or "keep"
   * @param inputShape
   *   shape that the network views the features as
-  * @param inputWidths
-  *   values of the columns that are inputs of a graph one by one
+  * @param inputs
+  *   the inputs of a graph, which columns may be one by one
   * @param golden
   *   golden vectors that whoever loads the model checks it by, where it has any
   * @param label
@@ -27,7 +28,7 @@ private[candlewick] final case class ScoreTaskSpec(
     scale: Option[Double],
     featureWidth: Int,
     inputShape: Seq[Int],
-    inputWidths: Seq[Int],
+    inputs: Seq[GraphInput],
     golden: Option[SentWeights],
     label: String
 ) {

@@ -6,6 +6,7 @@ import candlewick.jni.{CancelledException, InvalidParameterException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 import org.apache.hadoop.fs.{Path => HadoopPath, RawLocalFileSystem}
+import org.apache.hadoop.util.VersionInfo
 import org.apache.spark.sql.DataFrame
 import scala.jdk.CollectionConverters._
 
@@ -236,20 +237,28 @@ class CheckpointSuite extends ClusterSuite {
     start(
       "local[2]",
       "spark.hadoop.fs.norename.impl" -> classOf[NoRename].getName,
-      "spark.hadoop.fs.incomplete.impl" -> classOf[Incomplete].getName
+      "spark.hadoop.fs.incomplete.impl" -> classOf[Incomplete].getName,
+      "spark.hadoop.fs.lost.impl" -> "org.apache.hadoop.fs.s3a.LostFileSystem"
     )
+    val choose = "choose a folder that this user may write to"
+    val aws = s"spark.jars.packages=org.apache.hadoop:hadoop-aws:${VersionInfo.getVersion}"
     val file = Files.createTempFile("candlewick", "file")
     for {
-      (dir, wanted) <- Seq(
-        s"$file/below" -> "checkpointDir: no checkpoint can be written to",
-        "nosuch://host/folder" -> "No FileSystem for scheme",
-        s"norename://${freshPath()}" -> "norename has no rename",
-        s"incomplete://${freshPath()}" -> "NoClassDefFoundError: sdk/Client"
+      (dir, wanted, todo) <- Seq(
+        (s"$file/below", "checkpointDir: no checkpoint can be written to", choose),
+        ("nosuch://host/folder", "No FileSystem for scheme", choose),
+        (s"norename://${freshPath()}", "norename has no rename", choose),
+        (
+          s"incomplete://${freshPath()}",
+          "the class sdk.Client is missing",
+          "put the jar of this file system"
+        ),
+        (s"lost://bucket/a", "the class org.apache.hadoop.fs.s3a.LostFileSystem is missing", aws)
       )
     } {
       val error = intercept[InvalidParameterException](kept(dir).fit(points()))
       assert(error.getMessage.contains(wanted), error)
-      assert(error.getMessage.contains("choose a folder that this user may write to"), error)
+      assert(error.getMessage.contains(todo), error)
     }
   }
 

@@ -55,7 +55,7 @@ class FlightRecordSuite extends ClusterSuite {
     val record = Json.parse(text)
     assert(error.getMessage.startsWith(record.get("failure").get("message").asText), record)
     val trainers = Json.items(record.get("trainers"))
-    assert(trainers.map(_.get("shards").toString).sorted == Seq("[0,4]", "[4,8]"), record)
+    assert(trainers.map(_.get("shards").asText).sorted == Seq("0 to 3", "4 to 7"), record)
     assert(trainers.forall(_.get("progress").get("residentBytes").asLong > (1L << 20)), record)
     assert(trainers.count(_.get("exit").isNull) == 1, record)
     val said = Json.items(record.get("events")).map(_.get("what").asText)
