@@ -216,6 +216,9 @@ impl Decoder {
         {
             return Err(RowError::irregular(name, &what));
         }
+        if let Some(what) = values.wrong_indices() {
+            return Err(RowError::irregular(name, &what));
+        }
         let count = values.len();
         if let Some(wanted) = source.width.filter(|wanted| *wanted != count) {
             return Err(RowError::wrong_input(name, count, wanted));
@@ -391,6 +394,9 @@ fn label(
         Shape::Vector => vector(row.variable(source.ordinal)?)?,
         Shape::Binary | Shape::Nested(_) => return Err(Corrupt("a label of another type".to_owned()).into()),
     };
+    if let Some(what) = values.wrong_indices() {
+        return Err(RowError::irregular(&source.name, &what));
+    }
     let wanted = source.width.unwrap_or(kind.width());
     let Some(out) = out
         .get_mut(at..at + wanted)

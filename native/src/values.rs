@@ -73,6 +73,33 @@ impl Values<'_> {
         }
     }
 
+    /// What is wrong with the indices of a sparse vector, which ascend and lie below its size. Spark checks neither where a
+    /// vector is not made by its own functions.
+    pub(crate) fn wrong_indices(&self) -> Option<String> {
+        let Values::Sparse { size, indices, .. } = self else {
+            return None;
+        };
+        let mut least = 0;
+        for (at, index) in indices.iter().enumerate() {
+            let index = u32::from_le_bytes(*index);
+            // A negative int is a large u32.
+            if index as usize >= *size {
+                let (index, last) = (index.cast_signed(), size.saturating_sub(1));
+                return Some(format!(
+                    "is a sparse vector of {size} values with index {index}, expected whole numbers from 0 to {last}"
+                ));
+            }
+            if u64::from(index) < least {
+                let before = u32::from_le_bytes(indices[at - 1]);
+                return Some(format!(
+                    "is a sparse vector with index {index} after {before}, expected indices that ascend"
+                ));
+            }
+            least = u64::from(index) + 1;
+        }
+        None
+    }
+
     /// The first values for a message: `[0, 1.5, null, ...]`.
     pub(crate) fn show(&self) -> String {
         let mut text = String::from("[");
