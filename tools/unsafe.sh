@@ -24,6 +24,7 @@ known="
   native/src/convert.rs
   native/src/exports.rs           [needs a JVM]
   native/src/memory.rs
+  protocol/src/row/wide/x86.rs
 "
 for file in $(git grep -lE 'unsafe (\{|fn|impl|extern)' -- '*/src/*.rs'); do
   grep -q "^  $file\( \|$\)" <<<"$known" || {
@@ -40,6 +41,7 @@ if [ "$kind" = miri ]; then
     "candlewick-model --test=kernels products_are_the_definition any_layout"
     "candlewick-collective --lib frame::"
     "candlewick-native --lib memory:: convert::"
+    "candlewick-protocol --lib row::wide::tests::every_level_leaves"
   )
 else
   checks=(
@@ -47,6 +49,7 @@ else
     "candlewick-model --test=kernels"
     "candlewick-collective --lib frame::"
     "candlewick-native --lib memory:: convert:: encode"
+    "candlewick-protocol --lib row::"
   )
 fi
 if [ "$kind" = miri ]; then

@@ -286,6 +286,9 @@ impl Decoder {
         {
             return Err(RowError::irregular(name, &what));
         }
+        if let Some(what) = values.wrong_indices() {
+            return Err(RowError::irregular(name, &what));
+        }
         let count = values.len();
         if let Some(wanted) = source.width.filter(|wanted| *wanted != count) {
             return Err(RowError::wrong_input(name, count, wanted));
@@ -458,6 +461,9 @@ fn label(
         Shape::Nested(kind) => Values::Nested(Nested::new(kind, row.variable(source.ordinal)?)?),
         Shape::Binary => return Err(Corrupt("a label of another type".to_owned()).into()),
     };
+    if let Some(what) = values.wrong_indices() {
+        return Err(RowError::irregular(&source.name, &what));
+    }
     let wanted = source.width.unwrap_or(kind.width());
     let Some(out) = out
         .get_mut(at..at + wanted)

@@ -48,7 +48,7 @@ impl RowError {
         )
     }
 
-    /// Nested arrays are no tensor, or one of another shape.
+    /// Nested arrays are no tensor, or one of another shape; a sparse vector has indices that it cannot have.
     #[must_use]
     pub fn irregular(column: &str, what: &str) -> RowError {
         RowError::data(column, what.to_owned())

@@ -74,6 +74,33 @@ impl Values<'_> {
         }
     }
 
+    /// What is wrong with the indices of a sparse vector, which ascend and lie below its size. Spark checks neither where a
+    /// vector is not made by its own functions.
+    pub(crate) fn wrong_indices(&self) -> Option<String> {
+        let Values::Sparse { size, indices, .. } = self else {
+            return None;
+        };
+        let mut least = 0;
+        for (at, index) in indices.iter().enumerate() {
+            let index = u32::from_le_bytes(*index);
+            // A negative int is a large u32.
+            if index as usize >= *size {
+                let (index, last) = (index.cast_signed(), size.saturating_sub(1));
+                return Some(format!(
+                    "is a sparse vector of {size} values with index {index}, expected whole numbers from 0 to {last}"
+                ));
+            }
+            if u64::from(index) < least {
+                let before = u32::from_le_bytes(indices[at - 1]);
+                return Some(format!(
+                    "is a sparse vector with index {index} after {before}, expected indices that ascend"
+                ));
+            }
+            least = u64::from(index) + 1;
+        }
+        None
+    }
+
     /// The first values for a message: `[0, 1.5, null, ...]`.
     pub(crate) fn show(&self) -> String {
         let mut text = String::from("[");
@@ -95,8 +122,8 @@ impl Values<'_> {
 }
 
 impl Values<'_> {
-    /// Adds the values times `scale` that are not zero to the open row, counted from index `first` on. The index of one that is not
-    /// finite, where there is one.
+    /// Adds the values times `scale` that are not zero to the open row, counted from index `first` on; indices were looked at. The
+    /// index of one that is not finite, where there is one.
     pub(crate) fn write_nonzeros(
         &self,
         first: u32,
@@ -112,27 +139,14 @@ impl Values<'_> {
             }
             into.push(first + index, number);
         };
-        let Values::Sparse {
-            size,
-            indices,
-            values,
-        } = self
-        else {
+        if let Values::Sparse { indices, values, .. } = self {
+            for (index, value) in indices.iter().zip(values.elements::<8>()?) {
+                push(u32::from_le_bytes(*index), f64::from_le_bytes(*value));
+            }
+        } else {
             for index in 0..u32::try_from(self.len()).unwrap_or(u32::MAX) {
                 push(index, self.get(index as usize)?);
             }
-            return Ok(odd);
-        };
-        let mut least = 0;
-        for (index, value) in indices.iter().zip(values.elements::<8>()?) {
-            let index = u32::from_le_bytes(*index);
-            if index as usize >= *size || index < least {
-                return Err(Corrupt(format!(
-                    "index {index} in a sparse vector of {size} values, where the next one is at least {least}"
-                )));
-            }
-            least = index + 1;
-            push(index, f64::from_le_bytes(*value));
         }
         Ok(odd)
     }

@@ -41,6 +41,44 @@ fn vectors_have_the_measured_bytes() {
 }
 
 #[test]
+fn sparse_vectors_have_ascending_indices_below_their_size() {
+    let told = |indices: &[i32]| {
+        let values = vec![1.0; indices.len()];
+        one("vector", 5, Field::Sparse(5, indices.to_vec(), values)).unwrap_err()
+    };
+    assert_eq!(
+        told(&[1, 5]),
+        "column 'x' is a sparse vector of 5 values with index 5, expected whole numbers from 0 to 4, in partition 3, row \
+         17 of it; correct the data, or set handleInvalid=\"skip\" to leave such rows out"
+    );
+    assert!(
+        told(&[-1]).contains("of 5 values with index -1,"),
+        "{}",
+        told(&[-1])
+    );
+    for (indices, said) in [(&[3, 1], "index 1 after 3"), (&[2, 2], "index 2 after 2")] {
+        let told = told(indices);
+        assert!(
+            told.contains(&format!("{said}, expected indices that ascend")),
+            "{told}"
+        );
+    }
+    let mut columns = features(2, &[(0, "x", "float")], 1);
+    columns.labels = vec![column(1, "y", "vector")];
+    columns.label_kind = Some(LabelKind::Real { width: 2 });
+    let label = Field::Sparse(2, vec![2], vec![1.0]);
+    let failure = decode(&columns, &row(&[Field::Float(1.0), label]))
+        .unwrap_err()
+        .at(0, 0);
+    assert!(
+        failure
+            .message
+            .contains("column 'y' is a sparse vector of 2 values with index 2"),
+        "{failure}"
+    );
+}
+
+#[test]
 fn every_numeric_type_becomes_a_feature() {
     let ints = |values: &[i32]| Field::Array(values.iter().map(|v| Some(v.to_le_bytes().to_vec())).collect());
     assert_eq!(one("boolean", 1, Field::Boolean(true)), Ok(vec![1.0]));

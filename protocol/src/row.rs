@@ -3,7 +3,10 @@
 //! Sparse and dense features, float and double, int and double labels of equal value are the same row. The low 64
 //! bits of the hash choose the logical shard, all 128 order the rows.
 
-use xxhash_rust::xxh3::xxh3_128;
+mod wide;
+
+use std::sync::LazyLock;
+use wide::{Level, SLACK};
 
 /// Collects the canonical bytes of one row and hashes them. Keep one per thread: the buffer is reused.
 ///
@@ -26,66 +29,27 @@ pub struct RowHasher {
 impl RowHasher {
     /// The 128-bit identity of a row.
     pub fn hash(&mut self, features: &[f32], labels: &[f64], weight: f64, validation: bool) -> u128 {
-        let most = features.len() * 8 + labels.len() * 8 + 9;
+        let most = features.len() * 8 + labels.len() * 8 + 9 + SLACK;
         if self.bytes.len() < most {
             self.bytes.resize(most, 0);
         }
-        let mut at = 0;
-        let mut index = 0;
-        let (blocks, rest) = features.as_chunks::<BLOCK>();
-        for block in blocks {
-            at = self.append_block(block, index, at);
-            index += BLOCK;
-        }
-        for value in rest {
-            at = self.append(*value, index, at);
-            index += 1;
-        }
+        let level = *BEST;
+        let mut at = (level.expand)(features, &mut self.bytes);
         for value in labels.iter().chain(std::iter::once(&weight)) {
             let value = if *value == 0.0 { 0.0 } else { *value };
             self.bytes[at..at + 8].copy_from_slice(&value.to_bits().to_le_bytes());
             at += 8;
         }
         self.bytes[at] = u8::from(validation);
-        xxh3_128(&self.bytes[..=at])
-    }
-
-    /// Writes the pairs of a block at once, which is vector code, and looks at single values only where the block
-    /// holds zeros and others.
-    fn append_block(&mut self, block: &[f32; BLOCK], index: usize, at: usize) -> usize {
-        let zeros = block.iter().filter(|value| **value == 0.0).count();
-        if zeros == BLOCK {
-            return at;
-        }
-        if zeros > 0 {
-            return block
-                .iter()
-                .zip(index..)
-                .fold(at, |at, (value, index)| self.append(*value, index, at));
-        }
-        let pairs = &mut self.bytes[at..at + BLOCK * 8];
-        for ((pair, value), index) in pairs
-            .as_chunks_mut::<8>()
-            .0
-            .iter_mut()
-            .zip(block)
-            .zip(index as u64..)
-        {
-            *pair = ((u64::from(value.to_bits()) << 32) | index).to_le_bytes();
-        }
-        at + BLOCK * 8
-    }
-
-    /// Without a branch: the pair is always written, and kept only where the value is not zero.
-    fn append(&mut self, value: f32, index: usize, at: usize) -> usize {
-        let pair = (u64::from(value.to_bits()) << 32) | index as u64;
-        self.bytes[at..at + 8].copy_from_slice(&pair.to_le_bytes());
-        at + if value == 0.0 { 0 } else { 8 }
+        (level.hash)(&self.bytes[..=at])
     }
 }
 
-/// Features that are looked at together.
-const BLOCK: usize = 16;
+/// What this CPU does best.
+static BEST: LazyLock<Level> = LazyLock::new(|| {
+    let mut levels = wide::levels();
+    levels.swap_remove(levels.len() - 1)
+});
 
 /// The logical shard of a row: low 64 bits of its hash modulo V.
 #[must_use]
@@ -101,6 +65,7 @@ pub fn shard_of(hash: u128, logical_shards: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xxhash_rust::xxh3::xxh3_128;
 
     #[test]
     fn every_part_of_a_row_counts() {

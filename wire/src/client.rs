@@ -121,6 +121,11 @@ impl Client {
             .max_encoding_message_size(MAX_FLIGHT_MESSAGE)
     }
 
+    /// The connection itself, for a call that is not made by the generated client.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     /// Authorises one call. `method` is the gRPC name of the method the request is for: "DoPut", "DoGet", "DoAction",
     /// "DoExchange", "ListActions". The token is good for one call only.
     #[must_use]

@@ -1,9 +1,9 @@
 //! Rows on their way to one trainer: an open batch and its frames, and the stream that they make up.
 
-use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
 use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
-use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_ipc::writer::IpcWriteOptions;
+use arrow_ipc::{Buffer, FieldNode, MessageBuilder, MessageHeader, MetadataVersion, RecordBatchBuilder};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, CopiesAt};
 use candlewick_protocol::feed::{
@@ -11,11 +11,13 @@ use candlewick_protocol::feed::{
 };
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
 use candlewick_protocol::shuffle::Home;
+use flatbuffers::FlatBufferBuilder;
 use std::mem::take;
 use std::sync::Arc;
 
-/// Bytes of the largest batch: beyond this nothing gets faster.
-const MAX_BATCH: usize = 1 << 20;
+/// Bytes of the largest batch: small enough that what is written by one step is still in the cache of the core when the next
+/// one reads it, large enough that what a frame costs besides its bytes does not count (docs/performance.md).
+const MAX_BATCH: usize = 128 * 1024;
 
 /// The format of a row and the number of rows that a batch holds.
 #[derive(Debug, Clone)]
@@ -70,17 +72,74 @@ impl BatchFormat {
         Ok(schema.with_descriptor(FlightDescriptor::new_cmd(cmd)))
     }
 
-    fn list(&self, field: usize, values: ArrayRef) -> Result<ArrayRef, ArrowError> {
-        let DataType::FixedSizeList(item, width) = self.schema.field(field).data_type() else {
-            return Err(ArrowError::SchemaError("a list is expected".to_owned()));
-        };
-        Ok(Arc::new(FixedSizeListArray::try_new(
-            Arc::clone(item),
-            *width,
-            values,
-            None,
-        )?))
+    /// Bytes of the body of a full batch.
+    fn body_bytes(&self) -> usize {
+        self.rows * self.row.sent_bytes() + 3 * PADDING
     }
+}
+
+/// Arrow's alignment of buffers in a body.
+const PADDING: usize = 64;
+
+/// Appends a buffer to the body of a record batch; where it lies.
+fn place<const N: usize, T: Copy>(body: &mut Vec<u8>, values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Buffer {
+    body.resize(body.len().next_multiple_of(PADDING), 0);
+    let from = body.len();
+    append(body, values, bytes);
+    Buffer::new(number(from), number(body.len() - from))
+}
+
+/// Appends values, little endian.
+fn append<const N: usize, T: Copy>(body: &mut Vec<u8>, values: &[T], bytes: impl Fn(T) -> [u8; N]) {
+    let from = body.len();
+    body.resize(from + values.len() * N, 0);
+    let places = body[from..].as_chunks_mut::<N>().0;
+    for (place, value) in places.iter_mut().zip(values) {
+        *place = bytes(*value);
+    }
+}
+
+/// A size as Arrow writes it.
+fn number(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// The Arrow message of a record batch without nulls: a validity buffer of a column without them has no bytes.
+fn message(rows: usize, row: RowFormat, [features, labels, weights]: [Buffer; 3], body: usize) -> Vec<u8> {
+    let mut builder = FlatBufferBuilder::new();
+    let node = |values: usize| FieldNode::new(number(rows * values), 0);
+    let nodes = [
+        node(1),
+        node(row.features),
+        node(1),
+        node(row.label_values()),
+        node(1),
+    ];
+    let none = |before: Buffer| Buffer::new(before.offset(), 0);
+    let buffers = [
+        none(features),
+        none(features),
+        features,
+        none(labels),
+        none(labels),
+        labels,
+        none(weights),
+        weights,
+    ];
+    let (nodes, buffers) = (builder.create_vector(&nodes), builder.create_vector(&buffers));
+    let mut batch = RecordBatchBuilder::new(&mut builder);
+    batch.add_length(number(rows));
+    batch.add_nodes(nodes);
+    batch.add_buffers(buffers);
+    let batch = batch.finish();
+    let mut message = MessageBuilder::new(&mut builder);
+    message.add_version(MetadataVersion::V5);
+    message.add_header_type(MessageHeader::RecordBatch);
+    message.add_bodyLength(number(body));
+    message.add_header(batch.as_union_value());
+    let message = message.finish();
+    builder.finish(message, None);
+    builder.finished_data().to_vec()
 }
 
 /// The rows that were not sent yet, and the position of the next frame.
@@ -88,7 +147,8 @@ impl BatchFormat {
 pub struct OpenBatch {
     format: BatchFormat,
     sequence: u64,
-    features: Vec<f32>,
+    /// The body of the next frame, so far the features: the place from which they go to the socket.
+    body: Vec<u8>,
     labels: Vec<f64>,
     weights: Vec<f64>,
     /// Rows that stand for more than one.
@@ -97,7 +157,6 @@ pub struct OpenBatch {
     home: Option<Home>,
     /// Rows of the batch by their hash, the last one of each slot.
     recent: Vec<Recent>,
-    context: IpcWriteContext,
 }
 
 /// Slots for rows that may come again within a batch. Rows that come often are found in few, and few stay in the cache.
@@ -127,17 +186,15 @@ impl OpenBatch {
     /// An empty batch.
     #[must_use]
     pub fn new(format: BatchFormat) -> OpenBatch {
-        let context = IpcWriteContext::default();
         OpenBatch {
             format,
             sequence: 0,
-            features: vec![],
+            body: vec![],
             labels: vec![],
             weights: vec![],
             copies: vec![],
             home: None,
             recent: vec![],
-            context,
         }
     }
 
@@ -186,11 +243,11 @@ impl OpenBatch {
         if self.weights.is_empty() {
             // One allocation per batch, and none for a trainer that gets no rows.
             let (rows, row) = (self.format.rows, self.format.row);
-            self.features.reserve_exact(rows * row.features);
+            self.body.reserve_exact(self.format.body_bytes());
             self.labels.reserve_exact(rows * row.label_values());
             self.weights.reserve_exact(rows);
         }
-        self.features.extend_from_slice(features);
+        append(&mut self.body, features, f32::to_le_bytes);
         self.labels.extend_from_slice(labels);
         self.weights.push(weight);
         self.weights.len() >= self.format.rows
@@ -217,9 +274,7 @@ impl OpenBatch {
             end: None,
         };
         let header = serde_json::to_vec(&header).map_err(|error| Failure::internal(error.to_string()))?;
-        let data = self
-            .encode()
-            .map_err(|error| Failure::internal(format!("cannot encode rows: {error}")))?;
+        let data = self.encode();
         self.sequence += 1;
         Ok(Some((data.with_app_metadata(header), rows)))
     }
@@ -240,29 +295,27 @@ impl OpenBatch {
         Ok(FlightData::new().with_app_metadata(header))
     }
 
-    fn encode(&mut self) -> Result<FlightData, ArrowError> {
-        let features: ArrayRef = Arc::new(Float32Array::from(take(&mut self.features)));
-        let labels: ArrayRef = Arc::new(Float64Array::from(take(&mut self.labels)));
-        let weights: ArrayRef = Arc::new(Float64Array::from(take(&mut self.weights)));
-        let columns = vec![
-            self.format.list(0, features)?,
-            self.format.list(1, labels)?,
-            weights,
-        ];
-        let batch = RecordBatch::try_new(Arc::clone(&self.format.schema), columns)?;
-        let options = IpcWriteOptions::default();
-        let mut dictionaries = DictionaryTracker::new(false);
-        let (_, encoded) =
-            IpcDataGenerator::default().encode(&batch, &mut dictionaries, &options, &mut self.context)?;
-        Ok(FlightData::new()
-            .with_data_header(encoded.ipc_message)
-            .with_data_body(encoded.arrow_data))
+    fn encode(&mut self) -> FlightData {
+        let mut body = take(&mut self.body);
+        let features = Buffer::new(0, number(body.len()));
+        let labels = place(&mut body, &self.labels, f64::to_le_bytes);
+        let weights = place(&mut body, &self.weights, f64::to_le_bytes);
+        let header = message(
+            self.weights.len(),
+            self.format.row,
+            [features, labels, weights],
+            body.len(),
+        );
+        self.labels.clear();
+        self.weights.clear();
+        FlightData::new().with_data_header(header).with_data_body(body)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow_array::RecordBatch;
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Float32Type, Float64Type};
     use arrow_flight::utils::flight_data_to_batches;
@@ -356,7 +409,23 @@ mod tests {
             assert!(held <= stream_bytes, "{held} of {stream_bytes}");
         }
         assert_eq!(rows(0), 1, "a row is the least");
-        assert_eq!(rows(u64::MAX), (1 << 20) / row_bytes);
+        assert_eq!(rows(u64::MAX), MAX_BATCH as u64 / row_bytes);
+    }
+
+    #[test]
+    fn a_row_larger_than_a_batch_is_a_frame_of_its_own() {
+        // 4 MB, a frame of a video.
+        let format = BatchFormat::new(row(1 << 20), 1).unwrap();
+        let mut frames = vec![format.opening(&stream()).unwrap()];
+        let mut batch = OpenBatch::new(format);
+        for value in [1.0, 2.0] {
+            assert!(batch.push(&vec![value; 1 << 20], &[0.0], 1.0));
+            frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+        }
+        let batches = flight_data_to_batches(&frames).unwrap();
+        let last = batches[1].column(0).as_fixed_size_list().value(0);
+        let last = last.as_primitive::<Float32Type>().values();
+        assert_eq!((last.len(), last[last.len() - 1]), (1 << 20, 2.0));
     }
 
     #[test]
