@@ -18,7 +18,7 @@ use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_protocol::launch::TrainerConfig;
-use candlewick_protocol::message::{BULK_CHUNK, EpochRecord, ToCoordinator};
+use candlewick_protocol::message::{BULK_CHUNK, EpochRecord, MemoryUse, ToCoordinator};
 use candlewick_protocol::shards::ShardSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -400,6 +400,7 @@ impl Runner {
             weights_hash,
             stopping,
             class_weights,
+            memory: MemoryUse::default(),
         });
         if tells {
             self.send_weights(generation)
