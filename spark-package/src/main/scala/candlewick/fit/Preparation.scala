@@ -48,6 +48,9 @@ private[candlewick] final case class Prepared(
   /** Rows of a step. */
   def batchSize: Int = Json.field(Json.field(job, "train"), "batchSize").asInt
 
+  /** Trainers that keep each row. */
+  def replicas: Int = Json.field(job, "dataReplicas").asInt
+
   /** Silence after which a trainer counts as lost. */
   def failureTimeoutMs: Long = Json.field(job, "failureTimeoutMs").asLong
 }
@@ -63,7 +66,16 @@ private[candlewick] object Preparation {
     * @param remind
     *   called where the first row takes long
     */
-  def run(dataset: Dataset[_], spec: FitSpec, control: FitControl)(remind: () => Unit): Prepared = {
+  def run(dataset: Dataset[_], spec: FitSpec, control: FitControl)(remind: () => Unit): Prepared =
+    prepare(dataset, spec, control, enters = true)(remind)
+
+  /** The same for a fit that is not made: checkpointDir is not taken. */
+  def look(dataset: Dataset[_], spec: FitSpec, control: FitControl): Prepared =
+    prepare(dataset, spec, control, enters = false)(() => ())
+
+  private def prepare(dataset: Dataset[_], spec: FitSpec, control: FitControl, enters: Boolean)(
+      remind: () => Unit
+  ): Prepared = {
     val session = CandlewickShim.session(dataset).getOrElse {
       throw Failures.parameter(Sessions.needed("fit"))
     }
@@ -77,7 +89,7 @@ private[candlewick] object Preparation {
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
     val conf = CandlewickShim.hadoopConf(session)
-    launch.checkpoint.foreach { asked =>
+    launch.checkpoint.filter(_ => enters).foreach { asked =>
       def line = s"checkpointDir: still waiting for the file system of ${asked.dir}"
       Reminder.after(PatienceMs)(control.warn(line)) {
         Checkpoints.enter(conf, asked, control.id)(() => control.check())
