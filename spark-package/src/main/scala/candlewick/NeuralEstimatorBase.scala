@@ -109,7 +109,8 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
 
   /** The same, told how many rows there are. */
   def plan(dataset: Dataset[_], rows: Long): TrainingPlan = {
-    if (rows < 1) throw Failures.parameter(s"rows = $rows is not legal: expected a whole number of at least 1")
+    if (rows < 1)
+      throw Failures.parameter(s"rows = $rows is not legal: expected a whole number of at least 1")
     planOf(dataset, Some(rows))
   }
 

@@ -91,6 +91,8 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
       "bound by" -> bound
     ) ++ advice.map("advice" -> _)
     val width = lines.map(_._1.length).max
-    lines.map { case (name, value) => s"${name.padTo(width, ' ')}  $value" }.mkString("TrainingPlan\n", "\n", "")
+    lines
+      .map { case (name, value) => s"${name.padTo(width, ' ')}  $value" }
+      .mkString("TrainingPlan\n", "\n", "")
   }
 }

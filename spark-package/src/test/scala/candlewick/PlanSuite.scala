@@ -34,7 +34,8 @@ class PlanSuite extends SparkSuite {
   }
 
   test("rows are known, counted or told") {
-    val known = spark.range(200).select(array(col("id"), col("id") * 2).as("features"), (col("id") % 3).as("label"))
+    val known =
+      spark.range(200).select(array(col("id"), col("id") * 2).as("features"), (col("id") % 3).as("label"))
     assert(classifier().plan(known).rows == 200)
     assert(classifier().plan(rows.filter("id < 100")).rows == 100)
     assert(classifier().plan(rows, 1000000L).stepsPerEpoch == 31250)
@@ -54,10 +55,13 @@ class PlanSuite extends SparkSuite {
   }
 
   test("memory that does not hold network and batch is refused before anything starts, with what to set") {
-    val large = classifier().setNetwork(nn.Sequential(nn.Linear(4096), nn.ReLU(), nn.Linear(4096), nn.Linear(3)))
+    val large =
+      classifier().setNetwork(nn.Sequential(nn.Linear(4096), nn.ReLU(), nn.Linear(4096), nn.Linear(3)))
     val small = large.setTrainerMemory("64m")
     val plan = small.plan(rows)
-    assert(!plan.fits && plan.bound == "memory" && plan.advice.exists(_.contains("set trainerMemory to at least")))
+    assert(
+      !plan.fits && plan.bound == "memory" && plan.advice.exists(_.contains("set trainerMemory to at least"))
+    )
     val told = intercept[InvalidParameterException](small.fit(rows)).getMessage
     assert(told.contains("may use 64.0 MiB (trainerMemory)") && told.contains("optimizer 128."))
     val needed = """set trainerMemory to at least (\d+m)""".r.findFirstMatchIn(told).get.group(1)

@@ -34,8 +34,8 @@ public final class Native {
    *
    * @param requestJson {@code {"job": JobSpec, "trainers": n, "threads": n, "probeMs": n}}; steps
    *     are tried for about so many milliseconds, 0: not at all
-   * @return {@code {"memory": {account: bytes}, "rowBytes": n, "exchangeBytes": n, "stepSeconds": x,
-   *     "stepSecondsAlone": x, "loopbackBytesPerSecond": x}}; null for what was not tried
+   * @return {@code {"memory": {account: bytes}, "rowBytes": n, "exchangeBytes": n, "stepSeconds":
+   *     x, "stepSecondsAlone": x, "loopbackBytesPerSecond": x}}; null for what was not tried
    */
   public static String trainingPlan(String requestJson) {
     NativeLibrary.load();

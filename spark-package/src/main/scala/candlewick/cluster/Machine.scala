@@ -12,9 +12,10 @@ private[candlewick] object Machine {
 
   /** Bytes of its memory, where the system tells. */
   def memory(): Option[Long] =
-    Try(new String(Files.readAllBytes(Paths.get("/proc/meminfo")), StandardCharsets.US_ASCII)).toOption.collect {
-      case Total(kilobytes) => kilobytes.toLong * 1024
-    }
+    Try(new String(Files.readAllBytes(Paths.get("/proc/meminfo")), StandardCharsets.US_ASCII)).toOption
+      .collect { case Total(kilobytes) =>
+        kilobytes.toLong * 1024
+      }
 
   /** The folders that Spark has for its files here, by the rules of Spark's documentation: those of YARN's container, of the
     * standalone worker or of the environment, of spark.local.dir, or the one for temporary files. Only those that are there.

@@ -113,7 +113,13 @@ private[fit] object Gang {
     val each = (trainers + there - 1) / there
     val cores = (1 +: executors.map(_.cores)).max
     val threads = if (launch.threadsPerTrainer > 0) launch.threadsPerTrainer else math.max(1, cores / each)
-    Gang(trainers, each, threads, math.max(1, executors.map(slots).sum), executors.map(_.host).distinct.length)
+    Gang(
+      trainers,
+      each,
+      threads,
+      math.max(1, executors.map(slots).sum),
+      executors.map(_.host).distinct.length
+    )
   }
 }
 
@@ -214,12 +220,16 @@ private[fit] final class PlannedTime(
   )
 
   def advice: Seq[String] = {
-    val one = if (gang.trainers > 1 && oneIsAsFast) Seq("one trainer is as fast: set numTrainers to 1") else Nil
+    val one =
+      if (gang.trainers > 1 && oneIsAsFast) Seq("one trainer is as fast: set numTrainers to 1") else Nil
     val larger =
-      if (bound == "exchange" && !oneIsAsFast) Seq("the exchange takes longer than the steps: raise batchSize")
+      if (bound == "exchange" && !oneIsAsFast)
+        Seq("the exchange takes longer than the steps: raise batchSize")
       else Nil
     val cached =
-      if (bound == "feed") Seq("reading takes longer than training: cache the DataFrame if you fit on it again") else Nil
+      if (bound == "feed")
+        Seq("reading takes longer than training: cache the DataFrame if you fit on it again")
+      else Nil
     one ++ larger ++ cached
   }
 }

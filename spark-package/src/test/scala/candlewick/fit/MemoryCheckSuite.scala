@@ -13,15 +13,22 @@ class MemoryCheckSuite extends AnyFunSuite {
   test("what does not fit is refused with the setting of Spark and a value that is enough") {
     val limit = MemoryLimit(230 * Mib, "60 % of spark.executor.memoryOverhead, which is 384m", Some(1))
     val told = intercept[InvalidParameterException](MemoryCheck.check(needs, limit)).getMessage
-    assert(told.contains("needs 300.0 MiB of memory before it holds a row (weights 200.0 MiB, activations 100.0 MiB)"))
+    assert(
+      told.contains(
+        "needs 300.0 MiB of memory before it holds a row (weights 200.0 MiB, activations 100.0 MiB)"
+      )
+    )
     assert(told.contains("may use 230.0 MiB (60 % of spark.executor.memoryOverhead, which is 384m)"))
-    val value = """set spark.executor.memoryOverhead to at least (\d+)m""".r.findFirstMatchIn(told).get.group(1)
+    val value =
+      """set spark.executor.memoryOverhead to at least (\d+)m""".r.findFirstMatchIn(told).get.group(1)
     assert(value.toLong * 60 / 100 > 300 && value.toLong < 1000)
     MemoryCheck.check(needs, limit.copy(bytes = 301 * Mib))
   }
 
   test("rows are shared by the trainers, and kept as often as there are replicas") {
-    assert(needs.rows(1000, 4, 1) == 25000 && needs.rows(1000, 4, 2) == 50000 && needs.rows(1000, 1, 2) == 100000)
+    assert(
+      needs.rows(1000, 4, 1) == 25000 && needs.rows(1000, 4, 2) == 50000 && needs.rows(1000, 1, 2) == 100000
+    )
   }
 
   test("bytes are readable") {
