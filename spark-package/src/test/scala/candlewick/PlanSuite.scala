@@ -2,6 +2,7 @@ package candlewick
 
 import candlewick.internal.Json
 import candlewick.jni.InvalidParameterException
+import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{array, col}
 
 /** `plan`, the check of memory before a fit, and `summary.memory`. */
@@ -74,5 +75,21 @@ class PlanSuite extends SparkSuite {
     assert(model.weightsHash == classifier().fit(rows).weightsHash)
     val limit = Json.field(Json.items(Json.parse(model.summary.memory)).head, "limit").asLong
     assert(limit == 64L << 20)
+  }
+
+  test("a plan that runs twice because the first row is asked for is told, and what to do") {
+    def arrays = spark.range(60).select(col("id"), array(col("id"), col("id") * 2).as("features"))
+    val labels = spark.range(60).select(col("id"), (col("id") % 3).as("label"))
+    def lines(estimator: NeuralClassifier, rows: DataFrame) = {
+      val handle = estimator.setEpochs(1).startFit(rows)
+      handle.result(): Unit
+      handle.progressLines().filter(_.contains("runs twice"))
+    }
+    val joined = arrays.join(labels, "id")
+    assert(lines(classifier(), joined).exists(_.contains("so this runs twice: Join; cache the DataFrame")))
+    assert(lines(classifier().setInputShape(Array(2)), joined).isEmpty)
+    assert(lines(classifier(), joined.cache()).isEmpty)
+    joined.unpersist()
+    assert(lines(classifier(), arrays.withColumn("label", col("id") % 3)).isEmpty)
   }
 }

@@ -7,6 +7,7 @@ import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset, SparkSession}
 import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, ScalaUDF}
+import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Join, Sort, Window}
 
 /** A fit whose input is checked and whose job is complete; nothing was started.
   *
@@ -83,6 +84,7 @@ private[candlewick] object Preparation {
       throw Failures.parameter("fit needs a DataFrame that ends, not a stream; call fit inside foreachBatch")
     val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
+    if (columns.asksFirstRow) tellTwice(source, control)
     val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source))
     val resolved = resolve(control.id, spec, columns.labelColumns(widths), widths)
     warnIfUnstable(source, control)
@@ -107,6 +109,20 @@ private[candlewick] object Preparation {
       InitialWeights.read(session, value, launch.strictWeights, job)
     }
     prepared.copy(initial = initial, continued = continued)
+  }
+
+  /** What the first row is asked of runs once more to feed all rows: where that costs much, the user hears of it. What is
+    * cached is a leaf of the plan.
+    */
+  private def tellTwice(source: DataFrame, control: FitControl): Unit = {
+    val dear = CandlewickShim.optimized(source).collect {
+      case node @ (_: Join | _: Aggregate | _: Sort | _: Window) => node.nodeName
+    }
+    if (dear.nonEmpty)
+      control.report(
+        s"the first row says how wide the columns are, so this runs twice: ${dear.distinct.mkString(", ")}; cache the " +
+          "DataFrame, or say it: inputShape, or VectorAssembler, whose attributes tell it"
+      )
   }
 
   private def resolve(id: String, spec: FitSpec, labels: Seq[ObjectNode], widths: Widths): ObjectNode = {
