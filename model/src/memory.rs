@@ -1,7 +1,7 @@
 //! What a trainer needs of memory, from the job alone: the one home of the estimate. Trainers reserve it before rows come
 //! (rule D), the driver compares it with what there is before it starts any.
 
-use crate::network::Network;
+use crate::network::{Network, ValueRef};
 use crate::optim;
 use crate::summary::step_memory;
 use candlewick_protocol::feed::RowFormat;
@@ -106,20 +106,28 @@ pub(crate) fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
 fn packed(network: &Network, rows: u64) -> usize {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let tables: Vec<usize> = network.sparse_parameters().iter().map(|one| one.offset).collect();
-    let matrices = network.parameters().iter();
-    let matrices = matrices.filter(|one| one.shape.len() > 1 && !tables.contains(&one.offset));
     let (mut left, mut right) = (0, 0);
-    for matrix in matrices {
-        let outputs = matrix.shape[0].max(1);
-        let inputs = matrix.len() / outputs;
-        let block = |count: usize, depth: usize| count.min(PANEL) * depth.min(DEPTH);
-        right = right
-            .max(block(outputs, inputs))
-            .max(block(inputs, outputs))
-            .max(inputs.saturating_mul(rows).min(PANEL * DEPTH));
-        left = left
-            .max(rows.min(ROWS) * inputs.min(DEPTH))
-            .max(outputs.saturating_mul(rows).min(ROWS * DEPTH));
+    for node in network.layers() {
+        let given: usize = match node.inputs.first() {
+            Some(ValueRef::Layer(at)) => network.layers()[*at].output.iter().product(),
+            _ => network.input_width(),
+        };
+        let matrices = network.parameters()[node.parameters.clone()].iter();
+        for matrix in matrices.filter(|one| one.shape.len() > 1 && !tables.contains(&one.offset)) {
+            let outputs = matrix.shape[0].max(1);
+            let inputs = matrix.len() / outputs;
+            // Every place of a sequence is a row of its own.
+            let places = if matrix.shape.len() == 2 { (given / inputs.max(1)).max(1) } else { 1 };
+            let rows = rows.saturating_mul(places);
+            let block = |count: usize, depth: usize| count.min(PANEL) * depth.min(DEPTH);
+            right = right
+                .max(block(outputs, inputs))
+                .max(block(inputs, outputs))
+                .max(inputs.saturating_mul(rows).min(PANEL * DEPTH));
+            left = left
+                .max(rows.min(ROWS) * inputs.min(DEPTH))
+                .max(outputs.saturating_mul(rows).min(ROWS * DEPTH));
+        }
     }
     left + right
 }

@@ -106,6 +106,7 @@ fn features(network: &Network, rows: usize) -> Vec<f32> {
 }
 
 /// Labels that every loss accepts: classes in turn, and 1 where it is a number.
+#[expect(clippy::cast_precision_loss, reason = "classes are fewer than 2^53")]
 fn labels(label: &LabelKind, rows: usize) -> Vec<f64> {
     let width = label.width();
     let value = |at: usize| match label.classes_at(at % width) {
