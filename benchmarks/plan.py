@@ -109,6 +109,7 @@ def measure(spark: SparkSession, job: Job, rounds: int) -> dict[str, Any]:
         numTrainers=job.trainers,
         inputShape=job.shape,
         optimizer=job.optimizer or optim.AdamW(lr=1e-3),
+        verbose=False,
     )
     plan = estimator.plan(rows)
     summaries = [estimator.fit(rows).summary for _ in range(rounds)]

@@ -117,7 +117,11 @@ fn packed(network: &Network, rows: u64) -> usize {
             let outputs = matrix.shape[0].max(1);
             let inputs = matrix.len() / outputs;
             // Every place of a sequence is a row of its own.
-            let places = if matrix.shape.len() == 2 { (given / inputs.max(1)).max(1) } else { 1 };
+            let places = if matrix.shape.len() == 2 {
+                (given / inputs.max(1)).max(1)
+            } else {
+                1
+            };
             let rows = rows.saturating_mul(places);
             let block = |count: usize, depth: usize| count.min(PANEL) * depth.min(DEPTH);
             right = right
