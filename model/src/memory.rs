@@ -13,8 +13,8 @@ use std::ops::Range;
 /// Batches in memory: one being computed, one being gathered.
 pub const BATCHES: usize = 2;
 
-/// Bytes that a trainer holds beside the values of a row: its hash, where it is, its place in the order of an epoch.
-const INDEX: u64 = 48;
+/// Bytes that a trainer holds beside the values of a row, as its ledger has it: the hash that orders rows.
+const INDEX: u64 = 16;
 
 /// What is packed at a time for a product: columns of the right operand, rows of the left one, and how deep.
 const PANEL: usize = 2_048;
