@@ -106,7 +106,7 @@ pub(crate) fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
 fn packed(network: &Network, rows: u64) -> usize {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let tables: Vec<usize> = network.sparse_parameters().iter().map(|one| one.offset).collect();
-    let (mut left, mut right) = (0, 0);
+    let (mut left, mut right, mut lanes) = (0, 0, 0);
     for node in network.layers() {
         let given: usize = match node.inputs.first() {
             Some(ValueRef::Layer(at)) => network.layers()[*at].output.iter().product(),
@@ -122,6 +122,10 @@ fn packed(network: &Network, rows: u64) -> usize {
             } else {
                 1
             };
+            // What a recurrent layer has of the step at hand, in three buffers that take turns.
+            if matches!(node.name, "LSTM" | "GRU" | "RNN") {
+                lanes = lanes.max(rows.saturating_mul(3 * (outputs + 2 * inputs)));
+            }
             let rows = rows.saturating_mul(places);
             let block = |count: usize, depth: usize| count.min(PANEL) * depth.min(DEPTH);
             right = right
@@ -133,7 +137,7 @@ fn packed(network: &Network, rows: u64) -> usize {
                 .max(outputs.saturating_mul(rows).min(ROWS * DEPTH));
         }
     }
-    left + right
+    left + right + lanes
 }
 
 /// At most so many values of sparse parameters does a step over `rows` rows touch.
