@@ -106,6 +106,9 @@ chaos: native ## fits on real Spark with seeded faults, all of which must give o
 bench-recovery: $(JAR) $(WHEEL) ## what a lost trainer costs (ROUNDS=7)
 	$(PYTHON) benchmarks/recovery.py --rounds $(or $(ROUNDS),7)
 
+bench-plan: $(JAR) $(WHEEL) ## what plan(df) says next to what fits need (ROUNDS=3)
+	$(PYTHON) benchmarks/plan.py --rounds $(or $(ROUNDS),3)
+
 bench-elastic: $(JAR) $(WHEEL) ## what a slow trainer, and one that joins, cost (ROUNDS=3)
 	$(PYTHON) benchmarks/elastic.py --rounds $(or $(ROUNDS),3)
 

@@ -4,7 +4,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
 use candlewick_protocol::message::{
-    EpochRecord, PaceRecord, Progress, RecoveryRecord, RescaleRecord, TrainerInfo,
+    EpochRecord, PaceRecord, Progress, RecoveryRecord, RescaleRecord, TrainerInfo, TrainerMemoryUse,
 };
 use candlewick_protocol::shuffle::Homes;
 use candlewick_protocol::stopping::StoppingReport;
@@ -256,6 +256,9 @@ pub enum Event {
         /// What rows of each class weighed in the loss, where `classWeight` said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         class_weights: Option<Vec<f64>>,
+        /// What memory each trainer needed.
+        #[serde(default)]
+        memory: Vec<TrainerMemoryUse>,
     },
     /// The job failed; sent once.
     Failed {

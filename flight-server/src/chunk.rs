@@ -1,5 +1,6 @@
 //! A chunk of the spool: rows in canonical form, with their hashes.
 
+use crate::memory::Charge;
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, CopiesAt};
 use candlewick_protocol::feed::RowFormat;
@@ -64,9 +65,18 @@ pub struct Chunk {
     pub copies: Vec<CopiesAt>,
     /// The shards among which the hash of each row chooses, where they are not all.
     pub home: Option<Home>,
+    /// Of its memory.
+    pub(crate) charge: Charge,
 }
 
 impl Chunk {
+    /// Bytes of its memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        let values = self.features.capacity() * 4 + (self.labels.capacity() + self.weights.capacity()) * 8;
+        let rest = self.hashes.capacity() * 16 + self.held_out.capacity() + self.copies.capacity() * 24;
+        (values + rest) as u64
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -107,7 +117,8 @@ impl Chunk {
         let rows: Vec<usize> = (0..self.rows()).filter(|row| keep(*row)).collect();
         let held_out = if self.held_out.is_empty() { 0 } else { 1 };
         // What is copied is counted in the index by now.
-        Chunk {
+        let mut only = Chunk {
+            charge: Charge::default(),
             copies: Vec::new(),
             home: self.home,
             features: picked(&self.features, shape.features, &rows),
@@ -115,7 +126,9 @@ impl Chunk {
             weights: picked(&self.weights, 1, &rows),
             hashes: picked(&self.hashes, 1, &rows),
             held_out: picked(&self.held_out, held_out, &rows),
-        }
+        };
+        only.charge = self.charge.beside(only.bytes());
+        only
     }
 }
 
@@ -150,6 +163,7 @@ impl<'a> ChunkBuilder<'a> {
             held_out: Vec::new(),
             copies: Vec::new(),
             home: None,
+            charge: Charge::default(),
         };
         ChunkBuilder {
             shape,

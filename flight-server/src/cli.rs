@@ -5,6 +5,7 @@ use crate::serve::{ServeConfig, TokenSource};
 use crate::words::PassOn;
 use crate::{gang, serve};
 use candlewick_model::device::{self, DeviceName};
+use candlewick_protocol::launch::TrainerMemory;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,8 +17,10 @@ const USAGE: &str = "\
 candlewick-trainer: trains neural networks on rows that arrive over Arrow Flight
 
   candlewick-trainer serve [--host 127.0.0.1] [--port 0] (--token-file FILE | --token-stdin) [--threads N] [--device D]
+                           [--memory BYTES] [--spool-dir FOLDER]...
       A plain Arrow Flight server on a loopback address; docs/flight.md has its protocol. The token comes from a file that only its owner can
       read, or from the first line of stdin; every call must bear it.
+      Rows that do not fit BYTES of memory go to files without a name in the FOLDERs, or in the folder for temporary files.
   candlewick-trainer gang [--device D]
       One of several trainers of a Spark job, started by an executor: its configuration comes as one line of JSON on
       stdin, and the process ends when stdin does.
@@ -139,16 +142,32 @@ fn usage(what: &str) -> Failure {
     Failure::parameter(format!("{what}\n\n{USAGE}"))
 }
 
+/// Options of `serve` that have a value.
+const SERVE_OPTIONS: [&str; 7] = [
+    "--host",
+    "--port",
+    "--threads",
+    "--token-file",
+    "--device",
+    "--memory",
+    "--spool-dir",
+];
+
+fn whole<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, Failure> {
+    let wrong = |_| usage(&format!("{option} expects a whole number, got \"{value}\""));
+    value.parse().map_err(wrong)
+}
+
 fn parse_serve(options: &[&str]) -> Result<Command, Failure> {
     let (mut host, mut port, mut threads, mut token) = ("127.0.0.1".to_owned(), "0".to_owned(), 0, None);
-    let mut device = None;
+    let (mut device, mut memory) = (None, TrainerMemory::default());
     let mut words = options.iter();
     while let Some(option) = words.next() {
         if *option == "--token-stdin" {
             token = Some(TokenSource::Stdin);
             continue;
         }
-        if !["--host", "--port", "--threads", "--token-file", "--device"].contains(option) {
+        if !SERVE_OPTIONS.contains(option) {
             return Err(usage(&format!("\"{option}\" is not an option of serve")));
         }
         let value = words
@@ -158,11 +177,9 @@ fn parse_serve(options: &[&str]) -> Result<Command, Failure> {
             "--host" => (*value).clone_into(&mut host),
             "--port" => (*value).clone_into(&mut port),
             "--device" => device = Some(value.parse()?),
-            "--threads" => {
-                threads = value
-                    .parse()
-                    .map_err(|_| usage(&format!("--threads expects a whole number, got \"{value}\"")))?;
-            }
+            "--threads" => threads = whole(option, value)?,
+            "--memory" => memory.limit = whole(option, value)?,
+            "--spool-dir" => memory.spool_dirs.push((*value).to_owned()),
             _ => token = Some(TokenSource::File(PathBuf::from(value))),
         }
     }
@@ -172,6 +189,7 @@ fn parse_serve(options: &[&str]) -> Result<Command, Failure> {
         port,
         threads,
         token,
+        memory,
     };
     Ok(Command::Serve(config, device))
 }
@@ -192,7 +210,7 @@ mod tests {
             parsed("gang --device cuda:2").unwrap(),
             Command::Gang(Some(DeviceName::Cuda(2)))
         );
-        let words = "serve --port 7000-7100 --token-stdin --threads 3 --device cpu";
+        let words = "serve --port 7000-7100 --token-stdin --threads 3 --device cpu --memory 1000 --spool-dir /a --spool-dir /b";
         let Command::Serve(config, Some(DeviceName::Cpu)) = parsed(words).unwrap() else {
             panic!("not serve");
         };
@@ -201,6 +219,10 @@ mod tests {
             ("127.0.0.1", "7000-7100", 3)
         );
         assert_eq!(config.token, TokenSource::Stdin);
+        assert_eq!(
+            (config.memory.limit, config.memory.spool_dirs),
+            (1000, vec!["/a".to_owned(), "/b".to_owned()])
+        );
     }
 
     #[test]

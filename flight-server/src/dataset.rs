@@ -1,101 +1,95 @@
 //! The sealed rows of a trainer: an index per logical shard over the spool's chunks.
 
 use crate::chunk::{Chunk, Shape};
-use candlewick_protocol::dealing::{Copies, Dealing};
+use crate::memory::{Account, Charge, Ledger};
+use crate::rows::{Gathered, Row};
+use crate::spill::{DiskList, ListId};
 use candlewick_protocol::feed::ShardSum;
-use candlewick_protocol::row::shard_of;
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{Failure, order};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 mod dealing;
+mod readers;
+mod shard;
+#[cfg(test)]
+pub(crate) mod testing;
 
-/// Rows of one logical shard, sorted by hash. Rows of equal hash are equal, so their order does not matter.
-#[derive(Debug, Default)]
-struct Shard {
-    hashes: Vec<u128>,
-    /// (chunk, row in it) of each.
-    places: Vec<(u32, u32)>,
-    /// Rows that are dealt, by hash in ascending order, and their copies in all shards.
-    dealt: Vec<(u128, u64)>,
+pub(crate) use readers::{Ahead, EpochRows, RowSource, Wanted};
+use shard::{Run, Shard};
+
+/// Bytes of the index of a row, its place in the order of an epoch too.
+const INDEX: u64 = 28;
+/// The same while the index is built.
+pub(crate) const INDEXING: u64 = 56;
+
+/// Rows of a logical shard: those that train, or those put aside for validation.
+#[derive(Debug)]
+enum List {
+    /// In memory, in the dataset's chunks.
+    Memory(Shard),
+    Disk(DiskList),
 }
 
-/// Copies of a row in a shard.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    hash: u128,
-    place: (u32, u32),
-    copies: Copies,
+impl Default for List {
+    fn default() -> Self {
+        List::Memory(Shard::default())
+    }
 }
 
-impl Shard {
-    /// Rows that differ, in the order of their hashes.
-    fn runs(&self) -> impl Iterator<Item = Run> + '_ {
-        let mut at = 0;
-        self.hashes
-            .chunk_by(|left, right| left == right)
-            .map(move |equal| {
-                let first = at;
-                at += equal.len();
-                let in_all = self.dealt.binary_search_by_key(&equal[0], |(hash, _)| *hash);
-                Run {
-                    hash: equal[0],
-                    place: self.places[first],
-                    copies: Copies {
-                        here: equal.len() as u64,
-                        in_all: in_all.map_or(0, |at| self.dealt[at].1),
-                    },
-                }
-            })
-    }
-
-    /// Those of its rows that are dealt or to be dealt, where `home` is this shard, with their copies in all.
-    fn heaps(&self, home: u32, deal: Dealing, logical_shards: u32) -> impl Iterator<Item = (Run, u64)> + '_ {
-        // Most data has no such row, which takes a glance: equal hashes stand side by side.
-        let from = usize::try_from(deal.from()).unwrap_or(usize::MAX);
-        let mut spans = self.hashes.windows(from);
-        let deals = !self.dealt.is_empty() || spans.any(|span| span.first() == span.last());
-        let runs = deals.then(|| self.runs()).into_iter().flatten();
-        let own = runs.filter(move |run| shard_of(run.hash, logical_shards) == home);
-        own.filter_map(move |run| match run.copies.in_all {
-            0 => deal.deals(run.copies.here).then_some((run, run.copies.here)),
-            in_all => Some((run, in_all)),
-        })
-    }
-
-    /// The same rows, each as often as `copies` says, and others.
-    fn rebuilt(&self, copies: impl Fn(&Run) -> Copies, others: &[Run]) -> Shard {
-        let own = self.runs().map(|run| Run {
-            copies: copies(&run),
-            ..run
-        });
-        let mut runs: Vec<Run> = own.chain(others.iter().copied()).collect();
-        runs.sort_unstable_by_key(|run| (run.hash, run.place));
-        let mut shard = Shard::default();
-        for run in runs {
-            let here = (0..run.copies.here).map(|_| (run.hash, run.place));
-            here.for_each(|(hash, place)| {
-                shard.hashes.push(hash);
-                shard.places.push(place);
-            });
-            if run.copies.in_all > 0 {
-                shard.dealt.push((run.hash, run.copies.in_all));
-            }
+impl List {
+    fn rows(&self) -> u64 {
+        match self {
+            List::Memory(shard) => shard.hashes.len() as u64,
+            List::Disk(list) => list.rows,
         }
-        shard.dealt.dedup();
-        shard
+    }
+
+    fn hash_sum(&self) -> u128 {
+        match self {
+            List::Memory(shard) => shard
+                .hashes
+                .iter()
+                .fold(0u128, |sum, hash| sum.wrapping_add(*hash)),
+            List::Disk(list) => list.hash_sum,
+        }
+    }
+
+    /// Where its rows are, if they are in memory.
+    fn places(&self) -> &[(u32, u32)] {
+        match self {
+            List::Memory(shard) => &shard.places,
+            List::Disk(_) => &[],
+        }
+    }
+
+    fn places_mut(&mut self) -> &mut [(u32, u32)] {
+        match self {
+            List::Memory(shard) => &mut shard.places,
+            List::Disk(_) => &mut [],
+        }
     }
 }
 
 /// What a logical shard holds.
 #[derive(Debug, Default)]
 struct Rows {
-    training: Shard,
+    training: List,
     /// The validation rows that go with it; empty where the job holds none out.
-    held_out: Shard,
+    held_out: List,
+}
+
+impl Rows {
+    fn lists(&self) -> [&List; 2] {
+        [&self.training, &self.held_out]
+    }
+
+    fn places_mut(&mut self) -> impl Iterator<Item = &mut (u32, u32)> {
+        let Rows { training, held_out } = self;
+        training.places_mut().iter_mut().chain(held_out.places_mut())
+    }
 }
 
 /// The rows of logical shards.
@@ -104,38 +98,8 @@ pub struct Dataset {
     shape: Shape,
     chunks: Vec<Arc<Chunk>>,
     shards: BTreeMap<u32, Rows>,
-}
-
-/// A row as it is sent to another trainer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Row<'a> {
-    pub(crate) features: &'a [f32],
-    pub(crate) labels: &'a [f64],
-    /// Follows the label where a column marks validation rows.
-    pub(crate) mark: Option<f64>,
-    pub(crate) weight: f64,
-    pub(crate) hash: u128,
-    pub(crate) copies: Copies,
-}
-
-/// Where gathered rows go: values of the rows one after another.
-#[derive(Debug, Default)]
-pub struct Gathered {
-    /// Features.
-    pub features: Vec<f32>,
-    /// Labels.
-    pub labels: Vec<f64>,
-    /// Weights.
-    pub weights: Vec<f64>,
-}
-
-impl Gathered {
-    /// Empties it and keeps its memory.
-    pub fn clear(&mut self) {
-        self.features.clear();
-        self.labels.clear();
-        self.weights.clear();
-    }
+    /// Of the index.
+    charge: Charge,
 }
 
 impl Dataset {
@@ -198,12 +162,50 @@ impl Dataset {
         let rows = training
             .into_iter()
             .zip(held_out)
-            .map(|(training, held_out)| Rows { training, held_out });
+            .map(|(training, held_out)| Rows {
+                training: List::Memory(training),
+                held_out: List::Memory(held_out),
+            });
         Ok(Dataset {
             shape,
             chunks,
             shards: numbers.into_iter().zip(rows).collect(),
+            charge: Charge::default(),
         })
+    }
+
+    /// The same of rows on disk.
+    pub(crate) fn spilled(shape: Shape, mut lists: BTreeMap<ListId, DiskList>) -> Self {
+        let mut shards: BTreeMap<u32, Rows> = BTreeMap::new();
+        while let Some(((shard, held_out), list)) = lists.pop_first() {
+            let rows = shards.entry(shard).or_default();
+            let place = if held_out {
+                &mut rows.held_out
+            } else {
+                &mut rows.training
+            };
+            *place = List::Disk(list);
+        }
+        Dataset {
+            shape,
+            chunks: Vec::new(),
+            shards,
+            charge: Charge::default(),
+        }
+    }
+
+    /// From now on its index is charged.
+    pub(crate) fn charged(mut self, ledger: &Arc<Ledger>) -> Self {
+        self.charge = ledger.charge(Account::Index, 0);
+        self.recount();
+        self
+    }
+
+    /// Charges what the index has become.
+    fn recount(&mut self) {
+        let lists = self.shards.values().flat_map(Rows::lists);
+        let rows: u64 = lists.map(|list| list.places().len() as u64).sum();
+        self.charge.set(rows * INDEX);
     }
 
     /// Adds the shards of a later feed round.
@@ -218,11 +220,10 @@ impl Dataset {
         u32::try_from(self.chunks.len() + later.chunks.len()).map_err(|_| uncountable())?;
         self.chunks.extend(later.chunks);
         for (shard, mut rows) in later.shards {
-            for place in rows.training.places.iter_mut().chain(&mut rows.held_out.places) {
-                place.0 += first;
-            }
+            rows.places_mut().for_each(|place| place.0 += first);
             self.shards.insert(shard, rows);
         }
+        self.recount();
         Ok(())
     }
 
@@ -236,7 +237,7 @@ impl Dataset {
         const GONE: u32 = u32::MAX;
         let mut places: Vec<Vec<u32>> = self.chunks.iter().map(|chunk| vec![GONE; chunk.rows()]).collect();
         for rows in self.shards.values() {
-            for (chunk, row) in rows.training.places.iter().chain(&rows.held_out.places) {
+            for (chunk, row) in rows.lists().into_iter().flat_map(List::places) {
                 places[*chunk as usize][*row as usize] = 0;
             }
         }
@@ -251,10 +252,11 @@ impl Dataset {
             }
         }
         for rows in self.shards.values_mut() {
-            for place in rows.training.places.iter_mut().chain(&mut rows.held_out.places) {
+            for place in rows.places_mut() {
                 place.1 = places[place.0 as usize][place.1 as usize];
             }
         }
+        self.recount();
     }
 
     /// What its rows look like.
@@ -263,18 +265,15 @@ impl Dataset {
         &self.shape
     }
 
-    /// The rows of a shard, those that are held out too; each once, with its copies.
-    pub(crate) fn rows(&self, shard: u32) -> impl Iterator<Item = Row<'_>> {
-        let rows = self.shards.get(&shard).into_iter();
-        let runs = rows.flat_map(|rows| rows.training.runs().chain(rows.held_out.runs()));
-        runs.map(|run| self.row(run))
+    fn row(&self, run: Run) -> Row<'_> {
+        self.row_of(&self.chunks[run.place.0 as usize], run)
     }
 
-    fn row(&self, run: Run) -> Row<'_> {
+    /// A row of a chunk, which is that of its place.
+    fn row_of<'a>(&self, chunk: &'a Chunk, run: Run) -> Row<'a> {
         let (width, labels) = (self.shape.features, self.shape.labels());
         let marked = self.shape.format().marked;
-        let (chunk, row) = run.place;
-        let (chunk, at) = (&self.chunks[chunk as usize], row as usize);
+        let at = run.place.1 as usize;
         Row {
             features: &chunk.features[at * width..][..width],
             labels: &chunk.labels[at * labels..][..labels],
@@ -301,7 +300,6 @@ impl Dataset {
     /// The same of these shards only.
     #[must_use]
     pub fn sums_of(&self, shards: &ShardSet) -> Vec<ShardSum> {
-        let sum = |hashes: &[u128]| hashes.iter().fold(0u128, |sum, hash| sum.wrapping_add(*hash));
         let v = self.shape.logical_shards;
         let of = |validation: bool| {
             let here = self.shards.iter().filter(|(shard, _)| shards.contains(**shard));
@@ -317,8 +315,8 @@ impl Dataset {
                 };
                 ShardSum {
                     shard: shard.number(v),
-                    rows: rows.hashes.len() as u64,
-                    hash_sum: sum(&rows.hashes),
+                    rows: rows.rows(),
+                    hash_sum: rows.hash_sum(),
                 }
             })
         };
@@ -326,49 +324,36 @@ impl Dataset {
         of(false).chain(held_out.into_iter().flatten()).collect()
     }
 
-    /// The rows of a shard in the order of an epoch, rule B4.
-    #[must_use]
-    pub fn epoch_order(&self, shard: u32, seed: u64, epoch: u32) -> Vec<u32> {
-        let Some(rows) = self.shards.get(&shard) else {
-            return Vec::new();
-        };
-        let hashes = &rows.training.hashes;
-        let bytes = hashes.len() as u64 * self.shape.format().row_bytes();
-        order::epoch_order(hashes, order::buckets_log2(bytes), seed, epoch)
-    }
-
-    /// The first value of the label of every training row of a shard, copies too, in the order of hashes.
-    pub(crate) fn labels(&self, shard: u32) -> impl Iterator<Item = f64> + '_ {
+    /// Calls `see` with the first value of the label of every training row of a shard, copies too.
+    ///
+    /// # Errors
+    /// Where the disk does not give them back.
+    pub(crate) fn each_label(&self, shard: u32, see: &mut dyn FnMut(f64)) -> Result<(), Failure> {
         let width = self.shape.labels();
-        let places = self
-            .shards
-            .get(&shard)
-            .into_iter()
-            .flat_map(|rows| &rows.training.places);
-        places.map(move |(chunk, row)| self.chunks[*chunk as usize].labels[*row as usize * width])
-    }
-
-    /// Appends training rows of a shard, given by their position in it.
-    pub fn gather(&self, shard: u32, rows: &[u32], into: &mut Gathered) {
-        if let Some(shard) = self.shards.get(&shard) {
-            let places = rows.iter().map(|row| shard.training.places[*row as usize]);
-            self.copy(places, into);
+        match self.shards.get(&shard).map(|rows| &rows.training) {
+            Some(List::Memory(shard)) => {
+                for (chunk, row) in &shard.places {
+                    see(self.chunks[*chunk as usize].labels[*row as usize * width]);
+                }
+                Ok(())
+            }
+            Some(List::Disk(list)) => {
+                let mut label = Vec::new();
+                list.each(&mut |record| {
+                    label.clear();
+                    list.layout.labels(record, &mut label);
+                    (0..record.copies().here).for_each(|_| see(label[0]));
+                    Ok(())
+                })
+            }
+            None => Ok(()),
         }
     }
 
     /// Number of validation rows that go with a shard.
     #[must_use]
-    pub fn held_out_rows(&self, shard: u32) -> usize {
-        self.shards
-            .get(&shard)
-            .map_or(0, |rows| rows.held_out.places.len())
-    }
-
-    /// Appends validation rows that go with a shard, by their position in the order of hashes.
-    pub fn gather_held_out(&self, shard: u32, rows: Range<usize>, into: &mut Gathered) {
-        let held_out = self.shards.get(&shard).map(|rows| &rows.held_out);
-        let places = held_out.and_then(|held_out| held_out.places.get(rows));
-        self.copy(places.unwrap_or_default().iter().copied(), into);
+    pub fn held_out_rows(&self, shard: u32) -> u64 {
+        self.shards.get(&shard).map_or(0, |rows| rows.held_out.rows())
     }
 
     fn copy(&self, places: impl Iterator<Item = (u32, u32)>, into: &mut Gathered) {
@@ -471,14 +456,10 @@ mod tests {
             assert_eq!((held(&kept), held(&whole)), (rows as usize, 200));
             for shard in keep.iter() {
                 let values = |data: &Dataset| -> Vec<(Vec<f32>, Option<f64>, u128)> {
-                    let row = |row: Row<'_>| (row.features.to_vec(), row.mark, row.hash);
-                    data.rows(shard).map(row).collect()
+                    testing::rows(data, shard, |row| (row.features.to_vec(), row.mark, row.hash))
                 };
                 assert_eq!(values(&kept), values(&whole));
-                let order = kept.epoch_order(shard, 1, 0);
-                let (mut one, mut other) = (Gathered::default(), Gathered::default());
-                kept.gather(shard, &order, &mut one);
-                whole.gather(shard, &order, &mut other);
+                let [one, other] = [&kept, &whole].map(|data| testing::epoch(data, shard, 1, 0));
                 assert_eq!(one.features, other.features);
             }
         }
@@ -495,10 +476,11 @@ mod tests {
             );
             let (mut held_out, mut training) = (Gathered::default(), Gathered::default());
             for local in 0..4 {
-                let rows = data.held_out_rows(local);
-                assert_eq!(rows as u64, sums[4 + local as usize].rows);
-                data.gather_held_out(local, 0..rows, &mut held_out);
-                data.gather(local, &data.epoch_order(local, 1, 0), &mut training);
+                assert_eq!(data.held_out_rows(local), sums[4 + local as usize].rows);
+                held_out.features.extend(testing::held_out(&data, local).features);
+                training
+                    .features
+                    .extend(testing::epoch(&data, local, 1, 0).features);
             }
             assert_eq!(held_out.features.len() + training.features.len(), 200);
             let marked = |value: &f32| value % 5.0 == 0.0;

@@ -5,7 +5,7 @@
 //! - `serve`: a plain Flight server that any Arrow Flight client can feed, train and read (docs/flight.md).
 //!
 //! Rows arrive as Arrow, are checked, hashed and kept in canonical form ([`chunk`], [`frame`], `spool`), indexed by
-//! logical shard (`dataset`) and trained on (`train`). Same rows, parameters and seed give the same weights bit
+//! logical shard (`dataset`) and trained on (`train`). What `memory` has no room for is on disk (`spill`). Same rows, parameters and seed give the same weights bit
 //! for bit, in either mode and on any number of trainers and threads.
 
 // A cast that loses something says why; tests cast at will.
@@ -25,8 +25,11 @@ mod dataset;
 pub mod exit;
 pub mod frame;
 mod gang;
+mod memory;
 mod refused;
+mod rows;
 mod serve;
+mod spill;
 mod spool;
 mod train;
 mod words;

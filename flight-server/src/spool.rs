@@ -2,21 +2,52 @@
 //! trainer's. A sink: it forwards nothing and waits for nobody (rule A1).
 
 use crate::chunk::{Chunk, Shape};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, INDEXING};
+use crate::memory::{Account, Charge};
+use crate::spill::{Extent, Layout, ListId, Partition, Record, Spill, SpillFile};
 use candlewick_protocol::feed::{StreamEnd, StreamId, StreamSealed, Winner};
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::Home;
 use candlewick_protocol::{ErrorKind, Failure};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// Rows that came together.
+#[derive(Debug, Clone)]
+enum Piece {
+    /// They stay in memory; their index is charged before it is built.
+    Memory(Arc<Chunk>, Arc<Charge>),
+    Log(Arc<Logged>),
+}
+
+/// Rows in the log on disk.
+#[derive(Debug)]
+struct Logged {
+    file: Arc<SpillFile>,
+    extent: Extent,
+    /// The shards among which the hash of each chooses, where they are not all.
+    home: Option<Home>,
+    /// Rows of each list, copies counted.
+    lists: BTreeMap<ListId, u64>,
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        self.file.free(&self.extent);
+    }
+}
+
+/// Called with what ends the job.
+type Alarm = Box<dyn Fn(Failure) + Send + Sync>;
+
 /// A stream of the open round. Its rows are here from the first on, so that SEAL frees those of every loser, whatever its
 /// writer does.
 #[derive(Debug)]
 struct Entry {
-    chunks: Vec<Arc<Chunk>>,
+    pieces: Vec<Piece>,
     /// Which writer it belongs to.
     writer: u64,
     /// True once the stream has ended as it should.
@@ -35,23 +66,46 @@ struct Inner {
 }
 
 /// The rows of one trainer.
-#[derive(Debug)]
 pub struct Spool {
     job: String,
     shape: Shape,
+    layout: Layout,
+    spill: Arc<Spill>,
+    alarm: Alarm,
     inner: Mutex<Inner>,
+    /// Where rows go that do not fit, once there are some; a round has its own.
+    log: Mutex<Option<Arc<SpillFile>>>,
     rows: AtomicU64,
     /// Counts openings, for those that wait for one.
     openings: watch::Sender<u64>,
 }
 
+impl std::fmt::Debug for Spool {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (rows, spill) = (self.rows(), &self.spill);
+        out.debug_struct("Spool")
+            .field("rows", &rows)
+            .field("spill", spill)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Spool {
-    /// An empty spool for the rows of a job.
+    /// An empty spool for the rows of a job. `alarm` is called where the disk does not take rows: trying again does not help.
     #[must_use]
-    pub fn new(job: impl Into<String>, shape: Shape) -> Self {
+    pub(crate) fn new(
+        job: impl Into<String>,
+        shape: Shape,
+        spill: Arc<Spill>,
+        alarm: impl Fn(Failure) + Send + Sync + 'static,
+    ) -> Self {
         Spool {
             job: job.into(),
+            layout: Layout::of(&shape),
             shape,
+            spill,
+            alarm: Box::new(alarm),
+            log: Mutex::default(),
             inner: Mutex::default(),
             rows: AtomicU64::new(0),
             openings: watch::channel(0).0,
@@ -135,7 +189,7 @@ impl Spool {
         inner.writers += 1;
         let writer = inner.writers;
         let entry = Entry {
-            chunks: Vec::new(),
+            pieces: Vec::new(),
             writer,
             stored: false,
         };
@@ -148,6 +202,10 @@ impl Spool {
             number: writer,
             rows: 0,
             hash_sum: 0,
+            _window: self
+                .spill
+                .ledger()
+                .charge(Account::Windows, u64::from(candlewick_wire::STREAM_WINDOW)),
         })
     }
 
@@ -160,9 +218,9 @@ impl Spool {
         let inner = self.lock();
         let owned = inner.owned_in(round)?;
         let stored = inner.streams.values().filter(|entry| entry.stored);
-        let chunks = stored.flat_map(|entry| &entry.chunks).cloned().collect();
+        let pieces = stored.flat_map(|entry| &entry.pieces).cloned().collect();
         drop(inner);
-        Dataset::build(self.shape.clone(), &owned, &ShardSet::default(), chunks, threads)
+        self.index(&owned, &ShardSet::default(), pieces, threads)
     }
 
     /// SEAL: keeps the winners, drops all else, rows of `incomplete` shards too, cancels every writer of the round and
@@ -185,17 +243,164 @@ impl Spool {
             (owned, std::mem::take(&mut inner.streams))
         };
         self.openings.send_modify(|count| *count += 1);
-        let mut chunks = Vec::new();
+        let mut pieces = Vec::new();
         for winner in winners {
             // No stream, or one that never ended: nothing of it counts, and the sums will tell.
             if let Some(entry) = streams.remove(&(winner.partition, winner.attempt))
                 && entry.stored
             {
-                chunks.extend(entry.chunks);
+                pieces.extend(entry.pieces);
             }
         }
         drop(streams);
-        Dataset::build(self.shape.clone(), &owned, incomplete, chunks, threads)
+        // The next round begins another; this one goes with the last of its pieces.
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.index(&owned, incomplete, pieces, threads)
+    }
+
+    /// Rows as they came, in memory or, where the budget does not hold them, in the log.
+    fn take(&self, mut chunk: Chunk) -> Result<Piece, Failure> {
+        let ledger = self.spill.ledger();
+        let (bytes, index) = (chunk.bytes(), chunk.rows() as u64 * INDEXING);
+        if let Some(charge) = ledger.try_charge(Account::Rows, bytes, index + ledger.reserve()) {
+            chunk.charge = charge;
+            let index = ledger.charge(Account::Index, index);
+            return Ok(Piece::Memory(Arc::new(chunk), Arc::new(index)));
+        }
+        let file = {
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*log {
+                Some(file) => Arc::clone(file),
+                None => Arc::clone(log.insert(self.spill.file()?)),
+            }
+        };
+        let mut rows = Vec::with_capacity(chunk.rows() * self.layout.bytes() + 16);
+        let _buffer = ledger.charge(Account::SpillBuffers, bytes + rows.capacity() as u64);
+        let mut lists = BTreeMap::new();
+        for (at, row) in (0u32..).zip(0..chunk.rows()) {
+            let shard = chunk.shard_of(chunk.hashes[row], self.shape.logical_shards);
+            let held_out = chunk.held_out.get(row).copied().unwrap_or(false);
+            let copies = chunk.copies_of(at);
+            *lists.entry((shard, held_out)).or_default() += copies.here;
+            self.layout.write(&chunk, row, (shard, copies), &mut rows);
+        }
+        let extent = file.append(&mut rows)?;
+        let home = chunk.home;
+        Ok(Piece::Log(Arc::new(Logged {
+            file,
+            extent,
+            home,
+            lists,
+        })))
+    }
+
+    /// The rows of `owned` shards but for those of `dropped`: in memory where the budget holds them, else on disk.
+    fn index(
+        &self,
+        owned: &ShardSet,
+        dropped: &ShardSet,
+        pieces: Vec<Piece>,
+        threads: usize,
+    ) -> Result<Dataset, Failure> {
+        let ledger = self.spill.ledger();
+        let memory_of = |piece: &Piece| match piece {
+            Piece::Memory(..) => 0,
+            Piece::Log(logged) => {
+                let rows = u64::from(logged.extent.bytes) / self.layout.bytes() as u64;
+                u64::from(logged.extent.bytes) + rows * INDEXING
+            }
+        };
+        let more: u64 = pieces.iter().map(memory_of).sum();
+        if ledger.rows().saturating_add(more) > ledger.budget() {
+            return self.on_disk(owned, dropped, pieces);
+        }
+        let mut chunks = Vec::with_capacity(pieces.len());
+        let mut indices = Vec::new();
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            match piece {
+                Piece::Memory(chunk, index) => {
+                    chunks.push(chunk);
+                    indices.push(index);
+                }
+                Piece::Log(logged) => {
+                    bytes.clear();
+                    logged.file.read(&logged.extent, &mut bytes)?;
+                    let records = self.layout.records(&bytes);
+                    let mut chunk = self.layout.chunk(records, &self.shape, logged.home);
+                    chunk.charge = ledger.charge(Account::Rows, chunk.bytes());
+                    let index = ledger.charge(Account::Index, chunk.rows() as u64 * INDEXING);
+                    indices.push(Arc::new(index));
+                    chunks.push(Arc::new(chunk));
+                }
+            }
+        }
+        let data = Dataset::build(self.shape.clone(), owned, dropped, chunks, threads)?;
+        drop(indices);
+        Ok(data.charged(ledger))
+    }
+
+    /// Spreads rows over the buckets of their lists, and gives their memory and the room of the log back meanwhile.
+    fn on_disk(&self, owned: &ShardSet, dropped: &ShardSet, pieces: Vec<Piece>) -> Result<Dataset, Failure> {
+        let v = self.shape.logical_shards;
+        let mut lists: BTreeMap<ListId, u64> = BTreeMap::new();
+        for shard in owned.filter(|shard| !dropped.contains(shard)).iter() {
+            for held_out in [false, true] {
+                if !held_out || self.shape.validation.is_some() {
+                    lists.insert((shard, held_out), 0);
+                }
+            }
+        }
+        let mut count = |id: ListId, rows: u64| {
+            if let Some(sum) = lists.get_mut(&id) {
+                *sum += rows;
+            }
+        };
+        for piece in &pieces {
+            match piece {
+                Piece::Log(logged) => logged.lists.iter().for_each(|(id, rows)| count(*id, *rows)),
+                Piece::Memory(chunk, _) => {
+                    for (at, hash) in (0u32..).zip(&chunk.hashes) {
+                        let held_out = chunk.held_out.get(at as usize).copied().unwrap_or(false);
+                        count((chunk.shard_of(*hash, v), held_out), chunk.copies_of(at).here);
+                    }
+                }
+            }
+        }
+        let rows: u64 = lists.values().sum();
+        tracing::info!(
+            "the memory of this trainer does not hold its {rows} rows: they are on disk, in buckets that it reads as they are              due"
+        );
+        let row_bytes = self.shape.format().row_bytes();
+        let mut partition = Partition::new(self.layout, self.spill.file()?, row_bytes, lists)?;
+        let mut push = |record: Record<'_>| {
+            let id = (record.shard(), record.held_out());
+            if partition.push(id, record)? || dropped.contains(id.0) {
+                return Ok(());
+            }
+            Err(Failure::internal(format!("a row of shard {} is not ours", id.0)))
+        };
+        let mut bytes = Vec::new();
+        let mut charge = self.spill.ledger().charge(Account::SpillBuffers, 0);
+        for piece in pieces {
+            bytes.clear();
+            match piece {
+                Piece::Log(logged) => {
+                    logged.file.read(&logged.extent, &mut bytes)?;
+                    self.layout.records(&bytes).try_for_each(&mut push)?;
+                }
+                Piece::Memory(chunk, _) => {
+                    for (at, hash) in (0u32..).zip(&chunk.hashes) {
+                        let place = (chunk.shard_of(*hash, v), chunk.copies_of(at));
+                        bytes.clear();
+                        self.layout.write(&chunk, at as usize, place, &mut bytes);
+                        push(self.layout.record(&bytes, 0))?;
+                    }
+                }
+            }
+            charge.set(bytes.capacity() as u64);
+        }
+        Ok(Dataset::spilled(self.shape.clone(), partition.finish()?))
     }
 }
 
@@ -221,6 +426,7 @@ pub struct StreamWriter {
     number: u64,
     rows: u64,
     hash_sum: u128,
+    _window: Charge,
 }
 
 impl StreamWriter {
@@ -253,12 +459,12 @@ impl StreamWriter {
     /// `JobFailed` where the round is over.
     pub fn append(&mut self, chunk: Chunk) -> Result<(), Failure> {
         let (rows, hash_sum) = chunk.sum();
-        let mut inner = self.spool.lock();
-        let entry = inner.entry_of(self)?;
+        self.spool.lock().entry_of(self)?;
         if rows > 0 {
-            entry.chunks.push(Arc::new(chunk));
+            let taken = self.spool.take(chunk);
+            let piece = taken.inspect_err(|failure| (self.spool.alarm)(failure.clone()))?;
+            self.spool.lock().entry_of(self)?.pieces.push(piece);
         }
-        drop(inner);
         self.spool.rows.fetch_add(rows, Ordering::Relaxed);
         self.rows += rows;
         self.hash_sum = self.hash_sum.wrapping_add(hash_sum);
@@ -310,276 +516,6 @@ impl Drop for StreamWriter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chunk::ChunkBuilder;
-    use candlewick_protocol::feed::ShardSum;
-    use candlewick_protocol::job::LabelKind;
-
-    fn both() -> ShardSet {
-        [0, 1].into_iter().collect()
-    }
-
-    fn none() -> ShardSet {
-        ShardSet::default()
-    }
-
-    fn spool() -> Arc<Spool> {
-        let shape = Shape {
-            features: 1,
-            label: LabelKind::Real { width: 1 },
-            logical_shards: 2,
-            validation: None,
-        };
-        let spool = Arc::new(Spool::new("j", shape));
-        spool.open(0, both()).unwrap();
-        spool
-    }
-
-    fn id(partition: u32, attempt: u64) -> StreamId {
-        StreamId {
-            job: "j".into(),
-            round: 0,
-            partition,
-            attempt,
-        }
-    }
-
-    fn chunk(spool: &Spool, values: &[f32]) -> Chunk {
-        let mut builder = ChunkBuilder::new(spool.shape(), values.len());
-        for value in values {
-            builder
-                .push([*value].into_iter(), [0.0].into_iter(), 1.0)
-                .unwrap();
-        }
-        builder.finish()
-    }
-
-    fn write(spool: &Arc<Spool>, id: StreamId, values: &[f32]) -> StreamSealed {
-        let mut writer = spool.begin(id).unwrap();
-        writer.append(chunk(spool, values)).unwrap();
-        writer.finish(None).unwrap()
-    }
-
-    fn total(sums: &[ShardSum]) -> u64 {
-        sums.iter().map(|sum| sum.rows).sum()
-    }
-
-    #[test]
-    fn only_winners_stay_and_late_frames_are_refused() {
-        let spool = spool();
-        let sealed = write(&spool, id(0, 1), &[1.0, 2.0]);
-        write(&spool, id(0, 2), &[1.0, 2.0]);
-        write(&spool, id(1, 3), &[3.0]);
-        let mut late = spool.begin(id(1, 4)).unwrap();
-        late.append(chunk(&spool, &[9.0])).unwrap();
-        let winners = [
-            Winner {
-                partition: 0,
-                attempt: 1,
-            },
-            Winner {
-                partition: 1,
-                attempt: 3,
-            },
-        ];
-        let data = spool.seal(0, &winners, &none(), 2).unwrap();
-        assert_eq!(total(&data.sums()), 3);
-        let all = data
-            .sums()
-            .iter()
-            .fold(0u128, |sum, shard| sum.wrapping_add(shard.hash_sum));
-        let third = chunk(&spool, &[3.0]).hashes[0];
-        assert_eq!(all, sealed.hash_sum.wrapping_add(third));
-        assert_eq!(spool.rows(), 6);
-        let refused = late.append(chunk(&spool, &[9.0])).unwrap_err();
-        assert!(refused.message.contains("feed round 0 is sealed"), "{refused}");
-        assert!(late.finish(None).is_err());
-        assert!(spool.begin(id(7, 7)).is_err());
-        assert!(spool.open(0, both()).is_err());
-        assert!(spool.seal(0, &winners, &none(), 1).is_err());
-        assert!(spool.lock().streams.is_empty(), "losers are freed");
-    }
-
-    #[tokio::test]
-    async fn seal_frees_the_rows_of_a_writer_that_fell_silent_and_cancels_it() {
-        let spool = spool();
-        let mut silent = spool.begin(id(0, 1)).unwrap();
-        silent.append(chunk(&spool, &[1.0, 2.0])).unwrap();
-        let rows = Arc::downgrade(&spool.lock().streams[&(0, 1)].chunks[0]);
-        let cancelled = tokio::spawn(silent.cancelled());
-        spool.seal(0, &[], &none(), 1).unwrap();
-        assert!(rows.upgrade().is_none(), "its rows are still there");
-        let why = cancelled.await.unwrap();
-        assert!(why.message.contains("feed round 0 is sealed"), "{why}");
-    }
-
-    #[test]
-    fn a_stream_is_what_its_sender_says_it_sent() {
-        let spool = spool();
-        let mut writer = spool.begin(id(0, 1)).unwrap();
-        writer.append(chunk(&spool, &[1.0, 2.0])).unwrap();
-        let sent = chunk(&spool, &[1.0, 2.0, 3.0]);
-        let announced = StreamEnd {
-            rows: 3,
-            hash_sum: sent.hashes.iter().fold(0, |sum, hash| sum.wrapping_add(*hash)),
-        };
-        let refused = writer.finish(Some(announced)).unwrap_err();
-        assert!(
-            refused.message.starts_with("partition 0, attempt 1 sent 3 rows")
-                && refused.message.contains("but 2 rows"),
-            "{refused}"
-        );
-        assert!(spool.lock().streams.is_empty(), "nothing of it counts");
-    }
-
-    #[test]
-    fn an_attempt_has_one_stream_and_an_aborted_one_leaves_nothing() {
-        let spool = spool();
-        let writer = spool.begin(id(0, 1)).unwrap();
-        assert!(
-            spool
-                .begin(id(0, 1))
-                .unwrap_err()
-                .message
-                .contains("already has a stream")
-        );
-        drop(writer);
-        write(&spool, id(0, 1), &[1.0]);
-        assert!(spool.begin(id(0, 1)).is_err());
-        let foreign = StreamId {
-            job: "k".into(),
-            ..id(3, 3)
-        };
-        assert!(spool.begin(foreign).is_err());
-        let early = StreamId { round: 1, ..id(3, 3) };
-        assert_eq!(spool.begin(early).unwrap_err().kind, ErrorKind::Unavailable);
-        let data = spool
-            .seal(
-                0,
-                &[Winner {
-                    partition: 0,
-                    attempt: 1,
-                }],
-                &none(),
-                1,
-            )
-            .unwrap();
-        assert_eq!(total(&data.sums()), 1);
-    }
-
-    #[test]
-    fn the_index_does_not_depend_on_order_or_split() {
-        let values: Vec<f32> = (0..500).map(|n| (n % 311) as f32).collect();
-        let one = spool();
-        write(&one, id(0, 1), &values);
-        let other = spool();
-        let mut turned = values.clone();
-        turned.reverse();
-        for (partition, part) in (0..).zip(turned.chunks(37)) {
-            write(&other, id(partition, 1), part);
-        }
-        let winners: Vec<Winner> = (0..20)
-            .map(|partition| Winner {
-                partition,
-                attempt: 1,
-            })
-            .collect();
-        let (a, b) = (
-            one.seal(0, &winners, &none(), 3).unwrap(),
-            other.seal(0, &winners, &none(), 1).unwrap(),
-        );
-        assert_eq!(a.sums(), b.sums());
-        for shard in 0..2 {
-            let (order_a, order_b) = (a.epoch_order(shard, 7, 3), b.epoch_order(shard, 7, 3));
-            let (mut rows_a, mut rows_b) = Default::default();
-            a.gather(shard, &order_a, &mut rows_a);
-            b.gather(shard, &order_b, &mut rows_b);
-            assert_eq!(rows_a.features, rows_b.features);
-            assert_eq!(rows_a.features.len() as u64, a.sums()[shard as usize].rows);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_feeder_that_is_early_waits_for_the_round() {
-        let spool = spool();
-        let waiting = Arc::clone(&spool);
-        let early = tokio::spawn(async move {
-            waiting.wait_open(1, Duration::from_secs(20)).await;
-            waiting.begin(StreamId { round: 1, ..id(0, 1) }).map(|_| ())
-        });
-        spool.seal(0, &[], &none(), 1).unwrap();
-        spool.open(1, std::iter::once(0).collect()).unwrap();
-        early.await.unwrap().unwrap();
-        spool.wait_open(5, Duration::from_millis(1)).await;
-        assert!(spool.begin(StreamId { round: 5, ..id(0, 2) }).is_err());
-    }
-
-    /// The values of a shard's rows in the order of their hashes.
-    fn values(data: &Dataset, shard: u32) -> Vec<f32> {
-        let rows: Vec<u32> = (0u32..).take(data.epoch_order(shard, 0, 0).len()).collect();
-        let mut into = crate::dataset::Gathered::default();
-        data.gather(shard, &rows, &mut into);
-        into.features
-    }
-
-    #[test]
-    fn a_shard_that_came_in_a_later_round_is_as_if_it_had_come_in_the_first() {
-        let rows: Vec<f32> = (0..300u16).map(f32::from).collect();
-        let winner = [Winner {
-            partition: 0,
-            attempt: 1,
-        }];
-        let whole = spool();
-        write(&whole, id(0, 1), &rows);
-        let whole = whole.seal(0, &winner, &none(), 2).unwrap();
-        let parts = spool();
-        write(&parts, id(0, 1), &rows);
-        let second: ShardSet = std::iter::once(1).collect();
-        let mut data = parts.seal(0, &winner, &second, 1).unwrap();
-        assert_eq!(data.shards().to_string(), "0", "what is incomplete is dropped");
-        assert_eq!(data.sums()[..], whole.sums()[..1]);
-        parts.open(1, second).unwrap();
-        let mut theirs = values(&whole, 1);
-        theirs.reverse();
-        write(&parts, StreamId { round: 1, ..id(0, 1) }, &theirs);
-        let later = parts.seal(1, &winner, &none(), 1).unwrap();
-        data.absorb(later).unwrap();
-        assert_eq!(data.sums(), whole.sums());
-        for shard in 0..2 {
-            assert_eq!(values(&data, shard), values(&whole, shard));
-            assert_eq!(data.epoch_order(shard, 3, 2), whole.epoch_order(shard, 3, 2));
-        }
-        let again = data.absorb(whole).unwrap_err();
-        assert!(again.message.contains("shard 0 was sealed before"), "{again}");
-    }
-
-    #[test]
-    fn rows_of_shards_that_come_again_are_not_kept() {
-        let spool = spool();
-        write(&spool, id(0, 1), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let rows = Arc::downgrade(&spool.lock().streams[&(0, 1)].chunks[0]);
-        let winner = [Winner {
-            partition: 0,
-            attempt: 1,
-        }];
-        let data = spool.seal(0, &winner, &both(), 1).unwrap();
-        assert!(data.shards().is_empty() && data.sums().is_empty());
-        assert!(rows.upgrade().is_none(), "they are still there");
-    }
-
-    #[test]
-    fn a_round_that_is_left_for_another_leaves_nothing() {
-        let spool = spool();
-        write(&spool, id(0, 1), &[1.0]);
-        spool.open(1, both()).unwrap();
-        assert!(spool.lock().streams.is_empty());
-        assert!(
-            spool
-                .begin(id(0, 2))
-                .unwrap_err()
-                .message
-                .contains("feed round 0 is sealed")
-        );
-    }
-}
+mod spilled;
+#[cfg(test)]
+mod tests;

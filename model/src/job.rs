@@ -8,6 +8,7 @@ mod states;
 use crate::gang::GangSize;
 use crate::head::Head;
 use crate::losses::OTHER_LABELS;
+use crate::memory;
 use crate::metrics::{MetricSet, check_metric, evaluation};
 use crate::network::Network;
 use crate::optim::Schedule;
@@ -62,7 +63,7 @@ impl CompleteJob {
 /// let complete = complete(&serde_json::from_value(input)?)?;
 /// assert_eq!((complete.network.output_width(), complete.job.train.batch_size), (3, 256));
 /// assert_eq!(complete.job.train.lr_scheduler.unwrap()["metric"], "val_loss");
-/// assert_eq!(complete.launch.feed_memory_bytes, 1 << 20);
+/// assert_eq!((complete.launch.feed_memory_bytes, complete.launch.trainer_memory_bytes), (1 << 20, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -149,6 +150,8 @@ fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure>
         threads_per_trainer: params.whole("threadsPerTrainer")?,
         launch_timeout_ms: params.duration_ms("launchTimeout")?,
         feed_memory_bytes: params.bytes("feedMemory")?,
+        trainer_memory_bytes: memory::limit(params)?,
+        spool_dirs: memory::folders(params),
         strict_weights: params.flag("strictWeights"),
         verbose: params.switch("verbose"),
         checkpoint: None,

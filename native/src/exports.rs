@@ -5,6 +5,7 @@
 
 use crate::boundary::{self, Thrown};
 use crate::feeder::{FeedTask, Feeder};
+use crate::planning::PlanRequest;
 use crate::runtime::{self, Wait};
 use crate::scorer::{Model, ModelSpec, ScoreTask, Scorer};
 use crate::{canary, delivery, handles, memory, report};
@@ -302,6 +303,11 @@ exports! {
     fn resolve<'l>(env, request: JString<'l>) -> JObject<'l> {
         let input: JobInput = parse(env, &request, "the job request")?;
         string(env, complete(&input)?.to_json().to_string())
+    }
+
+    fn trainingPlan<'l>(env, request: JString<'l>) -> JObject<'l> {
+        let request: PlanRequest = parse(env, &request, "the request for a plan")?;
+        string(env, request.plan()?.to_string())
     }
 
     fn networkSummary<'l>(env, request: JString<'l>) -> JObject<'l> {

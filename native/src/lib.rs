@@ -28,6 +28,7 @@ mod handles;
 mod memory;
 mod nested;
 mod number;
+mod planning;
 mod report;
 pub mod row;
 pub mod row_error;

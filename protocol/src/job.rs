@@ -289,6 +289,10 @@ pub struct LaunchSpec {
     pub launch_timeout_ms: u64,
     /// Memory of an executor for rows on their way to the trainers.
     pub feed_memory_bytes: u64,
+    /// Memory of a trainer; 0: what its executor has for it.
+    pub trainer_memory_bytes: u64,
+    /// Folders on the executors for rows that do not fit; none: those of Spark.
+    pub spool_dirs: Vec<String>,
     /// Initial weights have to be exactly the network's.
     pub strict_weights: bool,
     /// What the driver shows: "auto", "true" or "false".

@@ -43,6 +43,28 @@ pub struct TrainerConfig {
     /// Bytes of a weights file (safetensors) that follow this line: what training starts from.
     #[serde(default)]
     pub initial_weights_bytes: Option<u64>,
+    /// The memory it may use, and where rows go that do not fit.
+    #[serde(default)]
+    pub memory: TrainerMemory,
+}
+
+/// The memory of a trainer, and where rows go that do not fit it.
+///
+/// ```
+/// use candlewick_protocol::launch::TrainerMemory;
+/// let memory: TrainerMemory = serde_json::from_str(r#"{"limit": 1073741824, "spoolDirs": ["/data/1"]}"#).unwrap();
+/// assert_eq!((memory.limit, memory.encrypt), (1 << 30, false));
+/// assert_eq!(TrainerMemory::default().limit, 0);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TrainerMemory {
+    /// Bytes that this trainer may use in all; 0: as many as there are.
+    pub limit: u64,
+    /// Folders for rows that do not fit, used in turn; none: the folder for temporary files.
+    pub spool_dirs: Vec<String>,
+    /// Whether rows on disk are encrypted, as Spark does with its own where `spark.io.encryption.enabled`.
+    pub encrypt: bool,
 }
 
 fn any_port() -> String {
@@ -125,5 +147,10 @@ mod tests {
         let misspelt = line.replace("\"bindHost\"", "\"thread\":2,\"bindHost\"");
         let told = TrainerConfig::read(&misspelt).unwrap_err().message;
         assert!(told.contains("unknown field `thread`"), "{told}");
+        assert_eq!(config.memory, TrainerMemory::default());
+        let memory = r#""memory":{"limit":5,"spoolDirs":["/a"],"encrypt":true},"bindHost""#;
+        let config = TrainerConfig::read(&line.replace("\"bindHost\"", memory)).unwrap();
+        assert_eq!((config.memory.limit, config.memory.encrypt), (5, true));
+        assert_eq!(config.memory.spool_dirs, ["/a"]);
     }
 }

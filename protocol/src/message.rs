@@ -13,6 +13,7 @@ use crate::shards::ShardSet;
 use crate::stopping::StoppingReport;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Largest control message before authentication, bytes.
@@ -284,6 +285,9 @@ pub enum ToCoordinator {
         /// What rows of each class weighed in the loss, where `classWeight` said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         class_weights: Option<Vec<f64>>,
+        /// What memory it needed.
+        #[serde(default)]
+        memory: MemoryUse,
     },
     /// A part of the weights file (safetensors), in `data_body`; sent by rank 0 after `Done`.
     Weights {
@@ -333,6 +337,31 @@ pub enum ToCoordinator {
         /// Why.
         failure: Failure,
     },
+}
+
+/// The memory that a trainer needed, by its own ledger (rule D); no part of the state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemoryUse {
+    /// Bytes that it might use in all; 0: as many as there are.
+    pub limit: u64,
+    /// The most that each account held at a time, bytes. Not all had their most at the same time.
+    pub accounts: BTreeMap<String, u64>,
+    /// Bytes of rows that were written to disk.
+    pub spilled_bytes: u64,
+}
+
+/// One entry of the job's `memory`: what a trainer needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainerMemoryUse {
+    /// Its id.
+    pub trainer: String,
+    /// Its host.
+    pub host: String,
+    /// What it needed.
+    #[serde(flatten)]
+    pub memory: MemoryUse,
 }
 
 /// What a trainer did in an epoch, by its own clock; no part of the state.

@@ -42,6 +42,46 @@ pub const fn mix(x: u64, seed: u64, epoch: u32) -> u64 {
     mix_keyed(x, keys(seed, epoch))
 }
 
+/// What orders rows and buckets in an epoch, where they are not all in memory at once: as [`epoch_order`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochKeys((u64, u64));
+
+impl EpochKeys {
+    /// Those of a seed and an epoch.
+    #[must_use]
+    pub const fn new(seed: u64, epoch: u32) -> Self {
+        EpochKeys(keys(seed, epoch))
+    }
+
+    /// Comes before others where it is less: a bucket of `b` leading bits.
+    #[must_use]
+    pub const fn of_bucket(self, number: u64, b: u32) -> u64 {
+        // One bucket alone has no order.
+        if b == 0 { 0 } else { mix_keyed(number, self.0) }
+    }
+
+    /// The same of a row within its bucket; of those that are equal, the one with the lower hash comes first.
+    #[must_use]
+    pub const fn of_row(self, hash: u128) -> u64 {
+        mix_keyed(high(hash), self.0)
+    }
+}
+
+/// The bucket of a row: the leading `b` bits of its hash.
+///
+/// ```
+/// use candlewick_protocol::order::bucket_of;
+/// assert_eq!((bucket_of(u128::MAX, 0), bucket_of(u128::MAX, 3), bucket_of(1 << 127, 3)), (0, 7, 4));
+/// ```
+#[must_use]
+pub const fn bucket_of(hash: u128, b: u32) -> u64 {
+    match b {
+        0 => 0,
+        1..64 => high(hash) >> (64 - b),
+        _ => high(hash),
+    }
+}
+
 /// The number of leading hash bits that choose a row's bucket, so that a bucket of the shard holds about 64 MiB:
 /// `max(0, ceil(log2(shard_bytes / 64 MiB)))`. It follows from the data, never from a machine's memory.
 #[must_use]
@@ -106,7 +146,7 @@ fn buckets(hashes: &[u128], b: u32, keys: (u64, u64)) -> Vec<(usize, usize)> {
     if b == 0 {
         return vec![(0, hashes.len())];
     }
-    let bucket_of = |hash: &u128| high(*hash) >> (64 - b.min(64));
+    let bucket_of = |hash: &u128| bucket_of(*hash, b);
     let mut ranges = Vec::new();
     let mut start = 0;
     for rows in hashes.chunk_by(|left, right| bucket_of(left) == bucket_of(right)) {
@@ -233,6 +273,29 @@ mod tests {
             expected.sort_by_key(|hash| key(*hash));
             let got: Vec<u128> = order.iter().map(|row| hashes[*row as usize]).collect();
             assert_eq!(got, expected, "b = {b}");
+        }
+    }
+
+    #[test]
+    fn bucket_by_bucket_it_is_the_same_order() {
+        let mut hashes = hashes(700);
+        hashes.extend([hashes[9], hashes[5] ^ 1]);
+        hashes.sort_unstable();
+        for (b, seed, epoch) in [(0, 1, 0), (1, 7, 3), (4, u64::MAX, 1), (9, 3, u32::MAX)] {
+            let keys = EpochKeys::new(seed, epoch);
+            let mut by_bucket: std::collections::BTreeMap<u64, Vec<u128>> = Default::default();
+            for hash in hashes.iter().rev() {
+                by_bucket.entry(bucket_of(*hash, b)).or_default().push(*hash);
+            }
+            let mut buckets: Vec<(u64, Vec<u128>)> = by_bucket.into_iter().collect();
+            buckets.sort_by_key(|(number, _)| keys.of_bucket(*number, b));
+            let rows = buckets.into_iter().flat_map(|(_, mut rows)| {
+                rows.sort_by_key(|hash| (keys.of_row(*hash), *hash));
+                rows
+            });
+            let whole = epoch_order(&hashes, b, seed, epoch);
+            let whole: Vec<u128> = whole.into_iter().map(|at| hashes[at as usize]).collect();
+            assert_eq!(rows.collect::<Vec<_>>(), whole, "b = {b}");
         }
     }
 

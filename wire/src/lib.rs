@@ -46,7 +46,7 @@ pub const AUTH_HEADER: &str = "candlewick-auth";
 
 /// HTTP/2 window of a stream, bytes: large, so that bulk data does not wait for window updates. What is read before
 /// authentication is limited by `connection`.
-pub(crate) const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
+pub const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
 /// HTTP/2 window of a connection, bytes.
 pub(crate) const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// Largest HTTP/2 frame either side accepts, bytes.

@@ -239,6 +239,7 @@ impl Machine {
                 weights_hash,
                 stopping,
                 class_weights,
+                memory,
             } => {
                 let report = DoneReport {
                     steps,
@@ -246,6 +247,7 @@ impl Machine {
                     weights_hash,
                     stopping,
                     class_weights,
+                    memory,
                 };
                 self.on_done(now, from, generation, report);
             }

@@ -4,7 +4,7 @@ use super::{DoneReport, Machine, Now, Output, Phase};
 use crate::command::Event;
 use candlewick_failpoint::{Fault, planted};
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
-use candlewick_protocol::message::{EpochRecord, ToTrainer};
+use candlewick_protocol::message::{EpochRecord, ToTrainer, TrainerInfo, TrainerMemoryUse};
 use candlewick_protocol::{ErrorKind, Failure};
 use std::sync::Arc;
 
@@ -139,6 +139,16 @@ impl Machine {
         if done.weights_hash.is_empty() {
             return self.fail(Failure::internal("the trainers gave no hash of the weights"));
         }
+        let needed = self.members.iter().filter_map(|member| {
+            let TrainerInfo { id, host, .. } = &member.trainer;
+            let done = self.trainers.get(id)?.done.as_ref()?;
+            Some(TrainerMemoryUse {
+                trainer: id.clone(),
+                host: host.clone(),
+                memory: done.memory.clone(),
+            })
+        });
+        let memory = needed.collect();
         self.model = self.weights.take().map(Arc::new);
         self.phase = Phase::Done;
         self.pending_loss = None;
@@ -147,6 +157,7 @@ impl Machine {
             steps: done.steps,
             stopping: done.stopping,
             class_weights: done.class_weights,
+            memory,
         }));
     }
 

@@ -3,7 +3,7 @@
 use super::{Machine, Now, Phase, Trainer};
 use crate::command::Command;
 use candlewick_protocol::Failure;
-use candlewick_protocol::message::{ToCoordinator, ToTrainer};
+use candlewick_protocol::message::{MemoryUse, ToCoordinator, ToTrainer};
 use candlewick_protocol::shards::ShardSet;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -147,8 +147,20 @@ fn heard(message: &ToCoordinator) -> Option<String> {
             pace.busy_seconds, pace.waited_seconds, pace.epoch
         ),
         ToCoordinator::Done {
-            generation, steps, ..
-        } => format!("DONE of generation {generation}: {steps} steps"),
+            generation,
+            steps,
+            memory,
+            ..
+        } => {
+            let MemoryUse {
+                limit,
+                accounts,
+                spilled_bytes,
+            } = memory;
+            format!(
+                "DONE of generation {generation}: {steps} steps; memory of {limit}: {accounts:?}, on disk {spilled_bytes}"
+            )
+        }
         ToCoordinator::Weights { total, .. } => format!("begins to send the weights, {total} bytes"),
         ToCoordinator::Snapshot { counter, total, .. } => {
             format!("begins to send its state, {total} bytes: {counter}")

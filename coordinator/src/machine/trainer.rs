@@ -3,7 +3,7 @@
 use super::Now;
 use crate::command::ExitReport;
 use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::message::{Pace, Progress, TrainerInfo};
+use candlewick_protocol::message::{MemoryUse, Pace, Progress, TrainerInfo};
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::stopping::StoppingReport;
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ pub(crate) struct DoneReport {
     pub(super) weights_hash: String,
     pub(super) stopping: Option<StoppingReport>,
     pub(super) class_weights: Option<Vec<f64>>,
+    pub(super) memory: MemoryUse,
 }
 
 /// What is known of a registered trainer.

@@ -1,13 +1,17 @@
 //! Rows that come so often that they are dealt among the shards, rule A7.
 
-use super::{Dataset, Row, Rows, Run, Shard};
+use super::readers::{InMemory, RowSource};
+use super::{Dataset, List, Rows, Run, Shard};
+use crate::chunk::Chunk;
+use crate::spill::{DiskList, Layout, ListId, Partition, Room, Sorting};
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, Dealing};
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::row::shard_of;
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::validation::FedShard;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Rows of some homes that are dealt, of one list.
 #[derive(Debug, Clone, Copy)]
@@ -20,14 +24,16 @@ struct Heap {
 
 /// What is dealt of the rows of some homes.
 #[derive(Debug)]
-pub(crate) struct Owed<'a> {
-    data: &'a Dataset,
+pub(crate) struct Owed {
+    logical_shards: u32,
     dealing: Dealing,
     /// They are few: a row that is dealt has at least a ten-thousandth of a shard's rows.
     heaps: Vec<Heap>,
+    /// The rows of those heaps whose lists are on disk; as a chunk of the dataset it would be this one.
+    from_disk: (u32, Chunk),
 }
 
-impl<'a> Owed<'a> {
+impl Owed {
     /// What belongs to a shard, of one list, but for the rows of which it is the home itself.
     fn runs(&self, shard: u32, held_out: bool) -> impl Iterator<Item = Run> {
         let heaps = self.heaps.iter().filter(move |heap| heap.held_out == held_out);
@@ -41,12 +47,23 @@ impl<'a> Owed<'a> {
         runs.filter(|run| run.copies.here > 0)
     }
 
-    /// The rows that belong to a shard that is elsewhere.
-    pub(crate) fn rows(&self, shard: u32) -> impl Iterator<Item = Row<'a>> {
-        let (data, lists) = (self.data, [false, true].into_iter());
-        lists
+    /// The rows that belong to a shard that is elsewhere; `data` is where they were found.
+    pub(crate) fn rows<'a>(&'a self, data: &'a Dataset, shard: u32) -> Vec<Box<dyn RowSource + 'a>> {
+        let lists = [false, true].into_iter();
+        let rows = lists
             .flat_map(move |held_out| self.runs(shard, held_out))
-            .map(|run| data.row(run))
+            .map(move |run| data.row_of(self.chunk_of(data, run), run));
+        vec![Box::new(InMemory(Box::new(rows)))]
+    }
+
+    /// The chunk that has a row.
+    fn chunk_of<'a>(&'a self, data: &'a Dataset, run: Run) -> &'a Chunk {
+        let (number, chunk) = &self.from_disk;
+        if run.place.0 == *number {
+            chunk
+        } else {
+            &data.chunks[run.place.0 as usize]
+        }
     }
 
     /// Of those of the homes that are among `shards`: what of their rows is dealt, in all.
@@ -75,7 +92,7 @@ impl<'a> Owed<'a> {
             shard,
             validation: heap.held_out,
         };
-        shard.number(self.data.shape.logical_shards)
+        shard.number(self.logical_shards)
     }
 }
 
@@ -102,83 +119,260 @@ impl Sums {
     }
 }
 
+/// Calls `see` with the rows of a list on disk that are dealt or to be dealt, where `home` is its shard, and with their copies
+/// in all; it says whether it wants more.
+fn heaps_on_disk(
+    list: &DiskList,
+    (home, deal, logical_shards): (u32, Dealing, u32),
+    see: &mut dyn FnMut(Run, u64, crate::spill::Record<'_>) -> bool,
+) -> Result<(), Failure> {
+    let mut page = crate::spill::Page::default();
+    for bucket in 0..list.buckets.len() {
+        let Some(opened) = list.open(bucket, Sorting::Hash, Room::OrRowByRow)? else {
+            continue;
+        };
+        for (at, hash, copies) in opened.runs() {
+            let deals = copies.in_all > 0 || deal.deals(copies.here);
+            if !deals || shard_of(hash, logical_shards) != home {
+                continue;
+            }
+            let in_all = if copies.in_all > 0 {
+                copies.in_all
+            } else {
+                copies.here
+            };
+            let run = Run {
+                hash,
+                place: (0, at),
+                copies,
+            };
+            let record = list.row(&opened, at, &mut page)?;
+            if !see(run, in_all, record) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Dataset {
     /// Those of `shards` that are the home of rows that are dealt, or to be dealt.
-    #[must_use]
-    pub fn heaped(&self, shards: &ShardSet, dealing: Dealing) -> ShardSet {
+    ///
+    /// # Errors
+    /// Where the disk does not give rows back.
+    pub fn heaped(&self, shards: &ShardSet, dealing: Dealing) -> Result<ShardSet, Failure> {
         let v = self.shape.logical_shards;
-        shards.filter(|shard| {
-            let lists = self
-                .shards
-                .get(&shard)
-                .map(|rows| [&rows.training, &rows.held_out]);
-            let mut lists = lists.into_iter().flatten();
-            lists.any(|list| list.heaps(shard, dealing, v).next().is_some())
-        })
+        let mut heaped = ShardSet::default();
+        for (shard, rows) in self.shards.iter().filter(|(shard, _)| shards.contains(**shard)) {
+            let mut found = false;
+            for list in rows.lists() {
+                match list {
+                    List::Memory(list) => found |= list.heaps(*shard, dealing, v).next().is_some(),
+                    // Once one is found the others need not be read.
+                    List::Disk(list) if !found && dealing.deals(list.rows) => {
+                        heaps_on_disk(list, (*shard, dealing, v), &mut |_, _, _| {
+                            found = true;
+                            false
+                        })?;
+                    }
+                    List::Disk(_) => {}
+                }
+            }
+            if found {
+                heaped.extend(std::iter::once(*shard..*shard + 1));
+            }
+        }
+        Ok(heaped)
     }
 
     /// What is dealt of the rows of `homes`.
-    pub(crate) fn owed(&self, homes: &ShardSet, dealing: Dealing) -> Owed<'_> {
+    ///
+    /// # Errors
+    /// Where the disk does not give rows back.
+    pub(crate) fn owed(&self, homes: &ShardSet, dealing: Dealing) -> Result<Owed, Failure> {
         let v = self.shape.logical_shards;
         let mut heaps = Vec::new();
+        let number = u32::try_from(self.chunks.len()).map_err(|_| super::uncountable())?;
+        let mut from_disk = Vec::new();
         for (home, rows) in self.shards.iter().filter(|(home, _)| homes.contains(**home)) {
             for (held_out, list) in [(false, &rows.training), (true, &rows.held_out)] {
-                heaps.extend(list.heaps(*home, dealing, v).map(|(run, in_all)| Heap {
+                let heap = |run, in_all| Heap {
                     home: *home,
                     held_out,
                     run,
                     in_all,
-                }));
+                };
+                match list {
+                    List::Memory(list) => {
+                        heaps.extend(
+                            list.heaps(*home, dealing, v)
+                                .map(|(run, in_all)| heap(run, in_all)),
+                        );
+                    }
+                    List::Disk(list) => {
+                        let row = list.layout.bytes();
+                        heaps_on_disk(list, (*home, dealing, v), &mut |run, in_all, record| {
+                            let at = u32::try_from(from_disk.len() / row).unwrap_or(u32::MAX);
+                            from_disk.extend_from_slice(record.bytes());
+                            let place = (number, at);
+                            heaps.push(heap(Run { place, ..run }, in_all));
+                            true
+                        })?;
+                    }
+                }
             }
         }
-        Owed {
-            data: self,
+        let layout = Layout::of(&self.shape);
+        let mut chunk = layout.chunk(layout.records(&from_disk), &self.shape, None);
+        // The heaps have them.
+        chunk.copies.clear();
+        Ok(Owed {
+            logical_shards: v,
             dealing,
             heaps,
-        }
+            from_disk: (number, chunk),
+        })
     }
 
     /// The shards of `received`, which are here, get its rows and what other `homes` here deal to them; they keep what is theirs
     /// of the rows that they are the home of.
     ///
     /// # Errors
-    /// `Internal` where a shard is not here, or there are more chunks than can be counted.
+    /// `Internal` where a shard is not here, or there are more chunks than can be counted; where the disk does not give rows
+    /// back.
     pub fn deal(&mut self, received: Dataset, homes: &ShardSet, dealing: Dealing) -> Result<(), Failure> {
-        let v = self.shape.logical_shards;
-        let first = u32::try_from(self.chunks.len()).map_err(|_| super::uncountable())?;
-        u32::try_from(self.chunks.len() + received.chunks.len()).map_err(|_| super::uncountable())?;
+        let received = received.in_memory()?;
+        // Its own rows from disk come after the chunks that are here, and those that came after it.
+        let first = u32::try_from(self.chunks.len() + 1).map_err(|_| super::uncountable())?;
+        u32::try_from(self.chunks.len() + 1 + received.chunks.len()).map_err(|_| super::uncountable())?;
         let mut dealt: BTreeMap<u32, Rows> = BTreeMap::new();
-        let owed = self.owed(homes, dealing);
+        let owed = self.owed(homes, dealing)?;
         for (shard, came) in &received.shards {
             let here = self.shards.get(shard);
             let here =
                 here.ok_or_else(|| Failure::internal(format!("shard {shard} is dealt to and not here")))?;
-            let one = |list: &Shard, came: &Shard, held_out: bool| {
+            let one = |list: &List, came: &List, held_out: bool| {
+                let (List::Memory(came), id) = (came, (*shard, held_out)) else {
+                    return Err(Failure::internal("rows that came are on disk"));
+                };
                 let came = came.runs().map(|run| Run {
                     place: (run.place.0 + first, run.place.1),
                     ..run
                 });
                 let more: Vec<Run> = came.chain(owed.runs(*shard, held_out)).collect();
-                let own = |run: &Run| match run.copies {
-                    Copies { here, in_all: 0 } if dealing.deals(here) && shard_of(run.hash, v) == *shard => {
-                        Copies {
-                            here: dealing.share(*shard, here, *shard),
-                            in_all: here,
-                        }
+                match list {
+                    List::Memory(list) => Ok(List::Memory(self.dealt_in_memory(list, &more, id, dealing))),
+                    List::Disk(list) => {
+                        let chunk = |run: Run| match run.place.0.checked_sub(first) {
+                            Some(came) => &*received.chunks[came as usize],
+                            None => owed.chunk_of(self, run),
+                        };
+                        let rows = more.into_iter().map(|run| (chunk(run), run));
+                        Ok(List::Disk(self.dealt_on_disk(list, rows, id, dealing)?))
                     }
-                    known => known,
-                };
-                list.rebuilt(own, &more)
+                }
             };
             let rows = Rows {
-                training: one(&here.training, &came.training, false),
-                held_out: one(&here.held_out, &came.held_out, true),
+                training: one(&here.training, &came.training, false)?,
+                held_out: one(&here.held_out, &came.held_out, true)?,
             };
             dealt.insert(*shard, rows);
         }
         self.shards.extend(dealt);
+        self.chunks.push(Arc::new(owed.from_disk.1));
         self.chunks.extend(received.chunks);
+        self.recount();
         Ok(())
+    }
+
+    fn dealt_in_memory(&self, list: &Shard, more: &[Run], (shard, _): ListId, dealing: Dealing) -> Shard {
+        let v = self.shape.logical_shards;
+        let own = |run: &Run| match run.copies {
+            Copies { here, in_all: 0 } if dealing.deals(here) && shard_of(run.hash, v) == shard => Copies {
+                here: dealing.share(shard, here, shard),
+                in_all: here,
+            },
+            known => known,
+        };
+        list.rebuilt(own, more)
+    }
+
+    /// The list is written anew, since its buckets follow from the number of its rows.
+    fn dealt_on_disk<'a>(
+        &self,
+        list: &DiskList,
+        more: impl Iterator<Item = (&'a Chunk, Run)>,
+        id: ListId,
+        dealing: Dealing,
+    ) -> Result<DiskList, Failure> {
+        let mut keeps: HashMap<u128, Copies> = HashMap::new();
+        let mut rows = list.rows;
+        heaps_on_disk(
+            list,
+            (id.0, dealing, self.shape.logical_shards),
+            &mut |run, in_all, _| {
+                if run.copies.in_all == 0 {
+                    let here = dealing.share(id.0, in_all, id.0);
+                    rows = rows - in_all + here;
+                    keeps.insert(run.hash, Copies { here, in_all });
+                }
+                true
+            },
+        )?;
+        let layout = list.layout;
+        let mut bytes = Vec::new();
+        for (chunk, run) in more {
+            rows += run.copies.here;
+            layout.write(chunk, run.place.1 as usize, (id.0, run.copies), &mut bytes);
+        }
+        let file = list.file().spill().file()?;
+        let row_bytes = self.shape.format().row_bytes();
+        let mut partition = Partition::new(layout, file, row_bytes, [(id, rows)])?;
+        for record in layout.records(&bytes) {
+            partition.push(id, record)?;
+        }
+        // Rows that are dealt are written once; what else there is of them is theirs who get it.
+        let mut written: HashMap<u128, ()> = HashMap::new();
+        let mut one = Vec::new();
+        list.each(&mut |record| {
+            let Some(copies) = keeps.get(&record.hash()) else {
+                return partition.push(id, record).map(drop);
+            };
+            if copies.here == 0 || written.insert(record.hash(), ()).is_some() {
+                return Ok(());
+            }
+            one.clear();
+            Layout::with_copies(record, *copies, &mut one);
+            partition.push(id, layout.record(&one, 0)).map(drop)
+        })?;
+        let dealt = partition.finish()?.remove(&id);
+        dealt.ok_or_else(|| Failure::internal("a list was not written"))
+    }
+
+    /// The same rows, none of them on disk: those that others have dealt, which are few that differ.
+    fn in_memory(mut self) -> Result<Dataset, Failure> {
+        let layout = Layout::of(&self.shape);
+        let on_disk = |rows: &Rows| rows.lists().iter().any(|list| matches!(list, List::Disk(_)));
+        if !self.shards.values().any(on_disk) {
+            return Ok(self);
+        }
+        let (shards, none) = (self.shards(), ShardSet::default());
+        let mut chunks = std::mem::take(&mut self.chunks);
+        for (shard, rows) in &self.shards {
+            let home = Some(candlewick_protocol::shuffle::Home::of_one(*shard));
+            for list in rows.lists() {
+                let List::Disk(list) = list else {
+                    return Err(Failure::internal("rows of one round are in memory and on disk"));
+                };
+                let mut bytes = Vec::new();
+                list.each(&mut |record| {
+                    bytes.extend_from_slice(record.bytes());
+                    Ok(())
+                })?;
+                chunks.push(Arc::new(layout.chunk(layout.records(&bytes), &self.shape, home)));
+            }
+        }
+        Dataset::build(self.shape.clone(), &shards, &none, chunks, 1)
     }
 
     /// Deals the rows of all shards, which are here.
@@ -189,7 +383,7 @@ impl Dataset {
         let rows = self.sums().iter().map(|sum| sum.rows).sum();
         let dealing = Dealing::of(rows, self.shape.logical_shards);
         let (all, none) = (self.shards(), ShardSet::default());
-        if self.heaped(&all, dealing).is_empty() {
+        if self.heaped(&all, dealing)?.is_empty() {
             return Ok(());
         }
         let nothing = Dataset::build(self.shape.clone(), &all, &none, Vec::new(), 1)?;
@@ -199,6 +393,7 @@ impl Dataset {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
     use crate::chunk::{Chunk, ChunkBuilder, Shape};
     use candlewick_protocol::job::LabelKind;
@@ -242,15 +437,19 @@ mod tests {
     }
 
     /// As a stream brings them.
-    fn sent(rows: &mut dyn Iterator<Item = Row<'_>>, shard: u32) -> Arc<Chunk> {
+    fn sent(rows: Vec<Box<dyn RowSource + '_>>, shard: u32) -> Arc<Chunk> {
         let shape = shape();
         let mut builder = ChunkBuilder::new(&shape, 1).within(Some(Home::of_one(shard)));
         let mut copies = Vec::new();
-        for (at, row) in (0..).zip(rows) {
-            let (features, labels) = (row.features.iter().copied(), row.labels.iter().copied());
-            builder.push(features, labels, row.weight).unwrap();
-            if row.copies != Copies::ONE {
-                copies.push((at, row.copies));
+        let mut at = 0;
+        for mut source in rows {
+            while let Some(row) = source.next().unwrap() {
+                let (features, labels) = (row.features.iter().copied(), row.labels.iter().copied());
+                builder.push(features, labels, row.weight).unwrap();
+                if row.copies != Copies::ONE {
+                    copies.push((at, row.copies));
+                }
+                at += 1;
             }
         }
         builder.describe(copies).unwrap();
@@ -258,9 +457,7 @@ mod tests {
     }
 
     fn values(data: &Dataset, shard: u32) -> Vec<(u32, Copies)> {
-        data.rows(shard)
-            .map(|row| (row.features[0] as u32, row.copies))
-            .collect()
+        testing::rows(data, shard, |row| (row.features[0] as u32, row.copies))
     }
 
     fn counts(data: &Dataset) -> Vec<u64> {
@@ -287,7 +484,8 @@ mod tests {
     fn alike(data: &Dataset, owned: &ShardSet, expected: &Dataset) {
         for shard in owned.iter() {
             assert_eq!(values(data, shard), values(expected, shard), "shard {shard}");
-            assert_eq!(data.epoch_order(shard, 3, 1), expected.epoch_order(shard, 3, 1));
+            let order = |data: &Dataset| testing::epoch(data, shard, 3, 1).features;
+            assert_eq!(order(data), order(expected));
         }
         let sums = expected.sums_of(owned);
         assert_eq!(data.sums_of(owned), sums);
@@ -323,11 +521,11 @@ mod tests {
         let (mut shares, mut heaps) = (Vec::new(), Vec::new());
         let mut came = Vec::new();
         for (rank, data) in gang.iter().enumerate() {
-            let owed = data.owed(&owned[rank], dealing);
+            let owed = data.owed(&owned[rank], dealing).unwrap();
             let to = &owned[1 - rank];
             came.push(
                 to.iter()
-                    .map(|shard| sent(&mut owed.rows(shard), shard))
+                    .map(|shard| sent(owed.rows(data, shard), shard))
                     .collect(),
             );
             shares.extend(owed.shares(&(0..V).into()));
@@ -350,7 +548,10 @@ mod tests {
         let (gang, shares, heaps) = dealt_by_two(&owned, dealing);
         for (data, owned) in gang.iter().zip(&owned) {
             alike(data, owned, &alone);
-            assert_eq!(data.heaped(owned, dealing), alone.heaped(owned, dealing));
+            assert_eq!(
+                data.heaped(owned, dealing).unwrap(),
+                alone.heaped(owned, dealing).unwrap()
+            );
             // As the coordinator counts.
             for sum in data.sums() {
                 let (fed, heap, share) = (

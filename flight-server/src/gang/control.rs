@@ -5,6 +5,7 @@
 use super::state::{Outbox, State};
 use crate::chunk::Shape;
 use crate::exit;
+use crate::spill::Spill;
 use crate::spool::Spool;
 use arrow_flight::FlightData;
 use candlewick_membership::{End, Heard, Order};
@@ -31,7 +32,7 @@ const LONGEST_BEAT: Duration = Duration::from_millis(1_000);
 pub(super) fn run(
     config: &TrainerConfig,
     info: TrainerInfo,
-    state: &Arc<State>,
+    state: (&Arc<State>, Arc<Spill>),
     orders: &Sender<Order>,
     outbox: Outbox,
 ) -> Result<i32, Failure> {
@@ -48,10 +49,11 @@ pub(super) fn run(
 async fn talk(
     config: &TrainerConfig,
     info: TrainerInfo,
-    state: &Arc<State>,
+    state: (&Arc<State>, Arc<Spill>),
     orders: &Sender<Order>,
     outbox: Outbox,
 ) -> Result<i32, Failure> {
+    let (state, spill) = state;
     let identity = Identity {
         job: config.job.clone(),
         client: config.trainer.clone(),
@@ -81,7 +83,9 @@ async fn talk(
     let job = welcome(&mut inbound).await?;
     let failure_timeout = Duration::from_millis(job.failure_timeout_ms);
     state.begin_lease(failure_timeout);
-    let spool = Spool::new(job.job.clone(), Shape::of(&job.data, job.train.logical_shards));
+    let shape = Shape::of(&job.data, job.train.logical_shards);
+    let teller = Arc::clone(state);
+    let spool = Spool::new(job.job.clone(), shape, spill, move |failure| teller.fail(failure));
     state.set_spool(Arc::new(spool))?;
     send(orders, Order::Prepare(job))?;
     converse(

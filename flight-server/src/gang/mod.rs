@@ -12,6 +12,8 @@ mod service;
 mod snapshots;
 mod state;
 
+use crate::memory::Ledger;
+use crate::spill::Spill;
 use crate::{exit, words};
 use candlewick_collective::{Credentials, Listener};
 use candlewick_protocol::Failure;
@@ -44,6 +46,8 @@ pub fn run() -> Result<i32, Failure> {
         .local_addr()
         .map_err(|error| Failure::unavailable(format!("the Flight port cannot be read: {error}")))?
         .port();
+    let ledger = Ledger::of_process(&config.memory);
+    let spill = Spill::new(&config.memory, ledger)?;
     let (state, outbox) = State::new();
     let state = Arc::new(state);
     let teller = Arc::clone(&state);
@@ -67,8 +71,14 @@ pub fn run() -> Result<i32, Failure> {
         flight_port,
         collective_port: info.collective_port,
     })?;
-    let orders = runner::start(&config, initial, peers, Arc::clone(&state))?;
-    control::run(&config, info, &state, &orders, outbox)
+    let orders = runner::start(
+        &config,
+        initial,
+        peers,
+        Arc::clone(&state),
+        Arc::clone(spill.ledger()),
+    )?;
+    control::run(&config, info, (&state, spill), &orders, outbox)
 }
 
 /// The configuration, and the weights file that follows it where it says so.

@@ -1,7 +1,7 @@
 //! Rows on their way to the trainers that own them from now on (rule C4): a stream to each, as a feed task has one. What could
 //! not be handed over is told, and stays here.
 
-use crate::dataset::{Dataset, Row};
+use crate::dataset::{Dataset, RowSource};
 use candlewick_membership::Shift;
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{Owner, StreamEnd, StreamId, StreamSealed};
@@ -43,7 +43,7 @@ pub(super) struct Outcome {
 }
 
 /// The rows that are sent for a shard.
-type RowsOf<'a> = dyn Fn(u32) -> Box<dyn Iterator<Item = Row<'a>> + 'a> + 'a;
+type RowsOf<'a> = dyn Fn(u32) -> Vec<Box<dyn RowSource + 'a>> + 'a;
 
 impl Mover {
     /// Sends `rows` of the shards to their owners, one trainer after another, but not to itself; `tick` is called with every
@@ -173,20 +173,22 @@ impl Stream<'_> {
         for shard in shards.iter() {
             // A frame holds rows of one shard, since the hash of a row that is dealt does not say which.
             self.batch.set_home(Home::of_one(shard));
-            for row in rows(shard) {
-                let copies = row.copies.here;
-                self.end.rows += copies;
-                let hashes = row.hash.wrapping_mul(u128::from(copies));
-                self.end.hash_sum = self.end.hash_sum.wrapping_add(hashes);
-                labels.clear();
-                labels.extend_from_slice(row.labels);
-                labels.extend(row.mark);
-                if self
-                    .batch
-                    .push_copies(row.features, &labels, row.weight, row.copies)
-                {
-                    tick();
-                    self.flush(frames, name).await?;
+            for mut source in rows(shard) {
+                while let Some(row) = source.next()? {
+                    let copies = row.copies.here;
+                    self.end.rows += copies;
+                    let hashes = row.hash.wrapping_mul(u128::from(copies));
+                    self.end.hash_sum = self.end.hash_sum.wrapping_add(hashes);
+                    labels.clear();
+                    labels.extend_from_slice(row.labels);
+                    labels.extend(row.mark);
+                    if self
+                        .batch
+                        .push_copies(row.features, &labels, row.weight, row.copies)
+                    {
+                        tick();
+                        self.flush(frames, name).await?;
+                    }
                 }
             }
             self.flush(frames, name).await?;

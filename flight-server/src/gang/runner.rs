@@ -5,8 +5,9 @@ use super::pace::{Stopwatch, Timed};
 use super::snapshots::{Snapshot, Snapshots};
 use super::state::State;
 use crate::dataset::Dataset;
+use crate::memory::Ledger;
 use crate::train::{
-    Interrupt, Observer, Onward, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan,
+    Interrupt, Needs, Observer, Onward, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan,
 };
 use candlewick_collective::{Collective, Config, HaltToken, Listener};
 use candlewick_membership::{Boundary, Formation, Order, Place, Seat, Shift};
@@ -35,6 +36,7 @@ pub(super) fn start(
     initial: Option<Vec<u8>>,
     listener: Listener,
     state: Arc<State>,
+    ledger: Arc<Ledger>,
 ) -> Result<Sender<Order>, Failure> {
     let (orders, inbox) = channel();
     let snapshots = Snapshots::start(Arc::clone(&state))?;
@@ -45,6 +47,8 @@ pub(super) fn start(
         .spawn(move || {
             let mut runner = Runner {
                 seat: Seat::new(id),
+                ledger,
+                needs: None,
                 threads,
                 initial,
                 listener,
@@ -72,6 +76,9 @@ struct Gang {
 
 struct Runner {
     seat: Seat,
+    ledger: Arc<Ledger>,
+    /// What the job needs beside rows.
+    needs: Option<Needs>,
     threads: usize,
     /// The weights file to start from, until the session has it.
     initial: Option<Vec<u8>>,
@@ -143,6 +150,8 @@ impl Runner {
     /// Builds network and engine while the rows come.
     fn prepare(&mut self, job: JobSpec) -> Result<(), Failure> {
         candlewick_failpoint::reach("gang.prepare", 0)?;
+        // All of a batch: which shards of it are its own is not known yet.
+        self.needs = Some(Needs::of(&job, job.train.logical_shards, &self.ledger)?);
         let initial = self.initial.take();
         self.session = Some(Session::starting_from(&job, self.threads, initial.as_deref())?);
         self.job = Some(job);
@@ -182,7 +191,7 @@ impl Runner {
         }
         // Counted again from all that is here. The coordinator compares.
         let (shards, heaped) = match &self.data {
-            Some(data) => (data.sums_of(&took), data.heaped(&took, dealing)),
+            Some(data) => (data.sums_of(&took), data.heaped(&took, dealing)?),
             None => (Vec::new(), ShardSet::default()),
         };
         self.state.tell(ToCoordinator::Sealed {
@@ -207,7 +216,7 @@ impl Runner {
         let mover = self.mover("MOVE")?;
         let state = Arc::clone(&self.state);
         let data = self.rows().ok_or_else(|| Failure::internal("MOVE before SEAL"))?;
-        let outcome = mover.send(data, order, &|shard| Box::new(data.rows(shard)), &|| state.tick())?;
+        let outcome = mover.send(data, order, &|shard| data.rows(shard), &|| state.tick())?;
         let moves::Outcome { rows, lost, because } = outcome;
         self.state.tell(ToCoordinator::Moved {
             round: order.round,
@@ -226,10 +235,10 @@ impl Runner {
         let state = Arc::clone(&self.state);
         let data = self.rows().ok_or_else(|| Failure::internal("DEAL before SEAL"))?;
         let Deal { dealing, homes } = deal;
-        let owed = data.owed(homes, *dealing);
+        let owed = data.owed(homes, *dealing)?;
         let taken = order.owners.iter().map(|owner| owner.lo..owner.hi).collect();
         let (heaps, shares) = (owed.heaps(&taken), owed.shares(&taken));
-        let outcome = mover.send(data, order, &|shard| Box::new(owed.rows(shard)), &|| state.tick())?;
+        let outcome = mover.send(data, order, &|shard| owed.rows(data, shard), &|| state.tick())?;
         self.state.tell(ToCoordinator::Dealt {
             round: order.round,
             lost: outcome.lost,
@@ -321,6 +330,9 @@ impl Runner {
             )));
         }
         let job = self.job.clone().ok_or_else(|| early("FORM"))?;
+        let shards = place.shards.end - place.shards.start;
+        self.needs = None;
+        self.needs = Some(Needs::of(&job, shards, &self.ledger)?);
         if let Some(data) = self.data.take() {
             self.plan = Some(TrainPlan::over(job, data, &self.sums, place.shards.clone())?);
         }
@@ -401,6 +413,7 @@ impl Runner {
             weights_hash,
             stopping,
             class_weights,
+            memory: self.ledger.told(),
         });
         if tells {
             self.send_weights(generation)

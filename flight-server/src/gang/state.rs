@@ -1,5 +1,6 @@
 //! What the threads of a gang trainer share.
 
+use crate::memory::resident_bytes;
 use crate::spool::Spool;
 use candlewick_collective::{HaltToken, Halts};
 use candlewick_membership::{Boundary, Control, Heard};
@@ -196,14 +197,6 @@ impl State {
     pub(super) fn halts(&self) -> &Halts {
         &self.halts
     }
-}
-
-/// Memory of this process that is in use, by Linux; 0 where that is not to be had.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.unwrap_or_default() * 1024
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ mod service;
 mod state;
 
 use crate::exit;
+use crate::memory::Ledger;
+use crate::spill::Spill;
 use candlewick_protocol::Failure;
+use candlewick_protocol::launch::TrainerMemory;
 use candlewick_wire::{AuthMode, ServerAuth};
 use service::ServeService;
 use state::ServerState;
@@ -43,6 +46,8 @@ pub struct ServeConfig {
     pub threads: usize,
     /// Where the token comes from.
     pub token: TokenSource,
+    /// The memory it may use, and where rows go that do not fit.
+    pub memory: TrainerMemory,
 }
 
 /// Serves until the action "shutdown" or a signal; returns the exit status.
@@ -69,7 +74,8 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
         .map_err(|error| Failure::unavailable(format!("threads cannot be started: {error}")))?;
     let auth = ServerAuth::new(AuthMode::Bearer(token));
     let (stop, mut stopped) = mpsc::channel::<()>(1);
-    let service = ServeService::new(Arc::new(ServerState::new(threads)), stop);
+    let spill = Spill::new(&config.memory, Ledger::of_process(&config.memory))?;
+    let service = ServeService::new(Arc::new(ServerState::new(threads, spill)), stop);
     let host = if config.host.contains(':') {
         format!("[{}]", config.host)
     } else {
@@ -182,6 +188,7 @@ mod tests {
                 port: "0".into(),
                 threads: 1,
                 token: TokenSource::File("/nowhere/token".into()),
+                memory: TrainerMemory::default(),
             };
             let failure = run(&config).unwrap_err();
             assert_eq!(failure.kind, candlewick_protocol::ErrorKind::InvalidParameter);

@@ -2,8 +2,10 @@
 
 use super::configure::{Configured, JOB, configure};
 use crate::chunk::Shape;
+use crate::memory::Ledger;
+use crate::spill::Spill;
 use crate::spool::{Spool, StreamWriter};
-use crate::train::{Interrupt, Observer, Onward, Session, SingleProcess, TrainPlan, Trained};
+use crate::train::{Interrupt, Needs, Observer, Onward, Session, SingleProcess, TrainPlan, Trained};
 use candlewick_model::network::Network;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::StreamId;
@@ -43,6 +45,7 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct ServerState {
     threads: usize,
+    spill: Arc<Spill>,
     inner: Mutex<Inner>,
     steps: AtomicU64,
 }
@@ -52,9 +55,10 @@ fn busy(what: &str) -> Failure {
 }
 
 impl ServerState {
-    pub(super) fn new(threads: usize) -> Self {
+    pub(super) fn new(threads: usize, spill: Arc<Spill>) -> Self {
         ServerState {
             threads,
+            spill,
             inner: Mutex::default(),
             steps: AtomicU64::new(0),
         }
@@ -92,7 +96,8 @@ impl ServerState {
                     inner.rows
                 )));
             }
-            let spool = Spool::new(JOB, shape.clone());
+            // The client hears it: its DoPut fails.
+            let spool = Spool::new(JOB, shape.clone(), Arc::clone(&self.spill), |_| {});
             spool.open(ROUND, (0..shape.logical_shards).into())?;
             inner.spool = Some(Arc::new(spool));
         }
@@ -197,7 +202,12 @@ impl ServerState {
                 steps: &state.steps,
                 history: Mutex::default(),
             };
-            let outcome = train(&configured, &spool, state.threads, &observer);
+            let outcome = train(
+                &configured,
+                (&spool, state.spill.ledger()),
+                state.threads,
+                &observer,
+            );
             let mut inner = state.lock();
             inner.training = false;
             match outcome {
@@ -226,10 +236,11 @@ fn not_configured() -> Failure {
 
 fn train(
     configured: &Configured,
-    spool: &Spool,
+    (spool, ledger): (&Spool, &Arc<Ledger>),
     threads: usize,
     observer: &ClientObserver<'_>,
 ) -> Result<Model, Failure> {
+    let _needs = Needs::of(&configured.job, configured.job.train.logical_shards, ledger)?;
     let mut data = spool.snapshot(ROUND, threads)?;
     data.deal_alone()?;
     let sums = data.sums();

@@ -2,9 +2,11 @@
 
 use super::TrainPlan;
 use super::class_weights::ClassWeights;
-use crate::dataset::Gathered;
+use crate::dataset::{Ahead, EpochRows, Wanted};
+use crate::rows::Gathered;
 use candlewick_model::engine::Slice;
-use std::sync::mpsc::{Receiver, SyncSender};
+use candlewick_protocol::Failure;
+use std::sync::mpsc::{Receiver, SyncSender, channel};
 
 /// The slices of this trainer in one step: rows of the owned shards one after another, in shard order.
 #[derive(Debug, Default)]
@@ -26,60 +28,88 @@ impl HostBatch {
     }
 }
 
-/// Prepares the steps from `first` (global number) to the end, in order. Ends when nobody takes them.
+/// Prepares the steps from `first` (global number) to the end, in order. Ends when nobody takes them, or with what kept it from
+/// going on.
 pub(super) fn prepare(
     plan: &TrainPlan,
     classes: Option<&ClassWeights>,
     first: u64,
     free: &Receiver<HostBatch>,
-    ready: &SyncSender<HostBatch>,
+    ready: &SyncSender<Result<HostBatch, Failure>>,
 ) {
+    std::thread::scope(|scope| {
+        let (ahead, wanted) = channel::<Wanted<'_>>();
+        let reader = std::thread::Builder::new().name("candlewick-ahead".to_owned());
+        // Where no thread is to be had buckets are read when they are due: the receiver is gone then.
+        let _ = reader.spawn_scoped(scope, move || wanted.into_iter().for_each(Wanted::fetch));
+        if let Err(failure) = gather(plan, classes, first, &ahead, (free, ready)) {
+            // Nobody takes it where training has stopped.
+            let _ = ready.send(Err(failure));
+        }
+    });
+}
+
+fn gather<'a>(
+    plan: &'a TrainPlan,
+    classes: Option<&ClassWeights>,
+    first: u64,
+    ahead: &Ahead<'a>,
+    (free, ready): (&Receiver<HostBatch>, &SyncSender<Result<HostBatch, Failure>>),
+) -> Result<(), Failure> {
     let per_epoch = plan.step_plan.steps_per_epoch();
-    let mut orders: Vec<Vec<u32>> = Vec::new();
+    let mut orders: Vec<EpochRows<'a>> = Vec::new();
     let mut steps = plan.step_plan.steps_from(0);
     for step in first..plan.steps() {
         let (epoch, in_epoch) = (step / per_epoch, step % per_epoch);
         if in_epoch == 0 || step == first {
             // An epoch is below a u32: the job says so.
             let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
-            let seed = plan.job.train.seed;
-            orders = plan
-                .owned()
-                .map(|shard| plan.data.epoch_order(shard, seed, epoch))
-                .collect();
+            if orders.is_empty() {
+                let seed = plan.job.train.seed;
+                orders = plan
+                    .owned()
+                    .map(|shard| plan.data.epoch(shard, seed, epoch))
+                    .collect();
+            } else {
+                for (rows, shard) in orders.iter_mut().zip(plan.owned()) {
+                    rows.turn(shard, epoch);
+                }
+            }
             steps = plan.step_plan.steps_from(in_epoch);
         }
-        let Ok(mut batch) = free.recv() else { return };
+        let Ok(mut batch) = free.recv() else { return Ok(()) };
         // There are as many as the plan has.
-        fill(plan, &steps.next().unwrap_or_default(), &orders, &mut batch);
+        fill(
+            plan,
+            &steps.next().unwrap_or_default(),
+            &mut orders,
+            ahead,
+            &mut batch,
+        )?;
         if let Some(classes) = classes {
             let HostBatch { rows, weighed, .. } = &mut batch;
             classes.apply(&rows.labels, &rows.weights, weighed);
         }
-        if ready.send(batch).is_err() {
-            return;
+        if ready.send(Ok(batch)).is_err() {
+            return Ok(());
         }
     }
+    Ok(())
 }
 
-fn fill(plan: &TrainPlan, ranges: &[(u64, u64)], orders: &[Vec<u32>], batch: &mut HostBatch) {
+fn fill<'a>(
+    plan: &TrainPlan,
+    ranges: &[(u64, u64)],
+    orders: &mut [EpochRows<'a>],
+    ahead: &Ahead<'a>,
+    batch: &mut HostBatch,
+) -> Result<(), Failure> {
     batch.slices.clear();
     batch.rows.clear();
-    for (local, shard) in plan.owned().enumerate() {
+    for (rows, shard) in orders.iter_mut().zip(plan.owned()) {
         let (start, end) = ranges.get(shard as usize).copied().unwrap_or((0, 0));
-        // Rows of a shard are counted in 32 bits.
-        let (start, end) = (
-            usize::try_from(start).unwrap_or(0),
-            usize::try_from(end).unwrap_or(0),
-        );
-        let rows = orders
-            .get(local)
-            .and_then(|order| order.get(start..end))
-            .unwrap_or(&[]);
-        plan.data.gather(shard, rows, &mut batch.rows);
-        batch.slices.push(Slice {
-            shard,
-            rows: rows.len(),
-        });
+        let rows = rows.gather(start..end, &mut batch.rows, ahead)?;
+        batch.slices.push(Slice { shard, rows });
     }
+    Ok(())
 }

@@ -61,11 +61,12 @@ fn count(plan: &TrainPlan, classes: usize, reduce: &mut dyn Reduce) -> Result<Ve
     let mut mine = vec![0u64; classes];
     let label = &plan.job.data.label;
     for shard in plan.owned() {
-        for value in plan.data.labels(shard).filter(|value| !label.ignores(*value)) {
-            if let Some(rows) = mine.get_mut(value as usize) {
+        plan.data.each_label(shard, &mut |value| {
+            let counted = (!label.ignores(value)).then(|| mine.get_mut(value as usize));
+            if let Some(rows) = counted.flatten() {
                 *rows += 1;
             }
-        }
+        })?;
     }
     let mine: Vec<f64> = mine.into_iter().map(|rows| rows as f64).collect();
     let all = reduce.gather("the rows of each class", &mine)?;

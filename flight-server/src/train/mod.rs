@@ -5,14 +5,18 @@ mod batch;
 mod class_weights;
 mod evaluator;
 mod metrics;
+mod needs;
 mod non_finite;
 mod reduce;
 mod session;
+#[cfg(test)]
+mod spilled;
 mod state;
 mod stopping;
 mod train_plan;
 mod validation;
 
+pub(crate) use needs::Needs;
 pub use reduce::{Reduce, SingleProcess};
 pub use session::{Session, Trained};
 pub use train_plan::TrainPlan;

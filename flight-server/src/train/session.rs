@@ -6,6 +6,7 @@
 use super::batch::{HostBatch, prepare};
 use super::class_weights::ClassWeights;
 use super::evaluator::Evaluator;
+use super::needs::BATCHES;
 use super::non_finite::NonFiniteContext;
 use super::reduce::StepExchange;
 use super::state::TrainState;
@@ -27,8 +28,6 @@ use std::time::Instant;
 
 /// Scalars a slice sends along with its gradient: loss numerator, denominator, rows.
 const SCALARS: usize = 3;
-/// Batches in flight: one being computed, one being gathered.
-const BATCHES: usize = 2;
 
 /// A training run on this trainer: its state, and what computes the next one.
 #[derive(Debug)]
@@ -160,7 +159,7 @@ impl Session {
             let classes = classes.as_ref();
             std::thread::scope(|scope| {
                 let (give_back, free) = channel::<HostBatch>();
-                let (ready, batches) = sync_channel::<HostBatch>(BATCHES);
+                let (ready, batches) = sync_channel(BATCHES);
                 for _ in 0..BATCHES {
                     // The receiver lives in the thread below.
                     let _ = give_back.send(HostBatch::default());
@@ -196,7 +195,7 @@ impl Session {
         plan: &TrainPlan,
         reduce: &mut dyn Reduce,
         observer: &dyn Observer,
-        next: &dyn Fn() -> Option<HostBatch>,
+        next: &dyn Fn() -> Option<Result<HostBatch, Failure>>,
         give_back: &dyn Fn(HostBatch),
     ) -> Result<(), Interrupt> {
         let mut nodes = Self::nodes(plan.owned(), plan.job.train.logical_shards);
@@ -214,9 +213,8 @@ impl Session {
                     }
                     self.keep(plan, reduce, observer)?;
                     candlewick_failpoint::reach("train.step", self.counter().step)?;
-                    let Some(batch) = next() else {
-                        return Err(Failure::internal("the rows of a step did not come").into());
-                    };
+                    let rows = next().ok_or_else(|| Failure::internal("the rows of a step did not come"))?;
+                    let batch = rows?;
                     self.step(plan, &batch, &mut nodes, reduce)?;
                     give_back(batch);
                     observer.trained(self.state.course.mean_loss(), schedule.steps_per_epoch);
@@ -418,7 +416,7 @@ fn prepare_steps(
     classes: Option<&ClassWeights>,
     first: u64,
     free: Receiver<HostBatch>,
-    ready: SyncSender<HostBatch>,
+    ready: SyncSender<Result<HostBatch, Failure>>,
 ) {
     prepare(plan, classes, first, &free, &ready);
 }

@@ -6,7 +6,7 @@
 
 use super::class_weights::ClassWeights;
 use super::{Interrupt, Observer, Reduce, TrainPlan};
-use crate::dataset::Gathered;
+use crate::rows::Gathered;
 use candlewick_model::engine::{Engine, Predictor};
 use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
 use candlewick_model::network::Network;
@@ -95,13 +95,15 @@ impl Validator {
         curves: &mut Curves,
     ) -> Result<Option<Vec<f64>>, Interrupt> {
         let data = &context.plan.data;
-        let total = data.held_out_rows(shard);
+        // Rows of a shard are counted in 32 bits.
+        let total = usize::try_from(data.held_out_rows(shard)).unwrap_or(usize::MAX);
+        let mut held_out = data.held_out(shard);
         let mut leaves = Vec::with_capacity(total.div_ceil(SLICE_ROWS));
         for start in (0..total).step_by(SLICE_ROWS) {
             // Nothing ends within an epoch.
             let _ = context.observer.boundary(context.counter)?;
             self.rows.clear();
-            data.gather_held_out(shard, start..total.min(start + SLICE_ROWS), &mut self.rows);
+            held_out.gather(SLICE_ROWS.min(total - start), &mut self.rows)?;
             let Gathered {
                 features,
                 labels,

@@ -192,6 +192,8 @@ pub struct Gang {
     pub trainers: Vec<Trainer>,
     pub job: JobSpec,
     pub owners: Vec<Owner>,
+    /// What each trainer is told of its memory.
+    pub memory: Value,
     /// Trainers that the fit goes on without.
     pub lost: BTreeSet<usize>,
     events: EventLog,
@@ -227,8 +229,14 @@ pub fn coordinator_config(job: &JobSpec) -> CoordinatorConfig {
 }
 
 /// What a trainer is given on stdin, by its index.
-fn trainer_config(job: &JobSpec, secret: &JobSecret, index: usize, (host, port): (String, u16)) -> Value {
+fn trainer_config(
+    job: &JobSpec,
+    (secret, memory): (&JobSecret, &Value),
+    index: usize,
+    (host, port): (String, u16),
+) -> Value {
     json!({
+        "memory": memory,
         "job": job.job,
         "trainer": format!("trainer-{index}"),
         "executor": index.to_string(),
@@ -280,6 +288,16 @@ impl Gang {
         via: impl Fn(usize, (String, u16)) -> (String, u16),
         held: &dyn Fn(usize) -> Option<(&'g Gates, String)>,
     ) -> Self {
+        Self::gather_with(json!({}), (config, trainers), via, held)
+    }
+
+    /// The same with trainers of so much memory.
+    pub fn gather_with<'g>(
+        memory: Value,
+        (config, trainers): (CoordinatorConfig, usize),
+        via: impl Fn(usize, (String, u16)) -> (String, u16),
+        held: &dyn Fn(usize) -> Option<(&'g Gates, String)>,
+    ) -> Self {
         let (secret, job) = (JobSecret::random().unwrap(), config.job.clone());
         let coordinator = Coordinator::start(config, &secret.ring(&job.job, &[Purpose::Control])).unwrap();
         let trainers: Vec<Trainer> = (0..trainers)
@@ -289,7 +307,10 @@ impl Gang {
                 let (host, port) = via(index, coordinator.address());
                 // The driver lives however long its trainers take to start.
                 coordinator.tick();
-                Trainer::start(&trainer_config(&job, &secret, index, (host, port)), held)
+                Trainer::start(
+                    &trainer_config(&job, (&secret, &memory), index, (host, port)),
+                    held,
+                )
             })
             .collect();
         let gang = Gang {
@@ -298,6 +319,7 @@ impl Gang {
             trainers,
             job,
             owners: Vec::new(),
+            memory,
             lost: BTreeSet::new(),
             events: EventLog::default(),
             runs_on: |_| 0,
@@ -314,7 +336,12 @@ impl Gang {
         let index = self.trainers.len();
         let id = format!("trainer-{index}");
         self.command(&json!({"cmd": "expect", "trainers": [id]}));
-        let config = trainer_config(&self.job, &self.secret, index, self.coordinator.address());
+        let config = trainer_config(
+            &self.job,
+            (&self.secret, &self.memory),
+            index,
+            self.coordinator.address(),
+        );
         self.trainers.push(Trainer::start(&config, held));
         self.event_where("its registration", |event| {
             event["event"] == "registered" && event["trainer"]["id"] == id
@@ -328,7 +355,12 @@ impl Gang {
 
     /// A trainer that has the job's keys and that nobody announced.
     pub fn stranger(&self, index: usize) -> Trainer {
-        let config = trainer_config(&self.job, &self.secret, index, self.coordinator.address());
+        let config = trainer_config(
+            &self.job,
+            (&self.secret, &self.memory),
+            index,
+            self.coordinator.address(),
+        );
         Trainer::start(&config, None)
     }
 

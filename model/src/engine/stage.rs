@@ -49,6 +49,8 @@ impl Memory {
 pub(super) fn taken(place: &mut Vec<f32>, length: usize) -> Vec<f32> {
     let mut buffer = std::mem::take(place);
     if buffer.len() < length {
+        // It stays for the whole training: no room for growth that does not come.
+        buffer.reserve_exact(length - buffer.len());
         buffer.resize(length, 0.0);
     }
     buffer

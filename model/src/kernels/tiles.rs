@@ -26,6 +26,8 @@ const LINE_VALUES: usize = LINE / size_of::<f32>();
 /// The first `length` values of a buffer from a cache line on; it grows as needed.
 pub(super) fn grown(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     if buffer.len() < length + LINE_VALUES {
+        // It stays for the whole training: no room for growth that does not come.
+        buffer.reserve_exact(length + LINE_VALUES - buffer.len());
         buffer.resize(length + LINE_VALUES, 0.0);
     }
     let skip = buffer.as_ptr().align_offset(LINE).min(LINE_VALUES);

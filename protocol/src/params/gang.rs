@@ -109,4 +109,20 @@ pub(super) const PARAMS: &[Param] = &[
         Some("\"64m\""),
         "Memory of an executor for rows on their way to the trainers.",
     ),
+    param(
+        "trainerMemory",
+        Scope::Estimator,
+        ValueType::Bytes,
+        Range::Any,
+        None,
+        "Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it.",
+    ),
+    param(
+        "spoolDir",
+        Scope::Estimator,
+        ValueType::Text,
+        Range::Any,
+        None,
+        "Folder on each executor for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives).",
+    ),
 ];

@@ -19,6 +19,7 @@ from candlewick._estimators import (
     NeuralRegressor,
 )
 from candlewick._general import NeuralEstimator, NeuralEstimatorModel
+from candlewick._plan import TrainingPlan
 from candlewick._session import attach, jars, session
 from candlewick._sql import register
 from candlewick._stopping import EarlyStopping
@@ -40,6 +41,7 @@ __all__ = [
     "NeuralRegressionModel",
     "NeuralRegressor",
     "StepRecord",
+    "TrainingPlan",
     "TrainingSummary",
     "__version__",
     "attach",

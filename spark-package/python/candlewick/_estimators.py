@@ -28,6 +28,7 @@ from candlewick._params import NeuralClassifierParams, NeuralModelParams, Neural
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
 from candlewick._persistence import Readable, Remembered, RestoredDefaults, Writable
+from candlewick._plan import TrainingPlan
 from candlewick._reading import from_json
 from candlewick._remote import cancelled_with, classic_only, is_remote, refuse, release_dropped
 from candlewick._session import require_jar, running_context
@@ -134,15 +135,44 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         with cancelled_with(dataset):
             return super()._fit(dataset)
 
+    @classic_only("make the plan where the driver is, or fit and look at model.summary.memory")
+    def plan(self, dataset: DataFrame, rows: int | None = None) -> TrainingPlan:
+        """What a fit on this DataFrame will need and take, without making it.
+
+        It says steps, bytes on the network, memory against its limits, seconds, what bounds it and what to set. It checks
+        everything that a fit checks before it starts, tries a few steps in the driver over rows that are made up, and reads for
+        a moment from one partition.
+
+        Args:
+            dataset: What a fit would get.
+            rows: How many rows there are. Not given: as Spark knows, or else they are counted, which reads them all.
+
+        Example:
+            >>> plan = clf.plan(train, rows=1_000_000)  # doctest: +SKIP
+            >>> plan.seconds["total"], plan.bound  # doctest: +SKIP
+            (41.8, 'compute')
+        """
+        _require_dataframe("plan", dataset)
+        with translated():
+            self._hand_over()
+            java: Any = self._java_obj
+            told = java.plan(dataset._jdf) if rows is None else java.plan(dataset._jdf, rows)
+            return TrainingPlan.from_json(told.json())
+
     def _start(self, dataset: DataFrame, decides: bool) -> Any:
         """Starts the fit in the JVM."""
+        self._hand_over()
+        java: Any = self._java_obj
+        return java.startWatchedFit(dataset._jdf, decides)
+
+    def _hand_over(self) -> None:
+        """Gives the parameters to the JVM."""
         self._transfer_params_to_java()
         java: Any = self._java_obj
         text, initial = self._initial
         java.rememberModel(
             initial if self.isSet("initialWeights") and self.getOrDefault("initialWeights") == text else None
         )
-        return java.startWatchedFit(dataset._jdf, decides)
 
 
 def _params(stage: Any) -> dict[str, Any]:

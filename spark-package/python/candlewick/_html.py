@@ -34,6 +34,14 @@ def _cell(value: object) -> str:
     return f'<td style="text-align: {side}">{escape(short(value))}</td>'
 
 
+def size(count: int) -> str:
+    """Bytes with the unit that keeps them below 1,024."""
+    if count < 1024:
+        return f"{count} B"
+    at = min(4, (count.bit_length() - 1) // 10)
+    return f"{count / (1 << 10 * at):.1f} {('KiB', 'MiB', 'GiB', 'TiB')[at - 1]}"
+
+
 def short(value: object) -> str:
     """A value as a person reads it: numbers with four digits, nothing for None."""
     if value is None:

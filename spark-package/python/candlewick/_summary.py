@@ -88,6 +88,9 @@ class TrainingSummary:
     bestValue: float | None = None
     #: What rows of each class weighed in the loss, by class, where classWeight said so; None where it was not set.
     classWeights: list[float] | None = None
+    #: What memory each trainer needed: trainer, host, limit (bytes that it might use, 0: without a limit), accounts (the most that
+    #: each held at a time, bytes; not all had their most at once) and spilledBytes (rows that were written to disk).
+    memory: list[dict[str, Any]] = field(default_factory=list)
     #: Steps of the checkpoint or of the model that the training went on from; None where it began at the beginning. The
     #: history is that of the whole training.
     resumedFromStep: int | None = None
@@ -178,8 +181,16 @@ class TrainingSummary:
             ("bestEpoch", self.bestEpoch),
             ("stoppedEarly", self.stoppedEarly or None),
             ("recoveries", len(self.recoveryLog) or None),
+            ("memory", self._largest()),
         ]
         return [(name, value) for name, value in said if value is not None]
+
+    def _largest(self) -> str | None:
+        """What the trainer needed at most that needed most, and its limit."""
+        if not self.memory:
+            return None
+        needed, limit = max((sum(one["accounts"].values()), one["limit"]) for one in self.memory)
+        return _html.size(needed) + (f" of {_html.size(limit)}" if limit else "")
 
     def _repr_html_(self) -> str:
         shown = [

@@ -74,6 +74,18 @@ def test_to_pandas_has_a_row_for_every_epoch(summary: TrainingSummary) -> None:
     assert len(plain().to_pandas()) == 0
 
 
+def test_memory_says_what_the_largest_trainer_needed(summary: TrainingSummary) -> None:
+    assert summary.memory == [] and "memory" not in repr(summary)
+    used = [
+        {"trainer": "a", "host": "h", "limit": 0, "accounts": {"rows": 900, "weights": 100}, "spilledBytes": 0},
+        {"trainer": "b", "host": "h", "limit": 3 << 30, "accounts": {"rows": 5 << 20, "weights": 0}, "spilledBytes": 7},
+    ]
+    told = TrainingSummary.from_json(json.dumps({**DOCUMENT, "memory": used}))
+    assert told.memory == used
+    assert "memory=5.0 MiB of 3.0 GiB" in repr(told)
+    assert "memory=1000 B" in repr(replace(told, memory=used[:1]))
+
+
 def labels(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 

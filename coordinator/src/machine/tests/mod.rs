@@ -19,7 +19,7 @@ use crate::command::Command;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger};
 use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, SnapshotSpec, TrainSpec};
-use candlewick_protocol::message::{EpochRecord, Pace, TrainerInfo};
+use candlewick_protocol::message::{EpochRecord, Member, MemoryUse, Pace, TrainerInfo, TrainerMemoryUse};
 use candlewick_protocol::shuffle::DataShuffle;
 use serde_json::json;
 
@@ -209,6 +209,16 @@ impl Stage {
         }
     }
 
+    /// What the job says of the memory of its members.
+    fn memory(&self) -> Vec<TrainerMemoryUse> {
+        let of = |member: &Member| TrainerMemoryUse {
+            trainer: member.trainer.id.clone(),
+            host: member.trainer.host.clone(),
+            memory: needed(&member.trainer.id),
+        };
+        self.machine.members.iter().map(of).collect()
+    }
+
     fn done(&mut self, from: &str, state: &str) {
         let done = ToCoordinator::Done {
             generation: 1,
@@ -217,6 +227,7 @@ impl Stage {
             weights_hash: "w".into(),
             stopping: None,
             class_weights: None,
+            memory: needed(from),
         };
         self.message(from, done);
     }
@@ -354,3 +365,12 @@ fn weights(stage: &mut Stage, from: &str) {
 }
 
 const PHASES: [&str; 6] = ["gathering", "feeding", "sealing", "sealed", "forming", "running"];
+
+/// The memory that a trainer says it needed.
+fn needed(trainer: &str) -> MemoryUse {
+    MemoryUse {
+        limit: 1 << 30,
+        accounts: [("rows".to_owned(), trainer.bytes().map(u64::from).sum())].into(),
+        spilled_bytes: 9,
+    }
+}

@@ -53,7 +53,7 @@ async fn until(what: &str, reached: impl Fn() -> bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_put_that_its_client_broke_off_counts_for_nothing_and_the_next_one_once() {
-    let state = Arc::new(ServerState::new(1));
+    let state = Arc::new(ServerState::new(1, crate::dataset::testing::no_spill()));
     let body = json!({
         "task": "classifier", "featureWidth": 2,
         "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]},

@@ -80,6 +80,8 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         progressTimeout: str = "600s",
         launchTimeout: str = "300s",
         feedMemory: str = "64m",
+        trainerMemory: str | None = None,
+        spoolDir: str | None = None,
         checkpointDir: str | None = None,
         checkpointInterval: int = 1,
         checkpointSteps: int | None = None,
@@ -237,6 +239,15 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 "2min"; a bare number is seconds)
             feedMemory: Memory of an executor for rows on their way to the trainers. (size such as "64m" or
                 "1g")
+            trainerMemory: Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it
+                are on disk (spoolDir), with the same model; a fit whose network and batch alone need more
+                is refused before it starts. Not set: on YARN and Kubernetes 60 % of
+                spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the
+                memory of the machine divided by the trainers on it. A lower limit of the container goes
+                before it. (size such as "64m" or "1g")
+            spoolDir: Folder on each executor for rows that trainerMemory does not hold; several with commas
+                between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or
+                what YARN or Kubernetes gives). (text)
             checkpointDir: Folder on any Hadoop filesystem for checkpoints of the training. A fit of the
                 same data and parameters (others than epochs, trainers and timeouts) goes on from the newest
                 one there, with the bits of a fit that nobody ended. Not set: no checkpoints. (text)
@@ -315,6 +326,8 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         progressTimeout: str = "600s",
         launchTimeout: str = "300s",
         feedMemory: str = "64m",
+        trainerMemory: str | None = None,
+        spoolDir: str | None = None,
         checkpointDir: str | None = None,
         checkpointInterval: int = 1,
         checkpointSteps: int | None = None,

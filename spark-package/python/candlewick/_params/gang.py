@@ -173,6 +173,25 @@ class GangParams(Params):
         ),
     )
 
+    trainerMemory: Param[str] = Param(
+        Params._dummy(),
+        "trainerMemory",
+        'Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it. (size such as "64m" or "1g")',
+        typeConverter=Legal(
+            "trainerMemory",
+            TypeConverters.toString,
+            'a size such as "64m" or "1g"',
+            matches("\\s*0*[1-9][0-9]{0,8}\\s*(b|k|kb|m|mb|g|gb)?\\s*"),
+        ),
+    )
+
+    spoolDir: Param[str] = Param(
+        Params._dummy(),
+        "spoolDir",
+        "Folder on each executor for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives). (text)",
+        typeConverter=TypeConverters.toString,
+    )
+
     def __init__(self) -> None:
         super().__init__()
         self._setDefault(
@@ -240,6 +259,14 @@ class GangParams(Params):
     def getFeedMemory(self) -> str:
         """Value of feedMemory, or its default."""
         return self.getOrDefault(self.feedMemory)
+
+    def getTrainerMemory(self) -> str:
+        """Value of trainerMemory, or its default."""
+        return self.getOrDefault(self.trainerMemory)
+
+    def getSpoolDir(self) -> str:
+        """Value of spoolDir, or its default."""
+        return self.getOrDefault(self.spoolDir)
 
 
 class GangSetters(GangParams):
@@ -326,3 +353,19 @@ class GangSetters(GangParams):
     def setFeedMemory(self, value: str) -> Self:
         """Memory of an executor for rows on their way to the trainers. (size such as "64m" or "1g")"""
         return self._set(feedMemory=value)
+
+    def setTrainerMemory(self, value: str) -> Self:
+        """Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk
+        (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it
+        starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead divided by the
+        trainers of the executor; elsewhere 25 % of the memory of the machine divided by the trainers on it.
+        A lower limit of the container goes before it. (size such as "64m" or "1g")
+        """
+        return self._set(trainerMemory=value)
+
+    def setSpoolDir(self, value: str) -> Self:
+        """Folder on each executor for rows that trainerMemory does not hold; several with commas between,
+        used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or
+        Kubernetes gives). (text)
+        """
+        return self._set(spoolDir=value)

@@ -10,7 +10,7 @@ use candlewick_membership::{Boundary, Formation, Order, Place, Refusal, Shift};
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::dealing::Deal;
-use candlewick_protocol::message::{EpochRecord, Pace, ToCoordinator};
+use candlewick_protocol::message::{EpochRecord, MemoryUse, Pace, ToCoordinator};
 
 /// What it does.
 #[derive(Debug)]
@@ -410,6 +410,7 @@ impl Simulation {
             weights_hash: format!("{:x}", model.weights),
             stopping: None,
             class_weights: None,
+            memory: MemoryUse::default(),
         };
         self.tell(id, done);
         if tells {

@@ -2,7 +2,7 @@ package candlewick
 
 import candlewick.checkpoint.OptimizerState
 import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
-import candlewick.fit.{CallbackRunner, FitControl, FitJob, FitResult, FitSpec, InitialWeights}
+import candlewick.fit.{CallbackRunner, FitControl, FitJob, FitResult, FitSpec, InitialWeights, Planner}
 import candlewick.internal.{Failures, Sessions}
 import candlewick.persist.{ParamsWriter, RestorableParams, StageWriter}
 import candlewick.score.OutputColumn
@@ -94,6 +94,30 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
     new FitHandle[M](control).start {
       runner.around(finish(frozen, new FitJob(dataset, frozen.spec, control).run()))
     }
+  }
+
+  /** What a fit on this DataFrame will need and take, without making it: steps, bytes on the network, memory against its
+    * limits, seconds, what bounds it, and what to set. It checks everything that a fit checks before it starts, tries a few
+    * steps in the driver over rows that are made up, and reads for a moment from one partition. Where Spark does not know how
+    * many rows there are, it counts them, which reads them all: the other `plan` is told.
+    *
+    * {{{
+    * println(classifier.plan(train))
+    * }}}
+    */
+  def plan(dataset: Dataset[_]): TrainingPlan = planOf(dataset, None)
+
+  /** The same, told how many rows there are. */
+  def plan(dataset: Dataset[_], rows: Long): TrainingPlan = {
+    if (rows < 1)
+      throw Failures.parameter(s"rows = $rows is not legal: expected a whole number of at least 1")
+    planOf(dataset, Some(rows))
+  }
+
+  private def planOf(dataset: Dataset[_], rows: Option[Long]): TrainingPlan = {
+    val control = new FitControl(NeuralEstimatorBase.fitId())
+    try new TrainingPlan(new Planner(dataset, spec, control).plan(rows).toString)
+    finally control.finish()
   }
 
   // No Param: nothing of them is saved, or sent anywhere.

@@ -1,6 +1,6 @@
 package candlewick
 
-import candlewick.internal.Json
+import candlewick.internal.{Bytes, Json}
 import com.fasterxml.jackson.databind.JsonNode
 import java.util.{Arrays, Locale}
 import org.apache.spark.ml.classification.CandlewickTrainingSummary
@@ -132,6 +132,12 @@ final class TrainingSummary private[candlewick] (val json: String)
     */
   def stragglerLog: String = Option(node.get("stragglerLog")).fold("[]")(_.toString)
 
+  /** What memory the trainers needed, as a JSON list with an object for each: trainer, host, limit (bytes that it might use, 0:
+    * without a limit), accounts (the most that each held at a time, bytes; not all had their most at once) and spilledBytes
+    * (rows that were written to disk).
+    */
+  def memory: String = Option(node.get("memory")).fold("[]")(_.toString)
+
   /** Steps of the checkpoint or of the model that the training went on from; `None` where it began at the beginning. The history is that of
     * the whole training.
     */
@@ -168,7 +174,8 @@ final class TrainingSummary private[candlewick] (val json: String)
       "loss" -> last.map(record => TrainingSummary.short(record.loss)),
       "val_loss" -> last.flatMap(_.metrics.get("val_loss")).map(TrainingSummary.short),
       "bestEpoch" -> bestEpoch.map(_.toString),
-      "stoppedEarly" -> Some("true").filter(_ => stoppedEarly)
+      "stoppedEarly" -> Some("true").filter(_ => stoppedEarly),
+      "memory" -> TrainingSummary.largest(Json.items(node.path("memory")))
     )
     said.collect { case (name, Some(value)) => s"$name=$value" }.mkString("TrainingSummary(", ", ", ")")
   }
@@ -187,6 +194,15 @@ private[candlewick] object TrainingSummary {
     metrics(node),
     node.toString
   )
+
+  /** What the trainer needed at most that needed most, and its limit. */
+  private def largest(memory: Seq[JsonNode]): Option[String] = {
+    def sum(one: JsonNode) = Json.fields(Json.field(one, "accounts")).map(_._2.asLong).sum
+    memory.sortBy(sum).lastOption.map { most =>
+      val limit = Json.field(most, "limit").asLong
+      Bytes.text(sum(most)) + (if (limit > 0) s" of ${Bytes.text(limit)}" else "")
+    }
+  }
 
   private val plain = Set("epoch", "step", "loss", "lr", "rows", "seconds")
 

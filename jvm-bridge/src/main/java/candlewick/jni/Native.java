@@ -30,6 +30,19 @@ public final class Native {
   }
 
   /**
+   * What a job will need of each trainer, and how long a step will take.
+   *
+   * @param requestJson {@code {"job": JobSpec, "trainers": n, "threads": n, "probeMs": n}}; steps
+   *     are tried for about so many milliseconds, 0: not at all
+   * @return {@code {"memory": {account: bytes}, "rowBytes": n, "exchangeBytes": n, "stepSeconds":
+   *     x, "stepSecondsAlone": x, "loopbackBytesPerSecond": x}}; null for what was not tried
+   */
+  public static String trainingPlan(String requestJson) {
+    NativeLibrary.load();
+    return NativeMethods.trainingPlan(requestJson);
+  }
+
+  /**
    * A table of a network's layers.
    *
    * @param json {@code {"network": document, "inputShape": [...]}}; optional {@code "batchSize"}

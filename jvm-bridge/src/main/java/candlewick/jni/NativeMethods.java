@@ -14,6 +14,8 @@ final class NativeMethods {
 
   static native String resolve(String requestJson);
 
+  static native String trainingPlan(String requestJson);
+
   static native String networkSummary(String json);
 
   static native long weightsBegin(String json);

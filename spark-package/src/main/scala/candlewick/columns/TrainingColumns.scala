@@ -65,16 +65,28 @@ private[candlewick] final class TrainingColumns private (
   private def total: Option[Int] =
     known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
 
-  /** Widths of features and label: from the schema where it tells, else from the first row that has them. */
-  def widths(selected: DataFrame): Widths = {
-    val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
+  /** Whether the width of the features is to be seen in a row. */
+  private def askFeatures: Boolean = {
     // A shape of one size is a width that is relied on; one of several is easily mistaken, and a row that does not fit it is
     // told as wrong data by every executor. Rows that are skipped may not fit.
     val checked = choice.inputShape.forall(_.length > 1 && !choice.skipInvalid)
-    val askFeatures = total.isEmpty && checked && !features.exists(_.dataType == BinaryType)
+    total.isEmpty && checked && !features.exists(_.dataType == BinaryType)
+  }
+
+  /** The columns whose width the schema does not tell. */
+  private def unknown: Seq[Int] = {
     val ofLabels = read.map(labelWidth)
     val unknownLabels = ofLabels.indices.filter(ofLabels(_).isEmpty).map(_ + features.length)
-    val unknown = features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabels
+    features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabels
+  }
+
+  /** Whether [[widths]] looks at a row, which is a Spark job. */
+  def asksFirstRow: Boolean = unknown.nonEmpty
+
+  /** Widths of features and label: from the schema where it tells, else from the first row that has them. */
+  def widths(selected: DataFrame): Widths = {
+    val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
+    val ofLabels = read.map(labelWidth)
     val sizes = if (unknown.isEmpty) Map.empty[Int, Seq[Int]] else firstSizes(selected, unknown)
     val found = sizes.map { case (at, each) => at -> each.product }
     val width =

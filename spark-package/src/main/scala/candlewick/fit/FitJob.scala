@@ -87,6 +87,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val cluster = new SparkCluster(sc, control)
     val placement = new Placement(cluster, state.admission, control, request, asked.launchTimeoutMs)
     val places = phases.time("queue")(placement.admit())
+    MemoryCheck.run(sc, prepared, places)(control.warn)
     val secret = new JobSecret(control.id)
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret.coordinator.json)
     val link = new CoordinatorLink(coordinator, control, cancelJobs)
@@ -188,7 +189,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       port,
       sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
       prepared.launch.feedMemoryBytes,
-      Hosts.loopback(sc)
+      Hosts.loopback(sc),
+      MemoryCheck.order(sc, prepared.launch)
     )
   }
 
@@ -371,6 +373,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "recoveryLog" -> link.recoveries,
       "rescaleLog" -> link.rescales,
       "stragglerLog" -> link.paces,
+      "memory" -> Json.items(done.path("memory")),
       "resumedFromStep" -> resumed.map(_.step),
       "rowsPerSecond" -> (if (seconds > 0) rows / seconds else 0.0)
     )

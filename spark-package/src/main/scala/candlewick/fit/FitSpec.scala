@@ -34,6 +34,10 @@ private[candlewick] final case class FitSpec(
   *   so many it grows to, 0: as many as it began with
   * @param threadsPerTrainer
   *   0: the executor's cores divided by its trainers
+  * @param trainerMemoryBytes
+  *   0: what its executor has for it
+  * @param spoolDirs
+  *   folders on the executors for rows that do not fit, none: those of Spark
   * @param strictWeights
   *   initial weights have to be exactly the network's
   * @param checkpoint
@@ -51,6 +55,8 @@ private[candlewick] final case class LaunchSpec(
     threadsPerTrainer: Int,
     launchTimeoutMs: Long,
     feedMemoryBytes: Long,
+    trainerMemoryBytes: Long,
+    spoolDirs: Seq[String],
     strictWeights: Boolean,
     verbose: String,
     checkpoint: Option[CheckpointSpec],
@@ -68,6 +74,8 @@ private[fit] object LaunchSpec {
     Json.field(node, "threadsPerTrainer").asInt,
     Json.field(node, "launchTimeoutMs").asLong,
     Json.field(node, "feedMemoryBytes").asLong,
+    Json.field(node, "trainerMemoryBytes").asLong,
+    Json.items(Json.field(node, "spoolDirs")).map(_.asText),
     Json.field(node, "strictWeights").asBoolean,
     Json.field(node, "verbose").asText,
     Option(node.get("checkpoint")).filterNot(_.isNull).map { spec =>

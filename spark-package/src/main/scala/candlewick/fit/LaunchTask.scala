@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.cluster.{Machine, MemoryLimit}
 import candlewick.internal.{Json, SentWeights}
 import candlewick.jni.{CandlewickException, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
@@ -11,9 +12,27 @@ import scala.util.control.NonFatal
 /** Starts the trainers of one executor. The preferred location is only a wish, so the task looks where it is. */
 private[fit] object LaunchTask {
 
-  /** The order of one executor. */
-  def order(job: String, executor: String, loopback: Boolean, configs: Seq[ObjectNode]): String =
-    Json.obj("job" -> job, "executor" -> executor, "loopback" -> loopback, "configs" -> configs).toString
+  /** The order of one executor.
+    *
+    * @param sharers
+    *   trainers on its machine, among which the machine's memory is shared where nothing else bounds them
+    */
+  def order(
+      job: String,
+      executor: String,
+      loopback: Boolean,
+      sharers: Int,
+      configs: Seq[ObjectNode]
+  ): String =
+    Json
+      .obj(
+        "job" -> job,
+        "executor" -> executor,
+        "loopback" -> loopback,
+        "sharers" -> sharers,
+        "configs" -> configs
+      )
+      .toString
 
   /** What a task answers for one order: "misplaced", or `{"trainers": n}`, or `{"kind", "message"}`.
     *
@@ -27,14 +46,26 @@ private[fit] object LaunchTask {
     else {
       val order = Json.parse(orders.next())
       if (SparkEnv.get.executorId != Json.field(order, "executor").asText) ParkTask.misplaced()
-      else
+      else {
+        val configs = Json.items(Json.field(order, "configs"))
+        configs.foreach(config => complete(Json.field(config, "memory"), Json.field(order, "sharers").asInt))
         start(
           Json.field(order, "job").asText,
           Json.field(order, "loopback").asBoolean,
-          Json.items(Json.field(order, "configs")),
+          configs,
           weights
         )
+      }
     }
+
+  /** What only the executor knows: the memory of its machine and the folders that Spark has there. */
+  private def complete(memory: JsonNode, sharers: Int): Unit = {
+    val node = memory.asInstanceOf[ObjectNode]
+    if (Json.field(node, "limit").asLong == 0)
+      Machine.memory().foreach(bytes => node.put("limit", MemoryLimit.ofMachine(bytes, sharers)))
+    if (Json.items(Json.field(node, "spoolDirs")).isEmpty)
+      node.set[JsonNode]("spoolDirs", Json.list(Machine.localDirs(SparkEnv.get.conf))): Unit
+  }
 
   private def start(
       job: String,

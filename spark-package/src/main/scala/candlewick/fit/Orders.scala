@@ -13,9 +13,38 @@ private[fit] final case class GangConfig(
     coordinatorPort: Int,
     portRange: String,
     feedMemoryBytes: Long,
-    loopback: Boolean
+    loopback: Boolean,
+    memory: MemoryOrder
 ) {
   override def toString: String = s"GangConfig(job $job, coordinator $coordinatorHost:$coordinatorPort)"
+}
+
+/** What trainers are told of their memory.
+  *
+  * @param asked
+  *   trainerMemory, 0 where it is not set
+  * @param room
+  *   what Spark's settings leave the trainers of one executor; none: its machine tells
+  * @param machineShare
+  *   executors on a machine, as far as that is known here
+  * @param spoolDirs
+  *   folders for rows that do not fit, none: those of Spark
+  * @param encrypt
+  *   whether Spark encrypts what it writes
+  */
+private[fit] final case class MemoryOrder(
+    asked: Long,
+    room: Option[Long],
+    machineShare: Int,
+    spoolDirs: Seq[String],
+    encrypt: Boolean
+) {
+
+  /** The document for one of so many trainers of an executor. What it leaves out (limit 0) the executor fills in. */
+  def document(trainers: Int): ObjectNode = {
+    val limit = if (asked > 0) asked else room.fold(0L)(bytes => math.max(1L, bytes / math.max(1, trainers)))
+    Json.obj("limit" -> limit, "spoolDirs" -> spoolDirs, "encrypt" -> encrypt)
+  }
 }
 
 /** A trainer and where it is.
@@ -55,11 +84,19 @@ private[fit] final class Orders(config: GangConfig, weightsBytes: Option[Long]) 
       Seq.fill(place.trainers)(
         Placed(UUID.randomUUID().toString, place.executor, place.threads, free.next())
       )
-    val text = LaunchTask.order(config.job, place.executor.id, config.loopback, trainers.map(line))
+    val there = place.trainers + taken.size
+    val memory = config.memory.document(there)
+    val text = LaunchTask.order(
+      config.job,
+      place.executor.id,
+      config.loopback,
+      there * config.memory.machineShare,
+      trainers.map(line(_, memory))
+    )
     Order(place, trainers, text)
   }
 
-  private def line(trainer: Placed): ObjectNode =
+  private def line(trainer: Placed, memory: ObjectNode): ObjectNode =
     Json.obj(
       "job" -> config.job,
       "trainer" -> trainer.id,
@@ -71,6 +108,7 @@ private[fit] final class Orders(config: GangConfig, weightsBytes: Option[Long]) 
       "portRange" -> config.portRange,
       "threads" -> trainer.threads,
       "feedMemory" -> config.feedMemoryBytes,
-      "initialWeightsBytes" -> weightsBytes
+      "initialWeightsBytes" -> weightsBytes,
+      "memory" -> memory
     )
 }

@@ -7,6 +7,7 @@ import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset, SparkSession}
 import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, ScalaUDF}
+import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Join, Sort, Window}
 
 /** A fit whose input is checked and whose job is complete; nothing was started.
   *
@@ -48,6 +49,9 @@ private[candlewick] final case class Prepared(
   /** Rows of a step. */
   def batchSize: Int = Json.field(Json.field(job, "train"), "batchSize").asInt
 
+  /** Trainers that keep each row. */
+  def replicas: Int = Json.field(job, "dataReplicas").asInt
+
   /** Silence after which a trainer counts as lost. */
   def failureTimeoutMs: Long = Json.field(job, "failureTimeoutMs").asLong
 }
@@ -63,7 +67,16 @@ private[candlewick] object Preparation {
     * @param remind
     *   called where the first row takes long
     */
-  def run(dataset: Dataset[_], spec: FitSpec, control: FitControl)(remind: () => Unit): Prepared = {
+  def run(dataset: Dataset[_], spec: FitSpec, control: FitControl)(remind: () => Unit): Prepared =
+    prepare(dataset, spec, control, enters = true)(remind)
+
+  /** The same for a fit that is not made: checkpointDir is not taken. */
+  def look(dataset: Dataset[_], spec: FitSpec, control: FitControl): Prepared =
+    prepare(dataset, spec, control, enters = false)(() => ())
+
+  private def prepare(dataset: Dataset[_], spec: FitSpec, control: FitControl, enters: Boolean)(
+      remind: () => Unit
+  ): Prepared = {
     val session = CandlewickShim.session(dataset).getOrElse {
       throw Failures.parameter(Sessions.needed("fit"))
     }
@@ -71,13 +84,14 @@ private[candlewick] object Preparation {
       throw Failures.parameter("fit needs a DataFrame that ends, not a stream; call fit inside foreachBatch")
     val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
+    if (columns.asksFirstRow) tellTwice(source, control)
     val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source))
     val resolved = resolve(control.id, spec, columns.labelColumns(widths), widths)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
     val conf = CandlewickShim.hadoopConf(session)
-    launch.checkpoint.foreach { asked =>
+    launch.checkpoint.filter(_ => enters).foreach { asked =>
       def line = s"checkpointDir: still waiting for the file system of ${asked.dir}"
       Reminder.after(PatienceMs)(control.warn(line)) {
         Checkpoints.enter(conf, asked, control.id)(() => control.check())
@@ -95,6 +109,20 @@ private[candlewick] object Preparation {
       InitialWeights.read(session, value, launch.strictWeights, job)
     }
     prepared.copy(initial = initial, continued = continued)
+  }
+
+  /** What the first row is asked of runs once more to feed all rows: where that costs much, the user hears of it. What is
+    * cached is a leaf of the plan.
+    */
+  private def tellTwice(source: DataFrame, control: FitControl): Unit = {
+    val dear = CandlewickShim.optimized(source).collect {
+      case node @ (_: Join | _: Aggregate | _: Sort | _: Window) => node.nodeName
+    }
+    if (dear.nonEmpty)
+      control.report(
+        s"the first row says how wide the columns are, so this runs twice: ${dear.distinct.mkString(", ")}; cache the " +
+          "DataFrame, or say it: inputShape, or VectorAssembler, whose attributes tell it"
+      )
   }
 
   private def resolve(id: String, spec: FitSpec, labels: Seq[ObjectNode], widths: Widths): ObjectNode = {

@@ -205,6 +205,38 @@ trait GangParams extends Params {
 
   /** @group getParam */
   final def getFeedMemory: String = $(feedMemory)
+
+  /** Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk
+    * (spoolDir), with the same model; a fit whose network and batch alone need more is refused
+    * before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead
+    * divided by the trainers of the executor; elsewhere 25 % of the memory of the machine divided
+    * by the trainers on it. A lower limit of the container goes before it. (size such as "64m" or
+    * "1g")
+    * @group param
+    */
+  final val trainerMemory: Param[String] = new Param[String](
+    this,
+    "trainerMemory",
+    "Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it. (size such as \"64m\" or \"1g\")",
+    Legal[String]("trainerMemory", "a size such as \"64m\" or \"1g\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(b|k|kb|m|mb|g|gb)?\\s*"))
+  )
+
+  /** @group getParam */
+  final def getTrainerMemory: String = $(trainerMemory)
+
+  /** Folder on each executor for rows that trainerMemory does not hold; several with commas
+    * between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or
+    * what YARN or Kubernetes gives). (text)
+    * @group param
+    */
+  final val spoolDir: Param[String] = new Param[String](
+    this,
+    "spoolDir",
+    "Folder on each executor for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives). (text)"
+  )
+
+  /** @group getParam */
+  final def getSpoolDir: String = $(spoolDir)
 }
 
 /** What estimators have beyond their models. The processes that train. */
@@ -248,4 +280,10 @@ trait GangSetters extends GangParams {
 
   /** @group setParam */
   def setFeedMemory(value: String): this.type = set(feedMemory, value)
+
+  /** @group setParam */
+  def setTrainerMemory(value: String): this.type = set(trainerMemory, value)
+
+  /** @group setParam */
+  def setSpoolDir(value: String): this.type = set(spoolDir, value)
 }

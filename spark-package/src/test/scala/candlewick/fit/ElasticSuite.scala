@@ -23,7 +23,19 @@ class ElasticSuite extends AnyFunSuite {
     admission.enqueue("f")
     private val places = admission.admit("f", Request(2, 8, 1), Seq(a, b), _.cores).get
     private val orders =
-      new Orders(GangConfig("f", new JobKeys("{}"), "driver", 1, "0", 0L, loopback = true), None)
+      new Orders(
+        GangConfig(
+          "f",
+          new JobKeys("{}"),
+          "driver",
+          1,
+          "0",
+          0L,
+          loopback = true,
+          MemoryOrder(0L, None, 1, Nil, encrypt = false)
+        ),
+        None
+      )
     val gone = mutable.Set.empty[String]
     val expected = mutable.Set.empty[String]
     val decommissioned = mutable.ArrayBuffer.empty[String]

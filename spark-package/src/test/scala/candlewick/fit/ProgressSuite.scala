@@ -152,7 +152,16 @@ class ProgressSuite extends AnyFunSuite {
   test("documents with a secret are not in messages") {
     val error = intercept[IllegalArgumentException](Json.field(Json.obj("secret" -> "5a5a"), "port"))
     assert(error.getMessage.contains("secret") && !error.getMessage.contains("5a5a"))
-    val config = GangConfig("job", new JobKeys("{\"peer\":\"5a5a\"}"), "host", 1, "0", 0L, loopback = true)
+    val config = GangConfig(
+      "job",
+      new JobKeys("{\"peer\":\"5a5a\"}"),
+      "host",
+      1,
+      "0",
+      0L,
+      loopback = true,
+      MemoryOrder(0L, None, 1, Nil, encrypt = false)
+    )
     assert(!config.toString.contains("5a5a"))
     val trainer = Placed("t", Executor("0", "h", 1), 1, 0)
     assert(!Order(Assignment(trainer.executor, 1, 1), Seq(trainer), "5a5a").toString.contains("5a5a"))

@@ -1,5 +1,7 @@
 package org.apache.spark.sql
 
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.internal.SessionState
 
@@ -17,6 +19,9 @@ object CandlewickShim extends CandlewickShared {
 
   /** The optimised plan of a Dataset. */
   def optimized(dataset: Dataset[_]): LogicalPlan = dataset.queryExecution.optimizedPlan
+
+  /** The rows of a Dataset as Spark holds them. */
+  def rows(dataset: Dataset[_]): RDD[InternalRow] = dataset.queryExecution.toRdd
 
   /** A DataFrame of a plan. */
   def ofRows(session: SparkSession, plan: LogicalPlan): DataFrame = Dataset.ofRows(session, plan)

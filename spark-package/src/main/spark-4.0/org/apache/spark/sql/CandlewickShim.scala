@@ -1,5 +1,7 @@
 package org.apache.spark.sql
 
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.classic.{Dataset => ClassicDataset, SparkSession => ClassicSession}
 import org.apache.spark.sql.internal.SessionState
@@ -23,6 +25,10 @@ object CandlewickShim extends CandlewickShared {
   /** The optimised plan of a Dataset. */
   def optimized(dataset: Dataset[_]): LogicalPlan =
     dataset.asInstanceOf[ClassicDataset[_]].queryExecution.optimizedPlan
+
+  /** The rows of a Dataset as Spark holds them. */
+  def rows(dataset: Dataset[_]): RDD[InternalRow] =
+    dataset.asInstanceOf[ClassicDataset[_]].queryExecution.toRdd
 
   /** A DataFrame of a plan. */
   def ofRows(session: SparkSession, plan: LogicalPlan): DataFrame =

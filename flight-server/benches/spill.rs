@@ -1,0 +1,165 @@
+//! The time of an epoch whose rows are on disk, next to one from memory: `cargo bench -p candlewick-trainer --bench spill`.
+//!
+//! One trainer, 8 logical shards, 200,000 rows of 784 values (627 MB), an MLP of 784-256-128-10 and batches of 256. The folder is
+//! that for temporary files, or the first argument.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a benchmark ends where it cannot go on"
+)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use candlewick_protocol::feed::{ShardSum, StreamId, TaskLedger};
+use candlewick_protocol::row::{RowHasher, shard_of};
+use common::data::{Lcg, Row, job};
+use common::feed::{connect, frames_of, put, runtime};
+use common::{Gang, coordinator_config};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::time::Instant;
+
+const WIDTH: usize = 784;
+const ROWS: usize = 200_000;
+/// Rows of a stream: few are in this process at a time.
+const PART: usize = 20_000;
+const FRAME: usize = 330;
+const EPOCHS: u32 = 3;
+const MB: u64 = 1_000_000;
+
+fn main() {
+    let folder = std::env::args()
+        .nth(1)
+        .filter(|argument| !argument.starts_with("--"));
+    let folder = folder.map_or_else(std::env::temp_dir, Into::into);
+    let (written, read) = disk(&folder);
+    println!(
+        "the disk of {}: writes {written:.0} MB/s, reads {read:.0} MB/s (not cached)",
+        folder.display()
+    );
+    let data = (ROWS * WIDTH * 4) as u64;
+    let (mut fastest, mut hash) = (f64::NAN, Value::Null);
+    for (name, budget, encrypt) in [
+        ("memory", 0, false),
+        ("1/2 of the rows", data / 2, false),
+        ("1/10 of the rows", data / 10, false),
+        ("1/10, encrypted", data / 10, true),
+    ] {
+        let (seconds, done) = epoch(&folder, budget, encrypt);
+        if budget == 0 {
+            (fastest, hash) = (seconds, done["weightsHash"].clone());
+        }
+        assert_eq!(done["weightsHash"], hash, "other bits");
+        let memory = &done["memory"][0];
+        println!(
+            "{name}: {seconds:.2} s an epoch, {:.2}x; {} MB on disk, buckets {} MB, rows {} MB",
+            seconds / fastest,
+            memory["spilledBytes"].as_u64().unwrap() / MB,
+            memory["accounts"]["buckets"].as_u64().unwrap() / MB,
+            memory["accounts"]["rows"].as_u64().unwrap() / MB,
+        );
+    }
+}
+
+/// The fastest epoch of a fit, and how it ended.
+fn epoch(folder: &Path, budget: u64, encrypt: bool) -> (f64, Value) {
+    let mut spec = job(EPOCHS, 256);
+    spec.data.feature_width = WIDTH as u32;
+    spec.data.input_shape = vec![WIDTH];
+    spec.train.network = json!({"format": "candlewick.network/1", "input": {"shape": [WIDTH]}, "layers": [
+        {"type": "Linear", "in_features": WIDTH, "out_features": 256, "bias": true}, {"type": "ReLU"},
+        {"type": "Linear", "in_features": 256, "out_features": 128, "bias": true}, {"type": "ReLU"},
+        {"type": "Linear", "in_features": 128, "out_features": 3, "bias": true}]});
+    // What the trainer takes beside rows, as it says at the end: program, network and batches.
+    let beside = 24 * MB;
+    let limit = if budget == 0 { 0 } else { budget + beside };
+    let memory = json!({"limit": limit, "spoolDirs": [folder], "encrypt": encrypt});
+    let mut gang = Gang::gather_with(
+        memory,
+        (coordinator_config(&spec), 1),
+        |_, address| address,
+        &|_| None,
+    );
+    gang.fix_members(&[]);
+    let runtime = runtime();
+    let client = runtime
+        .block_on(connect(&gang.owners[0], &gang.job.job, &gang.secret))
+        .unwrap();
+    let (mut random, mut hasher) = (Lcg(3), RowHasher::default());
+    let mut ledgers = Vec::new();
+    for partition in 0..(ROWS / PART) as u32 {
+        let rows: Vec<Row> = (0..PART)
+            .map(|at| Row {
+                features: (0..WIDTH).map(|_| random.real()).collect(),
+                label: (at % 3) as f64,
+                weight: 1.0,
+            })
+            .collect();
+        let mut sums: BTreeMap<u32, (u64, u128)> = BTreeMap::new();
+        for row in &rows {
+            let hash = hasher.hash(&row.features, &[row.label], row.weight, false);
+            let sum = sums.entry(shard_of(hash, spec.train.logical_shards)).or_default();
+            *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
+        }
+        let id = StreamId {
+            job: gang.job.job.clone(),
+            round: 0,
+            partition,
+            attempt: 1,
+        };
+        runtime
+            .block_on(put(&client, frames_of(&id, &rows, FRAME)))
+            .unwrap();
+        gang.coordinator.tick();
+        let shards = sums.into_iter().map(|(shard, (rows, hash_sum))| ShardSum {
+            shard,
+            rows,
+            hash_sum,
+        });
+        ledgers.push(TaskLedger {
+            partition,
+            attempt: 1,
+            rows_read: PART as u64,
+            rows_sent: PART as u64,
+            feature_bytes: (PART * WIDTH * 4) as u64,
+            shards: shards.collect(),
+            ..TaskLedger::default()
+        });
+    }
+    gang.seal(&ledgers);
+    gang.command(&json!({"cmd": "train"}));
+    let done = gang.event("done");
+    let epochs = gang.events_named("epoch");
+    let seconds = epochs
+        .iter()
+        .map(|event| event["record"]["seconds"].as_f64().unwrap());
+    gang.command(&json!({"cmd": "finish"}));
+    (seconds.fold(f64::INFINITY, f64::min), done)
+}
+
+/// Megabytes a second that the folder's disk writes and, after the cache is told to forget them, reads.
+fn disk(folder: &Path) -> (f64, f64) {
+    const BYTES: usize = 512 << 20;
+    let mut file = tempfile::tempfile_in(folder).unwrap();
+    let piece = vec![7u8; 1 << 20];
+    let began = Instant::now();
+    for _ in 0..BYTES >> 20 {
+        file.write_all(&piece).unwrap();
+    }
+    file.sync_all().unwrap();
+    let written = began.elapsed().as_secs_f64();
+    // SAFETY: the descriptor is open, and advice changes nothing that is written.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    std::io::Seek::rewind(&mut file).unwrap();
+    let (mut into, began) = (piece, Instant::now());
+    for _ in 0..BYTES >> 20 {
+        file.read_exact(&mut into).unwrap();
+    }
+    let rate = |seconds: f64| BYTES as f64 / 1e6 / seconds;
+    (rate(written), rate(began.elapsed().as_secs_f64()))
+}

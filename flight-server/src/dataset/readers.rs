@@ -1,0 +1,378 @@
+//! Rows in an order, wherever they are: those of an epoch, those put aside for validation, those that go to another trainer.
+
+use super::{Dataset, List, Rows};
+use crate::rows::{Gathered, Row};
+use crate::spill::{DiskList, Opened, Page, Room, Sorting, in_order};
+use candlewick_protocol::Failure;
+use candlewick_protocol::order::{self, EpochKeys};
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+
+/// A bucket that is wanted soon, and where it goes.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    list: &'a DiskList,
+    bucket: usize,
+    keys: EpochKeys,
+    into: SyncSender<Result<Option<Opened>, Failure>>,
+}
+
+impl Wanted<'_> {
+    /// Reads it, where there is room.
+    pub(crate) fn fetch(self) {
+        let opened = self
+            .list
+            .open(self.bucket, Sorting::Epoch(self.keys), Room::OrNot);
+        // Nobody takes it where training has stopped.
+        let _ = self.into.send(opened);
+    }
+}
+
+/// Who reads buckets ahead.
+pub(crate) type Ahead<'a> = Sender<Wanted<'a>>;
+
+/// The training rows of a shard in the order of an epoch, rule B4; they are asked for in that order.
+#[derive(Debug)]
+pub(crate) struct EpochRows<'a> {
+    data: &'a Dataset,
+    seed: u64,
+    epoch: u32,
+    kind: Kind<'a>,
+}
+
+#[derive(Debug)]
+enum Kind<'a> {
+    Memory {
+        places: &'a [(u32, u32)],
+        order: Vec<u32>,
+    },
+    Disk(Box<ByBucket<'a>>),
+}
+
+/// Bucket by bucket.
+#[derive(Debug)]
+struct ByBucket<'a> {
+    list: &'a DiskList,
+    /// The buckets in the order of the epoch, and the position of the first row of each.
+    order: Vec<(u64, usize)>,
+    opened: Option<Opened>,
+    /// What is read ahead.
+    next: Option<(EpochKeys, usize, Receiver<Result<Option<Opened>, Failure>>)>,
+    page: Page,
+}
+
+impl Dataset {
+    /// The training rows of a shard in the order of an epoch.
+    pub(crate) fn epoch(&self, shard: u32, seed: u64, epoch: u32) -> EpochRows<'_> {
+        let kind = match self.shards.get(&shard).map(|rows| &rows.training) {
+            None => Kind::Memory {
+                places: &[],
+                order: Vec::new(),
+            },
+            Some(List::Memory(rows)) => {
+                let bytes = rows.hashes.len() as u64 * self.shape.format().row_bytes();
+                Kind::Memory {
+                    places: &rows.places,
+                    order: order::epoch_order(&rows.hashes, order::buckets_log2(bytes), seed, epoch),
+                }
+            }
+            Some(List::Disk(list)) => {
+                let mut by = ByBucket {
+                    list,
+                    order: Vec::new(),
+                    opened: None,
+                    next: None,
+                    page: Page::default(),
+                };
+                by.turn(EpochKeys::new(seed, epoch));
+                Kind::Disk(Box::new(by))
+            }
+        };
+        EpochRows {
+            data: self,
+            seed,
+            epoch,
+            kind,
+        }
+    }
+
+    /// The validation rows that go with a shard, in the order of their hashes.
+    pub(crate) fn held_out(&self, shard: u32) -> HeldOutRows<'_> {
+        HeldOutRows {
+            data: self,
+            list: self.shards.get(&shard).map(|rows| &rows.held_out),
+            at: (0, 0),
+            opened: None,
+            page: Page::default(),
+        }
+    }
+
+    /// The rows of a shard, those that are held out too; each once, with its copies. One list after another.
+    pub(crate) fn rows(&self, shard: u32) -> Vec<Box<dyn RowSource + '_>> {
+        let lists = self.shards.get(&shard).into_iter().flat_map(Rows::lists);
+        let sources = lists.map(|list| -> Box<dyn RowSource + '_> {
+            match list {
+                List::Memory(rows) => Box::new(InMemory(Box::new(rows.runs().map(|run| self.row(run))))),
+                List::Disk(list) => Box::new(OnDisk {
+                    list,
+                    marked: self.shape.format().marked,
+                    bucket: 0,
+                    at: 0,
+                    opened: None,
+                    page: Page::default(),
+                    features: Vec::new(),
+                    labels: Vec::new(),
+                }),
+            }
+        });
+        sources.collect()
+    }
+}
+
+impl<'a> EpochRows<'a> {
+    /// Goes to another epoch; what was read ahead for it is kept.
+    pub(crate) fn turn(&mut self, shard: u32, epoch: u32) {
+        self.epoch = epoch;
+        match &mut self.kind {
+            Kind::Disk(by) => by.turn(EpochKeys::new(self.seed, epoch)),
+            Kind::Memory { .. } => *self = self.data.epoch(shard, self.seed, epoch),
+        }
+    }
+
+    /// Appends the rows of a range of positions; how many there were.
+    ///
+    /// # Errors
+    /// Where the disk does not give them back.
+    pub(crate) fn gather(
+        &mut self,
+        range: Range<u64>,
+        into: &mut Gathered,
+        ahead: &Ahead<'a>,
+    ) -> Result<usize, Failure> {
+        let before = into.weights.len();
+        match &mut self.kind {
+            Kind::Memory { places, order } => {
+                // Rows of a shard are counted in 32 bits.
+                let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(order.len());
+                let rows = &order[within(range.start)..within(range.end)];
+                self.data.copy(rows.iter().map(|row| places[*row as usize]), into);
+            }
+            Kind::Disk(by) => {
+                let keys =
+                    [self.epoch, self.epoch.saturating_add(1)].map(|epoch| EpochKeys::new(self.seed, epoch));
+                let range = range.start..range.end.min(by.list.rows);
+                by.gather(range, keys, into, ahead)?;
+            }
+        }
+        Ok(into.weights.len() - before)
+    }
+}
+
+impl<'a> ByBucket<'a> {
+    fn turn(&mut self, keys: EpochKeys) {
+        let mut first = 0;
+        let places = in_order(self.list, keys).into_iter().map(|bucket| {
+            let at = first;
+            first += self.list.buckets[bucket].rows;
+            (at, bucket)
+        });
+        self.order = places.collect();
+        // It has the order of the epoch before.
+        if let Some(opened) = &mut self.opened {
+            opened.sort(Sorting::Epoch(keys));
+        }
+    }
+
+    fn gather(
+        &mut self,
+        mut range: Range<u64>,
+        keys: [EpochKeys; 2],
+        into: &mut Gathered,
+        ahead: &Ahead<'a>,
+    ) -> Result<(), Failure> {
+        while range.start < range.end {
+            let turn = self.order.partition_point(|(first, _)| *first <= range.start);
+            let Some(&(first, bucket)) = turn.checked_sub(1).and_then(|turn| self.order.get(turn)) else {
+                return Err(Failure::internal("a row before the first one"));
+            };
+            self.open(bucket, turn - 1, keys, ahead)?;
+            let Some(opened) = &self.opened else {
+                return Err(Failure::internal("a bucket that was not read"));
+            };
+            let end = range.end.min(first + self.list.buckets[bucket].rows);
+            for position in range.start - first..end - first {
+                let position = usize::try_from(position).unwrap_or(usize::MAX);
+                let at = *opened
+                    .order
+                    .get(position)
+                    .ok_or_else(|| Failure::internal("a bucket has fewer rows than it had"))?;
+                let record = self.list.row(opened, at, &mut self.page)?;
+                self.list.layout.gather(record, into);
+            }
+            range.start = end;
+        }
+        Ok(())
+    }
+
+    /// Makes a bucket the one at hand, and asks for the next one.
+    fn open(
+        &mut self,
+        bucket: usize,
+        turn: usize,
+        [now, later]: [EpochKeys; 2],
+        ahead: &Ahead<'a>,
+    ) -> Result<(), Failure> {
+        if self.opened.as_ref().is_some_and(|opened| opened.bucket == bucket) {
+            return Ok(());
+        }
+        // Its room first.
+        self.opened = None;
+        if let Some((keys, of, receiver)) = self.next.take()
+            && (keys, of) == (now, bucket)
+            && let Ok(fetched) = receiver.recv()
+        {
+            self.opened = fetched?;
+        }
+        if self.opened.is_none() {
+            self.opened = self.list.open(bucket, Sorting::Epoch(now), Room::OrRowByRow)?;
+        }
+        let next = match self.order.get(turn + 1) {
+            Some((_, next)) => Some((now, *next)),
+            None => in_order(self.list, later).first().map(|next| (later, *next)),
+        };
+        if let Some((keys, next)) = next.filter(|(_, next)| *next != bucket) {
+            let (into, receiver) = sync_channel(1);
+            let wanted = Wanted {
+                list: self.list,
+                bucket: next,
+                keys,
+                into,
+            };
+            // Where nobody reads ahead any more it is read when it is due.
+            let _ = ahead.send(wanted);
+            self.next = Some((keys, next, receiver));
+        }
+        Ok(())
+    }
+}
+
+/// Validation rows in the order of their hashes.
+#[derive(Debug)]
+pub(crate) struct HeldOutRows<'a> {
+    data: &'a Dataset,
+    list: Option<&'a List>,
+    /// The bucket at hand, and the position in it; in memory the position in the list.
+    at: (usize, usize),
+    opened: Option<Opened>,
+    page: Page,
+}
+
+impl HeldOutRows<'_> {
+    /// Appends the next rows, at most so many.
+    ///
+    /// # Errors
+    /// Where the disk does not give them back.
+    pub(crate) fn gather(&mut self, rows: usize, into: &mut Gathered) -> Result<(), Failure> {
+        let list = match self.list {
+            None => return Ok(()),
+            Some(List::Memory(shard)) => {
+                let places = shard.places.iter().skip(self.at.1).take(rows);
+                self.data.copy(places.copied(), into);
+                self.at.1 += rows;
+                return Ok(());
+            }
+            Some(List::Disk(list)) => list,
+        };
+        let enough = into.weights.len() + rows;
+        while into.weights.len() < enough && self.at.0 < list.buckets.len() {
+            if self.opened.is_none() {
+                self.opened = list.open(self.at.0, Sorting::Hash, Room::OrRowByRow)?;
+            }
+            let Some(opened) = &self.opened else {
+                return Err(Failure::internal("a bucket that was not read"));
+            };
+            let Some(at) = opened.order.get(self.at.1) else {
+                self.opened = None;
+                self.at = (self.at.0 + 1, 0);
+                continue;
+            };
+            let record = list.row(opened, *at, &mut self.page)?;
+            list.layout.gather(record, into);
+            self.at.1 += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Rows that differ, one after another.
+pub(crate) trait RowSource {
+    /// The next one.
+    ///
+    /// # Errors
+    /// Where the disk does not give it back.
+    fn next(&mut self) -> Result<Option<Row<'_>>, Failure>;
+}
+
+/// Of a list in memory.
+pub(super) struct InMemory<'a>(pub(super) Box<dyn Iterator<Item = Row<'a>> + 'a>);
+
+impl RowSource for InMemory<'_> {
+    fn next(&mut self) -> Result<Option<Row<'_>>, Failure> {
+        Ok(self.0.next())
+    }
+}
+
+/// Of a list on disk.
+struct OnDisk<'a> {
+    list: &'a DiskList,
+    marked: bool,
+    bucket: usize,
+    at: u32,
+    opened: Option<Opened>,
+    page: Page,
+    features: Vec<f32>,
+    labels: Vec<f64>,
+}
+
+impl OnDisk<'_> {
+    /// Opens the bucket of the next row; false where there is none.
+    fn seek(&mut self) -> Result<bool, Failure> {
+        loop {
+            match &self.opened {
+                Some(opened) if self.at < opened.distinct() => return Ok(true),
+                Some(_) => {
+                    self.opened = None;
+                    (self.bucket, self.at) = (self.bucket + 1, 0);
+                }
+                None if self.bucket >= self.list.buckets.len() => return Ok(false),
+                None => self.opened = self.list.open(self.bucket, Sorting::Hash, Room::OrRowByRow)?,
+            }
+        }
+    }
+}
+
+impl RowSource for OnDisk<'_> {
+    fn next(&mut self) -> Result<Option<Row<'_>>, Failure> {
+        if !self.seek()? {
+            return Ok(None);
+        }
+        let Some(opened) = &self.opened else {
+            return Ok(None);
+        };
+        let (hash, copies) = opened.run(self.at);
+        let record = self.list.row(opened, self.at, &mut self.page)?;
+        self.at += 1;
+        self.features.clear();
+        self.labels.clear();
+        self.list.layout.features(record, &mut self.features);
+        self.list.layout.labels(record, &mut self.labels);
+        Ok(Some(Row {
+            features: &self.features,
+            labels: &self.labels,
+            mark: self.marked.then(|| f64::from(u8::from(record.held_out()))),
+            weight: record.weight(),
+            hash,
+            copies,
+        }))
+    }
+}

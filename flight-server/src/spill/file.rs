@@ -1,0 +1,406 @@
+//! Files of rows without a name: whoever ends, however it ends, leaves nothing behind.
+
+use crate::memory::{Ledger, mib};
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
+use candlewick_protocol::launch::TrainerMemory;
+use candlewick_protocol::{ErrorKind, Failure};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Bytes that encryption adds to what is written at once.
+const TAG: usize = 16;
+
+/// Where a trainer writes rows that its memory does not hold.
+pub(crate) struct Spill {
+    folders: Vec<PathBuf>,
+    /// Under a key that lives as long as this process, in its memory alone.
+    cipher: Option<Aes256Gcm>,
+    /// What was written so often has a number that no other has: the nonce.
+    numbers: AtomicU64,
+    ledger: Arc<Ledger>,
+}
+
+impl std::fmt::Debug for Spill {
+    /// Without the key.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Spill")
+            .field("folders", &self.folders)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Spill {
+    /// Nothing is opened before rows come that do not fit.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system gives no random key.
+    pub(crate) fn new(memory: &TrainerMemory, ledger: Arc<Ledger>) -> Result<Arc<Self>, Failure> {
+        let mut folders: Vec<PathBuf> = memory.spool_dirs.iter().map(PathBuf::from).collect();
+        if folders.is_empty() {
+            folders.push(std::env::temp_dir());
+        }
+        let cipher = if memory.encrypt {
+            let mut key = [0u8; 32];
+            getrandom::fill(&mut key)
+                .map_err(|error| Failure::unavailable(format!("no key for rows on disk: {error}")))?;
+            Some(Aes256Gcm::new(&key.into()))
+        } else {
+            None
+        };
+        // Where the user's file size is limited, the write says so instead of ending the process.
+        // SAFETY: SIG_IGN is a legal disposition of SIGXFSZ, for which this process has no handler.
+        unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+        Ok(Arc::new(Spill {
+            folders,
+            cipher,
+            numbers: AtomicU64::new(0),
+            ledger,
+        }))
+    }
+
+    /// The ledger of the process.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Bytes that are written at once, at most, where rows are spread over many places: a row is read by itself where memory
+    /// is short, and what is encrypted is decrypted as it was written.
+    pub(crate) fn piece(&self) -> usize {
+        if self.cipher.is_some() {
+            64 << 10
+        } else {
+            256 << 10
+        }
+    }
+
+    /// A new file, one part of it in each folder.
+    ///
+    /// # Errors
+    /// `JobFailed` naming the folder.
+    pub(crate) fn file(self: &Arc<Self>) -> Result<Arc<SpillFile>, Failure> {
+        let part = |folder: &PathBuf| {
+            let file = unnamed(folder).map_err(|error| {
+                fatal(format!(
+                    "the folder {} cannot take the rows that this trainer's memory does not hold: {error}; name another with \
+                     spoolDir, or raise trainerMemory",
+                    folder.display()
+                ))
+            })?;
+            Ok(Part {
+                file,
+                folder: folder.clone(),
+                end: AtomicU64::new(0),
+            })
+        };
+        let parts: Result<Vec<Part>, Failure> = self.folders.iter().map(part).collect();
+        Ok(Arc::new(SpillFile {
+            spill: Arc::clone(self),
+            parts: parts?,
+            turn: AtomicUsize::new(0),
+        }))
+    }
+}
+
+fn fatal(message: String) -> Failure {
+    Failure::new(ErrorKind::JobFailed, message)
+}
+
+/// A file that no folder lists.
+fn unnamed(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    match options
+        .clone()
+        .custom_flags(libc::O_TMPFILE | libc::O_EXCL)
+        .open(folder)
+    {
+        Ok(file) => Ok(file),
+        // The file system does not know such files, or the kernel does not.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
+            let own = folder.join(format!("candlewick-{}", std::process::id()));
+            DirBuilder::new().mode(0o700).create(&own)?;
+            let path = own.join("rows");
+            let file = options.create_new(true).open(&path);
+            let removed = std::fs::remove_dir_all(&own);
+            file.and_then(|file| removed.map(|()| file))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What was written at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    part: u32,
+    offset: u64,
+    /// Bytes on disk.
+    stored: u32,
+    /// Bytes of rows.
+    pub(crate) bytes: u32,
+    number: u64,
+}
+
+#[derive(Debug)]
+struct Part {
+    file: File,
+    folder: PathBuf,
+    end: AtomicU64,
+}
+
+/// Rows on disk; freed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct SpillFile {
+    spill: Arc<Spill>,
+    parts: Vec<Part>,
+    turn: AtomicUsize,
+}
+
+impl SpillFile {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.spill.ledger
+    }
+
+    pub(crate) fn spill(&self) -> &Arc<Spill> {
+        &self.spill
+    }
+
+    /// Whether a row can be read by itself.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.spill.cipher.is_none()
+    }
+
+    /// Writes rows and empties `rows`, whose memory is kept.
+    ///
+    /// # Errors
+    /// `JobFailed` naming the folder, what is needed and what is free.
+    pub(crate) fn append(&self, rows: &mut Vec<u8>) -> Result<Extent, Failure> {
+        let spill = &self.spill;
+        let number = spill.numbers.fetch_add(1, Ordering::Relaxed);
+        let bytes = u32::try_from(rows.len()).ok();
+        if let Some(cipher) = &spill.cipher {
+            cipher
+                .encrypt_in_place(&nonce(number), b"", rows)
+                .map_err(|_| Failure::internal("rows cannot be encrypted"))?;
+        }
+        let stored = u32::try_from(rows.len()).ok();
+        let (Some(bytes), Some(stored)) = (bytes, stored) else {
+            return Err(Failure::internal("rows of more than 4 GiB at once"));
+        };
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.parts.len();
+        let part = &self.parts[turn];
+        let offset = part.end.fetch_add(u64::from(stored), Ordering::Relaxed);
+        part.file
+            .write_all_at(rows, offset)
+            .map_err(|error| unwritten(part, u64::from(stored), &error))?;
+        spill.ledger.spilled(u64::from(stored));
+        rows.clear();
+        Ok(Extent {
+            part: u32::try_from(turn).unwrap_or_default(),
+            offset,
+            stored,
+            bytes,
+            number,
+        })
+    }
+
+    fn part(&self, extent: &Extent) -> Result<&Part, Failure> {
+        let part = self.parts.get(extent.part as usize);
+        part.ok_or_else(|| Failure::internal("rows of another file"))
+    }
+
+    /// Reads rows and appends them to `into`.
+    ///
+    /// # Errors
+    /// `JobFailed` naming the folder.
+    pub(crate) fn read(&self, extent: &Extent, into: &mut Vec<u8>) -> Result<(), Failure> {
+        let part = self.part(extent)?;
+        let first = into.len();
+        into.resize(first + extent.stored as usize, 0);
+        let stored = &mut into[first..];
+        part.file
+            .read_exact_at(stored, extent.offset)
+            .map_err(|error| unread(part, &error))?;
+        if let Some(cipher) = &self.spill.cipher {
+            let (rows, tag) = stored.split_at_mut(extent.bytes as usize);
+            let tag: &[u8; TAG] = (&*tag).try_into().map_err(|_| changed(part))?;
+            cipher
+                .decrypt_inout_detached(&nonce(extent.number), b"", rows.into(), tag.into())
+                .map_err(|_| changed(part))?;
+            into.truncate(first + extent.bytes as usize);
+        }
+        Ok(())
+    }
+
+    /// Reads some bytes of rows that are not encrypted.
+    ///
+    /// # Errors
+    /// As [`SpillFile::read`].
+    pub(crate) fn read_at(&self, extent: &Extent, from: usize, into: &mut [u8]) -> Result<(), Failure> {
+        let part = self.part(extent)?;
+        part.file
+            .read_exact_at(into, extent.offset + from as u64)
+            .map_err(|error| unread(part, &error))
+    }
+
+    /// Gives the room on disk back, where the file system can.
+    pub(crate) fn free(&self, extent: &Extent) {
+        let Ok(part) = self.part(extent) else { return };
+        let place = (i64::try_from(extent.offset), i64::from(extent.stored));
+        if let (Ok(offset), bytes) = place {
+            // SAFETY: the descriptor is open as long as the part lives; the call touches no memory. Where it fails, the room
+            // is given back with the file.
+            let _ = unsafe {
+                libc::fallocate(
+                    part.file.as_raw_fd(),
+                    libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE,
+                    offset,
+                    bytes,
+                )
+            };
+        }
+    }
+}
+
+fn nonce(number: u64) -> Nonce<<Aes256Gcm as aes_gcm::AeadCore>::NonceSize> {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&number.to_le_bytes());
+    bytes.into()
+}
+
+fn unwritten(part: &Part, need: u64, error: &io::Error) -> Failure {
+    let folder = part.folder.display();
+    let free = free_bytes(&part.folder).map_or_else(|| "unknown".to_owned(), mib);
+    let held = part.end.load(Ordering::Relaxed).saturating_sub(need);
+    fatal(format!(
+        "rows cannot be written to the folder {folder}: {error}. {} of this trainer are there, {} more are needed at once, {free} \
+         are free: make room, name other folders with spoolDir, or raise trainerMemory",
+        mib(held),
+        mib(need)
+    ))
+}
+
+fn unread(part: &Part, error: &io::Error) -> Failure {
+    fatal(format!(
+        "rows cannot be read back from the folder {}: {error}; the disk may be broken: name another with spoolDir",
+        part.folder.display()
+    ))
+}
+
+fn changed(part: &Part) -> Failure {
+    fatal(format!(
+        "rows in the folder {} are not those that were written there: the disk may be broken, or somebody changed them",
+        part.folder.display()
+    ))
+}
+
+/// Bytes that are free for this user in the file system of a folder.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let path = std::ffi::CString::new(folder.as_os_str().as_bytes()).ok()?;
+    let mut about = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path ends with a 0, and the system fills the structure where it says that it did.
+    let about = unsafe {
+        if libc::statvfs(path.as_ptr(), about.as_mut_ptr()) != 0 {
+            return None;
+        }
+        about.assume_init()
+    };
+    Some(about.f_bavail.saturating_mul(about.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn spill(folders: &[&Path], encrypt: bool) -> Arc<Spill> {
+        let memory = TrainerMemory {
+            limit: 0,
+            spool_dirs: folders
+                .iter()
+                .map(|folder| folder.display().to_string())
+                .collect(),
+            encrypt,
+        };
+        Spill::new(&memory, Ledger::new(0)).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_no_folder_lists_it() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for encrypt in [false, true] {
+            let spill = spill(&[one.path(), two.path()], encrypt);
+            let file = spill.file().unwrap();
+            let texts: Vec<Vec<u8>> = (0..7u8).map(|at| vec![at; 1000 + usize::from(at)]).collect();
+            let extents: Vec<Extent> = texts
+                .iter()
+                .map(|text| file.append(&mut text.clone()).unwrap())
+                .collect();
+            for folder in [&one, &two] {
+                assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+            }
+            for (extent, text) in extents.iter().zip(&texts) {
+                let mut read = b"before".to_vec();
+                file.read(extent, &mut read).unwrap();
+                assert_eq!(&read[6..], text);
+                let mut stored = vec![0; text.len()];
+                file.read_at(extent, 0, &mut stored).unwrap();
+                assert_eq!(stored == *text, !encrypt, "on disk");
+            }
+            assert_eq!(
+                file.parts[0].file.metadata().unwrap().permissions().mode() & 0o777,
+                0o600
+            );
+            let used = || -> u64 {
+                let blocks =
+                    |part: &Part| std::os::unix::fs::MetadataExt::blocks(&part.file.metadata().unwrap());
+                file.parts.iter().map(blocks).sum()
+            };
+            let large = file.append(&mut vec![1; 1 << 20]).unwrap();
+            let before = used();
+            file.free(&large);
+            assert!(used() < before, "the room is not given back");
+        }
+    }
+
+    #[test]
+    fn what_somebody_changed_on_disk_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = spill(&[folder.path()], true).file().unwrap();
+        let extent = file.append(&mut vec![5; 100]).unwrap();
+        file.parts[0].file.write_all_at(&[1], 50).unwrap();
+        let told = file.read(&extent, &mut Vec::new()).unwrap_err().message;
+        assert!(told.contains("are not those that were written there"), "{told}");
+    }
+
+    #[test]
+    fn a_folder_that_takes_nothing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("none");
+        let told = spill(&[&missing], false).file().unwrap_err();
+        assert_eq!(told.kind, ErrorKind::JobFailed);
+        assert!(
+            told.message.contains(missing.to_str().unwrap()) && told.message.contains("spoolDir"),
+            "{told}"
+        );
+        let file = spill(&[folder.path()], false).file().unwrap();
+        let told = unwritten(
+            &file.parts[0],
+            5 << 20,
+            &io::Error::from_raw_os_error(libc::ENOSPC),
+        )
+        .message;
+        assert!(
+            told.contains("No space left")
+                && told.contains("5120 KiB more are needed")
+                && told.contains("are free"),
+            "{told}"
+        );
+    }
+}

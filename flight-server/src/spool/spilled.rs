@@ -1,0 +1,262 @@
+//! Rows on disk are the rows in memory: the same sums, orders, copies and values, whatever the memory.
+
+use super::*;
+use crate::chunk::ChunkBuilder;
+use crate::dataset::testing;
+use crate::rows::Gathered;
+use candlewick_protocol::dealing::Dealing;
+use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::validation::Validation;
+
+const V: u32 = 4;
+
+fn shape(features: usize, validation: Option<Validation>) -> Shape {
+    Shape {
+        features,
+        label: LabelKind::Real { width: 2 },
+        logical_shards: V,
+        validation,
+    }
+}
+
+/// Numbers that look random and are always the same.
+fn random(at: u64) -> u64 {
+    let mixed = (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 20
+}
+
+/// Rows of a stream; row `at` of the table is there as often as `copies` says.
+fn chunk(shape: &Shape, rows: std::ops::Range<u64>, copies: &dyn Fn(u64) -> u64) -> Chunk {
+    let mut builder = ChunkBuilder::new(shape, (rows.end - rows.start) as usize);
+    let (mut many, mut position) = (Vec::new(), 0);
+    for row in rows {
+        let features = (0..shape.features as u64).map(|at| random(row * 31 + at / 3) as f32);
+        let labels = [random(row) as f64, row as f64];
+        let marked = row.is_multiple_of(3);
+        builder
+            .push_marked(features, labels.into_iter(), row as f64, marked)
+            .unwrap();
+        if copies(row) > 1 {
+            let copies = candlewick_protocol::dealing::Copies {
+                here: copies(row),
+                in_all: 0,
+            };
+            many.push((position, copies));
+        }
+        position += 1;
+    }
+    builder.describe(many).unwrap();
+    builder.finish()
+}
+
+/// All shards of a table, which came in chunks of `size` rows by two streams; a third one lost.
+fn sealed(
+    spill: &Arc<Spill>,
+    shape: &Shape,
+    (rows, size): (u64, u64),
+    copies: &dyn Fn(u64) -> u64,
+) -> Dataset {
+    let failed = |failure: Failure| panic!("{failure}");
+    let spool = Arc::new(Spool::new("j", shape.clone(), Arc::clone(spill), failed));
+    spool.open(0, (0..V).into()).unwrap();
+    let stream = |partition, attempt| {
+        let id = StreamId {
+            job: "j".into(),
+            round: 0,
+            partition,
+            attempt,
+        };
+        spool.begin(id).unwrap()
+    };
+    let mut writers = [stream(0, 1), stream(1, 1), stream(1, 2)];
+    for (at, first) in (0..rows).step_by(size as usize).enumerate() {
+        let one = || chunk(shape, first..rows.min(first + size), copies);
+        writers[at % 2].append(one()).unwrap();
+        if at < 3 {
+            writers[2].append(one()).unwrap();
+        }
+    }
+    let winners: Vec<Winner> = [0, 1]
+        .map(|partition| Winner {
+            partition,
+            attempt: 1,
+        })
+        .into();
+    for writer in writers {
+        writer.finish(None).unwrap();
+    }
+    spool.seal(0, &winners, &ShardSet::default(), 2).unwrap()
+}
+
+fn bits(rows: &Gathered) -> (Vec<u32>, Vec<u64>, Vec<u64>) {
+    (
+        rows.features.iter().map(|value| value.to_bits()).collect(),
+        rows.labels.iter().map(|value| value.to_bits()).collect(),
+        rows.weights.iter().map(|value| value.to_bits()).collect(),
+    )
+}
+
+/// Everything that is asked of a dataset has the same answer.
+fn alike(disk: &Dataset, memory: &Dataset, what: &str) {
+    assert_eq!(disk.shards(), memory.shards(), "{what}");
+    assert_eq!(disk.sums(), memory.sums(), "{what}");
+    for shard in memory.shards().iter() {
+        for (seed, epoch) in [(7, 0), (7, 1), (8, 0)] {
+            let [one, other] = [disk, memory].map(|data| bits(&testing::epoch(data, shard, seed, epoch)));
+            assert!(one == other, "{what}: shard {shard}, seed {seed}, epoch {epoch}");
+        }
+        let [one, other] = [disk, memory].map(|data| bits(&testing::held_out(data, shard)));
+        assert!(one == other, "{what}: rows held out of shard {shard}");
+        let sent = |data: &Dataset| {
+            testing::rows(data, shard, |row| {
+                let values: Vec<u32> = row.features.iter().map(|value| value.to_bits()).collect();
+                (
+                    values,
+                    row.labels.to_vec(),
+                    row.mark,
+                    row.weight,
+                    row.hash,
+                    row.copies,
+                )
+            })
+        };
+        assert!(
+            sent(disk) == sent(memory),
+            "{what}: what is sent of shard {shard}"
+        );
+        let labels = |data: &Dataset| {
+            let mut labels = Vec::new();
+            data.each_label(shard, &mut |label| labels.push(label.to_bits()))
+                .unwrap();
+            labels.sort_unstable();
+            labels
+        };
+        assert_eq!(labels(disk), labels(memory), "{what}: labels of shard {shard}");
+    }
+}
+
+/// Whether a dataset's rows went to disk and stayed there.
+fn on_disk(spill: &Spill) -> bool {
+    spill.ledger().told().accounts["buckets"] > 0 || spill.ledger().told().accounts["rows"] == 0
+}
+
+#[test]
+fn rows_on_disk_are_those_in_memory_where_buckets_fit_and_where_they_are_read_row_by_row() {
+    let folder = tempfile::tempdir().unwrap();
+    for validation in [None, Some(Validation::Column), Some(Validation::fraction(0.3, 5))] {
+        let shape = shape(5, validation);
+        let copies = |row: u64| if row % 50 == 1 { 3 } else { 1 };
+        let table = (3_000, 170);
+        let memory = sealed(&testing::no_spill(), &shape, table, &copies);
+        // The first one takes a bucket at a time, the last none.
+        for (limit, encrypt) in [(150_000, false), (150_000, true), (3_000, false), (3_000, true)] {
+            let spill = testing::spill(limit, folder.path(), encrypt);
+            let disk = sealed(&spill, &shape, table, &copies);
+            let what = format!("{limit} bytes, encrypted {encrypt}, {validation:?}");
+            assert!(on_disk(&spill), "{what}");
+            alike(&disk, &memory, &what);
+            drop(disk);
+            assert_eq!(spill.ledger().rows(), 0, "{what}: all is given back");
+            let told = spill.ledger().told();
+            assert_eq!(told.accounts["buckets"] > 0, limit > 3_000, "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_fit_once_the_losers_are_gone_are_in_memory_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = shape(5, None);
+    // While streams are open, windows leave no room for rows.
+    let spill = testing::spill(1 << 20, folder.path(), false);
+    let data = sealed(&spill, &shape, (1_000, 100), &|_| 1);
+    let memory = sealed(&testing::no_spill(), &shape, (1_000, 100), &|_| 1);
+    alike(&data, &memory, "read back");
+    let told = spill.ledger().told();
+    assert!(
+        told.spilled_bytes > 0 && told.accounts["buckets"] == 0,
+        "{told:?}"
+    );
+    assert!(spill.ledger().most_rows() <= 1 << 20, "{told:?}");
+}
+
+#[test]
+fn copies_are_dealt_on_disk_as_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = shape(3, Some(Validation::fraction(0.3, 5)));
+    let copies = |row: u64| if row % 40 == 1 { 2 + row } else { 1 };
+    let table = (800, 90);
+    let mut memory = sealed(&testing::no_spill(), &shape, table, &copies);
+    memory.deal_alone().unwrap();
+    for limit in [1_000_000, 3_000] {
+        // A million bytes hold the rows, but not while they come: they would go back into memory.
+        let limit = if limit > 3_000 { 90_000 } else { limit };
+        let spill = testing::spill(limit, folder.path(), false);
+        let mut disk = sealed(&spill, &shape, table, &copies);
+        assert_ne!(disk.sums(), memory.sums(), "nothing is dealt yet");
+        let rows = disk.sums().iter().map(|sum| sum.rows).sum();
+        let dealing = Dealing::of(rows, V);
+        let all = disk.shards();
+        assert!(!disk.heaped(&all, dealing).unwrap().is_empty());
+        disk.deal_alone().unwrap();
+        alike(&disk, &memory, "dealt");
+        assert_eq!(
+            disk.heaped(&all, dealing).unwrap(),
+            memory.heaped(&all, dealing).unwrap()
+        );
+        // Given up, and come again.
+        let keep: ShardSet = (1..3).into();
+        disk.retain(&keep);
+        assert_eq!(disk.shards(), keep);
+        disk.absorb(sealed(&spill, &shape, (0, 1), &copies)).unwrap_err();
+    }
+}
+
+#[test]
+fn a_budget_of_some_buckets_holds_while_all_rows_are_read() {
+    const FEATURES: usize = 16_384;
+    let folder = tempfile::tempdir().unwrap();
+    let shape = shape(FEATURES, None);
+    // 82 MB a shard: two buckets each.
+    let table = (5_000, 250);
+    let memory = sealed(&testing::no_spill(), &shape, table, &|_| 1);
+    let limit = 160 << 20;
+    let spill = testing::spill(limit, folder.path(), false);
+    let disk = sealed(&spill, &shape, table, &|_| 1);
+    assert_eq!(disk.sums(), memory.sums());
+    for epoch in [0, 1] {
+        let [one, other] = [&disk, &memory].map(|data| testing::epoch(data, 2, 7, epoch));
+        assert!(one.weights == other.weights, "epoch {epoch}");
+        assert!(one.features == other.features, "epoch {epoch}");
+    }
+    let told = spill.ledger().told();
+    assert!(told.accounts["buckets"] > 30 << 20, "{told:?}");
+    assert!(spill.ledger().most_rows() <= limit, "{told:?}");
+    assert!(told.spilled_bytes > 300 << 20, "{told:?}");
+}
+
+#[test]
+fn a_folder_that_takes_no_rows_ends_the_job_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("gone");
+    let spill = testing::spill(1_000, &missing, false);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let teller = Arc::clone(&told);
+    let shape = shape(5, None);
+    let spool = Spool::new("j", shape.clone(), spill, move |failure| {
+        teller.lock().unwrap().push(failure);
+    });
+    let spool = Arc::new(spool);
+    spool.open(0, (0..V).into()).unwrap();
+    let id = StreamId {
+        job: "j".into(),
+        round: 0,
+        partition: 0,
+        attempt: 1,
+    };
+    let mut writer = spool.begin(id).unwrap();
+    let failure = writer.append(chunk(&shape, 0..50, &|_| 1)).unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::JobFailed);
+    assert!(failure.message.contains(missing.to_str().unwrap()), "{failure}");
+    assert_eq!(*told.lock().unwrap(), [failure]);
+}

@@ -1,0 +1,185 @@
+//! Rows that the memory of the trainers does not hold: the bits of a fit whose rows are in memory, whoever is lost, and a disk
+//! that takes no rows ends the fit with its name.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod common;
+
+use candlewick_failpoint::Gates;
+use candlewick_protocol::job::JobSpec;
+use common::data::{Lcg, Row, evaluated_job};
+use common::{Fit, Gang, WAIT, coordinator_config};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// 16 KiB a row, so that a fit of few rows is more than a program takes for itself.
+const WIDTH: usize = 4_096;
+const ROWS: usize = 4_000;
+/// Less than half of the rows.
+const LIMIT: u64 = 36 << 20;
+
+fn spec() -> JobSpec {
+    let mut job = evaluated_job(2);
+    job.data.feature_width = WIDTH as u32;
+    job.data.input_shape = vec![WIDTH];
+    job.train.network["input"]["shape"] = json!([WIDTH]);
+    job.train.network["layers"][0]["in_features"] = json!(WIDTH);
+    job
+}
+
+/// Some rows occur twice.
+fn wide_rows(count: usize) -> Vec<Row> {
+    let mut random = Lcg(11);
+    let mut rows: Vec<Row> = (0..count)
+        .map(|at| Row {
+            features: (0..WIDTH).map(|_| random.real()).collect(),
+            label: (at % 3) as f64,
+            weight: 1.0 + (at % 2) as f64,
+        })
+        .collect();
+    for at in 0..count / 20 {
+        rows[count - 1 - at] = rows[at].clone();
+    }
+    rows
+}
+
+fn memory(limit: u64, folder: &Path, encrypt: bool) -> Value {
+    json!({"limit": limit, "spoolDirs": [folder], "encrypt": encrypt})
+}
+
+/// Two trainers of so much memory, the last one held at `points`.
+fn gang(memory: Value, held: Option<(&Gates, &str)>) -> Gang {
+    let config = coordinator_config(&spec());
+    let points = |index: usize| {
+        let (gates, points) = held.filter(|_| index == 1)?;
+        Some((gates, points.to_owned()))
+    };
+    let mut gang = Gang::gather_with(memory, (config, 2), |_, address| address, &points);
+    gang.fix_members(&[]);
+    gang
+}
+
+fn same(fit: &Fit, expected: &Fit) {
+    assert_eq!(fit.weights_hash, expected.weights_hash);
+    assert_eq!((fit.steps, &fit.history), (expected.steps, &expected.history));
+    assert_eq!(fit.weights, expected.weights);
+    assert_eq!(fit.ledger["hashSum"], expected.ledger["hashSum"]);
+}
+
+/// What a trainer says of its memory at the end.
+fn needed(done: &Value, trainer: &str) -> Value {
+    let all = done["memory"].as_array().unwrap();
+    let of = all.iter().find(|one| one["trainer"] == trainer);
+    of.unwrap_or_else(|| panic!("{trainer} is not in {done}")).clone()
+}
+
+#[test]
+fn a_fit_from_disk_has_the_bits_of_one_from_memory_also_where_a_trainer_is_lost() {
+    let rows = wide_rows(ROWS);
+    let mut from_memory = gang(json!({}), None);
+    let ledger = from_memory.feed_and_seal(&rows);
+    let expected = from_memory.train_with(ledger, |gang| {
+        let done = &gang.events_named("done")[0];
+        for trainer in ["trainer-0", "trainer-1"] {
+            let needed = needed(done, trainer);
+            assert_eq!(needed["spilledBytes"], 0, "{needed}");
+            let (rows, weights) = (&needed["accounts"]["rows"], &needed["accounts"]["weights"]);
+            let least = (ROWS / 4 * WIDTH * 4) as u64;
+            assert!(
+                rows.as_u64().unwrap() > least && weights.as_u64().unwrap() > 0,
+                "{needed}"
+            );
+        }
+    });
+
+    let folder = tempfile::tempdir().unwrap();
+    let gates = Gates::new().unwrap();
+    let mut from_disk = gang(
+        memory(LIMIT, folder.path(), true),
+        Some((&gates, "train.step=70")),
+    );
+    let ledger = from_disk.feed_and_seal(&rows);
+    from_disk.command(&json!({"cmd": "train"}));
+    let hit = gates.hit("train.step", 70, WAIT);
+    let hit = hit.unwrap_or_else(|why| panic!("{why}\n{}", from_disk.logs()));
+    // Nothing has a name there.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    from_disk.kill(1);
+    drop(hit);
+    loop {
+        let word = from_disk.event_where("a round to feed, or the end of a recovery", |event| {
+            event["event"] == "needFeed" || event["event"] == "recovered"
+        });
+        if word["event"] == "recovered" {
+            break;
+        }
+        from_disk.serve_feed(&word, &rows, |_, _| {});
+    }
+    let fit = from_disk.rest_with(ledger, |gang| {
+        let needed = needed(&gang.events_named("done")[0], "trainer-0");
+        let account = |name: &str| needed["accounts"][name].as_u64().unwrap();
+        assert_eq!(needed["limit"], LIMIT);
+        assert!(
+            needed["spilledBytes"].as_u64().unwrap() > (ROWS * WIDTH * 4) as u64,
+            "{needed}"
+        );
+        assert!(
+            account("buckets") > 0 && account("buckets") + account("process") <= LIMIT,
+            "{needed}"
+        );
+    });
+    same(&fit, &expected);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// From now on no file of a process grows over so many bytes.
+fn limit_files(pid: u32, bytes: u64) {
+    let limit = libc::rlimit64 {
+        rlim_cur: bytes,
+        rlim_max: bytes,
+    };
+    let pid = i32::try_from(pid).unwrap();
+    // SAFETY: the new limit is a value of this frame, and the old one is not asked for.
+    let done = unsafe { libc::prlimit64(pid, libc::RLIMIT_FSIZE, &raw const limit, std::ptr::null_mut()) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn a_disk_that_takes_no_rows_ends_the_fit_with_the_folder_and_what_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none");
+    for (at, told) in [
+        (folder.path(), "more are needed at once"),
+        (&missing, "No such file or directory"),
+    ] {
+        let mut gang = gang(memory(LIMIT, at, false), None);
+        for trainer in &gang.trainers {
+            limit_files(trainer.pid(), 1 << 20);
+        }
+        let owners = gang.owners.clone();
+        gang.feed_round(0, &owners, &wide_rows(ROWS / 4), |_, _| {});
+        let failure = gang.failure();
+        assert!(
+            failure.contains(at.to_str().unwrap()) && failure.contains(told) && failure.contains("spoolDir"),
+            "{failure}"
+        );
+        gang.all_end();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_trainer_without_room_for_its_network_says_what_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gang = gang(memory(1 << 20, folder.path(), false), None);
+    let failure = gang.failure();
+    assert!(
+        failure.contains("may use 1024 KiB of memory, but needs") && failure.contains("raise trainerMemory"),
+        "{failure}"
+    );
+    gang.all_end();
+}

@@ -1,0 +1,166 @@
+//! What a trainer needs of memory, from the job alone: the one home of the estimate. Trainers reserve it before rows come
+//! (rule D), the driver compares it with what there is before it starts any.
+
+use crate::network::{Network, ValueRef};
+use crate::optim;
+use crate::summary::step_memory;
+use candlewick_protocol::feed::RowFormat;
+use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::params::Complete;
+use candlewick_protocol::{Failure, tree};
+use std::ops::Range;
+
+/// Batches in memory: one being computed, one being gathered.
+pub const BATCHES: usize = 2;
+
+/// Bytes that a trainer holds beside the values of a row, as its ledger has it: the hash that orders rows.
+const INDEX: u64 = 16;
+
+/// What is packed at a time for a product: columns of the right operand, rows of the left one, and how deep.
+const PANEL: usize = 2_048;
+const ROWS: usize = 336;
+const DEPTH: usize = 512;
+
+/// Bytes that a trainer needs, by account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TrainingMemory {
+    /// Weights and buffers, and what copies of them the parameters ask for: the moving average, the best epoch's.
+    pub weights: u64,
+    /// The gradient of a step, of each node of the reduction tree that the trainer computes, and what accumulates of it.
+    pub gradients: u64,
+    /// State of the optimiser.
+    pub optimizer: u64,
+    /// What the layers put out and keep in a step, the gradients of it, and what one thread packs for products.
+    pub activations: u64,
+    /// Rows of the step at hand and of the next one.
+    pub batches: u64,
+    /// One row that stays in memory.
+    pub row: u64,
+}
+
+impl TrainingMemory {
+    /// What a trainer needs that owns these logical shards.
+    ///
+    /// ```
+    /// use candlewick_model::{job::complete, memory::TrainingMemory};
+    /// use serde_json::json;
+    /// let input = json!({"job": "00", "task": "classifier", "featureWidth": 4, "params": {
+    ///     "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]},
+    ///     "optimizer": {"type": "Adam"}, "batchSize": 16}});
+    /// let job = complete(&serde_json::from_value(input)?)?.job;
+    /// let alone = TrainingMemory::of(&job, 0..8)?;
+    /// assert_eq!((alone.weights, alone.gradients, alone.optimizer), (60, 120, 120));
+    /// assert_eq!(alone.batches, 2 * 16 * (4 * 4 + 8 + 8));
+    /// assert!(TrainingMemory::of(&job, 0..4)?.activations < alone.activations);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a document of the job is wrong.
+    pub fn of(job: &JobSpec, shards: Range<u32>) -> Result<Self, Failure> {
+        let (train, data) = (&job.train, &job.data);
+        let network = Network::from_document(&train.network, &data.input_shape)?;
+        let optimizer = optim::state_size(&train.optimizer, &network, false)?.bytes();
+        let rows = step_rows(job, &shards);
+        let step = step_memory(&network, usize::try_from(rows).unwrap_or(usize::MAX), optimizer);
+        let format = RowFormat::new(data.feature_width as usize, &data.label, data.validation);
+        let early = train.evaluation.early_stopping.as_ref();
+        let copies =
+            u64::from(train.ema_decay.is_some()) + u64::from(early.is_some_and(|early| early.restore_best));
+        let sums = u64::from(train.gradient_accumulation_steps > 1);
+        let nodes = tree::cover(shards.start, shards.end, train.logical_shards).len() as u64;
+        let bytes = |values: usize| values as u64 * size_of::<f32>() as u64;
+        Ok(TrainingMemory {
+            weights: step.weights * (1 + copies),
+            // Of parameters of which a step touches few rows, a node holds those rows alone.
+            gradients: step.weights * (1 + sums)
+                + nodes * bytes(network.num_dense() + touched(&network, rows)),
+            optimizer: step.optimizer,
+            activations: step.activations + bytes(packed(&network, rows)),
+            batches: rows.saturating_mul(format.row_bytes()) * BATCHES as u64,
+            row: format.row_bytes() + INDEX,
+        })
+    }
+
+    /// All that is there before any row is.
+    #[must_use]
+    pub fn beside_rows(&self) -> u64 {
+        let parts = [
+            self.weights,
+            self.gradients,
+            self.optimizer,
+            self.activations,
+            self.batches,
+        ];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+/// Rows of a step that the owner of these shards computes, where shards are equal.
+pub(crate) fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
+    let all = u64::from(job.train.batch_size) * u64::from(shards.end - shards.start);
+    all.div_ceil(u64::from(job.train.logical_shards.max(1)))
+}
+
+/// Values that a thread packs at most for the products of a layer: blocks of both operands (`kernels/tiles.rs`).
+fn packed(network: &Network, rows: u64) -> usize {
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    let tables: Vec<usize> = network.sparse_parameters().iter().map(|one| one.offset).collect();
+    let (mut left, mut right, mut lanes) = (0, 0, 0);
+    for node in network.layers() {
+        let given: usize = match node.inputs.first() {
+            Some(ValueRef::Layer(at)) => network.layers()[*at].output.iter().product(),
+            _ => network.input_width(),
+        };
+        let matrices = network.parameters()[node.parameters.clone()].iter();
+        for matrix in matrices.filter(|one| one.shape.len() > 1 && !tables.contains(&one.offset)) {
+            let outputs = matrix.shape[0].max(1);
+            let inputs = matrix.len() / outputs;
+            // Every place of a sequence is a row of its own.
+            let places = if matrix.shape.len() == 2 {
+                (given / inputs.max(1)).max(1)
+            } else {
+                1
+            };
+            // What a recurrent layer has of the step at hand, in three buffers that take turns.
+            if matches!(node.name, "LSTM" | "GRU" | "RNN") {
+                lanes = lanes.max(rows.saturating_mul(3 * (outputs + 2 * inputs)));
+            }
+            let rows = rows.saturating_mul(places);
+            let block = |count: usize, depth: usize| count.min(PANEL) * depth.min(DEPTH);
+            right = right
+                .max(block(outputs, inputs))
+                .max(block(inputs, outputs))
+                .max(inputs.saturating_mul(rows).min(PANEL * DEPTH));
+            left = left
+                .max(rows.min(ROWS) * inputs.min(DEPTH))
+                .max(outputs.saturating_mul(rows).min(ROWS * DEPTH));
+        }
+    }
+    left + right + lanes
+}
+
+/// At most so many values of sparse parameters does a step over `rows` rows touch.
+fn touched(network: &Network, rows: u64) -> usize {
+    let most = usize::try_from(rows)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(network.input_width());
+    let of = |entries: usize, width: usize| entries.min(most) * width;
+    let all = network.sparse_parameters().iter();
+    all.map(|sparse| of(sparse.entries, sparse.width)).sum()
+}
+
+/// `trainerMemory` in bytes; 0 where it is not set.
+pub(crate) fn limit(params: &Complete) -> Result<u64, Failure> {
+    if params.is_null("trainerMemory") {
+        return Ok(0);
+    }
+    params.bytes("trainerMemory")
+}
+
+/// The folders of `spoolDir`.
+pub(crate) fn folders(params: &Complete) -> Vec<String> {
+    let text = params.value("spoolDir").as_str().unwrap_or_default();
+    let all = text.split(',').map(str::trim).filter(|folder| !folder.is_empty());
+    all.map(str::to_owned).collect()
+}

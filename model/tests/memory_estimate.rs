@@ -1,0 +1,156 @@
+//! What a trainer is said to need is what it allocates, within a tenth. A test binary of its own and without the usual
+//! harness, because it counts what its whole process allocates, on all threads.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, Slice};
+use candlewick_model::job::complete;
+use candlewick_model::memory::TrainingMemory;
+use candlewick_model::network::Network;
+use candlewick_model::optim::Updates;
+use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::tree;
+use serde_json::{Value, json};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// The system's allocator, and what is held of it.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it is; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn job(params: &Value, shape: &[usize]) -> JobSpec {
+    let width: usize = shape.iter().product();
+    let input = json!({"job": "00", "task": "classifier", "featureWidth": width, "featureShape": shape, "params": params});
+    complete(&serde_json::from_value(input).unwrap()).unwrap().job
+}
+
+fn network(layers: &Value) -> Value {
+    json!({"format": "candlewick.network/1", "layers": layers})
+}
+
+fn linear(size: usize) -> Value {
+    json!({"type": "Linear", "out_features": size})
+}
+
+fn relu() -> Value {
+    json!({"type": "ReLU"})
+}
+
+/// Bytes that a trainer of these shards holds after a few steps, beside the rows themselves.
+fn held(job: &JobSpec, shards: Range<u32>, batches: &Batch<'_>) -> usize {
+    let before = LIVE.load(Relaxed);
+    let network = Network::from_document(&job.train.network, &job.data.input_shape).unwrap();
+    let mut engine = Engine::new(&network, &job.train.loss, &job.data.label, 1, 1).unwrap();
+    let mut weights = network.initial_weights(1);
+    let mut updates = Updates::new(&job.train, &network, &engine, &weights).unwrap();
+    updates.begin(100).unwrap();
+    let mut gradient = Gradient::new(&network);
+    let cover = tree::cover(shards.start, shards.end, job.train.logical_shards);
+    let mut nodes: Vec<NodeGradient> = cover
+        .into_iter()
+        .map(|(lo, hi)| NodeGradient::new(lo, hi))
+        .collect();
+    for step in 0..3 {
+        let batch = Batch { step, ..*batches };
+        engine.step(&weights, &batch, &mut nodes).unwrap();
+        gradient.set(nodes.iter().find(|node| node.present).unwrap());
+        engine.update_buffers(&mut weights);
+        updates.step(&mut weights, &mut gradient, 1.0, step).unwrap();
+    }
+    let held = LIVE.load(Relaxed) - before;
+    drop((engine, weights, updates, gradient, nodes));
+    held
+}
+
+/// Whether what is told is what is held, within a tenth.
+fn check(name: &str, job: &JobSpec, shards: Range<u32>) -> bool {
+    let v = job.train.logical_shards;
+    let each = job.train.batch_size / v;
+    let rows = (each * (shards.end - shards.start)) as usize;
+    let slice = |shard| Slice {
+        shard,
+        rows: each as usize,
+    };
+    let slices: Vec<Slice> = shards.clone().map(slice).collect();
+    let width = job.data.feature_width as usize;
+    // Values that are indices too, of many rows of a table.
+    let features: Vec<f32> = (0..rows * width).map(|at| (at * 7919 % 1000) as f32).collect();
+    let (labels, weights) = (vec![1.0; rows], vec![1.0; rows]);
+    let batch = Batch {
+        step: 0,
+        slices: &slices,
+        features: &features,
+        labels: &labels,
+        weights: &weights,
+    };
+    let told = TrainingMemory::of(job, shards.clone()).unwrap();
+    let (wanted, found) = (
+        told.beside_rows() - told.batches,
+        held(job, shards, &batch) as u64,
+    );
+    println!(
+        "{name}: told {wanted}, held {found}, {:.3}, {told:?}",
+        wanted as f64 / found as f64
+    );
+    wanted.abs_diff(found) * 10 <= found
+}
+
+fn main() {
+    let mut good = Vec::new();
+    let mlp = network(&json!([linear(512), relu(), {"type": "Dropout"}, linear(256), relu(), linear(10)]));
+    for optimizer in ["SGD", "Adam", "AdamW"] {
+        let params = json!({"network": mlp, "optimizer": {"type": optimizer}, "batchSize": 256});
+        good.push(check(optimizer, &job(&params, &[784]), 0..8));
+    }
+    let params = json!({"network": mlp, "batchSize": 4096});
+    good.push(check("a large batch", &job(&params, &[784]), 0..8));
+    good.push(check("shards 0 to 3", &job(&params, &[784]), 0..3));
+    let more = json!({"network": mlp, "batchSize": 64, "emaDecay": 0.9, "gradientAccumulationSteps": 2});
+    good.push(check("averages and sums", &job(&more, &[784]), 0..8));
+    let conv =
+        |channels: usize| json!({"type": "Conv2d", "out_channels": channels, "kernel_size": 3, "padding": 1});
+    let pool = json!({"type": "MaxPool2d", "kernel_size": 2});
+    let flatten = json!({"type": "Flatten"});
+    let cnn = network(
+        &json!([conv(16), {"type": "BatchNorm2d"}, relu(), pool, conv(32), relu(), pool, flatten, linear(10)]),
+    );
+    good.push(check(
+        "cnn",
+        &job(&json!({"network": cnn, "batchSize": 128}), &[1, 28, 28]),
+        0..8,
+    ));
+    let lstm = network(&json!([{"type": "LSTM", "hidden_size": 64, "output": "last"}, linear(4)]));
+    good.push(check(
+        "lstm",
+        &job(&json!({"network": lstm, "batchSize": 128}), &[20, 16]),
+        0..8,
+    ));
+    let bag = json!({"type": "EmbeddingBag", "num_embeddings": 50_000, "embedding_dim": 32});
+    let table = network(&json!([bag, linear(64), relu(), linear(4)]));
+    good.push(check(
+        "table",
+        &job(&json!({"network": table, "batchSize": 64}), &[10]),
+        0..8,
+    ));
+    assert!(good.iter().all(|good| *good), "{good:?}");
+}

@@ -1,0 +1,90 @@
+package candlewick.cluster
+
+import org.apache.spark.SparkConf
+
+/** Memory that a trainer may use.
+  *
+  * @param bytes
+  *   of one trainer
+  * @param source
+  *   where the number comes from, for messages
+  * @param overhead
+  *   trainers that share spark.executor.memoryOverhead, where that is what bounds them
+  */
+private[candlewick] final case class MemoryLimit(bytes: Long, source: String, overhead: Option[Int])
+
+/** What bounds the memory of trainers. A cluster manager with containers (YARN, Kubernetes) kills an executor that takes more
+  * than its heap and its overhead, trainers and all; a part of the overhead is the JVM's own and the feed's. Elsewhere only
+  * the machine bounds them.
+  */
+private[candlewick] object MemoryLimit {
+  private val Overhead = "spark.executor.memoryOverhead"
+  private val Mib = 1L << 20
+
+  /** The trainers' part of the overhead, percent, and of the machine's memory. */
+  val OfOverhead = 60L
+  val OfMachine = 25L
+
+  private val LocalCluster = """local-cluster\[\s*(\d+).*""".r
+
+  /** Executors that are known to share a machine: those of local-cluster. */
+  def sharers(master: String): Int = master match {
+    case LocalCluster(executors) => math.max(1, executors.toInt)
+    case _ => 1
+  }
+
+  /** Of a trainer among `trainers` on a machine with so much memory. */
+  def ofMachine(memory: Long, trainers: Int): Long = memory / 100 * OfMachine / math.max(1, trainers)
+
+  /** What the trainers of an executor have together, where the cluster has containers. */
+  def ofContainer(conf: SparkConf, master: String): Option[Long] =
+    if (master.startsWith("yarn") || master.startsWith("k8s"))
+      Some(overhead(conf, master.startsWith("k8s")) / 100 * OfOverhead)
+    else None
+
+  /** What bounds a trainer among `trainers` of an executor, as far as the driver knows.
+    *
+    * @param asked
+    *   trainerMemory, 0 where it is not set
+    * @param machine
+    *   memory of this machine, where all of the application is on it
+    */
+  def of(
+      conf: SparkConf,
+      master: String,
+      asked: Long,
+      trainers: Int,
+      machine: Option[Long]
+  ): Option[MemoryLimit] = {
+    val each = math.max(1, trainers)
+    val own = Some(asked).filter(_ > 0).map(MemoryLimit(_, "trainerMemory", None))
+    def container = ofContainer(conf, master).map { room =>
+      val share = s"$OfOverhead % of $Overhead, which is ${overhead(conf, master.startsWith("k8s")) / Mib}m"
+      MemoryLimit(room / each, if (each > 1) s"$share, for $each trainers" else share, Some(each))
+    }
+    def here = machine.map { bytes =>
+      val all = each * sharers(master)
+      val share = s"$OfMachine % of this machine's memory"
+      MemoryLimit(ofMachine(bytes, all), if (all > 1) s"$share, for $all trainers" else share, None)
+    }
+    own.orElse(container).orElse(here)
+  }
+
+  /** What [[of]] would need the overhead to be for trainers of so many bytes, in MiB, rounded up a little. */
+  def overheadFor(bytes: Long, trainers: Int): Long = {
+    val need = bytes.toDouble * trainers * 100 / OfOverhead / Mib
+    (math.ceil(need / 64) * 64).toLong
+  }
+
+  /** Spark's rule: what is set, or a part of the heap and no less than a minimum. */
+  private[candlewick] def overhead(conf: SparkConf, kubernetes: Boolean): Long =
+    if (conf.contains(Overhead)) conf.getSizeAsMb(Overhead) * Mib
+    else {
+      val general = conf.getOption("spark.executor.memoryOverheadFactor")
+      val own = if (kubernetes) conf.getOption("spark.kubernetes.memoryOverheadFactor") else None
+      val factor = general.orElse(own).fold(0.1)(_.toDouble)
+      val heap = conf.getSizeAsMb("spark.executor.memory", "1g")
+      val least = conf.getSizeAsMb("spark.executor.minMemoryOverhead", "384m")
+      math.max((heap * factor).toLong, least) * Mib
+    }
+}

@@ -1,0 +1,95 @@
+package candlewick
+
+import candlewick.internal.Json
+import candlewick.jni.InvalidParameterException
+import org.apache.spark.sql.DataFrame
+import org.apache.spark.sql.functions.{array, col}
+
+/** `plan`, the check of memory before a fit, and `summary.memory`. */
+class PlanSuite extends SparkSuite {
+  private lazy val rows = blobs(300).cache()
+
+  private def accounts(summary: TrainingSummary): Seq[Map[String, Long]] =
+    Json.items(Json.parse(summary.memory)).map { one =>
+      Json.fields(Json.field(one, "accounts")).map { case (name, bytes) => name -> bytes.asLong }.toMap
+    }
+
+  test("a plan says steps, memory and seconds, and a fit has those steps and that memory") {
+    val plan = classifier().setNumTrainers(2).plan(rows)
+    val summary = classifier().setNumTrainers(2).fit(rows).summary
+    assert(plan.rows == 300 && plan.stepsPerEpoch == 10 && plan.totalSteps == summary.totalSteps)
+    assert(plan.numTrainers == 2 && plan.logicalShards == 8)
+    val found = accounts(summary)
+    assert(found.length == 2)
+    for (name <- Seq("weights", "gradients", "optimizer", "activations", "batches"))
+      // The trainer reserves a whole batch until it knows its shards.
+      assert(found.map(_(name)).max >= plan.memory(name) && plan.memory(name) > 0, name)
+    // 4 * 8 + 8 + 8 * 3 + 3 weights: the half to the other and back, and the sum to the other.
+    assert(plan.exchangeBytesPerStep == 2 * 67 * 4)
+    assert(plan.seconds > plan.secondsPerEpoch && plan.secondsPerEpoch > 0 && plan.fits)
+    assert(Seq("compute", "exchange", "feed").contains(plan.bound))
+    assert(plan.memoryLimit.exists(_ > plan.memoryNeeded))
+    assert(plan.toString.contains("25 % of this machine's memory, for 2 trainers"))
+    assert(Json.field(Json.parse(plan.json), "totalSteps").asLong == 50)
+    assert(summary.toString.contains("memory=") && summary.json.contains("spilledBytes"))
+  }
+
+  test("rows are known, counted or told") {
+    val known =
+      spark.range(200).select(array(col("id"), col("id") * 2).as("features"), (col("id") % 3).as("label"))
+    assert(classifier().plan(known).rows == 200)
+    assert(classifier().plan(rows.filter("id < 100")).rows == 100)
+    assert(classifier().plan(rows, 1000000L).stepsPerEpoch == 31250)
+    assert(classifier().setDropLast(true).plan(rows).stepsPerEpoch == 9)
+    val aside = classifier().setValidationFraction(0.5).plan(rows, 6400L)
+    assert(aside.stepsPerEpoch == 100)
+    val wrong = intercept[InvalidParameterException](classifier().plan(rows, 0L))
+    assert(wrong.getMessage.contains("rows = 0 is not legal"))
+  }
+
+  test("a plan refuses what a fit refuses") {
+    def told(action: => Any) = intercept[InvalidParameterException](action).getMessage
+    val lacks = classifier().setFeaturesCol("absent")
+    assert(told(lacks.plan(rows)) == told(lacks.fit(rows)))
+    val wrong = classifier().setLoss(nn.BCEWithLogitsLoss())
+    assert(told(wrong.plan(rows)) == told(wrong.fit(rows)))
+  }
+
+  test("memory that does not hold network and batch is refused before anything starts, with what to set") {
+    val large =
+      classifier().setNetwork(nn.Sequential(nn.Linear(4096), nn.ReLU(), nn.Linear(4096), nn.Linear(3)))
+    val small = large.setTrainerMemory("64m")
+    val plan = small.plan(rows)
+    assert(
+      !plan.fits && plan.bound == "memory" && plan.advice.exists(_.contains("set trainerMemory to at least"))
+    )
+    val told = intercept[InvalidParameterException](small.fit(rows)).getMessage
+    assert(told.contains("may use 64.0 MiB (trainerMemory)") && told.contains("optimizer 128."))
+    val needed = """set trainerMemory to at least (\d+m)""".r.findFirstMatchIn(told).get.group(1)
+    val model = small.setTrainerMemory(needed).setEpochs(1).fit(rows)
+    assert(model.summary.totalSteps == 10)
+  }
+
+  test("rows beyond trainerMemory are on disk, and the weights are the same") {
+    val model = classifier().setTrainerMemory("64m").fit(rows)
+    assert(model.weightsHash == classifier().fit(rows).weightsHash)
+    val limit = Json.field(Json.items(Json.parse(model.summary.memory)).head, "limit").asLong
+    assert(limit == 64L << 20)
+  }
+
+  test("a plan that runs twice because the first row is asked for is told, and what to do") {
+    def arrays = spark.range(60).select(col("id"), array(col("id"), col("id") * 2).as("features"))
+    val labels = spark.range(60).select(col("id"), (col("id") % 3).as("label"))
+    def lines(estimator: NeuralClassifier, rows: DataFrame) = {
+      val handle = estimator.setEpochs(1).startFit(rows)
+      handle.result(): Unit
+      handle.progressLines().filter(_.contains("runs twice"))
+    }
+    val joined = arrays.join(labels, "id")
+    assert(lines(classifier(), joined).exists(_.contains("so this runs twice: Join; cache the DataFrame")))
+    assert(lines(classifier().setInputShape(Array(2)), joined).isEmpty)
+    assert(lines(classifier(), joined.cache()).isEmpty)
+    joined.unpersist()
+    assert(lines(classifier(), arrays.withColumn("label", col("id") % 3)).isEmpty)
+  }
+}

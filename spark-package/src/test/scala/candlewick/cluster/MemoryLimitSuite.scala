@@ -1,0 +1,74 @@
+package candlewick.cluster
+
+import java.nio.file.Files
+import org.apache.spark.SparkConf
+import org.scalatest.funsuite.AnyFunSuite
+
+/** What memory trainers may use, by Spark's settings and by the machine. */
+class MemoryLimitSuite extends AnyFunSuite {
+  private val Gib = 1L << 30
+  private val Mib = 1L << 20
+
+  private def conf(settings: (String, String)*): SparkConf = {
+    val made = new SparkConf(false)
+    settings.foreach { case (name, value) => made.set(name, value) }
+    made
+  }
+
+  private def bytes(master: String, trainers: Int, settings: (String, String)*): Option[Long] =
+    MemoryLimit.of(conf(settings: _*), master, 0L, trainers, None).map(_.bytes)
+
+  test("the overhead is what Spark makes of its settings") {
+    def mib(kubernetes: Boolean, settings: (String, String)*) =
+      MemoryLimit.overhead(conf(settings: _*), kubernetes) / Mib
+    assert(mib(kubernetes = false) == 384)
+    assert(mib(kubernetes = false, "spark.executor.memory" -> "8g") == 819)
+    assert(mib(kubernetes = false, "spark.executor.memoryOverhead" -> "3g") == 3072)
+    assert(mib(kubernetes = false, "spark.executor.memoryOverhead" -> "700") == 700)
+    val factor = Seq("spark.executor.memory" -> "8g", "spark.executor.memoryOverheadFactor" -> "0.5")
+    assert(mib(kubernetes = false, factor: _*) == 4096)
+    val pod = Seq("spark.executor.memory" -> "10g", "spark.kubernetes.memoryOverheadFactor" -> "0.4")
+    assert(mib(kubernetes = true, pod: _*) == 4096 && mib(kubernetes = false, pod: _*) == 1024)
+    assert(mib(kubernetes = false, "spark.executor.minMemoryOverhead" -> "1g") == 1024)
+  }
+
+  test("in a container the trainers share a part of the overhead") {
+    val set = "spark.executor.memoryOverhead" -> "1000m"
+    assert(bytes("yarn", 1, set).exists(found => math.abs(found - 600 * Mib) < 1024))
+    assert(bytes("k8s://https://here", 2, set).exists(found => math.abs(found - 300 * Mib) < 1024))
+    val shared = MemoryLimit.of(conf(set), "yarn", 0L, 2, Some(64 * Gib)).get
+    assert(shared.source.contains("60 % of spark.executor.memoryOverhead, which is 1000m, for 2 trainers"))
+    assert(shared.overhead.contains(2))
+  }
+
+  test("elsewhere the machine bounds them, and what is asked for goes before all") {
+    val set = "spark.executor.memoryOverhead" -> "1000m"
+    def here(master: String, trainers: Int) =
+      MemoryLimit.of(conf(set), master, 0L, trainers, Some(16 * Gib)).get.bytes
+    assert(math.abs(here("local[2]", 1) - 4 * Gib) < 1024 && math.abs(here("local[4]", 2) - 2 * Gib) < 1024)
+    assert(math.abs(here("local-cluster[2,1,1024]", 1) - 2 * Gib) < 1024)
+    assert(bytes("spark://here:7077", 1, set).isEmpty)
+    val asked = MemoryLimit.of(conf(set), "yarn", 5 * Gib, 2, None).get
+    assert(asked == MemoryLimit(5 * Gib, "trainerMemory", None))
+  }
+
+  test("the overhead that is told holds what it is told for") {
+    for (bytes <- Seq(100 * Mib, 3 * Gib, 3 * Gib + 1); trainers <- 1 to 3) {
+      val wanted = "spark.executor.memoryOverhead" -> s"${MemoryLimit.overheadFor(bytes, trainers)}m"
+      val found = MemoryLimit.of(conf(wanted), "yarn", 0L, trainers, None).get.bytes
+      assert(found >= bytes - 1024 && found < bytes + (128L << 20))
+    }
+  }
+
+  test("rows go to the folders that Spark has for its own files") {
+    val (one, two) = (Files.createTempDirectory("one").toString, Files.createTempDirectory("two").toString)
+    def dirs(env: (String, String)*) = Machine.localDirs(conf("spark.local.dir" -> two), env.toMap.get)
+    assert(dirs() == Seq(two))
+    assert(dirs("SPARK_LOCAL_DIRS" -> s"$one,$two, /is/not/there") == Seq(one, two))
+    assert(dirs("SPARK_EXECUTOR_DIRS" -> s"$two:$one") == Seq(two, one))
+    assert(dirs("CONTAINER_ID" -> "c", "LOCAL_DIRS" -> one, "SPARK_LOCAL_DIRS" -> two) == Seq(one))
+    assert(Machine.localDirs(conf(), _ => None) == Seq(sys.props("java.io.tmpdir")))
+    assert(Machine.memory().exists(_ > (64L << 20)))
+    Seq(one, two).foreach(folder => Files.delete(java.nio.file.Paths.get(folder)))
+  }
+}

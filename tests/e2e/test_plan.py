@@ -1,0 +1,51 @@
+"""``plan(df)``, the check of memory before a fit, and ``summary.memory``."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from pyspark.ml.linalg import Vectors
+from pyspark.sql import DataFrame, SparkSession
+
+from candlewick import NeuralClassifier, TrainingPlan, nn
+from candlewick.errors import InvalidParameterError
+
+
+@pytest.fixture(scope="module")
+def rows(local2: SparkSession) -> DataFrame:
+    rng = np.random.default_rng(5)
+    made = [(Vectors.dense(rng.normal(size=4).tolist()), at % 3) for at in range(300)]
+    return local2.createDataFrame(made, ["features", "label"]).repartition(3).cache()
+
+
+def classifier(size: int = 8, **params: object) -> NeuralClassifier:
+    network = nn.Sequential(nn.Linear(size), nn.ReLU(), nn.Linear(3))
+    return NeuralClassifier(network=network, batchSize=32, epochs=2, **params)  # type: ignore[arg-type]
+
+
+def test_a_plan_is_there_before_the_fit_and_the_fit_is_as_it_says(rows: DataFrame) -> None:
+    plan = classifier(numTrainers=2).plan(rows)
+    assert isinstance(plan, TrainingPlan)
+    assert (plan.rows, plan.stepsPerEpoch, plan.numTrainers, plan.fits) == (300, 10, 2, True)
+    assert plan.seconds["total"] > plan.seconds["epoch"] > 0
+    assert json.loads(json.dumps(plan.to_dict()))["totalSteps"] == 20
+    assert "bound by" in repr(plan) and "<table>" in plan._repr_html_()
+    assert classifier().plan(rows, rows=10**9).stepsPerEpoch == 31_250_000
+    summary = classifier(numTrainers=2).fit(rows).summary
+    assert summary.totalSteps == plan.totalSteps
+    assert len(summary.memory) == 2
+    for one in summary.memory:
+        assert one["accounts"]["weights"] == plan.memory["accounts"]["weights"]
+        assert one["limit"] > 0 and one["spilledBytes"] == 0
+    assert " of " in repr(summary).partition("memory=")[2]
+
+
+def test_a_limit_that_is_too_small_is_an_error_with_what_to_set(rows: DataFrame) -> None:
+    small = classifier(400_000, trainerMemory="64m")
+    assert not small.plan(rows).fits
+    with pytest.raises(InvalidParameterError, match=r"set trainerMemory to at least [0-9]+m, or lower batchSize"):
+        small.fit(rows)
+    with pytest.raises(InvalidParameterError, match="absent"):
+        classifier(featuresCol="absent").plan(rows)
