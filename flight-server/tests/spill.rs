@@ -156,7 +156,8 @@ fn a_disk_that_takes_no_rows_ends_the_fit_with_the_folder_and_what_is_needed() {
         (folder.path(), "more are needed at once"),
         (&missing, "No such file or directory"),
     ] {
-        let mut gang = gang(memory(LIMIT, at, false), None);
+        // Windows of streams and the program itself take all of it.
+        let mut gang = gang(memory(18 << 20, at, false), None);
         for trainer in &gang.trainers {
             limit_files(trainer.pid(), 1 << 20);
         }
@@ -175,7 +176,9 @@ fn a_disk_that_takes_no_rows_ends_the_fit_with_the_folder_and_what_is_needed() {
 #[test]
 fn a_trainer_without_room_for_its_network_says_what_it_needs() {
     let folder = tempfile::tempdir().unwrap();
-    let mut gang = gang(memory(1 << 20, folder.path(), false), None);
+    let memory = memory(1 << 20, folder.path(), false);
+    let config = coordinator_config(&spec());
+    let mut gang = Gang::gather_with(memory, (config, 1), |_, address| address, &|_| None);
     let failure = gang.failure();
     assert!(
         failure.contains("may use 1024 KiB of memory, but needs") && failure.contains("raise trainerMemory"),

@@ -25,6 +25,8 @@ pub(crate) struct Spill {
     /// What was written so often has a number that no other has: the nonce.
     numbers: AtomicU64,
     ledger: Arc<Ledger>,
+    /// Called with each read and write: what takes long is no standstill.
+    alive: Box<dyn Fn() + Send + Sync>,
 }
 
 impl std::fmt::Debug for Spill {
@@ -41,7 +43,11 @@ impl Spill {
     ///
     /// # Errors
     /// `Unavailable` where the system gives no random key.
-    pub(crate) fn new(memory: &TrainerMemory, ledger: Arc<Ledger>) -> Result<Arc<Self>, Failure> {
+    pub(crate) fn new(
+        memory: &TrainerMemory,
+        ledger: Arc<Ledger>,
+        alive: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Arc<Self>, Failure> {
         let mut folders: Vec<PathBuf> = memory.spool_dirs.iter().map(PathBuf::from).collect();
         if folders.is_empty() {
             folders.push(std::env::temp_dir());
@@ -62,6 +68,7 @@ impl Spill {
             cipher,
             numbers: AtomicU64::new(0),
             ledger,
+            alive: Box::new(alive),
         }))
     }
 
@@ -199,6 +206,7 @@ impl SpillFile {
         part.file
             .write_all_at(rows, offset)
             .map_err(|error| unwritten(part, u64::from(stored), &error))?;
+        (spill.alive)();
         spill.ledger.spilled(u64::from(stored));
         rows.clear();
         Ok(Extent {
@@ -227,6 +235,7 @@ impl SpillFile {
         part.file
             .read_exact_at(stored, extent.offset)
             .map_err(|error| unread(part, &error))?;
+        (self.spill.alive)();
         if let Some(cipher) = &self.spill.cipher {
             let (rows, tag) = stored.split_at_mut(extent.bytes as usize);
             let tag: &[u8; TAG] = (&*tag).try_into().map_err(|_| changed(part))?;
@@ -328,7 +337,7 @@ mod tests {
                 .collect(),
             encrypt,
         };
-        Spill::new(&memory, Ledger::new(0)).unwrap()
+        Spill::new(&memory, Ledger::new(0), || {}).unwrap()
     }
 
     #[test]

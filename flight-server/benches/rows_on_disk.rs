@@ -1,4 +1,4 @@
-//! The time of an epoch whose rows are on disk, next to one from memory: `cargo bench -p candlewick-trainer --bench spill`.
+//! The time of an epoch whose rows are on disk, next to one from memory: `make bench-spill`.
 //!
 //! One trainer, 8 logical shards, 200,000 rows of 784 values (627 MB), an MLP of 784-256-128-10 and batches of 256. The folder is
 //! that for temporary files, or the first argument.
