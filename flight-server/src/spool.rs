@@ -271,10 +271,10 @@ impl Spool {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             match &*log {
                 Some(file) => Arc::clone(file),
-                None => Arc::clone(log.insert(self.spill.file()?)),
+                None => Arc::clone(log.insert(self.spill.file(self.layout.bytes())?)),
             }
         };
-        let mut rows = Vec::with_capacity(chunk.rows() * self.layout.bytes() + 16);
+        let mut rows = Vec::with_capacity(chunk.rows() * self.layout.bytes());
         let _buffer = ledger.charge(Account::SpillBuffers, bytes + rows.capacity() as u64);
         let mut lists = BTreeMap::new();
         for (at, row) in (0u32..).zip(0..chunk.rows()) {
@@ -372,7 +372,12 @@ impl Spool {
             "the memory of this trainer does not hold its {rows} rows: they are on disk, in buckets that it reads as they are              due"
         );
         let row_bytes = self.shape.format().row_bytes();
-        let mut partition = Partition::new(self.layout, self.spill.file()?, row_bytes, lists)?;
+        let mut partition = Partition::new(
+            self.layout,
+            self.spill.file(self.layout.bytes())?,
+            row_bytes,
+            lists,
+        )?;
         let mut push = |record: Record<'_>| {
             let id = (record.shard(), record.held_out());
             if partition.push(id, record)? || dropped.contains(id.0) {

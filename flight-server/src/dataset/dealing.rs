@@ -295,7 +295,7 @@ impl Dataset {
         let mut lists = self.shards.values().flat_map(Rows::lists);
         let file = lists.find_map(|list| match list {
             List::Memory(_) => None,
-            List::Disk(list) => Some(list.file().spill().file()),
+            List::Disk(list) => Some(list.file().spill().file(list.layout.bytes())),
         });
         file.transpose()
     }
