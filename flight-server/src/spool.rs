@@ -271,10 +271,10 @@ impl Spool {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             match &*log {
                 Some(file) => Arc::clone(file),
-                None => Arc::clone(log.insert(self.spill.file()?)),
+                None => Arc::clone(log.insert(self.spill.file(self.layout.bytes())?)),
             }
         };
-        let mut rows = Vec::with_capacity(chunk.rows() * self.layout.bytes() + 16);
+        let mut rows = Vec::with_capacity(chunk.rows() * self.layout.bytes());
         let _buffer = ledger.charge(Account::SpillBuffers, bytes + rows.capacity() as u64);
         let mut lists = BTreeMap::new();
         for (at, row) in (0u32..).zip(0..chunk.rows()) {
@@ -340,8 +340,8 @@ impl Spool {
         Ok(data.charged(ledger))
     }
 
-    /// Spreads rows over the buckets of their lists, and gives their memory and the room of the log back meanwhile.
-    fn on_disk(&self, owned: &ShardSet, dropped: &ShardSet, pieces: Vec<Piece>) -> Result<Dataset, Failure> {
+    /// Rows of each list, copies counted.
+    fn counted(&self, owned: &ShardSet, dropped: &ShardSet, pieces: &[Piece]) -> BTreeMap<ListId, u64> {
         let v = self.shape.logical_shards;
         let mut lists: BTreeMap<ListId, u64> = BTreeMap::new();
         for shard in owned.filter(|shard| !dropped.contains(shard)).iter() {
@@ -356,7 +356,7 @@ impl Spool {
                 *sum += rows;
             }
         };
-        for piece in &pieces {
+        for piece in pieces {
             match piece {
                 Piece::Log(logged) => logged.lists.iter().for_each(|(id, rows)| count(*id, *rows)),
                 Piece::Memory(chunk, _) => {
@@ -367,12 +367,24 @@ impl Spool {
                 }
             }
         }
+        lists
+    }
+
+    /// Spreads rows over the buckets of their lists, and gives their memory and the room of the log back meanwhile.
+    fn on_disk(&self, owned: &ShardSet, dropped: &ShardSet, pieces: Vec<Piece>) -> Result<Dataset, Failure> {
+        let v = self.shape.logical_shards;
+        let lists = self.counted(owned, dropped, &pieces);
         let rows: u64 = lists.values().sum();
         tracing::info!(
-            "the memory of this trainer does not hold its {rows} rows: they are on disk, in buckets that it reads as they are              due"
+            "the memory of this trainer does not hold its {rows} rows: they are on disk, and read as they are due"
         );
         let row_bytes = self.shape.format().row_bytes();
-        let mut partition = Partition::new(self.layout, self.spill.file()?, row_bytes, lists)?;
+        let mut partition = Partition::new(
+            self.layout,
+            self.spill.file(self.layout.bytes())?,
+            row_bytes,
+            lists,
+        )?;
         let mut push = |record: Record<'_>| {
             let id = (record.shard(), record.held_out());
             if partition.push(id, record)? || dropped.contains(id.0) {

@@ -15,6 +15,7 @@ use common::data::{Lcg, Row, evaluated_job};
 use common::{Fit, Gang, WAIT, coordinator_config};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// 16 KiB a row, so that a fit of few rows is more than a program takes for itself.
 const WIDTH: usize = 4_096;
@@ -53,7 +54,11 @@ fn memory(limit: u64, folder: &Path, encrypt: bool) -> Value {
 
 /// Two trainers of so much memory, the last one held at `points`.
 fn gang(memory: Value, held: Option<(&Gates, &str)>) -> Gang {
-    let config = coordinator_config(&spec());
+    gang_of(&spec(), memory, held)
+}
+
+fn gang_of(job: &JobSpec, memory: Value, held: Option<(&Gates, &str)>) -> Gang {
+    let config = coordinator_config(job);
     let points = |index: usize| {
         let (gates, points) = held.filter(|_| index == 1)?;
         Some((gates, points.to_owned()))
@@ -62,6 +67,26 @@ fn gang(memory: Value, held: Option<(&Gates, &str)>) -> Gang {
     gang.fix_members(&[]);
     gang
 }
+
+/// The fit whose rows are in memory.
+static FROM_MEMORY: LazyLock<Fit> = LazyLock::new(|| {
+    let rows = wide_rows(ROWS);
+    let mut from_memory = gang(json!({}), None);
+    let ledger = from_memory.feed_and_seal(&rows);
+    from_memory.train_with(ledger, |gang| {
+        let done = &gang.events_named("done")[0];
+        for trainer in ["trainer-0", "trainer-1"] {
+            let needed = needed(done, trainer);
+            assert_eq!(needed["spilledBytes"], 0, "{needed}");
+            let (rows, weights) = (&needed["accounts"]["rows"], &needed["accounts"]["weights"]);
+            let least = (ROWS / 4 * WIDTH * 4) as u64;
+            assert!(
+                rows.as_u64().unwrap() > least && weights.as_u64().unwrap() > 0,
+                "{needed}"
+            );
+        }
+    })
+});
 
 fn same(fit: &Fit, expected: &Fit) {
     assert_eq!(fit.weights_hash, expected.weights_hash);
@@ -79,23 +104,7 @@ fn needed(done: &Value, trainer: &str) -> Value {
 
 #[test]
 fn a_fit_from_disk_has_the_bits_of_one_from_memory_also_where_a_trainer_is_lost() {
-    let rows = wide_rows(ROWS);
-    let mut from_memory = gang(json!({}), None);
-    let ledger = from_memory.feed_and_seal(&rows);
-    let expected = from_memory.train_with(ledger, |gang| {
-        let done = &gang.events_named("done")[0];
-        for trainer in ["trainer-0", "trainer-1"] {
-            let needed = needed(done, trainer);
-            assert_eq!(needed["spilledBytes"], 0, "{needed}");
-            let (rows, weights) = (&needed["accounts"]["rows"], &needed["accounts"]["weights"]);
-            let least = (ROWS / 4 * WIDTH * 4) as u64;
-            assert!(
-                rows.as_u64().unwrap() > least && weights.as_u64().unwrap() > 0,
-                "{needed}"
-            );
-        }
-    });
-
+    let (rows, expected) = (wide_rows(ROWS), &*FROM_MEMORY);
     let folder = tempfile::tempdir().unwrap();
     let gates = Gates::new().unwrap();
     let mut from_disk = gang(
@@ -132,8 +141,40 @@ fn a_fit_from_disk_has_the_bits_of_one_from_memory_also_where_a_trainer_is_lost(
             "{needed}"
         );
     });
-    same(&fit, &expected);
+    same(&fit, expected);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn rows_on_disk_move_to_who_joins_and_copies_of_them_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let gates = Gates::new().unwrap();
+    let job = JobSpec {
+        data_replicas: 2,
+        ..spec()
+    };
+    let memory = memory(LIMIT, folder.path(), false);
+    let mut gang = gang_of(&job, memory, Some((&gates, "train.step=20")));
+    let ledger = gang.feed_and_seal(&wide_rows(ROWS));
+    gang.command(&json!({"cmd": "train"}));
+    let hit = gates.hit("train.step", 20, WAIT);
+    let hit = hit.unwrap_or_else(|why| panic!("{why}\n{}", gang.logs()));
+    gang.join(None);
+    drop(hit);
+    let record = gang.event("rescaled")["record"].clone();
+    assert_eq!(record["trainers"], 3, "{record}");
+    let fit = gang.rest_with(ledger, |gang| {
+        for event in ["needFeed", "recovered", "failed", "lost"] {
+            let told = gang.events_named(event);
+            assert!(told.is_empty(), "{told:?}");
+        }
+        let done = &gang.events_named("done")[0];
+        for trainer in ["trainer-0", "trainer-1", "trainer-2"] {
+            let needed = needed(done, trainer);
+            assert!(needed["spilledBytes"].as_u64().unwrap() > 10 << 20, "{needed}");
+        }
+    });
+    same(&fit, &FROM_MEMORY);
 }
 
 /// From now on no file of a process grows over so many bytes.
@@ -156,7 +197,8 @@ fn a_disk_that_takes_no_rows_ends_the_fit_with_the_folder_and_what_is_needed() {
         (folder.path(), "more are needed at once"),
         (&missing, "No such file or directory"),
     ] {
-        let mut gang = gang(memory(LIMIT, at, false), None);
+        // Windows of streams and the program itself take all of it.
+        let mut gang = gang(memory(18 << 20, at, false), None);
         for trainer in &gang.trainers {
             limit_files(trainer.pid(), 1 << 20);
         }
@@ -175,7 +217,9 @@ fn a_disk_that_takes_no_rows_ends_the_fit_with_the_folder_and_what_is_needed() {
 #[test]
 fn a_trainer_without_room_for_its_network_says_what_it_needs() {
     let folder = tempfile::tempdir().unwrap();
-    let mut gang = gang(memory(1 << 20, folder.path(), false), None);
+    let memory = memory(1 << 20, folder.path(), false);
+    let config = coordinator_config(&spec());
+    let mut gang = Gang::gather_with(memory, (config, 1), |_, address| address, &|_| None);
     let failure = gang.failure();
     assert!(
         failure.contains("may use 1024 KiB of memory, but needs") && failure.contains("raise trainerMemory"),

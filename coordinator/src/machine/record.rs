@@ -146,21 +146,7 @@ fn heard(message: &ToCoordinator) -> Option<String> {
             "worked {:.3} s and waited {:.3} s in epoch {}",
             pace.busy_seconds, pace.waited_seconds, pace.epoch
         ),
-        ToCoordinator::Done {
-            generation,
-            steps,
-            memory,
-            ..
-        } => {
-            let MemoryUse {
-                limit,
-                accounts,
-                spilled_bytes,
-            } = memory;
-            format!(
-                "DONE of generation {generation}: {steps} steps; memory of {limit}: {accounts:?}, on disk {spilled_bytes}"
-            )
-        }
+        ToCoordinator::Done { .. } => return ended(message),
         ToCoordinator::Weights { total, .. } => format!("begins to send the weights, {total} bytes"),
         ToCoordinator::Snapshot { counter, total, .. } => {
             format!("begins to send its state, {total} bytes: {counter}")
@@ -174,6 +160,27 @@ fn heard(message: &ToCoordinator) -> Option<String> {
         ToCoordinator::Log { line, .. } => format!("logs: {line}"),
         ToCoordinator::Failed { failure } => format!("FAILED: {}", failure.message),
     })
+}
+
+/// The end of training, with the memory that it took.
+fn ended(message: &ToCoordinator) -> Option<String> {
+    let ToCoordinator::Done {
+        generation,
+        steps,
+        memory,
+        ..
+    } = message
+    else {
+        return None;
+    };
+    let MemoryUse {
+        limit,
+        accounts,
+        spilled_bytes,
+    } = memory;
+    Some(format!(
+        "DONE of generation {generation}: {steps} steps; memory of {limit}: {accounts:?}, on disk {spilled_bytes}"
+    ))
 }
 
 /// A word to a trainer in short.

@@ -3,7 +3,7 @@
 use super::readers::{InMemory, RowSource};
 use super::{Dataset, List, Rows, Run, Shard};
 use crate::chunk::Chunk;
-use crate::spill::{DiskList, Layout, ListId, Partition, Room, Sorting};
+use crate::spill::{DiskList, Layout, ListId, Page, Partition, Record, Room, Sorting, SpillFile};
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, Dealing};
 use candlewick_protocol::feed::ShardSum;
@@ -124,9 +124,9 @@ impl Sums {
 fn heaps_on_disk(
     list: &DiskList,
     (home, deal, logical_shards): (u32, Dealing, u32),
-    see: &mut dyn FnMut(Run, u64, crate::spill::Record<'_>) -> bool,
+    see: &mut dyn FnMut(Run, u64, Record<'_>) -> bool,
 ) -> Result<(), Failure> {
-    let mut page = crate::spill::Page::default();
+    let mut page = Page::default();
     for bucket in 0..list.buckets.len() {
         let Some(opened) = list.open(bucket, Sorting::Hash, Room::OrRowByRow)? else {
             continue;
@@ -247,6 +247,7 @@ impl Dataset {
         u32::try_from(self.chunks.len() + 1 + received.chunks.len()).map_err(|_| super::uncountable())?;
         let mut dealt: BTreeMap<u32, Rows> = BTreeMap::new();
         let owed = self.owed(homes, dealing)?;
+        let anew = self.new_file()?;
         for (shard, came) in &received.shards {
             let here = self.shards.get(shard);
             let here =
@@ -260,15 +261,19 @@ impl Dataset {
                     ..run
                 });
                 let more: Vec<Run> = came.chain(owed.runs(*shard, held_out)).collect();
-                match list {
-                    List::Memory(list) => Ok(List::Memory(self.dealt_in_memory(list, &more, id, dealing))),
-                    List::Disk(list) => {
+                match (list, &anew) {
+                    (List::Memory(list), _) => {
+                        Ok(List::Memory(self.dealt_in_memory(list, &more, id, dealing)))
+                    }
+                    (List::Disk(_), None) => Err(Failure::internal("rows on disk have no file")),
+                    (List::Disk(list), Some(anew)) => {
                         let chunk = |run: Run| match run.place.0.checked_sub(first) {
                             Some(came) => &*received.chunks[came as usize],
                             None => owed.chunk_of(self, run),
                         };
                         let rows = more.into_iter().map(|run| (chunk(run), run));
-                        Ok(List::Disk(self.dealt_on_disk(list, rows, id, dealing)?))
+                        let anew = (Arc::clone(anew), id, dealing);
+                        Ok(List::Disk(self.dealt_on_disk(list, rows, anew)?))
                     }
                 }
             };
@@ -283,6 +288,16 @@ impl Dataset {
         self.chunks.extend(received.chunks);
         self.recount();
         Ok(())
+    }
+
+    /// A file for lists that are written anew, where there are some on disk.
+    fn new_file(&self) -> Result<Option<Arc<SpillFile>>, Failure> {
+        let mut lists = self.shards.values().flat_map(Rows::lists);
+        let file = lists.find_map(|list| match list {
+            List::Memory(_) => None,
+            List::Disk(list) => Some(list.file().spill().file(list.layout.bytes())),
+        });
+        file.transpose()
     }
 
     fn dealt_in_memory(&self, list: &Shard, more: &[Run], (shard, _): ListId, dealing: Dealing) -> Shard {
@@ -302,8 +317,7 @@ impl Dataset {
         &self,
         list: &DiskList,
         more: impl Iterator<Item = (&'a Chunk, Run)>,
-        id: ListId,
-        dealing: Dealing,
+        (file, id, dealing): (Arc<SpillFile>, ListId, Dealing),
     ) -> Result<DiskList, Failure> {
         let mut keeps: HashMap<u128, Copies> = HashMap::new();
         let mut rows = list.rows;
@@ -325,7 +339,6 @@ impl Dataset {
             rows += run.copies.here;
             layout.write(chunk, run.place.1 as usize, (id.0, run.copies), &mut bytes);
         }
-        let file = list.file().spill().file()?;
         let row_bytes = self.shape.format().row_bytes();
         let mut partition = Partition::new(layout, file, row_bytes, [(id, rows)])?;
         for record in layout.records(&bytes) {

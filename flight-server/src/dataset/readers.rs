@@ -14,8 +14,11 @@ pub(crate) struct Wanted<'a> {
     list: &'a DiskList,
     bucket: usize,
     keys: EpochKeys,
-    into: SyncSender<Result<Option<Opened>, Failure>>,
+    into: SyncSender<Fetched>,
 }
+
+/// A bucket, where there was room for it.
+type Fetched = Result<Option<Opened>, Failure>;
 
 impl Wanted<'_> {
     /// Reads it, where there is room.
@@ -57,7 +60,7 @@ struct ByBucket<'a> {
     order: Vec<(u64, usize)>,
     opened: Option<Opened>,
     /// What is read ahead.
-    next: Option<(EpochKeys, usize, Receiver<Result<Option<Opened>, Failure>>)>,
+    next: Option<(EpochKeys, usize, Receiver<Fetched>)>,
     page: Page,
 }
 
@@ -195,7 +198,7 @@ impl<'a> ByBucket<'a> {
             let Some(&(first, bucket)) = turn.checked_sub(1).and_then(|turn| self.order.get(turn)) else {
                 return Err(Failure::internal("a row before the first one"));
             };
-            self.open(bucket, turn - 1, keys, ahead)?;
+            self.open(bucket, keys[0])?;
             let Some(opened) = &self.opened else {
                 return Err(Failure::internal("a bucket that was not read"));
             };
@@ -209,20 +212,18 @@ impl<'a> ByBucket<'a> {
                 let record = self.list.row(opened, at, &mut self.page)?;
                 self.list.layout.gather(record, into);
             }
+            // Not before: at the start of an epoch each shard needs room for its first bucket.
+            if end - first > self.list.buckets[bucket].rows / 4 {
+                self.ask(turn - 1, keys, ahead);
+            }
             range.start = end;
         }
         Ok(())
     }
 
-    /// Makes a bucket the one at hand, and asks for the next one.
-    fn open(
-        &mut self,
-        bucket: usize,
-        turn: usize,
-        [now, later]: [EpochKeys; 2],
-        ahead: &Ahead<'a>,
-    ) -> Result<(), Failure> {
-        if self.opened.as_ref().is_some_and(|opened| opened.bucket == bucket) {
+    /// Makes a bucket the one at hand.
+    fn open(&mut self, bucket: usize, now: EpochKeys) -> Result<(), Failure> {
+        if self.at_hand() == Some(bucket) {
             return Ok(());
         }
         // Its room first.
@@ -236,11 +237,19 @@ impl<'a> ByBucket<'a> {
         if self.opened.is_none() {
             self.opened = self.list.open(bucket, Sorting::Epoch(now), Room::OrRowByRow)?;
         }
+        Ok(())
+    }
+
+    /// Asks for the bucket after a turn, if nobody has.
+    fn ask(&mut self, turn: usize, [now, later]: [EpochKeys; 2], ahead: &Ahead<'a>) {
+        if self.next.is_some() {
+            return;
+        }
         let next = match self.order.get(turn + 1) {
             Some((_, next)) => Some((now, *next)),
             None => in_order(self.list, later).first().map(|next| (later, *next)),
         };
-        if let Some((keys, next)) = next.filter(|(_, next)| *next != bucket) {
+        if let Some((keys, next)) = next.filter(|(_, next)| Some(*next) != self.at_hand()) {
             let (into, receiver) = sync_channel(1);
             let wanted = Wanted {
                 list: self.list,
@@ -252,7 +261,10 @@ impl<'a> ByBucket<'a> {
             let _ = ahead.send(wanted);
             self.next = Some((keys, next, receiver));
         }
-        Ok(())
+    }
+
+    fn at_hand(&self) -> Option<usize> {
+        self.opened.as_ref().map(|opened| opened.bucket)
     }
 }
 

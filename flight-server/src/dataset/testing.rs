@@ -52,10 +52,10 @@ pub(crate) fn spill(limit: u64, folder: &Path, encrypt: bool) -> Arc<Spill> {
         spool_dirs: vec![folder.display().to_string()],
         encrypt,
     };
-    Spill::new(&memory, Ledger::new(limit)).unwrap()
+    Spill::new(&memory, Ledger::new(limit), || {}).unwrap()
 }
 
 /// One that nothing is written to.
 pub(crate) fn no_spill() -> Arc<Spill> {
-    Spill::new(&TrainerMemory::default(), Ledger::new(0)).unwrap()
+    Spill::new(&TrainerMemory::default(), Ledger::new(0), || {}).unwrap()
 }

@@ -46,10 +46,11 @@ pub fn run() -> Result<i32, Failure> {
         .local_addr()
         .map_err(|error| Failure::unavailable(format!("the Flight port cannot be read: {error}")))?
         .port();
-    let ledger = Ledger::of_process(&config.memory);
-    let spill = Spill::new(&config.memory, ledger)?;
     let (state, outbox) = State::new();
     let state = Arc::new(state);
+    let teller = Arc::clone(&state);
+    let ledger = Ledger::of_process(&config.memory);
+    let spill = Spill::new(&config.memory, ledger, move || teller.tick())?;
     let teller = Arc::clone(&state);
     exit::on_panic(move |failure| teller.fail(failure));
     let teller = Arc::clone(&state);

@@ -74,7 +74,7 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
         .map_err(|error| Failure::unavailable(format!("threads cannot be started: {error}")))?;
     let auth = ServerAuth::new(AuthMode::Bearer(token));
     let (stop, mut stopped) = mpsc::channel::<()>(1);
-    let spill = Spill::new(&config.memory, Ledger::of_process(&config.memory))?;
+    let spill = Spill::new(&config.memory, Ledger::of_process(&config.memory), || {})?;
     let service = ServeService::new(Arc::new(ServerState::new(threads, spill)), stop);
     let host = if config.host.contains(':') {
         format!("[{}]", config.host)

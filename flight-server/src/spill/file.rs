@@ -14,8 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes that encryption adds to what is written at once.
+/// Bytes that encryption adds to a block.
 const TAG: usize = 16;
+/// Bytes that are encrypted together, if a row is not longer: where memory is short a row is read by itself, and its block is
+/// decrypted for it.
+const BLOCK: usize = 4 << 10;
 
 /// Where a trainer writes rows that its memory does not hold.
 pub(crate) struct Spill {
@@ -25,6 +28,8 @@ pub(crate) struct Spill {
     /// What was written so often has a number that no other has: the nonce.
     numbers: AtomicU64,
     ledger: Arc<Ledger>,
+    /// Called with each read and write: what takes long is no standstill.
+    alive: Box<dyn Fn() + Send + Sync>,
 }
 
 impl std::fmt::Debug for Spill {
@@ -41,7 +46,11 @@ impl Spill {
     ///
     /// # Errors
     /// `Unavailable` where the system gives no random key.
-    pub(crate) fn new(memory: &TrainerMemory, ledger: Arc<Ledger>) -> Result<Arc<Self>, Failure> {
+    pub(crate) fn new(
+        memory: &TrainerMemory,
+        ledger: Arc<Ledger>,
+        alive: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Arc<Self>, Failure> {
         let mut folders: Vec<PathBuf> = memory.spool_dirs.iter().map(PathBuf::from).collect();
         if folders.is_empty() {
             folders.push(std::env::temp_dir());
@@ -62,6 +71,7 @@ impl Spill {
             cipher,
             numbers: AtomicU64::new(0),
             ledger,
+            alive: Box::new(alive),
         }))
     }
 
@@ -70,21 +80,11 @@ impl Spill {
         &self.ledger
     }
 
-    /// Bytes that are written at once, at most, where rows are spread over many places: a row is read by itself where memory
-    /// is short, and what is encrypted is decrypted as it was written.
-    pub(crate) fn piece(&self) -> usize {
-        if self.cipher.is_some() {
-            64 << 10
-        } else {
-            256 << 10
-        }
-    }
-
-    /// A new file, one part of it in each folder.
+    /// A new file for rows of so many bytes, one part of it in each folder.
     ///
     /// # Errors
     /// `JobFailed` naming the folder.
-    pub(crate) fn file(self: &Arc<Self>) -> Result<Arc<SpillFile>, Failure> {
+    pub(crate) fn file(self: &Arc<Self>, row: usize) -> Result<Arc<SpillFile>, Failure> {
         let part = |folder: &PathBuf| {
             let file = unnamed(folder).map_err(|error| {
                 fatal(format!(
@@ -103,6 +103,7 @@ impl Spill {
         Ok(Arc::new(SpillFile {
             spill: Arc::clone(self),
             parts: parts?,
+            block: (BLOCK / row).max(1) * row,
             turn: AtomicUsize::new(0),
         }))
     }
@@ -144,6 +145,7 @@ pub(crate) struct Extent {
     stored: u32,
     /// Bytes of rows.
     pub(crate) bytes: u32,
+    /// The nonce of its first block.
     number: u64,
 }
 
@@ -159,6 +161,8 @@ struct Part {
 pub(crate) struct SpillFile {
     spill: Arc<Spill>,
     parts: Vec<Part>,
+    /// Bytes of the whole rows that are encrypted together.
+    block: usize,
     turn: AtomicUsize,
 }
 
@@ -171,23 +175,17 @@ impl SpillFile {
         &self.spill
     }
 
-    /// Whether a row can be read by itself.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.spill.cipher.is_none()
-    }
-
     /// Writes rows and empties `rows`, whose memory is kept.
     ///
     /// # Errors
     /// `JobFailed` naming the folder, what is needed and what is free.
     pub(crate) fn append(&self, rows: &mut Vec<u8>) -> Result<Extent, Failure> {
         let spill = &self.spill;
-        let number = spill.numbers.fetch_add(1, Ordering::Relaxed);
+        let blocks = rows.len().div_ceil(self.block) as u64;
+        let number = spill.numbers.fetch_add(blocks, Ordering::Relaxed);
         let bytes = u32::try_from(rows.len()).ok();
         if let Some(cipher) = &spill.cipher {
-            cipher
-                .encrypt_in_place(&nonce(number), b"", rows)
-                .map_err(|_| Failure::internal("rows cannot be encrypted"))?;
+            *rows = self.sealed(cipher, number, rows)?;
         }
         let stored = u32::try_from(rows.len()).ok();
         let (Some(bytes), Some(stored)) = (bytes, stored) else {
@@ -199,6 +197,7 @@ impl SpillFile {
         part.file
             .write_all_at(rows, offset)
             .map_err(|error| unwritten(part, u64::from(stored), &error))?;
+        (spill.alive)();
         spill.ledger.spilled(u64::from(stored));
         rows.clear();
         Ok(Extent {
@@ -208,6 +207,37 @@ impl SpillFile {
             bytes,
             number,
         })
+    }
+
+    /// The blocks of rows, each encrypted and with its tag.
+    fn sealed(&self, cipher: &Aes256Gcm, number: u64, rows: &[u8]) -> Result<Vec<u8>, Failure> {
+        let blocks = rows.len().div_ceil(self.block);
+        let mut sealed = Vec::with_capacity(rows.len() + blocks * TAG);
+        for (block, number) in rows.chunks(self.block).zip(number..) {
+            let first = sealed.len();
+            sealed.extend_from_slice(block);
+            let tag = cipher
+                .encrypt_inout_detached(&nonce(number), b"", (&mut sealed[first..]).into())
+                .map_err(|_| Failure::internal("rows cannot be encrypted"))?;
+            sealed.extend_from_slice(&tag);
+        }
+        Ok(sealed)
+    }
+
+    /// The rows of a block, decrypted in its place.
+    fn opened<'a>(
+        cipher: &Aes256Gcm,
+        number: u64,
+        sealed: &'a mut [u8],
+        part: &Part,
+    ) -> Result<&'a [u8], Failure> {
+        let rows = sealed.len().checked_sub(TAG).ok_or_else(|| changed(part))?;
+        let (rows, tag) = sealed.split_at_mut(rows);
+        let tag: &[u8; TAG] = (&*tag).try_into().map_err(|_| changed(part))?;
+        cipher
+            .decrypt_inout_detached(&nonce(number), b"", (&mut *rows).into(), tag.into())
+            .map_err(|_| changed(part))?;
+        Ok(rows)
     }
 
     fn part(&self, extent: &Extent) -> Result<&Part, Failure> {
@@ -221,32 +251,48 @@ impl SpillFile {
     /// `JobFailed` naming the folder.
     pub(crate) fn read(&self, extent: &Extent, into: &mut Vec<u8>) -> Result<(), Failure> {
         let part = self.part(extent)?;
-        let first = into.len();
-        into.resize(first + extent.stored as usize, 0);
-        let stored = &mut into[first..];
+        let unread = |error| unread(part, &error);
+        (self.spill.alive)();
+        let Some(cipher) = &self.spill.cipher else {
+            let first = into.len();
+            into.resize(first + extent.stored as usize, 0);
+            let stored = part.file.read_exact_at(&mut into[first..], extent.offset);
+            return stored.map_err(unread);
+        };
+        let mut stored = vec![0; extent.stored as usize];
         part.file
-            .read_exact_at(stored, extent.offset)
-            .map_err(|error| unread(part, &error))?;
-        if let Some(cipher) = &self.spill.cipher {
-            let (rows, tag) = stored.split_at_mut(extent.bytes as usize);
-            let tag: &[u8; TAG] = (&*tag).try_into().map_err(|_| changed(part))?;
-            cipher
-                .decrypt_inout_detached(&nonce(extent.number), b"", rows.into(), tag.into())
-                .map_err(|_| changed(part))?;
-            into.truncate(first + extent.bytes as usize);
+            .read_exact_at(&mut stored, extent.offset)
+            .map_err(unread)?;
+        for (block, number) in stored.chunks_mut(self.block + TAG).zip(extent.number..) {
+            into.extend_from_slice(Self::opened(cipher, number, block, part)?);
         }
         Ok(())
     }
 
-    /// Reads some bytes of rows that are not encrypted.
+    /// Reads a row, which begins at a byte of the rows.
     ///
     /// # Errors
     /// As [`SpillFile::read`].
     pub(crate) fn read_at(&self, extent: &Extent, from: usize, into: &mut [u8]) -> Result<(), Failure> {
         let part = self.part(extent)?;
+        let unread = |error| unread(part, &error);
+        let Some(cipher) = &self.spill.cipher else {
+            let place = extent.offset + from as u64;
+            return part.file.read_exact_at(into, place).map_err(unread);
+        };
+        let (number, within) = (from / self.block, from % self.block);
+        let first = number * (self.block + TAG);
+        let length = (extent.stored as usize)
+            .saturating_sub(first)
+            .min(self.block + TAG);
+        let mut block = vec![0; length];
         part.file
-            .read_exact_at(into, extent.offset + from as u64)
-            .map_err(|error| unread(part, &error))
+            .read_exact_at(&mut block, extent.offset + first as u64)
+            .map_err(unread)?;
+        let rows = Self::opened(cipher, extent.number + number as u64, &mut block, part)?;
+        let row = rows.get(within..within + into.len());
+        into.copy_from_slice(row.ok_or_else(|| changed(part))?);
+        Ok(())
     }
 
     /// Gives the room on disk back, where the file system can.
@@ -328,7 +374,7 @@ mod tests {
                 .collect(),
             encrypt,
         };
-        Spill::new(&memory, Ledger::new(0)).unwrap()
+        Spill::new(&memory, Ledger::new(0), || {}).unwrap()
     }
 
     #[test]
@@ -336,8 +382,24 @@ mod tests {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for encrypt in [false, true] {
             let spill = spill(&[one.path(), two.path()], encrypt);
-            let file = spill.file().unwrap();
-            let texts: Vec<Vec<u8>> = (0..7u8).map(|at| vec![at; 1000 + usize::from(at)]).collect();
+            // Several rows and more than a block, and rows that are longer than a block.
+            for row in [700, 5_000] {
+                let file = spill.file(row).unwrap();
+                let rows: Vec<u8> = (0..9 * row).map(|at| (at / row + at) as u8).collect();
+                let extent = file.append(&mut rows.clone()).unwrap();
+                for at in [0, 4, 8] {
+                    let mut read = vec![0; row];
+                    file.read_at(&extent, at * row, &mut read).unwrap();
+                    assert_eq!(read, rows[at * row..][..row], "row {at} of {row} bytes");
+                }
+                let mut read = Vec::new();
+                file.read(&extent, &mut read).unwrap();
+                assert_eq!(read, rows);
+            }
+            let file = spill.file(100).unwrap();
+            let texts: Vec<Vec<u8>> = (0..7u8)
+                .map(|at| vec![at; 1000 + 100 * usize::from(at)])
+                .collect();
             let extents: Vec<Extent> = texts
                 .iter()
                 .map(|text| file.append(&mut text.clone()).unwrap())
@@ -350,7 +412,8 @@ mod tests {
                 file.read(extent, &mut read).unwrap();
                 assert_eq!(&read[6..], text);
                 let mut stored = vec![0; text.len()];
-                file.read_at(extent, 0, &mut stored).unwrap();
+                let part = &file.parts[extent.part as usize].file;
+                part.read_exact_at(&mut stored, extent.offset).unwrap();
                 assert_eq!(stored == *text, !encrypt, "on disk");
             }
             assert_eq!(
@@ -372,7 +435,7 @@ mod tests {
     #[test]
     fn what_somebody_changed_on_disk_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
-        let file = spill(&[folder.path()], true).file().unwrap();
+        let file = spill(&[folder.path()], true).file(10).unwrap();
         let extent = file.append(&mut vec![5; 100]).unwrap();
         file.parts[0].file.write_all_at(&[1], 50).unwrap();
         let told = file.read(&extent, &mut Vec::new()).unwrap_err().message;
@@ -383,13 +446,13 @@ mod tests {
     fn a_folder_that_takes_nothing_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("none");
-        let told = spill(&[&missing], false).file().unwrap_err();
+        let told = spill(&[&missing], false).file(10).unwrap_err();
         assert_eq!(told.kind, ErrorKind::JobFailed);
         assert!(
             told.message.contains(missing.to_str().unwrap()) && told.message.contains("spoolDir"),
             "{told}"
         );
-        let file = spill(&[folder.path()], false).file().unwrap();
+        let file = spill(&[folder.path()], false).file(10).unwrap();
         let told = unwritten(
             &file.parts[0],
             5 << 20,

@@ -90,11 +90,7 @@ pub(crate) struct Opened {
 
 /// Where rows go that are read one by one.
 #[derive(Debug, Default)]
-pub(crate) struct Page {
-    bytes: Vec<u8>,
-    /// Bucket and extent that was decrypted last.
-    whole: Option<(usize, usize)>,
-}
+pub(crate) struct Page(Vec<u8>);
 
 impl DiskList {
     pub(crate) fn new(layout: Layout, file: Arc<SpillFile>, bits: u32) -> Self {
@@ -171,7 +167,7 @@ impl DiskList {
         let (mut hashes, mut many) = (Vec::with_capacity(of.records), Vec::new());
         let mut starts = Vec::new();
         if here {
-            all.reserve_exact(of.records * self.layout.bytes() + 16);
+            all.reserve_exact(of.records * self.layout.bytes());
         }
         for extent in &of.extents {
             starts.push(hashes.len());
@@ -216,18 +212,9 @@ impl DiskList {
         let piece = starts.partition_point(|start| *start <= at) - 1;
         let extent = &self.buckets[opened.bucket].extents[piece];
         let (row, at) = (self.layout.bytes(), at - starts[piece]);
-        if self.file.is_plain() {
-            page.bytes.resize(row, 0);
-            self.file.read_at(extent, at * row, &mut page.bytes)?;
-            return Ok(self.layout.record(&page.bytes, 0));
-        }
-        if page.whole != Some((opened.bucket, piece)) {
-            page.bytes.clear();
-            page.whole = None;
-            self.file.read(extent, &mut page.bytes)?;
-            page.whole = Some((opened.bucket, piece));
-        }
-        Ok(self.layout.record(&page.bytes, at))
+        page.0.resize(row, 0);
+        self.file.read_at(extent, at * row, &mut page.0)?;
+        Ok(self.layout.record(&page.0, 0))
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) type ListId = (u32, bool);
 
 /// Fewest bytes that are written at once, but for what is left at the end.
 const SMALLEST: usize = 4 << 10;
+/// Most bytes that are written at once.
+const LARGEST: usize = 256 << 10;
 
 /// A bucket that is being filled.
 #[derive(Debug, Default)]
@@ -64,12 +66,11 @@ impl Partition {
         let ledger = file.ledger();
         // Without a limit the largest pieces are as good as any.
         let spare = usize::try_from(ledger.reserve()).ok().filter(|spare| *spare > 0);
-        let most = file.spill().piece();
-        let share = spare.map_or(most, |spare| spare / buffers.max(1));
+        let share = spare.map_or(LARGEST, |spare| spare / buffers.max(1));
         let row = layout.bytes();
-        // Whole rows, and the tag of what is encrypted.
-        let piece = share.clamp(SMALLEST.min(most), most).div_ceil(row) * row;
-        let charge = ledger.charge(Account::SpillBuffers, (buffers * (piece + 16)) as u64);
+        // Whole rows.
+        let piece = share.clamp(SMALLEST, LARGEST).div_ceil(row) * row;
+        let charge = ledger.charge(Account::SpillBuffers, (buffers * piece) as u64);
         Ok(Partition {
             layout,
             file,

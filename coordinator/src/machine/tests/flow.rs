@@ -107,16 +107,15 @@ fn a_job_goes_from_gathering_to_done() {
     };
     assert_eq!(record.seconds, 1.5);
     assert_eq!(
-        events[2],
-        Event::Done {
+        events[2..],
+        [Event::Done {
             weights_hash: "w".into(),
             steps: 4,
             stopping: None,
             class_weights: None,
             memory: stage.memory(),
-        }
+        }]
     );
-    assert_eq!(events.len(), 3);
     assert_eq!(
         stage.machine.weights().unwrap(),
         (Arc::new(b"abc".to_vec()), "w".to_owned())

@@ -1,4 +1,4 @@
-//! The time of an epoch whose rows are on disk, next to one from memory: `cargo bench -p candlewick-trainer --bench spill`.
+//! The time of an epoch whose rows are on disk, next to one from memory: `make bench-spill`.
 //!
 //! One trainer, 8 logical shards, 200,000 rows of 784 values (627 MB), an MLP of 784-256-128-10 and batches of 256. The folder is
 //! that for temporary files, or the first argument.
@@ -12,7 +12,9 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use arrow_flight::FlightData;
 use candlewick_protocol::feed::{ShardSum, StreamId, TaskLedger};
+use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::row::{RowHasher, shard_of};
 use common::data::{Lcg, Row, job};
 use common::feed::{connect, frames_of, put, runtime};
@@ -66,8 +68,7 @@ fn main() {
     }
 }
 
-/// The fastest epoch of a fit, and how it ended.
-fn epoch(folder: &Path, budget: u64, encrypt: bool) -> (f64, Value) {
+fn spec() -> JobSpec {
     let mut spec = job(EPOCHS, 256);
     spec.data.feature_width = WIDTH as u32;
     spec.data.input_shape = vec![WIDTH];
@@ -75,6 +76,12 @@ fn epoch(folder: &Path, budget: u64, encrypt: bool) -> (f64, Value) {
         {"type": "Linear", "in_features": WIDTH, "out_features": 256, "bias": true}, {"type": "ReLU"},
         {"type": "Linear", "in_features": 256, "out_features": 128, "bias": true}, {"type": "ReLU"},
         {"type": "Linear", "in_features": 128, "out_features": 3, "bias": true}]});
+    spec
+}
+
+/// The fastest epoch of a fit, and how it ended.
+fn epoch(folder: &Path, budget: u64, encrypt: bool) -> (f64, Value) {
+    let spec = spec();
     // What the trainer takes beside rows, as it says at the end: program, network and batches.
     let beside = 24 * MB;
     let limit = if budget == 0 { 0 } else { budget + beside };
@@ -90,46 +97,13 @@ fn epoch(folder: &Path, budget: u64, encrypt: bool) -> (f64, Value) {
     let client = runtime
         .block_on(connect(&gang.owners[0], &gang.job.job, &gang.secret))
         .unwrap();
-    let (mut random, mut hasher) = (Lcg(3), RowHasher::default());
+    let mut random = Lcg(3);
     let mut ledgers = Vec::new();
     for partition in 0..(ROWS / PART) as u32 {
-        let rows: Vec<Row> = (0..PART)
-            .map(|at| Row {
-                features: (0..WIDTH).map(|_| random.real()).collect(),
-                label: (at % 3) as f64,
-                weight: 1.0,
-            })
-            .collect();
-        let mut sums: BTreeMap<u32, (u64, u128)> = BTreeMap::new();
-        for row in &rows {
-            let hash = hasher.hash(&row.features, &[row.label], row.weight, false);
-            let sum = sums.entry(shard_of(hash, spec.train.logical_shards)).or_default();
-            *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
-        }
-        let id = StreamId {
-            job: gang.job.job.clone(),
-            round: 0,
-            partition,
-            attempt: 1,
-        };
-        runtime
-            .block_on(put(&client, frames_of(&id, &rows, FRAME)))
-            .unwrap();
+        let (frames, ledger) = part(&spec, partition, &mut random);
+        runtime.block_on(put(&client, frames)).unwrap();
         gang.coordinator.tick();
-        let shards = sums.into_iter().map(|(shard, (rows, hash_sum))| ShardSum {
-            shard,
-            rows,
-            hash_sum,
-        });
-        ledgers.push(TaskLedger {
-            partition,
-            attempt: 1,
-            rows_read: PART as u64,
-            rows_sent: PART as u64,
-            feature_bytes: (PART * WIDTH * 4) as u64,
-            shards: shards.collect(),
-            ..TaskLedger::default()
-        });
+        ledgers.push(ledger);
     }
     gang.seal(&ledgers);
     gang.command(&json!({"cmd": "train"}));
@@ -140,6 +114,45 @@ fn epoch(folder: &Path, budget: u64, encrypt: bool) -> (f64, Value) {
         .map(|event| event["record"]["seconds"].as_f64().unwrap());
     gang.command(&json!({"cmd": "finish"}));
     (seconds.fold(f64::INFINITY, f64::min), done)
+}
+
+/// A partition as a feed task sends and tells it.
+fn part(spec: &JobSpec, partition: u32, random: &mut Lcg) -> (Vec<FlightData>, TaskLedger) {
+    let mut hasher = RowHasher::default();
+    let rows: Vec<Row> = (0..PART)
+        .map(|at| Row {
+            features: (0..WIDTH).map(|_| random.real()).collect(),
+            label: (at % 3) as f64,
+            weight: 1.0,
+        })
+        .collect();
+    let mut sums: BTreeMap<u32, (u64, u128)> = BTreeMap::new();
+    for row in &rows {
+        let hash = hasher.hash(&row.features, &[row.label], row.weight, false);
+        let sum = sums.entry(shard_of(hash, spec.train.logical_shards)).or_default();
+        *sum = (sum.0 + 1, sum.1.wrapping_add(hash));
+    }
+    let id = StreamId {
+        job: spec.job.clone(),
+        round: 0,
+        partition,
+        attempt: 1,
+    };
+    let shards = sums.into_iter().map(|(shard, (rows, hash_sum))| ShardSum {
+        shard,
+        rows,
+        hash_sum,
+    });
+    let ledger = TaskLedger {
+        partition,
+        attempt: 1,
+        rows_read: PART as u64,
+        rows_sent: PART as u64,
+        feature_bytes: (PART * WIDTH * 4) as u64,
+        shards: shards.collect(),
+        ..TaskLedger::default()
+    };
+    (frames_of(&id, &rows, FRAME), ledger)
 }
 
 /// Megabytes a second that the folder's disk writes and, after the cache is told to forget them, reads.
