@@ -129,6 +129,7 @@ def plot(found: dict[str, list[Point]], file: Path) -> None:
             power = exponent(points, phase)
             label = phase if power is None else f"{phase} ~ {name}^{power:.2f}"
             axis.loglog([p.size for p in points], [p.seconds[phase] for p in points], marker="o", label=label)
+        axis.minorticks_off()
         axis.set_xlabel(name)
         axis.grid(True, which="major", alpha=0.3)
         axis.legend(fontsize=8)
