@@ -12,8 +12,10 @@ from candlewick._interrupt import DeferredInterrupt
 
 #: One look at the fit blocks the gateway this long, milliseconds: Ctrl-C waits for its end.
 _LOOK_MS = 5
-#: Pauses between looks, seconds: short at first, for small fits. Where trainers wait for callbacks, no longer than the last.
-_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_OF_CALLBACKS = 0.01, 0.1, 0.02
+#: Pauses between looks, seconds. Where trainers wait for callbacks, no longer than the last.
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_OF_CALLBACKS = 0.005, 0.1, 0.02
+#: A pause is this part of the time that the fit has taken: that is the most by which its end is noticed late.
+_PART = 0.08
 #: After a cancel, seconds to wait for the trainers to be gone.
 _CANCEL_WAIT = 5.0
 
@@ -65,14 +67,14 @@ def finished(handle: Any, watch: Watch, interrupt: DeferredInterrupt, decides: b
 
     One long call into the JVM would not do: Ctrl-C during it cancels nothing and leaves the training running.
     """
-    pause, longest = _FIRST_PAUSE, _LONGEST_OF_CALLBACKS if decides else _LONGEST_PAUSE
+    longest = _LONGEST_OF_CALLBACKS if decides else _LONGEST_PAUSE
+    began = time.monotonic()
     try:
         watch.begin()
         while not handle.awaitTermination(_LOOK_MS):
             watch.look()
-            time.sleep(pause)
+            time.sleep(min(longest, max(_FIRST_PAUSE, _PART * (time.monotonic() - began))))
             interrupt.deliver()
-            pause = min(longest, pause * 1.5)
         watch.look()
     except BaseException as error:
         handle.cancel(f"interrupted in Python by {type(error).__name__}")

@@ -159,6 +159,25 @@ public final class TrainerHost {
   }
 
   /**
+   * Waits until no trainer of a job lives.
+   *
+   * @param jobId the job
+   * @param millis the longest wait
+   * @return true where one lives still
+   * @throws InterruptedException if the thread is interrupted
+   */
+  public static boolean outlives(String jobId, long millis) throws InterruptedException {
+    long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+    for (Process process : snapshot(jobs().get(jobId))) {
+      if (!process.waitFor(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+        return true;
+      }
+    }
+    // Another one may have been started meanwhile.
+    return alive(jobId);
+  }
+
+  /**
    * The jobs that have trainers in this JVM.
    *
    * @return their ids

@@ -60,11 +60,13 @@ class TrainerHostTest {
     assertTrue(lines.get(1).startsWith("{\"index\":1} "), lines.get(1));
     assertEquals(lines, TrainerHost.ensure(job, configs, null, program), "idempotent");
     assertTrue(TrainerHost.alive(job));
+    assertTrue(TrainerHost.outlives(job, 1));
     assertTrue(TrainerHost.jobIds().contains(job));
     long pid = Long.parseLong(lines.get(0).split(" ")[1]);
     TrainerHost.stop(job);
     TrainerHost.stop(job);
     assertFalse(TrainerHost.alive(job));
+    assertFalse(TrainerHost.outlives(job, 60_000));
     awaitEnd(pid);
   }
 

@@ -268,12 +268,15 @@ private[fit] final class CoordinatorLink(coordinator: Coordinator, control: FitC
   override def close(): Unit = {
     open = false
     coordinator.close()
-    if (Thread.currentThread() ne thread) thread.join(CoordinatorLink.PollMs * 20L)
+    if (Thread.currentThread() ne thread) thread.join(CoordinatorLink.CloseMs)
   }
 }
 
 private object CoordinatorLink {
-  val PollMs = 50
+
+  /** The end of a fit waits for the end of a poll. */
+  val PollMs = 10
+  val CloseMs = 1000L
   val TickMs = 1000L
 
   /** Epochs of which it is kept how long each trainer worked. */

@@ -29,7 +29,9 @@ private[fit] object ParkTask {
     * frozen hear none, and are of no use to either.
     */
   def hold(orders: Iterator[String]): String = onExecutor(orders, misplaced()) { job =>
-    try park(TrainerHost.alive(job))
+    // Not by looks now and then: the fit waits for the end of this task.
+    def outlive = TrainerHost.outlives(job, PollMs)
+    try while (!TaskContext.get().isInterrupted() && outlive) {}
     catch {
       case interrupted: InterruptedException =>
         TrainerHost.killFrozen(job)
