@@ -175,7 +175,9 @@ fn shards_that_are_lost_in_training_are_dealt_to_again_and_so_if_another_one_is_
             drop(hit);
         }
         let record = serves(&mut gang, "recovered")["record"].clone();
-        assert_eq!(record["resumeStep"], 12, "{record}");
+        // Who was killed may have been the only one that had finished the step before.
+        let resume = record["resumeStep"].as_u64().unwrap();
+        assert!(resume == 11 || resume == 12, "{record}");
         let lost = if second.is_some() { 2 } else { 1 };
         assert_eq!(record["lost"].as_array().unwrap().len(), lost, "{record}");
         goes_on(gang, ledger, second.unwrap_or("one lost"));
