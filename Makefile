@@ -128,8 +128,8 @@ bench-scoring: $(JAR) $(WHEEL) ## what the scoring operator costs
 bench-growth: $(JAR) $(WHEEL) ## how a fit grows with rows, features, partitions, trainers (ROUNDS=5); 8 minutes
 	$(PYTHON) benchmarks/growth.py --rounds $(or $(ROUNDS),5) --json benchmarks/results/$(VERSION)/growth.json --plot docs/images/growth.svg
 
-soak: $(JAR) $(VENV)/.stamp ## fits in one session, good, failing, ended, struck: what it holds must stay flat (FITS=300)
-	$(PYTHON) -m tests.e2e.soak --fits $(or $(FITS),300)
+soak: $(JAR) $(VENV)/.stamp ## fits in one session, good, failing, ended, struck: what it holds must stay flat (FITS=600)
+	$(PYTHON) -m tests.e2e.soak --fits $(or $(FITS),600)
 
 large: $(JAR) $(WHEEL) ## a model of more than 2 GiB on every road that weights take; 14 GB of memory, 7 minutes
 	$(PYTHON) benchmarks/large.py
