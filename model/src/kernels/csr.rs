@@ -149,14 +149,20 @@ impl ByInput {
             Some(bias) => into.copy_from_slice(bias),
             None => into.fill(0.0),
         }
-        // A block of zeros adds 0, which makes -0 into 0 and is nothing else.
+        // A block of zeros adds 0, which makes -0 into 0 and is nothing else: of many in a row one is enough.
         let zero = |into: &mut [f32]| into.iter_mut().for_each(|value| *value += 0.0);
-        let mut at = 0;
+        let (mut at, mut passed) = (0, false);
         for (_, end) in blocks(self.inputs) {
-            let Some(next) = indices.get(at) else { break };
+            let Some(next) = indices.get(at) else {
+                passed = true;
+                break;
+            };
             if *next as usize >= end {
-                zero(into);
+                passed = true;
                 continue;
+            }
+            if std::mem::take(&mut passed) {
+                zero(into);
             }
             sums.fill(0.0);
             while let Some(index) = indices.get(at).filter(|index| (**index as usize) < end) {
@@ -166,7 +172,9 @@ impl ByInput {
             }
             super::add_into(level, into, sums);
         }
-        zero(into);
+        if passed {
+            zero(into);
+        }
     }
 }
 
