@@ -1,22 +1,25 @@
-//! Latency of 10 KB and bandwidth of 2 MB, and a large table whole and by the rows that were touched; trainers as
-//! threads of one process over loopback.
+//! The time of an allreduce through shared memory and over TCP, and of a large table whole and by the rows that were touched.
 //!
-//! Bandwidth is bus bandwidth, 2 (n - 1) / n x bytes / time, as gloo and NCCL report it. Bytes are what the loopback
-//! device counted.
+//! `allreduce` alone prints a table, trainers as threads of one process over loopback; `benchmarks/allreduce.py` starts it as
+//! one process for each trainer, next to peers. Bandwidth is bus bandwidth, 2 (n - 1) / n x bytes / time, as gloo and NCCL
+//! report it. Bytes are what the loopback device counted.
 #![allow(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use candlewick_collective::Node;
+use candlewick_collective::{Collective, Config, Halts, Node};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::cover;
 use std::time::Instant;
-use support::{LONG, gang};
+use support::{LONG, config, gang_over, listener, members};
 
 const SHARDS: u32 = 8;
+
+/// What is added up, in bytes, and how often.
+const SIZES: [(usize, u64); 3] = [(10_000, 3_000), (2_000_000, 300), (100_000_000, 9)];
 
 /// Bytes that went over loopback so far.
 fn sent() -> u64 {
@@ -41,56 +44,102 @@ fn rows(entries: usize, touched: usize, rank: usize) -> SparseRows {
     rows
 }
 
-/// Median seconds of one reduction of `bytes` over `ranks`, with `touched` of the rows of a table of `entries`.
-fn measure(ranks: usize, bytes: usize, (entries, touched): (usize, usize), rounds: u64) -> f64 {
-    let mut medians = gang(ranks, SHARDS, LONG, |rank, gang, _| {
-        let (lo, hi) = ownership(SHARDS, ranks)[rank];
-        let values = vec![1.0f32; bytes / 4];
-        let tables = if entries > 0 {
-            vec![rows(entries, touched, rank)]
-        } else {
-            Vec::new()
-        };
-        let mut sums: Vec<SparseRows> = tables
-            .iter()
-            .map(|table| SparseRows::new(table.entries, table.width))
-            .collect();
-        let nodes: Vec<Node<'_>> = cover(lo, hi, SHARDS)
-            .into_iter()
-            .map(|(lo, hi)| Node {
-                lo,
-                hi,
-                values: Some(&values),
-                tables: &tables,
-            })
-            .collect();
-        let scalars: Vec<(u32, Option<Vec<f64>>)> =
-            (lo..hi).map(|shard| (shard, Some(vec![1.0, 2.0]))).collect();
-        let mut out = vec![0.0f32; bytes / 4];
-        let mut times = Vec::new();
-        for step in 0..rounds {
-            let begin = Instant::now();
-            gang.all_reduce(step, &scalars, &nodes, &mut out, &mut sums)
-                .unwrap();
-            times.push(begin.elapsed().as_secs_f64());
-        }
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
+/// Median seconds of one reduction of `bytes` on this member, with `touched` of the rows of a table of `entries`.
+fn median(
+    gang: &mut Collective,
+    (rank, ranks): (usize, usize),
+    bytes: usize,
+    (entries, touched): (usize, usize),
+    (first, rounds): (u64, u64),
+) -> f64 {
+    let (lo, hi) = ownership(SHARDS, ranks)[rank];
+    let values = vec![1.0f32; bytes / 4];
+    let tables = if entries > 0 {
+        vec![rows(entries, touched, rank)]
+    } else {
+        Vec::new()
+    };
+    let mut sums: Vec<SparseRows> = tables
+        .iter()
+        .map(|table| SparseRows::new(table.entries, table.width))
+        .collect();
+    let nodes: Vec<Node<'_>> = cover(lo, hi, SHARDS)
+        .into_iter()
+        .map(|(lo, hi)| Node {
+            lo,
+            hi,
+            values: Some(&values),
+            tables: &tables,
+        })
+        .collect();
+    let scalars: Vec<(u32, Option<Vec<f64>>)> = (lo..hi).map(|shard| (shard, Some(vec![1.0, 2.0]))).collect();
+    let mut out = vec![0.0f32; bytes / 4];
+    let mut times = Vec::new();
+    for step in first..first + rounds {
+        let begin = Instant::now();
+        gang.all_reduce(step, &scalars, &nodes, &mut out, &mut sums)
+            .unwrap();
+        times.push(begin.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// The slowest member's median, trainers as threads.
+fn measure((ranks, shared): (usize, bool), bytes: usize, table: (usize, usize), rounds: u64) -> f64 {
+    let hosts = vec!["127.0.0.1"; ranks];
+    let via = |host: &str, port| (host.to_owned(), port);
+    let medians = gang_over(&hosts, via, (SHARDS, shared), LONG, |rank, gang, _| {
+        median(gang, (rank, ranks), bytes, table, (0, rounds))
     });
-    medians.sort_by(f64::total_cmp);
-    medians[medians.len() - 1]
+    medians.into_iter().fold(0.0, f64::max)
+}
+
+/// One trainer in a process of its own: prints its port, reads those of all, prints its median seconds of every size.
+fn member(rank: usize, shared_memory: bool) {
+    let listener = listener(rank, "07");
+    println!("{}", listener.port());
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    let ports: Vec<u16> = line
+        .split_whitespace()
+        .map(|port| port.parse().unwrap())
+        .collect();
+    let config = Config {
+        shared_memory,
+        ..config(rank, &members(&ports, SHARDS), LONG)
+    };
+    let mut gang = Collective::connect(&listener, config, &Halts::default()).unwrap();
+    let mut first = 0;
+    let medians = SIZES.map(|(bytes, rounds)| {
+        let seconds = median(&mut gang, (rank, ports.len()), bytes, (0, 0), (first, rounds));
+        first += rounds;
+        seconds.to_string()
+    });
+    println!("{}", medians.join(" "));
 }
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, word, rank, way, ..] = &arguments[..]
+        && word == "member"
+    {
+        return member(rank.parse().unwrap(), way == "memory");
+    }
+    for (ranks, shared) in [2, 4, 8]
+        .into_iter()
+        .flat_map(|ranks| [(ranks, true), (ranks, false)])
+    {
+        let way = if shared { "memory" } else { "TCP" };
+        print!("{ranks} ranks, {way}:");
+        for (bytes, rounds) in SIZES {
+            let seconds = measure((ranks, shared), bytes, (0, 0), rounds);
+            let rate = 2.0 * (ranks as f64 - 1.0) / ranks as f64 * bytes as f64 / 1e9 / seconds;
+            print!(" {bytes} bytes in {:.3} ms = {rate:.2} GB/s;", seconds * 1e3);
+        }
+        println!();
+    }
     for ranks in [2, 4] {
-        let small = measure(ranks, 10_000, (0, 0), 3000);
-        let large = measure(ranks, 2_000_000, (0, 0), 300);
-        println!(
-            "{ranks} ranks: 10 KB in {:.3} ms, 2 MB in {:.3} ms = {:.2} GB/s",
-            small * 1e3,
-            large * 1e3,
-            2.0 * (ranks as f64 - 1.0) / ranks as f64 * 2e-3 / large
-        );
         // 256 rows of 10 indices a step, shared by the trainers; a node has one of them.
         let entries = 200_000;
         for (name, bytes, table) in [
@@ -98,7 +147,7 @@ fn main() {
             ("by rows", 2_560, (entries, 2_560 / ranks)),
         ] {
             let (before, rounds) = (sent(), 20);
-            let seconds = measure(ranks, bytes, table, rounds);
+            let seconds = measure((ranks, false), bytes, table, rounds);
             println!(
                 "{ranks} ranks, table of {entries} x 64 {name}: {:.3} ms, {:.3} MB sent a step",
                 seconds * 1e3,

@@ -6,8 +6,9 @@ use crate::frame::{Kind, job_tag};
 use crate::gang::{Gang, check_members};
 use crate::gather::{broadcast, gather};
 use crate::listener::Listener;
+use crate::nodes::{Buffers, Contribution, Node};
 use crate::peer::name_of;
-use crate::reduce::{Buffers, Contribution, Node, Reduced, reduce};
+use crate::reduce::{Reduced, reduce};
 use crate::shards;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -120,11 +121,19 @@ impl Collective {
         self.note(outcome)
     }
 
+    /// To how many other trainers gradients go through shared memory, and bytes of that memory.
+    #[must_use]
+    pub fn shared_memory(&self) -> (usize, u64) {
+        let bytes = self.gang.peers.iter().map(|peer| peer.link.shared_bytes());
+        let shared = bytes.filter(|bytes| *bytes > 0);
+        shared.fold((0, 0), |(peers, sum), bytes| (peers + 1, sum + bytes as u64))
+    }
+
     /// Ends the connections to all peers at once, as a network that breaks does: their exchanges fail, and so does the next
     /// one here.
     pub fn disconnect(&self) {
         for peer in &self.gang.peers {
-            peer.disconnect();
+            peer.link.disconnect();
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Config {
     pub members: Vec<Member>,
     /// Longest silence of a peer that is being waited for.
     pub timeout: Duration,
+    /// Whether gradients go through memory between trainers of one host, where they can; all members say the same.
+    pub shared_memory: bool,
 }
 
 /// How far the generations of a gang are over: whoever waits in one of them stops within a few milliseconds, whether it

@@ -2,10 +2,11 @@
 
 use crate::config::{CollectiveError, Config, Credentials, HaltToken, POLL_INTERVAL, seconds};
 use crate::handshake::dial;
+use crate::io::is_later;
+use crate::link::{Link, Shared, answer, offer};
 use crate::listener::Listener;
 use crate::peer::{Peer, name_of};
 use candlewick_protocol::auth::HANDSHAKE_TIMEOUT_MS;
-use candlewick_protocol::message::Member;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -30,7 +31,7 @@ pub(crate) fn connect_all(
         .enumerate()
         .filter(|(rank, _)| *rank != config.rank)
     {
-        let stream = match dials.get(rank) {
+        let (stream, shared) = match dials.get(rank) {
             Some(dial) => await_dial(dial, config, halt)?,
             None => await_arrival(listener, config, rank, deadline, halt)?,
         };
@@ -45,14 +46,22 @@ pub(crate) fn connect_all(
             rank,
             id,
             name,
-            stream,
-            summed: away || member.trainer.host != config.members[config.rank].trainer.host,
+            summed: shared.is_none() && (away || !same_host(config, rank)),
+            link: Link::new(stream, shared),
         });
     }
     Ok(peers)
 }
 
-type Dial = mpsc::Receiver<Result<TcpStream, CollectiveError>>;
+/// Whether a member's host has the name of this one's: they may share memory then.
+fn same_host(config: &Config, rank: usize) -> bool {
+    config.members[rank].trainer.host == config.members[config.rank].trainer.host
+}
+
+/// A connection, and memory beside it.
+type Connected = (TcpStream, Option<Shared>);
+
+type Dial = mpsc::Receiver<Result<Connected, CollectiveError>>;
 
 /// Dials on a thread of its own: connecting to a host that does not answer cannot be interrupted.
 fn start_dial(
@@ -73,7 +82,7 @@ fn start_dial(
     receiver
 }
 
-fn await_dial(dial: &Dial, config: &Config, halt: &HaltToken) -> Result<TcpStream, CollectiveError> {
+fn await_dial(dial: &Dial, config: &Config, halt: &HaltToken) -> Result<Connected, CollectiveError> {
     loop {
         match dial.recv_timeout(POLL_INTERVAL) {
             Ok(outcome) => return outcome,
@@ -96,19 +105,52 @@ fn await_arrival(
     rank: usize,
     deadline: Instant,
     halt: &HaltToken,
-) -> Result<TcpStream, CollectiveError> {
+) -> Result<Connected, CollectiveError> {
     let member = &config.members[rank];
     let what = what(config);
-    listener
-        .take(&member.trainer.id, config.generation, deadline, halt)
-        .ok_or_else(|| {
+    let name = name_of(rank, member);
+    let mut why = String::new();
+    loop {
+        let Some(mut stream) = listener.take(&member.trainer.id, config.generation, deadline, halt) else {
             if halt.is_cancelled() {
-                return CollectiveError::halted(&what);
+                return Err(CollectiveError::halted(&what));
             }
-            let (name, waited) = (name_of(rank, member), seconds(config.timeout));
-            let message = format!("{name} did not connect within {waited} while {what}");
-            CollectiveError::peer(&member.trainer.id, Failure::unavailable(message))
-        })
+            let waited = seconds(config.timeout);
+            let message = format!("{name} did not connect within {waited} while {what}{why}");
+            return Err(CollectiveError::peer(
+                &member.trainer.id,
+                Failure::unavailable(message),
+            ));
+        };
+        if !config.shared_memory || !same_host(config, rank) {
+            return Ok((stream, None));
+        }
+        let answered = await_bytes(&stream, deadline, halt).and_then(|()| answer(&mut stream, deadline));
+        match answered {
+            Ok(shared) => return Ok((stream, shared)),
+            // It may have given this connection up and dial again.
+            Err(failure) => why = format!(": {}", failure.message),
+        }
+    }
+}
+
+/// Waits for the first byte of a message; a halt ends it.
+fn await_bytes(stream: &TcpStream, deadline: Instant, halt: &HaltToken) -> Result<(), Failure> {
+    let broken = |error: io::Error| Failure::unavailable(format!("the connection broke: {error}"));
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || halt.is_cancelled() {
+            return Err(Failure::unavailable("it did not say whether it shares memory"));
+        }
+        stream
+            .set_read_timeout(Some(left.min(POLL_INTERVAL)))
+            .map_err(broken)?;
+        match stream.peek(&mut [0]) {
+            Ok(_) => return Ok(()),
+            Err(error) if is_later(&error) => {}
+            Err(error) => return Err(broken(error)),
+        }
+    }
 }
 
 fn what(config: &Config) -> String {
@@ -135,13 +177,13 @@ fn dial_until(
     rank: usize,
     deadline: Instant,
     halt: &HaltToken,
-) -> Result<TcpStream, CollectiveError> {
+) -> Result<Connected, CollectiveError> {
     let member = &config.members[rank];
     let what = what(config);
     let mut earlier = None;
     loop {
-        let failure = match dial_once(credentials, config, member, deadline) {
-            Ok(stream) => return Ok(stream),
+        let failure = match dial_once(credentials, config, rank, deadline) {
+            Ok(connected) => return Ok(connected),
             // The last try may begin with hardly any time left: what the one before found out says more.
             Err(late) if late.message == NO_NAME_IN_TIME => earlier.take().unwrap_or(late),
             Err(failure) => failure,
@@ -176,10 +218,10 @@ fn dial_until(
 fn dial_once(
     credentials: &Credentials,
     config: &Config,
-    member: &Member,
+    rank: usize,
     deadline: Instant,
-) -> Result<TcpStream, Failure> {
-    let trainer = &member.trainer;
+) -> Result<Connected, Failure> {
+    let trainer = &config.members[rank].trainer;
     let (host, port) = (trainer.host.clone(), trainer.collective_port);
     let addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
@@ -195,7 +237,11 @@ fn dial_once(
             Ok(mut stream) => {
                 let _ = stream.set_nodelay(true);
                 dial(&mut stream, credentials, &trainer.id, config.generation, step)?;
-                return Ok(stream);
+                let shares = config.shared_memory && same_host(config, rank);
+                let shared = shares
+                    .then(|| offer(&mut stream, &trainer.id, deadline))
+                    .transpose()?;
+                return Ok((stream, shared.flatten()));
             }
             Err(error) => failure = Failure::unavailable(error.to_string()),
         }

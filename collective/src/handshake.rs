@@ -153,7 +153,11 @@ fn broken(error: &io::Error) -> Failure {
     }
 }
 
-fn send<T: Serialize>(stream: &mut TcpStream, message: &T, deadline: Instant) -> Result<(), Failure> {
+pub(crate) fn send<T: Serialize>(
+    stream: &mut TcpStream,
+    message: &T,
+    deadline: Instant,
+) -> Result<(), Failure> {
     let body = serde_json::to_vec(message).map_err(|error| Failure::internal(error.to_string()))?;
     let mut frame = u32::try_from(body.len())
         .unwrap_or(u32::MAX)
@@ -166,7 +170,7 @@ fn send<T: Serialize>(stream: &mut TcpStream, message: &T, deadline: Instant) ->
     stream.write_all(&frame).map_err(|error| broken(&error))
 }
 
-fn receive<T: DeserializeOwned>(stream: &mut TcpStream, deadline: Instant) -> Result<T, Failure> {
+pub(crate) fn receive<T: DeserializeOwned>(stream: &mut TcpStream, deadline: Instant) -> Result<T, Failure> {
     let mut length = [0; 4];
     fill(stream, &mut length, deadline)?;
     let length = u32::from_le_bytes(length) as usize;

@@ -7,12 +7,11 @@
 
 use crate::config::{CollectiveError, HaltToken, POLL_INTERVAL, seconds};
 use crate::frame::{Checksum, HEADER, Head, Header, Place, SUM, bytes_of_mut, damaged, decode};
+use crate::link::Link;
 use crate::peer::Peer;
 use candlewick_protocol::Failure;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsRawFd;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -94,7 +93,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Writes once; how many bytes went out. The checksum is formed of the bytes as they go, while they are in the cache.
-    fn advance(&mut self, mut stream: &TcpStream) -> io::Result<usize> {
+    fn advance(&mut self, link: &Link) -> io::Result<usize> {
         let Outgoing {
             parts,
             sum,
@@ -140,7 +139,7 @@ impl<'a> Outgoing<'a> {
                 }
             }
         }
-        let written = stream.write_vectored(&slices[..count])?;
+        let written = link.write_vectored(&slices[..count])?;
         self.sent(written);
         Ok(written)
     }
@@ -235,9 +234,9 @@ impl<'a> Incoming<'a> {
     }
 
     /// Reads once.
-    fn advance(&mut self, mut stream: &TcpStream) -> Result<Got, Failure> {
+    fn advance(&mut self, link: &Link) -> Result<Got, Failure> {
         let Some(header) = self.header else {
-            let read = match received(stream.read(&mut self.bytes[self.filled..]))? {
+            let read = match received(link.read(&mut self.bytes[self.filled..]))? {
                 Ok(read) => read,
                 Err(nothing) => return Ok(nothing),
             };
@@ -264,11 +263,11 @@ impl<'a> Incoming<'a> {
         };
         let length = target.len();
         let read = if self.filled + length < covered || !header.summed {
-            stream.read(target)
+            link.read(target)
         } else {
             // The last of what the checksum is over, and it.
             let claimed = &mut self.claimed[self.filled.saturating_sub(covered)..];
-            stream.read_vectored(&mut [IoSliceMut::new(target), IoSliceMut::new(claimed)])
+            link.read_vectored(&mut [IoSliceMut::new(target), IoSliceMut::new(claimed)])
         };
         let read = match received(read)? {
             Ok(read) => read,
@@ -329,7 +328,7 @@ fn received(read: io::Result<usize>) -> Result<Result<usize, Got>, Failure> {
     }
 }
 
-fn is_later(error: &io::Error) -> bool {
+pub(crate) fn is_later(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
@@ -400,7 +399,7 @@ fn step(
     let mut moved = false;
     // Reading first: a peer that gives up says why before it closes.
     if !incoming.is_done() {
-        match incoming.advance(&peer.stream) {
+        match incoming.advance(&peer.link) {
             Ok(Got::Bytes) => moved = true,
             Ok(Got::Nothing) => {}
             Ok(Got::Closed) => return Err(blame("closed its connection")),
@@ -417,7 +416,7 @@ fn step(
         }
     }
     if !outgoing.is_done() {
-        match outgoing.advance(&peer.stream) {
+        match outgoing.advance(&peer.link) {
             Ok(bytes) => moved |= bytes > 0,
             Err(error) if is_later(&error) => {}
             // What it said before it went is still to be read.
@@ -470,16 +469,18 @@ pub(crate) fn send_abort(
 /// One turn with a peer that is being left; false once it has closed its side.
 fn drain(peer: &Peer, parts: &mut Outgoing<'_>, sink: &mut [u8]) -> bool {
     if !parts.is_done() {
-        match parts.advance(&peer.stream) {
+        match parts.advance(&peer.link) {
             Err(error) if !is_later(&error) => return false,
             _ => {}
         }
-        if parts.is_done() && peer.stream.shutdown(Shutdown::Write).is_err() {
+        if parts.is_done() && peer.link.finish_writing().is_err() {
             return false;
         }
     }
+    // Nobody sleeps here for it.
+    peer.link.woke(true);
     loop {
-        match (&peer.stream).read(sink) {
+        match peer.link.read(sink) {
             Ok(0) => return false,
             Ok(_) => {}
             Err(error) => return is_later(&error),
@@ -512,30 +513,35 @@ fn check_silence(
     }
 }
 
-/// Sleeps until a socket is ready, 20 ms at most: aborts and deadlines are looked at in between.
+/// Sleeps until a peer is ready, 20 ms at most: aborts and deadlines are looked at in between.
 fn sleep_until_ready(peers: &[Peer], outgoing: &[Outgoing<'_>], incoming: &[Incoming<'_>]) {
     let mut polled: Vec<libc::pollfd> = Vec::with_capacity(peers.len());
+    let mut waited: Vec<&Peer> = Vec::with_capacity(peers.len());
+    let mut sleeps = true;
     for (at, peer) in peers.iter().enumerate() {
-        let mut events = 0;
-        if !incoming[at].is_done() {
-            events |= libc::POLLIN;
+        let (reads, writes) = (!incoming[at].is_done(), !outgoing[at].is_done());
+        if !reads && !writes {
+            continue;
         }
-        if !outgoing[at].is_done() {
-            events |= libc::POLLOUT;
+        waited.push(peer);
+        match peer.link.waits_for(reads, writes) {
+            Some(wait) => polled.push(wait),
+            None => sleeps = false,
         }
-        if events != 0 {
-            polled.push(libc::pollfd {
-                fd: peer.stream.as_raw_fd(),
-                events,
-                revents: 0,
-            });
-        }
+    }
+    if !sleeps {
+        waited.iter().for_each(|peer| peer.link.woke(false));
+        return;
     }
     let timeout = i32::try_from(POLL_INTERVAL.as_millis()).unwrap_or(20);
     // SAFETY: the pointer and the count are those of one live vector of pollfd, which poll only writes `revents` of;
     // the descriptors belong to the peers' streams, which outlive the call.
     let ready = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) };
-    if ready < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+    let interrupted = ready < 0 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
+    for (peer, wait) in waited.iter().zip(&polled) {
+        peer.link.woke(ready > 0 && wait.revents != 0);
+    }
+    if ready < 0 && !interrupted {
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -18,6 +18,7 @@
     )
 )]
 
+mod chunks;
 mod collective;
 mod config;
 mod connect;
@@ -26,17 +27,21 @@ mod gang;
 mod gather;
 mod handshake;
 mod io;
+mod link;
 mod listener;
+mod nodes;
 mod peer;
 mod reduce;
 mod shards;
 mod sparse;
+mod tiles;
 mod tree_sum;
 
 pub use collective::Collective;
 pub use config::{CollectiveError, Config, Credentials, HaltToken, Halts};
 pub use listener::Listener;
-pub use reduce::{Node, Reduced};
+pub use nodes::Node;
+pub use reduce::Reduced;
 
 #[cfg(target_endian = "big")]
 compile_error!("gradients travel as little-endian f32 without conversion");

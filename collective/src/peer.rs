@@ -1,9 +1,9 @@
 //! The other trainers of a gang, and what is said of them.
 
 use crate::config::CollectiveError;
+use crate::link::Link;
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::Member;
-use std::net::{Shutdown, TcpStream};
 
 /// Another trainer of the gang and the connection to it.
 #[derive(Debug)]
@@ -12,18 +12,12 @@ pub(crate) struct Peer {
     pub(crate) id: String,
     /// "trainer 3 (host, executor 7)".
     pub(crate) name: String,
-    pub(crate) stream: TcpStream,
+    pub(crate) link: Link,
     /// Frames to it end with a checksum: it is on another host.
     pub(crate) summed: bool,
 }
 
 impl Peer {
-    /// Ends the connection; both sides see it.
-    pub(crate) fn disconnect(&self) {
-        // It may be closed already.
-        let _ = self.stream.shutdown(Shutdown::Both);
-    }
-
     /// It sent something that it must not: a defect, or another build.
     pub(crate) fn protocol_error(&self, message: &str, what: &str) -> CollectiveError {
         CollectiveError::peer(

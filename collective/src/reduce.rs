@@ -1,36 +1,25 @@
 //! Allreduce in two rounds of messages. Rank c owns chunk c of the flat vector: round one brings it that part of
 //! every trainer's nodes, it assembles the tree, and round two takes the result to all. What describes the nodes, and
-//! the scalars of the shards, ride along in round one to every trainer; the rows of tables in both.
+//! the scalars of the shards, ride along in round one to every trainer; the rows of tables in both. A long vector goes in tiles,
+//! one after another (`tiles.rs`); all that is not values goes with the first.
 
+use crate::chunks::{all_bounds, split, tiles};
 use crate::config::CollectiveError;
 use crate::frame::{Head, Kind, bytes_of, encode};
 use crate::gang::Gang;
 use crate::io::{Incoming, Outgoing};
+use crate::nodes::{Buffers, Contribution, check_floats, slices};
 use crate::peer::Peer;
 use crate::shards::{read_shards, write_shards};
-use crate::sparse::{self, SparsePacket, Stack};
+use crate::sparse::{self, SparsePacket};
+use crate::tiles::LaterTiles;
 use crate::tree_sum::{NodePresence, Program};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::ops::Range;
 
-/// Chunks begin at multiples of this many values: a cache line.
-const ALIGN: usize = 16;
 /// Longest list of scalars of a shard.
 const MAX_SCALARS: usize = 1024;
-
-/// A node of the reduction tree over the shards `[lo, hi)`: one of the maximal nodes of this trainer's range.
-#[derive(Debug, Clone, Copy)]
-pub struct Node<'a> {
-    /// First shard.
-    pub lo: u32,
-    /// One past the last shard.
-    pub hi: u32,
-    /// Its values; `None` where no shard under it has rows.
-    pub values: Option<&'a [f32]>,
-    /// The rows of tables that it has beside them; not looked at where there are no values.
-    pub tables: &'a [SparseRows],
-}
 
 /// What [`crate::Collective::all_reduce`] brings beside the values; the same on every trainer.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,42 +28,6 @@ pub struct Reduced {
     pub present: bool,
     /// By shard, all of them: its scalars, `None` where the shard had no rows.
     pub scalars: Vec<Option<Vec<f64>>>,
-}
-
-/// What this trainer puts in.
-pub(crate) struct Contribution<'a> {
-    pub(crate) scalars: &'a [(u32, Option<Vec<f64>>)],
-    pub(crate) nodes: &'a [Node<'a>],
-}
-
-/// Memory that is kept from step to step.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers {
-    received: Vec<Vec<f32>>,
-    /// Rows of tables in round two.
-    sums: Vec<Vec<f32>>,
-    scratch: Vec<f32>,
-    /// Rows of tables on their way to every rank, and my sums on their way to all.
-    packets: Vec<SparsePacket>,
-    result: SparsePacket,
-    /// My rows of all nodes, table after table of every node.
-    rows: Vec<SparseRows>,
-    stack: Stack,
-    /// The sum of the last step, for the nodes that were present then: mostly it is the next one's too.
-    program: Option<(Vec<NodePresence>, Program)>,
-}
-
-impl Buffers {
-    /// The program for these nodes, taken out; the caller puts it back.
-    fn program(&mut self, nodes: Vec<NodePresence>, shards: u32) -> (Vec<NodePresence>, Program) {
-        match self.program.take() {
-            Some((known, program)) if known == nodes => (nodes, program),
-            _ => {
-                let program = Program::new(&nodes, shards);
-                (nodes, program)
-            }
-        }
-    }
 }
 
 /// What all trainers said about their nodes and shards.
@@ -93,6 +46,18 @@ struct SendPlan<'a> {
 }
 
 impl<'a> SendPlan<'a> {
+    /// By peer, the header of what it gets.
+    fn heads(&self, gang: &Gang, step: u64) -> Vec<Head> {
+        let present = self.own.nodes.iter().filter(|node| node.values.is_some()).count();
+        let head = |peer: &Peer| {
+            let packet = &self.packets[peer.rank];
+            let meta = packet.counts.len() + self.description.len();
+            let floats = present * self.bounds[peer.rank].len() + packet.floats.len();
+            encode(&gang.place(step, Kind::Nodes, peer.rank), meta, floats)
+        };
+        gang.peers.iter().map(head).collect()
+    }
+
     /// What every peer gets.
     fn parts(&self, gang: &Gang, heads: &'a [Head]) -> Vec<Outgoing<'a>> {
         let mut outgoing = Vec::with_capacity(heads.len());
@@ -121,8 +86,10 @@ pub(crate) fn reduce(
     buffers: &mut Buffers,
 ) -> Result<Reduced, CollectiveError> {
     let (rank, ranks) = (gang.config.rank, gang.config.members.len());
-    let bounds: Vec<Range<usize>> = (0..ranks).map(|chunk| bounds(out.len(), ranks, chunk)).collect();
-    let description = describe(gang, own, out.len(), tables).map_err(CollectiveError::of)?;
+    let tiles = tiles(out.len(), ranks);
+    let (first, later) = out.split_at_mut(tiles[0].end);
+    let bounds = all_bounds(&tiles[0], ranks);
+    let description = describe(gang, own, first.len() + later.len(), tables).map_err(CollectiveError::of)?;
     let mut packets = std::mem::take(&mut buffers.packets);
     packets.resize_with(ranks, SparsePacket::default);
     for (owner, packet) in packets.iter_mut().enumerate() {
@@ -134,49 +101,57 @@ pub(crate) fn reduce(
         bounds: &bounds,
         packets: &packets,
     };
-    let heads: Vec<Head> = gang
-        .peers
-        .iter()
-        .map(|peer| head(gang, step, &plan, peer.rank))
-        .collect();
+    let heads = plan.heads(gang, step);
     let mut outgoing = plan.parts(gang, &heads);
     let manifest = collect(gang, step, &plan, (&mut outgoing, tables), buffers)?;
     let (nodes, program) = buffers.program(manifest.nodes, gang.shards);
     let present = program.is_present();
-    let mut chunks = split(out, &bounds);
-    let mine = std::mem::take(&mut chunks[rank]);
+    let mut chunks = split(first, &bounds);
+    let mine = chunks.remove(rank);
     let slices = slices(gang, own, &nodes, &buffers.received, &bounds[rank]);
     program.run(&slices, mine, &mut buffers.scratch);
     let mut result = std::mem::take(&mut buffers.result);
     add_up_rows(&program, tables, buffers, &mut result);
 
-    let floats = if present {
-        mine.len() + result.floats.len()
-    } else {
-        0
-    };
+    if !present {
+        result.floats.clear();
+    }
+    let mine = if present { &*mine } else { &[] };
+    let floats = mine.len() + result.floats.len();
     let head = encode(&gang.place(step, Kind::Chunk, rank), result.counts.len(), floats);
     for parts in &mut outgoing {
-        parts.push_head(&head);
-        parts.push(&result.counts);
-        if present {
-            parts.push(bytes_of(mine));
-            parts.push(bytes_of(&result.floats));
-        }
-        parts.push_sum();
+        push_sums(parts, &head, mine, &result);
     }
-    chunks.remove(rank);
     let chunks = chunks
         .into_iter()
         .map(|chunk| if present { chunk } else { &mut [] });
     spread(gang, step, (&mut outgoing, chunks.collect()), tables, buffers)?;
     drop(outgoing);
     (buffers.packets, buffers.result) = (packets, result);
+    if present {
+        let sum = LaterTiles {
+            gang,
+            step,
+            own,
+            nodes: &nodes,
+            program: &program,
+        };
+        sum.run(&tiles[1..], later, buffers)?;
+    }
     buffers.program = Some((nodes, program));
     Ok(Reduced {
         present,
         scalars: manifest.scalars,
     })
+}
+
+/// What every peer gets in round two.
+fn push_sums<'a>(parts: &mut Outgoing<'a>, head: &'a Head, mine: &'a [f32], rows: &'a SparsePacket) {
+    parts.push_head(head);
+    parts.push(&rows.counts);
+    parts.push(bytes_of(mine));
+    parts.push(bytes_of(&rows.floats));
+    parts.push_sum();
 }
 
 /// The sums of my rows of the tables, also as they travel.
@@ -378,100 +353,6 @@ fn read_description(gang: &Gang, rank: usize, bytes: &[u8], into: &mut Manifest)
     Ok(nodes.iter().filter(|present| **present == 1).count())
 }
 
-/// The header for the owner of a chunk.
-fn head(gang: &Gang, step: u64, plan: &SendPlan<'_>, chunk: usize) -> Head {
-    let packet = &plan.packets[chunk];
-    let nodes = plan.own.nodes.iter();
-    let present = nodes.filter(|node| node.values.is_some()).count();
-    let place = gang.place(step, Kind::Nodes, chunk);
-    let meta = packet.counts.len() + plan.description.len();
-    let floats = present * plan.bounds[chunk].len() + packet.floats.len();
-    encode(&place, meta, floats)
-}
-
-/// The values of all nodes in my chunk, in the order of `nodes`; empty where absent.
-fn slices<'a>(
-    gang: &Gang,
-    own: &Contribution<'a>,
-    nodes: &[NodePresence],
-    received: &'a [Vec<f32>],
-    chunk: &Range<usize>,
-) -> Vec<&'a [f32]> {
-    let mut slices = Vec::with_capacity(nodes.len());
-    let mut buffers = received.iter();
-    for (rank, cover) in gang.covers.iter().enumerate() {
-        if rank == gang.config.rank {
-            slices.extend(
-                own.nodes
-                    .iter()
-                    .map(|node| node.values.map_or(&[][..], |values| &values[chunk.clone()])),
-            );
-            continue;
-        }
-        let mut values = buffers.next().map_or(&[][..], Vec::as_slice);
-        for _ in cover {
-            // Absent nodes were not sent.
-            let present = nodes[slices.len()].1;
-            let (node, rest) = values.split_at(if present { chunk.len() } else { 0 });
-            slices.push(node);
-            values = rest;
-        }
-    }
-    slices
-}
-
-/// Where a chunk lies in the flat vector; may be empty where there are few values.
-fn bounds(length: usize, ranks: usize, chunk: usize) -> Range<usize> {
-    let blocks = length.div_ceil(ALIGN);
-    let edge = |chunk: usize| (blocks * chunk / ranks * ALIGN).min(length);
-    edge(chunk)..edge(chunk + 1)
-}
-
-fn split<'a>(mut out: &'a mut [f32], bounds: &[Range<usize>]) -> Vec<&'a mut [f32]> {
-    let mut chunks = Vec::with_capacity(bounds.len());
-    for bound in bounds {
-        let (chunk, rest) = out.split_at_mut(bound.len());
-        chunks.push(chunk);
-        out = rest;
-    }
-    chunks
-}
-
-fn check_floats(
-    peer: &Peer,
-    fits: bool,
-    floats: usize,
-    expected: usize,
-    what: &str,
-) -> Result<(), CollectiveError> {
-    if fits {
-        return Ok(());
-    }
-    let message = format!("sent {floats} values, expected {expected}");
-    Err(peer.protocol_error(&message, what))
-}
-
 fn unreadable() -> Failure {
     Failure::internal("sent a description of its shards that cannot be read")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_cover_the_vector_and_are_aligned() {
-        for length in [0, 1, 15, 16, 17, 100, 12345] {
-            for ranks in 1..8 {
-                let mut next = 0;
-                for chunk in 0..ranks {
-                    let bounds = bounds(length, ranks, chunk);
-                    assert_eq!(bounds.start, next);
-                    assert!(bounds.end == length || bounds.end.is_multiple_of(ALIGN));
-                    next = bounds.end;
-                }
-                assert_eq!(next, length);
-            }
-        }
-    }
 }

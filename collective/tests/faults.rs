@@ -360,6 +360,7 @@ fn generations_follow_each_other_on_one_listener() {
             rank,
             members: members.clone(),
             timeout: LONG,
+            shared_memory: true,
         };
         Collective::connect(listener, config, &Halts::default()).unwrap()
     };

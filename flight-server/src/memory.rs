@@ -27,6 +27,8 @@ pub(crate) enum Account {
     Batches,
     /// What HTTP/2 may hold of open streams.
     Windows,
+    /// Memory that is shared with the other trainers of the host.
+    Links,
     /// Rows that stay in memory.
     Rows,
     /// Where they are, and in which order.
@@ -38,7 +40,7 @@ pub(crate) enum Account {
 }
 
 /// All of them, by their names in the summary.
-const ACCOUNTS: [(Account, &str); 11] = [
+const ACCOUNTS: [(Account, &str); 12] = [
     (Account::Process, "process"),
     (Account::Weights, "weights"),
     (Account::Gradients, "gradients"),
@@ -46,6 +48,7 @@ const ACCOUNTS: [(Account, &str); 11] = [
     (Account::Activations, "activations"),
     (Account::Batches, "batches"),
     (Account::Windows, "windows"),
+    (Account::Links, "links"),
     (Account::Rows, "rows"),
     (Account::Index, "index"),
     (Account::Buckets, "buckets"),

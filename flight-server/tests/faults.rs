@@ -194,6 +194,7 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
         rank: 1,
         members,
         timeout: WAIT,
+        shared_memory: true,
     };
     let refused = Collective::connect(&listener, config, &Halts::default()).unwrap_err();
     assert_eq!(refused.failure.kind, ErrorKind::Unauthenticated, "{refused}");

@@ -4,7 +4,8 @@ use super::*;
 use crate::config::Halts;
 use crate::frame::{Kind, bytes_of, encode};
 use candlewick_protocol::ErrorKind;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 const PLACE: Place = Place {
     job: 1,
@@ -30,7 +31,7 @@ fn frame<'a>(head: &'a Head, meta: &'a [u8], values: &'a [f32], summed: bool) ->
 }
 
 /// Reads a frame out of a stream that holds all of it.
-fn read(stream: &TcpStream, body: &mut [f32]) -> Result<Vec<u8>, Failure> {
+fn read(stream: &Link, body: &mut [f32]) -> Result<Vec<u8>, Failure> {
     let mut incoming = Incoming::new(PLACE, body);
     while !incoming.is_done() {
         match incoming.advance(stream)? {
@@ -46,6 +47,7 @@ fn a_frame_with_any_byte_changed_is_refused() {
     let (meta, values) = ([5, 6, 7], [1.5f32, -0.0, 3.0]);
     let head = encode(&PLACE, meta.len(), values.len());
     let (from, mut to) = pair();
+    let from = Link::new(from, None);
     let mut parts = frame(&head, &meta, &values, true);
     while !parts.is_done() {
         parts.advance(&from).unwrap();
@@ -61,7 +63,7 @@ fn a_frame_with_any_byte_changed_is_refused() {
         from.write_all(&bytes).unwrap();
         drop(from);
         let mut body = [0.0; 3];
-        let got = read(&to, &mut body);
+        let got = read(&Link::new(to, None), &mut body);
         match changed {
             None => assert_eq!((got.unwrap(), body), (meta.to_vec(), values)),
             // The first bytes say whether it is a frame at all.
@@ -91,6 +93,7 @@ fn frames_survive_writes_of_any_length() {
     for summed in [true, false] {
         let (from, to) = pair();
         from.set_nonblocking(true).unwrap();
+        let (from, to) = (Link::new(from, None), Link::new(to, None));
         thread::scope(|scope| {
             scope.spawn(|| {
                 let mut parts = frame(&heads[0], &meta, &large, summed);
@@ -125,7 +128,7 @@ fn a_halt_ends_a_wait_that_goes_on() {
         rank: 1,
         id: "id-1".into(),
         name: "trainer 1".into(),
-        stream: ours,
+        link: Link::new(ours, None),
         summed: true,
     }];
     let halts = Halts::default();

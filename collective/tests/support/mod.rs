@@ -66,6 +66,7 @@ pub fn config(rank: usize, members: &[Member], timeout: Duration) -> Config {
         rank,
         members: members.to_vec(),
         timeout,
+        shared_memory: true,
     }
 }
 
@@ -97,6 +98,17 @@ pub fn gang_via<R: Send>(
     timeout: Duration,
     body: impl Fn(usize, &mut Collective, &Halts) -> R + Sync,
 ) -> Vec<R> {
+    gang_over(hosts, via, (shards, true), timeout, body)
+}
+
+/// As [`gang_via`], with or without memory shared by those of one host.
+pub fn gang_over<R: Send>(
+    hosts: &[&str],
+    via: impl Fn(&str, u16) -> (String, u16),
+    (shards, shared_memory): (u32, bool),
+    timeout: Duration,
+    body: impl Fn(usize, &mut Collective, &Halts) -> R + Sync,
+) -> Vec<R> {
     let bind = |(rank, host): (usize, &&str)| Listener::bind(host, "0", credentials(rank, "07")).unwrap();
     let listeners: Vec<Listener> = hosts.iter().enumerate().map(bind).collect();
     let ports: Vec<u16> = listeners.iter().map(Listener::port).collect();
@@ -113,7 +125,11 @@ pub fn gang_via<R: Send>(
                 let (members, body) = (&members, &body);
                 scope.spawn(move || {
                     let halts = Halts::default();
-                    let mut gang = connect(listener, rank, members, timeout, &halts).unwrap();
+                    let config = Config {
+                        shared_memory,
+                        ..config(rank, members, timeout)
+                    };
+                    let mut gang = Collective::connect(listener, config, &halts).unwrap();
                     body(rank, &mut gang, &halts)
                 })
             })

@@ -5,7 +5,7 @@ use super::pace::{Stopwatch, Timed};
 use super::snapshots::{Snapshot, Snapshots};
 use super::state::State;
 use crate::dataset::Dataset;
-use crate::memory::Ledger;
+use crate::memory::{Account, Charge, Ledger};
 use crate::train::{
     Interrupt, Needs, Observer, Onward, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan,
 };
@@ -72,6 +72,7 @@ pub(super) fn start(
 struct Gang {
     reduce: Timed,
     halt: HaltToken,
+    _links: Charge,
 }
 
 struct Runner {
@@ -343,10 +344,10 @@ impl Runner {
     fn connect(&self, formation: &Formation, place: &Place) -> Result<Gang, Interrupt> {
         let job = self.job.as_ref().ok_or_else(|| early("FORM"))?;
         let (generation, members) = (place.generation, formation.members.clone());
-        let reduce: Box<dyn Reduce> = if members.len() == 1 {
-            Box::new(SingleProcess {
-                logical_shards: job.train.logical_shards,
-            })
+        let others = members.len() - 1;
+        let (reduce, shared): (Box<dyn Reduce>, u64) = if others == 0 {
+            let logical_shards = job.train.logical_shards;
+            (Box::new(SingleProcess { logical_shards }), 0)
         } else {
             let timeout = Duration::from_millis(job.failure_timeout_ms) + AFTER_BEATS;
             let config = Config {
@@ -354,12 +355,19 @@ impl Runner {
                 rank: place.rank,
                 members,
                 timeout,
+                shared_memory: true,
             };
-            Box::new(Collective::connect(&self.listener, config, self.state.halts())?)
+            let collective = Collective::connect(&self.listener, config, self.state.halts())?;
+            let (near, bytes) = collective.shared_memory();
+            tracing::info!(
+                "generation {generation}: {near} of {others} other trainers share memory with this one"
+            );
+            (Box::new(collective), bytes)
         };
         Ok(Gang {
             reduce: Timed::new(reduce),
             halt: self.state.halts().token(generation),
+            _links: self.ledger.charge(Account::Links, shared),
         })
     }
 
