@@ -275,7 +275,7 @@ impl Dataset {
         let marked = self.shape.format().marked;
         let at = run.place.1 as usize;
         Row {
-            features: &chunk.features[at * width..][..width],
+            features: chunk.features.row(at, width),
             labels: &chunk.labels[at * labels..][..labels],
             // Where a column marks rows, those are the ones held out.
             mark: marked.then(|| f64::from(u8::from(chunk.held_out[at]))),
@@ -360,8 +360,7 @@ impl Dataset {
         let (width, labels) = (self.shape.features, self.shape.labels());
         for (chunk, at) in places {
             let (chunk, at) = (&self.chunks[chunk as usize], at as usize);
-            into.features
-                .extend_from_slice(&chunk.features[at * width..][..width]);
+            into.push(chunk.features.row(at, width), &self.shape);
             into.labels
                 .extend_from_slice(&chunk.labels[at * labels..][..labels]);
             into.weights.push(chunk.weights[at]);
@@ -417,6 +416,7 @@ mod tests {
     fn dataset(validation: Validation) -> Dataset {
         let shape = Shape {
             features: 1,
+            encoding: Default::default(),
             label: LabelKind::Real { width: 1 },
             logical_shards: 4,
             validation: Some(validation),
@@ -440,7 +440,7 @@ mod tests {
             let held = |data: &Dataset| {
                 data.chunks
                     .iter()
-                    .map(|chunk| chunk.features.capacity())
+                    .map(|chunk| chunk.features.bytes() / 4)
                     .sum::<usize>()
             };
             let keep: ShardSet = (1..3).into();
@@ -456,7 +456,9 @@ mod tests {
             assert_eq!((held(&kept), held(&whole)), (rows as usize, 200));
             for shard in keep.iter() {
                 let values = |data: &Dataset| -> Vec<(Vec<f32>, Option<f64>, u128)> {
-                    testing::rows(data, shard, |row| (row.features.to_vec(), row.mark, row.hash))
+                    testing::rows(data, shard, |row| {
+                        (testing::features(data, &row), row.mark, row.hash)
+                    })
                 };
                 assert_eq!(values(&kept), values(&whole));
                 let [one, other] = [&kept, &whole].map(|data| testing::epoch(data, shard, 1, 0));

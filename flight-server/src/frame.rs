@@ -182,6 +182,7 @@ mod tests {
     use arrow_flight::FlightData;
     use arrow_flight::utils::batches_to_flight_data;
     use arrow_schema::{Field, Schema};
+    use candlewick_protocol::features::FeatureRow;
     use candlewick_protocol::job::LabelKind;
     use candlewick_protocol::row::RowHasher;
     use std::sync::Arc;
@@ -189,6 +190,7 @@ mod tests {
     fn shape() -> Shape {
         Shape {
             features: 3,
+            encoding: Default::default(),
             label: LabelKind::Real { width: 2 },
             logical_shards: 8,
             validation: None,
@@ -235,7 +237,7 @@ mod tests {
             moved.extend_from_slice(&frames[1].data_body);
             let chunk = read(&frames[1].data_header, &moved[shift..], &(0..8).into(), "x").unwrap();
             assert_eq!(chunk.rows(), 5);
-            assert_eq!(chunk.features[14], 7.0);
+            assert_eq!(chunk.features.row(4, 3), FeatureRow::Float32(&[6.0, 6.5, 7.0]));
             assert_eq!(chunk.labels, (0..10).map(f64::from).collect::<Vec<_>>());
             let row = RowHasher::default().hash(&[0.0, 0.5, 1.0], &[0.0, 1.0], 1.0, false);
             assert_eq!(chunk.hashes[0], row);

@@ -15,6 +15,7 @@ use crate::optim::Schedule;
 use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
 use crate::summary::summary_for;
 use candlewick_protocol::Failure;
+use candlewick_protocol::features::FeatureEncoding;
 use candlewick_protocol::job::{
     DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, TaskName, TrainSpec,
 };
@@ -246,6 +247,7 @@ fn specification(
         } else {
             DataShuffle::Hash
         },
+        feature_encoding: FeatureEncoding::default(),
     };
     let train = TrainSpec {
         network: resolved.network.document().clone(),

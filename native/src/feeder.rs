@@ -116,7 +116,7 @@ impl Feeder {
         let label = label
             .filter(|label| label.width() > 0)
             .ok_or_else(|| Failure::parameter("training needs a label column"))?;
-        let format = RowFormat::new(decoder.width(), label, feed.validation);
+        let format = RowFormat::new(decoder.width(), feed.columns.feature_type, label, feed.validation);
         let batches = BatchFormat::new(format, feed.stream_bytes)?;
         let home = home(&task)?;
         let sinks = sinks(&feed.owners, &batches, home);

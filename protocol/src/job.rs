@@ -3,6 +3,7 @@
 use crate::class_weight::ClassWeight;
 use crate::counter::ProgramCounter;
 use crate::dealing::Dealing;
+use crate::features::FeatureEncoding;
 use crate::shuffle::DataShuffle;
 use crate::stopping::EarlyStopping;
 use crate::validation::{FedShard, Validation};
@@ -148,6 +149,9 @@ pub struct DataSpec {
     /// Which shards rows go to.
     #[serde(default, skip_serializing_if = "DataShuffle::is_hash")]
     pub data_shuffle: DataShuffle,
+    /// The type that features are sent and held in. It changes what rows take, and no bit of what is trained.
+    #[serde(default, skip_serializing_if = "FeatureEncoding::is_default")]
+    pub feature_encoding: FeatureEncoding,
 }
 
 /// What is measured while training, and what follows from it.

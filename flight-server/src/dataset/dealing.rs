@@ -419,6 +419,7 @@ mod tests {
     fn shape() -> Shape {
         Shape {
             features: 1,
+            encoding: Default::default(),
             label: LabelKind::Real { width: 1 },
             logical_shards: V,
             validation: Some(Validation::fraction(0.4, 1)),
@@ -457,8 +458,8 @@ mod tests {
         let mut at = 0;
         for mut source in rows {
             while let Some(row) = source.next().unwrap() {
-                let (features, labels) = (row.features.iter().copied(), row.labels.iter().copied());
-                builder.push(features, labels, row.weight).unwrap();
+                let labels = row.labels.iter().copied();
+                builder.push_row(row.features, labels, row.weight, false).unwrap();
                 if row.copies != Copies::ONE {
                     copies.push((at, row.copies));
                 }
@@ -470,7 +471,9 @@ mod tests {
     }
 
     fn values(data: &Dataset, shard: u32) -> Vec<(u32, Copies)> {
-        testing::rows(data, shard, |row| (row.features[0] as u32, row.copies))
+        testing::rows(data, shard, |row| {
+            (testing::features(data, &row)[0] as u32, row.copies)
+        })
     }
 
     fn counts(data: &Dataset) -> Vec<u64> {

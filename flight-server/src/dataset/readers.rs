@@ -4,6 +4,7 @@ use super::{Dataset, List, Rows};
 use crate::rows::{Gathered, Row};
 use crate::spill::{DiskList, Opened, Page, Room, Sorting, in_order};
 use candlewick_protocol::Failure;
+use candlewick_protocol::features::FeatureRow;
 use candlewick_protocol::order::{self, EpochKeys};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
@@ -379,7 +380,7 @@ impl RowSource for OnDisk<'_> {
         self.list.layout.features(record, &mut self.features);
         self.list.layout.labels(record, &mut self.labels);
         Ok(Some(Row {
-            features: &self.features,
+            features: FeatureRow::Float32(&self.features),
             labels: &self.labels,
             mark: self.marked.then(|| f64::from(u8::from(record.held_out()))),
             weight: record.weight(),

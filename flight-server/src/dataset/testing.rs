@@ -45,6 +45,15 @@ pub(crate) fn rows<T>(data: &Dataset, shard: u32, see: impl Fn(Row<'_>) -> T) ->
     seen
 }
 
+/// The features of a row as f32.
+pub(crate) fn features(data: &Dataset, row: &Row<'_>) -> Vec<f32> {
+    let mut features = Vec::new();
+    let shape = data.shape();
+    row.features
+        .expand(shape.features, shape.encoding.scale, &mut features);
+    features
+}
+
 /// A place for rows that do not fit `limit` bytes; 0: all fit.
 pub(crate) fn spill(limit: u64, folder: &Path, encrypt: bool) -> Arc<Spill> {
     let memory = TrainerMemory {

@@ -142,6 +142,7 @@ mod tests {
     fn shape() -> Shape {
         Shape {
             features: 2,
+            encoding: Default::default(),
             label: LabelKind::class(3),
             logical_shards: 8,
             validation: None,

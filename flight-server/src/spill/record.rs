@@ -1,8 +1,10 @@
 //! The layout of a row on disk: a head of 48 bytes, the label, the features. Little endian, all rows of a job of one length.
 
 use crate::chunk::{Chunk, Shape};
+use crate::features::Features;
 use crate::rows::Gathered;
 use candlewick_protocol::dealing::Copies;
+use candlewick_protocol::features::FeatureRow;
 use candlewick_protocol::shuffle::Home;
 
 const HASH: usize = 0;
@@ -14,9 +16,10 @@ const HELD_OUT: usize = 44;
 const HEAD: usize = 48;
 
 /// How long the parts of a row are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Layout {
     features: usize,
+    scale: f64,
     labels: usize,
 }
 
@@ -75,6 +78,7 @@ impl Layout {
     pub(crate) fn of(shape: &Shape) -> Self {
         Layout {
             features: shape.features,
+            scale: shape.encoding.scale,
             labels: shape.labels(),
         }
     }
@@ -138,8 +142,15 @@ impl Layout {
         into.extend_from_slice(&u32::from(held_out).to_le_bytes());
         let label = &chunk.labels[row * self.labels..][..self.labels];
         into.extend(label.iter().flat_map(|value| value.to_le_bytes()));
-        let features = &chunk.features[row * self.features..][..self.features];
-        into.extend(features.iter().flat_map(|value| value.to_le_bytes()));
+        let mut bytes = |features: &[f32]| into.extend(features.iter().flat_map(|value| value.to_le_bytes()));
+        match chunk.features.row(row, self.features) {
+            FeatureRow::Float32(features) => bytes(features),
+            row => {
+                let mut features = Vec::with_capacity(self.features);
+                row.expand(self.features, self.scale, &mut features);
+                bytes(&features);
+            }
+        }
     }
 
     /// The same row, as often as `copies` says.
@@ -158,8 +169,8 @@ impl Layout {
         home: Option<Home>,
     ) -> Chunk {
         let rows = records.len();
+        let mut features = Vec::with_capacity(rows * self.features);
         let mut chunk = Chunk {
-            features: Vec::with_capacity(rows * self.features),
             labels: Vec::with_capacity(rows * self.labels),
             weights: Vec::with_capacity(rows),
             hashes: Vec::with_capacity(rows),
@@ -167,7 +178,7 @@ impl Layout {
             ..Chunk::default()
         };
         for (record, at) in records.zip(0u32..) {
-            self.features(record, &mut chunk.features);
+            self.features(record, &mut features);
             self.labels(record, &mut chunk.labels);
             chunk.weights.push(record.weight());
             chunk.hashes.push(record.hash());
@@ -178,6 +189,7 @@ impl Layout {
                 chunk.copies.push((at, record.copies()));
             }
         }
+        chunk.features = Features::Float32(features);
         chunk
     }
 }

@@ -13,6 +13,7 @@ const V: u32 = 4;
 fn shape(features: usize, validation: Option<Validation>) -> Shape {
     Shape {
         features,
+        encoding: Default::default(),
         label: LabelKind::Real { width: 2 },
         logical_shards: V,
         validation,
@@ -109,7 +110,10 @@ fn alike(disk: &Dataset, memory: &Dataset, what: &str) {
         assert!(one == other, "{what}: rows held out of shard {shard}");
         let sent = |data: &Dataset| {
             testing::rows(data, shard, |row| {
-                let values: Vec<u32> = row.features.iter().map(|value| value.to_bits()).collect();
+                let values: Vec<u32> = testing::features(data, &row)
+                    .iter()
+                    .map(|value| value.to_bits())
+                    .collect();
                 (
                     values,
                     row.labels.to_vec(),

@@ -108,6 +108,7 @@ impl Validator {
                 features,
                 labels,
                 weights,
+                ..
             } = &self.rows;
             let outputs = self.predictor.predict(context.weights, features, weights.len())?;
             let in_loss = match context.classes {

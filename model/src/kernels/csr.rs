@@ -74,6 +74,37 @@ impl Csr {
     }
 }
 
+impl Csr {
+    /// Room for so many rows and values.
+    #[must_use]
+    pub fn with_capacity(rows: usize, nonzeros: usize) -> Self {
+        Csr {
+            ends: Vec::with_capacity(rows),
+            indices: Vec::with_capacity(nonzeros),
+            values: Vec::with_capacity(nonzeros),
+        }
+    }
+
+    /// Adds a row of which no value is zero.
+    pub fn push_row(&mut self, indices: &[u32], values: &[f32]) {
+        self.indices.extend_from_slice(indices);
+        self.values.extend_from_slice(values);
+        self.end_row();
+    }
+
+    /// Bytes of its memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.ends.capacity() * size_of::<usize>() + (self.indices.capacity() + self.values.capacity()) * 4
+    }
+
+    /// The values of all rows.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
+
 simd_dispatch! {
     /// `sums += value * row`, fused as in the kernels of dense products.
     fn add_scaled(sums: &mut [f32], value: f32, row: &[f32]) {
