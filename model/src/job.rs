@@ -2,6 +2,7 @@
 //! `candlewick-trainer serve` ask here.
 
 mod class_weight;
+mod features;
 mod named;
 mod states;
 
@@ -22,6 +23,7 @@ use candlewick_protocol::job::{
 use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
 use class_weight::class_weight;
+use features::{encoding, feature_width};
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
 
@@ -107,7 +109,8 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let batch_size = params.whole("batchSize")?;
     let summary = summary_for(&resolved.network, batch_size as usize, &resolved.optimizer)?;
     let network = resolved.network.clone();
-    let (data, mut train) = specification(&params, resolved, feature_width)?;
+    let (mut data, mut train) = specification(&params, resolved, feature_width)?;
+    data.feature_encoding = encoding(input, &params, feature_width);
     train.logical_shards = gang.logical_shards;
     train.class_weight = class_weight;
     launch.checkpoint = checkpoint_spec(input, &params)?;
@@ -176,18 +179,6 @@ fn given(name: &str, width: Option<i64>) -> Result<Option<usize>, Failure> {
         _ => Err(Failure::parameter(format!(
             "{name} = {number} is not legal: expected a whole number of at least 1"
         ))),
-    }
-}
-
-fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> Result<usize, Failure> {
-    let shape =
-        input_shape.and_then(|shape| shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size)));
-    match (given("featureWidth", input.feature_width)?, shape) {
-        (Some(width), _) | (None, Some(width)) => Ok(width),
-        (None, None) => Err(Failure::parameter(
-            "how many values a row's features have is not known (binary columns, no row to look at, or no featureWidth): set \
-             inputShape, for example [28, 28]",
-        )),
     }
 }
 

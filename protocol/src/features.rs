@@ -20,7 +20,57 @@ pub enum FeatureType {
     Sparse,
 }
 
+/// The type of the numbers of a column.
+fn element(column: &str) -> &str {
+    let inner = column
+        .strip_prefix("array<")
+        .and_then(|rest| rest.strip_suffix('>'));
+    inner.map_or(column, element)
+}
+
 impl FeatureType {
+    /// The type in which rows of these columns take least, where the columns have types as [`crate::feed::Column`] has them,
+    /// `width` features in all, and `nonzeros` that are not zero, where that is known.
+    ///
+    /// ```
+    /// use candlewick_protocol::features::FeatureType;
+    /// assert_eq!(FeatureType::of(&["binary", "binary"], 6_272, None), FeatureType::UInt8);
+    /// assert_eq!(FeatureType::of(&["array<smallint>", "tinyint"], 9, None), FeatureType::Int16);
+    /// assert_eq!(FeatureType::of(&["vector", "double"], 1_001, Some(60)), FeatureType::Sparse);
+    /// assert_eq!(FeatureType::of(&["vector"], 1_000, Some(400)), FeatureType::Float32);
+    /// ```
+    #[must_use]
+    pub fn of(columns: &[&str], width: usize, nonzeros: Option<u64>) -> Self {
+        let all = |types: &[&str]| {
+            !columns.is_empty() && columns.iter().all(|column| types.contains(&element(column)))
+        };
+        if all(&["binary"]) {
+            return FeatureType::UInt8;
+        }
+        if all(&["tinyint"]) {
+            return FeatureType::Int8;
+        }
+        if all(&["tinyint", "smallint"]) {
+            return FeatureType::Int16;
+        }
+        // Whether nested arrays are tensors is found where all of their values are written.
+        let nested = columns.iter().any(|column| column.starts_with("array<array<"));
+        let of = |nonzeros| FeatureEncoding {
+            kind: FeatureType::Sparse,
+            scale: 1.0,
+            nonzeros: Some(nonzeros),
+        };
+        let dense = FeatureEncoding::default().row_bytes(width);
+        match nonzeros {
+            Some(nonzeros)
+                if columns.contains(&"vector") && !nested && of(nonzeros).row_bytes(width) * 2 < dense =>
+            {
+                FeatureType::Sparse
+            }
+            _ => FeatureType::Float32,
+        }
+    }
+
     /// Bytes of a value; none where rows have a length of their own.
     ///
     /// ```

@@ -284,7 +284,7 @@ pub struct TaskLedger {
     /// With `dataShuffle="none"`, rows that went to a trainer of the executor that ran the task.
     #[serde(default)]
     pub rows_local: u64,
-    /// f32 bytes of the features sent.
+    /// Bytes of the features sent, in the type that they are sent in.
     pub feature_bytes: u64,
     /// Where the partition went, where that is not decided row by row.
     #[serde(default)]
@@ -331,7 +331,7 @@ pub struct Ledger {
     /// Rows that come so often that their copies are dealt among the shards (rule A7).
     #[serde(default)]
     pub rows_dealt: u64,
-    /// f32 bytes of the features sent.
+    /// Bytes of the features sent, in the type that they are sent in.
     pub feature_bytes: u64,
     /// Rows to train on, per logical shard.
     pub shard_rows: Vec<u64>,

@@ -262,6 +262,12 @@ pub struct JobInput {
     /// f32 values of a row's features; absent where the columns do not tell (binary), then inputShape does.
     #[serde(default)]
     pub feature_width: Option<i64>,
+    /// Types of the feature columns, as [`crate::feed::Column`] has them.
+    #[serde(default)]
+    pub feature_types: Vec<String>,
+    /// Values of a row's features that are not zero, in the rows that were looked at for it.
+    #[serde(default)]
+    pub nonzeros: Option<u64>,
     /// Shape of a row's features where the column has one (nested arrays); a shape that the user set goes before it.
     #[serde(default)]
     pub feature_shape: Option<Vec<usize>>,

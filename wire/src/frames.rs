@@ -406,9 +406,9 @@ impl OpenBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::RecordBatch;
     use arrow_array::cast::AsArray;
-    use arrow_array::types::{Float32Type, Float64Type};
+    use arrow_array::types::{Float32Type, Float64Type, UInt32Type};
+    use arrow_array::{Array, RecordBatch};
     use arrow_flight::utils::flight_data_to_batches;
 
     fn stream() -> StreamId {
@@ -521,7 +521,73 @@ mod tests {
     }
 
     #[test]
+    fn frames_of_sparse_rows_are_arrow_and_hold_no_more_than_their_bytes() {
+        let format = RowFormat {
+            feature_type: FeatureType::Sparse,
+            ..row(1 << 20)
+        };
+        let most = 1_000;
+        let format = BatchFormat::new(format, most * BATCHES_OF_A_STREAM).unwrap();
+        let mut frames = vec![format.opening(&stream()).unwrap()];
+        let mut batch = OpenBatch::new(format);
+        // One of them is larger than a frame.
+        let counts = [0, 3, 0, 40, 500, 1, 60, 60, 2];
+        for (at, count) in (0u32..).zip(counts) {
+            let indices: Vec<u32> = (0..count).map(|index| index * 3 + at).collect();
+            let values: Vec<f32> = indices.iter().map(|index| *index as f32 + 0.5).collect();
+            let features = FeatureRow::Sparse(&indices, &values);
+            if !batch.fits(&features) {
+                frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+            }
+            if batch.push(features, &[f64::from(at)], 1.0) {
+                frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+            }
+        }
+        frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+        let batches = flight_data_to_batches(&frames).unwrap();
+        let mut seen = Vec::new();
+        for (batch, frame) in batches.iter().zip(&frames[1..]) {
+            batch.column(0).to_data().validate_full().unwrap();
+            let lists = batch.column(0).as_list::<i32>();
+            for row in 0..batch.num_rows() {
+                let pairs = lists.value(row);
+                let pairs = pairs.as_struct();
+                let indices = pairs.column(0).as_primitive::<UInt32Type>().values().to_vec();
+                let values = pairs.column(1).as_primitive::<Float32Type>().values().to_vec();
+                assert!(
+                    indices
+                        .iter()
+                        .zip(&values)
+                        .all(|(index, value)| *index as f32 + 0.5 == *value)
+                );
+                seen.push(indices.len() as u32);
+            }
+            assert!(frame.data_body.len() as u64 <= most + 5 * PADDING as u64 || batch.num_rows() == 1);
+        }
+        assert_eq!(seen, counts);
+        assert_eq!(batches.len(), 4);
+    }
+
+    #[test]
     fn a_row_beyond_a_message_is_refused() {
+        let format = RowFormat {
+            feature_type: FeatureType::Sparse,
+            ..row(20_000_000)
+        };
+        let sparse = BatchFormat::new(format, 1).unwrap();
+        let (indices, values) = ((0..9_000_000).collect::<Vec<u32>>(), vec![1.0; 9_000_000]);
+        assert!(
+            sparse
+                .check_row(&FeatureRow::Sparse(&indices[..60], &values[..60]))
+                .is_ok()
+        );
+        let told = sparse
+            .check_row(&FeatureRow::Sparse(&indices, &values))
+            .unwrap_err();
+        assert!(
+            told.message.contains("9000000 features that are not zero"),
+            "{told}"
+        );
         assert!(
             BatchFormat::new(row(20_000_000), 1)
                 .unwrap_err()
