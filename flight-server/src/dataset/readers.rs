@@ -1,10 +1,11 @@
 //! Rows in an order, wherever they are: those of an epoch, those put aside for validation, those that go to another trainer.
 
 use super::{Dataset, List, Rows};
+use crate::chunk::Shape;
+use crate::features::Features;
 use crate::rows::{Gathered, Row};
 use crate::spill::{DiskList, Opened, Page, Room, Sorting, in_order};
 use candlewick_protocol::Failure;
-use candlewick_protocol::features::FeatureRow;
 use candlewick_protocol::order::{self, EpochKeys};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
@@ -57,6 +58,7 @@ enum Kind<'a> {
 #[derive(Debug)]
 struct ByBucket<'a> {
     list: &'a DiskList,
+    shape: &'a Shape,
     /// The buckets in the order of the epoch, and the position of the first row of each.
     order: Vec<(u64, usize)>,
     opened: Option<Opened>,
@@ -83,6 +85,7 @@ impl Dataset {
             Some(List::Disk(list)) => {
                 let mut by = ByBucket {
                     list,
+                    shape: &self.shape,
                     order: Vec::new(),
                     opened: None,
                     next: None,
@@ -124,7 +127,8 @@ impl Dataset {
                     at: 0,
                     opened: None,
                     page: Page::default(),
-                    features: Vec::new(),
+                    features: Features::default(),
+                    width: self.shape.features,
                     labels: Vec::new(),
                 }),
             }
@@ -210,8 +214,8 @@ impl<'a> ByBucket<'a> {
                     .order
                     .get(position)
                     .ok_or_else(|| Failure::internal("a bucket has fewer rows than it had"))?;
-                let record = self.list.row(opened, at, &mut self.page)?;
-                self.list.layout.gather(record, into);
+                let page = (&mut self.page, self.shape);
+                self.list.gather(opened, at, page, into)?;
             }
             // Not before: at the start of an epoch each shard needs room for its first bucket.
             if end - first > self.list.buckets[bucket].rows / 4 {
@@ -309,8 +313,8 @@ impl HeldOutRows<'_> {
                 self.at = (self.at.0 + 1, 0);
                 continue;
             };
-            let record = list.row(opened, *at, &mut self.page)?;
-            list.layout.gather(record, into);
+            let page = (&mut self.page, self.data.shape());
+            list.gather(opened, *at, page, into)?;
             self.at.1 += 1;
         }
         Ok(())
@@ -343,7 +347,8 @@ struct OnDisk<'a> {
     at: u32,
     opened: Option<Opened>,
     page: Page,
-    features: Vec<f32>,
+    features: Features,
+    width: usize,
     labels: Vec<f64>,
 }
 
@@ -375,12 +380,11 @@ impl RowSource for OnDisk<'_> {
         let (hash, copies) = opened.run(self.at);
         let record = self.list.row(opened, self.at, &mut self.page)?;
         self.at += 1;
-        self.features.clear();
         self.labels.clear();
-        self.list.layout.features(record, &mut self.features);
+        self.list.layout.alone(record, &mut self.features);
         self.list.layout.labels(record, &mut self.labels);
         Ok(Some(Row {
-            features: FeatureRow::Float32(&self.features),
+            features: self.features.row(0, self.width),
             labels: &self.labels,
             mark: self.marked.then(|| f64::from(u8::from(record.held_out()))),
             weight: record.weight(),
