@@ -36,6 +36,8 @@ pub struct TrainingMemory {
     pub batches: u64,
     /// One row that stays in memory.
     pub row: u64,
+    /// One row on its way to a trainer.
+    pub sent: u64,
 }
 
 impl TrainingMemory {
@@ -84,6 +86,7 @@ impl TrainingMemory {
             activations: step.activations + bytes(packed(&network, rows)),
             batches: rows.saturating_mul(format.row_bytes()) * BATCHES as u64,
             row: format.held_bytes(&data.feature_encoding) + INDEX,
+            sent: format.held_bytes(&data.feature_encoding),
         })
     }
 

@@ -129,7 +129,8 @@ private[candlewick] final class TrainingColumns private (
     else if (first.nonEmpty) {
       val counts = first.map(row => vectors.map(at => TrainingColumns.nonzeros(row(at))).sum)
       Some(others + math.round(counts.sum.toDouble / counts.length))
-    } else if (vectors.flatMap(each(_)).exists(_ >= TrainingColumns.SurelySparse)) Some(others + TrainingColumns.Guess)
+    } else if (vectors.flatMap(each(_)).exists(_ >= TrainingColumns.SurelySparse))
+      Some(others + TrainingColumns.Guess)
     else None
   }
 
