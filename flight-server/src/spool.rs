@@ -261,8 +261,9 @@ impl Spool {
     /// Rows as they came, in memory or, where the budget does not hold them, in the log.
     fn take(&self, mut chunk: Chunk) -> Result<Piece, Failure> {
         let ledger = self.spill.ledger();
-        let (bytes, index) = (chunk.bytes(), chunk.rows() as u64 * INDEXING);
-        if let Some(charge) = ledger.try_charge(Account::Rows, bytes, index + ledger.reserve()) {
+        let (bytes, index) = (chunk.bytes(), chunk.meant().saturating_mul(INDEXING));
+        let spare = index.saturating_add(ledger.reserve());
+        if let Some(charge) = ledger.try_charge(Account::Rows, bytes, spare) {
             chunk.charge = charge;
             let index = ledger.charge(Account::Index, index);
             return Ok(Piece::Memory(Arc::new(chunk), Arc::new(index)));
@@ -306,11 +307,11 @@ impl Spool {
         let memory_of = |piece: &Piece| match piece {
             Piece::Memory(..) => 0,
             Piece::Log(logged) => {
-                let rows = u64::from(logged.extent.bytes) / self.layout.bytes() as u64;
-                u64::from(logged.extent.bytes) + rows * INDEXING
+                let rows = logged.lists.values().copied().fold(0, u64::saturating_add);
+                u64::from(logged.extent.bytes).saturating_add(rows.saturating_mul(INDEXING))
             }
         };
-        let more: u64 = pieces.iter().map(memory_of).sum();
+        let more: u64 = pieces.iter().map(memory_of).fold(0, u64::saturating_add);
         if ledger.rows().saturating_add(more) > ledger.budget() {
             return self.on_disk(owned, dropped, pieces);
         }
@@ -329,7 +330,7 @@ impl Spool {
                     let records = self.layout.records(&bytes);
                     let mut chunk = self.layout.chunk(records, &self.shape, logged.home);
                     chunk.charge = ledger.charge(Account::Rows, chunk.bytes());
-                    let index = ledger.charge(Account::Index, chunk.rows() as u64 * INDEXING);
+                    let index = ledger.charge(Account::Index, chunk.meant().saturating_mul(INDEXING));
                     indices.push(Arc::new(index));
                     chunks.push(Arc::new(chunk));
                 }
