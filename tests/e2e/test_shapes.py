@@ -39,7 +39,8 @@ def test_rows_of_four_megabytes(local2: SparkSession) -> None:
 
 def test_five_thousand_columns(local2: SparkSession) -> None:
     names = [f"c{at}" for at in range(5_000)]
-    df = parity(local2, 40, 2).select(*[(F.col("id") * at % 7).alias(name) for at, name in enumerate(names)], "label")
+    columns = [f"id * {at} % 7 AS {name}" for at, name in enumerate(names)]
+    df = parity(local2, 40, 2).selectExpr(*columns, "label")
     summary = fitted(df, nn.Sequential(nn.Linear(2)), featuresCols=names, batchSize=8)
     assert (summary.totalSteps, summary.ledger["rowsSpooled"]) == (5, 40)
     assert summary.ledger["featureBytes"] == 40 * 5_000 * 4
@@ -69,9 +70,10 @@ def next_fit_works(data: DataFrame) -> Any:
 
 
 def test_a_row_larger_than_a_message_is_told_with_its_size(local2: SparkSession, next_fit_works: Any) -> None:
-    df = parity(local2, 2, 1).select(F.array_repeat(F.lit(1.0), 5_000_000).alias("features"), "label")
-    with pytest.raises(InvalidParameterError, match=r"a row takes \d+ bytes \(5000000 features\), more than the \d+"):
-        fitted(df, nn.Sequential(nn.Linear(2)), inputShape=[5_000_000])
+    df = parity(local2, 2, 1).select(F.array_repeat(F.lit(1.0), 17_000_000).alias("features"), "label")
+    network = nn.Sequential(nn.AvgPool1d(17_000), nn.Flatten(), nn.Linear(2))
+    with pytest.raises(InvalidParameterError, match=r"a row takes \d+ bytes \(17000000 features\), more than the \d+"):
+        fitted(df, network, inputShape=[1, 17_000_000], batchSize=1)
 
 
 def test_a_budget_smaller_than_a_batch_is_told_before_anything_starts(data: DataFrame, next_fit_works: Any) -> None:
