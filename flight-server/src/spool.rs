@@ -309,9 +309,13 @@ impl Spool {
     }
 
     fn piece(&self, mut chunk: Chunk) -> Result<Piece, Failure> {
+        if !self.layout.takes(&chunk) {
+            return Err(Failure::internal("rows of another type than those of the job"));
+        }
         let ledger = self.spill.ledger();
-        let (bytes, index) = (chunk.bytes(), chunk.rows() as u64 * INDEXING);
-        if let Some(charge) = ledger.try_charge(Account::Rows, bytes, index + ledger.reserve()) {
+        let (bytes, index) = (chunk.bytes(), chunk.meant().saturating_mul(INDEXING));
+        let spare = index.saturating_add(ledger.reserve());
+        if let Some(charge) = ledger.try_charge(Account::Rows, bytes, spare) {
             chunk.charge = charge;
             let index = ledger.charge(Account::Index, index);
             return Ok(Piece::Memory(Arc::new(chunk), Arc::new(index)));
@@ -355,10 +359,11 @@ impl Spool {
         let memory_of = |piece: &Piece| match piece {
             Piece::Memory(..) => 0,
             Piece::Log(logged) => {
-                u64::from(logged.extent.bytes) + logged.records as u64 * INDEXING
+                let rows = logged.lists.values().copied().fold(0, u64::saturating_add);
+                u64::from(logged.extent.bytes).saturating_add(rows.saturating_mul(INDEXING))
             }
         };
-        let more: u64 = pieces.iter().map(memory_of).sum();
+        let more: u64 = pieces.iter().map(memory_of).fold(0, u64::saturating_add);
         if ledger.rows().saturating_add(more) > ledger.budget() {
             return self.on_disk(owned, dropped, pieces);
         }
@@ -375,7 +380,7 @@ impl Spool {
                     logged.read(&self.layout, &mut bytes)?;
                     let mut chunk = self.layout.chunk(&bytes, &self.shape, logged.home);
                     chunk.charge = ledger.charge(Account::Rows, chunk.bytes());
-                    let index = ledger.charge(Account::Index, chunk.rows() as u64 * INDEXING);
+                    let index = ledger.charge(Account::Index, chunk.meant().saturating_mul(INDEXING));
                     indices.push(Arc::new(index));
                     chunks.push(Arc::new(chunk));
                 }

@@ -209,10 +209,8 @@ impl<'a> ByBucket<'a> {
             };
             let end = range.end.min(first + self.list.buckets[bucket].rows);
             for position in range.start - first..end - first {
-                let position = usize::try_from(position).unwrap_or(usize::MAX);
-                let at = *opened
-                    .order
-                    .get(position)
+                let at = opened
+                    .at(position)
                     .ok_or_else(|| Failure::internal("a bucket has fewer rows than it had"))?;
                 let page = (&mut self.page, self.shape);
                 self.list.gather(opened, at, page, into)?;
@@ -308,13 +306,13 @@ impl HeldOutRows<'_> {
             let Some(opened) = &self.opened else {
                 return Err(Failure::internal("a bucket that was not read"));
             };
-            let Some(at) = opened.order.get(self.at.1) else {
+            let Some(at) = opened.at(self.at.1 as u64) else {
                 self.opened = None;
                 self.at = (self.at.0 + 1, 0);
                 continue;
             };
             let page = (&mut self.page, self.data.shape());
-            list.gather(opened, *at, page, into)?;
+            list.gather(opened, at, page, into)?;
             self.at.1 += 1;
         }
         Ok(())

@@ -11,8 +11,8 @@ use candlewick_protocol::order::EpochKeys;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes in memory for the hash of a row and its place, while they are sorted too.
-const KEY: u64 = 48;
+/// Bytes in memory for the hash of a row and its places, while they are sorted too.
+const KEY: u64 = 60;
 /// Bytes of the place of a row that has a length of its own.
 const PLACE: u64 = size_of::<usize>() as u64;
 
@@ -112,8 +112,10 @@ pub(crate) struct Opened {
     records: Vec<u32>,
     /// Those that are there more than once, by their position among the hashes.
     copies: Vec<CopiesAt>,
-    /// Positions among the hashes, copies too, in the order that was asked for.
-    pub(crate) order: Vec<u32>,
+    /// Positions among the hashes, in the order that was asked for.
+    order: Vec<u32>,
+    /// Rows up to the end of each, where a row is there more than once: copies are not written out, there may be billions.
+    ends: Vec<u64>,
     _charges: [Charge; 2],
 }
 
@@ -217,9 +219,7 @@ impl DiskList {
         let ledger = self.file.ledger();
         let rows = of.bytes as u64;
         let fixed = self.layout.fixed();
-        let place = if fixed.is_some() { 0 } else { PLACE };
-        // Copies stand in the order one by one.
-        let keys = of.records as u64 * (KEY + place) + of.rows * 4;
+        let keys = of.records as u64 * if fixed.is_some() { KEY } else { KEY + PLACE };
         let (here, charges) = match ledger.try_charge(Account::Buckets, rows, keys) {
             Some(charge) => (true, [charge, ledger.charge(Account::Index, keys)]),
             None if room == Room::OrNot => return Ok(None),
@@ -324,6 +324,7 @@ impl Opened {
             records: Vec::with_capacity(hashes.len()),
             copies: Vec::new(),
             order: Vec::new(),
+            ends: Vec::new(),
             _charges: Default::default(),
         };
         for equal in hashes.chunk_by(|left, right| left.0 == right.0) {
@@ -358,15 +359,27 @@ impl Opened {
         };
         keyed.extend(self.hashes.iter().zip(0u32..).map(by));
         keyed.sort_unstable();
-        let mut copies = self
-            .copies
-            .iter()
-            .copied()
-            .collect::<std::collections::HashMap<_, _>>();
-        for (_, at) in keyed {
-            let here = copies.remove(&at).unwrap_or(Copies::ONE).here;
-            self.order.extend((0..here).map(|_| at));
+        self.order.extend(keyed.into_iter().map(|(_, at)| at));
+        self.ends.clear();
+        if !self.copies.is_empty() {
+            let mut end = 0u64;
+            let ends = self.order.iter().map(|at| {
+                end = end.saturating_add(self.run(*at).1.here);
+                end
+            });
+            let ends: Vec<u64> = ends.collect();
+            self.ends = ends;
         }
+    }
+
+    /// The row at a place in that order, copies counted, by its position among those that differ.
+    pub(crate) fn at(&self, place: u64) -> Option<u32> {
+        let place = if self.ends.is_empty() {
+            usize::try_from(place).ok()?
+        } else {
+            self.ends.partition_point(|end| *end <= place)
+        };
+        self.order.get(place).copied()
     }
 
     /// Rows that differ, in the order of their hashes: position, hash, copies.

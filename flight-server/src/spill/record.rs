@@ -220,6 +220,11 @@ impl Layout {
         self.features(record, one);
     }
 
+    /// Whether rows of a chunk can be written: they are of the same type, or expanded.
+    pub(crate) fn takes(&self, chunk: &Chunk) -> bool {
+        self.kind == FeatureType::Float32 || self.kind == chunk.features.kind()
+    }
+
     /// Appends a row of a chunk, as often as `copies` says.
     pub(crate) fn write(
         &self,
@@ -246,6 +251,11 @@ impl Layout {
         into.extend(label.iter().flat_map(|value| value.to_le_bytes()));
         match features {
             FeatureRow::Float32(values) => into.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            row if self.kind == FeatureType::Float32 => {
+                let mut values = Vec::with_capacity(self.features);
+                row.expand(self.features, self.scale, &mut values);
+                into.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            }
             FeatureRow::UInt8(values) => into.extend_from_slice(values),
             FeatureRow::Int8(values) => into.extend(values.iter().map(|value| value.cast_unsigned())),
             FeatureRow::Int16(values) => into.extend(values.iter().flat_map(|value| value.to_le_bytes())),

@@ -51,12 +51,16 @@ fn chunk(shape: &Shape, rows: std::ops::Range<u64>, copies: &dyn Fn(u64) -> u64)
 }
 
 /// All shards of a table, which came in chunks of `size` rows by two streams; a third one lost.
-fn sealed(
+fn sealed(spill: &Arc<Spill>, shape: &Shape, table: (u64, u64), copies: &dyn Fn(u64) -> u64) -> Dataset {
+    try_sealed(spill, shape, table, copies).unwrap()
+}
+
+fn try_sealed(
     spill: &Arc<Spill>,
     shape: &Shape,
     (rows, size): (u64, u64),
     copies: &dyn Fn(u64) -> u64,
-) -> Dataset {
+) -> Result<Dataset, Failure> {
     let failed = |failure: Failure| panic!("{failure}");
     let spool = Arc::new(Spool::new("j", shape.clone(), Arc::clone(spill), failed));
     spool.open(0, (0..V).into()).unwrap();
@@ -86,7 +90,7 @@ fn sealed(
     for writer in writers {
         writer.finish(None).unwrap();
     }
-    spool.seal(0, &winners, &ShardSet::default(), 2).unwrap()
+    spool.seal(0, &winners, &ShardSet::default(), 2)
 }
 
 fn bits(rows: &Gathered) -> (Vec<u32>, Vec<u64>, Vec<u64>) {
@@ -263,4 +267,84 @@ fn a_folder_that_takes_no_rows_ends_the_job_with_its_name() {
     assert_eq!(failure.kind, ErrorKind::JobFailed);
     assert!(failure.message.contains(missing.to_str().unwrap()), "{failure}");
     assert_eq!(*told.lock().unwrap(), [failure]);
+}
+
+/// Positions of a shard's rows in an epoch, those of `ranges`.
+fn gathered(data: &Dataset, shard: u32, ranges: &[std::ops::Range<u64>]) -> Vec<Gathered> {
+    let mut rows = data.epoch(shard, 7, 1);
+    let (ahead, _) = std::sync::mpsc::channel();
+    let of = |range: &std::ops::Range<u64>| {
+        let mut into = Gathered::default();
+        let count = rows.gather(range.clone(), &mut into, &ahead).unwrap();
+        assert_eq!(count as u64, range.end - range.start, "{range:?}");
+        into
+    };
+    ranges.iter().map(of).collect()
+}
+
+#[test]
+fn six_billion_rows_are_counted_planned_and_read() {
+    const COPIES: u64 = 1_500_000;
+    let folder = tempfile::tempdir().unwrap();
+    let shape = shape(5, None);
+    let spill = testing::spill(150_000, folder.path(), false);
+    let mut data = sealed(&spill, &shape, (4_000, 170), &|_| COPIES);
+    let rows = |data: &Dataset| data.sums().iter().map(|sum| sum.rows).collect::<Vec<u64>>();
+    let of_shards = rows(&data);
+    assert_eq!(of_shards.iter().sum::<u64>(), 6_000_000_000);
+    let once = sealed(&testing::no_spill(), &shape, (4_000, 170), &|_| 1);
+    for (many, one) in data.sums().iter().zip(once.sums()) {
+        assert_eq!(many.rows, one.rows * COPIES);
+        assert_eq!(many.hash_sum, one.hash_sum.wrapping_mul(u128::from(COPIES)));
+    }
+    // Steps at both ends and in the middle of an epoch.
+    let plan = candlewick_protocol::plan::StepPlan::new(of_shards.clone(), 1_000, false);
+    assert_eq!(plan.steps_per_epoch(), 6_000_000);
+    for step in [0, 3_000_000, 5_999_999] {
+        let ranges = plan.step(step);
+        assert_eq!(ranges.iter().map(|(from, to)| to - from).sum::<u64>(), 1_000);
+        for (shard, (from, to)) in (0..V).zip(ranges) {
+            let _: Vec<Gathered> = gathered(&data, shard, &[from..to]);
+        }
+    }
+    // Copies stand together: each row has its run, in the order that the rows have without copies.
+    for shard in [0, V - 1] {
+        let distinct = of_shards[shard as usize] / COPIES;
+        let ends = |row: u64| {
+            [
+                row * COPIES..row * COPIES + 1,
+                (row + 1) * COPIES - 1..(row + 1) * COPIES,
+            ]
+        };
+        let ranges: Vec<_> = (0..distinct).flat_map(ends).collect();
+        let rows = gathered(&data, shard, &ranges);
+        let firsts: Vec<u64> = rows
+            .iter()
+            .step_by(2)
+            .map(|row| row.weights[0].to_bits())
+            .collect();
+        let lasts: Vec<u64> = rows
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .map(|row| row.weights[0].to_bits())
+            .collect();
+        assert_eq!(firsts, lasts);
+        let mut known: Vec<u64> = testing::rows(&once, shard, |row| row.weight.to_bits());
+        let mut seen = firsts;
+        (known.sort_unstable(), seen.sort_unstable());
+        assert_eq!(seen, known);
+    }
+    data.deal_alone().unwrap();
+    assert_eq!(rows(&data), [1_500_000_000; 4]);
+}
+
+#[test]
+fn a_shard_of_more_rows_than_its_positions_count_is_refused_before_copies_are_written_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for spill in [testing::no_spill(), testing::spill(150_000, folder.path(), false)] {
+        let failure = try_sealed(&spill, &shape(5, None), (100, 17), &|_| 1 << 30).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::InvalidParameter);
+        assert!(failure.message.contains("raise logicalShards"), "{failure}");
+    }
 }
