@@ -18,7 +18,7 @@ mod shard;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use readers::{Ahead, EpochRows, RowSource, Wanted};
+pub(crate) use readers::{Ahead, EpochRows, HeldOutRows, RowSource, reading_ahead};
 use shard::{Run, Shard};
 
 /// Bytes of the index of a row, its place in the order of an epoch too.

@@ -520,11 +520,9 @@ impl StreamWriter {
         }
     }
 
-    /// Adds rows. It may write to disk.
-    ///
-    /// # Errors
-    /// `JobFailed` where the round is over, or the disk does not take them.
-    pub fn append(&mut self, chunk: Chunk) -> Result<(), Failure> {
+    /// Adds rows.
+    #[cfg(test)]
+    pub(crate) fn append(&mut self, chunk: Chunk) -> Result<(), Failure> {
         let taken = self.spool.take(self.id.round, chunk)?;
         self.add(taken)
     }

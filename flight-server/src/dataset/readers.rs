@@ -8,26 +8,36 @@ use crate::spill::{DiskList, Opened, Page, Room, Sorting, in_order};
 use candlewick_protocol::Failure;
 use candlewick_protocol::order::{self, EpochKeys};
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 /// A bucket that is wanted soon, and where it goes.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
     list: &'a DiskList,
     bucket: usize,
-    keys: EpochKeys,
+    sorting: Sorting,
     into: SyncSender<Fetched>,
 }
 
 /// A bucket, where there was room for it.
 type Fetched = Result<Option<Opened>, Failure>;
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// Asks for a bucket. Where nobody reads ahead it is read when it is due.
+    fn ask(list: &'a DiskList, bucket: usize, sorting: Sorting, ahead: &Ahead<'a>) -> Receiver<Fetched> {
+        let (into, receiver) = sync_channel(1);
+        let _ = ahead.send(Wanted {
+            list,
+            bucket,
+            sorting,
+            into,
+        });
+        receiver
+    }
+
     /// Reads it, where there is room.
-    pub(crate) fn fetch(self) {
-        let opened = self
-            .list
-            .open(self.bucket, Sorting::Epoch(self.keys), Room::OrNot);
+    fn fetch(self) {
+        let opened = self.list.open(self.bucket, self.sorting, Room::OrNot);
         // Nobody takes it where training has stopped.
         let _ = self.into.send(opened);
     }
@@ -35,6 +45,17 @@ impl Wanted<'_> {
 
 /// Who reads buckets ahead.
 pub(crate) type Ahead<'a> = Sender<Wanted<'a>>;
+
+/// Runs `work` beside a thread that reads the buckets it asks for.
+pub(crate) fn reading_ahead<'a, T>(work: impl FnOnce(&Ahead<'a>) -> T) -> T {
+    std::thread::scope(|scope| {
+        let (ahead, wanted) = channel::<Wanted<'a>>();
+        let reader = std::thread::Builder::new().name("candlewick-ahead".to_owned());
+        // Where no thread is to be had buckets are read when they are due: the receiver is gone then.
+        let _ = reader.spawn_scoped(scope, move || wanted.into_iter().for_each(Wanted::fetch));
+        work(&ahead)
+    })
+}
 
 /// The training rows of a shard in the order of an epoch, rule B4; they are asked for in that order.
 #[derive(Debug)]
@@ -110,6 +131,7 @@ impl Dataset {
             list: self.shards.get(&shard).map(|rows| &rows.held_out),
             at: (0, 0),
             opened: None,
+            next: None,
             page: Page::default(),
         }
     }
@@ -253,15 +275,7 @@ impl<'a> ByBucket<'a> {
             None => in_order(self.list, later).first().map(|next| (later, *next)),
         };
         if let Some((keys, next)) = next.filter(|(_, next)| Some(*next) != self.at_hand()) {
-            let (into, receiver) = sync_channel(1);
-            let wanted = Wanted {
-                list: self.list,
-                bucket: next,
-                keys,
-                into,
-            };
-            // Where nobody reads ahead any more it is read when it is due.
-            let _ = ahead.send(wanted);
+            let receiver = Wanted::ask(self.list, next, Sorting::Epoch(keys), ahead);
             self.next = Some((keys, next, receiver));
         }
     }
@@ -279,15 +293,48 @@ pub(crate) struct HeldOutRows<'a> {
     /// The bucket at hand, and the position in it; in memory the position in the list.
     at: (usize, usize),
     opened: Option<Opened>,
+    /// What is read ahead.
+    next: Option<(usize, Receiver<Fetched>)>,
     page: Page,
 }
 
-impl HeldOutRows<'_> {
+impl<'a> HeldOutRows<'a> {
+    /// Asks for the bucket after the one at hand, if nobody has.
+    pub(crate) fn ask(&mut self, ahead: &Ahead<'a>) {
+        let Some(List::Disk(list)) = self.list else {
+            return;
+        };
+        let bucket = self.at.0 + usize::from(self.opened.is_some());
+        if self.next.is_none() && bucket < list.buckets.len() {
+            self.next = Some((bucket, Wanted::ask(list, bucket, Sorting::Hash, ahead)));
+        }
+    }
+
+    /// Makes the bucket of the next row the one at hand.
+    fn open(&mut self, list: &'a DiskList, ahead: &Ahead<'a>) -> Result<(), Failure> {
+        if let Some((bucket, receiver)) = self.next.take()
+            && bucket == self.at.0
+            && let Ok(fetched) = receiver.recv()
+        {
+            self.opened = fetched?;
+        }
+        if self.opened.is_none() {
+            self.opened = list.open(self.at.0, Sorting::Hash, Room::OrRowByRow)?;
+        }
+        self.ask(ahead);
+        Ok(())
+    }
+
     /// Appends the next rows, at most so many.
     ///
     /// # Errors
     /// Where the disk does not give them back.
-    pub(crate) fn gather(&mut self, rows: usize, into: &mut Gathered) -> Result<(), Failure> {
+    pub(crate) fn gather(
+        &mut self,
+        rows: usize,
+        into: &mut Gathered,
+        ahead: &Ahead<'a>,
+    ) -> Result<(), Failure> {
         let list = match self.list {
             None => return Ok(()),
             Some(List::Memory(shard)) => {
@@ -301,7 +348,7 @@ impl HeldOutRows<'_> {
         let enough = into.weights.len() + rows;
         while into.weights.len() < enough && self.at.0 < list.buckets.len() {
             if self.opened.is_none() {
-                self.opened = list.open(self.at.0, Sorting::Hash, Room::OrRowByRow)?;
+                self.open(list, ahead)?;
             }
             let Some(opened) = &self.opened else {
                 return Err(Failure::internal("a bucket that was not read"));

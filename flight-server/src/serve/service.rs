@@ -98,7 +98,8 @@ impl ServeService {
         let mut number = 0;
         while let Some(batch) = batches.try_next().await.map_err(flight_error)? {
             let spool = Arc::clone(&put.spool);
-            let taken = spawn_blocking(move || spool.take(ROUND, to_chunk(&batch, number, spool.shape())?)).await;
+            let taken =
+                spawn_blocking(move || spool.take(ROUND, to_chunk(&batch, number, spool.shape())?)).await;
             put.add(taken.map_err(|error| Failure::internal(format!("a batch was not read: {error}")))??)?;
             number += 1;
         }

@@ -286,9 +286,7 @@ impl SpillFile {
         let blocks = (within + into.len()).div_ceil(self.block);
         let whole = self.block + TAG;
         let first = number * whole;
-        let length = (extent.stored as usize)
-            .saturating_sub(first)
-            .min(blocks * whole);
+        let length = (extent.stored as usize).saturating_sub(first).min(blocks * whole);
         let mut stored = vec![0; length];
         part.file
             .read_exact_at(&mut stored, extent.offset + first as u64)
@@ -353,8 +351,13 @@ fn unwritten(part: &Part, need: u64, error: &io::Error) -> Failure {
 }
 
 fn unread(part: &Part, error: &io::Error) -> Failure {
+    let why = if error.kind() == io::ErrorKind::UnexpectedEof {
+        "the file was cut short while the fit ran".to_owned()
+    } else {
+        error.to_string()
+    };
     fatal(format!(
-        "rows cannot be read back from the folder {}: {error}; the disk may be broken: name another with spoolDir",
+        "rows cannot be read back from the folder {}: {why}; the disk may be broken: name another with spoolDir",
         part.folder.display()
     ))
 }
@@ -420,10 +423,7 @@ mod tests {
             let texts: Vec<Vec<u8>> = (0..7u8)
                 .map(|at| vec![at; 1000 + 100 * usize::from(at)])
                 .collect();
-            let extents: Vec<Extent> = texts
-                .iter()
-                .map(|text| file.append(text).unwrap())
-                .collect();
+            let extents: Vec<Extent> = texts.iter().map(|text| file.append(text).unwrap()).collect();
             for folder in [&one, &two] {
                 assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
             }

@@ -166,7 +166,9 @@ impl DiskList {
     pub(crate) fn charged(mut self) -> Self {
         let of = |bucket: &Bucket| size_of::<Bucket>() + bucket.extents.len() * size_of::<Extent>();
         self.buckets.shrink_to_fit();
-        self.buckets.iter_mut().for_each(|bucket| bucket.extents.shrink_to_fit());
+        self.buckets
+            .iter_mut()
+            .for_each(|bucket| bucket.extents.shrink_to_fit());
         let bytes: usize = self.buckets.iter().map(of).sum();
         self.charge.set(bytes as u64);
         self
@@ -276,12 +278,7 @@ impl DiskList {
         self.record(opened, at, &mut page.row)
     }
 
-    fn record<'a>(
-        &self,
-        opened: &'a Opened,
-        at: u32,
-        row: &'a mut Vec<u8>,
-    ) -> Result<Record<'a>, Failure> {
+    fn record<'a>(&self, opened: &'a Opened, at: u32, row: &'a mut Vec<u8>) -> Result<Record<'a>, Failure> {
         let place = opened.places.of(opened.records[at as usize] as usize);
         let firsts = match &opened.block {
             Block::Here(bytes) => return Ok(self.layout.row(&bytes[place])),

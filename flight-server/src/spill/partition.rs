@@ -17,7 +17,7 @@ pub(crate) type ListId = (u32, bool);
 const SMALLEST: usize = 4 << 10;
 /// Most bytes that are written at once, but for a row that is longer.
 const LARGEST: usize = 256 << 10;
-/// Bits that rows are spread by at once, however little memory there is: 64 KiB.
+/// Bits that rows of a bucket are spread by, however little memory there is: 16 buffers.
 const FEWEST_BITS: u32 = 4;
 
 /// A bucket that is being filled.
@@ -217,7 +217,7 @@ impl Partition {
 
 /// Bits by which rows of a list are spread at first, where memory is short by `less` of them.
 fn first_bits(bits: u32, less: u32) -> u32 {
-    bits.saturating_sub(less).max(FEWEST_BITS.min(bits))
+    bits.saturating_sub(less)
 }
 
 /// Adds the buckets that have the leading bits `number` to a list; they are spread where those are not all bits.

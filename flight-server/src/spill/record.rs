@@ -130,10 +130,7 @@ impl Layout {
 
     /// The rows of some bytes.
     pub(crate) fn records<'a>(&self, bytes: &'a [u8]) -> Records<'a> {
-        Records {
-            layout: *self,
-            bytes,
-        }
+        Records { layout: *self, bytes }
     }
 
     /// Number of the rows of some bytes.
