@@ -88,6 +88,15 @@ impl Chunk {
         self.hashes.len()
     }
 
+    /// Rows that it stands for, copies counted.
+    pub(crate) fn meant(&self) -> u64 {
+        let further = self
+            .copies
+            .iter()
+            .map(|(_, copies)| copies.here.saturating_sub(1));
+        further.fold(self.rows() as u64, u64::saturating_add)
+    }
+
     /// How often a row is there.
     #[must_use]
     pub fn copies_of(&self, row: u32) -> Copies {

@@ -96,6 +96,17 @@ impl Features {
         Ok(())
     }
 
+    /// Empties it and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        match self {
+            Features::Float32(values) => values.clear(),
+            Features::UInt8(values) => values.clear(),
+            Features::Int8(values) => values.clear(),
+            Features::Int16(values) => values.clear(),
+            Features::Sparse(rows) => rows.clear(),
+        }
+    }
+
     /// Some of the rows, in memory of just their size.
     pub(crate) fn only(&self, rows: &[usize], width: usize) -> Features {
         let values = match self {

@@ -60,13 +60,14 @@ private[candlewick] final class TrainingColumns private (
   /** Shape of the features, as far as inputShape, the network's inputs and the schema tell it. */
   def knownShape: Option[Seq[Int]] = choice.inputShape.orElse(total.map(Seq(_)))
 
-  private def known: Seq[Option[Int]] = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
+  // Once each: of thousands of columns every one would look at all others.
+  private lazy val known: Seq[Option[Int]] = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
 
-  private def total: Option[Int] =
+  private lazy val total: Option[Int] =
     known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
 
   /** Whether the width of the features is to be seen in a row. */
-  private def askFeatures: Boolean = {
+  private lazy val askFeatures: Boolean = {
     // A shape of one size is a width that is relied on; one of several is easily mistaken, and a row that does not fit it is
     // told as wrong data by every executor. Rows that are skipped may not fit.
     val checked = choice.inputShape.forall(_.length > 1 && !choice.skipInvalid)
@@ -86,7 +87,7 @@ private[candlewick] final class TrainingColumns private (
   def featureTypes: Seq[String] = features.map(field => ColumnRules.typeName(field.dataType))
 
   /** The columns whose width the schema does not tell. */
-  private def unknown: Seq[Int] = {
+  private lazy val unknown: Seq[Int] = {
     val ofLabels = read.map(labelWidth)
     val unknownLabels = ofLabels.indices.filter(ofLabels(_).isEmpty).map(_ + features.length)
     features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabels
