@@ -1,7 +1,6 @@
 //! What a trainer needs of memory, from the job alone: the one home of the estimate. Trainers reserve it before rows come
 //! (rule D), the driver compares it with what there is before it starts any.
 
-use crate::job::network_of;
 use crate::network::{Network, ValueRef};
 use crate::optim;
 use crate::summary::step_memory;
@@ -63,7 +62,7 @@ impl TrainingMemory {
     /// `InvalidParameter` where a document of the job is wrong.
     pub fn of(job: &JobSpec, shards: Range<u32>) -> Result<Self, Failure> {
         let (train, data) = (&job.train, &job.data);
-        let network = network_of(job)?;
+        let network = Network::of_job(job)?;
         let optimizer = optim::state_size(&train.optimizer, &network, false)?.bytes();
         let rows = step_rows(job, &shards);
         let step = step_memory(&network, usize::try_from(rows).unwrap_or(usize::MAX), optimizer);

@@ -1,7 +1,6 @@
 //! How long a step takes on this machine: a few of them, over rows that are made up.
 
 use crate::engine::{Batch, Engine, Features, Gradient, NodeGradient, Slice};
-use crate::job::network_of;
 use crate::kernels::Csr;
 use crate::memory::step_rows;
 use crate::network::Network;
@@ -30,7 +29,7 @@ pub fn seconds_of_step(
     patience: Duration,
 ) -> Result<f64, Failure> {
     let (train, data) = (&job.train, &job.data);
-    let network = network_of(job)?;
+    let network = Network::of_job(job)?;
     let mut engine = Engine::new(&network, &train.loss, &data.label, train.seed, threads.max(1))?;
     let wanted = step_rows(job, &shards);
     let row_bytes = if network.has_sparse_input() {

@@ -212,7 +212,7 @@ def test_rows_are_sent_in_the_type_they_came_in_and_the_model_is_the_same(local2
         width * 4: floats,
         width * 2: floats.withColumn("features", floats.features.cast("array<smallint>")),
         width: floats.withColumn("features", F.udf(bytes, "binary")(floats.features.cast("array<int>"))),
-        width // 40 * 8: floats.withColumn("features", array_to_vector("features")),
+        width // 40 * 8: floats.withColumn("features", array_to_vector(floats.features)),
     }
     models = {size: NeuralClassifier(**settings).fit(frame) for size, frame in frames.items()}
     assert {size: model.summary.ledger["featureBytes"] for size, model in models.items()} == {

@@ -16,7 +16,6 @@ use candlewick_collective::Reduced;
 use candlewick_membership::{Schedule, StepSums};
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
-use candlewick_model::job::network_of;
 use candlewick_model::network::Network;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::JobSpec;
@@ -75,7 +74,7 @@ impl Session {
     /// `InvalidParameter` where a document or the file is wrong, which the driver should have found.
     pub fn starting_from(job: &JobSpec, threads: usize, file: Option<&[u8]>) -> Result<Self, Failure> {
         let train = &job.train;
-        let network = device::placed(&network_of(job)?)?;
+        let network = device::placed(&Network::of_job(job)?)?;
         let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
         let weights = match file {
             Some(file) => network.load_initial(file, false, train.seed)?.0,

@@ -6,6 +6,7 @@ mod graph;
 mod indices;
 mod init;
 mod node;
+mod of_job;
 mod shared;
 mod sparse;
 
