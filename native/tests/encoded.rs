@@ -11,6 +11,7 @@ use candlewick_protocol::feed::{Columns, IndexLimit};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::row::RowHasher;
 use common::{Field, column, doubles, features, floats, nested, row, variable};
+use std::slice::from_ref;
 
 fn tinies(values: &[i8]) -> Field {
     Field::Array(
@@ -87,8 +88,8 @@ fn equal_rows_of_every_type_have_one_hash_and_the_same_features() {
                 &["array<float>"],
                 &[floats(&whole.map(|value| value as f32))],
             ),
-            of(FeatureType::Float32, &["binary"], &[bytes.clone()]),
-            of(FeatureType::UInt8, &["binary"], &[bytes.clone()]),
+            of(FeatureType::Float32, &["binary"], from_ref(&bytes)),
+            of(FeatureType::UInt8, &["binary"], from_ref(&bytes)),
             of(FeatureType::Int8, &["array<tinyint>"], &[tinies(&values)]),
             of(
                 FeatureType::Int8,
@@ -97,7 +98,7 @@ fn equal_rows_of_every_type_have_one_hash_and_the_same_features() {
             ),
             of(FeatureType::Int16, &["array<smallint>"], &[shorts(&short)]),
             of(FeatureType::Int16, &mixed, &scalars),
-            of(FeatureType::Sparse, &["vector"], &[sparse.clone()]),
+            of(FeatureType::Sparse, &["vector"], from_ref(&sparse)),
             of(FeatureType::Sparse, &["vector"], &[Field::Dense(whole.to_vec())]),
             of(
                 FeatureType::Sparse,
@@ -112,6 +113,10 @@ fn equal_rows_of_every_type_have_one_hash_and_the_same_features() {
             assert_eq!(found, wanted, "row {at}, scale {scale:?}");
         }
     }
+}
+
+#[test]
+fn signed_integers_keep_their_sign() {
     let signed = |kind, name: &str, field| decoded(kind, &columns(&[name], 2, None), &[field]).unwrap();
     let wanted = signed(FeatureType::Float32, "array<double>", doubles(&[-128.0, 7.0]));
     assert_eq!(

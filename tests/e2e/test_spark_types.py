@@ -202,7 +202,7 @@ def test_thresholds_are_sparks(iris: DataFrame, model: NeuralClassificationModel
 def test_rows_are_sent_in_the_type_they_came_in_and_the_model_is_the_same(local2: SparkSession) -> None:
     width = 640
     rows = [
-        ([int(at % 40 == row % 40) * (row + 1) for at in range(width)], float(row % 3), 1.0 + row % 2)
+        ([float(at % 40 == row % 40) * (row + 1) for at in range(width)], float(row % 3), 1.0 + row % 2)
         for row in range(100)
     ]
     floats = local2.createDataFrame(rows, "features array<float>, label double, weight double").cache()
