@@ -60,6 +60,7 @@ impl PlanRequest {
                 "batches": memory.batches,
             },
             "rowBytes": memory.row,
+            "sentRowBytes": memory.sent,
             "exchangeBytes": self.exchange_bytes(&shards)?,
             "stepSeconds": step,
             "stepSecondsAlone": alone,
@@ -80,7 +81,7 @@ impl PlanRequest {
     /// Bytes that all trainers send together in a step: the values of their nodes, and the sum to everybody. Rows of
     /// tables that a step touches are left out.
     fn exchange_bytes(&self, shards: &[Range<u32>]) -> Result<u64, Failure> {
-        let network = Network::from_document(&self.job.train.network, &self.job.data.input_shape)?;
+        let network = Network::of_job(&self.job)?;
         let dense = network.num_dense() as u64 * 4;
         let (v, others) = (self.job.train.logical_shards, shards.len() as u64 - 1);
         let nodes = shards

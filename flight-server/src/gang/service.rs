@@ -1,10 +1,9 @@
 //! The Flight service of a gang trainer: DoPut of rows, nothing else.
 
 use super::state::State;
-use crate::chunk::Chunk;
 use crate::frame::{self, Frame};
 use crate::refused::unimplemented;
-use crate::spool::{Spool, StreamWriter};
+use crate::spool::{Spool, StreamWriter, Taken};
 use arrow_flight::{ActionType, Empty, FlightData, PutResult};
 use candlewick_protocol::feed::{FrameHeader, StreamEnd, StreamId, StreamSealed};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -20,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 /// How long a stream may wait for the Welcome and for its round: the coordinator sent both before the feeders learned
 /// of this trainer.
 const ROUND_WAIT: Duration = Duration::from_secs(10);
-/// Frames of one stream that are decoded and hashed while others arrive.
+/// Frames of one stream that are decoded, hashed and, where memory does not hold them, written while others arrive.
 const IN_FLIGHT: usize = 2;
 
 /// See the module.
@@ -98,7 +97,7 @@ struct Intake {
     spool: Arc<Spool>,
     id: StreamId,
     sequence: u64,
-    hashing: VecDeque<JoinHandle<Result<Chunk, Failure>>>,
+    hashing: VecDeque<JoinHandle<Result<Taken, Failure>>>,
 }
 
 impl Intake {
@@ -129,6 +128,7 @@ impl Intake {
             header.sequence, header.stream.partition
         );
         let (spool, owned) = (Arc::clone(&self.spool), self.writer.owned().clone());
+        let round = self.writer.round();
         self.hashing.push_back(tokio::task::spawn_blocking(move || {
             let frame = Frame {
                 header: &data.data_header,
@@ -137,7 +137,8 @@ impl Intake {
                 copies: header.copies,
                 place: &place,
             };
-            frame::decode(frame, spool.shape(), &owned)
+            let chunk = frame::decode(frame, spool.shape(), &owned)?;
+            spool.take(round, chunk)
         }));
         Ok(None)
     }
@@ -147,10 +148,10 @@ impl Intake {
         let Some(oldest) = self.hashing.pop_front() else {
             return Ok(false);
         };
-        let chunk = oldest
+        let taken = oldest
             .await
             .map_err(|error| Failure::internal(format!("a frame was not decoded: {error}")))??;
-        self.writer.append(chunk)?;
+        self.writer.add(taken)?;
         Ok(true)
     }
 }

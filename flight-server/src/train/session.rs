@@ -74,7 +74,7 @@ impl Session {
     /// `InvalidParameter` where a document or the file is wrong, which the driver should have found.
     pub fn starting_from(job: &JobSpec, threads: usize, file: Option<&[u8]>) -> Result<Self, Failure> {
         let train = &job.train;
-        let network = device::placed(&Network::from_document(&train.network, &job.data.input_shape)?)?;
+        let network = device::placed(&Network::of_job(job)?)?;
         let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
         let weights = match file {
             Some(file) => network.load_initial(file, false, train.seed)?.0,
@@ -160,9 +160,10 @@ impl Session {
             std::thread::scope(|scope| {
                 let (give_back, free) = channel::<HostBatch>();
                 let (ready, batches) = sync_channel(BATCHES);
+                let sparse = self.network.has_sparse_input();
                 for _ in 0..BATCHES {
                     // The receiver lives in the thread below.
-                    let _ = give_back.send(HostBatch::default());
+                    let _ = give_back.send(HostBatch::new(sparse));
                 }
                 let gather = std::thread::Builder::new().name("candlewick-rows".to_owned());
                 gather
@@ -307,7 +308,7 @@ impl Session {
         let batch = Batch {
             step,
             slices: &prepared.slices,
-            features: &prepared.rows.features,
+            features: prepared.rows.features(),
             labels: &prepared.rows.labels,
             weights: prepared.weights(self.classes.is_some()),
         };
