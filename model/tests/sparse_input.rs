@@ -409,18 +409,30 @@ fn networks_that_do_not_take_them_say_so() {
                 .message
                 .contains("linear layers over whole rows")
         );
-        let mut rows = Csr::default();
-        rows.end_row();
-        let mut predictor = Predictor::new(&layers, 1).unwrap();
-        let weights = layers.initial_weights(1);
-        let failure = predictor
-            .predict_features(&weights, (&rows).into(), 1)
-            .unwrap_err();
-        assert!(
-            failure.message.contains("linear layers over whole rows"),
-            "{what}"
-        );
     }
+}
+
+#[test]
+fn scoring_refuses_rows_whose_features_go_on() {
+    let layers = json!([{"type": "Residual", "layers": [{"type": "Linear", "out_features": WIDTH}]}]);
+    let network = Network::from_document(
+        &json!({"format": "candlewick.network/1", "layers": layers}),
+        &[WIDTH],
+    )
+    .unwrap();
+    let weights = network.initial_weights(1);
+    let rows = rows(0..2, 1);
+    let mut predictor = Predictor::new(&network, 1).unwrap();
+    let failure = predictor
+        .predict_features(&weights, (&rows.sparse).into(), 2)
+        .err()
+        .unwrap();
+    assert!(failure.message.contains("linear layers over whole rows"));
+    assert!(
+        predictor
+            .predict_features(&weights, (&rows.dense).into(), 2)
+            .is_ok()
+    );
 }
 
 #[test]
