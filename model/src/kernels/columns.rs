@@ -231,6 +231,8 @@ impl<'a> SparseInput<'a> {
         let mut turned = kernels.take_turned();
         let length = columns.indices.len() * outputs;
         if turned.len() < length {
+            // It stays for the whole training: no room for growth that does not come.
+            turned.reserve_exact(length - turned.len());
             turned.resize(length, 0.0);
         }
         let workers = kernels.workers();

@@ -34,9 +34,9 @@ pub(super) fn scale(
 ) -> f32 {
     let bound = |slices: &mut [ParamSlice<'_>], factor: f32, limit: f32| {
         run.each(slices, |slice| {
-            for range in slice.touched.ranges(slice.gradient.len()) {
-                scale_and_bound(run.level, factor, limit, &mut slice.gradient[range]);
-            }
+            slice.touched.each([&mut *slice.gradient], |[gradient]| {
+                scale_and_bound(run.level, factor, limit, gradient);
+            });
         });
     };
     if clip.norm.is_some() || clip.value.is_some() || longest.is_some() {

@@ -82,6 +82,52 @@ impl<'a> Touched<'a> {
     }
 }
 
+impl Touched<'_> {
+    /// Calls `body` with the elements of vectors of one length, part by part. Those of columns, which lie far apart, are brought
+    /// together for it and back.
+    pub(super) fn each<const N: usize>(self, mut vectors: [&mut [f32]; N], body: impl Fn([&mut [f32]; N])) {
+        let mut ranges = self.ranges(vectors.first().map_or(0, |values| values.len()));
+        if !matches!(self, Touched::Columns { .. }) {
+            for range in ranges {
+                body(vectors.each_mut().map(|values| &mut values[range.clone()]));
+            }
+            return;
+        }
+        let (mut places, mut memory) = ([0; GATHERED], [[0.0; GATHERED]; N]);
+        let mut left = 0..0;
+        loop {
+            let mut count = 0;
+            for place in &mut places {
+                if left.is_empty() {
+                    let Some(range) = ranges.next() else { break };
+                    left = range;
+                }
+                *place = left.start;
+                left.start += 1;
+                count += 1;
+            }
+            let places = &places[..count];
+            for (memory, values) in memory.iter_mut().zip(&vectors) {
+                for (value, place) in memory.iter_mut().zip(places) {
+                    *value = values[*place];
+                }
+            }
+            body(memory.each_mut().map(|values| &mut values[..count]));
+            for (memory, values) in memory.iter().zip(&mut vectors) {
+                for (value, place) in memory.iter().zip(places) {
+                    values[*place] = *value;
+                }
+            }
+            if count < GATHERED {
+                return;
+            }
+        }
+    }
+}
+
+/// Elements that are brought together.
+const GATHERED: usize = 256;
+
 /// Elements of a slice, in order.
 #[derive(Debug, Clone)]
 pub(super) struct Ranges<'a> {

@@ -51,6 +51,19 @@ fn a_network_of_lowered_layers_is_one_segment() {
 }
 
 #[test]
+fn what_meets_sparse_rows_stays_on_the_host() {
+    let mut case = case(
+        "sparse rows",
+        &chain(json!([linear(6), {"type": "ReLU"}, linear(3)])),
+        &[5],
+    );
+    case.network = case.network.with_sparse_input().unwrap();
+    let (host, twin) = twins(case);
+    assert_eq!(names(&twin.network), ["Linear", "Segment"]);
+    same_numbers(&host, &twin, 1e-5);
+}
+
+#[test]
 fn every_activation() {
     let mut checked = Vec::new();
     for entry in crate::catalogue::entries() {

@@ -46,10 +46,10 @@ impl Rule for Adagrad {
             Touched::All
         };
         if let [sum, ..] = slice.state.as_mut_slice() {
-            for range in touched.ranges(slice.weights.len()) {
-                let (weights, gradient) = (&mut slice.weights[range.clone()], &slice.gradient[range.clone()]);
-                adagrad(step.level, s, weights, gradient, &mut sum[range]);
-            }
+            let vectors = [&mut *slice.weights, &mut *slice.gradient, &mut **sum];
+            touched.each(vectors, |[weights, gradient, sum]| {
+                adagrad(step.level, s, weights, gradient, sum);
+            });
         }
     }
 }

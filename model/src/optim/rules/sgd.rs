@@ -47,7 +47,7 @@ impl Sgd {
 impl Rule for Sgd {
     fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let s = self.scalars(step, slice.ratio);
-        let (weights, gradient) = (&mut *slice.weights, &*slice.gradient);
+        let (weights, gradient) = (&mut *slice.weights, &mut *slice.gradient);
         match slice.state.last_mut() {
             Some(buffer) if s.ahead != 0.0 && self.nesterov => {
                 nesterov(step.level, s, weights, gradient, buffer);
@@ -59,9 +59,9 @@ impl Rule for Sgd {
                 } else {
                     Touched::All
                 };
-                for range in touched.ranges(weights.len()) {
-                    plain(step.level, s, &mut weights[range.clone()], &gradient[range]);
-                }
+                touched.each([weights, gradient], |[weights, gradient]| {
+                    plain(step.level, s, weights, gradient);
+                });
             }
         }
     }
