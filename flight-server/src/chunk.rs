@@ -254,6 +254,9 @@ impl<'a> ChunkBuilder<'a> {
         weight: f64,
         marked: bool,
     ) -> Result<FedShard, String> {
+        if let FeatureRow::Float32(values) = features {
+            return self.push_marked(values.iter().copied(), labels, weight, marked);
+        }
         let first_label = self.chunk.labels.len();
         self.chunk.labels.extend(labels.map(|value| value + 0.0));
         let labels = &self.chunk.labels[first_label..];

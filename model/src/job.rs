@@ -16,7 +16,6 @@ use crate::optim::Schedule;
 use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
 use crate::summary::summary_for;
 use candlewick_protocol::Failure;
-use candlewick_protocol::features::FeatureEncoding;
 use candlewick_protocol::job::{
     DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, TaskName, TrainSpec,
 };
@@ -109,8 +108,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let batch_size = params.whole("batchSize")?;
     let summary = summary_for(&resolved.network, batch_size as usize, &resolved.optimizer)?;
     let network = resolved.network.clone();
-    let (mut data, mut train) = specification(&params, resolved, feature_width)?;
-    data.feature_encoding = encoding(input, &params, feature_width);
+    let (data, mut train) = specification(input, &params, resolved, feature_width)?;
     train.logical_shards = gang.logical_shards;
     train.class_weight = class_weight;
     launch.checkpoint = checkpoint_spec(input, &params)?;
@@ -211,6 +209,7 @@ fn check_thresholds(params: &Complete, label: &LabelKind) -> Result<(), Failure>
 
 /// The data and the training that the parameters and what was resolved of them ask for.
 fn specification(
+    input: &JobInput,
     params: &Complete,
     resolved: Resolved,
     feature_width: usize,
@@ -238,7 +237,7 @@ fn specification(
         } else {
             DataShuffle::Hash
         },
-        feature_encoding: FeatureEncoding::default(),
+        feature_encoding: encoding(input, params, feature_width),
     };
     let train = TrainSpec {
         network: resolved.network.document().clone(),
