@@ -1,6 +1,7 @@
 //! Rows on their way out of a dataset.
 
 use crate::chunk::Shape;
+use candlewick_model::engine::Features;
 use candlewick_model::kernels::Csr;
 use candlewick_protocol::dealing::Copies;
 use candlewick_protocol::features::FeatureRow;
@@ -54,6 +55,21 @@ impl Gathered {
             (None, row) => row.expand(shape.features, shape.encoding.scale, &mut self.features),
         }
     }
+    /// The features.
+    #[must_use]
+    pub fn features(&self) -> Features<'_> {
+        match &self.sparse {
+            Some(rows) => rows.into(),
+            None => (&self.features).into(),
+        }
+    }
+
+    /// The features that are not zero, and maybe others.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        self.sparse.as_ref().map_or(&self.features, Csr::values)
+    }
+
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         self.features.clear();

@@ -22,6 +22,7 @@ use candlewick_protocol::job::{
 use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
 use class_weight::class_weight;
+pub use features::network_of;
 use features::{encoding, feature_width};
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};

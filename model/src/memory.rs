@@ -1,11 +1,13 @@
 //! What a trainer needs of memory, from the job alone: the one home of the estimate. Trainers reserve it before rows come
 //! (rule D), the driver compares it with what there is before it starts any.
 
+use crate::job::network_of;
 use crate::network::{Network, ValueRef};
 use crate::optim;
 use crate::summary::step_memory;
+use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::feed::RowFormat;
-use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::job::{DataSpec, JobSpec};
 use candlewick_protocol::params::Complete;
 use candlewick_protocol::{Failure, tree};
 use std::ops::Range;
@@ -61,7 +63,7 @@ impl TrainingMemory {
     /// `InvalidParameter` where a document of the job is wrong.
     pub fn of(job: &JobSpec, shards: Range<u32>) -> Result<Self, Failure> {
         let (train, data) = (&job.train, &job.data);
-        let network = Network::from_document(&train.network, &data.input_shape)?;
+        let network = network_of(job)?;
         let optimizer = optim::state_size(&train.optimizer, &network, false)?.bytes();
         let rows = step_rows(job, &shards);
         let step = step_memory(&network, usize::try_from(rows).unwrap_or(usize::MAX), optimizer);
@@ -77,14 +79,20 @@ impl TrainingMemory {
         let sums = u64::from(train.gradient_accumulation_steps > 1);
         let nodes = tree::cover(shards.start, shards.end, train.logical_shards).len() as u64;
         let bytes = |values: usize| values as u64 * size_of::<f32>() as u64;
+        // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
+        let touched = touched(&network, rows, nonzeros(data));
+        let (gathered, columns) = if network.has_sparse_input() {
+            (format.held_bytes(&data.feature_encoding), touched)
+        } else {
+            (format.row_bytes(), 0)
+        };
         Ok(TrainingMemory {
             weights: step.weights * (1 + copies),
             // Of parameters of which a step touches few rows, a node holds those rows alone.
-            gradients: step.weights * (1 + sums)
-                + nodes * bytes(network.num_dense() + touched(&network, rows)),
+            gradients: step.weights * (1 + sums) + nodes * bytes(network.num_dense() + touched),
             optimizer: step.optimizer,
-            activations: step.activations + bytes(packed(&network, rows)),
-            batches: rows.saturating_mul(format.row_bytes()) * BATCHES as u64,
+            activations: step.activations + bytes(packed(&network, rows) + columns),
+            batches: rows.saturating_mul(gathered) * BATCHES as u64,
             row: format.held_bytes(&data.feature_encoding) + INDEX,
             sent: format.held_bytes(&data.feature_encoding),
         })
@@ -148,11 +156,17 @@ fn packed(network: &Network, rows: u64) -> usize {
     left + right + lanes
 }
 
+/// Values of a row that are not zero, as far as that is known.
+fn nonzeros(data: &DataSpec) -> usize {
+    let width = data.feature_width as usize;
+    let encoding = data.feature_encoding;
+    let known = encoding.nonzeros.filter(|_| encoding.kind == FeatureType::Sparse);
+    known.map_or(width, |known| usize::try_from(known).unwrap_or(width).min(width))
+}
+
 /// At most so many values of sparse parameters does a step over `rows` rows touch.
-fn touched(network: &Network, rows: u64) -> usize {
-    let most = usize::try_from(rows)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(network.input_width());
+fn touched(network: &Network, rows: u64, each: usize) -> usize {
+    let most = usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(each);
     let of = |entries: usize, width: usize| entries.min(most) * width;
     let all = network.sparse_parameters().iter();
     all.map(|sparse| of(sparse.entries, sparse.width)).sum()

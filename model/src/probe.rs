@@ -1,11 +1,13 @@
 //! How long a step takes on this machine: a few of them, over rows that are made up.
 
-use crate::engine::{Batch, Engine, Gradient, NodeGradient, Slice};
+use crate::engine::{Batch, Engine, Features, Gradient, NodeGradient, Slice};
+use crate::job::network_of;
+use crate::kernels::Csr;
 use crate::memory::step_rows;
 use crate::network::Network;
 use crate::optim::Updates;
 use crate::philox::{Key, uniform};
-use candlewick_protocol::job::{JobSpec, LabelKind};
+use candlewick_protocol::job::{DataSpec, JobSpec, LabelKind};
 use candlewick_protocol::{Failure, tree};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -28,15 +30,20 @@ pub fn seconds_of_step(
     patience: Duration,
 ) -> Result<f64, Failure> {
     let (train, data) = (&job.train, &job.data);
-    let network = Network::from_document(&train.network, &data.input_shape)?;
+    let network = network_of(job)?;
     let mut engine = Engine::new(&network, &train.loss, &data.label, train.seed, threads.max(1))?;
     let wanted = step_rows(job, &shards);
-    let most = MOST_BYTES / (4 * network.input_width().max(1) as u64);
+    let row_bytes = if network.has_sparse_input() {
+        data.feature_encoding.row_bytes(network.input_width())
+    } else {
+        4 * network.input_width().max(1) as u64
+    };
+    let most = MOST_BYTES / row_bytes;
     let owned = u64::from(shards.end - shards.start);
     let rows = wanted.min(most.max(owned));
     let slices = slices(rows, &shards);
     let rows: usize = slices.iter().map(|slice| slice.rows).sum();
-    let (features, labels) = (features(&network, rows), labels(&data.label, rows));
+    let (features, labels) = (Rows::made_up(&network, data, rows), labels(&data.label, rows));
     let ones = vec![1.0; rows];
     let mut weights = network.initial_weights(train.seed);
     let mut updates = Updates::new(train, &network, &engine, &weights)?;
@@ -52,7 +59,7 @@ pub fn seconds_of_step(
         let batch = Batch {
             step: step as u64,
             slices: &slices,
-            features: (&features).into(),
+            features: features.view(),
             labels: &labels,
             weights: &ones,
         };
@@ -85,6 +92,52 @@ fn slices(rows: u64, shards: &Range<u32>) -> Vec<Slice> {
         }
     });
     all.filter(|slice| slice.rows > 0).collect()
+}
+
+/// Features, as the network takes them.
+enum Rows {
+    Dense(Vec<f32>),
+    Sparse(Csr),
+}
+
+impl Rows {
+    fn made_up(network: &Network, data: &DataSpec, rows: usize) -> Self {
+        if network.has_sparse_input() {
+            let nonzeros = data.feature_encoding.nonzeros.unwrap_or(1);
+            Rows::Sparse(sparse_features(
+                network.input_width(),
+                usize::try_from(nonzeros).unwrap_or(usize::MAX),
+                rows,
+            ))
+        } else {
+            Rows::Dense(features(network, rows))
+        }
+    }
+
+    fn view(&self) -> Features<'_> {
+        match self {
+            Rows::Dense(values) => values.into(),
+            Rows::Sparse(rows) => rows.into(),
+        }
+    }
+}
+
+/// Rows of so many values that are not zero, one in each of as many equal parts.
+fn sparse_features(width: usize, nonzeros: usize, rows: usize) -> Csr {
+    let nonzeros = nonzeros.clamp(1, width.max(1));
+    let part = width / nonzeros;
+    let mut places = vec![0.0; rows * nonzeros];
+    uniform(Key::new(1, "probe"), 1.0, &mut places);
+    let mut all = Csr::with_capacity(rows, rows * nonzeros);
+    for row in places.chunks(nonzeros) {
+        for (at, value) in row.iter().enumerate() {
+            // Any bits of the value choose the place.
+            let index = at * part + value.to_bits() as usize % part.max(1);
+            all.push(u32::try_from(index).unwrap_or(u32::MAX), value.abs() + 0.5);
+        }
+        all.end_row();
+    }
+    all
 }
 
 /// Values between 0 and 1, and where the network wants indices, those.

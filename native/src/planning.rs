@@ -1,7 +1,7 @@
 //! What a job will need and how long a step will take: for the driver, before it starts any trainer.
 
+use candlewick_model::job::network_of;
 use candlewick_model::memory::TrainingMemory;
-use candlewick_model::network::Network;
 use candlewick_model::probe::seconds_of_step;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::{Failure, tree};
@@ -81,7 +81,7 @@ impl PlanRequest {
     /// Bytes that all trainers send together in a step: the values of their nodes, and the sum to everybody. Rows of
     /// tables that a step touches are left out.
     fn exchange_bytes(&self, shards: &[Range<u32>]) -> Result<u64, Failure> {
-        let network = Network::from_document(&self.job.train.network, &self.job.data.input_shape)?;
+        let network = network_of(&self.job)?;
         let dense = network.num_dense() as u64 * 4;
         let (v, others) = (self.job.train.logical_shards, shards.len() as u64 - 1);
         let nodes = shards

@@ -77,7 +77,9 @@ def test_a_row_larger_than_a_message_is_told_with_its_size(local2: SparkSession,
 
 
 def test_a_budget_smaller_than_a_batch_is_told_before_anything_starts(data: DataFrame, next_fit_works: Any) -> None:
-    with pytest.raises(InvalidParameterError, match=r"batches \d.*set trainerMemory to at least \d+m.*or lower batchSize"):
+    with pytest.raises(
+        InvalidParameterError, match=r"batches \d.*set trainerMemory to at least \d+m.*or lower batchSize"
+    ):
         classifier(batchSize=4_000_000, trainerMemory="64m").fit(data)
 
 

@@ -19,12 +19,14 @@ from pyspark.ml.classification import (
     ProbabilisticClassifier,
 )
 from pyspark.ml.evaluation import BinaryClassificationEvaluator, MulticlassClassificationEvaluator, RegressionEvaluator
+from pyspark.ml.functions import array_to_vector
 from pyspark.ml.linalg import Vectors
 from pyspark.ml.param.shared import HasFeaturesCol, HasLabelCol, HasSeed, HasThresholds, HasWeightCol
 from pyspark.ml.regression import RegressionModel, Regressor
 from pyspark.ml.tuning import ParamGridBuilder, TrainValidationSplit
 from pyspark.ml.util import HasTrainingSummary
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.testing.mlutils import check_params
 from sklearn import metrics
 from sklearn.datasets import load_iris
@@ -195,3 +197,25 @@ def test_thresholds_are_sparks(iris: DataFrame, model: NeuralClassificationModel
     assert certain.transform(iris).where("prediction = 1").count() == iris.count()
     with pytest.raises(InvalidParameterError, match="at most one of them 0"):
         model.copy().setThresholds([0.0, 1.0, 0.0])
+
+
+def test_rows_are_sent_in_the_type_they_came_in_and_the_model_is_the_same(local2: SparkSession) -> None:
+    width = 640
+    rows = [
+        ([int(at % 40 == row % 40) * (row + 1) for at in range(width)], float(row % 3), 1.0 + row % 2)
+        for row in range(100)
+    ]
+    floats = local2.createDataFrame(rows, "features array<float>, label double, weight double").cache()
+    network = nn.Sequential(nn.Linear(4), nn.ReLU(), nn.Linear(3))
+    settings: dict[str, Any] = dict(network=network, epochs=2, batchSize=16, inputShape=[width], scale=0.25, seed=3)
+    frames = {
+        width * 4: floats,
+        width * 2: floats.withColumn("features", floats.features.cast("array<smallint>")),
+        width: floats.withColumn("features", F.udf(bytes, "binary")(floats.features.cast("array<int>"))),
+        width // 40 * 8: floats.withColumn("features", array_to_vector("features")),
+    }
+    models = {size: NeuralClassifier(**settings).fit(frame) for size, frame in frames.items()}
+    assert {size: model.summary.ledger["featureBytes"] for size, model in models.items()} == {
+        size: size * len(rows) for size in frames
+    }
+    assert len({model.weightsHash for model in models.values()}) == 1

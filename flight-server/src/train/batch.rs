@@ -18,6 +18,14 @@ pub(super) struct HostBatch {
 }
 
 impl HostBatch {
+    /// Without rows; whether the network takes sparse ones.
+    pub(super) fn new(sparse: bool) -> Self {
+        HostBatch {
+            rows: Gathered::new(sparse),
+            ..HostBatch::default()
+        }
+    }
+
     /// What the rows weigh in the loss.
     pub(super) fn weights(&self, by_class: bool) -> &[f64] {
         if by_class {

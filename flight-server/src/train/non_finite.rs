@@ -151,7 +151,7 @@ impl NonFiniteGuard {
             context.lr,
             if clipped { "" } else { " or set clipNorm" }
         );
-        let features = &context.rows.rows.features;
+        let features = context.rows.rows.values();
         let largest = features.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         if largest > LARGE {
             return format!(

@@ -16,6 +16,7 @@ use candlewick_collective::Reduced;
 use candlewick_membership::{Schedule, StepSums};
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
+use candlewick_model::job::network_of;
 use candlewick_model::network::Network;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::JobSpec;
@@ -74,7 +75,7 @@ impl Session {
     /// `InvalidParameter` where a document or the file is wrong, which the driver should have found.
     pub fn starting_from(job: &JobSpec, threads: usize, file: Option<&[u8]>) -> Result<Self, Failure> {
         let train = &job.train;
-        let network = device::placed(&Network::from_document(&train.network, &job.data.input_shape)?)?;
+        let network = device::placed(&network_of(job)?)?;
         let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
         let weights = match file {
             Some(file) => network.load_initial(file, false, train.seed)?.0,
@@ -160,9 +161,10 @@ impl Session {
             std::thread::scope(|scope| {
                 let (give_back, free) = channel::<HostBatch>();
                 let (ready, batches) = sync_channel(BATCHES);
+                let sparse = self.network.has_sparse_input();
                 for _ in 0..BATCHES {
                     // The receiver lives in the thread below.
-                    let _ = give_back.send(HostBatch::default());
+                    let _ = give_back.send(HostBatch::new(sparse));
                 }
                 let gather = std::thread::Builder::new().name("candlewick-rows".to_owned());
                 gather
@@ -307,7 +309,7 @@ impl Session {
         let batch = Batch {
             step,
             slices: &prepared.slices,
-            features: (&prepared.rows.features).into(),
+            features: prepared.rows.features(),
             labels: &prepared.rows.labels,
             weights: prepared.weights(self.classes.is_some()),
         };

@@ -47,7 +47,7 @@ impl Validator {
         Ok(Validator {
             set,
             predictor: Predictor::new(network, threads)?,
-            rows: Gathered::default(),
+            rows: Gathered::new(network.has_sparse_input()),
             weighed: Vec::new(),
         })
     }
@@ -128,13 +128,11 @@ impl Validator {
             {
                 next.ask(ahead);
             }
-            let Gathered {
-                features,
-                labels,
-                weights,
-                ..
-            } = &self.rows;
-            let outputs = self.predictor.predict(context.weights, features, weights.len())?;
+            let (features, weights) = (self.rows.features(), &self.rows.weights);
+            let labels = &self.rows.labels;
+            let outputs = self
+                .predictor
+                .predict_features(context.weights, features, weights.len())?;
             let in_loss = match context.classes {
                 Some(classes) => {
                     classes.apply(labels, weights, &mut self.weighed);

@@ -1,9 +1,10 @@
 //! How many values the features of a row have, and the type that they are sent and held in.
 
 use super::given;
+use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::features::{FeatureEncoding, FeatureType};
-use candlewick_protocol::job::JobInput;
+use candlewick_protocol::job::{JobInput, JobSpec};
 use candlewick_protocol::params::Complete;
 
 pub(super) fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> Result<usize, Failure> {
@@ -16,6 +17,19 @@ pub(super) fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> 
              inputShape, for example [28, 28]",
         )),
     }
+}
+
+/// The network of a job as its trainers compute it: made for rows of which only what is not zero is there, where rows come
+/// so and the network takes them.
+///
+/// # Errors
+/// `InvalidParameter` where its document is wrong.
+pub fn network_of(job: &JobSpec) -> Result<Network, Failure> {
+    let network = Network::from_document(&job.train.network, &job.data.input_shape)?;
+    if job.data.feature_encoding.kind == FeatureType::Sparse && network.takes_sparse() {
+        return network.with_sparse_input();
+    }
+    Ok(network)
 }
 
 /// The type of the features, and the factor that is left to be applied.
