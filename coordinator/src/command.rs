@@ -27,8 +27,11 @@ pub enum Command {
     Seal {
         /// Feed round.
         round: u32,
-        /// One ledger per partition: the winning attempts.
+        /// One ledger per partition: the winning attempts, or some of them.
         ledgers: Vec<TaskLedger>,
+        /// Others follow in another of these, and nothing is sealed yet: a million partitions are no single message.
+        #[serde(default)]
+        more: bool,
     },
     /// Begin training; `epoch`, then `done` or `failed` follow as events.
     Train {

@@ -292,6 +292,21 @@ mod tests {
     }
 
     #[test]
+    fn billions_of_rows_add_up() {
+        let many = 5_000_000_000;
+        let tasks: Vec<TaskLedger> = (0..3)
+            .map(|at| task(at, &[(0, many, 1 << 127), (1, many + 1, 5)]))
+            .collect();
+        let expected = add_up(&tasks, 2).unwrap();
+        assert_eq!(expected.ledger.shard_rows, [3 * many, 3 * (many + 1)]);
+        assert_eq!(expected.ledger.rows_sent, 6 * many + 3);
+        assert_eq!(expected.sums[0].hash_sum, 1 << 127, "sums wrap");
+        // As the driver sends them.
+        let text = serde_json::to_string(&tasks[0]).unwrap();
+        assert_eq!(serde_json::from_str::<TaskLedger>(&text).unwrap(), tasks[0]);
+    }
+
+    #[test]
     fn rows_put_aside_are_counted_apart_and_belong_to_the_owner_of_their_shard() {
         let set_aside = |shards: &[(u32, u64, u128)]| set_aside(add_up(&[task(0, shards)], 4)?, 2);
         let expected = set_aside(&[(0, 2, 5), (3, 1, 7)]).unwrap();

@@ -49,6 +49,7 @@ fn config() -> CoordinatorConfig {
         evaluation: Evaluation::default(),
     };
     let data = DataSpec {
+        feature_encoding: Default::default(),
         feature_width: 1,
         input_shape: vec![1],
         label: LabelKind::Real { width: 1 },

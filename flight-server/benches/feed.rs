@@ -186,6 +186,7 @@ fn feed_part(
 ) {
     let format = RowFormat {
         features: WIDTH,
+        feature_type: Default::default(),
         labels: 1,
         marked: false,
     };
@@ -344,6 +345,7 @@ fn decoding_of_frames() {
     };
     let shape = Shape {
         features: WIDTH,
+        encoding: Default::default(),
         label: LabelKind::class(3),
         logical_shards: 8,
         validation: None,

@@ -1,8 +1,10 @@
 //! A chunk of the spool: rows in canonical form, with their hashes.
 
+use crate::features::Features;
 use crate::memory::Charge;
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, CopiesAt};
+use candlewick_protocol::features::{FeatureEncoding, FeatureRow, FeatureType};
 use candlewick_protocol::feed::RowFormat;
 use candlewick_protocol::job::{DataSpec, LabelKind};
 use candlewick_protocol::row::{RowHasher, shard_of};
@@ -13,8 +15,10 @@ use candlewick_protocol::validation::{FedShard, Validation};
 /// What the rows of a job look like.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
-    /// f32 values of a row's features.
+    /// Values of a row's features.
     pub features: usize,
+    /// What they are held as.
+    pub encoding: FeatureEncoding,
     /// What the label means.
     pub label: LabelKind,
     /// V.
@@ -29,6 +33,7 @@ impl Shape {
     pub fn of(data: &DataSpec, logical_shards: u32) -> Self {
         Shape {
             features: data.feature_width as usize,
+            encoding: data.feature_encoding,
             label: data.label.clone(),
             logical_shards,
             validation: data.validation,
@@ -38,7 +43,7 @@ impl Shape {
     /// What its record batches hold.
     #[must_use]
     pub fn format(&self) -> RowFormat {
-        RowFormat::new(self.features, &self.label, self.validation)
+        RowFormat::new(self.features, self.encoding.kind, &self.label, self.validation)
     }
 
     /// f64 values of a row's label.
@@ -51,8 +56,8 @@ impl Shape {
 /// Rows one after another. -0.0 is stored as 0.0, so that rows of one hash are equal bit for bit.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    /// `rows * shape.features` values.
-    pub features: Vec<f32>,
+    /// Of each row `shape.features` values.
+    pub features: Features,
     /// `rows * shape.labels()` values.
     pub labels: Vec<f64>,
     /// One per row.
@@ -72,7 +77,7 @@ pub struct Chunk {
 impl Chunk {
     /// Bytes of its memory.
     pub(crate) fn bytes(&self) -> u64 {
-        let values = self.features.capacity() * 4 + (self.labels.capacity() + self.weights.capacity()) * 8;
+        let values = self.features.bytes() + (self.labels.capacity() + self.weights.capacity()) * 8;
         let rest = self.hashes.capacity() * 16 + self.held_out.capacity() + self.copies.capacity() * 24;
         (values + rest) as u64
     }
@@ -81,6 +86,15 @@ impl Chunk {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.hashes.len()
+    }
+
+    /// Rows that it stands for, copies counted.
+    pub(crate) fn meant(&self) -> u64 {
+        let further = self
+            .copies
+            .iter()
+            .map(|(_, copies)| copies.here.saturating_sub(1));
+        further.fold(self.rows() as u64, u64::saturating_add)
     }
 
     /// How often a row is there.
@@ -121,7 +135,7 @@ impl Chunk {
             charge: Charge::default(),
             copies: Vec::new(),
             home: self.home,
-            features: picked(&self.features, shape.features, &rows),
+            features: self.features.only(&rows, shape.features),
             labels: picked(&self.labels, shape.labels(), &rows),
             weights: picked(&self.weights, 1, &rows),
             hashes: picked(&self.hashes, 1, &rows),
@@ -147,16 +161,24 @@ pub struct ChunkBuilder<'a> {
     shape: &'a Shape,
     chunk: Chunk,
     hasher: RowHasher,
+    /// The features of the row at hand as f32, where they are held as integers.
+    scratch: Vec<f32>,
 }
 
 const EXPONENT: u32 = 0x7f80_0000;
 
 impl<'a> ChunkBuilder<'a> {
-    /// A builder for `rows` rows.
+    /// A builder for `rows` rows whose features are held as f32.
     #[must_use]
     pub fn new(shape: &'a Shape, rows: usize) -> Self {
+        Self::typed(shape, FeatureType::Float32, rows, rows * shape.features)
+    }
+
+    /// A builder for `rows` rows with so many values in all, those that are not zero where the type is sparse.
+    #[must_use]
+    pub fn typed(shape: &'a Shape, kind: FeatureType, rows: usize, values: usize) -> Self {
         let chunk = Chunk {
-            features: Vec::with_capacity(rows * shape.features),
+            features: Features::with_capacity(kind, rows, values),
             labels: Vec::with_capacity(rows * shape.labels()),
             weights: Vec::with_capacity(rows),
             hashes: Vec::with_capacity(rows),
@@ -169,6 +191,7 @@ impl<'a> ChunkBuilder<'a> {
             shape,
             chunk,
             hasher: RowHasher::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -204,34 +227,68 @@ impl<'a> ChunkBuilder<'a> {
         marked: bool,
     ) -> Result<FedShard, String> {
         let chunk = &mut self.chunk;
-        let (first, first_label) = (chunk.features.len(), chunk.labels.len());
+        let Features::Float32(all) = &mut chunk.features else {
+            return Err(wrong_type(FeatureType::Float32, chunk.features.kind()));
+        };
+        let (first, first_label) = (all.len(), chunk.labels.len());
         // Adding 0.0 turns -0.0 into 0.0 and leaves every other value as it is.
-        chunk.features.extend(features.map(|value| value + 0.0));
+        all.extend(features.map(|value| value + 0.0));
         chunk.labels.extend(labels.map(|value| value + 0.0));
         let weight = weight + 0.0;
-        let row = &chunk.features[first..];
-        let labels = &chunk.labels[first_label..];
-        if row.len() != self.shape.features {
-            return Err(format!(
-                "it has {} features, expected {}",
-                row.len(),
-                self.shape.features
-            ));
-        }
-        let odd = row
-            .iter()
-            .fold(false, |odd, value| odd | (value.to_bits() & EXPONENT == EXPONENT));
-        if odd {
-            return Err(describe_odd(row));
-        }
+        let (row, labels) = (&all[first..], &chunk.labels[first_label..]);
+        check_features(row, self.shape)?;
         check_label(&self.shape.label, labels)?;
-        if !(weight.is_finite() && weight >= 0.0) {
-            return Err(format!(
-                "its weight is {}, expected a finite number of at least 0",
-                number(weight)
-            ));
-        }
+        check_weight(weight)?;
         let hash = self.hasher.hash(row, labels, weight, marked);
+        Ok(self.add(hash, weight, marked))
+    }
+
+    /// Adds a row of the type that the builder was made for. Zeros of a sparse one are left out.
+    ///
+    /// # Errors
+    /// As [`ChunkBuilder::push`].
+    pub fn push_row(
+        &mut self,
+        features: FeatureRow<'_>,
+        labels: impl Iterator<Item = f64>,
+        weight: f64,
+        marked: bool,
+    ) -> Result<FedShard, String> {
+        if let FeatureRow::Float32(values) = features {
+            return self.push_marked(values.iter().copied(), labels, weight, marked);
+        }
+        let first_label = self.chunk.labels.len();
+        self.chunk.labels.extend(labels.map(|value| value + 0.0));
+        let labels = &self.chunk.labels[first_label..];
+        let weight = weight + 0.0;
+        let hash = match (features, &mut self.chunk.features) {
+            (FeatureRow::Sparse(indices, values), Features::Sparse(rows)) => {
+                check_sparse(indices, values, self.shape.features)?;
+                if values.contains(&0.0) {
+                    let pairs = indices.iter().zip(values);
+                    pairs.for_each(|(index, value)| rows.push(*index, *value));
+                    rows.end_row();
+                } else {
+                    rows.push_row(indices, values);
+                }
+                self.hasher.hash_sparse((indices, values), labels, weight, marked)
+            }
+            (row, all) => {
+                self.scratch.clear();
+                row.expand(self.shape.features, self.shape.encoding.scale, &mut self.scratch);
+                check_features(&self.scratch, self.shape)?;
+                all.push(row)?;
+                self.hasher.hash(&self.scratch, labels, weight, marked)
+            }
+        };
+        check_label(&self.shape.label, labels)?;
+        check_weight(weight)?;
+        Ok(self.add(hash, weight, marked))
+    }
+
+    /// Adds what is left of a row.
+    fn add(&mut self, hash: u128, weight: f64, marked: bool) -> FedShard {
+        let chunk = &mut self.chunk;
         chunk.weights.push(weight);
         chunk.hashes.push(hash);
         let held_out = match &self.shape.validation {
@@ -242,10 +299,10 @@ impl<'a> ChunkBuilder<'a> {
                 held_out
             }
         };
-        Ok(FedShard {
+        FedShard {
             shard: chunk.shard_of(hash, self.shape.logical_shards),
             validation: held_out,
-        })
+        }
     }
 
     /// How often rows are there, as a frame says it besides their values.
@@ -268,6 +325,65 @@ impl<'a> ChunkBuilder<'a> {
     pub fn finish(self) -> Chunk {
         self.chunk
     }
+}
+
+#[cold]
+fn wrong_type(has: FeatureType, expected: FeatureType) -> String {
+    format!("its features are {}, expected {}", has.name(), expected.name())
+}
+
+fn check_features(row: &[f32], shape: &Shape) -> Result<(), String> {
+    if row.len() != shape.features {
+        return Err(format!(
+            "it has {} features, expected {}",
+            row.len(),
+            shape.features
+        ));
+    }
+    if has_odd(row) {
+        Err(describe_odd(row))
+    } else {
+        Ok(())
+    }
+}
+
+/// True where a value is not finite.
+fn has_odd(row: &[f32]) -> bool {
+    let odd = |odd, value: &f32| odd | (value.to_bits() & EXPONENT == EXPONENT);
+    row.iter().fold(false, odd)
+}
+
+fn check_sparse(indices: &[u32], values: &[f32], width: usize) -> Result<(), String> {
+    if let Some(pair) = indices.windows(2).find(|pair| pair[0] >= pair[1]) {
+        return Err(format!(
+            "features have index {} after {}, expected indices that ascend",
+            pair[1], pair[0]
+        ));
+    }
+    if let Some(last) = indices.last().filter(|last| **last as usize >= width) {
+        let most = width.saturating_sub(1);
+        return Err(format!(
+            "features have index {last}, expected whole numbers from 0 to {most}"
+        ));
+    }
+    let odd = || values.iter().position(|value| !value.is_finite());
+    match has_odd(values).then(odd).flatten() {
+        Some(at) => Err(format!(
+            "features[{}] is {}, expected a finite number",
+            indices[at], values[at]
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_weight(weight: f64) -> Result<(), String> {
+    if weight.is_finite() && weight >= 0.0 {
+        return Ok(());
+    }
+    Err(format!(
+        "its weight is {}, expected a finite number of at least 0",
+        number(weight)
+    ))
 }
 
 #[cold]
@@ -315,6 +431,7 @@ mod tests {
     fn shape(label: LabelKind) -> Shape {
         Shape {
             features: 2,
+            encoding: Default::default(),
             label,
             logical_shards: 8,
             validation: None,
@@ -333,7 +450,10 @@ mod tests {
         let one = push(&shape, &[-0.0, 1.0], &[-0.0], 1.0).unwrap();
         let other = push(&shape, &[0.0, 1.0], &[0.0], 1.0).unwrap();
         assert_eq!(one.hashes, other.hashes);
-        assert_eq!(one.features[0].to_bits(), 0);
+        let FeatureRow::Float32(features) = one.features.row(0, 2) else {
+            panic!("{:?}", one.features);
+        };
+        assert_eq!(features[0].to_bits(), 0);
         assert_eq!(one.labels[0].to_bits(), 0);
     }
 

@@ -4,6 +4,7 @@ use crate::chunk::{Chunk, Shape};
 use crate::memory::{Account, Charge, Ledger};
 use crate::rows::{Gathered, Row};
 use crate::spill::{DiskList, ListId};
+use candlewick_protocol::dealing::Copies;
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::validation::FedShard;
@@ -17,7 +18,7 @@ mod shard;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use readers::{Ahead, EpochRows, RowSource, Wanted};
+pub(crate) use readers::{Ahead, EpochRows, HeldOutRows, RowSource, reading_ahead};
 use shard::{Run, Shard};
 
 /// Bytes of the index of a row, its place in the order of an epoch too.
@@ -92,6 +93,25 @@ impl Rows {
     }
 }
 
+/// Refuses a shard of too many rows before its copies are written out: few rows may stand for more than memory holds.
+fn check_copies(shape: &Shape, chunks: &[Arc<Chunk>]) -> Result<(), Failure> {
+    let meant = |chunk: &Arc<Chunk>| chunk.meant();
+    if chunks.iter().map(meant).fold(0, u64::saturating_add) <= order::MAX_SHARD_ROWS {
+        return Ok(());
+    }
+    let mut counts: BTreeMap<(u32, bool), u64> = BTreeMap::new();
+    for chunk in chunks {
+        for (row, hash) in (0u32..).zip(&chunk.hashes) {
+            let shard = chunk.shard_of(*hash, shape.logical_shards);
+            let held_out = chunk.held_out.get(row as usize).copied().unwrap_or(false);
+            let count = counts.entry((shard, held_out)).or_default();
+            *count = count.saturating_add(chunk.copies_of(row).here);
+        }
+    }
+    let mut counts = counts.into_iter();
+    counts.try_for_each(|((shard, _), rows)| order::check_shard(shard, rows))
+}
+
 /// The rows of logical shards.
 #[derive(Debug)]
 pub struct Dataset {
@@ -125,6 +145,7 @@ impl Dataset {
         // Training rows of each shard, then the rows held out that go with each.
         let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); numbers.len() * 2];
         let mut dealt: Vec<Vec<(u128, u64)>> = vec![Vec::new(); numbers.len() * 2];
+        check_copies(&shape, &chunks)?;
         for (at, chunk) in chunks.iter().enumerate() {
             let at = u32::try_from(at).map_err(|_| uncountable())?;
             u32::try_from(chunk.rows()).map_err(|_| uncountable())?;
@@ -132,25 +153,23 @@ impl Dataset {
                 let shard = chunk.shard_of(*hash, shape.logical_shards);
                 let held_out = chunk.held_out.get(row as usize).copied().unwrap_or(false);
                 let first = if held_out { numbers.len() } else { 0 };
-                match local[shard as usize] {
-                    Some(local) if chunk.copies.is_empty() => {
-                        entries[first + local].push((*hash, at, row));
+                let Some(local) = local[shard as usize] else {
+                    if dropped.contains(shard) {
+                        continue;
                     }
-                    Some(local) => {
-                        let copies = chunk.copies_of(row);
-                        let entry = (*hash, at, row);
-                        entries[first + local].extend((0..copies.here).map(|_| entry));
-                        if copies.in_all > 0 {
-                            dealt[first + local].push((*hash, copies.in_all));
-                        }
-                    }
-                    None if dropped.contains(shard) => {}
-                    None => return Err(Failure::internal(format!("a row of shard {shard} is not ours"))),
+                    return Err(Failure::internal(format!("a row of shard {shard} is not ours")));
+                };
+                let (list, entry) = (first + local, (*hash, at, row));
+                let copies = if chunk.copies.is_empty() {
+                    Copies::ONE
+                } else {
+                    chunk.copies_of(row)
+                };
+                entries[list].extend((0..copies.here).map(|_| entry));
+                if copies.in_all > 0 {
+                    dealt[list].push((*hash, copies.in_all));
                 }
             }
-        }
-        for (shard, rows) in numbers.iter().cycle().zip(&entries) {
-            order::check_shard(*shard, rows.len() as u64)?;
         }
         let mut training = sort_all(entries, threads.max(1));
         for (shard, mut dealt) in training.iter_mut().zip(dealt) {
@@ -275,7 +294,7 @@ impl Dataset {
         let marked = self.shape.format().marked;
         let at = run.place.1 as usize;
         Row {
-            features: &chunk.features[at * width..][..width],
+            features: chunk.features.row(at, width),
             labels: &chunk.labels[at * labels..][..labels],
             // Where a column marks rows, those are the ones held out.
             mark: marked.then(|| f64::from(u8::from(chunk.held_out[at]))),
@@ -360,8 +379,7 @@ impl Dataset {
         let (width, labels) = (self.shape.features, self.shape.labels());
         for (chunk, at) in places {
             let (chunk, at) = (&self.chunks[chunk as usize], at as usize);
-            into.features
-                .extend_from_slice(&chunk.features[at * width..][..width]);
+            into.push(chunk.features.row(at, width), &self.shape);
             into.labels
                 .extend_from_slice(&chunk.labels[at * labels..][..labels]);
             into.weights.push(chunk.weights[at]);
@@ -417,6 +435,7 @@ mod tests {
     fn dataset(validation: Validation) -> Dataset {
         let shape = Shape {
             features: 1,
+            encoding: Default::default(),
             label: LabelKind::Real { width: 1 },
             logical_shards: 4,
             validation: Some(validation),
@@ -440,7 +459,7 @@ mod tests {
             let held = |data: &Dataset| {
                 data.chunks
                     .iter()
-                    .map(|chunk| chunk.features.capacity())
+                    .map(|chunk| chunk.features.bytes() / 4)
                     .sum::<usize>()
             };
             let keep: ShardSet = (1..3).into();
@@ -456,7 +475,9 @@ mod tests {
             assert_eq!((held(&kept), held(&whole)), (rows as usize, 200));
             for shard in keep.iter() {
                 let values = |data: &Dataset| -> Vec<(Vec<f32>, Option<f64>, u128)> {
-                    testing::rows(data, shard, |row| (row.features.to_vec(), row.mark, row.hash))
+                    testing::rows(data, shard, |row| {
+                        (testing::features(data, &row), row.mark, row.hash)
+                    })
                 };
                 assert_eq!(values(&kept), values(&whole));
                 let [one, other] = [&kept, &whole].map(|data| testing::epoch(data, shard, 1, 0));

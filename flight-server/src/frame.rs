@@ -1,7 +1,7 @@
 //! Frames of a feed stream: Arrow IPC record batches of one fixed schema, read without a copy in between.
 //!
-//! The columns are features `FixedSizeList<Float32>[n]`, label `FixedSizeList<Float64>[m]`, weight `Float64`, none
-//! with nulls. Buffers of an IPC body may lie at any address in a gRPC message; the general decoder would copy each
+//! The columns are features `FixedSizeList<T>[n]`, where T is Float32, UInt8, Int8 or Int16, or `List<Struct<index: UInt32,
+//! value: Float32>>` where rows are sparse; label `FixedSizeList<Float64>[m]`, weight `Float64`, none with nulls. Buffers of an IPC body may lie at any address in a gRPC message; the general decoder would copy each
 //! to an aligned place first. Here rows are read from the bytes as they are, straight into the spool's chunk.
 
 use crate::chunk::{Chunk, ChunkBuilder, Shape, bad_row};
@@ -9,18 +9,24 @@ use arrow_ipc::convert::try_fb_to_schema;
 use arrow_schema::DataType;
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::CopiesAt;
+use candlewick_protocol::features::{FeatureRow, FeatureType};
 use candlewick_protocol::feed::{FEATURES, LABEL, WEIGHT};
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::shuffle::Home;
 use candlewick_protocol::validation::FedShard;
 
 /// Positions of the value buffers among the buffers of the schema: each list has a validity buffer, then its values'
-/// validity and values; the weight has validity and values.
+/// validity and values; the weight has validity and values. Label and weight are counted from the end, since sparse features
+/// have more: validity and offsets of the list, validity of the pairs, validity and values of index and value.
 const FEATURE_VALUES: usize = 2;
-const LABEL_VALUES: usize = 5;
-const WEIGHT_VALUES: usize = 7;
-const BUFFERS: usize = 8;
-const NODES: usize = 5;
+const OFFSETS: usize = 1;
+const INDICES: usize = 4;
+const VALUES: usize = 6;
+const LABEL_FROM_END: usize = 3;
+const WEIGHT_FROM_END: usize = 1;
+/// Nodes and buffers of the label and the weight.
+const OTHER_NODES: usize = 3;
+const OTHER_BUFFERS: usize = 5;
 
 /// Checks the schema message a stream begins with.
 ///
@@ -37,19 +43,38 @@ pub fn check_schema(header: &[u8], shape: &Shape) -> Result<(), Failure> {
         matches!(data_type, DataType::FixedSizeList(item, n)
             if item.data_type() == values && usize::try_from(*n) == Ok(width))
     };
+    let kind = shape.encoding.kind;
+    let of_features = |data_type: &DataType| match kind {
+        FeatureType::Float32 => list(data_type, &DataType::Float32, shape.features),
+        FeatureType::UInt8 => list(data_type, &DataType::UInt8, shape.features),
+        FeatureType::Int8 => list(data_type, &DataType::Int8, shape.features),
+        FeatureType::Int16 => list(data_type, &DataType::Int16, shape.features),
+        FeatureType::Sparse => matches!(data_type, DataType::List(item) if is_pair(item.data_type())),
+    };
     let fits = matches!(fields[..], [features, label, weight]
-        if list(features, &DataType::Float32, shape.features)
+        if of_features(features)
             && list(label, &DataType::Float64, shape.format().label_values())
             && *weight == DataType::Float64);
     if fits {
         return Ok(());
     }
     Err(wrong(&format!(
-        "its schema is {fields:?}; expected features FixedSizeList<Float32>[{}], label FixedSizeList<Float64>[{}], weight \
-         Float64",
-        shape.features,
+        "its schema is {fields:?}; expected features {}, label FixedSizeList<Float64>[{}], weight Float64",
+        match kind {
+            FeatureType::Sparse => format!("List<{}>", kind.name()),
+            _ => format!("FixedSizeList<{}>[{}]", kind.name(), shape.features),
+        },
         shape.format().label_values()
     )))
+}
+
+/// Index and value of a sparse row.
+fn is_pair(data_type: &DataType) -> bool {
+    let DataType::Struct(fields) = data_type else {
+        return false;
+    };
+    let types = fields.iter().map(|field| field.data_type());
+    types.eq([&DataType::UInt32, &DataType::Float32])
 }
 
 /// What a frame is.
@@ -75,20 +100,23 @@ pub struct Frame<'a> {
 pub fn decode(frame: Frame<'_>, shape: &Shape, owned: &ShardSet) -> Result<Chunk, Failure> {
     let place = frame.place;
     let rows = FrameRows::new(frame.header, frame.body, shape)?;
-    let mut builder = ChunkBuilder::new(shape, rows.count).within(frame.home);
-    let format = shape.format();
-    let (width, labels, sent) = (format.features, format.labels, format.label_values());
+    let mut builder =
+        ChunkBuilder::typed(shape, shape.encoding.kind, rows.count, rows.values(shape)).within(frame.home);
+    let (labels, sent) = (shape.labels(), shape.format().label_values());
+    let mut scratch = Scratch::default();
     for row in 0..rows.count {
-        let features = rows.features[row * width * 4..][..width * 4]
-            .chunks_exact(4)
-            .map(f32_le);
         let (values, mark) = rows.labels[row * sent * 8..][..sent * 8].split_at(labels * 8);
         let values = values.chunks_exact(8).map(f64_le);
         let marked = mark.chunks_exact(8).map(f64_le).any(|mark| mark != 0.0);
         let weight = f64_le(&rows.weights[row * 8..][..8]);
-        let FedShard { shard, .. } = builder
-            .push_marked(features, values, weight, marked)
-            .map_err(|what| bad_row(place, row, &what))?;
+        let pushed = match rows.row(row, shape, &mut scratch) {
+            RowBytes::Float32(bytes) => {
+                let features = bytes.chunks_exact(4).map(f32_le);
+                builder.push_marked(features, values, weight, marked)
+            }
+            RowBytes::Of(features) => builder.push_row(features, values, weight, marked),
+        };
+        let FedShard { shard, .. } = pushed.map_err(|what| bad_row(place, row, &what))?;
         if !owned.contains(shard) {
             let what = format!("it belongs to shard {shard}, this trainer takes {owned}");
             return Err(bad_row(place, row, &what));
@@ -112,9 +140,43 @@ fn f64_le(bytes: &[u8]) -> f64 {
 /// The bytes of a batch's values.
 struct FrameRows<'a> {
     count: usize,
-    features: &'a [u8],
+    features: FeatureBytes<'a>,
     labels: &'a [u8],
     weights: &'a [u8],
+}
+
+/// The bytes of features.
+enum FeatureBytes<'a> {
+    /// Rows of one length.
+    Fixed(&'a [u8]),
+    /// Where each row begins and ends among the pairs, and those.
+    Sparse {
+        ends: Vec<usize>,
+        indices: &'a [u8],
+        values: &'a [u8],
+    },
+}
+
+/// A row's features: those of f32 are read where they lie.
+enum RowBytes<'a> {
+    Float32(&'a [u8]),
+    Of(FeatureRow<'a>),
+}
+
+/// A row's values at an address that suits their type.
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<i8>,
+    words: Vec<i16>,
+    indices: Vec<u32>,
+    values: Vec<f32>,
+}
+
+/// What stands in `into` from now on.
+fn filled<T>(into: &mut Vec<T>, values: impl Iterator<Item = T>) -> &[T] {
+    into.clear();
+    into.extend(values);
+    into
 }
 
 impl<'a> FrameRows<'a> {
@@ -129,40 +191,143 @@ impl<'a> FrameRows<'a> {
         let (Some(nodes), Some(buffers)) = (batch.nodes(), batch.buffers()) else {
             return Err(wrong("a record batch has nodes and buffers"));
         };
-        if nodes.len() != NODES || buffers.len() != BUFFERS {
+        let is_sparse = shape.encoding.kind == FeatureType::Sparse;
+        let (own_nodes, own_buffers) = if is_sparse { (4, 7) } else { (2, 3) };
+        let (all_nodes, all_buffers) = (own_nodes + OTHER_NODES, own_buffers + OTHER_BUFFERS);
+        if nodes.len() != all_nodes || buffers.len() != all_buffers {
             return Err(wrong(&format!(
-                "a record batch of a feed has {NODES} nodes and {BUFFERS} buffers"
+                "a record batch of this feed has {all_nodes} nodes and {all_buffers} buffers"
             )));
         }
         let count = usize::try_from(batch.length()).map_err(|_| wrong("a record batch has a length"))?;
         if let Some(node) = nodes.iter().position(|node| node.null_count() != 0) {
-            return Err(wrong(&format!(
-                "column {} holds nulls",
-                [FEATURES, LABEL, WEIGHT][node / 2]
-            )));
+            let column = match node.checked_sub(own_nodes) {
+                None => FEATURES,
+                Some(0 | 1) => LABEL,
+                Some(_) => WEIGHT,
+            };
+            return Err(wrong(&format!("column {column} holds nulls")));
         }
-        let values = |buffer: usize, width: usize| -> Result<&'a [u8], Failure> {
-            let (place, wanted) = (buffers.get(buffer), count.checked_mul(width));
-            let from = usize::try_from(place.offset()).ok();
-            let range = from
-                .zip(wanted)
-                .and_then(|(from, wanted)| Some(from..from.checked_add(wanted)?));
-            let fits =
-                wanted.is_some_and(|wanted| u64::try_from(place.length()).is_ok_and(|n| n >= wanted as u64));
-            range
-                .filter(|_| fits)
-                .and_then(|range| body.get(range))
-                .ok_or_else(|| {
-                    wrong(&format!(
-                        "buffer {buffer} of a record batch of {count} rows is shorter than its rows"
-                    ))
-                })
+        let slices = Slices {
+            buffers: buffers.iter().copied().collect(),
+            body,
+            count,
+        };
+        let features = if is_sparse {
+            slices.sparse()?
+        } else {
+            let width = shape.features * shape.encoding.kind.value_bytes().unwrap_or(0);
+            FeatureBytes::Fixed(slices.rows(FEATURE_VALUES, width)?)
         };
         Ok(FrameRows {
             count,
-            features: values(FEATURE_VALUES, shape.features * 4)?,
-            labels: values(LABEL_VALUES, shape.format().label_values() * 8)?,
-            weights: values(WEIGHT_VALUES, 8)?,
+            features,
+            labels: slices.rows(all_buffers - LABEL_FROM_END, shape.format().label_values() * 8)?,
+            weights: slices.rows(all_buffers - WEIGHT_FROM_END, 8)?,
+        })
+    }
+
+    /// Values of all rows, those that are not zero where they are sparse.
+    fn values(&self, shape: &Shape) -> usize {
+        match &self.features {
+            FeatureBytes::Fixed(_) => self.count * shape.features,
+            FeatureBytes::Sparse { values, .. } => values.len() / 4,
+        }
+    }
+
+    fn row<'s>(&self, row: usize, shape: &Shape, scratch: &'s mut Scratch) -> RowBytes<'s>
+    where
+        'a: 's,
+    {
+        let bytes = match &self.features {
+            FeatureBytes::Fixed(bytes) => {
+                let width = shape.features * shape.encoding.kind.value_bytes().unwrap_or(0);
+                &bytes[row * width..][..width]
+            }
+            FeatureBytes::Sparse {
+                ends,
+                indices,
+                values,
+            } => {
+                let part = ends[row] * 4..ends[row + 1] * 4;
+                let indices = indices[part.clone()].as_chunks().0.iter();
+                let values = values[part].as_chunks().0.iter();
+                return RowBytes::Of(FeatureRow::Sparse(
+                    filled(
+                        &mut scratch.indices,
+                        indices.map(|bytes| u32::from_le_bytes(*bytes)),
+                    ),
+                    filled(
+                        &mut scratch.values,
+                        values.map(|bytes| f32::from_le_bytes(*bytes)),
+                    ),
+                ));
+            }
+        };
+        RowBytes::Of(match shape.encoding.kind {
+            FeatureType::Float32 | FeatureType::Sparse => return RowBytes::Float32(bytes),
+            FeatureType::UInt8 => FeatureRow::UInt8(bytes),
+            FeatureType::Int8 => {
+                let values = bytes.iter().map(|byte| byte.cast_signed());
+                FeatureRow::Int8(filled(&mut scratch.bytes, values))
+            }
+            FeatureType::Int16 => {
+                let values = bytes.as_chunks().0.iter().map(|bytes| i16::from_le_bytes(*bytes));
+                FeatureRow::Int16(filled(&mut scratch.words, values))
+            }
+        })
+    }
+}
+
+/// The buffers of a record batch of so many rows.
+struct Slices<'a> {
+    buffers: Vec<arrow_ipc::Buffer>,
+    body: &'a [u8],
+    count: usize,
+}
+
+impl<'a> Slices<'a> {
+    /// `width` bytes for each row.
+    fn rows(&self, buffer: usize, width: usize) -> Result<&'a [u8], Failure> {
+        self.bytes(buffer, self.count.checked_mul(width))
+    }
+
+    fn bytes(&self, buffer: usize, wanted: Option<usize>) -> Result<&'a [u8], Failure> {
+        let place = self.buffers[buffer];
+        let from = usize::try_from(place.offset()).ok();
+        let range = from
+            .zip(wanted)
+            .and_then(|(from, wanted)| Some(from..from.checked_add(wanted)?));
+        let fits =
+            wanted.is_some_and(|wanted| u64::try_from(place.length()).is_ok_and(|n| n >= wanted as u64));
+        range
+            .filter(|_| fits)
+            .and_then(|range| self.body.get(range))
+            .ok_or_else(|| {
+                let count = self.count;
+                wrong(&format!(
+                    "buffer {buffer} of a record batch of {count} rows is shorter than its rows"
+                ))
+            })
+    }
+
+    fn sparse(&self) -> Result<FeatureBytes<'a>, Failure> {
+        // Arrow leaves the offsets of no rows out.
+        let offsets = if self.count == 0 {
+            Some(0)
+        } else {
+            self.count.checked_add(1)
+        };
+        let offsets = self.bytes(OFFSETS, offsets.and_then(|count| count.checked_mul(4)))?;
+        let offset = |bytes: &[u8; 4]| usize::try_from(i32::from_le_bytes(*bytes));
+        let ends: Result<Vec<usize>, _> = offsets.as_chunks().0.iter().map(offset).collect();
+        let ends = ends.ok().filter(|ends| ends.is_sorted());
+        let ends = ends.ok_or_else(|| wrong("the offsets of column features do not ascend from 0 on"))?;
+        let bytes = ends.last().copied().unwrap_or(0).checked_mul(4);
+        Ok(FeatureBytes::Sparse {
+            indices: self.bytes(INDICES, bytes)?,
+            values: self.bytes(VALUES, bytes)?,
+            ends,
         })
     }
 }
@@ -176,12 +341,16 @@ fn wrong(what: &str) -> Failure {
 }
 
 #[cfg(test)]
+mod typed;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
     use arrow_flight::FlightData;
     use arrow_flight::utils::batches_to_flight_data;
     use arrow_schema::{Field, Schema};
+    use candlewick_protocol::features::FeatureRow;
     use candlewick_protocol::job::LabelKind;
     use candlewick_protocol::row::RowHasher;
     use std::sync::Arc;
@@ -189,6 +358,7 @@ mod tests {
     fn shape() -> Shape {
         Shape {
             features: 3,
+            encoding: Default::default(),
             label: LabelKind::Real { width: 2 },
             logical_shards: 8,
             validation: None,
@@ -235,7 +405,7 @@ mod tests {
             moved.extend_from_slice(&frames[1].data_body);
             let chunk = read(&frames[1].data_header, &moved[shift..], &(0..8).into(), "x").unwrap();
             assert_eq!(chunk.rows(), 5);
-            assert_eq!(chunk.features[14], 7.0);
+            assert_eq!(chunk.features.row(4, 3), FeatureRow::Float32(&[6.0, 6.5, 7.0]));
             assert_eq!(chunk.labels, (0..10).map(f64::from).collect::<Vec<_>>());
             let row = RowHasher::default().hash(&[0.0, 0.5, 1.0], &[0.0, 1.0], 1.0, false);
             assert_eq!(chunk.hashes[0], row);

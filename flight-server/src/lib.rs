@@ -23,6 +23,7 @@ pub mod chunk;
 pub mod cli;
 mod dataset;
 pub mod exit;
+pub mod features;
 pub mod frame;
 mod gang;
 mod memory;

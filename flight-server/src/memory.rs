@@ -126,6 +126,12 @@ impl Ledger {
         }
     }
 
+    /// True where so many bytes of rows more would leave the reserve as it is.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let wanted = bytes.saturating_add(self.reserve());
+        self.rows().saturating_add(wanted) <= self.budget()
+    }
+
     /// What rows take at the moment.
     pub(crate) fn rows(&self) -> u64 {
         self.rows.now()
@@ -240,8 +246,17 @@ impl Charge {
     /// The same account holds so many bytes instead; without a ledger it stays at none.
     pub(crate) fn set(&mut self, bytes: u64) {
         if let Some((ledger, account)) = &self.place {
-            let next = ledger.charge(*account, bytes);
-            *self = next;
+            let levels = [
+                ledger.level(account.is_of_rows()),
+                &ledger.accounts[*account as usize],
+            ];
+            for level in levels {
+                match bytes.checked_sub(self.bytes) {
+                    Some(more) => level.add(more),
+                    None => level.take(self.bytes - bytes),
+                }
+            }
+            self.bytes = bytes;
         }
     }
 

@@ -30,8 +30,37 @@ struct Logged {
     extent: Extent,
     /// The shards among which the hash of each chooses, where they are not all.
     home: Option<Home>,
+    /// Rows on disk.
+    records: usize,
     /// Rows of each list, copies counted.
     lists: BTreeMap<ListId, u64>,
+}
+
+impl Logged {
+    /// Its rows as they are on disk, in the place of what was there.
+    fn read(&self, layout: &Layout, into: &mut Vec<u8>) -> Result<(), Failure> {
+        into.clear();
+        self.file.read(&self.extent, into)?;
+        if layout.count(into) != self.records {
+            return Err(self.file.miscounted(&self.extent));
+        }
+        Ok(())
+    }
+}
+
+/// Rows that a spool has taken, but that no stream has yet: in memory, or written to disk.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    piece: Option<Piece>,
+    rows: u64,
+    hash_sum: u128,
+}
+
+impl Taken {
+    /// How many rows there are, copies counted.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
 }
 
 impl Drop for Logged {
@@ -258,11 +287,40 @@ impl Spool {
         self.index(&owned, incomplete, pieces, threads)
     }
 
-    /// Rows as they came, in memory or, where the budget does not hold them, in the log.
-    fn take(&self, mut chunk: Chunk) -> Result<Piece, Failure> {
+    /// True where rows that came as so many bytes stay in memory, index and all, as far as can be told: no matter of the disk.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.spill.ledger().has_room((bytes as u64).saturating_mul(4))
+    }
+
+    /// Takes rows that came for a round, in memory or, where the budget does not hold them, in the log. It may write to disk:
+    /// nothing for a thread that others wait for. They are gone again where no stream gets them.
+    ///
+    /// # Errors
+    /// `JobFailed` where the round is over, or the disk does not take them, which the alarm is told too.
+    pub(crate) fn take(&self, round: u32, chunk: Chunk) -> Result<Taken, Failure> {
+        self.lock().owned_in(round)?;
+        let (rows, hash_sum) = chunk.sum();
+        let piece = if rows > 0 {
+            let piece = self.piece(chunk);
+            Some(piece.inspect_err(|failure| (self.alarm)(failure.clone()))?)
+        } else {
+            None
+        };
+        Ok(Taken {
+            piece,
+            rows,
+            hash_sum,
+        })
+    }
+
+    fn piece(&self, mut chunk: Chunk) -> Result<Piece, Failure> {
+        if !self.layout.takes(&chunk) {
+            return Err(Failure::internal("rows of another type than those of the job"));
+        }
         let ledger = self.spill.ledger();
-        let (bytes, index) = (chunk.bytes(), chunk.rows() as u64 * INDEXING);
-        if let Some(charge) = ledger.try_charge(Account::Rows, bytes, index + ledger.reserve()) {
+        let (bytes, index) = (chunk.bytes(), chunk.meant().saturating_mul(INDEXING));
+        let spare = index.saturating_add(ledger.reserve());
+        if let Some(charge) = ledger.try_charge(Account::Rows, bytes, spare) {
             chunk.charge = charge;
             let index = ledger.charge(Account::Index, index);
             return Ok(Piece::Memory(Arc::new(chunk), Arc::new(index)));
@@ -271,10 +329,10 @@ impl Spool {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             match &*log {
                 Some(file) => Arc::clone(file),
-                None => Arc::clone(log.insert(self.spill.file(self.layout.bytes())?)),
+                None => Arc::clone(log.insert(self.spill.file(self.layout.fixed())?)),
             }
         };
-        let mut rows = Vec::with_capacity(chunk.rows() * self.layout.bytes());
+        let mut rows = Vec::with_capacity(self.layout.bytes_of(&chunk));
         let _buffer = ledger.charge(Account::SpillBuffers, bytes + rows.capacity() as u64);
         let mut lists = BTreeMap::new();
         for (at, row) in (0u32..).zip(0..chunk.rows()) {
@@ -284,12 +342,12 @@ impl Spool {
             *lists.entry((shard, held_out)).or_default() += copies.here;
             self.layout.write(&chunk, row, (shard, copies), &mut rows);
         }
-        let extent = file.append(&mut rows)?;
-        let home = chunk.home;
+        let extent = file.append(&rows)?;
         Ok(Piece::Log(Arc::new(Logged {
             file,
             extent,
-            home,
+            home: chunk.home,
+            records: chunk.rows(),
             lists,
         })))
     }
@@ -306,11 +364,11 @@ impl Spool {
         let memory_of = |piece: &Piece| match piece {
             Piece::Memory(..) => 0,
             Piece::Log(logged) => {
-                let rows = u64::from(logged.extent.bytes) / self.layout.bytes() as u64;
-                u64::from(logged.extent.bytes) + rows * INDEXING
+                let rows = logged.lists.values().copied().fold(0, u64::saturating_add);
+                u64::from(logged.extent.bytes).saturating_add(rows.saturating_mul(INDEXING))
             }
         };
-        let more: u64 = pieces.iter().map(memory_of).sum();
+        let more: u64 = pieces.iter().map(memory_of).fold(0, u64::saturating_add);
         if ledger.rows().saturating_add(more) > ledger.budget() {
             return self.on_disk(owned, dropped, pieces);
         }
@@ -324,12 +382,10 @@ impl Spool {
                     indices.push(index);
                 }
                 Piece::Log(logged) => {
-                    bytes.clear();
-                    logged.file.read(&logged.extent, &mut bytes)?;
-                    let records = self.layout.records(&bytes);
-                    let mut chunk = self.layout.chunk(records, &self.shape, logged.home);
+                    logged.read(&self.layout, &mut bytes)?;
+                    let mut chunk = self.layout.chunk(&bytes, &self.shape, logged.home);
                     chunk.charge = ledger.charge(Account::Rows, chunk.bytes());
-                    let index = ledger.charge(Account::Index, chunk.rows() as u64 * INDEXING);
+                    let index = ledger.charge(Account::Index, chunk.meant().saturating_mul(INDEXING));
                     indices.push(Arc::new(index));
                     chunks.push(Arc::new(chunk));
                 }
@@ -381,7 +437,7 @@ impl Spool {
         let row_bytes = self.shape.format().row_bytes();
         let mut partition = Partition::new(
             self.layout,
-            self.spill.file(self.layout.bytes())?,
+            self.spill.file(self.layout.fixed())?,
             row_bytes,
             lists,
         )?;
@@ -395,10 +451,9 @@ impl Spool {
         let mut bytes = Vec::new();
         let mut charge = self.spill.ledger().charge(Account::SpillBuffers, 0);
         for piece in pieces {
-            bytes.clear();
             match piece {
                 Piece::Log(logged) => {
-                    logged.file.read(&logged.extent, &mut bytes)?;
+                    logged.read(&self.layout, &mut bytes)?;
                     self.layout.records(&bytes).try_for_each(&mut push)?;
                 }
                 Piece::Memory(chunk, _) => {
@@ -406,7 +461,7 @@ impl Spool {
                         let place = (chunk.shard_of(*hash, v), chunk.copies_of(at));
                         bytes.clear();
                         self.layout.write(&chunk, at as usize, place, &mut bytes);
-                        push(self.layout.record(&bytes, 0))?;
+                        push(self.layout.row(&bytes))?;
                     }
                 }
             }
@@ -448,6 +503,11 @@ impl StreamWriter {
         &self.owned
     }
 
+    /// The round of the stream.
+    pub(crate) fn round(&self) -> u32 {
+        self.id.round
+    }
+
     /// Waits until the round is over, which cancels the stream; why it is.
     pub fn cancelled(&self) -> impl Future<Output = Failure> + Send + use<> {
         let spool = Arc::clone(&self.spool);
@@ -466,17 +526,23 @@ impl StreamWriter {
     }
 
     /// Adds rows.
+    #[cfg(test)]
+    pub(crate) fn append(&mut self, chunk: Chunk) -> Result<(), Failure> {
+        let taken = self.spool.take(self.id.round, chunk)?;
+        self.add(taken)
+    }
+
+    /// Adds rows that the spool has taken already.
     ///
     /// # Errors
     /// `JobFailed` where the round is over.
-    pub fn append(&mut self, chunk: Chunk) -> Result<(), Failure> {
-        let (rows, hash_sum) = chunk.sum();
-        self.spool.lock().entry_of(self)?;
-        if rows > 0 {
-            let taken = self.spool.take(chunk);
-            let piece = taken.inspect_err(|failure| (self.spool.alarm)(failure.clone()))?;
-            self.spool.lock().entry_of(self)?.pieces.push(piece);
-        }
+    pub(crate) fn add(&mut self, taken: Taken) -> Result<(), Failure> {
+        let Taken {
+            piece,
+            rows,
+            hash_sum,
+        } = taken;
+        self.spool.lock().entry_of(self)?.pieces.extend(piece);
         self.spool.rows.fetch_add(rows, Ordering::Relaxed);
         self.rows += rows;
         self.hash_sum = self.hash_sum.wrapping_add(hash_sum);

@@ -14,7 +14,10 @@ use candlewick_protocol::job::JobSpec;
 use common::data::{Lcg, Row, evaluated_job};
 use common::{Fit, Gang, WAIT, coordinator_config};
 use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::sync::LazyLock;
 
 /// 16 KiB a row, so that a fit of few rows is more than a program takes for itself.
@@ -212,6 +215,164 @@ fn a_disk_that_takes_no_rows_ends_the_fit_with_the_folder_and_what_is_needed() {
         gang.all_end();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+}
+
+/// A fit in a folder has the bits of one from memory, and leaves nothing.
+fn fits(folder: &Path, encrypt: bool) {
+    let mut from_disk = gang(memory(LIMIT, folder, encrypt), None);
+    let ledger = from_disk.feed_and_seal(&wide_rows(ROWS));
+    let fit = from_disk.train_with(ledger, |gang| {
+        let done = &gang.events_named("done")[0];
+        let spilled = needed(done, "trainer-0")["spilledBytes"].as_u64().unwrap();
+        assert!(spilled > 10 << 20, "{done}");
+    });
+    same(&fit, &FROM_MEMORY);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+}
+
+/// The end of a fit that the disk ends, which says all of `told`.
+fn fails(mut gang: Gang, told: &[&str]) {
+    let failure = gang.failure();
+    for told in told {
+        assert!(failure.contains(told), "{told:?} is not in: {failure}");
+    }
+    gang.all_end();
+}
+
+/// The files of a process in a folder, which lists none of them.
+fn files_of(pid: u32, folder: &Path) -> Vec<std::path::PathBuf> {
+    let all = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let paths = all.map(|entry| entry.unwrap().path());
+    let within =
+        |path: &std::path::PathBuf| std::fs::read_link(path).is_ok_and(|file| file.starts_with(folder));
+    paths.filter(within).collect()
+}
+
+#[test]
+fn files_that_are_cut_while_rows_are_read_end_the_fit_and_the_next_one_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let gates = Gates::new().unwrap();
+    let mut cut = gang(
+        memory(LIMIT, folder.path(), false),
+        Some((&gates, "train.step=20")),
+    );
+    cut.feed_and_seal(&wide_rows(ROWS));
+    cut.command(&json!({"cmd": "train"}));
+    let hit = gates.hit("train.step", 20, WAIT);
+    let hit = hit.unwrap_or_else(|why| panic!("{why}\n{}", cut.logs()));
+    let files = files_of(cut.trainers[1].pid(), folder.path());
+    assert!(!files.is_empty());
+    for file in files {
+        OpenOptions::new()
+            .write(true)
+            .open(file)
+            .unwrap()
+            .set_len(0)
+            .unwrap();
+    }
+    drop(hit);
+    let name = folder.path().to_str().unwrap();
+    fails(
+        cut,
+        &[
+            name,
+            "cannot be read back",
+            "cut short while the fit ran",
+            "spoolDir",
+        ],
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    fits(folder.path(), true);
+}
+
+#[test]
+fn a_folder_that_is_removed_while_rows_come_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("spool");
+    std::fs::create_dir(&spool).unwrap();
+    let mut gang = gang(memory(LIMIT, &spool, false), None);
+    let owners = gang.owners.clone();
+    let ledgers = gang.feed_round(0, &owners, &wide_rows(ROWS), |_, _| {});
+    // What is in the log stays readable; the buckets want another file.
+    std::fs::remove_dir(&spool).unwrap();
+    gang.command(&json!({"cmd": "seal", "round": 0, "ledgers": ledgers}));
+    fails(
+        gang,
+        &[spool.to_str().unwrap(), "No such file or directory", "spoolDir"],
+    );
+}
+
+/// Where the test below has mounted a small disk.
+const DISK: &str = "CANDLEWICK_TEST_DISK";
+
+fn remount(disk: &Path, options: &str) {
+    let done = Command::new("mount")
+        .args(["-o", &format!("remount,{options}")])
+        .arg(disk)
+        .status();
+    assert!(done.unwrap().success(), "{options}");
+}
+
+#[test]
+#[ignore = "a_full_disk_and_one_that_is_read_only_end_the_fit runs it, in a mount of its own"]
+fn on_a_disk_of_its_own() {
+    let disk = std::path::PathBuf::from(std::env::var_os(DISK).unwrap());
+    let name = disk.to_str().unwrap();
+    let mut full = gang(memory(LIMIT, &disk, false), None);
+    let owners = full.owners.clone();
+    full.feed_round(0, &owners, &wide_rows(ROWS), |_, _| {});
+    let told = [
+        name,
+        "No space left on device",
+        "more are needed at once",
+        "are free",
+        "make room",
+        "spoolDir",
+    ];
+    fails(full, &told);
+    assert_eq!(std::fs::read_dir(&disk).unwrap().count(), 0);
+    // There is room for the log, but not for the buckets too, had the log not been given back meanwhile.
+    remount(&disk, "size=100m");
+    fits(&disk, false);
+    remount(&disk, "ro");
+    let mut fixed = gang(memory(LIMIT, &disk, false), None);
+    let owners = fixed.owners.clone();
+    fixed.feed_round(0, &owners, &wide_rows(ROWS), |_, _| {});
+    fails(fixed, &[name, "Read-only file system", "spoolDir"]);
+}
+
+#[test]
+fn a_full_disk_and_one_that_is_read_only_end_the_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().to_str().unwrap();
+    let mut within = Command::new("unshare");
+    within.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
+    let mount = |then: &str| format!("mount -t tmpfs -o size=8m,mode=700 none {disk} || exit 77; {then}");
+    let test = std::env::current_exe().unwrap();
+    let run = format!("exec {} --exact on_a_disk_of_its_own --ignored", test.display());
+    let done = within.arg(mount(&run)).env(DISK, disk).output();
+    let done = match done {
+        Ok(done) if done.status.code() != Some(77) && !unshared_nothing(&done) => done,
+        other => {
+            // Past what captures the words of a test that passes.
+            let told =
+                format!("skipped: no disk can be mounted here for the test of full disks: {other:?}\n");
+            std::io::stderr().write_all(told.as_bytes()).unwrap();
+            return;
+        }
+    };
+    let told = String::from_utf8_lossy(&done.stdout);
+    let test = told.contains("1 passed");
+    assert!(
+        done.status.success() && test,
+        "{told}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+/// Whether the system gave no namespace.
+fn unshared_nothing(done: &std::process::Output) -> bool {
+    !done.status.success() && String::from_utf8_lossy(&done.stderr).starts_with("unshare:")
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn main() -> Result<(), Failure> {
             let batch = Batch {
                 step,
                 slices: &slices,
-                features: &features,
+                features: (&features).into(),
                 labels: &labels,
                 weights: &[1.0; ROWS],
             };

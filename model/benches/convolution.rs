@@ -158,7 +158,7 @@ fn step(layers: &[Value], threads: usize, shards: u32) -> Result<Times, Failure>
         let batch = Batch {
             step,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &[1.0; ROWS],
         };

@@ -93,7 +93,7 @@ impl Case {
                 let batch = Batch {
                     step: 0,
                     slices: &slices,
-                    features: &self.features,
+                    features: (&self.features).into(),
                     labels: &labels,
                     weights: &row_weights,
                 };

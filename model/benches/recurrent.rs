@@ -63,7 +63,7 @@ fn recurrent(layer: &str, threads: usize, shards: u32) -> Result<(), Failure> {
         let batch = Batch {
             step,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &[1.0; ROWS],
         };

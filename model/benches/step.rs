@@ -84,7 +84,7 @@ fn step(threads: usize, shards: u32) -> Result<(), Failure> {
         let batch = Batch {
             step,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &[1.0; 256],
         };

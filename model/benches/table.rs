@@ -53,7 +53,7 @@ fn run(
         let batch = Batch {
             step,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &[1.0; ROWS],
         };

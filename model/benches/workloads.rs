@@ -120,7 +120,7 @@ fn steps(
         let batch = Batch {
             step: step as u64,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &row_weights,
         };

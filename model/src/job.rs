@@ -2,6 +2,7 @@
 //! `candlewick-trainer serve` ask here.
 
 mod class_weight;
+mod features;
 mod named;
 mod states;
 
@@ -21,6 +22,7 @@ use candlewick_protocol::job::{
 use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
 use class_weight::class_weight;
+use features::{encoding, feature_width};
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
 
@@ -106,7 +108,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let batch_size = params.whole("batchSize")?;
     let summary = summary_for(&resolved.network, batch_size as usize, &resolved.optimizer)?;
     let network = resolved.network.clone();
-    let (data, mut train) = specification(&params, resolved, feature_width)?;
+    let (data, mut train) = specification(input, &params, resolved, feature_width)?;
     train.logical_shards = gang.logical_shards;
     train.class_weight = class_weight;
     launch.checkpoint = checkpoint_spec(input, &params)?;
@@ -178,18 +180,6 @@ fn given(name: &str, width: Option<i64>) -> Result<Option<usize>, Failure> {
     }
 }
 
-fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> Result<usize, Failure> {
-    let shape =
-        input_shape.and_then(|shape| shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size)));
-    match (given("featureWidth", input.feature_width)?, shape) {
-        (Some(width), _) | (None, Some(width)) => Ok(width),
-        (None, None) => Err(Failure::parameter(
-            "how many values a row's features have is not known (binary columns, no row to look at, or no featureWidth): set \
-             inputShape, for example [28, 28]",
-        )),
-    }
-}
-
 /// A row without valid features cannot train, whatever becomes of it when it is scored.
 fn check_invalid(params: &Complete) -> Result<(), Failure> {
     if params.value("handleInvalid") == "keep" {
@@ -219,6 +209,7 @@ fn check_thresholds(params: &Complete, label: &LabelKind) -> Result<(), Failure>
 
 /// The data and the training that the parameters and what was resolved of them ask for.
 fn specification(
+    input: &JobInput,
     params: &Complete,
     resolved: Resolved,
     feature_width: usize,
@@ -246,6 +237,7 @@ fn specification(
         } else {
             DataShuffle::Hash
         },
+        feature_encoding: encoding(input, params, feature_width),
     };
     let train = TrainSpec {
         network: resolved.network.document().clone(),

@@ -36,6 +36,8 @@ pub struct TrainingMemory {
     pub batches: u64,
     /// One row that stays in memory.
     pub row: u64,
+    /// One row on its way to a trainer.
+    pub sent: u64,
 }
 
 impl TrainingMemory {
@@ -63,7 +65,12 @@ impl TrainingMemory {
         let optimizer = optim::state_size(&train.optimizer, &network, false)?.bytes();
         let rows = step_rows(job, &shards);
         let step = step_memory(&network, usize::try_from(rows).unwrap_or(usize::MAX), optimizer);
-        let format = RowFormat::new(data.feature_width as usize, &data.label, data.validation);
+        let format = RowFormat::new(
+            data.feature_width as usize,
+            data.feature_encoding.kind,
+            &data.label,
+            data.validation,
+        );
         let early = train.evaluation.early_stopping.as_ref();
         let copies =
             u64::from(train.ema_decay.is_some()) + u64::from(early.is_some_and(|early| early.restore_best));
@@ -78,7 +85,8 @@ impl TrainingMemory {
             optimizer: step.optimizer,
             activations: step.activations + bytes(packed(&network, rows)),
             batches: rows.saturating_mul(format.row_bytes()) * BATCHES as u64,
-            row: format.row_bytes() + INDEX,
+            row: format.held_bytes(&data.feature_encoding) + INDEX,
+            sent: format.held_bytes(&data.feature_encoding),
         })
     }
 

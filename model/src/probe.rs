@@ -52,7 +52,7 @@ pub fn seconds_of_step(
         let batch = Batch {
             step: step as u64,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &ones,
         };

@@ -73,7 +73,7 @@ fn gradients_agree_with_the_tape_of_candle() {
     let batch = Batch {
         step: 0,
         slices: &slices,
-        features: &features,
+        features: (&features).into(),
         labels: &labels,
         weights: &[1.0; ROWS],
     };

@@ -82,7 +82,7 @@ fn the_gradient_is_that_of_whole_tables() {
     let batch = Batch {
         step: 1,
         slices: &slices,
-        features: &features,
+        features: (&features).into(),
         labels: &labels,
         weights: &vec![1.0; rows],
     };
@@ -129,7 +129,7 @@ fn bags_on_threads_have_the_same_bits() {
         let batch = Batch {
             step: 1,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &vec![1.0; rows],
         };

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use candlewick_model::engine::{Batch, Engine, NodeGradient, Predictor, Slice, SliceSums};
+use candlewick_model::engine::{Batch, Engine, Features, NodeGradient, Predictor, Slice, SliceSums};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_model::philox::{Key, uniform};
@@ -77,7 +77,7 @@ impl Data {
         let batch = Batch {
             step: 4,
             slices: &slices,
-            features: &self.features[start * width..end * width],
+            features: (&self.features[start * width..end * width]).into(),
             labels: &self.labels[start..end],
             weights: &self.weights[start..end],
         };
@@ -248,7 +248,7 @@ fn dropout_follows_seed_step_shard_and_row() {
         let batch = Batch {
             step,
             slices: &slices,
-            features: &data.features[..4 * 64],
+            features: (&data.features[..4 * 64]).into(),
             labels: &data.labels[..4],
             weights: &data.weights[..4],
         };
@@ -320,7 +320,7 @@ fn wrong_calls_are_refused_with_the_reason() {
     let batch = Batch {
         step: 0,
         slices: &slices,
-        features: &data.features,
+        features: (&data.features).into(),
         labels: &data.labels,
         weights: &data.weights,
     };
@@ -345,7 +345,7 @@ fn wrong_calls_are_refused_with_the_reason() {
         failure(
             &weights,
             &Batch {
-                features: &[],
+                features: Features::Dense(&[]),
                 ..batch
             },
             &mut node

@@ -102,7 +102,7 @@ fn layers_and_losses() {
         let batch = Batch {
             step: 0,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &row_weights,
         };
@@ -164,7 +164,7 @@ fn twenty_steps_of_training() {
         let batch = Batch {
             step: at as u64,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &vec![1.0; labels.len()],
         };

@@ -88,7 +88,7 @@ impl Direct {
         let batch = Batch {
             step: 0,
             slices: &slices,
-            features: outputs,
+            features: outputs.into(),
             labels,
             weights,
         };
@@ -115,7 +115,7 @@ impl Direct {
         let batch = Batch {
             step: 0,
             slices: &slices,
-            features: outputs,
+            features: outputs.into(),
             labels,
             weights,
         };

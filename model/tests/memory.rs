@@ -217,7 +217,7 @@ fn train(family: &Family, threads: usize) -> Measured {
         let batch = Batch {
             step: step as u64,
             slices,
-            features,
+            features: features.into(),
             labels,
             weights: row_weights,
         };

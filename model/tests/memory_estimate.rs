@@ -99,7 +99,7 @@ fn check(name: &str, job: &JobSpec, shards: Range<u32>) -> bool {
     let batch = Batch {
         step: 0,
         slices: &slices,
-        features: &features,
+        features: (&features).into(),
         labels: &labels,
         weights: &weights,
     };

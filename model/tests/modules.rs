@@ -231,7 +231,7 @@ fn step(
     let batch = Batch {
         step: 0,
         slices: &[Slice { shard: 0, rows }],
-        features,
+        features: features.into(),
         labels,
         weights: &vec![1.0; rows],
     };
@@ -280,7 +280,7 @@ fn loss(name: &str, sample: &Value, numbers: &Numbers<'_>) -> Outcome {
     let batch = Batch {
         step: 0,
         slices: &[Slice { shard: 0, rows }],
-        features: &features,
+        features: (&features).into(),
         labels: &labels,
         weights: &vec![1.0; rows],
     };

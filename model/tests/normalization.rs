@@ -124,7 +124,7 @@ fn step(network: &Network, weights: &[f32], slices: &[usize], features: &[f32]) 
     let batch = Batch {
         step: 0,
         slices: &slices,
-        features,
+        features: features.into(),
         labels: &labels,
         weights: &vec![1.0; rows],
     };
@@ -222,7 +222,7 @@ fn large_inputs_have_the_same_bits_with_threads() {
         let batch = Batch {
             step: 0,
             slices: &[(0, 40), (1, 0), (2, 60)].map(|(shard, rows)| Slice { shard, rows }),
-            features: &features,
+            features: (&features).into(),
             labels: &vec![0.1; rows * 8],
             weights: &vec![1.0; rows],
         };

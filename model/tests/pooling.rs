@@ -74,7 +74,7 @@ fn ties_go_to_the_first() {
         let batch = Batch {
             step: 0,
             slices: &[Slice { shard: 0, rows: 1 }],
-            features: &features,
+            features: (&features).into(),
             labels: &vec![-1.0; width],
             weights: &[1.0],
         };
@@ -106,7 +106,7 @@ fn whole_channels_drop_by_the_rule() {
     let batch = Batch {
         step: 9,
         slices: &[Slice { shard: 4, rows: 1 }],
-        features: &features,
+        features: (&features).into(),
         labels: &[-0.5],
         weights: &[1.0],
     };

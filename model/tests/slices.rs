@@ -45,7 +45,7 @@ impl Rows<'_> {
             let batch = Batch {
                 step: 2,
                 slices: part,
-                features: &self.features[start * width..end * width],
+                features: (&self.features[start * width..end * width]).into(),
                 labels: &self.labels[start * size..end * size],
                 weights: &self.weights[start..end],
             };
@@ -196,7 +196,7 @@ fn losses_behind_the_layers_they_are_made_for() {
         let batch = Batch {
             step: 0,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &vec![1.0; rows],
         };

@@ -85,7 +85,7 @@ impl Training {
         let batch = Batch {
             step,
             slices: own,
-            features: &features,
+            features: (&features).into(),
             labels: &labels,
             weights: &vec![1.0; rows],
         };

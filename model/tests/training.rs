@@ -98,7 +98,7 @@ fn curve(case: &Value, threads: usize) -> Vec<f64> {
         let batch = Batch {
             step: step as u64,
             slices: &slices,
-            features: &features,
+            features: (&features).into(),
             labels: &labels(loss, &features, network.input_width(), &places),
             weights: &vec![1.0; rows],
         };

@@ -69,7 +69,7 @@ fn run(case: &Value, train: &TrainSpec, network: &Network) -> Run {
             let batch = Batch {
                 step,
                 slices: &[Slice { shard: 0, rows: ROWS }],
-                features: &features[start * 3..(start + ROWS) * 3],
+                features: (&features[start * 3..(start + ROWS) * 3]).into(),
                 labels: &labels[start * 2..(start + ROWS) * 2],
                 weights: &row_weights[start..start + ROWS],
             };

@@ -172,16 +172,50 @@ impl Decoder {
             return Err(self.wrong_width(&row));
         }
         self.check_indices(&row, features)?;
+        self.label_and_weight(&row, labels)
+    }
+
+    /// Decodes the label, and returns the weight.
+    fn label_and_weight(&self, row: &Row<'_>, labels: &mut [f64]) -> Result<f64, RowError> {
         if let Some((sources, kind)) = &self.label {
             let mut at = 0;
             for source in sources {
-                at += label(&row, source, kind, at, labels)?;
+                at += label(row, source, kind, at, labels)?;
             }
         }
         match &self.weight {
-            Some((source, number)) => weight(&row, source, *number),
+            Some((source, number)) => weight(row, source, *number),
             None => Ok(1.0),
         }
+    }
+
+    /// As [`Decoder::decode`], but keeps only features that are not zero: the row is the last one of `into`. After an error
+    /// it has no such row.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_sparse_row(
+        &self,
+        bytes: &[u8],
+        into: &mut Csr,
+        labels: &mut [f64],
+    ) -> Result<f64, RowError> {
+        self.decode_sparse(bytes, into)?;
+        let row = Row::new(bytes, self.fields)?;
+        self.check_sparse_indices(&row, into.row(into.rows() - 1))?;
+        self.label_and_weight(&row, labels)
+    }
+
+    /// Calls `see` with the values of every feature column of a row that was decoded before.
+    pub(crate) fn each_feature(
+        &self,
+        bytes: &[u8],
+        see: &mut dyn FnMut(&Values<'_>) -> Result<(), Corrupt>,
+    ) -> Result<(), Corrupt> {
+        let row = Row::new(bytes, self.fields)?;
+        self.features
+            .iter()
+            .try_for_each(|source| see(&source.values(&row)?))
     }
 
     /// Whether a row has a sparse vector among its features.
@@ -311,6 +345,23 @@ impl Decoder {
             let values = features.get(part).unwrap_or_default();
             if let Some(at) = values.iter().position(|value| !is_index(*value, limit.entries)) {
                 return Err(self.wrong_index(row, limit.first + at, values[at], limit.entries));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of a sparse row: zero is an index of every table.
+    fn check_sparse_indices(
+        &self,
+        row: &Row<'_>,
+        (indices, values): (&[u32], &[f32]),
+    ) -> Result<(), RowError> {
+        for limit in &self.indices {
+            let place = |wanted: usize| indices.partition_point(|index| (*index as usize) < wanted);
+            let part = place(limit.first)..place(limit.first + limit.count);
+            let mut pairs = indices[part.clone()].iter().zip(&values[part]);
+            if let Some((index, value)) = pairs.find(|(_, value)| !is_index(**value, limit.entries)) {
+                return Err(self.wrong_index(row, *index as usize, *value, limit.entries));
             }
         }
         Ok(())

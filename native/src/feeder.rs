@@ -6,6 +6,7 @@
 
 use crate::connections::Connection;
 use crate::decode::Decoder;
+use crate::encoded::EncodedRow;
 use crate::row::Rows;
 use crate::row_error::RowError;
 use crate::runtime::Wait;
@@ -54,7 +55,7 @@ pub struct Feeder {
     sinks: Vec<TrainerSink>,
     sums: Sums,
     /// The row being decoded.
-    features: Vec<f32>,
+    encoded: EncodedRow,
     labels: Vec<f64>,
     /// Values of a label; one more, the mark of a validation row, is sent where a column gives it.
     label_width: usize,
@@ -71,6 +72,8 @@ struct Sums {
     sent: u64,
     passed_over: u64,
     skipped: u64,
+    /// Of the features of all rows, in the type that they are sent in.
+    feature_bytes: u64,
 }
 
 /// Rows for one trainer.
@@ -116,7 +119,7 @@ impl Feeder {
         let label = label
             .filter(|label| label.width() > 0)
             .ok_or_else(|| Failure::parameter("training needs a label column"))?;
-        let format = RowFormat::new(decoder.width(), label, feed.validation);
+        let format = RowFormat::new(decoder.width(), feed.columns.feature_type, label, feed.validation);
         let batches = BatchFormat::new(format, feed.stream_bytes)?;
         let home = home(&task)?;
         let sinks = sinks(&feed.owners, &batches, home);
@@ -136,7 +139,7 @@ impl Feeder {
                 ],
                 ..Sums::default()
             },
-            features: vec![0.0; decoder.width()],
+            encoded: EncodedRow::new(format.feature_type, decoder.width()),
             labels: vec![0.0; format.label_values()],
             label_width: format.labels,
             failure: None,
@@ -194,7 +197,7 @@ impl Feeder {
     /// Decodes a row; its weight. The mark of a validation row comes after the label.
     fn decode(&mut self, row: &[u8]) -> Result<f64, RowError> {
         let (labels, mark) = self.labels.split_at_mut(self.label_width);
-        let weight = self.decoder.decode(row, &mut self.features, labels)?;
+        let weight = self.encoded.decode(&self.decoder, row, labels)?;
         if let Some(place) = mark.first_mut() {
             *place = f64::from(u8::from(self.decoder.mark(row)?.unwrap_or_default()));
         }
@@ -205,7 +208,9 @@ impl Feeder {
         let feed = &self.task.feed;
         let (labels, mark) = self.labels.split_at(self.label_width);
         let marked = mark.first().is_some_and(|mark| *mark != 0.0);
-        let hash = self.sums.hasher.hash(&self.features, labels, weight, marked);
+        let features = self.encoded.row();
+        let hash = self.encoded.hash(&mut self.sums.hasher, labels, weight, marked);
+        self.sums.feature_bytes += features.bytes() as u64;
         let held_out = feed.validation.is_some_and(|rows| rows.holds_out(hash, marked));
         let shard = match self.home {
             None => FedShard::of(hash, held_out, feed.logical_shards),
@@ -224,7 +229,19 @@ impl Feeder {
         let sink = &mut self.sinks[owner];
         sink.routed += 1;
         sink.hash_sum = sink.hash_sum.wrapping_add(hash);
-        if !sink.batch.merge(hash) && sink.batch.push(&self.features, &self.labels, weight) {
+        if sink.batch.merge(hash) {
+            return Ok(());
+        }
+        if !sink.batch.fits(&features) {
+            let flushed = self.flush(owner, wait);
+            self.unless_lost(owner, flushed)?;
+            if self.sinks[owner].lost.is_some() {
+                return Ok(());
+            }
+        }
+        let features = self.encoded.row();
+        self.batches.check_row(&features)?;
+        if self.sinks[owner].batch.push(features, &self.labels, weight) {
             let flushed = self.flush(owner, wait);
             self.unless_lost(owner, flushed)?;
         }
@@ -355,7 +372,7 @@ impl Feeder {
             rows_passed_over: self.sums.passed_over,
             rows_local: self.rows_local(),
             home: self.home,
-            feature_bytes: (self.sums.sent + self.sums.passed_over) * self.decoder.width() as u64 * 4,
+            feature_bytes: self.sums.feature_bytes,
             shards: shards
                 .map(|(shard, (rows, sum))| ShardSum {
                     shard,

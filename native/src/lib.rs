@@ -22,6 +22,7 @@ mod convert;
 pub mod decode;
 mod delivery;
 pub mod encode;
+pub mod encoded;
 mod exports;
 pub mod feeder;
 mod handles;

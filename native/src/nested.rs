@@ -137,6 +137,19 @@ impl<'a> Nested<'a> {
         Ok(Ok(()))
     }
 
+    /// The type of the numbers.
+    pub(crate) fn number(&self) -> Number {
+        self.kind.number
+    }
+
+    /// Goes through the innermost arrays of a tensor that was written before.
+    pub(crate) fn each_array(
+        &self,
+        each: &mut dyn FnMut(&Array<'a>) -> Result<(), Corrupt>,
+    ) -> Result<(), Corrupt> {
+        self.each_row(|row, _| each(row))?.map_err(Corrupt)
+    }
+
     /// Where value `index` stands, dimension by dimension.
     fn place(&self, index: usize) -> [usize; MAX_DEPTH] {
         let (mut rest, mut place) = (index, [0; MAX_DEPTH]);

@@ -60,6 +60,7 @@ impl PlanRequest {
                 "batches": memory.batches,
             },
             "rowBytes": memory.row,
+            "sentRowBytes": memory.sent,
             "exchangeBytes": self.exchange_bytes(&shards)?,
             "stepSeconds": step,
             "stepSecondsAlone": alone,

@@ -2,6 +2,7 @@
 
 use crate::dealing::CopiesAt;
 use crate::error::Failure;
+use crate::features::{FeatureEncoding, FeatureType};
 use crate::job::LabelKind;
 use crate::shards::ShardSet;
 use crate::shuffle::{DataShuffle, Home, Homes};
@@ -51,6 +52,9 @@ pub struct Columns {
     pub feature_width: u32,
     /// Factor for every feature value (binary columns: byte * scale).
     pub scale: Option<f64>,
+    /// The type that features are sent in.
+    #[serde(default)]
+    pub feature_type: FeatureType,
     /// The columns of the label, whose values stand one after another; none when scoring.
     #[serde(default)]
     pub labels: Vec<Column>,
@@ -68,12 +72,14 @@ pub struct Columns {
     pub skip_invalid: bool,
 }
 
-/// What the record batches of a feed hold: columns [`FEATURES`] (fixed-size lists of f32), [`LABEL`] (fixed-size lists of
-/// f64) and [`WEIGHT`] (f64), none with nulls. The feeder writes it, the trainer checks it.
+/// What the record batches of a feed hold: columns [`FEATURES`] (fixed-size lists of numbers, or lists of index and value),
+/// [`LABEL`] (fixed-size lists of f64) and [`WEIGHT`] (f64), none with nulls. The feeder writes it, the trainer checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowFormat {
-    /// f32 values of a row's features.
+    /// Values of a row's features.
     pub features: usize,
+    /// Their type.
+    pub feature_type: FeatureType,
     /// f64 values of a row's label.
     pub labels: usize,
     /// Whether a column marks validation rows: one more value follows those of the label, 1 for a marked row, else 0.
@@ -90,9 +96,15 @@ pub const WEIGHT: &str = "weight";
 impl RowFormat {
     /// The format of a job's rows.
     #[must_use]
-    pub fn new(features: usize, label: &LabelKind, validation: Option<Validation>) -> Self {
+    pub fn new(
+        features: usize,
+        feature_type: FeatureType,
+        label: &LabelKind,
+        validation: Option<Validation>,
+    ) -> Self {
         RowFormat {
             features,
+            feature_type,
             labels: label.width(),
             marked: validation == Some(Validation::Column),
         }
@@ -104,17 +116,23 @@ impl RowFormat {
         self.labels + usize::from(self.marked)
     }
 
-    /// Bytes of a row's values on their way.
+    /// Bytes of a row's values on their way; of a sparse row without its features.
     #[must_use]
     pub fn sent_bytes(&self) -> usize {
-        self.features * 4 + self.label_values() * 8 + 8
+        self.features * self.feature_type.value_bytes().unwrap_or(0) + self.label_values() * 8 + 8
     }
 
-    /// Bytes of a row's values without the mark, a function of the data alone: rule B4 derives the buckets of an epoch's
-    /// order from it.
+    /// Bytes of a row's values as f32 without the mark, a function of the data alone, whatever type they are held in: rule B4
+    /// derives the buckets of an epoch's order from it.
     #[must_use]
     pub fn row_bytes(&self) -> u64 {
         (self.features * 4 + self.labels * 8 + 8) as u64
+    }
+
+    /// Bytes of a row's values in memory.
+    #[must_use]
+    pub fn held_bytes(&self, encoding: &FeatureEncoding) -> u64 {
+        encoding.row_bytes(self.features) + (self.labels * 8 + 8) as u64
     }
 }
 
@@ -266,7 +284,7 @@ pub struct TaskLedger {
     /// With `dataShuffle="none"`, rows that went to a trainer of the executor that ran the task.
     #[serde(default)]
     pub rows_local: u64,
-    /// f32 bytes of the features sent.
+    /// Bytes of the features sent, in the type that they are sent in.
     pub feature_bytes: u64,
     /// Where the partition went, where that is not decided row by row.
     #[serde(default)]
@@ -313,7 +331,7 @@ pub struct Ledger {
     /// Rows that come so often that their copies are dealt among the shards (rule A7).
     #[serde(default)]
     pub rows_dealt: u64,
-    /// f32 bytes of the features sent.
+    /// Bytes of the features sent, in the type that they are sent in.
     pub feature_bytes: u64,
     /// Rows to train on, per logical shard.
     pub shard_rows: Vec<u64>,

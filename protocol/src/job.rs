@@ -3,6 +3,7 @@
 use crate::class_weight::ClassWeight;
 use crate::counter::ProgramCounter;
 use crate::dealing::Dealing;
+use crate::features::FeatureEncoding;
 use crate::shuffle::DataShuffle;
 use crate::stopping::EarlyStopping;
 use crate::validation::{FedShard, Validation};
@@ -148,6 +149,9 @@ pub struct DataSpec {
     /// Which shards rows go to.
     #[serde(default, skip_serializing_if = "DataShuffle::is_hash")]
     pub data_shuffle: DataShuffle,
+    /// The type that features are sent and held in. It changes what rows take, and no bit of what is trained.
+    #[serde(default, skip_serializing_if = "FeatureEncoding::is_default")]
+    pub feature_encoding: FeatureEncoding,
 }
 
 /// What is measured while training, and what follows from it.
@@ -258,6 +262,12 @@ pub struct JobInput {
     /// f32 values of a row's features; absent where the columns do not tell (binary), then inputShape does.
     #[serde(default)]
     pub feature_width: Option<i64>,
+    /// Types of the feature columns, as [`crate::feed::Column`] has them.
+    #[serde(default)]
+    pub feature_types: Vec<String>,
+    /// Values of a row's features that are not zero, in the rows that were looked at for it.
+    #[serde(default)]
+    pub nonzeros: Option<u64>,
     /// Shape of a row's features where the column has one (nested arrays); a shape that the user set goes before it.
     #[serde(default)]
     pub feature_shape: Option<Vec<usize>>,

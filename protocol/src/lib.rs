@@ -20,6 +20,7 @@ pub mod class_weight;
 pub mod counter;
 pub mod dealing;
 pub mod error;
+pub mod features;
 pub mod feed;
 pub mod job;
 pub mod keys;

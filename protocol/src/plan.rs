@@ -381,6 +381,41 @@ mod tests {
     }
 
     #[test]
+    fn shards_of_billions_of_rows_are_planned_exactly() {
+        for n in [
+            vec![6_000_000_000, 1, 0, 4_294_967_297],
+            vec![1 << 50, (1 << 50) - 1, 3],
+        ] {
+            let total: u64 = n.iter().sum();
+            let plan = StepPlan::new(n.clone(), 1_000, false);
+            assert_eq!(plan.steps_per_epoch(), total.div_ceil(1_000));
+            let last = plan.steps_per_epoch() - 1;
+            for step in [0, 1, last / 3, last / 2, last - 1, last] {
+                let ranges = plan.step(step);
+                let rows: u64 = ranges.iter().map(|(from, to)| to - from).sum();
+                assert_eq!(rows, 1_000.min(total - step * 1_000), "step {step} of {n:?}");
+                // What comes before is the share of the shard, by less than a row.
+                for ((from, _), rows) in ranges.iter().zip(&n) {
+                    let due = u128::from(step) * 1_000 * u128::from(*rows) / u128::from(total);
+                    assert!(
+                        u128::from(*from).abs_diff(due) <= n.len() as u128,
+                        "step {step} of {n:?}"
+                    );
+                }
+            }
+            assert_eq!(
+                plan.steps_from(last)
+                    .last()
+                    .unwrap()
+                    .iter()
+                    .map(|(_, to)| *to)
+                    .collect::<Vec<_>>(),
+                n
+            );
+        }
+    }
+
+    #[test]
     fn drop_last_keeps_full_steps_only() {
         let plan = StepPlan::new(vec![5, 6], 4, true);
         assert_eq!(

@@ -33,15 +33,43 @@ impl RowHasher {
         if self.bytes.len() < most {
             self.bytes.resize(most, 0);
         }
-        let level = *BEST;
-        let mut at = (level.expand)(features, &mut self.bytes);
+        let at = (BEST.expand)(features, &mut self.bytes);
+        self.finish(at, labels, weight, validation)
+    }
+
+    /// The identity of a row of which `indices`, which ascend, have `values`, and all else is zero. Zeros among the values
+    /// count as left out.
+    ///
+    /// ```
+    /// use candlewick_protocol::row::RowHasher;
+    /// let mut hasher = RowHasher::default();
+    /// let dense = hasher.hash(&[0.0, 1.5, 0.0, -2.0], &[3.0], 1.0, false);
+    /// assert_eq!(hasher.hash_sparse((&[1, 2, 3], &[1.5, -0.0, -2.0]), &[3.0], 1.0, false), dense);
+    /// ```
+    pub fn hash_sparse(
+        &mut self,
+        (indices, values): (&[u32], &[f32]),
+        labels: &[f64],
+        weight: f64,
+        validation: bool,
+    ) -> u128 {
+        let most = values.len() * 8 + labels.len() * 8 + 9;
+        if self.bytes.len() < most {
+            self.bytes.resize(most, 0);
+        }
+        let at = wide::pairs(indices, values, &mut self.bytes);
+        self.finish(at, labels, weight, validation)
+    }
+
+    /// Adds label, weight and flag to the bytes of the features.
+    fn finish(&mut self, mut at: usize, labels: &[f64], weight: f64, validation: bool) -> u128 {
         for value in labels.iter().chain(std::iter::once(&weight)) {
             let value = if *value == 0.0 { 0.0 } else { *value };
             self.bytes[at..at + 8].copy_from_slice(&value.to_bits().to_le_bytes());
             at += 8;
         }
         self.bytes[at] = u8::from(validation);
-        (level.hash)(&self.bytes[..=at])
+        (BEST.hash)(&self.bytes[..=at])
     }
 }
 

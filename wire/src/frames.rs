@@ -3,9 +3,10 @@
 use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::IpcWriteOptions;
 use arrow_ipc::{Buffer, FieldNode, MessageBuilder, MessageHeader, MetadataVersion, RecordBatchBuilder};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, CopiesAt};
+use candlewick_protocol::features::{FeatureRow, FeatureType, NONZERO_BYTES};
 use candlewick_protocol::feed::{
     BATCHES_OF_A_STREAM, FEATURES, FrameHeader, LABEL, RowFormat, StreamEnd, StreamId, WEIGHT,
 };
@@ -23,9 +24,16 @@ const MAX_BATCH: usize = 128 * 1024;
 #[derive(Debug, Clone)]
 pub struct BatchFormat {
     row: RowFormat,
+    /// Rows of a batch at most, and bytes, which count where rows are sparse.
     rows: usize,
+    bytes: usize,
     schema: SchemaRef,
 }
+
+/// Bytes of the largest row: room for the frame's own header is left.
+const MAX_ROW: usize = MAX_FLIGHT_MESSAGE - 64 * 1024;
+/// Bytes of a sparse row beside its values: where they end.
+const OFFSET: usize = size_of::<i32>();
 
 impl BatchFormat {
     /// Batches of which a stream may hold `stream_bytes` bytes: at most [`MAX_BATCH`] each, at least one row.
@@ -34,11 +42,9 @@ impl BatchFormat {
     /// `InvalidParameter` where one row is larger than a Flight message may be.
     pub fn new(row: RowFormat, stream_bytes: u64) -> Result<BatchFormat, Failure> {
         let (features, row_bytes) = (row.features, row.sent_bytes());
-        // Room for the frame's own header.
-        let most = MAX_FLIGHT_MESSAGE - 64 * 1024;
-        if row_bytes > most {
+        if row_bytes > MAX_ROW {
             return Err(Failure::parameter(format!(
-                "a row takes {row_bytes} bytes ({features} features), more than the {most} that a message may hold"
+                "a row takes {row_bytes} bytes ({features} features), more than the {MAX_ROW} that a message may hold"
             )));
         }
         let bytes = usize::try_from(stream_bytes / BATCHES_OF_A_STREAM)
@@ -49,16 +55,39 @@ impl BatchFormat {
             let item = Arc::new(Field::new("item", item, false));
             Ok(Field::new(name, DataType::FixedSizeList(item, width), false))
         };
+        let features = match row.feature_type {
+            FeatureType::Float32 => list(FEATURES, DataType::Float32, features)?,
+            FeatureType::UInt8 => list(FEATURES, DataType::UInt8, features)?,
+            FeatureType::Int8 => list(FEATURES, DataType::Int8, features)?,
+            FeatureType::Int16 => list(FEATURES, DataType::Int16, features)?,
+            FeatureType::Sparse => Field::new(FEATURES, sparse(), false),
+        };
         let schema = Arc::new(Schema::new(vec![
-            list(FEATURES, DataType::Float32, features)?,
+            features,
             list(LABEL, DataType::Float64, row.label_values())?,
             Field::new(WEIGHT, DataType::Float64, false),
         ]));
         Ok(BatchFormat {
             row,
             rows: (bytes / row_bytes).max(1),
+            bytes,
             schema,
         })
+    }
+
+    /// Whether a sparse row can be sent: how long it is is known only now.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where it is larger than a Flight message may be.
+    pub fn check_row(&self, row: &FeatureRow<'_>) -> Result<(), Failure> {
+        let bytes = self.row.sent_bytes() + row.bytes();
+        if bytes <= MAX_ROW {
+            return Ok(());
+        }
+        Err(Failure::parameter(format!(
+            "a row takes {bytes} bytes ({} features that are not zero), more than the {MAX_ROW} that a message may hold",
+            row.bytes() / NONZERO_BYTES
+        )))
     }
 
     /// The first message of a stream: its schema and which stream it is.
@@ -74,8 +103,22 @@ impl BatchFormat {
 
     /// Bytes of the body of a full batch.
     fn body_bytes(&self) -> usize {
-        self.rows * self.row.sent_bytes() + 3 * PADDING
+        let values = match self.row.feature_type {
+            FeatureType::Sparse => self.bytes,
+            _ => self.rows * self.row.sent_bytes(),
+        };
+        values + 5 * PADDING
     }
+}
+
+/// The type of sparse features: of each row the values that are not zero, by ascending index.
+fn sparse() -> DataType {
+    let field = |name: &str, data_type| Field::new(name, data_type, false);
+    let pair = Fields::from(vec![
+        field("index", DataType::UInt32),
+        field("value", DataType::Float32),
+    ]);
+    DataType::List(Arc::new(field("item", DataType::Struct(pair))))
 }
 
 /// Arrow's alignment of buffers in a body.
@@ -104,29 +147,14 @@ fn number(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// The Arrow message of a record batch without nulls: a validity buffer of a column without them has no bytes.
-fn message(rows: usize, row: RowFormat, [features, labels, weights]: [Buffer; 3], body: usize) -> Vec<u8> {
+/// The Arrow message of a record batch: rows, the lengths of its nodes, its buffers, and the bytes of its body.
+fn message(rows: usize, nodes: &[usize], buffers: &[Buffer], body: usize) -> Vec<u8> {
     let mut builder = FlatBufferBuilder::new();
-    let node = |values: usize| FieldNode::new(number(rows * values), 0);
-    let nodes = [
-        node(1),
-        node(row.features),
-        node(1),
-        node(row.label_values()),
-        node(1),
-    ];
-    let none = |before: Buffer| Buffer::new(before.offset(), 0);
-    let buffers = [
-        none(features),
-        none(features),
-        features,
-        none(labels),
-        none(labels),
-        labels,
-        none(weights),
-        weights,
-    ];
-    let (nodes, buffers) = (builder.create_vector(&nodes), builder.create_vector(&buffers));
+    let nodes: Vec<FieldNode> = nodes
+        .iter()
+        .map(|values| FieldNode::new(number(*values), 0))
+        .collect();
+    let (nodes, buffers) = (builder.create_vector(&nodes), builder.create_vector(buffers));
     let mut batch = RecordBatchBuilder::new(&mut builder);
     batch.add_length(number(rows));
     batch.add_nodes(nodes);
@@ -147,8 +175,12 @@ fn message(rows: usize, row: RowFormat, [features, labels, weights]: [Buffer; 3]
 pub struct OpenBatch {
     format: BatchFormat,
     sequence: u64,
-    /// The body of the next frame, so far the features: the place from which they go to the socket.
+    /// The body of the next frame, so far the features, of sparse rows their indices: the place from which they go to the
+    /// socket.
     body: Vec<u8>,
+    /// The values of sparse rows, and where each row ends among them.
+    values: Vec<f32>,
+    ends: Vec<i32>,
     labels: Vec<f64>,
     weights: Vec<f64>,
     /// Rows that stand for more than one.
@@ -190,6 +222,8 @@ impl OpenBatch {
             format,
             sequence: 0,
             body: vec![],
+            values: vec![],
+            ends: vec![],
             labels: vec![],
             weights: vec![],
             copies: vec![],
@@ -230,7 +264,13 @@ impl OpenBatch {
     }
 
     /// Adds a row that stands for several.
-    pub fn push_copies(&mut self, features: &[f32], labels: &[f64], weight: f64, copies: Copies) -> bool {
+    pub fn push_copies<'a>(
+        &mut self,
+        features: impl Into<FeatureRow<'a>>,
+        labels: &[f64],
+        weight: f64,
+        copies: Copies,
+    ) -> bool {
         if copies != Copies::ONE {
             let row = u32::try_from(self.weights.len()).unwrap_or(NONE);
             self.copies.push((row, copies));
@@ -238,18 +278,55 @@ impl OpenBatch {
         self.push(features, labels, weight)
     }
 
-    /// Adds a row; true where the batch is full now.
-    pub fn push(&mut self, features: &[f32], labels: &[f64], weight: f64) -> bool {
+    /// Whether a row fits the batch as it is; else the frame goes first. Only sparse rows differ in it.
+    #[must_use]
+    pub fn fits(&self, row: &FeatureRow<'_>) -> bool {
+        self.format.row.feature_type != FeatureType::Sparse
+            || self.weights.is_empty()
+            || self.sparse_bytes() + row.bytes() + OFFSET + self.format.row.sent_bytes() <= self.format.bytes
+    }
+
+    /// Bytes of the batch where rows are sparse.
+    fn sparse_bytes(&self) -> usize {
+        self.values.len() * NONZERO_BYTES + self.weights.len() * (self.format.row.sent_bytes() + OFFSET)
+    }
+
+    /// Adds a row; true where the batch is full now. A row of f32 becomes a sparse one where those are sent; else rows are of
+    /// the type that is.
+    pub fn push<'a>(&mut self, features: impl Into<FeatureRow<'a>>, labels: &[f64], weight: f64) -> bool {
+        let (features, row) = (features.into(), self.format.row);
         if self.weights.is_empty() {
             // One allocation per batch, and none for a trainer that gets no rows.
-            let (rows, row) = (self.format.rows, self.format.row);
+            let rows = self.format.rows;
             self.body.reserve_exact(self.format.body_bytes());
-            self.labels.reserve_exact(rows * row.label_values());
-            self.weights.reserve_exact(rows);
+            if row.feature_type != FeatureType::Sparse {
+                self.labels.reserve_exact(rows * row.label_values());
+                self.weights.reserve_exact(rows);
+            }
         }
-        append(&mut self.body, features, f32::to_le_bytes);
+        match features {
+            FeatureRow::Float32(values) if row.feature_type == FeatureType::Sparse => {
+                for (index, value) in (0u32..).zip(values).filter(|(_, value)| **value != 0.0) {
+                    self.body.extend(index.to_le_bytes());
+                    self.values.push(*value);
+                }
+            }
+            FeatureRow::Float32(values) => append(&mut self.body, values, f32::to_le_bytes),
+            FeatureRow::UInt8(values) => self.body.extend_from_slice(values),
+            FeatureRow::Int8(values) => append(&mut self.body, values, i8::to_le_bytes),
+            FeatureRow::Int16(values) => append(&mut self.body, values, i16::to_le_bytes),
+            FeatureRow::Sparse(indices, values) => {
+                append(&mut self.body, indices, u32::to_le_bytes);
+                self.values.extend_from_slice(values);
+            }
+        }
         self.labels.extend_from_slice(labels);
         self.weights.push(weight);
+        if row.feature_type == FeatureType::Sparse {
+            self.ends
+                .push(i32::try_from(self.values.len()).unwrap_or(i32::MAX));
+            return self.sparse_bytes() >= self.format.bytes;
+        }
         self.weights.len() >= self.format.rows
     }
 
@@ -295,17 +372,31 @@ impl OpenBatch {
         Ok(FlightData::new().with_app_metadata(header))
     }
 
+    /// A validity buffer of a column without nulls has no bytes.
     fn encode(&mut self) -> FlightData {
         let mut body = take(&mut self.body);
+        let (rows, row) = (self.weights.len(), self.format.row);
+        let none = |before: Buffer| Buffer::new(before.offset(), 0);
         let features = Buffer::new(0, number(body.len()));
+        let (mut nodes, mut buffers) = (vec![rows], vec![none(features)]);
+        if row.feature_type == FeatureType::Sparse {
+            let count = self.values.len();
+            let values = place(&mut body, &self.values, f32::to_le_bytes);
+            self.ends.insert(0, 0);
+            let ends = place(&mut body, &self.ends, i32::to_le_bytes);
+            nodes.extend([count; 3]);
+            buffers.extend([ends, none(ends), none(features), features, none(values), values]);
+        } else {
+            nodes.push(rows * row.features);
+            buffers.extend([none(features), features]);
+        }
         let labels = place(&mut body, &self.labels, f64::to_le_bytes);
         let weights = place(&mut body, &self.weights, f64::to_le_bytes);
-        let header = message(
-            self.weights.len(),
-            self.format.row,
-            [features, labels, weights],
-            body.len(),
-        );
+        nodes.extend([rows, rows * row.label_values(), rows]);
+        buffers.extend([none(labels), none(labels), labels, none(weights), weights]);
+        let header = message(rows, &nodes, &buffers, body.len());
+        self.values.clear();
+        self.ends.clear();
         self.labels.clear();
         self.weights.clear();
         FlightData::new().with_data_header(header).with_data_body(body)
@@ -315,9 +406,9 @@ impl OpenBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::RecordBatch;
     use arrow_array::cast::AsArray;
-    use arrow_array::types::{Float32Type, Float64Type};
+    use arrow_array::types::{Float32Type, Float64Type, UInt32Type};
+    use arrow_array::{Array, RecordBatch};
     use arrow_flight::utils::flight_data_to_batches;
 
     fn stream() -> StreamId {
@@ -332,6 +423,7 @@ mod tests {
     fn row(features: usize) -> RowFormat {
         RowFormat {
             features,
+            feature_type: FeatureType::Float32,
             labels: 1,
             marked: false,
         }
@@ -429,7 +521,73 @@ mod tests {
     }
 
     #[test]
+    fn frames_of_sparse_rows_are_arrow_and_hold_no_more_than_their_bytes() {
+        let format = RowFormat {
+            feature_type: FeatureType::Sparse,
+            ..row(1 << 20)
+        };
+        let most = 1_000;
+        let format = BatchFormat::new(format, most * BATCHES_OF_A_STREAM).unwrap();
+        let mut frames = vec![format.opening(&stream()).unwrap()];
+        let mut batch = OpenBatch::new(format);
+        // One of them is larger than a frame.
+        let counts = [0, 3, 0, 40, 500, 1, 60, 60, 2];
+        for (at, count) in (0u32..).zip(counts) {
+            let indices: Vec<u32> = (0..count).map(|index| index * 3 + at).collect();
+            let values: Vec<f32> = indices.iter().map(|index| *index as f32 + 0.5).collect();
+            let features = FeatureRow::Sparse(&indices, &values);
+            if !batch.fits(&features) {
+                frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+            }
+            if batch.push(features, &[f64::from(at)], 1.0) {
+                frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+            }
+        }
+        frames.push(batch.frame(&stream()).unwrap().unwrap().0);
+        let batches = flight_data_to_batches(&frames).unwrap();
+        let mut seen = Vec::new();
+        for (batch, frame) in batches.iter().zip(&frames[1..]) {
+            batch.column(0).to_data().validate_full().unwrap();
+            let lists = batch.column(0).as_list::<i32>();
+            for row in 0..batch.num_rows() {
+                let pairs = lists.value(row);
+                let pairs = pairs.as_struct();
+                let indices = pairs.column(0).as_primitive::<UInt32Type>().values().to_vec();
+                let values = pairs.column(1).as_primitive::<Float32Type>().values().to_vec();
+                assert!(
+                    indices
+                        .iter()
+                        .zip(&values)
+                        .all(|(index, value)| *index as f32 + 0.5 == *value)
+                );
+                seen.push(indices.len() as u32);
+            }
+            assert!(frame.data_body.len() as u64 <= most + 5 * PADDING as u64 || batch.num_rows() == 1);
+        }
+        assert_eq!(seen, counts);
+        assert_eq!(batches.len(), 4);
+    }
+
+    #[test]
     fn a_row_beyond_a_message_is_refused() {
+        let format = RowFormat {
+            feature_type: FeatureType::Sparse,
+            ..row(20_000_000)
+        };
+        let sparse = BatchFormat::new(format, 1).unwrap();
+        let (indices, values) = ((0..9_000_000).collect::<Vec<u32>>(), vec![1.0; 9_000_000]);
+        assert!(
+            sparse
+                .check_row(&FeatureRow::Sparse(&indices[..60], &values[..60]))
+                .is_ok()
+        );
+        let told = sparse
+            .check_row(&FeatureRow::Sparse(&indices, &values))
+            .unwrap_err();
+        assert!(
+            told.message.contains("9000000 features that are not zero"),
+            "{told}"
+        );
         assert!(
             BatchFormat::new(row(20_000_000), 1)
                 .unwrap_err()

@@ -22,7 +22,7 @@ impl Machine {
             Command::Tick => {}
             Command::Registered => return Ok(json!({"trainers": self.registered()})),
             Command::Members { trainers } => return self.fix_members(&trainers),
-            Command::Seal { round, ledgers } => self.seal(now, round, &ledgers)?,
+            Command::Seal { round, ledgers, more } => self.take_ledgers(now, round, ledgers, more)?,
             Command::Train { resume, until } => self.train(now, resume, until)?,
             Command::Until(limit) => self.until(now, limit)?,
             Command::Expect { trainers } => self.expect(trainers),

@@ -34,6 +34,7 @@ use crate::command::{Event, Limit};
 use crate::config::Timeouts;
 use crate::ledger::Expected;
 use candlewick_protocol::counter::ProgramCounter;
+use candlewick_protocol::feed::TaskLedger;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::{Member, Progress, ToCoordinator, ToTrainer};
 use candlewick_protocol::shards::ShardSet;
@@ -129,6 +130,8 @@ pub(crate) struct Machine {
     expected: Option<Expected>,
     /// The feed round that was opened last.
     round: u32,
+    /// What tasks of a round have said so far, where the driver tells it in parts.
+    told: (u32, Vec<TaskLedger>),
     /// Shards that this round's tasks could not hand over.
     incomplete: ShardSet,
     /// True once the driver has said so.
@@ -181,6 +184,7 @@ impl Machine {
             members: Vec::new(),
             expected: None,
             round: 0,
+            told: (0, Vec::new()),
             incomplete: ShardSet::default(),
             training: false,
             pending_loss: None,

@@ -82,7 +82,9 @@ fn commanded(command: &Command) -> Option<String> {
     Some(match command {
         Command::Tick | Command::Registered => return None,
         Command::Members { trainers } => format!("names {} members", trainers.len()),
-        Command::Seal { round, ledgers } => format!("has fed round {round}, {} partitions", ledgers.len()),
+        // The last one tells; how many there were, the ledger has.
+        Command::Seal { more: true, .. } => return None,
+        Command::Seal { round, .. } => format!("has fed round {round}"),
         Command::Until(limit) if limit.over => format!("ends the training after {} epochs", limit.epochs),
         // The trainers are told so, which is noted.
         Command::Until(_) => return None,

@@ -120,11 +120,31 @@ impl Machine {
         }
     }
 
-    /// The tasks of a round have ended: SEAL to those that took shards.
-    pub(super) fn seal(&mut self, now: Now, round: u32, ledgers: &[TaskLedger]) -> Result<(), Failure> {
+    /// What tasks of a round say, some of them or the last ones.
+    pub(super) fn take_ledgers(
+        &mut self,
+        now: Now,
+        round: u32,
+        ledgers: Vec<TaskLedger>,
+        more: bool,
+    ) -> Result<(), Failure> {
         if self.phase != (Phase::Feeding { round }) {
             return Err(self.out_of_place("seal", &format!("Feeding {{ round: {round} }}")));
         }
+        if self.told.0 != round {
+            // Of a round that another one replaced.
+            self.told = (round, Vec::new());
+        }
+        self.told.1.extend(ledgers);
+        if more {
+            return Ok(());
+        }
+        let all = std::mem::take(&mut self.told.1);
+        self.seal(now, round, &all)
+    }
+
+    /// The tasks of a round have ended: SEAL to those that took shards.
+    fn seal(&mut self, now: Now, round: u32, ledgers: &[TaskLedger]) -> Result<(), Failure> {
         let fed = match self.balance(ledgers) {
             Ok(fed) => fed,
             Err(failure) => {

@@ -193,7 +193,7 @@ impl Dataset {
         let v = self.shape.logical_shards;
         let mut heaps = Vec::new();
         let number = u32::try_from(self.chunks.len()).map_err(|_| super::uncountable())?;
-        let mut from_disk = Vec::new();
+        let (mut from_disk, mut found) = (Vec::new(), 0u32);
         for (home, rows) in self.shards.iter().filter(|(home, _)| homes.contains(**home)) {
             for (held_out, list) in [(false, &rows.training), (true, &rows.held_out)] {
                 let heap = |run, in_all| Heap {
@@ -210,11 +210,10 @@ impl Dataset {
                         );
                     }
                     List::Disk(list) => {
-                        let row = list.layout.bytes();
                         heaps_on_disk(list, (*home, dealing, v), &mut |run, in_all, record| {
-                            let at = u32::try_from(from_disk.len() / row).unwrap_or(u32::MAX);
                             from_disk.extend_from_slice(record.bytes());
-                            let place = (number, at);
+                            let place = (number, found);
+                            found += 1;
                             heaps.push(heap(Run { place, ..run }, in_all));
                             true
                         })?;
@@ -223,7 +222,7 @@ impl Dataset {
             }
         }
         let layout = Layout::of(&self.shape);
-        let mut chunk = layout.chunk(layout.records(&from_disk), &self.shape, None);
+        let mut chunk = layout.chunk(&from_disk, &self.shape, None);
         // The heaps have them.
         chunk.copies.clear();
         Ok(Owed {
@@ -295,7 +294,7 @@ impl Dataset {
         let mut lists = self.shards.values().flat_map(Rows::lists);
         let file = lists.find_map(|list| match list {
             List::Memory(_) => None,
-            List::Disk(list) => Some(list.file().spill().file(list.layout.bytes())),
+            List::Disk(list) => Some(list.file().spill().file(list.layout.fixed())),
         });
         file.transpose()
     }
@@ -356,7 +355,7 @@ impl Dataset {
             }
             one.clear();
             Layout::with_copies(record, *copies, &mut one);
-            partition.push(id, layout.record(&one, 0)).map(drop)
+            partition.push(id, layout.row(&one)).map(drop)
         })?;
         let dealt = partition.finish()?.remove(&id);
         dealt.ok_or_else(|| Failure::internal("a list was not written"))
@@ -382,7 +381,7 @@ impl Dataset {
                     bytes.extend_from_slice(record.bytes());
                     Ok(())
                 })?;
-                chunks.push(Arc::new(layout.chunk(layout.records(&bytes), &self.shape, home)));
+                chunks.push(Arc::new(layout.chunk(&bytes, &self.shape, home)));
             }
         }
         Dataset::build(self.shape.clone(), &shards, &none, chunks, 1)
@@ -419,6 +418,7 @@ mod tests {
     fn shape() -> Shape {
         Shape {
             features: 1,
+            encoding: Default::default(),
             label: LabelKind::Real { width: 1 },
             logical_shards: V,
             validation: Some(Validation::fraction(0.4, 1)),
@@ -457,8 +457,8 @@ mod tests {
         let mut at = 0;
         for mut source in rows {
             while let Some(row) = source.next().unwrap() {
-                let (features, labels) = (row.features.iter().copied(), row.labels.iter().copied());
-                builder.push(features, labels, row.weight).unwrap();
+                let labels = row.labels.iter().copied();
+                builder.push_row(row.features, labels, row.weight, false).unwrap();
                 if row.copies != Copies::ONE {
                     copies.push((at, row.copies));
                 }
@@ -470,7 +470,9 @@ mod tests {
     }
 
     fn values(data: &Dataset, shard: u32) -> Vec<(u32, Copies)> {
-        testing::rows(data, shard, |row| (row.features[0] as u32, row.copies))
+        testing::rows(data, shard, |row| {
+            (testing::features(data, &row)[0] as u32, row.copies)
+        })
     }
 
     fn counts(data: &Dataset) -> Vec<u64> {

@@ -1,31 +1,43 @@
 //! Rows in an order, wherever they are: those of an epoch, those put aside for validation, those that go to another trainer.
 
 use super::{Dataset, List, Rows};
+use crate::chunk::Shape;
+use crate::features::Features;
 use crate::rows::{Gathered, Row};
 use crate::spill::{DiskList, Opened, Page, Room, Sorting, in_order};
 use candlewick_protocol::Failure;
 use candlewick_protocol::order::{self, EpochKeys};
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 /// A bucket that is wanted soon, and where it goes.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
     list: &'a DiskList,
     bucket: usize,
-    keys: EpochKeys,
+    sorting: Sorting,
     into: SyncSender<Fetched>,
 }
 
 /// A bucket, where there was room for it.
 type Fetched = Result<Option<Opened>, Failure>;
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// Asks for a bucket. Where nobody reads ahead it is read when it is due.
+    fn ask(list: &'a DiskList, bucket: usize, sorting: Sorting, ahead: &Ahead<'a>) -> Receiver<Fetched> {
+        let (into, receiver) = sync_channel(1);
+        let _ = ahead.send(Wanted {
+            list,
+            bucket,
+            sorting,
+            into,
+        });
+        receiver
+    }
+
     /// Reads it, where there is room.
-    pub(crate) fn fetch(self) {
-        let opened = self
-            .list
-            .open(self.bucket, Sorting::Epoch(self.keys), Room::OrNot);
+    fn fetch(self) {
+        let opened = self.list.open(self.bucket, self.sorting, Room::OrNot);
         // Nobody takes it where training has stopped.
         let _ = self.into.send(opened);
     }
@@ -33,6 +45,17 @@ impl Wanted<'_> {
 
 /// Who reads buckets ahead.
 pub(crate) type Ahead<'a> = Sender<Wanted<'a>>;
+
+/// Runs `work` beside a thread that reads the buckets it asks for.
+pub(crate) fn reading_ahead<'a, T>(work: impl FnOnce(&Ahead<'a>) -> T) -> T {
+    std::thread::scope(|scope| {
+        let (ahead, wanted) = channel::<Wanted<'a>>();
+        let reader = std::thread::Builder::new().name("candlewick-ahead".to_owned());
+        // Where no thread is to be had buckets are read when they are due: the receiver is gone then.
+        let _ = reader.spawn_scoped(scope, move || wanted.into_iter().for_each(Wanted::fetch));
+        work(&ahead)
+    })
+}
 
 /// The training rows of a shard in the order of an epoch, rule B4; they are asked for in that order.
 #[derive(Debug)]
@@ -56,6 +79,7 @@ enum Kind<'a> {
 #[derive(Debug)]
 struct ByBucket<'a> {
     list: &'a DiskList,
+    shape: &'a Shape,
     /// The buckets in the order of the epoch, and the position of the first row of each.
     order: Vec<(u64, usize)>,
     opened: Option<Opened>,
@@ -82,6 +106,7 @@ impl Dataset {
             Some(List::Disk(list)) => {
                 let mut by = ByBucket {
                     list,
+                    shape: &self.shape,
                     order: Vec::new(),
                     opened: None,
                     next: None,
@@ -106,6 +131,7 @@ impl Dataset {
             list: self.shards.get(&shard).map(|rows| &rows.held_out),
             at: (0, 0),
             opened: None,
+            next: None,
             page: Page::default(),
         }
     }
@@ -123,7 +149,8 @@ impl Dataset {
                     at: 0,
                     opened: None,
                     page: Page::default(),
-                    features: Vec::new(),
+                    features: Features::default(),
+                    width: self.shape.features,
                     labels: Vec::new(),
                 }),
             }
@@ -204,13 +231,11 @@ impl<'a> ByBucket<'a> {
             };
             let end = range.end.min(first + self.list.buckets[bucket].rows);
             for position in range.start - first..end - first {
-                let position = usize::try_from(position).unwrap_or(usize::MAX);
-                let at = *opened
-                    .order
-                    .get(position)
+                let at = opened
+                    .at(position)
                     .ok_or_else(|| Failure::internal("a bucket has fewer rows than it had"))?;
-                let record = self.list.row(opened, at, &mut self.page)?;
-                self.list.layout.gather(record, into);
+                let page = (&mut self.page, self.shape);
+                self.list.gather(opened, at, page, into)?;
             }
             // Not before: at the start of an epoch each shard needs room for its first bucket.
             if end - first > self.list.buckets[bucket].rows / 4 {
@@ -250,15 +275,7 @@ impl<'a> ByBucket<'a> {
             None => in_order(self.list, later).first().map(|next| (later, *next)),
         };
         if let Some((keys, next)) = next.filter(|(_, next)| Some(*next) != self.at_hand()) {
-            let (into, receiver) = sync_channel(1);
-            let wanted = Wanted {
-                list: self.list,
-                bucket: next,
-                keys,
-                into,
-            };
-            // Where nobody reads ahead any more it is read when it is due.
-            let _ = ahead.send(wanted);
+            let receiver = Wanted::ask(self.list, next, Sorting::Epoch(keys), ahead);
             self.next = Some((keys, next, receiver));
         }
     }
@@ -276,15 +293,48 @@ pub(crate) struct HeldOutRows<'a> {
     /// The bucket at hand, and the position in it; in memory the position in the list.
     at: (usize, usize),
     opened: Option<Opened>,
+    /// What is read ahead.
+    next: Option<(usize, Receiver<Fetched>)>,
     page: Page,
 }
 
-impl HeldOutRows<'_> {
+impl<'a> HeldOutRows<'a> {
+    /// Asks for the bucket after the one at hand, if nobody has.
+    pub(crate) fn ask(&mut self, ahead: &Ahead<'a>) {
+        let Some(List::Disk(list)) = self.list else {
+            return;
+        };
+        let bucket = self.at.0 + usize::from(self.opened.is_some());
+        if self.next.is_none() && bucket < list.buckets.len() {
+            self.next = Some((bucket, Wanted::ask(list, bucket, Sorting::Hash, ahead)));
+        }
+    }
+
+    /// Makes the bucket of the next row the one at hand.
+    fn open(&mut self, list: &'a DiskList, ahead: &Ahead<'a>) -> Result<(), Failure> {
+        if let Some((bucket, receiver)) = self.next.take()
+            && bucket == self.at.0
+            && let Ok(fetched) = receiver.recv()
+        {
+            self.opened = fetched?;
+        }
+        if self.opened.is_none() {
+            self.opened = list.open(self.at.0, Sorting::Hash, Room::OrRowByRow)?;
+        }
+        self.ask(ahead);
+        Ok(())
+    }
+
     /// Appends the next rows, at most so many.
     ///
     /// # Errors
     /// Where the disk does not give them back.
-    pub(crate) fn gather(&mut self, rows: usize, into: &mut Gathered) -> Result<(), Failure> {
+    pub(crate) fn gather(
+        &mut self,
+        rows: usize,
+        into: &mut Gathered,
+        ahead: &Ahead<'a>,
+    ) -> Result<(), Failure> {
         let list = match self.list {
             None => return Ok(()),
             Some(List::Memory(shard)) => {
@@ -298,18 +348,18 @@ impl HeldOutRows<'_> {
         let enough = into.weights.len() + rows;
         while into.weights.len() < enough && self.at.0 < list.buckets.len() {
             if self.opened.is_none() {
-                self.opened = list.open(self.at.0, Sorting::Hash, Room::OrRowByRow)?;
+                self.open(list, ahead)?;
             }
             let Some(opened) = &self.opened else {
                 return Err(Failure::internal("a bucket that was not read"));
             };
-            let Some(at) = opened.order.get(self.at.1) else {
+            let Some(at) = opened.at(self.at.1 as u64) else {
                 self.opened = None;
                 self.at = (self.at.0 + 1, 0);
                 continue;
             };
-            let record = list.row(opened, *at, &mut self.page)?;
-            list.layout.gather(record, into);
+            let page = (&mut self.page, self.data.shape());
+            list.gather(opened, at, page, into)?;
             self.at.1 += 1;
         }
         Ok(())
@@ -342,7 +392,8 @@ struct OnDisk<'a> {
     at: u32,
     opened: Option<Opened>,
     page: Page,
-    features: Vec<f32>,
+    features: Features,
+    width: usize,
     labels: Vec<f64>,
 }
 
@@ -374,12 +425,11 @@ impl RowSource for OnDisk<'_> {
         let (hash, copies) = opened.run(self.at);
         let record = self.list.row(opened, self.at, &mut self.page)?;
         self.at += 1;
-        self.features.clear();
         self.labels.clear();
-        self.list.layout.features(record, &mut self.features);
+        self.list.layout.alone(record, &mut self.features);
         self.list.layout.labels(record, &mut self.labels);
         Ok(Some(Row {
-            features: &self.features,
+            features: self.features.row(0, self.width),
             labels: &self.labels,
             mark: self.marked.then(|| f64::from(u8::from(record.held_out()))),
             weight: record.weight(),

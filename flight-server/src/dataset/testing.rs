@@ -1,6 +1,6 @@
 //! What tests see of a dataset.
 
-use super::{Ahead, Dataset};
+use super::{Ahead, Dataset, reading_ahead};
 use crate::memory::Ledger;
 use crate::rows::{Gathered, Row};
 use crate::spill::Spill;
@@ -11,7 +11,12 @@ use std::sync::mpsc::channel;
 
 /// The rows of a shard in the order of an epoch, a few at a time.
 pub(crate) fn epoch(data: &Dataset, shard: u32, seed: u64, epoch: u32) -> Gathered {
-    let (mut rows, mut into) = (data.epoch(shard, seed, epoch), Gathered::default());
+    epoch_as(data, shard, (seed, epoch), false)
+}
+
+/// The same for a network that takes sparse rows, or does not.
+pub(crate) fn epoch_as(data: &Dataset, shard: u32, (seed, epoch): (u64, u32), sparse: bool) -> Gathered {
+    let (mut rows, mut into) = (data.epoch(shard, seed, epoch), Gathered::new(sparse));
     // Nobody reads ahead.
     let (ahead, _): (Ahead<'_>, _) = channel();
     let mut at = 0;
@@ -27,10 +32,13 @@ pub(crate) fn epoch(data: &Dataset, shard: u32, seed: u64, epoch: u32) -> Gather
 /// The validation rows that go with a shard.
 pub(crate) fn held_out(data: &Dataset, shard: u32) -> Gathered {
     let (mut rows, mut into) = (data.held_out(shard), Gathered::default());
-    for at in (0..data.held_out_rows(shard)).step_by(3) {
-        let left = data.held_out_rows(shard) - at;
-        rows.gather(left.min(3) as usize, &mut into).unwrap();
-    }
+    reading_ahead(|ahead| {
+        rows.ask(ahead);
+        for at in (0..data.held_out_rows(shard)).step_by(3) {
+            let left = data.held_out_rows(shard) - at;
+            rows.gather(left.min(3) as usize, &mut into, ahead).unwrap();
+        }
+    });
     into
 }
 
@@ -43,6 +51,15 @@ pub(crate) fn rows<T>(data: &Dataset, shard: u32, see: impl Fn(Row<'_>) -> T) ->
         }
     }
     seen
+}
+
+/// The features of a row as f32.
+pub(crate) fn features(data: &Dataset, row: &Row<'_>) -> Vec<f32> {
+    let mut features = Vec::new();
+    let shape = data.shape();
+    row.features
+        .expand(shape.features, shape.encoding.scale, &mut features);
+    features
 }
 
 /// A place for rows that do not fit `limit` bytes; 0: all fit.

@@ -179,6 +179,10 @@ impl Stream<'_> {
                     self.end.rows += copies;
                     let hashes = row.hash.wrapping_mul(u128::from(copies));
                     self.end.hash_sum = self.end.hash_sum.wrapping_add(hashes);
+                    if !self.batch.fits(&row.features) {
+                        tick();
+                        self.flush(frames, name).await?;
+                    }
                     labels.clear();
                     labels.extend_from_slice(row.labels);
                     labels.extend(row.mark);

@@ -1,10 +1,9 @@
 //! The Flight service of a gang trainer: DoPut of rows, nothing else.
 
 use super::state::State;
-use crate::chunk::Chunk;
 use crate::frame::{self, Frame};
 use crate::refused::unimplemented;
-use crate::spool::{Spool, StreamWriter};
+use crate::spool::{Spool, StreamWriter, Taken};
 use arrow_flight::{ActionType, Empty, FlightData, PutResult};
 use candlewick_protocol::feed::{FrameHeader, StreamEnd, StreamId, StreamSealed};
 use candlewick_protocol::shards::ShardSet;
@@ -24,7 +23,7 @@ const ROUND_WAIT: Duration = Duration::from_secs(10);
 /// Bytes of a frame up to which it is decoded and hashed where it arrived, in some 50 us: its bytes are in the cache of that
 /// core, and nobody has to be woken. A feeder's frames have no more, but for rows that are longer.
 const DECODED_AT_ONCE: usize = 256 * 1024;
-/// Longer frames of one stream that are decoded and hashed while others arrive.
+/// Other frames of one stream that are decoded, hashed and, where memory does not hold them, written while others arrive.
 const IN_FLIGHT: usize = 2;
 
 /// See the module.
@@ -102,7 +101,7 @@ struct Intake {
     spool: Arc<Spool>,
     id: StreamId,
     sequence: u64,
-    hashing: VecDeque<JoinHandle<Result<Chunk, Failure>>>,
+    hashing: VecDeque<JoinHandle<Result<Taken, Failure>>>,
 }
 
 impl Intake {
@@ -125,18 +124,20 @@ impl Intake {
         if header.end.is_some() {
             return Ok(header.end);
         }
-        let long = data.data_body.len() > DECODED_AT_ONCE;
+        let bytes = data.data_body.len();
+        let at_once = bytes <= DECODED_AT_ONCE && self.spool.has_room(bytes);
         // Rows stay in order.
-        while self.hashing.len() >= if long { IN_FLIGHT } else { 1 } {
+        while self.hashing.len() >= if at_once { 1 } else { IN_FLIGHT } {
             self.collect().await?;
         }
-        if long {
-            let (spool, owned) = (Arc::clone(&self.spool), self.writer.owned().clone());
-            let decode = move || decoded(&data, header, &spool, &owned);
-            self.hashing.push_back(tokio::task::spawn_blocking(decode));
+        let round = self.writer.round();
+        if at_once {
+            let taken = taken(&data, header, (&self.spool, round), self.writer.owned())?;
+            self.writer.add(taken)?;
         } else {
-            let chunk = decoded(&data, header, &self.spool, self.writer.owned())?;
-            self.writer.append(chunk)?;
+            let (spool, owned) = (Arc::clone(&self.spool), self.writer.owned().clone());
+            let take = move || taken(&data, header, (&spool, round), &owned);
+            self.hashing.push_back(tokio::task::spawn_blocking(take));
         }
         Ok(None)
     }
@@ -146,21 +147,21 @@ impl Intake {
         let Some(oldest) = self.hashing.pop_front() else {
             return Ok(false);
         };
-        let chunk = oldest
+        let taken = oldest
             .await
             .map_err(|error| Failure::internal(format!("a frame was not decoded: {error}")))??;
-        self.writer.append(chunk)?;
+        self.writer.add(taken)?;
         Ok(true)
     }
 }
 
-/// The rows of a frame.
-fn decoded(
+/// The rows of a frame, in the spool.
+fn taken(
     data: &FlightData,
     header: FrameHeader,
-    spool: &Spool,
+    (spool, round): (&Spool, u32),
     owned: &ShardSet,
-) -> Result<Chunk, Failure> {
+) -> Result<Taken, Failure> {
     let place = format!(
         "frame {} of partition {}",
         header.sequence, header.stream.partition
@@ -172,7 +173,8 @@ fn decoded(
         copies: header.copies,
         place: &place,
     };
-    frame::decode(frame, spool.shape(), owned)
+    let chunk = frame::decode(frame, spool.shape(), owned)?;
+    spool.take(round, chunk)
 }
 
 #[tonic::async_trait]

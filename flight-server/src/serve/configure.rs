@@ -34,6 +34,8 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
         task: task(&request)?,
         feature_shape: None,
         feature_width: whole(&request, "featureWidth")?,
+        feature_types: Vec::new(),
+        nonzeros: None,
         label_width: whole(&request, "labelWidth")?,
         labels: Vec::new(),
         num_trainers: Some(1),

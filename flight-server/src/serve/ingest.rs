@@ -2,22 +2,68 @@
 
 use crate::chunk::{Chunk, ChunkBuilder, Shape};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, UInt8Type};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, OffsetSizeTrait, PrimitiveArray, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use candlewick_protocol::Failure;
+use candlewick_protocol::features::{FeatureRow, FeatureType};
 use std::ops::Range;
 
 /// Converts a batch; `number` is its position in the stream, for messages.
 pub(super) fn to_chunk(batch: &RecordBatch, number: u64, shape: &Shape) -> Result<Chunk, Failure> {
-    let features = Lists::<Float32Type>::read(column(batch, "features")?, "features", number)?;
+    let features = column(batch, "features")?;
+    match items(features.data_type()) {
+        DataType::UInt8 => rows::<UInt8Type>(batch, features, number, shape),
+        DataType::Int8 => rows::<Int8Type>(batch, features, number, shape),
+        DataType::Int16 => rows::<Int16Type>(batch, features, number, shape),
+        _ => rows::<Float32Type>(batch, features, number, shape),
+    }
+}
+
+/// The type of a column's numbers.
+fn items(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
+            item.data_type()
+        }
+        other => other,
+    }
+}
+
+/// A type that features stay in.
+trait Held: ArrowPrimitiveType {
+    const KIND: FeatureType;
+    fn row(values: &[Self::Native]) -> FeatureRow<'_>;
+}
+
+macro_rules! held {
+    ($($arrow:ident $kind:ident),*) => {$(
+        impl Held for $arrow {
+            const KIND: FeatureType = FeatureType::$kind;
+            fn row(values: &[Self::Native]) -> FeatureRow<'_> {
+                FeatureRow::$kind(values)
+            }
+        }
+    )*};
+}
+
+held!(Float32Type Float32, UInt8Type UInt8, Int8Type Int8, Int16Type Int16);
+
+fn rows<T: Held>(
+    batch: &RecordBatch,
+    features: &ArrayRef,
+    number: u64,
+    shape: &Shape,
+) -> Result<Chunk, Failure> {
+    let features = Lists::<T>::read(features, "features", number)?;
     let labels = Lists::<Float64Type>::read(column(batch, "label")?, "label", number)?;
     let weights = match batch.column_by_name("weight") {
         Some(weight) => Some(Lists::<Float64Type>::read(weight, "weight", number)?),
         None => None,
     };
-    let mut builder = ChunkBuilder::new(shape, batch.num_rows());
+    let count = batch.num_rows();
+    let mut builder = ChunkBuilder::typed(shape, T::KIND, count, count * shape.features);
     for row in 0..batch.num_rows() {
         let weight = match &weights {
             None => 1.0,
@@ -26,12 +72,9 @@ pub(super) fn to_chunk(batch: &RecordBatch, number: u64, shape: &Shape) -> Resul
                 .first()
                 .ok_or_else(|| bad(row, number, "column weight is empty"))?,
         };
+        let (features, labels) = (T::row(features.row(row)), labels.row(row).iter().copied());
         builder
-            .push(
-                features.row(row).iter().copied(),
-                labels.row(row).iter().copied(),
-                weight,
-            )
+            .push_row(features, labels, weight, false)
             .map_err(|what| bad(row, number, &what))?;
     }
     Ok(builder.finish())
@@ -142,6 +185,7 @@ mod tests {
     fn shape() -> Shape {
         Shape {
             features: 2,
+            encoding: Default::default(),
             label: LabelKind::class(3),
             logical_shards: 8,
             validation: None,
@@ -152,6 +196,13 @@ mod tests {
         let item = Arc::new(Field::new("item", DataType::Float32, true));
         let values = Arc::new(Float32Array::from(vec![1.0, 2.0, 3.0, 4.0]));
         Arc::new(FixedSizeListArray::new(item, 2, values, None))
+    }
+
+    /// The same in a type that rows stay in.
+    fn small<T: Held>(values: [T::Native; 4]) -> ArrayRef {
+        let item = Arc::new(Field::new("item", T::DATA_TYPE, true));
+        let values = PrimitiveArray::<T>::from_iter_values(values);
+        Arc::new(FixedSizeListArray::new(item, 2, Arc::new(values), None))
     }
 
     fn list(rows: &[Option<&[Option<f64>]>]) -> ArrayRef {
@@ -191,6 +242,17 @@ mod tests {
                 let chunk = to_chunk(&batch(features.clone(), labels.clone()), 0, &shape()).unwrap();
                 assert_eq!(chunk.hashes, wanted.hashes);
             }
+        }
+        for (features, kind) in [
+            (small::<UInt8Type>([1, 2, 3, 4]), FeatureType::UInt8),
+            (small::<Int8Type>([1, 2, 3, 4]), FeatureType::Int8),
+            (small::<Int16Type>([1, 2, 3, 4]), FeatureType::Int16),
+        ] {
+            let chunk = to_chunk(&batch(features, labels[0].clone()), 0, &shape()).unwrap();
+            assert_eq!(
+                (chunk.hashes, chunk.features.kind()),
+                (wanted.hashes.clone(), kind)
+            );
         }
         let sliced = batch(features[1].clone(), labels[0].clone()).slice(1, 1);
         assert_eq!(to_chunk(&sliced, 0, &shape()).unwrap().hashes, wanted.hashes[1..]);

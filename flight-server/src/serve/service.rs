@@ -2,7 +2,7 @@
 
 use super::egress::{metrics, metrics_schema, rows_schema, weights, weights_schema};
 use super::ingest::to_chunk;
-use super::state::ServerState;
+use super::state::{ROUND, ServerState};
 use crate::refused::unimplemented;
 use arrow_array::RecordBatch;
 use arrow_flight::decode::FlightRecordBatchStream;
@@ -98,8 +98,9 @@ impl ServeService {
         let mut number = 0;
         while let Some(batch) = batches.try_next().await.map_err(flight_error)? {
             let spool = Arc::clone(&put.spool);
-            let chunk = spawn_blocking(move || to_chunk(&batch, number, spool.shape())).await;
-            put.append(chunk.map_err(|error| Failure::internal(format!("a batch was not read: {error}")))??)?;
+            let taken =
+                spawn_blocking(move || spool.take(ROUND, to_chunk(&batch, number, spool.shape())?)).await;
+            put.add(taken.map_err(|error| Failure::internal(format!("a batch was not read: {error}")))??)?;
             number += 1;
         }
         let (rows, total) = put.finish(announced)?;

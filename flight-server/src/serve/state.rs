@@ -4,7 +4,7 @@ use super::configure::{Configured, JOB, configure};
 use crate::chunk::Shape;
 use crate::memory::Ledger;
 use crate::spill::Spill;
-use crate::spool::{Spool, StreamWriter};
+use crate::spool::{Spool, StreamWriter, Taken};
 use crate::train::{Interrupt, Needs, Observer, Onward, Session, SingleProcess, TrainPlan, Trained};
 use candlewick_model::network::Network;
 use candlewick_protocol::counter::ProgramCounter;
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 /// The one feed round of `serve`; it stays open between trainings.
-const ROUND: u32 = 0;
+pub(super) const ROUND: u32 = 0;
 
 /// A trained model.
 #[derive(Debug)]
@@ -316,10 +316,10 @@ pub(super) struct Put {
 }
 
 impl Put {
-    pub(super) fn append(&mut self, chunk: crate::chunk::Chunk) -> Result<(), Failure> {
-        self.rows += chunk.rows() as u64;
+    pub(super) fn add(&mut self, taken: Taken) -> Result<(), Failure> {
+        self.rows += taken.rows();
         match &mut self.writer {
-            Some(writer) => writer.append(chunk),
+            Some(writer) => writer.add(taken),
             None => Err(Failure::internal("rows after the end of their stream")),
         }
     }

@@ -80,11 +80,11 @@ impl Spill {
         &self.ledger
     }
 
-    /// A new file for rows of so many bytes, one part of it in each folder.
+    /// A new file for rows of so many bytes, or of any length, one part of it in each folder.
     ///
     /// # Errors
     /// `JobFailed` naming the folder.
-    pub(crate) fn file(self: &Arc<Self>, row: usize) -> Result<Arc<SpillFile>, Failure> {
+    pub(crate) fn file(self: &Arc<Self>, row: Option<usize>) -> Result<Arc<SpillFile>, Failure> {
         let part = |folder: &PathBuf| {
             let file = unnamed(folder).map_err(|error| {
                 fatal(format!(
@@ -103,7 +103,7 @@ impl Spill {
         Ok(Arc::new(SpillFile {
             spill: Arc::clone(self),
             parts: parts?,
-            block: (BLOCK / row).max(1) * row,
+            block: row.map_or(BLOCK, |row| (BLOCK / row).max(1) * row),
             turn: AtomicUsize::new(0),
         }))
     }
@@ -161,7 +161,7 @@ struct Part {
 pub(crate) struct SpillFile {
     spill: Arc<Spill>,
     parts: Vec<Part>,
-    /// Bytes of the whole rows that are encrypted together.
+    /// Bytes that are encrypted together: whole rows, where they are of one length.
     block: usize,
     turn: AtomicUsize,
 }
@@ -175,18 +175,20 @@ impl SpillFile {
         &self.spill
     }
 
-    /// Writes rows and empties `rows`, whose memory is kept.
+    /// Writes rows.
     ///
     /// # Errors
     /// `JobFailed` naming the folder, what is needed and what is free.
-    pub(crate) fn append(&self, rows: &mut Vec<u8>) -> Result<Extent, Failure> {
+    pub(crate) fn append(&self, rows: &[u8]) -> Result<Extent, Failure> {
         let spill = &self.spill;
         let blocks = rows.len().div_ceil(self.block) as u64;
         let number = spill.numbers.fetch_add(blocks, Ordering::Relaxed);
         let bytes = u32::try_from(rows.len()).ok();
-        if let Some(cipher) = &spill.cipher {
-            *rows = self.sealed(cipher, number, rows)?;
-        }
+        let sealed = match &spill.cipher {
+            Some(cipher) => Some(self.sealed(cipher, number, rows)?),
+            None => None,
+        };
+        let rows = sealed.as_deref().unwrap_or(rows);
         let stored = u32::try_from(rows.len()).ok();
         let (Some(bytes), Some(stored)) = (bytes, stored) else {
             return Err(Failure::internal("rows of more than 4 GiB at once"));
@@ -199,7 +201,6 @@ impl SpillFile {
             .map_err(|error| unwritten(part, u64::from(stored), &error))?;
         (spill.alive)();
         spill.ledger.spilled(u64::from(stored));
-        rows.clear();
         Ok(Extent {
             part: u32::try_from(turn).unwrap_or_default(),
             offset,
@@ -280,19 +281,36 @@ impl SpillFile {
             let place = extent.offset + from as u64;
             return part.file.read_exact_at(into, place).map_err(unread);
         };
+        // One block, or those that it begins and ends in.
         let (number, within) = (from / self.block, from % self.block);
-        let first = number * (self.block + TAG);
-        let length = (extent.stored as usize)
-            .saturating_sub(first)
-            .min(self.block + TAG);
-        let mut block = vec![0; length];
+        let blocks = (within + into.len()).div_ceil(self.block);
+        let whole = self.block + TAG;
+        let first = number * whole;
+        let length = (extent.stored as usize).saturating_sub(first).min(blocks * whole);
+        let mut stored = vec![0; length];
         part.file
-            .read_exact_at(&mut block, extent.offset + first as u64)
+            .read_exact_at(&mut stored, extent.offset + first as u64)
             .map_err(unread)?;
-        let rows = Self::opened(cipher, extent.number + number as u64, &mut block, part)?;
-        let row = rows.get(within..within + into.len());
-        into.copy_from_slice(row.ok_or_else(|| changed(part))?);
+        let (mut skipped, mut done) = (within, 0);
+        for (block, number) in stored.chunks_mut(whole).zip(extent.number + number as u64..) {
+            let rows = Self::opened(cipher, number, block, part)?;
+            let rows = rows.get(skipped..).ok_or_else(|| changed(part))?;
+            let count = rows.len().min(into.len() - done);
+            into[done..done + count].copy_from_slice(&rows[..count]);
+            (skipped, done) = (0, done + count);
+        }
+        if done < into.len() {
+            return Err(changed(part));
+        }
         Ok(())
+    }
+
+    /// The rows of an extent are not as many as were written.
+    pub(crate) fn miscounted(&self, extent: &Extent) -> Failure {
+        match self.part(extent) {
+            Ok(part) => changed(part),
+            Err(failure) => failure,
+        }
     }
 
     /// Gives the room on disk back, where the file system can.
@@ -333,8 +351,13 @@ fn unwritten(part: &Part, need: u64, error: &io::Error) -> Failure {
 }
 
 fn unread(part: &Part, error: &io::Error) -> Failure {
+    let why = if error.kind() == io::ErrorKind::UnexpectedEof {
+        "the file was cut short while the fit ran".to_owned()
+    } else {
+        error.to_string()
+    };
     fatal(format!(
-        "rows cannot be read back from the folder {}: {error}; the disk may be broken: name another with spoolDir",
+        "rows cannot be read back from the folder {}: {why}; the disk may be broken: name another with spoolDir",
         part.folder.display()
     ))
 }
@@ -382,11 +405,11 @@ mod tests {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for encrypt in [false, true] {
             let spill = spill(&[one.path(), two.path()], encrypt);
-            // Several rows and more than a block, and rows that are longer than a block.
-            for row in [700, 5_000] {
-                let file = spill.file(row).unwrap();
+            // Several rows and more than a block, rows that are longer than a block, and rows that end within blocks.
+            for (row, fixed) in [(700, true), (5_000, true), (700, false), (9_001, false)] {
+                let file = spill.file(fixed.then_some(row)).unwrap();
                 let rows: Vec<u8> = (0..9 * row).map(|at| (at / row + at) as u8).collect();
-                let extent = file.append(&mut rows.clone()).unwrap();
+                let extent = file.append(&rows).unwrap();
                 for at in [0, 4, 8] {
                     let mut read = vec![0; row];
                     file.read_at(&extent, at * row, &mut read).unwrap();
@@ -396,14 +419,11 @@ mod tests {
                 file.read(&extent, &mut read).unwrap();
                 assert_eq!(read, rows);
             }
-            let file = spill.file(100).unwrap();
+            let file = spill.file(Some(100)).unwrap();
             let texts: Vec<Vec<u8>> = (0..7u8)
                 .map(|at| vec![at; 1000 + 100 * usize::from(at)])
                 .collect();
-            let extents: Vec<Extent> = texts
-                .iter()
-                .map(|text| file.append(&mut text.clone()).unwrap())
-                .collect();
+            let extents: Vec<Extent> = texts.iter().map(|text| file.append(text).unwrap()).collect();
             for folder in [&one, &two] {
                 assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
             }
@@ -425,7 +445,7 @@ mod tests {
                     |part: &Part| std::os::unix::fs::MetadataExt::blocks(&part.file.metadata().unwrap());
                 file.parts.iter().map(blocks).sum()
             };
-            let large = file.append(&mut vec![1; 1 << 20]).unwrap();
+            let large = file.append(&[1; 1 << 20]).unwrap();
             let before = used();
             file.free(&large);
             assert!(used() < before, "the room is not given back");
@@ -435,8 +455,8 @@ mod tests {
     #[test]
     fn what_somebody_changed_on_disk_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
-        let file = spill(&[folder.path()], true).file(10).unwrap();
-        let extent = file.append(&mut vec![5; 100]).unwrap();
+        let file = spill(&[folder.path()], true).file(Some(10)).unwrap();
+        let extent = file.append(&[5; 100]).unwrap();
         file.parts[0].file.write_all_at(&[1], 50).unwrap();
         let told = file.read(&extent, &mut Vec::new()).unwrap_err().message;
         assert!(told.contains("are not those that were written there"), "{told}");
@@ -446,13 +466,13 @@ mod tests {
     fn a_folder_that_takes_nothing_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("none");
-        let told = spill(&[&missing], false).file(10).unwrap_err();
+        let told = spill(&[&missing], false).file(Some(10)).unwrap_err();
         assert_eq!(told.kind, ErrorKind::JobFailed);
         assert!(
             told.message.contains(missing.to_str().unwrap()) && told.message.contains("spoolDir"),
             "{told}"
         );
-        let file = spill(&[folder.path()], false).file(10).unwrap();
+        let file = spill(&[folder.path()], false).file(Some(10)).unwrap();
         let told = unwritten(
             &file.parts[0],
             5 << 20,

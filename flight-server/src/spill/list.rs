@@ -1,14 +1,20 @@
 //! A list of rows on disk, by the buckets of rule B4: one bucket is looked at at a time.
 
 use super::{Extent, Layout, Record, SpillFile};
+use crate::chunk::Shape;
+use crate::features::Features;
 use crate::memory::{Account, Charge};
+use crate::rows::Gathered;
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, CopiesAt};
 use candlewick_protocol::order::EpochKeys;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes in memory for the hash of a row and its place, while they are sorted too.
-const KEY: u64 = 48;
+/// Bytes in memory for the hash of a row and its places, while they are sorted too.
+const KEY: u64 = 60;
+/// Bytes of the place of a row that has a length of its own.
+const PLACE: u64 = size_of::<usize>() as u64;
 
 /// Rows of equal leading bits of their hashes.
 #[derive(Debug)]
@@ -19,6 +25,8 @@ pub(crate) struct Bucket {
     pub(crate) rows: u64,
     /// Rows on disk.
     records: usize,
+    /// Their bytes.
+    bytes: usize,
     extents: Vec<Extent>,
 }
 
@@ -35,6 +43,8 @@ pub(crate) struct DiskList {
     pub(crate) rows: u64,
     /// Sum of their hashes.
     pub(crate) hash_sum: u128,
+    /// Of what says where they are.
+    charge: Charge,
 }
 
 impl Drop for DiskList {
@@ -67,8 +77,26 @@ pub(crate) enum Room {
 enum Block {
     /// In memory.
     Here(Vec<u8>),
-    /// On disk; the number of the first row of each extent.
+    /// On disk; where each extent begins among the bytes of the bucket.
     There(Vec<usize>),
+}
+
+/// Where the rows of a bucket are among its bytes, as they are on disk.
+#[derive(Debug)]
+enum Places {
+    /// All are of one length.
+    Equal(usize),
+    /// Where each begins, and the end.
+    Own(Vec<usize>),
+}
+
+impl Places {
+    fn of(&self, record: usize) -> Range<usize> {
+        match self {
+            Places::Equal(length) => record * length..(record + 1) * length,
+            Places::Own(starts) => starts[record]..starts[record + 1],
+        }
+    }
 }
 
 /// A bucket that is being looked at.
@@ -77,23 +105,31 @@ pub(crate) struct Opened {
     /// Its position in the list.
     pub(crate) bucket: usize,
     block: Block,
+    places: Places,
     /// The hashes of rows that differ, ascending.
     hashes: Vec<u128>,
     /// Where the row of each is.
     records: Vec<u32>,
     /// Those that are there more than once, by their position among the hashes.
     copies: Vec<CopiesAt>,
-    /// Positions among the hashes, copies too, in the order that was asked for.
-    pub(crate) order: Vec<u32>,
+    /// Positions among the hashes, in the order that was asked for.
+    order: Vec<u32>,
+    /// Rows up to the end of each, where a row is there more than once: copies are not written out, there may be billions.
+    ends: Vec<u64>,
     _charges: [Charge; 2],
 }
 
 /// Where rows go that are read one by one.
 #[derive(Debug, Default)]
-pub(crate) struct Page(Vec<u8>);
+pub(crate) struct Page {
+    row: Vec<u8>,
+    /// The features of one that is not taken as it is.
+    one: Features,
+}
 
 impl DiskList {
     pub(crate) fn new(layout: Layout, file: Arc<SpillFile>, bits: u32) -> Self {
+        let charge = file.ledger().charge(Account::Index, 0);
         DiskList {
             layout,
             file,
@@ -101,15 +137,17 @@ impl DiskList {
             buckets: Vec::new(),
             rows: 0,
             hash_sum: 0,
+            charge,
         }
     }
 
-    /// Adds a bucket, in ascending order of their numbers.
-    pub(crate) fn add(&mut self, number: u64, rows: u64, extents: Vec<Extent>) -> Result<(), Failure> {
-        let records = extents
-            .iter()
-            .map(|extent| extent.bytes as usize / self.layout.bytes());
-        let records: usize = records.sum();
+    /// Adds a bucket of so many rows, with and without copies, in ascending order of their numbers.
+    pub(crate) fn add(
+        &mut self,
+        number: u64,
+        (rows, records): (u64, usize),
+        extents: Vec<Extent>,
+    ) -> Result<(), Failure> {
         u32::try_from(records).map_err(|_| Failure::internal("a bucket has more rows than 32 bits count"))?;
         self.rows += rows;
         if records > 0 {
@@ -117,10 +155,23 @@ impl DiskList {
                 number,
                 rows,
                 records,
+                bytes: extents.iter().map(|extent| extent.bytes as usize).sum(),
                 extents,
             });
         }
         Ok(())
+    }
+
+    /// All buckets are there: what says where they are is charged.
+    pub(crate) fn charged(mut self) -> Self {
+        let of = |bucket: &Bucket| size_of::<Bucket>() + bucket.extents.len() * size_of::<Extent>();
+        self.buckets.shrink_to_fit();
+        self.buckets
+            .iter_mut()
+            .for_each(|bucket| bucket.extents.shrink_to_fit());
+        let bytes: usize = self.buckets.iter().map(of).sum();
+        self.charge.set(bytes as u64);
+        self
     }
 
     /// The file of its rows.
@@ -132,13 +183,26 @@ impl DiskList {
     pub(crate) fn each(&self, see: &mut dyn FnMut(Record<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         let mut charge = self.file.ledger().charge(Account::SpillBuffers, 0);
-        for extent in self.buckets.iter().flat_map(|bucket| &bucket.extents) {
-            bytes.clear();
-            self.file.read(extent, &mut bytes)?;
-            charge.set(bytes.capacity() as u64);
-            self.layout.records(&bytes).try_for_each(&mut *see)?;
+        for bucket in &self.buckets {
+            let mut records = 0;
+            for extent in &bucket.extents {
+                bytes.clear();
+                self.file.read(extent, &mut bytes)?;
+                charge.set(bytes.capacity() as u64);
+                records += self.layout.count(&bytes);
+                self.layout.records(&bytes).try_for_each(&mut *see)?;
+            }
+            self.check(bucket, records)?;
         }
         Ok(())
+    }
+
+    /// A bucket has as many rows as were written.
+    fn check(&self, bucket: &Bucket, records: usize) -> Result<(), Failure> {
+        match bucket.extents.first().filter(|_| bucket.records != records) {
+            Some(first) => Err(self.file.miscounted(first)),
+            None => Ok(()),
+        }
     }
 
     /// Reads a bucket; none where there is no room and `room` says so.
@@ -155,42 +219,49 @@ impl DiskList {
             return Err(Failure::internal("a bucket that the list does not have"));
         };
         let ledger = self.file.ledger();
-        let rows = (of.records * self.layout.bytes()) as u64;
-        // Copies stand in the order one by one.
-        let keys = of.records as u64 * KEY + of.rows * 4;
-        let mut all = Vec::new();
+        let rows = of.bytes as u64;
+        let fixed = self.layout.fixed();
+        let keys = of.records as u64 * if fixed.is_some() { KEY } else { KEY + PLACE };
         let (here, charges) = match ledger.try_charge(Account::Buckets, rows, keys) {
             Some(charge) => (true, [charge, ledger.charge(Account::Index, keys)]),
             None if room == Room::OrNot => return Ok(None),
             None => (false, [Charge::default(), ledger.charge(Account::Index, keys)]),
         };
         let (mut hashes, mut many) = (Vec::with_capacity(of.records), Vec::new());
-        let mut starts = Vec::new();
-        if here {
-            all.reserve_exact(of.records * self.layout.bytes());
-        }
+        let mut all = Vec::with_capacity(if here { of.bytes } else { 0 });
+        let mut own = Vec::with_capacity(if fixed.is_none() { of.records + 1 } else { 0 });
+        let (mut firsts, mut next) = (Vec::new(), 0);
         for extent in &of.extents {
-            starts.push(hashes.len());
+            firsts.push(next);
             if !here {
                 all.clear();
             }
             let first = all.len();
             self.file.read(extent, &mut all)?;
+            let mut start = next;
             for record in self.layout.records(&all[first..]) {
                 let at = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
                 if record.copies() != Copies::ONE {
                     many.push((at, record.copies()));
                 }
                 hashes.push((record.hash(), at));
+                if fixed.is_none() {
+                    own.push(start);
+                    start += record.bytes().len();
+                }
             }
+            next += extent.bytes as usize;
         }
+        self.check(of, hashes.len())?;
+        own.push(next);
         hashes.sort_unstable();
         let block = if here {
             Block::Here(all)
         } else {
-            Block::There(starts)
+            Block::There(firsts)
         };
-        let mut opened = Opened::of(bucket, block, &hashes, &many);
+        let places = fixed.map_or(Places::Own(own), Places::Equal);
+        let mut opened = Opened::of(bucket, (block, places), &hashes, &many);
         opened._charges = charges;
         drop(hashes);
         opened.sort(sorting);
@@ -204,30 +275,53 @@ impl DiskList {
         at: u32,
         page: &'a mut Page,
     ) -> Result<Record<'a>, Failure> {
-        let at = opened.records[at as usize] as usize;
-        let starts = match &opened.block {
-            Block::Here(bytes) => return Ok(self.layout.record(bytes, at)),
-            Block::There(starts) => starts,
+        self.record(opened, at, &mut page.row)
+    }
+
+    fn record<'a>(&self, opened: &'a Opened, at: u32, row: &'a mut Vec<u8>) -> Result<Record<'a>, Failure> {
+        let place = opened.places.of(opened.records[at as usize] as usize);
+        let firsts = match &opened.block {
+            Block::Here(bytes) => return Ok(self.layout.row(&bytes[place])),
+            Block::There(firsts) => firsts,
         };
-        let piece = starts.partition_point(|start| *start <= at) - 1;
+        let piece = firsts.partition_point(|first| *first <= place.start) - 1;
         let extent = &self.buckets[opened.bucket].extents[piece];
-        let (row, at) = (self.layout.bytes(), at - starts[piece]);
-        page.0.resize(row, 0);
-        self.file.read_at(extent, at * row, &mut page.0)?;
-        Ok(self.layout.record(&page.0, 0))
+        row.resize(place.len(), 0);
+        self.file.read_at(extent, place.start - firsts[piece], row)?;
+        Ok(self.layout.row(row))
+    }
+
+    /// A row of a bucket, by its position among those that differ, appended to a batch.
+    pub(crate) fn gather(
+        &self,
+        opened: &Opened,
+        at: u32,
+        (page, shape): (&mut Page, &Shape),
+        into: &mut Gathered,
+    ) -> Result<(), Failure> {
+        let record = self.record(opened, at, &mut page.row)?;
+        self.layout.gather(record, shape, &mut page.one, into);
+        Ok(())
     }
 }
 
 impl Opened {
     /// Brings rows of one hash together; `hashes` are sorted, and `many` is by the position on disk.
-    fn of(bucket: usize, block: Block, hashes: &[(u128, u32)], many: &[CopiesAt]) -> Self {
+    fn of(
+        bucket: usize,
+        (block, places): (Block, Places),
+        hashes: &[(u128, u32)],
+        many: &[CopiesAt],
+    ) -> Self {
         let mut opened = Opened {
             bucket,
             block,
+            places,
             hashes: Vec::with_capacity(hashes.len()),
             records: Vec::with_capacity(hashes.len()),
             copies: Vec::new(),
             order: Vec::new(),
+            ends: Vec::new(),
             _charges: Default::default(),
         };
         for equal in hashes.chunk_by(|left, right| left.0 == right.0) {
@@ -262,15 +356,27 @@ impl Opened {
         };
         keyed.extend(self.hashes.iter().zip(0u32..).map(by));
         keyed.sort_unstable();
-        let mut copies = self
-            .copies
-            .iter()
-            .copied()
-            .collect::<std::collections::HashMap<_, _>>();
-        for (_, at) in keyed {
-            let here = copies.remove(&at).unwrap_or(Copies::ONE).here;
-            self.order.extend((0..here).map(|_| at));
+        self.order.extend(keyed.into_iter().map(|(_, at)| at));
+        self.ends.clear();
+        if !self.copies.is_empty() {
+            let mut end = 0u64;
+            let ends = self.order.iter().map(|at| {
+                end = end.saturating_add(self.run(*at).1.here);
+                end
+            });
+            let ends: Vec<u64> = ends.collect();
+            self.ends = ends;
         }
+    }
+
+    /// The row at a place in that order, copies counted, by its position among those that differ.
+    pub(crate) fn at(&self, place: u64) -> Option<u32> {
+        let place = if self.ends.is_empty() {
+            usize::try_from(place).ok()?
+        } else {
+            self.ends.partition_point(|end| *end <= place)
+        };
+        self.order.get(place).copied()
     }
 
     /// Rows that differ, in the order of their hashes: position, hash, copies.

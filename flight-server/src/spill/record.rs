@@ -1,28 +1,56 @@
-//! The layout of a row on disk: a head of 48 bytes, the label, the features. Little endian, all rows of a job of one length.
+//! The layout of a row on disk: a head of 48 bytes, the label, the features in the type that they came in. Little endian. Rows
+//! are of one length, but for sparse ones, whose heads say how many values they have.
 
 use crate::chunk::{Chunk, Shape};
+use crate::features::Features;
 use crate::rows::Gathered;
 use candlewick_protocol::dealing::Copies;
+use candlewick_protocol::features::{FeatureRow, FeatureType, NONZERO_BYTES};
 use candlewick_protocol::shuffle::Home;
 
 const HASH: usize = 0;
 const HERE: usize = 16;
 const IN_ALL: usize = 24;
 const WEIGHT: usize = 32;
+/// The shard; its highest bit says that the row is held out.
 const SHARD: usize = 40;
-const HELD_OUT: usize = 44;
+/// Values of a sparse row.
+const NONZEROS: usize = 44;
 const HEAD: usize = 48;
+/// There are fewer shards than this.
+const HELD_OUT: u32 = 1 << 31;
 
 /// How long the parts of a row are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Layout {
+    kind: FeatureType,
     features: usize,
+    /// Factor of integers.
+    scale: f64,
     labels: usize,
 }
 
 /// A row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a>(&'a [u8]);
+
+/// Rows one after another; ends before what is not a whole row.
+#[derive(Debug, Clone)]
+pub(crate) struct Records<'a> {
+    layout: Layout,
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        let length = self.layout.length(self.bytes)?;
+        let (record, rest) = self.bytes.split_at_checked(length)?;
+        self.bytes = rest;
+        Some(Record(record))
+    }
+}
 
 fn four(bytes: &[u8], at: usize) -> [u8; 4] {
     [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]
@@ -56,12 +84,16 @@ impl<'a> Record<'a> {
 
     /// The logical shard it belongs to.
     pub(crate) fn shard(self) -> u32 {
-        u32::from_le_bytes(four(self.0, SHARD))
+        u32::from_le_bytes(four(self.0, SHARD)) & !HELD_OUT
     }
 
     /// Whether it is put aside for validation.
     pub(crate) fn held_out(self) -> bool {
-        self.0[HELD_OUT] != 0
+        u32::from_le_bytes(four(self.0, SHARD)) & HELD_OUT != 0
+    }
+
+    fn nonzeros(self) -> usize {
+        u32::from_le_bytes(four(self.0, NONZEROS)) as usize
     }
 
     /// All of it.
@@ -74,24 +106,50 @@ impl Layout {
     /// That of a job's rows.
     pub(crate) fn of(shape: &Shape) -> Self {
         Layout {
+            kind: shape.encoding.kind,
             features: shape.features,
+            scale: shape.encoding.scale,
             labels: shape.labels(),
         }
     }
 
-    /// Bytes of a row.
-    pub(crate) fn bytes(&self) -> usize {
-        HEAD + self.labels * 8 + self.features * 4
+    /// Bytes of a row; none where each has a length of its own.
+    pub(crate) fn fixed(&self) -> Option<usize> {
+        let value = self.kind.value_bytes()?;
+        Some(HEAD + self.labels * 8 + self.features * value)
+    }
+
+    /// Bytes of the first of some rows; none where there is none.
+    pub(crate) fn length(&self, bytes: &[u8]) -> Option<usize> {
+        if let Some(fixed) = self.fixed() {
+            return Some(fixed);
+        }
+        let head = bytes.get(..HEAD)?;
+        Some(HEAD + self.labels * 8 + Record(head).nonzeros() * NONZERO_BYTES)
     }
 
     /// The rows of some bytes.
-    pub(crate) fn records<'a>(&self, bytes: &'a [u8]) -> impl ExactSizeIterator<Item = Record<'a>> + use<'a> {
-        bytes.chunks_exact(self.bytes()).map(Record)
+    pub(crate) fn records<'a>(&self, bytes: &'a [u8]) -> Records<'a> {
+        Records { layout: *self, bytes }
     }
 
-    /// A row by its position.
-    pub(crate) fn record<'a>(&self, bytes: &'a [u8], at: usize) -> Record<'a> {
-        Record(&bytes[at * self.bytes()..][..self.bytes()])
+    /// Number of the rows of some bytes.
+    pub(crate) fn count(&self, bytes: &[u8]) -> usize {
+        match self.fixed() {
+            Some(fixed) => bytes.len() / fixed,
+            None => self.records(bytes).count(),
+        }
+    }
+
+    /// Bytes of a chunk's rows.
+    pub(crate) fn bytes_of(&self, chunk: &Chunk) -> usize {
+        match (self.fixed(), &chunk.features) {
+            (Some(fixed), _) => chunk.rows() * fixed,
+            (None, Features::Sparse(rows)) => {
+                chunk.rows() * (HEAD + self.labels * 8) + rows.nonzeros() * NONZERO_BYTES
+            }
+            (None, _) => 0,
+        }
     }
 
     /// Its label, appended.
@@ -104,21 +162,64 @@ impl Layout {
         );
     }
 
-    /// Its features, appended.
-    pub(crate) fn features(&self, record: Record<'_>, into: &mut Vec<f32>) {
-        let features = &record.0[HEAD + self.labels * 8..];
-        into.extend(
-            features
-                .chunks_exact(4)
-                .map(|value| f32::from_le_bytes(four(value, 0))),
-        );
+    /// The bytes of its features: those of its values, of a sparse row of the indices and then of the values.
+    fn values<'a>(&self, record: Record<'a>) -> &'a [u8] {
+        &record.0[HEAD + self.labels * 8..]
     }
 
-    /// The row, appended to a batch.
-    pub(crate) fn gather(&self, record: Record<'_>, into: &mut Gathered) {
-        self.features(record, &mut into.features);
+    /// Its features, appended to others of the same type.
+    pub(crate) fn features(&self, record: Record<'_>, into: &mut Features) {
+        let bytes = self.values(record);
+        match into {
+            Features::Float32(values) => values.extend(floats(bytes)),
+            Features::UInt8(values) => values.extend_from_slice(bytes),
+            Features::Int8(values) => values.extend(bytes.iter().map(|value| value.cast_signed())),
+            Features::Int16(values) => {
+                let (pairs, _) = bytes.as_chunks::<2>();
+                values.extend(pairs.iter().map(|pair| i16::from_le_bytes(*pair)));
+            }
+            Features::Sparse(rows) => {
+                pairs(bytes).for_each(|(index, value)| rows.push(index, value));
+                rows.end_row();
+            }
+        }
+    }
+
+    /// The row, appended to a batch. `one` is memory for one row.
+    pub(crate) fn gather(&self, record: Record<'_>, shape: &Shape, one: &mut Features, into: &mut Gathered) {
+        let bytes = self.values(record);
+        match (self.kind, &mut into.sparse) {
+            // As they are, which most rows come in.
+            (FeatureType::Float32, None) => into.features.extend(floats(bytes)),
+            (FeatureType::UInt8, None) => {
+                FeatureRow::UInt8(bytes).expand(self.features, self.scale, &mut into.features);
+            }
+            (FeatureType::Sparse, Some(rows)) => {
+                pairs(bytes).for_each(|(index, value)| rows.push(index, value));
+                rows.end_row();
+            }
+            _ => {
+                self.alone(record, one);
+                into.push(one.row(0, self.features), shape);
+            }
+        }
         self.labels(record, &mut into.labels);
         into.weights.push(record.weight());
+    }
+
+    /// Its features, in the place of what was there.
+    pub(crate) fn alone(&self, record: Record<'_>, one: &mut Features) {
+        if one.kind() == self.kind {
+            one.clear();
+        } else {
+            *one = Features::with_capacity(self.kind, 1, 0);
+        }
+        self.features(record, one);
+    }
+
+    /// Whether rows of a chunk can be written: they are of the same type, or expanded.
+    pub(crate) fn takes(&self, chunk: &Chunk) -> bool {
+        self.kind == FeatureType::Float32 || self.kind == chunk.features.kind()
     }
 
     /// Appends a row of a chunk, as often as `copies` says.
@@ -130,16 +231,36 @@ impl Layout {
         into: &mut Vec<u8>,
     ) {
         let held_out = chunk.held_out.get(row).copied().unwrap_or(false);
+        let shard = if held_out { shard | HELD_OUT } else { shard };
+        let features = chunk.features.row(row, self.features);
+        let nonzeros = match features {
+            // Indices are 32 bits wide, and each is there once.
+            FeatureRow::Sparse(indices, _) => u32::try_from(indices.len()).unwrap_or(u32::MAX),
+            _ => 0,
+        };
         into.extend_from_slice(&chunk.hashes[row].to_le_bytes());
         into.extend_from_slice(&copies.here.to_le_bytes());
         into.extend_from_slice(&copies.in_all.to_le_bytes());
         into.extend_from_slice(&chunk.weights[row].to_le_bytes());
         into.extend_from_slice(&shard.to_le_bytes());
-        into.extend_from_slice(&u32::from(held_out).to_le_bytes());
+        into.extend_from_slice(&nonzeros.to_le_bytes());
         let label = &chunk.labels[row * self.labels..][..self.labels];
         into.extend(label.iter().flat_map(|value| value.to_le_bytes()));
-        let features = &chunk.features[row * self.features..][..self.features];
-        into.extend(features.iter().flat_map(|value| value.to_le_bytes()));
+        match features {
+            FeatureRow::Float32(values) => into.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            row if self.kind == FeatureType::Float32 => {
+                let mut values = Vec::with_capacity(self.features);
+                row.expand(self.features, self.scale, &mut values);
+                into.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            }
+            FeatureRow::UInt8(values) => into.extend_from_slice(values),
+            FeatureRow::Int8(values) => into.extend(values.iter().map(|value| value.cast_unsigned())),
+            FeatureRow::Int16(values) => into.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            FeatureRow::Sparse(indices, values) => {
+                into.extend(indices.iter().flat_map(|index| index.to_le_bytes()));
+                into.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            }
+        }
     }
 
     /// The same row, as often as `copies` says.
@@ -150,23 +271,27 @@ impl Layout {
         into[first + IN_ALL..][..8].copy_from_slice(&copies.in_all.to_le_bytes());
     }
 
+    /// The row that some bytes are.
+    pub(crate) fn row<'a>(&self, bytes: &'a [u8]) -> Record<'a> {
+        Record(bytes)
+    }
+
     /// Rows in memory again, where the hash of each chooses its shard in `home`.
-    pub(crate) fn chunk<'a>(
-        &self,
-        records: impl ExactSizeIterator<Item = Record<'a>>,
-        shape: &Shape,
-        home: Option<Home>,
-    ) -> Chunk {
-        let rows = records.len();
+    pub(crate) fn chunk(&self, bytes: &[u8], shape: &Shape, home: Option<Home>) -> Chunk {
+        let rows = self.count(bytes);
+        let values = match self.kind {
+            FeatureType::Sparse => self.records(bytes).map(Record::nonzeros).sum(),
+            _ => rows * self.features,
+        };
         let mut chunk = Chunk {
-            features: Vec::with_capacity(rows * self.features),
+            features: Features::with_capacity(self.kind, rows, values),
             labels: Vec::with_capacity(rows * self.labels),
             weights: Vec::with_capacity(rows),
             hashes: Vec::with_capacity(rows),
             home,
             ..Chunk::default()
         };
-        for (record, at) in records.zip(0u32..) {
+        for (record, at) in self.records(bytes).zip(0u32..) {
             self.features(record, &mut chunk.features);
             self.labels(record, &mut chunk.labels);
             chunk.weights.push(record.weight());
@@ -180,4 +305,19 @@ impl Layout {
         }
         chunk
     }
+}
+
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+    bytes
+        .chunks_exact(4)
+        .map(|value| f32::from_le_bytes(four(value, 0)))
+}
+
+/// Indices and values of a sparse row.
+fn pairs(bytes: &[u8]) -> impl Iterator<Item = (u32, f32)> + '_ {
+    let (indices, values) = bytes.split_at(bytes.len() / 2);
+    let indices = indices
+        .chunks_exact(4)
+        .map(|index| u32::from_le_bytes(four(index, 0)));
+    indices.zip(floats(values))
 }

@@ -5,6 +5,7 @@ use crate::chunk::ChunkBuilder;
 use crate::dataset::testing;
 use crate::rows::Gathered;
 use candlewick_protocol::dealing::Dealing;
+use candlewick_protocol::features::{FeatureEncoding, FeatureRow, FeatureType};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::validation::Validation;
 
@@ -13,10 +14,73 @@ const V: u32 = 4;
 fn shape(features: usize, validation: Option<Validation>) -> Shape {
     Shape {
         features,
+        encoding: Default::default(),
         label: LabelKind::Real { width: 2 },
         logical_shards: V,
         validation,
     }
+}
+
+/// The same, of features of a type.
+fn typed(kind: FeatureType, features: usize, validation: Option<Validation>) -> Shape {
+    let encoding = FeatureEncoding {
+        kind,
+        scale: if kind == FeatureType::Sparse { 1.0 } else { 0.25 },
+        nonzeros: None,
+    };
+    Shape {
+        encoding,
+        ..shape(features, validation)
+    }
+}
+
+/// Rows of a stream whose features are of the shape's type, small whole numbers times the scale; every seventh row has none
+/// that is not zero.
+fn typed_chunk(shape: &Shape, rows: std::ops::Range<u64>) -> Chunk {
+    let kind = shape.encoding.kind;
+    let mut builder = ChunkBuilder::typed(shape, kind, (rows.end - rows.start) as usize, 0);
+    for row in rows {
+        // Few of them, where there are very many.
+        let count = if row.is_multiple_of(7) { 0 } else { random(row) % 9 };
+        let mut indices: Vec<u32> = (0..count)
+            .map(|at| (random(row * 31 + at) % shape.features as u64) as u32)
+            .collect();
+        indices.sort_unstable();
+        indices.dedup();
+        let value = |index: &u32| (random(row + u64::from(*index)) % 120 + 1) as u8;
+        let values: Vec<u8> = indices.iter().map(value).collect();
+        let mut dense = vec![
+            0u8;
+            if kind == FeatureType::Sparse {
+                0
+            } else {
+                shape.features
+            }
+        ];
+        if !dense.is_empty() {
+            indices
+                .iter()
+                .zip(&values)
+                .for_each(|(index, value)| dense[*index as usize] = *value);
+        }
+        let scaled: Vec<f32> = values.iter().map(|value| f32::from(*value) * 0.25).collect();
+        let (int8, int16, float): (Vec<i8>, Vec<i16>, Vec<f32>) = (
+            dense.iter().map(|value| *value as i8).collect(),
+            dense.iter().map(|value| i16::from(*value)).collect(),
+            dense.iter().map(|value| f32::from(*value) * 0.25).collect(),
+        );
+        let features = match kind {
+            FeatureType::Float32 => FeatureRow::Float32(&float),
+            FeatureType::UInt8 => FeatureRow::UInt8(&dense),
+            FeatureType::Int8 => FeatureRow::Int8(&int8),
+            FeatureType::Int16 => FeatureRow::Int16(&int16),
+            FeatureType::Sparse => FeatureRow::Sparse(&indices, &scaled),
+        };
+        let labels = [random(row) as f64, row as f64].into_iter();
+        let marked = row.is_multiple_of(3);
+        builder.push_row(features, labels, row as f64, marked).unwrap();
+    }
+    builder.finish()
 }
 
 /// Numbers that look random and are always the same.
@@ -50,12 +114,26 @@ fn chunk(shape: &Shape, rows: std::ops::Range<u64>, copies: &dyn Fn(u64) -> u64)
 }
 
 /// All shards of a table, which came in chunks of `size` rows by two streams; a third one lost.
-fn sealed(
+fn sealed(spill: &Arc<Spill>, shape: &Shape, table: (u64, u64), copies: &dyn Fn(u64) -> u64) -> Dataset {
+    try_sealed(spill, shape, table, copies).unwrap()
+}
+
+fn try_sealed(
+    spill: &Arc<Spill>,
+    shape: &Shape,
+    table: (u64, u64),
+    copies: &dyn Fn(u64) -> u64,
+) -> Result<Dataset, Failure> {
+    sealed_of(spill, shape, table, &|rows| chunk(shape, rows, copies))
+}
+
+/// The same of rows that `chunk` makes.
+fn sealed_of(
     spill: &Arc<Spill>,
     shape: &Shape,
     (rows, size): (u64, u64),
-    copies: &dyn Fn(u64) -> u64,
-) -> Dataset {
+    chunk: &dyn Fn(std::ops::Range<u64>) -> Chunk,
+) -> Result<Dataset, Failure> {
     let failed = |failure: Failure| panic!("{failure}");
     let spool = Arc::new(Spool::new("j", shape.clone(), Arc::clone(spill), failed));
     spool.open(0, (0..V).into()).unwrap();
@@ -70,7 +148,7 @@ fn sealed(
     };
     let mut writers = [stream(0, 1), stream(1, 1), stream(1, 2)];
     for (at, first) in (0..rows).step_by(size as usize).enumerate() {
-        let one = || chunk(shape, first..rows.min(first + size), copies);
+        let one = || chunk(first..rows.min(first + size));
         writers[at % 2].append(one()).unwrap();
         if at < 3 {
             writers[2].append(one()).unwrap();
@@ -85,7 +163,7 @@ fn sealed(
     for writer in writers {
         writer.finish(None).unwrap();
     }
-    spool.seal(0, &winners, &ShardSet::default(), 2).unwrap()
+    spool.seal(0, &winners, &ShardSet::default(), 2)
 }
 
 fn bits(rows: &Gathered) -> (Vec<u32>, Vec<u64>, Vec<u64>) {
@@ -109,7 +187,10 @@ fn alike(disk: &Dataset, memory: &Dataset, what: &str) {
         assert!(one == other, "{what}: rows held out of shard {shard}");
         let sent = |data: &Dataset| {
             testing::rows(data, shard, |row| {
-                let values: Vec<u32> = row.features.iter().map(|value| value.to_bits()).collect();
+                let values: Vec<u32> = testing::features(data, &row)
+                    .iter()
+                    .map(|value| value.to_bits())
+                    .collect();
                 (
                     values,
                     row.labels.to_vec(),
@@ -160,6 +241,90 @@ fn rows_on_disk_are_those_in_memory_where_buckets_fit_and_where_they_are_read_ro
             let told = spill.ledger().told();
             assert_eq!(told.accounts["buckets"] > 0, limit > 3_000, "{told:?}");
         }
+    }
+}
+
+/// Indices and values of each row, and weights.
+fn sparse_bits(rows: &Gathered) -> (Vec<(Vec<u32>, Vec<u32>)>, Vec<u64>) {
+    let all = rows.sparse.as_ref().unwrap();
+    let row = |at| {
+        let (indices, values) = all.row(at);
+        (
+            indices.to_vec(),
+            values.iter().map(|value| value.to_bits()).collect(),
+        )
+    };
+    let weights = rows.weights.iter().map(|value| value.to_bits());
+    ((0..all.rows()).map(row).collect(), weights.collect())
+}
+
+#[test]
+fn rows_of_every_type_are_on_disk_as_they_came_and_are_the_rows_of_any_other_type() {
+    use FeatureType::{Float32, Int8, Int16, Sparse, UInt8};
+    let folder = tempfile::tempdir().unwrap();
+    let (table, features, validation) = ((2_000, 170), 48, Some(Validation::fraction(0.3, 5)));
+    let sealed = |spill: &Arc<Spill>, kind| {
+        let shape = typed(kind, features, validation);
+        sealed_of(spill, &shape, table, &|rows| typed_chunk(&shape, rows)).unwrap()
+    };
+    let floats = sealed(&testing::no_spill(), Float32);
+    let mut written = Vec::new();
+    for kind in [Float32, UInt8, Int8, Int16, Sparse] {
+        alike(&sealed(&testing::no_spill(), kind), &floats, "in memory");
+        for (limit, encrypt) in [(90_000, false), (90_000, true), (3_000, false), (3_000, true)] {
+            let spill = testing::spill(limit, folder.path(), encrypt);
+            let disk = sealed(&spill, kind);
+            let what = format!("{kind:?}, {limit} bytes, encrypted {encrypt}");
+            assert!(on_disk(&spill), "{what}");
+            alike(&disk, &floats, &what);
+            for shard in [0, 3] {
+                let [one, other] =
+                    [&disk, &floats].map(|data| sparse_bits(&testing::epoch_as(data, shard, (7, 1), true)));
+                assert!(one == other, "{what}: for a network that takes sparse rows");
+            }
+            drop(disk);
+            assert_eq!(spill.ledger().rows(), 0, "{what}: all is given back");
+            let told = spill.ledger().told();
+            assert_eq!(told.accounts["buckets"] > 0, limit > 3_000, "{told:?}");
+            written.push(told.spilled_bytes);
+        }
+    }
+    // Of each type without encryption: log and buckets.
+    let rows = |written: u64| written / 1_000;
+    let each: Vec<u64> = written.iter().step_by(4).map(|bytes| rows(*bytes)).collect();
+    assert!(
+        each[1] == each[2] && each[1] + 250 < each[0] && each[3] < each[0],
+        "{each:?}"
+    );
+    assert!(each[4] < each[1] + 60, "{each:?}");
+}
+
+#[test]
+fn buckets_of_which_memory_does_not_hold_a_buffer_each_are_made_in_several_turns() {
+    const ROWS: u64 = 9_000;
+    let folder = tempfile::tempdir().unwrap();
+    // 9 GB of dense rows, so that each shard has 64 buckets, but a megabyte of sparse ones.
+    let shape = typed(FeatureType::Sparse, 1 << 18, None);
+    let sealed = |spill: &Arc<Spill>| {
+        sealed_of(spill, &shape, (ROWS, 500), &|rows| typed_chunk(&shape, rows)).unwrap()
+    };
+    let memory = sealed(&testing::no_spill());
+    for (limit, encrypt) in [(40_000, false), (40_000, true), (400_000, false)] {
+        let spill = testing::spill(limit, folder.path(), encrypt);
+        let disk = sealed(&spill);
+        assert_eq!(disk.sums(), memory.sums());
+        for shard in 0..V {
+            for epoch in [0, 1] {
+                let [one, other] = [&disk, &memory]
+                    .map(|data| sparse_bits(&testing::epoch_as(data, shard, (7, epoch), true)));
+                assert!(one == other, "{limit} bytes: shard {shard}, epoch {epoch}");
+            }
+        }
+        let told = spill.ledger().told();
+        let most = told.accounts["spillBuffers"];
+        assert!(most < 350_000, "{told:?}");
+        drop(disk);
+        assert_eq!(spill.ledger().rows(), 0, "all is given back");
     }
 }
 
@@ -259,4 +424,84 @@ fn a_folder_that_takes_no_rows_ends_the_job_with_its_name() {
     assert_eq!(failure.kind, ErrorKind::JobFailed);
     assert!(failure.message.contains(missing.to_str().unwrap()), "{failure}");
     assert_eq!(*told.lock().unwrap(), [failure]);
+}
+
+/// Positions of a shard's rows in an epoch, those of `ranges`.
+fn gathered(data: &Dataset, shard: u32, ranges: &[std::ops::Range<u64>]) -> Vec<Gathered> {
+    let mut rows = data.epoch(shard, 7, 1);
+    let (ahead, _) = std::sync::mpsc::channel();
+    let of = |range: &std::ops::Range<u64>| {
+        let mut into = Gathered::default();
+        let count = rows.gather(range.clone(), &mut into, &ahead).unwrap();
+        assert_eq!(count as u64, range.end - range.start, "{range:?}");
+        into
+    };
+    ranges.iter().map(of).collect()
+}
+
+#[test]
+fn six_billion_rows_are_counted_planned_and_read() {
+    const COPIES: u64 = 1_500_000;
+    let folder = tempfile::tempdir().unwrap();
+    let shape = shape(5, None);
+    let spill = testing::spill(150_000, folder.path(), false);
+    let mut data = sealed(&spill, &shape, (4_000, 170), &|_| COPIES);
+    let rows = |data: &Dataset| data.sums().iter().map(|sum| sum.rows).collect::<Vec<u64>>();
+    let of_shards = rows(&data);
+    assert_eq!(of_shards.iter().sum::<u64>(), 6_000_000_000);
+    let once = sealed(&testing::no_spill(), &shape, (4_000, 170), &|_| 1);
+    for (many, one) in data.sums().iter().zip(once.sums()) {
+        assert_eq!(many.rows, one.rows * COPIES);
+        assert_eq!(many.hash_sum, one.hash_sum.wrapping_mul(u128::from(COPIES)));
+    }
+    // Steps at both ends and in the middle of an epoch.
+    let plan = candlewick_protocol::plan::StepPlan::new(of_shards.clone(), 1_000, false);
+    assert_eq!(plan.steps_per_epoch(), 6_000_000);
+    for step in [0, 3_000_000, 5_999_999] {
+        let ranges = plan.step(step);
+        assert_eq!(ranges.iter().map(|(from, to)| to - from).sum::<u64>(), 1_000);
+        for (shard, (from, to)) in (0..V).zip(ranges) {
+            let _: Vec<Gathered> = gathered(&data, shard, &[from..to]);
+        }
+    }
+    // Copies stand together: each row has its run, in the order that the rows have without copies.
+    for shard in [0, V - 1] {
+        let distinct = of_shards[shard as usize] / COPIES;
+        let ends = |row: u64| {
+            [
+                row * COPIES..row * COPIES + 1,
+                (row + 1) * COPIES - 1..(row + 1) * COPIES,
+            ]
+        };
+        let ranges: Vec<_> = (0..distinct).flat_map(ends).collect();
+        let rows = gathered(&data, shard, &ranges);
+        let firsts: Vec<u64> = rows
+            .iter()
+            .step_by(2)
+            .map(|row| row.weights[0].to_bits())
+            .collect();
+        let lasts: Vec<u64> = rows
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .map(|row| row.weights[0].to_bits())
+            .collect();
+        assert_eq!(firsts, lasts);
+        let mut known: Vec<u64> = testing::rows(&once, shard, |row| row.weight.to_bits());
+        let mut seen = firsts;
+        (known.sort_unstable(), seen.sort_unstable());
+        assert_eq!(seen, known);
+    }
+    data.deal_alone().unwrap();
+    assert_eq!(rows(&data), [1_500_000_000; 4]);
+}
+
+#[test]
+fn a_shard_of_more_rows_than_its_positions_count_is_refused_before_copies_are_written_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for spill in [testing::no_spill(), testing::spill(150_000, folder.path(), false)] {
+        let failure = try_sealed(&spill, &shape(5, None), (100, 17), &|_| 1 << 30).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::InvalidParameter);
+        assert!(failure.message.contains("raise logicalShards"), "{failure}");
+    }
 }

@@ -15,6 +15,7 @@ fn none() -> ShardSet {
 fn spool() -> Arc<Spool> {
     let shape = Shape {
         features: 1,
+        encoding: Default::default(),
         label: LabelKind::Real { width: 1 },
         logical_shards: 2,
         validation: None,
@@ -210,7 +211,9 @@ async fn a_feeder_that_is_early_waits_for_the_round() {
 
 /// The values of a shard's rows in the order of their hashes.
 fn values(data: &Dataset, shard: u32) -> Vec<f32> {
-    let rows = testing::rows(data, shard, |row| vec![row.features[0]; row.copies.here as usize]);
+    let rows = testing::rows(data, shard, |row| {
+        vec![testing::features(data, &row)[0]; row.copies.here as usize]
+    });
     rows.concat()
 }
 

@@ -2,11 +2,11 @@
 
 use super::TrainPlan;
 use super::class_weights::ClassWeights;
-use crate::dataset::{Ahead, EpochRows, Wanted};
+use crate::dataset::{Ahead, EpochRows, reading_ahead};
 use crate::rows::Gathered;
 use candlewick_model::engine::Slice;
 use candlewick_protocol::Failure;
-use std::sync::mpsc::{Receiver, SyncSender, channel};
+use std::sync::mpsc::{Receiver, SyncSender};
 
 /// The slices of this trainer in one step: rows of the owned shards one after another, in shard order.
 #[derive(Debug, Default)]
@@ -37,12 +37,8 @@ pub(super) fn prepare(
     free: &Receiver<HostBatch>,
     ready: &SyncSender<Result<HostBatch, Failure>>,
 ) {
-    std::thread::scope(|scope| {
-        let (ahead, wanted) = channel::<Wanted<'_>>();
-        let reader = std::thread::Builder::new().name("candlewick-ahead".to_owned());
-        // Where no thread is to be had buckets are read when they are due: the receiver is gone then.
-        let _ = reader.spawn_scoped(scope, move || wanted.into_iter().for_each(Wanted::fetch));
-        if let Err(failure) = gather(plan, classes, first, &ahead, (free, ready)) {
+    reading_ahead(|ahead| {
+        if let Err(failure) = gather(plan, classes, first, ahead, (free, ready)) {
             // Nobody takes it where training has stopped.
             let _ = ready.send(Err(failure));
         }

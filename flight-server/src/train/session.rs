@@ -307,7 +307,7 @@ impl Session {
         let batch = Batch {
             step,
             slices: &prepared.slices,
-            features: &prepared.rows.features,
+            features: (&prepared.rows.features).into(),
             labels: &prepared.rows.labels,
             weights: prepared.weights(self.classes.is_some()),
         };

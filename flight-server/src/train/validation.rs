@@ -6,6 +6,7 @@
 
 use super::class_weights::ClassWeights;
 use super::{Interrupt, Observer, Reduce, TrainPlan};
+use crate::dataset::{Ahead, HeldOutRows, reading_ahead};
 use crate::rows::Gathered;
 use candlewick_model::engine::{Engine, Predictor};
 use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
@@ -59,12 +60,7 @@ impl Validator {
         reduce: &mut dyn Reduce,
     ) -> Result<Map<String, Value>, Interrupt> {
         let mut curves: Curves = vec![Vec::new(); self.set.curves().len()];
-        let mut mine = Vec::new();
-        for shard in context.plan.owned() {
-            let sums = self.shard(context, engine, shard, &mut curves)?;
-            mine.push(if sums.is_some() { 1.0 } else { 0.0 });
-            mine.extend(sums.unwrap_or_else(|| vec![0.0; HEAD - 1 + self.set.width()]));
-        }
+        let mine = reading_ahead(|ahead| self.shards(context, engine, &mut curves, ahead))?;
         let all = reduce.gather("the sums of the validation rows", &mine)?;
         let shards = all.chunks_exact(HEAD + self.set.width());
         let (loss, tally) = self.combine(shards.map(|sums| (sums[0] > 0.0).then(|| sums[1..].to_vec())));
@@ -86,28 +82,57 @@ impl Validator {
         Ok(record)
     }
 
-    /// Loss numerator, denominator and tally of the validation rows of one shard.
-    fn shard(
+    /// The sums of the validation rows of each shard that is here, one after another.
+    fn shards<'a>(
         &mut self,
-        context: &EvalContext<'_>,
+        context: &EvalContext<'a>,
         engine: &mut Engine,
-        shard: u32,
         curves: &mut Curves,
+        ahead: &Ahead<'a>,
+    ) -> Result<Vec<f64>, Interrupt> {
+        let mut mine = Vec::new();
+        let mut readers = context
+            .plan
+            .owned()
+            .map(|shard| (shard, context.plan.data.held_out(shard)))
+            .peekable();
+        while let Some((shard, mut rows)) = readers.next() {
+            // What comes after its last bucket is the first one of the next shard.
+            let next = readers.peek_mut().map(|(_, next)| next);
+            let sums = self.shard(context, engine, (shard, &mut rows, next), (curves, ahead))?;
+            mine.push(if sums.is_some() { 1.0 } else { 0.0 });
+            mine.extend(sums.unwrap_or_else(|| vec![0.0; HEAD - 1 + self.set.width()]));
+        }
+        Ok(mine)
+    }
+
+    /// Loss numerator, denominator and tally of the validation rows of one shard.
+    fn shard<'a>(
+        &mut self,
+        context: &EvalContext<'a>,
+        engine: &mut Engine,
+        (shard, held_out, mut next): (u32, &mut HeldOutRows<'a>, Option<&mut HeldOutRows<'a>>),
+        (curves, ahead): (&mut Curves, &Ahead<'a>),
     ) -> Result<Option<Vec<f64>>, Interrupt> {
-        let data = &context.plan.data;
         // Rows of a shard are counted in 32 bits.
-        let total = usize::try_from(data.held_out_rows(shard)).unwrap_or(usize::MAX);
-        let mut held_out = data.held_out(shard);
+        let total = context.plan.data.held_out_rows(shard);
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
         let mut leaves = Vec::with_capacity(total.div_ceil(SLICE_ROWS));
         for start in (0..total).step_by(SLICE_ROWS) {
             // Nothing ends within an epoch.
             let _ = context.observer.boundary(context.counter)?;
             self.rows.clear();
-            held_out.gather(SLICE_ROWS.min(total - start), &mut self.rows)?;
+            held_out.gather(SLICE_ROWS.min(total - start), &mut self.rows, ahead)?;
+            if start + SLICE_ROWS >= total
+                && let Some(next) = next.take()
+            {
+                next.ask(ahead);
+            }
             let Gathered {
                 features,
                 labels,
                 weights,
+                ..
             } = &self.rows;
             let outputs = self.predictor.predict(context.weights, features, weights.len())?;
             let in_loss = match context.classes {

@@ -90,6 +90,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
     JobSpec {
         job: "0123456789abcdef0123456789abcdef".into(),
         data: DataSpec {
+            feature_encoding: Default::default(),
             feature_width: FEATURES as u32,
             input_shape: resolved.input_shape,
             label: resolved.label,

@@ -188,9 +188,7 @@ impl Gradient {
         self.add_repeats();
         for (sparse, rows) in self.sparse_parameters.iter().zip(&self.rows) {
             let values = &mut self.values[sparse.offset..sparse.offset + sparse.len()];
-            for (row, own) in rows.iter() {
-                values[row as usize * sparse.width..][..sparse.width].copy_from_slice(own);
-            }
+            sparse.write(rows.view(), values);
         }
         self.known = true;
         Ok(done)
@@ -235,9 +233,7 @@ impl Gradient {
         for (sparse, rows) in self.sparse_parameters.iter().zip(&self.rows) {
             let values = &mut self.values[sparse.offset..sparse.offset + sparse.len()];
             if self.known {
-                for row in &rows.indices {
-                    values[*row as usize * sparse.width..][..sparse.width].fill(0.0);
-                }
+                sparse.clear(&rows.indices, values);
             } else {
                 values.fill(0.0);
             }

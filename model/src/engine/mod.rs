@@ -5,12 +5,14 @@
 //! the tree of rule B5, so they do not depend on who owns which slice.
 
 mod evaluate;
+mod features;
 mod gradient;
 mod plan;
 mod predictor;
 mod stage;
 
 pub use crate::layers::{Alone, Exchange, Slice};
+pub use features::Features;
 pub(crate) use gradient::TouchedRows;
 pub use gradient::{Gradient, NodeGradient};
 pub(crate) use plan::step_values;
@@ -24,6 +26,7 @@ use crate::losses::{self, Criterion, SliceRows};
 use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
+use features::{Input, SparseMemory};
 use plan::{GradTarget, ParamSlot, Plan, Source};
 use serde_json::Value;
 use stage::{Memory, PARALLEL_COST, StageCall, context, run_stage, taken};
@@ -37,7 +40,7 @@ pub struct Batch<'a> {
     /// The slices, by ascending shard.
     pub slices: &'a [Slice],
     /// Features, row after row.
-    pub features: &'a [f32],
+    pub features: Features<'a>,
     /// Labels, row after row.
     pub labels: &'a [f64],
     /// A weight a row.
@@ -68,6 +71,7 @@ pub struct Engine {
     kernels: Kernels,
     memory: Memory,
     rows: Vec<RowKey>,
+    sparse: SparseMemory,
 }
 
 impl Engine {
@@ -95,6 +99,7 @@ impl Engine {
             plan,
             kernels: Kernels::new(threads)?,
             rows: Vec::new(),
+            sparse: SparseMemory::default(),
         })
     }
 
@@ -163,11 +168,7 @@ impl Engine {
         let rows: usize = batch.slices.iter().map(|slice| slice.rows).sum();
         for (what, got, wanted) in [
             ("weights", weights.len(), self.network.num_parameters()),
-            (
-                "features",
-                batch.features.len(),
-                rows * self.network.input_width(),
-            ),
+            batch.features.count(rows, self.network.input_width()),
             ("labels", batch.labels.len(), rows * self.label_width),
             ("row weights", batch.weights.len(), rows),
         ] {
@@ -176,6 +177,11 @@ impl Engine {
                     "a step of {rows} rows has {got} {what}, not {wanted}"
                 )));
             }
+        }
+        if matches!(batch.features, Features::Sparse(_)) && !self.network.has_sparse_input() {
+            return Err(Failure::internal(
+                "rows of zeros for a network that was not made for them (Network::with_sparse_input)",
+            ));
         }
         if !batch.slices.is_sorted_by(|a, b| a.shard < b.shard) {
             return Err(Failure::internal(
@@ -212,10 +218,28 @@ impl Engine {
             });
             self.rows.extend(keys);
         }
+        let mut sparse = std::mem::take(&mut self.sparse);
+        let input = match batch.features {
+            Features::Dense(values) if !self.network.has_sparse_input() => Ok(Input::dense(values)),
+            features => sparse.of_step(features, self.network.input_width()),
+        };
+        let done = input.and_then(|input| self.compute_from(weights, batch, input, nodes, exchange));
+        self.sparse = sparse;
+        done
+    }
+
+    fn compute_from(
+        &mut self,
+        weights: &[f32],
+        batch: &Batch<'_>,
+        input: Input<'_>,
+        nodes: &mut [NodeGradient],
+        exchange: &mut (dyn Exchange + Send),
+    ) -> Result<Vec<SliceSums>, Failure> {
         for at in 0..self.plan.stages.len() {
             let call = StageCall {
                 weights,
-                features: batch.features,
+                input,
                 rows: self.rows.len(),
                 training: Some(training(self.seed, batch, &self.rows)),
             };
@@ -244,9 +268,11 @@ impl Engine {
                         programs: &programs,
                         nodes: &mut *nodes,
                     };
-                    self.module_backward(at, weights, batch, &mut gradients, exchange)?;
+                    self.module_backward(at, (weights, batch, input), &mut gradients, exchange)?;
                 }
-                Operation::Elementwise(function) => self.elementwise_backward(at, slot, &*function, batch),
+                Operation::Elementwise(function) => {
+                    self.elementwise_backward(at, slot, &*function, (batch, input))
+                }
                 Operation::View => {}
             }
         }
@@ -290,8 +316,7 @@ impl Engine {
     fn module_backward(
         &mut self,
         at: usize,
-        weights: &[f32],
-        batch: &Batch<'_>,
+        (weights, batch, input): (&[f32], &Batch<'_>, Input<'_>),
         gradients: &mut ModuleGradients<'_>,
         exchange: &mut (dyn Exchange + Send),
     ) -> Result<(), Failure> {
@@ -310,7 +335,7 @@ impl Engine {
         }
         let saved_length = module.saved(rows, true);
         let mut saved = std::mem::take(&mut self.memory.saved[at]);
-        let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
+        let inputs = self.memory.inputs(&self.plan, stage, input.dense, rows);
         let ends = BackwardInputs {
             inputs: &inputs,
             gradient: &self.memory.gradients[slot][..rows * stage.width],
@@ -319,6 +344,7 @@ impl Engine {
             kernels: &mut self.kernels,
             weights: &weights[stage.weights.clone()],
             rows,
+            sparse: input.sparse_of(stage),
             saved: &mut saved[..saved_length],
             training: Some(training(self.seed, batch, &self.rows)),
             exchange,
@@ -350,7 +376,7 @@ impl Engine {
         at: usize,
         slot: usize,
         function: &dyn Elementwise,
-        batch: &Batch<'_>,
+        (batch, input): (&Batch<'_>, Input<'_>),
     ) {
         let stage = &self.plan.stages[at];
         let rows = self.rows.len();
@@ -359,7 +385,7 @@ impl Engine {
             return;
         }
         let mut memory = std::mem::take(&mut self.memory.gradients[slot]);
-        let inputs = self.memory.inputs(&self.plan, stage, batch.features, rows);
+        let inputs = self.memory.inputs(&self.plan, stage, input.dense, rows);
         let saved: &[f32] = match function.saved_for_backward() {
             SavedForBackward::Nothing => &[],
             SavedForBackward::Input => inputs[0],

@@ -132,6 +132,19 @@ impl Plan {
         }
     }
 
+    /// Whether all that reads the features takes rows of zeros.
+    pub(super) fn takes_sparse(&self) -> bool {
+        let takes = |stage: &Stage| match &stage.operation {
+            Operation::Module(module) => module.takes_sparse() && stage.inputs.len() == 1,
+            _ => false,
+        };
+        let reads = |source: &Source| *source == Source::Features;
+        let stages = self.stages.iter();
+        stages.filter(|stage| stage.inputs.iter().any(reads)).all(takes)
+            && !reads(&self.output)
+            && !self.inner.iter().any(reads)
+    }
+
     /// Elements of a row of the widest value.
     pub(super) fn widest(&self) -> usize {
         self.stages.iter().map(|stage| stage.width).max().unwrap_or(1)

@@ -1,5 +1,6 @@
 //! Scoring: the network in evaluation mode.
 
+use super::features::{Features, Input, SparseMemory};
 use super::plan::{Plan, Source};
 use super::stage::{Memory, StageCall, run_stage, taken};
 use crate::kernels::{ByInput, Csr, Kernels};
@@ -23,6 +24,7 @@ pub struct Predictor {
     outputs: Vec<f32>,
     /// What else is asked for: the elements of a row, and the values of all rows.
     inner: Vec<(usize, Vec<f32>)>,
+    sparse: SparseMemory,
     input_width: usize,
     output_width: usize,
     num_parameters: usize,
@@ -75,6 +77,7 @@ impl Predictor {
             plan,
             kernels: Kernels::new(threads)?,
             outputs: Vec::new(),
+            sparse: SparseMemory::default(),
             input_width: network.input_width(),
             output_width: network.output_width(),
             num_parameters: network.num_parameters(),
@@ -101,6 +104,76 @@ impl Predictor {
             None => self.compute(weights, features)?,
         }
         Ok(&self.outputs)
+    }
+
+    /// As [`Predictor::predict`], of features that may be given by what is not zero of them; the outputs have the same bits. Unlike
+    /// [`Predictor::predict_sparse`] it takes weights that change from call to call, of which it reads what the rows touch.
+    ///
+    /// ```
+    /// use candlewick_model::{engine::Predictor, kernels::Csr, network::Network};
+    /// let document = serde_json::json!({"format": "candlewick.network/1",
+    ///     "layers": [{"type": "Linear", "out_features": 1}, {"type": "ReLU"}]});
+    /// let network = Network::from_document(&document, &[2])?;
+    /// let mut predictor = Predictor::new(&network, 1)?;
+    /// let mut rows = Csr::default();
+    /// rows.push(0, 4.0);
+    /// rows.end_row();
+    /// assert_eq!(predictor.predict_features(&[2.0, 1.0, -3.0], (&rows).into(), 1)?, [5.0]);
+    /// assert_eq!(predictor.predict_features(&[2.0, 1.0, -3.0], (&[4.0, 0.0]).into(), 1)?, [5.0]);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Internal` where weights or features are not of the length that the network and `rows` say, or something reads the features
+    /// that does not take rows of zeros ([`Network::takes_sparse`]).
+    pub fn predict_features(
+        &mut self,
+        weights: &[f32],
+        features: Features<'_>,
+        rows: usize,
+    ) -> Result<&[f32], Failure> {
+        let all = match features {
+            Features::Dense(values) => return self.predict(weights, values, rows),
+            Features::Sparse(all) => all,
+        };
+        if weights.len() != self.num_parameters || all.rows() != rows || !self.plan.takes_sparse() {
+            return Err(Failure::internal(format!(
+                "{} weights and {} rows of zeros to score {rows} rows, not {} and {rows}, or for a network that does not                  begin with linear layers over whole rows",
+                weights.len(),
+                all.rows(),
+                self.num_parameters,
+            )));
+        }
+        self.make_room(rows);
+        let mut sparse = std::mem::take(&mut self.sparse);
+        let done = match self.kernels.workers().pool() {
+            Some(pool) => pool.install(|| self.compute_sparse(weights, all, &mut sparse)),
+            None => self.compute_sparse(weights, all, &mut sparse),
+        };
+        self.sparse = sparse;
+        done?;
+        Ok(&self.outputs)
+    }
+
+    fn compute_sparse(
+        &mut self,
+        weights: &[f32],
+        rows: &Csr,
+        sparse: &mut SparseMemory,
+    ) -> Result<(), Failure> {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let into = outputs.chunks_mut(self.block_rows * self.output_width);
+        let mut done = Ok(());
+        for (index, into) in into.enumerate() {
+            let (before, count) = (index * self.block_rows, into.len() / self.output_width);
+            let input = done.and_then(|()| sparse.of_rows(rows, before..before + count, self.input_width));
+            done = input.and_then(|input| self.block(weights, input, count, into));
+            if done.is_ok() {
+                self.keep_inner(before, count, &[]);
+            }
+        }
+        self.outputs = outputs;
+        done
     }
 
     /// Whether rows of zeros can enter the network as such: one linear layer is all that reads the features.
@@ -193,7 +266,7 @@ impl Predictor {
     ) -> Result<(), Failure> {
         let call = StageCall {
             weights,
-            features: &[],
+            input: Input::dense(&[]),
             rows: block.len(),
             training: None,
         };
@@ -247,26 +320,33 @@ impl Predictor {
         let mut done = Ok(());
         let into = outputs.chunks_mut(self.block_rows * self.output_width);
         for (index, (block, into)) in blocks.zip(into).enumerate() {
-            done = done.and_then(|()| self.block(weights, block, into));
+            let rows = block.len() / self.input_width;
+            done = done.and_then(|()| self.block(weights, Input::dense(block), rows, into));
             if done.is_ok() {
-                self.keep_inner(index * self.block_rows, block.len() / self.input_width, block);
+                self.keep_inner(index * self.block_rows, rows, block);
             }
         }
         self.outputs = outputs;
         done
     }
 
-    fn block(&mut self, weights: &[f32], features: &[f32], into: &mut [f32]) -> Result<(), Failure> {
+    fn block(
+        &mut self,
+        weights: &[f32],
+        input: Input<'_>,
+        rows: usize,
+        into: &mut [f32],
+    ) -> Result<(), Failure> {
         let call = StageCall {
             weights,
-            features,
-            rows: features.len() / self.input_width,
+            input,
+            rows,
             training: None,
         };
         for at in 0..self.plan.stages.len() {
             self.stage(at, &call)?;
         }
-        self.hand_over(features, into);
+        self.hand_over(input.dense, into);
         Ok(())
     }
 

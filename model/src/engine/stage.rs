@@ -1,5 +1,6 @@
 //! One stage of a plan, forward, while training and when scoring.
 
+use super::features::Input;
 use super::plan::{Plan, Source, Stage};
 use crate::kernels::Kernels;
 use crate::layers::{Context, ElementwiseContext, Exchange, Operation, Training};
@@ -61,7 +62,7 @@ pub(super) struct StageCall<'a> {
     /// Weights of the whole network.
     pub weights: &'a [f32],
     /// Features of the rows.
-    pub features: &'a [f32],
+    pub input: Input<'a>,
     /// Number of rows.
     pub rows: usize,
     /// While training; else the layers are in evaluation mode.
@@ -115,11 +116,12 @@ pub(super) fn run_stage(
         Operation::Module(module) => {
             let saved_length = module.saved(call.rows, call.training.is_some());
             let mut saved = taken(&mut memory.saved[at], saved_length);
-            let inputs = memory.inputs(plan, stage, call.features, call.rows);
+            let inputs = memory.inputs(plan, stage, call.input.dense, call.rows);
             let mut ctx = Context {
                 kernels,
                 weights: &call.weights[stage.weights.clone()],
                 rows: call.rows,
+                sparse: call.input.sparse_of(stage),
                 saved: &mut saved[..saved_length],
                 training: call.training,
                 exchange,
@@ -130,7 +132,7 @@ pub(super) fn run_stage(
         }
         Operation::Elementwise(function) => {
             if stage.copies {
-                let inputs = memory.inputs(plan, stage, call.features, call.rows);
+                let inputs = memory.inputs(plan, stage, call.input.dense, call.rows);
                 output[..length].copy_from_slice(inputs[0]);
             }
             let least = PARALLEL_COST / function.cost();

@@ -39,6 +39,10 @@ pub(super) fn checkpoint_spec(
 /// What the bits of the training's states depend on.
 pub(super) fn identity(data: &DataSpec, train: &TrainSpec) -> Value {
     let mut identity = json!({"data": data, "train": train});
+    if let Some(data) = identity["data"].as_object_mut() {
+        // The bits are the same whatever type rows are held in.
+        data.remove("featureEncoding");
+    }
     let spans = train.lr_scheduler.as_ref().is_some_and(Schedule::spans_training);
     if let (false, Some(train)) = (spans, identity["train"].as_object_mut()) {
         // More epochs go on with the same states.

@@ -1,7 +1,7 @@
 //! Rows of which most values are zero, and their products: what is zero is neither kept nor computed.
 
-use super::matrix::blocks;
-use super::simd::{SimdLevel, simd_dispatch};
+use super::columns::SparseRow;
+use super::simd::SimdLevel;
 use std::ops::Range;
 
 /// Rows in compressed form (CSR): of each its values that are not zero, by ascending index.
@@ -72,14 +72,41 @@ impl Csr {
         let part = start..self.ends[row];
         (&self.indices[part.clone()], &self.values[part])
     }
+
+    /// Values of the rows up to this one, itself included.
+    pub(super) fn end(&self, row: usize) -> usize {
+        self.ends[row]
+    }
 }
 
-simd_dispatch! {
-    /// `sums += value * row`, fused as in the kernels of dense products.
-    fn add_scaled(sums: &mut [f32], value: f32, row: &[f32]) {
-        for (sum, weight) in sums.iter_mut().zip(row) {
-            *sum = value.mul_add(*weight, *sum);
+impl Csr {
+    /// Room for so many rows and values.
+    #[must_use]
+    pub fn with_capacity(rows: usize, nonzeros: usize) -> Self {
+        Csr {
+            ends: Vec::with_capacity(rows),
+            indices: Vec::with_capacity(nonzeros),
+            values: Vec::with_capacity(nonzeros),
         }
+    }
+
+    /// Adds a row of which no value is zero.
+    pub fn push_row(&mut self, indices: &[u32], values: &[f32]) {
+        self.indices.extend_from_slice(indices);
+        self.values.extend_from_slice(values);
+        self.end_row();
+    }
+
+    /// Bytes of its memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.ends.capacity() * size_of::<usize>() + (self.indices.capacity() + self.values.capacity()) * 4
+    }
+
+    /// The values of all rows.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
     }
 }
 
@@ -133,47 +160,14 @@ impl ByInput {
         let mut sums = vec![0.0; self.outputs];
         let into = into.chunks_exact_mut(self.outputs);
         for (row, into) in of.zip(into) {
-            self.product(level, rows.row(row), &mut sums, into);
-        }
-    }
-
-    /// One row. A dense product adds up blocks of the row, each from 0 on: so does this one, and passes over those without values.
-    fn product(
-        &self,
-        level: SimdLevel,
-        (indices, values): (&[u32], &[f32]),
-        sums: &mut [f32],
-        into: &mut [f32],
-    ) {
-        match &self.bias {
-            Some(bias) => into.copy_from_slice(bias),
-            None => into.fill(0.0),
-        }
-        // A block of zeros adds 0, which makes -0 into 0 and is nothing else: of many in a row one is enough.
-        let zero = |into: &mut [f32]| into.iter_mut().for_each(|value| *value += 0.0);
-        let (mut at, mut passed) = (0, false);
-        for (_, end) in blocks(self.inputs) {
-            let Some(next) = indices.get(at) else {
-                passed = true;
-                break;
+            let (indices, values) = rows.row(row);
+            let row = SparseRow {
+                indices,
+                values,
+                places: indices,
             };
-            if *next as usize >= end {
-                passed = true;
-                continue;
-            }
-            if std::mem::take(&mut passed) {
-                zero(into);
-            }
-            sums.fill(0.0);
-            while let Some(index) = indices.get(at).filter(|index| (**index as usize) < end) {
-                let row = &self.weights[*index as usize * self.outputs..][..self.outputs];
-                add_scaled(level, sums, values[at], row);
-                at += 1;
-            }
-            super::add_into(level, into, sums);
-        }
-        if passed {
-            zero(into);
+            let operand = (self.inputs, self.weights.as_slice());
+            row.product(level, operand, self.bias.as_deref(), (&mut sums, into));
         }
     }
 }

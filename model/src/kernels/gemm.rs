@@ -30,6 +30,7 @@ pub struct Kernels {
     packing: Packing,
     lanes: Vec<Vec<f32>>,
     keys: Vec<u64>,
+    turned: Vec<f32>,
 }
 
 impl Kernels {
@@ -58,6 +59,7 @@ impl Kernels {
             packing: Packing::default(),
             lanes: Vec::new(),
             keys: Vec::new(),
+            turned: Vec::new(),
         })
     }
 
@@ -96,6 +98,16 @@ impl Kernels {
     /// Takes the memory of [`Kernels::take_keys`] back.
     pub(crate) fn give_keys(&mut self, keys: Vec<u64>) {
         self.keys = keys;
+    }
+
+    /// Memory for columns of weights, to be given back by [`Kernels::give_turned`] so that it is kept.
+    pub(super) fn take_turned(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.turned)
+    }
+
+    /// Takes the memory of [`Kernels::take_turned`] back.
+    pub(super) fn give_turned(&mut self, turned: Vec<f32>) {
+        self.turned = turned;
     }
 
     /// `c = start + a b`, row after row.

@@ -54,6 +54,11 @@ pub enum Accumulate<'a> {
     Result,
 }
 
+/// Length of the blocks of a sum of `length` values; the last may be shorter.
+pub(super) fn block_size(length: usize) -> usize {
+    length.div_ceil(length.div_ceil(MAX_BLOCK).max(1))
+}
+
 /// Cuts `0..length` into the blocks of a sum: as few as possible of at most 512, as even as possible. The bits of
 /// every product depend on this rule.
 ///
@@ -63,6 +68,6 @@ pub enum Accumulate<'a> {
 /// ```
 pub fn blocks(length: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = length.div_ceil(MAX_BLOCK).max(1);
-    let size = length.div_ceil(count);
+    let size = block_size(length);
     (0..count).map(move |at| ((at * size).min(length), ((at + 1) * size).min(length)))
 }

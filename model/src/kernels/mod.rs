@@ -8,6 +8,7 @@
 
 mod activations;
 mod attention;
+mod columns;
 mod conv;
 mod csr;
 mod gemm;
@@ -34,6 +35,7 @@ pub(crate) use activations::{
     mish_gradient, silu, silu_gradient, softplus, softplus_gradient, softsign, softsign_gradient,
 };
 pub(crate) use attention::{Attention, Layout, Shape};
+pub(crate) use columns::{Columns, SparseInput};
 pub(crate) use conv::Window;
 pub use csr::{ByInput, Csr};
 pub use gemm::Kernels;
@@ -46,8 +48,8 @@ pub(crate) use maps::{
 pub(crate) use math::{exp, log1p};
 pub use matrix::{Accumulate, Matrix, blocks};
 pub(crate) use packed::{Packed, PackedValues, Packing};
-pub(crate) use program::Leaf;
 pub use program::Program;
+pub(crate) use program::{Leaf, level_of};
 pub(crate) use shrink::{
     Halves, Threshold, gated, gated_gradient, hardshrink, shrink_gradient, softshrink, tanhshrink,
     tanhshrink_gradient, threshold, threshold_gradient,

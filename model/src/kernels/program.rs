@@ -102,6 +102,19 @@ impl Program {
     }
 }
 
+/// A level of a stack whose bottom is the result, and the level below it.
+pub(crate) fn level_of<'a>(
+    (into, stack): (&'a mut [f32], &'a mut [f32]),
+    height: usize,
+    width: usize,
+) -> (&'a mut [f32], &'a mut [f32]) {
+    match height {
+        0 => (&mut [], into),
+        1 => (into, &mut stack[..width]),
+        _ => stack[(height - 2) * width..height * width].split_at_mut(width),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

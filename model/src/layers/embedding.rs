@@ -6,7 +6,7 @@
 
 use super::{BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec};
 use crate::arguments::Arguments;
-use crate::kernels::{Leaf, Program, SimdLevel, add_into, simd_dispatch};
+use crate::kernels::{Leaf, Program, SimdLevel, add_into, level_of, simd_dispatch};
 use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
@@ -267,19 +267,6 @@ impl Lookup {
                 }
             }
         }
-    }
-}
-
-/// A level of a stack whose bottom is the result, and the level below it.
-fn level_of<'a>(
-    (into, stack): (&'a mut [f32], &'a mut [f32]),
-    height: usize,
-    width: usize,
-) -> (&'a mut [f32], &'a mut [f32]) {
-    match height {
-        0 => (&mut [], into),
-        1 => (into, &mut stack[..width]),
-        _ => stack[(height - 2) * width..height * width].split_at_mut(width),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::arguments::Arguments;
 use crate::kernels::{Accumulate, ByInput, Matrix, Program};
 use crate::layers::error::{LayerError, infer};
 use candlewick_protocol::Failure;
+use candlewick_protocol::rows::SparseRows;
 
 #[derive(Debug)]
 struct Linear {
@@ -44,6 +45,11 @@ impl Module for Linear {
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
+        if let Some(rows) = ctx.sparse {
+            let bias = self.bias.then(|| &ctx.weights[self.outputs * self.inputs..]);
+            rows.product(ctx.kernels, self.weight(ctx.weights), bias, output);
+            return Ok(());
+        }
         let x = Matrix::new(inputs[0], ctx.rows * self.repeat, self.inputs);
         let bias = &ctx.weights[self.outputs * self.inputs..];
         let start = if self.bias {
@@ -86,6 +92,19 @@ impl Module for Linear {
                 .tree_product(g.transposed(), x, tree, self.repeat, into);
         } else {
             ctx.kernels.tree_column_sums(&g, tree, self.repeat, into);
+        }
+    }
+
+    fn sparse_gradient(
+        &self,
+        ctx: &mut Context<'_>,
+        _parameter: usize,
+        tree: &Program,
+        ends: BackwardInputs<'_>,
+        into: &mut SparseRows,
+    ) {
+        if let Some(rows) = ctx.sparse {
+            rows.tree_product(ctx.kernels, (ends.gradient, self.outputs), tree, into);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::error::LayerError;
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
-use crate::kernels::{ByInput, Kernels, Program, SimdLevel};
+use crate::kernels::{ByInput, Kernels, Program, SimdLevel, SparseInput};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
@@ -100,6 +100,9 @@ pub(crate) struct Context<'a> {
     pub weights: &'a [f32],
     /// Rows of the batch.
     pub rows: usize,
+    /// What the module reads, where that is the features and only what is not zero of them is there: the input has no values then.
+    /// Only modules that [`Module::takes_sparse`] meet it.
+    pub sparse: Option<SparseInput<'a>>,
     /// [`Module::saved`] values: what `forward` leaves for `backward`, and `backward` for `parameter_gradient`. What
     /// they hold before `forward` is not defined.
     pub saved: &'a mut [f32],
@@ -150,7 +153,8 @@ pub(crate) trait Module: Debug + Send + Sync {
         None
     }
 
-    /// Whether it is a linear map of a whole row, see [`Module::by_input`].
+    /// Whether it is a linear map of a whole row, see [`Module::by_input`], and reads [`Context::sparse`]; the first of its parameters
+    /// is the matrix then, a row for each output, whose gradient [`Module::sparse_gradient`] gives by columns.
     fn takes_sparse(&self) -> bool {
         false
     }
@@ -189,8 +193,8 @@ pub(crate) trait Module: Debug + Send + Sync {
     ) {
     }
 
-    /// As [`Module::parameter_gradient`], of a parameter that is a table: the rows that occur under the node. None of
-    /// their values is -0.0, so that a row that another node lacks may count as zeros.
+    /// As [`Module::parameter_gradient`], of a parameter that is a table: the rows that occur under the node (of a matrix that meets
+    /// rows of zeros: its columns). None of their values is -0.0, so that a row that another node lacks may count as zeros.
     fn sparse_gradient(
         &self,
         _pass: &mut Context<'_>,

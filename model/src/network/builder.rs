@@ -5,7 +5,7 @@ use super::{composite, init};
 use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
 use crate::layers::{self, BuiltLayer, Init, MAX_ELEMENTS, Operation, ParameterSpec, elements};
-use crate::parameter::{Parameter, SparseParameter};
+use crate::parameter::{Parameter, SparseLayout, SparseParameter};
 use candlewick_protocol::Failure;
 use serde_json::{Map, Value, json};
 use std::ops::Range;
@@ -385,6 +385,7 @@ impl Builder {
                 offset: self.total,
                 entries,
                 width,
+                layout: SparseLayout::Rows,
             });
         }
         self.parameters.push(Parameter {
@@ -419,6 +420,7 @@ impl Builder {
             inits: self.inits,
             sparse_parameters: self.sparse_parameters,
             repeats: self.repeats,
+            sparse_input: false,
             named: self.named.into_iter().map(InnerValue::of).collect(),
             num_parameters: self.total,
         }

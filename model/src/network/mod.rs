@@ -7,6 +7,7 @@ mod indices;
 mod init;
 mod node;
 mod shared;
+mod sparse;
 
 use crate::parameter::{Parameter, SparseParameter};
 use crate::weights::{self, Loading, Outgoing, Report, Rule};
@@ -214,6 +215,7 @@ impl Network {
                 named: Vec::new(),
                 inits: inner.inits.clone(),
                 repeats: inner.repeats.clone(),
+                sparse_input: inner.sparse_input,
                 num_parameters: inner.num_parameters,
             }),
         }

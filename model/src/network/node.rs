@@ -22,7 +22,7 @@ pub(crate) enum ValueRef {
 }
 
 /// A layer in its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LayerNode {
     /// Path in the document, for messages: `layers.2.layers.0`.
     pub place: String,
@@ -72,7 +72,7 @@ pub(crate) struct InnerValue {
     pub width: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Inner {
     pub document: Value,
     pub input_shape: Vec<usize>,
@@ -86,6 +86,8 @@ pub(super) struct Inner {
     pub inits: Vec<Init>,
     pub sparse_parameters: Vec<SparseParameter>,
     pub repeats: Vec<usize>,
+    /// Made for rows of zeros.
+    pub sparse_input: bool,
     pub named: Vec<InnerValue>,
     pub num_parameters: usize,
 }

@@ -63,7 +63,7 @@ pub(super) fn scale(
 fn norm(run: &Run<'_>, slices: &mut [ParamSlice<'_>]) -> f64 {
     run.each(slices, |slice| match slice.touched {
         Touched::All => norms::blocks_of(run.level, slice.gradient, &mut slice.sums),
-        rows @ Touched::Rows { .. } => {
+        rows @ (Touched::Rows { .. } | Touched::Columns { .. }) => {
             norms::blocks_of_rows(run.level, slice.gradient, rows, &mut slice.sums);
         }
     });

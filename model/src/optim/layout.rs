@@ -3,7 +3,7 @@
 use super::norms::BLOCK;
 use super::step::{ParamSlice, Touched};
 use crate::engine::TouchedRows;
-use crate::parameter::Parameter;
+use crate::parameter::{Parameter, SparseLayout};
 use std::ops::Range;
 
 /// Weights that are worth a thread.
@@ -138,6 +138,13 @@ fn touched<'a>(sparse: &[TouchedRows<'a>], piece: &Range<usize>) -> Touched<'a> 
         return Touched::All;
     };
     let start = piece.start - parameter.offset;
+    if parameter.layout == SparseLayout::Columns {
+        return Touched::Columns {
+            indices,
+            entries: parameter.entries,
+            start,
+        };
+    }
     let first = indices.partition_point(|row| (*row as usize + 1) * parameter.width <= start);
     let last = indices.partition_point(|row| *row as usize * parameter.width < start + piece.len());
     Touched::Rows {

@@ -55,25 +55,83 @@ pub(super) enum Touched<'a> {
         /// Where the slice starts in the parameter.
         start: usize,
     },
+    /// Some columns of a sparse parameter that is a matrix.
+    Columns {
+        /// The columns, ascending, of the whole parameter.
+        indices: &'a [u32],
+        /// Values of a row of the matrix.
+        entries: usize,
+        /// Where the slice starts in the parameter.
+        start: usize,
+    },
 }
 
 impl<'a> Touched<'a> {
     /// The elements of a slice of `length`, in order.
-    pub(super) fn ranges(self, length: usize) -> impl Iterator<Item = Range<usize>> + 'a {
-        let (all, indices, width, start) = match self {
-            Touched::All => (Some(0..length), [].as_slice(), 0, 0),
+    pub(super) fn ranges(self, length: usize) -> Ranges<'a> {
+        let line = match self {
+            Touched::Columns { entries, start, .. } => start / entries.max(1),
+            Touched::All | Touched::Rows { .. } => 0,
+        };
+        Ranges {
+            touched: self,
+            length,
+            line,
+            at: 0,
+        }
+    }
+}
+
+/// Elements of a slice, in order.
+#[derive(Debug, Clone)]
+pub(super) struct Ranges<'a> {
+    touched: Touched<'a>,
+    length: usize,
+    /// Row of the matrix.
+    line: usize,
+    /// What comes next: of everything, of the rows, of the columns.
+    at: usize,
+}
+
+impl Iterator for Ranges<'_> {
+    type Item = Range<usize>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Range<usize>> {
+        // A slice may start and end within a row.
+        let within = |at: usize, start: usize| at.saturating_sub(start).min(self.length);
+        match self.touched {
+            Touched::All => {
+                self.at += 1;
+                (self.at == 1).then_some(0..self.length)
+            }
             Touched::Rows {
                 indices,
                 width,
                 start,
-            } => (None, indices, width, start),
-        };
-        let row = move |index: &u32| {
-            let first = *index as usize * width;
-            // A slice may start and end within a row.
-            let within = |at: usize| at.saturating_sub(start).min(length);
-            within(first)..within(first + width)
-        };
-        all.into_iter().chain(indices.iter().map(row))
+            } => {
+                let first = *indices.get(self.at)? as usize * width;
+                self.at += 1;
+                Some(within(first, start)..within(first + width, start))
+            }
+            Touched::Columns {
+                indices,
+                entries,
+                start,
+            } => {
+                if self.at == indices.len() {
+                    (self.at, self.line) = (0, self.line + 1);
+                }
+                let first = self.line * entries + *indices.get(self.at)? as usize;
+                if first >= start + self.length {
+                    return None;
+                }
+                // Neighbours are one range.
+                let rest = indices[self.at..].windows(2);
+                let count = 1 + rest.take_while(|pair| pair[0] + 1 == pair[1]).count();
+                self.at += count;
+                Some(within(first, start)..within(first + count, start))
+            }
+        }
     }
 }

@@ -170,7 +170,7 @@ impl Case {
         let batch = Batch {
             step: 5,
             slices: own,
-            features: &self.features[start * width..end * width],
+            features: (&self.features[start * width..end * width]).into(),
             labels: &self.labels[start * labels..end * labels],
             weights: &self.row_weights[start..end],
         };

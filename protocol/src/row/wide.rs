@@ -55,6 +55,17 @@ fn append_all(values: &[f32], first: u64, out: &mut [u8], mut at: usize) -> usiz
     at
 }
 
+/// The same of a row that is given by its values that are not zero.
+pub(super) fn pairs(indices: &[u32], values: &[f32], out: &mut [u8]) -> usize {
+    let mut at = 0;
+    for (index, value) in indices.iter().zip(values) {
+        let pair = (u64::from(value.to_bits()) << 32) | u64::from(*index);
+        out[at..at + 8].copy_from_slice(&pair.to_le_bytes());
+        at += if *value == 0.0 { 0 } else { 8 };
+    }
+    at
+}
+
 /// Features to bytes, and bytes to their hash, with the instructions of one kind of CPU.
 #[derive(Clone, Copy)]
 pub(super) struct Level {

@@ -40,6 +40,7 @@ pub(crate) fn job() -> JobSpec {
     JobSpec {
         job: "j".into(),
         data: DataSpec {
+            feature_encoding: Default::default(),
             feature_width: 2,
             input_shape: vec![2],
             label: LabelKind::class(2),

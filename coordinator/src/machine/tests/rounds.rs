@@ -556,3 +556,21 @@ fn silence_is_a_loss_while_rows_are_fed_sealed_and_while_a_generation_halts() {
     stage.pass(16_000, &["a"], true);
     assert_eq!(stage.machine.phase, Phase::Feeding { round: 1 });
 }
+
+#[test]
+fn the_ledgers_of_a_round_come_in_parts() {
+    let part = |round: u32, ledger: TaskLedger, more: bool| json!({"cmd": "seal", "round": round, "ledgers": [ledger], "more": more});
+    let mut stage = Stage::at("feeding");
+    stage.command(part(0, task(0, &[(0, 2), (2, 1)]), true)).unwrap();
+    assert_eq!(stage.machine.phase, Phase::Feeding { round: 0 });
+    assert!(stage.command(part(1, task(1, &[(3, 4)]), true)).is_err());
+    stage.command(part(0, task(1, &[(3, 4)]), false)).unwrap();
+    assert_eq!(stage.machine.phase, Phase::Sealing { round: 0 });
+    let winners = sent(&mut stage)
+        .into_iter()
+        .find_map(|(_, message)| match message {
+            ToTrainer::Seal { winners, .. } => Some(winners),
+            _ => None,
+        });
+    assert_eq!(winners.unwrap().len(), 2);
+}

@@ -190,6 +190,7 @@ impl<'a> Subject<'a> {
         let mut kernels = Kernels::new(1).unwrap();
         let inputs: Vec<&[f32]> = self.inputs.iter().map(Vec::as_slice).collect();
         let mut ctx = Context {
+            sparse: None,
             kernels: &mut kernels,
             weights: &self.weights,
             rows: ROWS,
@@ -415,7 +416,7 @@ fn composite_layers_have_the_gradient_of_their_differences() {
         let batch = Batch {
             step: STEPS,
             slices: &[Slice { shard: 0, rows: ROWS }],
-            features: &features,
+            features: (&features).into(),
             labels: &vec![0.0; ROWS * network.output_width()],
             weights: &[1.0; ROWS],
         };

@@ -60,34 +60,55 @@ private[candlewick] final class TrainingColumns private (
   /** Shape of the features, as far as inputShape, the network's inputs and the schema tell it. */
   def knownShape: Option[Seq[Int]] = choice.inputShape.orElse(total.map(Seq(_)))
 
-  private def known: Seq[Option[Int]] = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
+  // Once each: of thousands of columns every one would look at all others.
+  private lazy val known: Seq[Option[Int]] = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
 
-  private def total: Option[Int] =
+  private lazy val total: Option[Int] =
     known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
 
   /** Whether the width of the features is to be seen in a row. */
-  private def askFeatures: Boolean = {
+  private lazy val askFeatures: Boolean = {
     // A shape of one size is a width that is relied on; one of several is easily mistaken, and a row that does not fit it is
     // told as wrong data by every executor. Rows that are skipped may not fit.
     val checked = choice.inputShape.forall(_.length > 1 && !choice.skipInvalid)
     total.isEmpty && checked && !features.exists(_.dataType == BinaryType)
   }
 
+  /** Vectors that are wide enough for it to matter whether they are sparse. */
+  private def vectors: Seq[Int] =
+    if (features.exists(field => ColumnRules.nested(field.dataType))) Nil
+    else
+      features.indices.filter { at =>
+        val width = known(at).orElse(choice.inputShape.map(_.product))
+        ColumnRules.isVector(features(at).dataType) && width.forall(_ >= TrainingColumns.Wide)
+      }
+
+  /** Types of the feature columns. */
+  def featureTypes: Seq[String] = features.map(field => ColumnRules.typeName(field.dataType))
+
   /** The columns whose width the schema does not tell. */
-  private def unknown: Seq[Int] = {
+  private lazy val unknown: Seq[Int] = {
     val ofLabels = read.map(labelWidth)
     val unknownLabels = ofLabels.indices.filter(ofLabels(_).isEmpty).map(_ + features.length)
     features.indices.filter(at => askFeatures && known(at).isEmpty) ++ unknownLabels
   }
 
-  /** Whether [[widths]] looks at a row, which is a Spark job. */
+  /** Whether [[widths]] has to look at a row, which is a Spark job. */
   def asksFirstRow: Boolean = unknown.nonEmpty
 
-  /** Widths of features and label: from the schema where it tells, else from the first row that has them. */
-  def widths(selected: DataFrame): Widths = {
+  /** Widths of features and label: from the schema where it tells, else from the first row that has them.
+    *
+    * @param dear
+    *   whether it costs much to look at a row: then that is done for widths only
+    */
+  def widths(selected: DataFrame, dear: => Boolean): Widths = {
     val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
     val ofLabels = read.map(labelWidth)
-    val sizes = if (unknown.isEmpty) Map.empty[Int, Seq[Int]] else firstSizes(selected, unknown)
+    val looks = unknown.nonEmpty || (vectors.nonEmpty && !dear)
+    val first = if (looks) firstRows(selected, (unknown ++ vectors).distinct) else Nil
+    val sizes = first.headOption.fold(Map.empty[Int, Seq[Int]]) { row =>
+      unknown.map(at => at -> TrainingColumns.sizes(row(at))).toMap
+    }
     val found = sizes.map { case (at, each) => at -> each.product }
     val width =
       if (askFeatures) known.indices.map(at => known(at).getOrElse(found(at))).sum
@@ -97,7 +118,21 @@ private[candlewick] final class TrainingColumns private (
     val widths = ofLabels.indices.map(at => ofLabels(at).getOrElse(found(features.length + at)))
     val shape =
       if (features.length == 1 && choice.inputShape.isEmpty) sizes.get(0).filter(_.length > 1) else None
-    Widths(width, widths, DataContract.lengths(each, width), shape)
+    Widths(width, widths, DataContract.lengths(each, width), shape, nonzeros(first, each))
+  }
+
+  /** Features that are not zero in a row, about. Where no row was looked at, vectors that are wider than any that people fill
+    * count as sparse.
+    */
+  private def nonzeros(first: Seq[Map[Int, Any]], each: Seq[Option[Int]]): Option[Long] = {
+    val others = features.indices.filterNot(vectors.contains).flatMap(each(_)).map(_.toLong).sum
+    if (vectors.isEmpty) None
+    else if (first.nonEmpty) {
+      val counts = first.map(row => vectors.map(at => TrainingColumns.nonzeros(row(at))).sum)
+      Some(others + math.round(counts.sum.toDouble / counts.length))
+    } else if (vectors.flatMap(each(_)).exists(_ >= TrainingColumns.SurelySparse))
+      Some(others + TrainingColumns.Guess)
+    else None
   }
 
   /** Values of a column of the label, where that is known: a column of features has what the network reads. */
@@ -131,8 +166,16 @@ private[candlewick] final class TrainingColumns private (
     *   shape that the network views the features as
     * @param indices
     *   the features that the network looks up in tables
+    * @param featureType
+    *   the type that features are sent in
     */
-  def json(widths: Widths, inputShape: Seq[Int], labelKind: JsonNode, indices: JsonNode): ObjectNode = {
+  def json(
+      widths: Widths,
+      inputShape: Seq[Int],
+      labelKind: JsonNode,
+      indices: JsonNode,
+      featureType: String
+  ): ObjectNode = {
     // One column alone takes its width from what the network wants.
     val ofLabels = if (choice.task == TrainingColumns.General) widths.labels.map(Some(_)) else Seq(None)
     val wanted = inputWidths.fold(features.map(_ => Option.empty[Int]))(_.map(Some(_))) ++ ofLabels
@@ -144,6 +187,7 @@ private[candlewick] final class TrainingColumns private (
       "numFields" -> all.length,
       "features" -> described.take(features.length),
       "featureWidth" -> widths.features,
+      "featureType" -> featureType,
       "scale" -> choice.scale,
       "labels" -> described.slice(features.length, features.length + read.length),
       "labelKind" -> labelKind,
@@ -170,15 +214,18 @@ private[candlewick] final class TrainingColumns private (
     )
   }
 
-  /** Sizes of the columns at the given positions in the first row where none of them is null: one, or those of nested arrays. */
-  private def firstSizes(selected: DataFrame, positions: Seq[Int]): Map[Int, Seq[Int]] = {
+  /** The columns at the given positions in the first rows where none of them is null: one row, some where vectors are among
+    * them.
+    */
+  private def firstRows(selected: DataFrame, positions: Seq[Int]): Seq[Map[Int, Any]] = {
     val named = selected.toDF(selected.columns.indices.map(at => s"c$at"): _*)
     val wanted: Seq[Column] = positions.map(at => col(s"c$at"))
     val present = wanted.map(_.isNotNull).reduce(_ && _)
-    named.filter(present).select(wanted: _*).head(1).headOption match {
-      case Some(row) => positions.indices.map(at => positions(at) -> TrainingColumns.sizes(row.get(at))).toMap
-      case None => throw nothingToRead(selected)
-    }
+    val count = if (vectors.isEmpty) 1 else TrainingColumns.Looked
+    val rows = named.filter(present).select(wanted: _*).head(count).toSeq
+    // Vectors of known width need no row.
+    if (rows.isEmpty && unknown.nonEmpty) throw nothingToRead(selected)
+    rows.map(row => positions.indices.map(at => positions(at) -> row.get(at)).toMap)
   }
 
   private def nothingToRead(selected: DataFrame): Exception =
@@ -195,12 +242,15 @@ private[candlewick] final class TrainingColumns private (
   *   of the feature columns one by one, where that is known
   * @param shape
   *   sizes of nested arrays, which are the features' shape where the user set none
+  * @param nonzeros
+  *   features of a row that are not zero, about, where there are Vectors
   */
 private[candlewick] final case class Widths(
     features: Int,
     labels: Seq[Int],
     each: Seq[Option[Int]],
-    shape: Option[Seq[Int]]
+    shape: Option[Seq[Int]],
+    nonzeros: Option[Long]
 ) {
 
   /** Of all columns of the label. */
@@ -211,6 +261,16 @@ private[candlewick] object TrainingColumns {
 
   /** The task of a NeuralEstimator. */
   val General = "estimator"
+
+  /** Vectors of fewer values are taken for dense unless rows are looked at anyhow. */
+  private val Wide = 512
+
+  /** Rows that are looked at for how sparse they are. */
+  private val Looked = 8
+
+  /** Vectors of so many values are taken for sparse where no row is looked at, with so many values that are not zero. */
+  private val SurelySparse = 1 << 14
+  private val Guess = 100L
 
   /** Stands for the label that nothing reads. */
   private val NoLabel = StructField("candlewick_label", DoubleType, nullable = false, Metadata.empty)
@@ -266,6 +326,11 @@ private[candlewick] object TrainingColumns {
       "width" -> width,
       "sizes" -> ColumnRules.nestedSizes(field.dataType, inputShape)
     )
+
+  private def nonzeros(value: Any): Int = value match {
+    case vector: Vector => vector.numNonzeros
+    case _ => 0
+  }
 
   private def sizes(value: Any): Seq[Int] = value match {
     case vector: Vector => Seq(vector.size)

@@ -33,26 +33,31 @@ private[fit] final class Feeding(
     CandlewickShim.ofRows(session, FeedLogical(task, CandlewickShim.analyzed(prepared.source)))
   }
 
-  /** Feeds a round; its ledger rows, one for each partition.
+  /** Feeds a round; its ledger rows, one for each partition, as text: of a million partitions they are a GB.
     *
     * @param asked
     *   number and owners, as the coordinator gave them
     */
-  def ledgers(asked: JsonNode): Seq[JsonNode] = {
+  def ledgers(asked: JsonNode): Seq[String] = {
     val round = Json.field(asked, "round").asInt
     val sc = prepared.session.sparkContext
     sc.setJobDescription(if (round == 0) "Candlewick: feed" else s"Candlewick: feed again, round $round")
     sc.setLocalProperty(FeedRound.Property, FeedRound.document(asked, prepared.launch, tasks).toString)
-    try query.collect().toSeq.map(row => Json.parse(row.getString(0)))
+    try CandlewickShim.collect(query).toSeq.map(_.getUTF8String(0).toString)
     finally sc.setLocalProperty(FeedRound.Property, null)
   }
 
   /** Feeds a round and tells the coordinator who won it. */
   def run(asked: JsonNode): Unit = tell(asked, ledgers(asked))
 
-  /** Tells the coordinator what the winning tasks of a round say. */
-  def tell(asked: JsonNode, ledgers: Seq[JsonNode]): Unit =
-    link.command("seal", "round" -> Json.field(asked, "round"), "ledgers" -> ledgers): Unit
+  /** Tells the coordinator what the winning tasks of a round say, in parts. */
+  def tell(asked: JsonNode, ledgers: Seq[String]): Unit = {
+    val parts = Feeding.parts(ledgers)
+    parts.zipWithIndex.foreach { case (part, at) =>
+      val more = at + 1 < parts.length
+      link.command("seal", "round" -> Json.field(asked, "round"), "ledgers" -> Json.raw(part), "more" -> more)
+    }
+  }
 
   /** Waits until `found` gives something, and feeds what the coordinator asks for meanwhile. No deadline: the coordinator
     * watches over it.
@@ -91,5 +96,27 @@ private[fit] final class Feeding(
     told ++= news.keys
     val why = if (news.isEmpty) "shards could not be handed over" else news.values.mkString("; ")
     s"$why: what is missing is fed again, round ${Json.field(asked, "round").asInt}"
+  }
+}
+
+private[fit] object Feeding {
+
+  /** Characters of ledgers in one command. */
+  private val PartChars = 1 << 20
+
+  /** Lists of about so much text, in order, at least one. */
+  def parts(ledgers: Seq[String], most: Int = PartChars): Seq[String] = {
+    val parts = Seq.newBuilder[String]
+    val part = new StringBuilder("[")
+    ledgers.foreach { ledger =>
+      if (part.length > 1 && part.length + ledger.length > most) {
+        parts += part.append(']').toString
+        part.setLength(1)
+      }
+      if (part.length > 1) part.append(',')
+      part.append(ledger)
+    }
+    parts += part.append(']').toString
+    parts.result()
   }
 }

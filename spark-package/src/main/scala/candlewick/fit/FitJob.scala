@@ -241,7 +241,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       spare: => Boolean
   ): Unit = {
     val ledgers = feeding.ledgers(launched.members)
-    FitJob.checkLedgers(ledgers)
+    FitJob.checkLedgers(ledgers.iterator.map(Json.parse))
     // From here on no task of the fit needs a slot: they are held, and a cancel meets a job.
     hold.maintain()
     feeding.tell(launched.members, ledgers)
@@ -413,19 +413,22 @@ private[fit] object FitJob {
   private val FirstCauseMs = 4000L
 
   /** Throws for what a feed found out about the rows. */
-  def checkLedgers(ledgers: Seq[JsonNode]): Unit = {
-    ledgers.sortBy(Json.field(_, "partition").asInt).find(_.hasNonNull("failure")).foreach { ledger =>
-      val failure: CandlewickException = Failures.of(
-        Json.field(ledger.get("failure"), "kind").asText,
-        Json.field(ledger.get("failure"), "message").asText
-      )
-      throw failure
+  def checkLedgers(ledgers: Iterator[JsonNode]): Unit = {
+    var first = Option.empty[(Int, JsonNode)]
+    var (read, taken) = (0L, 0L)
+    ledgers.foreach { ledger =>
+      val partition = Json.field(ledger, "partition").asInt
+      if (ledger.hasNonNull("failure") && first.forall(_._1 > partition))
+        first = Some(partition -> ledger.get("failure"))
+      read += Json.field(ledger, "rowsRead").asLong
+      // Rows of a trainer that is lost meanwhile come again.
+      taken += Json.field(ledger, "rowsSent").asLong + Json.field(ledger, "rowsPassedOver").asLong
     }
-    def sum(field: String) = ledgers.map(Json.field(_, field).asLong).sum
-    val read = sum("rowsRead")
+    first.foreach { case (_, failure) =>
+      throw Failures.of(Json.field(failure, "kind").asText, Json.field(failure, "message").asText)
+    }
     if (read == 0) throw TrainingColumns.empty()
-    // Rows of a trainer that is lost meanwhile come again.
-    if (sum("rowsSent") + sum("rowsPassedOver") == 0)
+    if (taken == 0)
       throw Failures.data(
         s"all $read rows are invalid and " +
           "handleInvalid=\"skip\" leaves them out: nothing to train on; " +

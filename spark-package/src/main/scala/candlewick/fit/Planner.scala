@@ -31,7 +31,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val needs = Needs.of(asked)
     // What a trainer has no room for, the driver may have none for either.
     val tried = if (limit.forall(needs.besideRows < _.bytes)) ask(ProbeMs) else asked
-    val amount = Amount.of(prepared, rows)
+    val amount = Amount.of(prepared, rows, Json.field(asked, "sentRowBytes").asLong)
     val memory = new PlannedMemory(needs, limit, rows, prepared, gang.trainers)
     val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sample(sc, prepared.source))
     Json.obj(
@@ -129,7 +129,7 @@ private[fit] final case class Amount(rows: Long, stepsPerEpoch: Long, epochs: In
 private[fit] object Amount {
 
   /** Of so many rows, of which some are put aside. */
-  def of(prepared: Prepared, rows: Long): Amount = {
+  def of(prepared: Prepared, rows: Long, rowBytes: Long): Amount = {
     val data = Json.field(prepared.job, "data")
     val below = data.path("validation").path("below")
     // A share of 2^64.
@@ -139,7 +139,7 @@ private[fit] object Amount {
     val whole = trained / batch
     val dropped = Json.field(Json.field(prepared.job, "train"), "dropLast").asBoolean
     val steps = if (dropped || trained % batch == 0) whole else whole + 1
-    Amount(rows, steps, prepared.epochs, 4L * Json.field(data, "featureWidth").asLong + 16)
+    Amount(rows, steps, prepared.epochs, rowBytes)
   }
 }
 

@@ -84,9 +84,10 @@ private[candlewick] object Preparation {
       throw Failures.parameter("fit needs a DataFrame that ends, not a stream; call fit inside foreachBatch")
     val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
-    if (columns.asksFirstRow) tellTwice(source, control)
-    val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source))
-    val resolved = resolve(control.id, spec, columns.labelColumns(widths), widths)
+    lazy val repeated = dear(source)
+    if (columns.asksFirstRow) tellTwice(repeated, control)
+    val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source, repeated.nonEmpty))
+    val resolved = resolve(control.id, spec, columns, widths)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
@@ -99,7 +100,8 @@ private[candlewick] object Preparation {
     }
     val data = Json.field(job, "data")
     val (label, shape) = (Json.field(data, "label"), Json.items(Json.field(data, "inputShape")).map(_.asInt))
-    val feed = columns.json(widths, shape, label, Json.field(resolved, "indices"))
+    val kind = data.path("featureEncoding").path("type").asText("float32")
+    val feed = columns.json(widths, shape, label, Json.field(resolved, "indices"), kind)
     val prepared = Prepared(session, source, feed, columns.contract(widths), job, launch, None, None)
     val continued =
       for (state <- spec.resumed; params <- launch.identity)
@@ -114,18 +116,21 @@ private[candlewick] object Preparation {
   /** What the first row is asked of runs once more to feed all rows: where that costs much, the user hears of it. What is
     * cached is a leaf of the plan.
     */
-  private def tellTwice(source: DataFrame, control: FitControl): Unit = {
-    val dear = CandlewickShim.optimized(source).collect {
-      case node @ (_: Join | _: Aggregate | _: Sort | _: Window) => node.nodeName
-    }
+  private def tellTwice(dear: Seq[String], control: FitControl): Unit =
     if (dear.nonEmpty)
       control.report(
-        s"the first row says how wide the columns are, so this runs twice: ${dear.distinct.mkString(", ")}; cache the " +
+        s"the first row says how wide the columns are, so this runs twice: ${dear.mkString(", ")}; cache the " +
           "DataFrame, or say it: inputShape, or VectorAssembler, whose attributes tell it"
       )
-  }
 
-  private def resolve(id: String, spec: FitSpec, labels: Seq[ObjectNode], widths: Widths): ObjectNode = {
+  /** What of a DataFrame runs as a whole before it has a row. */
+  private def dear(source: DataFrame): Seq[String] =
+    CandlewickShim
+      .optimized(source)
+      .collect { case node @ (_: Join | _: Aggregate | _: Sort | _: Window) => node.nodeName }
+      .distinct
+
+  private def resolve(id: String, spec: FitSpec, columns: TrainingColumns, widths: Widths): ObjectNode = {
     val request = Json.obj(
       "job" -> id,
       "params" -> Json.parseObject("the parameters", spec.params),
@@ -133,8 +138,10 @@ private[candlewick] object Preparation {
       "task" -> spec.columns.task,
       "featureWidth" -> widths.features,
       "featureShape" -> widths.shape,
+      "featureTypes" -> columns.featureTypes,
+      "nonzeros" -> widths.nonzeros,
       "labelWidth" -> widths.label,
-      "labels" -> labels
+      "labels" -> columns.labelColumns(widths)
     )
     Json.parseObject("the resolved job", Native.resolve(request.toString))
   }

@@ -2,6 +2,7 @@ package candlewick.internal
 
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
+import com.fasterxml.jackson.databind.util.RawValue
 import java.util.{Iterator => JavaIterator}
 
 /** JSON through the plain Java API of Jackson, which every Spark brings: no json4s type may appear in this jar, since
@@ -34,6 +35,9 @@ private[candlewick] object Json {
     items.foreach(item => node.add(encode(item)))
     node
   }
+
+  /** A text that is JSON already, to be put into a document as it is. */
+  def raw(json: String): JsonNode = mapper.getNodeFactory.rawValueNode(new RawValue(json))
 
   /** One value: a node, an option, a collection, or what Jackson knows. */
   def encode(value: Any): JsonNode = value match {

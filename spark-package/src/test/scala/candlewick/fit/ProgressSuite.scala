@@ -56,7 +56,7 @@ class ProgressSuite extends AnyFunSuite {
     val bad = Some("invalidData" -> "row 3")
     val error = intercept[InvalidDataException] {
       FitJob.checkLedgers(
-        Seq(ledger(2, 5, 1, Some("invalidData" -> "row 9")), ledger(0, 5, 5), ledger(1, 5, 2, bad))
+        Iterator(ledger(2, 5, 1, Some("invalidData" -> "row 9")), ledger(0, 5, 5), ledger(1, 5, 2, bad))
       )
     }
     assert(error.getMessage == "row 3")
@@ -64,14 +64,24 @@ class ProgressSuite extends AnyFunSuite {
 
   test("no rows, or none that are valid, are errors") {
     assert(
-      intercept[InvalidDataException](FitJob.checkLedgers(Seq(ledger(0, 0, 0)))).getMessage
+      intercept[InvalidDataException](FitJob.checkLedgers(Iterator(ledger(0, 0, 0)))).getMessage
         .contains("is empty")
     )
     assert(
-      intercept[InvalidDataException](FitJob.checkLedgers(Seq(ledger(0, 4, 0)))).getMessage
+      intercept[InvalidDataException](FitJob.checkLedgers(Iterator(ledger(0, 4, 0)))).getMessage
         .contains("all 4 rows")
     )
-    FitJob.checkLedgers(Seq(ledger(0, 4, 1), ledger(1, 0, 0)))
+    FitJob.checkLedgers(Iterator(ledger(0, 4, 1), ledger(1, 0, 0)))
+  }
+
+  test("ledgers go to the coordinator in parts of whole ledgers") {
+    val ledgers = (0 until 7).map(at => s"""{"partition":$at}""")
+    val parts = Feeding.parts(ledgers, 40)
+    assert(parts == Seq(ledgers.take(2), ledgers.slice(2, 4), ledgers.slice(4, 6), ledgers.drop(6)).map(_.mkString("[", ",", "]")))
+    assert(Feeding.parts(ledgers).map(Json.parse(_).size) == Seq(7))
+    assert(Feeding.parts(Nil) == Seq("[]"))
+    val command = Json.obj("cmd" -> "seal", "ledgers" -> Json.raw(parts.head), "more" -> true).toString
+    assert(command == """{"cmd":"seal","ledgers":[{"partition":0},{"partition":1}],"more":true}""")
   }
 
   test("steps are told where they are news, with the loss so far") {
