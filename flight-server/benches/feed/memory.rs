@@ -55,6 +55,7 @@ pub fn hand_over_in_memory() {
 fn send(rows: &[crate::Row], partition: usize, hand_over: impl Fn(usize, FlightData)) {
     let format = RowFormat {
         features: WIDTH,
+        feature_type: Default::default(),
         labels: 1,
         marked: false,
     };
@@ -85,6 +86,7 @@ fn send(rows: &[crate::Row], partition: usize, hand_over: impl Fn(usize, FlightD
 fn keep(frames: &Receiver<FlightData>) -> Vec<Chunk> {
     let shape = Shape {
         features: WIDTH,
+        encoding: Default::default(),
         label: LabelKind::class(3),
         logical_shards: SHARDS,
         validation: None,
