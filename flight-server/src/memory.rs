@@ -126,6 +126,12 @@ impl Ledger {
         }
     }
 
+    /// True where so many bytes of rows more would leave the reserve as it is.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let wanted = bytes.saturating_add(self.reserve());
+        self.rows().saturating_add(wanted) <= self.budget()
+    }
+
     /// What rows take at the moment.
     pub(crate) fn rows(&self) -> u64 {
         self.rows.now()
