@@ -60,6 +60,10 @@ fn main() {
         if budget == 0 {
             (of_memory, hash) = (seconds, done["weightsHash"].clone());
         }
+        if done["event"] == "failed" {
+            println!("{name}: {}", done["failure"]["message"]);
+            continue;
+        }
         assert_eq!(done["weightsHash"], hash, "other bits");
         let memory = &done["memory"][0];
         println!(
@@ -152,7 +156,12 @@ fn epoch(folder: &Path, budget: u64, (encrypt, contained): (bool, bool)) -> (f64
     gang.seal(&ledgers);
     let before = read_bytes(pid);
     gang.command(&json!({"cmd": "train"}));
-    let done = gang.event("done");
+    let done = gang.event_where("the end", |event| {
+        event["event"] == "done" || event["event"] == "failed"
+    });
+    if done["event"] == "failed" {
+        return (f64::NAN, 0, done);
+    }
     let read = read_bytes(pid) - before;
     let epochs = gang.events_named("epoch");
     let seconds = epochs
