@@ -27,16 +27,20 @@ use std::time::Instant;
 
 #[path = "feed/drain.rs"]
 mod drain;
+#[path = "feed/memory.rs"]
+mod memory;
+use memory::hand_over_in_memory;
 
 fn main() {
     let only = std::env::args().nth(1).filter(|name| !name.starts_with("--"));
-    let parts: [(&str, fn()); 6] = [
+    let parts: [(&str, fn()); 7] = [
         ("memcpy", memcpy),
         ("hash", hashing),
         ("raw", raw_flight),
         ("decode", decoding_of_frames),
         ("spool", rows_per_second_into_the_spool),
         ("feed", feed_of_rows),
+        ("memory", hand_over_in_memory),
     ];
     for (name, run) in parts {
         if only.as_ref().is_none_or(|only| only == name) {

@@ -9,6 +9,8 @@ use candlewick_protocol::launch::TrainerMemory;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::io::Write;
 use std::path::PathBuf;
+use tracing::Subscriber;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -111,16 +113,20 @@ fn start_on(device: DeviceName) -> Result<(), Failure> {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A second call, in a test for instance, changes nothing.
+    let _ = subscriber(filter).try_init();
+}
+
+/// Each layer has a filter of its own: one without any would have h2 make a span for each frame that it reads or writes.
+fn subscriber(filter: EnvFilter) -> impl Subscriber + Send + Sync + 'static {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
         // It would say so on stderr, with a panic where that has no room: a full disk would end the training.
         .log_internal_errors(false);
-    let _ = tracing_subscriber::registry()
+    tracing_subscriber::registry()
         .with(lines.with_filter(filter))
-        .with(PassOn)
-        .try_init();
+        .with(PassOn.with_filter(LevelFilter::WARN))
 }
 
 fn parse(arguments: &[String]) -> Result<Command, Failure> {
@@ -200,6 +206,18 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Command, Failure> {
         parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_not_logged_is_not_even_looked_at() {
+        let most = subscriber(EnvFilter::new("info")).max_level_hint();
+        assert_eq!(most, Some(LevelFilter::INFO));
+        let most = subscriber(EnvFilter::new("off")).max_level_hint();
+        assert_eq!(
+            most,
+            Some(LevelFilter::WARN),
+            "the coordinator is told of warnings all the same"
+        );
     }
 
     #[test]

@@ -129,6 +129,12 @@ impl Ledger {
         }
     }
 
+    /// True where so many bytes of rows more would leave the reserve as it is.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let wanted = bytes.saturating_add(self.reserve());
+        self.rows().saturating_add(wanted) <= self.budget()
+    }
+
     /// What rows take at the moment.
     pub(crate) fn rows(&self) -> u64 {
         self.rows.now()
@@ -272,6 +278,16 @@ impl Drop for Charge {
             ledger.level(account.is_of_rows()).take(self.bytes);
             ledger.accounts[account as usize].take(self.bytes);
         }
+    }
+}
+
+/// Gives memory that was freed back to the system, which the allocator would keep for later: a container counts it, and ends the
+/// process that has more than its limit.
+pub(crate) fn give_back() {
+    // SAFETY: the call takes nothing that is in use.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

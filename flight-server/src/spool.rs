@@ -287,6 +287,11 @@ impl Spool {
         self.index(&owned, incomplete, pieces, threads)
     }
 
+    /// True where rows that came as so many bytes stay in memory, index and all, as far as can be told: no matter of the disk.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.spill.ledger().has_room((bytes as u64).saturating_mul(4))
+    }
+
     /// Takes rows that came for a round, in memory or, where the budget does not hold them, in the log. It may write to disk:
     /// nothing for a thread that others wait for. They are gone again where no stream gets them.
     ///

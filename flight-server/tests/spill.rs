@@ -10,6 +10,7 @@
 mod common;
 
 use candlewick_failpoint::Gates;
+use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::job::JobSpec;
 use common::data::{Lcg, Row, evaluated_job};
 use common::{Fit, Gang, WAIT, coordinator_config};
@@ -146,6 +147,67 @@ fn a_fit_from_disk_has_the_bits_of_one_from_memory_also_where_a_trainer_is_lost(
     });
     same(&fit, expected);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Rows of small integers and few that are not zero; some occur twice.
+fn sparse_rows(count: usize) -> Vec<Row> {
+    let mut random = Lcg(13);
+    let mut row = |at: usize| {
+        let mut features = vec![0.0; WIDTH];
+        for _ in 0..at % 600 {
+            features[random.next() as usize % WIDTH] = (random.next() % 200) as f32 * 0.25;
+        }
+        Row {
+            features,
+            label: (at % 3) as f64,
+            weight: 1.0 + (at % 2) as f64,
+        }
+    };
+    let mut rows: Vec<Row> = (0..count).map(&mut row).collect();
+    for at in 0..count / 20 {
+        rows[count - 1 - at] = rows[at].clone();
+    }
+    rows
+}
+
+#[test]
+fn rows_of_bytes_and_sparse_rows_have_the_bits_of_floats_on_disk_too_where_trainers_are_lost_and_join() {
+    let rows = sparse_rows(5_000);
+    let mut floats = gang(json!({}), None);
+    let ledger = floats.feed_and_seal(&rows);
+    let expected = floats.train(ledger);
+    for kind in [FeatureType::UInt8, FeatureType::Sparse] {
+        let folder = tempfile::tempdir().unwrap();
+        let gates = Gates::new().unwrap();
+        let mut job = spec();
+        (job.data_replicas, job.data.feature_encoding.kind) = (2, kind);
+        if kind == FeatureType::UInt8 {
+            job.data.feature_encoding.scale = 0.25;
+        }
+        // Windows of streams leave no room for rows at first.
+        let memory = memory(20 << 20, folder.path(), true);
+        let mut gang = gang_of(&job, memory, Some((&gates, "train.step=20")));
+        let ledger = gang.feed_and_seal(&rows);
+        gang.command(&json!({"cmd": "train"}));
+        let hit = gates.hit("train.step", 20, WAIT);
+        let hit = hit.unwrap_or_else(|why| panic!("{why}\n{}", gang.logs()));
+        gang.join(None);
+        gang.kill(1);
+        drop(hit);
+        gang.event("recovered");
+        let fit = gang.rest_with(ledger, |gang| {
+            let done = &gang.events_named("done")[0];
+            let spilled = needed(done, "trainer-0")["spilledBytes"].as_u64().unwrap();
+            // Each of two has all rows, of 20 MB as bytes and 11 MB as what is not zero.
+            let bytes = if kind == FeatureType::UInt8 {
+                20 << 20
+            } else {
+                10 << 20
+            };
+            assert!(spilled > bytes && spilled < 4 * bytes, "{done}");
+        });
+        same(&fit, &expected);
+    }
 }
 
 #[test]
@@ -331,8 +393,9 @@ fn on_a_disk_of_its_own() {
     ];
     fails(full, &told);
     assert_eq!(std::fs::read_dir(&disk).unwrap().count(), 0);
-    // There is room for the log, but not for the buckets too, had the log not been given back meanwhile.
-    remount(&disk, "size=100m");
+    // Rows of 66 MB, once, and what is written anew where some are dealt: the room of the log, and of each list that is written
+    // anew, is given back meanwhile.
+    remount(&disk, "size=90m");
     fits(&disk, false);
     remount(&disk, "ro");
     let mut fixed = gang(memory(LIMIT, &disk, false), None);

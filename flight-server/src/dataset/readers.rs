@@ -86,6 +86,34 @@ struct ByBucket<'a> {
     /// What is read ahead.
     next: Option<(EpochKeys, usize, Receiver<Fetched>)>,
     page: Page,
+    asked: Asked,
+}
+
+/// Rows that are read one by one and that the disk was asked for.
+#[derive(Debug, Default)]
+struct Asked {
+    bucket: usize,
+    /// The end of them in its order.
+    end: u64,
+}
+
+impl Asked {
+    /// Rows that a disk that is waited for is asked for: many small reads take it little longer than one.
+    const ROWS: u64 = 256;
+
+    /// Asks for the rows after a place, where that one had to come from the disk.
+    fn more(&mut self, list: &DiskList, opened: &Opened, (place, page): (u64, &mut Page)) {
+        if self.bucket != opened.bucket {
+            *self = Asked {
+                bucket: opened.bucket,
+                end: 0,
+            };
+        }
+        let (from, to) = (self.end.max(place + 1), place + 1 + Self::ROWS);
+        if list.advise(opened, page, from..to) {
+            self.end = to;
+        }
+    }
 }
 
 impl Dataset {
@@ -111,6 +139,7 @@ impl Dataset {
                     opened: None,
                     next: None,
                     page: Page::default(),
+                    asked: Asked::default(),
                 };
                 by.turn(EpochKeys::new(seed, epoch));
                 Kind::Disk(Box::new(by))
@@ -133,6 +162,7 @@ impl Dataset {
             opened: None,
             next: None,
             page: Page::default(),
+            asked: Asked::default(),
         }
     }
 
@@ -207,6 +237,7 @@ impl<'a> ByBucket<'a> {
             (at, bucket)
         });
         self.order = places.collect();
+        self.asked = Asked::default();
         // It has the order of the epoch before.
         if let Some(opened) = &mut self.opened {
             opened.sort(Sorting::Epoch(keys));
@@ -236,6 +267,7 @@ impl<'a> ByBucket<'a> {
                     .ok_or_else(|| Failure::internal("a bucket has fewer rows than it had"))?;
                 let page = (&mut self.page, self.shape);
                 self.list.gather(opened, at, page, into)?;
+                self.asked.more(self.list, opened, (position, &mut self.page));
             }
             // Not before: at the start of an epoch each shard needs room for its first bucket.
             if end - first > self.list.buckets[bucket].rows / 4 {
@@ -296,6 +328,7 @@ pub(crate) struct HeldOutRows<'a> {
     /// What is read ahead.
     next: Option<(usize, Receiver<Fetched>)>,
     page: Page,
+    asked: Asked,
 }
 
 impl<'a> HeldOutRows<'a> {
@@ -360,6 +393,7 @@ impl<'a> HeldOutRows<'a> {
             };
             let page = (&mut self.page, self.data.shape());
             list.gather(opened, at, page, into)?;
+            self.asked.more(list, opened, (self.at.1 as u64, &mut self.page));
             self.at.1 += 1;
         }
         Ok(())

@@ -117,8 +117,8 @@ fn announce(listening: &Listening) -> Result<(), Failure> {
 /// Starts the Flight server on threads of its own; they live as long as the process.
 fn serve(config: &TrainerConfig, listener: TcpListener, state: &Arc<State>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        // Rows are hashed there: more threads than cores would only take turns.
+        // Rows are hashed on both: more threads than cores would only take turns.
+        .worker_threads(config.threads.clamp(2, 16))
         .max_blocking_threads(config.threads.clamp(2, 16))
         .thread_name("candlewick-flight")
         .enable_all()

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes that encryption adds to a block.
 const TAG: usize = 16;
@@ -97,6 +97,7 @@ impl Spill {
                 file,
                 folder: folder.clone(),
                 end: AtomicU64::new(0),
+                tells: AtomicBool::new(true),
             })
         };
         let parts: Result<Vec<Part>, Failure> = self.folders.iter().map(part).collect();
@@ -154,6 +155,47 @@ struct Part {
     file: File,
     folder: PathBuf,
     end: AtomicU64,
+    /// Whether the file system says what it has to fetch from the disk first.
+    tells: AtomicBool,
+}
+
+impl Part {
+    /// Reads bytes; true where they came from the page cache.
+    fn read(&self, into: &mut [u8], at: u64) -> io::Result<bool> {
+        let tells = self.tells.load(Ordering::Relaxed);
+        if tells && self.read_cached(into, at) {
+            return Ok(true);
+        }
+        self.file.read_exact_at(into, at)?;
+        Ok(!self.tells.load(Ordering::Relaxed))
+    }
+
+    /// Reads bytes if the page cache has all of them.
+    fn read_cached(&self, into: &mut [u8], at: u64) -> bool {
+        let piece = libc::iovec {
+            iov_base: into.as_mut_ptr().cast(),
+            iov_len: into.len(),
+        };
+        let Ok(at) = i64::try_from(at) else { return false };
+        // SAFETY: the descriptor is open, and the one piece of memory is that of `into`, which nobody else has meanwhile.
+        let read = unsafe { libc::preadv2(self.file.as_raw_fd(), &raw const piece, 1, at, libc::RWF_NOWAIT) };
+        if read < 0 {
+            let code = io::Error::last_os_error().raw_os_error();
+            if matches!(code, Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL)) {
+                self.tells.store(false, Ordering::Relaxed);
+            }
+        }
+        usize::try_from(read).is_ok_and(|read| read == into.len())
+    }
+
+    /// The disk may begin to read these bytes.
+    fn advise(&self, at: u64, bytes: u64) {
+        if let (Ok(at), Ok(bytes)) = (i64::try_from(at), i64::try_from(bytes)) {
+            // SAFETY: the descriptor is open; advice touches no memory. Where it is not taken the bytes are read when they are due.
+            let _ =
+                unsafe { libc::posix_fadvise(self.file.as_raw_fd(), at, bytes, libc::POSIX_FADV_WILLNEED) };
+        }
+    }
 }
 
 /// Rows on disk; freed when it is dropped.
@@ -270,28 +312,50 @@ impl SpillFile {
         Ok(())
     }
 
-    /// Reads a row, which begins at a byte of the rows.
+    /// Where some bytes of the rows are in the file, and how many are to be read: of what is encrypted the one block, or those
+    /// that they begin and end in.
+    fn stored(&self, extent: &Extent, from: usize, bytes: usize) -> (u64, usize) {
+        if self.spill.cipher.is_none() {
+            return (extent.offset + from as u64, bytes);
+        }
+        let blocks = (from % self.block + bytes).div_ceil(self.block);
+        let whole = self.block + TAG;
+        let first = from / self.block * whole;
+        let left = (extent.stored as usize).saturating_sub(first);
+        (extent.offset + first as u64, left.min(blocks * whole))
+    }
+
+    /// The disk may begin to read all rows of an extent.
+    pub(crate) fn advise(&self, extent: &Extent) {
+        if let Ok(part) = self.part(extent) {
+            part.advise(extent.offset, u64::from(extent.stored));
+        }
+    }
+
+    /// The disk may begin to read a row.
+    pub(crate) fn advise_row(&self, extent: &Extent, from: usize, bytes: usize) {
+        if let Ok(part) = self.part(extent) {
+            let (at, bytes) = self.stored(extent, from, bytes);
+            part.advise(at, bytes as u64);
+        }
+    }
+
+    /// Reads a row, which begins at a byte of the rows; true where the disk was not waited for.
     ///
     /// # Errors
     /// As [`SpillFile::read`].
-    pub(crate) fn read_at(&self, extent: &Extent, from: usize, into: &mut [u8]) -> Result<(), Failure> {
+    pub(crate) fn read_at(&self, extent: &Extent, from: usize, into: &mut [u8]) -> Result<bool, Failure> {
         let part = self.part(extent)?;
         let unread = |error| unread(part, &error);
+        let (at, length) = self.stored(extent, from, into.len());
         let Some(cipher) = &self.spill.cipher else {
-            let place = extent.offset + from as u64;
-            return part.file.read_exact_at(into, place).map_err(unread);
+            return part.read(into, at).map_err(unread);
         };
-        // One block, or those that it begins and ends in.
-        let (number, within) = (from / self.block, from % self.block);
-        let blocks = (within + into.len()).div_ceil(self.block);
-        let whole = self.block + TAG;
-        let first = number * whole;
-        let length = (extent.stored as usize).saturating_sub(first).min(blocks * whole);
         let mut stored = vec![0; length];
-        part.file
-            .read_exact_at(&mut stored, extent.offset + first as u64)
-            .map_err(unread)?;
-        let (mut skipped, mut done) = (within, 0);
+        let cached = part.read(&mut stored, at).map_err(unread)?;
+        let whole = self.block + TAG;
+        let number = from / self.block;
+        let (mut skipped, mut done) = (from % self.block, 0);
         for (block, number) in stored.chunks_mut(whole).zip(extent.number + number as u64..) {
             let rows = Self::opened(cipher, number, block, part)?;
             let rows = rows.get(skipped..).ok_or_else(|| changed(part))?;
@@ -302,7 +366,7 @@ impl SpillFile {
         if done < into.len() {
             return Err(changed(part));
         }
-        Ok(())
+        Ok(cached)
     }
 
     /// The rows of an extent are not as many as were written.

@@ -123,6 +123,8 @@ pub(crate) struct Opened {
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     row: Vec<u8>,
+    /// Whether the last row had to come from the disk.
+    waited: bool,
     /// The features of one that is not taken as it is.
     one: Features,
 }
@@ -231,6 +233,8 @@ impl DiskList {
         let mut all = Vec::with_capacity(if here { of.bytes } else { 0 });
         let mut own = Vec::with_capacity(if fixed.is_none() { of.records + 1 } else { 0 });
         let (mut firsts, mut next) = (Vec::new(), 0);
+        // All at once: one after another the disk would be waited for with each.
+        of.extents.iter().for_each(|extent| self.file.advise(extent));
         for extent in &of.extents {
             firsts.push(next);
             if !here {
@@ -275,20 +279,51 @@ impl DiskList {
         at: u32,
         page: &'a mut Page,
     ) -> Result<Record<'a>, Failure> {
-        self.record(opened, at, &mut page.row)
+        self.record(opened, at, (&mut page.row, &mut page.waited))
     }
 
-    fn record<'a>(&self, opened: &'a Opened, at: u32, row: &'a mut Vec<u8>) -> Result<Record<'a>, Failure> {
+    fn record<'a>(
+        &self,
+        opened: &'a Opened,
+        at: u32,
+        (row, waited): (&'a mut Vec<u8>, &mut bool),
+    ) -> Result<Record<'a>, Failure> {
         let place = opened.places.of(opened.records[at as usize] as usize);
         let firsts = match &opened.block {
             Block::Here(bytes) => return Ok(self.layout.row(&bytes[place])),
             Block::There(firsts) => firsts,
         };
-        let piece = firsts.partition_point(|first| *first <= place.start) - 1;
-        let extent = &self.buckets[opened.bucket].extents[piece];
         row.resize(place.len(), 0);
-        self.file.read_at(extent, place.start - firsts[piece], row)?;
+        let (extent, from) = self.extent_of(opened, firsts, place.start);
+        *waited = !self.file.read_at(extent, from, row)?;
         Ok(self.layout.row(row))
+    }
+
+    /// The extent of a byte of a bucket's rows, and the place in it.
+    fn extent_of(&self, opened: &Opened, firsts: &[usize], byte: usize) -> (&Extent, usize) {
+        let piece = firsts.partition_point(|first| *first <= byte) - 1;
+        (&self.buckets[opened.bucket].extents[piece], byte - firsts[piece])
+    }
+
+    /// Where the last row had to come from the disk, it may begin to read those at some places of the order too. True where
+    /// that was so.
+    pub(crate) fn advise(&self, opened: &Opened, page: &mut Page, places: Range<u64>) -> bool {
+        let Block::There(firsts) = &opened.block else {
+            return false;
+        };
+        if !std::mem::take(&mut page.waited) {
+            return false;
+        }
+        let mut before = None;
+        for at in places.map_while(|place| opened.at(place)) {
+            // Copies stand side by side.
+            if before.replace(at) != Some(at) {
+                let place = opened.places.of(opened.records[at as usize] as usize);
+                let (extent, from) = self.extent_of(opened, firsts, place.start);
+                self.file.advise_row(extent, from, place.len());
+            }
+        }
+        true
     }
 
     /// A row of a bucket, by its position among those that differ, appended to a batch.
@@ -299,7 +334,7 @@ impl DiskList {
         (page, shape): (&mut Page, &Shape),
         into: &mut Gathered,
     ) -> Result<(), Failure> {
-        let record = self.record(opened, at, &mut page.row)?;
+        let record = self.record(opened, at, (&mut page.row, &mut page.waited))?;
         self.layout.gather(record, shape, &mut page.one, into);
         Ok(())
     }

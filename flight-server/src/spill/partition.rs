@@ -5,7 +5,7 @@
 //! first, and what has those bits in common is spread again.
 
 use super::{DiskList, Extent, Layout, Record, SpillFile};
-use crate::memory::{Account, Charge};
+use crate::memory::{Account, Charge, give_back};
 use candlewick_protocol::{Failure, order};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -211,6 +211,8 @@ impl Partition {
             whole.hash_sum = list.hash_sum;
             done.insert(id, whole.charged());
         }
+        // That of the rows that were in memory, and of the buffers.
+        give_back();
         Ok(done)
     }
 }

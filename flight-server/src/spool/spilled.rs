@@ -244,18 +244,18 @@ fn rows_on_disk_are_those_in_memory_where_buckets_fit_and_where_they_are_read_ro
     }
 }
 
-/// Indices and values of each row, and weights.
-fn sparse_bits(rows: &Gathered) -> (Vec<(Vec<u32>, Vec<u32>)>, Vec<u64>) {
+/// Indices and values of a row, and its weight.
+type SparseBits = (Vec<u32>, Vec<u32>, u64);
+
+fn sparse_bits(rows: &Gathered) -> Vec<SparseBits> {
     let all = rows.sparse.as_ref().unwrap();
-    let row = |at| {
+    let row = |(at, weight): (usize, &f64)| {
         let (indices, values) = all.row(at);
-        (
-            indices.to_vec(),
-            values.iter().map(|value| value.to_bits()).collect(),
-        )
+        let values = values.iter().map(|value| value.to_bits()).collect();
+        (indices.to_vec(), values, weight.to_bits())
     };
-    let weights = rows.weights.iter().map(|value| value.to_bits());
-    ((0..all.rows()).map(row).collect(), weights.collect())
+    assert_eq!(all.rows(), rows.weights.len());
+    rows.weights.iter().enumerate().map(row).collect()
 }
 
 #[test]

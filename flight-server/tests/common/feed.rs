@@ -6,17 +6,18 @@ use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, Float64Arra
 use arrow_flight::utils::batches_to_flight_data;
 use arrow_flight::{FlightData, FlightDescriptor};
 use arrow_schema::Field;
+use candlewick_protocol::features::{FeatureEncoding, FeatureRow, FeatureType};
 use candlewick_protocol::feed::{
-    FrameHeader, Owner, ShardSum, StreamEnd, StreamId, StreamSealed, TaskLedger,
+    FrameHeader, Owner, RowFormat, ShardSum, StreamEnd, StreamId, StreamSealed, TaskLedger,
 };
-use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::job::{DataSpec, JobSpec};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::placement::first_home;
 use candlewick_protocol::row::{RowHasher, shard_of};
 use candlewick_protocol::shuffle::{DataShuffle, Home};
 use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
-use candlewick_wire::{Client, Identity, from_status};
+use candlewick_wire::{BatchFormat, Client, Identity, OpenBatch, from_status};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,6 +93,46 @@ pub fn frames_of(id: &StreamId, rows: &[Row], size: usize) -> Vec<FlightData> {
         }),
     };
     frames.push(FlightData::new().with_app_metadata(serde_json::to_vec(&header).unwrap()));
+    frames
+}
+
+/// The frames of a stream whose features are of a job's type: small integers times its scale, or those that are not zero.
+pub fn typed_frames(job: &JobSpec, id: &StreamId, rows: &[Row]) -> Vec<FlightData> {
+    let DataSpec {
+        feature_encoding: FeatureEncoding { kind, scale, .. },
+        feature_width,
+        label,
+        validation,
+        ..
+    } = &job.data;
+    let format = RowFormat::new(*feature_width as usize, *kind, label, *validation);
+    let format = BatchFormat::new(format, u64::MAX).unwrap();
+    let mut batch = OpenBatch::new(format.clone());
+    let mut frames = vec![format.opening(id).unwrap()];
+    let mut hasher = RowHasher::default();
+    let mut end = StreamEnd { rows: 0, hash_sum: 0 };
+    for (at, row) in (1..).zip(rows) {
+        let hash = hasher.hash(&row.features, &[row.label], row.weight, false);
+        (end.rows, end.hash_sum) = (end.rows + 1, end.hash_sum.wrapping_add(hash));
+        let integers = row.features.iter().map(|value| (f64::from(*value) / scale) as u8);
+        let pairs = (0u32..).zip(row.features.iter().copied());
+        let full = match kind {
+            FeatureType::UInt8 => {
+                let values: Vec<u8> = integers.collect();
+                batch.push(FeatureRow::UInt8(&values), &[row.label], row.weight)
+            }
+            FeatureType::Sparse => {
+                let (indices, values): (Vec<u32>, Vec<f32>) =
+                    pairs.filter(|(_, value)| *value != 0.0).unzip();
+                batch.push(FeatureRow::Sparse(&indices, &values), &[row.label], row.weight)
+            }
+            other => panic!("no test sends {other:?}"),
+        };
+        if full || at % FRAME_ROWS == 0 || at == rows.len() {
+            frames.extend(batch.frame(id).unwrap().map(|(frame, _)| frame));
+        }
+    }
+    frames.push(batch.last(id, end).unwrap());
     frames
 }
 
@@ -311,7 +352,14 @@ impl Gang {
             };
             let handed_over = match client {
                 _ if mine.is_empty() => continue,
-                Some(client) => put(client, within(frames(&id, &mine), home)).await.is_ok(),
+                Some(client) => {
+                    let frames = if self.job.data.feature_encoding.is_default() {
+                        frames(&id, &mine)
+                    } else {
+                        typed_frames(&self.job, &id, &mine)
+                    };
+                    put(client, within(frames, home)).await.is_ok()
+                }
                 None => false,
             };
             if handed_over {

@@ -4,9 +4,9 @@ import candlewick.internal.{Json, RowBatch, RowLayout}
 import candlewick.jni.Feeder
 import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.UnsafeProjection
+import org.apache.spark.sql.catalyst.expressions.codegen.UnsafeRowWriter
 import org.apache.spark.sql.execution.metric.SQLMetric
-import org.apache.spark.sql.types.{DataType, StringType}
+import org.apache.spark.sql.types.DataType
 import org.apache.spark.unsafe.types.UTF8String
 
 /** The body of a feed task. */
@@ -30,8 +30,12 @@ private[fit] final class FeedTask(
     val ledger = feeder.finish(read)
     feeder.close()
     batch.close()
-    val projection = UnsafeProjection.create(Array[DataType](StringType))
-    Iterator.single(projection(InternalRow(UTF8String.fromString(ledger))))
+    // A projection would have code generated in each task.
+    val row = new UnsafeRowWriter(1)
+    row.reset()
+    row.zeroOutNullBytes()
+    row.write(0, UTF8String.fromString(ledger))
+    Iterator.single(row.getRow)
   }
 
   private def push(

@@ -43,7 +43,7 @@ private[fit] final class Feeding(
     val sc = prepared.session.sparkContext
     sc.setJobDescription(if (round == 0) "Candlewick: feed" else s"Candlewick: feed again, round $round")
     sc.setLocalProperty(FeedRound.Property, FeedRound.document(asked, prepared.launch, tasks).toString)
-    try query.collect().toSeq.map(_.getString(0))
+    try CandlewickShim.collect(query).toSeq.map(_.getUTF8String(0).toString)
     finally sc.setLocalProperty(FeedRound.Property, null)
   }
 

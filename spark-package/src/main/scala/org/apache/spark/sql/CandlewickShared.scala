@@ -3,6 +3,7 @@ package org.apache.spark.sql
 import org.apache.hadoop.conf.Configuration
 import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.broadcast.Broadcast
+import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.dsl.plans
 import org.apache.spark.sql.catalyst.expressions.{
   Alias,
@@ -13,7 +14,7 @@ import org.apache.spark.sql.catalyst.expressions.{
 }
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.execution.SparkStrategy
+import org.apache.spark.sql.execution.{QueryExecution, SQLExecution, SparkStrategy}
 import org.apache.spark.sql.internal.SessionState
 import org.apache.spark.sql.types.StructField
 import org.apache.spark.storage.BroadcastBlockId
@@ -58,6 +59,14 @@ trait CandlewickShared {
 
   /** Hadoop's configuration as the session sees it, `spark.conf.set("fs.…", …)` included. */
   def hadoopConf(session: SparkSession): Configuration = state(session).newHadoopConf()
+
+  /** What `collect()` does, but for its encoder, which Spark resolves and compiles for each Dataset. */
+  protected def collected(query: QueryExecution): Array[InternalRow] =
+    SQLExecution.withNewExecutionId(query, Some("collect")) {
+      // Its metrics are those of this run, where it is not the first.
+      query.executedPlan.resetMetrics()
+      query.executedPlan.executeCollect()
+    }
 
   /** Appends a planner strategy to a session unless it is there; cloned sessions copy the list. */
   def install(session: SparkSession, strategy: SparkStrategy): Unit = session.synchronized {

@@ -23,6 +23,10 @@ object CandlewickShim extends CandlewickShared {
   /** The rows of a Dataset as Spark holds them. */
   def rows(dataset: Dataset[_]): RDD[InternalRow] = dataset.queryExecution.toRdd
 
+  /** The rows of a Dataset, as Spark holds them: `collect()` to Spark's UI and listeners, without an encoder. */
+  def collect(dataset: Dataset[_]): Array[InternalRow] =
+    collected(dataset.queryExecution)
+
   /** A DataFrame of a plan. */
   def ofRows(session: SparkSession, plan: LogicalPlan): DataFrame = Dataset.ofRows(session, plan)
 

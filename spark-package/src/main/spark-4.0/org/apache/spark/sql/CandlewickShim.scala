@@ -30,6 +30,10 @@ object CandlewickShim extends CandlewickShared {
   def rows(dataset: Dataset[_]): RDD[InternalRow] =
     dataset.asInstanceOf[ClassicDataset[_]].queryExecution.toRdd
 
+  /** The rows of a Dataset, as Spark holds them: `collect()` to Spark's UI and listeners, without an encoder. */
+  def collect(dataset: Dataset[_]): Array[InternalRow] =
+    collected(dataset.asInstanceOf[ClassicDataset[_]].queryExecution)
+
   /** A DataFrame of a plan. */
   def ofRows(session: SparkSession, plan: LogicalPlan): DataFrame =
     ClassicDataset.ofRows(classic(session), plan)
