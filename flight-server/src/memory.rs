@@ -329,6 +329,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn room_is_what_rows_leave_of_the_budget_but_for_the_reserve() {
+        let ledger = Ledger::new(1000);
+        assert_eq!((ledger.has_room(750), ledger.has_room(751)), (true, false));
+        let _rows = ledger.charge(Account::Rows, 500);
+        assert_eq!((ledger.has_room(250), ledger.has_room(251)), (true, false));
+        assert!(Ledger::new(0).has_room(u64::MAX));
+    }
+
+    #[test]
     fn charges_are_given_back_and_the_most_stays() {
         let ledger = Ledger::new(1000);
         let weights = ledger.charge(Account::Weights, 300);

@@ -1,5 +1,7 @@
 //! Rows on their way to one trainer: an open batch and its frames, and the stream that they make up.
 
+use crate::recent::{NONE, RECENT, Recent};
+use crate::spare::Spare;
 use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::IpcWriteOptions;
 use arrow_ipc::{Buffer, FieldNode, MessageBuilder, MessageHeader, MetadataVersion, RecordBatchBuilder};
@@ -178,6 +180,8 @@ pub struct OpenBatch {
     /// The body of the next frame, so far the features, of sparse rows their indices: the place from which they go to the
     /// socket.
     body: Vec<u8>,
+    /// Where bodies come from and come back to.
+    spare: Spare,
     /// The values of sparse rows, and where each row ends among them.
     values: Vec<f32>,
     ends: Vec<i32>,
@@ -191,29 +195,6 @@ pub struct OpenBatch {
     recent: Vec<Recent>,
 }
 
-/// Slots for rows that may come again within a batch. Rows that come often are found in few, and few stay in the cache.
-const RECENT: usize = 1 << u8::BITS;
-/// No position.
-const NONE: u32 = u32::MAX;
-
-/// A row that may come again.
-#[derive(Debug, Clone, Copy)]
-struct Recent {
-    hash: u128,
-    /// Its position in the batch.
-    row: u32,
-    /// Its position among those that stand for several, once it does.
-    copies: u32,
-}
-
-impl Recent {
-    const EMPTY: Recent = Recent {
-        hash: 0,
-        row: NONE,
-        copies: NONE,
-    };
-}
-
 impl OpenBatch {
     /// An empty batch.
     #[must_use]
@@ -222,6 +203,7 @@ impl OpenBatch {
             format,
             sequence: 0,
             body: vec![],
+            spare: Spare::default(),
             values: vec![],
             ends: vec![],
             labels: vec![],
@@ -298,6 +280,7 @@ impl OpenBatch {
         if self.weights.is_empty() {
             // One allocation per batch, and none for a trainer that gets no rows.
             let rows = self.format.rows;
+            self.body = self.spare.take();
             self.body.reserve_exact(self.format.body_bytes());
             if row.feature_type != FeatureType::Sparse {
                 self.labels.reserve_exact(rows * row.label_values());
@@ -399,6 +382,7 @@ impl OpenBatch {
         self.ends.clear();
         self.labels.clear();
         self.weights.clear();
+        let body = self.spare.lend(body);
         FlightData::new().with_data_header(header).with_data_body(body)
     }
 }

@@ -25,8 +25,10 @@ mod control;
 mod flight;
 mod frames;
 mod put;
+mod recent;
 mod server;
 mod session;
+mod spare;
 mod status;
 
 pub use auth::{AuthMode, ServerAuth};

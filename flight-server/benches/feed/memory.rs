@@ -19,7 +19,7 @@ const SHARDS: u32 = 8;
 pub fn hand_over_in_memory() {
     for (name, rows) in [("4 of 5 zero", picture_like(ROWS)), ("no zeros", full(ROWS))] {
         let own = cpu_seconds(std::process::id());
-        // As a trainer keeps what it got: memory that is used again would need no fresh pages.
+        // Kept for good, as a trainer keeps what it got: memory that is used again needs no fresh pages.
         let mut all_kept = Vec::new();
         let times = rounds(|_| {
             let (senders, receivers): (Vec<_>, Vec<_>) = (0..2).map(|_| sync_channel(DEPTH)).unzip();
@@ -38,6 +38,7 @@ pub fn hand_over_in_memory() {
                 all_kept.extend(kept.into_iter().map(|kept| kept.join().unwrap()));
             });
         });
+        std::mem::forget(all_kept);
         report(
             &format!("rows in memory, {name}, 2 tasks to 2 threads"),
             BYTES,

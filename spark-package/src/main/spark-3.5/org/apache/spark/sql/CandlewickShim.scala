@@ -24,8 +24,7 @@ object CandlewickShim extends CandlewickShared {
   def rows(dataset: Dataset[_]): RDD[InternalRow] = dataset.queryExecution.toRdd
 
   /** The rows of a Dataset, as Spark holds them: `collect()` to Spark's UI and listeners, without an encoder. */
-  def collect(dataset: Dataset[_]): Array[InternalRow] =
-    collected(dataset.queryExecution)
+  def collect(dataset: Dataset[_]): Array[InternalRow] = collected(dataset.queryExecution)
 
   /** A DataFrame of a plan. */
   def ofRows(session: SparkSession, plan: LogicalPlan): DataFrame = Dataset.ofRows(session, plan)
