@@ -27,6 +27,10 @@ pub(crate) enum Account {
     Batches,
     /// What HTTP/2 may hold of open streams.
     Windows,
+    /// Copies of the state of training, on their way to the driver or to another trainer.
+    States,
+    /// Scores of validation rows, for metrics of their ranks.
+    Scores,
     /// Rows that stay in memory.
     Rows,
     /// Where they are, and in which order.
@@ -38,7 +42,7 @@ pub(crate) enum Account {
 }
 
 /// All of them, by their names in the summary.
-const ACCOUNTS: [(Account, &str); 11] = [
+const ACCOUNTS: [(Account, &str); 13] = [
     (Account::Process, "process"),
     (Account::Weights, "weights"),
     (Account::Gradients, "gradients"),
@@ -46,6 +50,8 @@ const ACCOUNTS: [(Account, &str); 11] = [
     (Account::Activations, "activations"),
     (Account::Batches, "batches"),
     (Account::Windows, "windows"),
+    (Account::States, "states"),
+    (Account::Scores, "scores"),
     (Account::Rows, "rows"),
     (Account::Index, "index"),
     (Account::Buckets, "buckets"),
@@ -249,6 +255,14 @@ impl Charge {
     pub(crate) fn beside(&self, bytes: u64) -> Charge {
         match &self.place {
             Some((ledger, account)) => ledger.charge(*account, bytes),
+            None => Charge::default(),
+        }
+    }
+
+    /// Bytes in another account of the same ledger.
+    pub(crate) fn elsewhere(&self, account: Account, bytes: u64) -> Charge {
+        match &self.place {
+            Some((ledger, _)) => ledger.charge(account, bytes),
             None => Charge::default(),
         }
     }

@@ -97,7 +97,8 @@ impl TrainingMemory {
 }
 
 /// Rows of a step that the owner of these shards computes, where shards are equal.
-pub(crate) fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
+#[must_use]
+pub fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
     let all = u64::from(job.train.batch_size) * u64::from(shards.end - shards.start);
     all.div_ceil(u64::from(job.train.logical_shards.max(1)))
 }
@@ -141,7 +142,8 @@ fn packed(network: &Network, rows: u64) -> usize {
 }
 
 /// At most so many values of sparse parameters does a step over `rows` rows touch.
-fn touched(network: &Network, rows: u64) -> usize {
+#[must_use]
+pub fn touched(network: &Network, rows: u64) -> usize {
     let most = usize::try_from(rows)
         .unwrap_or(usize::MAX)
         .saturating_mul(network.input_width());
