@@ -3,7 +3,6 @@ package candlewick.columns
 import candlewick.internal.{Failures, Json}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.sql.{Column, DataFrame}
 import org.apache.spark.sql.functions.{col, lit}
 import org.apache.spark.sql.types.{BinaryType, DoubleType, Metadata, StructField, StructType}
@@ -61,7 +60,8 @@ private[candlewick] final class TrainingColumns private (
   def knownShape: Option[Seq[Int]] = choice.inputShape.orElse(total.map(Seq(_)))
 
   // Once each: of thousands of columns every one would look at all others.
-  private lazy val known: Seq[Option[Int]] = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
+  private lazy val known: Seq[Option[Int]] =
+    inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
 
   private lazy val total: Option[Int] =
     known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
@@ -88,7 +88,12 @@ private[candlewick] final class TrainingColumns private (
   def widths(selected: DataFrame): Widths = {
     val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
     val ofLabels = read.map(labelWidth)
-    val sizes = if (unknown.isEmpty) Map.empty[Int, Seq[Int]] else firstSizes(selected, unknown)
+    val sizes =
+      if (unknown.isEmpty) Map.empty[Int, Seq[Int]]
+      else {
+        val first = FirstRow.sizes(selected, unknown).getOrElse(throw nothingToRead(selected))
+        unknown.zip(first).toMap
+      }
     val found = sizes.map { case (at, each) => at -> each.product }
     val width =
       if (askFeatures) known.indices.map(at => known(at).getOrElse(found(at))).sum
@@ -169,17 +174,6 @@ private[candlewick] final class TrainingColumns private (
       s"inputShape $shape holds $wanted values but ${choice.featuresParam} holds $width, in the first row where only rows " +
         s"tell it; set inputShape to sizes whose product is $width, or correct the column"
     )
-  }
-
-  /** Sizes of the columns at the given positions in the first row where none of them is null: one, or those of nested arrays. */
-  private def firstSizes(selected: DataFrame, positions: Seq[Int]): Map[Int, Seq[Int]] = {
-    val named = selected.toDF(selected.columns.indices.map(at => s"c$at"): _*)
-    val wanted: Seq[Column] = positions.map(at => col(s"c$at"))
-    val present = wanted.map(_.isNotNull).reduce(_ && _)
-    named.filter(present).select(wanted: _*).head(1).headOption match {
-      case Some(row) => positions.indices.map(at => positions(at) -> TrainingColumns.sizes(row.get(at))).toMap
-      case None => throw nothingToRead(selected)
-    }
   }
 
   private def nothingToRead(selected: DataFrame): Exception =
@@ -267,13 +261,4 @@ private[candlewick] object TrainingColumns {
       "width" -> width,
       "sizes" -> ColumnRules.nestedSizes(field.dataType, inputShape)
     )
-
-  private def sizes(value: Any): Seq[Int] = value match {
-    case vector: Vector => Seq(vector.size)
-    case bytes: Array[Byte] => Seq(bytes.length)
-    case items: scala.collection.Seq[_] =>
-      val below = items.headOption.collect { case inner: scala.collection.Seq[_] => sizes(inner) }
-      items.length +: below.getOrElse(Nil)
-    case _ => Seq(1)
-  }
 }
