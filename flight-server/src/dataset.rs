@@ -220,6 +220,11 @@ impl Dataset {
         self
     }
 
+    /// Charges bytes to another account of the same trainer.
+    pub(crate) fn charge(&self, account: Account, bytes: u64) -> Charge {
+        self.charge.elsewhere(account, bytes)
+    }
+
     /// Charges what the index has become.
     fn recount(&mut self) {
         let lists = self.shards.values().flat_map(Rows::lists);

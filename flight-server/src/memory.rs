@@ -29,6 +29,10 @@ pub(crate) enum Account {
     Windows,
     /// Memory that is shared with the other trainers of the host.
     Links,
+    /// Copies of the state of training, on their way to the driver or to another trainer.
+    States,
+    /// Scores of validation rows, for metrics of their ranks.
+    Scores,
     /// Rows that stay in memory.
     Rows,
     /// Where they are, and in which order.
@@ -40,7 +44,7 @@ pub(crate) enum Account {
 }
 
 /// All of them, by their names in the summary.
-const ACCOUNTS: [(Account, &str); 12] = [
+const ACCOUNTS: [(Account, &str); 14] = [
     (Account::Process, "process"),
     (Account::Weights, "weights"),
     (Account::Gradients, "gradients"),
@@ -49,6 +53,8 @@ const ACCOUNTS: [(Account, &str); 12] = [
     (Account::Batches, "batches"),
     (Account::Windows, "windows"),
     (Account::Links, "links"),
+    (Account::States, "states"),
+    (Account::Scores, "scores"),
     (Account::Rows, "rows"),
     (Account::Index, "index"),
     (Account::Buckets, "buckets"),
@@ -267,6 +273,14 @@ impl Charge {
     pub(crate) fn beside(&self, bytes: u64) -> Charge {
         match &self.place {
             Some((ledger, account)) => ledger.charge(*account, bytes),
+            None => Charge::default(),
+        }
+    }
+
+    /// Bytes in another account of the same ledger.
+    pub(crate) fn elsewhere(&self, account: Account, bytes: u64) -> Charge {
+        match &self.place {
+            Some((ledger, _)) => ledger.charge(account, bytes),
             None => Charge::default(),
         }
     }

@@ -467,7 +467,7 @@ impl Spool {
             }
             charge.set(bytes.capacity() as u64);
         }
-        Ok(Dataset::spilled(self.shape.clone(), partition.finish()?))
+        Ok(Dataset::spilled(self.shape.clone(), partition.finish()?).charged(self.spill.ledger()))
     }
 }
 

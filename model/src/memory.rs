@@ -112,7 +112,8 @@ impl TrainingMemory {
 }
 
 /// Rows of a step that the owner of these shards computes, where shards are equal.
-pub(crate) fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
+#[must_use]
+pub fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
     let all = u64::from(job.train.batch_size) * u64::from(shards.end - shards.start);
     all.div_ceil(u64::from(job.train.logical_shards.max(1)))
 }
@@ -164,8 +165,11 @@ fn nonzeros(data: &DataSpec) -> usize {
 }
 
 /// At most so many values of sparse parameters does a step over `rows` rows touch.
-fn touched(network: &Network, rows: u64, each: usize) -> usize {
-    let most = usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(each);
+#[must_use]
+pub fn touched(network: &Network, data: &DataSpec, rows: u64) -> usize {
+    let most = usize::try_from(rows)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(nonzeros(data));
     let of = |entries: usize, width: usize| entries.min(most) * width;
     let all = network.sparse_parameters().iter();
     all.map(|sparse| of(sparse.entries, sparse.width)).sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +41,18 @@ def test_a_plan_is_there_before_the_fit_and_the_fit_is_as_it_says(rows: DataFram
         assert one["accounts"]["weights"] == plan.memory["accounts"]["weights"]
         assert one["limit"] > 0 and one["spilledBytes"] == 0
     assert " of " in repr(summary).partition("memory=")[2]
+
+
+def test_what_checkpoints_and_ranks_hold_stands_in_the_ledger(rows: DataFrame, tmp_path: Path) -> None:
+    plain = classifier(numTrainers=1).fit(rows).summary.memory[0]["accounts"]
+    assert (plain["states"], plain["scores"]) == (0, 0)
+    judging = classifier(validationFraction=0.5, metrics=["roc_auc"], checkpointDir=str(tmp_path), numTrainers=1)
+    model = judging.fit(rows)
+    accounts = model.summary.memory[0]["accounts"]
+    # A copy of the weights and AdamW's two moments, and the file that is made of it; 16 bytes for each score, three classes.
+    assert accounts["states"] > 2 * 3 * plain["weights"]
+    judged = model.summary.ledger["validationRows"]
+    assert accounts["scores"] == judged * (3 * 16 + 2 * 16)
 
 
 def test_a_limit_that_is_too_small_is_an_error_with_what_to_set(rows: DataFrame) -> None:

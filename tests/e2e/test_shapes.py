@@ -70,10 +70,11 @@ def next_fit_works(data: DataFrame) -> Any:
 
 
 def test_a_row_larger_than_a_message_is_told_with_its_size(local2: SparkSession, next_fit_works: Any) -> None:
-    df = parity(local2, 2, 1).select(F.array_repeat(F.lit(1.0), 17_000_000).alias("features"), "label")
-    network = nn.Sequential(nn.AvgPool1d(17_000), nn.Flatten(), nn.Linear(2))
+    df = parity(local2, 2, 1).select(F.array_repeat(F.col("id").cast("double"), 17_000_000).alias("features"), "label")
+    network = nn.Sequential(nn.Unflatten(1, (1, 17_000_000)), nn.AvgPool1d(17_000), nn.Flatten(), nn.Linear(2))
     with pytest.raises(InvalidParameterError, match=r"a row takes \d+ bytes \(17000000 features\), more than the \d+"):
-        fitted(df, network, inputShape=[1, 17_000_000], batchSize=1)
+        # No row is read for that.
+        fitted(df, network, inputShape=[17_000_000], batchSize=1)
 
 
 def test_a_budget_smaller_than_a_batch_is_told_before_anything_starts(data: DataFrame, next_fit_works: Any) -> None:

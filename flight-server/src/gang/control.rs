@@ -84,6 +84,9 @@ async fn talk(
     let failure_timeout = Duration::from_millis(job.failure_timeout_ms);
     state.begin_lease(failure_timeout);
     let shape = Shape::of(&job.data, job.train.logical_shards);
+    if let Err(failure) = state.reserve.begin(&job, spill.ledger()) {
+        state.fail(failure);
+    }
     let teller = Arc::clone(state);
     let spool = Spool::new(job.job.clone(), shape, spill, move |failure| teller.fail(failure));
     state.set_spool(Arc::new(spool))?;
@@ -191,6 +194,11 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
         Heard::Open { round, shards } => {
             let spool = state.spool();
             let spool = spool.ok_or_else(|| Failure::internal("Open before Welcome"))?;
+            // Before its rows come.
+            if let Err(failure) = state.reserve.opened(&shards) {
+                state.fail(failure);
+                return Ok(None);
+            }
             spool.open(round, shards)?;
         }
         Heard::Order(order) => send(orders, order)?,

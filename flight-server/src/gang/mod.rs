@@ -7,6 +7,7 @@
 mod control;
 mod moves;
 mod pace;
+mod reserve;
 mod runner;
 mod service;
 mod snapshots;

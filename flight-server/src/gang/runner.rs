@@ -7,7 +7,7 @@ use super::state::State;
 use crate::dataset::Dataset;
 use crate::memory::{Account, Charge, Ledger};
 use crate::train::{
-    Interrupt, Needs, Observer, Onward, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan,
+    Interrupt, Observer, Onward, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan,
 };
 use candlewick_collective::{Collective, Config, HaltToken, Listener};
 use candlewick_membership::{Boundary, Formation, Order, Place, Seat, Shift};
@@ -48,7 +48,6 @@ pub(super) fn start(
             let mut runner = Runner {
                 seat: Seat::new(id),
                 ledger,
-                needs: None,
                 threads,
                 initial,
                 listener,
@@ -78,8 +77,6 @@ struct Gang {
 struct Runner {
     seat: Seat,
     ledger: Arc<Ledger>,
-    /// What the job needs beside rows.
-    needs: Option<Needs>,
     threads: usize,
     /// The weights file to start from, until the session has it.
     initial: Option<Vec<u8>>,
@@ -151,8 +148,6 @@ impl Runner {
     /// Builds network and engine while the rows come.
     fn prepare(&mut self, job: JobSpec) -> Result<(), Failure> {
         candlewick_failpoint::reach("gang.prepare", 0)?;
-        // All of a batch: which shards of it are its own is not known yet.
-        self.needs = Some(Needs::of(&job, job.train.logical_shards, &self.ledger)?);
         let initial = self.initial.take();
         self.session = Some(Session::starting_from(&job, self.threads, initial.as_deref())?);
         self.job = Some(job);
@@ -285,6 +280,7 @@ impl Runner {
         let steps = self.steps_per_epoch()?;
         let session = self.session.as_mut().ok_or_else(|| early("a state"))?;
         candlewick_failpoint::reach("gang.restore", counter.step)?;
+        let _file = self.ledger.charge(Account::States, file.len() as u64);
         session.restore(steps, file)?;
         let answer = self.seat.restored(session.counter(), counter)?;
         self.state.progressed(counter);
@@ -331,9 +327,7 @@ impl Runner {
             )));
         }
         let job = self.job.clone().ok_or_else(|| early("FORM"))?;
-        let shards = place.shards.end - place.shards.start;
-        self.needs = None;
-        self.needs = Some(Needs::of(&job, shards, &self.ledger)?);
+        self.state.reserve.own(place.shards.clone())?;
         if let Some(data) = self.data.take() {
             self.plan = Some(TrainPlan::over(job, data, &self.sums, place.shards.clone())?);
         }
@@ -383,7 +377,9 @@ impl Runner {
         } else {
             Vec::new()
         };
+        let mut charge = self.ledger.charge(Account::States, mine.len() as u64);
         let file = reduce.broadcast(&format!("the state of trainer {root}"), root, &mine)?;
+        charge.set((mine.len() + file.len()) as u64);
         if place.takes(session.counter()) {
             tracing::info!("takes the state of trainer {root}");
             session.restore(steps, &file)?;
@@ -403,6 +399,7 @@ impl Runner {
             generation,
             tells,
             snapshots: &self.snapshots,
+            ledger: &self.ledger,
             stopwatch: Stopwatch::new(gang.reduce.waited(), session.counter()),
         };
         let Trained {
@@ -469,6 +466,7 @@ struct GangObserver<'a> {
     /// See [`Place::tells`].
     tells: bool,
     snapshots: &'a Snapshots,
+    ledger: &'a Arc<Ledger>,
     stopwatch: Stopwatch,
 }
 
@@ -522,11 +520,14 @@ impl Observer for GangObserver<'_> {
         if !self.tells {
             return Ok(());
         }
+        let saved = copy()?;
+        let bytes: usize = saved.tensors.iter().map(|tensor| tensor.values.len() * 4).sum();
         let replaced = self.snapshots.put(Snapshot {
             generation: self.generation,
             counter,
             last,
-            saved: copy()?,
+            saved,
+            charge: self.ledger.charge(Account::States, bytes as u64),
             halt: self.halt.clone(),
         });
         if replaced {

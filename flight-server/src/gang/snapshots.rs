@@ -4,6 +4,7 @@
 //! is slow there are fewer checkpoints, and training never waits for them but at its end.
 
 use super::state::State;
+use crate::memory::Charge;
 use candlewick_collective::HaltToken;
 use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
@@ -23,6 +24,8 @@ pub(super) struct Snapshot {
     /// Training is over.
     pub(super) last: bool,
     pub(super) saved: Saved,
+    /// Of its memory.
+    pub(super) charge: Charge,
     /// Ends the sending with its generation.
     pub(super) halt: HaltToken,
 }
@@ -103,10 +106,13 @@ fn send(state: &State, snapshot: Snapshot) -> Result<(), Failure> {
         counter,
         last,
         saved,
+        charge,
         halt,
     } = snapshot;
     let file = saved.to_bytes()?;
-    drop(saved);
+    // Both are there for a moment.
+    let _file = charge.beside(file.len() as u64);
+    drop((saved, charge));
     let total = file.len() as u64;
     let mut offset = 0;
     for part in file.chunks(BULK_CHUNK) {

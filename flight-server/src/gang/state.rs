@@ -1,5 +1,6 @@
 //! What the threads of a gang trainer share.
 
+use super::reserve::Reserve;
 use crate::memory::resident_bytes;
 use crate::spool::Spool;
 use candlewick_collective::{HaltToken, Halts};
@@ -32,6 +33,8 @@ pub(super) struct Outbox {
 pub(super) struct State {
     began: Instant,
     spool: SetOnce<Arc<Spool>>,
+    /// Memory of the job, beside rows.
+    pub(super) reserve: Reserve,
     counter: Mutex<ProgramCounter>,
     /// Mean loss over the epoch so far, by its bits, and steps of an epoch.
     loss: AtomicU64,
@@ -52,6 +55,7 @@ impl State {
         let state = State {
             began: Instant::now(),
             spool: SetOnce::new(),
+            reserve: Reserve::default(),
             counter: Mutex::default(),
             loss: AtomicU64::new(f64::NAN.to_bits()),
             steps_per_epoch: AtomicU64::new(0),

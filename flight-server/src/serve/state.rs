@@ -240,7 +240,7 @@ fn train(
     threads: usize,
     observer: &ClientObserver<'_>,
 ) -> Result<Model, Failure> {
-    let _needs = Needs::of(&configured.job, configured.job.train.logical_shards, ledger)?;
+    let _needs = Needs::of(&configured.job, 0..configured.job.train.logical_shards, ledger)?;
     let mut data = spool.snapshot(ROUND, threads)?;
     data.deal_alone()?;
     let sums = data.sums();

@@ -5,6 +5,7 @@ pub(super) use candlewick_model::memory::BATCHES;
 use candlewick_model::memory::TrainingMemory;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobSpec;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// See the module.
@@ -14,12 +15,12 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// Charges what a trainer of so many logical shards needs.
+    /// Charges what a trainer of these logical shards needs.
     ///
     /// # Errors
     /// `InvalidParameter` where a document is wrong, or the limit is less than that.
-    pub(crate) fn of(job: &JobSpec, shards: u32, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
-        let memory = TrainingMemory::of(job, 0..shards)?;
+    pub(crate) fn of(job: &JobSpec, shards: Range<u32>, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
+        let memory = TrainingMemory::of(job, shards)?;
         let charges = [
             (Account::Weights, memory.weights),
             (Account::Gradients, memory.gradients),

@@ -7,6 +7,7 @@
 use super::class_weights::ClassWeights;
 use super::{Interrupt, Observer, Reduce, TrainPlan};
 use crate::dataset::{Ahead, HeldOutRows, reading_ahead};
+use crate::memory::{Account, Charge};
 use crate::rows::Gathered;
 use candlewick_model::engine::{Engine, Predictor};
 use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
@@ -14,6 +15,9 @@ use candlewick_model::network::Network;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::{Failure, tree};
 use serde_json::{Map, Value};
+
+/// Bytes of a score and its weight.
+const POINT: u64 = 16;
 
 /// What goes before the tally of a shard: 1 where it has rows, loss numerator, denominator.
 const HEAD: usize = 3;
@@ -65,8 +69,13 @@ impl Validator {
         let shards = all.chunks_exact(HEAD + self.set.width());
         let (loss, tally) = self.combine(shards.map(|sums| (sums[0] > 0.0).then(|| sums[1..].to_vec())));
         let mut areas = Vec::with_capacity(curves.len());
+        let bytes = |curve: &Vec<(f64, f64)>| curve.len() as u64 * POINT;
+        let own = context
+            .plan
+            .data
+            .charge(Account::Scores, curves.iter().map(bytes).sum());
         for curve in curves {
-            areas.push(area(curve, reduce)?);
+            areas.push(area(curve, reduce, &own)?);
         }
         let mut record = Map::new();
         // Not finite, or no row counts: null.
@@ -183,13 +192,15 @@ impl Validator {
 }
 
 /// The areas of one class over the rows of all trainers.
-fn area(own: Vec<(f64, f64)>, reduce: &mut dyn Reduce) -> Result<Areas, Interrupt> {
+fn area(own: Vec<(f64, f64)>, reduce: &mut dyn Reduce, charge: &Charge) -> Result<Areas, Interrupt> {
     let flat: Vec<f64> = own
         .into_iter()
         .flat_map(|(score, weight)| [score, weight])
         .collect();
     let all = reduce.gather("the scores of the validation rows", &flat)?;
     drop(flat);
+    // As they came and as they are sorted.
+    let _all = charge.beside(all.len() as u64 * POINT);
     let (pairs, _) = all.as_chunks::<2>();
     let mut points: Vec<(f64, f64)> = pairs.iter().map(|[score, weight]| (*score, *weight)).collect();
     drop(all);

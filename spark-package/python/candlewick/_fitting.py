@@ -15,7 +15,7 @@ _LOOK_MS = 5
 #: Pauses between looks, seconds. Where trainers wait for callbacks, no longer than the last.
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_OF_CALLBACKS = 0.005, 0.1, 0.02
 #: A pause is this part of the time that the fit has taken: that is the most by which its end is noticed late.
-_PART = 0.08
+_PART = 0.03
 #: After a cancel, seconds to wait for the trainers to be gone.
 _CANCEL_WAIT = 5.0
 

@@ -61,7 +61,8 @@ class TrainingPlan:
     #: Memory of the largest trainer in bytes: accounts, needed, limit (None where only its executor knows), limitSource, fits
     #: (whether a fit gets past the check) and spilledBytes (rows that go to disk).
     memory: dict[str, Any]
-    #: Seconds, about, of this machine as it is now: step (compute and exchange), feed, epoch, and total from DataFrame to model.
+    #: Seconds, about, of this machine as it is now: step (compute and exchange), feed, start, evaluation (of the rows that are held
+    #: out, in an epoch), epoch, and total from DataFrame to model.
     #: Where the fit would be refused no step is tried, and the steps count as 0.
     seconds: dict[str, float]
     #: Whether one trainer would be as fast.

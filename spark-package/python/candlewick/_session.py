@@ -112,6 +112,7 @@ def attach(spark: SparkSession) -> None:
         raise TypeError(f"attach needs a SparkSession, not {type(spark).__module__}.{type(spark).__name__}")
     context = spark.sparkContext
     if _has_classes(context):
+        _warm_up(context)
         return
     jar = jars()
     java: Any = context._jvm
@@ -122,6 +123,13 @@ def attach(spark: SparkSession) -> None:
     loader.addURL(java.java.io.File(jar).toURI().toURL())
     context._jsc.addJar(jar)
     require_jar()
+    _warm_up(context)
+
+
+def _warm_up(context: SparkContext) -> None:
+    """Lets the driver make ready in the background what a first fit would wait for."""
+    java: Any = context._jvm
+    java.candlewick.fit.Warmup.start()
 
 
 def _growing_loader(java: Any, context: SparkContext) -> Any:

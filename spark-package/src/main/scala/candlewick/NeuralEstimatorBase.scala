@@ -2,7 +2,16 @@ package candlewick
 
 import candlewick.checkpoint.OptimizerState
 import candlewick.columns.{ColumnChoice, ColumnRules, GraphColumns, GraphInput, TrainingColumns}
-import candlewick.fit.{CallbackRunner, FitControl, FitJob, FitResult, FitSpec, InitialWeights, Planner}
+import candlewick.fit.{
+  CallbackRunner,
+  FitControl,
+  FitJob,
+  FitResult,
+  FitSpec,
+  InitialWeights,
+  Planner,
+  Warmup
+}
 import candlewick.internal.{Failures, Sessions}
 import candlewick.persist.{ParamsWriter, RestorableParams, StageWriter}
 import candlewick.score.OutputColumn
@@ -24,6 +33,8 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
     with NeuralEstimatorParams
     with RestorableParams
     with MLWritable {
+
+  Warmup.start()
 
   /** Which estimator it is to the native library: "classifier", "regressor" or "estimator". */
   private[candlewick] def task: String

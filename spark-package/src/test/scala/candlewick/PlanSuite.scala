@@ -47,6 +47,18 @@ class PlanSuite extends SparkSuite {
     assert(wrong.getMessage.contains("rows = 0 is not legal"))
   }
 
+  test(
+    "rows that are held out are judged in the time, and what trainers share a machine for is tried side by side"
+  ) {
+    val aside = Json.parse(classifier().setValidationFraction(0.5).plan(rows, 6400L).json)
+    val none = Json.parse(classifier().setNumTrainers(2).plan(rows, 6400L).json)
+    assert(aside.path("seconds").path("evaluation").asDouble > 0)
+    assert(none.path("seconds").path("evaluation").asDouble == 0)
+    assert(
+      none.path("seconds").path("feed").asDouble > 0 && none.path("seconds").path("start").asDouble > 0.1
+    )
+  }
+
   test("a plan refuses what a fit refuses") {
     def told(action: => Any) = intercept[InvalidParameterException](action).getMessage
     val lacks = classifier().setFeaturesCol("absent")
@@ -90,6 +102,8 @@ class PlanSuite extends SparkSuite {
     assert(lines(classifier().setInputShape(Array(2)), joined).isEmpty)
     assert(lines(classifier(), joined.cache()).isEmpty)
     joined.unpersist()
+    val moved = arrays.withColumn("label", col("id") % 3).repartition(3)
+    assert(lines(classifier(), moved).exists(_.contains("so this runs twice: Repartition")))
     assert(lines(classifier(), arrays.withColumn("label", col("id") % 3)).isEmpty)
   }
 }

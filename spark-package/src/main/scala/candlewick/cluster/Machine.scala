@@ -10,12 +10,36 @@ import scala.util.Try
 private[candlewick] object Machine {
   private val Total = """(?s).*MemTotal:\s+(\d+) kB.*""".r
 
-  /** Bytes of its memory, where the system tells. */
+  /** Bytes of its memory, where the system tells: what this process may have of it, in a container that has a limit. */
   def memory(): Option[Long] =
-    Try(new String(Files.readAllBytes(Paths.get("/proc/meminfo")), StandardCharsets.US_ASCII)).toOption
-      .collect { case Total(kilobytes) =>
-        kilobytes.toLong * 1024
-      }
+    (installed.toSeq ++ groupLimit(text("/proc/self/cgroup"), "/sys/fs/cgroup")).reduceOption(_ min _)
+
+  private def installed: Option[Long] =
+    Some(text("/proc/meminfo")).collect { case Total(kilobytes) => kilobytes.toLong * 1024 }
+
+  private def text(path: String): String =
+    Try(new String(Files.readAllBytes(Paths.get(path)), StandardCharsets.US_ASCII)).getOrElse("")
+
+  /** The lowest limit of a process's control groups, by the text of `/proc/self/cgroup` and the files under `root`, as trainers
+    * find theirs; none where there is none. A container sees its own group as the root.
+    */
+  private[cluster] def groupLimit(groups: String, root: String): Option[Long] = {
+    def above(folder: File): Seq[File] =
+      Iterator
+        .iterate(folder)(_.getParentFile)
+        .takeWhile(one => one != null && one.getPath.startsWith(root))
+        .toSeq
+    val found = groups.split('\n').toSeq.map(_.split(":", 3)).collect {
+      case Array(_, "", path) => above(new File(root, path)).map(new File(_, "memory.max"))
+      case Array(_, kinds, path) if kinds.split(',').contains("memory") =>
+        above(new File(s"$root/memory", path)).map(new File(_, "memory.limit_in_bytes"))
+    }
+    // Version 1 says that there is none by a number near 2^63, version 2 by "max".
+    found.flatten
+      .flatMap(file => Try(text(file.getPath).trim.toLong).toOption)
+      .filter(_ < (1L << 60))
+      .reduceOption(_ min _)
+  }
 
   /** The folders that Spark has for its files here, by the rules of Spark's documentation: those of YARN's container, of the
     * standalone worker or of the environment, of spark.local.dir, or the one for temporary files. Only those that are there.

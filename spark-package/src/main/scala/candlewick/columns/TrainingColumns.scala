@@ -3,7 +3,6 @@ package candlewick.columns
 import candlewick.internal.{Failures, Json}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.sql.{Column, DataFrame}
 import org.apache.spark.sql.functions.{col, lit}
 import org.apache.spark.sql.types.{BinaryType, DoubleType, Metadata, StructField, StructType}
@@ -61,7 +60,8 @@ private[candlewick] final class TrainingColumns private (
   def knownShape: Option[Seq[Int]] = choice.inputShape.orElse(total.map(Seq(_)))
 
   // Once each: of thousands of columns every one would look at all others.
-  private lazy val known: Seq[Option[Int]] = inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
+  private lazy val known: Seq[Option[Int]] =
+    inputWidths.fold(features.map(ColumnRules.knownWidth))(_.map(Some(_)))
 
   private lazy val total: Option[Int] =
     known.foldLeft(Option(0))((sum, width) => sum.flatMap(so => width.map(so + _)))
@@ -105,10 +105,12 @@ private[candlewick] final class TrainingColumns private (
     val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
     val ofLabels = read.map(labelWidth)
     val looks = unknown.nonEmpty || (vectors.nonEmpty && !dear)
-    val first = if (looks) firstRows(selected, (unknown ++ vectors).distinct) else Nil
-    val sizes = first.headOption.fold(Map.empty[Int, Seq[Int]]) { row =>
-      unknown.map(at => at -> TrainingColumns.sizes(row(at))).toMap
-    }
+    val asked = (unknown ++ vectors).distinct
+    val most = if (vectors.isEmpty) 1 else TrainingColumns.Looked
+    val first = if (looks) FirstRow.look(selected, asked, most).map(asked.zip(_).toMap) else Nil
+    // Vectors of known width need no row.
+    if (first.isEmpty && unknown.nonEmpty) throw nothingToRead(selected)
+    val sizes = first.headOption.fold(Map.empty[Int, Seq[Int]])(row => unknown.map(at => at -> row(at).sizes).toMap)
     val found = sizes.map { case (at, each) => at -> each.product }
     val width =
       if (askFeatures) known.indices.map(at => known(at).getOrElse(found(at))).sum
@@ -124,11 +126,11 @@ private[candlewick] final class TrainingColumns private (
   /** Features that are not zero in a row, about. Where no row was looked at, vectors that are wider than any that people fill
     * count as sparse.
     */
-  private def nonzeros(first: Seq[Map[Int, Any]], each: Seq[Option[Int]]): Option[Long] = {
+  private def nonzeros(first: Seq[Map[Int, FirstRow.Seen]], each: Seq[Option[Int]]): Option[Long] = {
     val others = features.indices.filterNot(vectors.contains).flatMap(each(_)).map(_.toLong).sum
     if (vectors.isEmpty) None
     else if (first.nonEmpty) {
-      val counts = first.map(row => vectors.map(at => TrainingColumns.nonzeros(row(at))).sum)
+      val counts = first.map(row => vectors.map(at => row(at).nonzeros).sum)
       Some(others + math.round(counts.sum.toDouble / counts.length))
     } else if (vectors.flatMap(each(_)).exists(_ >= TrainingColumns.SurelySparse))
       Some(others + TrainingColumns.Guess)
@@ -212,20 +214,6 @@ private[candlewick] final class TrainingColumns private (
       s"inputShape $shape holds $wanted values but ${choice.featuresParam} holds $width, in the first row where only rows " +
         s"tell it; set inputShape to sizes whose product is $width, or correct the column"
     )
-  }
-
-  /** The columns at the given positions in the first rows where none of them is null: one row, some where vectors are among
-    * them.
-    */
-  private def firstRows(selected: DataFrame, positions: Seq[Int]): Seq[Map[Int, Any]] = {
-    val named = selected.toDF(selected.columns.indices.map(at => s"c$at"): _*)
-    val wanted: Seq[Column] = positions.map(at => col(s"c$at"))
-    val present = wanted.map(_.isNotNull).reduce(_ && _)
-    val count = if (vectors.isEmpty) 1 else TrainingColumns.Looked
-    val rows = named.filter(present).select(wanted: _*).head(count).toSeq
-    // Vectors of known width need no row.
-    if (rows.isEmpty && unknown.nonEmpty) throw nothingToRead(selected)
-    rows.map(row => positions.indices.map(at => positions(at) -> row.get(at)).toMap)
   }
 
   private def nothingToRead(selected: DataFrame): Exception =
@@ -326,18 +314,4 @@ private[candlewick] object TrainingColumns {
       "width" -> width,
       "sizes" -> ColumnRules.nestedSizes(field.dataType, inputShape)
     )
-
-  private def nonzeros(value: Any): Int = value match {
-    case vector: Vector => vector.numNonzeros
-    case _ => 0
-  }
-
-  private def sizes(value: Any): Seq[Int] = value match {
-    case vector: Vector => Seq(vector.size)
-    case bytes: Array[Byte] => Seq(bytes.length)
-    case items: scala.collection.Seq[_] =>
-      val below = items.headOption.collect { case inner: scala.collection.Seq[_] => sizes(inner) }
-      items.length +: below.getOrElse(Nil)
-    case _ => Seq(1)
-  }
 }

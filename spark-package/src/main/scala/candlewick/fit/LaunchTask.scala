@@ -78,6 +78,7 @@ private[fit] object LaunchTask {
       config.asInstanceOf[ObjectNode].put("bindHost", host)
       config.toString
     }
+    Warmup.feeding()
     // A failure is an answer and no exception: another attempt by Spark would run elsewhere, in vain.
     try
       Json

@@ -36,13 +36,14 @@ private[fit] object MemoryCheck {
   }
 
   /** What the native library is asked. */
-  def request(prepared: Prepared, trainers: Int, threads: Int, probeMs: Int): String =
+  def request(prepared: Prepared, trainers: Int, threads: Int, probeMs: Int, sideBySide: Int = 1): String =
     Json
       .obj(
         "job" -> prepared.job,
         "trainers" -> math.min(trainers, prepared.logicalShards),
         "threads" -> threads,
-        "probeMs" -> probeMs
+        "probeMs" -> probeMs,
+        "sideBySide" -> sideBySide
       )
       .toString
 

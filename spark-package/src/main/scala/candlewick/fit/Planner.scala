@@ -1,13 +1,14 @@
 package candlewick.fit
 
 import candlewick.cluster.{Executor, Executors, MemoryLimit}
-import candlewick.internal.Json
-import candlewick.jni.Native
+import candlewick.internal.{Clock, Json, RowBatch, RowLayout}
+import candlewick.jni.{Feeder, Native}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.SparkContext
-import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset}
+import org.apache.spark.{SparkContext, SparkEnv}
+import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.types.DataType
 
 /** What a fit would need and take. It starts nothing but a job that reads a little, and one that counts where it has to. */
 private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, control: FitControl) {
@@ -25,15 +26,21 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val gang = Gang.of(prepared, executors.active(), executors.slots)
     val rows = told.orElse(MemoryCheck.knownRows(prepared.source)).getOrElse(prepared.source.count())
     val limit = MemoryCheck.limit(sc, prepared.launch, gang.perExecutor)
+    // Where everything is on this machine the trainers share it.
+    val together = if (Hosts.loopback(sc)) gang.trainers else 1
     def ask(probeMs: Int) =
-      Json.parse(Native.trainingPlan(MemoryCheck.request(prepared, gang.trainers, gang.threads, probeMs)))
+      Json.parse(
+        Native.trainingPlan(
+          MemoryCheck.request(prepared, gang.trainers, gang.threads, probeMs, together)
+        )
+      )
     val asked = ask(0)
     val needs = Needs.of(asked)
     // What a trainer has no room for, the driver may have none for either.
     val tried = if (limit.forall(needs.besideRows < _.bytes)) ask(ProbeMs) else asked
     val amount = Amount.of(prepared, rows, Json.field(asked, "sentRowBytes").asLong)
     val memory = new PlannedMemory(needs, limit, rows, prepared, gang.trainers)
-    val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sample(sc, prepared.source))
+    val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sample(sc, prepared))
     Json.obj(
       "rows" -> rows,
       "epochs" -> prepared.epochs,
@@ -54,13 +61,21 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     )
   }
 
-  /** Rows a second that one task reads; none where the first partition has none. */
-  private def sample(sc: SparkContext, source: DataFrame): Option[Double] = {
-    val rows = CandlewickShim.rows(source)
-    if (rows.getNumPartitions == 0) None
+  /** What a task takes for a row until it is ready to be sent, by the feeder itself; none where the first partition has no rows. */
+  private def sample(sc: SparkContext, prepared: Prepared): Sampled = {
+    val rows = CandlewickShim.rows(prepared.source)
+    if (rows.getNumPartitions == 0) Sampled(None, 0.0)
     else {
-      val (read, nanos) = sc.runJob(rows, readAWhile _, Seq(0)).head
-      if (read == 0) None else Some(read / (math.max(1L, nanos) / 1e9))
+      val types = prepared.source.schema.map(_.dataType).toArray
+      val feed = FeedSpec.document(prepared)
+      // A round in which nobody takes any shard: rows are decoded and hashed, and passed over.
+      val round =
+        Json.obj("round" -> 1, "owners" -> Seq.empty[Any], "streamBytes" -> prepared.launch.feedMemoryBytes)
+      feed.put("dataShuffle", "hash").setAll[ObjectNode](round): Unit
+      val task = new FeedSample(feed.toString, new JobSecret(control.id).feeder, types)
+      val clock = new Clock
+      val (read, nanos) = sc.runJob(rows, task.run _, Seq(0)).head
+      Sampled(if (read == 0) None else Some(nanos / 1e9 / read), math.max(0.0, clock.seconds - nanos / 1e9))
     }
   }
 }
@@ -70,30 +85,83 @@ private[candlewick] object Planner {
   /** How long steps are tried. */
   private val ProbeMs = 300
 
-  /** How long, and how many rows at most, a task reads. */
-  private val SampleNanos = 300000000L
-  private val SampleRows = 20000L
-
-  /** What a fit takes beside reading and training: starting trainers, forming, the weights back. As docs/performance.md has it
-    * for small fits.
+  /** What a fit takes beside rows and steps, and beside what its jobs take to start (those that launch, feed and hold): the
+    * trainers' start and end, forming, the weights back. As docs/performance.md has it for small fits.
     */
-  val FixedSeconds = 0.3
+  val FixedSeconds = 0.1
+  val Jobs = 3
 
-  /** Bytes a second that a feed encodes and sends, in one executor, as docs/performance.md has it; and what a network between
-    * hosts is taken to move.
+  /** A byte on its way from a feeder to a spool costs as much as so many over a bare connection: frames, the connection's two
+    * ends, and the spool's own look at every row. As docs/performance.md has it for the feed step by step.
     */
-  val FeedBytesPerSecond = 0.5e9
+  val SendOverLoopback = 2.5
+
+  /** How often trainers wait for each other in a step: what it weighs, the parts of the sum, the sum. */
+  val TripsOfStep = 3
+
+  /** Bytes a second that a network between hosts is taken to move, and a connection of this machine where none is tried. */
   val NetworkBytesPerSecond = 1.25e9
 
-  private def readAWhile(rows: Iterator[InternalRow]): (Long, Long) = {
-    val begin = System.nanoTime()
-    var read = 0L
-    while (read < SampleRows && System.nanoTime() - begin < SampleNanos && rows.hasNext) {
-      rows.next()
-      read += 1
+  /** A row that is judged costs so much of one that is trained on: the forward pass alone. */
+  val ForwardOfStep = 1.0 / 3
+}
+
+/** What reading a little has told.
+  *
+  * @param secondsPerRow
+  *   of one task
+  * @param secondsOfJob
+  *   what a job of Spark takes beside its task
+  */
+private[fit] final case class Sampled(secondsPerRow: Option[Double], secondsOfJob: Double)
+
+/** Reads and decodes a few rows as a feed task does. */
+private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[DataType])
+    extends Serializable {
+
+  /** Rows, and how long they took. */
+  def run(rows: Iterator[InternalRow]): (Long, Long) = {
+    RowLayout.check()
+    val task = Json.obj(
+      "feed" -> Json.parse(feed),
+      "partition" -> 0,
+      "attempt" -> 0L,
+      "executor" -> SparkEnv.get.executorId,
+      "host" -> ""
+    )
+    val feeder = Feeder.open(task.toString, keys.json)
+    val batch = new RowBatch(FeedSample.BatchBytes, FeedSample.BatchRows)
+    try {
+      val unsafe = RowLayout.unsafe(types)
+      val begin = System.nanoTime()
+      var (read, wanted) = (0L, true)
+      // Time is looked at after each batch: a feeder takes whole ones.
+      while (
+        wanted && read < FeedSample.Rows && System.nanoTime() - begin < FeedSample.Nanos && rows.hasNext
+      ) {
+        while (!batch.isFull && rows.hasNext) {
+          batch.append(unsafe(rows.next()))
+          read += 1
+        }
+        // Not after a row that is wrong, which the fit will tell of.
+        wanted = feeder.push(batch.buffer, batch.bytes, batch.rows, false)
+        batch.clear()
+      }
+      (read, System.nanoTime() - begin)
+    } finally {
+      batch.close()
+      feeder.close()
     }
-    (read, System.nanoTime() - begin)
   }
+}
+
+private[fit] object FeedSample {
+
+  /** How long, and how many rows at most. */
+  private val Nanos = 300000000L
+  private val Rows = 20000L
+  private val BatchBytes = 1L << 18
+  private val BatchRows = 1024
 }
 
 /** The trainers that a fit would have.
@@ -123,8 +191,19 @@ private[fit] object Gang {
   }
 }
 
-/** How much is trained on. */
-private[fit] final case class Amount(rows: Long, stepsPerEpoch: Long, epochs: Int, rowBytes: Long)
+/** How much is trained on.
+  *
+  * @param heldOut
+  *   rows that are judged after each epoch
+  */
+private[fit] final case class Amount(
+    rows: Long,
+    stepsPerEpoch: Long,
+    epochs: Int,
+    rowBytes: Long,
+    heldOut: Long,
+    batchSize: Long
+)
 
 private[fit] object Amount {
 
@@ -139,7 +218,7 @@ private[fit] object Amount {
     val whole = trained / batch
     val dropped = Json.field(Json.field(prepared.job, "train"), "dropLast").asBoolean
     val steps = if (dropped || trained % batch == 0) whole else whole + 1
-    Amount(rows, steps, prepared.epochs, rowBytes)
+    Amount(rows, steps, prepared.epochs, rowBytes, math.max(0L, rows - trained), batch)
   }
 }
 
@@ -180,27 +259,31 @@ private[fit] final class PlannedTime(
     amount: Amount,
     gang: Gang,
     loopback: Boolean,
-    rowsPerSecond: Option[Double]
+    sampled: Sampled
 ) {
   val exchangeBytes: Long = Json.field(tried, "exchangeBytes").asLong
   private val compute = Json.field(tried, "stepSeconds").asDouble
   private val alone = tried.path("stepSecondsAlone").asDouble(compute)
+  private val here = tried.path("loopbackBytesPerSecond").asDouble(Planner.NetworkBytesPerSecond)
   // All trainers send at the same time; on one machine they share what it moves.
   private val exchange =
     if (gang.trainers < 2) 0.0
     else if (loopback || gang.hosts < 2)
-      exchangeBytes / tried.path("loopbackBytesPerSecond").asDouble(Planner.NetworkBytesPerSecond)
+      exchangeBytes / here + Planner.TripsOfStep * tried.path("loopbackRoundTripSeconds").asDouble
     else exchangeBytes.toDouble / gang.hosts / Planner.NetworkBytesPerSecond
-  private val epoch = (compute + exchange) * amount.stepsPerEpoch
+  private val evaluation =
+    compute * Planner.ForwardOfStep * amount.heldOut.toDouble / math.max(1L, amount.batchSize)
+  private val epoch = (compute + exchange) * amount.stepsPerEpoch + evaluation
   private val feed = {
-    val read = rowsPerSecond.fold(0.0)(amount.rows / _ / gang.tasks)
-    read + amount.rows.toDouble * amount.rowBytes / Planner.FeedBytesPerSecond / math.max(1, gang.hosts)
+    val send = amount.rowBytes * Planner.SendOverLoopback / here
+    sampled.secondsPerRow.fold(0.0)(_ + send) * amount.rows / gang.tasks
   }
+  private val start = Planner.FixedSeconds + Planner.Jobs * sampled.secondsOfJob
 
   /** What takes most of it. */
   val bound: String = {
     val parts = Seq(
-      "compute" -> compute * amount.stepsPerEpoch * amount.epochs,
+      "compute" -> (compute * amount.stepsPerEpoch + evaluation) * amount.epochs,
       "exchange" -> exchange * amount.stepsPerEpoch * amount.epochs,
       "feed" -> feed
     )
@@ -215,8 +298,10 @@ private[fit] final class PlannedTime(
     "compute" -> compute,
     "exchange" -> exchange,
     "feed" -> feed,
+    "evaluation" -> evaluation,
+    "start" -> start,
     "epoch" -> epoch,
-    "total" -> (Planner.FixedSeconds + feed + epoch * amount.epochs)
+    "total" -> (start + feed + epoch * amount.epochs)
   )
 
   def advice: Seq[String] = {

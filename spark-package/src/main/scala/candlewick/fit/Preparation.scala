@@ -7,7 +7,7 @@ import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset, SparkSession}
 import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, ScalaUDF}
-import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Join, Sort, Window}
+import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Join, RepartitionOperation, Sort, Window}
 
 /** A fit whose input is checked and whose job is complete; nothing was started.
   *
@@ -127,7 +127,9 @@ private[candlewick] object Preparation {
   private def dear(source: DataFrame): Seq[String] =
     CandlewickShim
       .optimized(source)
-      .collect { case node @ (_: Join | _: Aggregate | _: Sort | _: Window) => node.nodeName }
+      .collect { case node @ (_: Join | _: Aggregate | _: Sort | _: Window | _: RepartitionOperation) =>
+          node.nodeName
+      }
       .distinct
 
   private def resolve(id: String, spec: FitSpec, columns: TrainingColumns, widths: Widths): ObjectNode = {

@@ -71,4 +71,22 @@ class MemoryLimitSuite extends AnyFunSuite {
     assert(Machine.memory().exists(_ > (64L << 20)))
     Seq(one, two).foreach(folder => Files.delete(java.nio.file.Paths.get(folder)))
   }
+
+  test("a container's limit is the memory of its machine") {
+    val root = Files.createTempDirectory("groups")
+    def write(path: String, text: String): Unit = {
+      val file = root.resolve(path)
+      Files.createDirectories(file.getParent)
+      Files.write(file, text.getBytes("US-ASCII")): Unit
+    }
+    write("memory.max", "max\n")
+    write("pods/memory.max", "5000\n")
+    write("pods/a/memory.max", "7000\n")
+    write("memory/b/memory.limit_in_bytes", "9223372036854771712\n")
+    write("memory/memory.limit_in_bytes", "4000\n")
+    def limit(groups: String) = Machine.groupLimit(groups, root.toString)
+    assert(limit("0::/\n").isEmpty && limit("").isEmpty)
+    assert(limit("0::/pods/a\n").contains(5000L))
+    assert(limit("4:cpu,memory:/b\n3:pids:/b\n").contains(4000L))
+  }
 }

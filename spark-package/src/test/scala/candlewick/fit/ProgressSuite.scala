@@ -77,7 +77,10 @@ class ProgressSuite extends AnyFunSuite {
   test("ledgers go to the coordinator in parts of whole ledgers") {
     val ledgers = (0 until 7).map(at => s"""{"partition":$at}""")
     val parts = Feeding.parts(ledgers, 40)
-    assert(parts == Seq(ledgers.take(2), ledgers.slice(2, 4), ledgers.slice(4, 6), ledgers.drop(6)).map(_.mkString("[", ",", "]")))
+    assert(
+      parts == Seq(ledgers.take(2), ledgers.slice(2, 4), ledgers.slice(4, 6), ledgers.drop(6))
+        .map(_.mkString("[", ",", "]"))
+    )
     assert(Feeding.parts(ledgers).map(Json.parse(_).size) == Seq(7))
     assert(Feeding.parts(Nil) == Seq("[]"))
     val command = Json.obj("cmd" -> "seal", "ledgers" -> Json.raw(parts.head), "more" -> true).toString

@@ -1,0 +1,105 @@
+//! What the job needs of memory beside rows, reserved before rows come (rule D).
+
+use crate::memory::Ledger;
+use crate::train::Needs;
+use candlewick_protocol::Failure;
+use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::shards::ShardSet;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// See the module. How large a step is follows from the shards that a trainer has: of one until a round opens others, so that
+/// nobody is refused for the part of others.
+#[derive(Debug, Default)]
+pub(super) struct Reserve(Mutex<Option<Held>>);
+
+#[derive(Debug)]
+struct Held {
+    job: JobSpec,
+    ledger: Arc<Ledger>,
+    shards: Range<u32>,
+    /// None only while another takes its place.
+    needs: Option<Needs>,
+}
+
+impl Reserve {
+    /// What any trainer of the job needs.
+    ///
+    /// # Errors
+    /// As [`Needs::of`].
+    pub(super) fn begin(&self, job: &JobSpec, ledger: &Arc<Ledger>) -> Result<(), Failure> {
+        let needs = Needs::of(job, 0..1, ledger)?;
+        *self.lock() = Some(Held {
+            job: job.clone(),
+            ledger: Arc::clone(ledger),
+            shards: 0..1,
+            needs: Some(needs),
+        });
+        Ok(())
+    }
+
+    /// A round opens these shards; those that are there already stay.
+    ///
+    /// # Errors
+    /// As [`Needs::of`].
+    pub(super) fn opened(&self, shards: &ShardSet) -> Result<(), Failure> {
+        let more = u32::try_from(shards.len()).unwrap_or(u32::MAX);
+        let range = shards.as_range().unwrap_or(0..more);
+        let fewer = |held: &Held| held.shards.len() < range.len();
+        if self.lock().as_ref().is_some_and(fewer) {
+            return self.own(range);
+        }
+        Ok(())
+    }
+
+    /// The trainer owns these shards from now on.
+    ///
+    /// # Errors
+    /// As [`Needs::of`].
+    pub(super) fn own(&self, shards: Range<u32>) -> Result<(), Failure> {
+        let mut held = self.lock();
+        let Some(held) = held.as_mut() else {
+            return Err(Failure::internal("shards before the job"));
+        };
+        // What was reserved is given back first: both together may be more than there is.
+        held.needs = None;
+        held.needs = Some(Needs::of(&held.job, shards.clone(), &held.ledger)?);
+        held.shards = shards;
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candlewick_model::job::complete;
+    use serde_json::json;
+
+    fn job() -> JobSpec {
+        let input = json!({"job": "00", "task": "classifier", "featureWidth": 1000, "params": {
+            "batchSize": 8000, "logicalShards": 8,
+            "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]}}});
+        complete(&serde_json::from_value(input).unwrap()).unwrap().job
+    }
+
+    #[test]
+    fn a_trainer_is_refused_for_its_own_part_of_a_batch_and_not_for_that_of_others() {
+        // Two batches of 8,000 rows of 4 KB are 64 MB, half of them 32 MB.
+        let ledger = Ledger::new(40 << 20);
+        let reserve = Reserve::default();
+        reserve.begin(&job(), &ledger).unwrap();
+        reserve.opened(&(4..8).into()).unwrap();
+        let batches = ledger.told().accounts["batches"];
+        assert!((32_000_000..33_000_000).contains(&batches), "{batches}");
+        // A later round opens fewer.
+        reserve.opened(&(0..1).into()).unwrap();
+        reserve.own(4..8).unwrap();
+        assert_eq!(ledger.told().accounts["batches"], batches, "never both together");
+        let refused = reserve.own(0..8).unwrap_err();
+        assert!(refused.message.contains("raise trainerMemory"), "{refused}");
+    }
+}

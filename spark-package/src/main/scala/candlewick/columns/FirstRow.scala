@@ -1,0 +1,95 @@
+package candlewick.columns
+
+import org.apache.spark.ml.linalg.Vector
+import org.apache.spark.sql.{CandlewickShim, Column, DataFrame}
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.plans.logical.{Filter, LogicalPlan, Project, Union}
+import org.apache.spark.sql.catalyst.util.ArrayData
+import org.apache.spark.sql.functions.col
+import org.apache.spark.sql.types.{ArrayType, DataType, UserDefinedType}
+import scala.util.control.NonFatal
+
+/** The first rows that have values in some columns. */
+private[columns] object FirstRow {
+
+  /** What is seen of a value.
+    *
+    * @param sizes
+    *   one, or those of nested arrays
+    * @param nonzeros
+    *   values of a Vector that are not zero
+    */
+  final case class Seen(sizes: Seq[Int], nonzeros: Int)
+
+  /** The columns at the given positions in the first rows where none of them is null, `most` at most; none where there is no
+    * such row.
+    */
+  def look(rows: DataFrame, positions: Seq[Int], most: Int): Seq[Seq[Seen]] =
+    if (isFlat(CandlewickShim.optimized(rows)))
+      try read(rows, positions, most)
+      // Another column may fail where these do not; and Spark tells its own query's failures by their causes.
+      catch { case NonFatal(_) if !Thread.currentThread.isInterrupted => ask(rows, positions, most) }
+    else ask(rows, positions, most)
+
+  /** Whether the first rows are there without the others. */
+  private def isFlat(plan: LogicalPlan): Boolean = plan.find {
+    case _: Project | _: Filter | _: Union => false
+    case node => node.children.nonEmpty
+  }.isEmpty
+
+  /** From the plan that feeds the rows too: no other is made and compiled for a few rows. */
+  private[columns] def read(rows: DataFrame, positions: Seq[Int], most: Int): Seq[Seq[Seen]] = {
+    val (rdd, types) = (CandlewickShim.rows(rows), rows.schema.map(_.dataType))
+    val wanted = positions.map(at => at -> types(at)).toArray
+    val (context, partitions) = (rdd.sparkContext, rdd.getNumPartitions)
+    // As Spark's own `take`: one partition, then more at a time, but no further than to the first that has a row.
+    def from(first: Int, many: Int): Seq[Seq[Seen]] =
+      if (first >= partitions) Nil
+      else {
+        val until = math.min(partitions.toLong, first.toLong + many).toInt
+        val found = context.runJob(rdd, ofFirst(wanted, most), first until until)
+        found.find(_.nonEmpty).getOrElse(from(until, many * 4))
+      }
+    from(0, 1)
+  }
+
+  private def ofFirst(wanted: Array[(Int, DataType)], most: Int): Iterator[InternalRow] => Seq[Seq[Seen]] =
+    _.filter(row => wanted.forall { case (at, _) => !row.isNullAt(at) })
+      .map(row => wanted.toSeq.map { case (at, kind) => seen(row.get(at, kind), kind) })
+      .take(most)
+      .toVector
+
+  private def seen(value: Any, kind: DataType): Seen = (value, kind) match {
+    case (_, udt: UserDefinedType[_]) => seenOf(udt.deserialize(value))
+    case (items: ArrayData, _) => Seen(sizesOf(items, kind), 0)
+    case (other, _) => seenOf(other)
+  }
+
+  private def sizesOf(items: ArrayData, kind: DataType): Seq[Int] = kind match {
+    case ArrayType(inner: ArrayType, _) if items.numElements() > 0 && !items.isNullAt(0) =>
+      items.numElements() +: sizesOf(items.getArray(0), inner)
+    case _ => Seq(items.numElements())
+  }
+
+  /** By a query of its own. */
+  private[columns] def ask(rows: DataFrame, positions: Seq[Int], most: Int): Seq[Seq[Seen]] = {
+    val named = rows.toDF(rows.columns.indices.map(at => s"c$at"): _*)
+    val wanted: Seq[Column] = positions.map(at => col(s"c$at"))
+    val present = wanted.map(_.isNotNull).reduce(_ && _)
+    val first = named.filter(present).select(wanted: _*).head(most).toSeq
+    first.map(row => positions.indices.map(at => seenOf(row.get(at))))
+  }
+
+  private def seenOf(value: Any): Seen = value match {
+    case vector: Vector => Seen(Seq(vector.size), vector.numNonzeros)
+    case other => Seen(sizesOf(other), 0)
+  }
+
+  private def sizesOf(value: Any): Seq[Int] = value match {
+    case bytes: Array[Byte] => Seq(bytes.length)
+    case items: scala.collection.Seq[_] =>
+      val below = items.headOption.collect { case inner: scala.collection.Seq[_] => sizesOf(inner) }
+      items.length +: below.getOrElse(Nil)
+    case _ => Seq(1)
+  }
+}

@@ -1,0 +1,61 @@
+package candlewick.columns
+
+import candlewick.SparkSuite
+import org.apache.spark.ml.linalg.Vectors
+import org.apache.spark.sql.functions.{array, col, lit, raise_error, udf, when}
+
+/** The first rows, from the plan that feeds and by a query of its own. */
+class FirstRowSuite extends SparkSuite {
+  private lazy val dense = udf((id: Long) => Vectors.dense(id.toDouble, 1.0, 2.0))
+  private lazy val sparse = udf((id: Long) => Vectors.sparse(1000, Array(id.toInt), Array(1.0)))
+
+  private lazy val rows = {
+    val late = when(col("id") >= 30, array(col("id"), col("id"), lit(0L), lit(1L)))
+    spark
+      .range(0, 40, 1, 7)
+      .select(
+        dense(col("id")).as("dense"),
+        sparse(col("id")).as("sparse"),
+        array(array(lit(1.0), lit(2.0)), array(lit(3.0), lit(4.0)), array(lit(5.0), lit(6.0))).as("nested"),
+        lit("12345").cast("binary").as("bytes"),
+        late.as("late"),
+        array().cast("array<double>").as("empty"),
+        col("id").cast("double").as("number")
+      )
+  }
+  private val all = 0 to 6
+  private def sizes(seen: Seq[Seq[FirstRow.Seen]]) = seen.headOption.map(_.map(_.sizes))
+  private val known = Seq(Seq(3), Seq(1000), Seq(3, 2), Seq(5), Seq(4), Seq(0), Seq(1))
+
+  test("sizes of every kind of column, in a later partition too") {
+    assert(sizes(FirstRow.look(rows, all, 1)).contains(known))
+    assert(sizes(FirstRow.look(rows.cache(), all, 1)).contains(known))
+    rows.unpersist()
+    assert(sizes(FirstRow.look(rows.union(rows), Seq(4), 1)).contains(Seq(Seq(4))))
+  }
+
+  test("a query of its own finds the same, where a plan cannot be read from its front") {
+    val ways = Seq(FirstRow.ask(rows, all, 1), FirstRow.read(rows, all, 1))
+    assert(ways.forall(sizes(_).contains(known)))
+    assert(sizes(FirstRow.look(rows.orderBy("number"), all, 1)).contains(known))
+  }
+
+  test("several rows of one partition, and what of Vectors is not zero") {
+    val asked = Seq(0, 1)
+    for (seen <- Seq(FirstRow.look(rows, asked, 4), FirstRow.read(rows, asked, 4), FirstRow.ask(rows, asked, 4))) {
+      assert(seen.length == 4)
+      // The first row has a zero where the others have their number.
+      assert(seen.map(_.map(_.nonzeros)) == Seq(Seq(2, 1), Seq(3, 1), Seq(3, 1), Seq(3, 1)))
+    }
+  }
+
+  test("no row that has the columns is none") {
+    assert(FirstRow.look(rows.filter("number < 20"), Seq(4), 8).isEmpty)
+    assert(FirstRow.look(rows.limit(0), Seq(0), 8).isEmpty)
+  }
+
+  test("a column that fails, and is not asked for, does not matter") {
+    val broken = rows.select(col("dense"), raise_error(lit("off")).cast("double").as("label"))
+    assert(sizes(FirstRow.look(broken, Seq(0), 1)).contains(Seq(Seq(3))))
+  }
+}
