@@ -38,7 +38,8 @@ class Embedding(Module):
 class EmbeddingBag(Module):
     """Replaces the indices along the last dimension, a bag, by the sum, mean or largest values of their
     rows of a learned table; a bag of nothing but padding_idx becomes 0. The table starts normal around 0
-    with deviation 1.
+    with deviation 1. A sparse vector is no bag, since its zeros are indices too; rows of a table, each
+    times a value of the vector, are added up by Linear with bias = false.
 
     Args:
         num_embeddings: Rows of the table: indices are whole numbers from 0 to num_embeddings - 1. (whole

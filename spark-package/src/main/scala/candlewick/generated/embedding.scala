@@ -31,7 +31,8 @@ private[candlewick] trait EmbeddingBuilders {
 
   /** Replaces the indices along the last dimension, a bag, by the sum, mean or largest values of
     * their rows of a learned table; a bag of nothing but padding_idx becomes 0. The table starts
-    * normal around 0 with deviation 1.
+    * normal around 0 with deviation 1. A sparse vector is no bag, since its zeros are indices too;
+    * rows of a table, each times a value of the vector, are added up by Linear with bias = false.
     */
   object EmbeddingBag {
 

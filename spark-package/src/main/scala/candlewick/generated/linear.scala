@@ -9,7 +9,8 @@ import scala.annotation.unused
 private[candlewick] trait LinearBuilders {
 
   /** Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in
-    * ±1/√in_features.
+    * ±1/√in_features. Where all that reads the features are such layers over whole rows, sparse
+    * vectors train as such: only what is not zero is computed.
     */
   object Linear {
 
