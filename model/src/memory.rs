@@ -79,7 +79,7 @@ impl TrainingMemory {
         let nodes = tree::cover(shards.start, shards.end, train.logical_shards).len() as u64;
         let bytes = |values: usize| values as u64 * size_of::<f32>() as u64;
         // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
-        let touched = touched(&network, rows, nonzeros(data));
+        let touched = touched(&network, data, rows);
         let (gathered, columns) = if network.has_sparse_input() {
             (format.held_bytes(&data.feature_encoding), touched)
         } else {
