@@ -1,7 +1,7 @@
 //! Rows of which most values are zero, and their products: what is zero is neither kept nor computed.
 
-use super::columns::SparseRow;
 use super::simd::SimdLevel;
+use super::sparse_row::SparseRow;
 use std::ops::Range;
 
 /// Rows in compressed form (CSR): of each its values that are not zero, by ascending index.

@@ -24,6 +24,7 @@ mod program;
 mod scratch;
 mod shrink;
 mod simd;
+mod sparse_row;
 mod tiles;
 mod workers;
 #[cfg(target_arch = "x86_64")]
