@@ -82,9 +82,8 @@ fn commanded(command: &Command) -> Option<String> {
     Some(match command {
         Command::Tick | Command::Registered => return None,
         Command::Members { trainers } => format!("names {} members", trainers.len()),
-        // The last one tells; how many there were, the ledger has.
-        Command::Seal { more: true, .. } => return None,
-        Command::Seal { round, .. } => format!("has fed round {round}"),
+        // Noted once all parts are there.
+        Command::Seal { .. } => return None,
         Command::Until(limit) if limit.over => format!("ends the training after {} epochs", limit.epochs),
         // The trainers are told so, which is noted.
         Command::Until(_) => return None,

@@ -140,6 +140,8 @@ impl Machine {
             return Ok(());
         }
         let all = std::mem::take(&mut self.told.1);
+        let what = format!("has fed round {round}, {} partitions", all.len());
+        self.recorder.note(None, what);
         self.seal(now, round, &all)
     }
 

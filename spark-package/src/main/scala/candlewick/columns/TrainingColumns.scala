@@ -110,7 +110,8 @@ private[candlewick] final class TrainingColumns private (
     val first = if (looks) FirstRow.look(selected, asked, most).map(asked.zip(_).toMap) else Nil
     // Vectors of known width need no row.
     if (first.isEmpty && unknown.nonEmpty) throw nothingToRead(selected)
-    val sizes = first.headOption.fold(Map.empty[Int, Seq[Int]])(row => unknown.map(at => at -> row(at).sizes).toMap)
+    val sizes =
+      first.headOption.fold(Map.empty[Int, Seq[Int]])(row => unknown.map(at => at -> row(at).sizes).toMap)
     val found = sizes.map { case (at, each) => at -> each.product }
     val width =
       if (askFeatures) known.indices.map(at => known(at).getOrElse(found(at))).sum

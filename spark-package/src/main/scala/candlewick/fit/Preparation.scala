@@ -128,7 +128,7 @@ private[candlewick] object Preparation {
     CandlewickShim
       .optimized(source)
       .collect { case node @ (_: Join | _: Aggregate | _: Sort | _: Window | _: RepartitionOperation) =>
-          node.nodeName
+        node.nodeName
       }
       .distinct
 

@@ -42,7 +42,9 @@ class FirstRowSuite extends SparkSuite {
 
   test("several rows of one partition, and what of Vectors is not zero") {
     val asked = Seq(0, 1)
-    for (seen <- Seq(FirstRow.look(rows, asked, 4), FirstRow.read(rows, asked, 4), FirstRow.ask(rows, asked, 4))) {
+    for (
+      seen <- Seq(FirstRow.look(rows, asked, 4), FirstRow.read(rows, asked, 4), FirstRow.ask(rows, asked, 4))
+    ) {
       assert(seen.length == 4)
       // The first row has a zero where the others have their number.
       assert(seen.map(_.map(_.nonzeros)) == Seq(Seq(2, 1), Seq(3, 1), Seq(3, 1), Seq(3, 1)))
