@@ -1,7 +1,7 @@
 //! Time of a training step over rows of zeros, as such and with their zeros: `cargo bench -p candlewick-model --bench sparse_input
 //! [-- THREADS WIDTH NONZEROS OUTPUTS]`.
 
-use candlewick_model::engine::{Batch, Engine, Features, Gradient, NodeGradient, Slice};
+use candlewick_model::engine::{Batch, Engine, Features, Gradient, NodeGradient, Predictor, Slice};
 use candlewick_model::kernels::Csr;
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
@@ -96,6 +96,28 @@ fn run(
     Ok(())
 }
 
+/// Median ms of scoring the rows, as such and with their zeros.
+fn score(network: &Network, threads: usize, sparse: &Csr, dense: &[f32]) -> Result<(), Failure> {
+    let weights = network.initial_weights(1);
+    let mut predictor = Predictor::new(network, threads)?;
+    let Some(entry) = predictor.entry(&weights) else {
+        return Err(Failure::internal("a network that takes no sparse rows"));
+    };
+    let mut times: [Vec<f64>; 2] = Default::default();
+    for _ in 0..25 {
+        let start = Instant::now();
+        predictor.predict_sparse(&weights, &entry, sparse, 0..ROWS)?;
+        times[0].push(start.elapsed().as_secs_f64() * 1e3);
+        let start = Instant::now();
+        predictor.predict(&weights, dense, ROWS)?;
+        times[1].push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.iter_mut().for_each(|times| times.sort_by(f64::total_cmp));
+    let [sparse, dense] = times.map(|times| times[times.len() / 2]);
+    println!("scoring: sparse {sparse:.2} ms, dense {dense:.2}");
+    Ok(())
+}
+
 fn main() -> Result<(), Failure> {
     let mut numbers = std::env::args().filter_map(|text| text.parse::<usize>().ok());
     let threads = numbers.next().unwrap_or(1);
@@ -128,5 +150,5 @@ fn main() -> Result<(), Failure> {
             &json!({"type": optimizer}),
         )?;
     }
-    Ok(())
+    score(&network, threads, &all[0], &values)
 }

@@ -218,22 +218,30 @@ impl Decoder {
             .try_for_each(|source| see(&source.values(&row)?))
     }
 
-    /// Whether a row has a sparse vector among its features.
+    /// How many values of a row's features are given, where a sparse vector is among them; `None` where none is.
     #[must_use]
-    pub fn is_sparse(&self, bytes: &[u8]) -> bool {
-        let vectors = self
+    pub fn given_of_sparse(&self, bytes: &[u8]) -> Option<usize> {
+        // Whether nested arrays are tensors is found where they are written one after another.
+        if self
             .features
             .iter()
-            .filter(|source| source.shape == Shape::Vector);
-        let Ok(row) = Row::new(bytes, self.fields) else {
-            return false;
-        };
-        let sparse = |source: &Source| {
-            !row.is_null(source.ordinal) && matches!(source.values(&row), Ok(Values::Sparse { .. }))
-        };
-        // Whether nested arrays are tensors is found where they are written one after another.
-        let nested = |source: &Source| matches!(source.shape, Shape::Nested(_));
-        vectors.into_iter().any(sparse) && !self.features.iter().any(nested)
+            .any(|source| matches!(source.shape, Shape::Nested(_)))
+        {
+            return None;
+        }
+        let row = Row::new(bytes, self.fields).ok()?;
+        let (mut given, mut is_sparse) = (0, false);
+        for source in self.features.iter().filter(|source| !row.is_null(source.ordinal)) {
+            match source.values(&row) {
+                Ok(Values::Sparse { indices, .. }) => {
+                    given += indices.len();
+                    is_sparse = true;
+                }
+                Ok(values) => given += values.len(),
+                Err(_) => {}
+            }
+        }
+        is_sparse.then_some(given)
     }
 
     /// Decodes the features of one row, those that are not zero; ends the row in `into`. After an error it has no such row.

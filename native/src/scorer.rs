@@ -19,6 +19,9 @@ use std::sync::{Arc, OnceLock};
 
 /// Rows computed at a time: enough for the matrix products, little enough for the caches.
 const BLOCK_ROWS: usize = 1024;
+/// From one value in so many that is not zero on, sparse rows are scored no slower than dense ones (`cargo bench -p
+/// candlewick-model --bench sparse_input`, docs/performance.md).
+const SPARSE_IN_SCORING: usize = 32;
 /// Values of the features of a block: bounds its memory (16 MiB) where rows are long.
 const BLOCK_VALUES: usize = 1 << 22;
 
@@ -317,10 +320,13 @@ impl Scorer {
         self.block(filled)
     }
 
-    /// A block whose first row this is: sparse where that is, and the network can take it so. The bits are the same either way.
+    /// A block whose first row this is: sparse where that is by so much that it is faster, and the network can take it so. The bits
+    /// are the same either way.
     fn begin_block(&mut self, row: &[u8]) {
         self.sparse.clear();
-        self.is_sparse = self.predictor.takes_sparse() && self.decoder.is_sparse(row);
+        let given = self.decoder.given_of_sparse(row);
+        let few = given.is_some_and(|given| given.saturating_mul(SPARSE_IN_SCORING) <= self.decoder.width());
+        self.is_sparse = few && self.predictor.takes_sparse();
         let values = self.block_rows * self.decoder.width();
         if !self.is_sparse && self.features.len() < values {
             self.features.resize(values, 0.0);

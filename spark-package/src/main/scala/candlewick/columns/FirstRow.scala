@@ -23,12 +23,19 @@ private[columns] object FirstRow {
 
   /** The columns at the given positions in the first rows where none of them is null, `most` at most; none where there is no
     * such row.
+    *
+    * @param check
+    *   fails where nobody waits for it any more
     */
-  def look(rows: DataFrame, positions: Seq[Int], most: Int): Seq[Seq[Seen]] =
+  def look(rows: DataFrame, positions: Seq[Int], most: Int)(check: () => Unit): Seq[Seq[Seen]] =
     if (isFlat(CandlewickShim.optimized(rows)))
       try read(rows, positions, most)
-      // Another column may fail where these do not; and Spark tells its own query's failures by their causes.
-      catch { case NonFatal(_) if !Thread.currentThread.isInterrupted => ask(rows, positions, most) }
+      catch {
+        // Another column may fail where these do not; and Spark tells its own query's failures by their causes.
+        case NonFatal(_) if !Thread.currentThread.isInterrupted =>
+          check()
+          ask(rows, positions, most)
+      }
     else ask(rows, positions, most)
 
   /** Whether the first rows are there without the others. */
@@ -47,17 +54,24 @@ private[columns] object FirstRow {
       if (first >= partitions) Nil
       else {
         val until = math.min(partitions.toLong, first.toLong + many).toInt
-        val found = context.runJob(rdd, ofFirst(wanted, most), first until until)
-        found.find(_.nonEmpty).getOrElse(from(until, many * 4))
+        val found = context.runJob(rdd, ofFirst(wanted, most), first until until).find(_.nonEmpty)
+        // A class of ours may be another one in executors, which load the jar themselves: what they give back is none.
+        val all = found.map(_.map(_.map { case (sizes, nonzeros) => Seen(sizes, nonzeros) }))
+        all.getOrElse(from(until, many * 4))
       }
     from(0, 1)
   }
 
-  private def ofFirst(wanted: Array[(Int, DataType)], most: Int): Iterator[InternalRow] => Seq[Seq[Seen]] =
+  private def ofFirst(
+      wanted: Array[(Int, DataType)],
+      most: Int
+  ): Iterator[InternalRow] => Seq[Seq[(Seq[Int], Int)]] =
     _.filter(row => wanted.forall { case (at, _) => !row.isNullAt(at) })
-      .map(row => wanted.toSeq.map { case (at, kind) => seen(row.get(at, kind), kind) })
+      .map(row => wanted.toSeq.map { case (at, kind) => plain(seen(row.get(at, kind), kind)) })
       .take(most)
       .toVector
+
+  private def plain(one: Seen): (Seq[Int], Int) = (one.sizes, one.nonzeros)
 
   private def seen(value: Any, kind: DataType): Seen = (value, kind) match {
     case (_, udt: UserDefinedType[_]) => seenOf(udt.deserialize(value))

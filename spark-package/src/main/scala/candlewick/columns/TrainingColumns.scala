@@ -100,14 +100,16 @@ private[candlewick] final class TrainingColumns private (
     *
     * @param dear
     *   whether it costs much to look at a row: then that is done for widths only
+    * @param check
+    *   fails where nobody waits for it any more
     */
-  def widths(selected: DataFrame, dear: => Boolean): Widths = {
+  def widths(selected: DataFrame, dear: => Boolean)(check: () => Unit): Widths = {
     val shaped = choice.inputShape.map(_.foldLeft(1L)(_ * _))
     val ofLabels = read.map(labelWidth)
     val looks = unknown.nonEmpty || (vectors.nonEmpty && !dear)
     val asked = (unknown ++ vectors).distinct
     val most = if (vectors.isEmpty) 1 else TrainingColumns.Looked
-    val first = if (looks) FirstRow.look(selected, asked, most).map(asked.zip(_).toMap) else Nil
+    val first = if (looks) FirstRow.look(selected, asked, most)(check).map(asked.zip(_).toMap) else Nil
     // Vectors of known width need no row.
     if (first.isEmpty && unknown.nonEmpty) throw nothingToRead(selected)
     val sizes =

@@ -86,7 +86,8 @@ private[candlewick] object Preparation {
     val source = columns.select(dataset.toDF())
     lazy val repeated = dear(source)
     if (columns.asksFirstRow) tellTwice(repeated, control)
-    val widths = Reminder.after(PatienceMs)(remind())(columns.widths(source, repeated.nonEmpty))
+    val widths =
+      Reminder.after(PatienceMs)(remind())(columns.widths(source, repeated.nonEmpty)(() => control.check()))
     val resolved = resolve(control.id, spec, columns, widths)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]

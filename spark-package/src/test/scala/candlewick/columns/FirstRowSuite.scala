@@ -2,6 +2,7 @@ package candlewick.columns
 
 import candlewick.SparkSuite
 import org.apache.spark.ml.linalg.Vectors
+import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{array, col, lit, raise_error, udf, when}
 
 /** The first rows, from the plan that feeds and by a query of its own. */
@@ -24,27 +25,26 @@ class FirstRowSuite extends SparkSuite {
       )
   }
   private val all = 0 to 6
+  private def look(rows: DataFrame, asked: Seq[Int], most: Int) = FirstRow.look(rows, asked, most)(() => ())
   private def sizes(seen: Seq[Seq[FirstRow.Seen]]) = seen.headOption.map(_.map(_.sizes))
   private val known = Seq(Seq(3), Seq(1000), Seq(3, 2), Seq(5), Seq(4), Seq(0), Seq(1))
 
   test("sizes of every kind of column, in a later partition too") {
-    assert(sizes(FirstRow.look(rows, all, 1)).contains(known))
-    assert(sizes(FirstRow.look(rows.cache(), all, 1)).contains(known))
+    assert(sizes(look(rows, all, 1)).contains(known))
+    assert(sizes(look(rows.cache(), all, 1)).contains(known))
     rows.unpersist()
-    assert(sizes(FirstRow.look(rows.union(rows), Seq(4), 1)).contains(Seq(Seq(4))))
+    assert(sizes(look(rows.union(rows), Seq(4), 1)).contains(Seq(Seq(4))))
   }
 
   test("a query of its own finds the same, where a plan cannot be read from its front") {
     val ways = Seq(FirstRow.ask(rows, all, 1), FirstRow.read(rows, all, 1))
     assert(ways.forall(sizes(_).contains(known)))
-    assert(sizes(FirstRow.look(rows.orderBy("number"), all, 1)).contains(known))
+    assert(sizes(look(rows.orderBy("number"), all, 1)).contains(known))
   }
 
   test("several rows of one partition, and what of Vectors is not zero") {
     val asked = Seq(0, 1)
-    for (
-      seen <- Seq(FirstRow.look(rows, asked, 4), FirstRow.read(rows, asked, 4), FirstRow.ask(rows, asked, 4))
-    ) {
+    for (seen <- Seq(look(rows, asked, 4), FirstRow.read(rows, asked, 4), FirstRow.ask(rows, asked, 4))) {
       assert(seen.length == 4)
       // The first row has a zero where the others have their number.
       assert(seen.map(_.map(_.nonzeros)) == Seq(Seq(2, 1), Seq(3, 1), Seq(3, 1), Seq(3, 1)))
@@ -52,12 +52,12 @@ class FirstRowSuite extends SparkSuite {
   }
 
   test("no row that has the columns is none") {
-    assert(FirstRow.look(rows.filter("number < 20"), Seq(4), 8).isEmpty)
-    assert(FirstRow.look(rows.limit(0), Seq(0), 8).isEmpty)
+    assert(look(rows.filter("number < 20"), Seq(4), 8).isEmpty)
+    assert(look(rows.limit(0), Seq(0), 8).isEmpty)
   }
 
   test("a column that fails, and is not asked for, does not matter") {
     val broken = rows.select(col("dense"), raise_error(lit("off")).cast("double").as("label"))
-    assert(sizes(FirstRow.look(broken, Seq(0), 1)).contains(Seq(Seq(3))))
+    assert(sizes(look(broken, Seq(0), 1)).contains(Seq(Seq(3))))
   }
 }

@@ -14,7 +14,7 @@ import org.apache.spark.sql.functions.{col, udf}
 class FeatureTypesSuite extends ClusterSuite {
   import FeatureTypesSuite._
 
-  /** Rows of small whole numbers, mostly zero; some come often, so that they are dealt among the trainers. */
+  /** Rows of small whole numbers, mostly zero; some come often, so that every trainer deals some of them. */
   private def table: DataFrame = {
     val made = current
     import made.implicits._
@@ -23,7 +23,7 @@ class FeatureTypesSuite extends ClusterSuite {
       val values = at.map(index => (index * 31 + row * 17) % 100 + 1.0)
       (Vectors.sparse(Width, at.toArray, values.toArray), (row % 3).toDouble)
     }
-    val often = rows.take(3).flatMap(Seq.fill(400)(_))
+    val often = rows.take(12).flatMap(Seq.fill(400)(_))
     made.createDataset(rows ++ often).toDF("features", "label").repartition(4)
   }
 
@@ -102,7 +102,9 @@ class FeatureTypesSuite extends ClusterSuite {
 
 object FeatureTypesSuite {
   private val Rows = 600
-  private val Width = 600
   private val Nonzeros = 20
+
+  /** So wide that sparse rows are computed as such. */
+  private val Width = Nonzeros * 128
   private val Step = Width / Nonzeros
 }
