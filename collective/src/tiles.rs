@@ -33,6 +33,7 @@ impl LaterTiles<'_> {
     ) -> Result<(), CollectiveError> {
         let what = format!("allreduce, step {}", self.step);
         let present = self.present();
+        let values: Vec<&[f32]> = self.own.nodes.iter().filter_map(|node| node.values).collect();
         for (range, number) in tiles.iter().zip(1..) {
             let (part, rest) = out.split_at_mut(range.len());
             let tile = Tile {
@@ -42,7 +43,6 @@ impl LaterTiles<'_> {
                 present: &present,
                 what: &what,
             };
-            let values: Vec<&[f32]> = self.own.nodes.iter().filter_map(|node| node.values).collect();
             let heads = tile.heads(values.len());
             let mut outgoing = tile.nodes(&heads, &values);
             tile.collect(&mut outgoing, &mut buffers.received)?;

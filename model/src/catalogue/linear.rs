@@ -25,7 +25,8 @@ const LINEAR: Entry = layer(
         arg("bias", ValueType::Bool, "true", Range::Any, "Add a learned bias."),
     ],
     "Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in ±1/√in_features. Where all that reads the \
-     features are such layers over whole rows, sparse vectors train as such: only what is not zero is computed.",
+     features are such layers over whole rows, sparse vectors with at most one value in 128 that is not zero train as such: \
+     only those values are computed.",
 );
 
 const BILINEAR: Entry = layer(

@@ -11,8 +11,8 @@ from candlewick._domains import Domain, maybe, truth, whole
 
 class Linear(Module):
     """Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in ±1/√in_features.
-    Where all that reads the features are such layers over whole rows, sparse vectors train as such: only
-    what is not zero is computed.
+    Where all that reads the features are such layers over whole rows, sparse vectors with at most one value
+    in 128 that is not zero train as such: only those values are computed.
 
     Args:
         in_features: Size of the last dimension of the input. (whole number of at least 1; may be left out)

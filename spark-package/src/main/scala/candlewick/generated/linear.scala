@@ -10,7 +10,8 @@ private[candlewick] trait LinearBuilders {
 
   /** Affine map of the last dimension: y = x Wᵀ + b. Weights and bias start uniform in
     * ±1/√in_features. Where all that reads the features are such layers over whole rows, sparse
-    * vectors train as such: only what is not zero is computed.
+    * vectors with at most one value in 128 that is not zero train as such: only those values are
+    * computed.
     */
   object Linear {
 
