@@ -41,7 +41,9 @@ class ArtifactSuite extends ClusterSuite {
     own.map(place => if (Files.isDirectory(place)) pack(place) else place)
 
   private def pack(folder: Path): Path = {
-    val jar = Files.createDirectories(Paths.get(freshPath())).resolve("candlewick.jar")
+    // A session takes each name once.
+    val (home, name) = (Files.createDirectories(Paths.get(freshPath())), folder.toString.hashCode.toHexString)
+    val jar = home.resolve(s"candlewick-$name.jar")
     val out = new JarOutputStream(Files.newOutputStream(jar))
     try {
       val files = Files.walk(folder)
