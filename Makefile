@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ demo: $(JAR) ## build, then train and score handwritten digits through spark-sub
 	  --conf spark.driver.bindAddress=127.0.0.1 examples/python/digits.py --out target/demo
 
 test chaos: NATIVE_BUILD := zigbuild --lib --bins --tests
-test: lint test-rust test-jvm test-python ## build everything and run every check and every test
+test: lint test-rust test-guard test-jvm test-python ## build everything and run every check and every test
 
 check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no Spark
 	cargo-zigbuild test --workspace --lib --bins $(CARGO_TARGET)
@@ -73,6 +73,12 @@ bench-ops: $(VENV)/.stamp ## one benchmark for every hot operation of the engine
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-model --bench operations
 	THREADS=$(or $(THREADS),1) "$$(ls -t target/$(TRIPLE)/release/deps/operations-* | grep -v '\.d$$' | head -n 1)" \
 	  --bench $(FILTER)
+
+# The whole workspace, so that the crates that the tests use are not compiled once more.
+bench-guard: $(VENV)/.stamp ## instructions of the hot operations next to the committed ones, by Valgrind (WRITE=1 commits them)
+	@mkdir -p target
+	cargo-zigbuild build $(CARGO_TARGET) --workspace --bench guard --message-format=json > target/guard.json
+	$(PYTHON) benchmarks/guard.py $(if $(WRITE),--write) target/guard.json
 
 bench-allreduce: $(VENV)/.stamp .cache/bench-venv/.stamp ## allreduce between processes of one host, next to gloo and Open MPI (ROUNDS=5)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-collective --bench allreduce
@@ -200,6 +206,10 @@ lint: $(VENV)/.stamp $(STAMPS)/jvm-format
 
 test-rust: native
 	cargo-zigbuild test --workspace $(CARGO_TARGET)
+
+# Where Valgrind is, on the processor that the committed numbers are for.
+test-guard: native
+	if [ "$(ARCH)" = x86_64 ] && command -v valgrind >/dev/null; then $(MAKE) bench-guard; else echo "test-guard: not run, it needs valgrind on x86-64"; fi
 
 test-jvm: native
 	$(MVN) verify
