@@ -1,4 +1,4 @@
-"""Training steps and forward passes of the engine next to PyTorch's, alternating, in one session on one machine.
+"""Training steps and forward passes of the engine next to PyTorch's, in f32 and in bf16, alternating, in one session.
 
     python benchmarks/engine.py --python PY_WITH_TORCH --bench PROGRAM [--repeats 5] [--workloads mlp,cnn]
 
@@ -38,16 +38,21 @@ def compare(options: argparse.Namespace, name: str, threads: int, mode: str) -> 
     torch = [options.python, str(HERE / "torch_engine.py"), name, str(threads), runs, *extra]
     ours = [options.bench, name, str(threads), "8", runs, *extra]
     single = [options.bench, name, str(threads), "1", runs]
-    times: dict[str, list[float]] = {"torch": [], "ours": [], "one": []}
-    for _ in range(options.repeats):
-        times["torch"].append(statistics.median(run(torch)))
-        times["ours"].append(statistics.median(run(ours)))
-        if mode == "step":
-            times["one"].append(statistics.median(run(single)))
-    ratio = statistics.median(times["ours"]) / statistics.median(times["torch"])
-    row: dict[str, Any] = {"workload": name, "threads": threads, "mode": mode, "ratio": ratio, **times}
+    commands = {"torch": torch, "ours": ours, "torch_bf16": [*torch, "bf16"], "ours_bf16": [*ours, "bf16"]}
     if mode == "step":
-        row["shards8to1"] = statistics.median(times["ours"]) / statistics.median(times["one"])
+        commands |= {"one": single, "one_bf16": [*single, "bf16"]}
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(options.repeats):
+        for what, command in commands.items():
+            times[what].append(statistics.median(run(command)))
+    middle = {what: statistics.median(values) for what, values in times.items()}
+    row: dict[str, Any] = {"workload": name, "threads": threads, "mode": mode, **times}
+    row["ratio"] = middle["ours"] / middle["torch"]
+    row["ratio_bf16"] = middle["ours_bf16"] / middle["torch_bf16"]
+    row["bf16_to_f32"] = middle["ours_bf16"] / middle["ours"]
+    if mode == "step":
+        row["shards8to1"] = middle["ours"] / middle["one"]
+        row["shards8to1_bf16"] = middle["ours_bf16"] / middle["one_bf16"]
     return row
 
 
@@ -66,16 +71,20 @@ def main() -> None:
     parser.add_argument("--version", default="0.1.0")
     options = parser.parse_args()
     rows = []
-    print(f"{'workload':12} {'mode':8} threads {'ours, ms':>26} {'PyTorch, ms':>26}  ratio  V=8/V=1")
+    print(
+        f"{'workload':12} {'mode':8} threads {'ours, ms':>26} {'PyTorch, ms':>26}  ratio  V=8/V=1"
+        f" {'ours bf16, ms':>26} {'PyTorch bf16, ms':>26}  ratio  to f32  V=8/V=1"
+    )
     for name in options.workloads.split(","):
         for threads in map(int, options.threads.split(",")):
             for mode in ("step", "forward"):
                 row = compare(options, name, threads, mode)
                 rows.append(row)
-                shards = f"{row['shards8to1']:.2f}" if mode == "step" else "-"
+                shards = [f"{row[key]:.2f}" if key in row else "-" for key in ("shards8to1", "shards8to1_bf16")]
                 print(
                     f"{name:12} {mode:8} {threads:7} {spread(row['ours']):>26} {spread(row['torch']):>26}"
-                    f"  {row['ratio']:.2f}   {shards}",
+                    f"  {row['ratio']:.2f}   {shards[0]:7} {spread(row['ours_bf16']):>26} {spread(row['torch_bf16']):>26}"
+                    f"  {row['ratio_bf16']:.2f}   {row['bf16_to_f32']:.2f}    {shards[1]}",
                     flush=True,
                 )
     folder = HERE / "results" / options.version

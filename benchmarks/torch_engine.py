@@ -1,4 +1,4 @@
-"""PyTorch's side of benchmarks/engine.py: ``torch_engine.py WORKLOAD THREADS RUNS [forward]`` prints the milliseconds.
+"""PyTorch's side of benchmarks/engine.py: ``torch_engine.py WORKLOAD THREADS RUNS [forward] [bf16]`` prints the milliseconds.
 
 AdamW is PyTorch's fused one, the fastest there is.
 """
@@ -68,16 +68,19 @@ def main() -> None:
     net, features = workload(name)
     labels = torch.arange(features.shape[0]) % 10
     criterion = nn.CrossEntropyLoss()
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled="bf16" in sys.argv[4:])
     if "forward" in sys.argv[4:]:
         net.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast:
             times = timed(lambda: net(features), runs)
     else:
         optimizer = torch.optim.AdamW(net.parameters(), fused=True)
 
         def step() -> None:
             optimizer.zero_grad()
-            criterion(net(features), labels).backward()
+            with autocast:
+                loss = criterion(net(features), labels)
+            loss.backward()
             optimizer.step()
 
         times = timed(step, runs)

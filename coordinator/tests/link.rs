@@ -42,6 +42,7 @@ fn config() -> CoordinatorConfig {
         clip_norm: None,
         clip_value: None,
         class_weight: None,
+        precision: Default::default(),
         lr_scheduler: None,
         gradient_accumulation_steps: 1,
         ema_decay: None,

@@ -5,7 +5,7 @@
 
 mod common;
 
-use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::job::{JobSpec, Precision};
 use common::data::{job, rows};
 use common::{Fit, Gang};
 use serde_json::{Value, json};
@@ -28,6 +28,33 @@ fn assert_bits(job: JobSpec, hash: &str) {
     let fit = fit(job);
     assert!(fit.losses.iter().all(|loss| loss.is_finite()), "{:?}", fit.losses);
     assert_eq!(fit.weights_hash, hash);
+}
+
+#[test]
+fn of_products_in_bf16_for_one_two_and_three_trainers() {
+    let spec = || {
+        let mut job = job(2, 32);
+        job.train.precision = Precision::Bf16;
+        job
+    };
+    for trainers in 1..=3 {
+        let gang = Gang::start(spec(), trainers);
+        let ledger = gang.seal(&gang.feed(&rows(200), 100));
+        let hash = gang.train(ledger).weights_hash;
+        assert_eq!(hash, "4acec8088c470e99be756380043de956", "{trainers} trainers");
+    }
+}
+
+#[test]
+fn of_convolutions_recurrent_layers_and_attention_in_bf16() {
+    let layers = json!([
+        {"type": "Conv1d", "out_channels": 4, "kernel_size": 2, "padding": 1}, {"type": "Permute", "dims": [0, 2, 1]},
+        {"type": "TransformerEncoderLayer", "nhead": 2, "dim_feedforward": 16, "activation": "gelu"},
+        {"type": "LSTM", "hidden_size": 8, "output": "last"}, {"type": "Linear", "out_features": 3},
+    ]);
+    let mut job = spec(&[3, 2], &layers);
+    job.train.precision = Precision::Bf16;
+    assert_bits(job, "d479f85d56ff4b73bab376d6dcb478e9");
 }
 
 #[test]

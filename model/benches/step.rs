@@ -6,7 +6,7 @@ use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_model::philox::{Key, uniform};
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::job::{LabelKind, Precision};
 use serde_json::json;
 use std::time::Instant;
 
@@ -36,11 +36,28 @@ fn products(threads: usize) -> Result<(), Failure> {
         (256, 512, 256),
         (256, 256, 10),
         (1, 784, 512),
+        (2048, 256, 768),
+        (2048, 256, 1024),
+        (2048, 1024, 256),
+        (256, 2048, 1024),
+        (128, 32, 128),
+        (128, 128, 32),
     ] {
         let (x, w, mut c) = (values(m * k), values(n * k), vec![0.0; m * n]);
-        for level in SimdLevel::available() {
-            let mut kernels = Kernels::at(level, threads)?;
-            let runs = if level == SimdLevel::Generic { 1 } else { 51 };
+        let levels = SimdLevel::available().into_iter();
+        for (level, precision) in levels.flat_map(|level| Precision::ALL.map(|precision| (level, precision)))
+        {
+            let mut kernels = Kernels::at(level, threads)?.with_precision(precision);
+            // What is emulated is slow: it is for the same bits.
+            let emulated = precision == Precision::Bf16 && level != SimdLevel::Avx512Bf16;
+            if emulated && m * k * n > 1 << 27 {
+                continue;
+            }
+            let runs = if level == SimdLevel::Generic || emulated {
+                1
+            } else {
+                51
+            };
             let seconds = best(runs, || {
                 kernels.product(
                     Matrix::new(&x, m, k),
@@ -51,8 +68,9 @@ fn products(threads: usize) -> Result<(), Failure> {
             });
             let giga = 2.0 * (m * k * n) as f64 / seconds / 1e9;
             println!(
-                "product {m}x{k}x{n} {:8} {giga:7.1} GFLOP/s  {:8.1} us",
+                "product {m}x{k}x{n} {:11} {:4} {giga:7.1} GFLOP/s  {:8.1} us",
                 level.name(),
+                precision.name(),
                 seconds * 1e6
             );
         }

@@ -1,4 +1,4 @@
-//! One workload of the comparison with PyTorch: `workloads WORKLOAD THREADS SHARDS RUNS [forward]` prints one line of JSON
+//! One workload of the comparison with PyTorch: `workloads WORKLOAD THREADS SHARDS RUNS [forward] [bf16]` prints one line of JSON
 //! with the milliseconds of every run. `make bench-engine` runs it next to PyTorch (benchmarks/engine.py).
 
 use candlewick_model::engine::{Batch, Engine, NodeGradient, Predictor, Slice};
@@ -6,7 +6,7 @@ use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_model::philox::{Key, uniform};
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::job::{LabelKind, Precision};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -156,7 +156,12 @@ fn main() -> Result<(), Failure> {
     };
     let (threads, shards, runs) = (number(1, 1), number(2, 8), number(3, 50));
     let document = json!({"format": "candlewick.network/1", "layers": work.layers});
-    let network = Network::from_document(&document, &work.shape)?;
+    let precision = if arguments.iter().any(|text| text == "bf16") {
+        Precision::Bf16
+    } else {
+        Precision::F32
+    };
+    let network = Network::from_document(&document, &work.shape)?.with_precision(precision);
     let times = if arguments.iter().any(|text| text == "forward") {
         forward(&network, &work, threads, runs)?
     } else {

@@ -17,7 +17,8 @@ use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
 use crate::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{
-    DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, TaskName, TrainSpec,
+    DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, Precision, TaskName,
+    TrainSpec,
 };
 use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
@@ -258,6 +259,7 @@ fn specification(
         logical_shards: params.whole("logicalShards")?,
         clip_norm: params.value("clipNorm").as_f64(),
         clip_value: params.value("clipValue").as_f64(),
+        precision: Precision::read(params.value("precision").as_str().unwrap_or_default())?,
         evaluation,
         class_weight: None,
     };

@@ -55,11 +55,11 @@ pub mod saved;
 pub mod summary;
 pub mod weights;
 
-/// The instruction set that the products of this process use: `avx512`, `avx2` or `generic`. Results do not depend
+/// The instruction set that the products of this process use: `avx512_bf16` (which has products of bf16), `avx512`, `avx2` or `generic`. Results do not depend
 /// on it.
 ///
 /// ```
-/// assert!(["avx512", "avx2", "generic"].contains(&candlewick_model::cpu_level()));
+/// assert!(["avx512_bf16", "avx512", "avx2", "generic"].contains(&candlewick_model::cpu_level()));
 /// ```
 #[must_use]
 pub fn cpu_level() -> &'static str {

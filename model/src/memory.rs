@@ -122,12 +122,20 @@ pub fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
 fn packed(network: &Network, rows: u64) -> usize {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let tables: Vec<usize> = network.sparse_parameters().iter().map(|one| one.offset).collect();
-    let (mut left, mut right, mut lanes) = (0, 0, 0);
+    let (mut left, mut right, mut lanes, mut pairs) = (0, 0, 0, 0);
     for node in network.layers() {
         let given: usize = match node.inputs.first() {
             Some(ValueRef::Layer(at)) => network.layers()[*at].output.iter().product(),
             _ => network.input_width(),
         };
+        // In bf16 the gradient of a convolution's weights reads a copy of what the window slides over, as pairs.
+        if !network.precision().is_f32() && node.name.starts_with("Conv") {
+            let output: usize = node.output.iter().product();
+            pairs = pairs.max(rows.saturating_mul(match node.name.starts_with("ConvTranspose") {
+                true => output,
+                false => given,
+            }));
+        }
         let matrices = network.parameters()[node.parameters.clone()].iter();
         for matrix in matrices.filter(|one| one.shape.len() > 1 && !tables.contains(&one.offset)) {
             let outputs = matrix.shape[0].max(1);
@@ -153,7 +161,7 @@ fn packed(network: &Network, rows: u64) -> usize {
                 .max(outputs.saturating_mul(rows).min(ROWS * DEPTH));
         }
     }
-    left + right + lanes
+    left + right + lanes + pairs
 }
 
 /// Values of a row that are not zero, as far as that is known.

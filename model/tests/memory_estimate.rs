@@ -59,7 +59,7 @@ fn relu() -> Value {
 /// Bytes that a trainer of these shards holds after a few steps, beside the rows themselves.
 fn held(job: &JobSpec, shards: Range<u32>, batches: &Batch<'_>) -> usize {
     let before = LIVE.load(Relaxed);
-    let network = Network::from_document(&job.train.network, &job.data.input_shape).unwrap();
+    let network = Network::of_job(job).unwrap();
     let mut engine = Engine::new(&network, &job.train.loss, &job.data.label, 1, 1).unwrap();
     let mut weights = network.initial_weights(1);
     let mut updates = Updates::new(&job.train, &network, &engine, &weights).unwrap();
@@ -139,6 +139,8 @@ fn main() {
         &job(&json!({"network": cnn, "batchSize": 128}), &[1, 28, 28]),
         0..8,
     ));
+    let params = json!({"network": cnn, "batchSize": 128, "precision": "bf16"});
+    good.push(check("cnn in bf16", &job(&params, &[1, 28, 28]), 0..8));
     let lstm = network(&json!([{"type": "LSTM", "hidden_size": 64, "output": "last"}, linear(4)]));
     good.push(check(
         "lstm",

@@ -10,7 +10,7 @@ use candlewick_model::kernels::{ByInput, Csr};
 use candlewick_model::network::Network;
 use candlewick_model::saved;
 use candlewick_protocol::feed::Columns;
-use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::job::{LabelKind, Precision};
 use candlewick_protocol::{ErrorKind, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -193,6 +193,9 @@ pub struct ScoreTask {
     /// What becomes of invalid rows.
     #[serde(default)]
     pub handle_invalid: Invalid,
+    /// What products are computed in.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 /// Scores batches of rows.
@@ -260,7 +263,7 @@ impl Scorer {
         let types: Vec<OutputType> = slots.iter().map(|slot| slot.kind).collect();
         let inner: Vec<&str> = task.outputs.iter().filter_map(inner_node).collect();
         Ok(Scorer {
-            predictor: Predictor::with_inner(&model.network, 1, &inner)?,
+            predictor: Predictor::with_inner(&model.network.with_precision(task.precision), 1, &inner)?,
             encoder: Encoder::new(&types),
             slots: numbered(slots),
             rows: 0,

@@ -8,7 +8,7 @@ use candlewick_native::decode::Decoder;
 use candlewick_native::row::{Row, Rows};
 use candlewick_native::scorer::{Invalid, Model, ModelSpec, Output, Part, ScoreTask, Scorer};
 use candlewick_protocol::ErrorKind;
-use candlewick_protocol::job::{LabelKind, Target};
+use candlewick_protocol::job::{LabelKind, Precision, Target};
 use common::{Field, Random, batch, features, floats, row};
 use serde_json::json;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ fn task(outputs: &[Output]) -> ScoreTask {
         thresholds: None,
         partition: 5,
         handle_invalid: Invalid::Error,
+        precision: Precision::F32,
     }
 }
 
@@ -73,6 +74,20 @@ fn three_classes() {
     let mut scorer = Scorer::new(model, with).unwrap();
     scorer.run(&rows, 2).unwrap();
     assert_eq!(self::read(&scorer, &COLUMNS, 7)[0][6], 1.0);
+}
+
+#[test]
+fn a_task_in_bf16_rounds_the_operands_of_products() {
+    let model = linear(LabelKind::Real { width: 1 }, 1, &[1.0 / 3.0, 1.0, 0.5]);
+    let scored = |precision: Precision| {
+        let mut task = task(&[Output::Prediction]);
+        task.precision = precision;
+        let mut scorer = Scorer::new(Arc::clone(&model), task).unwrap();
+        scorer.run(&batch(&[row(&[floats(&[1.0, 2.0])])]), 1).unwrap();
+        read(&scorer, &[(0, "y", "double")], 1)[0][0]
+    };
+    assert_eq!(scored(Precision::F32), 1.0 / 3.0 + 2.5);
+    assert_eq!(scored(Precision::Bf16), 0.333_984_375 + 2.5);
 }
 
 #[test]

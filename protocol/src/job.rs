@@ -10,6 +10,8 @@ use crate::validation::{FedShard, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use crate::precision::Precision;
+
 /// What the labels mean, decided by the estimator and the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -216,6 +218,9 @@ pub struct TrainSpec {
     pub clip_norm: Option<f64>,
     /// Largest absolute gradient value (torch.nn.utils.clip_grad_value_), if set.
     pub clip_value: Option<f64>,
+    /// What products of the network are computed in.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,

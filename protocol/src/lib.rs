@@ -32,6 +32,7 @@ pub mod pending;
 pub mod placement;
 pub mod plan;
 pub mod ports;
+pub mod precision;
 pub mod row;
 pub mod rows;
 pub mod shards;

@@ -109,6 +109,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             clip_norm: Some(1.0),
             clip_value: None,
             class_weight: None,
+            precision: Default::default(),
             lr_scheduler: None,
             gradient_accumulation_steps: 1,
             ema_decay: None,

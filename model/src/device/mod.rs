@@ -106,12 +106,19 @@ pub fn choose(name: DeviceName) -> Result<(), Failure> {
 /// chosen.
 ///
 /// # Errors
-/// `Internal` where its documents cannot be read again.
+/// `Internal` where its documents cannot be read again; `InvalidParameter` where a device does not offer its precision.
 pub fn placed(network: &Network) -> Result<Network, Failure> {
     #[cfg(any(test, feature = "candle"))]
     {
         let device = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(device) = device {
+            if !network.precision().is_f32() {
+                return Err(Failure::parameter(format!(
+                    "precision = \"{}\" is not offered by the trainer for GPUs yet: set precision to \"f32\", or train on \
+                     processors (--device cpu, candlewick-trainer)",
+                    network.precision().name()
+                )));
+            }
             return partition::place(network, &device);
         }
     }

@@ -97,7 +97,7 @@ impl Engine {
             seed,
             memory: Memory::of(&plan),
             plan,
-            kernels: Kernels::new(threads)?,
+            kernels: Kernels::new(threads)?.with_precision(network.precision()),
             rows: Vec::new(),
             sparse: SparseMemory::default(),
         })

@@ -75,7 +75,7 @@ impl Predictor {
             block_rows: (BLOCK_VALUES / plan.widest()).clamp(1, BLOCK_ROWS),
             memory: Memory::of(&plan),
             plan,
-            kernels: Kernels::new(threads)?,
+            kernels: Kernels::new(threads)?.with_precision(network.precision()),
             outputs: Vec::new(),
             sparse: SparseMemory::default(),
             input_width: network.input_width(),
@@ -136,7 +136,7 @@ impl Predictor {
             Features::Dense(values) => return self.predict(weights, values, rows),
             Features::Sparse(all) => all,
         };
-        if weights.len() != self.num_parameters || all.rows() != rows || !self.plan.takes_sparse() {
+        if weights.len() != self.num_parameters || all.rows() != rows || !self.enters_sparse() {
             return Err(Failure::internal(format!(
                 "{} weights and {} rows of zeros to score {rows} rows, not {} and {rows}, or for a network that does not                  begin with linear layers over whole rows",
                 weights.len(),
@@ -176,6 +176,11 @@ impl Predictor {
         done
     }
 
+    /// Whether all that reads the features takes rows of zeros.
+    fn enters_sparse(&self) -> bool {
+        self.kernels.arithmetic().precision.is_f32() && self.plan.takes_sparse()
+    }
+
     /// Whether rows of zeros can enter the network as such: one linear layer is all that reads the features.
     #[must_use]
     pub fn takes_sparse(&self) -> bool {
@@ -199,6 +204,10 @@ impl Predictor {
 
     /// The only stage that reads the features.
     fn entrance(&self) -> Option<usize> {
+        if !self.kernels.arithmetic().precision.is_f32() {
+            // Products of rows of zeros are those of f32.
+            return None;
+        }
         let reads = |source: &Source| *source == Source::Features;
         let stages = self.plan.stages.iter().enumerate();
         let mut readers = stages.filter(|(_, stage)| stage.inputs.iter().any(reads));

@@ -5,17 +5,14 @@
 //! weights come out again with the same bits; memory grows with the length of the sequence, not with its square.
 //! Queries are taken in blocks that depend on their number alone.
 
+use super::arithmetic::{Arithmetic, with_isa};
 use super::gemm::Kernels;
-use super::generic::Generic;
 use super::lanes::{LANES, sum_lanes};
 use super::math;
 use super::matrix::{Accumulate, Matrix};
 use super::scratch::Scratch;
-use super::simd::SimdLevel;
 use super::simd::simd_dispatch;
 use super::tiles::{Part, Target, grown, product_part};
-#[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Queries of a block at most.
@@ -243,7 +240,7 @@ fn view(data: &[f32], start: usize, rows: usize, cols: usize, stride: usize) -> 
 
 /// A product on this thread. The target holds `a.rows` rows of `b.cols` values that nobody else uses.
 fn product(
-    level: SimdLevel,
+    arithmetic: Arithmetic,
     a: Matrix<'_>,
     b: Matrix<'_>,
     start: Accumulate<'_>,
@@ -255,13 +252,8 @@ fn product(
         cols: (0, b.cols),
     };
     let b = b.transposed();
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        SimdLevel::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, &mut scratch.tile),
-        #[cfg(target_arch = "x86_64")]
-        SimdLevel::Avx2 => product_part::<Avx2>(&a, &b, start, part, target, &mut scratch.tile),
-        _ => product_part::<Generic>(&a, &b, start, part, target, &mut scratch.tile),
-    }
+    let scratch = &mut scratch.tile;
+    with_isa!(arithmetic, I => product_part::<I>(&a, &b, start, part, target, scratch));
 }
 
 impl<'a> Attention<'a> {
@@ -327,7 +319,7 @@ impl<'a> Attention<'a> {
 
     fn head(
         &self,
-        level: SimdLevel,
+        by: Arithmetic,
         task: (usize, usize),
         (context, statistics): (Target, &mut [f32]),
         scratch: &mut Scratch,
@@ -340,21 +332,19 @@ impl<'a> Attention<'a> {
             let scores = grown(&mut memory, block.queries * block.keys);
             let target = Target::new(scores, block.keys);
             let (queries, keys) = (self.part(0, task, block), self.part(1, task, block));
-            product(
-                level,
-                queries,
-                keys.transposed(),
-                Accumulate::Zero,
-                target,
-                scratch,
-            );
+            product(by, queries, keys.transposed(), Accumulate::Zero, target, scratch);
             self.hide(task.0, block, scores);
-            softmax(level, scores, block, (&mut tops[own.clone()], &mut inverses[own]));
+            softmax(
+                by.level,
+                scores,
+                block,
+                (&mut tops[own.clone()], &mut inverses[own]),
+            );
             self.drop(task, block, scores);
             let weights = Matrix::new(scores, block.queries, block.keys);
             let values = self.part(2, task, block);
             product(
-                level,
+                by,
                 weights,
                 values,
                 Accumulate::Zero,
@@ -367,7 +357,7 @@ impl<'a> Attention<'a> {
 
     fn head_backward(
         &self,
-        level: SimdLevel,
+        by: Arithmetic,
         task: (usize, usize),
         (statistics, gradient): (&[f32], &[f32]),
         into: [Target; 3],
@@ -388,21 +378,14 @@ impl<'a> Attention<'a> {
             let (slopes, dropped) = rest.split_at_mut(square);
             let [queries, keys, values] = [0, 1, 2].map(|what| self.part(what, task, block));
             let target = Target::new(weights, block.keys);
-            product(
-                level,
-                queries,
-                keys.transposed(),
-                Accumulate::Zero,
-                target,
-                scratch,
-            );
+            product(by, queries, keys.transposed(), Accumulate::Zero, target, scratch);
             self.hide(task.0, block, weights);
-            softmax_again(level, weights, block, (&tops[own.clone()], &inverses[own]));
+            softmax_again(by.level, weights, block, (&tops[own.clone()], &inverses[own]));
             let first = (task.0 * shape.queries + block.first) * width + task.1 * shape.size;
             let outputs = view(gradient, first, block.queries, shape.size, width);
             let target = Target::new(slopes, block.keys);
             product(
-                level,
+                by,
                 outputs,
                 values.transposed(),
                 Accumulate::Zero,
@@ -418,18 +401,18 @@ impl<'a> Attention<'a> {
                 &*weights
             };
             let seen = Matrix::new(seen, block.queries, block.keys);
-            product(level, seen.transposed(), outputs, sum, into[2], scratch);
-            softmax_gradient(level, weights, slopes, block);
+            product(by, seen.transposed(), outputs, sum, into[2], scratch);
+            softmax_gradient(by.level, weights, slopes, block);
             let slopes = Matrix::new(slopes, block.queries, block.keys);
             product(
-                level,
+                by,
                 slopes,
                 keys,
                 Accumulate::Zero,
                 into[0].down(block.first),
                 scratch,
             );
-            product(level, slopes.transposed(), queries, sum, into[1], scratch);
+            product(by, slopes.transposed(), queries, sum, into[1], scratch);
         }
         scratch.squares = memory;
     }
@@ -442,7 +425,7 @@ impl Kernels {
     /// # Panics
     /// Where a memory is too short: a defect of the caller.
     pub(crate) fn attend(&mut self, attention: &Attention<'_>, context: &mut [f32], statistics: &mut [f32]) {
-        let (shape, level) = (attention.shape, self.level());
+        let (shape, arithmetic) = (attention.shape, self.arithmetic());
         let width = shape.heads * shape.size;
         let context = Target::new(&mut context[..attention.rows * shape.queries * width], width);
         let length = shape.statistics() / shape.heads.max(1);
@@ -451,7 +434,7 @@ impl Kernels {
             let start = task.0 * shape.queries * width + task.1 * shape.size;
             // SAFETY: every task has a number of its own below rows x heads, and so a line of its own.
             let own = unsafe { statistics.line(task.0 * shape.heads + task.1) };
-            attention.head(level, task, (context.right(start), own), scratch);
+            attention.head(arithmetic, task, (context.right(start), own), scratch);
         });
     }
 
@@ -467,7 +450,7 @@ impl Kernels {
         gradient: &[f32],
         into: &mut [f32],
     ) {
-        let (shape, level) = (attention.shape, self.level());
+        let (shape, arithmetic) = (attention.shape, self.arithmetic());
         let into = &mut into[..attention.extent()];
         if shape.blocks().count() > 1 {
             // Blocks of queries add to the gradients of keys and values.
@@ -478,7 +461,7 @@ impl Kernels {
         self.heads(attention, |task, scratch| {
             let own = &statistics[(task.0 * shape.heads + task.1) * length..][..length];
             let places = [0, 1, 2].map(|what| into.right(attention.start(what, task.0, task.1)));
-            attention.head_backward(level, task, (own, gradient), places, scratch);
+            attention.head_backward(arithmetic, task, (own, gradient), places, scratch);
         });
     }
 
@@ -507,7 +490,9 @@ impl Kernels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::SimdLevel;
     use crate::philox::{Key, uniform};
+    use candlewick_protocol::job::Precision;
 
     fn values(name: &str, count: usize) -> Vec<f32> {
         let mut values = vec![0.0; count];
@@ -515,7 +500,12 @@ mod tests {
         values
     }
 
-    fn bits(level: SimdLevel, threads: usize, rows: usize, causal: bool) -> Vec<u32> {
+    fn bits(
+        (level, precision): (SimdLevel, Precision),
+        threads: usize,
+        rows: usize,
+        causal: bool,
+    ) -> Vec<u32> {
         let shape = Shape {
             heads: 3,
             size: 9,
@@ -536,7 +526,7 @@ mod tests {
             drop: None,
             padding: &[],
         };
-        let mut kernels = Kernels::at(level, threads).unwrap();
+        let mut kernels = Kernels::at(level, threads).unwrap().with_precision(precision);
         let (mut context, mut statistics) = (vec![0.0; gradient.len()], vec![0.0; rows * shape.statistics()]);
         // What the memory held before must not show.
         let mut into = vec![f32::NAN; ends.len()];
@@ -547,18 +537,21 @@ mod tests {
 
     #[test]
     fn every_level_and_any_threads_give_the_same_bits() {
-        for causal in [false, true] {
-            let wanted = bits(SimdLevel::Generic, 1, 2, causal);
+        for (causal, precision) in [false, true]
+            .into_iter()
+            .flat_map(|causal| Precision::ALL.map(|precision| (causal, precision)))
+        {
+            let wanted = bits((SimdLevel::Generic, precision), 1, 2, causal);
             for level in SimdLevel::available() {
                 for threads in [1, 3] {
                     assert!(
-                        bits(level, threads, 2, causal) == wanted,
-                        "{level:?}, {threads} threads, causal {causal}"
+                        bits((level, precision), threads, 2, causal) == wanted,
+                        "{level:?}, {precision:?}, {threads} threads, causal {causal}"
                     );
                 }
             }
             assert_eq!(
-                bits(SimdLevel::detect(), 1, 1, causal)[..4050],
+                bits((SimdLevel::detect(), precision), 1, 1, causal)[..4050],
                 wanted[..4050],
                 "a row alone"
             );

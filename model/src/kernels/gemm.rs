@@ -1,6 +1,6 @@
 //! Matrix products: blocking, packing, threads.
 
-use super::generic::Generic;
+use super::arithmetic::{Arithmetic, with_isa};
 use super::matrix::{Accumulate, Matrix, blocks};
 use super::packed::Packing;
 use super::program::Program;
@@ -8,9 +8,8 @@ use super::scratch::Scratch;
 use super::simd::SimdLevel;
 use super::tiles::{Part, Target, TileScratch, grown, product_part, tree_part};
 use super::workers::Workers;
-#[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::Precision;
 use std::sync::Arc;
 
 /// Multiply-adds that are worth a thread.
@@ -22,6 +21,7 @@ const TREE_ROWS: usize = 4_096;
 #[derive(Debug)]
 pub struct Kernels {
     pub(super) level: SimdLevel,
+    precision: Precision,
     pub(super) workers: Arc<Workers>,
     pub(super) scratch: Vec<Scratch>,
     pub(super) spare: Vec<Vec<f32>>,
@@ -52,6 +52,7 @@ impl Kernels {
         scratch.resize_with(workers.threads(), Scratch::default);
         Ok(Kernels {
             level: level.min(SimdLevel::detect()),
+            precision: Precision::F32,
             workers,
             scratch,
             spare: Vec::new(),
@@ -61,6 +62,30 @@ impl Kernels {
             keys: Vec::new(),
             turned: Vec::new(),
         })
+    }
+
+    /// The same with products of this precision; all else stays in f32.
+    ///
+    /// ```
+    /// use candlewick_model::kernels::{Accumulate, Kernels, Matrix};
+    /// use candlewick_protocol::job::Precision;
+    /// let mut kernels = Kernels::new(1)?.with_precision(Precision::Bf16);
+    /// let (a, b, mut c) = ([1.0 + 1.0 / 1024.0, 2.0], [3.0, 0.5], [0.0]);
+    /// kernels.product(Matrix::new(&a, 1, 2), Matrix::new(&b, 2, 1), Accumulate::Zero, &mut c);
+    /// assert_eq!(c, [4.0]);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Kernels { precision, ..self }
+    }
+
+    /// How products are computed.
+    pub(crate) fn arithmetic(&self) -> Arithmetic {
+        Arithmetic {
+            level: self.level,
+            precision: self.precision,
+        }
     }
 
     /// The instruction set in use.
@@ -122,13 +147,9 @@ impl Kernels {
         }
         let target = Target::new(&mut c[..m * n], n);
         let b = b.transposed();
-        let level = self.level;
-        let body = |part: Part, scratch: &mut TileScratch| match level {
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx512 => product_part::<Avx512>(&a, &b, start, part, target, scratch),
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => product_part::<Avx2>(&a, &b, start, part, target, scratch),
-            _ => product_part::<Generic>(&a, &b, start, part, target, scratch),
+        let arithmetic = self.arithmetic();
+        let body = |part: Part, scratch: &mut TileScratch| {
+            with_isa!(arithmetic, I => product_part::<I>(&a, &b, start, part, target, scratch));
         };
         self.run(m, n, a.cols, body);
     }
@@ -162,13 +183,9 @@ impl Kernels {
         }
         let target = Target::new(c, n);
         let b = b.transposed();
-        let level = self.level;
-        let body = |part: Part, scratch: &mut TileScratch| match level {
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx512 => tree_part::<Avx512>(&a, &b, (program, unit), part, target, scratch),
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => tree_part::<Avx2>(&a, &b, (program, unit), part, target, scratch),
-            _ => tree_part::<Generic>(&a, &b, (program, unit), part, target, scratch),
+        let arithmetic = self.arithmetic();
+        let body = |part: Part, scratch: &mut TileScratch| {
+            with_isa!(arithmetic, I => tree_part::<I>(&a, &b, (program, unit), part, target, scratch));
         };
         self.run(m, n, rows, body);
     }

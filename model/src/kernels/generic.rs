@@ -47,8 +47,17 @@ unsafe fn tile<L: Left>(rows: usize, depth: usize, a: L, b: *const f32, store: &
             }
         }
     }
-    for (i, line) in sums.iter().enumerate().take(rows) {
-        // SAFETY: the caller promises `store.cols` writable values in each of `rows` lines `store.stride` apart,
+    // SAFETY: the caller keeps the contract of `Isa::tile`.
+    unsafe { store_tile(&sums[..rows], store) }
+}
+
+/// Stores the lines of a tile.
+///
+/// # Safety
+/// As [`Isa::tile`], for as many rows as there are lines.
+pub(super) unsafe fn store_tile(sums: &[[f32; COLS]], store: &Store) {
+    for (i, line) in sums.iter().enumerate() {
+        // SAFETY: the caller promises `store.cols` writable values in each of the lines `store.stride` apart,
         // and as many readable values at a bias.
         let (target, bias) = unsafe {
             (

@@ -1,5 +1,7 @@
 //! What the kernels of an instruction set compute.
 
+use super::matrix::{Matrix, block_size};
+use super::pack;
 use super::simd::SimdLevel;
 
 /// Where and how a kernel stores its tile.
@@ -80,6 +82,8 @@ pub(crate) struct Gather {
 pub(crate) trait Isa {
     /// Which instruction set.
     const LEVEL: SimdLevel;
+    /// Values of a sum in an element of a packed operand: one f32, or two bf16.
+    const VALUES: usize = 1;
     /// Rows of a full tile.
     const ROWS: usize;
     /// Columns of a full tile.
@@ -88,6 +92,40 @@ pub(crate) trait Isa {
     const HALF: usize;
     /// Rows packed at a time.
     const BLOCK_ROWS: usize;
+
+    /// Elements that `length` values of a sum are packed into.
+    #[inline(always)]
+    fn elements(length: usize) -> usize {
+        length.div_ceil(Self::VALUES)
+    }
+
+    /// Elements before the block that begins with value `from` of a sum of `length`, where each block is packed by itself.
+    #[inline(always)]
+    fn elements_before(from: usize, length: usize) -> usize {
+        let size = block_size(length).max(1);
+        from / size * Self::elements(size)
+    }
+
+    /// Elements that a sum of `length` values is packed into, block by block.
+    fn elements_of(length: usize) -> usize {
+        let size = block_size(length).max(1);
+        Self::elements_before(length, length) + Self::elements(length % size)
+    }
+
+    /// Packs rows `rows.0..rows.1` (at most `height`) and columns `depth.0..depth.1` of `matrix` so that the `height`
+    /// elements of a column lie together, column after column. Missing rows are zeros.
+    fn panel(
+        matrix: &Matrix<'_>,
+        rows: (usize, usize),
+        depth: (usize, usize),
+        height: usize,
+        into: &mut [f32],
+    ) {
+        pack::panel(Self::LEVEL, matrix, rows, depth, height, into);
+    }
+
+    /// Packs lines of `wide` values in place, a line for each value of a sum.
+    fn fold(_lines: &mut [f32], _wide: usize) {}
 
     /// Computes a tile of `rows` (1..=ROWS) rows and COLS (HALF where `half`) columns over `depth` packed columns.
     ///

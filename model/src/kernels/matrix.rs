@@ -67,7 +67,12 @@ pub(super) fn block_size(length: usize) -> usize {
 /// assert_eq!(cut, [(0, 392), (392, 784)]);
 /// ```
 pub fn blocks(length: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = length.div_ceil(MAX_BLOCK).max(1);
-    let size = block_size(length);
+    blocks_of(length, MAX_BLOCK)
+}
+
+/// The same for blocks of at most so many values.
+pub(super) fn blocks_of(length: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = length.div_ceil(most).max(1);
+    let size = length.div_ceil(count);
     (0..count).map(move |at| ((at * size).min(length), ((at + 1) * size).min(length)))
 }

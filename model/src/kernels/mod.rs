@@ -2,12 +2,15 @@
 //!
 //! Every element of a product is a sum over `k` in ascending order: `k` is cut into blocks by a rule that looks at
 //! its length alone ([`blocks`]), each block is one chain of fused multiply-adds from zero, and the blocks are added
-//! in order. Number of rows, number of threads and instruction set do not enter, so a row has the same bits alone or
+//! in order. Products of bf16 ([`candlewick_protocol::job::Precision`]) have the same blocks, and an order of their own within
+//! a pair of values. Number of rows, number of threads and instruction set do not enter, so a row has the same bits alone or
 //! in a batch, here or on another machine. Elementwise functions use additions and multiplications that IEEE 754
 //! defines, no library of the host, and no fusing.
 
 mod activations;
+mod arithmetic;
 mod attention;
+mod bf16;
 mod columns;
 mod conv;
 mod csr;
@@ -26,6 +29,8 @@ mod shrink;
 mod simd;
 mod sparse_row;
 mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -35,6 +40,7 @@ pub(crate) use activations::{
     hardtanh, hardtanh_gradient, leaky_relu, leaky_relu_gradient, log_sigmoid, log_sigmoid_gradient, mish,
     mish_gradient, silu, silu_gradient, softplus, softplus_gradient, softsign, softsign_gradient,
 };
+pub(crate) use arithmetic::Arithmetic;
 pub(crate) use attention::{Attention, Layout, Shape};
 pub(crate) use columns::{Columns, SparseInput};
 pub(crate) use conv::Window;

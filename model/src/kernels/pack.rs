@@ -37,8 +37,8 @@ pub(super) fn panel(
     }
     let done = match level {
         #[cfg(target_arch = "x86_64")]
-        SimdLevel::Avx2 | SimdLevel::Avx512 if matrix.col_stride == 1 => {
-            super::x86::transpose(data, matrix.row_stride, (count, length), height, into)
+        SimdLevel::Avx2 | SimdLevel::Avx512 | SimdLevel::Avx512Bf16 if matrix.col_stride == 1 => {
+            super::transpose::transpose(data, matrix.row_stride, (count, length), height, into)
         }
         _ => 0,
     };

@@ -3,13 +3,10 @@
 //! The same tiles and the same blocks of `k` as [`super::Kernels::product`], hence the same bits. The product runs on
 //! the caller's thread: callers give every thread rows of its own.
 
-use super::generic::Generic;
+use super::arithmetic::{Arithmetic, with_isa};
 use super::isa::{Isa, Store};
 use super::matrix::{Accumulate, Matrix, blocks};
-use super::simd::SimdLevel;
 use super::tiles::{Part, Target, grown, pack_panels};
-#[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
 
 /// Values in a cache line.
 const LINE: usize = 16;
@@ -17,7 +14,7 @@ const LINE: usize = 16;
 /// Where an operand lies in the memory it was packed into.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packed {
-    level: SimdLevel,
+    arithmetic: Arithmetic,
     start: usize,
     depth: usize,
     cols: usize,
@@ -60,27 +57,23 @@ impl Packing {
     }
 
     /// Packs the right operand of products, given transposed: a row of `b` is a column of the operand.
-    pub(crate) fn pack(&mut self, level: SimdLevel, b: Matrix<'_>) -> Packed {
-        match level.min(SimdLevel::detect()) {
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx512 => self.pack_for::<Avx512>(&b),
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => self.pack_for::<Avx2>(&b),
-            _ => self.pack_for::<Generic>(&b),
-        }
+    pub(crate) fn pack(&mut self, arithmetic: Arithmetic, b: Matrix<'_>) -> Packed {
+        let arithmetic = arithmetic.bounded();
+        with_isa!(arithmetic, I => self.pack_for::<I>(arithmetic, &b))
     }
 
-    fn pack_for<I: Isa>(&mut self, b: &Matrix<'_>) -> Packed {
+    fn pack_for<I: Isa>(&mut self, arithmetic: Arithmetic, b: &Matrix<'_>) -> Packed {
         let (cols, depth) = (b.rows, b.cols);
         let (start, wide) = (self.skip + self.used, padded::<I>(cols));
         // A whole number of cache lines, so that the next operand starts on one.
-        self.used += (wide * depth).next_multiple_of(LINE);
+        self.used += (wide * I::elements_of(depth)).next_multiple_of(LINE);
         for (from, to) in blocks(depth) {
-            let into = &mut self.memory[start + from * wide..start + to * wide];
-            pack_panels(I::LEVEL, b, (0, cols), (from, to), (I::COLS, Some(I::HALF)), into);
+            let first = start + I::elements_before(from, depth) * wide;
+            let into = &mut self.memory[first..first + I::elements(to - from) * wide];
+            pack_panels::<I>(b, (0, cols), (from, to), (I::COLS, Some(I::HALF)), into);
         }
         Packed {
-            level: I::LEVEL,
+            arithmetic,
             start,
             depth,
             cols,
@@ -122,13 +115,7 @@ impl PackedValues<'_> {
             assert!(bias.len() >= b.cols, "bias shorter than the product's rows");
         }
         let c = Target::new(c, stride);
-        match b.level {
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx512 => self.run::<Avx512>(&a, b, start, c, scratch),
-            #[cfg(target_arch = "x86_64")]
-            SimdLevel::Avx2 => self.run::<Avx2>(&a, b, start, c, scratch),
-            _ => self.run::<Generic>(&a, b, start, c, scratch),
-        }
+        with_isa!(b.arithmetic, I => self.run::<I>(&a, b, start, c, scratch));
     }
 
     fn run<I: Isa>(
@@ -141,15 +128,16 @@ impl PackedValues<'_> {
     ) {
         let wide = padded::<I>(b.cols);
         for (from, to) in blocks(b.depth) {
-            let panels = &self.0[b.start + from * wide..b.start + to * wide];
+            let (first, length) = (I::elements_before(from, b.depth), I::elements(to - from));
+            let panels = &self.0[b.start + first * wide..][..length * wide];
             let start = if from == 0 { start } else { Accumulate::Result };
             for first in (0..a.rows).step_by(I::BLOCK_ROWS) {
                 let rows = (first, (first + I::BLOCK_ROWS).min(a.rows));
                 // Tiles of equal height: two of 8 rows keep more sums in flight than one of 14 and one of 2.
                 let count = (rows.1 - rows.0).div_ceil(I::ROWS);
                 let height = (rows.1 - rows.0).div_ceil(count);
-                let left = grown(scratch, (rows.1 - rows.0) * (to - from));
-                pack_panels(I::LEVEL, a, rows, (from, to), (height, None), left);
+                let left = grown(scratch, (rows.1 - rows.0) * length);
+                pack_panels::<I>(a, rows, (from, to), (height, None), left);
                 let part = Part {
                     rows,
                     cols: (0, b.cols),
@@ -192,8 +180,9 @@ fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, start: Acc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Accumulate, Kernels};
+    use crate::kernels::{Accumulate, Kernels, SimdLevel};
     use crate::philox::{Key, uniform};
+    use candlewick_protocol::job::Precision;
 
     fn values(count: usize) -> Vec<f32> {
         let mut values = vec![0.0; count];
@@ -217,10 +206,14 @@ mod tests {
         };
         for &(m, k, n) in shapes {
             let (a, b, bias) = (values(m * k), values(n * k), values(n));
-            for level in SimdLevel::available() {
+            let levels = SimdLevel::available().into_iter();
+            for (level, precision) in
+                levels.flat_map(|level| Precision::ALL.map(|precision| (level, precision)))
+            {
+                let arithmetic = Arithmetic { level, precision };
                 let mut wanted = vec![0.0; m * n];
                 let matrix = Matrix::new(&b, n, k);
-                let mut kernels = Kernels::at(level, 1).unwrap();
+                let mut kernels = Kernels::at(level, 1).unwrap().with_precision(precision);
                 kernels.product(
                     Matrix::new(&a, m, k),
                     matrix.transposed(),
@@ -229,8 +222,8 @@ mod tests {
                 );
                 let mut packing = Packing::default();
                 packing.begin([(n, k); 2].into_iter());
-                packing.pack(level, matrix);
-                let packed = packing.pack(level, matrix);
+                packing.pack(arithmetic, matrix);
+                let packed = packing.pack(arithmetic, matrix);
                 let (stride, mut scratch) = (n + 3, Vec::new());
                 let mut got = vec![7.0; m * stride];
                 let a = Matrix::new(&a, m, k);
@@ -239,7 +232,7 @@ mod tests {
                     .values()
                     .product(a, packed, Accumulate::Bias(&bias), place, &mut scratch);
                 for (got, wanted) in got.chunks(stride).zip(wanted.chunks(n)) {
-                    assert_eq!(&got[..n], wanted, "{m} {k} {n} {level:?}");
+                    assert_eq!(&got[..n], wanted, "{m} {k} {n} {arithmetic:?}");
                     assert_eq!(got[n..], [7.0; 3]);
                 }
             }

@@ -9,6 +9,8 @@ pub enum SimdLevel {
     Avx2,
     /// AVX-512 (F, BW, DQ, VL), AVX2 and FMA.
     Avx512,
+    /// The same with products of bf16; all else is as at [`SimdLevel::Avx512`].
+    Avx512Bf16,
 }
 
 impl SimdLevel {
@@ -22,6 +24,9 @@ impl SimdLevel {
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl");
+            if avx2 && avx512 && is_x86_feature_detected!("avx512bf16") {
+                return SimdLevel::Avx512Bf16;
+            }
             if avx2 && avx512 {
                 return SimdLevel::Avx512;
             }
@@ -36,19 +41,23 @@ impl SimdLevel {
     #[must_use]
     pub fn available() -> Vec<Self> {
         let best = Self::detect();
-        [SimdLevel::Generic, SimdLevel::Avx2, SimdLevel::Avx512]
-            .into_iter()
-            .filter(|level| *level <= best)
-            .collect()
+        let all = [
+            SimdLevel::Generic,
+            SimdLevel::Avx2,
+            SimdLevel::Avx512,
+            SimdLevel::Avx512Bf16,
+        ];
+        all.into_iter().filter(|level| *level <= best).collect()
     }
 
-    /// `generic`, `avx2` or `avx512`.
+    /// `generic`, `avx2`, `avx512` or `avx512_bf16`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             SimdLevel::Generic => "generic",
             SimdLevel::Avx2 => "avx2",
             SimdLevel::Avx512 => "avx512",
+            SimdLevel::Avx512Bf16 => "avx512_bf16",
         }
     }
 }
@@ -74,7 +83,9 @@ macro_rules! simd_dispatch {
             match level.min($crate::kernels::SimdLevel::detect()) {
                 // SAFETY: the level was just bounded by what this processor has.
                 #[cfg(target_arch = "x86_64")]
-                $crate::kernels::SimdLevel::Avx512 => unsafe { avx512($($arg),*) },
+                $crate::kernels::SimdLevel::Avx512 | $crate::kernels::SimdLevel::Avx512Bf16 => unsafe {
+                    avx512($($arg),*)
+                },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 $crate::kernels::SimdLevel::Avx2 => unsafe { avx2($($arg),*) },

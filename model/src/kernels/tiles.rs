@@ -2,9 +2,7 @@
 
 use super::isa::{Isa, Store};
 use super::matrix::{Accumulate, MAX_BLOCK, Matrix, blocks};
-use super::pack;
 use super::program::{Leaf, Program};
-use super::simd::SimdLevel;
 use candlewick_protocol::tree::Step;
 
 /// Columns packed at a time: bounds the memory of a product.
@@ -89,32 +87,56 @@ impl Target {
 
 /// Packs the panels of rows `rows` of `matrix` one after another. A last panel has its own height, or that of a
 /// narrow tile where `half` is given.
-pub(super) fn pack_panels(
-    level: SimdLevel,
+pub(super) fn pack_panels<I: Isa>(
     matrix: &Matrix<'_>,
     rows: (usize, usize),
     depth: (usize, usize),
     height: (usize, Option<usize>),
     into: &mut [f32],
 ) {
-    let length = depth.1 - depth.0;
+    let length = I::elements(depth.1 - depth.0);
     let mut at = 0;
-    for first in (rows.0..rows.1).step_by(height.0) {
+    for (first, last, tall) in panels(rows, height) {
+        let into = &mut into[at..at + tall * length];
+        I::panel(matrix, (first, last), depth, tall, into);
+        at += tall * length;
+    }
+}
+
+/// First row, end and height of every panel.
+fn panels(
+    rows: (usize, usize),
+    height: (usize, Option<usize>),
+) -> impl Iterator<Item = (usize, usize, usize)> {
+    (rows.0..rows.1).step_by(height.0).map(move |first| {
         let last = (first + height.0).min(rows.1);
         let tall = match height.1 {
             None => last - first,
             Some(half) if last - first <= half => half,
             Some(_) => height.0,
         };
-        pack::panel(
-            level,
-            matrix,
-            (first, last),
-            depth,
-            tall,
-            &mut into[at..at + tall * length],
-        );
-        at += tall * length;
+        (first, last, tall)
+    })
+}
+
+/// As [`pack_panels`], for the columns of all leaves of a tree: each block of each leaf is packed by itself.
+fn pack_leaves<I: Isa>(
+    matrix: &Matrix<'_>,
+    rows: (usize, usize),
+    (program, unit): (&Program, usize),
+    height: (usize, Option<usize>),
+    into: &mut [f32],
+) {
+    let mut at = 0;
+    for (first, last, tall) in panels(rows, height) {
+        for (start, count) in program.leaves() {
+            for (from, to) in blocks(count * unit) {
+                let size = tall * I::elements(to - from);
+                let depth = (start * unit + from, start * unit + to);
+                I::panel(matrix, (first, last), depth, tall, &mut into[at..at + size]);
+                at += size;
+            }
+        }
     }
 }
 
@@ -130,16 +152,16 @@ pub(super) fn product_part<I: Isa>(
     for first in (part.cols.0..part.cols.1).step_by(BLOCK_COLS) {
         let cols = (first, (first + BLOCK_COLS).min(part.cols.1));
         for depth in blocks(a.cols) {
-            let length = depth.1 - depth.0;
+            let length = I::elements(depth.1 - depth.0);
             let packed = grown(
                 &mut scratch.b,
                 (cols.1 - cols.0).next_multiple_of(I::COLS) * length,
             );
-            pack_panels(I::LEVEL, b, cols, depth, (I::COLS, Some(I::HALF)), packed);
+            pack_panels::<I>(b, cols, depth, (I::COLS, Some(I::HALF)), packed);
             for first in (part.rows.0..part.rows.1).step_by(I::BLOCK_ROWS) {
                 let rows = (first, (first + I::BLOCK_ROWS).min(part.rows.1));
                 let left = grown(&mut scratch.a, (rows.1 - rows.0) * length);
-                pack_panels(I::LEVEL, a, rows, depth, (I::ROWS, None), left);
+                pack_panels::<I>(a, rows, depth, (I::ROWS, None), left);
                 let start = if depth.0 > 0 { Accumulate::Result } else { start };
                 block::<I>(left, packed, Part { rows, cols }, start, target);
             }
@@ -192,11 +214,21 @@ pub(super) fn tree_part<I: Isa>(
     let (Some(first), Some(last)) = (program.leaves().next(), program.leaves().last()) else {
         return;
     };
-    // Leaves lie one after another in the batch: they are packed as one range of columns.
     let depth = (first.0 * unit, (last.0 + last.1) * unit);
-    let length = depth.1 - depth.0;
+    // Leaves lie one after another in the batch: they are packed as one range of columns, unless an element would then hold values
+    // of two blocks.
+    let whole = program
+        .leaves()
+        .all(|(_, rows)| blocks(rows * unit).all(|(from, to)| (to - from).is_multiple_of(I::VALUES)));
+    let length = match whole {
+        true => I::elements(depth.1 - depth.0),
+        false => program
+            .leaves()
+            .map(|(_, rows)| I::elements_of(rows * unit))
+            .sum(),
+    };
     grown(&mut scratch.tiles, program.depth() * I::ROWS * I::COLS);
-    let step = |most: usize, unit: usize| (most.min(most * MAX_BLOCK / length) / unit).max(1) * unit;
+    let step = |most: usize, unit: usize| (most.min(most * MAX_BLOCK / length.max(1)) / unit).max(1) * unit;
     let (down, across) = (step(I::BLOCK_ROWS, I::ROWS), step(BLOCK_COLS, I::COLS));
     for first in (part.cols.0..part.cols.1).step_by(across) {
         let cols = (first, (first + across).min(part.cols.1));
@@ -204,15 +236,20 @@ pub(super) fn tree_part<I: Isa>(
             &mut scratch.b,
             (cols.1 - cols.0).next_multiple_of(I::COLS) * length,
         );
-        pack_panels(I::LEVEL, b, cols, depth, (I::COLS, Some(I::HALF)), packed);
+        match whole {
+            true => pack_panels::<I>(b, cols, depth, (I::COLS, Some(I::HALF)), packed),
+            false => pack_leaves::<I>(b, cols, tree, (I::COLS, Some(I::HALF)), packed),
+        }
         for first in (part.rows.0..part.rows.1).step_by(down) {
             let rows = (first, (first + down).min(part.rows.1));
             let left = grown(&mut scratch.a, (rows.1 - rows.0) * length);
-            pack_panels(I::LEVEL, a, rows, depth, (I::ROWS, None), left);
+            match whole {
+                true => pack_panels::<I>(a, rows, depth, (I::ROWS, None), left),
+                false => pack_leaves::<I>(a, rows, tree, (I::ROWS, None), left),
+            }
             let tree = Tree {
                 program,
                 unit,
-                base: depth.0,
                 length,
             };
             tree_block::<I>(
@@ -230,7 +267,6 @@ pub(super) fn tree_part<I: Isa>(
 struct Tree<'a> {
     program: &'a Program,
     unit: usize,
-    base: usize,
     length: usize,
 }
 
@@ -284,10 +320,11 @@ fn tree_tile<I: Isa>(a: &[f32], b: &[f32], tile: Tile, tree: &Tree<'_>, tiles: &
         0 => (c, stride, cols),
         _ => (spare.wrapping_add((height - 1) * size), wide, wide),
     };
-    let mut height = 0;
+    // Leaves come in the order in which they were packed.
+    let (mut height, mut at) = (0, 0);
     let mut steps = tree.program.steps().iter().peekable();
     while let Some(step) = steps.next() {
-        let Step::Push(Leaf { start, rows: count }) = *step else {
+        let Step::Push(Leaf { rows: count, .. }) = *step else {
             let ((left, left_stride, cols), (right, right_stride, _)) =
                 (level(height - 2), level(height - 1));
             // SAFETY: I is the level of the processor or below; a level below the top of the stack holds `rows` rows
@@ -300,10 +337,11 @@ fn tree_tile<I: Isa>(a: &[f32], b: &[f32], tile: Tile, tree: &Tree<'_>, tiles: &
         let mut add = count * tree.unit <= MAX_BLOCK && steps.next_if(|next| **next == Step::Add).is_some();
         height -= usize::from(add);
         let (c, stride, cols) = level(height);
-        let first = start * tree.unit - tree.base;
         for (from, to) in blocks(count * tree.unit) {
-            let left = &a[(first + from) * rows..(first + to) * rows];
-            let right = &b[(first + from) * wide..(first + to) * wide];
+            let length = I::elements(to - from);
+            let left = &a[at * rows..(at + length) * rows];
+            let right = &b[at * wide..(at + length) * wide];
+            at += length;
             let store = Store {
                 c,
                 stride,
@@ -317,7 +355,7 @@ fn tree_tile<I: Isa>(a: &[f32], b: &[f32], tile: Tile, tree: &Tree<'_>, tiles: &
                 I::tile(
                     rows,
                     wide == I::HALF,
-                    to - from,
+                    length,
                     left.as_ptr(),
                     right.as_ptr(),
                     &store,

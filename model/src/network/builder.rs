@@ -7,6 +7,7 @@ use crate::catalogue::{CONTAINER, Kind};
 use crate::layers::{self, BuiltLayer, Init, MAX_ELEMENTS, Operation, ParameterSpec, elements};
 use crate::parameter::{Parameter, SparseLayout, SparseParameter};
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::Precision;
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 
@@ -421,6 +422,7 @@ impl Builder {
             sparse_parameters: self.sparse_parameters,
             repeats: self.repeats,
             sparse_input: false,
+            precision: Precision::F32,
             named: self.named.into_iter().map(InnerValue::of).collect(),
             num_parameters: self.total,
         }

@@ -14,6 +14,7 @@ use crate::parameter::{Parameter, SparseParameter};
 use crate::weights::{self, Loading, Outgoing, Report, Rule};
 use builder::Builder;
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::Precision;
 #[cfg(test)]
 pub(crate) use composite::composites;
 use node::Inner;
@@ -61,6 +62,35 @@ impl Network {
         Ok(Network {
             inner: Arc::new(builder.finish(body, output)),
         })
+    }
+
+    /// The same network with products of this precision, in training and in scoring.
+    ///
+    /// ```
+    /// use candlewick_model::{engine::Predictor, network::Network};
+    /// use candlewick_protocol::job::Precision;
+    /// let document = serde_json::json!({"format": "candlewick.network/1",
+    ///     "layers": [{"type": "Linear", "out_features": 1, "bias": false}]});
+    /// let network = Network::from_document(&document, &[1])?.with_precision(Precision::Bf16);
+    /// let outputs = Predictor::new(&network, 1)?.predict(&[1.0 / 3.0], &[1.0], 1)?.to_vec();
+    /// assert_eq!(outputs, [0.333_984_375]);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    #[must_use]
+    pub fn with_precision(&self, precision: Precision) -> Network {
+        let inner = Inner {
+            precision,
+            ..(*self.inner).clone()
+        };
+        Network {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// What its products are computed in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.inner.precision
     }
 
     /// The complete document: sizes inferred, defaults filled in.
@@ -217,6 +247,7 @@ impl Network {
                 inits: inner.inits.clone(),
                 repeats: inner.repeats.clone(),
                 sparse_input: inner.sparse_input,
+                precision: inner.precision,
                 num_parameters: inner.num_parameters,
             }),
         }

@@ -3,6 +3,7 @@
 use crate::layers::{Init, Operation};
 use crate::parameter::{Parameter, SparseParameter};
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::Precision;
 use serde_json::Value;
 use std::ops::Range;
 
@@ -88,6 +89,7 @@ pub(super) struct Inner {
     pub repeats: Vec<usize>,
     /// Made for rows of zeros.
     pub sparse_input: bool,
+    pub precision: Precision,
     pub named: Vec<InnerValue>,
     pub num_parameters: usize,
 }

@@ -26,7 +26,8 @@ impl Network {
     /// # Errors
     /// `InvalidParameter` where its document is wrong.
     pub fn of_job(job: &JobSpec) -> Result<Network, Failure> {
-        let network = Network::from_document(&job.train.network, &job.data.input_shape)?;
+        let network = Network::from_document(&job.train.network, &job.data.input_shape)?
+            .with_precision(job.train.precision);
         let encoding = &job.data.feature_encoding;
         let width = u64::from(job.data.feature_width);
         let few = encoding

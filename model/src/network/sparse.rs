@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 impl Network {
     /// Whether training takes rows of which only what is not zero is there: everything that reads the features is a linear layer over
-    /// whole rows, and its weights meet nothing else.
+    /// whole rows, and its weights meet nothing else. In bf16 it never does: products of rows of zeros are those of f32.
     ///
     /// ```
     /// use candlewick_model::network::Network;
@@ -22,7 +22,7 @@ impl Network {
     /// ```
     #[must_use]
     pub fn takes_sparse(&self) -> bool {
-        self.sparse_readers().is_some()
+        self.precision().is_f32() && self.sparse_readers().is_some()
     }
 
     /// The same network for training with rows of which only what is not zero is there. Of the weights that meet them a step touches

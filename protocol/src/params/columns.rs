@@ -101,6 +101,14 @@ pub(super) const PARAMS: &[Param] = &[
         None,
         "More columns that transform appends: what layers put out, as Vectors. Names of layers (\"0\" is the first of a chain, \"2.0\" the first within the third; of a graph the names of its nodes), each with the name of its column. With a NeuralEstimator they are all that it appends, and names may also be those of outputs, alone or with what is asked of a class: \"digit\", \"digit.probability\", \"digit.rawPrediction\"; of a network with one output \"prediction\", \"probability\" and \"rawPrediction\".",
     ),
+    param(
+        "scorePrecision",
+        Scope::All,
+        ValueType::Text,
+        Range::OneOf(&["f32", "bf16"]),
+        Some("\"f32\""),
+        "What products of matrices round their operands to when a model scores: \"f32\" or \"bf16\", as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise.",
+    ),
     standalone(
         "inputShape",
         Scope::All,

@@ -141,6 +141,14 @@ pub(super) const PARAMS: &[Param] = &[
         Some("0"),
         "Seed of initial weights, row order and dropout. The same data, parameters and seed give the same weights bit for bit, on any number of trainers.",
     ),
+    standalone(
+        "precision",
+        Scope::Estimator,
+        ValueType::Text,
+        Range::OneOf(&["f32", "bf16", "fp16"]),
+        Some("\"f32\""),
+        "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, about half the time on processors with avx512_bf16, and the same bits but slower on others; \"fp16\" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision.",
+    ),
     param(
         "verbose",
         Scope::Estimator,

@@ -30,9 +30,9 @@ pub(super) fn pack_taps<I: Isa>(window: &Window, weights: &[f32], into: &mut [f3
         for first in (0..depth).step_by(step) {
             let rows = (first, (first + step).min(depth));
             for (from, to) in blocks(filters) {
-                let size = (rows.1 - rows.0) * (to - from);
+                let size = (rows.1 - rows.0) * I::elements(to - from);
                 let into = &mut into[at..at + size];
-                pack_panels(I::LEVEL, &matrix, rows, (from, to), (I::ROWS, None), into);
+                pack_panels::<I>(&matrix, rows, (from, to), (I::ROWS, None), into);
                 at += size;
             }
         }
@@ -58,7 +58,7 @@ pub(super) fn backward<I: Isa>(
         let gradient = &gradient[at * filters * places..(at + 1) * filters * places];
         let planes = grown(&mut plane, window.channels * window.plane() + LANES);
         planes.fill(0.0);
-        let packed = &packed[group * filters * depth..(group + 1) * filters * depth];
+        let packed = &packed[group * I::elements_of(filters) * depth..][..I::elements_of(filters) * depth];
         for first in (0..places).step_by(back_blocks(window).0) {
             let block = (first, (first + back_blocks(window).0).min(places));
             backward_block::<I>(window, gradient, packed, block, &taps, planes, scratch);
@@ -99,16 +99,13 @@ fn backward_block<I: Isa>(
         col_stride: window.places(),
     };
     let panels = grown(&mut scratch.tile.b, wide * filters);
+    let place = |from: usize, to: usize| {
+        let first = wide * I::elements_before(from, filters);
+        first..first + wide * I::elements(to - from)
+    };
     for (from, to) in blocks(filters) {
-        let into = &mut panels[wide * from..wide * to];
-        pack_panels(
-            I::LEVEL,
-            &right,
-            places,
-            (from, to),
-            (I::COLS, Some(I::HALF)),
-            into,
-        );
+        let into = &mut panels[place(from, to)];
+        pack_panels::<I>(&right, places, (from, to), (I::COLS, Some(I::HALF)), into);
     }
     window.runs(places, &mut scratch.window.runs);
     let mut at = 0;
@@ -119,7 +116,7 @@ fn backward_block<I: Isa>(
         let columns = grown(&mut scratch.tile.tiles, rows * count + LANES);
         let target = Target::new(columns, count);
         for (from, to) in blocks(filters) {
-            let left = &packed[at..at + rows * (to - from)];
+            let left = &packed[at..at + rows * I::elements(to - from)];
             at += left.len();
             let part = Part {
                 rows: (0, rows),
@@ -127,7 +124,7 @@ fn backward_block<I: Isa>(
             };
             block::<I>(
                 left,
-                &panels[wide * from..wide * to],
+                &panels[place(from, to)],
                 part,
                 if from > 0 {
                     Accumulate::Result

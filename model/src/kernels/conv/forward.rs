@@ -16,12 +16,13 @@ pub(super) fn pack_filters<I: Isa>(window: &Window, weights: &[f32], into: &mut 
     let (filters, depth) = (window.filters, window.depth());
     let groups = weights
         .chunks_exact(filters * depth)
-        .zip(into.chunks_exact_mut(filters * depth));
+        .zip(into.chunks_exact_mut(filters * I::elements_of(depth)));
     for (weights, into) in groups {
         let matrix = Matrix::new(weights, filters, depth);
         for (from, to) in blocks(depth) {
-            let into = &mut into[filters * from..filters * to];
-            pack_panels(I::LEVEL, &matrix, (0, filters), (from, to), (I::ROWS, None), into);
+            let first = I::elements_before(from, depth);
+            let into = &mut into[filters * first..][..filters * I::elements(to - from)];
+            pack_panels::<I>(&matrix, (0, filters), (from, to), (I::ROWS, None), into);
         }
     }
 }
@@ -52,7 +53,7 @@ pub(super) fn forward<I: Isa>(
                 .zip(&bias[group * filters..])
                 .for_each(|(line, bias)| line.fill(*bias));
         }
-        let packed = &packed[group * filters * depth..];
+        let packed = &packed[group * filters * I::elements_of(depth)..];
         let target = Target::new(output, places);
         let most = block_places(depth.min(MAX_BLOCK));
         for first in (0..places).step_by(most) {
@@ -68,7 +69,8 @@ pub(super) fn forward<I: Isa>(
                     right,
                     &mut scratch.window.runs,
                 );
-                let left = &packed[filters * from..filters * to];
+                let first = filters * I::elements_before(from, depth);
+                let left = &packed[first..first + filters * I::elements(to - from)];
                 let part = Part {
                     rows: (0, filters),
                     cols,
@@ -108,7 +110,8 @@ fn pack_places<I: Isa>(
             (window.stride[1], wide),
             &mut into[at..],
         );
-        at += wide * taps.len();
+        I::fold(&mut into[at..at + wide * taps.len()], wide);
+        at += wide * I::elements(taps.len());
     }
 }
 

@@ -14,15 +14,16 @@ mod tests;
 mod weights;
 mod window;
 
+use super::arithmetic::with_isa;
+use super::bf16::pair_lines;
 use super::gemm::Kernels;
+use super::isa::Isa;
 use super::lanes::{LANES, sum_lanes};
 use super::maps::add_into;
 use super::program::Program;
 use super::scratch::Scratch;
 use super::simd::simd_dispatch;
 use super::tiles::{Part, grown};
-#[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
 use backward::{backward, pack_taps};
 use forward::{forward, pack_filters};
 use weights::weights_part;
@@ -31,19 +32,6 @@ pub(super) use window::WindowScratch;
 
 /// Multiply-adds that are worth a thread.
 const WORK_PER_THREAD: usize = 1 << 19;
-
-/// Calls a function for the instruction set of some kernels.
-macro_rules! at_level {
-    ($level:expr, $function:ident($($arg:expr),*)) => {
-        match $level {
-            #[cfg(target_arch = "x86_64")]
-            $crate::kernels::SimdLevel::Avx512 => $function::<Avx512>($($arg),*),
-            #[cfg(target_arch = "x86_64")]
-            $crate::kernels::SimdLevel::Avx2 => $function::<Avx2>($($arg),*),
-            _ => $function::<super::generic::Generic>($($arg),*),
-        }
-    };
-}
 
 impl Kernels {
     /// Puts zeros around the planes of `rows` rows.
@@ -92,9 +80,9 @@ impl Kernels {
         output: &mut [f32],
     ) {
         let mut shared = std::mem::take(&mut self.shared);
-        let level = self.level;
+        let arithmetic = self.arithmetic();
         let packed = grown(&mut shared, weights.len());
-        at_level!(level, pack_filters(window, weights, packed));
+        with_isa!(arithmetic, I => pack_filters::<I>(window, weights, packed));
         let packed = &*packed;
         self.over_rows(
             window.work(),
@@ -102,7 +90,7 @@ impl Kernels {
             output,
             |row, part, scratch| {
                 let input = &input[row * window.padded_row()..];
-                at_level!(level, forward(window, input, packed, bias, part, scratch));
+                with_isa!(arithmetic, I => forward::<I>(window, input, packed, bias, part, scratch));
             },
         );
         self.shared = shared;
@@ -118,13 +106,13 @@ impl Kernels {
         into: &mut [f32],
     ) {
         let mut shared = std::mem::take(&mut self.shared);
-        let level = self.level;
+        let arithmetic = self.arithmetic();
         let packed = grown(&mut shared, weights.len());
-        at_level!(level, pack_taps(window, weights, packed));
+        with_isa!(arithmetic, I => pack_taps::<I>(window, weights, packed));
         let packed = &*packed;
         self.over_rows(window.work(), window.input_row(), into, |row, part, scratch| {
             let gradient = &gradient[row * window.output_row()..];
-            at_level!(level, backward(window, gradient, packed, bias, part, scratch));
+            with_isa!(arithmetic, I => backward::<I>(window, gradient, packed, bias, part, scratch));
         });
         self.shared = shared;
     }
@@ -138,7 +126,9 @@ impl Kernels {
         tree: &Program,
         into: &mut [f32],
     ) {
-        let (level, depth, filters) = (self.level, window.depth(), window.filters);
+        let (arithmetic, depth, filters) = (self.arithmetic(), window.depth(), window.filters);
+        let mut shared = std::mem::take(&mut self.shared);
+        let input = self.neighbours(window, input, tree, &mut shared);
         let work = (window.work() / window.groups).saturating_mul(tree.rows());
         let threads = (work / WORK_PER_THREAD).clamp(1, self.workers.threads());
         // Parts of the filters pack nothing twice.
@@ -164,9 +154,8 @@ impl Kernels {
             let scratch = &mut self.scratch[..length.div_ceil(each)];
             self.workers.each(scratch, |index, scratch| {
                 let part = part(index);
-                at_level!(
-                    level,
-                    weights_part(window, group, part, input, gradient, tree, scratch)
+                with_isa!(arithmetic, I =>
+                    weights_part::<I>(window, group, part, input, gradient, tree, scratch)
                 );
             });
             let into = &mut into[group * filters * depth..(group + 1) * filters * depth];
@@ -188,6 +177,42 @@ impl Kernels {
                 }
             }
         }
+        self.shared = shared;
+    }
+
+    /// What the kernels of a precision read for the windows of the rows under a node: the padded input itself, or each of its
+    /// values paired with that of the next place to its right.
+    fn neighbours<'a>(
+        &self,
+        window: &Window,
+        input: &'a [f32],
+        tree: &Program,
+        shared: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        let arithmetic = self.arithmetic();
+        if with_isa!(arithmetic, I => I::VALUES) == 1 {
+            return input;
+        }
+        let row = window.padded_row();
+        let first = tree.leaves().next().map_or(0, |(start, _)| start * row);
+        let last = tree
+            .leaves()
+            .last()
+            .map_or(0, |(start, rows)| (start + rows) * row);
+        let pairs = grown(shared, last);
+        let stride = window.stride[1];
+        self.workers
+            .chunks(&mut pairs[first..], 1, 1 << 16, |start, into| {
+                let start = first + start;
+                let right = (start + stride).min(last)..(start + stride + into.len()).min(last);
+                pair_lines(
+                    arithmetic.level,
+                    &input[start..start + into.len()],
+                    &input[right],
+                    into,
+                );
+            });
+        pairs
     }
 
     /// The sums of the planes of `values` over a node: those of a row by [`LANES`] partial sums, then row by row.

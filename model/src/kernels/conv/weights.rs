@@ -3,8 +3,7 @@
 use super::window::Window;
 use crate::kernels::isa::{Gather, Isa, Store};
 use crate::kernels::maps::add_into;
-use crate::kernels::matrix::{Matrix, blocks};
-use crate::kernels::pack;
+use crate::kernels::matrix::{MAX_BLOCK, Matrix, blocks_of};
 use crate::kernels::program::Program;
 use crate::kernels::scratch::Scratch;
 use crate::kernels::tiles::{Part, grown};
@@ -30,11 +29,13 @@ pub(super) fn weights_part<I: Isa>(
         &mut own.offsets,
         &input[group * window.channels * window.plane()..],
     );
+    // Elements of a packed operand hold one place, or two that are neighbours in a line.
+    let steps = window.output[0] * window.steps(I::VALUES);
     let leaf = |start: usize, count: usize, values: &mut [f32]| {
-        let first = start * window.places();
-        for (from, to) in blocks(count * window.places()) {
+        let first = start * steps;
+        for (from, to) in blocks_of(count * steps, MAX_BLOCK / I::VALUES) {
             let range = (first + from, first + to);
-            window.offsets(range, offsets);
+            window.offsets(range, I::VALUES, offsets);
             let packed = pack_gradient::<I>(window, gradient, group, part.cols, range, b);
             leaf_block::<I>(input, taps, offsets, packed, &mut *values, cols, from > 0);
         }
@@ -45,7 +46,7 @@ pub(super) fn weights_part<I: Isa>(
     });
 }
 
-/// Packs panels of filters of the gradient at places of the batch.
+/// Packs panels of filters of the gradient at steps of the batch.
 fn pack_gradient<'a, I: Isa>(
     window: &Window,
     gradient: &[f32],
@@ -60,15 +61,29 @@ fn pack_gradient<'a, I: Isa>(
     for first in (filters.0..filters.1).step_by(I::COLS) {
         let last = (first + I::COLS).min(filters.1);
         let wide = if last - first <= I::HALF { I::HALF } else { I::COLS };
-        let mut at = range.0;
-        while at < range.1 {
-            let (row, from) = (at / places, at % places);
-            let to = places.min(from + range.1 - at);
+        let mut at = panel;
+        let mut pack = |row: usize, (from, to): (usize, usize)| {
             let start = row * window.output_row() + group * window.filters * places;
             let matrix = Matrix::new(&gradient[start..], window.filters, places);
-            let into = &mut into[panel + (at - range.0) * wide..][..(to - from) * wide];
-            pack::panel(I::LEVEL, &matrix, (first, last), (from, to), wide, into);
-            at += to - from;
+            let size = wide * I::elements(to - from);
+            I::panel(&matrix, (first, last), (from, to), wide, &mut into[at..at + size]);
+            at += size;
+        };
+        if window.output[1].is_multiple_of(I::VALUES) {
+            // Steps do not end within a line: they follow one another through a row.
+            let range = (range.0 * I::VALUES, range.1 * I::VALUES);
+            let mut at = range.0;
+            while at < range.1 {
+                let (row, from) = (at / places, at % places);
+                let to = places.min(from + range.1 - at);
+                pack(row, (from, to));
+                at += to - from;
+            }
+        } else {
+            window.lines(range, I::VALUES, |row, place, count| {
+                let end = (place / window.output[1] + 1) * window.output[1];
+                pack(row, (place, end.min(place + count * I::VALUES)));
+            });
         }
         panel += wide * length;
     }

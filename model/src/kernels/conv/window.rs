@@ -78,16 +78,33 @@ impl Window {
         y * self.stride[0] * self.padded[1] + x * self.stride[1]
     }
 
-    /// Offsets of places of a batch, counted row after row.
-    pub(super) fn offsets(&self, range: (usize, usize), into: &mut Vec<usize>) {
+    /// Steps of `width` places that a line of the output has.
+    pub(super) fn steps(&self, width: usize) -> usize {
+        self.output[1].div_ceil(width)
+    }
+
+    /// Offsets of steps of `width` places of a batch, counted row after row.
+    pub(super) fn offsets(&self, range: (usize, usize), width: usize, into: &mut Vec<usize>) {
         into.clear();
+        self.lines(range, width, |row, place, count| {
+            let first = row * self.padded_row() + self.place(place);
+            into.extend((0..count).map(|step| first + step * width * self.stride[1]));
+        });
+    }
+
+    /// Calls `body` with the row, the first place and the number of steps, for all steps of a range that lie in a line of the output.
+    pub(super) fn lines(
+        &self,
+        range: (usize, usize),
+        width: usize,
+        mut body: impl FnMut(usize, usize, usize),
+    ) {
+        let line = self.steps(width);
         let mut at = range.0;
         while at < range.1 {
-            let (row, place) = (at / self.places(), at % self.places());
-            let line = self.output[1] - place % self.output[1];
-            let first = row * self.padded_row() + self.place(place);
-            let count = line.min(range.1 - at);
-            into.extend((0..count).map(|x| first + x * self.stride[1]));
+            let (row, step) = (at / (line * self.output[0]), at % (line * self.output[0]));
+            let count = (line - step % line).min(range.1 - at);
+            body(row, step / line * self.output[1] + step % line * width, count);
             at += count;
         }
     }

@@ -73,7 +73,7 @@ impl Recurrent {
         let workers = std::sync::Arc::clone(ctx.kernels.workers());
         let (threads, sizes) = self.blocks(ctx.rows, workers.threads());
         let (mut packing, mut lent) = ctx.kernels.borrow(2 * threads);
-        let packs = self.pack(level, &mut packing, ctx.weights, true);
+        let packs = self.pack(ctx.kernels.arithmetic(), &mut packing, ctx.weights, true);
         let sweep = Sweep {
             level,
             values: packing.values(),

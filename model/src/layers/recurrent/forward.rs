@@ -67,7 +67,7 @@ impl Recurrent {
         let (mut packing, mut lent) = ctx.kernels.borrow(2 * threads + 1);
         let mut biases = lent.pop().unwrap_or_default();
         self.collect_biases(ctx.weights, &mut biases);
-        let packs = self.pack(level, &mut packing, ctx.weights, false);
+        let packs = self.pack(ctx.kernels.arithmetic(), &mut packing, ctx.weights, false);
         let sweep = Sweep {
             level,
             values: packing.values(),

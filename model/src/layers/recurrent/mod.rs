@@ -12,7 +12,7 @@ mod cell;
 mod forward;
 
 use super::{BackwardInputs, Context, Init, Module, ParameterSpec, RowKey, uniform_by_fan};
-use crate::kernels::{Kernels, Matrix, Packed, Packing, Program, SimdLevel};
+use crate::kernels::{Arithmetic, Kernels, Matrix, Packed, Packing, Program, SimdLevel};
 use crate::philox::{Key, Mask, mask_row};
 pub(super) use build::JOINS;
 use candlewick_protocol::Failure;
@@ -306,7 +306,13 @@ impl Recurrent {
     }
 
     /// Packs every unit's operands.
-    fn pack(&self, level: SimdLevel, packing: &mut Packing, weights: &[f32], back: bool) -> Vec<UnitPacks> {
+    fn pack(
+        &self,
+        arithmetic: Arithmetic,
+        packing: &mut Packing,
+        weights: &[f32],
+        back: bool,
+    ) -> Vec<UnitPacks> {
         let turned = |matrix: Matrix<'_>| {
             if back {
                 (matrix.cols, matrix.rows)
@@ -324,7 +330,7 @@ impl Recurrent {
         });
         packing.begin(shapes);
         let mut pack =
-            |matrix: Matrix<'_>| packing.pack(level, if back { matrix.transposed() } else { matrix });
+            |matrix: Matrix<'_>| packing.pack(arithmetic, if back { matrix.transposed() } else { matrix });
         let unit = |unit| {
             let weights = self.unit_weights(weights, unit);
             let parts = self.cell.parts().iter();

@@ -42,6 +42,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         thresholds: Sequence[float] | None = None,
         handleInvalid: str = "error",
         outputCols: Mapping[str, str] | None = None,
+        scorePrecision: str = "f32",
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
@@ -66,6 +67,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         validationSteps: int = 0,
         earlyStopping: StoppingLike | None = None,
         seed: int = 0,
+        precision: str = "f32",
         verbose: str | bool = "auto",
         numTrainers: int = 0,
         minTrainers: int | None = None,
@@ -128,6 +130,9 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 "digit", "digit.probability", "digit.rawPrediction"; of a network with one output
                 "prediction", "probability" and "rawPrediction". (an object of at least one name with a
                 text, such as {"embed": "embedding"})
+            scorePrecision: What products of matrices round their operands to when a model scores: "f32" or
+                "bf16", as precision does while training. A model that was trained in bf16 scores in f32 too
+                unless this says otherwise. ("f32" or "bf16")
             inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
                 example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of
                 nested arrays: their sizes. (list of at least one whole number, each of at least 1)
@@ -201,6 +206,12 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 JSON document)
             seed: Seed of initial weights, row order and dropout. The same data, parameters and seed give
                 the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
+            precision: What products of matrices (linear layers, convolutions, recurrent layers, attention)
+                round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast
+                does, about half the time on processors with avx512_bf16, and the same bits but slower on
+                others; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and
+                everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or
+                "fp16")
             verbose: What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left.
                 true: a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a
                 terminal, else at most a line every two seconds; in Scala the log alone. false: nothing.
@@ -288,6 +299,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         thresholds: Sequence[float] | None = None,
         handleInvalid: str = "error",
         outputCols: Mapping[str, str] | None = None,
+        scorePrecision: str = "f32",
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
@@ -312,6 +324,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         validationSteps: int = 0,
         earlyStopping: StoppingLike | None = None,
         seed: int = 0,
+        precision: str = "f32",
         verbose: str | bool = "auto",
         numTrainers: int = 0,
         minTrainers: int | None = None,

@@ -89,6 +89,18 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         typeConverter=to_text_map,
     )
 
+    scorePrecision: Param[str] = Param(
+        Params._dummy(),
+        "scorePrecision",
+        'What products of matrices round their operands to when a model scores: "f32" or "bf16", as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise. ("f32" or "bf16")',
+        typeConverter=Legal(
+            "scorePrecision",
+            TypeConverters.toString,
+            '"f32" or "bf16"',
+            one_of("f32", "bf16"),
+        ),
+    )
+
     inputShape: Param[list[int]] = Param(
         Params._dummy(),
         "inputShape",
@@ -120,6 +132,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
             labelCol="label",
             predictionCol="prediction",
             handleInvalid="error",
+            scorePrecision="f32",
         )
 
     def getFeaturesCol(self) -> str:
@@ -202,6 +215,17 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         (an object of at least one name with a text, such as {"embed": "embedding"})
         """
         return self._set(outputCols=value)
+
+    def getScorePrecision(self) -> str:
+        """Value of scorePrecision, or its default."""
+        return self.getOrDefault(self.scorePrecision)
+
+    def setScorePrecision(self, value: str) -> Self:
+        """What products of matrices round their operands to when a model scores: "f32" or "bf16", as
+        precision does while training. A model that was trained in bf16 scores in f32 too unless this says
+        otherwise. ("f32" or "bf16")
+        """
+        return self._set(scorePrecision=value)
 
     def getInputShape(self) -> list[int]:
         """Value of inputShape, or its default."""

@@ -199,6 +199,18 @@ class TrainingParams(HasSeed):
         typeConverter=to_long,
     )
 
+    precision: Param[str] = Param(
+        Params._dummy(),
+        "precision",
+        'What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, about half the time on processors with avx512_bf16, and the same bits but slower on others; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")',
+        typeConverter=Legal(
+            "precision",
+            TypeConverters.toString,
+            '"f32" or "bf16" or "fp16"',
+            one_of("f32", "bf16", "fp16"),
+        ),
+    )
+
     verbose: Param[str] = Param(
         Params._dummy(),
         "verbose",
@@ -223,6 +235,7 @@ class TrainingParams(HasSeed):
             validationFraction=0.0,
             validationSteps=0,
             seed=0,
+            precision="f32",
             verbose="auto",
         )
 
@@ -289,6 +302,10 @@ class TrainingParams(HasSeed):
     def getSeed(self) -> int:
         """Value of seed, or its default."""
         return self.getOrDefault(self.seed)
+
+    def getPrecision(self) -> str:
+        """Value of precision, or its default."""
+        return self.getOrDefault(self.precision)
 
     def getVerbose(self) -> str:
         """Value of verbose, or its default."""
@@ -402,6 +419,15 @@ class TrainingSetters(TrainingParams):
         weights bit for bit, on any number of trainers. (whole number of 64 bits)
         """
         return self._set(seed=value)
+
+    def setPrecision(self, value: str) -> Self:
+        """What products of matrices (linear layers, convolutions, recurrent layers, attention) round their
+        operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, about half
+        the time on processors with avx512_bf16, and the same bits but slower on others; "fp16" is for GPUs
+        and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model
+        computes in is scorePrecision. ("f32" or "bf16" or "fp16")
+        """
+        return self._set(precision=value)
 
     def setVerbose(self, value: str | bool) -> Self:
         """What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true: a

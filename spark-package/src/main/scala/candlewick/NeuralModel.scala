@@ -311,8 +311,15 @@ trait NeuralModel[M <: NeuralModel[M]]
   /** What the network says of one row, in this JVM: no Spark job is started. */
   private[candlewick] def scored(features: Vector): Scored = {
     SingleRow.check(features, state.featureWidth)
-    val key = s"${state.bytes.key} ${thresholdsJson.fold("")(_.mkString(","))} ${get(scale).getOrElse("")}"
-    def document = SingleRow.document(thresholdsJson, get(scale), state.featureWidth, classifier)
+    val key =
+      Seq(
+        state.bytes.key,
+        thresholdsJson.fold("")(_.mkString(",")),
+        get(scale).fold("")(_.toString),
+        $(scorePrecision)
+      ).mkString(" ")
+    def document =
+      SingleRow.document(thresholdsJson, get(scale), state.featureWidth, classifier, $(scorePrecision))
     ModelCache.score(key, state.bytes, classifier, document)(features)
   }
 
@@ -358,6 +365,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     allOutputs,
     thresholdsJson,
     $(handleInvalid),
+    $(scorePrecision),
     get(scale),
     state.featureWidth,
     state.inputShape,

@@ -106,6 +106,25 @@ trait ColumnParams
   /** @group setParam */
   def setOutputCols(value: String): this.type = set(outputCols, value)
 
+  /** What products of matrices round their operands to when a model scores: "f32" or "bf16", as
+    * precision does while training. A model that was trained in bf16 scores in f32 too unless this
+    * says otherwise. ("f32" or "bf16")
+    * @group param
+    */
+  final val scorePrecision: Param[String] = new Param[String](
+    this,
+    "scorePrecision",
+    "What products of matrices round their operands to when a model scores: \"f32\" or \"bf16\", as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise. (\"f32\" or \"bf16\")",
+    Legal[String]("scorePrecision", "\"f32\" or \"bf16\"", ParamValidators.inArray(Array("f32", "bf16")))
+  )
+  setDefault(scorePrecision, "f32")
+
+  /** @group getParam */
+  final def getScorePrecision: String = $(scorePrecision)
+
+  /** @group setParam */
+  def setScorePrecision(value: String): this.type = set(scorePrecision, value)
+
   /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
     * 28, 28]. Needed for binary features. Not set, and the features are one column of nested
     * arrays: their sizes. (list of at least one whole number, each of at least 1)

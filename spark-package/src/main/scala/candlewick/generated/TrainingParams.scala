@@ -239,6 +239,24 @@ trait TrainingParams extends Params with HasSeed {
   // the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
   setDefault(seed, 0L)
 
+  /** What products of matrices (linear layers, convolutions, recurrent layers, attention) round
+    * their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does,
+    * about half the time on processors with avx512_bf16, and the same bits but slower on others;
+    * "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else
+    * stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")
+    * @group param
+    */
+  final val precision: Param[String] = new Param[String](
+    this,
+    "precision",
+    "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, about half the time on processors with avx512_bf16, and the same bits but slower on others; \"fp16\" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. (\"f32\" or \"bf16\" or \"fp16\")",
+    Legal[String]("precision", "\"f32\" or \"bf16\" or \"fp16\"", ParamValidators.inArray(Array("f32", "bf16", "fp16")))
+  )
+  setDefault(precision, "f32")
+
+  /** @group getParam */
+  final def getPrecision: String = $(precision)
+
   /** What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true:
     * a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a terminal, else
     * at most a line every two seconds; in Scala the log alone. false: nothing. ("auto", true or
@@ -320,6 +338,9 @@ trait TrainingSetters extends TrainingParams {
     * @group setParam
     */
   def setSeed(value: Long): this.type = set(seed, value)
+
+  /** @group setParam */
+  def setPrecision(value: String): this.type = set(precision, value)
 
   /** @group setParam */
   def setVerbose(value: String): this.type = set(verbose, value)

@@ -143,7 +143,8 @@ private object ScoreTask {
         "outputs" -> spec.outputs.map(_.json),
         "thresholds" -> spec.thresholds,
         "partition" -> partition,
-        "handleInvalid" -> spec.handleInvalid
+        "handleInvalid" -> spec.handleInvalid,
+        "precision" -> spec.precision
       )
       .toString
   }

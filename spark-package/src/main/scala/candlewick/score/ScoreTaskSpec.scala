@@ -9,6 +9,8 @@ import candlewick.internal.SentWeights
   *   what is appended, in order
   * @param handleInvalid
   *   what becomes of invalid rows: "error", "skip" or "keep"
+  * @param precision
+  *   what products are computed in
   * @param inputShape
   *   shape that the network views the features as
   * @param inputs
@@ -25,6 +27,7 @@ private[candlewick] final case class ScoreTaskSpec(
     outputs: Seq[OutputColumn],
     thresholds: Option[Seq[Double]],
     handleInvalid: String,
+    precision: String,
     scale: Option[Double],
     featureWidth: Int,
     inputShape: Seq[Int],

@@ -73,7 +73,8 @@ private[candlewick] object SingleRow {
       thresholds: Option[Seq[Double]],
       scale: Option[Double],
       width: Int,
-      classifier: Boolean
+      classifier: Boolean,
+      precision: String
   ): String = {
     val column =
       Json.obj("ordinal" -> 0, "name" -> "features", "dataType" -> "vector", "width" -> Some(width))
@@ -92,7 +93,8 @@ private[candlewick] object SingleRow {
         "outputs" -> outputs(classifier).map(_.json),
         "thresholds" -> thresholds,
         "partition" -> 0,
-        "handleInvalid" -> "error"
+        "handleInvalid" -> "error",
+        "precision" -> precision
       )
       .toString
   }

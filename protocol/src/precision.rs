@@ -1,0 +1,63 @@
+//! What products of a network are computed in.
+
+use crate::Failure;
+use serde::{Deserialize, Serialize};
+
+/// What products of a network round their operands to. Sums, weights, the optimiser, and all layers and losses that are no
+/// products stay in f32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Nothing is rounded.
+    #[default]
+    F32,
+    /// bfloat16, to nearest, ties to even; the sums are f32 (rule B15).
+    Bf16,
+}
+
+impl Precision {
+    /// All that there are.
+    pub const ALL: [Precision; 2] = [Precision::F32, Precision::Bf16];
+
+    /// Whether it is what jobs had before there was a choice: their documents do not name it.
+    #[must_use]
+    pub fn is_f32(&self) -> bool {
+        *self == Precision::F32
+    }
+
+    /// `f32` or `bf16`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        }
+    }
+
+    /// The precision of a name that was set.
+    ///
+    /// ```
+    /// use candlewick_protocol::job::Precision;
+    /// assert_eq!(Precision::read("bf16")?, Precision::Bf16);
+    /// assert!(Precision::read("fp16").is_err());
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidParameter` where there is none of that name.
+    pub fn read(name: &str) -> Result<Self, Failure> {
+        let found = Precision::ALL.into_iter().find(|one| one.name() == name);
+        found.ok_or_else(|| {
+            let why = match name {
+                "fp16" => {
+                    ": fp16 is for GPUs only, and processors have no fast products of it; use \"bf16\", which is as short and has \
+                     the range of f32"
+                }
+                _ => "",
+            };
+            Failure::parameter(format!(
+                "parameter precision = \"{name}\" is not legal: expected \"f32\" or \"bf16\"{why}"
+            ))
+        })
+    }
+}
