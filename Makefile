@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -144,6 +144,11 @@ bench-types: $(JAR) $(WHEEL) ## what rows of each type take in the trainers, and
 
 bench-scoring: $(JAR) $(WHEEL) ## what the scoring operator costs
 	$(PYTHON) benchmarks/scoring.py
+
+bench-transform: $(JAR) .cache/bench-venv/.stamp ## transform next to predict_batch_udf with PyTorch and to the engine alone (ROUNDS=5); 6 minutes
+	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-model --bench forward
+	.cache/bench-venv/bin/python benchmarks/transform.py --rounds $(or $(ROUNDS),5) \
+	  --bench "$$(ls -t target/$(TRIPLE)/release/deps/forward-* | grep -v '\.d$$' | head -n 1)"
 
 bench-growth: $(JAR) $(WHEEL) ## how a fit grows with rows, features, partitions, trainers (ROUNDS=5); 8 minutes
 	$(PYTHON) benchmarks/growth.py --rounds $(or $(ROUNDS),5) --json benchmarks/results/$(VERSION)/growth.json --plot docs/images/growth.svg

@@ -177,6 +177,42 @@ impl Head {
         }
     }
 
+    /// The predicted class of one row of outputs, where they tell it without their probabilities: [`Head::prediction`] of those, without
+    /// thresholds, is the same. `None` where two are so close that rounding may decide, and for heads that have none.
+    ///
+    /// ```
+    /// use candlewick_model::head::Head;
+    /// let head = Head::ClassLogits { n: 3 };
+    /// assert_eq!(head.clear_class(&[0.5, 2.0, -1.0]), Some(1.0));
+    /// assert_eq!(head.clear_class(&[2.0, 2.0, -1.0]), None);
+    /// ```
+    #[must_use]
+    pub fn clear_class(&self, outputs: &[f32]) -> Option<f64> {
+        // Far above what exp and the division round, far below what tells classes apart.
+        const CLEAR: f64 = 1e-6;
+        let (mut best, mut first, mut second) = (0u32, f32::NEG_INFINITY, f32::NEG_INFINITY);
+        match self {
+            Head::ClassLogits { .. } => {
+                for (class, value) in (0..).zip(outputs) {
+                    if *value > first {
+                        (best, second, first) = (class, first, *value);
+                    } else if *value > second {
+                        second = *value;
+                    } else if value.is_nan() {
+                        return None;
+                    }
+                }
+            }
+            Head::BinaryLogit => {
+                let logit = *outputs.first()?;
+                (best, first, second) = (u32::from(logit > 0.0), logit.abs(), -logit.abs());
+            }
+            Head::BinaryProbability | Head::Values { .. } => return None,
+        }
+        let clear = first.is_finite() && f64::from(first) - f64::from(second) > CLEAR;
+        clear.then_some(f64::from(best))
+    }
+
     /// The predicted class of one row's probabilities: the first largest, or the first largest of probability /
     /// threshold as Spark ML does it; for [`Head::Values`] the first value.
     #[must_use]
@@ -220,6 +256,7 @@ fn softmax(row: &mut [f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::philox::{Key, uniform};
 
     #[test]
     fn heads_follow_label_and_width() {
@@ -254,6 +291,43 @@ mod tests {
         let logs = [0.2f32.ln(), 0.8f32.ln()];
         Head::ClassLogits { n: 2 }.probabilities(&logs, &mut out[..2]);
         assert!((out[0] - 0.2).abs() < 1e-7 && (out[1] - 0.8).abs() < 1e-7);
+    }
+
+    #[test]
+    fn a_clear_class_is_that_of_the_probabilities() {
+        let mut values = [0.0f32; 4];
+        let (mut clear, mut rows) = (0, 0);
+        for step in 0..20u64 {
+            for scale in [1e-30f32, 1e-7, 1e-6, 1e-3, 1.0, 60.0, 1e4] {
+                uniform(Key::new(step, "clear"), scale, &mut values);
+                values[3] = if step % 3 == 0 { values[1] } else { values[3] + 0.5 };
+                for head in [Head::ClassLogits { n: 4 }, Head::BinaryLogit] {
+                    let outputs = &values[..head.output_width()];
+                    let mut probabilities = vec![0.0; head.width()];
+                    head.probabilities(outputs, &mut probabilities);
+                    rows += 1;
+                    if let Some(class) = head.clear_class(outputs) {
+                        clear += 1;
+                        assert_eq!(
+                            class,
+                            head.prediction(&probabilities, None),
+                            "{head:?}: {outputs:?}"
+                        );
+                    }
+                }
+            }
+        }
+        assert!(clear > rows / 2 && clear < rows, "{clear} of {rows}");
+        let head = Head::ClassLogits { n: 3 };
+        for odd in [f32::NAN, f32::INFINITY] {
+            for at in 0..3 {
+                let mut outputs = [0.5, -1.0, 2.0];
+                outputs[at] = odd;
+                assert_eq!(head.clear_class(&outputs), None, "{outputs:?}");
+            }
+        }
+        assert_eq!(head.clear_class(&[f32::NEG_INFINITY, 0.0, -1.0]), Some(1.0));
+        assert_eq!(Head::BinaryProbability.clear_class(&[0.9]), None);
     }
 
     #[test]

@@ -172,6 +172,17 @@ fn a_row_scored_alone_is_the_row_scored_in_a_batch() {
     let features = random("rows", 1_500 * 30);
     let mut predictor = Predictor::new(&network, 1).unwrap();
     let all = predictor.predict(&weights, &features, 1_500).unwrap().to_vec();
+    let prepared = predictor.prepare(&weights);
+    for (first, count) in [(0, 1_500), (7, 1), (100, 300)] {
+        let rows = &features[first * 30..(first + count) * 30];
+        let found = predictor.predict_prepared(&weights, Some(&prepared), rows, count);
+        let wanted = &all[first * 3..(first + count) * 3];
+        assert_eq!(
+            bits(found.unwrap()),
+            bits(wanted),
+            "rows {first} + {count}, prepared"
+        );
+    }
     assert_eq!(
         bits(&all),
         bits(

@@ -3,6 +3,7 @@
 use crate::convert::first_not_finite;
 use crate::nested::{Nested, NestedType};
 use crate::number::Number;
+use crate::plain::PlainColumn;
 use crate::row::{Array, Corrupt, Row};
 use crate::row_error::{self, RowError};
 use crate::values::{Values, vector};
@@ -88,6 +89,8 @@ pub struct Decoder {
     label: Option<(Vec<Source>, LabelKind)>,
     weight: Option<(Source, Number)>,
     mark: Option<(Source, Number)>,
+    /// The features, where they are one column that is read in one go and nothing else is.
+    plain: Option<PlainColumn>,
 }
 
 impl Decoder {
@@ -138,6 +141,7 @@ impl Decoder {
             width: columns.feature_width as usize,
             scale,
             features,
+            plain: PlainColumn::of(columns),
             indices: columns.indices.clone(),
             label,
             weight,
@@ -163,6 +167,12 @@ impl Decoder {
     /// # Errors
     /// [`RowError`] with what is wrong in which column.
     pub fn decode(&self, bytes: &[u8], features: &mut [f32], labels: &mut [f64]) -> Result<f64, RowError> {
+        if let Some(plain) = self.plain
+            && features.len() == self.width
+            && plain.read(bytes, features, self.scale)
+        {
+            return Ok(1.0);
+        }
         let row = Row::new(bytes, self.fields)?;
         let mut at = 0;
         for source in &self.features {

@@ -29,6 +29,7 @@ mod handles;
 mod memory;
 mod nested;
 mod number;
+mod plain;
 mod planning;
 mod report;
 pub mod row;

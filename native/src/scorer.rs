@@ -1,10 +1,12 @@
 //! Scoring: rows in, rows of predictions out. Weights are loaded once; each task has a scorer of its own.
 
+mod columns;
+
 use crate::decode::Decoder;
 use crate::encode::{Encoder, OutputType};
 use crate::row::Rows;
 use crate::row_error::{RowError, SCORING_REMEDY};
-use candlewick_model::engine::Predictor;
+use candlewick_model::engine::{Predictor, Prepared};
 use candlewick_model::head::Head;
 use candlewick_model::kernels::{ByInput, Csr};
 use candlewick_model::network::Network;
@@ -12,6 +14,7 @@ use candlewick_model::saved;
 use candlewick_protocol::feed::Columns;
 use candlewick_protocol::job::{LabelKind, Precision};
 use candlewick_protocol::{ErrorKind, Failure};
+use columns::{ColumnSlot, Reads, inner_node, numbered, slot_of};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -46,6 +49,8 @@ pub struct Model {
     head: Head,
     /// For rows of zeros, once there are any: how they enter the network, if they can.
     entry: OnceLock<Option<ByInput>>,
+    /// Its weights as products read them, for the predictors of all tasks.
+    prepared: OnceLock<Prepared>,
 }
 
 impl Model {
@@ -71,12 +76,17 @@ impl Model {
             label: label.clone(),
             head,
             entry: OnceLock::new(),
+            prepared: OnceLock::new(),
         })
     }
 
     /// How rows of zeros enter the network, for a predictor that takes them.
     fn entry(&self, predictor: &Predictor) -> Option<&ByInput> {
         self.entry.get_or_init(|| predictor.entry(&self.weights)).as_ref()
+    }
+
+    fn prepared(&self, predictor: &Predictor) -> &Prepared {
+        self.prepared.get_or_init(|| predictor.prepare(&self.weights))
     }
 
     /// What the model is, for Java.
@@ -166,18 +176,6 @@ pub const SCORED: u8 = 1;
 /// Its results are null.
 pub const NULLS: u8 = 2;
 
-/// Where a column's values stand, and its type.
-#[derive(Debug, Clone)]
-struct ColumnSlot {
-    output: Output,
-    range: Range<usize>,
-    kind: OutputType,
-    /// Which of the inner values it is, where it is one.
-    inner: usize,
-    /// How the outputs in `range` are read, where they are classes of their own: of one output of several.
-    classes: Option<(Head, Part)>,
-}
-
 /// What a scoring task is given.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -206,6 +204,7 @@ pub struct Scorer {
     decoder: Decoder,
     encoder: Encoder,
     slots: Vec<ColumnSlot>,
+    reads: Reads,
     task: ScoreTask,
     /// Rows seen so far, for messages.
     rows: u64,
@@ -265,6 +264,7 @@ impl Scorer {
         Ok(Scorer {
             predictor: Predictor::with_inner(&model.network.with_precision(task.precision), 1, &inner)?,
             encoder: Encoder::new(&types),
+            reads: Reads::of(&slots, task.thresholds.is_some()),
             slots: numbered(slots),
             rows: 0,
             features: Vec::new(),
@@ -327,9 +327,10 @@ impl Scorer {
     /// are the same either way.
     fn begin_block(&mut self, row: &[u8]) {
         self.sparse.clear();
-        let given = self.decoder.given_of_sparse(row);
-        let few = given.is_some_and(|given| given.saturating_mul(SPARSE_IN_SCORING) <= self.decoder.width());
-        self.is_sparse = few && self.predictor.takes_sparse();
+        self.is_sparse = self.predictor.takes_sparse() && {
+            let given = self.decoder.given_of_sparse(row);
+            given.is_some_and(|given| given.saturating_mul(SPARSE_IN_SCORING) <= self.decoder.width())
+        };
         let values = self.block_rows * self.decoder.width();
         if !self.is_sparse && self.features.len() < values {
             self.features.resize(values, 0.0);
@@ -417,8 +418,10 @@ impl Scorer {
         }
         let features = self.features.get(rows.start * width..rows.end * width);
         let count = rows.len();
+        let prepared = model.prepared(&self.predictor);
+        let features = features.unwrap_or_default();
         self.predictor
-            .predict(&model.weights, features.unwrap_or_default(), count)?;
+            .predict_prepared(&model.weights, Some(prepared), features, count)?;
         Ok(())
     }
 
@@ -426,8 +429,6 @@ impl Scorer {
     fn score(&mut self, rows: Range<usize>, order: &[(usize, bool)]) -> Result<(), Failure> {
         let head = self.model.head;
         self.predict(rows)?;
-        let probable = |slot: &ColumnSlot| matches!(slot.output, Output::Probability | Output::Prediction);
-        let probable = self.slots.iter().any(probable);
         let mut outputs = self.predictor.outputs().chunks_exact(head.output_width());
         let mut at = 0;
         for (_, has_features) in order {
@@ -435,8 +436,12 @@ impl Scorer {
                 self.encoder.push_nulls(&mut self.result);
                 continue;
             };
-            head.raw_predictions(outputs, &mut self.raw);
-            if probable {
+            // The class alone is told by the outputs, but for rows where two are nearly equal.
+            let class = self.reads.class(head, outputs);
+            if self.reads.raw {
+                head.raw_predictions(outputs, &mut self.raw);
+            }
+            if self.reads.probabilities || (self.reads.prediction && class.is_none()) {
                 head.probabilities(outputs, &mut self.probabilities);
             }
             let row = self.encoder.push(&mut self.result);
@@ -459,7 +464,8 @@ impl Scorer {
                         self.encoder.set(row, column, self.probabilities.iter().copied());
                     }
                     (Output::Prediction, OutputType::Double) => {
-                        let class = head.prediction(&self.probabilities, self.task.thresholds.as_deref());
+                        let thresholds = self.task.thresholds.as_deref();
+                        let class = class.unwrap_or_else(|| head.prediction(&self.probabilities, thresholds));
                         self.encoder.set(row, column, [class]);
                     }
                     _ => self.encoder.set(row, column, raw.iter().copied()),
@@ -499,66 +505,4 @@ impl Part {
         }
         space
     }
-}
-
-/// The layer or node that an output is read from.
-fn inner_node(output: &Output) -> Option<&str> {
-    match output {
-        Output::Inner { node } => Some(node),
-        _ => None,
-    }
-}
-
-/// Gives the inner values among the columns their numbers.
-fn numbered(mut slots: Vec<ColumnSlot>) -> Vec<ColumnSlot> {
-    let inner = slots.iter_mut().filter(|slot| inner_node(&slot.output).is_some());
-    for (number, slot) in inner.enumerate() {
-        slot.inner = number;
-    }
-    slots
-}
-
-fn slot_of(output: &Output, model: &Model) -> Result<ColumnSlot, Failure> {
-    let head = model.head;
-    let width = head.width();
-    let mut classes = None;
-    let (range, kind) = match (output, head) {
-        (Output::Inner { node }, _) => {
-            let width = model.network.inner_width(node)?;
-            (0..width, OutputType::Vector(width))
-        }
-        (Output::Named { output: name, part }, _) => {
-            let found = model.network.outputs().iter().find(|known| known.name == *name);
-            let found =
-                found.ok_or_else(|| Failure::parameter(format!("the network has no output {name:?}")))?;
-            let own = Head::of_output(&model.label, &model.network, found)?;
-            classes = (!matches!(own, Head::Values { .. })).then_some((own, *part));
-            let kind = match (classes, part) {
-                (None, Part::Probability) => {
-                    return Err(Failure::parameter(format!(
-                        "the output {name:?} tells no classes apart, and so has no probability"
-                    )));
-                }
-                (Some(_), Part::Prediction) => OutputType::Double,
-                _ if own.width() == 1 => OutputType::Double,
-                _ => OutputType::Vector(own.width()),
-            };
-            (found.range.clone(), kind)
-        }
-        (
-            Output::Prediction,
-            Head::ClassLogits { .. }
-            | Head::BinaryLogit
-            | Head::BinaryProbability
-            | Head::Values { width: 1 },
-        ) => (0..width, OutputType::Double),
-        _ => (0..width, OutputType::Vector(width)),
-    };
-    Ok(ColumnSlot {
-        output: output.clone(),
-        range,
-        kind,
-        inner: 0,
-        classes,
-    })
 }

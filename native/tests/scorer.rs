@@ -76,6 +76,73 @@ fn three_classes() {
     assert_eq!(self::read(&scorer, &COLUMNS, 7)[0][6], 1.0);
 }
 
+/// The class is told without probabilities where nobody reads them.
+#[test]
+fn the_class_alone_is_that_beside_its_probabilities() {
+    let weights: Vec<f32> = (0..15u8).map(|at| f32::from(at % 7) - 3.0).collect();
+    let model = linear(LabelKind::class(5), 5, &weights);
+    // Far apart, equal, and nearly equal: of equal ones the first.
+    let values = [[0.3, -2.0], [0.0, 0.0], [1e-30, 2e-30], [1e-8, 0.0], [5.0, 4.0]];
+    let rows = batch(&values.map(|row| self::row(&[floats(&row)])));
+    for thresholds in [None, Some(vec![1.0, 0.1, 1.0, 0.5, 2.0])] {
+        let classes = |outputs: &[Output], columns: &[(u32, &str, &str)], width: u32| {
+            let task = ScoreTask {
+                thresholds: thresholds.clone(),
+                ..task(outputs)
+            };
+            let mut scorer = Scorer::new(Arc::clone(&model), task).unwrap();
+            scorer.run(&rows, values.len()).unwrap();
+            let read = read(&scorer, columns, width);
+            read.iter().map(|row| row[width as usize - 1]).collect::<Vec<_>>()
+        };
+        let alone = classes(&[Output::Prediction], &[(0, "y", "double")], 1);
+        assert_eq!(alone, classes(&ALL, &COLUMNS, 11), "{thresholds:?}");
+    }
+}
+
+/// A column of features that is all there is to read is read in one go.
+#[test]
+fn a_column_alone_has_the_bits_of_one_among_others() {
+    let values: Vec<f32> = (0..70u8).map(|at| f32::from(at) * 0.37 - 9.0).collect();
+    let numbers: Vec<f64> = values.iter().map(|value| f64::from(*value) * 1.1).collect();
+    let fields = [
+        ("array<float>", floats(&values)),
+        ("array<double>", common::doubles(&numbers)),
+        ("vector", Field::Dense(numbers.clone())),
+    ];
+    for (kind, field) in fields {
+        for scale in [None, Some(0.1)] {
+            let decoded = |all: &[(u32, &str, &str)], width: u32, rows: &[u8]| {
+                let mut columns = features(70, all, width);
+                columns.scale = scale;
+                let decoder = Decoder::new(&columns).unwrap();
+                let mut out = vec![0.0; width as usize];
+                let done = decoder.decode(rows, &mut out, &mut []);
+                done.map(|_| out.iter().map(|value| value.to_bits()).collect::<Vec<u32>>())
+                    .map_err(|wrong| wrong.at(0, 0).message)
+            };
+            let mut fields = vec![Field::Int(3); 70];
+            fields[66] = field.clone();
+            let bytes = row(&fields);
+            let alone = decoded(&[(66, "x", kind)], 70, &bytes).unwrap();
+            let among = decoded(&[(66, "x", kind), (2, "y", "int")], 71, &bytes).unwrap();
+            assert_eq!(alone, among[..70], "{kind} {scale:?}");
+            // What is not plain says what is wrong, as ever.
+            assert!(
+                decoded(&[(66, "x", kind)], 69, &bytes)
+                    .unwrap_err()
+                    .contains("has 70 values")
+            );
+            fields[66] = Field::Null;
+            assert!(
+                decoded(&[(66, "x", kind)], 70, &row(&fields))
+                    .unwrap_err()
+                    .contains("is null")
+            );
+        }
+    }
+}
+
 #[test]
 fn a_task_in_bf16_rounds_the_operands_of_products() {
     let model = linear(LabelKind::Real { width: 1 }, 1, &[1.0 / 3.0, 1.0, 0.5]);

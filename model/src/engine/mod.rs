@@ -9,6 +9,7 @@ mod features;
 mod gradient;
 mod plan;
 mod predictor;
+mod prepared;
 mod stage;
 
 pub use crate::layers::{Alone, Exchange, Slice};
@@ -17,6 +18,7 @@ pub(crate) use gradient::TouchedRows;
 pub use gradient::{Gradient, NodeGradient};
 pub(crate) use plan::step_values;
 pub use predictor::Predictor;
+pub use prepared::Prepared;
 
 use crate::kernels::{Kernels, Program, Workers, add_into};
 use crate::layers::{

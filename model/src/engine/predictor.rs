@@ -2,6 +2,7 @@
 
 use super::features::{Features, Input, SparseMemory};
 use super::plan::{Plan, Source};
+use super::prepared::Prepared;
 use super::stage::{Memory, StageCall, run_stage, taken};
 use crate::kernels::{ByInput, Csr, Kernels};
 use crate::layers::{Alone, Operation};
@@ -25,6 +26,8 @@ pub struct Predictor {
     /// What else is asked for: the elements of a row, and the values of all rows.
     inner: Vec<(usize, Vec<f32>)>,
     sparse: SparseMemory,
+    /// Packed rows of a product with prepared weights.
+    scratch: Vec<f32>,
     input_width: usize,
     output_width: usize,
     num_parameters: usize,
@@ -78,6 +81,7 @@ impl Predictor {
             kernels: Kernels::new(threads)?.with_precision(network.precision()),
             outputs: Vec::new(),
             sparse: SparseMemory::default(),
+            scratch: Vec::new(),
             input_width: network.input_width(),
             output_width: network.output_width(),
             num_parameters: network.num_parameters(),
@@ -89,6 +93,40 @@ impl Predictor {
     /// # Errors
     /// `Internal` where weights or features are not of the length that the network and `rows` say.
     pub fn predict(&mut self, weights: &[f32], features: &[f32], rows: usize) -> Result<&[f32], Failure> {
+        self.predict_prepared(weights, None, features, rows)
+    }
+
+    /// Weights of the network laid out for [`Predictor::predict_prepared`]. They serve any number of predictors of the same network.
+    #[must_use]
+    pub fn prepare(&self, weights: &[f32]) -> Prepared {
+        Prepared::of(&self.plan, weights, self.kernels.level())
+    }
+
+    /// As [`Predictor::predict`], with what [`Predictor::prepare`] made of the same weights; the outputs have the same bits. On
+    /// several threads it is not used.
+    ///
+    /// ```
+    /// use candlewick_model::{engine::Predictor, network::Network};
+    /// let document = serde_json::json!({"format": "candlewick.network/1",
+    ///     "layers": [{"type": "Linear", "out_features": 1}, {"type": "ReLU"}]});
+    /// let network = Network::from_document(&document, &[2])?;
+    /// let mut predictor = Predictor::new(&network, 1)?;
+    /// let weights = [2.0, 1.0, -3.0];
+    /// let prepared = predictor.prepare(&weights);
+    /// let outputs = predictor.predict_prepared(&weights, Some(&prepared), &[1.0, 2.0, 0.0, 0.0], 2)?;
+    /// assert_eq!(outputs, [1.0, 0.0]);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_prepared(
+        &mut self,
+        weights: &[f32],
+        prepared: Option<&Prepared>,
+        features: &[f32],
+        rows: usize,
+    ) -> Result<&[f32], Failure> {
         if weights.len() != self.num_parameters || features.len() != rows * self.input_width {
             return Err(Failure::internal(format!(
                 "{} weights and {} feature values to score {rows} rows, not {} and {}",
@@ -100,8 +138,8 @@ impl Predictor {
         }
         self.make_room(rows);
         match self.kernels.workers().pool() {
-            Some(pool) => pool.install(|| self.compute(weights, features))?,
-            None => self.compute(weights, features)?,
+            Some(pool) => pool.install(|| self.compute(weights, None, features))?,
+            None => self.compute(weights, prepared, features)?,
         }
         Ok(&self.outputs)
     }
@@ -167,7 +205,7 @@ impl Predictor {
         for (index, into) in into.enumerate() {
             let (before, count) = (index * self.block_rows, into.len() / self.output_width);
             let input = done.and_then(|()| sparse.of_rows(rows, before..before + count, self.input_width));
-            done = input.and_then(|input| self.block(weights, input, count, into));
+            done = input.and_then(|input| self.block((weights, None), input, count, into));
             if done.is_ok() {
                 self.keep_inner(before, count, &[]);
             }
@@ -323,14 +361,19 @@ impl Predictor {
         }
     }
 
-    fn compute(&mut self, weights: &[f32], features: &[f32]) -> Result<(), Failure> {
+    fn compute(
+        &mut self,
+        weights: &[f32],
+        prepared: Option<&Prepared>,
+        features: &[f32],
+    ) -> Result<(), Failure> {
         let mut outputs = std::mem::take(&mut self.outputs);
         let blocks = features.chunks(self.block_rows * self.input_width);
         let mut done = Ok(());
         let into = outputs.chunks_mut(self.block_rows * self.output_width);
         for (index, (block, into)) in blocks.zip(into).enumerate() {
             let rows = block.len() / self.input_width;
-            done = done.and_then(|()| self.block(weights, Input::dense(block), rows, into));
+            done = done.and_then(|()| self.block((weights, prepared), Input::dense(block), rows, into));
             if done.is_ok() {
                 self.keep_inner(index * self.block_rows, rows, block);
             }
@@ -341,7 +384,7 @@ impl Predictor {
 
     fn block(
         &mut self,
-        weights: &[f32],
+        (weights, prepared): (&[f32], Option<&Prepared>),
         input: Input<'_>,
         rows: usize,
         into: &mut [f32],
@@ -353,10 +396,26 @@ impl Predictor {
             training: None,
         };
         for at in 0..self.plan.stages.len() {
-            self.stage(at, &call)?;
+            if !prepared.is_some_and(|prepared| self.prepared_stage(at, prepared, &call)) {
+                self.stage(at, &call)?;
+            }
         }
         self.hand_over(input.dense, into);
         Ok(())
+    }
+
+    /// Computes a stage by its prepared weights; false where there are none.
+    fn prepared_stage(&mut self, at: usize, prepared: &Prepared, call: &StageCall<'_>) -> bool {
+        let stage = &self.plan.stages[at];
+        let Some(layer) = prepared.layer(stage) else {
+            return false;
+        };
+        let length = call.rows * stage.width;
+        let mut output = taken(&mut self.memory.values[stage.output], length);
+        let inputs = self.memory.inputs(&self.plan, stage, call.input.dense, call.rows);
+        layer.forward(inputs[0], call.rows, &mut output[..length], &mut self.scratch);
+        self.memory.values[stage.output] = output;
+        true
     }
 
     /// Keeps what was asked for of a block of `rows` rows that begins with row `start`.

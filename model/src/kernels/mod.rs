@@ -23,6 +23,7 @@ mod math;
 mod matrix;
 mod pack;
 mod packed;
+mod packed_linear;
 mod program;
 mod scratch;
 mod shrink;
@@ -55,6 +56,7 @@ pub(crate) use maps::{
 pub(crate) use math::{exp, log1p};
 pub use matrix::{Accumulate, Matrix, blocks};
 pub(crate) use packed::{Packed, PackedValues, Packing};
+pub(crate) use packed_linear::PackedLinear;
 pub use program::Program;
 pub(crate) use program::{Leaf, level_of};
 pub(crate) use shrink::{

@@ -4,7 +4,7 @@ use super::error::LayerError;
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
-use crate::kernels::{ByInput, Kernels, Program, SimdLevel, SparseInput};
+use crate::kernels::{ByInput, Kernels, PackedLinear, Program, SimdLevel, SparseInput};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
@@ -161,6 +161,12 @@ pub(crate) trait Module: Debug + Send + Sync {
 
     /// The right operand of its product with rows of zeros, of the module's `weights`, where it is a linear map of a whole row.
     fn by_input(&self, _weights: &[f32]) -> Option<ByInput> {
+        None
+    }
+
+    /// The module with its `weights` packed, where it is a linear map: gives what [`Module::forward`] gives when scoring, without
+    /// packing them again for every block of rows.
+    fn packed(&self, _level: SimdLevel, _weights: &[f32]) -> Option<PackedLinear> {
         None
     }
 

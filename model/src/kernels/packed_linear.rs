@@ -1,0 +1,57 @@
+//! A linear layer whose weights are packed once, for any number of threads that score with it.
+
+use super::matrix::{Accumulate, Matrix};
+use super::packed::{Packed, Packing};
+use super::simd::SimdLevel;
+
+/// The right operand of a linear layer's products, packed, and what they are added to. The bits are those of
+/// [`super::Kernels::product`].
+#[derive(Debug)]
+pub(crate) struct PackedLinear {
+    packing: Packing,
+    operand: Packed,
+    bias: Option<Vec<f32>>,
+    inputs: usize,
+    outputs: usize,
+    repeat: usize,
+}
+
+impl PackedLinear {
+    /// Of weights as a linear layer has them: `outputs` x `inputs`, then its bias where it has one. It is applied `repeat` times to a row.
+    pub(crate) fn new(
+        level: SimdLevel,
+        weights: &[f32],
+        (inputs, outputs): (usize, usize),
+        bias: bool,
+        repeat: usize,
+    ) -> Self {
+        let mut packing = Packing::default();
+        packing.begin([(outputs, inputs)].into_iter());
+        let operand = packing.pack(level, Matrix::new(weights, outputs, inputs));
+        let bias = bias.then(|| weights[outputs * inputs..][..outputs].to_vec());
+        PackedLinear {
+            packing,
+            operand,
+            bias,
+            inputs,
+            outputs,
+            repeat,
+        }
+    }
+
+    /// The outputs of `rows` rows; `scratch` is memory that is reused.
+    ///
+    /// # Panics
+    /// Where there are fewer inputs or outputs: a defect of the caller.
+    pub(crate) fn forward(&self, inputs: &[f32], rows: usize, outputs: &mut [f32], scratch: &mut Vec<f32>) {
+        let start = self
+            .bias
+            .as_ref()
+            .map_or(Accumulate::Zero, |bias| Accumulate::Bias(bias));
+        let inputs = Matrix::new(inputs, rows * self.repeat, self.inputs);
+        let outputs = (outputs, self.outputs);
+        self.packing
+            .values()
+            .product(inputs, self.operand, start, outputs, scratch);
+    }
+}
