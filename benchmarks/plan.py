@@ -21,7 +21,7 @@ from candlewick import NeuralClassifier, nn, optim
 #: Goals: how far memory and seconds may be off, as a part of what the fit needed.
 MEMORY, SECONDS = 0.10, 0.25
 #: What the plan foresees; what connections and the spool need for a moment is not in it.
-ACCOUNTS = ("weights", "gradients", "optimizer", "activations", "batches", "rows")
+ACCOUNTS = ("weights", "gradients", "optimizer", "activations", "batches", "links", "rows", "index")
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,12 @@ def measure(spark: SparkSession, job: Job, rounds: int) -> dict[str, Any]:
         "secondsSaid": plan.seconds["total"],
         "seconds": seconds,
         "secondsOff": plan.seconds["total"] / seconds - 1,
+        "parts": {name: plan.seconds[name] for name in plan.seconds if name != "total"},
         "trainSaid": plan.seconds["epoch"] * job.epochs,
         "train": train,
+        "phases": {
+            name: statistics.median(one.phases.get(name, 0.0) for one in summaries) for name in summaries[0].phases
+        },
         "bound": plan.bound,
     }
 

@@ -39,6 +39,7 @@ mod tree_sum;
 
 pub use collective::Collective;
 pub use config::{CollectiveError, Config, Credentials, HaltToken, Halts};
+pub use link::SHARED_BYTES;
 pub use listener::Listener;
 pub use nodes::Node;
 pub use reduce::Reduced;

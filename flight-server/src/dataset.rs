@@ -4,6 +4,7 @@ use crate::chunk::{Chunk, Shape};
 use crate::memory::{Account, Charge, Ledger};
 use crate::rows::{Gathered, Row};
 use crate::spill::{DiskList, ListId};
+use candlewick_model::memory::INDEX;
 use candlewick_protocol::dealing::Copies;
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::shards::ShardSet;
@@ -20,11 +21,6 @@ pub(crate) mod testing;
 
 pub(crate) use readers::{Ahead, EpochRows, HeldOutRows, RowSource, reading_ahead};
 use shard::{Run, Shard};
-
-/// Bytes of the index of a row, its place in the order of an epoch too.
-const INDEX: u64 = 28;
-/// The same while the index is built.
-pub(crate) const INDEXING: u64 = 56;
 
 /// Rows of a logical shard: those that train, or those put aside for validation.
 #[derive(Debug)]

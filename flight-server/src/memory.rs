@@ -146,6 +146,12 @@ impl Ledger {
         self.rows.now()
     }
 
+    /// What an account holds at the moment.
+    #[cfg(test)]
+    pub(crate) fn now(&self, account: Account) -> u64 {
+        self.accounts[account as usize].now()
+    }
+
     /// The most that rows ever took.
     #[cfg(test)]
     pub(crate) fn most_rows(&self) -> u64 {

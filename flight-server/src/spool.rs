@@ -2,9 +2,10 @@
 //! trainer's. A sink: it forwards nothing and waits for nobody (rule A1).
 
 use crate::chunk::{Chunk, Shape};
-use crate::dataset::{Dataset, INDEXING};
+use crate::dataset::Dataset;
 use crate::memory::{Account, Charge};
 use crate::spill::{Extent, Layout, ListId, Partition, Record, Spill, SpillFile};
+use candlewick_model::memory::INDEXING;
 use candlewick_protocol::feed::{StreamEnd, StreamId, StreamSealed, Winner};
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::shuffle::Home;

@@ -1,6 +1,8 @@
 //! What a trainer needs of memory, from the job alone: the one home of the estimate. Trainers reserve it before rows come
 //! (rule D), the driver compares it with what there is before it starts any.
 
+use crate::engine::Predictor;
+use crate::metrics::SLICE_ROWS;
 use crate::network::{Network, ValueRef};
 use crate::optim;
 use crate::summary::step_memory;
@@ -14,8 +16,16 @@ use std::ops::Range;
 /// Batches in memory: one being computed, one being gathered.
 pub const BATCHES: usize = 2;
 
-/// Bytes that a trainer holds beside the values of a row, as its ledger has it: the hash that orders rows.
-const INDEX: u64 = 16;
+/// Bytes of the index of a row that is in memory: its hash, where it is, its place in the order of an epoch.
+pub const INDEX: u64 = 28;
+/// The same while the index is built, which is the most that it takes.
+pub const INDEXING: u64 = 56;
+
+/// Bytes of what a step finds out about each value of its rows that is not zero (`kernels/columns.rs`): where its column is, and
+/// the value once more by its column.
+const NONZERO: usize = 12;
+/// Bytes of a column that a step touches: its index, where its values end, and where those of a node begin and end.
+const COLUMN: usize = 28;
 
 /// What is packed at a time for a product: columns of the right operand, rows of the left one, and how deep.
 const PANEL: usize = 2_048;
@@ -31,12 +41,15 @@ pub struct TrainingMemory {
     pub gradients: u64,
     /// State of the optimiser.
     pub optimizer: u64,
-    /// What the layers put out and keep in a step, the gradients of it, and what one thread packs for products.
+    /// What the layers put out and keep in a step, the gradients of it, and what one thread packs for products; and the same of
+    /// rows that are judged, where some are put aside.
     pub activations: u64,
-    /// Rows of the step at hand and of the next one.
+    /// Rows of the step at hand and of the next one, and those that are judged together.
     pub batches: u64,
     /// One row that stays in memory.
     pub row: u64,
+    /// What finds a row that stays in memory.
+    pub index: u64,
     /// One row on its way to a trainer.
     pub sent: u64,
 }
@@ -78,21 +91,33 @@ impl TrainingMemory {
         let sums = u64::from(train.gradient_accumulation_steps > 1);
         let nodes = tree::cover(shards.start, shards.end, train.logical_shards).len() as u64;
         let bytes = |values: usize| values as u64 * size_of::<f32>() as u64;
-        // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
         let touched = touched(&network, data, rows);
+        let touched_bytes = bytes(touched + touched_rows(&network, data, rows));
+        // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
         let (gathered, columns) = if network.has_sparse_input() {
-            (format.held_bytes(&data.feature_encoding), touched)
+            let sorted = sorted_bytes(&network, data, rows);
+            (format.held_bytes(&data.feature_encoding), bytes(touched) + sorted)
         } else {
             (format.row_bytes(), 0)
         };
+        // Rows that are judged have a network of their own to go through, whose memory stays.
+        let (judged, judging) = if data.validation.is_some() {
+            let values = Predictor::values(&network, SLICE_ROWS) + packed(&network, SLICE_ROWS as u64, false);
+            (SLICE_ROWS, values)
+        } else {
+            (0, 0)
+        };
         Ok(TrainingMemory {
             weights: step.weights * (1 + copies),
-            // Of parameters of which a step touches few rows, a node holds those rows alone.
-            gradients: step.weights * (1 + sums) + nodes * bytes(network.num_dense() + touched),
+            // Of parameters of which a step touches few rows, a node holds those rows alone; their sum has them once more.
+            gradients: step.weights * (1 + sums)
+                + nodes * bytes(network.num_dense())
+                + (nodes + 1) * touched_bytes,
             optimizer: step.optimizer,
-            activations: step.activations + bytes(packed(&network, rows) + columns),
-            batches: rows.saturating_mul(gathered) * BATCHES as u64,
-            row: format.held_bytes(&data.feature_encoding) + INDEX,
+            activations: step.activations + bytes(packed(&network, rows, true) + judging) + columns,
+            batches: rows.saturating_mul(gathered) * BATCHES as u64 + judged as u64 * gathered,
+            row: format.held_bytes(&data.feature_encoding),
+            index: INDEXING,
             sent: format.held_bytes(&data.feature_encoding),
         })
     }
@@ -118,8 +143,9 @@ pub fn step_rows(job: &JobSpec, shards: &Range<u32>) -> u64 {
     all.div_ceil(u64::from(job.train.logical_shards.max(1)))
 }
 
-/// Values that a thread packs at most for the products of a layer: blocks of both operands (`kernels/tiles.rs`).
-fn packed(network: &Network, rows: u64) -> usize {
+/// Values that a thread packs at most for the products of a layer: blocks of both operands (`kernels/tiles.rs`). Rows that are only
+/// scored have no products for gradients.
+fn packed(network: &Network, rows: u64, training: bool) -> usize {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let tables: Vec<usize> = network.sparse_parameters().iter().map(|one| one.offset).collect();
     let (mut left, mut right, mut lanes, mut pairs) = (0, 0, 0, 0);
@@ -152,13 +178,14 @@ fn packed(network: &Network, rows: u64) -> usize {
             }
             let rows = rows.saturating_mul(places);
             let block = |count: usize, depth: usize| count.min(PANEL) * depth.min(DEPTH);
-            right = right
-                .max(block(outputs, inputs))
-                .max(block(inputs, outputs))
-                .max(inputs.saturating_mul(rows).min(PANEL * DEPTH));
-            left = left
-                .max(rows.min(ROWS) * inputs.min(DEPTH))
-                .max(outputs.saturating_mul(rows).min(ROWS * DEPTH));
+            right = right.max(block(outputs, inputs));
+            left = left.max(rows.min(ROWS) * inputs.min(DEPTH));
+            if training {
+                right = right
+                    .max(block(inputs, outputs))
+                    .max(inputs.saturating_mul(rows).min(PANEL * DEPTH));
+                left = left.max(outputs.saturating_mul(rows).min(ROWS * DEPTH));
+            }
         }
     }
     left + right + lanes + pairs
@@ -175,12 +202,34 @@ fn nonzeros(data: &DataSpec) -> usize {
 /// At most so many values of sparse parameters does a step over `rows` rows touch.
 #[must_use]
 pub fn touched(network: &Network, data: &DataSpec, rows: u64) -> usize {
-    let most = usize::try_from(rows)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(nonzeros(data));
-    let of = |entries: usize, width: usize| entries.min(most) * width;
+    let most = most_touched(data, rows);
     let all = network.sparse_parameters().iter();
-    all.map(|sparse| of(sparse.entries, sparse.width)).sum()
+    all.map(|sparse| sparse.entries.min(most) * sparse.width).sum()
+}
+
+/// The same in rows of them.
+fn touched_rows(network: &Network, data: &DataSpec, rows: u64) -> usize {
+    let most = most_touched(data, rows);
+    let all = network.sparse_parameters().iter();
+    all.map(|sparse| sparse.entries.min(most)).sum()
+}
+
+/// Rows of a sparse parameter, however many it has.
+fn most_touched(data: &DataSpec, rows: u64) -> usize {
+    usize::try_from(rows)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(nonzeros(data))
+}
+
+/// Bytes by which a step over so many sparse rows finds their columns.
+fn sorted_bytes(network: &Network, data: &DataSpec, rows: u64) -> u64 {
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    let values = rows.saturating_mul(nonzeros(data));
+    let width = network.input_width();
+    // A bit for each column, and 32 of them for each 64 of those.
+    let bits = width / 8 + width / 16;
+    let all = values.saturating_mul(NONZERO) + width.min(values) * COLUMN + bits;
+    all as u64
 }
 
 /// `trainerMemory` in bytes; 0 where it is not set.

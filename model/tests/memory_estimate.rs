@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, Slice};
+use candlewick_model::engine::{Batch, Engine, Features, Gradient, NodeGradient, Predictor, Slice};
 use candlewick_model::job::complete;
+use candlewick_model::kernels::Csr;
 use candlewick_model::memory::TrainingMemory;
+use candlewick_model::metrics::SLICE_ROWS;
 use candlewick_model::network::Network;
 use candlewick_model::optim::Updates;
 use candlewick_protocol::job::JobSpec;
@@ -77,9 +79,35 @@ fn held(job: &JobSpec, shards: Range<u32>, batches: &Batch<'_>) -> usize {
         engine.update_buffers(&mut weights);
         updates.step(&mut weights, &mut gradient, 1.0, step).unwrap();
     }
+    let judge = job
+        .data
+        .validation
+        .is_some()
+        .then(|| judge(&network, &mut engine, &weights));
     let held = LIVE.load(Relaxed) - before;
-    drop((engine, weights, updates, gradient, nodes));
+    drop((engine, weights, updates, gradient, nodes, judge));
     held
+}
+
+/// What judges rows that are put aside, once it has judged some; the rows themselves are no part of it.
+fn judge(network: &Network, engine: &mut Engine, weights: &[f32]) -> Predictor {
+    let mut predictor = Predictor::new(network, 1).unwrap();
+    let features = vec![0.5; SLICE_ROWS * network.input_width()];
+    let (labels, ones) = (vec![1.0; SLICE_ROWS], vec![1.0; SLICE_ROWS]);
+    let outputs = predictor.predict(weights, &features, SLICE_ROWS).unwrap();
+    engine.evaluate(0, outputs, &labels, &ones).unwrap();
+    predictor
+}
+
+/// Rows of so many values that are not zero, none of them in the same columns.
+fn sparse(rows: usize, width: usize, nonzeros: usize) -> Csr {
+    let mut all = Csr::default();
+    for row in 0..rows {
+        let part = width / nonzeros;
+        (0..nonzeros).for_each(|at| all.push((at * part + row * 7919 % part) as u32, 0.5));
+        all.end_row();
+    }
+    all
 }
 
 /// Whether what is told is what is held, within a tenth.
@@ -94,12 +122,23 @@ fn check(name: &str, job: &JobSpec, shards: Range<u32>) -> bool {
     let slices: Vec<Slice> = shards.clone().map(slice).collect();
     let width = job.data.feature_width as usize;
     // Values that are indices too, of many rows of a table.
-    let features: Vec<f32> = (0..rows * width).map(|at| (at * 7919 % 1000) as f32).collect();
+    let dense: Vec<f32>;
+    let zeros: Csr;
+    let features: Features<'_> = match job.data.feature_encoding.nonzeros {
+        Some(nonzeros) => {
+            zeros = sparse(rows, width, nonzeros as usize);
+            (&zeros).into()
+        }
+        None => {
+            dense = (0..rows * width).map(|at| (at * 7919 % 1000) as f32).collect();
+            (&dense).into()
+        }
+    };
     let (labels, weights) = (vec![1.0; rows], vec![1.0; rows]);
     let batch = Batch {
         step: 0,
         slices: &slices,
-        features: (&features).into(),
+        features,
         labels: &labels,
         weights: &weights,
     };
@@ -154,5 +193,19 @@ fn main() {
         &job(&json!({"network": table, "batchSize": 64}), &[10]),
         0..8,
     ));
+    let judged = |params: Value, shape: &[usize]| {
+        let mut params = params;
+        params["validationFraction"] = json!(0.1);
+        job(&params, shape)
+    };
+    let of_mlp = judged(json!({"network": mlp, "batchSize": 32}), &[784]);
+    good.push(check("judged", &of_mlp, 0..8));
+    let of_cnn = judged(json!({"network": cnn, "batchSize": 128}), &[1, 28, 28]);
+    good.push(check("judged pictures", &of_cnn, 0..8));
+    let words = network(&json!([linear(4), relu(), linear(4)]));
+    let input = json!({"job": "00", "task": "classifier", "featureWidth": 1 << 18, "featureTypes": ["vector"],
+        "nonzeros": 60, "params": {"network": words, "batchSize": 4096, "optimizer": {"type": "SGD"}}});
+    let of_words = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+    good.push(check("rows of zeros", &of_words, 0..8));
     assert!(good.iter().all(|good| *good), "{good:?}");
 }

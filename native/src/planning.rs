@@ -1,25 +1,20 @@
 //! What a job will need and how long a step will take: for the driver, before it starts any trainer.
 
+use crate::handing::seconds_per_byte;
+use crate::probing::Trial;
+use candlewick_collective::SHARED_BYTES;
 use candlewick_model::memory::{TrainingMemory, step_rows, touched};
 use candlewick_model::network::Network;
-use candlewick_model::probe::seconds_of_step;
+use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::{Failure, tree};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A trainer before it holds anything: the program, its threads, one connection's window.
 const PROCESS: u64 = 24 << 20;
-/// What is sent over loopback to see how fast that is.
-const SENT: usize = 32 << 20;
-const PIECE: usize = 1 << 20;
-/// A few bytes, and how often they go there and back.
-const WORD: usize = 256;
-const TRIPS: u32 = 200;
 
 /// What `trainingPlan` is asked.
 #[derive(Debug, Deserialize)]
@@ -31,14 +26,20 @@ pub(crate) struct PlanRequest {
     /// How long steps are tried, milliseconds; 0: not at all.
     #[serde(default)]
     probe_ms: u64,
-    /// Trainers that share the cores and the memory of a machine like this one: so many are tried side by side.
+    /// Trainers that share the cores and the memory of a machine: so many are tried side by side.
     #[serde(default)]
     side_by_side: usize,
+    /// Rows of the job; 0 where they are not known.
+    #[serde(default)]
+    rows: u64,
+    /// Tasks that feed at the same time on a machine.
+    #[serde(default)]
+    tasks: usize,
 }
 
 impl PlanRequest {
-    /// The answer: accounts of the largest trainer in bytes, what a row takes, what the trainers send in a step, and the
-    /// seconds of a step and the bytes a second over loopback where they were tried.
+    /// The answer: accounts of the largest trainer in bytes, what a row takes, what the trainers send in a step, and, where steps
+    /// were tried, what they and what goes with them take.
     pub(crate) fn plan(&self) -> Result<Value, Failure> {
         let shards = self.shards();
         let largest = shards
@@ -47,17 +48,8 @@ impl PlanRequest {
             .cloned()
             .unwrap_or(0..1);
         let memory = TrainingMemory::of(&self.job, largest.clone())?;
-        let probed = self.probe_ms > 0;
-        let patience = Duration::from_millis(self.probe_ms);
-        let of_step = |shards, threads| seconds_of_step(&self.job, shards, threads, patience);
-        let step = probed
-            .then(|| together(self.side_by_side, || of_step(largest.clone(), self.threads)))
-            .transpose()?;
-        let several = probed && self.trainers > 1;
-        let whole = 0..self.job.train.logical_shards;
-        let alone = several.then(|| of_step(whole, self.threads)).transpose()?;
-        let loopback = probed.then(loopback).flatten();
-        Ok(json!({
+        let links = (self.side_by_side.max(1) - 1) * SHARED_BYTES;
+        let mut plan = json!({
             "memory": {
                 "process": PROCESS,
                 "weights": memory.weights,
@@ -65,15 +57,58 @@ impl PlanRequest {
                 "optimizer": memory.optimizer,
                 "activations": memory.activations,
                 "batches": memory.batches,
+                "links": links,
             },
             "rowBytes": memory.row,
+            "indexBytes": memory.index,
             "sentRowBytes": memory.sent,
             "exchangeBytes": self.exchange_bytes(&shards)?,
-            "stepSeconds": step,
-            "stepSecondsAlone": alone,
-            "loopbackBytesPerSecond": loopback.map(|tried| tried.bytes_per_second),
-            "loopbackRoundTripSeconds": loopback.map(|tried| tried.round_trip),
+        });
+        if self.probe_ms > 0 {
+            plan["tried"] = self.tried(&shards, largest)?;
+        }
+        Ok(plan)
+    }
+
+    /// What steps take: of the trainers that share a machine, side by side, and of one that has no others.
+    fn tried(&self, shards: &[Range<u32>], largest: Range<u32>) -> Result<Value, Failure> {
+        let trial = Trial {
+            job: &self.job,
+            threads: self.threads,
+            rows: self.rows,
+            patience: Duration::from_millis(self.probe_ms),
+        };
+        let together = self.side_by_side.clamp(1, MOST_TOGETHER).min(shards.len());
+        let step = if together > 1 {
+            trial.run(&shards[..together])?
+        } else {
+            trial.run(std::slice::from_ref(&(0..largest.end - largest.start)))?
+        };
+        let whole = 0..self.job.train.logical_shards;
+        let alone = (shards.len() > 1)
+            .then(|| trial.run(std::slice::from_ref(&whole)))
+            .transpose()?;
+        let row = self.row_values();
+        Ok(json!({
+            "step": step.step,
+            "exchange": step.exchange,
+            "begin": step.begin,
+            "epoch": step.epoch,
+            "judged": step.judged,
+            "stepAlone": alone.map(|tried| tried.step),
+            "secondsPerByte": seconds_per_byte(self.tasks, row),
         }))
+    }
+
+    /// Features of a row that are not left out of its hash.
+    fn row_values(&self) -> usize {
+        let data = &self.job.data;
+        let all = data.feature_width as usize;
+        let few = data
+            .feature_encoding
+            .nonzeros
+            .filter(|_| data.feature_encoding.kind == FeatureType::Sparse);
+        few.map_or(all, |few| usize::try_from(few).unwrap_or(all).min(all))
     }
 
     /// The shards of each trainer: ranges as equal as they can be.
@@ -105,74 +140,6 @@ impl PlanRequest {
 /// Most that are tried side by side.
 const MOST_TOGETHER: usize = 8;
 
-/// What `seconds` gives where so many run at once, each on a thread of its own: the mean.
-#[expect(clippy::cast_precision_loss, reason = "there are few")]
-fn together(count: usize, seconds: impl Fn() -> Result<f64, Failure> + Sync) -> Result<f64, Failure> {
-    let count = count.clamp(1, MOST_TOGETHER);
-    if count == 1 {
-        return seconds();
-    }
-    let all: Result<Vec<f64>, Failure> = std::thread::scope(|scope| {
-        let started: Vec<_> = (0..count).map(|_| scope.spawn(&seconds)).collect();
-        let lost = || Failure::internal("a probe has panicked");
-        let ended = started
-            .into_iter()
-            .map(|one| one.join().unwrap_or_else(|_| Err(lost())));
-        ended.collect()
-    });
-    Ok(all?.iter().sum::<f64>() / count as f64)
-}
-
-/// What a connection over loopback does.
-#[derive(Debug, Clone, Copy)]
-struct Loopback {
-    bytes_per_second: f64,
-    /// Of a few bytes there and back.
-    round_trip: f64,
-}
-
-/// Tries a connection over loopback; none where that cannot be.
-#[expect(clippy::cast_precision_loss, reason = "a rate with three digits")]
-fn loopback() -> Option<Loopback> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).ok()?;
-    let address = listener.local_addr().ok()?;
-    let sender = std::thread::spawn(move || {
-        let piece = vec![1u8; PIECE];
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        let mut word = [0; WORD];
-        for _ in 0..TRIPS {
-            stream.read_exact(&mut word)?;
-            stream.write_all(&word)?;
-        }
-        for _ in 0..SENT / PIECE {
-            stream.write_all(&piece)?;
-        }
-        Ok::<(), std::io::Error>(())
-    });
-    let (mut stream, _) = listener.accept().ok()?;
-    stream.set_nodelay(true).ok()?;
-    let (begin, mut word) = (Instant::now(), [1; WORD]);
-    for _ in 0..TRIPS {
-        stream.write_all(&word).ok()?;
-        stream.read_exact(&mut word).ok()?;
-    }
-    let round_trip = begin.elapsed().as_secs_f64() / f64::from(TRIPS);
-    let (begin, mut piece, mut got) = (Instant::now(), vec![0; PIECE], 0usize);
-    loop {
-        match stream.read(&mut piece) {
-            Ok(0) | Err(_) => break,
-            Ok(bytes) => got += bytes,
-        }
-    }
-    let bytes_per_second = got as f64 / begin.elapsed().as_secs_f64();
-    sender.join().ok()?.ok()?;
-    Some(Loopback {
-        bytes_per_second,
-        round_trip,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +155,8 @@ mod tests {
             threads: 1,
             probe_ms,
             side_by_side: trainers as usize,
+            rows: 1_000,
+            tasks: 2,
         }
     }
 
@@ -217,13 +186,27 @@ mod tests {
     fn what_is_tried_takes_time() {
         let plan = request(2, 2).plan().unwrap();
         for name in [
-            "stepSeconds",
-            "stepSecondsAlone",
-            "loopbackBytesPerSecond",
-            "loopbackRoundTripSeconds",
+            "step",
+            "exchange",
+            "begin",
+            "epoch",
+            "stepAlone",
+            "secondsPerByte",
         ] {
-            assert!(plan[name].as_f64().unwrap() > 0.0, "{name}");
+            assert!(plan["tried"][name].as_f64().unwrap() > 0.0, "{name}");
         }
-        assert!(request(2, 0).plan().unwrap()["stepSeconds"].is_null());
+        assert!(request(2, 0).plan().unwrap()["tried"].is_null());
+        // On hosts of their own they share nothing.
+        let apart = PlanRequest {
+            side_by_side: 1,
+            ..request(2, 2)
+        };
+        assert_eq!(apart.plan().unwrap()["tried"]["exchange"].as_f64(), Some(0.0));
+    }
+
+    #[test]
+    fn memory_that_trainers_of_a_machine_share_is_counted() {
+        assert_eq!(request(1, 0).plan().unwrap()["memory"]["links"], 0);
+        assert_eq!(request(3, 0).plan().unwrap()["memory"]["links"], 2 * SHARED_BYTES);
     }
 }

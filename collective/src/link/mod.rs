@@ -13,6 +13,9 @@ mod shared;
 pub(crate) use offer::{answer, offer};
 pub(crate) use shared::Shared;
 
+/// Bytes of memory that two trainers of one host share (docs/adr/0035-shared-memory.md).
+pub const SHARED_BYTES: usize = shared::BYTES;
+
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;

@@ -5,6 +5,7 @@
 use super::state::{Outbox, State};
 use crate::chunk::Shape;
 use crate::exit;
+use crate::memory::{Account, Ledger};
 use crate::spill::Spill;
 use crate::spool::Spool;
 use arrow_flight::FlightData;
@@ -78,7 +79,7 @@ async fn talk(
     let mut inbound = Inbound {
         frames: inbound.into_inner(),
         reader: ControlReader::default(),
-        restored: Assembly::new(STATE),
+        restored: Arriving::new(),
     };
     let job = welcome(&mut inbound).await?;
     let failure_timeout = Duration::from_millis(job.failure_timeout_ms);
@@ -87,13 +88,13 @@ async fn talk(
     if let Err(failure) = state.reserve.begin(&job, spill.ledger()) {
         state.fail(failure);
     }
-    let teller = Arc::clone(state);
+    let (teller, ledger) = (Arc::clone(state), Arc::clone(spill.ledger()));
     let spool = Spool::new(job.job.clone(), shape, spill, move |failure| teller.fail(failure));
     state.set_spool(Arc::new(spool))?;
     send(orders, Order::Prepare(job))?;
     converse(
         &mut inbound,
-        state,
+        (state, &ledger),
         orders,
         (failure_timeout / 20).clamp(SHORTEST_BEAT, LONGEST_BEAT),
     )
@@ -116,7 +117,7 @@ struct Inbound {
     frames: Streaming<FlightData>,
     reader: ControlReader,
     /// A state to go on from, on its way.
-    restored: Assembly,
+    restored: Arriving,
 }
 
 impl Inbound {
@@ -138,21 +139,33 @@ impl Inbound {
     }
 }
 
-impl Inbound {
-    /// Takes a part of a state; the state, once it is whole.
-    fn take_part(&mut self, offset: u64, total: u64, part: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+/// A state on its way.
+struct Arriving(Assembly);
+
+impl Arriving {
+    fn new() -> Self {
+        Arriving(Assembly::new(STATE))
+    }
+
+    /// Takes a part; the state, once it is whole. Its memory is taken with the first part, and charged then.
+    fn take(
+        &mut self,
+        (offset, total, part): (u64, u64, &[u8]),
+        (state, ledger): (&State, &Arc<Ledger>),
+    ) -> Result<Option<Vec<u8>>, Failure> {
         if offset == 0 {
-            self.restored = Assembly::new(STATE);
+            *self = Arriving::new();
+            state.arrives(ledger.charge(Account::States, total));
         }
-        self.restored.add(offset, total, part)?;
-        let whole = self.restored.is_complete();
-        Ok(whole.then(|| std::mem::replace(&mut self.restored, Assembly::new(STATE)).into_bytes()))
+        self.0.add(offset, total, part)?;
+        let whole = self.0.is_complete();
+        Ok(whole.then(|| std::mem::replace(self, Arriving::new()).0.into_bytes()))
     }
 }
 
 async fn converse(
     inbound: &mut Inbound,
-    state: &Arc<State>,
+    (state, ledger): (&Arc<State>, &Arc<Ledger>),
     orders: &Sender<Order>,
     beat: Duration,
 ) -> Result<i32, Failure> {
@@ -178,7 +191,8 @@ async fn converse(
         } = message
         {
             state.tick();
-            if let Some(file) = inbound.take_part(offset, total, &frame.data_body)? {
+            let part = (offset, total, frame.data_body.as_ref());
+            if let Some(file) = inbound.restored.take(part, (state, ledger))? {
                 send(orders, Order::Restore { counter, file })?;
             }
         } else if let Some(status) = obey(message, state, orders)? {
@@ -218,4 +232,27 @@ fn send(orders: &Sender<Order>, order: Order) -> Result<(), Failure> {
     orders
         .send(order)
         .map_err(|_| Failure::internal("the computing thread has ended"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_on_its_way_is_charged_from_its_first_part_on() {
+        let (state, _outbox) = State::new();
+        let (ledger, mut arriving) = (Ledger::new(0), Arriving::new());
+        let held = |ledger: &Ledger| ledger.now(Account::States);
+        assert_eq!(arriving.take((0, 5, b"ab"), (&state, &ledger)).unwrap(), None);
+        assert_eq!(held(&ledger), 5);
+        let whole = arriving.take((2, 5, b"cde"), (&state, &ledger)).unwrap();
+        assert_eq!((whole.as_deref(), held(&ledger)), (Some(&b"abcde"[..]), 5));
+        // Who goes to the state gives it back.
+        drop(state.arrived());
+        assert_eq!(held(&ledger), 0);
+        // One that begins anew takes the place of what has come.
+        arriving.take((0, 9, b"a"), (&state, &ledger)).unwrap();
+        arriving.take((0, 7, b"a"), (&state, &ledger)).unwrap();
+        assert_eq!(held(&ledger), 7);
+    }
 }

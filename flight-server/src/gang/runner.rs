@@ -280,7 +280,7 @@ impl Runner {
         let steps = self.steps_per_epoch()?;
         let session = self.session.as_mut().ok_or_else(|| early("a state"))?;
         candlewick_failpoint::reach("gang.restore", counter.step)?;
-        let _file = self.ledger.charge(Account::States, file.len() as u64);
+        let _file = self.state.arrived();
         session.restore(steps, file)?;
         let answer = self.seat.restored(session.counter(), counter)?;
         self.state.progressed(counter);

@@ -1,7 +1,7 @@
 //! What the threads of a gang trainer share.
 
 use super::reserve::Reserve;
-use crate::memory::resident_bytes;
+use crate::memory::{Charge, resident_bytes};
 use crate::spool::Spool;
 use candlewick_collective::{HaltToken, Halts};
 use candlewick_membership::{Boundary, Control, Heard};
@@ -45,6 +45,8 @@ pub(super) struct State {
     halts: Halts,
     words: mpsc::Sender<ToCoordinator>,
     bulk: mpsc::Sender<(ToCoordinator, Vec<u8>)>,
+    /// Memory of a saved state, from its first part until it is restored.
+    arriving: Mutex<Charge>,
 }
 
 impl State {
@@ -64,6 +66,7 @@ impl State {
             halts,
             words,
             bulk,
+            arriving: Mutex::default(),
         };
         (
             state,
@@ -72,6 +75,16 @@ impl State {
                 bulk: bulk_inbox,
             },
         )
+    }
+
+    /// A saved state begins to come, in the place of one that has not come as a whole.
+    pub(super) fn arrives(&self, charge: Charge) {
+        *self.arriving.lock().unwrap_or_else(PoisonError::into_inner) = charge;
+    }
+
+    /// What the state that has come is charged, for who holds it from now on.
+    pub(super) fn arrived(&self) -> Charge {
+        std::mem::take(&mut *self.arriving.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Says something to the coordinator; waits while it does not read, which the lease (rule C1) bounds. For the

@@ -177,6 +177,25 @@ pub(crate) fn step_values(network: &Network, rows: usize) -> usize {
     widths.saturating_mul(rows).saturating_add(saved)
 }
 
+/// Values that the layers of a network hold where `rows` rows are scored together.
+pub(super) fn scored_values(network: &Network, rows: impl Fn(&Plan) -> usize) -> usize {
+    let plan = Plan::scoring(network, &[]);
+    let rows = rows(&plan);
+    let (mut buffers, mut saved) = (vec![0; plan.buffers], 0usize);
+    for stage in &plan.stages {
+        let place: &mut usize = &mut buffers[stage.output];
+        *place = stage.width.max(*place);
+        if let Operation::Module(module) = &stage.operation {
+            saved = saved.saturating_add(module.saved(rows, false));
+        }
+    }
+    buffers
+        .iter()
+        .sum::<usize>()
+        .saturating_mul(rows)
+        .saturating_add(saved)
+}
+
 impl Stage {
     fn of(node: &LayerNode, network: &Network, inputs: Vec<Source>) -> Self {
         let parameters = &network.parameters()[node.parameters.clone()];

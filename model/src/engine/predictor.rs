@@ -1,7 +1,7 @@
 //! Scoring: the network in evaluation mode.
 
 use super::features::{Features, Input, SparseMemory};
-use super::plan::{Plan, Source};
+use super::plan::{Plan, Source, scored_values};
 use super::prepared::Prepared;
 use super::stage::{Memory, StageCall, run_stage, taken};
 use crate::kernels::{ByInput, Csr, Kernels};
@@ -31,6 +31,11 @@ pub struct Predictor {
     input_width: usize,
     output_width: usize,
     num_parameters: usize,
+}
+
+/// Rows that go through the layers together.
+fn block_rows(plan: &Plan) -> usize {
+    (BLOCK_VALUES / plan.widest()).clamp(1, BLOCK_ROWS)
 }
 
 impl Predictor {
@@ -75,7 +80,7 @@ impl Predictor {
         let plan = Plan::scoring(network, &values);
         Ok(Predictor {
             inner: found.iter().map(|inner| (inner.width, Vec::new())).collect(),
-            block_rows: (BLOCK_VALUES / plan.widest()).clamp(1, BLOCK_ROWS),
+            block_rows: block_rows(&plan),
             memory: Memory::of(&plan),
             plan,
             kernels: Kernels::new(threads)?.with_precision(network.precision()),
@@ -86,6 +91,13 @@ impl Predictor {
             output_width: network.output_width(),
             num_parameters: network.num_parameters(),
         })
+    }
+
+    /// Values that one of this network holds that computes outputs of so many rows.
+    #[must_use]
+    pub fn values(network: &Network, rows: usize) -> usize {
+        scored_values(network, |plan| block_rows(plan).min(rows))
+            .saturating_add(rows.saturating_mul(network.output_width()))
     }
 
     /// Outputs of `rows` rows of features, row after row.

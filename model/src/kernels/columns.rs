@@ -68,6 +68,9 @@ impl Columns {
         }
         self.before.clear();
         self.indices.clear();
+        let touched = self.bits.iter().map(|bits| bits.count_ones() as usize).sum();
+        self.indices.reserve_exact(touched);
+        self.before.reserve_exact(self.bits.len());
         for (word, bits) in self.bits.iter().enumerate() {
             self.before.push(number(self.indices.len()));
             let mut left = *bits;
@@ -214,6 +217,9 @@ impl<'a> SparseInput<'a> {
         let mut spans = kernels.take_keys();
         spans.clear();
         into.clear();
+        // They stay for the whole training: no room for growth that does not come.
+        spans.reserve_exact(2 * columns.indices.len());
+        into.indices.reserve_exact(columns.indices.len());
         let rows = tree.leaves().next().map_or(0, |(start, _)| start)
             ..tree.leaves().last().map_or(0, |(start, rows)| start + rows);
         for (column, index) in columns.indices.iter().enumerate() {

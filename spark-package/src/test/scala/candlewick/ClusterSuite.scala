@@ -19,7 +19,7 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
     PatienceConfig(timeout = Span(120, Seconds), interval = Span(20, Millis))
 
   private var session = Option.empty[SparkSession]
-  private val folder = Files.createTempDirectory("candlewick-cluster")
+  private val folder = TestFolders.fresh("cluster")
   private var frozen = Seq.empty[ProcessHandle]
 
   /** Trainers start as long as this file exists; see [[closeGate]]. */

@@ -5,7 +5,6 @@ import java.net.{StandardProtocolFamily, UnixDomainSocketAddress}
 import java.nio.ByteBuffer
 import java.nio.channels.{Channels, ServerSocketChannel, SocketChannel}
 import java.nio.charset.StandardCharsets.UTF_8
-import java.nio.file.Files
 import java.util.concurrent.{LinkedBlockingQueue, TimeUnit}
 import org.scalatest.Assertions
 
@@ -13,7 +12,7 @@ import org.scalatest.Assertions
   * other side is the crate candlewick-failpoint.
   */
 final class Failpoints extends AutoCloseable with Assertions {
-  private val path = Files.createTempDirectory("candlewick-failpoints").resolve("socket")
+  private val path = TestFolders.fresh("failpoints").resolve("socket")
   private val server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)
   server.bind(UnixDomainSocketAddress.of(path))
   private val arrived = new LinkedBlockingQueue[Failpoints.Hit]()
@@ -54,7 +53,7 @@ final class Failpoints extends AutoCloseable with Assertions {
   override def close(): Unit = {
     open()
     server.close()
-    Files.deleteIfExists(path): Unit
+    TestFolders.remove(path.getParent)
   }
 }
 

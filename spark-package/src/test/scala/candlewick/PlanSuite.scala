@@ -21,9 +21,9 @@ class PlanSuite extends SparkSuite {
     assert(plan.numTrainers == 2 && plan.logicalShards == 8)
     val found = accounts(summary)
     assert(found.length == 2)
-    for (name <- Seq("weights", "gradients", "optimizer", "activations", "batches"))
-      // The trainer reserves a whole batch until it knows its shards.
-      assert(found.map(_(name)).max >= plan.memory(name) && plan.memory(name) > 0, name)
+    for (name <- Seq("weights", "gradients", "optimizer", "activations", "batches", "links"))
+      assert(found.map(_(name)).max == plan.memory(name) && plan.memory(name) > 0, name)
+    assert(plan.memory("rows") > 0 && plan.memory("index") > 0)
     // 4 * 8 + 8 + 8 * 3 + 3 weights: the half to the other and back, and the sum to the other.
     assert(plan.exchangeBytesPerStep == 2 * 67 * 4)
     assert(plan.seconds > plan.secondsPerEpoch && plan.secondsPerEpoch > 0 && plan.fits)

@@ -1,8 +1,6 @@
 package candlewick
 
 import candlewick.jni.{CancelledException, TrainerHost}
-import java.nio.file.{Files, Path}
-import java.util.Comparator
 import java.util.concurrent.{CountDownLatch, TimeUnit}
 import org.apache.spark.ml.linalg.{Vector, Vectors}
 import org.apache.spark.sql.{DataFrame, SparkSession}
@@ -21,7 +19,7 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
     .config("spark.driver.host", "127.0.0.1")
     .config("spark.driver.bindAddress", "127.0.0.1")
     .config("spark.sql.shuffle.partitions", "2")
-    .config("spark.sql.warehouse.dir", SparkSuite.folder.resolve("warehouse").toString)
+    .config("spark.sql.warehouse.dir", SparkSuite.warehouse.toString)
     .getOrCreate()
 
   override protected def afterAll(): Unit = {
@@ -31,7 +29,7 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   /** A path that does not exist yet, in a folder that is removed when the JVM ends. */
   protected def freshPath(): String =
-    Files.createTempDirectory(SparkSuite.folder, "path").resolve("stage").toString
+    TestFolders.fresh("path").resolve("stage").toString
 
   /** Points of `classes` groups around corners of a square: dense Vectors of 4 numbers, label as double. */
   protected def blobs(rows: Int, classes: Int = 3, partitions: Int = 3): DataFrame = {
@@ -89,16 +87,7 @@ object SparkSuite {
   /** Longest wait for what a test expects. */
   private val EndMs = 120000L
 
-  /** Folder of everything that the suites write. */
-  private lazy val folder: Path = {
-    val made = Files.createTempDirectory("candlewick-suites")
-    sys.addShutdownHook {
-      val all = Files.walk(made)
-      try all.sorted(Comparator.reverseOrder[Path]()).forEach(path => Files.deleteIfExists(path): Unit)
-      finally all.close()
-    }
-    made
-  }
+  private lazy val warehouse = TestFolders.fresh("warehouse")
 
   /** A point of class `row % classes`; the spread comes from the row's number, so no random numbers are needed. */
   def point(row: Int, classes: Int): Vector = {

@@ -11,8 +11,13 @@ private[candlewick] object Machine {
   private val Total = """(?s).*MemTotal:\s+(\d+) kB.*""".r
 
   /** Bytes of its memory, where the system tells: what this process may have of it, in a container that has a limit. */
-  def memory(): Option[Long] =
-    (installed.toSeq ++ groupLimit(text("/proc/self/cgroup"), "/sys/fs/cgroup")).reduceOption(_ min _)
+  def memory(): Option[Long] = (installed.toSeq ++ group()).reduceOption(_ min _)
+
+  /** The lowest limit of this process's control groups, which the trainers that it starts are in too. */
+  def group(): Option[Long] = groupLimit(text("/proc/self/cgroup"), "/sys/fs/cgroup")
+
+  /** What this JVM finds. */
+  def room(): FoundMemory = FoundMemory(memory(), group())
 
   private def installed: Option[Long] =
     Some(text("/proc/meminfo")).collect { case Total(kilobytes) => kilobytes.toLong * 1024 }
@@ -53,3 +58,12 @@ private[candlewick] object Machine {
     if (there.nonEmpty) there else Seq(sys.props("java.io.tmpdir"))
   }
 }
+
+/** Memory where trainers are.
+  *
+  * @param memory
+  *   of the machine, or of the container where that has less
+  * @param group
+  *   the limit of the control group, where there is one
+  */
+private[candlewick] final case class FoundMemory(memory: Option[Long], group: Option[Long])

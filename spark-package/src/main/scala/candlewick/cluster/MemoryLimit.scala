@@ -10,8 +10,15 @@ import org.apache.spark.SparkConf
   *   where the number comes from, for messages
   * @param overhead
   *   trainers that share spark.executor.memoryOverhead, where that is what bounds them
+  * @param group
+  *   whether a control group bounds them, which nothing of Spark raises
   */
-private[candlewick] final case class MemoryLimit(bytes: Long, source: String, overhead: Option[Int])
+private[candlewick] final case class MemoryLimit(
+    bytes: Long,
+    source: String,
+    overhead: Option[Int],
+    group: Boolean = false
+)
 
 /** What bounds the memory of trainers. A cluster manager with containers (YARN, Kubernetes) kills an executor that takes more
   * than its heap and its overhead, trainers and all; a part of the overhead is the JVM's own and the feed's. Elsewhere only
@@ -46,15 +53,15 @@ private[candlewick] object MemoryLimit {
     *
     * @param asked
     *   trainerMemory, 0 where it is not set
-    * @param machine
-    *   memory of this machine, where all of the application is on it
+    * @param room
+    *   memory where the trainers are, as far as that is known
     */
   def of(
       conf: SparkConf,
       master: String,
       asked: Long,
       trainers: Int,
-      machine: Option[Long]
+      room: FoundMemory
   ): Option[MemoryLimit] = {
     val each = math.max(1, trainers)
     val own = Some(asked).filter(_ > 0).map(MemoryLimit(_, "trainerMemory", None))
@@ -62,12 +69,18 @@ private[candlewick] object MemoryLimit {
       val share = s"$OfOverhead % of $Overhead, which is ${overhead(conf, master.startsWith("k8s")) / Mib}m"
       MemoryLimit(room / each, if (each > 1) s"$share, for $each trainers" else share, Some(each))
     }
-    def here = machine.map { bytes =>
+    def here = room.memory.map { bytes =>
       val all = each * sharers(master)
       val share = s"$OfMachine % of this machine's memory"
       MemoryLimit(ofMachine(bytes, all), if (all > 1) s"$share, for $all trainers" else share, None)
     }
-    own.orElse(container).orElse(here)
+    // As trainers do: their control group goes before all, where it has less.
+    val bounded = room.group.map {
+      MemoryLimit(_, "the limit of the control group that the trainers are in", None, group = true)
+    }
+    (own.orElse(container).orElse(here).toSeq ++ bounded).reduceOption { (told, found) =>
+      if (found.bytes < told.bytes) found else told
+    }
   }
 
   /** What [[of]] would need the overhead to be for trainers of so many bytes, in MiB, rounded up a little. */

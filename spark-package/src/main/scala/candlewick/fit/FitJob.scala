@@ -87,7 +87,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val cluster = new SparkCluster(sc, control)
     val placement = new Placement(cluster, state.admission, control, request, asked.launchTimeoutMs)
     val places = phases.time("queue")(placement.admit())
-    MemoryCheck.run(sc, prepared, places)(control.warn)
+    val needs = MemoryCheck.of(sc, prepared, places)
+    MemoryCheck.run(sc, prepared, places, needs)(control.warn)
     val secret = new JobSecret(control.id)
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret.coordinator.json)
     val link = new CoordinatorLink(coordinator, control, cancelJobs)
@@ -100,7 +101,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       if (states.resumes) phases.time("resume")(states.begin())
       withInitialWeights(sc, prepared) { weights =>
         val orders =
-          new Orders(gangConfig(sc, coordinator, secret.trainer, prepared), weights.map(_.bytes))
+          new Orders(gangConfig(sc, coordinator, secret.trainer, prepared), needs, weights.map(_.bytes))
         val launch =
           new Launch(sc, placement, control, link, orders, weights, asked.launchTimeoutMs)(
             ordered.add(_): Unit

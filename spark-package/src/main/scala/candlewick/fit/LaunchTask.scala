@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Machine, MemoryLimit}
+import candlewick.cluster.{Machine, MemoryLimit, FoundMemory}
 import candlewick.internal.{Json, SentWeights}
 import candlewick.jni.{CandlewickException, TrainerHost}
 import com.fasterxml.jackson.databind.JsonNode
@@ -16,12 +16,15 @@ private[fit] object LaunchTask {
     *
     * @param sharers
     *   trainers on its machine, among which the machine's memory is shared where nothing else bounds them
+    * @param needs
+    *   what the largest trainer needs of memory
     */
   def order(
       job: String,
       executor: String,
       loopback: Boolean,
       sharers: Int,
+      needs: Needs,
       configs: Seq[ObjectNode]
   ): String =
     Json
@@ -30,6 +33,7 @@ private[fit] object LaunchTask {
         "executor" -> executor,
         "loopback" -> loopback,
         "sharers" -> sharers,
+        "needs" -> needs.document,
         "configs" -> configs
       )
       .toString
@@ -48,21 +52,36 @@ private[fit] object LaunchTask {
       if (SparkEnv.get.executorId != Json.field(order, "executor").asText) ParkTask.misplaced()
       else {
         val configs = Json.items(Json.field(order, "configs"))
-        configs.foreach(config => complete(Json.field(config, "memory"), Json.field(order, "sharers").asInt))
-        start(
-          Json.field(order, "job").asText,
-          Json.field(order, "loopback").asBoolean,
-          configs,
-          weights
-        )
+        answered {
+          configs.foreach(config => complete(Json.field(config, "memory"), order, Machine.room()))
+          start(
+            Json.field(order, "job").asText,
+            Json.field(order, "loopback").asBoolean,
+            configs,
+            weights
+          )
+        }
       }
     }
 
-  /** What only the executor knows: the memory of its machine and the folders that Spark has there. */
-  private def complete(memory: JsonNode, sharers: Int): Unit = {
+  /** What only the executor knows: the memory of its machine and the folders that Spark has there. Throws where a trainer needs
+    * more than it may use here, which it would find itself once it runs.
+    */
+  private[fit] def complete(memory: JsonNode, order: JsonNode, room: FoundMemory): Unit = {
     val node = memory.asInstanceOf[ObjectNode]
-    if (Json.field(node, "limit").asLong == 0)
-      Machine.memory().foreach(bytes => node.put("limit", MemoryLimit.ofMachine(bytes, sharers)))
+    val (told, sharers) = (Json.field(node, "limit").asLong, Json.field(order, "sharers").asInt)
+    val executor = Json.field(order, "executor").asText
+    if (told == 0) room.memory.foreach(bytes => node.put("limit", MemoryLimit.ofMachine(bytes, sharers)))
+    val limit = Json.field(node, "limit").asLong
+    val share =
+      s"${MemoryLimit.OfMachine} % of the memory of executor $executor's machine, for $sharers trainer(s)"
+    val own = MemoryLimit(limit, if (told == 0) share else "what it was told", None)
+    val bounded = room.group.filter(_ < limit || limit == 0).map { bytes =>
+      MemoryLimit(bytes, s"the limit of the control group of executor $executor", None, group = true)
+    }
+    bounded.orElse(Some(own).filter(_.bytes > 0)).foreach { found =>
+      Needs.check(Needs.of(Json.field(order, "needs")), found)
+    }
     if (Json.items(Json.field(node, "spoolDirs")).isEmpty)
       node.set[JsonNode]("spoolDirs", Json.list(Machine.localDirs(SparkEnv.get.conf))): Unit
   }
@@ -79,19 +98,18 @@ private[fit] object LaunchTask {
       config.toString
     }
     Warmup.feeding()
-    // A failure is an answer and no exception: another attempt by Spark would run elsewhere, in vain.
-    try
-      Json
-        .obj(
-          "trainers" -> TrainerHost.ensure(job, Arrays.asList(lines: _*), weights.map(_.iterable).orNull).size
-        )
-        .toString
+    val trainers = TrainerHost.ensure(job, Arrays.asList(lines: _*), weights.map(_.iterable).orNull)
+    Json.obj("trainers" -> trainers.size).toString
+  }
+
+  /** A failure is an answer and no exception: another attempt by Spark would run elsewhere, in vain. */
+  private def answered(body: => String): String =
+    try body
     catch {
       case error: CandlewickException => failure(error.kind, error.getMessage)
       case error: LinkageError => failure("internal", s"executor ${SparkEnv.get.executorId}: $error")
       case NonFatal(error) => failure("internal", s"executor ${SparkEnv.get.executorId}: $error")
     }
-  }
 
   private def failure(kind: String, message: String): String =
     Json.obj("kind" -> kind, "message" -> message).toString

@@ -65,10 +65,12 @@ private[fit] final case class Order(place: Assignment, trainers: Seq[Placed], te
 
 /** Makes the orders of a job.
   *
+  * @param needs
+  *   what the largest trainer needs of memory
   * @param weightsBytes
   *   length of the file of weights to start from, if any
   */
-private[fit] final class Orders(config: GangConfig, weightsBytes: Option[Long]) {
+private[fit] final class Orders(config: GangConfig, needs: Needs, weightsBytes: Option[Long]) {
 
   /** Where trainers look for the coordinator. */
   def coordinator: String = s"${config.coordinatorHost}:${config.coordinatorPort}"
@@ -91,6 +93,7 @@ private[fit] final class Orders(config: GangConfig, weightsBytes: Option[Long]) 
       place.executor.id,
       config.loopback,
       there * config.memory.machineShare,
+      needs,
       trainers.map(line(_, memory))
     )
     Order(place, trainers, text)

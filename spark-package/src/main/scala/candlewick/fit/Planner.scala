@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Executor, Executors, MemoryLimit}
+import candlewick.cluster.{Executor, Executors, Machine, MemoryLimit, FoundMemory}
 import candlewick.internal.{Clock, Json, RowBatch, RowLayout}
 import candlewick.jni.{Feeder, Native}
 import com.fasterxml.jackson.databind.JsonNode
@@ -25,22 +25,22 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val executors = new Executors(sc)
     val gang = Gang.of(prepared, executors.active(), executors.slots)
     val rows = told.orElse(MemoryCheck.knownRows(prepared.source)).getOrElse(prepared.source.count())
-    val limit = MemoryCheck.limit(sc, prepared.launch, gang.perExecutor)
+    val sampled = sample(sc, prepared)
+    val room = if (Hosts.loopback(sc)) MemoryCheck.here(sc) else sampled.room
+    val limit = MemoryCheck.limit(sc, prepared.launch, gang.perExecutor, room)
     // Where everything is on this machine the trainers share it.
-    val together = if (Hosts.loopback(sc)) gang.trainers else 1
-    def ask(probeMs: Int) =
-      Json.parse(
-        Native.trainingPlan(
-          MemoryCheck.request(prepared, gang.trainers, gang.threads, probeMs, together)
-        )
-      )
+    val machines = gang.machines(Hosts.loopback(sc))
+    val near = (gang.trainers + machines - 1) / machines
+    val request = MemoryCheck.request(prepared, gang.trainers, near)
+    request.put("threads", gang.threads).put("rows", rows).put("tasks", gang.tasks / machines): Unit
+    def ask(probeMs: Int) = Json.parse(Native.trainingPlan(request.put("probeMs", probeMs).toString))
     val asked = ask(0)
     val needs = Needs.of(asked)
     // What a trainer has no room for, the driver may have none for either.
     val tried = if (limit.forall(needs.besideRows < _.bytes)) ask(ProbeMs) else asked
     val amount = Amount.of(prepared, rows, Json.field(asked, "sentRowBytes").asLong)
     val memory = new PlannedMemory(needs, limit, rows, prepared, gang.trainers)
-    val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sample(sc, prepared))
+    val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sampled)
     Json.obj(
       "rows" -> rows,
       "epochs" -> prepared.epochs,
@@ -64,7 +64,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
   /** What a task takes for a row until it is ready to be sent, by the feeder itself; none where the first partition has no rows. */
   private def sample(sc: SparkContext, prepared: Prepared): Sampled = {
     val rows = CandlewickShim.rows(prepared.source)
-    if (rows.getNumPartitions == 0) Sampled(None, 0.0)
+    if (rows.getNumPartitions == 0) Sampled(None, 0.0, FoundMemory(None, None))
     else {
       val types = prepared.source.schema.map(_.dataType).toArray
       val feed = FeedSpec.document(prepared)
@@ -74,8 +74,9 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
       feed.put("dataShuffle", "hash").setAll[ObjectNode](round): Unit
       val task = new FeedSample(feed.toString, new JobSecret(control.id).feeder, types)
       val clock = new Clock
-      val (read, nanos) = sc.runJob(rows, task.run _, Seq(0)).head
-      Sampled(if (read == 0) None else Some(nanos / 1e9 / read), math.max(0.0, clock.seconds - nanos / 1e9))
+      val tried = sc.runJob(rows, task.run _, Seq(0)).head
+      val ofJob = math.max(0.0, clock.seconds - tried.taskNanos / 1e9)
+      Sampled(if (tried.rows == 0) None else Some(tried.nanos / 1e9 / tried.rows), ofJob, tried.room)
     }
   }
 }
@@ -83,27 +84,16 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
 private[candlewick] object Planner {
 
   /** How long steps are tried. */
-  private val ProbeMs = 300
+  private val ProbeMs = 500
 
-  /** What a fit takes beside rows and steps, and beside what its jobs take to start (those that launch, feed and hold): the
+  /** What a fit takes beside rows and steps, and beside what its jobs take to start (those that launch and hold): the
     * trainers' start and end, forming, the weights back. As docs/performance.md has it for small fits.
     */
   val FixedSeconds = 0.1
-  val Jobs = 3
+  val Jobs = 2
 
-  /** A byte on its way from a feeder to a spool costs as much as so many over a bare connection: frames, the connection's two
-    * ends, and the spool's own look at every row. As docs/performance.md has it for the feed step by step.
-    */
-  val SendOverLoopback = 2.5
-
-  /** How often trainers wait for each other in a step: what it weighs, the parts of the sum, the sum. */
-  val TripsOfStep = 3
-
-  /** Bytes a second that a network between hosts is taken to move, and a connection of this machine where none is tried. */
+  /** Bytes a second that a network between hosts is taken to move. */
   val NetworkBytesPerSecond = 1.25e9
-
-  /** A row that is judged costs so much of one that is trained on: the forward pass alone. */
-  val ForwardOfStep = 1.0 / 3
 }
 
 /** What reading a little has told.
@@ -112,15 +102,28 @@ private[candlewick] object Planner {
   *   of one task
   * @param secondsOfJob
   *   what a job of Spark takes beside its task
+  * @param room
+  *   memory that the executor finds
   */
-private[fit] final case class Sampled(secondsPerRow: Option[Double], secondsOfJob: Double)
+private[fit] final case class Sampled(secondsPerRow: Option[Double], secondsOfJob: Double, room: FoundMemory)
+
+/** What a task that reads a little has found.
+  *
+  * @param rows
+  *   those that it took the time of
+  * @param nanos
+  *   that time
+  * @param taskNanos
+  *   of all rows
+  */
+private[fit] final case class FedRows(rows: Long, nanos: Long, taskNanos: Long, room: FoundMemory)
 
 /** Reads and decodes a few rows as a feed task does. */
 private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[DataType])
     extends Serializable {
 
-  /** Rows, and how long they took. */
-  def run(rows: Iterator[InternalRow]): (Long, Long) = {
+  /** Rows, how long they took, and the memory that is here. */
+  def run(rows: Iterator[InternalRow]): FedRows = {
     RowLayout.check()
     val task = Json.obj(
       "feed" -> Json.parse(feed),
@@ -135,6 +138,8 @@ private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[Da
       val unsafe = RowLayout.unsafe(types)
       val begin = System.nanoTime()
       var (read, wanted) = (0L, true)
+      // Code that runs for the first time is slow, which a feed of many rows is not.
+      var (since, before) = (begin, 0L)
       // Time is looked at after each batch: a feeder takes whole ones.
       while (
         wanted && read < FeedSample.Rows && System.nanoTime() - begin < FeedSample.Nanos && rows.hasNext
@@ -146,8 +151,15 @@ private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[Da
         // Not after a row that is wrong, which the fit will tell of.
         wanted = feeder.push(batch.buffer, batch.bytes, batch.rows, false)
         batch.clear()
+        if (before == 0 && rows.hasNext && System.nanoTime() - begin > FeedSample.WarmNanos) {
+          since = System.nanoTime()
+          before = read
+        }
       }
-      (read, System.nanoTime() - begin)
+      val end = System.nanoTime()
+      // Those after the first ones, where there are some.
+      val (of, from) = if (read > before) (read - before, since) else (read, begin)
+      FedRows(of, end - from, end - begin, Machine.room())
     } finally {
       batch.close()
       feeder.close()
@@ -159,6 +171,7 @@ private[fit] object FeedSample {
 
   /** How long, and how many rows at most. */
   private val Nanos = 300000000L
+  private val WarmNanos = 100000000L
   private val Rows = 20000L
   private val BatchBytes = 1L << 18
   private val BatchRows = 1024
@@ -169,7 +182,11 @@ private[fit] object FeedSample {
   * @param tasks
   *   feed tasks at a time
   */
-private[fit] final case class Gang(trainers: Int, perExecutor: Int, threads: Int, tasks: Int, hosts: Int)
+private[fit] final case class Gang(trainers: Int, perExecutor: Int, threads: Int, tasks: Int, hosts: Int) {
+
+  /** Machines that trainers and tasks are on. */
+  def machines(loopback: Boolean): Int = if (loopback) 1 else math.max(1, hosts)
+}
 
 private[fit] object Gang {
 
@@ -230,7 +247,8 @@ private[fit] final class PlannedMemory(
     prepared: Prepared,
     trainers: Int
 ) {
-  private val held = needs.rows(rows, trainers, prepared.replicas)
+  private val ofRows = needs.ofRows(rows, trainers, prepared.replicas)
+  private val held = ofRows.map(_._2).sum
   private val needed = needs.besideRows + held
   private val room = limit.map(_.bytes)
 
@@ -238,7 +256,7 @@ private[fit] final class PlannedMemory(
   val spills: Boolean = room.exists(needed > _)
 
   def json: ObjectNode = Json.obj(
-    "accounts" -> Json.obj((needs.accounts :+ ("rows" -> held)): _*),
+    "accounts" -> Json.obj((needs.accounts ++ ofRows): _*),
     "needed" -> needed,
     "limit" -> room,
     "limitSource" -> limit.map(_.source),
@@ -248,37 +266,43 @@ private[fit] final class PlannedMemory(
 
   def advice: Seq[String] = limit.filter(_ => spills).toSeq.map { limit =>
     if (needs.besideRows >= limit.bytes)
-      s"it will be refused: ${MemoryCheck.raise(needs.besideRows, limit)}, or lower batchSize"
-    else s"to keep all rows in memory ${MemoryCheck.raise(needed, limit)}"
+      s"it will be refused: ${Needs.raise(needs.besideRows, limit)}, or lower batchSize"
+    else s"to keep all rows in memory ${Needs.raise(needed, limit)}"
   }
 }
 
 /** Seconds of the plan. */
 private[fit] final class PlannedTime(
-    tried: JsonNode,
+    asked: JsonNode,
     amount: Amount,
     gang: Gang,
     loopback: Boolean,
     sampled: Sampled
 ) {
-  val exchangeBytes: Long = Json.field(tried, "exchangeBytes").asLong
-  private val compute = Json.field(tried, "stepSeconds").asDouble
-  private val alone = tried.path("stepSecondsAlone").asDouble(compute)
-  private val here = tried.path("loopbackBytesPerSecond").asDouble(Planner.NetworkBytesPerSecond)
-  // All trainers send at the same time; on one machine they share what it moves.
-  private val exchange =
-    if (gang.trainers < 2) 0.0
-    else if (loopback || gang.hosts < 2)
-      exchangeBytes / here + Planner.TripsOfStep * tried.path("loopbackRoundTripSeconds").asDouble
-    else exchangeBytes.toDouble / gang.hosts / Planner.NetworkBytesPerSecond
-  private val evaluation =
-    compute * Planner.ForwardOfStep * amount.heldOut.toDouble / math.max(1L, amount.batchSize)
-  private val epoch = (compute + exchange) * amount.stepsPerEpoch + evaluation
-  private val feed = {
-    val send = amount.rowBytes * Planner.SendOverLoopback / here
-    sampled.secondsPerRow.fold(0.0)(_ + send) * amount.rows / gang.tasks
+  val exchangeBytes: Long = Json.field(asked, "exchangeBytes").asLong
+  private val tried = asked.path("tried")
+  private val compute = tried.path("step").asDouble - tried.path("exchange").asDouble
+  // Of a byte that goes to the memory of trainers.
+  private val perByte = tried.path("secondsPerByte").asDouble(1 / Planner.NetworkBytesPerSecond)
+  private val machines = gang.machines(loopback)
+  // Trainers of one machine were tried with their links; those of others are beyond a network, which all use at the same time.
+  private val exchange = {
+    val beyond = if (machines < 2) 0.0 else exchangeBytes.toDouble / machines
+    tried.path("exchange").asDouble + beyond / Planner.NetworkBytesPerSecond
   }
-  private val start = Planner.FixedSeconds + Planner.Jobs * sampled.secondsOfJob
+  private val alone = tried.path("stepAlone").asDouble(compute)
+  private val evaluation = tried.path("judged").asDouble * amount.heldOut / math.max(1, gang.trainers)
+  private val epoch =
+    (compute + exchange) * amount.stepsPerEpoch + evaluation + tried.path("epoch").asDouble
+  private val feed =
+    sampled.secondsOfJob + sampled.secondsPerRow.fold(0.0) { ofTask =>
+      (ofTask / gang.tasks + amount.rowBytes * perByte / machines) * amount.rows
+    }
+  private val start = {
+    val weights = Json.field(Json.field(asked, "memory"), "weights").asLong
+    Planner.FixedSeconds + Planner.Jobs * sampled.secondsOfJob + tried.path("begin").asDouble +
+      weights * perByte
+  }
 
   /** What takes most of it. */
   val bound: String = {

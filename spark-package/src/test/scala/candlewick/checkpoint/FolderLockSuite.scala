@@ -1,5 +1,6 @@
 package candlewick.checkpoint
 
+import candlewick.TestFolders
 import candlewick.internal.{Clock, Json}
 import candlewick.jni.InvalidParameterException
 import java.nio.charset.StandardCharsets.UTF_8
@@ -11,7 +12,7 @@ import org.scalatest.funsuite.AnyFunSuite
 
 /** Who has a folder. */
 class FolderLockSuite extends AnyFunSuite {
-  private val folder = Files.createTempDirectory("candlewick-lock")
+  private val folder = TestFolders.fresh("lock")
   private val place = folder.resolve("driver.lock")
 
   private def lock(fit: String, scheme: String = "file"): FolderLock = {

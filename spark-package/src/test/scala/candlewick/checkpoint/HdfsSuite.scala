@@ -1,9 +1,9 @@
 package candlewick.checkpoint
 
+import candlewick.TestFolders
 import candlewick.ClusterSuite
 import candlewick.internal.Json
 import candlewick.jni.{CancelledException, InvalidParameterException}
-import java.nio.file.Files
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileSystem, Path}
 import org.apache.hadoop.hdfs.MiniDFSCluster
@@ -12,7 +12,7 @@ import org.apache.hadoop.hdfs.MiniDFSCluster
 class HdfsSuite extends ClusterSuite {
   private lazy val conf = {
     val made = new Configuration()
-    made.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, Files.createTempDirectory("candlewick-hdfs").toString)
+    made.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, TestFolders.fresh("hdfs").toString)
     made
   }
   private lazy val hdfs = new MiniDFSCluster.Builder(conf).numDataNodes(1).build()

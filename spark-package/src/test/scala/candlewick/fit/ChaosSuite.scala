@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.TestFolders
 import candlewick.{ClusterSuite, Failpoints, NeuralClassificationModel, NeuralClassifier}
 import candlewick.internal.Json
 import candlewick.jni.JobFailedException
@@ -77,7 +78,7 @@ class ChaosSuite extends ClusterSuite {
         .setDataReplicas(plan.dataReplicas)
         .setCheckpointDir(freshPath())
       if (plan.faults.exists(_.kind == "freeze")) estimator.setFailureTimeout("6s")
-      val folder = Files.createTempDirectory("candlewick")
+      val folder = TestFolders.fresh("test")
       val handle =
         estimator.startFit(if (plan.inFeed) FrozenSuite.gated(table(), folder) else data)
       var struck = Set.empty[Long]

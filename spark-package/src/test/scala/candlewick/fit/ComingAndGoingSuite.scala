@@ -1,9 +1,9 @@
 package candlewick.fit
 
+import candlewick.TestFolders
 import candlewick.{ClusterSuite, NeuralClassificationModel, NeuralClassifier}
 import candlewick.internal.Json
 import com.fasterxml.jackson.databind.JsonNode
-import java.nio.file.Files
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.deploy.TestCluster
 
@@ -105,7 +105,7 @@ class ComingAndGoingSuite extends ClusterSuite {
   }
 
   test("a decommissioned executor's trainer hands its rows over, and nothing is read again") {
-    val cluster = new TestCluster(Seq("127.0.0.2", Leaving), 2, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", Leaving), 2, TestFolders.fresh("test"))
     try {
       start(cluster.url, "spark.executor.cores" -> "2", "spark.decommission.enabled" -> "true")
       eventually(assert(current.sparkContext.statusTracker.getExecutorInfos.length == 3))

@@ -34,6 +34,7 @@ class ElasticSuite extends AnyFunSuite {
           loopback = true,
           MemoryOrder(0L, None, 1, Nil, encrypt = false)
         ),
+        Needs(Nil, 0L, 0L),
         None
       )
     val gone = mutable.Set.empty[String]

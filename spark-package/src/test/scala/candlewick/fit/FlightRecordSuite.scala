@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.TestFolders
 import candlewick.ClusterSuite
 import candlewick.internal.Json
 import candlewick.jni._
@@ -21,7 +22,7 @@ class FlightRecordSuite extends ClusterSuite {
     }
 
   test("a fit that failed leaves one file that says who stood where, what was said last, and no secret") {
-    val folder = Files.createTempDirectory("candlewick").resolve("records")
+    val folder = TestFolders.fresh("test").resolve("records")
     start(
       "local-cluster[2,1,1024]",
       FlightRecord.FolderSetting -> folder.toString,
@@ -86,7 +87,7 @@ class FlightRecordSuite extends ClusterSuite {
   }
 
   test("what the message alone says how to mend leaves none") {
-    val folder = Files.createTempDirectory("candlewick").resolve("records")
+    val folder = TestFolders.fresh("test").resolve("records")
     start("local[2]", FlightRecord.FolderSetting -> folder.toString)
     val wrong = points().withColumn("label", when(col("label") === 2, lit(7.0)).otherwise(col("label")))
     intercept[InvalidDataException](gang.fit(wrong))

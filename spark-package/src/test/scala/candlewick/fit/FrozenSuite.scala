@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.TestFolders
 import candlewick.ClusterSuite
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.ConcurrentHashMap
@@ -23,7 +24,7 @@ class FrozenSuite extends ClusterSuite {
     }
     eventually(assert(held.places.size == 2, handle))
     // A job that waited for the slots before the fit's end: no other task of the fit gets one, to end the trainers.
-    val go = Files.createTempDirectory("candlewick").resolve("go")
+    val go = TestFolders.fresh("test").resolve("go")
     val path = go.toString
     val next = sc.parallelize(Seq(1, 2), 2).foreachAsync(_ => FrozenSuite.untilThere(path))
     val all = trainers()
@@ -35,7 +36,7 @@ class FrozenSuite extends ClusterSuite {
 
   test("a trainer frozen while it is fed ends with its cancelled fit, not with its executor") {
     start("local-cluster[2,1,1024]")
-    val folder = Files.createTempDirectory("candlewick")
+    val folder = TestFolders.fresh("test")
     val handle =
       classifier().setInputShape(Array(4)).setNumTrainers(2).startFit(FrozenSuite.gated(points(), folder))
     eventually(assert(Files.exists(folder.resolve("there")), handle))

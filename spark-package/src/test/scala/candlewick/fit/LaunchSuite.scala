@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.TestFolders
 import candlewick.ClusterSuite
 import candlewick.jni.RetryableException
 import java.nio.file.{Files, Path, Paths}
@@ -78,7 +79,7 @@ class LaunchSuite extends ClusterSuite {
   }
 
   test("a cancel of the caller's job group reaches a fit that waits for a lost executor to be replaced") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 1, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 1, TestFolders.fresh("test"))
     try {
       val session = start(cluster.url)
       FitPoint.hook = point => if (point == FitPoint.Placed) loseWorker(cluster, "127.0.0.3")
@@ -102,7 +103,7 @@ class LaunchSuite extends ClusterSuite {
   }
 
   test("a lost trainer starts beside another of its fit where there is no other executor") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, TestFolders.fresh("test"))
     try {
       start(cluster.url)
       eventually(assert(new candlewick.cluster.Executors(current.sparkContext).active().length == 2))
@@ -138,7 +139,7 @@ class LaunchSuite extends ClusterSuite {
   test(
     "executors that dynamic allocation takes away as a fit starts are asked for again, one for each trainer"
   ) {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 2, TestFolders.fresh("test"))
     try {
       val session = start(
         cluster.url,
@@ -171,7 +172,7 @@ class LaunchSuite extends ClusterSuite {
   test(
     "a fit that waits in line leaves the running one the slots for its feed, and others theirs after a while"
   ) {
-    val cluster = new TestCluster(Seq("127.0.0.2"), 2, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2"), 2, TestFolders.fresh("test"))
     try {
       val session = start(
         cluster.url,
@@ -266,7 +267,7 @@ class LaunchSuite extends ClusterSuite {
   }
 
   test("a speculative copy of HOLD ends neither the task in the right place nor the training") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, TestFolders.fresh("test"))
     try {
       speculative(cluster)
       val held = watch("hold the trainers")
@@ -283,7 +284,7 @@ class LaunchSuite extends ClusterSuite {
   }
 
   test("rows that a speculative copy feeds once more count once") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, TestFolders.fresh("test"))
     try {
       speculative(cluster)
       // No more partitions than an executor has slots, else nothing is copied.
@@ -291,7 +292,7 @@ class LaunchSuite extends ClusterSuite {
       val one = fit().setInputShape(Array(4))
       val expected = one.fit(data)
       val feed = watch("Candlewick: feed")
-      val model = over(one.startFit(FedTwice(data, Files.createTempDirectory("candlewick")))).result()
+      val model = over(one.startFit(FedTwice(data, TestFolders.fresh("test")))).result()
       assert(model.weightsHash == expected.weightsHash)
       assert(model.summary.ledger == expected.summary.ledger)
       // The trainers took the rows of both: none of the tasks failed.
@@ -303,7 +304,7 @@ class LaunchSuite extends ClusterSuite {
   }
 
   test("a speculative copy of a launch that runs elsewhere does not end the launch in the right place") {
-    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", "127.0.0.3"), 3, TestFolders.fresh("test"))
     try {
       speculative(cluster)
       val launch = watch("launch trainers")

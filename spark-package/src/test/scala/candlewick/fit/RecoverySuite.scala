@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.TestFolders
 import candlewick.{ClusterSuite, Failpoints, NeuralClassificationModel, NeuralClassifier}
 import candlewick.internal.Json
 import candlewick.jni.{InvalidDataException, InvalidParameterException}
@@ -74,7 +75,7 @@ class RecoverySuite extends ClusterSuite {
     val expected = gang.fit(points())
     val copied = gang.setDataReplicas(2)
     for (point <- Seq("train.step=0", "train.step=13")) {
-      val changed = Files.createTempDirectory("candlewick").resolve("changed")
+      val changed = TestFolders.fresh("test").resolve("changed")
       val model = struck(RecoverySuite.other(points(), changed), point, copied) { hits =>
         Files.write(changed, Array.emptyByteArray)
         kill(hits.head.process)
@@ -128,7 +129,7 @@ class RecoverySuite extends ClusterSuite {
     test(s"a trainer that is killed while it is fed costs a second feed of its shards, in $master") {
       start(master)
       val expected = gang.fit(points())
-      val folder = Files.createTempDirectory("candlewick")
+      val folder = TestFolders.fresh("test")
       val handle = gang.startFit(FrozenSuite.gated(points(), folder))
       eventually(assert(Files.exists(folder.resolve("there")), handle))
       kill(trainers().head)
@@ -138,7 +139,7 @@ class RecoverySuite extends ClusterSuite {
 
   /** A session on a standalone cluster of two hosts, with an executor of two cores on each. */
   private def onTwoHosts(settings: (String, String)*)(body: TestCluster => Unit): Unit = {
-    val cluster = new TestCluster(Seq("127.0.0.2", Gone), 2, Files.createTempDirectory("candlewick"))
+    val cluster = new TestCluster(Seq("127.0.0.2", Gone), 2, TestFolders.fresh("test"))
     try {
       start(cluster.url, ("spark.executor.cores" -> "2") +: settings: _*)
       eventually(assert(current.sparkContext.statusTracker.getExecutorInfos.length == 3))
@@ -168,7 +169,7 @@ class RecoverySuite extends ClusterSuite {
       cluster =>
         val data = points()
         val expected = gang.fit(data)
-        val folder = Files.createTempDirectory("candlewick")
+        val folder = TestFolders.fresh("test")
         val handle = gang.startFit(FrozenSuite.gated(data, folder))
         eventually(assert(Files.exists(folder.resolve("there")), handle))
         untilTrainers(2)
@@ -181,7 +182,7 @@ class RecoverySuite extends ClusterSuite {
 
   test("a source that gives other rows when it is read again fails the fit with the remedy") {
     start("local-cluster[2,1,1024]")
-    val changed = Files.createTempDirectory("candlewick").resolve("changed")
+    val changed = TestFolders.fresh("test").resolve("changed")
     val error = intercept[InvalidDataException] {
       struck(RecoverySuite.other(points(), changed), "train.step=9") { hits =>
         Files.write(changed, Array.emptyByteArray)

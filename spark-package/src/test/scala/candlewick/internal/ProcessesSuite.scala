@@ -1,5 +1,6 @@
 package candlewick.internal
 
+import candlewick.TestFolders
 import java.util.concurrent.TimeUnit
 import org.scalatest.concurrent.Eventually
 import org.scalatest.funsuite.AnyFunSuite
@@ -37,5 +38,5 @@ class ProcessesSuite extends AnyFunSuite with Eventually {
     assert(Processes.startOf(Int.MaxValue.toLong).isEmpty)
   }
 
-  private def folder = java.nio.file.Files.createTempDirectory("candlewick-processes").toString
+  private def folder = TestFolders.fresh("processes").toString
 }
