@@ -1,6 +1,7 @@
 //! The specification of one training job: what the driver resolves and every trainer receives.
 
 use crate::class_weight::ClassWeight;
+use crate::compression::GradientCompression;
 use crate::counter::ProgramCounter;
 use crate::dealing::Dealing;
 use crate::features::FeatureEncoding;
@@ -216,6 +217,9 @@ pub struct TrainSpec {
     pub clip_norm: Option<f64>,
     /// Largest absolute gradient value (torch.nn.utils.clip_grad_value_), if set.
     pub clip_value: Option<f64>,
+    /// What gradients become before trainers exchange them.
+    #[serde(default, skip_serializing_if = "GradientCompression::is_none")]
+    pub gradient_compression: GradientCompression,
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,
