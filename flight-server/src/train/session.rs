@@ -166,7 +166,7 @@ impl Session {
         let mut untold = self.state.course.untold().iter();
         untold.try_for_each(|record| observer.epoch(record))?;
         self.begin(plan)?;
-        let outcome = self.to_the_end(plan, reduce, observer);
+        let outcome = self.run_to_the_end(plan, reduce, observer);
         if let Err(why) = outcome {
             if self.go_back(plan)? {
                 observer.progress(self.counter());
@@ -212,7 +212,7 @@ impl Session {
         Ok(true)
     }
 
-    fn to_the_end(
+    fn run_to_the_end(
         &mut self,
         plan: &TrainPlan,
         reduce: &mut dyn Reduce,

@@ -195,12 +195,12 @@ fn a_sum_is_that_of_the_tree_and_rounded_at_every_node() {
     let codec = codec("bf16");
     let mut leaves: Vec<Vec<f32>> = (0..5).map(|seed| values(&codec, seed)).collect();
     leaves.iter_mut().for_each(|leaf| codec.leaf(leaf, &mut []));
-    let part = |(at, values): (usize, &Vec<f32>)| Part {
+    let parts = leaves.iter().enumerate().map(|(at, values)| Part {
         lo: at as u32,
         hi: at as u32 + 1,
         values: (at != 2).then_some(values.as_slice()),
-    };
-    let parts: Vec<Part<'_>> = leaves.iter().enumerate().map(part).collect();
+    });
+    let parts: Vec<Part<'_>> = parts.collect();
     let mut whole = vec![0.0; leaves[0].len()];
     assert!(sum((0, 5), &parts, codec.rounding(), &mut whole));
     let bf16 = |value: f32| {

@@ -260,7 +260,7 @@ fn run(session: &mut Session, plan: &TrainPlan, fuse: &Fuse) -> Result<Trained, 
     session.run(plan, &mut reduce, fuse)
 }
 
-fn to_the_end(mut session: Session, plan: &TrainPlan, history: Vec<EpochRecord>) -> End {
+fn run_to_the_end(mut session: Session, plan: &TrainPlan, history: Vec<EpochRecord>) -> End {
     let fuse = Fuse::of(NEVER, history);
     let trained = run(&mut session, plan, &fuse).unwrap();
     End {
@@ -284,7 +284,7 @@ fn undisturbed(plan: &TrainPlan) -> (End, u64) {
     run(&mut session, plan, &fuse).unwrap();
     let points = NEVER - fuse.left.load(Ordering::Relaxed);
     (
-        to_the_end(Session::new(&plan.job, 1).unwrap(), plan, Vec::new()),
+        run_to_the_end(Session::new(&plan.job, 1).unwrap(), plan, Vec::new()),
         points,
     )
 }
@@ -324,19 +324,19 @@ fn a_halted_run_goes_on_with_the_same_bits() {
             run(&mut again, &plan, &fuse).unwrap_err();
             assert_eq!(copy.state_hash(), session.state_hash(), "{name}, point {point}");
             assert_eq!(
-                to_the_end(copy, &plan, history.clone()),
+                run_to_the_end(copy, &plan, history.clone()),
                 expected,
                 "{name}: restored at point {point}"
             );
             assert_eq!(
-                to_the_end(session, &plan, history.clone()),
+                run_to_the_end(session, &plan, history.clone()),
                 expected,
                 "{name}: halted at point {point}"
             );
             if let Some((behind, mut session)) = earlier.replace((point, again)) {
                 session.restore(plan.step_plan.steps_per_epoch(), &file).unwrap();
                 assert_eq!(
-                    to_the_end(session, &plan, history),
+                    run_to_the_end(session, &plan, history),
                     expected,
                     "{name}: halted at point {behind}, given the state of point {point}"
                 );
@@ -472,7 +472,7 @@ fn helper_that_goes_on_with_saved_states() {
             let Ok(file) = std::fs::read(at) else { break };
             let history = std::fs::read(at.with_extension("history")).unwrap();
             let history = serde_json::from_slice(&history).unwrap();
-            let end = to_the_end(restored(&plan, 2, &file), &plan, history);
+            let end = run_to_the_end(restored(&plan, 2, &file), &plan, history);
             std::fs::write(at.with_extension("end"), format!("{end:?}")).unwrap();
         }
     }
@@ -520,7 +520,7 @@ fn a_state_is_kept_where_it_is_due_and_gives_the_same_end() {
         let plan = plan(&job);
         let fuse = Fuse::of(NEVER, Vec::new());
         run(&mut Session::new(&plan.job, 1).unwrap(), &plan, &fuse).unwrap();
-        let expected = to_the_end(Session::new(&plan.job, 1).unwrap(), &plan, Vec::new());
+        let expected = run_to_the_end(Session::new(&plan.job, 1).unwrap(), &plan, Vec::new());
         let (steps, kept) = (expected.trained.steps, fuse.kept.into_inner().unwrap());
         let per_epoch = plan.step_plan.steps_per_epoch();
         // Within an epoch every third step; its end counts once the epoch is closed.
@@ -545,7 +545,7 @@ fn a_state_is_kept_where_it_is_due_and_gives_the_same_end() {
             );
             let history = expected.history[..counter.epoch as usize].to_vec();
             assert_eq!(
-                to_the_end(restored(&plan, 1, &file), &plan, history),
+                run_to_the_end(restored(&plan, 1, &file), &plan, history),
                 expected,
                 "{name}: {counter}"
             );
