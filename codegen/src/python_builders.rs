@@ -380,6 +380,7 @@ fn declared(arg: &Arg) -> String {
         | ValueType::Switch
         | ValueType::Duration
         | ValueType::Bytes
+        | ValueType::Compression
         | ValueType::Weights
         | ValueType::ClassWeights => "str".to_owned(),
         ValueType::TextList => "Sequence[str]".to_owned(),

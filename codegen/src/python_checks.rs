@@ -66,6 +66,7 @@ fn check(arg: &Arg) -> String {
         | ValueType::Switch
         | ValueType::Duration
         | ValueType::Bytes
+        | ValueType::Compression
         | ValueType::Weights
         | ValueType::ClassWeights => text(arg.range),
         ValueType::TextList => format!("list_of({})", text(arg.range)),

@@ -5,6 +5,7 @@ use crate::python_builders::uses;
 use crate::scala_params::{SHARED, owners};
 use crate::text::{self, HEADER, capital, literal, param_words, quoted, wrap};
 use crate::{Generated, PYTHON};
+use candlewick_protocol::compression;
 use candlewick_protocol::params::{self, GROUPS, Group, Param, Scope};
 use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Kind, Range, ValueType, pattern};
 use serde_json::Value;
@@ -452,6 +453,7 @@ fn legal(param: &Param) -> Option<String> {
         ValueType::TextList => "each()".to_owned(),
         ValueType::Duration => format!("matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("matches({})", quoted(&pattern(&BYTE_UNITS))),
+        ValueType::Compression => format!("matches({})", quoted(compression::PATTERN)),
         ValueType::Text | ValueType::Switch => match param.range {
             Range::OneOf(texts) => {
                 let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();

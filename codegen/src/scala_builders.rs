@@ -442,6 +442,7 @@ fn base_type(kind: ValueType) -> String {
         | ValueType::Switch
         | ValueType::Duration
         | ValueType::Bytes
+        | ValueType::Compression
         | ValueType::Weights
         | ValueType::ClassWeights => "String".to_owned(),
         ValueType::TextList => "Seq[String]".to_owned(),

@@ -52,6 +52,7 @@ fn check(arg: &Arg) -> Option<String> {
         | ValueType::Document(_)
         | ValueType::Duration
         | ValueType::Bytes
+        | ValueType::Compression
         | ValueType::Thresholds
         | ValueType::ClassWeights
         | ValueType::TextMap

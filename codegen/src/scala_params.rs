@@ -6,6 +6,7 @@ use crate::parts::{class, has, parts};
 use crate::scala_checks::{bounds, one_of};
 use crate::text::{self, HEADER, capital, param_words, quoted, wrap};
 use crate::{Generated, SCALA};
+use candlewick_protocol::compression;
 use candlewick_protocol::params::{self, GROUPS, Group, Param};
 use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Kind, ValueType, pattern};
 use std::fmt::Write as _;
@@ -253,6 +254,7 @@ fn validator(param: &Param, value: &str) -> Option<String> {
         ValueType::TextList => "ParamValidators.arrayLengthGt[String](0)".to_owned(),
         ValueType::Duration => format!("Legal.matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("Legal.matches({})", quoted(&pattern(&BYTE_UNITS))),
+        ValueType::Compression => format!("Legal.matches({})", quoted(compression::PATTERN)),
         ValueType::Text | ValueType::Switch => one_of(param.range)?,
         _ => return None,
     };

@@ -8,8 +8,9 @@ use crate::gather::{broadcast, gather};
 use crate::listener::Listener;
 use crate::nodes::{Buffers, Contribution, Node};
 use crate::peer::name_of;
-use crate::reduce::{Reduced, reduce};
+use crate::reduce::{Reduced, reduce, reduce_scalars};
 use crate::shards;
+use crate::words;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::{ErrorKind, Failure};
 
@@ -65,7 +66,11 @@ impl Collective {
     ) -> Result<Reduced, CollectiveError> {
         self.check_usable()?;
         let own = Contribution { scalars, nodes };
-        let outcome = reduce(&self.gang, step, &own, (out, tables), &mut self.buffers);
+        let outcome = if out.is_empty() && tables.is_empty() {
+            reduce_scalars(&self.gang, step, &own, &mut self.buffers)
+        } else {
+            reduce(&self.gang, step, &own, (out, tables), &mut self.buffers)
+        };
         self.note(outcome)
     }
 
@@ -84,6 +89,30 @@ impl Collective {
         self.check_usable()?;
         let outcome = shards::exchange(&self.gang, step, sequence, own);
         self.note(outcome)
+    }
+
+    /// Words for each trainer by rank, from each trainer by rank, in the middle of a step: only their bits matter, and a
+    /// trainer's own words come back as they are. Every trainer calls this with the same `step` and `sequence`, and takes `most`
+    /// words of another at most.
+    ///
+    /// # Errors
+    /// As [`Collective::all_reduce`].
+    pub fn all_to_all(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        words: Vec<Vec<f32>>,
+        most: usize,
+    ) -> Result<Vec<Vec<f32>>, CollectiveError> {
+        self.check_usable()?;
+        let outcome = words::exchange(&self.gang, (step, sequence), words, most);
+        self.note(outcome)
+    }
+
+    /// This trainer's rank, and the number of trainers.
+    #[must_use]
+    pub fn rank(&self) -> (usize, usize) {
+        (self.gang.config.rank, self.gang.config.members.len())
     }
 
     /// Fails unless `value` is the same on all trainers; the message names two hosts that differ. `tag` says what it

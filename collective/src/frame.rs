@@ -59,6 +59,8 @@ pub(crate) enum Kind {
     Numbers = 5,
     /// The numbers of the sender's shards, in the middle of a step; the chunk is the exchange's number within it.
     Gather = 6,
+    /// Words for the receiver alone, in the middle of a step; the chunk is the exchange's number within it.
+    Words = 7,
 }
 
 /// The number that stands for the job in every frame.

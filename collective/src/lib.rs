@@ -36,6 +36,7 @@ mod shards;
 mod sparse;
 mod tiles;
 mod tree_sum;
+mod words;
 
 pub use collective::Collective;
 pub use config::{CollectiveError, Config, Credentials, HaltToken, Halts};

@@ -103,7 +103,7 @@ pub(crate) fn reduce(
     };
     let heads = plan.heads(gang, step);
     let mut outgoing = plan.parts(gang, &heads);
-    let manifest = collect(gang, step, &plan, (&mut outgoing, tables), buffers)?;
+    let manifest = collect(gang, step, &plan, (&mut outgoing, tables), buffers, false)?;
     let (nodes, program) = buffers.program(manifest.nodes, gang.shards);
     let present = program.is_present();
     let mut chunks = split(first, &bounds);
@@ -141,6 +141,31 @@ pub(crate) fn reduce(
     buffers.program = Some((nodes, program));
     Ok(Reduced {
         present,
+        scalars: manifest.scalars,
+    })
+}
+
+/// As [`reduce`] of no values: round one says all.
+pub(crate) fn reduce_scalars(
+    gang: &Gang,
+    step: u64,
+    own: &Contribution<'_>,
+    buffers: &mut Buffers,
+) -> Result<Reduced, CollectiveError> {
+    let ranks = gang.config.members.len();
+    let description = describe(gang, own, 0, &[]).map_err(CollectiveError::of)?;
+    let packets: Vec<SparsePacket> = (0..ranks).map(|_| SparsePacket::default()).collect();
+    let plan = SendPlan {
+        own,
+        description: &description,
+        bounds: &vec![0..0; ranks],
+        packets: &packets,
+    };
+    let heads = plan.heads(gang, step);
+    let mut outgoing = plan.parts(gang, &heads);
+    let manifest = collect(gang, step, &plan, (&mut outgoing, &[]), buffers, true)?;
+    Ok(Reduced {
+        present: manifest.nodes.iter().any(|(_, present)| *present),
         scalars: manifest.scalars,
     })
 }
@@ -191,6 +216,7 @@ fn collect(
     plan: &SendPlan<'_>,
     (outgoing, tables): (&mut [Outgoing<'_>], &[SparseRows]),
     buffers: &mut Buffers,
+    flush: bool,
 ) -> Result<Manifest, CollectiveError> {
     let what = format!("allreduce, step {step}");
     let (me, ranks) = (gang.config.rank, gang.config.members.len());
@@ -204,7 +230,7 @@ fn collect(
             .saturating_mul(width.saturating_add(most));
         incoming.push(Incoming::with_rest(place, &mut [], buffer, most));
     }
-    gang.drive(outgoing, &mut incoming, &what, false)?;
+    gang.drive(outgoing, &mut incoming, &what, flush)?;
 
     let metas: Vec<Vec<u8>> = incoming.into_iter().map(|frame| frame.meta).collect();
     let mut manifest = Manifest {

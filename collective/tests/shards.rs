@@ -113,3 +113,43 @@ fn a_halt_ends_an_exchange() {
     });
     assert_eq!(results[0], "Cancelled");
 }
+
+#[test]
+fn words_reach_the_trainer_that_they_are_for() {
+    for ranks in [1, 2, 3] {
+        let results = gang(ranks, 8, LONG, |rank, gang, _| {
+            assert_eq!(gang.rank(), (rank, ranks));
+            let words = |step: u64, to: usize| {
+                vec![f32::from_bits((rank * 100 + to * 10) as u32 + step as u32); 1 + to]
+            };
+            (0..3)
+                .map(|step| {
+                    let own = (0..ranks).map(|to| words(step, to)).collect();
+                    gang.all_to_all(step, 0, own, 8).unwrap()
+                })
+                .collect::<Vec<_>>()
+        });
+        for (rank, steps) in results.iter().enumerate() {
+            for (step, received) in steps.iter().enumerate() {
+                for (from, words) in received.iter().enumerate() {
+                    let bits = (from * 100 + rank * 10 + step) as u32;
+                    assert_eq!(words.len(), 1 + rank);
+                    assert!(
+                        words.iter().all(|word| word.to_bits() == bits),
+                        "{rank} from {from}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn more_words_than_are_expected_are_refused_with_who_sent_them() {
+    let results = gang(2, 8, LONG, |rank, gang, _| {
+        let own = vec![vec![0.0; if rank == 0 { 9 } else { 8 }]; 2];
+        gang.all_to_all(0, 0, own, 8).map(|_| ())
+    });
+    let error = results[1].as_ref().unwrap_err();
+    assert_eq!(error.peer.as_deref(), Some("id-0"), "{error:?}");
+}

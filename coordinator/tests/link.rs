@@ -47,6 +47,7 @@ fn config() -> CoordinatorConfig {
         gradient_accumulation_steps: 1,
         ema_decay: None,
         on_non_finite: OnNonFinite::Error,
+        gradient_compression: Default::default(),
         evaluation: Evaluation::default(),
     };
     let data = DataSpec {

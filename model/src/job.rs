@@ -16,6 +16,7 @@ use crate::optim::Schedule;
 use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
 use crate::summary::summary_for;
 use candlewick_protocol::Failure;
+use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::job::{
     DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, Precision, TaskName,
     TrainSpec,
@@ -252,6 +253,7 @@ fn specification(
         } else {
             OnNonFinite::Error
         },
+        gradient_compression: compression(params)?,
         epochs: params.whole("epochs")?,
         batch_size: params.whole("batchSize")?,
         drop_last: params.flag("dropLast"),
@@ -264,6 +266,11 @@ fn specification(
         class_weight: None,
     };
     Ok((data, train))
+}
+
+fn compression(params: &Complete) -> Result<GradientCompression, Failure> {
+    let text = params.value("gradientCompression").as_str().unwrap_or_default();
+    GradientCompression::try_from(text.to_owned())
 }
 
 /// Metrics are of one output.

@@ -32,6 +32,7 @@ extern crate self as candlewick_model;
 
 pub mod arguments;
 pub mod catalogue;
+pub mod compression;
 pub mod device;
 pub mod engine;
 mod gang;

@@ -8,7 +8,7 @@ use crate::optim;
 use crate::summary::step_memory;
 use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::feed::RowFormat;
-use candlewick_protocol::job::{DataSpec, JobSpec};
+use candlewick_protocol::job::{DataSpec, JobSpec, TrainSpec};
 use candlewick_protocol::params::Complete;
 use candlewick_protocol::{Failure, tree};
 use std::ops::Range;
@@ -91,6 +91,7 @@ impl TrainingMemory {
         let sums = u64::from(train.gradient_accumulation_steps > 1);
         let nodes = tree::cover(shards.start, shards.end, train.logical_shards).len() as u64;
         let bytes = |values: usize| values as u64 * size_of::<f32>() as u64;
+        let compressed = compressed(train, &network, &shards);
         let touched = touched(&network, data, rows);
         let touched_bytes = bytes(touched + touched_rows(&network, data, rows));
         // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
@@ -108,12 +109,13 @@ impl TrainingMemory {
             (0, 0)
         };
         Ok(TrainingMemory {
-            weights: step.weights * (1 + copies),
+            weights: step.weights * (1 + copies + compressed.states),
             // Of parameters of which a step touches few rows, a node holds those rows alone; their sum has them once more.
             gradients: step.weights * (1 + sums)
                 + nodes * bytes(network.num_dense())
-                + (nodes + 1) * touched_bytes,
-            optimizer: step.optimizer,
+                + (nodes + 1) * touched_bytes
+                + compressed.gradients,
+            optimizer: step.optimizer * (1 + compressed.states),
             activations: step.activations + bytes(packed(&network, rows, true) + judging) + columns,
             batches: rows.saturating_mul(gathered) * BATCHES as u64 + judged as u64 * gathered,
             row: format.held_bytes(&data.feature_encoding),
@@ -133,6 +135,36 @@ impl TrainingMemory {
             self.batches,
         ];
         parts.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+/// What `gradientCompression` takes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Compressed {
+    /// Copies of the state: the one to go back to.
+    states: u64,
+    /// The gradient of each shard, what it did not send, and what is packed.
+    gradients: u64,
+}
+
+fn compressed(train: &TrainSpec, network: &Network, shards: &Range<u32>) -> Compressed {
+    let compression = train.gradient_compression;
+    if compression.is_none() {
+        return Compressed::default();
+    }
+    let values = network.num_dense() as u64 * size_of::<f32>() as u64;
+    let own = u64::from(shards.end - shards.start);
+    let vectors = if compression.remembers() {
+        // Of each shard its gradient and what it did not send; that over all, and one more at work.
+        2 * own + 2
+    } else {
+        own
+    };
+    // What is packed for others and comes from them: half of a gradient each at most, but for all trainers' leaves.
+    let packed = values.saturating_mul(2);
+    Compressed {
+        states: u64::from(compression.remembers()),
+        gradients: values.saturating_mul(vectors).saturating_add(packed),
     }
 }
 

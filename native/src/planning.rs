@@ -126,13 +126,20 @@ impl PlanRequest {
     fn exchange_bytes(&self, shards: &[Range<u32>]) -> Result<u64, Failure> {
         let train = &self.job.train;
         let network = Network::of_job(&self.job)?;
-        let dense = network.num_dense() as u64 * 4;
+        let (values, compression) = (network.num_dense() as u64, train.gradient_compression);
+        let node = compression.node_bytes(values);
         let rows = |own: &Range<u32>| touched(&network, &self.job.data, step_rows(&self.job, own)) as u64 * 4;
         let (v, others) = (train.logical_shards, shards.len() as u64 - 1);
-        let nodes = shards
-            .iter()
-            .map(|own| tree::cover(own.start, own.end, v).len() as u64 * (dense + rows(own)));
-        let sum = dense + rows(&(0..v));
+        let nodes = shards.iter().map(|own| {
+            let nodes = tree::cover(own.start, own.end, v).len() as u64;
+            let sent = if compression.sends_leaves() {
+                u64::from(own.end - own.start)
+            } else {
+                nodes
+            };
+            sent * node + nodes * rows(own)
+        });
+        let sum = compression.sum_bytes(values, v) + rows(&(0..v));
         Ok(nodes.sum::<u64>() * others / shards.len() as u64 + others * sum)
     }
 }

@@ -1,6 +1,7 @@
 //! The specification of one training job: what the driver resolves and every trainer receives.
 
 use crate::class_weight::ClassWeight;
+use crate::compression::GradientCompression;
 use crate::counter::ProgramCounter;
 use crate::dealing::Dealing;
 use crate::features::FeatureEncoding;
@@ -221,6 +222,9 @@ pub struct TrainSpec {
     /// What products of the network are computed in.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
+    /// What gradients become before trainers exchange them.
+    #[serde(default, skip_serializing_if = "GradientCompression::is_none")]
+    pub gradient_compression: GradientCompression,
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,

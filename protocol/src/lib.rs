@@ -17,6 +17,7 @@
 
 pub mod auth;
 pub mod class_weight;
+pub mod compression;
 pub mod counter;
 pub mod dealing;
 pub mod error;

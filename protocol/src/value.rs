@@ -4,6 +4,7 @@
 //! [`Domain::check`] is the only checker in Rust. The setters of Scala and Python are generated from the same facts,
 //! with the same words.
 
+use crate::compression::{self, GradientCompression};
 use serde_json::Value;
 
 /// What a document describes.
@@ -83,6 +84,8 @@ pub enum ValueType {
     Duration,
     /// A size of memory such as "64m"; see [`bytes`].
     Bytes,
+    /// How gradients are compressed; see [`crate::compression`].
+    Compression,
     /// The path of a file of weights, or the file itself as text.
     Weights,
     /// A document of that kind.
@@ -292,6 +295,7 @@ impl Domain {
             },
             ValueType::Duration => value.as_str().is_some_and(|text| duration_ms(text).is_some()),
             ValueType::Bytes => value.as_str().is_some_and(|text| bytes(text).is_some()),
+            ValueType::Compression => value.as_str().and_then(GradientCompression::read).is_some(),
             // Its owner reads it, and says where in it something is wrong.
             ValueType::Document(_) => value.is_object(),
             ValueType::Documents(_) | ValueType::Groups => each(&Value::is_object),
@@ -398,6 +402,7 @@ impl Domain {
                 "a duration such as \"15s\", \"500ms\" or \"2min\"; a bare number is seconds"
             }
             ValueType::Bytes => "a size such as \"64m\" or \"1g\"",
+            ValueType::Compression => compression::EXPECTED,
             ValueType::Weights => "a path, or the bytes of a file",
             ValueType::Document(kind) => return format!("an object such as {}", kind.example()),
             ValueType::Documents(kind) => {

@@ -2,9 +2,10 @@
 
 use crate::train::{Interrupt, Reduce};
 use candlewick_collective::Reduced;
-use candlewick_model::engine::{Gradient, NodeGradient};
+use candlewick_model::engine::NodeGradient;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::Pace;
+use candlewick_protocol::rows::SparseRows;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,14 +49,28 @@ impl Timed {
 }
 
 impl Reduce for Timed {
-    fn reduce(
+    fn sum(
         &mut self,
         step: u64,
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
-        out: &mut Gradient,
+        out: (&mut [f32], &mut [SparseRows]),
     ) -> Result<Reduced, Interrupt> {
-        self.count(|inner| inner.reduce(step, scalars, nodes, out))
+        self.count(|inner| inner.sum(step, scalars, nodes, out))
+    }
+
+    fn words(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        words: Vec<Vec<f32>>,
+        most: usize,
+    ) -> Result<Vec<Vec<f32>>, Interrupt> {
+        self.count(|inner| inner.words(step, sequence, words, most))
+    }
+
+    fn rank(&self) -> (usize, usize) {
+        self.inner.rank()
     }
 
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {

@@ -3,6 +3,7 @@
 
 mod batch;
 mod class_weights;
+mod compress;
 mod evaluator;
 mod metrics;
 mod needs;

@@ -4,31 +4,62 @@ use super::Interrupt;
 use candlewick_collective::{Collective, Node, Reduced};
 use candlewick_model::engine::{self, Exchange, Gradient, NodeGradient};
 use candlewick_protocol::Failure;
+use candlewick_protocol::rows::SparseRows;
 
 /// Adds up nodes of the reduction tree over all trainers.
 pub trait Reduce: Send {
-    /// The gradient of all shards into `out`, and every shard's scalars.
+    /// The sum of all shards' values and rows into `out`, and every shard's scalars.
     ///
     /// # Errors
     /// `Halted`, or the peer that is blamed.
+    fn sum(
+        &mut self,
+        step: u64,
+        scalars: &[(u32, Option<Vec<f64>>)],
+        nodes: &[NodeGradient],
+        out: (&mut [f32], &mut [SparseRows]),
+    ) -> Result<Reduced, Interrupt>;
+
+    /// The gradient of all shards into `out`, and every shard's scalars.
+    ///
+    /// # Errors
+    /// As `sum`.
     fn reduce(
         &mut self,
         step: u64,
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
         out: &mut Gradient,
-    ) -> Result<Reduced, Interrupt>;
+    ) -> Result<Reduced, Interrupt> {
+        out.assign(|values, tables| self.sum(step, scalars, nodes, (values, tables)))
+    }
+
+    /// Words for each trainer by rank, from each trainer by rank; at most `most` of another. `sequence` counts the
+    /// exchanges of the step.
+    ///
+    /// # Errors
+    /// As `sum`.
+    fn words(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        words: Vec<Vec<f32>>,
+        most: usize,
+    ) -> Result<Vec<Vec<f32>>, Interrupt>;
+
+    /// This trainer's rank, and the number of trainers.
+    fn rank(&self) -> (usize, usize);
 
     /// What every trainer has, one after another in the order of their shards; `what` says for messages what it is.
     ///
     /// # Errors
-    /// As `reduce`.
+    /// As `sum`.
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt>;
 
     /// Every shard's numbers in the middle of a step; `sequence` counts the exchanges of the step.
     ///
     /// # Errors
-    /// As `reduce`.
+    /// As `sum`.
     fn exchange(
         &mut self,
         step: u64,
@@ -39,23 +70,23 @@ pub trait Reduce: Send {
     /// The bytes of the trainer of rank `root`, on every other trainer; nothing on that one.
     ///
     /// # Errors
-    /// As `reduce`.
+    /// As `sum`.
     fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt>;
 
     /// Fails where `value` differs between trainers (rule B11).
     ///
     /// # Errors
-    /// The difference, naming two hosts; or as `reduce`.
+    /// The difference, naming two hosts; or as `sum`.
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt>;
 }
 
 impl Reduce for Collective {
-    fn reduce(
+    fn sum(
         &mut self,
         step: u64,
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
-        out: &mut Gradient,
+        (values, tables): (&mut [f32], &mut [SparseRows]),
     ) -> Result<Reduced, Interrupt> {
         let nodes: Vec<Node<'_>> = nodes
             .iter()
@@ -68,7 +99,7 @@ impl Reduce for Collective {
             .collect();
         breaks(self, "train.exchange", step);
         let mut sum = |gang: &mut Self| {
-            let sum = out.assign(|values, tables| gang.all_reduce(step, scalars, &nodes, values, tables));
+            let sum = gang.all_reduce(step, scalars, &nodes, values, tables);
             sum.map_err(Interrupt::from)
         };
         let reduced = sum(self)?;
@@ -77,6 +108,20 @@ impl Reduce for Collective {
             return sum(self);
         }
         Ok(reduced)
+    }
+
+    fn words(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        words: Vec<Vec<f32>>,
+        most: usize,
+    ) -> Result<Vec<Vec<f32>>, Interrupt> {
+        Collective::all_to_all(self, step, sequence, words, most).map_err(Interrupt::from)
+    }
+
+    fn rank(&self) -> (usize, usize) {
+        Collective::rank(self)
     }
 
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
@@ -118,12 +163,12 @@ pub struct SingleProcess {
 }
 
 impl Reduce for SingleProcess {
-    fn reduce(
+    fn sum(
         &mut self,
         _step: u64,
         scalars: &[(u32, Option<Vec<f64>>)],
         nodes: &[NodeGradient],
-        out: &mut Gradient,
+        (values, tables): (&mut [f32], &mut [SparseRows]),
     ) -> Result<Reduced, Interrupt> {
         let mut by_shard = vec![None; self.logical_shards as usize];
         for (shard, values) in scalars {
@@ -135,12 +180,29 @@ impl Reduce for SingleProcess {
             return Err(Failure::internal("a trainer alone has one node: the root").into());
         };
         if root.present {
-            out.set(root);
+            values.copy_from_slice(&root.values);
+            for (into, rows) in tables.iter_mut().zip(&root.sparse_rows) {
+                into.set(rows.view());
+            }
         }
         Ok(Reduced {
             present: root.present,
             scalars: by_shard,
         })
+    }
+
+    fn words(
+        &mut self,
+        _step: u64,
+        _sequence: u32,
+        words: Vec<Vec<f32>>,
+        _most: usize,
+    ) -> Result<Vec<Vec<f32>>, Interrupt> {
+        Ok(words)
+    }
+
+    fn rank(&self) -> (usize, usize) {
+        (0, 1)
     }
 
     fn gather(&mut self, _what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
@@ -207,14 +269,22 @@ mod tests {
     struct Stopped(Interrupt);
 
     impl Reduce for Stopped {
-        fn reduce(
+        fn sum(
             &mut self,
             _: u64,
             _: &[(u32, Option<Vec<f64>>)],
             _: &[NodeGradient],
-            _: &mut Gradient,
+            _: (&mut [f32], &mut [SparseRows]),
         ) -> Result<Reduced, Interrupt> {
             Err(self.0.clone())
+        }
+
+        fn words(&mut self, _: u64, _: u32, _: Vec<Vec<f32>>, _: usize) -> Result<Vec<Vec<f32>>, Interrupt> {
+            Err(self.0.clone())
+        }
+
+        fn rank(&self) -> (usize, usize) {
+            (0, 1)
         }
 
         fn gather(&mut self, _what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {

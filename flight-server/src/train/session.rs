@@ -5,6 +5,7 @@
 
 use super::batch::{HostBatch, prepare};
 use super::class_weights::ClassWeights;
+use super::compress::{Compressor, leaves};
 use super::evaluator::Evaluator;
 use super::needs::BATCHES;
 use super::non_finite::NonFiniteContext;
@@ -17,6 +18,7 @@ use candlewick_membership::{Schedule, StepSums};
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
+use candlewick_model::optim::Saved;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
@@ -36,7 +38,14 @@ pub struct Session {
     engine: Engine,
     evaluator: Evaluator,
     gradient: Gradient,
+    /// What makes gradients smaller before they are exchanged.
+    compressor: Option<Compressor>,
     state: TrainState,
+    /// The state to go back to where a step is not completed, of a run that cannot go on from every step: what a shard has not
+    /// sent is known to its owner alone.
+    anchor: Option<Saved>,
+    /// The state was due to be kept since then.
+    owed: bool,
     /// What rows of each class weigh, once it is known (rule B10 has no need of it: it follows from job and rows).
     classes: Option<ClassWeights>,
     /// For `seconds` of the history, which is no part of the state.
@@ -84,6 +93,9 @@ impl Session {
             evaluator: Evaluator::new(job, &network, threads.max(1))?,
             gradient: Gradient::new(&network),
             state: TrainState::new(train, &network, &engine, weights)?,
+            compressor: Compressor::new(train, &network),
+            anchor: None,
+            owed: false,
             network,
             engine,
             classes: None,
@@ -153,6 +165,59 @@ impl Session {
         self.state.course.acknowledged(observer.epochs_acknowledged());
         let mut untold = self.state.course.untold().iter();
         untold.try_for_each(|record| observer.epoch(record))?;
+        self.begin(plan)?;
+        let outcome = self.run_to_the_end(plan, reduce, observer);
+        if let Err(why) = outcome {
+            if self.go_back(plan)? {
+                observer.progress(self.counter());
+            }
+            return Err(why);
+        }
+        Ok(Trained {
+            steps: self.counter().step,
+            state_hash: self.state.hash()?,
+            weights_hash: self.network.weights_hash(self.state.model()),
+            stopping: self.state.stopping(plan.job.train.epochs),
+            class_weights: self.classes.as_ref().map(|classes| classes.0.clone()),
+        })
+    }
+
+    /// Gives every shard of this trainer its part of what is left.
+    fn begin(&mut self, plan: &TrainPlan) -> Result<(), Failure> {
+        self.owed = false;
+        if let Some(compressor) = &mut self.compressor {
+            compressor.deal(&plan.owned(), &self.state.left);
+        }
+        self.mark()
+    }
+
+    /// Where the run stands is a point that it can go back to, if it is one.
+    fn mark(&mut self) -> Result<(), Failure> {
+        let marks = |compressor: &Compressor| compressor.remembers() && compressor.is_even();
+        if self.compressor.as_ref().is_some_and(marks) {
+            self.anchor = Some(self.state.copy(&self.network)?);
+        }
+        Ok(())
+    }
+
+    /// Goes back to the last such point; true where there is one.
+    fn go_back(&mut self, plan: &TrainPlan) -> Result<bool, Failure> {
+        let Some(anchor) = self.anchor.take() else {
+            return Ok(false);
+        };
+        let ended = self.state.ended;
+        let steps = plan.step_plan.steps_per_epoch();
+        self.state.take_in(&self.network, steps, anchor)?;
+        self.state.ended = ended;
+        Ok(true)
+    }
+
+    fn run_to_the_end(
+        &mut self,
+        plan: &TrainPlan,
+        reduce: &mut dyn Reduce,
+        observer: &dyn Observer,
+    ) -> Result<(), Interrupt> {
         if self.state.next(&self.schedule(plan)).is_some() {
             let first = self.counter().step;
             let classes = self.classes.clone();
@@ -176,13 +241,10 @@ impl Session {
             })?;
         }
         self.keep(plan, reduce, observer)?;
-        Ok(Trained {
-            steps: self.counter().step,
-            state_hash: self.state.hash()?,
-            weights_hash: self.network.weights_hash(self.state.model()),
-            stopping: self.state.stopping(plan.job.train.epochs),
-            class_weights: self.classes.as_ref().map(|classes| classes.0.clone()),
-        })
+        if let Some(told) = self.compressor.as_ref().and_then(Compressor::told) {
+            tracing::info!("{told}");
+        }
+        Ok(())
     }
 
     fn schedule(&self, plan: &TrainPlan) -> Schedule {
@@ -199,7 +261,10 @@ impl Session {
         next: &dyn Fn() -> Option<Result<HostBatch, Failure>>,
         give_back: &dyn Fn(HostBatch),
     ) -> Result<(), Interrupt> {
-        let mut nodes = Self::nodes(plan.owned(), plan.job.train.logical_shards);
+        let mut nodes = match &self.compressor {
+            Some(_) => leaves(plan.owned()),
+            None => Self::nodes(plan.owned(), plan.job.train.logical_shards),
+        };
         let schedule = self.schedule(plan);
         while let Some(phase) = self.state.next(&schedule) {
             if observer.boundary(self.counter())? == Onward::End {
@@ -237,9 +302,13 @@ impl Session {
     ) -> Result<(), Interrupt> {
         let (counter, steps_per_epoch) = (self.counter(), plan.step_plan.steps_per_epoch());
         let over = self.state.next(&self.schedule(plan)).is_none();
-        if !plan.job.snapshots.is_due(counter, steps_per_epoch, over) {
+        self.owed |= plan.job.snapshots.is_due(counter, steps_per_epoch, over);
+        // One that cannot be gone on from is kept at the next point that can.
+        let even = self.compressor.as_ref().is_none_or(Compressor::is_even);
+        if !(even && self.owed) {
             return Ok(());
         }
+        self.owed = false;
         candlewick_failpoint::reach("train.snapshot", counter.step)?;
         if counter.step != u64::from(counter.epoch) * steps_per_epoch {
             // At the end of an epoch they have just found so. What is kept must be everybody's (rule B11).
@@ -267,6 +336,7 @@ impl Session {
         let found = self.evaluator.evaluate(&context, &mut self.engine, reduce)?;
         let schedule = self.schedule(plan);
         self.state.course.evaluate(&schedule, found);
+        self.mark()?;
         Ok(())
     }
 
@@ -285,6 +355,7 @@ impl Session {
         let began = self.epoch_began.replace(now).unwrap_or(now);
         record.seconds = now.duration_since(began).as_secs_f64();
         self.state.close(&record, observer.epochs_acknowledged());
+        self.mark()?;
         observer.epoch(&record)
     }
 
@@ -326,10 +397,36 @@ impl Session {
             ..batch
         };
         self.evaluator.append(&self.engine, &own, &mut scalars);
-        let reduced = reduce.reduce(step, &scalars, nodes, &mut self.gradient)?;
+        let reduced = match &mut self.compressor {
+            Some(compressor) => compressor.reduce(reduce, (step, &scalars), nodes, &mut self.gradient)?,
+            None => reduce.reduce(step, &scalars, nodes, &mut self.gradient)?,
+        };
+        let left = self.left(plan, nodes, reduce)?;
         // From here on nobody is waited for: the step is committed as a whole.
         self.commit(plan, prepared, &reduced)?;
+        if let (Some(compressor), Some(left)) = (&mut self.compressor, left) {
+            compressor.deal(&plan.owned(), &left);
+            self.state.left = left;
+        }
+        self.mark()?;
         Ok(())
+    }
+
+    /// What is left over all shards, where it is added up after this step.
+    fn left(
+        &self,
+        plan: &TrainPlan,
+        nodes: &[NodeGradient],
+        reduce: &mut dyn Reduce,
+    ) -> Result<Option<Vec<f32>>, Interrupt> {
+        let steps = plan.step_plan.steps_per_epoch();
+        let (step, due) = (self.counter().step, |one: &&Compressor| {
+            one.is_due(self.counter().step % steps, steps)
+        });
+        let compressor = self.compressor.as_ref().filter(due);
+        compressor
+            .map(|compressor| compressor.add_up(step, nodes, reduce))
+            .transpose()
     }
 
     /// Applies what the step of all trainers came to.

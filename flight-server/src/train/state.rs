@@ -4,6 +4,7 @@
 //! each computed aside and committed once, or by taking in a saved one. So a run that is halted anywhere, here or in another
 //! process, goes on with equal bits.
 
+use super::compress::Compressor;
 use super::non_finite::NonFiniteGuard;
 use super::stopping::Stopper;
 use candlewick_membership::{Course, Noted, Schedule};
@@ -28,6 +29,9 @@ const WHAT: &str = "the saved state of the training run";
 const WEIGHTS: &str = "weights.";
 const BEST: &str = "best.";
 const GUARD: &str = "finite.";
+const COMPRESSION: &str = "compression.";
+/// The tensor in it.
+const LEFT: &str = "left";
 /// A note in it.
 const STOPPING: &str = "stopping";
 
@@ -40,6 +44,8 @@ pub(super) struct TrainState {
     pub(super) updates: Updates,
     pub(super) guard: NonFiniteGuard,
     pub(super) stopper: Option<Stopper>,
+    /// What all shards together have not sent of their gradients; empty where nothing is remembered of that.
+    pub(super) left: Vec<f32>,
     /// True where the driver has decided that training ends here. Nothing that comes next depends on it, so it is in no saved
     /// state: whoever takes one hears of the decision itself.
     pub(super) ended: bool,
@@ -59,6 +65,7 @@ impl TrainState {
             weights,
             guard: NonFiniteGuard::new(train.on_non_finite),
             stopper: train.evaluation.early_stopping.clone().map(Stopper::new),
+            left: vec![0.0; left_len(train, network)],
             ended: false,
         })
     }
@@ -110,6 +117,7 @@ impl TrainState {
         if let Some(best) = self.stopper.as_ref().and_then(Stopper::best) {
             update_with_values(&mut hasher, best);
         }
+        update_with_values(&mut hasher, &self.left);
         Ok(format!("{:032x}", hasher.digest128()))
     }
 
@@ -142,6 +150,9 @@ impl TrainState {
         if let Some(best) = self.stopper.as_ref().and_then(Stopper::best) {
             saved.put(BEST, tensors(network, best));
         }
+        if !self.left.is_empty() {
+            saved.put(COMPRESSION, self.saved_left());
+        }
         let updates = self.updates.state();
         saved.put("", updates);
         Ok(saved)
@@ -158,7 +169,16 @@ impl TrainState {
         steps_per_epoch: u64,
         file: &[u8],
     ) -> Result<(), Failure> {
-        let mut saved = Saved::from_bytes(file)?;
+        self.take_in(network, steps_per_epoch, Saved::from_bytes(file)?)
+    }
+
+    /// As [`TrainState::restore`], of what [`TrainState::copy`] gave.
+    pub(super) fn take_in(
+        &mut self,
+        network: &Network,
+        steps_per_epoch: u64,
+        mut saved: Saved,
+    ) -> Result<(), Failure> {
         let format: String = read(&mut saved, "format")?;
         if format != FORMAT {
             return Err(Failure::parameter(format!(
@@ -180,6 +200,9 @@ impl TrainState {
             stopper.restore(read(&mut saved, STOPPING)?, best)?;
         }
         self.guard.restore(&saved.take(GUARD))?;
+        if !self.left.is_empty() {
+            self.restore_left(&saved.take(COMPRESSION))?;
+        }
         self.updates.begin(steps_per_epoch)?;
         self.updates.restore(&mut saved)?;
         let Saved {
@@ -196,6 +219,31 @@ impl TrainState {
             None => Ok(()),
         }
     }
+}
+
+impl TrainState {
+    fn saved_left(&self) -> Saved {
+        let tensor = SavedTensor {
+            name: LEFT.to_owned(),
+            shape: vec![self.left.len()],
+            values: self.left.clone(),
+        };
+        Saved {
+            tensors: vec![tensor],
+            ..Saved::default()
+        }
+    }
+
+    fn restore_left(&mut self, saved: &Saved) -> Result<(), Failure> {
+        saved.expect_tensors(WHAT, &[(LEFT.to_owned(), vec![self.left.len()])])?;
+        self.left.copy_from_slice(&saved.tensor(WHAT, LEFT)?.values);
+        Ok(())
+    }
+}
+
+/// Values of what is not sent.
+fn left_len(train: &TrainSpec, network: &Network) -> usize {
+    Compressor::new(train, network).map_or(0, |compressor| compressor.left_len())
 }
 
 /// Takes a note out.

@@ -114,6 +114,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             gradient_accumulation_steps: 1,
             ema_decay: None,
             on_non_finite: OnNonFinite::Error,
+            gradient_compression: Default::default(),
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 60_000,

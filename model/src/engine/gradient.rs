@@ -163,6 +163,12 @@ impl Gradient {
         }
     }
 
+    /// Number of a node's values for a network.
+    #[must_use]
+    pub fn node_len(network: &Network) -> usize {
+        Repeat::dense_len(network)
+    }
+
     /// Becomes what `fill` writes: the elements of the dense parameters, and the rows of every sparse one.
     ///
     /// # Errors

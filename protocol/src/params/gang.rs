@@ -61,6 +61,14 @@ pub(super) const PARAMS: &[Param] = &[
         Some("\"hash\""),
         "Where rows go. \"hash\": their content says to which logical shard, so the model does not depend on the partitioning. \"none\": they go to the trainer beside the executor that reads them, and cross the network only where there is none; the model then depends on the partitioning and on where partitions were read, and equal rows are not spread.",
     ),
+    standalone(
+        "gradientCompression",
+        Scope::Estimator,
+        ValueType::Compression,
+        Range::Any,
+        Some("\"none\""),
+        "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of each parameter's values (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.",
+    ),
     param(
         "maxRecoveries",
         Scope::Estimator,

@@ -64,6 +64,7 @@ pub(crate) fn job() -> JobSpec {
             gradient_accumulation_steps: 1,
             ema_decay: None,
             on_non_finite: OnNonFinite::Error,
+            gradient_compression: Default::default(),
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 15_000,

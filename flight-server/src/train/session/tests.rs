@@ -8,6 +8,7 @@ use crate::dataset::Dataset;
 use candlewick_model::job::complete;
 use candlewick_model::optim::Saved;
 use candlewick_protocol::job::SnapshotSpec;
+use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::shards::ShardSet;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,12 @@ fn jobs() -> Vec<(&'static str, Value)> {
                 "network": network(normalized), "onNonFinite": "skip", "epochs": 3, "validationFraction": 0.2,
                 "optimizer": {"type": "NAdam", "lr": 0.05},
                 "lrScheduler": {"type": "StepLR", "step_size": 1, "gamma": 0.5, "warmup_steps": 3}}}),
+        ),
+        (
+            "what shards have not sent of their gradients",
+            json!({"task": "classifier", "params": {
+                "network": network(dense), "gradientCompression": "topk:0.2", "validationFraction": 0.2, "epochs": 3,
+                "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
         ),
     ]
 }
@@ -183,18 +190,33 @@ struct Halting<'a> {
 type Scalars = (u32, Option<Vec<f64>>);
 
 impl Reduce for Halting<'_> {
-    fn reduce(
+    fn sum(
         &mut self,
         step: u64,
         scalars: &[Scalars],
         nodes: &[NodeGradient],
-        out: &mut Gradient,
+        out: (&mut [f32], &mut [SparseRows]),
     ) -> Result<Reduced, Interrupt> {
         self.fuse.pass()?;
-        let reduced = self.alone.reduce(step, scalars, nodes, out)?;
+        let reduced = self.alone.sum(step, scalars, nodes, out)?;
         // Every peer has it, this one is halted before it says so.
         self.fuse.pass()?;
         Ok(reduced)
+    }
+
+    fn words(
+        &mut self,
+        step: u64,
+        sequence: u32,
+        words: Vec<Vec<f32>>,
+        most: usize,
+    ) -> Result<Vec<Vec<f32>>, Interrupt> {
+        self.fuse.pass()?;
+        self.alone.words(step, sequence, words, most)
+    }
+
+    fn rank(&self) -> (usize, usize) {
+        self.alone.rank()
     }
 
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
@@ -238,7 +260,7 @@ fn run(session: &mut Session, plan: &TrainPlan, fuse: &Fuse) -> Result<Trained, 
     session.run(plan, &mut reduce, fuse)
 }
 
-fn to_the_end(mut session: Session, plan: &TrainPlan, history: Vec<EpochRecord>) -> End {
+fn run_to_the_end(mut session: Session, plan: &TrainPlan, history: Vec<EpochRecord>) -> End {
     let fuse = Fuse::of(NEVER, history);
     let trained = run(&mut session, plan, &fuse).unwrap();
     End {
@@ -262,7 +284,7 @@ fn undisturbed(plan: &TrainPlan) -> (End, u64) {
     run(&mut session, plan, &fuse).unwrap();
     let points = NEVER - fuse.left.load(Ordering::Relaxed);
     (
-        to_the_end(Session::new(&plan.job, 1).unwrap(), plan, Vec::new()),
+        run_to_the_end(Session::new(&plan.job, 1).unwrap(), plan, Vec::new()),
         points,
     )
 }
@@ -302,19 +324,19 @@ fn a_halted_run_goes_on_with_the_same_bits() {
             run(&mut again, &plan, &fuse).unwrap_err();
             assert_eq!(copy.state_hash(), session.state_hash(), "{name}, point {point}");
             assert_eq!(
-                to_the_end(copy, &plan, history.clone()),
+                run_to_the_end(copy, &plan, history.clone()),
                 expected,
                 "{name}: restored at point {point}"
             );
             assert_eq!(
-                to_the_end(session, &plan, history.clone()),
+                run_to_the_end(session, &plan, history.clone()),
                 expected,
                 "{name}: halted at point {point}"
             );
             if let Some((behind, mut session)) = earlier.replace((point, again)) {
                 session.restore(plan.step_plan.steps_per_epoch(), &file).unwrap();
                 assert_eq!(
-                    to_the_end(session, &plan, history),
+                    run_to_the_end(session, &plan, history),
                     expected,
                     "{name}: halted at point {behind}, given the state of point {point}"
                 );
@@ -450,7 +472,7 @@ fn helper_that_goes_on_with_saved_states() {
             let Ok(file) = std::fs::read(at) else { break };
             let history = std::fs::read(at.with_extension("history")).unwrap();
             let history = serde_json::from_slice(&history).unwrap();
-            let end = to_the_end(restored(&plan, 2, &file), &plan, history);
+            let end = run_to_the_end(restored(&plan, 2, &file), &plan, history);
             std::fs::write(at.with_extension("end"), format!("{end:?}")).unwrap();
         }
     }
@@ -498,14 +520,23 @@ fn a_state_is_kept_where_it_is_due_and_gives_the_same_end() {
         let plan = plan(&job);
         let fuse = Fuse::of(NEVER, Vec::new());
         run(&mut Session::new(&plan.job, 1).unwrap(), &plan, &fuse).unwrap();
-        let expected = to_the_end(Session::new(&plan.job, 1).unwrap(), &plan, Vec::new());
+        let expected = run_to_the_end(Session::new(&plan.job, 1).unwrap(), &plan, Vec::new());
         let (steps, kept) = (expected.trained.steps, fuse.kept.into_inner().unwrap());
         let per_epoch = plan.step_plan.steps_per_epoch();
         // Within an epoch every third step; its end counts once the epoch is closed.
-        let due = (1..=steps)
-            .filter(|step| step.is_multiple_of(3) || step.is_multiple_of(2 * per_epoch) || *step == steps);
+        let due = |step: u64| step.is_multiple_of(3) || step.is_multiple_of(2 * per_epoch) || step == steps;
+        // What shards remember is added up every third step of an epoch and at its end: states are kept there.
+        let even = |step: u64| {
+            let within = step % per_epoch;
+            !plan.job.train.gradient_compression.remembers() || within.is_multiple_of(3)
+        };
+        let mut owed = false;
+        let expected_at = (1..=steps).filter(|step| {
+            owed |= due(*step);
+            even(*step) && std::mem::take(&mut owed)
+        });
         let at: Vec<u64> = kept.iter().map(|(counter, _, _)| counter.step).collect();
-        assert_eq!(at, due.collect::<Vec<_>>(), "{name}");
+        assert_eq!(at, expected_at.collect::<Vec<_>>(), "{name}");
         for (counter, last, file) in kept {
             assert_eq!(counter.phase, ProgramPhase::Step, "{name}");
             assert_eq!(
@@ -514,7 +545,7 @@ fn a_state_is_kept_where_it_is_due_and_gives_the_same_end() {
             );
             let history = expected.history[..counter.epoch as usize].to_vec();
             assert_eq!(
-                to_the_end(restored(&plan, 1, &file), &plan, history),
+                run_to_the_end(restored(&plan, 1, &file), &plan, history),
                 expected,
                 "{name}: {counter}"
             );

@@ -72,6 +72,7 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
         threadsPerTrainer: int = 0,
         logicalShards: int = 8,
         dataShuffle: str = "hash",
+        gradientCompression: str = "none",
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",
@@ -222,6 +223,13 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
                 reads them, and cross the network only where there is none; the model then depends on the
                 partitioning and on where partitions were read, and equal rows are not spread. ("hash" or
                 "none")
+            gradientCompression: What gradients become before trainers exchange them; part of what decides
+                the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits
+                a value, half of the bytes. "topk:0.01": the largest hundredth of each parameter's values
+                (any share); "1bit": signs and two means for 4096 values. Of these two a logical shard adds
+                what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse
+                features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the share of
+                the values that is sent, above 0 and at most 1, such as "topk:0.01")
             maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
                 after a connection between two trainers that broke; the next one fails it. 0: the first one
                 does. (whole number from 0 to 1000000)
@@ -317,6 +325,7 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
         threadsPerTrainer: int = 0,
         logicalShards: int = 8,
         dataShuffle: str = "hash",
+        gradientCompression: str = "none",
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",

@@ -101,6 +101,18 @@ class GangParams(Params):
         ),
     )
 
+    gradientCompression: Param[str] = Param(
+        Params._dummy(),
+        "gradientCompression",
+        "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of each parameter's values (any share); \"1bit\": signs and two means for 4096 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. (\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\")",
+        typeConverter=Legal(
+            "gradientCompression",
+            TypeConverters.toString,
+            '"none", "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01"',
+            matches("none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)"),
+        ),
+    )
+
     maxRecoveries: Param[int] = Param(
         Params._dummy(),
         "maxRecoveries",
@@ -200,6 +212,7 @@ class GangParams(Params):
             threadsPerTrainer=0,
             logicalShards=8,
             dataShuffle="hash",
+            gradientCompression="none",
             maxRecoveries=3,
             dataReplicas=1,
             failureTimeout="15s",
@@ -235,6 +248,10 @@ class GangParams(Params):
     def getDataShuffle(self) -> str:
         """Value of dataShuffle, or its default."""
         return self.getOrDefault(self.dataShuffle)
+
+    def getGradientCompression(self) -> str:
+        """Value of gradientCompression, or its default."""
+        return self.getOrDefault(self.gradientCompression)
 
     def getMaxRecoveries(self) -> int:
         """Value of maxRecoveries, or its default."""
@@ -316,6 +333,17 @@ class GangSetters(GangParams):
         were read, and equal rows are not spread. ("hash" or "none")
         """
         return self._set(dataShuffle=value)
+
+    def setGradientCompression(self, value: str) -> Self:
+        """What gradients become before trainers exchange them; part of what decides the bits of the
+        weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of the
+        bytes. "topk:0.01": the largest hundredth of each parameter's values (any share); "1bit": signs and
+        two means for 4096 values. Of these two a logical shard adds what it did not send to its next
+        gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none",
+        "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0 and at most 1,
+        such as "topk:0.01")
+        """
+        return self._set(gradientCompression=value)
 
     def setMaxRecoveries(self, value: int) -> Self:
         """How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection

@@ -114,6 +114,26 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getDataShuffle: String = $(dataShuffle)
 
+  /** What gradients become before trainers exchange them; part of what decides the bits of the
+    * weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of
+    * the bytes. "topk:0.01": the largest hundredth of each parameter's values (any share); "1bit":
+    * signs and two means for 4096 values. Of these two a logical shard adds what it did not send to
+    * its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.
+    * ("none", "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0
+    * and at most 1, such as "topk:0.01")
+    * @group param
+    */
+  final val gradientCompression: Param[String] = new Param[String](
+    this,
+    "gradientCompression",
+    "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of each parameter's values (any share); \"1bit\": signs and two means for 4096 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. (\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\")",
+    Legal[String]("gradientCompression", "\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\"", Legal.matches("none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)"))
+  )
+  setDefault(gradientCompression, "none")
+
+  /** @group getParam */
+  final def getGradientCompression: String = $(gradientCompression)
+
   /** How often a fit may go on after a loss (a trainer, its executor, its host) or after a
     * connection between two trainers that broke; the next one fails it. 0: the first one does.
     * (whole number from 0 to 1000000)
@@ -262,6 +282,9 @@ trait GangSetters extends GangParams {
 
   /** @group setParam */
   def setDataShuffle(value: String): this.type = set(dataShuffle, value)
+
+  /** @group setParam */
+  def setGradientCompression(value: String): this.type = set(gradientCompression, value)
 
   /** @group setParam */
   def setMaxRecoveries(value: Int): this.type = set(maxRecoveries, value)

@@ -1,0 +1,114 @@
+//! Several trainers of one exchange, in threads: what each of them gets is what one trainer alone computes.
+
+// Every part of the helpers has its users in the tests of the collective.
+#[path = "../../../../collective/tests/support/mod.rs"]
+mod support;
+
+use super::super::SingleProcess;
+use super::*;
+use candlewick_protocol::compression::GradientCompression;
+use candlewick_protocol::order::mix;
+use candlewick_protocol::plan::ownership;
+use serde_json::json;
+use support::{LONG, gang};
+
+const SHARDS: u32 = 8;
+const STEPS: u64 = 4;
+
+/// More values than three blocks, so that several trainers have a part of the sum.
+fn network() -> Network {
+    let layers = json!([{"type": "Linear", "out_features": 60}, {"type": "ReLU"}, {"type": "Linear", "out_features": 3}]);
+    Network::from_document(
+        &json!({"format": "candlewick.network/1", "layers": layers}),
+        &[250],
+    )
+    .unwrap()
+}
+
+fn train(name: &str) -> TrainSpec {
+    let mut train: TrainSpec = serde_json::from_value(json!({
+        "network": null, "loss": null, "optimizer": null, "epochs": 1, "batchSize": 8, "dropLast": false, "seed": 1,
+        "logicalShards": SHARDS, "clipNorm": null, "clipValue": null,
+    }))
+    .unwrap();
+    train.gradient_compression = GradientCompression::read(name).unwrap();
+    train
+}
+
+/// The gradients of these shards in a step; every seventh has no rows.
+fn fill(leaves: &mut [NodeGradient], step: u64, length: usize) {
+    for leaf in leaves {
+        let random = |at: u64| mix(at, step + 1, leaf.lo);
+        leaf.present = !random(u64::MAX).is_multiple_of(7);
+        let value =
+            |at: u64| ((random(at) >> 40) as f32 / 8e6 - 1.0) * 10f32.powi((random(at) % 5) as i32 - 3);
+        leaf.values = (0..length as u64).map(value).collect();
+    }
+}
+
+/// The bits of all sums, and of what is left in the end.
+fn run(name: &str, owned: Range<u32>, reduce: &mut dyn Reduce) -> Vec<u32> {
+    let network = network();
+    let mut compressor = Compressor::new(&train(name), &network).unwrap();
+    let mut left = vec![0.0; compressor.left_len()];
+    compressor.deal(&owned, &left);
+    let (mut nodes, mut out, mut bits) = (leaves(owned.clone()), Gradient::new(&network), Vec::new());
+    for step in 0..STEPS {
+        fill(&mut nodes, step, compressor.length);
+        let scalars: Vec<(u32, Option<Vec<f64>>)> =
+            owned.clone().map(|shard| (shard, Some(vec![1.0]))).collect();
+        let reduced = compressor
+            .reduce(reduce, (step, &scalars), &mut nodes, &mut out)
+            .unwrap();
+        assert!(reduced.present && reduced.scalars.len() == SHARDS as usize);
+        bits.extend(out.iter().map(|value| value.to_bits()));
+        assert_eq!(compressor.is_even(), !compressor.remembers());
+        if compressor.is_due(step, STEPS) {
+            left = compressor.add_up(step, &nodes, reduce).unwrap();
+            compressor.deal(&owned, &left);
+        }
+    }
+    assert!(compressor.is_even());
+    bits.extend(left.iter().map(|value| value.to_bits()));
+    bits
+}
+
+#[test]
+fn every_trainer_has_the_bits_of_one_alone() {
+    for name in ["bf16", "fp16", "topk:0.01", "1bit"] {
+        let mut alone = SingleProcess {
+            logical_shards: SHARDS,
+        };
+        let expected = run(name, 0..SHARDS, &mut alone);
+        for ranks in [2, 3, 8] {
+            let all = gang(ranks, SHARDS, LONG, |rank, gang, _| {
+                let (lo, hi) = ownership(SHARDS, ranks)[rank];
+                run(name, lo..hi, gang)
+            });
+            for (rank, bits) in all.iter().enumerate() {
+                assert!(*bits == expected, "{name}: trainer {rank} of {ranks}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_due_is_the_end_of_an_epoch_and_every_so_many_steps() {
+    let due = |name: &str| {
+        let compressor = Compressor::new(&train(name), &network()).unwrap();
+        (0..8)
+            .filter(|step| compressor.is_due(*step, 8))
+            .collect::<Vec<u64>>()
+    };
+    assert_eq!(due("topk:0.5"), [2, 5, 7]);
+    assert!(due("bf16").is_empty());
+    assert!(Compressor::new(&train("none"), &network()).is_none());
+}
+
+#[test]
+fn nodes_that_are_not_all_are_refused() {
+    assert!(covers_all([(0, 4), (4, 8)].into_iter(), 8));
+    for nodes in [&[(0, 4)][..], &[(0, 4), (5, 8)], &[(0, 5), (4, 8)], &[]] {
+        assert!(!covers_all(nodes.iter().copied(), 8));
+    }
+}

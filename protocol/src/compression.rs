@@ -1,0 +1,213 @@
+//! `gradientCompression`: what gradients are made of on their way from trainer to trainer.
+
+use crate::error::Failure;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a gradient's values become before trainers exchange them. It is part of the arithmetic: one trainer alone computes
+/// the same.
+///
+/// ```
+/// use candlewick_protocol::compression::GradientCompression;
+/// assert_eq!(GradientCompression::read("bf16"), Some(GradientCompression::Bf16));
+/// assert_eq!(GradientCompression::read("topk:0.01").unwrap().to_string(), "topk:0.01");
+/// assert_eq!(GradientCompression::read("topk:2"), None);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum GradientCompression {
+    /// They stay f32.
+    #[default]
+    None,
+    /// 16 bits with the exponents of f32.
+    Bf16,
+    /// 16 bits of IEEE 754.
+    Fp16,
+    /// The largest values of each parameter: this share of them.
+    TopK(f64),
+    /// Signs, and two means for 128 values.
+    OneBit,
+}
+
+/// What a value may be, for messages.
+pub const EXPECTED: &str = "\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at \
+                            most 1, such as \"topk:0.01\"";
+
+/// A regular expression, legal in Java and Python, that fits what [`GradientCompression::read`] takes.
+pub const PATTERN: &str = "none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)";
+
+/// Digits behind the point of a share at most.
+const DIGITS: usize = 9;
+
+impl GradientCompression {
+    /// The compression that a text names; none where it names none.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        match text.as_str() {
+            "none" => Some(GradientCompression::None),
+            "bf16" => Some(GradientCompression::Bf16),
+            "fp16" => Some(GradientCompression::Fp16),
+            "1bit" => Some(GradientCompression::OneBit),
+            _ => share(text.strip_prefix("topk:")?).map(GradientCompression::TopK),
+        }
+    }
+
+    /// True for [`GradientCompression::None`].
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == GradientCompression::None
+    }
+
+    /// True where a logical shard remembers from step to step what was not sent.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        matches!(self, GradientCompression::TopK(_) | GradientCompression::OneBit)
+    }
+}
+
+impl GradientCompression {
+    /// True where each logical shard's gradient travels by itself, and not the sums of a trainer's.
+    #[must_use]
+    pub fn sends_leaves(&self) -> bool {
+        self.remembers()
+    }
+
+    /// Bytes that a node of so many values takes at most.
+    #[must_use]
+    pub fn node_bytes(&self, values: u64) -> u64 {
+        match self {
+            GradientCompression::None => values * 4,
+            GradientCompression::Bf16 | GradientCompression::Fp16 => values * 2,
+            GradientCompression::TopK(share) => pairs(*share, values),
+            // A bit each, and two means.
+            GradientCompression::OneBit => values.div_ceil(8) + values.div_ceil(128) * 8,
+        }
+    }
+
+    /// Bytes that the sum of so many shards takes at most, on its way back.
+    #[must_use]
+    pub fn sum_bytes(&self, values: u64, shards: u32) -> u64 {
+        match self {
+            GradientCompression::TopK(share) => pairs(share * f64::from(shards), values),
+            GradientCompression::OneBit => values * 2,
+            _ => self.node_bytes(values),
+        }
+    }
+}
+
+/// A place and a value for each, or all values where that is less.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count of values is far below 2^53, and a share of it is one of them"
+)]
+fn pairs(share: f64, values: u64) -> u64 {
+    let kept = (share * values as f64).ceil() as u64;
+    kept.saturating_mul(8).min(values * 4)
+}
+
+fn share(text: &str) -> Option<f64> {
+    if matches!(text, "1" | "1.0") {
+        return Some(1.0);
+    }
+    let digits = text.strip_prefix('0').unwrap_or(text).strip_prefix('.')?;
+    let plain = digits.len() <= DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let legal = plain && digits.bytes().last().is_some_and(|last| last != b'0');
+    text.parse().ok().filter(|share| legal && *share > 0.0)
+}
+
+impl fmt::Display for GradientCompression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GradientCompression::None => f.write_str("none"),
+            GradientCompression::Bf16 => f.write_str("bf16"),
+            GradientCompression::Fp16 => f.write_str("fp16"),
+            GradientCompression::TopK(share) => write!(f, "topk:{share}"),
+            GradientCompression::OneBit => f.write_str("1bit"),
+        }
+    }
+}
+
+impl TryFrom<String> for GradientCompression {
+    type Error = Failure;
+
+    fn try_from(text: String) -> Result<Self, Failure> {
+        GradientCompression::read(&text).ok_or_else(|| {
+            Failure::parameter(format!(
+                "gradientCompression = {text:?} is not legal: expected {EXPECTED}"
+            ))
+        })
+    }
+}
+
+impl From<GradientCompression> for String {
+    fn from(compression: GradientCompression) -> String {
+        compression.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_written() {
+        for name in [
+            "none",
+            "bf16",
+            "fp16",
+            "1bit",
+            "topk:0.01",
+            "topk:0.000000001",
+            "topk:1",
+        ] {
+            assert_eq!(GradientCompression::read(name).unwrap().to_string(), name);
+        }
+        let bytes = |name: &str| {
+            let kind = GradientCompression::read(name).unwrap();
+            (kind.node_bytes(8_192), kind.sum_bytes(8_192, 4))
+        };
+        assert_eq!(
+            (bytes("none"), bytes("bf16")),
+            ((32_768, 32_768), (16_384, 16_384))
+        );
+        assert_eq!(
+            (bytes("topk:0.01"), bytes("topk:0.5")),
+            ((656, 2_624), (32_768, 32_768))
+        );
+        assert_eq!(bytes("1bit"), (1_024 + 512, 16_384));
+        assert_eq!(GradientCompression::read("BF16"), Some(GradientCompression::Bf16));
+        assert_eq!(
+            GradientCompression::read("topk:.5"),
+            Some(GradientCompression::TopK(0.5))
+        );
+        for wrong in [
+            "",
+            "bf32",
+            "topk",
+            "topk:",
+            "topk:0",
+            "topk:0.0",
+            "topk:0.10",
+            "topk:1.5",
+            "topk:-0.1",
+            "topk:nan",
+            "topk:1e-3",
+            "topk:0.0000000001",
+            "topk:00.1",
+            "bf16 ",
+            "2bit",
+        ] {
+            assert_eq!(GradientCompression::read(wrong), None, "{wrong}");
+        }
+        let told = GradientCompression::try_from("bf15".to_owned())
+            .unwrap_err()
+            .message;
+        assert!(
+            told.contains("gradientCompression = \"bf15\"") && told.contains("\"topk:0.01\""),
+            "{told}"
+        );
+    }
+}

@@ -1,0 +1,32 @@
+package candlewick
+
+/** `gradientCompression`: what gradients become before trainers exchange them. */
+class CompressionSuite extends SparkSuite {
+
+  private lazy val rows = blobs(300).cache()
+
+  private def net(compression: String): NeuralClassifier =
+    classifier().setLogicalShards(4).setGradientCompression(compression)
+
+  test("each kind learns, with bits of its own that are those of any number of trainers") {
+    val plain = classifier().setLogicalShards(4).fit(rows)
+    assert(net("none").fit(rows).weightsHash == plain.weightsHash)
+    val hashes = Seq("bf16", "fp16", "topk:0.1", "1bit").map { kind =>
+      val one = net(kind).setNumTrainers(1).fit(rows)
+      val two = net(kind).setNumTrainers(2).fit(rows.repartition(5))
+      assert(two.weightsHash == one.weightsHash, kind)
+      assert(one.summary.objectiveHistory.last < one.summary.objectiveHistory.head, kind)
+      assert(one.getGradientCompression == kind)
+      one.weightsHash
+    }
+    assert((plain.weightsHash +: hashes).distinct.length == 5)
+  }
+
+  test("a plan has its bytes and its memory") {
+    def plan(kind: String) = net(kind).setNumTrainers(2).plan(rows)
+    val (plain, half, top) = (plan("none"), plan("bf16"), plan("topk:0.01"))
+    def sent(plan: TrainingPlan) = plan.exchangeBytesPerStep
+    assert(sent(half) * 2 == sent(plain) && sent(top) < sent(half))
+    assert(top.memory("weights") > half.memory("weights") && half.memory("gradients") > plain.memory("gradients"))
+  }
+}
