@@ -49,8 +49,8 @@ pub struct Model {
     head: Head,
     /// For rows of zeros, once there are any: how they enter the network, if they can.
     entry: OnceLock<Option<ByInput>>,
-    /// Its weights as products read them, for the predictors of all tasks.
-    prepared: OnceLock<Prepared>,
+    /// Its weights as products of each precision read them, for the predictors of all tasks.
+    prepared: [OnceLock<Prepared>; Precision::ALL.len()],
 }
 
 impl Model {
@@ -76,7 +76,7 @@ impl Model {
             label: label.clone(),
             head,
             entry: OnceLock::new(),
-            prepared: OnceLock::new(),
+            prepared: Default::default(),
         })
     }
 
@@ -86,7 +86,8 @@ impl Model {
     }
 
     fn prepared(&self, predictor: &Predictor) -> &Prepared {
-        self.prepared.get_or_init(|| predictor.prepare(&self.weights))
+        let of_precision = &self.prepared[predictor.precision() as usize];
+        of_precision.get_or_init(|| predictor.prepare(&self.weights))
     }
 
     /// What the model is, for Java.

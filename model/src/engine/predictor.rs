@@ -8,6 +8,7 @@ use crate::kernels::{ByInput, Csr, Kernels};
 use crate::layers::{Alone, Operation};
 use crate::network::{InnerValue, Network, ValueRef};
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::Precision;
 use std::ops::Range;
 
 /// Rows that go through the layers together at most: keeps their values in cache.
@@ -108,10 +109,17 @@ impl Predictor {
         self.predict_prepared(weights, None, features, rows)
     }
 
-    /// Weights of the network laid out for [`Predictor::predict_prepared`]. They serve any number of predictors of the same network.
+    /// What products round their operands to: that of the network.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.kernels.arithmetic().precision
+    }
+
+    /// Weights of the network laid out for [`Predictor::predict_prepared`]. They serve any number of predictors of the same
+    /// network in the same precision.
     #[must_use]
     pub fn prepare(&self, weights: &[f32]) -> Prepared {
-        Prepared::of(&self.plan, weights, self.kernels.level())
+        Prepared::of(&self.plan, weights, self.kernels.arithmetic())
     }
 
     /// As [`Predictor::predict`], with what [`Predictor::prepare`] made of the same weights; the outputs have the same bits. On
@@ -228,7 +236,7 @@ impl Predictor {
 
     /// Whether all that reads the features takes rows of zeros.
     fn enters_sparse(&self) -> bool {
-        self.kernels.arithmetic().precision.is_f32() && self.plan.takes_sparse()
+        self.precision().is_f32() && self.plan.takes_sparse()
     }
 
     /// Whether rows of zeros can enter the network as such: one linear layer is all that reads the features.
@@ -254,7 +262,7 @@ impl Predictor {
 
     /// The only stage that reads the features.
     fn entrance(&self) -> Option<usize> {
-        if !self.kernels.arithmetic().precision.is_f32() {
+        if !self.precision().is_f32() {
             // Products of rows of zeros are those of f32.
             return None;
         }

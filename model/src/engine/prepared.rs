@@ -1,7 +1,7 @@
 //! Weights of a network that are laid out once for scoring, and read by every predictor of it.
 
 use super::plan::{Plan, Stage};
-use crate::kernels::{PackedLinear, SimdLevel};
+use crate::kernels::{Arithmetic, PackedLinear};
 use crate::layers::Operation;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,7 +18,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn of(plan: &Plan, weights: &[f32], level: SimdLevel) -> Self {
+    pub(super) fn of(plan: &Plan, weights: &[f32], arithmetic: Arithmetic) -> Self {
         let linear = plan.stages.iter().filter_map(|stage| match &stage.operation {
             Operation::Module(module) => Some((stage.weights.clone(), module)),
             _ => None,
@@ -30,7 +30,7 @@ impl Prepared {
             if range.is_empty() || range.len() > left || prepared.layers.contains_key(&place) {
                 continue;
             }
-            if let Some(packed) = module.packed(level, &weights[range.clone()]) {
+            if let Some(packed) = module.packed(arithmetic, &weights[range.clone()]) {
                 left -= range.len();
                 prepared.layers.insert(place, packed);
             }

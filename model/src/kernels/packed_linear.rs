@@ -1,8 +1,8 @@
 //! A linear layer whose weights are packed once, for any number of threads that score with it.
 
+use super::arithmetic::Arithmetic;
 use super::matrix::{Accumulate, Matrix};
 use super::packed::{Packed, Packing};
-use super::simd::SimdLevel;
 
 /// The right operand of a linear layer's products, packed, and what they are added to. The bits are those of
 /// [`super::Kernels::product`].
@@ -19,7 +19,7 @@ pub(crate) struct PackedLinear {
 impl PackedLinear {
     /// Of weights as a linear layer has them: `outputs` x `inputs`, then its bias where it has one. It is applied `repeat` times to a row.
     pub(crate) fn new(
-        level: SimdLevel,
+        arithmetic: Arithmetic,
         weights: &[f32],
         (inputs, outputs): (usize, usize),
         bias: bool,
@@ -27,7 +27,7 @@ impl PackedLinear {
     ) -> Self {
         let mut packing = Packing::default();
         packing.begin([(outputs, inputs)].into_iter());
-        let operand = packing.pack(level, Matrix::new(weights, outputs, inputs));
+        let operand = packing.pack(arithmetic, Matrix::new(weights, outputs, inputs));
         let bias = bias.then(|| weights[outputs * inputs..][..outputs].to_vec());
         PackedLinear {
             packing,

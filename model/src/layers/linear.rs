@@ -2,7 +2,7 @@
 
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
-use crate::kernels::{Accumulate, ByInput, Matrix, PackedLinear, Program, SimdLevel};
+use crate::kernels::{Accumulate, Arithmetic, ByInput, Matrix, PackedLinear, Program};
 use crate::layers::error::{LayerError, infer};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
@@ -44,9 +44,15 @@ impl Module for Linear {
             .then(|| ByInput::of_linear(matrix, bias, self.inputs, self.outputs))
     }
 
-    fn packed(&self, level: SimdLevel, weights: &[f32]) -> Option<PackedLinear> {
+    fn packed(&self, arithmetic: Arithmetic, weights: &[f32]) -> Option<PackedLinear> {
         let sizes = (self.inputs, self.outputs);
-        Some(PackedLinear::new(level, weights, sizes, self.bias, self.repeat))
+        Some(PackedLinear::new(
+            arithmetic,
+            weights,
+            sizes,
+            self.bias,
+            self.repeat,
+        ))
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use super::error::LayerError;
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
-use crate::kernels::{ByInput, Kernels, PackedLinear, Program, SimdLevel, SparseInput};
+use crate::kernels::{Arithmetic, ByInput, Kernels, PackedLinear, Program, SimdLevel, SparseInput};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
@@ -166,7 +166,7 @@ pub(crate) trait Module: Debug + Send + Sync {
 
     /// The module with its `weights` packed, where it is a linear map: gives what [`Module::forward`] gives when scoring, without
     /// packing them again for every block of rows.
-    fn packed(&self, _level: SimdLevel, _weights: &[f32]) -> Option<PackedLinear> {
+    fn packed(&self, _arithmetic: Arithmetic, _weights: &[f32]) -> Option<PackedLinear> {
         None
     }
 
