@@ -139,9 +139,10 @@ bench-plan: $(JAR) $(WHEEL) ## what plan(df) says next to what fits need (ROUNDS
 bench-elastic: $(JAR) $(WHEEL) ## what a slow trainer, and one that joins, cost (ROUNDS=3)
 	$(PYTHON) benchmarks/elastic.py --rounds $(or $(ROUNDS),3)
 
-bench-feed: $(JAR) $(WHEEL) ## rows into the trainers: first and warm, kinds of columns, next to raw Flight and memcpy (ROUNDS=5)
+bench-feed: $(JAR) $(WHEEL) $(if $(PEERS),.cache/bench-venv/.stamp) ## rows into the trainers: first and warm, kinds of columns, next to raw Flight and memcpy (ROUNDS=5 PEERS=1)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-trainer --bench feed
 	$(PYTHON) benchmarks/feed.py --rounds $(or $(ROUNDS),5) \
+	  $(if $(PEERS),--dense --peers $(CURDIR)/.cache/bench-venv/bin/python) \
 	  --bench "$$(ls -t target/$(TRIPLE)/release/deps/feed-* | grep -v '\.d$$' | head -n 1)"
 
 bench-types: $(JAR) $(WHEEL) ## what rows of each type take in the trainers, and their feed (ROUNDS=5); 3 minutes

@@ -1,15 +1,18 @@
 """The feed of a fit in `local[2]` with two trainers: f32 bytes a second, the fixed part, and other kinds of columns.
 
+`--peers PYTHON`, an interpreter with what feed_peers.py imports, adds how others hand the same rows over.
 `--bench PROGRAM` (flight-server/benches/feed.rs) gives what the rates are compared with, memcpy and DoPut of arrow-flight
 alone, before and after the session in the same run. Medians with their range; a fit of no epochs feeds and does no more.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from common import argument, digits_like, report
@@ -35,6 +38,30 @@ def native(program: str, part: str) -> dict[str, float]:
 def compared(program: str | None) -> dict[str, float]:
     """What a feed is compared with."""
     return {} if program is None else native(program, "memcpy") | native(program, "raw")
+
+
+def others(rows: int, rounds: int) -> dict[str, Any]:
+    """Seconds in which others hand the rows over, each in processes of its own, and those of them in which Spark wrote."""
+    found: dict[str, Any] = {}
+    if "--peers" not in sys.argv:
+        return found
+    for peer in ("parquet", "mds"):
+        script = str(Path(__file__).with_name("feed_peers.py"))
+        command = [sys.argv[sys.argv.index("--peers") + 1], script, "--peer", peer]
+        ran = subprocess.run(
+            [*command, "--rounds", str(rounds), "--rows", str(rows)], check=False, capture_output=True, text=True
+        )
+        results = re.findall(r"^RESULT (.*)$", ran.stdout, re.MULTILINE)
+        if not results:
+            raise SystemExit(f"{peer} gave no result:\n{ran.stdout[-2000:]}\n{ran.stderr[-4000:]}")
+        result = json.loads(results[0])
+        whole = result["seconds"][1:]
+        found[peer] = {
+            "seconds": spread(whole),
+            "written_s": spread(result["written"][1:]),
+            "gb_per_s": spread([result["bytes"] / second / 1e9 for second in whole], 2),
+        }
+    return found
 
 
 def feeds(df: DataFrame, rounds: int, **params: Any) -> tuple[list[float], int]:
@@ -102,6 +129,7 @@ def main() -> None:
     rows, rounds = argument("rows", 60_000), argument("rounds", 5)
     df = digits_like(spark, rows)
     seconds, size = feeds(df, rounds)
+    warm = statistics.median(seconds[1:])
     unshuffled, _ = feeds(df, rounds, dataShuffle="none")
     fixed, _ = feeds(kept(df.limit(1_000).repartition(4)), rounds)
     numbers: dict[str, Any] = {
@@ -119,6 +147,9 @@ def main() -> None:
             numbers[name] = {"seconds": spread(seconds[1:]), "gb_per_s": spread(rates, 2)}
             frame.unpersist()
     spark.stop()
+    numbers["peers"] = others(rows, rounds)
+    for peer in numbers["peers"].values():
+        peer["of_ours"] = round(float(peer["seconds"].split()[0]) / warm, 1)
     numbers["compared_before"], numbers["compared_after"] = before, compared(program)
     report(numbers)
 

@@ -115,7 +115,7 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
             try:
                 with translated():
                     watch = Watch(handle, display, callbacks, decides)
-                    model = self._copyValues(self._create_model(finished(handle, watch, interrupt, decides)))
+                    model = self._copyValues(self._create_model(finished(handle, watch, interrupt)))
                 callbacks.end(model)
             except BaseException as error:
                 callbacks.exception(error)

@@ -10,12 +10,9 @@ from candlewick._callbacks import Callbacks
 from candlewick._display import Display
 from candlewick._interrupt import DeferredInterrupt
 
-#: One look at the fit blocks the gateway this long, milliseconds: Ctrl-C waits for its end.
-_LOOK_MS = 5
-#: Pauses between looks, seconds. Where trainers wait for callbacks, no longer than the last.
-_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_OF_CALLBACKS = 0.005, 0.1, 0.02
-#: A pause is this part of the time that the fit has taken: that is the most by which its end is noticed late.
-_PART = 0.03
+#: One look at the fit blocks the gateway this long at most, milliseconds: Ctrl-C waits for its end. The end of the fit and
+#: what callbacks wait for end it earlier.
+_LOOK_MS = 100
 #: After a cancel, seconds to wait for the trainers to be gone.
 _CANCEL_WAIT = 5.0
 
@@ -37,11 +34,12 @@ class Watch:
         """The fit begins."""
         self._callbacks.begin()
 
-    def look(self) -> None:
-        """Takes what has come since the last look."""
-        for line in self._handle.progressLines():
+    def look(self) -> bool:
+        """Waits for news, not for long, and passes them on. Whether the fit is over."""
+        news = json.loads(self._handle.look(_LOOK_MS))
+        for line in news["lines"]:
             self._display.line(line)
-        for event in json.loads(self._handle.events()):
+        for event in news["events"]:
             kind = event["event"]
             if kind == "step":
                 self._display.step(event)
@@ -50,6 +48,7 @@ class Watch:
                 self._epoch(event)
             elif kind == "line":
                 self._display.line(event["text"])
+        return bool(news["over"])
 
     def _epoch(self, event: dict[str, Any]) -> None:
         if not event.get("again", False):
@@ -62,24 +61,19 @@ class Watch:
             self._handle.stopAfter(done, stopper)
 
 
-def finished(handle: Any, watch: Watch, interrupt: DeferredInterrupt, decides: bool) -> Any:
+def finished(handle: Any, watch: Watch, interrupt: DeferredInterrupt) -> Any:
     """Waits for a fit and returns its Java model; whatever interrupts the wait cancels the fit.
 
     One long call into the JVM would not do: Ctrl-C during it cancels nothing and leaves the training running.
     """
-    longest = _LONGEST_OF_CALLBACKS if decides else _LONGEST_PAUSE
-    began = time.monotonic()
     try:
         watch.begin()
-        while not handle.awaitTermination(_LOOK_MS):
-            watch.look()
-            time.sleep(min(longest, max(_FIRST_PAUSE, _PART * (time.monotonic() - began))))
+        while not watch.look():
             interrupt.deliver()
-        watch.look()
     except BaseException as error:
         handle.cancel(f"interrupted in Python by {type(error).__name__}")
         end = time.monotonic() + _CANCEL_WAIT
         while not handle.awaitTermination(_LOOK_MS) and time.monotonic() < end:
-            time.sleep(_FIRST_PAUSE)
+            pass
         raise
     return handle.result()

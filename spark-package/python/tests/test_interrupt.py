@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -25,7 +26,7 @@ class Handle:
         self.cancelled: str | None = None
         self.interrupted_busy: list[bool] = []
 
-    def awaitTermination(self, _: int) -> bool:
+    def look(self, _: int) -> str:
         self.busy = True
         self.looks += 1
         if self.looks == 2:
@@ -33,16 +34,13 @@ class Handle:
         # Signals are handled between two steps of the interpreter, at the latest here.
         sum(range(100))
         self.busy = False
-        return self.cancelled is not None or self.looks > 1000
+        return json.dumps({"over": self.looks > 1000, "lines": [], "events": []})
+
+    def awaitTermination(self, _: int) -> bool:
+        return self.cancelled is not None
 
     def cancel(self, why: str) -> None:
         self.cancelled = why
-
-    def progressLines(self) -> list[str]:
-        return []
-
-    def events(self) -> str:
-        return "[]"
 
     def result(self) -> str:
         return "a model"
@@ -67,7 +65,7 @@ def test_a_fit_is_interrupted_between_two_calls(handle: Handle) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), DeferredInterrupt() as interrupt:
         watch = Watch(handle, Display(), Callbacks([], FitInfo("a", 1, "uid", 1)), decides=False)
-        finished(handle, watch, interrupt, decides=False)
+        finished(handle, watch, interrupt)
     assert handle.interrupted_busy == [False], "the handler ran while a call was under way"
     assert handle.cancelled == "interrupted in Python by KeyboardInterrupt"
     assert signal.getsignal(signal.SIGINT) is before

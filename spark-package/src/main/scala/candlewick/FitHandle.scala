@@ -48,8 +48,15 @@ final class FitHandle[M] private[candlewick] (control: FitControl) {
     */
   def listenProgress(listener: String => Unit): Unit = control.listen(listener)
 
-  /** Takes what happened in the training since the last call, as a JSON list; for Python. */
-  private[candlewick] def events(): String = Json.list(control.events.take(0L)).toString
+  /** Whether the fit is over, and the lines and the events since the last call, as JSON; for Python, in one call, since each
+    * wakes up two processes. Waits for an event or the end, at most `timeoutMs` milliseconds.
+    */
+  private[candlewick] def look(timeoutMs: Long): String = {
+    control.events.await(timeoutMs)
+    // Asked first: what comes before the end is in the lists then.
+    val over = finished.getCount == 0
+    Json.obj("over" -> over, "lines" -> control.drain().toSeq, "events" -> control.events.take(0L)).toString
+  }
 
   /** All callbacks have seen so many epochs, and training goes on. */
   private[candlewick] def goOn(epochs: Int): Unit = control.decisions.goOn(epochs)
@@ -70,6 +77,7 @@ final class FitHandle[M] private[candlewick] (control: FitControl) {
       finally {
         control.finish()
         finished.countDown()
+        control.events.end()
       }
     val thread = new Thread(run, s"candlewick-fit-${control.id}")
     thread.setDaemon(true)

@@ -45,6 +45,7 @@ private[candlewick] final class CallbackRunner(
   /** Waits for the callbacks to have seen everything; a fit that was cancelled does not wait for one that is stuck. */
   private def finish(): Unit = {
     over = true
+    control.events.end()
     while (thread.isAlive && control.cancelled.isEmpty) thread.join(CallbackRunner.LookMs)
   }
 

@@ -9,6 +9,7 @@ private[candlewick] final class FitEvents {
   private val lock = new Object
   private val kept = new java.util.ArrayDeque[ObjectNode]()
   private var step = Option.empty[ObjectNode]
+  private var over = false
 
   /** Something happened. */
   def put(event: ObjectNode): Unit = lock.synchronized {
@@ -25,9 +26,20 @@ private[candlewick] final class FitEvents {
     lock.notifyAll()
   }
 
+  /** The fit is over: nobody waits any more. */
+  def end(): Unit = lock.synchronized {
+    over = true
+    lock.notifyAll()
+  }
+
+  /** Waits until there is something to take or the fit is over, at most `ms`. */
+  def await(ms: Long): Unit = lock.synchronized {
+    if (kept.isEmpty && step.isEmpty && !over && ms > 0) lock.wait(ms)
+  }
+
   /** Takes what happened since the last call; waits for something, at most `ms`. */
   def take(ms: Long): Seq[ObjectNode] = lock.synchronized {
-    if (kept.isEmpty && step.isEmpty && ms > 0) lock.wait(ms)
+    await(ms)
     val events = Seq.newBuilder[ObjectNode]
     while (!kept.isEmpty) events += kept.pollFirst()
     step.foreach(events += _)

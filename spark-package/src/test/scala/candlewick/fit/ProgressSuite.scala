@@ -24,6 +24,23 @@ class ProgressSuite extends AnyFunSuite {
     assert(second == Told("epoch 2/10  loss 1.000e-05  52,000 rows/s  12 s left", 52000.0, 12.0))
   }
 
+  test("who waits for news of a fit is woken by an event, and by the end") {
+    val longMs = 60000L
+    def woken(by: FitEvents => Unit): FitEvents = {
+      val events = new FitEvents
+      val waiting = new Thread(() => events.await(10 * longMs))
+      waiting.start()
+      while (waiting.getState != Thread.State.TIMED_WAITING) Thread.`yield`()
+      by(events)
+      waiting.join(longMs)
+      assert(!waiting.isAlive)
+      events
+    }
+    assert(woken(_.put(Json.obj("event" -> "epoch"))).take(0L).length == 1)
+    // From then on nobody waits.
+    woken(_.end()).await(10 * longMs)
+  }
+
   test("the line has every metric that is a number, and none of the others") {
     val all = record(0, 0.5, 100, 1.0).put("accuracy", 0.75).put("val_loss", 0.25).put("skippedSteps", 2)
     all.putNull("val_roc_auc").putArray("val_confusion_matrix"): Unit
