@@ -147,7 +147,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::OneOf(&["f32", "bf16", "fp16"]),
         Some("\"f32\""),
-        "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, about half the time on processors with avx512_bf16, and the same bits but slower on others; \"fp16\" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision.",
+        "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; \"fp16\" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision.",
     ),
     param(
         "verbose",

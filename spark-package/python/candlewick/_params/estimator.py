@@ -196,10 +196,10 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
                 the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
             precision: What products of matrices (linear layers, convolutions, recurrent layers, attention)
                 round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast
-                does, about half the time on processors with avx512_bf16, and the same bits but slower on
-                others; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and
-                everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or
-                "fp16")
+                does, where products take about half the time on processors with avx512_bf16, and on others
+                the same bits come out, slower; "fp16" is for GPUs and refused elsewhere. Sums, weights, the
+                optimizer and everything else stay in f32. What a model computes in is scorePrecision.
+                ("f32" or "bf16" or "fp16")
             verbose: What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left.
                 true: a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a
                 terminal, else at most a line every two seconds; in Scala the log alone. false: nothing.
@@ -226,7 +226,7 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
             gradientCompression: What gradients become before trainers exchange them; part of what decides
                 the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits
                 a value, half of the bytes. "topk:0.01": the largest hundredth of each parameter's values
-                (any share); "1bit": signs and two means for 4096 values. Of these two a logical shard adds
+                (any share); "1bit": signs and two means for 128 values. Of these two a logical shard adds
                 what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse
                 features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the share of
                 the values that is sent, above 0 and at most 1, such as "topk:0.01")

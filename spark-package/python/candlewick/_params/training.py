@@ -202,7 +202,7 @@ class TrainingParams(HasSeed):
     precision: Param[str] = Param(
         Params._dummy(),
         "precision",
-        'What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, about half the time on processors with avx512_bf16, and the same bits but slower on others; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")',
+        'What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")',
         typeConverter=Legal(
             "precision",
             TypeConverters.toString,
@@ -422,10 +422,10 @@ class TrainingSetters(TrainingParams):
 
     def setPrecision(self, value: str) -> Self:
         """What products of matrices (linear layers, convolutions, recurrent layers, attention) round their
-        operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, about half
-        the time on processors with avx512_bf16, and the same bits but slower on others; "fp16" is for GPUs
-        and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model
-        computes in is scorePrecision. ("f32" or "bf16" or "fp16")
+        operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, where
+        products take about half the time on processors with avx512_bf16, and on others the same bits come
+        out, slower; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything
+        else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")
         """
         return self._set(precision=value)
 

@@ -241,15 +241,16 @@ trait TrainingParams extends Params with HasSeed {
 
   /** What products of matrices (linear layers, convolutions, recurrent layers, attention) round
     * their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does,
-    * about half the time on processors with avx512_bf16, and the same bits but slower on others;
-    * "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else
-    * stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")
+    * where products take about half the time on processors with avx512_bf16, and on others the same
+    * bits come out, slower; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer
+    * and everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16"
+    * or "fp16")
     * @group param
     */
   final val precision: Param[String] = new Param[String](
     this,
     "precision",
-    "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, about half the time on processors with avx512_bf16, and the same bits but slower on others; \"fp16\" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. (\"f32\" or \"bf16\" or \"fp16\")",
+    "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; \"fp16\" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. (\"f32\" or \"bf16\" or \"fp16\")",
     Legal[String]("precision", "\"f32\" or \"bf16\" or \"fp16\"", ParamValidators.inArray(Array("f32", "bf16", "fp16")))
   )
   setDefault(precision, "f32")
