@@ -27,6 +27,8 @@ class CompressionSuite extends SparkSuite {
     val (plain, half, top) = (plan("none"), plan("bf16"), plan("topk:0.01"))
     def sent(plan: TrainingPlan) = plan.exchangeBytesPerStep
     assert(sent(half) * 2 == sent(plain) && sent(top) < sent(half))
-    assert(top.memory("weights") > half.memory("weights") && half.memory("gradients") > plain.memory("gradients"))
+    assert(
+      top.memory("weights") > half.memory("weights") && half.memory("gradients") > plain.memory("gradients")
+    )
   }
 }
