@@ -185,7 +185,7 @@ fn rows_of_bytes_and_sparse_rows_have_the_bits_of_floats_on_disk_too_where_train
             job.data.feature_encoding.scale = 0.25;
         }
         // Windows of streams leave no room for rows at first.
-        let memory = memory(20 << 20, folder.path(), true);
+        let memory = memory(30 << 20, folder.path(), true);
         let mut gang = gang_of(&job, memory, Some((&gates, "train.step=20")));
         let ledger = gang.feed_and_seal(&rows);
         gang.command(&json!({"cmd": "train"}));
@@ -263,7 +263,7 @@ fn a_disk_that_takes_no_rows_ends_the_fit_with_the_folder_and_what_is_needed() {
         (&missing, "No such file or directory"),
     ] {
         // Windows of streams and the program itself take all of it.
-        let mut gang = gang(memory(18 << 20, at, false), None);
+        let mut gang = gang(memory(30 << 20, at, false), None);
         for trainer in &gang.trainers {
             limit_files(trainer.pid(), 1 << 20);
         }

@@ -47,9 +47,8 @@ fn passes(
             let passes =
                 parts.map(|(predictor, part)| scope.spawn(|| pass(predictor, &weights, part, widths[0])));
             let passes: Vec<_> = passes.collect();
-            let done = passes.into_iter().map(|pass| pass.join());
-            done.map(|done| done.unwrap_or_else(|_| Err(Failure::internal("a thread panicked"))))
-                .collect::<Result<(), Failure>>()
+            let mut done = passes.into_iter().map(|pass| pass.join());
+            done.try_for_each(|done| done.unwrap_or_else(|_| Err(Failure::internal("a thread panicked"))))
         })?;
         seconds.push(start.elapsed().as_secs_f64());
         processor.push(on_processors() - used);

@@ -4,7 +4,7 @@
 
 use candlewick_protocol::row::RowHasher;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Instant;
 
 /// Bytes that are sent in all, and in a frame.
@@ -20,27 +20,29 @@ pub(crate) fn seconds_per_byte(tasks: usize, values: usize) -> Option<f64> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
     let address = listener.local_addr().ok()?;
     let begin = Instant::now();
+    // Connected one after the other, so that nobody waits for one that does not come.
+    let pair = |_| Ok((TcpStream::connect(address)?, listener.accept()?.0));
+    let pairs: Vec<(TcpStream, TcpStream)> = (0..tasks).map(pair).collect::<io::Result<_>>().ok()?;
     let done: io::Result<()> = std::thread::scope(|scope| {
-        let senders: Vec<_> = (0..tasks)
-            .map(|_| scope.spawn(|| send(address, frames)))
-            .collect();
-        let accepted = (0..tasks).map(|_| Ok(listener.accept()?.0));
-        let streams: Vec<TcpStream> = accepted.collect::<io::Result<_>>()?;
-        let receivers: Vec<_> = streams
+        let begun: Vec<_> = pairs
             .into_iter()
-            .map(|stream| scope.spawn(move || receive(stream, frames, values.max(1))))
+            .flat_map(|(sender, receiver)| {
+                [
+                    scope.spawn(move || send(sender, frames)),
+                    scope.spawn(move || receive(receiver, frames, values.max(1))),
+                ]
+            })
             .collect();
         let lost = || io::Error::other("a thread has panicked");
-        let all = senders.into_iter().chain(receivers);
-        all.map(|one| one.join().unwrap_or_else(|_| Err(lost())))
-            .collect()
+        begun
+            .into_iter()
+            .try_for_each(|one| one.join().unwrap_or_else(|_| Err(lost())))
     });
     done.ok()?;
     Some(begin.elapsed().as_secs_f64() / (tasks * frames * FRAME) as f64)
 }
 
-fn send(address: SocketAddr, frames: usize) -> io::Result<()> {
-    let mut stream = TcpStream::connect(address)?;
+fn send(mut stream: TcpStream, frames: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (rows, mut frame) = (vec![0x3f; FRAME], Vec::with_capacity(FRAME));
     for _ in 0..frames {

@@ -82,6 +82,8 @@ fn what_was_sent_and_what_is_left_are_the_gradients_together() {
                 .zip(&gradient)
                 .for_each(|(sum, value)| *sum += f64::from(*value));
             codec.leaf(&mut gradient, &mut memory);
+            // What is not trained has the means of its group until then.
+            codec.finish(&mut gradient);
             sent.iter_mut()
                 .zip(&gradient)
                 .for_each(|(sum, value)| *sum += f64::from(*value));

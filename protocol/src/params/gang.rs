@@ -67,7 +67,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Compression,
         Range::Any,
         Some("\"none\""),
-        "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of each parameter's values (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.",
+        "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of the values of each parameter (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.",
     ),
     param(
         "maxRecoveries",

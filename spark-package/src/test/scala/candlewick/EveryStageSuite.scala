@@ -273,6 +273,7 @@ object EveryStageSuite {
     "7s",
     "9m",
     "balanced",
+    "bf16",
     "{\"type\":\"SGD\",\"lr\":0.5}",
     "{\"0\":\"inner\"}",
     "true",
