@@ -238,11 +238,11 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 "none")
             gradientCompression: What gradients become before trainers exchange them; part of what decides
                 the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits
-                a value, half of the bytes. "topk:0.01": the largest hundredth of each parameter's values
-                (any share); "1bit": signs and two means for 128 values. Of these two a logical shard adds
-                what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse
-                features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the share of
-                the values that is sent, above 0 and at most 1, such as "topk:0.01")
+                a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each
+                parameter (any share); "1bit": signs and two means for 128 values. Of these two a logical
+                shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding,
+                sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the
+                share of the values that is sent, above 0 and at most 1, such as "topk:0.01")
             maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
                 after a connection between two trainers that broke; the next one fails it. 0: the first one
                 does. (whole number from 0 to 1000000)

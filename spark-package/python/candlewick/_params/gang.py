@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._convert import to_int
-from candlewick._legal import Legal, Range, matches, one_of
+from candlewick._legal import Legal, Range, each, matches, one_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -104,7 +104,7 @@ class GangParams(Params):
     gradientCompression: Param[str] = Param(
         Params._dummy(),
         "gradientCompression",
-        "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of each parameter's values (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. (\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\")",
+        'What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01")',
         typeConverter=Legal(
             "gradientCompression",
             TypeConverters.toString,
@@ -337,8 +337,8 @@ class GangSetters(GangParams):
     def setGradientCompression(self, value: str) -> Self:
         """What gradients become before trainers exchange them; part of what decides the bits of the
         weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of the
-        bytes. "topk:0.01": the largest hundredth of each parameter's values (any share); "1bit": signs and
-        two means for 128 values. Of these two a logical shard adds what it did not send to its next
+        bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs
+        and two means for 128 values. Of these two a logical shard adds what it did not send to its next
         gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none",
         "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0 and at most 1,
         such as "topk:0.01")

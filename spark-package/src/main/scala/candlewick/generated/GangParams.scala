@@ -116,17 +116,17 @@ trait GangParams extends Params {
 
   /** What gradients become before trainers exchange them; part of what decides the bits of the
     * weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of
-    * the bytes. "topk:0.01": the largest hundredth of each parameter's values (any share); "1bit":
-    * signs and two means for 128 values. Of these two a logical shard adds what it did not send to
-    * its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.
-    * ("none", "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0
-    * and at most 1, such as "topk:0.01")
+    * the bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share);
+    * "1bit": signs and two means for 128 values. Of these two a logical shard adds what it did not
+    * send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not
+    * compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the share of the values that is
+    * sent, above 0 and at most 1, such as "topk:0.01")
     * @group param
     */
   final val gradientCompression: Param[String] = new Param[String](
     this,
     "gradientCompression",
-    "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of each parameter's values (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. (\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\")",
+    "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of the values of each parameter (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. (\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\")",
     Legal[String]("gradientCompression", "\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\"", Legal.matches("none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)"))
   )
   setDefault(gradientCompression, "none")
