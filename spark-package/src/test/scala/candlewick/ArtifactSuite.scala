@@ -74,5 +74,7 @@ class ArtifactSuite extends ClusterSuite {
     val data = points(40).withColumn("label", same(col("label")))
     val model = over(classifier().setNumTrainers(2).setEpochs(1).startFit(data)).result()
     assert(model.summary.history.map(_.rows).toSeq == Seq(40L))
+    // What its task gives back crosses from their classes to ours.
+    assert(classifier().setNumTrainers(2).plan(points(40)).seconds > 0)
   }
 }

@@ -74,7 +74,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
       feed.put("dataShuffle", "hash").setAll[ObjectNode](round): Unit
       val task = new FeedSample(feed.toString, new JobSecret(control.id).feeder, types)
       val clock = new Clock
-      val tried = sc.runJob(rows, task.run _, Seq(0)).head
+      val tried = FedRows.of(sc.runJob(rows, task.run _, Seq(0)).head)
       val ofJob = math.max(0.0, clock.seconds - tried.taskNanos / 1e9)
       Sampled(if (tried.rows == 0) None else Some(tried.nanos / 1e9 / tried.rows), ofJob, tried.room)
     }
@@ -118,12 +118,24 @@ private[fit] final case class Sampled(secondsPerRow: Option[Double], secondsOfJo
   */
 private[fit] final case class FedRows(rows: Long, nanos: Long, taskNanos: Long, room: FoundMemory)
 
+private[fit] object FedRows {
+
+  /** How a task gives it back. */
+  type Plain = (Long, Long, Long, (Option[Long], Option[Long]))
+
+  /** What a task gave back. */
+  def of(plain: Plain): FedRows = {
+    val (rows, nanos, taskNanos, (memory, group)) = plain
+    FedRows(rows, nanos, taskNanos, FoundMemory(memory, group))
+  }
+}
+
 /** Reads and decodes a few rows as a feed task does. */
 private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[DataType])
     extends Serializable {
 
-  /** Rows, how long they took, and the memory that is here. */
-  def run(rows: Iterator[InternalRow]): FedRows = {
+  /** What [[FedRows]] has, as no class of ours: that may be another one in executors, which load the jar themselves. */
+  def run(rows: Iterator[InternalRow]): FedRows.Plain = {
     RowLayout.check()
     val task = Json.obj(
       "feed" -> Json.parse(feed),
@@ -159,7 +171,8 @@ private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[Da
       val end = System.nanoTime()
       // Those after the first ones, where there are some.
       val (of, from) = if (read > before) (read - before, since) else (read, begin)
-      FedRows(of, end - from, end - begin, Machine.room())
+      val room = Machine.room()
+      (of, end - from, end - begin, (room.memory, room.group))
     } finally {
       batch.close()
       feeder.close()
