@@ -199,15 +199,16 @@ pub(crate) fn uses(body: &str, name: &str) -> bool {
 
 /// Code whose texts are empty: a word in a message or a doc uses nothing.
 fn without_texts(code: &str) -> String {
-    let (mut out, mut inside, mut escaped) = (String::new(), false, false);
+    let (mut out, mut inside, mut escaped) = (String::new(), None, false);
     for c in code.chars() {
-        let quote = c == '"' && !escaped;
+        // A text with double quotes in it stands in single ones.
+        let quote = !escaped && (inside == Some(c) || inside.is_none() && matches!(c, '"' | '\''));
         escaped = c == '\\' && !escaped;
-        if quote {
-            inside = !inside;
-        }
-        if quote || !inside {
+        if quote || inside.is_none() {
             out.push(c);
+        }
+        if quote {
+            inside = if inside.is_none() { Some(c) } else { None };
         }
     }
     out
@@ -472,6 +473,8 @@ mod tests {
     #[test]
     fn only_what_is_used_is_imported() {
         assert!(uses("class A(Loss):\n    pass\n", "Loss"));
+        assert!(!uses("doc = 'one of \"a\", and each of \"b\"'\n", "each"));
+        assert!(uses("doc = 'it is \"a\"', each(1)\n", "each"));
         assert!(!uses(
             "class MSELoss(Module):\n    \"\"\"A Loss.\"\"\"\n    x = \"Loss\"\n",
             "Loss"

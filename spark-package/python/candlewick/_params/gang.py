@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from candlewick._convert import to_int
-from candlewick._legal import Legal, Range, each, matches, one_of
+from candlewick._legal import Legal, Range, matches, one_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
