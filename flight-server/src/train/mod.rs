@@ -10,6 +10,7 @@ mod needs;
 mod non_finite;
 mod reduce;
 mod session;
+mod settled;
 #[cfg(test)]
 mod spilled;
 mod state;

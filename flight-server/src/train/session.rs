@@ -10,6 +10,7 @@ use super::evaluator::Evaluator;
 use super::needs::BATCHES;
 use super::non_finite::NonFiniteContext;
 use super::reduce::StepExchange;
+use super::settled::SettledPoints;
 use super::state::TrainState;
 use super::validation::EvalContext;
 use super::{Interrupt, Observer, Onward, Reduce, TrainPlan};
@@ -18,7 +19,6 @@ use candlewick_membership::{Schedule, StepSums};
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
-use candlewick_model::optim::Saved;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
@@ -41,11 +41,8 @@ pub struct Session {
     /// What makes gradients smaller before they are exchanged.
     compressor: Option<Compressor>,
     state: TrainState,
-    /// The state to go back to where a step is not completed, of a run that cannot go on from every step: what a shard has not
-    /// sent is known to its owner alone.
-    anchor: Option<Saved>,
-    /// The state was due to be kept since then.
-    owed: bool,
+    /// Where it can be saved and gone back to.
+    settled: SettledPoints,
     /// What rows of each class weigh, once it is known (rule B10 has no need of it: it follows from job and rows).
     classes: Option<ClassWeights>,
     /// For `seconds` of the history, which is no part of the state.
@@ -94,8 +91,7 @@ impl Session {
             gradient: Gradient::new(&network),
             state: TrainState::new(train, &network, &engine, weights)?,
             compressor: Compressor::new(train, &network),
-            anchor: None,
-            owed: false,
+            settled: SettledPoints::of(train),
             network,
             engine,
             classes: None,
@@ -184,25 +180,29 @@ impl Session {
 
     /// Gives every shard of this trainer its part of what is left.
     fn begin(&mut self, plan: &TrainPlan) -> Result<(), Failure> {
-        self.owed = false;
+        self.settled.begin();
         if let Some(compressor) = &mut self.compressor {
             compressor.deal(&plan.owned(), &self.state.left);
         }
         self.mark()
     }
 
-    /// Where the run stands is a point that it can go back to, if it is one.
+    /// Whether all that comes next depends on is in the state, here and on all trainers.
+    fn is_settled(&self) -> bool {
+        self.compressor.as_ref().is_none_or(Compressor::is_even)
+    }
+
+    /// Where the run stands is a point that it can go back to, if it is settled.
     fn mark(&mut self) -> Result<(), Failure> {
-        let marks = |compressor: &Compressor| compressor.remembers() && compressor.is_even();
-        if self.compressor.as_ref().is_some_and(marks) {
-            self.anchor = Some(self.state.copy(&self.network)?);
+        if self.is_settled() {
+            self.settled.mark(|| self.state.copy(&self.network))?;
         }
         Ok(())
     }
 
     /// Goes back to the last such point; true where there is one.
     fn go_back(&mut self, plan: &TrainPlan) -> Result<bool, Failure> {
-        let Some(anchor) = self.anchor.take() else {
+        let Some(anchor) = self.settled.take_anchor() else {
             return Ok(false);
         };
         let ended = self.state.ended;
@@ -302,13 +302,11 @@ impl Session {
     ) -> Result<(), Interrupt> {
         let (counter, steps_per_epoch) = (self.counter(), plan.step_plan.steps_per_epoch());
         let over = self.state.next(&self.schedule(plan)).is_none();
-        self.owed |= plan.job.snapshots.is_due(counter, steps_per_epoch, over);
-        // One that cannot be gone on from is kept at the next point that can.
-        let even = self.compressor.as_ref().is_none_or(Compressor::is_even);
-        if !(even && self.owed) {
+        let due = plan.job.snapshots.is_due(counter, steps_per_epoch, over);
+        let settled = self.is_settled();
+        if !self.settled.keeps(due, settled) {
             return Ok(());
         }
-        self.owed = false;
         candlewick_failpoint::reach("train.snapshot", counter.step)?;
         if counter.step != u64::from(counter.epoch) * steps_per_epoch {
             // At the end of an epoch they have just found so. What is kept must be everybody's (rule B11).
@@ -419,11 +417,9 @@ impl Session {
         nodes: &[NodeGradient],
         reduce: &mut dyn Reduce,
     ) -> Result<Option<Vec<f32>>, Interrupt> {
-        let steps = plan.step_plan.steps_per_epoch();
-        let (step, due) = (self.counter().step, |one: &&Compressor| {
-            one.is_due(self.counter().step % steps, steps)
-        });
-        let compressor = self.compressor.as_ref().filter(due);
+        let (step, steps) = (self.counter().step, plan.step_plan.steps_per_epoch());
+        let due = self.settled.is_due(step % steps, steps);
+        let compressor = self.compressor.as_ref().filter(|one| due && one.remembers());
         compressor
             .map(|compressor| compressor.add_up(step, nodes, reduce))
             .transpose()
