@@ -7,6 +7,10 @@ use crate::peer::{Peer, name_of};
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
 
+/// Numbers of chunks are below 2^26, those of the parts of a step stand above (a chunk of all trainers has 128 K values or more, of
+/// which a part has fewer than 2^40).
+const PART_BITS: u32 = 26;
+
 /// The gang as one of its members sees it.
 #[derive(Debug)]
 pub(crate) struct Gang {
@@ -19,6 +23,8 @@ pub(crate) struct Gang {
     job: u64,
     /// Exchanges so far that belong to no step.
     sequence: u64,
+    /// Which part of a step's values is added up.
+    pub(crate) part: u32,
 }
 
 impl Gang {
@@ -35,6 +41,7 @@ impl Gang {
             halt,
             job,
             sequence: 0,
+            part: 0,
         }
     }
 
@@ -45,7 +52,7 @@ impl Gang {
             step,
             kind,
             // A rank is below the number of shards, a u32.
-            chunk: u32::try_from(chunk).unwrap_or(u32::MAX),
+            chunk: u32::try_from(chunk).unwrap_or(u32::MAX) ^ (self.part << PART_BITS),
         }
     }
 

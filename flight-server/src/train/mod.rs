@@ -4,6 +4,7 @@
 mod batch;
 mod class_weights;
 mod compress;
+mod courier;
 mod evaluator;
 mod metrics;
 mod needs;

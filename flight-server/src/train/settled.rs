@@ -1,8 +1,8 @@
 //! Settled points of a run: all trainers hold one state there, and nothing that comes next depends on is known to one of them
 //! alone or is under way. A run is saved, handed over and gone back to at these points only.
 //!
-//! Mostly every point is one. Where shards remember what others do not know (`gradientCompression` of some kinds), it is every
-//! so many steps of an epoch, and its end. Between them a trainer keeps a copy of the state of the last one: where its
+//! Mostly every point is one. Where shards remember what others do not know (`gradientCompression` of some kinds), or gradients
+//! are applied late (`asynchrony`), it is every so many steps of an epoch, and its end. Between them a trainer keeps a copy of the state of the last one: where its
 //! generation is halted it goes back there, so that its program counter, which is all that the coordinator knows of it, says
 //! the truth.
 
@@ -28,11 +28,8 @@ pub(super) struct SettledPoints {
 impl SettledPoints {
     /// Those of a job.
     pub(super) fn of(train: &TrainSpec) -> Self {
-        SettledPoints::every(if train.gradient_compression.remembers() {
-            INTERVAL
-        } else {
-            1
-        })
+        let some = train.gradient_compression.remembers() || train.asynchrony.is_delayed();
+        SettledPoints::every(if some { INTERVAL } else { 1 })
     }
 
     /// After every so many steps of an epoch, and at its end.
