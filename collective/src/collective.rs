@@ -74,8 +74,8 @@ impl Collective {
         self.note(outcome)
     }
 
-    /// The next sum is that of part `number` of a step's values, which are added up part by part, below 64. Every trainer says
-    /// so.
+    /// The next sum is that of part `number` of a step's values, which are added up part by part: frames carry its last
+    /// six bits. Every trainer says so.
     pub fn part(&mut self, number: u32) {
         self.gang.part = number;
     }

@@ -7,8 +7,7 @@ use crate::peer::{Peer, name_of};
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
 
-/// Numbers of chunks are below 2^26, those of the parts of a step stand above (a chunk of all trainers has 128 K values or more, of
-/// which a part has fewer than 2^40).
+/// Numbers of chunks are below 2^26; the last bits of the part's number stand above.
 const PART_BITS: u32 = 26;
 
 /// The gang as one of its members sees it.

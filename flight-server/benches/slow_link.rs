@@ -3,8 +3,8 @@
 //! Each trainer is a process in a network namespace of its own; a pair of virtual devices joins the two, whose rate a token bucket
 //! limits in each direction. The coordinator, here, reaches them over other devices. One thread a trainer.
 //!
-//! `slow_link step RATE NETWORK ROUNDS` prints a step's median time and the share of the exchange that was hidden, for each kind of
-//! exchange in turn; `slow_link loss RATE` prints the loss after each epoch and when it was reached.
+//! `slow_link step RATE NETWORK ROUNDS [KIND]` prints a step's median time and the share of the exchange that was hidden, for each kind of
+//! exchange in turn, or those whose name has KIND in it; `slow_link loss RATE` prints the loss after each epoch and when it was reached.
 
 #![allow(
     clippy::unwrap_used,
@@ -213,21 +213,23 @@ fn kinds() -> [Kind; 3] {
 }
 
 /// Steps of an epoch.
-const STEPS: usize = 64;
+fn steps(name: &str) -> usize {
+    if name == "encoder" { 16 } else { 64 }
+}
 
-fn step(name: &str, rounds: u32) {
+fn step(name: &str, rounds: u32, only: &str) {
     let spec = spec(name, 2);
     let rows = rows(
-        STEPS * spec.train.batch_size as usize,
+        steps(name) * spec.train.batch_size as usize,
         spec.data.feature_width as usize,
     );
-    for (kind, set) in kinds() {
+    for (kind, set) in kinds().into_iter().filter(|(kind, _)| kind.contains(only)) {
         let (mut times, mut shares) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             let mut spec = spec.clone();
             set(&mut spec);
             for record in fit(spec, &rows).iter().skip(1) {
-                times.push(record["seconds"].as_f64().unwrap() * 1e3 / STEPS as f64);
+                times.push(record["seconds"].as_f64().unwrap() * 1e3 / steps(name) as f64);
                 shares.extend(record["exchangeHidden"].as_f64());
             }
         }
@@ -241,9 +243,9 @@ fn step(name: &str, rounds: u32) {
 }
 
 fn loss() {
-    let spec = spec("mlp", 8);
+    let spec = spec("mlp", 6);
     let rows = rows(
-        STEPS * spec.train.batch_size as usize,
+        16 * spec.train.batch_size as usize,
         spec.data.feature_width as usize,
     );
     for (kind, set) in kinds() {
@@ -264,7 +266,7 @@ fn loss() {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
     let [what, rate, rest @ ..] = arguments.as_slice() else {
-        panic!("slow_link step RATE NETWORK ROUNDS, or slow_link loss RATE")
+        panic!("slow_link step RATE NETWORK ROUNDS [KIND], or slow_link loss RATE")
     };
     // Another build, to compare with.
     let program = std::env::var("CANDLEWICK_TEST_TRAINER");
@@ -278,7 +280,8 @@ fn main() {
     let _ = ELSEWHERE.set((0..2).map(elsewhere).collect());
     let _network = Network::new(rate);
     match (what.as_str(), rest) {
-        ("step", [name, rounds]) => step(name, rounds.parse().unwrap()),
+        ("step", [name, rounds]) => step(name, rounds.parse().unwrap(), ""),
+        ("step", [name, rounds, only]) => step(name, rounds.parse().unwrap(), only),
         ("loss", []) => loss(),
         _ => panic!("{arguments:?}"),
     }

@@ -100,9 +100,8 @@ impl TrainingMemory {
         let late = u64::from(train.asynchrony.is_delayed());
         // Parts of them on their way, where a trainer has others.
         let others = u64::from(shards.end - shards.start) < u64::from(train.logical_shards);
-        let parts = u64::from(
-            others && network.num_dense() >= 2 * PART_VALUES && train.gradient_compression.is_none(),
-        );
+        let parts =
+            u64::from(others && network.num_dense() > PART_VALUES && train.gradient_compression.is_none());
         let twice = late.max(parts);
         let copies = copies + compressed.states.max(late);
         let touched = touched(&network, data, rows);

@@ -16,6 +16,10 @@ mod settled;
 mod spilled;
 mod state;
 mod stopping;
+// Every part of the helpers has its users in the tests of the collective.
+#[cfg(test)]
+#[path = "../../../collective/tests/support/mod.rs"]
+mod support;
 mod train_plan;
 mod validation;
 

@@ -19,7 +19,7 @@ impl Engine {
     }
 
     /// The values of a node in parts of at least so many, in the order in which they are final (see [`Exchange::ready`]): from
-    /// the last to the first. One part where there are too few, or where they are final together.
+    /// the last to the first, which has what is left. One part where there are too few, or where they are final together.
     ///
     /// [`Exchange::ready`]: crate::engine::Exchange::ready
     #[must_use]
@@ -28,7 +28,7 @@ impl Engine {
         let stages = self.plan.stages.iter().rev();
         for stage in stages.filter(|stage| stage.gradient.is_some()) {
             let from = stage.final_from;
-            if end.saturating_sub(from) >= least && from >= least {
+            if end.saturating_sub(from) >= least && from > 0 {
                 parts.push(from..end);
                 end = from;
             }

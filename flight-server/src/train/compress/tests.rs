@@ -1,17 +1,13 @@
 //! Several trainers of one exchange, in threads: what each of them gets is what one trainer alone computes.
 
-// Every part of the helpers has its users in the tests of the collective.
-#[path = "../../../../collective/tests/support/mod.rs"]
-mod support;
-
 use super::super::SingleProcess;
 use super::super::settled::SettledPoints;
 use super::*;
+use crate::train::support::{LONG, gang};
 use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use serde_json::json;
-use support::{LONG, gang};
 
 const SHARDS: u32 = 8;
 const STEPS: u64 = 4;

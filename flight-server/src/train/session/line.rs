@@ -49,8 +49,8 @@ impl Session {
         rows: &Rows,
     ) -> Result<(), Interrupt> {
         let delayed = plan.job.train.asynchrony.is_delayed();
-        let parts = self.parts(reduce);
-        if !delayed && parts.len() == 1 {
+        let parts = if delayed { Vec::new() } else { self.parts(reduce)? };
+        if parts.len() == 1 {
             let nodes = self.nodes(plan);
             return self.advance(plan, &mut Line::Direct(reduce, nodes), observer, rows);
         }
@@ -86,10 +86,17 @@ impl Session {
         outcome
     }
 
-    /// The parts in which a step's values are exchanged; one where that takes no longer.
-    fn parts(&self, reduce: &dyn Reduce) -> Vec<Range<usize>> {
-        let several = self.compressor.is_none() && reduce.overlaps();
-        self.engine.parts(if several { PART_VALUES } else { usize::MAX })
+    /// The parts in which a step's values are exchanged; one where parts are of no use.
+    fn parts(&self, reduce: &mut dyn Reduce) -> Result<Vec<Range<usize>>, Interrupt> {
+        let whole = || self.engine.parts(usize::MAX);
+        let parts = self.engine.parts(PART_VALUES);
+        if self.compressor.is_some() || parts.len() == 1 || reduce.rank().1 == 1 {
+            return Ok(whole());
+        }
+        // Some may share memory with all others while others do not: all do the same.
+        let own = if reduce.overlaps() { 1.0 } else { 0.0 };
+        let all = reduce.gather("how trainers are joined", &[own])?;
+        Ok(if all.contains(&1.0) { parts } else { whole() })
     }
 
     /// A step whose gradient goes out from the last layer to the first, as it is computed: backward comes by

@@ -1,14 +1,10 @@
 //! Gradients that go out part by part, between trainers in threads that share no memory: the bits of one trainer alone, and
 //! failures as ever.
 
-// Every part of the helpers has its users in the tests of the collective.
-#[path = "../../../../../collective/tests/support/mod.rs"]
-mod support;
-
 use super::*;
+use crate::train::support::{LONG, gang_over};
 use candlewick_collective::Collective;
 use candlewick_protocol::plan::ownership;
-use support::{LONG, gang_over};
 
 /// Two parts of 256 KiB; with sums over all rows in the middle of each step, and a table by rows.
 fn job(batch_norm: bool, table: bool) -> Value {

@@ -28,8 +28,10 @@ class CompressionSuite extends SparkSuite {
     assert(two.weightsHash == one.weightsHash && one.getAsynchrony == "delayed")
     assert(one.weightsHash != classifier().setLogicalShards(4).fit(rows).weightsHash)
     assert(one.summary.objectiveHistory.last < one.summary.objectiveHistory.head)
-    def hidden(model: NeuralClassifierModel) = model.summary.history.map(_.metrics.get("exchangeHidden"))
-    assert(hidden(two).forall(_.exists(share => share >= 0.0 && share <= 1.0)) && hidden(one).forall(_.isEmpty))
+    def hidden(model: NeuralClassificationModel) = model.summary.history.map(_.metrics.get("exchangeHidden"))
+    assert(
+      hidden(two).forall(_.exists(share => share >= 0.0 && share <= 1.0)) && hidden(one).forall(_.isEmpty)
+    )
     def memory(stage: NeuralClassifier) = stage.setNumTrainers(2).plan(rows).memory
     val plain = classifier().setLogicalShards(4)
     Seq("gradients", "weights", "optimizer").foreach { account =>
