@@ -74,6 +74,12 @@ impl Collective {
         self.note(outcome)
     }
 
+    /// The next sum is that of part `number` of a step's values, which are added up part by part: frames carry its last
+    /// six bits. Every trainer says so.
+    pub fn part(&mut self, number: u32) {
+        self.gang.part = number;
+    }
+
     /// All shards' numbers, by shard, on every trainer: `own` are those of this trainer's shards, `None` or left out
     /// where a shard has none. Every trainer calls this with the same `step` and `sequence`, the number of the
     /// exchange within the step, also one without rows.

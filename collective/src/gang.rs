@@ -7,6 +7,9 @@ use crate::peer::{Peer, name_of};
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
 
+/// Numbers of chunks are below 2^26; the last bits of the part's number stand above.
+const PART_BITS: u32 = 26;
+
 /// The gang as one of its members sees it.
 #[derive(Debug)]
 pub(crate) struct Gang {
@@ -19,6 +22,8 @@ pub(crate) struct Gang {
     job: u64,
     /// Exchanges so far that belong to no step.
     sequence: u64,
+    /// Which part of a step's values is added up.
+    pub(crate) part: u32,
 }
 
 impl Gang {
@@ -35,6 +40,7 @@ impl Gang {
             halt,
             job,
             sequence: 0,
+            part: 0,
         }
     }
 
@@ -45,7 +51,7 @@ impl Gang {
             step,
             kind,
             // A rank is below the number of shards, a u32.
-            chunk: u32::try_from(chunk).unwrap_or(u32::MAX),
+            chunk: u32::try_from(chunk).unwrap_or(u32::MAX) ^ (self.part << PART_BITS),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::optim::Schedule;
 use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
 use crate::summary::summary_for;
 use candlewick_protocol::Failure;
+use candlewick_protocol::asynchrony::Asynchrony;
 use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::job::{
     DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, Precision, TaskName,
@@ -254,6 +255,7 @@ fn specification(
             OnNonFinite::Error
         },
         gradient_compression: compression(params)?,
+        asynchrony: Asynchrony::of(params.value("asynchrony")),
         epochs: params.whole("epochs")?,
         batch_size: params.whole("batchSize")?,
         drop_last: params.flag("dropLast"),

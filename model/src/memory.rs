@@ -16,6 +16,10 @@ use std::ops::Range;
 /// Batches in memory: one being computed, one being gathered.
 pub const BATCHES: usize = 2;
 
+/// Values of a part of a step's gradient at least, where it is exchanged part by part while earlier layers are computed: 256 KiB,
+/// which take 2 ms at 1 Gbit/s, ten times as long as the two messages more.
+pub const PART_VALUES: usize = 1 << 16;
+
 /// Bytes of the index of a row that is in memory: its hash, where it is, its place in the order of an epoch.
 pub const INDEX: u64 = 28;
 /// The same while the index is built, which is the most that it takes.
@@ -92,6 +96,14 @@ impl TrainingMemory {
         let nodes = tree::cover(shards.start, shards.end, train.logical_shards).len() as u64;
         let bytes = |values: usize| values as u64 * size_of::<f32>() as u64;
         let compressed = compressed(train, &network, &shards);
+        // What is exchanged while the next step is computed, and the state to go back to.
+        let late = u64::from(train.asynchrony.is_delayed());
+        // Parts of them on their way, where a trainer has others.
+        let others = u64::from(shards.end - shards.start) < u64::from(train.logical_shards);
+        let parts =
+            u64::from(others && network.num_dense() > PART_VALUES && train.gradient_compression.is_none());
+        let twice = late.max(parts);
+        let copies = copies + compressed.states.max(late);
         let touched = touched(&network, data, rows);
         let touched_bytes = bytes(touched + touched_rows(&network, data, rows));
         // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
@@ -109,15 +121,16 @@ impl TrainingMemory {
             (0, 0)
         };
         Ok(TrainingMemory {
-            weights: step.weights * (1 + copies + compressed.states),
+            weights: step.weights * (1 + copies),
             // Of parameters of which a step touches few rows, a node holds those rows alone; their sum has them once more.
             gradients: step.weights * (1 + sums)
-                + nodes * bytes(network.num_dense())
-                + (nodes + 1) * touched_bytes
-                + compressed.gradients,
-            optimizer: step.optimizer * (1 + compressed.states),
+                + nodes * (1 + twice) * bytes(network.num_dense())
+                + (nodes * (1 + late) + 1) * touched_bytes
+                + compressed.gradients
+                + compressed.leaves * late,
+            optimizer: step.optimizer * (1 + compressed.states.max(late)),
             activations: step.activations + bytes(packed(&network, rows, true) + judging) + columns,
-            batches: rows.saturating_mul(gathered) * BATCHES as u64 + judged as u64 * gathered,
+            batches: rows.saturating_mul(gathered) * (BATCHES as u64 + late) + judged as u64 * gathered,
             row: format.held_bytes(&data.feature_encoding),
             index: INDEXING,
             sent: format.held_bytes(&data.feature_encoding),
@@ -145,6 +158,8 @@ struct Compressed {
     states: u64,
     /// The gradient of each shard, what it did not send, and what is packed.
     gradients: u64,
+    /// The first of them alone.
+    leaves: u64,
 }
 
 fn compressed(train: &TrainSpec, network: &Network, shards: &Range<u32>) -> Compressed {
@@ -164,6 +179,7 @@ fn compressed(train: &TrainSpec, network: &Network, shards: &Range<u32>) -> Comp
     let packed = values.saturating_mul(2);
     Compressed {
         states: u64::from(compression.remembers()),
+        leaves: values.saturating_mul(own),
         gradients: values.saturating_mul(vectors).saturating_add(packed),
     }
 }

@@ -1,5 +1,6 @@
 //! The specification of one training job: what the driver resolves and every trainer receives.
 
+use crate::asynchrony::Asynchrony;
 use crate::class_weight::ClassWeight;
 use crate::compression::GradientCompression;
 use crate::counter::ProgramCounter;
@@ -225,6 +226,9 @@ pub struct TrainSpec {
     /// What gradients become before trainers exchange them.
     #[serde(default, skip_serializing_if = "GradientCompression::is_none")]
     pub gradient_compression: GradientCompression,
+    /// When gradients are applied.
+    #[serde(default, skip_serializing_if = "Asynchrony::is_none")]
+    pub asynchrony: Asynchrony,
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,

@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod asynchrony;
 pub mod auth;
 pub mod class_weight;
 pub mod compression;

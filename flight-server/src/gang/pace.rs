@@ -93,6 +93,24 @@ impl Reduce for Timed {
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {
         self.count(|inner| inner.all_equal(tag, value))
     }
+
+    fn part(&mut self, number: u32) {
+        self.inner.part(number);
+    }
+
+    fn overlaps(&self) -> bool {
+        self.inner.overlaps()
+    }
+
+    fn hid(&mut self, time: Duration) {
+        // It is part of what was counted, but for what two clocks differ.
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let less = |counted: u64| Some(counted.saturating_sub(nanos));
+        let _ = self
+            .waited
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
 }
 
 /// Where a measurement began: when, after how much waiting, at which step.

@@ -6,7 +6,7 @@ use crate::dataset::{Ahead, EpochRows, reading_ahead};
 use crate::rows::Gathered;
 use candlewick_model::engine::Slice;
 use candlewick_protocol::Failure;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 /// The slices of this trainer in one step: rows of the owned shards one after another, in shard order.
 #[derive(Debug, Default)]
@@ -36,17 +36,46 @@ impl HostBatch {
     }
 }
 
+/// The gathering thread's ends of the channels: memory that is free, and batches that are ready.
+pub(super) type Ends = (Receiver<HostBatch>, SyncSender<Result<HostBatch, Failure>>);
+
+/// The computing thread's ends.
+pub(super) struct Rows {
+    batches: Receiver<Result<HostBatch, Failure>>,
+    free: Sender<HostBatch>,
+}
+
+impl Rows {
+    /// Channels for so many batches.
+    pub(super) fn of(count: usize, sparse: bool) -> (Self, Ends) {
+        let (give_back, free) = channel();
+        let (ready, batches) = sync_channel(count);
+        let rows = Rows {
+            batches,
+            free: give_back,
+        };
+        (0..count).for_each(|_| rows.give_back(HostBatch::new(sparse)));
+        (rows, (free, ready))
+    }
+
+    /// The rows of the next step.
+    pub(super) fn next(&self) -> Result<HostBatch, Failure> {
+        let ended = |_| Failure::internal("the rows of a step did not come");
+        self.batches.recv().map_err(ended)?
+    }
+
+    /// Memory for a later step.
+    pub(super) fn give_back(&self, batch: HostBatch) {
+        // At the last steps nobody takes it back.
+        let _ = self.free.send(batch);
+    }
+}
+
 /// Prepares the steps from `first` (global number) to the end, in order. Ends when nobody takes them, or with what kept it from
 /// going on.
-pub(super) fn prepare(
-    plan: &TrainPlan,
-    classes: Option<&ClassWeights>,
-    first: u64,
-    free: &Receiver<HostBatch>,
-    ready: &SyncSender<Result<HostBatch, Failure>>,
-) {
+pub(super) fn prepare(plan: &TrainPlan, classes: Option<&ClassWeights>, first: u64, (free, ready): Ends) {
     reading_ahead(|ahead| {
-        if let Err(failure) = gather(plan, classes, first, ahead, (free, ready)) {
+        if let Err(failure) = gather(plan, classes, first, ahead, (&free, &ready)) {
             // Nobody takes it where training has stopped.
             let _ = ready.send(Err(failure));
         }

@@ -1,9 +1,9 @@
 //! Gradients that are compressed before they are exchanged (`gradientCompression`): the codec is the model's, the exchange is
 //! this.
 //!
-//! What a codec remembers of each logical shard is known to its owner alone, and no loss may change a bit. So every
-//! [`INTERVAL`] steps of an epoch, and at its end, what is left is added up over all shards; each shard goes on with an equal
-//! part of it. The state of a run is saved, handed over and gone back to at these points only ([`Compressor::is_even`]).
+//! What a codec remembers of each logical shard is known to its owner alone, and no loss may change a bit. So at the settled
+//! points of the run (`settled.rs`) what is left is added up over all shards; each shard goes on with an equal part of it
+//! ([`Compressor::is_even`]).
 
 use super::{Interrupt, Reduce};
 use candlewick_collective::Reduced;
@@ -15,10 +15,6 @@ use candlewick_protocol::job::TrainSpec;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
 use std::ops::Range;
-
-/// Steps from one point at which a run can be gone back to, to the next. What is left over travels as f32 there: 1/64 of the
-/// bytes of steps that are not compressed.
-pub(super) const INTERVAL: u64 = if cfg!(test) { 3 } else { 64 };
 
 /// A step of a run, and what its shards say beside the gradient.
 pub(super) type StepScalars<'a> = (u64, &'a [(u32, Option<Vec<f64>>)]);
@@ -82,12 +78,6 @@ impl Compressor {
             of_shard.clear();
             of_shard.extend(left.iter().map(|value| value * part));
         }
-    }
-
-    /// Whether what is left is added up after the step, which is the epoch's step `within` (from 0) of so many.
-    pub(super) fn is_due(&self, within: u64, steps_per_epoch: u64) -> bool {
-        let next = within + 1;
-        self.remembers && (next == steps_per_epoch || next.is_multiple_of(INTERVAL))
     }
 
     /// What is left over all shards.

@@ -4,16 +4,22 @@
 mod batch;
 mod class_weights;
 mod compress;
+mod courier;
 mod evaluator;
 mod metrics;
 mod needs;
 mod non_finite;
 mod reduce;
 mod session;
+mod settled;
 #[cfg(test)]
 mod spilled;
 mod state;
 mod stopping;
+// Every part of the helpers has its users in the tests of the collective.
+#[cfg(test)]
+#[path = "../../../collective/tests/support/mod.rs"]
+mod support;
 mod train_plan;
 mod validation;
 

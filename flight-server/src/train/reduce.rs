@@ -5,6 +5,7 @@ use candlewick_collective::{Collective, Node, Reduced};
 use candlewick_model::engine::{self, Exchange, Gradient, NodeGradient};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
+use std::time::Duration;
 
 /// Adds up nodes of the reduction tree over all trainers.
 pub trait Reduce: Send {
@@ -78,6 +79,30 @@ pub trait Reduce: Send {
     /// # Errors
     /// The difference, naming two hosts; or as `sum`.
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt>;
+
+    /// The next sum is that of part `number` of a step's values.
+    fn part(&mut self, _number: u32) {}
+
+    /// Whether it is of use to compute while an exchange is under way: it waits for a network.
+    fn overlaps(&self) -> bool {
+        false
+    }
+
+    /// See [`Exchange::ready`].
+    ///
+    /// # Errors
+    /// What has become of the exchange.
+    fn ready(&mut self, _from: usize, _nodes: &[Option<&[f32]>]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// So much of the time in the last exchange nobody waited for it: the next step was computed meanwhile.
+    fn hid(&mut self, _time: Duration) {}
+
+    /// The share of the time in exchanges since the last call in which this trainer computed; none where it always waits.
+    fn hidden(&mut self) -> Option<f64> {
+        None
+    }
 }
 
 impl Reduce for Collective {
@@ -122,6 +147,16 @@ impl Reduce for Collective {
 
     fn rank(&self) -> (usize, usize) {
         Collective::rank(self)
+    }
+
+    fn part(&mut self, number: u32) {
+        Collective::part(self, number);
+    }
+
+    fn overlaps(&self) -> bool {
+        // Through memory an exchange takes the cores that compute.
+        let (near, _) = self.shared_memory();
+        near + 1 < Collective::rank(self).1
     }
 
     fn gather(&mut self, what: &str, mine: &[f64]) -> Result<Vec<f64>, Interrupt> {
@@ -259,6 +294,10 @@ impl Exchange for StepExchange<'_> {
             self.stop = Some(stop);
             Failure::internal("an exchange of the step was stopped")
         })
+    }
+
+    fn ready(&mut self, from: usize, nodes: &[Option<&[f32]>]) -> Result<(), Failure> {
+        self.reduce.ready(from, nodes)
     }
 }
 

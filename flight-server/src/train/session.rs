@@ -3,13 +3,14 @@
 //! Each point computes aside and commits once. Peers are waited for before that, so that a halt finds the state of the last
 //! completed point (invariant I4); that an epoch is over is told after it.
 
-use super::batch::{HostBatch, prepare};
+use super::batch::{HostBatch, Rows, prepare};
 use super::class_weights::ClassWeights;
 use super::compress::{Compressor, leaves};
 use super::evaluator::Evaluator;
 use super::needs::BATCHES;
 use super::non_finite::NonFiniteContext;
 use super::reduce::StepExchange;
+use super::settled::SettledPoints;
 use super::state::TrainState;
 use super::validation::EvalContext;
 use super::{Interrupt, Observer, Onward, Reduce, TrainPlan};
@@ -18,18 +19,25 @@ use candlewick_membership::{Schedule, StepSums};
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
-use candlewick_model::optim::Saved;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{Failure, tree};
-use std::ops::Range;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::time::Instant;
+
+mod delayed;
+mod line;
+
+use line::Line;
+
+/// What a slice sends along with its gradient.
+type Scalars = (u32, Option<Vec<f64>>);
 
 /// Scalars a slice sends along with its gradient: loss numerator, denominator, rows.
 const SCALARS: usize = 3;
+/// Name in the history: by the clock of the trainer that tells of it, as `seconds` is.
+const HIDDEN: &str = "exchangeHidden";
 
 /// A training run on this trainer: its state, and what computes the next one.
 #[derive(Debug)]
@@ -41,11 +49,10 @@ pub struct Session {
     /// What makes gradients smaller before they are exchanged.
     compressor: Option<Compressor>,
     state: TrainState,
-    /// The state to go back to where a step is not completed, of a run that cannot go on from every step: what a shard has not
-    /// sent is known to its owner alone.
-    anchor: Option<Saved>,
-    /// The state was due to be kept since then.
-    owed: bool,
+    /// Where it can be saved and gone back to.
+    settled: SettledPoints,
+    /// A step is computed that is not complete, where gradients are applied late.
+    under_way: bool,
     /// What rows of each class weigh, once it is known (rule B10 has no need of it: it follows from job and rows).
     classes: Option<ClassWeights>,
     /// For `seconds` of the history, which is no part of the state.
@@ -94,8 +101,8 @@ impl Session {
             gradient: Gradient::new(&network),
             state: TrainState::new(train, &network, &engine, weights)?,
             compressor: Compressor::new(train, &network),
-            anchor: None,
-            owed: false,
+            settled: SettledPoints::of(train),
+            under_way: false,
             network,
             engine,
             classes: None,
@@ -184,25 +191,30 @@ impl Session {
 
     /// Gives every shard of this trainer its part of what is left.
     fn begin(&mut self, plan: &TrainPlan) -> Result<(), Failure> {
-        self.owed = false;
+        self.settled.begin();
+        self.under_way = false;
         if let Some(compressor) = &mut self.compressor {
             compressor.deal(&plan.owned(), &self.state.left);
         }
         self.mark()
     }
 
-    /// Where the run stands is a point that it can go back to, if it is one.
+    /// Whether all that comes next depends on is in the state, here and on all trainers.
+    fn is_settled(&self) -> bool {
+        !self.under_way && self.compressor.as_ref().is_none_or(Compressor::is_even)
+    }
+
+    /// Where the run stands is a point that it can go back to, if it is settled.
     fn mark(&mut self) -> Result<(), Failure> {
-        let marks = |compressor: &Compressor| compressor.remembers() && compressor.is_even();
-        if self.compressor.as_ref().is_some_and(marks) {
-            self.anchor = Some(self.state.copy(&self.network)?);
+        if self.is_settled() {
+            self.settled.mark(|| self.state.copy(&self.network))?;
         }
         Ok(())
     }
 
     /// Goes back to the last such point; true where there is one.
     fn go_back(&mut self, plan: &TrainPlan) -> Result<bool, Failure> {
-        let Some(anchor) = self.anchor.take() else {
+        let Some(anchor) = self.settled.take_anchor() else {
             return Ok(false);
         };
         let ended = self.state.ended;
@@ -223,21 +235,14 @@ impl Session {
             let classes = self.classes.clone();
             let classes = classes.as_ref();
             std::thread::scope(|scope| {
-                let (give_back, free) = channel::<HostBatch>();
-                let (ready, batches) = sync_channel(BATCHES);
-                let sparse = self.network.has_sparse_input();
-                for _ in 0..BATCHES {
-                    // The receiver lives in the thread below.
-                    let _ = give_back.send(HostBatch::new(sparse));
-                }
+                // One more waits for its gradient.
+                let count = BATCHES + usize::from(plan.job.train.asynchrony.is_delayed());
+                let (rows, ends) = Rows::of(count, self.network.has_sparse_input());
                 let gather = std::thread::Builder::new().name("candlewick-rows".to_owned());
                 gather
-                    .spawn_scoped(scope, move || prepare_steps(plan, classes, first, free, ready))
+                    .spawn_scoped(scope, move || prepare(plan, classes, first, ends))
                     .map_err(|error| Failure::internal(format!("a thread cannot be started: {error}")))?;
-                self.advance(plan, reduce, observer, &|| batches.recv().ok(), &|batch| {
-                    // At the last steps nobody takes it back.
-                    let _ = give_back.send(batch);
-                })
+                self.advance_on_a_line(plan, reduce, observer, &rows)
             })?;
         }
         self.keep(plan, reduce, observer)?;
@@ -256,15 +261,10 @@ impl Session {
     fn advance(
         &mut self,
         plan: &TrainPlan,
-        reduce: &mut dyn Reduce,
+        line: &mut Line<'_, '_, '_>,
         observer: &dyn Observer,
-        next: &dyn Fn() -> Option<Result<HostBatch, Failure>>,
-        give_back: &dyn Fn(HostBatch),
+        rows: &Rows,
     ) -> Result<(), Interrupt> {
-        let mut nodes = match &self.compressor {
-            Some(_) => leaves(plan.owned()),
-            None => Self::nodes(plan.owned(), plan.job.train.logical_shards),
-        };
         let schedule = self.schedule(plan);
         while let Some(phase) = self.state.next(&schedule) {
             if observer.boundary(self.counter())? == Onward::End {
@@ -277,16 +277,17 @@ impl Session {
                         // What the driver took to decide is no part of the epoch.
                         self.epoch_began = Some(Instant::now());
                     }
-                    self.keep(plan, reduce, observer)?;
+                    self.keep(plan, line.reduce(), observer)?;
                     candlewick_failpoint::reach("train.step", self.counter().step)?;
-                    let rows = next().ok_or_else(|| Failure::internal("the rows of a step did not come"))?;
-                    let batch = rows?;
-                    self.step(plan, &batch, &mut nodes, reduce)?;
-                    give_back(batch);
+                    match line {
+                        Line::Direct(reduce, nodes) => self.step(plan, rows, nodes, &mut **reduce)?,
+                        Line::Parts(courier, nodes) => self.step_in_parts(plan, rows, nodes, courier)?,
+                        Line::Late(late) => self.step_late(plan, late, rows)?,
+                    }
                     observer.trained(self.state.course.mean_loss(), schedule.steps_per_epoch);
                 }
-                ProgramPhase::Evaluate => self.evaluate(plan, observer, reduce)?,
-                ProgramPhase::Close => self.close(plan, observer, reduce)?,
+                ProgramPhase::Evaluate => self.evaluate(plan, observer, line.reduce())?,
+                ProgramPhase::Close => self.close(plan, observer, line.reduce())?,
             }
             observer.progress(self.counter());
         }
@@ -302,13 +303,11 @@ impl Session {
     ) -> Result<(), Interrupt> {
         let (counter, steps_per_epoch) = (self.counter(), plan.step_plan.steps_per_epoch());
         let over = self.state.next(&self.schedule(plan)).is_none();
-        self.owed |= plan.job.snapshots.is_due(counter, steps_per_epoch, over);
-        // One that cannot be gone on from is kept at the next point that can.
-        let even = self.compressor.as_ref().is_none_or(Compressor::is_even);
-        if !(even && self.owed) {
+        let due = plan.job.snapshots.is_due(counter, steps_per_epoch, over);
+        let settled = self.is_settled();
+        if !self.settled.keeps(due, settled) {
             return Ok(());
         }
-        self.owed = false;
         candlewick_failpoint::reach("train.snapshot", counter.step)?;
         if counter.step != u64::from(counter.epoch) * steps_per_epoch {
             // At the end of an epoch they have just found so. What is kept must be everybody's (rule B11).
@@ -354,15 +353,25 @@ impl Session {
         let now = Instant::now();
         let began = self.epoch_began.replace(now).unwrap_or(now);
         record.seconds = now.duration_since(began).as_secs_f64();
+        if let Some(share) = reduce.hidden() {
+            tracing::info!(
+                "epoch {epoch}: computed in {:.0} % of the time in exchanges",
+                share * 100.0
+            );
+            record.metrics.insert(HIDDEN.to_owned(), share.into());
+        }
         self.state.close(&record, observer.epochs_acknowledged());
         self.mark()?;
         observer.epoch(&record)
     }
 
-    /// The maximal nodes of this trainer's shards.
-    fn nodes(owned: Range<u32>, logical_shards: u32) -> Vec<NodeGradient> {
-        let cover = tree::cover(owned.start, owned.end, logical_shards);
-        cover
+    /// The nodes that this trainer computes: the maximal ones of its shards, or their leaves where they are compressed.
+    fn nodes(&self, plan: &TrainPlan) -> Vec<NodeGradient> {
+        let owned = plan.owned();
+        if self.compressor.is_some() {
+            return leaves(owned);
+        }
+        tree::cover(owned.start, owned.end, plan.job.train.logical_shards)
             .into_iter()
             .map(|(lo, hi)| NodeGradient::new(lo, hi))
             .collect()
@@ -371,11 +380,29 @@ impl Session {
     fn step(
         &mut self,
         plan: &TrainPlan,
-        prepared: &HostBatch,
+        rows: &Rows,
         nodes: &mut [NodeGradient],
         reduce: &mut dyn Reduce,
     ) -> Result<(), Interrupt> {
-        let step = self.counter().step;
+        let (step, batch) = (self.counter().step, rows.next()?);
+        let scalars = self.compute(step, &batch, nodes, reduce)?;
+        let reduced = match &mut self.compressor {
+            Some(compressor) => compressor.reduce(reduce, (step, &scalars), nodes, &mut self.gradient)?,
+            None => reduce.reduce(step, &scalars, nodes, &mut self.gradient)?,
+        };
+        self.finish(plan, (&batch, None), (nodes, &reduced), reduce)?;
+        rows.give_back(batch);
+        Ok(())
+    }
+
+    /// This trainer's part of a step, with the weights as they are: its nodes, and what its slices say beside them.
+    fn compute(
+        &mut self,
+        step: u64,
+        prepared: &HostBatch,
+        nodes: &mut [NodeGradient],
+        reduce: &mut dyn Reduce,
+    ) -> Result<Vec<Scalars>, Interrupt> {
         let batch = Batch {
             step,
             slices: &prepared.slices,
@@ -391,19 +418,26 @@ impl Session {
             Ok(sums) => sums,
             Err(failure) => return Err(exchange.why(failure)),
         };
-        let mut scalars: Vec<(u32, Option<Vec<f64>>)> = sums.iter().map(scalars_of).collect();
+        let mut scalars: Vec<Scalars> = sums.iter().map(scalars_of).collect();
         let own = Batch {
             weights: &prepared.rows.weights,
             ..batch
         };
         self.evaluator.append(&self.engine, &own, &mut scalars);
-        let reduced = match &mut self.compressor {
-            Some(compressor) => compressor.reduce(reduce, (step, &scalars), nodes, &mut self.gradient)?,
-            None => reduce.reduce(step, &scalars, nodes, &mut self.gradient)?,
-        };
+        Ok(scalars)
+    }
+
+    /// Completes a step by what all trainers come to. Its statistics are the engine's where no other step was computed since.
+    fn finish(
+        &mut self,
+        plan: &TrainPlan,
+        of_step: (&HostBatch, Option<&[f32]>),
+        (nodes, reduced): (&[NodeGradient], &Reduced),
+        reduce: &mut dyn Reduce,
+    ) -> Result<(), Interrupt> {
         let left = self.left(plan, nodes, reduce)?;
         // From here on nobody is waited for: the step is committed as a whole.
-        self.commit(plan, prepared, &reduced)?;
+        self.commit(plan, of_step, reduced)?;
         if let (Some(compressor), Some(left)) = (&mut self.compressor, left) {
             compressor.deal(&plan.owned(), &left);
             self.state.left = left;
@@ -419,18 +453,21 @@ impl Session {
         nodes: &[NodeGradient],
         reduce: &mut dyn Reduce,
     ) -> Result<Option<Vec<f32>>, Interrupt> {
-        let steps = plan.step_plan.steps_per_epoch();
-        let (step, due) = (self.counter().step, |one: &&Compressor| {
-            one.is_due(self.counter().step % steps, steps)
-        });
-        let compressor = self.compressor.as_ref().filter(due);
+        let (step, steps) = (self.counter().step, plan.step_plan.steps_per_epoch());
+        let due = self.settled.is_due(step % steps, steps);
+        let compressor = self.compressor.as_ref().filter(|one| due && one.remembers());
         compressor
             .map(|compressor| compressor.add_up(step, nodes, reduce))
             .transpose()
     }
 
     /// Applies what the step of all trainers came to.
-    fn commit(&mut self, plan: &TrainPlan, prepared: &HostBatch, reduced: &Reduced) -> Result<(), Failure> {
+    fn commit(
+        &mut self,
+        plan: &TrainPlan,
+        (prepared, statistics): (&HostBatch, Option<&[f32]>),
+        reduced: &Reduced,
+    ) -> Result<(), Failure> {
         let [loss, denominator, rows] = add_up(&reduced.scalars);
         let denominator = self.engine.denominator(denominator);
         let schedule = self.schedule(plan);
@@ -452,7 +489,11 @@ impl Session {
         } else {
             0.0
         };
-        let by_running = applied != 0.0 && !self.engine.update_buffers(&mut state.weights);
+        let by_running = applied != 0.0
+            && !match statistics {
+                Some(kept) => self.engine.update_buffers_by(kept, &mut state.weights),
+                None => self.engine.update_buffers(&mut state.weights),
+            };
         state
             .updates
             .step(&mut state.weights, &mut self.gradient, applied, step)?;
@@ -503,20 +544,6 @@ impl Session {
             metrics.extend(self.evaluator.training().values(tally));
         })
     }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the thread owns its ends of the channels"
-)]
-fn prepare_steps(
-    plan: &TrainPlan,
-    classes: Option<&ClassWeights>,
-    first: u64,
-    free: Receiver<HostBatch>,
-    ready: SyncSender<Result<HostBatch, Failure>>,
-) {
-    prepare(plan, classes, first, &free, &ready);
 }
 
 /// A slice without rows is absent, not zero (rule B5).

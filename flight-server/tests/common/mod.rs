@@ -20,12 +20,27 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything; far above what anything takes.
 pub const WAIT: Duration = Duration::from_secs(120);
+
+/// Where a trainer runs, where it is not beside the others.
+pub struct Elsewhere {
+    /// The program and what goes before the trainer's own arguments.
+    pub command: Vec<String>,
+    /// What it listens at.
+    pub host: String,
+}
+
+/// Of each trainer by its index; one thread each then.
+pub static ELSEWHERE: OnceLock<Vec<Elsewhere>> = OnceLock::new();
+
+fn elsewhere(index: usize) -> Option<&'static Elsewhere> {
+    ELSEWHERE.get()?.get(index)
+}
 
 /// A trainer process.
 pub struct Trainer {
@@ -74,10 +89,14 @@ fn start(arguments: &[&str], gates: Option<(&Gates, &str)>) -> Child {
     let device = std::env::var("CANDLEWICK_TEST_DEVICE").ok();
     let device = device.filter(|_| ["gang", "serve"].contains(&arguments[0]));
     let device = device.iter().flat_map(|device| ["--device", device]);
-    Command::new(std::env::var(elsewhere).unwrap_or_else(|_| built.to_owned()))
-        .args(arguments)
-        .args(device)
-        .envs(environment.into_iter().flatten())
+    let program = std::env::var(elsewhere).unwrap_or_else(|_| built.to_owned());
+    let mut command = Command::new(program);
+    command.args(arguments).args(device);
+    piped(command.envs(environment.into_iter().flatten()))
+}
+
+fn piped(command: &mut Command) -> Child {
+    command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -112,7 +131,15 @@ pub fn ended(child: &mut Child, who: &str) -> ExitStatus {
 
 impl Trainer {
     pub fn start(config: &Value, gates: Option<(&Gates, &str)>) -> Self {
-        let mut child = start(&["gang"], gates);
+        let index = config["executor"].as_str().and_then(|index| index.parse().ok());
+        let mut child = match index.and_then(elsewhere) {
+            Some(elsewhere) => piped(
+                Command::new(&elsewhere.command[0])
+                    .args(&elsewhere.command[1..])
+                    .arg("gang"),
+            ),
+            None => start(&["gang"], gates),
+        };
         let mut stdin = child.stdin.take().unwrap();
         writeln!(stdin, "{config}").unwrap();
         let (stderr, drain) = drain(child.stderr.take().unwrap());
@@ -244,9 +271,9 @@ fn trainer_config(
         "keys": secret.ring(&job.job, &Purpose::ALL),
         "coordinatorHost": host,
         "coordinatorPort": port,
-        "bindHost": "127.0.0.1",
+        "bindHost": elsewhere(index).map_or("127.0.0.1", |elsewhere| elsewhere.host.as_str()),
         "portRange": "0",
-        "threads": 1 + index % 2,
+        "threads": if elsewhere(index).is_some() { 1 } else { 1 + index % 2 },
         "feedMemory": 1 << 26,
     })
 }
@@ -469,7 +496,9 @@ impl Gang {
             .iter()
             .map(|event| {
                 let mut record = event["record"].clone();
-                record.as_object_mut().unwrap().remove("seconds");
+                for clock in ["seconds", "exchangeHidden"] {
+                    record.as_object_mut().unwrap().remove(clock);
+                }
                 record
             })
             .collect();

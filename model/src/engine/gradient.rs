@@ -60,7 +60,7 @@ impl NodeGradient {
 /// for each sparse parameter the rows that may differ from 0, for what need not look at the others.
 ///
 /// It can be read as a slice; [`Gradient::as_mut_dense`] lets its elements be changed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Gradient {
     values: Vec<f32>,
     sparse_parameters: Vec<SparseParameter>,

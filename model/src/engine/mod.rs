@@ -11,6 +11,7 @@ mod plan;
 mod predictor;
 mod prepared;
 mod stage;
+mod statistics;
 
 pub use crate::layers::{Alone, Exchange, Slice};
 pub use features::Features;
@@ -271,6 +272,11 @@ impl Engine {
                         nodes: &mut *nodes,
                     };
                     self.module_backward(at, (weights, batch, input), &mut gradients, exchange)?;
+                    let from = self.plan.stages[at].final_from;
+                    let nodes = nodes
+                        .iter()
+                        .map(|node| node.present.then_some(node.values.as_slice()));
+                    exchange.ready(from, &nodes.collect::<Vec<_>>())?;
                 }
                 Operation::Elementwise(function) => {
                     self.elementwise_backward(at, slot, &*function, (batch, input))

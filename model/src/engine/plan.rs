@@ -88,6 +88,8 @@ pub(super) struct Stage {
     pub gradient: Option<usize>,
     /// Where the inputs' gradients go.
     pub grad_targets: Vec<GradTarget>,
+    /// From here on a node's values are final once backward has come by.
+    pub final_from: usize,
 }
 
 /// The stages in order and the memory they need.
@@ -123,6 +125,7 @@ impl Plan {
         kept.push(output);
         let buffers = buffers(&mut stages, &kept, training);
         let slots = if training { slots(&mut stages, output) } else { 0 };
+        finals(&mut stages);
         Plan {
             stages,
             buffers,
@@ -220,6 +223,7 @@ impl Stage {
                 .collect(),
             gradient: None,
             grad_targets: Vec::new(),
+            final_from: 0,
         }
     }
 
@@ -315,6 +319,20 @@ fn buffers(stages: &mut [Stage], kept: &[Source], training: bool) -> usize {
         free.extend(released);
     }
     count
+}
+
+/// Tells every stage from where on a node's values are final after it: behind those of all stages before.
+fn finals(stages: &mut [Stage]) {
+    let mut end = 0;
+    for stage in stages {
+        stage.final_from = end;
+        let slots = stage.parameters.iter().filter(|_| stage.gradient.is_some());
+        for (_, slot) in slots {
+            if let ParamSlot::Values(range) = slot {
+                end = range.end.max(end);
+            }
+        }
+    }
 }
 
 /// Gives every gradient its slot; returns their number.

@@ -138,6 +138,7 @@ mod tests {
             json!({"metrics": ["accuracy"]}),
             json!({"validationFraction": 0.1}),
             json!({"dataShuffle": "none"}),
+            json!({"asynchrony": "delayed"}),
             json!({"lrScheduler": {"type": "StepLR", "step_size": 1}}),
         ] {
             assert!(!same(more.clone()), "{more}");

@@ -211,6 +211,12 @@ pub(crate) trait Module: Debug + Send + Sync {
     ) {
     }
 
+    /// Of what it saves in a step, so many values from the first on are all that [`Module::update_buffers`] reads; 0 where it
+    /// has no buffers.
+    fn statistics(&self) -> usize {
+        0
+    }
+
     /// Brings the module's buffers among its `weights` up to date after a step that counted; false where the step had
     /// too few values for that and was computed by the buffers instead (rule B7).
     fn update_buffers(&self, _kept: &[f32], _weights: &mut [f32]) -> bool {

@@ -42,6 +42,15 @@ pub trait Exchange {
     /// # Errors
     /// The trainer that is blamed, or that the step was abandoned.
     fn gather(&mut self, own: Vec<(u32, Option<Vec<f64>>)>) -> Result<Vec<Option<Vec<f64>>>, Failure>;
+
+    /// The values of the nodes' gradients stay as they are from index `from` on; none of nodes without rows. As backward comes
+    /// by, from the last layer to the first, `from` becomes less, to 0 in the end. In every step it is the same indices.
+    ///
+    /// # Errors
+    /// That the step was abandoned.
+    fn ready(&mut self, _from: usize, _nodes: &[Option<&[f32]>]) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 impl Exchange for Alone {

@@ -1,6 +1,7 @@
 //! The processes that train.
 
 use super::{Param, Scope, ints, param, standalone};
+use crate::asynchrony;
 use crate::value::{Range, ValueType};
 
 /// In the order of the documentation.
@@ -68,6 +69,14 @@ pub(super) const PARAMS: &[Param] = &[
         Range::Any,
         Some("\"none\""),
         "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of the values of each parameter (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.",
+    ),
+    standalone(
+        "asynchrony",
+        Scope::Estimator,
+        ValueType::Text,
+        Range::OneOf(asynchrony::NAMES),
+        Some("\"none\""),
+        "Whether trainers compute while they exchange; part of what decides the bits of the weights, on one trainer too. \"none\": a step begins when the gradient of the one before is applied. \"delayed\": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late; at every 64th step of an epoch and at its end what is under way is waited for. \"stale\", a bounded staleness, is not built yet.",
     ),
     param(
         "maxRecoveries",

@@ -20,6 +20,7 @@ _BOOKKEEPING = {
     "lr",
     "rows",
     "seconds",
+    "exchangeHidden",
     "skippedSteps",
     "stepsWithoutWeight",
     "batchNormByRunningStatistics",

@@ -1,16 +1,13 @@
 //! Several trainers of one exchange, in threads: what each of them gets is what one trainer alone computes.
 
-// Every part of the helpers has its users in the tests of the collective.
-#[path = "../../../../collective/tests/support/mod.rs"]
-mod support;
-
 use super::super::SingleProcess;
+use super::super::settled::SettledPoints;
 use super::*;
+use crate::train::support::{LONG, gang};
 use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use serde_json::json;
-use support::{LONG, gang};
 
 const SHARDS: u32 = 8;
 const STEPS: u64 = 4;
@@ -52,6 +49,7 @@ fn run(name: &str, owned: Range<u32>, reduce: &mut dyn Reduce) -> Vec<u32> {
     let mut compressor = Compressor::new(&train(name), &network).unwrap();
     let mut left = vec![0.0; compressor.left_len()];
     compressor.deal(&owned, &left);
+    let points = SettledPoints::of(&train(name));
     let (mut nodes, mut out, mut bits) = (leaves(owned.clone()), Gradient::new(&network), Vec::new());
     for step in 0..STEPS {
         fill(&mut nodes, step, compressor.length);
@@ -63,7 +61,7 @@ fn run(name: &str, owned: Range<u32>, reduce: &mut dyn Reduce) -> Vec<u32> {
         assert!(reduced.present && reduced.scalars.len() == SHARDS as usize);
         bits.extend(out.iter().map(|value| value.to_bits()));
         assert_eq!(compressor.is_even(), !compressor.remembers());
-        if compressor.is_due(step, STEPS) {
+        if compressor.remembers() && points.is_due(step, STEPS) {
             left = compressor.add_up(step, &nodes, reduce).unwrap();
             compressor.deal(&owned, &left);
         }
@@ -93,15 +91,7 @@ fn every_trainer_has_the_bits_of_one_alone() {
 }
 
 #[test]
-fn what_is_due_is_the_end_of_an_epoch_and_every_so_many_steps() {
-    let due = |name: &str| {
-        let compressor = Compressor::new(&train(name), &network()).unwrap();
-        (0..8)
-            .filter(|step| compressor.is_due(*step, 8))
-            .collect::<Vec<u64>>()
-    };
-    assert_eq!(due("topk:0.5"), [2, 5, 7]);
-    assert!(due("bf16").is_empty());
+fn who_asks_for_none_has_none() {
     assert!(Compressor::new(&train("none"), &network()).is_none());
 }
 

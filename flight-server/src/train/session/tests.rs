@@ -16,60 +16,17 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+mod delayed;
+mod jobs;
+mod parts;
+
+use jobs::jobs;
+
 /// Rows of every job: few steps in an epoch, the last one short.
 const ROWS: u16 = 46;
 const NEVER: u64 = u64::MAX;
 /// Tells the other process where the saved states are.
 const FOLDER: &str = "CANDLEWICK_TEST_STATES";
-
-/// Jobs that have everything in their state that a state can have.
-fn jobs() -> Vec<(&'static str, Value)> {
-    let network = |layers: Value| json!({"format": "candlewick.network/1", "layers": layers});
-    let dense = json!([
-        {"type": "Linear", "out_features": 5}, {"type": "ReLU"}, {"type": "Dropout", "p": 0.3},
-        {"type": "Linear", "out_features": 3}]);
-    let normalized = json!([
-        {"type": "Linear", "out_features": 4}, {"type": "BatchNorm1d"}, {"type": "Tanh"},
-        {"type": "Linear", "out_features": 1}]);
-    let table = json!([
-        {"type": "Embedding", "num_embeddings": 8, "embedding_dim": 2}, {"type": "Flatten"},
-        {"type": "Linear", "out_features": 3}]);
-    vec![
-        (
-            "moving average, validation within epochs, the best epoch's weights",
-            json!({"task": "classifier", "params": {
-                "network": network(dense.clone()), "emaDecay": 0.9, "metrics": ["accuracy", "roc_auc"],
-                "validationFraction": 0.3, "validationSteps": 2, "epochs": 5,
-                "earlyStopping": {"type": "EarlyStopping", "metric": "val_accuracy", "patience": 2}}}),
-        ),
-        (
-            "statistics of BatchNorm, accumulation, a plateau",
-            json!({"task": "regressor", "params": {
-                "network": network(normalized.clone()), "gradientAccumulationSteps": 3, "clipNorm": 0.5, "metrics": ["mae"],
-                "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}, "epochs": 4,
-                "lrScheduler": {"type": "ReduceLROnPlateau", "metric": "loss", "patience": 0, "threshold": 0.5}}}),
-        ),
-        (
-            "a table by rows, a schedule that moves the momentum",
-            json!({"task": "classifier", "params": {
-                "network": network(table), "optimizer": {"type": "SGD", "lr": 0.1}, "epochs": 2,
-                "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.2}}}),
-        ),
-        (
-            "steps that are left out, what groups carry",
-            json!({"task": "regressor", "huge": true, "params": {
-                "network": network(normalized), "onNonFinite": "skip", "epochs": 3, "validationFraction": 0.2,
-                "optimizer": {"type": "NAdam", "lr": 0.05},
-                "lrScheduler": {"type": "StepLR", "step_size": 1, "gamma": 0.5, "warmup_steps": 3}}}),
-        ),
-        (
-            "what shards have not sent of their gradients",
-            json!({"task": "classifier", "params": {
-                "network": network(dense), "gradientCompression": "topk:0.2", "validationFraction": 0.2, "epochs": 3,
-                "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
-        ),
-    ]
-}
 
 /// The plan of a job over rows that are all here.
 fn plan(job: &Value) -> TrainPlan {
@@ -130,11 +87,10 @@ impl Fuse {
     }
 
     fn pass(&self) -> Result<(), Interrupt> {
-        if self.left.load(Ordering::Relaxed) == 0 {
-            return Err(Interrupt::Halted);
-        }
-        self.left.fetch_sub(1, Ordering::Relaxed);
-        Ok(())
+        // Two threads may come by at once.
+        let less = |left: u64| left.checked_sub(1);
+        let passed = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        passed.map(|_| ()).map_err(|_| Interrupt::Halted)
     }
 
     fn into_history(self) -> Vec<EpochRecord> {
@@ -525,11 +481,10 @@ fn a_state_is_kept_where_it_is_due_and_gives_the_same_end() {
         let per_epoch = plan.step_plan.steps_per_epoch();
         // Within an epoch every third step; its end counts once the epoch is closed.
         let due = |step: u64| step.is_multiple_of(3) || step.is_multiple_of(2 * per_epoch) || step == steps;
-        // What shards remember is added up every third step of an epoch and at its end: states are kept there.
-        let even = |step: u64| {
-            let within = step % per_epoch;
-            !plan.job.train.gradient_compression.remembers() || within.is_multiple_of(3)
-        };
+        // Where not every point is settled, it is every third step of an epoch and its end: states are kept there.
+        let train = &plan.job.train;
+        let some = train.gradient_compression.remembers() || train.asynchrony.is_delayed();
+        let even = |step: u64| !some || (step % per_epoch).is_multiple_of(3);
         let mut owed = false;
         let expected_at = (1..=steps).filter(|step| {
             owed |= due(*step);

@@ -454,6 +454,10 @@ impl Module for BatchNorm {
         );
     }
 
+    fn statistics(&self) -> usize {
+        1 + 2 * self.layout.channels
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "the statistics are f32")]
     fn update_buffers(&self, saved: &[f32], weights: &mut [f32]) -> bool {
         let c = self.layout.channels;

@@ -77,6 +77,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         logicalShards: int = 8,
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
+        asynchrony: str = "none",
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",
@@ -243,6 +244,12 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding,
                 sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the
                 share of the values that is sent, above 0 and at most 1, such as "topk:0.01")
+            asynchrony: Whether trainers compute while they exchange; part of what decides the bits of the
+                weights, on one trainer too. "none": a step begins when the gradient of the one before is
+                applied. "delayed": it is computed while that gradient is exchanged, with the weights from
+                before it, so that each gradient is applied one step late; at every 64th step of an epoch
+                and at its end what is under way is waited for. "stale", a bounded staleness, is not built
+                yet. ("none" or "delayed")
             maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
                 after a connection between two trainers that broke; the next one fails it. 0: the first one
                 does. (whole number from 0 to 1000000)
@@ -342,6 +349,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         logicalShards: int = 8,
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
+        asynchrony: str = "none",
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",

@@ -113,6 +113,18 @@ class GangParams(Params):
         ),
     )
 
+    asynchrony: Param[str] = Param(
+        Params._dummy(),
+        "asynchrony",
+        'Whether trainers compute while they exchange; part of what decides the bits of the weights, on one trainer too. "none": a step begins when the gradient of the one before is applied. "delayed": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late; at every 64th step of an epoch and at its end what is under way is waited for. "stale", a bounded staleness, is not built yet. ("none" or "delayed")',
+        typeConverter=Legal(
+            "asynchrony",
+            TypeConverters.toString,
+            '"none" or "delayed"',
+            one_of("none", "delayed"),
+        ),
+    )
+
     maxRecoveries: Param[int] = Param(
         Params._dummy(),
         "maxRecoveries",
@@ -213,6 +225,7 @@ class GangParams(Params):
             logicalShards=8,
             dataShuffle="hash",
             gradientCompression="none",
+            asynchrony="none",
             maxRecoveries=3,
             dataReplicas=1,
             failureTimeout="15s",
@@ -252,6 +265,10 @@ class GangParams(Params):
     def getGradientCompression(self) -> str:
         """Value of gradientCompression, or its default."""
         return self.getOrDefault(self.gradientCompression)
+
+    def getAsynchrony(self) -> str:
+        """Value of asynchrony, or its default."""
+        return self.getOrDefault(self.asynchrony)
 
     def getMaxRecoveries(self) -> int:
         """Value of maxRecoveries, or its default."""
@@ -344,6 +361,15 @@ class GangSetters(GangParams):
         such as "topk:0.01")
         """
         return self._set(gradientCompression=value)
+
+    def setAsynchrony(self, value: str) -> Self:
+        """Whether trainers compute while they exchange; part of what decides the bits of the weights, on
+        one trainer too. "none": a step begins when the gradient of the one before is applied. "delayed": it
+        is computed while that gradient is exchanged, with the weights from before it, so that each gradient
+        is applied one step late; at every 64th step of an epoch and at its end what is under way is waited
+        for. "stale", a bounded staleness, is not built yet. ("none" or "delayed")
+        """
+        return self._set(asynchrony=value)
 
     def setMaxRecoveries(self, value: int) -> Self:
         """How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection

@@ -22,6 +22,23 @@ class CompressionSuite extends SparkSuite {
     assert((plain.weightsHash +: hashes).distinct.length == 5)
   }
 
+  test("late gradients learn, with bits of their own that are those of any number of trainers") {
+    def late = classifier().setLogicalShards(4).setAsynchrony("delayed")
+    val (one, two) = (late.setNumTrainers(1).fit(rows), late.setNumTrainers(2).fit(rows.repartition(5)))
+    assert(two.weightsHash == one.weightsHash && one.getAsynchrony == "delayed")
+    assert(one.weightsHash != classifier().setLogicalShards(4).fit(rows).weightsHash)
+    assert(one.summary.objectiveHistory.last < one.summary.objectiveHistory.head)
+    def hidden(model: NeuralClassificationModel) = model.summary.history.map(_.metrics.get("exchangeHidden"))
+    assert(
+      hidden(two).forall(_.exists(share => share >= 0.0 && share <= 1.0)) && hidden(one).forall(_.isEmpty)
+    )
+    def memory(stage: NeuralClassifier) = stage.setNumTrainers(2).plan(rows).memory
+    val plain = classifier().setLogicalShards(4)
+    Seq("gradients", "weights", "optimizer").foreach { account =>
+      assert(memory(late)(account) > memory(plain)(account), account)
+    }
+  }
+
   test("a plan has its bytes and its memory") {
     def plan(kind: String) = net(kind).setNumTrainers(2).plan(rows)
     val (plain, half, top) = (plan("none"), plan("bf16"), plan("topk:0.01"))

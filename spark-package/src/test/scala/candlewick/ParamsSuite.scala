@@ -44,6 +44,7 @@ class ParamsSuite extends SparkSuite {
     check("dataShuffle", "local")(stage.setDataShuffle("local"))
     for (wrong <- Seq("bf15", "topk:0", "topk:1.5", "topk", "powersgd:0", ""))
       check("gradientCompression", wrong)(stage.setGradientCompression(wrong))
+    for (wrong <- Seq("stale", "Delayed", "")) check("asynchrony", wrong)(stage.setAsynchrony(wrong))
     check("inputShape", Seq(-1, 6))(stage.setInputShape(Array(-1, 6)))
     check("inputShape", Seq.empty[Int])(stage.setInputShape(Array.empty))
     check("thresholds", Seq(0.5, -0.5))(stage.setThresholds(Array(0.5, -0.5)))

@@ -134,6 +134,25 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getGradientCompression: String = $(gradientCompression)
 
+  /** Whether trainers compute while they exchange; part of what decides the bits of the weights, on
+    * one trainer too. "none": a step begins when the gradient of the one before is applied.
+    * "delayed": it is computed while that gradient is exchanged, with the weights from before it,
+    * so that each gradient is applied one step late; at every 64th step of an epoch and at its end
+    * what is under way is waited for. "stale", a bounded staleness, is not built yet. ("none" or
+    * "delayed")
+    * @group param
+    */
+  final val asynchrony: Param[String] = new Param[String](
+    this,
+    "asynchrony",
+    "Whether trainers compute while they exchange; part of what decides the bits of the weights, on one trainer too. \"none\": a step begins when the gradient of the one before is applied. \"delayed\": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late; at every 64th step of an epoch and at its end what is under way is waited for. \"stale\", a bounded staleness, is not built yet. (\"none\" or \"delayed\")",
+    Legal[String]("asynchrony", "\"none\" or \"delayed\"", ParamValidators.inArray(Array("none", "delayed")))
+  )
+  setDefault(asynchrony, "none")
+
+  /** @group getParam */
+  final def getAsynchrony: String = $(asynchrony)
+
   /** How often a fit may go on after a loss (a trainer, its executor, its host) or after a
     * connection between two trainers that broke; the next one fails it. 0: the first one does.
     * (whole number from 0 to 1000000)
@@ -285,6 +304,9 @@ trait GangSetters extends GangParams {
 
   /** @group setParam */
   def setGradientCompression(value: String): this.type = set(gradientCompression, value)
+
+  /** @group setParam */
+  def setAsynchrony(value: String): this.type = set(asynchrony, value)
 
   /** @group setParam */
   def setMaxRecoveries(value: Int): this.type = set(maxRecoveries, value)
