@@ -89,7 +89,8 @@ fn median(
 fn measure((ranks, shared): (usize, bool), bytes: usize, table: (usize, usize), rounds: u64) -> f64 {
     let hosts = vec!["127.0.0.1"; ranks];
     let via = |host: &str, port| (host.to_owned(), port);
-    let medians = gang_over(&hosts, via, (SHARDS, shared), LONG, |rank, gang, _| {
+    let set = |config: &mut Config| config.shared_memory = shared;
+    let medians = gang_over(&hosts, via, SHARDS, &set, |rank, gang, _| {
         median(gang, (rank, ranks), bytes, table, (0, rounds))
     });
     medians.into_iter().fold(0.0, f64::max)

@@ -8,7 +8,7 @@ use crate::gather::{broadcast, gather};
 use crate::listener::Listener;
 use crate::nodes::{Buffers, Contribution, Node};
 use crate::peer::name_of;
-use crate::reduce::{Reduced, reduce, reduce_scalars};
+use crate::reduce::{Reduced, reduce};
 use crate::shards;
 use crate::words;
 use candlewick_protocol::rows::SparseRows;
@@ -66,11 +66,7 @@ impl Collective {
     ) -> Result<Reduced, CollectiveError> {
         self.check_usable()?;
         let own = Contribution { scalars, nodes };
-        let outcome = if out.is_empty() && tables.is_empty() {
-            reduce_scalars(&self.gang, step, &own, &mut self.buffers)
-        } else {
-            reduce(&self.gang, step, &own, (out, tables), &mut self.buffers)
-        };
+        let outcome = reduce(&self.gang, step, &own, (out, tables), &mut self.buffers);
         self.note(outcome)
     }
 

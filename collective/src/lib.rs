@@ -29,12 +29,15 @@ mod handshake;
 mod io;
 mod link;
 mod listener;
+mod manifest;
 mod nodes;
 mod peer;
+mod plan;
 mod reduce;
+mod ring;
+mod rounds;
 mod shards;
 mod sparse;
-mod tiles;
 mod tree_sum;
 mod words;
 
@@ -43,6 +46,7 @@ pub use config::{CollectiveError, Config, Credentials, HaltToken, Halts};
 pub use link::SHARED_BYTES;
 pub use listener::Listener;
 pub use nodes::Node;
+pub use plan::Algorithm;
 pub use reduce::Reduced;
 
 #[cfg(target_endian = "big")]

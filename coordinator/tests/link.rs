@@ -48,6 +48,7 @@ fn config() -> CoordinatorConfig {
         ema_decay: None,
         on_non_finite: OnNonFinite::Error,
         gradient_compression: Default::default(),
+        any_order: false,
         evaluation: Evaluation::default(),
     };
     let data = DataSpec {

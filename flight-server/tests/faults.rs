@@ -8,7 +8,7 @@
 
 mod common;
 
-use candlewick_collective::{Collective, Config, Credentials, Halts, Listener};
+use candlewick_collective::{Algorithm, Collective, Config, Credentials, Halts, Listener};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::feed::StreamId;
@@ -195,6 +195,8 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
         members,
         timeout: WAIT,
         shared_memory: true,
+        algorithm: Some(Algorithm::Direct),
+        any_order: false,
     };
     let refused = Collective::connect(&listener, config, &Halts::default()).unwrap_err();
     assert_eq!(refused.failure.kind, ErrorKind::Unauthenticated, "{refused}");

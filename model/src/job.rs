@@ -254,6 +254,7 @@ fn specification(
             OnNonFinite::Error
         },
         gradient_compression: compression(params)?,
+        any_order: !params.flag("deterministicReduction"),
         epochs: params.whole("epochs")?,
         batch_size: params.whole("batchSize")?,
         drop_last: params.flag("dropLast"),

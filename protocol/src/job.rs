@@ -225,6 +225,9 @@ pub struct TrainSpec {
     /// What gradients become before trainers exchange them.
     #[serde(default, skip_serializing_if = "GradientCompression::is_none")]
     pub gradient_compression: GradientCompression,
+    /// Whether the order in which gradients are added up may follow from the trainers (`deterministicReduction` is false).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_order: bool,
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,

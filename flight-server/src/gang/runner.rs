@@ -9,7 +9,7 @@ use crate::memory::{Account, Charge, Ledger};
 use crate::train::{
     Interrupt, Observer, Onward, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan,
 };
-use candlewick_collective::{Collective, Config, HaltToken, Listener};
+use candlewick_collective::{Algorithm, Collective, Config, HaltToken, Listener};
 use candlewick_membership::{Boundary, Formation, Order, Place, Seat, Shift};
 use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
@@ -350,6 +350,8 @@ impl Runner {
                 members,
                 timeout,
                 shared_memory: true,
+                algorithm: Some(Algorithm::Direct),
+                any_order: job.train.any_order,
             };
             let collective = Collective::connect(&self.listener, config, self.state.halts())?;
             let (near, bytes) = collective.shared_memory();

@@ -115,6 +115,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             ema_decay: None,
             on_non_finite: OnNonFinite::Error,
             gradient_compression: Default::default(),
+            any_order: false,
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 60_000,

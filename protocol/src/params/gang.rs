@@ -69,6 +69,14 @@ pub(super) const PARAMS: &[Param] = &[
         Some("\"none\""),
         "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of the values of each parameter (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.",
     ),
+    standalone(
+        "deterministicReduction",
+        Scope::Estimator,
+        ValueType::Bool,
+        Range::Any,
+        Some("true"),
+        "Whether gradients are added up in one order, so that the weights have the same bits on any number of trainers. false: the order may follow from the trainers, where that is faster (a ring); another number of trainers, a recovery or another network may give other bits then, all trainers of a fit still have the same.",
+    ),
     param(
         "maxRecoveries",
         Scope::Estimator,

@@ -65,6 +65,7 @@ pub(crate) fn job() -> JobSpec {
             ema_decay: None,
             on_non_finite: OnNonFinite::Error,
             gradient_compression: Default::default(),
+            any_order: false,
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 15_000,

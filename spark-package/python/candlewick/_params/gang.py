@@ -113,6 +113,13 @@ class GangParams(Params):
         ),
     )
 
+    deterministicReduction: Param[bool] = Param(
+        Params._dummy(),
+        "deterministicReduction",
+        "Whether gradients are added up in one order, so that the weights have the same bits on any number of trainers. false: the order may follow from the trainers, where that is faster (a ring); another number of trainers, a recovery or another network may give other bits then, all trainers of a fit still have the same. (true or false)",
+        typeConverter=TypeConverters.toBoolean,
+    )
+
     maxRecoveries: Param[int] = Param(
         Params._dummy(),
         "maxRecoveries",
@@ -213,6 +220,7 @@ class GangParams(Params):
             logicalShards=8,
             dataShuffle="hash",
             gradientCompression="none",
+            deterministicReduction=True,
             maxRecoveries=3,
             dataReplicas=1,
             failureTimeout="15s",
@@ -252,6 +260,10 @@ class GangParams(Params):
     def getGradientCompression(self) -> str:
         """Value of gradientCompression, or its default."""
         return self.getOrDefault(self.gradientCompression)
+
+    def getDeterministicReduction(self) -> bool:
+        """Value of deterministicReduction, or its default."""
+        return self.getOrDefault(self.deterministicReduction)
 
     def getMaxRecoveries(self) -> int:
         """Value of maxRecoveries, or its default."""
@@ -344,6 +356,14 @@ class GangSetters(GangParams):
         such as "topk:0.01")
         """
         return self._set(gradientCompression=value)
+
+    def setDeterministicReduction(self, value: bool) -> Self:
+        """Whether gradients are added up in one order, so that the weights have the same bits on any number
+        of trainers. false: the order may follow from the trainers, where that is faster (a ring); another
+        number of trainers, a recovery or another network may give other bits then, all trainers of a fit
+        still have the same. (true or false)
+        """
+        return self._set(deterministicReduction=value)
 
     def setMaxRecoveries(self, value: int) -> Self:
         """How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection

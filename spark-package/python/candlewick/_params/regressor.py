@@ -72,6 +72,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         logicalShards: int = 8,
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
+        deterministicReduction: bool = True,
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",
@@ -226,6 +227,10 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding,
                 sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the
                 share of the values that is sent, above 0 and at most 1, such as "topk:0.01")
+            deterministicReduction: Whether gradients are added up in one order, so that the weights have
+                the same bits on any number of trainers. false: the order may follow from the trainers,
+                where that is faster (a ring); another number of trainers, a recovery or another network may
+                give other bits then, all trainers of a fit still have the same. (true or false)
             maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
                 after a connection between two trainers that broke; the next one fails it. 0: the first one
                 does. (whole number from 0 to 1000000)
@@ -321,6 +326,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         logicalShards: int = 8,
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
+        deterministicReduction: bool = True,
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",
