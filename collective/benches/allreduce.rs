@@ -8,7 +8,10 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use candlewick_collective::{Collective, Config, Halts, Node};
+#[path = "scaling/mod.rs"]
+mod scaling;
+
+use candlewick_collective::{Algorithm, Collective, Config, Halts, Node};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::rows::SparseRows;
@@ -97,7 +100,7 @@ fn measure((ranks, shared): (usize, bool), bytes: usize, table: (usize, usize), 
 }
 
 /// One trainer in a process of its own: prints its port, reads those of all, prints its median seconds of every size.
-fn member(rank: usize, shared_memory: bool) {
+fn member(rank: usize, shared_memory: bool, algorithm: Algorithm) {
     let listener = listener(rank, "07");
     println!("{}", listener.port());
     let mut line = String::new();
@@ -108,6 +111,7 @@ fn member(rank: usize, shared_memory: bool) {
         .collect();
     let config = Config {
         shared_memory,
+        algorithm: Some(algorithm),
         ..config(rank, &members(&ports, SHARDS), LONG)
     };
     let mut gang = Collective::connect(&listener, config, &Halts::default()).unwrap();
@@ -122,10 +126,19 @@ fn member(rank: usize, shared_memory: bool) {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, word, rank, way, ..] = &arguments[..]
-        && word == "member"
-    {
-        return member(rank.parse().unwrap(), way == "memory");
+    let words: Vec<&str> = arguments[1..].iter().map(String::as_str).collect();
+    match words[..] {
+        ["member", rank, way, algorithm, ..] => {
+            // "--bench" where none was said.
+            let algorithm = Algorithm::of_name(algorithm).unwrap_or(Algorithm::Direct);
+            return member(rank.parse().unwrap(), way == "memory", algorithm);
+        }
+        ["scale", rank, address, ..] => return scaling::member(rank.parse().unwrap(), address),
+        ["relay", address, target, micros, ..] => {
+            return scaling::relay(address, target, micros.parse().unwrap());
+        }
+        ["model", ..] => return scaling::model(),
+        _ => {}
     }
     for (ranks, shared) in [2, 4, 8]
         .into_iter()

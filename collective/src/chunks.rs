@@ -1,21 +1,14 @@
 //! Where the tiles of a long vector lie, and in each the ranges of the ranks.
 
-use crate::plan::{Algorithm, WHOLE};
 use std::ops::Range;
 
 /// Ranges begin at multiples of this many values: a cache line.
 const ALIGN: usize = 16;
-/// Values of a tile for each rank at most (measured: docs/performance.md).
-const TILE_OF_RANK: usize = 128 * 1024;
-/// Values of a tile at most where half of it is received at once: what a trainer receives directly is the tile's part for one rank.
-const TILE_OF_HALVES: usize = 4 * 1024 * 1024;
+/// A whole tile in the unit in which trainers' shares of it are counted.
+pub(crate) const WHOLE: u64 = 1 << 40;
 
-/// The parts of the flat vector that are added up one after another, one at least.
-pub(crate) fn tiles(length: usize, ranks: usize, algorithm: Algorithm) -> impl Iterator<Item = Range<usize>> {
-    let tile = match algorithm {
-        Algorithm::Direct | Algorithm::Ring => TILE_OF_RANK * ranks,
-        Algorithm::Halving | Algorithm::TwoLevel => (TILE_OF_RANK * ranks).min(TILE_OF_HALVES),
-    };
+/// The parts of the flat vector that are added up one after another, each of so many values at most; one at least.
+pub(crate) fn tiles(length: usize, tile: usize) -> impl Iterator<Item = Range<usize>> {
     let count = length.div_ceil(tile).max(1);
     (0..count).map(move |at| at * tile..((at + 1) * tile).min(length))
 }
@@ -59,20 +52,14 @@ mod tests {
 
     #[test]
     fn tiles_cover_the_vector() {
-        for length in [0, 1, 2 * TILE_OF_RANK, 2 * TILE_OF_RANK + 1, 9 * TILE_OF_RANK] {
-            for algorithm in Algorithm::ALL {
-                let tiles: Vec<Range<usize>> = tiles(length, 2, algorithm).collect();
-                let ends: Vec<usize> = tiles.iter().map(|tile| tile.end).collect();
-                let starts: Vec<usize> = tiles.iter().map(|tile| tile.start).collect();
-                assert_eq!((starts[0], ends[ends.len() - 1]), (0, length));
-                assert_eq!(starts[1..], ends[..ends.len() - 1]);
-                assert!(tiles.iter().all(|tile| tile.len() <= 2 * TILE_OF_RANK));
-            }
+        for length in [0, 1, 512, 513, 9 * 256] {
+            let tiles: Vec<Range<usize>> = tiles(length, 256).collect();
+            let ends: Vec<usize> = tiles.iter().map(|tile| tile.end).collect();
+            let starts: Vec<usize> = tiles.iter().map(|tile| tile.start).collect();
+            assert_eq!((starts[0], ends[ends.len() - 1]), (0, length));
+            assert_eq!(starts[1..], ends[..ends.len() - 1]);
+            assert!(tiles.iter().all(|tile| tile.len() <= 256));
         }
-        let most = tiles(1 << 30, 1024, Algorithm::Halving)
-            .map(|tile| tile.len())
-            .max();
-        assert_eq!(most, Some(TILE_OF_HALVES));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::config::{CollectiveError, Config, HaltToken};
 use crate::frame::{Kind, Place, encode};
 use crate::io::{Incoming, Outgoing, Wait, drive, send_abort};
 use crate::peer::{Peer, name_of};
-use crate::plan::{Algorithm, Shape};
+use crate::plan::Shape;
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
 use std::time::Duration;
@@ -46,14 +46,6 @@ impl Gang {
             job,
             sequence: 0,
         }
-    }
-
-    /// How sums of so many values are formed. Rows of tables go directly: every row has one owner, whom all know.
-    pub(crate) fn algorithm(&self, _values: usize, tables: usize) -> Algorithm {
-        if tables > 0 {
-            return Algorithm::Direct;
-        }
-        self.config.algorithm.unwrap_or(Algorithm::Direct)
     }
 
     pub(crate) fn place(&self, step: u64, kind: Kind, chunk: usize) -> Place {

@@ -18,6 +18,7 @@
     )
 )]
 
+mod chooser;
 mod chunks;
 mod collective;
 mod config;
@@ -33,6 +34,7 @@ mod manifest;
 mod nodes;
 mod peer;
 mod plan;
+mod probe;
 mod reduce;
 mod ring;
 mod rounds;
@@ -41,12 +43,14 @@ mod sparse;
 mod tree_sum;
 mod words;
 
+pub use chooser::Exchanged;
 pub use collective::Collective;
 pub use config::{CollectiveError, Config, Credentials, HaltToken, Halts};
 pub use link::SHARED_BYTES;
 pub use listener::Listener;
 pub use nodes::Node;
 pub use plan::Algorithm;
+pub use plan::choose::{Choice, Speed, Speeds, predict};
 pub use reduce::Reduced;
 
 #[cfg(target_endian = "big")]

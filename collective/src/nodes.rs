@@ -1,11 +1,9 @@
 //! What the trainers of a gang put into a sum, and the memory in which it is formed.
 
 use crate::config::CollectiveError;
-use crate::manifest::Manifest;
 use crate::peer::Peer;
-use crate::reduce::Way;
-use crate::sparse::{SparsePacket, Stack};
 use candlewick_protocol::rows::SparseRows;
+use std::ops::Range;
 
 /// A node of the reduction tree over the shards `[lo, hi)`: one of the maximal nodes of this trainer's range.
 #[derive(Debug, Clone, Copy)]
@@ -26,20 +24,14 @@ pub(crate) struct Contribution<'a> {
     pub(crate) nodes: &'a [Node<'a>],
 }
 
-/// Memory that is kept from step to step.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers {
-    pub(crate) manifest: Manifest,
-    /// By algorithm that was used.
-    pub(crate) ways: Vec<Way>,
-    /// What the ring brings.
-    pub(crate) received: Vec<Vec<f32>>,
-    /// Rows of tables on their way to every rank, and my sums on their way to all.
-    pub(crate) packets: Vec<SparsePacket>,
-    pub(crate) result: SparsePacket,
-    /// My rows of all nodes, table after table of every node.
-    pub(crate) rows: Vec<SparseRows>,
-    pub(crate) stack: Stack,
+/// What a trainer's nodes have in a range of the vector; nothing where they are absent.
+pub(crate) fn within<'a>(
+    own: &'a Contribution<'a>,
+    range: &Range<usize>,
+) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+    let range = range.clone();
+    let nodes = own.nodes.iter();
+    nodes.map(move |node| node.values.map_or(&[][..], |values| &values[range.clone()]))
 }
 
 /// An error where a peer sent another number of values than it should.

@@ -1,17 +1,17 @@
 //! Allreduce: a long vector goes in tiles, one after another, each as the plan of its length says. What is received of a tile is still in
 //! the cache when it is added up, and is all the memory that an exchange takes beside the values.
 
+use crate::chooser::Chooser;
 use crate::chunks::tiles;
 use crate::config::CollectiveError;
 use crate::gang::Gang;
 use crate::manifest::Manifest;
-use crate::nodes::{Buffers, Contribution};
+use crate::nodes::{Contribution, within};
 use crate::plan::{Algorithm, Group, Plan};
 use crate::ring::Ring;
 use crate::rounds::{Opening, RoundWork, Tile};
-use crate::sparse::SparsePacket;
+use crate::sparse::{SparsePacket, Stack};
 use candlewick_protocol::rows::SparseRows;
-use std::ops::Range;
 
 /// What [`crate::Collective::all_reduce`] brings beside the values; the same on every trainer.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,12 +22,29 @@ pub struct Reduced {
     pub scalars: Vec<Option<Vec<f64>>>,
 }
 
+/// Memory that is kept from step to step.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    manifest: Manifest,
+    pub(crate) chooser: Chooser,
+    /// By algorithm that was used.
+    ways: Vec<Way>,
+    /// What the ring brings.
+    received: Vec<f32>,
+    /// Rows of tables on their way to every rank, and my sums on their way to all.
+    packets: Vec<SparsePacket>,
+    result: SparsePacket,
+    /// My rows of all nodes, table after table of every node.
+    rows: Vec<SparseRows>,
+    stack: Stack,
+}
+
 /// Plans that are kept: of whole tiles and of last ones, of all vectors that are added up in a step.
 const PLANS: usize = 64;
 
 /// The plans of an algorithm and the memory to carry them out, kept from step to step.
 #[derive(Debug)]
-pub(crate) struct Way {
+struct Way {
     algorithm: Algorithm,
     levels: Vec<Vec<Group>>,
     /// By length of the tile.
@@ -74,7 +91,7 @@ pub(crate) fn reduce(
     (out, tables): (&mut [f32], &mut [SparseRows]),
     buffers: &mut Buffers,
 ) -> Result<Reduced, CollectiveError> {
-    let algorithm = gang.algorithm(out.len(), tables.len());
+    let algorithm = buffers.chooser.algorithm(gang, out.len(), tables.len());
     let mut manifest = std::mem::take(&mut buffers.manifest);
     manifest
         .begin(gang, own, out.len(), tables)
@@ -86,7 +103,7 @@ pub(crate) fn reduce(
             step,
             what: &what,
         };
-        ring.reduce(own, out, &mut manifest, buffers)?
+        ring.reduce(own, out, &mut manifest, &mut buffers.received)?
     } else {
         let mut way = Way::take(gang, algorithm, buffers);
         let parts = (out, tables);
@@ -130,7 +147,7 @@ fn by_tree(
         result: &mut buffers.result,
     };
     let mut values: Vec<&[f32]> = Vec::with_capacity(own.nodes.len());
-    for (number, range) in tiles(out.len(), ranks, way.algorithm).enumerate() {
+    for (number, range) in tiles(out.len(), way.algorithm.tile(ranks)).enumerate() {
         let (part, rest) = out.split_at_mut(range.len());
         values.clear();
         values.extend(within(own, &range));
@@ -149,16 +166,6 @@ fn by_tree(
         out = rest;
     }
     Ok(true)
-}
-
-/// What this trainer's nodes have in a range of the vector; nothing where they are absent.
-pub(crate) fn within<'a>(
-    own: &'a Contribution<'a>,
-    range: &Range<usize>,
-) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-    let range = range.clone();
-    let nodes = own.nodes.iter();
-    nodes.map(move |node| node.values.map_or(&[][..], |values| &values[range.clone()]))
 }
 
 /// The rows of my nodes that a rank owns, table after table of every node.

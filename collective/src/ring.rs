@@ -7,10 +7,9 @@ use crate::frame::{Kind, Place, bytes_of, encode};
 use crate::gang::Gang;
 use crate::io::{Incoming, Outgoing};
 use crate::manifest::{Manifest, fits};
-use crate::nodes::{Buffers, Contribution, check_floats};
+use crate::nodes::{Contribution, check_floats, within};
 use crate::peer::Peer;
 use crate::plan::{Algorithm, ring};
-use crate::reduce::within;
 use candlewick_protocol::Failure;
 use std::ops::Range;
 
@@ -36,18 +35,16 @@ impl Ring<'_> {
         own: &Contribution<'_>,
         mut out: &mut [f32],
         manifest: &mut Manifest,
-        buffers: &mut Buffers,
+        received: &mut Vec<f32>,
     ) -> Result<bool, CollectiveError> {
         let ranks = self.ranks();
         let mut present = own.nodes.iter().any(|node| node.values.is_some());
-        for (number, range) in tiles(out.len(), ranks, Algorithm::Ring).enumerate() {
+        for (number, range) in tiles(out.len(), Algorithm::Ring.tile(ranks)).enumerate() {
             let (tile, rest) = out.split_at_mut(range.len());
             out = rest;
-            buffers.received.resize_with(1, Vec::new);
-            let received = &mut buffers.received[0];
             let manifest = (number == 0).then_some(&mut *manifest);
             let values: Vec<&[f32]> = within(own, &range).filter(|values| !values.is_empty()).collect();
-            present |= self.add(number, &values, (tile, received), manifest)?;
+            present |= self.add(number, &values, (&mut *tile, &mut *received), manifest)?;
             if !present {
                 return Ok(false);
             }

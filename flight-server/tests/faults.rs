@@ -185,14 +185,11 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
         hi: lo + 4,
     };
     let victim = gang.trainers[0].listening.collective_port;
-    let members = vec![
-        member("trainer-0", victim, 0),
-        member("stranger", listener.port(), 4),
-    ];
+    let stranger = member("stranger", listener.port(), 4);
     let config = Config {
         generation: 1,
         rank: 1,
-        members,
+        members: vec![member("trainer-0", victim, 0), stranger],
         timeout: WAIT,
         shared_memory: true,
         algorithm: Some(Algorithm::Direct),

@@ -6,12 +6,13 @@
 //! sum of its two children, formed once and by the tree (rule B5): all plans give the same bits. The way back is the same,
 //! reversed: each gives what is finished and takes what it gave away.
 
+pub(crate) mod choose;
 mod direct;
 mod halving;
 pub(crate) mod ring;
 mod two_level;
 
-use crate::chunks::place;
+use crate::chunks::{WHOLE, place};
 use candlewick_protocol::message::Member;
 use candlewick_protocol::tree::cover;
 use std::ops::Range;
@@ -49,6 +50,21 @@ impl Algorithm {
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// Values of a tile for each rank at most (measured: docs/performance.md).
+const TILE_OF_RANK: usize = 128 * 1024;
+/// Values of a tile at most where half of it is received at once: what a trainer receives directly is the tile's part for one rank.
+const TILE_OF_HALVES: usize = 4 * 1024 * 1024;
+
+impl Algorithm {
+    /// Values of a tile: what is added up at a time.
+    pub(crate) fn tile(self, ranks: usize) -> usize {
+        match self {
+            Algorithm::Direct | Algorithm::Ring => TILE_OF_RANK * ranks,
+            Algorithm::Halving | Algorithm::TwoLevel => (TILE_OF_RANK * ranks).min(TILE_OF_HALVES),
+        }
     }
 }
 
@@ -193,9 +209,6 @@ pub(crate) enum Source {
     /// A partner brings them; `at` is where they begin in what it brings of a node.
     Partner { index: usize, at: usize },
 }
-
-/// A whole tile in the unit in which trainers' shares of it are counted.
-pub(crate) const WHOLE: u64 = 1 << 40;
 
 /// A range that one trainer of each group has, and how it is split among those.
 struct Share {

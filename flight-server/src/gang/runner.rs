@@ -350,7 +350,7 @@ impl Runner {
                 members,
                 timeout,
                 shared_memory: true,
-                algorithm: Some(Algorithm::Direct),
+                algorithm: set_algorithm(generation),
                 any_order: job.train.any_order,
             };
             let collective = Collective::connect(&self.listener, config, self.state.halts())?;
@@ -421,6 +421,7 @@ impl Runner {
             stopping,
             class_weights,
             memory: self.ledger.told(),
+            exchange: gang.reduce.exchanged(),
         });
         if tells {
             self.send_weights(generation)
@@ -453,6 +454,12 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// The algorithm of the allreduce where a test says which; else what was measured says it.
+fn set_algorithm(generation: u64) -> Option<Algorithm> {
+    let said = candlewick_failpoint::reach("gang.algorithm", generation).err()?;
+    Algorithm::of_name(&said.message)
 }
 
 /// An order that comes before what it builds on.

@@ -231,6 +231,7 @@ impl Stage {
             weights_hash: "w".into(),
             stopping: None,
             class_weights: None,
+            exchange: None,
             memory: needed(from),
         };
         self.message(from, done);
