@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,11 @@ bench-guard: $(VENV)/.stamp ## instructions of the hot operations next to the co
 bench-allreduce: $(VENV)/.stamp .cache/bench-venv/.stamp ## allreduce between processes of one host, next to gloo and Open MPI (ROUNDS=5)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-collective --bench allreduce
 	$(PYTHON) benchmarks/allreduce.py --rounds $(or $(ROUNDS),5) --python $(CURDIR)/.cache/bench-venv/bin/python \
+	  --bench "$$(ls -t target/$(TRIPLE)/release/deps/allreduce-* | grep -v '\.d$$' | head -n 1)"
+
+bench-scaling: $(VENV)/.stamp ## the model of the allreduce next to trainers on slow networks, drawn to 1,024 (as root, on Linux); 5 minutes
+	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-collective --bench allreduce
+	$(PYTHON) benchmarks/scaling.py --json benchmarks/results/$(VERSION)/scaling.json --plot docs/images/scaling.svg \
 	  --bench "$$(ls -t target/$(TRIPLE)/release/deps/allreduce-* | grep -v '\.d$$' | head -n 1)"
 
 bench-compression: $(VENV)/.stamp ## loss and accuracy with compressed gradients, and their bytes (SEEDS=5); 5 minutes

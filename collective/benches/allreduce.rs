@@ -8,7 +8,10 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use candlewick_collective::{Collective, Config, Halts, Node};
+#[path = "scaling/mod.rs"]
+mod scaling;
+
+use candlewick_collective::{Algorithm, Collective, Config, Halts, Node};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::rows::SparseRows;
@@ -89,14 +92,15 @@ fn median(
 fn measure((ranks, shared): (usize, bool), bytes: usize, table: (usize, usize), rounds: u64) -> f64 {
     let hosts = vec!["127.0.0.1"; ranks];
     let via = |host: &str, port| (host.to_owned(), port);
-    let medians = gang_over(&hosts, via, (SHARDS, shared), LONG, |rank, gang, _| {
+    let set = |config: &mut Config| config.shared_memory = shared;
+    let medians = gang_over(&hosts, via, SHARDS, &set, |rank, gang, _| {
         median(gang, (rank, ranks), bytes, table, (0, rounds))
     });
     medians.into_iter().fold(0.0, f64::max)
 }
 
 /// One trainer in a process of its own: prints its port, reads those of all, prints its median seconds of every size.
-fn member(rank: usize, shared_memory: bool) {
+fn member(rank: usize, shared_memory: bool, algorithm: Algorithm) {
     let listener = listener(rank, "07");
     println!("{}", listener.port());
     let mut line = String::new();
@@ -107,6 +111,7 @@ fn member(rank: usize, shared_memory: bool) {
         .collect();
     let config = Config {
         shared_memory,
+        algorithm: Some(algorithm),
         ..config(rank, &members(&ports, SHARDS), LONG)
     };
     let mut gang = Collective::connect(&listener, config, &Halts::default()).unwrap();
@@ -121,10 +126,19 @@ fn member(rank: usize, shared_memory: bool) {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, word, rank, way, ..] = &arguments[..]
-        && word == "member"
-    {
-        return member(rank.parse().unwrap(), way == "memory");
+    let words: Vec<&str> = arguments[1..].iter().map(String::as_str).collect();
+    match words[..] {
+        ["member", rank, way, algorithm, ..] => {
+            // "--bench" where none was said.
+            let algorithm = Algorithm::of_name(algorithm).unwrap_or(Algorithm::Direct);
+            return member(rank.parse().unwrap(), way == "memory", algorithm);
+        }
+        ["scale", rank, address, ..] => return scaling::member(rank.parse().unwrap(), address),
+        ["relay", address, target, micros, ..] => {
+            return scaling::relay(address, target, micros.parse().unwrap());
+        }
+        ["model", ..] => return scaling::model(),
+        _ => {}
     }
     for (ranks, shared) in [2, 4, 8]
         .into_iter()

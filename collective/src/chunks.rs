@@ -1,47 +1,49 @@
-//! Where the tiles of a long vector lie, and in each the chunks of the ranks.
+//! Where the tiles of a long vector lie, and in each the ranges of the ranks.
 
 use std::ops::Range;
 
-/// Chunks begin at multiples of this many values: a cache line.
+/// Ranges begin at multiples of this many values: a cache line.
 const ALIGN: usize = 16;
-/// Values of a chunk of a tile at most (measured: docs/performance.md).
-const TILE_OF_RANK: usize = 128 * 1024;
+/// A whole tile in the unit in which trainers' shares of it are counted.
+pub(crate) const WHOLE: u64 = 1 << 40;
 
-/// The parts of the flat vector that are added up one after another, one at least; rank c owns chunk c of each.
-pub(crate) fn tiles(length: usize, ranks: usize) -> Vec<Range<usize>> {
-    let tile = TILE_OF_RANK * ranks;
+/// The parts of the flat vector that are added up one after another, each of so many values at most; one at least.
+pub(crate) fn tiles(length: usize, tile: usize) -> impl Iterator<Item = Range<usize>> {
     let count = length.div_ceil(tile).max(1);
-    (0..count)
-        .map(|at| at * tile..((at + 1) * tile).min(length))
-        .collect()
+    (0..count).map(move |at| at * tile..((at + 1) * tile).min(length))
 }
 
-/// Where the chunks of a tile lie in the flat vector; some may be empty where there are few values.
-pub(crate) fn all_bounds(tile: &Range<usize>, ranks: usize) -> Vec<Range<usize>> {
-    (0..ranks)
-        .map(|chunk| {
-            let within = bounds(tile.len(), ranks, chunk);
-            tile.start + within.start..tile.start + within.end
-        })
-        .collect()
+/// The value of a tile at which a share of it begins.
+pub(crate) fn place(edge: u64, length: usize) -> usize {
+    let blocks = length.div_ceil(ALIGN) as u128;
+    let block = (u128::from(edge) * blocks + u128::from(WHOLE / 2)) / u128::from(WHOLE);
+    usize::try_from(block).map_or(length, |block| (block * ALIGN).min(length))
 }
 
-/// Where a chunk lies in a tile.
-fn bounds(length: usize, ranks: usize, chunk: usize) -> Range<usize> {
-    let blocks = length.div_ceil(ALIGN);
-    let edge = |chunk: usize| (blocks * chunk / ranks * ALIGN).min(length);
-    edge(chunk)..edge(chunk + 1)
-}
-
-/// A tile's values, by its chunks.
-pub(crate) fn split<'a>(mut out: &'a mut [f32], bounds: &[Range<usize>]) -> Vec<&'a mut [f32]> {
-    let mut chunks = Vec::with_capacity(bounds.len());
-    for bound in bounds {
-        let (chunk, rest) = out.split_at_mut(bound.len());
-        chunks.push(chunk);
-        out = rest;
+/// A rank's chunk of a tile, where each has one; it may be empty where there are few values.
+pub(crate) fn chunk(length: usize, ranks: usize, chunk: usize) -> Range<usize> {
+    let edge = |chunk: usize| place(WHOLE / ranks as u64 * chunk as u64, length);
+    edge(chunk)..if chunk + 1 == ranks {
+        length
+    } else {
+        edge(chunk + 1)
     }
-    chunks
+}
+
+/// Ranges of `values` that do not overlap, in the order in which they are asked for.
+pub(crate) fn carve<'a>(mut values: &'a mut [f32], ranges: &[Range<usize>]) -> Vec<&'a mut [f32]> {
+    let mut order: Vec<usize> = (0..ranges.len()).collect();
+    order.sort_unstable_by_key(|at| (ranges[*at].start, ranges[*at].end));
+    let mut parts: Vec<&mut [f32]> = Vec::with_capacity(ranges.len());
+    parts.resize_with(ranges.len(), Default::default);
+    let mut done = 0;
+    for at in order {
+        let range = &ranges[at];
+        let (_, rest) = values.split_at_mut(range.start - done);
+        let (part, rest) = rest.split_at_mut(range.len());
+        (parts[at], values, done) = (part, rest, range.end);
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -50,25 +52,23 @@ mod tests {
 
     #[test]
     fn tiles_cover_the_vector() {
-        for length in [0, 1, 2 * TILE_OF_RANK, 2 * TILE_OF_RANK + 1, 9 * TILE_OF_RANK] {
-            let tiles = tiles(length, 2);
+        for length in [0, 1, 512, 513, 9 * 256] {
+            let tiles: Vec<Range<usize>> = tiles(length, 256).collect();
             let ends: Vec<usize> = tiles.iter().map(|tile| tile.end).collect();
             let starts: Vec<usize> = tiles.iter().map(|tile| tile.start).collect();
             assert_eq!((starts[0], ends[ends.len() - 1]), (0, length));
             assert_eq!(starts[1..], ends[..ends.len() - 1]);
-            let bounds: Vec<Range<usize>> = tiles.iter().flat_map(|tile| all_bounds(tile, 2)).collect();
-            assert!(bounds.windows(2).all(|pair| pair[0].end == pair[1].start));
-            assert!(bounds.iter().all(|chunk| chunk.len() <= TILE_OF_RANK));
+            assert!(tiles.iter().all(|tile| tile.len() <= 256));
         }
     }
 
     #[test]
-    fn chunks_cover_the_vector_and_are_aligned() {
+    fn chunks_cover_the_tile_and_are_aligned() {
         for length in [0, 1, 15, 16, 17, 100, 12345] {
             for ranks in 1..8 {
                 let mut next = 0;
-                for chunk in 0..ranks {
-                    let bounds = bounds(length, ranks, chunk);
+                for at in 0..ranks {
+                    let bounds = chunk(length, ranks, at);
                     assert_eq!(bounds.start, next);
                     assert!(bounds.end == length || bounds.end.is_multiple_of(ALIGN));
                     next = bounds.end;
@@ -76,5 +76,12 @@ mod tests {
                 assert_eq!(next, length);
             }
         }
+    }
+
+    #[test]
+    fn carved_parts_come_in_the_order_that_was_asked_for() {
+        let mut values: Vec<f32> = (0..10u8).map(f32::from).collect();
+        let parts = carve(&mut values, &[7..9, 0..2, 4..4, 2..3]);
+        assert_eq!(parts, [&[7.0, 8.0][..], &[0.0, 1.0], &[], &[2.0]]);
     }
 }

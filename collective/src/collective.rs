@@ -1,18 +1,22 @@
 //! What the gang of one generation does together.
 
+use crate::chooser::Exchanged;
 use crate::config::{CollectiveError, Config, Halts};
 use crate::connect::connect_all;
 use crate::frame::{Kind, job_tag};
 use crate::gang::{Gang, check_members};
 use crate::gather::{broadcast, gather};
 use crate::listener::Listener;
-use crate::nodes::{Buffers, Contribution, Node};
+use crate::nodes::{Contribution, Node};
 use crate::peer::name_of;
-use crate::reduce::{Reduced, reduce, reduce_scalars};
+use crate::plan::choose::Speeds;
+use crate::probe::measure;
+use crate::reduce::{Buffers, Reduced, reduce};
 use crate::shards;
 use crate::words;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::{ErrorKind, Failure};
+use std::time::Instant;
 
 /// Longest text of [`Collective::all_equal`], tag included.
 const MAX_TEXT: usize = 4096;
@@ -27,7 +31,7 @@ pub struct Collective {
 
 impl Collective {
     /// Connects to all members of the generation: dials the lower ranks, takes the connections of the higher ones. A
-    /// gang of one opens none.
+    /// gang of one opens none. Where no algorithm is set, it takes some milliseconds to measure the links.
     ///
     /// # Errors
     /// `Unavailable` naming the trainer that cannot be reached or did not connect in time, `Unauthenticated` where it
@@ -38,10 +42,16 @@ impl Collective {
         let peers = connect_all(listener, &config, &halt)?;
         let credentials = listener.credentials();
         let job = job_tag(&credentials.key, &credentials.job);
+        let measures = config.algorithm.is_none() && config.members.len() > 1;
+        let mut gang = Gang::new(config, shards, peers, job, halt);
+        let mut buffers = Buffers::default();
+        if measures {
+            buffers.chooser.speeds = Some(measure(&mut gang)?);
+        }
         Ok(Collective {
-            gang: Gang::new(config, shards, peers, job, halt),
+            gang,
             broken: None,
-            buffers: Buffers::default(),
+            buffers,
         })
     }
 
@@ -66,11 +76,9 @@ impl Collective {
     ) -> Result<Reduced, CollectiveError> {
         self.check_usable()?;
         let own = Contribution { scalars, nodes };
-        let outcome = if out.is_empty() && tables.is_empty() {
-            reduce_scalars(&self.gang, step, &own, &mut self.buffers)
-        } else {
-            reduce(&self.gang, step, &own, (out, tables), &mut self.buffers)
-        };
+        let (began, size) = (Instant::now(), (out.len(), tables.len()));
+        let outcome = reduce(&self.gang, step, &own, (out, tables), &mut self.buffers);
+        self.buffers.chooser.took(&self.gang, size, began.elapsed());
         self.note(outcome)
     }
 
@@ -162,6 +170,19 @@ impl Collective {
         let bytes = self.gang.peers.iter().map(|peer| peer.link.shared_bytes());
         let shared = bytes.filter(|bytes| *bytes > 0);
         shared.fold((0, 0), |(peers, sum), bytes| (peers + 1, sum + bytes as u64))
+    }
+
+    /// What the links take, where it was measured; the same on every trainer.
+    #[must_use]
+    pub fn speeds(&self) -> Option<Speeds> {
+        self.buffers.chooser.speeds
+    }
+
+    /// How the vectors were added up that were most of all that was exchanged, and how long that took; `None` before the
+    /// first exchange.
+    #[must_use]
+    pub fn exchanged(&self) -> Option<&Exchanged> {
+        self.buffers.chooser.most()
     }
 
     /// Ends the connections to all peers at once, as a network that breaks does: their exchanges fail, and so does the next

@@ -1,5 +1,6 @@
 //! What a gang is made of, and how it fails.
 
+use crate::plan::Algorithm;
 use candlewick_protocol::keys::Key;
 use candlewick_protocol::message::Member;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -35,6 +36,11 @@ pub struct Config {
     pub timeout: Duration,
     /// Whether gradients go through memory between trainers of one host, where they can; all members say the same.
     pub shared_memory: bool,
+    /// How gradients are added up, where a test or a benchmark says it and not what was measured; all members say the same.
+    pub algorithm: Option<Algorithm>,
+    /// Whether the order of the additions may follow from the trainers, so that another number of them may give other bits;
+    /// all members say the same.
+    pub any_order: bool,
 }
 
 /// How far the generations of a gang are over: whoever waits in one of them stops within a few milliseconds, whether it

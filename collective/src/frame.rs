@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     Gather = 6,
     /// Words for the receiver alone, in the middle of a step; the chunk is the exchange's number within it.
     Words = 7,
+    /// What is sent to find out how long it takes.
+    Probe = 8,
 }
 
 /// The number that stands for the job in every frame.

@@ -4,8 +4,15 @@ use crate::config::{CollectiveError, Config, HaltToken};
 use crate::frame::{Kind, Place, encode};
 use crate::io::{Incoming, Outgoing, Wait, drive, send_abort};
 use crate::peer::{Peer, name_of};
+use crate::plan::Shape;
 use candlewick_protocol::tree::cover;
 use candlewick_protocol::{ErrorKind, Failure};
+use std::time::Duration;
+
+/// How much longer than the one before a round waits for a silent trainer.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Rounds that are waited longer for than the ones before them.
+const MOST_PATIENT: u32 = 30;
 
 /// Numbers of chunks are below 2^26; the last bits of the part's number stand above.
 const PART_BITS: u32 = 26;
@@ -18,6 +25,8 @@ pub(crate) struct Gang {
     /// By rank, the nodes that member sends.
     pub(crate) covers: Vec<Vec<(u32, u32)>>,
     pub(crate) shards: u32,
+    /// What a plan of its exchanges follows from.
+    pub(crate) shape: Shape,
     halt: HaltToken,
     job: u64,
     /// Exchanges so far that belong to no step.
@@ -34,6 +43,7 @@ impl Gang {
             covers: members
                 .map(|member| cover(member.lo, member.hi, shards))
                 .collect(),
+            shape: Shape::of(&config.members),
             config,
             peers,
             shards,
@@ -92,33 +102,56 @@ impl Gang {
         what: &str,
         flush: bool,
     ) -> Result<(), CollectiveError> {
+        let peers: Vec<&Peer> = self.peers.iter().collect();
+        self.drive_some(&peers, (outgoing, incoming), what, (flush, 0))
+    }
+
+    /// As [`Gang::drive`] with some of the peers, of whom nobody else has anything on its way. `before` is how many rounds this
+    /// exchange has had: who waits in a later round waits longer, so that of a chain of trainers that wait for each other the one
+    /// that waits for the culprit speaks first.
+    pub(crate) fn drive_some(
+        &self,
+        peers: &[&Peer],
+        (outgoing, incoming): (&mut [Outgoing<'_>], &mut [Incoming<'_>]),
+        what: &str,
+        (flush, before): (bool, u32),
+    ) -> Result<(), CollectiveError> {
         let wait = Wait {
             what,
-            timeout: self.config.timeout,
+            timeout: self.config.timeout + PATIENCE * before.min(MOST_PATIENT),
             halt: &self.halt,
             flush,
         };
-        let outcome = drive(&self.peers, outgoing, incoming, &wait);
+        let outcome = drive(peers, outgoing, incoming, &wait);
         match &outcome {
             // After a halt the coordinator has told all of them.
-            Err(error) if error.failure.kind != ErrorKind::Cancelled => self.notify_abort(error, outgoing),
+            Err(error) if error.failure.kind != ErrorKind::Cancelled => {
+                self.notify_abort(error, (peers, outgoing));
+            }
             _ => {}
         }
         outcome
     }
 
+    /// The peer of a rank, which is not this trainer's.
+    pub(crate) fn peer(&self, rank: usize) -> &Peer {
+        &self.peers[if rank > self.config.rank { rank - 1 } else { rank }]
+    }
+
     /// Tells all peers but the one that is blamed why this trainer gives up.
-    fn notify_abort(&self, error: &CollectiveError, outgoing: &[Outgoing<'_>]) {
+    fn notify_abort(&self, error: &CollectiveError, (partners, outgoing): (&[&Peer], &[Outgoing<'_>])) {
         let blamed = error.peer.as_deref().unwrap_or_default();
         let text: String = error.failure.message.chars().take(1000).collect();
         let meta = format!("{blamed}\n{text}");
         let head = encode(&self.place(0, Kind::Goodbye, 0), meta.len(), 0);
-        send_abort(
-            &self.peers,
-            outgoing,
-            (&head, meta.as_bytes()),
-            error.peer.as_deref(),
-        );
+        let others = self.peers.iter();
+        let others: Vec<&Peer> = others
+            .filter(|peer| partners.iter().all(|partner| partner.rank != peer.rank))
+            .collect();
+        let mut left: Vec<Outgoing<'_>> = outgoing.to_vec();
+        left.extend(others.iter().map(|peer| Outgoing::new(peer.summed)));
+        let peers = [partners, &others].concat();
+        send_abort(&peers, &left, (&head, meta.as_bytes()), error.peer.as_deref());
     }
 }
 

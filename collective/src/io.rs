@@ -189,6 +189,8 @@ pub(crate) struct Incoming<'a> {
     /// Where those go that the body has no room for, and how many there may be.
     rest: Option<(&'a mut Vec<f32>, usize)>,
     abort_notice: bool,
+    /// False where none is waited for.
+    expected: bool,
 }
 
 /// How far a frame is.
@@ -211,6 +213,15 @@ impl<'a> Incoming<'a> {
             body,
             rest: None,
             abort_notice: false,
+            expected: true,
+        }
+    }
+
+    /// From a peer that only takes.
+    pub(crate) fn none(place: Place) -> Self {
+        Incoming {
+            expected: false,
+            ..Incoming::new(place, &mut [])
         }
     }
 
@@ -229,8 +240,10 @@ impl<'a> Incoming<'a> {
     }
 
     fn is_done(&self) -> bool {
-        self.header
-            .is_some_and(|header| self.filled == covered(&header) + trailer(&header))
+        !self.expected
+            || self
+                .header
+                .is_some_and(|header| self.filled == covered(&header) + trailer(&header))
     }
 
     /// Reads once.
@@ -347,7 +360,7 @@ pub(crate) struct Wait<'a> {
 
 /// Sends and receives until every frame is there. `outgoing[i]` and `incoming[i]` belong to `peers[i]`.
 pub(crate) fn drive(
-    peers: &[Peer],
+    peers: &[&Peer],
     outgoing: &mut [Outgoing<'_>],
     incoming: &mut [Incoming<'_>],
     wait: &Wait<'_>,
@@ -445,15 +458,19 @@ fn abort_notice(peer: &Peer, meta: &[u8], wait: &Wait<'_>) -> CollectiveError {
 /// begin inside of another one, and what they send is taken, for a connection closed over unread bytes loses what it
 /// still had to say. Without it the others would blame the trainer that gave up and not the one it gave up for.
 pub(crate) fn send_abort(
-    peers: &[Peer],
+    peers: &[&Peer],
     outgoing: &[Outgoing<'_>],
     (head, text): (&Head, &[u8]),
     blamed: Option<&str>,
 ) {
     let end = Instant::now() + ABORT_NOTICE;
     let told = |(peer, _): &(&Peer, Outgoing<'_>)| Some(peer.id.as_str()) != blamed;
-    let mut left: Vec<(&Peer, Outgoing<'_>)> =
-        peers.iter().zip(outgoing.iter().cloned()).filter(told).collect();
+    let mut left: Vec<(&Peer, Outgoing<'_>)> = peers
+        .iter()
+        .copied()
+        .zip(outgoing.iter().cloned())
+        .filter(told)
+        .collect();
     for (_, parts) in &mut left {
         parts.push_head(head);
         parts.push(text);
@@ -490,7 +507,7 @@ fn drain(peer: &Peer, parts: &mut Outgoing<'_>, sink: &mut [u8]) -> bool {
 
 /// Blames the peer that has been silent for longest, once that is too long.
 fn check_silence(
-    peers: &[Peer],
+    peers: &[&Peer],
     outgoing: &[Outgoing<'_>],
     incoming: &[Incoming<'_>],
     wait: &Wait<'_>,
@@ -514,7 +531,7 @@ fn check_silence(
 }
 
 /// Sleeps until a peer is ready, 20 ms at most: aborts and deadlines are looked at in between.
-fn sleep_until_ready(peers: &[Peer], outgoing: &[Outgoing<'_>], incoming: &[Incoming<'_>]) {
+fn sleep_until_ready(peers: &[&Peer], outgoing: &[Outgoing<'_>], incoming: &[Incoming<'_>]) {
     let mut polled: Vec<libc::pollfd> = Vec::with_capacity(peers.len());
     let mut waited: Vec<&Peer> = Vec::with_capacity(peers.len());
     let mut sleeps = true;

@@ -18,6 +18,7 @@
     )
 )]
 
+mod chooser;
 mod chunks;
 mod collective;
 mod config;
@@ -29,20 +30,27 @@ mod handshake;
 mod io;
 mod link;
 mod listener;
+mod manifest;
 mod nodes;
 mod peer;
+mod plan;
+mod probe;
 mod reduce;
+mod ring;
+mod rounds;
 mod shards;
 mod sparse;
-mod tiles;
 mod tree_sum;
 mod words;
 
+pub use chooser::Exchanged;
 pub use collective::Collective;
 pub use config::{CollectiveError, Config, Credentials, HaltToken, Halts};
 pub use link::SHARED_BYTES;
 pub use listener::Listener;
 pub use nodes::Node;
+pub use plan::Algorithm;
+pub use plan::choose::{Choice, Speed, Speeds, predict};
 pub use reduce::Reduced;
 
 #[cfg(target_endian = "big")]

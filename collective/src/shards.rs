@@ -26,13 +26,13 @@ pub(crate) fn exchange(
     }
     let place = gang.place(step, Kind::Gather, sequence as usize);
     let received = gang.swap(place, &bytes, &what)?;
-    let mut all = Vec::with_capacity(gang.shards as usize);
+    let mut all = vec![None; gang.shards as usize];
     let mut frames = gang.peers.iter().zip(&received);
     for (at, member) in gang.config.members.iter().enumerate() {
         if at == rank {
-            read_shards(member, &bytes, MAX_META / 8, &mut all).map_err(CollectiveError::of)?;
+            read_all(member, &bytes, &mut all).map_err(CollectiveError::of)?;
         } else if let Some((peer, bytes)) = frames.next() {
-            read_shards(member, bytes, MAX_META / 8, &mut all)
+            read_all(member, bytes, &mut all)
                 .map_err(|failure| peer.protocol_error(&failure.message, &what))?;
         }
     }
@@ -74,27 +74,40 @@ pub(crate) fn write_shards(
     Ok(())
 }
 
-/// Reads what [`write_shards`] wrote, and nothing else.
-pub(crate) fn read_shards(
+/// Reads the numbers of a member's shards out of a frame that has nothing else.
+fn read_all(member: &Member, bytes: &[u8], all: &mut [Option<Vec<f64>>]) -> Result<(), Failure> {
+    let rest = read_shards(member, bytes, MAX_META / 8, all)?;
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(unreadable())
+    }
+}
+
+/// Reads what [`write_shards`] wrote into the member's places of `all`; returns what follows it.
+pub(crate) fn read_shards<'a>(
     member: &Member,
-    bytes: &[u8],
+    bytes: &'a [u8],
     most: usize,
-    into: &mut Vec<Option<Vec<f64>>>,
-) -> Result<(), Failure> {
-    let wrong = || Failure::internal("sent a description of its shards that cannot be read");
+    all: &mut [Option<Vec<f64>>],
+) -> Result<&'a [u8], Failure> {
     let mut rest = bytes;
-    for _ in member.lo..member.hi {
-        let (count, after) = rest.split_first_chunk::<4>().ok_or_else(wrong)?;
+    for into in &mut all[member.lo as usize..member.hi as usize] {
+        let (count, after) = rest.split_first_chunk::<4>().ok_or_else(unreadable)?;
         let count = u32::from_le_bytes(*count) as usize;
         if count > most + 1 {
-            return Err(wrong());
+            return Err(unreadable());
         }
         let (values, after) = after
             .split_at_checked(count.saturating_sub(1) * 8)
-            .ok_or_else(wrong)?;
+            .ok_or_else(unreadable)?;
         let (values, _) = values.as_chunks::<8>();
-        into.push((count > 0).then(|| values.iter().map(|value| f64::from_le_bytes(*value)).collect()));
+        *into = (count > 0).then(|| values.iter().map(|value| f64::from_le_bytes(*value)).collect());
         rest = after;
     }
-    if rest.is_empty() { Ok(()) } else { Err(wrong()) }
+    Ok(rest)
+}
+
+pub(crate) fn unreadable() -> Failure {
+    Failure::internal("sent a description of its shards that cannot be read")
 }

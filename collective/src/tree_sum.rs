@@ -43,8 +43,8 @@ fn fused(steps: &[Step<usize>]) -> Vec<Op> {
     ops
 }
 
-/// The sum over the tree of `shards` leaves as a list of steps; `nodes` says which nodes there are, in shard order, and
-/// which of them are present. Empty where none is.
+/// The sum over a node of the tree as a list of steps; `nodes` says which nodes there are, in shard order, and which of them are
+/// present. Empty where none is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     ops: Vec<Op>,
@@ -52,7 +52,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(nodes: &[NodePresence], shards: u32) -> Self {
+    pub(crate) fn new(nodes: &[NodePresence], (lo, hi): (u32, u32)) -> Self {
         // Nodes do not overlap, so one at most begins at a shard.
         let at = |lo: u32, hi: u32| {
             let found = nodes.binary_search_by_key(&lo, |(node, _)| node.0).ok()?;
@@ -62,7 +62,7 @@ impl Program {
             Some(at) => NodeValue::Known(nodes[at].1.then_some(at)),
             None => NodeValue::Split,
         };
-        let (steps, _) = steps(0, shards, &mut find);
+        let (steps, _) = steps(lo, hi, &mut find);
         let ops = fused(&steps);
         let (mut height, mut depth) = (0usize, 0);
         for op in &ops {
@@ -199,7 +199,7 @@ mod tests {
     use candlewick_protocol::tree::cover;
 
     fn program(nodes: &[NodePresence], shards: u32) -> Program {
-        Program::new(nodes, shards)
+        Program::new(nodes, (0, shards))
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
                 .zip(2..)
                 .map(|(node, at)| (node, !random(at).is_multiple_of(1 + u64::from(round % 5))))
                 .collect();
-            assert_eq!(Program::new(&nodes, shards).ops, slow(&nodes, shards));
+            assert_eq!(Program::new(&nodes, (0, shards)).ops, slow(&nodes, shards));
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
             let nodes: Vec<NodePresence> = (0..shards).map(|leaf| ((leaf, leaf + 1), true)).collect();
             for (name, compile) in [
                 ("before", slow as fn(&[NodePresence], u32) -> Vec<Op>),
-                ("now", |nodes, shards| Program::new(nodes, shards).ops),
+                ("now", |nodes, shards| Program::new(nodes, (0, shards)).ops),
             ] {
                 let begin = std::time::Instant::now();
                 for _ in 0..10 {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use candlewick_collective::{Collective, Config, Credentials, Halts, Listener, Node};
+use candlewick_collective::{Algorithm, Collective, Config, Credentials, Halts, Listener, Node};
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::tree::cover;
@@ -361,6 +361,8 @@ fn generations_follow_each_other_on_one_listener() {
             members: members.clone(),
             timeout: LONG,
             shared_memory: true,
+            algorithm: Some(Algorithm::Direct),
+            any_order: false,
         };
         Collective::connect(listener, config, &Halts::default()).unwrap()
     };

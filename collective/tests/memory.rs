@@ -6,7 +6,7 @@
 
 mod support;
 
-use candlewick_collective::Node;
+use candlewick_collective::{Algorithm, Config, Node};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::rows::SparseRows;
@@ -14,17 +14,20 @@ use candlewick_protocol::tree::cover;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use support::{LONG, gang};
+use support::{LONG, gang, gang_over};
 
 /// The system's allocator, and what it gave out.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+/// The largest piece of memory that was asked for since this was 0.
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: every call goes to the system's allocator as it is; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.fetch_add(layout.size(), Relaxed);
+        LARGEST.fetch_max(layout.size(), Relaxed);
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
@@ -56,7 +59,45 @@ fn rows(kind: u64, node: u32) -> SparseRows {
     rows
 }
 
+/// Values of a sum by a plan: two tiles.
+const MANY: usize = 4 * 128 * 1024 + 100;
+
+/// However a vector is added up, once that has been done nothing of its size, or of a part of it, is asked for again.
+fn nothing_large(algorithm: Algorithm) {
+    let barrier = Barrier::new(4);
+    let set = |config: &mut Config| config.algorithm = Some(algorithm);
+    let hosts = ["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2"];
+    let via = |host: &str, port| (host.to_owned(), port);
+    gang_over(&hosts, via, SHARDS, &set, |rank, gang, _| {
+        let (lo, hi) = ownership(SHARDS, 4)[rank];
+        let (values, mut out) = (vec![1.0; MANY], vec![0.0; MANY]);
+        for step in 0..30 {
+            if barrier.wait().is_leader() && step == 20 {
+                LARGEST.store(0, Relaxed);
+            }
+            barrier.wait();
+            let node = Node {
+                lo,
+                hi,
+                values: Some(&values),
+                tables: &[],
+            };
+            gang.all_reduce(step, &[], &[node], &mut out, &mut []).unwrap();
+        }
+    });
+    let largest = LARGEST.load(Relaxed);
+    println!("{}: {largest} bytes at a time", algorithm.name());
+    assert!(
+        largest < 16 * 1024,
+        "{}: {largest} bytes at a time",
+        algorithm.name()
+    );
+}
+
 fn main() {
+    for algorithm in Algorithm::ALL {
+        nothing_large(algorithm);
+    }
     let barrier = Barrier::new(2);
     let held = gang(2, SHARDS, LONG, |rank, gang, _| {
         let (lo, hi) = ownership(SHARDS, 2)[rank];

@@ -2,6 +2,7 @@
 
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
+use candlewick_protocol::exchange::ExchangeUse;
 use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
 use candlewick_protocol::message::{
     EpochRecord, PaceRecord, Progress, RecoveryRecord, RescaleRecord, TrainerInfo, TrainerMemoryUse,
@@ -262,6 +263,9 @@ pub enum Event {
         /// What memory each trainer needed.
         #[serde(default)]
         memory: Vec<TrainerMemoryUse>,
+        /// How the first trainer exchanged gradients; nothing where it was alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exchange: Option<ExchangeUse>,
     },
     /// The job failed; sent once.
     Failed {

@@ -8,7 +8,7 @@
 
 mod common;
 
-use candlewick_collective::{Collective, Config, Credentials, Halts, Listener};
+use candlewick_collective::{Algorithm, Collective, Config, Credentials, Halts, Listener};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::feed::StreamId;
@@ -185,16 +185,15 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
         hi: lo + 4,
     };
     let victim = gang.trainers[0].listening.collective_port;
-    let members = vec![
-        member("trainer-0", victim, 0),
-        member("stranger", listener.port(), 4),
-    ];
+    let stranger = member("stranger", listener.port(), 4);
     let config = Config {
         generation: 1,
         rank: 1,
-        members,
+        members: vec![member("trainer-0", victim, 0), stranger],
         timeout: WAIT,
         shared_memory: true,
+        algorithm: Some(Algorithm::Direct),
+        any_order: false,
     };
     let refused = Collective::connect(&listener, config, &Halts::default()).unwrap_err();
     assert_eq!(refused.failure.kind, ErrorKind::Unauthenticated, "{refused}");

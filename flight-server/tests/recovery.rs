@@ -141,3 +141,38 @@ fn where_no_recovery_is_left_the_fit_fails_with_both_names() {
     );
     gang.all_end();
 }
+
+/// How gradients are added up is the trainers' own business: chosen by what was measured or set, by groups or in all at once.
+#[test]
+fn every_algorithm_gives_the_same_weights_and_is_told() {
+    let expected = undisturbed();
+    let links = expected.exchange["links"]["host"].clone();
+    assert!(
+        links["latencySeconds"].as_f64().unwrap() > 0.0,
+        "{}",
+        expected.exchange
+    );
+    assert!(links["bytesPerSecond"].as_f64().unwrap() > 0.0);
+    assert_eq!(expected.exchange["exchanges"], STEPS, "{}", expected.exchange);
+    assert!(expected.exchange["predictedSeconds"].as_f64().unwrap() > 0.0);
+    for algorithm in ["direct", "halving", "ring"] {
+        let gates = Gates::new().unwrap();
+        let gang = Gang::start_held(spec(), TRAINERS, &gates, |_| Some("gang.algorithm=1".to_owned()));
+        let ledger = fed(&gang);
+        gang.command(&json!({"cmd": "train"}));
+        for _ in 0..TRAINERS {
+            gates.hit("gang.algorithm", 1, WAIT).unwrap().fail(algorithm);
+        }
+        let fit = gang.rest(ledger);
+        assert_eq!(fit.exchange["algorithm"], algorithm, "{}", fit.exchange);
+        assert_eq!(fit.exchange["reason"], "it was set");
+        assert!(fit.exchange["leastSeconds"].as_f64() <= fit.exchange["meanSeconds"].as_f64());
+        if algorithm == "ring" {
+            // Three trainers of four shards: in another order. All have the same, or the fit would have failed.
+            let loss = |fit: &Fit| fit.history.last().unwrap()["loss"].as_f64().unwrap();
+            assert!((loss(&fit) - loss(&expected)).abs() < 1e-3 * loss(&expected));
+        } else {
+            assert_eq!(fit.weights, expected.weights, "{algorithm}");
+        }
+    }
+}

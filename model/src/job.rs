@@ -256,6 +256,7 @@ fn specification(
         },
         gradient_compression: compression(params)?,
         asynchrony: Asynchrony::of(params.value("asynchrony")),
+        any_order: !params.flag("deterministicReduction"),
         epochs: params.whole("epochs")?,
         batch_size: params.whole("batchSize")?,
         drop_last: params.flag("dropLast"),

@@ -1,6 +1,6 @@
 //! Trainers of one machine, tried in the driver: as threads, over the links that trainers of one host have.
 
-use candlewick_collective::{Collective, Config, Credentials, Halts, Listener, Node};
+use candlewick_collective::{Algorithm, Collective, Config, Credentials, Halts, Listener, Node};
 use candlewick_model::engine::{Gradient, NodeGradient};
 use candlewick_model::probe::{Course, Nobody, Peers, Tried};
 use candlewick_protocol::Failure;
@@ -124,6 +124,8 @@ impl Gang {
             members: self.members.clone(),
             timeout: TIMEOUT,
             shared_memory: true,
+            algorithm: Some(Algorithm::Direct),
+            any_order: false,
         };
         Ok(Collective::connect(&self.listeners[rank], config, &self.halts)?)
     }

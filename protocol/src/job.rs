@@ -229,6 +229,9 @@ pub struct TrainSpec {
     /// When gradients are applied.
     #[serde(default, skip_serializing_if = "Asynchrony::is_none")]
     pub asynchrony: Asynchrony,
+    /// Whether the order in which gradients are added up may follow from the trainers (`deterministicReduction` is false).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_order: bool,
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,

@@ -22,6 +22,7 @@ pub mod compression;
 pub mod counter;
 pub mod dealing;
 pub mod error;
+pub mod exchange;
 pub mod features;
 pub mod feed;
 pub mod job;

@@ -7,6 +7,7 @@
 use crate::counter::ProgramCounter;
 use crate::dealing::Deal;
 use crate::error::Failure;
+use crate::exchange::ExchangeUse;
 use crate::feed::{Owner, ShardSum, Winner};
 use crate::job::JobSpec;
 use crate::shards::ShardSet;
@@ -288,6 +289,9 @@ pub enum ToCoordinator {
         /// What memory it needed.
         #[serde(default)]
         memory: MemoryUse,
+        /// How it exchanged gradients; nothing where it was alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exchange: Option<ExchangeUse>,
     },
     /// A part of the weights file (safetensors), in `data_body`; sent by rank 0 after `Done`.
     Weights {

@@ -37,6 +37,9 @@ def test_a_plan_is_there_before_the_fit_and_the_fit_is_as_it_says(rows: DataFram
     summary = classifier(numTrainers=2).fit(rows).summary
     assert summary.totalSteps == plan.totalSteps
     assert len(summary.memory) == 2
+    assert summary.exchange is not None and summary.exchange["algorithm"] == "direct"
+    assert summary.exchange["predictedSeconds"] > 0 and summary.exchange["links"]["host"]["bytesPerSecond"] > 0
+    assert classifier(numTrainers=1, deterministicReduction=False).fit(rows).summary.exchange is None
     for one in summary.memory:
         assert one["accounts"]["weights"] == plan.memory["accounts"]["weights"]
         assert one["limit"] > 0 and one["spilledBytes"] == 0

@@ -143,7 +143,13 @@ fn a_halt_ends_a_wait_that_goes_on() {
                 flush: true,
             };
             let mut incoming = [Incoming::new(PLACE, &mut [])];
-            drive(&peers, &mut [frame(&head, &[], &[], true)], &mut incoming, &wait).unwrap_err()
+            drive(
+                &[&peers[0]],
+                &mut [frame(&head, &[], &[], true)],
+                &mut incoming,
+                &wait,
+            )
+            .unwrap_err()
         });
         // What it sends comes out of the wait, which now lacks our answer only.
         theirs.read_exact(&mut [0; HEADER + SUM]).unwrap();

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use candlewick_collective::{Collective, CollectiveError, Config, Credentials, Halts, Listener};
+use candlewick_collective::{Algorithm, Collective, CollectiveError, Config, Credentials, Halts, Listener};
 use candlewick_protocol::keys::{JobSecret, Key, Purpose};
 use candlewick_protocol::message::{Member, TrainerInfo};
 use candlewick_protocol::plan::ownership;
@@ -67,6 +67,8 @@ pub fn config(rank: usize, members: &[Member], timeout: Duration) -> Config {
         members: members.to_vec(),
         timeout,
         shared_memory: true,
+        algorithm: Some(Algorithm::Direct),
+        any_order: false,
     }
 }
 
@@ -98,15 +100,15 @@ pub fn gang_via<R: Send>(
     timeout: Duration,
     body: impl Fn(usize, &mut Collective, &Halts) -> R + Sync,
 ) -> Vec<R> {
-    gang_over(hosts, via, (shards, true), timeout, body)
+    gang_over(hosts, via, shards, &|config| config.timeout = timeout, body)
 }
 
-/// As [`gang_via`], with or without memory shared by those of one host.
+/// As [`gang_via`], with something set otherwise.
 pub fn gang_over<R: Send>(
     hosts: &[&str],
     via: impl Fn(&str, u16) -> (String, u16),
-    (shards, shared_memory): (u32, bool),
-    timeout: Duration,
+    shards: u32,
+    set: &(dyn Fn(&mut Config) + Sync),
     body: impl Fn(usize, &mut Collective, &Halts) -> R + Sync,
 ) -> Vec<R> {
     let bind = |(rank, host): (usize, &&str)| Listener::bind(host, "0", credentials(rank, "07")).unwrap();
@@ -125,10 +127,8 @@ pub fn gang_over<R: Send>(
                 let (members, body) = (&members, &body);
                 scope.spawn(move || {
                     let halts = Halts::default();
-                    let config = Config {
-                        shared_memory,
-                        ..config(rank, members, timeout)
-                    };
+                    let mut config = config(rank, members, LONG);
+                    set(&mut config);
                     let mut gang = Collective::connect(listener, config, &halts).unwrap();
                     body(rank, &mut gang, &halts)
                 })

@@ -244,6 +244,7 @@ impl Machine {
                 stopping,
                 class_weights,
                 memory,
+                exchange,
             } => {
                 let report = DoneReport {
                     steps,
@@ -252,6 +253,7 @@ impl Machine {
                     stopping,
                     class_weights,
                     memory,
+                    exchange,
                 };
                 self.on_done(now, from, generation, report);
             }

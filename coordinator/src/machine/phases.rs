@@ -158,6 +158,7 @@ impl Machine {
             stopping: done.stopping,
             class_weights: done.class_weights,
             memory,
+            exchange: done.exchange,
         }));
     }
 

@@ -4,6 +4,7 @@ use crate::train::{Interrupt, Reduce};
 use candlewick_collective::Reduced;
 use candlewick_model::engine::NodeGradient;
 use candlewick_protocol::counter::ProgramCounter;
+use candlewick_protocol::exchange::ExchangeUse;
 use candlewick_protocol::message::Pace;
 use candlewick_protocol::rows::SparseRows;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,6 +89,10 @@ impl Reduce for Timed {
 
     fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
         self.count(|inner| inner.broadcast(what, root, mine))
+    }
+
+    fn exchanged(&self) -> Option<ExchangeUse> {
+        self.inner.exchanged()
     }
 
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {

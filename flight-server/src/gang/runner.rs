@@ -9,7 +9,7 @@ use crate::memory::{Account, Charge, Ledger};
 use crate::train::{
     Interrupt, Observer, Onward, Reduce, Session, SingleProcess, TrainPlan, Trained, step_plan,
 };
-use candlewick_collective::{Collective, Config, HaltToken, Listener};
+use candlewick_collective::{Algorithm, Collective, Config, HaltToken, Listener};
 use candlewick_membership::{Boundary, Formation, Order, Place, Seat, Shift};
 use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
@@ -350,6 +350,8 @@ impl Runner {
                 members,
                 timeout,
                 shared_memory: true,
+                algorithm: set_algorithm(generation),
+                any_order: job.train.any_order,
             };
             let collective = Collective::connect(&self.listener, config, self.state.halts())?;
             let (near, bytes) = collective.shared_memory();
@@ -419,6 +421,7 @@ impl Runner {
             stopping,
             class_weights,
             memory: self.ledger.told(),
+            exchange: gang.reduce.exchanged(),
         });
         if tells {
             self.send_weights(generation)
@@ -451,6 +454,12 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// The algorithm of the allreduce where a test says which; else what was measured says it.
+fn set_algorithm(generation: u64) -> Option<Algorithm> {
+    let said = candlewick_failpoint::reach("gang.algorithm", generation).err()?;
+    Algorithm::of_name(&said.message)
 }
 
 /// An order that comes before what it builds on.

@@ -1,9 +1,10 @@
 //! Sums over all shards: by the collective, or at home where one trainer owns them all.
 
 use super::Interrupt;
-use candlewick_collective::{Collective, Node, Reduced};
+use candlewick_collective::{Collective, Node, Reduced, Speed};
 use candlewick_model::engine::{self, Exchange, Gradient, NodeGradient};
 use candlewick_protocol::Failure;
+use candlewick_protocol::exchange::{ExchangeUse, LinkSpeed};
 use candlewick_protocol::rows::SparseRows;
 use std::time::Duration;
 
@@ -73,6 +74,11 @@ pub trait Reduce: Send {
     /// # Errors
     /// As `sum`.
     fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt>;
+
+    /// How most of the gradients were exchanged so far, and how long that took; nothing of one trainer.
+    fn exchanged(&self) -> Option<ExchangeUse> {
+        None
+    }
 
     /// Fails where `value` differs between trainers (rule B11).
     ///
@@ -174,6 +180,30 @@ impl Reduce for Collective {
 
     fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
         Collective::broadcast(self, what, root, mine).map_err(Interrupt::from)
+    }
+
+    fn exchanged(&self) -> Option<ExchangeUse> {
+        let known = Collective::exchanged(self)?;
+        let speeds = self.speeds().unwrap_or_default();
+        let link = |speed: Speed| LinkSpeed {
+            latency_seconds: speed.latency,
+            bytes_per_second: 1.0 / speed.per_byte,
+        };
+        let links = [("host", speeds.near), ("network", speeds.far)];
+        let named = links.into_iter();
+        let named = named.filter_map(|(name, speed)| Some((name.to_owned(), link(speed?))));
+        #[expect(clippy::cast_precision_loss, reason = "a mean")]
+        let count = known.count.max(1) as f64;
+        Some(ExchangeUse {
+            algorithm: known.choice.algorithm.name().to_owned(),
+            reason: known.choice.reason.clone(),
+            values: known.values as u64,
+            exchanges: known.count,
+            predicted_seconds: known.choice.seconds(),
+            mean_seconds: known.seconds / count,
+            least_seconds: known.least,
+            links: named.collect(),
+        })
     }
 
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {

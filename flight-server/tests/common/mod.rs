@@ -242,6 +242,7 @@ pub struct Fit {
     pub ledger: Value,
     /// Null where `classWeight` is not set.
     pub class_weights: Value,
+    pub exchange: Value,
 }
 
 /// Of a coordinator whose driver is not watched and that waits for every report.
@@ -511,6 +512,7 @@ impl Gang {
             weights,
             ledger,
             class_weights: done["classWeights"].clone(),
+            exchange: done["exchange"].clone(),
         }
     }
 

@@ -77,6 +77,12 @@ pub(super) const PARAMS: &[Param] = &[
         Range::OneOf(asynchrony::NAMES),
         Some("\"none\""),
         "Whether trainers compute while they exchange; part of what decides the bits of the weights, on one trainer too. \"none\": a step begins when the gradient of the one before is applied. \"delayed\": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late; at every 64th step of an epoch and at its end what is under way is waited for. \"stale\", a bounded staleness, is not built yet.",
+        "deterministicReduction",
+        Scope::Estimator,
+        ValueType::Bool,
+        Range::Any,
+        Some("true"),
+        "Whether gradients are added up in one order, so that the weights have the same bits on any number of trainers. false: the order may follow from the trainers, where that is faster (a ring); another number of trainers, a recovery or another network may give other bits then, all trainers of a fit still have the same.",
     ),
     param(
         "maxRecoveries",

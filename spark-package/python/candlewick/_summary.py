@@ -92,6 +92,10 @@ class TrainingSummary:
     #: What memory each trainer needed: trainer, host, limit (bytes that it might use, 0: without a limit), accounts (the most that
     #: each held at a time, bytes; not all had their most at once) and spilledBytes (rows that were written to disk).
     memory: list[dict[str, Any]] = field(default_factory=list)
+    #: How the trainers added up their gradients: algorithm ("direct", "halving", "two-level", "ring") and reason, values (of one
+    #: exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the others), and
+    #: links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were measured. None with one trainer.
+    exchange: dict[str, Any] | None = None
     #: Steps of the checkpoint or of the model that the training went on from; None where it began at the beginning. The
     #: history is that of the whole training.
     resumedFromStep: int | None = None

@@ -86,6 +86,13 @@ def test_memory_says_what_the_largest_trainer_needed(summary: TrainingSummary) -
     assert "memory=1000 B" in repr(replace(told, memory=used[:1]))
 
 
+def test_exchange_is_what_the_trainers_said(summary: TrainingSummary) -> None:
+    assert summary.exchange is None
+    exchange = {"algorithm": "two-level", "reason": "expected to take 0.510 ms", "exchanges": 6}
+    told = TrainingSummary.from_json(json.dumps({**DOCUMENT, "exchange": exchange}))
+    assert told.exchange == exchange
+
+
 def labels(axes: Any) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 

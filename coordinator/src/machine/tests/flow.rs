@@ -113,6 +113,7 @@ fn a_job_goes_from_gathering_to_done() {
             steps: 4,
             stopping: None,
             class_weights: None,
+            exchange: None,
             memory: stage.memory(),
         }]
     );
@@ -266,6 +267,7 @@ fn messages_of_other_rounds_and_generations_are_ignored() {
         weights_hash: "old".into(),
         stopping: None,
         class_weights: None,
+        exchange: None,
         memory: MemoryUse::default(),
     };
     stage.message("a", old);

@@ -66,6 +66,7 @@ pub(crate) fn job() -> JobSpec {
             on_non_finite: OnNonFinite::Error,
             gradient_compression: Default::default(),
             asynchrony: Default::default(),
+            any_order: false,
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 15_000,
@@ -231,6 +232,7 @@ impl Stage {
             weights_hash: "w".into(),
             stopping: None,
             class_weights: None,
+            exchange: None,
             memory: needed(from),
         };
         self.message(from, done);

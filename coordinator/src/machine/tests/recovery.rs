@@ -341,6 +341,7 @@ fn weights_of_a_generation_that_is_over_count_for_nothing() {
             weights_hash: "w".into(),
             stopping: None,
             class_weights: None,
+            exchange: None,
             memory: MemoryUse::default(),
         };
         stage.message(id, done);

@@ -410,6 +410,7 @@ impl Simulation {
             weights_hash: format!("{:x}", model.weights),
             stopping: None,
             class_weights: None,
+            exchange: None,
             memory: MemoryUse::default(),
         };
         self.tell(id, done);

@@ -31,6 +31,10 @@ class PlanSuite extends SparkSuite {
     assert(plan.memoryLimit.exists(_ > plan.memoryNeeded))
     assert(plan.toString.contains("25 % of this machine's memory, for 2 trainers"))
     assert(Json.field(Json.parse(plan.json), "totalSteps").asLong == 50)
+    val exchange = Json.parse(summary.exchange.get)
+    assert(Json.field(exchange, "algorithm").asText == "direct", exchange)
+    assert(Json.field(exchange, "predictedSeconds").asDouble > 0 && Json.field(exchange, "exchanges").asLong >= 50)
+    assert(classifier().setNumTrainers(1).fit(rows).summary.exchange.isEmpty)
     assert(summary.toString.contains("memory=") && summary.json.contains("spilledBytes"))
   }
 

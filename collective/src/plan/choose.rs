@@ -1,0 +1,340 @@
+//! Which algorithm a vector of some length takes: the one that a model of the links says is fastest.
+//!
+//! A round takes a trainer the latency of its slowest link, a little for every further message, and the time of its bytes, those of each
+//! kind of link after those of the other; the round lasts as long as the slowest trainer's. What the model knows is the same on all
+//! trainers, and it computes with the four operations of arithmetic alone: so all choose the same.
+
+use super::{Algorithm, Group, Plan, Round, Shape};
+use crate::chunks::tiles;
+use candlewick_protocol::plan::ownership;
+
+/// How often as long as the fastest the simplest may take and is still preferred: measured times are not that exact.
+const MARGIN: f64 = 1.15;
+/// Trainers that are looked at, at most: of many all do much the same.
+const SAMPLES: usize = 48;
+
+/// What a kind of links takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speed {
+    /// Seconds of an exchange of next to nothing.
+    pub latency: f64,
+    /// Seconds of a byte, in both directions at once.
+    pub per_byte: f64,
+}
+
+/// What was measured, the same on all trainers.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Speeds {
+    /// Between trainers of one host, where there are such.
+    pub near: Option<Speed>,
+    /// Between hosts.
+    pub far: Option<Speed>,
+    /// Seconds that every message but the first takes in an exchange with several trainers.
+    pub message: f64,
+    /// Seconds of adding up a value.
+    pub add: f64,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// Why this one.
+    pub reason: String,
+    /// Seconds by algorithm that was looked at; nothing where nothing was measured.
+    pub predicted: Vec<(Algorithm, f64)>,
+}
+
+impl Choice {
+    /// One that somebody made.
+    pub(crate) fn set(algorithm: Algorithm, reason: &str) -> Self {
+        Choice {
+            algorithm,
+            reason: reason.to_owned(),
+            predicted: Vec::new(),
+        }
+    }
+
+    /// What was predicted for the one that was chosen.
+    #[must_use]
+    pub fn seconds(&self) -> Option<f64> {
+        let chosen = self.predicted.iter().find(|(one, _)| *one == self.algorithm);
+        chosen.map(|(_, seconds)| *seconds)
+    }
+}
+
+/// The algorithm for a vector of so many values. The ring only where the order of additions may follow from the trainers.
+pub(crate) fn choose(shape: &Shape, speeds: &Speeds, values: usize, any_order: bool) -> Choice {
+    let ranks = shape.ranks();
+    if ranks < 3 {
+        let predicted = vec![(
+            Algorithm::Direct,
+            seconds(shape, speeds, Algorithm::Direct, values),
+        )];
+        return Choice {
+            predicted,
+            ..Choice::set(Algorithm::Direct, "two trainers have one way")
+        };
+    }
+    let direct = shape.levels(Algorithm::Direct);
+    let worth = |algorithm: &Algorithm| match algorithm {
+        Algorithm::Direct => true,
+        Algorithm::Ring => any_order,
+        other => shape.levels(*other) != direct,
+    };
+    let mut predicted: Vec<(Algorithm, f64)> = Vec::new();
+    for algorithm in Algorithm::ALL.into_iter().filter(worth) {
+        predicted.push((algorithm, seconds(shape, speeds, algorithm, values)));
+    }
+    let least = predicted
+        .iter()
+        .map(|(_, seconds)| *seconds)
+        .fold(f64::INFINITY, f64::min);
+    // In the order of their simplicity.
+    let chosen = predicted.iter().find(|(_, seconds)| *seconds <= MARGIN * least);
+    let algorithm = chosen.map_or(Algorithm::Direct, |(algorithm, _)| *algorithm);
+    let took = |seconds: f64| format!("{:.3} ms", seconds * 1e3);
+    let others: Vec<String> = predicted
+        .iter()
+        .filter(|(other, _)| *other != algorithm)
+        .map(|(other, seconds)| format!("{} {}", other.name(), took(*seconds)))
+        .collect();
+    let mine = chosen.map_or(least, |(_, seconds)| *seconds);
+    let reason = if others.is_empty() {
+        "there is no other way".to_owned()
+    } else {
+        format!("expected to take {}, {}", took(mine), others.join(", "))
+    };
+    Choice {
+        algorithm,
+        reason,
+        predicted,
+    }
+}
+
+/// How long an allreduce takes by the model, among so many trainers a host that own about as many shards each.
+///
+/// ```
+/// use candlewick_collective::{Algorithm, Speed, Speeds, predict};
+/// let far = Some(Speed { latency: 50e-6, per_byte: 1e-9 });
+/// let speeds = Speeds { far, message: 5e-6, ..Speeds::default() };
+/// // Two rounds: a latency and half of the bytes each.
+/// let seconds = predict(&[1, 1], 8, &speeds, Algorithm::Direct, 200_000);
+/// assert!((seconds - 2.0 * (50e-6 + 400_000.0 * 1e-9)).abs() < 1e-9);
+/// ```
+#[must_use]
+pub fn predict(hosts: &[usize], shards: u32, speeds: &Speeds, algorithm: Algorithm, values: usize) -> f64 {
+    let mut next = 0;
+    let group = |count: &usize| {
+        next += count;
+        next - count..next
+    };
+    let hosts: Vec<Group> = hosts.iter().map(group).collect();
+    let shape = Shape {
+        shards: ownership(shards, hosts.last().map_or(0, |host| host.end)),
+        hosts,
+    };
+    seconds(&shape, speeds, algorithm, values)
+}
+
+/// The same of a gang.
+pub(crate) fn seconds(shape: &Shape, speeds: &Speeds, algorithm: Algorithm, values: usize) -> f64 {
+    if shape.ranks() < 2 {
+        return 0.0;
+    }
+    let levels = shape.levels(algorithm);
+    let mut known: Vec<(usize, f64)> = Vec::new();
+    let mut all = 0.0;
+    for tile in tiles(values, algorithm.tile(shape.ranks())) {
+        let found = known.iter().find(|(length, _)| *length == tile.len());
+        let seconds = match found {
+            Some((_, seconds)) => *seconds,
+            None if algorithm == Algorithm::Ring => around(shape, speeds, tile.len()),
+            None => of_tile(shape, speeds, &levels, tile.len()),
+        };
+        known.push((tile.len(), seconds));
+        known.dedup();
+        all += seconds;
+    }
+    all
+}
+
+/// Ranks that are looked at, the first and the last among them.
+fn samples(ranks: usize) -> impl Iterator<Item = usize> {
+    let count = ranks.min(SAMPLES);
+    (0..count).map(move |at| at * (ranks - 1) / (count - 1).max(1))
+}
+
+fn of_tile(shape: &Shape, speeds: &Speeds, levels: &[Vec<Group>], length: usize) -> f64 {
+    let mut slowest = vec![(0.0f64, 0.0f64); levels.len()];
+    for rank in samples(shape.ranks()) {
+        for round in &Plan::new(shape, levels, rank, length).rounds {
+            let (first, second) = of_round(shape, speeds, rank, round);
+            let known = &mut slowest[round.level];
+            *known = (known.0.max(first), known.1.max(second));
+        }
+    }
+    slowest.iter().map(|(first, second)| first + second).sum()
+}
+
+/// Messages and values that go over the links of one kind.
+#[derive(Default)]
+struct Load {
+    messages: usize,
+    sent: usize,
+    received: usize,
+}
+
+impl Load {
+    fn seconds(&self, speed: Option<Speed>) -> f64 {
+        let speed = speed.unwrap_or(Speed {
+            latency: 0.0,
+            per_byte: 0.0,
+        });
+        number(self.sent.max(self.received) * size_of::<f32>()) * speed.per_byte
+    }
+}
+
+/// Seconds of both halves of a round.
+fn of_round(shape: &Shape, speeds: &Speeds, rank: usize, round: &Round) -> (f64, f64) {
+    let host = host_of(shape, rank);
+    let (mut near, mut far) = (Load::default(), Load::default());
+    let (mut near_back, mut far_back) = (Load::default(), Load::default());
+    let mut added = round.nodes[round.mine].len() * round.after;
+    for partner in &round.partners {
+        let (first, second) = if host.contains(&partner.rank) {
+            (&mut near, &mut near_back)
+        } else {
+            (&mut far, &mut far_back)
+        };
+        let theirs = round.nodes[partner.group].len() * partner.taken();
+        first.messages += 1;
+        first.sent += round.nodes[round.mine].len() * partner.given();
+        first.received += theirs;
+        second.sent += partner.taken();
+        second.received += partner.given();
+        added += theirs;
+    }
+    let latency = |speed: Option<Speed>, load: &Load| match speed {
+        Some(speed) if load.messages > 0 => speed.latency,
+        _ => 0.0,
+    };
+    let messages = round.partners.len().saturating_sub(1);
+    let fixed =
+        latency(speeds.near, &near).max(latency(speeds.far, &far)) + number(messages) * speeds.message;
+    let first = fixed + near.seconds(speeds.near) + far.seconds(speeds.far) + number(added) * speeds.add;
+    let second = fixed + near_back.seconds(speeds.near) + far_back.seconds(speeds.far);
+    (first, second)
+}
+
+/// A ring: every round is as slow as its slowest link.
+fn around(shape: &Shape, speeds: &Speeds, length: usize) -> f64 {
+    let ranks = shape.ranks();
+    let bytes = number(length) / number(ranks) * 4.0;
+    // One trainer of a host alone uses its way to the others, which was measured with all of them on it.
+    let alone = shape.hosts.iter().map(Group::len).min().unwrap_or(1);
+    let link = |speed: Option<Speed>, alone: usize| {
+        speed.map_or(0.0, |speed| {
+            speed.latency + bytes * speed.per_byte / number(alone)
+        })
+    };
+    let crosses = shape.hosts.len() > 1;
+    let inside = shape.hosts.iter().any(|host| host.len() > 1);
+    let slowest = (if crosses { link(speeds.far, alone) } else { 0.0 }).max(if inside {
+        link(speeds.near, 1)
+    } else {
+        0.0
+    });
+    let added = number(length) / number(ranks) * 2.0 * speeds.add;
+    number(ranks - 1) * (2.0 * slowest + added)
+}
+
+fn host_of(shape: &Shape, rank: usize) -> Group {
+    let host = shape.hosts.iter().find(|host| host.contains(&rank));
+    host.cloned().unwrap_or(rank..rank + 1)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 bytes")]
+fn number(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hosts of so many trainers.
+    fn shape(ranks: usize, per_host: usize) -> Shape {
+        let starts = (0..ranks).step_by(per_host);
+        Shape {
+            shards: ownership(u32::try_from(ranks).unwrap().next_power_of_two().max(8), ranks),
+            hosts: starts.map(|start| start..(start + per_host).min(ranks)).collect(),
+        }
+    }
+
+    const NETWORK: Speeds = Speeds {
+        near: Some(Speed {
+            latency: 3e-6,
+            per_byte: 1e-10,
+        }),
+        far: Some(Speed {
+            latency: 50e-6,
+            per_byte: 8e-10,
+        }),
+        message: 5e-6,
+        add: 1e-10,
+    };
+
+    #[test]
+    fn few_values_of_many_trainers_are_halved_and_hosts_of_several_go_first() {
+        let chosen = |shape: &Shape, values| choose(shape, &NETWORK, values, false).algorithm;
+        assert_eq!(chosen(&shape(2, 1), 1_000), Algorithm::Direct);
+        assert_eq!(chosen(&shape(4, 1), 1_000), Algorithm::Direct);
+        assert_eq!(chosen(&shape(256, 1), 1_000), Algorithm::Halving);
+        // The network is what takes time, and less goes over it.
+        assert_eq!(chosen(&shape(32, 8), 25_000_000), Algorithm::TwoLevel);
+        // One host, one trainer a host: no two levels.
+        let looked_at = |shape: &Shape| choose(shape, &NETWORK, 10, false).predicted.len();
+        assert_eq!((looked_at(&shape(8, 8)), looked_at(&shape(8, 1))), (2, 2));
+    }
+
+    #[test]
+    fn the_ring_is_taken_only_where_it_may_be() {
+        // Three trainers of eight shards send two nodes each, a ring one sum.
+        let shape = shape(3, 1);
+        let of = |any_order| choose(&shape, &NETWORK, 100_000_000, any_order);
+        assert!(of(false).predicted.iter().all(|(one, _)| *one != Algorithm::Ring));
+        assert_eq!(
+            (of(false).algorithm, of(true).algorithm),
+            (Algorithm::Direct, Algorithm::Ring)
+        );
+        let told = of(true);
+        assert!(
+            told.reason.contains("direct ") && told.reason.contains(" ms"),
+            "{}",
+            told.reason
+        );
+        assert!(told.seconds().unwrap() < of(false).seconds().unwrap());
+    }
+
+    /// Halving sends as much as directly, in fewer messages.
+    #[test]
+    fn times_are_those_of_messages_and_bytes() {
+        let (shape, values) = (shape(8, 1), 800_000);
+        let time = |algorithm| seconds(&shape, &NETWORK, algorithm, values);
+        let (messages, bytes) = (5e-6, 7.0 / 8.0 * 3.2e6 * 8e-10);
+        let direct = 2.0 * (50e-6 + 6.0 * messages + bytes) + 800_000.0 * 1e-10;
+        assert!(
+            (time(Algorithm::Direct) / direct - 1.0).abs() < 1e-3,
+            "{} {direct}",
+            time(Algorithm::Direct)
+        );
+        let halving = 2.0 * (3.0 * 50e-6 + bytes) + 2.0 * 7.0 / 8.0 * 800_000.0 * 1e-10;
+        assert!(
+            (time(Algorithm::Halving) / halving - 1.0).abs() < 1e-3,
+            "{} {halving}",
+            time(Algorithm::Halving)
+        );
+    }
+}
