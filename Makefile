@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -159,6 +159,9 @@ bench-feed: $(JAR) $(WHEEL) $(if $(PEERS),.cache/bench-venv/.stamp) ## rows into
 
 bench-types: $(JAR) $(WHEEL) ## what rows of each type take in the trainers, and their feed (ROUNDS=5); 3 minutes
 	$(PYTHON) benchmarks/feature_types.py --rounds $(or $(ROUNDS),5)
+
+bench-sparse: $(JAR) $(WHEEL) ## a million sparse rows of 2^18 features end to end, and a set that a peer publishes: seconds, memory (ROUNDS=5)
+	$(PYTHON) benchmarks/sparse_rows.py --rounds $(or $(ROUNDS),5)
 
 bench-scoring: $(JAR) $(WHEEL) ## what the scoring operator costs
 	$(PYTHON) benchmarks/scoring.py

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -41,6 +43,25 @@ def timed(function: Any) -> tuple[float, Any]:
     start = time.perf_counter()
     result = function()
     return time.perf_counter() - start, result
+
+
+def below() -> dict[int, list[str]]:
+    """What Linux says of this process and of all below it (Spark's JVM, Python's workers, trainers): `stat`, from the state on."""
+    found: dict[int, list[str]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            found[int(folder.name)] = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+
+    def of_ours(process: int) -> bool:
+        while process != os.getpid():
+            if process not in found:
+                return False
+            process = int(found[process][1])
+        return True
+
+    return {process: fields for process, fields in found.items() if of_ours(process)}
 
 
 def report(numbers: dict[str, Any]) -> None:

@@ -15,11 +15,10 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import CLASSES, HIDDEN, WIDTH, digits_like, report, timed
+from common import CLASSES, HIDDEN, WIDTH, below, digits_like, report, timed
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -81,22 +80,8 @@ def write(frame: DataFrame) -> None:
 
 def processor_seconds() -> float:
     """What this process and all below it used: Spark's JVM and Python's workers. Tells more than the clock on a machine that is shared."""
-    parents, used = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        # state, parent, ..., user, system, and those of children that ended
-        parents[int(folder.name)] = int(fields[1])
-        used[int(folder.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-
-    def below(process: int) -> bool:
-        while process not in (0, os.getpid()):
-            process = parents.get(process, 0)
-        return process != 0
-
-    return sum(seconds for process, seconds in used.items() if below(process))
+    # user, system, and those of children that ended
+    return sum(sum(map(int, fields[11:15])) for fields in below().values()) / os.sysconf("SC_CLK_TCK")
 
 
 def of_spark(action: Callable[[], Any]) -> tuple[float, float]:

@@ -59,6 +59,7 @@ fn config() -> CoordinatorConfig {
         label: LabelKind::Real { width: 1 },
         validation: None,
         data_shuffle: DataShuffle::Hash,
+        rows: None,
     };
     CoordinatorConfig {
         bind_host: "127.0.0.1".into(),

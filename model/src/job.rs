@@ -241,6 +241,8 @@ fn specification(
             DataShuffle::Hash
         },
         feature_encoding: encoding(input, params, feature_width),
+        // Of them only a driver that has a DataFrame knows something.
+        rows: None,
     };
     let train = TrainSpec {
         network: resolved.network.document().clone(),

@@ -78,6 +78,14 @@ impl TrainingMemory {
     /// # Errors
     /// `InvalidParameter` where a document of the job is wrong.
     pub fn of(job: &JobSpec, shards: Range<u32>) -> Result<Self, Failure> {
+        TrainingMemory::judging(job, shards, judged_rows(job))
+    }
+
+    /// The same where it is known how many rows are put aside at most in one shard.
+    ///
+    /// # Errors
+    /// As [`TrainingMemory::of`].
+    pub fn judging(job: &JobSpec, shards: Range<u32>, aside: usize) -> Result<Self, Failure> {
         let (train, data) = (&job.train, &job.data);
         let network = Network::of_job(job)?;
         let optimizer = optim::state_size(&train.optimizer, &network, false)?.bytes();
@@ -114,11 +122,11 @@ impl TrainingMemory {
             (format.row_bytes(), 0)
         };
         // Rows that are judged have a network of their own to go through, whose memory stays.
-        let (judged, judging) = if data.validation.is_some() {
-            let values = Predictor::values(&network, SLICE_ROWS) + packed(&network, SLICE_ROWS as u64, false);
-            (SLICE_ROWS, values)
+        let judged = aside.min(SLICE_ROWS);
+        let judging = if judged > 0 {
+            Predictor::values(&network, judged) + packed(&network, judged as u64, false)
         } else {
-            (0, 0)
+            0
         };
         Ok(TrainingMemory {
             weights: step.weights * (1 + copies),
@@ -149,6 +157,27 @@ impl TrainingMemory {
         ];
         parts.into_iter().fold(0, u64::saturating_add)
     }
+}
+
+/// Rows of a shard that are judged together at most, as far as they are known. Hashes put about as many into each shard: few shards
+/// have three times the root of that more. Where they have, equal rows for example, a trainer knows it once it has its rows.
+fn judged_rows(job: &JobSpec) -> usize {
+    let Some(validation) = job.data.validation else {
+        return 0;
+    };
+    let Some(rows) = job.data.rows else {
+        return SLICE_ROWS;
+    };
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let mean = rows as f64 * validation.share() / f64::from(job.train.logical_shards.max(1));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates"
+    )]
+    let most = ((mean + 3.0 * mean.sqrt()).ceil() as usize).saturating_add(1);
+    most.min(usize::try_from(rows).unwrap_or(usize::MAX))
+        .min(SLICE_ROWS)
 }
 
 /// What `gradientCompression` takes.
@@ -293,4 +322,38 @@ pub(crate) fn folders(params: &Complete) -> Vec<String> {
     let text = params.value("spoolDir").as_str().unwrap_or_default();
     let all = text.split(',').map(str::trim).filter(|folder| !folder.is_empty());
     all.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::complete;
+    use serde_json::json;
+
+    fn batches(validation: &serde_json::Value, rows: Option<u64>) -> u64 {
+        let mut params = json!({"batchSize": 16, "logicalShards": 8, "optimizer": {"type": "SGD"},
+            "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]}});
+        if let (Some(params), Some(more)) = (params.as_object_mut(), validation.as_object()) {
+            params.extend(more.clone());
+        }
+        let input = json!({"job": "00", "task": "classifier", "featureWidth": 4, "params": params});
+        let mut job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+        job.data.rows = rows;
+        TrainingMemory::of(&job, 0..8).unwrap().batches
+    }
+
+    #[test]
+    fn few_rows_that_are_put_aside_are_charged_as_few() {
+        // A row takes 32 bytes; two batches of 16 are there in any case.
+        let judged = |validation, rows| (batches(&validation, rows) - 2 * 16 * 32) / 32;
+        let tenth = || json!({"validationFraction": 0.1});
+        assert_eq!(judged(tenth(), None), 1024);
+        // A shard has 5 of 400: 5 + 3 * 2.24, and one more.
+        assert_eq!(judged(tenth(), Some(400)), 13);
+        assert_eq!(judged(tenth(), Some(3)), 2);
+        assert_eq!(judged(tenth(), Some(1 << 40)), 1024);
+        assert_eq!(judged(json!({}), Some(400)), 0);
+        // A column may mark any of them.
+        assert_eq!(judged(json!({"validationIndicatorCol": "aside"}), Some(400)), 73);
+    }
 }

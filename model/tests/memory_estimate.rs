@@ -59,7 +59,7 @@ fn relu() -> Value {
 }
 
 /// Bytes that a trainer of these shards holds after a few steps, beside the rows themselves.
-fn held(job: &JobSpec, shards: Range<u32>, batches: &Batch<'_>) -> usize {
+fn held(job: &JobSpec, shards: Range<u32>, batches: &Batch<'_>, judged: usize) -> usize {
     let before = LIVE.load(Relaxed);
     let network = Network::of_job(job).unwrap();
     let mut engine = Engine::new(&network, &job.train.loss, &job.data.label, 1, 1).unwrap();
@@ -79,22 +79,18 @@ fn held(job: &JobSpec, shards: Range<u32>, batches: &Batch<'_>) -> usize {
         engine.update_buffers(&mut weights);
         updates.step(&mut weights, &mut gradient, 1.0, step).unwrap();
     }
-    let judge = job
-        .data
-        .validation
-        .is_some()
-        .then(|| judge(&network, &mut engine, &weights));
+    let judge = (judged > 0).then(|| judge(&network, &mut engine, &weights, judged));
     let held = LIVE.load(Relaxed) - before;
     drop((engine, weights, updates, gradient, nodes, judge));
     held
 }
 
 /// What judges rows that are put aside, once it has judged some; the rows themselves are no part of it.
-fn judge(network: &Network, engine: &mut Engine, weights: &[f32]) -> Predictor {
+fn judge(network: &Network, engine: &mut Engine, weights: &[f32], rows: usize) -> Predictor {
     let mut predictor = Predictor::new(network, 1).unwrap();
-    let features = vec![0.5; SLICE_ROWS * network.input_width()];
-    let (labels, ones) = (vec![1.0; SLICE_ROWS], vec![1.0; SLICE_ROWS]);
-    let outputs = predictor.predict(weights, &features, SLICE_ROWS).unwrap();
+    let features = vec![0.5; rows * network.input_width()];
+    let (labels, ones) = (vec![1.0; rows], vec![1.0; rows]);
+    let outputs = predictor.predict(weights, &features, rows).unwrap();
     engine.evaluate(0, outputs, &labels, &ones).unwrap();
     predictor
 }
@@ -112,6 +108,16 @@ fn sparse(rows: usize, width: usize, nonzeros: usize) -> Csr {
 
 /// Whether what is told is what is held, within a tenth.
 fn check(name: &str, job: &JobSpec, shards: Range<u32>) -> bool {
+    let aside = if job.data.validation.is_some() {
+        SLICE_ROWS
+    } else {
+        0
+    };
+    check_judging(name, job, shards, aside)
+}
+
+/// The same where so many rows of a shard are put aside.
+fn check_judging(name: &str, job: &JobSpec, shards: Range<u32>, aside: usize) -> bool {
     let v = job.train.logical_shards;
     let each = job.train.batch_size / v;
     let rows = (each * (shards.end - shards.start)) as usize;
@@ -142,10 +148,10 @@ fn check(name: &str, job: &JobSpec, shards: Range<u32>) -> bool {
         labels: &labels,
         weights: &weights,
     };
-    let told = TrainingMemory::of(job, shards.clone()).unwrap();
+    let told = TrainingMemory::judging(job, shards.clone(), aside).unwrap();
     let (wanted, found) = (
         told.beside_rows() - told.batches,
-        held(job, shards, &batch) as u64,
+        held(job, shards, &batch, aside) as u64,
     );
     println!(
         "{name}: told {wanted}, held {found}, {:.3}, {told:?}",
@@ -202,6 +208,7 @@ fn main() {
     good.push(check("judged", &of_mlp, 0..8));
     let of_cnn = judged(json!({"network": cnn, "batchSize": 128}), &[1, 28, 28]);
     good.push(check("judged pictures", &of_cnn, 0..8));
+    good.push(check_judging("few judged", &of_cnn, 0..8, 40));
     let words = network(&json!([linear(4), relu(), linear(4)]));
     let input = json!({"job": "00", "task": "classifier", "featureWidth": 1 << 18, "featureTypes": ["vector"],
         "nonzeros": 60, "params": {"network": words, "batchSize": 4096, "optimizer": {"type": "SGD"}}});

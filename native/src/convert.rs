@@ -48,8 +48,8 @@ macro_rules! kernels {
 kernels! {
     /// double.
     doubles, doubles_avx2, 8, f64::from_le_bytes;
-    /// float; the detour over f64 changes nothing where `scale` is 1, and makes equal values of both types equal else.
-    floats, floats_avx2, 4, |bytes| f64::from(f32::from_le_bytes(bytes));
+    /// float; the detour over f64 makes equal values of both types equal.
+    scaled_floats, scaled_floats_avx2, 4, |bytes| f64::from(f32::from_le_bytes(bytes));
     /// bigint.
     longs, longs_avx2, 8, |bytes| {
         #[expect(clippy::cast_precision_loss, reason = "as Spark's cast to double does")]
@@ -66,6 +66,37 @@ kernels! {
     booleans, booleans_avx2, 1, |bytes: [u8; 1]| f64::from(u8::from(bytes[0] != 0));
     /// Unsigned bytes of a binary column.
     unsigned, unsigned_avx2, 1, |bytes: [u8; 1]| f64::from(bytes[0]);
+}
+
+/// float. Without a scale nothing is computed: the bits are those that the detour over f64 would give.
+pub fn floats(from: &[[u8; 4]], out: &mut [f32], scale: f64) -> bool {
+    #[expect(clippy::float_cmp, reason = "exactly 1 is what an absent scale is")]
+    if scale != 1.0 {
+        return scaled_floats(from, out, scale);
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the CPU has AVX2, which is all that the function needs.
+        return unsafe { plain_floats_avx2(from, out) };
+    }
+    plain_floats(from, out)
+}
+
+#[inline(always)]
+fn plain_floats(from: &[[u8; 4]], out: &mut [f32]) -> bool {
+    let mut worst = 0;
+    for (value, out) in from.iter().zip(out.iter_mut()) {
+        let bits = u32::from_le_bytes(*value);
+        *out = f32::from_bits(bits);
+        worst = worst.max(bits & 0x7fff_ffff);
+    }
+    worst < 0x7f80_0000
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn plain_floats_avx2(from: &[[u8; 4]], out: &mut [f32]) -> bool {
+    plain_floats(from, out)
 }
 
 /// The index of the first value that is not finite.
@@ -135,7 +166,7 @@ mod tests {
             };
         }
         check!(doubles, f64::from_le_bytes);
-        check!(floats, |bytes| f64::from(f32::from_le_bytes(bytes)));
+        check!(scaled_floats, |bytes| f64::from(f32::from_le_bytes(bytes)));
         check!(longs, |bytes| i64::from_le_bytes(bytes) as f64);
         check!(ints, |bytes| f64::from(i32::from_le_bytes(bytes)));
         check!(shorts, |bytes| f64::from(i16::from_le_bytes(bytes)));
@@ -150,5 +181,26 @@ mod tests {
         let mut out = [1.0; 4];
         assert!(floats(&values, &mut out, 1.0));
         assert_eq!(out.map(f32::to_le_bytes), values);
+        assert!(scaled_floats(&values, &mut out, 1.0));
+        assert_eq!(out.map(f32::to_le_bytes), values);
+    }
+
+    #[test]
+    fn floats_without_a_scale_are_those_times_1() {
+        for length in [0, 1, 7, 33, 784] {
+            let mut from = some::<4>(length);
+            for odd in [false, true] {
+                if odd && length > 0 {
+                    from[length / 2] = f32::INFINITY.to_le_bytes();
+                } else {
+                    from.iter_mut().for_each(|bytes| bytes[3] &= 0x3f);
+                }
+                let (mut plain, mut scaled) = (vec![0.0; length], vec![0.0; length]);
+                assert_eq!(floats(&from, &mut plain, 1.0), length == 0 || !odd);
+                assert_eq!(scaled_floats(&from, &mut scaled, 1.0), length == 0 || !odd);
+                let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&plain), bits(&scaled));
+            }
+        }
     }
 }

@@ -156,6 +156,10 @@ pub struct DataSpec {
     /// The type that features are sent and held in. It changes what rows take, and no bit of what is trained.
     #[serde(default, skip_serializing_if = "FeatureEncoding::is_default")]
     pub feature_encoding: FeatureEncoding,
+    /// Rows of the job at most, where the driver knows that before they are fed. Estimates of memory ask for it, and nothing that is
+    /// trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
 }
 
 /// What is measured while training, and what follows from it.

@@ -21,6 +21,9 @@ pub enum Validation {
     },
 }
 
+/// 2^64.
+const ALL: f64 = 18_446_744_073_709_551_616.0;
+
 /// Enters the choice, so that it has nothing to do with the order of an epoch.
 const TAG: u64 = u64::from_le_bytes(*b"valid\0\0\0");
 
@@ -35,7 +38,6 @@ impl Validation {
     /// ```
     #[must_use]
     pub fn fraction(fraction: f64, seed: u64) -> Self {
-        const ALL: f64 = 18_446_744_073_709_551_616.0;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -43,6 +45,21 @@ impl Validation {
         )]
         let below = (fraction * ALL) as u64;
         Validation::Fraction { seed, below }
+    }
+
+    /// The part of many rows that is put aside; all of them where a column says which.
+    ///
+    /// ```
+    /// use candlewick_protocol::validation::Validation;
+    /// assert_eq!((Validation::fraction(0.25, 7).share(), Validation::Column.share()), (0.25, 1.0));
+    /// ```
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        match *self {
+            Validation::Column => 1.0,
+            #[expect(clippy::cast_precision_loss, reason = "a share, told to 53 bits")]
+            Validation::Fraction { below, .. } => below as f64 / ALL,
+        }
     }
 
     /// True where a row of this hash is put aside; `marked` is what the column says.

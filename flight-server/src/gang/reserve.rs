@@ -47,23 +47,33 @@ impl Reserve {
         let range = shards.as_range().unwrap_or(0..more);
         let fewer = |held: &Held| held.shards.len() < range.len();
         if self.lock().as_ref().is_some_and(fewer) {
-            return self.own(range);
+            return self.hold(range.clone(), |job, ledger| Needs::of(job, range, ledger));
         }
         Ok(())
     }
 
-    /// The trainer owns these shards from now on.
+    /// The trainer owns these shards from now on, and has their rows: `aside` of one of them are put aside, at most.
     ///
     /// # Errors
     /// As [`Needs::of`].
-    pub(super) fn own(&self, shards: Range<u32>) -> Result<(), Failure> {
+    pub(super) fn own(&self, shards: Range<u32>, aside: u64) -> Result<(), Failure> {
+        self.hold(shards.clone(), |job, ledger| {
+            Needs::judging(job, shards, aside, ledger)
+        })
+    }
+
+    fn hold(
+        &self,
+        shards: Range<u32>,
+        charge: impl FnOnce(&JobSpec, &Arc<Ledger>) -> Result<Needs, Failure>,
+    ) -> Result<(), Failure> {
         let mut held = self.lock();
         let Some(held) = held.as_mut() else {
             return Err(Failure::internal("shards before the job"));
         };
         // What was reserved is given back first: both together may be more than there is.
         held.needs = None;
-        held.needs = Some(Needs::of(&held.job, shards.clone(), &held.ledger)?);
+        held.needs = Some(charge(&held.job, &held.ledger)?);
         held.shards = shards;
         Ok(())
     }
@@ -76,12 +86,13 @@ impl Reserve {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Account;
     use candlewick_model::job::complete;
     use serde_json::json;
 
-    fn job() -> JobSpec {
+    fn job(validation_fraction: f64) -> JobSpec {
         let input = json!({"job": "00", "task": "classifier", "featureWidth": 1000, "params": {
-            "batchSize": 8000, "logicalShards": 8,
+            "batchSize": 8000, "logicalShards": 8, "validationFraction": validation_fraction,
             "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]}}});
         complete(&serde_json::from_value(input).unwrap()).unwrap().job
     }
@@ -91,15 +102,29 @@ mod tests {
         // Two batches of 8,000 rows of 4 KB are 64 MB, half of them 32 MB.
         let ledger = Ledger::new(40 << 20);
         let reserve = Reserve::default();
-        reserve.begin(&job(), &ledger).unwrap();
+        reserve.begin(&job(0.0), &ledger).unwrap();
         reserve.opened(&(4..8).into()).unwrap();
         let batches = ledger.told().accounts["batches"];
         assert!((32_000_000..33_000_000).contains(&batches), "{batches}");
         // A later round opens fewer.
         reserve.opened(&(0..1).into()).unwrap();
-        reserve.own(4..8).unwrap();
+        reserve.own(4..8, 0).unwrap();
         assert_eq!(ledger.told().accounts["batches"], batches, "never both together");
-        let refused = reserve.own(0..8).unwrap_err();
+        let refused = reserve.own(0..8, 0).unwrap_err();
         assert!(refused.message.contains("raise trainerMemory"), "{refused}");
+    }
+
+    #[test]
+    fn rows_that_are_put_aside_are_charged_as_many_as_there_are_once_that_is_known() {
+        let ledger = Ledger::new(0);
+        let reserve = Reserve::default();
+        reserve.begin(&job(0.5), &ledger).unwrap();
+        reserve.opened(&(0..8).into()).unwrap();
+        let row = 4 * 1000 + 16;
+        assert_eq!(ledger.now(Account::Batches), (2 * 8000 + 1024) * row);
+        reserve.own(0..8, 30).unwrap();
+        assert_eq!(ledger.now(Account::Batches), (2 * 8000 + 30) * row);
+        reserve.own(0..8, 5000).unwrap();
+        assert_eq!(ledger.now(Account::Batches), (2 * 8000 + 1024) * row);
     }
 }

@@ -326,8 +326,9 @@ impl Runner {
                 place.generation, place.keeps
             )));
         }
+        let aside = place.shards.clone().map(|shard| data.held_out_rows(shard)).max();
         let job = self.job.clone().ok_or_else(|| early("FORM"))?;
-        self.state.reserve.own(place.shards.clone())?;
+        self.state.reserve.own(place.shards.clone(), aside.unwrap_or(0))?;
         if let Some(data) = self.data.take() {
             self.plan = Some(TrainPlan::over(job, data, &self.sums, place.shards.clone())?);
         }

@@ -15,12 +15,29 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// Charges what a trainer of these logical shards needs.
+    /// Charges what a trainer of these logical shards needs before it has their rows.
     ///
     /// # Errors
     /// `InvalidParameter` where a document is wrong, or the limit is less than that.
     pub(crate) fn of(job: &JobSpec, shards: Range<u32>, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
-        let memory = TrainingMemory::of(job, shards)?;
+        Needs::charged(&TrainingMemory::of(job, shards)?, ledger)
+    }
+
+    /// The same once it has them; `aside` are those of a shard that are put aside, at most.
+    ///
+    /// # Errors
+    /// As [`Needs::of`].
+    pub(crate) fn judging(
+        job: &JobSpec,
+        shards: Range<u32>,
+        aside: u64,
+        ledger: &Arc<Ledger>,
+    ) -> Result<Self, Failure> {
+        let aside = usize::try_from(aside).unwrap_or(usize::MAX);
+        Needs::charged(&TrainingMemory::judging(job, shards, aside)?, ledger)
+    }
+
+    fn charged(memory: &TrainingMemory, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
         let charges = [
             (Account::Weights, memory.weights),
             (Account::Gradients, memory.gradients),

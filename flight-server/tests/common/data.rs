@@ -96,6 +96,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             label: resolved.label,
             validation: None,
             data_shuffle: DataShuffle::Hash,
+            rows: None,
         },
         train: TrainSpec {
             network: resolved.network.document().clone(),

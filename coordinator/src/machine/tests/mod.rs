@@ -46,6 +46,7 @@ pub(crate) fn job() -> JobSpec {
             label: LabelKind::class(2),
             validation: None,
             data_shuffle: DataShuffle::Hash,
+            rows: None,
         },
         train: TrainSpec {
             network: json!({}),

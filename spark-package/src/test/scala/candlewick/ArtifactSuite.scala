@@ -74,7 +74,8 @@ class ArtifactSuite extends ClusterSuite {
     val data = points(40).withColumn("label", same(col("label")))
     val model = over(classifier().setNumTrainers(2).setEpochs(1).startFit(data)).result()
     assert(model.summary.history.map(_.rows).toSeq == Seq(40L))
-    // What its task gives back crosses from their classes to ours.
-    assert(classifier().setNumTrainers(2).plan(points(40)).seconds > 0)
+    // Its sample asks the same of them, and what that task gives back crosses from their classes to ours.
+    val plan = classifier().setNumTrainers(2).plan(data)
+    assert(plan.rows == 40 && plan.seconds > 0)
   }
 }

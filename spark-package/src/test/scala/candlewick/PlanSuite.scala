@@ -63,6 +63,17 @@ class PlanSuite extends SparkSuite {
     )
   }
 
+  test("few rows that are put aside are charged as few, where Spark knows how many rows there are") {
+    assert(rows.count() == 300)
+    val aside = classifier().setNumTrainers(2).setValidationFraction(0.2)
+    val (known, unknown) = (aside.plan(rows), aside.plan(rows.filter("label >= 0")))
+    val found = accounts(aside.fit(rows).summary)
+    for (name <- Seq("activations", "batches")) {
+      assert(known.memory(name) < unknown.memory(name), name)
+      assert(found.map(_(name)).max == known.memory(name), name)
+    }
+  }
+
   test("a plan refuses what a fit refuses") {
     def told(action: => Any) = intercept[InvalidParameterException](action).getMessage
     val lacks = classifier().setFeaturesCol("absent")

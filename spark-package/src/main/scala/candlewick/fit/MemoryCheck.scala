@@ -5,8 +5,6 @@ import candlewick.internal.{Bytes, Json}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.SparkContext
-import org.apache.spark.sql.{CandlewickShim, DataFrame}
-import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, Project, RepartitionOperation, Sort}
 
 /** Whether trainers will have the memory that the job needs, before any is started. */
 private[fit] object MemoryCheck {
@@ -27,7 +25,7 @@ private[fit] object MemoryCheck {
     limit(sc, prepared.launch, places.map(_.trainers).max, here(sc)).foreach { limit =>
       val trainers = places.map(_.trainers).sum
       Needs.check(needs, limit)
-      spill(needs, limit, knownRows(prepared.source), prepared, trainers).foreach(tell)
+      spill(needs, limit, KnownRows.of(prepared.source), prepared, trainers).foreach(tell)
     }
 
   /** What the largest of these trainers needs. */
@@ -59,20 +57,6 @@ private[fit] object MemoryCheck {
       "threads" -> 1,
       "sideBySide" -> near
     )
-
-  /** Rows of a DataFrame where Spark knows them without reading any. */
-  def knownRows(source: DataFrame): Option[Long] = knownRows(CandlewickShim.optimized(source))
-
-  private def knownRows(plan: LogicalPlan): Option[Long] = {
-    // Spark's own estimate loses the number at every projection.
-    def below = plan match {
-      case same: Project => knownRows(same.child)
-      case same: RepartitionOperation => knownRows(same.child)
-      case same: Sort => knownRows(same.child)
-      case _ => None
-    }
-    plan.stats.rowCount.filter(_.isValidLong).map(_.toLong).orElse(below)
-  }
 
   /** A line where rows will go to disk, as far as their number is known. */
   def spill(

@@ -24,7 +24,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val sc = prepared.session.sparkContext
     val executors = new Executors(sc)
     val gang = Gang.of(prepared, executors.active(), executors.slots)
-    val rows = told.orElse(MemoryCheck.knownRows(prepared.source)).getOrElse(prepared.source.count())
+    val rows = told.orElse(KnownRows.of(prepared.source)).getOrElse(prepared.source.count())
     val sampled = sample(sc, prepared)
     val room = if (Hosts.loopback(sc)) MemoryCheck.here(sc) else sampled.room
     val limit = MemoryCheck.limit(sc, prepared.launch, gang.perExecutor, room)
@@ -62,22 +62,22 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
   }
 
   /** What a task takes for a row until it is ready to be sent, by the feeder itself; none where the first partition has no rows. */
-  private def sample(sc: SparkContext, prepared: Prepared): Sampled = {
-    val rows = CandlewickShim.rows(prepared.source)
-    if (rows.getNumPartitions == 0) Sampled(None, 0.0, FoundMemory(None, None))
-    else {
-      val types = prepared.source.schema.map(_.dataType).toArray
-      val feed = FeedSpec.document(prepared)
-      // A round in which nobody takes any shard: rows are decoded and hashed, and passed over.
-      val round =
-        Json.obj("round" -> 1, "owners" -> Seq.empty[Any], "streamBytes" -> prepared.launch.feedMemoryBytes)
-      feed.put("dataShuffle", "hash").setAll[ObjectNode](round): Unit
-      val task = new FeedSample(feed.toString, new JobSecret(control.id).feeder, types)
-      val clock = new Clock
-      val tried = FedRows.of(sc.runJob(rows, task.run _, Seq(0)).head)
-      val ofJob = math.max(0.0, clock.seconds - tried.taskNanos / 1e9)
-      Sampled(if (tried.rows == 0) None else Some(tried.nanos / 1e9 / tried.rows), ofJob, tried.room)
-    }
+  private def sample(sc: SparkContext, prepared: Prepared): Sampled = CandlewickShim.lookAt(prepared.source) {
+    rows =>
+      if (rows.getNumPartitions == 0) Sampled(None, 0.0, FoundMemory(None, None))
+      else {
+        val types = prepared.source.schema.map(_.dataType).toArray
+        val feed = FeedSpec.document(prepared)
+        // A round in which nobody takes any shard: rows are decoded and hashed, and passed over.
+        val round =
+          Json.obj("round" -> 1, "owners" -> Seq.empty[Any], "streamBytes" -> prepared.launch.feedMemoryBytes)
+        feed.put("dataShuffle", "hash").setAll[ObjectNode](round): Unit
+        val task = new FeedSample(feed.toString, new JobSecret(control.id).feeder, types)
+        val clock = new Clock
+        val tried = FedRows.of(sc.runJob(rows, task.run _, Seq(0)).head)
+        val ofJob = math.max(0.0, clock.seconds - tried.taskNanos / 1e9)
+        Sampled(if (tried.rows == 0) None else Some(tried.nanos / 1e9 / tried.rows), ofJob, tried.room)
+      }
   }
 }
 

@@ -91,6 +91,7 @@ private[candlewick] object Preparation {
     val resolved = resolve(control.id, spec, columns, widths)
     warnIfUnstable(source, control)
     val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
+    tellRows(job, source)
     val launch = LaunchSpec.of(Json.field(resolved, "launch"))
     val conf = CandlewickShim.hadoopConf(session)
     launch.checkpoint.filter(_ => enters).foreach { asked =>
@@ -112,6 +113,13 @@ private[candlewick] object Preparation {
       InitialWeights.read(session, value, launch.strictWeights, job)
     }
     prepared.copy(initial = initial, continued = continued)
+  }
+
+  /** What judges rows that are put aside takes memory by their number, where Spark knows it. */
+  private def tellRows(job: ObjectNode, source: DataFrame): Unit = Json.field(job, "data") match {
+    case data: ObjectNode if data.path("validation").isObject =>
+      KnownRows.of(source).foreach(rows => data.put("rows", rows): Unit)
+    case _ => ()
   }
 
   /** What the first row is asked of runs once more to feed all rows: where that costs much, the user hears of it. What is

@@ -41,7 +41,11 @@ private[candlewick] final class RowBatch(targetBytes: Long, maxRows: Int) extend
     // Little endian, as the machine is: the size in the low half, zero in the high one.
     Platform.putLong(null, at, size.toLong)
     if (padded != size) Platform.putLong(null, at + RowBatch.HeaderBytes + padded - 8, 0L)
-    Platform.copyMemory(row.getBaseObject, row.getBaseOffset, null, at + RowBatch.HeaderBytes, size.toLong)
+    val from = row.getBaseObject
+    val offset = row.getBaseOffset
+    val to = at + RowBatch.HeaderBytes
+    if (padded == size && size <= RowBatch.ShortBytes) RowBatch.copyShort(from, offset, to, size)
+    else Platform.copyMemory(from, offset, null, to, size.toLong)
     usedBytes += RowBatch.HeaderBytes + padded
     count += 1
   }
@@ -69,6 +73,17 @@ private[candlewick] object RowBatch {
 
   /** Bytes before each row. */
   val HeaderBytes = 8L
+
+  /** Rows up to here are copied word by word: a call of copyMemory costs as much as that. */
+  private val ShortBytes = 192
+
+  private def copyShort(from: AnyRef, offset: Long, to: Long, size: Int): Unit = {
+    var at = 0
+    while (at < size) {
+      Platform.putLong(null, to + at, Platform.getLong(from, offset + at))
+      at += 8
+    }
+  }
 
   /** Room beyond the target, so that usual rows never make the memory grow. */
   private val Slack = 64L * 1024

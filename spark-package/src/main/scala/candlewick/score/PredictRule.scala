@@ -64,6 +64,6 @@ private[score] object PredictRule extends Rule[LogicalPlan] {
     val computed = named.flatMap(_._2)
     val input = if (computed.isEmpty) child else CandlewickShim.project(child.output ++ computed, child)
     val spec = calls.head.spec.copy(outputs = calls.flatMap(_.spec.outputs))
-    ScoreLogical(named.map(_._1), appended, spec, input) -> appended
+    ScoreLogical(named.map(_._1), appended, spec, None, input) -> appended
   }
 }

@@ -13,14 +13,25 @@ import org.apache.spark.sql.types.{DataType, Metadata, StructField, StructType, 
   *
   * The columns of the features are arguments, so Spark's rules see that they are needed, and prune the others where
   * nobody asks for them.
+  *
+  * @param read
+  *   the child's columns that somebody above reads, the only ones that are handed on; all where it is not known
   */
 private[candlewick] final case class ScoreLogical(
     features: Seq[Attribute],
     appended: Seq[Attribute],
     spec: ScoreTaskSpec,
+    read: Option[Seq[Attribute]],
     child: LogicalPlan
 ) extends UnaryNode {
-  override def output: Seq[Attribute] = child.output ++ appended
+
+  /** The child's columns that are handed on. */
+  def handed: Seq[Attribute] = read.fold(child.output) { some =>
+    val ids = AttributeSet(some)
+    child.output.filter(ids.contains)
+  }
+
+  override def output: Seq[Attribute] = handed ++ appended
   override def producedAttributes: AttributeSet = AttributeSet(appended)
   override def maxRows: Option[Long] = child.maxRows
   override def nodeName: String = "CandlewickScore"
@@ -28,14 +39,19 @@ private[candlewick] final case class ScoreLogical(
   override protected def withNewChildInternal(newChild: LogicalPlan): ScoreLogical = copy(child = newChild)
 }
 
-/** The physical operator of [[ScoreLogical]]. */
+/** The physical operator of [[ScoreLogical]].
+  *
+  * @param handed
+  *   the child's columns that are handed on
+  */
 private[candlewick] final case class ScoreExec(
     features: Seq[Attribute],
     appended: Seq[Attribute],
     spec: ScoreTaskSpec,
+    handed: Seq[Attribute],
     child: SparkPlan
 ) extends UnaryExecNode {
-  override def output: Seq[Attribute] = child.output ++ appended
+  override def output: Seq[Attribute] = handed ++ appended
   override def producedAttributes: AttributeSet = AttributeSet(appended)
   override def nodeName: String = "CandlewickScore"
   override def outputPartitioning: Partitioning = child.outputPartitioning
@@ -48,8 +64,11 @@ private[candlewick] final case class ScoreExec(
       spec,
       columns,
       child.output.map(_.dataType).toArray,
-      ScoreExec.plain(child.output),
-      ScoreExec.plain(appended),
+      RowJoin.Shape(
+        ScoreExec.plain(child.output),
+        handed.map(one => child.output.indexWhere(_.exprId == one.exprId)).toArray,
+        ScoreExec.plain(appended)
+      ),
       ScoreMetrics.of(metrics)
     )
     child.execute().mapPartitions(task.run, preservesPartitioning = true)
@@ -85,8 +104,8 @@ private object ScoreExec {
 /** Plans [[ScoreLogical]]. */
 private[candlewick] object ScoreStrategy extends SparkStrategy {
   override def apply(plan: LogicalPlan): Seq[SparkPlan] = plan match {
-    case ScoreLogical(features, appended, spec, child) =>
-      ScoreExec(features, appended, spec, planLater(child)) :: Nil
+    case score: ScoreLogical =>
+      ScoreExec(score.features, score.appended, score.spec, score.handed, planLater(score.child)) :: Nil
     case _ => Nil
   }
 }

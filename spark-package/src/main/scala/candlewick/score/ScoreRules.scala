@@ -7,8 +7,8 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import scala.annotation.tailrec
 
 /** What Spark's rules do with operators they know, for [[ScoreLogical]]: conditions and limits that need nothing of the
-  * model go below it, columns that nobody reads are not computed, and where none is left the operator goes. That of the
-  * child's columns only those stay that somebody reads is Spark's own doing.
+  * model go below it, columns that nobody reads are not computed, and where none is left the operator goes. Columns of the child that nobody
+  * reads are not handed on, be they features; that the child does not make others is Spark's own doing.
   *
   * In sessions that are created with the jar this runs among Spark's rules, which take a condition further, down to the
   * source.
@@ -48,10 +48,17 @@ private[score] object ScoreRule extends Rule[LogicalPlan] {
     case one => Seq(one)
   }
 
-  /** With only those of the appended columns that are read. Without any the rows are the child's, unless the operator
-    * leaves some out.
+  /** With only those columns that are read, its own and the child's. Without any of its own the rows are the child's, unless
+    * the operator leaves some out.
     */
-  private def narrowed(score: ScoreLogical, read: AttributeSet): LogicalPlan = {
+  private def narrowed(score: ScoreLogical, read: AttributeSet): LogicalPlan = appending(score, read) match {
+    case fewer: ScoreLogical =>
+      val (all, handed) = (fewer.handed, fewer.handed.filter(read.contains))
+      if (handed.length == all.length) fewer else fewer.copy(read = Some(handed))
+    case child => child
+  }
+
+  private def appending(score: ScoreLogical, read: AttributeSet): LogicalPlan = {
     val kept = score.appended.indices.filter(at => read.contains(score.appended(at)))
     if (kept.length == score.appended.length) score
     else if (kept.isEmpty && !score.spec.drops) score.child

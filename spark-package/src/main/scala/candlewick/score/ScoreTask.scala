@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow
-import org.apache.spark.sql.types.{DataType, StructField, StructType}
+import org.apache.spark.sql.types.{DataType, StructField}
 import org.apache.spark.unsafe.Platform
 
 /** The body of a scoring task.
@@ -15,14 +15,15 @@ import org.apache.spark.unsafe.Platform
   * @param columns
   *   position and field of the feature columns
   * @param types
-  *   types of the child's columns, `input` and `appended` the schemas to join, without user-defined types
+  *   types of the child's columns
+  * @param shape
+  *   what comes out, without user-defined types
   */
 private[score] final class ScoreTask(
     spec: ScoreTaskSpec,
     columns: Seq[(Int, StructField)],
     types: Array[DataType],
-    input: StructType,
-    appended: StructType,
+    shape: RowJoin.Shape,
     metrics: ScoreMetrics
 ) extends Serializable {
 
@@ -53,9 +54,9 @@ private[score] final class ScoreTask(
   private final class Rows(child: Iterator[InternalRow], scorer: Scorer, batch: RowBatch)
       extends Iterator[InternalRow] {
     private val unsafe = RowLayout.unsafe(types)
-    private val join = RowJoin.create(input, appended)
-    private val left = new UnsafeRow(input.length)
-    private val right = new UnsafeRow(appended.length)
+    private val join = RowJoin.create(shape)
+    private val left = new UnsafeRow(types.length)
+    private val right = new UnsafeRow(shape.appended.length)
     private var leftAt = 0L
     private var rightAt = 0L
     private var kept = 0L

@@ -28,7 +28,7 @@ private[candlewick] object Scoring {
     install(session)
     val child = CandlewickShim.analyzed(dataset)
     val appended = fields.map(CandlewickShim.attribute)
-    val scored = ScoreLogical(features.map(child.output), appended, spec(session.sparkContext), child)
+    val scored = ScoreLogical(features.map(child.output), appended, spec(session.sparkContext), None, child)
     // Each appended column as an alias of itself: Spark gives aliases, and not a node that it does not know, fresh ids
     // where a DataFrame is joined with itself.
     val aliases = fields.map(field => field.name -> TrainingColumns.column(field)).toMap

@@ -19,9 +19,10 @@ class RowBatchSuite extends AnyFunSuite {
   test("rows come back as they went in, and a long row makes the memory grow") {
     val batch = new RowBatch(1024, 100)
     try {
-      val sizes = Seq(0, 5, 300, 200000, 8)
+      // 168 bytes make the longest row that is copied word by word.
+      val sizes = Seq(0, 5, 168, 169, 300, 200000, 8)
       sizes.zipWithIndex.foreach { case (size, id) => batch.append(row(id.toLong, size)) }
-      assert(batch.rows == 5 && batch.isFull)
+      assert(batch.rows == sizes.length && batch.isFull)
       var at = batch.buffer.address()
       sizes.zipWithIndex.foreach { case (size, id) =>
         assert(Platform.getInt(null, at + 4) == 0)

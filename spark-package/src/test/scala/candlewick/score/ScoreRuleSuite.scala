@@ -91,6 +91,21 @@ class ScoreRuleSuite extends SparkSuite {
     assert(scores(model.transform(source)).head.appended.length == 3)
   }
 
+  each("columns that nobody reads are not handed on") {
+    def handed(frame: DataFrame) = scores(frame).map(_.output.map(_.name))
+    val all = model.transform(source)
+    assert(handed(all) == Seq(all.columns.toSeq))
+    assert(handed(all.select("prediction")) == Seq(Seq("prediction")))
+    assert(handed(all.select(col("label") + 1, col("prediction"))) == Seq(Seq("label", "prediction")))
+    assert(handed(all.where("prediction = 1").select("id")) == Seq(Seq("id", "prediction")))
+    assert(handed(all.groupBy("label").agg(sum("prediction"))) == Seq(Seq("label", "prediction")))
+    assert(scores(all.select("prediction")).head.child.output.map(_.name) == Seq("features"))
+    val wanted = all.collect().map(row => row.getAs[Long]("id") -> row.getAs[Double]("prediction")).toMap
+    val found = all.select("id", "prediction").collect().map(row => row.getLong(0) -> row.getDouble(1)).toMap
+    assert(found == wanted)
+    assert(all.select("prediction").collect().map(_.getDouble(0)).toSeq.sorted == wanted.values.toSeq.sorted)
+  }
+
   each("the operator is not there where nothing of it is read") {
     val counted = model.transform(source).agg(count(lit(1)))
     gone(counted)

@@ -3,6 +3,7 @@ package org.apache.spark.sql
 import org.apache.hadoop.conf.Configuration
 import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.broadcast.Broadcast
+import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.dsl.plans
 import org.apache.spark.sql.catalyst.expressions.{
@@ -67,6 +68,12 @@ trait CandlewickShared {
       query.executedPlan.resetMetrics()
       query.executedPlan.executeCollect()
     }
+
+  /** A look at the rows of a query, as an execution of Spark SQL to its UI and to its tasks: those of any other job do not see the
+    * classes that a session brought by `addArtifact`. Listeners of queries do not hear of it.
+    */
+  protected def lookedAt[T](query: QueryExecution)(look: RDD[InternalRow] => T): T =
+    SQLExecution.withNewExecutionId(query, None)(look(query.toRdd))
 
   /** Appends a planner strategy to a session unless it is there; cloned sessions copy the list. */
   def install(session: SparkSession, strategy: SparkStrategy): Unit = session.synchronized {

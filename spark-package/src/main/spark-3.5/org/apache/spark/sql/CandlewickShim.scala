@@ -23,6 +23,9 @@ object CandlewickShim extends CandlewickShared {
   /** The rows of a Dataset as Spark holds them. */
   def rows(dataset: Dataset[_]): RDD[InternalRow] = dataset.queryExecution.toRdd
 
+  /** What `look` makes of the rows of a Dataset, as Spark holds them. */
+  def lookAt[T](dataset: Dataset[_])(look: RDD[InternalRow] => T): T = lookedAt(dataset.queryExecution)(look)
+
   /** The rows of a Dataset, as Spark holds them: `collect()` to Spark's UI and listeners, without an encoder. */
   def collect(dataset: Dataset[_]): Array[InternalRow] = collected(dataset.queryExecution)
 

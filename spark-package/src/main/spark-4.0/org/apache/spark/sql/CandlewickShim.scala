@@ -30,6 +30,10 @@ object CandlewickShim extends CandlewickShared {
   def rows(dataset: Dataset[_]): RDD[InternalRow] =
     dataset.asInstanceOf[ClassicDataset[_]].queryExecution.toRdd
 
+  /** What `look` makes of the rows of a Dataset, as Spark holds them. */
+  def lookAt[T](dataset: Dataset[_])(look: RDD[InternalRow] => T): T =
+    lookedAt(dataset.asInstanceOf[ClassicDataset[_]].queryExecution)(look)
+
   /** The rows of a Dataset, as Spark holds them: `collect()` to Spark's UI and listeners, without an encoder. */
   def collect(dataset: Dataset[_]): Array[InternalRow] =
     collected(dataset.asInstanceOf[ClassicDataset[_]].queryExecution)
