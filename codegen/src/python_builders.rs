@@ -382,6 +382,7 @@ fn declared(arg: &Arg) -> String {
         | ValueType::Duration
         | ValueType::Bytes
         | ValueType::Compression
+        | ValueType::Folders
         | ValueType::Weights
         | ValueType::ClassWeights => "str".to_owned(),
         ValueType::TextList => "Sequence[str]".to_owned(),

@@ -67,6 +67,7 @@ fn check(arg: &Arg) -> String {
         | ValueType::Duration
         | ValueType::Bytes
         | ValueType::Compression
+        | ValueType::Folders
         | ValueType::Weights
         | ValueType::ClassWeights => text(arg.range),
         ValueType::TextList => format!("list_of({})", text(arg.range)),

@@ -7,7 +7,7 @@ use crate::text::{self, HEADER, capital, literal, param_words, quoted, wrap};
 use crate::{Generated, PYTHON};
 use candlewick_protocol::compression;
 use candlewick_protocol::params::{self, GROUPS, Group, Param, Scope};
-use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Kind, Range, ValueType, pattern};
+use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, FOLDERS, Kind, Range, ValueType, pattern};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -454,6 +454,7 @@ fn legal(param: &Param) -> Option<String> {
         ValueType::Duration => format!("matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("matches({})", quoted(&pattern(&BYTE_UNITS))),
         ValueType::Compression => format!("matches({})", quoted(compression::PATTERN)),
+        ValueType::Folders => format!("matches({})", quoted(FOLDERS)),
         ValueType::Text | ValueType::Switch => match param.range {
             Range::OneOf(texts) => {
                 let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();

@@ -443,6 +443,7 @@ fn base_type(kind: ValueType) -> String {
         | ValueType::Duration
         | ValueType::Bytes
         | ValueType::Compression
+        | ValueType::Folders
         | ValueType::Weights
         | ValueType::ClassWeights => "String".to_owned(),
         ValueType::TextList => "Seq[String]".to_owned(),

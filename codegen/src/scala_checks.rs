@@ -53,6 +53,7 @@ fn check(arg: &Arg) -> Option<String> {
         | ValueType::Duration
         | ValueType::Bytes
         | ValueType::Compression
+        | ValueType::Folders
         | ValueType::Thresholds
         | ValueType::ClassWeights
         | ValueType::TextMap

@@ -8,7 +8,7 @@ use crate::text::{self, HEADER, capital, param_words, quoted, wrap};
 use crate::{Generated, SCALA};
 use candlewick_protocol::compression;
 use candlewick_protocol::params::{self, GROUPS, Group, Param};
-use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, Kind, ValueType, pattern};
+use candlewick_protocol::value::{BYTE_UNITS, DURATION_UNITS, FOLDERS, Kind, ValueType, pattern};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
@@ -255,6 +255,7 @@ fn validator(param: &Param, value: &str) -> Option<String> {
         ValueType::Duration => format!("Legal.matches({})", quoted(&pattern(&DURATION_UNITS))),
         ValueType::Bytes => format!("Legal.matches({})", quoted(&pattern(&BYTE_UNITS))),
         ValueType::Compression => format!("Legal.matches({})", quoted(compression::PATTERN)),
+        ValueType::Folders => format!("Legal.matches({})", quoted(FOLDERS)),
         ValueType::Text | ValueType::Switch => one_of(param.range)?,
         _ => return None,
     };

@@ -261,7 +261,10 @@ fn a_disk_that_takes_no_rows_ends_the_fit_with_the_folder_and_what_is_needed() {
     let missing = folder.path().join("none");
     for (at, told) in [
         (folder.path(), "more are needed at once"),
-        (&missing, "No such file or directory"),
+        (
+            &missing,
+            "No such file or directory (os error 2); name one that is there on every executor",
+        ),
     ] {
         // Windows of streams and the program itself take all of it.
         let mut gang = gang(memory(30 << 20, at, false), None);

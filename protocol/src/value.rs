@@ -86,6 +86,8 @@ pub enum ValueType {
     Bytes,
     /// How gradients are compressed; see [`crate::compression`].
     Compression,
+    /// Folders of a machine, by absolute paths with commas between.
+    Folders,
     /// The path of a file of weights, or the file itself as text.
     Weights,
     /// A document of that kind.
@@ -296,6 +298,7 @@ impl Domain {
             ValueType::Duration => value.as_str().is_some_and(|text| duration_ms(text).is_some()),
             ValueType::Bytes => value.as_str().is_some_and(|text| bytes(text).is_some()),
             ValueType::Compression => value.as_str().and_then(GradientCompression::read).is_some(),
+            ValueType::Folders => value.as_str().is_some_and(are_folders),
             // Its owner reads it, and says where in it something is wrong.
             ValueType::Document(_) => value.is_object(),
             ValueType::Documents(_) | ValueType::Groups => each(&Value::is_object),
@@ -403,6 +406,9 @@ impl Domain {
             }
             ValueType::Bytes => "a size such as \"64m\" or \"1g\"",
             ValueType::Compression => compression::EXPECTED,
+            ValueType::Folders => {
+                "absolute paths of folders, without \"file:\" and with commas between, such as \"/data/1,/data/2\""
+            }
             ValueType::Weights => "a path, or the bytes of a file",
             ValueType::Document(kind) => return format!("an object such as {}", kind.example()),
             ValueType::Documents(kind) => {
@@ -412,6 +418,17 @@ impl Domain {
         }
         .to_owned()
     }
+}
+
+/// A regular expression, legal in Java and Python, that fits a value of [`ValueType::Folders`].
+pub const FOLDERS: &str = "\\s*/[^,]*(,\\s*/[^,]*)*";
+
+/// Whether all that stands between commas is an absolute path.
+fn are_folders(text: &str) -> bool {
+    // What \s is, in Java and Python.
+    let space = |letter| matches!(letter, ' ' | '\t'..='\r');
+    text.split(',')
+        .all(|folder| folder.trim_start_matches(space).starts_with('/'))
 }
 
 /// A text that is not empty.

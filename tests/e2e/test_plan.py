@@ -65,3 +65,20 @@ def test_a_limit_that_is_too_small_is_an_error_with_what_to_set(rows: DataFrame)
         small.fit(rows)
     with pytest.raises(InvalidParameterError, match="absent"):
         classifier(featuresCol="absent").plan(rows)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1e9, 1.5, "many", True, 1 << 63])
+def test_a_number_of_rows_that_is_none_is_told_what_is_legal(rows: DataFrame, wrong: object) -> None:
+    with pytest.raises(InvalidParameterError, match=r"rows = .* is not legal: expected a whole number of at least 1"):
+        classifier().plan(rows, rows=wrong)  # type: ignore[arg-type]
+
+
+def test_a_plan_says_that_the_cluster_has_too_few_slots_and_numbers_of_numpy_count(rows: DataFrame) -> None:
+    large = classifier(numTrainers=3)
+    plan = large.plan(rows, rows=np.int64(64_000_000_000))  # type: ignore[arg-type]
+    assert plan.numTrainers == 3 and plan.rows == 64_000_000_000
+    with pytest.raises(InvalidParameterError) as told:
+        large.fit(rows)
+    assert plan.advice[0] == f"it will be refused: {told.value}"
+    assert "e+" not in repr(plan) and "e-" not in repr(plan)
+    assert not any("will be refused" in line for line in classifier(numTrainers=2).plan(rows).advice)

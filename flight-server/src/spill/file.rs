@@ -88,8 +88,8 @@ impl Spill {
         let part = |folder: &PathBuf| {
             let file = unnamed(folder).map_err(|error| {
                 fatal(format!(
-                    "the folder {} cannot take the rows that this trainer's memory does not hold: {error}; name another with \
-                     spoolDir, or raise trainerMemory",
+                    "the folder {} cannot take the rows that this trainer's memory does not hold: {error}; name one that \
+                     is there on every executor, and that may be written, with spoolDir, or raise trainerMemory",
                     folder.display()
                 ))
             })?;

@@ -143,9 +143,9 @@ pub(super) const PARAMS: &[Param] = &[
     param(
         "spoolDir",
         Scope::Estimator,
-        ValueType::Text,
+        ValueType::Folders,
         Range::Any,
         None,
-        "Folder on each executor for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives).",
+        "Folder that exists on each executor, for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives).",
     ),
 ];

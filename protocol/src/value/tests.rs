@@ -34,7 +34,7 @@ const CLOSED: Range = Range::Closed { min: 0.0, max: 1.0 };
 const POSITIVE: Range = Range::Ints { min: 1, max: 9 };
 
 /// Of a type and a range, JSON of values that are legal and of some that are not.
-const LEGAL: [(ValueType, Range, &[&str], &[&str]); 22] = [
+const LEGAL: [(ValueType, Range, &[&str], &[&str]); 23] = [
     (
         ValueType::Long,
         Range::Any,
@@ -125,6 +125,12 @@ const LEGAL: [(ValueType, Range, &[&str], &[&str]); 22] = [
         &["15", "\"0s\"", "\"soon\""],
     ),
     (ValueType::Bytes, Range::Any, &["\"64m\""], &["64", "\"15s\""]),
+    (
+        ValueType::Folders,
+        Range::Any,
+        &["\"/data\"", "\"/data/1, /data/2\""],
+        &["1", "\"\"", "\",\"", "\"data\"", "\"/data,\"", "\"file:///data\""],
+    ),
     (
         ValueType::TextMap,
         Range::Any,

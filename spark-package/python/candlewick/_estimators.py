@@ -7,6 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from html import escape
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -153,10 +154,11 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
             (41.8, 'compute')
         """
         _require_dataframe("plan", dataset)
+        _require_rows(rows)
         with translated():
             self._hand_over()
             java: Any = self._java_obj
-            told = java.plan(dataset._jdf) if rows is None else java.plan(dataset._jdf, rows)
+            told = java.plan(dataset._jdf) if rows is None else java.plan(dataset._jdf, int(rows))
             return TrainingPlan.from_json(told.json())
 
     def _start(self, dataset: DataFrame, decides: bool) -> Any:
@@ -191,6 +193,13 @@ def _initial(model: object, weights: object) -> NeuralModel:
     if weights is not None:
         raise InvalidParameterError("initialModel and initialWeights are both set; set one of them")
     return model
+
+
+def _require_rows(rows: object) -> None:
+    """Refuses what is no number of rows that the JVM takes, such as 1e9, in the words of the JVM."""
+    whole = isinstance(rows, Integral) and not isinstance(rows, bool) and 1 <= int(rows) < 1 << 63
+    if rows is not None and not whole:
+        raise InvalidParameterError(f"rows = {rows} is not legal: expected a whole number of at least 1")
 
 
 def _require_dataframe(method: str, dataset: object) -> None:

@@ -42,6 +42,18 @@ def size(count: int) -> str:
     return f"{count / (1 << 10 * at):.1f} {('KiB', 'MiB', 'GiB', 'TiB')[at - 1]}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds with three digits or all before the point, milliseconds where they are short: never an exponent.
+
+    Example:
+        >>> [duration(seconds) for seconds in (0, 0.0000188, 0.25, 1, 99.96, 634.2, 2101)]
+        ['0 s', '0.0188 ms', '0.25 s', '1 s', '100 s', '634 s', '2101 s']
+    """
+    if 0 < seconds < 0.01:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 99.95 else f"{seconds:.0f} s"
+
+
 def short(value: object) -> str:
     """A value as a person reads it: numbers with four digits, nothing for None."""
     if value is None:

@@ -94,7 +94,7 @@ class TrainingPlan:
 
     def _lines(self) -> list[tuple[str, str]]:
         def seconds(name: str) -> str:
-            return f"{self.seconds[name]:.3g} s"
+            return _html.duration(self.seconds[name])
 
         limit = self.memory["limit"]
         of = "known on the executors" if limit is None else f"{_html.size(limit)} ({self.memory['limitSource']})"

@@ -83,6 +83,15 @@ class Classifier(NeuralClassifierBase):
             'parameter failureTimeout = "soon" is not legal: expected a duration such as "15s", "500ms" or "2min"; a bare '
             "number is seconds",
         ),
+        *(
+            (
+                "spoolDir",
+                value,
+                f'parameter spoolDir = "{value}" is not legal: expected absolute paths of folders, without "file:" and with commas '
+                'between, such as "/data/1,/data/2"',
+            )
+            for value in ("", ",", "spool", "/data,", "file:///data")
+        ),
         ("feedMemory", "0m", 'parameter feedMemory = "0m" is not legal: expected a size such as "64m" or "1g"'),
     ],
 )

@@ -258,9 +258,10 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
                 spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the
                 memory of the machine divided by the trainers on it. A lower limit of the container goes
                 before it. (size such as "64m" or "1g")
-            spoolDir: Folder on each executor for rows that trainerMemory does not hold; several with commas
-                between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or
-                what YARN or Kubernetes gives). (text)
+            spoolDir: Folder that exists on each executor, for rows that trainerMemory does not hold;
+                several with commas between, used in turn. Not set: those that Spark has for its own files
+                (spark.local.dir, or what YARN or Kubernetes gives). (absolute paths of folders, without
+                "file:" and with commas between, such as "/data/1,/data/2")
             checkpointDir: Folder on any Hadoop filesystem for checkpoints of the training. A fit of the
                 same data and parameters (others than epochs, trainers and timeouts) goes on from the newest
                 one there, with the bits of a fit that nobody ended. Not set: no checkpoints. (text)

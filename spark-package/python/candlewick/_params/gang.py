@@ -212,8 +212,13 @@ class GangParams(Params):
     spoolDir: Param[str] = Param(
         Params._dummy(),
         "spoolDir",
-        "Folder on each executor for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives). (text)",
-        typeConverter=TypeConverters.toString,
+        'Folder that exists on each executor, for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives). (absolute paths of folders, without "file:" and with commas between, such as "/data/1,/data/2")',
+        typeConverter=Legal(
+            "spoolDir",
+            TypeConverters.toString,
+            'absolute paths of folders, without "file:" and with commas between, such as "/data/1,/data/2"',
+            matches("\\s*/[^,]*(,\\s*/[^,]*)*"),
+        ),
     )
 
     def __init__(self) -> None:
@@ -418,8 +423,9 @@ class GangSetters(GangParams):
         return self._set(trainerMemory=value)
 
     def setSpoolDir(self, value: str) -> Self:
-        """Folder on each executor for rows that trainerMemory does not hold; several with commas between,
-        used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or
-        Kubernetes gives). (text)
+        """Folder that exists on each executor, for rows that trainerMemory does not hold; several with
+        commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or
+        what YARN or Kubernetes gives). (absolute paths of folders, without "file:" and with commas between,
+        such as "/data/1,/data/2")
         """
         return self._set(spoolDir=value)

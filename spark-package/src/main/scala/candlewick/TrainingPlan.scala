@@ -73,7 +73,7 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
 
   /** A table for people. */
   override def toString: String = {
-    def seconds(name: String) = String.format(Locale.ROOT, "%.3g s", Double.box(of("seconds", name).asDouble))
+    def seconds(name: String) = TrainingPlan.duration(of("seconds", name).asDouble)
     val limit = memoryLimit.fold("known on the executors") { bytes =>
       s"${Bytes.text(bytes)} (${of("memory", "limitSource").asText})"
     }
@@ -94,5 +94,17 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
     lines
       .map { case (name, value) => s"${name.padTo(width, ' ')}  $value" }
       .mkString("TrainingPlan\n", "\n", "")
+  }
+}
+
+private[candlewick] object TrainingPlan {
+
+  /** Seconds with three digits or all before the point, milliseconds where they are short: never an exponent. */
+  def duration(seconds: Double): String = {
+    def text(pattern: String, number: Double) = String.format(Locale.ROOT, pattern, Double.box(number))
+    if (seconds == 0) "0 s"
+    else if (seconds < 0.01) text("%.3g ms", seconds * 1000)
+    else if (seconds < 99.95) text("%.3g s", seconds)
+    else text("%.0f s", seconds)
   }
 }

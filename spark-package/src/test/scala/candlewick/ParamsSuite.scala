@@ -45,6 +45,8 @@ class ParamsSuite extends SparkSuite {
     for (wrong <- Seq("bf15", "topk:0", "topk:1.5", "topk", "powersgd:0", ""))
       check("gradientCompression", wrong)(stage.setGradientCompression(wrong))
     for (wrong <- Seq("stale", "Delayed", "")) check("asynchrony", wrong)(stage.setAsynchrony(wrong))
+    for (wrong <- Seq("", ",", "spool", "/data,", "file:///data"))
+      check("spoolDir", wrong)(stage.setSpoolDir(wrong))
     check("inputShape", Seq(-1, 6))(stage.setInputShape(Array(-1, 6)))
     check("inputShape", Seq.empty[Int])(stage.setInputShape(Array.empty))
     check("thresholds", Seq(0.5, -0.5))(stage.setThresholds(Array(0.5, -0.5)))
@@ -60,6 +62,18 @@ class ParamsSuite extends SparkSuite {
     check("launchTimeout", "soon")(stage.setLaunchTimeout("soon"))
     check("progressTimeout", "1.5h")(stage.setProgressTimeout("1.5h"))
     check("feedMemory", "12345678901")(stage.setFeedMemory("12345678901"))
+  }
+
+  test("null is told what is legal") {
+    val stage = new NeuralClassifier()
+    assert(
+      told(stage.setGradientCompression(null))
+        .startsWith("parameter gradientCompression = null is not legal: expected \"none\"")
+    )
+    assert(told(stage.setTrainerMemory(null)).contains("= null is not legal: expected a size such as"))
+    assert(told(stage.setSpoolDir(null)).contains("= null is not legal: expected absolute paths"))
+    assert(told(stage.setThresholds(null)).contains("thresholds = null is not legal"))
+    assert(told(stage.setInputShape(null)).contains("inputShape = null is not legal"))
   }
 
   /** What the native library says of a layer, behind the place where it stands. */

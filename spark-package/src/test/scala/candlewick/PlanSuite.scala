@@ -82,6 +82,19 @@ class PlanSuite extends SparkSuite {
     assert(told(wrong.plan(rows)) == told(wrong.fit(rows)))
   }
 
+  test("a plan for more trainers than the cluster can host says so, as the fit does") {
+    val large = classifier().setNumTrainers(3)
+    val plan = large.plan(rows)
+    val told = intercept[InvalidParameterException](large.fit(rows)).getMessage
+    assert(plan.numTrainers == 3 && plan.advice.head == s"it will be refused: $told")
+    assert(!classifier().setNumTrainers(2).plan(rows).advice.exists(_.contains("will be refused")))
+  }
+
+  test("times in the table have no exponents") {
+    val told = Seq(0.0, 0.0000188, 0.25, 1.0, 99.96, 634.2, 2101.0).map(TrainingPlan.duration)
+    assert(told == Seq("0 s", "0.0188 ms", "0.250 s", "1.00 s", "100 s", "634 s", "2101 s"))
+  }
+
   test("memory that does not hold network and batch is refused before anything starts, with what to set") {
     val large =
       classifier().setNetwork(nn.Sequential(nn.Linear(4096), nn.ReLU(), nn.Linear(4096), nn.Linear(3)))

@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.checkpoint.{Manifest, OptimizerState}
-import candlewick.cluster.{Capacity, Executor, Executors, Request}
+import candlewick.cluster.{Capacity, Executor, Executors}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Clock, Failures, Json, SentWeights, WeightsFile}
 import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
@@ -77,13 +77,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     // Only now: a fit whose input is still being looked at must not keep others from starting.
     state.admission.enqueue(control.id)
     val asked = prepared.launch
-    val most = if (asked.maxTrainers > 0) asked.maxTrainers else prepared.logicalShards
-    val request = Request(
-      asked.numTrainers,
-      math.min(most, prepared.logicalShards),
-      asked.threadsPerTrainer,
-      asked.minTrainers
-    )
+    val request = Search.request(prepared)
     val cluster = new SparkCluster(sc, control)
     val placement = new Placement(cluster, state.admission, control, request, asked.launchTimeoutMs)
     val places = phases.time("queue")(placement.admit())

@@ -25,6 +25,11 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val executors = new Executors(sc)
     val gang = Gang.of(prepared, executors.active(), executors.slots)
     val rows = told.orElse(KnownRows.of(prepared.source)).getOrElse(prepared.source.count())
+    val active = executors.active()
+    val gang = Gang.of(prepared, active, executors.slots)
+    val capacity = new SparkCluster(sc, control).capacity(active)
+    val refusal = Search.refusal(Search.request(prepared), capacity, active.map(executors.slots).sum)
+    val rows = told.orElse(MemoryCheck.knownRows(prepared.source)).getOrElse(prepared.source.count())
     val sampled = sample(sc, prepared)
     val room = if (Hosts.loopback(sc)) MemoryCheck.here(sc) else sampled.room
     val limit = MemoryCheck.limit(sc, prepared.launch, gang.perExecutor, room)
@@ -57,7 +62,9 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
       "seconds" -> time.json,
       "oneTrainerIsAsFast" -> time.oneIsAsFast,
       "bound" -> (if (memory.spills) "memory" else time.bound),
-      "advice" -> (memory.advice ++ time.advice)
+      "advice" -> (refusal
+        .map(error => s"it will be refused: ${error.getMessage}")
+        .toSeq ++ memory.advice ++ time.advice)
     )
   }
 

@@ -130,10 +130,7 @@ private[fit] final class Search(
   private def tooFew(active: Seq[Executor], total: Int, needed: Int): Boolean = {
     val capacity = cluster.capacity(active)
     val waited = shortSince.fold(0L)(ms)
-    val most = if (request.wanted == 0) capacity.executors else capacity.slots
-    most.map(math.max(_, total)).filter(_ < needed).foreach { slots =>
-      throw tooMany(slots, capacity.source)
-    }
+    Search.refusal(request, capacity, total).foreach(throw _)
     val comes = !capacity.dynamic || (admission.isFirst(control.id) && gathering.ask(needed))
     if (comes) {
       if (shortSince.isEmpty) shortSince = Some(cluster.now)
@@ -147,27 +144,13 @@ private[fit] final class Search(
   /** A cluster without dynamic allocation: its executors come by themselves, if they do. */
   private def missing(capacity: Capacity, waited: Long, total: Int): Unit =
     if (capacity.slots.isEmpty && waited > Search.UnknownMs && total > 0)
-      throw tooMany(total, capacity.source)
+      throw Search.tooMany(request, total, capacity.source)
     else if (waited > Search.PatienceMs) gathering.ask(1): Unit
-
-  private def tooMany(slots: Int, source: String): Exception =
-    if (request.wanted == 0)
-      Failures.parameter(
-        s"minTrainers=${request.least} is more than the $slots executor(s) of the cluster ($source), each of which has one " +
-          s"trainer with numTrainers=0: set minTrainers to at most $slots, or numTrainers to at least ${request.least}"
-      )
-    else
-      Failures.parameter(
-        s"$parameter=${request.needed} is more than the cluster can host: it has $slots task slots ($source); " +
-          s"set $parameter to at most $slots, or give the application more executors or cores"
-      )
-
-  private def parameter: String = if (request.least > 0) "minTrainers" else "numTrainers"
 
   private def late(active: Seq[Executor], total: Int, needed: Int): Exception =
     Failures.unavailable(
       s"only $total of $needed task slots were there after ${launchTimeoutMs / 1000} s; executors: " +
-        s"${names(active)}; check the cluster manager, lower $parameter or raise launchTimeout"
+        s"${names(active)}; check the cluster manager, lower ${Search.parameter(request)} or raise launchTimeout"
     )
 }
 
@@ -178,7 +161,45 @@ private[fit] final class Search(
   */
 private[fit] final case class Limit(ms: Long, otherwise: Option[Seq[Assignment]])
 
-private object Search {
+private[fit] object Search {
+
+  /** What a fit asks for. */
+  def request(prepared: Prepared): Request = {
+    val asked = prepared.launch
+    val most = if (asked.maxTrainers > 0) asked.maxTrainers else prepared.logicalShards
+    Request(
+      asked.numTrainers,
+      math.min(most, prepared.logicalShards),
+      asked.threadsPerTrainer,
+      asked.minTrainers
+    )
+  }
+
+  /** Why the cluster will never have the slots that are asked for; none where it may.
+    *
+    * @param there
+    *   slots that it has now
+    */
+  def refusal(request: Request, capacity: Capacity, there: Int): Option[Exception] = {
+    val most = if (request.wanted == 0) capacity.executors else capacity.slots
+    most.map(math.max(_, there)).filter(_ < request.needed).map(tooMany(request, _, capacity.source))
+  }
+
+  private def tooMany(request: Request, slots: Int, source: String): Exception =
+    if (request.wanted == 0)
+      Failures.parameter(
+        s"minTrainers=${request.least} is more than the $slots executor(s) of the cluster ($source), each of which has one " +
+          s"trainer with numTrainers=0: set minTrainers to at most $slots, or numTrainers to at least ${request.least}"
+      )
+    else {
+      val name = parameter(request)
+      Failures.parameter(
+        s"$name=${request.needed} is more than the cluster can host: it has $slots task slots ($source); " +
+          s"set $name to at most $slots, or give the application more executors or cores"
+      )
+    }
+
+  private def parameter(request: Request): String = if (request.least > 0) "minTrainers" else "numTrainers"
 
   /** Fallback: changes of the cluster, of the line and a cancel are signalled. */
   val PollMs = 100L

@@ -263,15 +263,17 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getTrainerMemory: String = $(trainerMemory)
 
-  /** Folder on each executor for rows that trainerMemory does not hold; several with commas
-    * between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or
-    * what YARN or Kubernetes gives). (text)
+  /** Folder that exists on each executor, for rows that trainerMemory does not hold; several with
+    * commas between, used in turn. Not set: those that Spark has for its own files
+    * (spark.local.dir, or what YARN or Kubernetes gives). (absolute paths of folders, without
+    * "file:" and with commas between, such as "/data/1,/data/2")
     * @group param
     */
   final val spoolDir: Param[String] = new Param[String](
     this,
     "spoolDir",
-    "Folder on each executor for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives). (text)"
+    "Folder that exists on each executor, for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives). (absolute paths of folders, without \"file:\" and with commas between, such as \"/data/1,/data/2\")",
+    Legal[String]("spoolDir", "absolute paths of folders, without \"file:\" and with commas between, such as \"/data/1,/data/2\"", Legal.matches("\\s*/[^,]*(,\\s*/[^,]*)*"))
   )
 
   /** @group getParam */

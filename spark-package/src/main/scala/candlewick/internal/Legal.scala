@@ -15,8 +15,11 @@ private[candlewick] object Legal {
         s"parameter $name = ${Json.list(Seq(value)).get(0)} is not legal: expected $expected"
       )
 
+  // A null is told what is legal, too, and not by a NullPointerException.
+
   /** A list with at least one item, all of them legal. */
-  def each[T](isLegal: T => Boolean): Array[T] => Boolean = items => items.nonEmpty && items.forall(isLegal)
+  def each[T](isLegal: T => Boolean): Array[T] => Boolean = items =>
+    items != null && items.nonEmpty && items.forall(isLegal)
 
   /** Thresholds of classes: probabilities are divided by them. */
   val thresholds: Array[Double] => Boolean = items =>
@@ -29,5 +32,5 @@ private[candlewick] object Legal {
   def whole(least: Long, most: Long): Int => Boolean = number => least <= number && number <= most
 
   /** A text that fits the pattern as a whole, in any case of letters. */
-  def matches(pattern: String): String => Boolean = text => text.matches(s"(?i)$pattern")
+  def matches(pattern: String): String => Boolean = text => text != null && text.matches(s"(?i)$pattern")
 }
