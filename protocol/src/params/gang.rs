@@ -77,6 +77,8 @@ pub(super) const PARAMS: &[Param] = &[
         Range::OneOf(asynchrony::NAMES),
         Some("\"none\""),
         "Whether trainers compute while they exchange; part of what decides the bits of the weights, on one trainer too. \"none\": a step begins when the gradient of the one before is applied. \"delayed\": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late; at every 64th step of an epoch and at its end what is under way is waited for. \"stale\", a bounded staleness, is not built yet.",
+    ),
+    standalone(
         "deterministicReduction",
         Scope::Estimator,
         ValueType::Bool,

@@ -23,13 +23,11 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val prepared = Preparation.look(dataset, spec, control)
     val sc = prepared.session.sparkContext
     val executors = new Executors(sc)
-    val gang = Gang.of(prepared, executors.active(), executors.slots)
-    val rows = told.orElse(KnownRows.of(prepared.source)).getOrElse(prepared.source.count())
     val active = executors.active()
     val gang = Gang.of(prepared, active, executors.slots)
     val capacity = new SparkCluster(sc, control).capacity(active)
     val refusal = Search.refusal(Search.request(prepared), capacity, active.map(executors.slots).sum)
-    val rows = told.orElse(MemoryCheck.knownRows(prepared.source)).getOrElse(prepared.source.count())
+    val rows = told.orElse(KnownRows.of(prepared.source)).getOrElse(prepared.source.count())
     val sampled = sample(sc, prepared)
     val room = if (Hosts.loopback(sc)) MemoryCheck.here(sc) else sampled.room
     val limit = MemoryCheck.limit(sc, prepared.launch, gang.perExecutor, room)
