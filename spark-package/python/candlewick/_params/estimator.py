@@ -74,6 +74,7 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
         asynchrony: str = "none",
+        deterministicReduction: bool = True,
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",
@@ -237,6 +238,10 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
                 before it, so that each gradient is applied one step late; at every 64th step of an epoch
                 and at its end what is under way is waited for. "stale", a bounded staleness, is not built
                 yet. ("none" or "delayed")
+            deterministicReduction: Whether gradients are added up in one order, so that the weights have
+                the same bits on any number of trainers. false: the order may follow from the trainers,
+                where that is faster (a ring); another number of trainers, a recovery or another network may
+                give other bits then, all trainers of a fit still have the same. (true or false)
             maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
                 after a connection between two trainers that broke; the next one fails it. 0: the first one
                 does. (whole number from 0 to 1000000)
@@ -335,6 +340,7 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
         asynchrony: str = "none",
+        deterministicReduction: bool = True,
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
         failureTimeout: str = "15s",

@@ -125,6 +125,13 @@ class GangParams(Params):
         ),
     )
 
+    deterministicReduction: Param[bool] = Param(
+        Params._dummy(),
+        "deterministicReduction",
+        "Whether gradients are added up in one order, so that the weights have the same bits on any number of trainers. false: the order may follow from the trainers, where that is faster (a ring); another number of trainers, a recovery or another network may give other bits then, all trainers of a fit still have the same. (true or false)",
+        typeConverter=TypeConverters.toBoolean,
+    )
+
     maxRecoveries: Param[int] = Param(
         Params._dummy(),
         "maxRecoveries",
@@ -231,6 +238,7 @@ class GangParams(Params):
             dataShuffle="hash",
             gradientCompression="none",
             asynchrony="none",
+            deterministicReduction=True,
             maxRecoveries=3,
             dataReplicas=1,
             failureTimeout="15s",
@@ -274,6 +282,10 @@ class GangParams(Params):
     def getAsynchrony(self) -> str:
         """Value of asynchrony, or its default."""
         return self.getOrDefault(self.asynchrony)
+
+    def getDeterministicReduction(self) -> bool:
+        """Value of deterministicReduction, or its default."""
+        return self.getOrDefault(self.deterministicReduction)
 
     def getMaxRecoveries(self) -> int:
         """Value of maxRecoveries, or its default."""
@@ -375,6 +387,14 @@ class GangSetters(GangParams):
         for. "stale", a bounded staleness, is not built yet. ("none" or "delayed")
         """
         return self._set(asynchrony=value)
+
+    def setDeterministicReduction(self, value: bool) -> Self:
+        """Whether gradients are added up in one order, so that the weights have the same bits on any number
+        of trainers. false: the order may follow from the trainers, where that is faster (a ring); another
+        number of trainers, a recovery or another network may give other bits then, all trainers of a fit
+        still have the same. (true or false)
+        """
+        return self._set(deterministicReduction=value)
 
     def setMaxRecoveries(self, value: int) -> Self:
         """How often a fit may go on after a loss (a trainer, its executor, its host) or after a connection

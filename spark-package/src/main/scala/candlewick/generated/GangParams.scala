@@ -153,6 +153,22 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getAsynchrony: String = $(asynchrony)
 
+  /** Whether gradients are added up in one order, so that the weights have the same bits on any
+    * number of trainers. false: the order may follow from the trainers, where that is faster (a
+    * ring); another number of trainers, a recovery or another network may give other bits then, all
+    * trainers of a fit still have the same. (true or false)
+    * @group param
+    */
+  final val deterministicReduction: BooleanParam = new BooleanParam(
+    this,
+    "deterministicReduction",
+    "Whether gradients are added up in one order, so that the weights have the same bits on any number of trainers. false: the order may follow from the trainers, where that is faster (a ring); another number of trainers, a recovery or another network may give other bits then, all trainers of a fit still have the same. (true or false)"
+  )
+  setDefault(deterministicReduction, true)
+
+  /** @group getParam */
+  final def getDeterministicReduction: Boolean = $(deterministicReduction)
+
   /** How often a fit may go on after a loss (a trainer, its executor, its host) or after a
     * connection between two trainers that broke; the next one fails it. 0: the first one does.
     * (whole number from 0 to 1000000)
@@ -309,6 +325,9 @@ trait GangSetters extends GangParams {
 
   /** @group setParam */
   def setAsynchrony(value: String): this.type = set(asynchrony, value)
+
+  /** @group setParam */
+  def setDeterministicReduction(value: Boolean): this.type = set(deterministicReduction, value)
 
   /** @group setParam */
   def setMaxRecoveries(value: Int): this.type = set(maxRecoveries, value)
