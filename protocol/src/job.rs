@@ -6,6 +6,7 @@ use crate::compression::GradientCompression;
 use crate::counter::ProgramCounter;
 use crate::dealing::Dealing;
 use crate::features::FeatureEncoding;
+use crate::local_steps::LocalSteps;
 use crate::shuffle::DataShuffle;
 use crate::stopping::EarlyStopping;
 use crate::validation::{FedShard, Validation};
@@ -229,6 +230,9 @@ pub struct TrainSpec {
     /// When gradients are applied.
     #[serde(default, skip_serializing_if = "Asynchrony::is_none")]
     pub asynchrony: Asynchrony,
+    /// Steps that logical shards make by themselves, where they make several before they meet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_steps: Option<LocalSteps>,
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,

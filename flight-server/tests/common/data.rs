@@ -116,6 +116,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             on_non_finite: OnNonFinite::Error,
             gradient_compression: Default::default(),
             asynchrony: Default::default(),
+            local_steps: None,
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 60_000,

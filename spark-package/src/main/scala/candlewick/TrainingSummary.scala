@@ -138,6 +138,14 @@ final class TrainingSummary private[candlewick] (val json: String)
     */
   def memory: String = Option(node.get("memory")).fold("[]")(_.toString)
 
+  /** What the trainers sent each other of their gradients, where `gradientCompression` made them smaller: sentBytes, and
+    * plainBytes, those of the same values as f32. `None` without compression, and with one trainer, which sends nothing. A
+    * trainer that was lost told nothing of its own.
+    */
+  def compression: Option[Map[String, Long]] = Option(node.get("compression"))
+    .filterNot(_.isNull)
+    .map(Json.fields(_).map { case (name, bytes) => name -> bytes.asLong }.toMap)
+
   /** Steps of the checkpoint or of the model that the training went on from; `None` where it began at the beginning. The history is that of
     * the whole training.
     */
